@@ -1,0 +1,6 @@
+//! `publish` keeps an APT archive in a store and changes it in one atomic step.
+
+pub mod names;
+pub mod stanza;
+pub mod version;
+pub mod digest;

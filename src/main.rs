@@ -1,0 +1,3 @@
+//! The command `publish`.
+
+fn main() {}

@@ -1,0 +1,248 @@
+//! The names of an archive: suite, component, architecture, package name.
+//!
+//! Each is checked once, here, and then carries the proof: whatever holds a [`PackageName`] may become part of a path
+//! without another look. Rules: Debian Policy 5.6.1 (package names), 11.1 (architectures), and what apt can fetch.
+
+use std::{fmt, str::FromStr};
+
+/// Says why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{}` is not allowed: {why}", text.escape_debug())]
+pub struct Error {
+    what: &'static str,
+    text: String,
+    why: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(Box<str>);
+
+        impl $type {
+            /// Checks a text against the rules of this kind of name.
+            pub fn parse(text: &str) -> Result<Self, Error> {
+                match $check(text) {
+                    Ok(()) => Ok(Self(text.into())),
+                    Err(why) => Err(Error { what: $what, text: text.to_owned(), why }),
+                }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Self::parse(text)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a binary or source package (Debian Policy 5.6.1).
+    PackageName,
+    "package name",
+    package_name
+);
+name!(
+    /// A Debian architecture such as `amd64`, or `all` (Debian Policy 11.1).
+    Architecture,
+    "architecture",
+    architecture
+);
+name!(
+    /// A component of a suite such as `main` or `updates/main`.
+    Component,
+    "component",
+    folder_name
+);
+name!(
+    /// The folder of a suite below `dists/`, such as `stable` or `bookworm/updates`: what a client writes in `Suites:`.
+    Suite,
+    "suite",
+    folder_name
+);
+
+impl Architecture {
+    /// The architecture of packages that run everywhere.
+    #[must_use]
+    pub fn all() -> Self {
+        Self("all".into())
+    }
+
+    /// Whether this is `all`.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        &*self.0 == "all"
+    }
+}
+
+fn package_name(text: &str) -> Result<(), &'static str> {
+    let first = *text.as_bytes().first().ok_or("it is empty")?;
+    if !text
+        .bytes()
+        .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
+    {
+        return Err(
+            "only lower case letters, digits, `+`, `-` and `.` may stand in it (Debian Policy 5.6.1)",
+        );
+    }
+    if !first.is_ascii_alphanumeric() {
+        return Err("it must start with a letter or a digit (Debian Policy 5.6.1)");
+    }
+    if text.len() < 2 {
+        return Err("it must have at least two characters (Debian Policy 5.6.1)");
+    }
+    Ok(())
+}
+
+fn architecture(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if matches!(text, "any" | "source") || text.split('-').any(|part| part == "any") {
+        return Err("a binary package is built for one architecture, or for `all`");
+    }
+    if !text
+        .bytes()
+        .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        || text.starts_with('-')
+    {
+        return Err("only lower case letters, digits and `-` may stand in it");
+    }
+    Ok(())
+}
+
+/// One or more words joined by `/`; no part may be hidden, climb, or be mistaken for what `publish` keeps in a suite.
+fn folder_name(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if !text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'~' | b'/'))
+    {
+        return Err("only letters, digits, `+`, `-`, `.`, `_`, `~` and `/` may stand in it");
+    }
+    for part in text.split('/') {
+        if part.is_empty() || part.starts_with(['.', '-']) {
+            return Err("each part between `/` must start with a letter, a digit, `_`, `~` or `+`");
+        }
+        if matches!(part, "by-hash" | "generations" | "snapshots") {
+            return Err("`by-hash`, `generations` and `snapshots` are taken by the archive itself");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_names_follow_policy() {
+        for good in ["acpi", "g++", "libstdc++6", "0ad", "r-base.1"] {
+            assert_eq!(PackageName::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "a",
+            "Foo",
+            "foo_bar",
+            "../../etc",
+            "foo bar",
+            "foo\nbar",
+            "-foo",
+            "+x",
+            "föö",
+            "a/b",
+        ] {
+            assert!(PackageName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn architectures_are_concrete() {
+        for good in ["amd64", "all", "kfreebsd-amd64", "i386", "x32"] {
+            assert!(Architecture::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "any",
+            "linux-any",
+            "any-arm",
+            "source",
+            "AMD64",
+            "amd64 i386",
+            "-x",
+            "a/b",
+            "..",
+        ] {
+            assert!(Architecture::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn suites_and_components_stay_below_their_folder() {
+        for good in [
+            "stable",
+            "bookworm/updates",
+            "1.0",
+            "noble-security",
+            "v2_x",
+            "~beta",
+        ] {
+            assert!(Suite::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/stable",
+            "stable/",
+            "a//b",
+            "..",
+            "a/../b",
+            ".hidden",
+            "a b",
+            "stable/by-hash",
+            "-x",
+            "é",
+        ] {
+            assert!(Suite::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_the_text_escaped() {
+        let error = PackageName::parse("foo\nbar").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("package name `foo\\nbar` is not allowed: only lower case")
+        );
+    }
+}

@@ -1,0 +1,360 @@
+//! Stanzas: the `Field: value` text of control files, indices, `Release` and the configuration (deb822(5)).
+//!
+//! A [`Stanza`] borrows its text and finds fields where they stand; nothing is copied and no byte is changed, so a control
+//! file goes into an index as its author wrote it. This parser is strict: what apt, dpkg or a reader in another language
+//! might read differently is refused.
+
+use std::fmt;
+
+/// One stanza: fields in their order, over borrowed bytes.
+#[derive(Clone)]
+pub struct Stanza<'a> {
+    text: &'a [u8],
+    fields: Vec<Field<'a>>,
+}
+
+/// One field of a stanza.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    /// The name as written.
+    pub name: &'a str,
+    /// The value as written: folded lines included, without the blanks around the first line and the final newline.
+    pub value: &'a [u8],
+    /// All bytes of the field, from its name to the last newline.
+    pub raw: &'a [u8],
+}
+
+/// Says where and why a text is not a stanza.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {kind}")]
+pub struct Error {
+    /// The line in the text that was given, counted from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub kind: ErrorKind,
+}
+
+/// What can be wrong with a line of a stanza.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorKind {
+    /// A line that is neither `Name: value` nor a continuation.
+    #[error("expected `Field: value`, found `{0}`")]
+    NotAField(String),
+    /// A field name with characters that are not allowed.
+    #[error("`{0}` cannot be the name of a field")]
+    BadName(String),
+    /// The same field a second time (names do not differ by case).
+    #[error("field `{0}` stands twice")]
+    Twice(String),
+    /// A continuation line before any field.
+    #[error("a continuation line before the first field")]
+    Orphan,
+    /// A continuation line of nothing but blanks, which some readers take for the end of the stanza.
+    #[error("a line of nothing but blanks inside a field")]
+    BlankContinuation,
+    /// A control character: carriage return, NUL…
+    #[error("a control character (0x{0:02x}); lines must end in a newline alone")]
+    ControlCharacter(u8),
+    /// A byte order mark.
+    #[error("a byte order mark; the file must be plain UTF-8")]
+    ByteOrderMark,
+    /// No field at all.
+    #[error("no field at all")]
+    Empty,
+    /// A second stanza where only one may stand.
+    #[error("a second stanza; only one may stand here")]
+    Second,
+}
+
+impl<'a> Stanza<'a> {
+    /// Parses exactly one stanza; empty lines before and after it are passed over.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Error> {
+        let mut all = Stanzas::new(text);
+        let only = all.next().unwrap_or(Err(Error {
+            line: 1,
+            kind: ErrorKind::Empty,
+        }))?;
+        match all.next() {
+            None => Ok(only),
+            Some(_) => Err(Error {
+                line: all.block_line,
+                kind: ErrorKind::Second,
+            }),
+        }
+    }
+
+    /// Parses the lines of one stanza, without empty lines, the first of which is number `line` for errors.
+    pub fn parse_lines(text: &'a [u8], line: usize) -> Result<Self, Error> {
+        Self::parse_block(text, line, false)
+    }
+
+    fn parse_block(text: &'a [u8], mut line: usize, comments: bool) -> Result<Self, Error> {
+        let mut fields: Vec<Field<'a>> = Vec::with_capacity(24);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let fail = |kind| Err(Error { line, kind });
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (full, after) = rest.split_at(end);
+            let content = full.strip_suffix(b"\n").unwrap_or(full);
+            if let Some(&byte) = content.iter().find(|&&b| (b < b' ' && b != b'\t') || b == 0x7f) {
+                return fail(ErrorKind::ControlCharacter(byte));
+            }
+            match content.first() {
+                Some(b'#') if comments => {}
+                Some(b' ' | b'\t') => {
+                    let Some(field) = fields.last_mut() else {
+                        return fail(ErrorKind::Orphan);
+                    };
+                    if content.iter().all(|b| matches!(b, b' ' | b'\t')) {
+                        return fail(ErrorKind::BlankContinuation);
+                    }
+                    // Both slices lie in `text`, the field directly before this line (or before comments).
+                    let start = offset(text, field.raw);
+                    let stop = offset(text, full) + full.len();
+                    field.raw = &text[start..stop];
+                    let start = offset(text, field.value);
+                    field.value = text[start..stop]
+                        .strip_suffix(b"\n")
+                        .unwrap_or(&text[start..stop]);
+                }
+                _ => {
+                    if content.starts_with("\u{feff}".as_bytes()) {
+                        return fail(ErrorKind::ByteOrderMark);
+                    }
+                    let Some(colon) = memchr::memchr(b':', content) else {
+                        return fail(ErrorKind::NotAField(excerpt(content)));
+                    };
+                    let name = &content[..colon];
+                    let fits = |b: &u8| b.is_ascii_graphic();
+                    if name.is_empty() || !name.iter().all(fits) || matches!(name[0], b'-' | b'#') {
+                        return fail(ErrorKind::BadName(excerpt(name)));
+                    }
+                    let Ok(name) = std::str::from_utf8(name) else {
+                        return fail(ErrorKind::BadName(excerpt(name)));
+                    };
+                    if fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)) {
+                        return fail(ErrorKind::Twice(name.to_owned()));
+                    }
+                    fields.push(Field {
+                        name,
+                        value: trim(&content[colon + 1..]),
+                        raw: full,
+                    });
+                }
+            }
+            rest = after;
+            line += 1;
+        }
+        if fields.is_empty() {
+            return Err(Error {
+                line,
+                kind: ErrorKind::Empty,
+            });
+        }
+        Ok(Self { text, fields })
+    }
+
+    /// The value of a field, whose name is compared without regard to case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The value of a field as text; bytes that are not UTF-8 are shown as U+FFFD.
+    #[must_use]
+    pub fn text_of(&self, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+        self.get(name).map(String::from_utf8_lossy)
+    }
+
+    /// All fields in their order.
+    #[must_use]
+    pub fn fields(&self) -> &[Field<'a>] {
+        &self.fields
+    }
+
+    /// The bytes that were parsed, without the empty lines around them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.text
+    }
+}
+
+impl fmt::Debug for Stanza<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.text))
+    }
+}
+
+/// The stanzas of a text, one after the other; empty lines part them.
+pub struct Stanzas<'a> {
+    rest: &'a [u8],
+    line: usize,
+    block_line: usize,
+    comments: bool,
+}
+
+impl<'a> Stanzas<'a> {
+    /// Reads an index, a `Release` or a control file.
+    #[must_use]
+    pub fn new(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            line: 1,
+            block_line: 1,
+            comments: false,
+        }
+    }
+
+    /// Reads a file that people write, in which lines that start with `#` are comments.
+    #[must_use]
+    pub fn with_comments(text: &'a [u8]) -> Self {
+        Self {
+            comments: true,
+            ..Self::new(text)
+        }
+    }
+
+    /// The line on which the stanza returned last begins, counted from 1.
+    #[must_use]
+    pub fn block_line(&self) -> usize {
+        self.block_line
+    }
+
+    /// The bytes of the next stanza, not looked into, with its last newline; the way to walk a large index.
+    pub fn next_block(&mut self) -> Option<&'a [u8]> {
+        while let Some(rest) = self.rest.strip_prefix(b"\n") {
+            self.rest = rest;
+            self.line += 1;
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memmem::find(self.rest, b"\n\n").map_or(self.rest.len(), |at| at + 1);
+        let (block, rest) = self.rest.split_at(end);
+        self.block_line = self.line;
+        self.line += memchr::memchr_iter(b'\n', block).count();
+        self.rest = rest;
+        Some(block)
+    }
+}
+
+impl<'a> Iterator for Stanzas<'a> {
+    type Item = Result<Stanza<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let block = self.next_block()?;
+            let only_comments = || {
+                block
+                    .split(|&b| b == b'\n')
+                    .all(|line| line.is_empty() || line[0] == b'#')
+            };
+            if !(self.comments && only_comments()) {
+                return Some(Stanza::parse_block(block, self.block_line, self.comments));
+            }
+        }
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short.escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> ErrorKind {
+        Stanza::parse(text.as_bytes()).unwrap_err().kind
+    }
+
+    #[test]
+    fn fields_keep_their_bytes_and_order() {
+        let text = "Package: acpi\nX-Odd:   spaced  \nDescription: short\n long\n  indented\n .\n end\nTag:\n a,\n b\n";
+        let stanza = Stanza::parse(text.as_bytes()).unwrap();
+        assert_eq!(stanza.as_bytes(), text.as_bytes());
+        assert_eq!(stanza.get("package"), Some(&b"acpi"[..]));
+        assert_eq!(stanza.get("X-ODD"), Some(&b"spaced"[..]));
+        assert_eq!(
+            stanza.get("Description"),
+            Some(&b"short\n long\n  indented\n .\n end"[..])
+        );
+        assert_eq!(stanza.get("Tag"), Some(&b"\n a,\n b"[..]));
+        let raw: Vec<u8> = stanza
+            .fields()
+            .iter()
+            .flat_map(|field| field.raw)
+            .copied()
+            .collect();
+        assert_eq!(raw, text.as_bytes());
+    }
+
+    #[test]
+    fn empty_lines_around_and_a_missing_last_newline_are_fine() {
+        let stanza = Stanza::parse(b"\n\nA: 1\n\n\n").unwrap();
+        assert_eq!(stanza.as_bytes(), b"A: 1\n");
+        assert_eq!(Stanza::parse(b"A: 1").unwrap().get("a"), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn refuses_what_readers_would_read_differently() {
+        assert_eq!(kind("A: 1\r\n"), ErrorKind::ControlCharacter(b'\r'));
+        assert_eq!(kind("A: \0\n"), ErrorKind::ControlCharacter(0));
+        assert_eq!(kind("\u{feff}A: 1\n"), ErrorKind::ByteOrderMark);
+        assert_eq!(kind("A: 1\na: 2\n"), ErrorKind::Twice("a".into()));
+        assert_eq!(kind("A: 1\n \t\nB: 2\n"), ErrorKind::BlankContinuation);
+        assert_eq!(kind(" A: 1\n"), ErrorKind::Orphan);
+        assert_eq!(kind("A B: 1\n"), ErrorKind::BadName("A B".into()));
+        assert_eq!(kind("-A: 1\n"), ErrorKind::BadName("-A".into()));
+        assert_eq!(kind("#A: 1\n"), ErrorKind::BadName("#A".into()));
+        assert_eq!(kind(": 1\n"), ErrorKind::BadName(String::new()));
+        assert_eq!(kind("hello\n"), ErrorKind::NotAField("hello".into()));
+        assert_eq!(kind(""), ErrorKind::Empty);
+        assert_eq!(kind("A: 1\n\nB: 2\n"), ErrorKind::Second);
+    }
+
+    #[test]
+    fn errors_count_lines_over_stanzas() {
+        let mut all = Stanzas::new(b"A: 1\n\n\nB: 2\nC\n");
+        assert!(all.next().unwrap().is_ok());
+        assert_eq!(all.next().unwrap().unwrap_err().line, 5);
+    }
+
+    #[test]
+    fn comments_only_where_people_write() {
+        let text = b"# head\n\nA: 1\n# inside\n more\nB: 2\n";
+        let all: Vec<_> = Stanzas::with_comments(text).map(Result::unwrap).collect();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].get("B"), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_kept() {
+        let stanza = Stanza::parse(b"Maintainer: Jos\xe9\n").unwrap();
+        assert_eq!(stanza.get("maintainer"), Some(&b"Jos\xe9"[..]));
+        assert_eq!(stanza.text_of("maintainer").unwrap(), "Jos\u{fffd}");
+    }
+}
