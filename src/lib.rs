@@ -1,6 +1,9 @@
 //! `publish` keeps an APT archive in a store and changes it in one atomic step.
 
+pub mod deb;
+pub mod pool;
 pub mod names;
 pub mod stanza;
 pub mod version;
 pub mod digest;
+pub mod compression;

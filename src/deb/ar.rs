@@ -1,0 +1,260 @@
+//! The outer container of a package, an `ar` archive (deb(5), ar(5) of the common System V kind), read as a stream.
+//!
+//! The whole file goes through one buffer that each thread keeps for its next package; what is read is hashed in the
+//! same large pieces and never copied to find a header. Names are at most 16 bytes: the long names of GNU and BSD are
+//! not part of the package format, and nothing is allocated on the word of a header.
+
+use std::{
+    cell::Cell,
+    io::{self, BufRead, Read},
+};
+
+use super::{Error, LooksLike, Place};
+use crate::digest::{Digests, HashingReader};
+
+const MAGIC: &[u8; 8] = b"!<arch>\n";
+const HEADER: usize = 60;
+const BUFFER: usize = 128 << 10;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// The buffer of this thread, given back when dropped.
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    fn take() -> Self {
+        let mut bytes = SPARE.take();
+        bytes.resize(BUFFER, 0);
+        Self(bytes)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        SPARE.set(std::mem::take(&mut self.0));
+    }
+}
+
+/// An `ar` archive at some place of one of its members. As a reader it gives what is left of that member.
+pub(super) struct Archive<'a> {
+    source: HashingReader<&'a mut dyn Read>,
+    buffer: Buffer,
+    /// What of the buffer was read and not yet taken.
+    start: usize,
+    end: usize,
+    /// How many bytes were taken so far.
+    position: u64,
+    /// The current member, how much of it is left, and whether a byte of padding follows.
+    name: MemberName,
+    left: u64,
+    padded: bool,
+    /// What went wrong below a decoder, which can pass on nothing but an [`io::Error`].
+    failure: Option<Error>,
+}
+
+/// The name of a member without padding and final slash.
+#[derive(Clone, Copy, Default)]
+pub(super) struct MemberName {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl MemberName {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// The name for a message.
+    pub(super) fn shown(&self) -> String {
+        String::from_utf8_lossy(self.as_bytes())
+            .escape_debug()
+            .to_string()
+    }
+
+    fn parse(field: &[u8; 16]) -> Self {
+        let blanks = field.iter().rev().take_while(|&&b| b == b' ').count();
+        let name = &field[..16 - blanks];
+        let length = name.strip_suffix(b"/").unwrap_or(name).len();
+        Self {
+            bytes: *field,
+            length,
+        }
+    }
+}
+
+impl<'a> Archive<'a> {
+    /// Reads the magic.
+    pub(super) fn open(reader: &'a mut dyn Read) -> Result<Self, Error> {
+        let mut archive = Self {
+            source: HashingReader::new(reader),
+            buffer: Buffer::take(),
+            start: 0,
+            end: 0,
+            position: 0,
+            name: MemberName::default(),
+            left: 0,
+            padded: false,
+            failure: None,
+        };
+        let mut magic = [0; MAGIC.len()];
+        let count = archive.take_bytes(&mut magic)?;
+        if count == MAGIC.len() && magic == *MAGIC {
+            return Ok(archive);
+        }
+        if count > 0 && MAGIC.starts_with(&magic[..count]) {
+            return Err(archive.truncated(Place::Magic));
+        }
+        archive.fill().map_err(Error::Read)?;
+        let mut head = magic[..count].to_vec();
+        head.extend_from_slice(&archive.buffer.0[archive.start..archive.end.min(archive.start + 512)]);
+        Err(Error::NotADeb(LooksLike::from_head(&head)))
+    }
+
+    /// Passes over what is left of the current member and reads the header of the next, if the file does not end there.
+    pub(super) fn next_member(&mut self) -> Result<Option<MemberName>, Error> {
+        loop {
+            let count = match self.fill_buf() {
+                Ok([]) => break,
+                Ok(piece) => piece.len(),
+                Err(error) => return Err(self.failure.take().unwrap_or(Error::Read(error))),
+            };
+            self.consume(count);
+        }
+        if self.padded {
+            // Whoever wrote the last member may have left it out.
+            self.padded = false;
+            self.take_bytes(&mut [0])?;
+        }
+        let position = self.position;
+        let mut header = [0; HEADER];
+        match self.take_bytes(&mut header)? {
+            0 => return Ok(None),
+            HEADER => {}
+            _ => return Err(self.truncated(Place::Header)),
+        }
+        let damaged = |what| Error::Damaged { position, what };
+        let (fields, end) = header.split_at(HEADER - 2);
+        if end != b"`\n" {
+            return Err(damaged("no member header where one must stand"));
+        }
+        // Of the other fields (time, owner, mode) nothing is needed; some tools leave them blank.
+        let size = parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is no number"))?;
+        let mut name = [0; 16];
+        name.copy_from_slice(&fields[..16]);
+        self.name = MemberName::parse(&name);
+        self.left = size;
+        self.padded = size % 2 == 1;
+        Ok(Some(self.name))
+    }
+
+    /// How many bytes of the current member are left.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// What really went wrong when a decoder on top of this reader failed.
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// The digests of the whole file, once [`Archive::next_member`] found its end.
+    pub(super) fn finish(self) -> Digests {
+        self.source.finish()
+    }
+
+    /// Fills `out` as far as the file goes.
+    fn take_bytes(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let mut done = 0;
+        while done < out.len() {
+            self.fill().map_err(Error::Read)?;
+            let count = (self.end - self.start).min(out.len() - done);
+            if count == 0 {
+                break;
+            }
+            out[done..done + count].copy_from_slice(&self.buffer.0[self.start..self.start + count]);
+            self.advance(count);
+            done += count;
+        }
+        Ok(done)
+    }
+
+    /// Reads the next piece of the file if the buffer is empty; it stays empty at the end of the file.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.start == self.end {
+            match self.source.read(&mut self.buffer.0) {
+                Ok(count) => {
+                    (self.start, self.end) = (0, count);
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.start += count;
+        self.position += count as u64;
+    }
+
+    fn truncated(&self, place: Place) -> Error {
+        Error::Truncated {
+            size: self.position,
+            place,
+        }
+    }
+}
+
+impl BufRead for Archive<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        if let Err(error) = self.fill() {
+            let kind = error.kind();
+            self.failure = Some(Error::Read(error));
+            return Err(kind.into());
+        }
+        if self.start == self.end {
+            self.failure = Some(self.truncated(Place::Member {
+                name: self.name.shown(),
+                missing: self.left,
+            }));
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let end =
+            usize::try_from(self.left).map_or(self.end, |left| self.end.min(self.start.saturating_add(left)));
+        Ok(&self.buffer.0[self.start..end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.advance(count);
+        self.left -= count as u64;
+    }
+}
+
+impl Read for Archive<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let piece = self.fill_buf()?;
+        let count = piece.len().min(out.len());
+        out[..count].copy_from_slice(&piece[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// A decimal number, then blanks.
+fn parse_size(field: &[u8]) -> Option<u64> {
+    let end = field.iter().position(|&b| b == b' ').unwrap_or(field.len());
+    let (digits, blanks) = field.split_at(end);
+    if digits.is_empty() || blanks.iter().any(|&b| b != b' ') {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
+    })
+}

@@ -1,0 +1,215 @@
+//! From the control member to the text of its `control` file (deb(5), deb-control(5)).
+//!
+//! dpkg lets GNU tar unpack the whole archive into a folder and then opens `control` there. Nothing is unpacked here, so
+//! whatever could make that folder hold another `control` than the one found (a second entry, a link, a path that climbs,
+//! an extension header that renames) is refused instead of guessed at.
+
+use std::io::{self, Read};
+
+use super::{Error, ar::Archive};
+use crate::compression::Compression;
+
+/// How much a control archive may unpack to.
+pub(super) const ARCHIVE_LIMIT: u64 = 64 << 20;
+/// How long the `control` file may be.
+pub(super) const CONTROL_LIMIT: u64 = 1 << 20;
+
+/// What is wrong with a control archive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlFault {
+    /// No `control` at all.
+    #[error("no file `control`")]
+    Missing,
+    /// A second `control`.
+    #[error("two files `control`, of which readers take one or the other")]
+    Twice,
+    /// `control` is a link, a folder, a device.
+    #[error("`control` is not a regular file")]
+    NotAFile,
+    /// A path that readers resolve in different ways.
+    #[error("the path `{0}` leads out of the archive, or is written so that readers resolve it differently")]
+    Path(String),
+    /// A header that changes the meaning of entries in some readers.
+    #[error("an extension header that readers understand differently")]
+    Extension,
+    /// Something other than zeros after the mark of the end.
+    #[error("data after the end of the archive")]
+    AfterEnd,
+    /// Unpacks to more than any package needs.
+    #[error("it unpacks to more than {} MiB", ARCHIVE_LIMIT >> 20)]
+    TooLarge,
+    /// A `control` longer than any package needs.
+    #[error("`control` is longer than {} MiB", CONTROL_LIMIT >> 20)]
+    ControlTooLarge,
+}
+
+/// Why reading stopped, before it is known in which layer.
+enum Stop {
+    Io(io::Error),
+    Fault(ControlFault),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ControlFault> for Stop {
+    fn from(fault: ControlFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Reads the current member, a control archive, to its end and returns the text of its `control` file.
+pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec<u8>, Error> {
+    let (found, too_large, failure) = {
+        let decoder = format
+            .buffered_decoder(&mut *archive)
+            .map_err(Error::Decompress)?;
+        let mut unpacked = Unpacked {
+            decoder,
+            left: ARCHIVE_LIMIT,
+            too_large: false,
+            failure: None,
+        };
+        let found = walk(&mut unpacked);
+        (found, unpacked.too_large, unpacked.failure)
+    };
+    // The lowest layer that failed is the cause: the file, the compressed stream, the tar in it.
+    match found {
+        Ok(text) => Ok(text),
+        Err(Stop::Fault(fault)) => Err(Error::Control(fault)),
+        Err(Stop::Io(error)) => Err(match (archive.take_failure(), failure) {
+            (Some(cause), _) => cause,
+            (None, Some(cause)) => Error::Decompress(cause),
+            (None, None) if too_large => Error::Control(ControlFault::TooLarge),
+            (None, None) => Error::Tar(error),
+        }),
+    }
+}
+
+/// What a decoder gives, as much as may be; remembers why it stopped, since the tar reader words errors anew.
+struct Unpacked<'a> {
+    decoder: Box<dyn Read + 'a>,
+    left: u64,
+    too_large: bool,
+    failure: Option<io::Error>,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self.decoder.read(out) {
+            Ok(count) if count as u64 > self.left => {
+                self.too_large = true;
+                Err(io::ErrorKind::FileTooLarge.into())
+            }
+            Ok(count) => {
+                self.left -= count as u64;
+                Ok(count)
+            }
+            // As `Read` asks for: the caller comes again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                self.failure = Some(error);
+                Err(kind.into())
+            }
+        }
+    }
+}
+
+fn walk(unpacked: &mut Unpacked<'_>) -> Result<Vec<u8>, Stop> {
+    let mut control = None;
+    let mut links = false;
+    let mut archive = tar::Archive::new(&mut *unpacked);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let kind = entry.header().entry_type();
+        if kind.is_pax_global_extensions()
+            || kind.is_pax_local_extensions()
+            || kind.is_gnu_longname()
+            || kind.is_gnu_longlink()
+        {
+            return Err(ControlFault::Extension.into());
+        }
+        check_extensions(&mut entry)?;
+        let path = entry.path_bytes();
+        let fault = || ControlFault::Path(String::from_utf8_lossy(&path).escape_debug().to_string());
+        // GNU tar cuts a name at a NUL.
+        if path.contains(&0) {
+            return Err(fault().into());
+        }
+        let mut parts = path
+            .split(|&b| b == b'/')
+            .filter(|part| !matches!(*part, b"" | b"."));
+        let (first, deeper) = (parts.next(), parts.next().is_some());
+        if path.split(|&b| b == b'/').any(|part| part == b"..") {
+            return Err(fault().into());
+        }
+        if deeper && links {
+            // Through a link to `.`, an entry `x/control` would become `control`.
+            return Err(fault().into());
+        }
+        links |= kind.is_symlink();
+        if deeper || first != Some(b"control") {
+            continue;
+        }
+        if control.is_some() {
+            return Err(ControlFault::Twice.into());
+        }
+        if !kind.is_file() {
+            return Err(ControlFault::NotAFile.into());
+        }
+        if !matches!(&*path, b"control" | b"./control") {
+            return Err(fault().into());
+        }
+        drop(path);
+        let size = entry.size();
+        if size > CONTROL_LIMIT {
+            return Err(ControlFault::ControlTooLarge.into());
+        }
+        let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        entry.read_to_end(&mut text)?;
+        if text.len() as u64 != size {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        control = Some(text);
+    }
+    // To the end, where the checksums of the compressed stream stand.
+    let mut rest = [0; 4096];
+    loop {
+        match unpacked.read(&mut rest) {
+            Ok(0) => break,
+            Ok(count) if rest[..count].iter().all(|&b| b == 0) => {}
+            Ok(_) => return Err(ControlFault::AfterEnd.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    control.ok_or_else(|| ControlFault::Missing.into())
+}
+
+/// Refuses extended headers that give an entry one name or size here and another in GNU tar.
+fn check_extensions(entry: &mut tar::Entry<'_, impl Read>) -> Result<(), Stop> {
+    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    let mut name = None;
+    if let Some(extensions) = entry.pax_extensions()? {
+        for extension in extensions {
+            let extension = extension?;
+            let key = extension.key_bytes();
+            if key.starts_with(b"GNU.sparse") || keys.iter().any(|seen| **seen == *key) {
+                return Err(ControlFault::Extension.into());
+            }
+            if key == b"path" {
+                name = Some(extension.value_bytes().to_vec());
+            }
+            keys.push(key.into());
+        }
+    }
+    match name {
+        Some(name) if *name != *entry.path_bytes() => Err(ControlFault::Extension.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,631 @@
+//! What comes in: one `.deb`, read in a single pass, and everything an archive needs to know about it.
+//!
+//! A package is an `ar` archive (deb(5)) of `debian-binary`, a control archive and a data archive. One read of the file
+//! gives its size, its digests and its control stanza; memory stays the same whatever its size, and nothing is unpacked
+//! to disk. The rules for the stanza are those of deb-control(5) and Debian Policy 5.3.
+//!
+//! Packages come from anywhere. Where readers would disagree about what a file says, it is refused here, before it is
+//! published under a signature.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, Read},
+};
+
+use crate::{
+    compression::Compression,
+    digest::Digests,
+    names::{self, Architecture, PackageName},
+    stanza::{self, Stanza},
+    version::{self, Version},
+};
+
+mod ar;
+mod control;
+
+pub use control::ControlFault;
+
+/// The fields of an index that are about the file. What a control file says in them is not what the index has to say.
+const INDEX_FIELDS: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512"];
+
+/// Everything known about one `.deb`.
+#[derive(Debug, Clone)]
+pub struct BinaryPackage {
+    name: PackageName,
+    version: Version,
+    architecture: Architecture,
+    /// Only where it differs from the name.
+    source: Option<PackageName>,
+    digests: Digests,
+    control: Box<[u8]>,
+}
+
+/// Something about a package that is worth a word and stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A field whose value is not UTF-8.
+    NotUtf8 {
+        /// The name of the field.
+        field: String,
+    },
+    /// Fields that belong to an index and are left out of it.
+    LeftOut {
+        /// The names of the fields.
+        fields: Vec<String>,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUtf8 { field } => write!(
+                f,
+                "field `{field}` is not UTF-8; its bytes are published as they are"
+            ),
+            Self::LeftOut { fields } => write!(
+                f,
+                "`{}` in a control file belongs to the index and is not taken over",
+                fields.join("`, `")
+            ),
+        }
+    }
+}
+
+/// Says why a file is not a package that can be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file itself cannot be read.
+    #[error("the file cannot be read")]
+    Read(#[source] io::Error),
+    /// Something else altogether.
+    #[error("not a Debian package: {0}")]
+    NotADeb(LooksLike),
+    /// A part of the file is missing.
+    #[error("the file ends early, after {size} bytes: {place}")]
+    Truncated {
+        /// How long the file is.
+        size: u64,
+        /// Where it ends.
+        place: Place,
+    },
+    /// The container cannot be followed.
+    #[error("the file is damaged at byte {position}: {what}")]
+    Damaged {
+        /// Where the damage is.
+        position: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// The members are not those of a package.
+    #[error("{0}")]
+    Layout(Layout),
+    /// A format version other than 2.
+    #[error("the package format is `{0}`, and only 2.x is known")]
+    FormatVersion(String),
+    /// The control member does not decompress.
+    #[error("the control member cannot be decompressed")]
+    Decompress(#[source] io::Error),
+    /// The control member holds no tar archive.
+    #[error("the control member holds no readable tar archive")]
+    Tar(#[source] io::Error),
+    /// The control archive is not what it must be.
+    #[error("in the control archive: {0}")]
+    Control(ControlFault),
+    /// The control file is no stanza.
+    #[error("in the control file")]
+    Stanza(#[source] stanza::Error),
+    /// A field that every package must have.
+    #[error("the control file has no field `{0}`, or an empty one")]
+    NoField(&'static str),
+    /// A field with a value that cannot be published.
+    #[error("in field `{field}` of the control file")]
+    BadField {
+        /// The name of the field.
+        field: &'static str,
+        /// What is wrong with its value.
+        #[source]
+        why: BadField,
+    },
+    /// A kind of package that is not supported.
+    #[error("packages of type `{0}` are not supported yet")]
+    PackageType(String),
+}
+
+/// What a file that is no package looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LooksLike {
+    /// Nothing at all.
+    Empty,
+    /// Only zeros at its beginning.
+    Zeros,
+    /// A web page, or an answer in XML or JSON.
+    WebPage,
+    /// A package for rpm.
+    Rpm,
+    /// A pointer that Git LFS left in place of a file.
+    GitLfs,
+    /// A `.dsc`, `.changes` or `.buildinfo`.
+    SourceControl,
+    /// A package of the format that dpkg had before 1995.
+    OldDeb,
+    /// Another container or compressed file.
+    Other(&'static str),
+    /// Nothing known.
+    Unknown,
+}
+
+impl LooksLike {
+    fn from_head(head: &[u8]) -> Self {
+        let text = head.trim_ascii_start();
+        let begins = |with: &str| {
+            text.get(..with.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+        };
+        let any = |list: &[&str]| list.iter().any(|with| begins(with));
+        match head {
+            [] => Self::Empty,
+            _ if head.iter().all(|&b| b == 0) => Self::Zeros,
+            [0xed, 0xab, 0xee, 0xdb, ..] => Self::Rpm,
+            [b'0', b'.', b'9', ..] => Self::OldDeb,
+            [0x1f, 0x8b, ..] => Self::Other("a gzip file"),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("an xz file"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Other("a zstd file"),
+            [b'B', b'Z', b'h', ..] => Self::Other("a bzip2 file"),
+            [b'P', b'K', 3 | 5, 4 | 6, ..] => Self::Other("a zip file"),
+            [0x7f, b'E', b'L', b'F', ..] => Self::Other("a program"),
+            _ if head.get(257..262) == Some(b"ustar") => Self::Other("a tar archive"),
+            _ if begins("version https://git-lfs") => Self::GitLfs,
+            _ if any(&[
+                "<!doctype",
+                "<html",
+                "<head",
+                "<?xml",
+                "<error",
+                "<!--",
+                "{\"",
+                "{\n",
+            ]) =>
+            {
+                Self::WebPage
+            }
+            _ if any(&["format: ", "-----begin pgp signed"]) => Self::SourceControl,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for LooksLike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the file is empty",
+            Self::Zeros => "the file begins with nothing but zeros",
+            Self::WebPage => "it looks like a web page or the answer of a server",
+            Self::Rpm => "it looks like a package for rpm",
+            Self::GitLfs => "it is the pointer that Git LFS leaves in place of a file",
+            Self::SourceControl => "it looks like a `.dsc`, `.changes` or `.buildinfo` file",
+            Self::OldDeb => "it looks like a package of the format before 1995",
+            Self::Other(what) => return write!(f, "it looks like {what}"),
+            Self::Unknown => "it does not begin as an `ar` archive does",
+        })
+    }
+}
+
+/// Where a file ends that should go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Place {
+    /// In the first eight bytes.
+    #[error("not even the signature of an `ar` archive is whole")]
+    Magic,
+    /// In the header of a member.
+    #[error("in the header of a member")]
+    Header,
+    /// In the contents of a member.
+    #[error("`{name}` lacks {missing} bytes")]
+    Member {
+        /// The name of the member.
+        name: String,
+        /// How many of its bytes are not there.
+        missing: u64,
+    },
+}
+
+/// What can be wrong with the row of members.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Layout {
+    /// Another member than `debian-binary` is the first.
+    #[error("the first member is `{0}`, not `debian-binary`: an `ar` archive, but no Debian package")]
+    First(String),
+    /// No member at all.
+    #[error("an `ar` archive without members")]
+    Empty,
+    /// No control member.
+    #[error("no member `control.tar`")]
+    NoControl,
+    /// A data member, or another, where the control member must stand.
+    #[error("`{0}` stands where `control.tar` must stand")]
+    NotControl(String),
+    /// A control member of unknown compression.
+    #[error("the compression of `{0}` is not known")]
+    Compression(String),
+    /// A second control member.
+    #[error("a second control member, `{0}`")]
+    SecondControl(String),
+    /// No data member.
+    #[error("no member `data.tar`")]
+    NoData,
+    /// Another member where the data member must stand.
+    #[error("`{0}` stands where `data.tar` must stand")]
+    NotData(String),
+    /// A second data member.
+    #[error("a second data member, `{0}`")]
+    SecondData(String),
+}
+
+/// What can be wrong with the value of a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadField {
+    /// Not a name.
+    #[error(transparent)]
+    Name(#[from] names::Error),
+    /// Not a version.
+    #[error(transparent)]
+    Version(#[from] version::Error),
+    /// Neither `NAME` nor `NAME (VERSION)`.
+    #[error("expected `NAME` or `NAME (VERSION)`, found `{0}`")]
+    Source(String),
+    /// Not text.
+    #[error("the value is not UTF-8")]
+    NotUtf8,
+    /// Name, version and architecture together are longer than the name of a file may be.
+    #[error("`{0}` would be longer than a file name may be (255 bytes)")]
+    TooLong(String),
+}
+
+impl Error {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        const AGAIN: &str =
+            "a build, copy or download did not finish; compare the size with the original, or fetch it again";
+        const DAMAGED: &str = "compare the file with the original, or build it again with `dpkg-deb --build`";
+        const REBUILD: &str = "build the package again with `dpkg-deb --build`";
+        let hint = match self {
+            Self::Read(_) => return None,
+            Self::NotADeb(looks) => match looks {
+                LooksLike::Empty | LooksLike::Zeros => AGAIN,
+                LooksLike::WebPage => {
+                    "a download probably saved an error page in place of the package; fetch it again"
+                }
+                LooksLike::Rpm => "convert it with `alien`, or publish it in a repository for rpm",
+                LooksLike::GitLfs => "fetch the file itself with `git lfs pull`",
+                LooksLike::SourceControl => "name the `.deb` files themselves",
+                LooksLike::OldDeb => "unpack it with `dpkg-deb --raw-extract` and build it again",
+                LooksLike::Other(_) | LooksLike::Unknown => {
+                    "only binary packages (`.deb`) can be added; see what it is with `file`"
+                }
+            },
+            Self::Truncated { .. } | Self::Layout(Layout::NoControl | Layout::NoData | Layout::Empty) => {
+                AGAIN
+            }
+            Self::Damaged { .. } | Self::Decompress(_) | Self::Tar(_) => DAMAGED,
+            Self::FormatVersion(_) => "look for a newer `publish`, or build the package in format 2.0",
+            Self::Layout(Layout::First(_)) => {
+                "only binary packages (`.deb`) can be added; see what it is with `ar t`"
+            }
+            Self::Layout(Layout::Compression(_)) => {
+                "build it with `dpkg-deb -Zxz`; `.gz`, `.xz`, `.zst` and none are known to every dpkg of today"
+            }
+            Self::Control(ControlFault::TooLarge | ControlFault::ControlTooLarge) => {
+                "move what is large out of the control archive into the data of the package"
+            }
+            Self::Layout(_) | Self::Control(_) => REBUILD,
+            Self::Stanza(error) => match error.kind {
+                stanza::ErrorKind::ControlCharacter(b'\r') => {
+                    "convert the control file to Unix line ends, then build the package again"
+                }
+                stanza::ErrorKind::ByteOrderMark => {
+                    "save the control file as UTF-8 without a byte order mark, then build the package again"
+                }
+                _ => "correct `DEBIAN/control`, then build the package again",
+            },
+            Self::NoField(field) => {
+                return Some(format!(
+                    "add `{field}:` to the control file, then build the package again"
+                ));
+            }
+            Self::BadField { field, .. } => {
+                return Some(format!(
+                    "correct `{field}:` in the control file, then build the package again"
+                ));
+            }
+            Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl BinaryPackage {
+    /// Reads one package from its first byte to its last.
+    pub fn read(mut reader: impl Read) -> Result<Self, Error> {
+        Self::read_members(&mut reader)
+    }
+
+    fn read_members(reader: &mut dyn Read) -> Result<Self, Error> {
+        let mut archive = ar::Archive::open(reader)?;
+        let first = archive.next_member()?.ok_or(Error::Layout(Layout::Empty))?;
+        if first.as_bytes() != b"debian-binary" {
+            return Err(Error::Layout(Layout::First(first.shown())));
+        }
+        check_format(&mut archive)?;
+
+        let member = next_of_note(&mut archive)?.ok_or(Error::Layout(Layout::NoControl))?;
+        let extension = member
+            .as_bytes()
+            .strip_prefix(b"control.tar")
+            .ok_or_else(|| Error::Layout(Layout::NotControl(member.shown())))?;
+        let format = std::str::from_utf8(extension)
+            .ok()
+            .and_then(Compression::from_extension)
+            .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
+        let text = control::read(&mut archive, format)?;
+        let facts = Facts::parse(&text)?;
+
+        let member = next_of_note(&mut archive)?.ok_or(Error::Layout(Layout::NoData))?;
+        if is_control(&member) {
+            return Err(Error::Layout(Layout::SecondControl(member.shown())));
+        }
+        if !is_data(&member) {
+            return Err(Error::Layout(Layout::NotData(member.shown())));
+        }
+        // dpkg stops here; other readers look members up by name, and may find a later one.
+        while let Some(member) = archive.next_member()? {
+            if is_control(&member) {
+                return Err(Error::Layout(Layout::SecondControl(member.shown())));
+            }
+            if is_data(&member) {
+                return Err(Error::Layout(Layout::SecondData(member.shown())));
+            }
+        }
+        Ok(Self {
+            name: facts.name,
+            version: facts.version,
+            architecture: facts.architecture,
+            source: facts.source,
+            digests: archive.finish(),
+            control: facts.control,
+        })
+    }
+
+    /// The name, from `Package`.
+    #[must_use]
+    pub fn name(&self) -> &PackageName {
+        &self.name
+    }
+
+    /// The version.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The architecture, which may be `all`.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The name of the source package: `Source` without a version, else the package's own name.
+    #[must_use]
+    pub fn source(&self) -> &PackageName {
+        self.source.as_ref().unwrap_or(&self.name)
+    }
+
+    /// The value of `Section`, unless it is missing, empty or not UTF-8.
+    #[must_use]
+    pub fn section(&self) -> Option<&str> {
+        let value = self.field("Section")?;
+        std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
+    }
+
+    /// Size and digests of the whole file.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// The control stanza byte for byte as the package has it, from its first field to exactly one newline at its end.
+    #[must_use]
+    pub fn control(&self) -> &[u8] {
+        &self.control
+    }
+
+    /// The value of one field of the control stanza, whose name is compared without regard to case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.stanza()?.get(name)
+    }
+
+    /// The control stanza without the fields that an index has to fill in itself; all else byte for byte.
+    #[must_use]
+    pub fn control_for_index(&self) -> Cow<'_, [u8]> {
+        match self.stanza() {
+            Some(stanza) if stanza.fields().iter().any(is_index_field) => {
+                let kept = stanza.fields().iter().filter(|field| !is_index_field(field));
+                Cow::Owned(kept.flat_map(|field| field.raw).copied().collect())
+            }
+            _ => Cow::Borrowed(&self.control),
+        }
+    }
+
+    /// The name that the file has in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        file_name(&self.name, &self.version, &self.architecture)
+    }
+
+    /// What the author of the package should hear of.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Some(stanza) = self.stanza() else {
+            return Vec::new();
+        };
+        let fields = stanza.fields().iter();
+        let mut warnings: Vec<_> = fields
+            .clone()
+            .filter(|field| std::str::from_utf8(field.value).is_err())
+            .map(|field| Warning::NotUtf8 {
+                field: field.name.to_owned(),
+            })
+            .collect();
+        let left_out: Vec<_> = fields
+            .filter(|field| is_index_field(field))
+            .map(|field| field.name.to_owned())
+            .collect();
+        if !left_out.is_empty() {
+            warnings.push(Warning::LeftOut { fields: left_out });
+        }
+        warnings
+    }
+
+    /// Always there, since [`BinaryPackage::read`] parsed it before; kept as text alone because many are held at once.
+    fn stanza(&self) -> Option<Stanza<'_>> {
+        Stanza::parse_lines(&self.control, 1).ok()
+    }
+}
+
+fn is_index_field(field: &stanza::Field<'_>) -> bool {
+    INDEX_FIELDS
+        .iter()
+        .any(|name| field.name.eq_ignore_ascii_case(name))
+}
+
+fn file_name(name: &PackageName, version: &Version, architecture: &Architecture) -> String {
+    format!("{name}_{}_{architecture}.deb", version.without_epoch())
+}
+
+/// The next member that does not start with `_`; those are for others (deb(5)).
+fn next_of_note(archive: &mut ar::Archive<'_>) -> Result<Option<ar::MemberName>, Error> {
+    loop {
+        match archive.next_member()? {
+            Some(member) if member.as_bytes().starts_with(b"_") => {}
+            other => return Ok(other),
+        }
+    }
+}
+
+fn is_control(member: &ar::MemberName) -> bool {
+    is_tar(member, b"control.tar")
+}
+
+fn is_data(member: &ar::MemberName) -> bool {
+    is_tar(member, b"data.tar")
+}
+
+/// Whether a member is this tar archive, however compressed.
+fn is_tar(member: &ar::MemberName, name: &[u8]) -> bool {
+    let extension = member.as_bytes().strip_prefix(name);
+    extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+}
+
+/// Reads `debian-binary`: `2.` and a minor number that changes nothing for readers. More lines may follow (deb(5)).
+fn check_format(archive: &mut ar::Archive<'_>) -> Result<(), Error> {
+    let mut text = Vec::new();
+    // A few bytes in every package there is; what is longer than a screen is something else.
+    if let Err(error) = archive.by_ref().take(1024).read_to_end(&mut text) {
+        return Err(archive.take_failure().unwrap_or(Error::Read(error)));
+    }
+    let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
+    let minor = line.strip_prefix(b"2.").unwrap_or_default();
+    let whole = line.len() < text.len() && archive.left() == 0;
+    if whole && !minor.is_empty() && minor.iter().all(u8::is_ascii_digit) {
+        return Ok(());
+    }
+    let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
+    Err(Error::FormatVersion(shown.escape_debug().to_string()))
+}
+
+/// What a control file says.
+struct Facts {
+    name: PackageName,
+    version: Version,
+    architecture: Architecture,
+    source: Option<PackageName>,
+    control: Box<[u8]>,
+}
+
+impl Facts {
+    fn parse(text: &[u8]) -> Result<Self, Error> {
+        let stanza = Stanza::parse(text).map_err(Error::Stanza)?;
+        if let Some(kind) = value(&stanza, "Package-Type")?.filter(|kind| !kind.eq_ignore_ascii_case("deb")) {
+            return Err(Error::PackageType(kind.escape_debug().to_string()));
+        }
+        let name = required(&stanza, "Package", PackageName::parse)?;
+        let version = required(&stanza, "Version", Version::parse)?;
+        let architecture = required(&stanza, "Architecture", Architecture::parse)?;
+        let source = match value(&stanza, "Source")? {
+            None => None,
+            Some(text) => Some(source_name(text).map_err(bad("Source"))?).filter(|source| *source != name),
+        };
+        let file = file_name(&name, &version, &architecture);
+        if file.len() > 255 {
+            return Err(bad("Version")(BadField::TooLong(file)));
+        }
+        let mut control = Vec::with_capacity(stanza.as_bytes().len() + 1);
+        control.extend_from_slice(stanza.as_bytes());
+        if !control.ends_with(b"\n") {
+            control.push(b'\n');
+        }
+        Ok(Self {
+            name,
+            version,
+            architecture,
+            source,
+            control: control.into_boxed_slice(),
+        })
+    }
+}
+
+fn bad(field: &'static str) -> impl Fn(BadField) -> Error {
+    move |why| Error::BadField { field, why }
+}
+
+/// The value of a field that must be text; an empty one counts as missing, as it does for dpkg.
+fn value<'a>(stanza: &Stanza<'a>, field: &'static str) -> Result<Option<&'a str>, Error> {
+    match stanza.get(field).map(std::str::from_utf8) {
+        None | Some(Ok("")) => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) => Err(bad(field)(BadField::NotUtf8)),
+    }
+}
+
+fn required<T, E: Into<BadField>>(
+    stanza: &Stanza<'_>,
+    field: &'static str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, Error> {
+    let text = value(stanza, field)?.ok_or(Error::NoField(field))?;
+    parse(text).map_err(|why| bad(field)(why.into()))
+}
+
+/// The name in `NAME` or `NAME (VERSION)` (Debian Policy 5.6.1).
+fn source_name(text: &str) -> Result<PackageName, BadField> {
+    let Some(at) = text.find([' ', '\t', '(']) else {
+        return Ok(PackageName::parse(text)?);
+    };
+    let (name, rest) = text.split_at(at);
+    let rest = rest.trim_matches([' ', '\t']);
+    if !(rest.starts_with('(') && rest.ends_with(')')) {
+        return Err(BadField::Source(text.escape_debug().to_string()));
+    }
+    Ok(PackageName::parse(name)?)
+}
+
+#[cfg(test)]
+mod tests;

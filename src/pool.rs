@@ -1,0 +1,197 @@
+//! Where a package lies: `pool/COMPONENT/PREFIX/SOURCE/NAME_VERSION_ARCH.deb`.
+//!
+//! A [`PoolPath`] is relative to the root of the archive and is proof that a path is safe: it stays below the root, means
+//! the same to every client and server, and names a package, so it can never be taken for an index, a `Release` or a
+//! configuration. The layout is Debian's, the rules are those of `Filename` (Debian Policy 5.6, apt's acquire code).
+
+use std::fmt;
+
+use crate::{deb::BinaryPackage, names::Component};
+
+/// The longest name of one file that common file systems store.
+const LONGEST_NAME: usize = 255;
+/// The longest key that object stores take.
+const LONGEST_PATH: usize = 1024;
+/// What a package file is called at its end; `ddeb` holds debug symbols, `udeb` parts of the installer.
+const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
+
+/// The path of one package file, relative to the root of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolPath(Box<str>);
+
+/// Says why a `Filename` cannot be the path of a package.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("file name `{}` is not allowed: {why}", text.escape_debug())]
+pub struct Error {
+    text: String,
+    why: &'static str,
+}
+
+impl Error {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint =
+            "the index was not made by a tool that follows the format; write it anew from the packages";
+        Some(hint.to_owned())
+    }
+}
+
+impl PoolPath {
+    /// The place of a package in a component.
+    ///
+    /// The version stands there without its epoch, so `1:2.0` and `2.0` share a path: whoever adds has to compare.
+    #[must_use]
+    pub fn of(component: &Component, package: &BinaryPackage) -> Self {
+        let source = package.source().as_str();
+        Self(
+            format!(
+                "pool/{component}/{}/{source}/{}",
+                prefix(source),
+                package.file_name()
+            )
+            .into(),
+        )
+    }
+
+    /// Checks the `Filename` of an index that anybody may have made.
+    pub fn parse(filename: &str) -> Result<Self, Error> {
+        match check(filename) {
+            Ok(()) => Ok(Self(filename.into())),
+            Err(why) => Err(Error {
+                text: filename.to_owned(),
+                why,
+            }),
+        }
+    }
+
+    /// The path as text: the value of `Filename`, and the key in a store.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The folder that keeps the list of sources short: the first letter, or four letters of the many libraries.
+fn prefix(source: &str) -> &str {
+    let length = if source.starts_with("lib") && source.len() > 3 {
+        4
+    } else {
+        1
+    };
+    source.get(..length).unwrap_or(source)
+}
+
+fn check(path: &str) -> Result<(), &'static str> {
+    if path.is_empty() {
+        return Err("it is empty");
+    }
+    if path.len() > LONGEST_PATH {
+        return Err("it is longer than 1024 bytes");
+    }
+    if path.starts_with('/') {
+        return Err("it must be relative to the root of the archive");
+    }
+    if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("blanks and control characters may not stand in it");
+    }
+    if path.contains('\\') {
+        return Err("`\\` may not stand in it");
+    }
+    for part in path.split('/') {
+        match part {
+            "" => return Err("a part between `/` is empty"),
+            "." | ".." => return Err("`.` and `..` may not be parts of it"),
+            _ if part.len() > LONGEST_NAME => return Err("a part is longer than 255 bytes"),
+            _ => {}
+        }
+    }
+    if !ENDINGS.iter().any(|ending| path.ends_with(ending)) {
+        return Err("it does not end in `.deb`");
+    }
+    Ok(())
+}
+
+impl fmt::Display for PoolPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<str> for PoolPath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl serde::Serialize for PoolPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_made_by_others() {
+        for good in [
+            "pool/main/a/acpi/acpi_1.7-1.3_amd64.deb",
+            "acpi.deb",
+            "dists/stable/main/binary-amd64/acpi_1.deb",
+            "pool/main/libs/libstdc++6/libstdc++6_1:2~rc1+b1_amd64.deb",
+            "pool/é/x.udeb",
+            "a..b/x.deb",
+            ".hidden/...deb",
+        ] {
+            assert_eq!(PoolPath::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "/etc/x.deb",
+            "../x.deb",
+            "pool/../../x.deb",
+            "pool/..",
+            "pool//x.deb",
+            "pool/./x.deb",
+            "pool/x.deb/",
+            "pool/a b.deb",
+            "pool/a\nb.deb",
+            "pool/a\0.deb",
+            "pool/a\u{a0}.deb",
+            "pool\\..\\x.deb",
+            "dists/stable/InRelease",
+            "conf/distributions",
+            "pool/main/a/acpi",
+        ] {
+            assert!(PoolPath::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(PoolPath::parse(&format!("{}.deb", "x".repeat(252))).is_err());
+        assert!(PoolPath::parse(&format!("{}x.deb", "y/".repeat(600))).is_err());
+    }
+
+    #[test]
+    fn an_error_shows_the_name_and_a_remedy() {
+        let error = PoolPath::parse("../x\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "file name `../x\\n` is not allowed: blanks and control characters may not stand in it"
+        );
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn libraries_are_spread_by_four_letters() {
+        for (source, expected) in [
+            ("acpi", "a"),
+            ("libc", "libc"),
+            ("libfoo", "libf"),
+            ("lib", "l"),
+            ("0ad", "0"),
+            ("li", "l"),
+        ] {
+            assert_eq!(prefix(source), expected);
+        }
+    }
+}
