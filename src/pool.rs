@@ -55,9 +55,14 @@ impl PoolPath {
     }
 
     /// Checks the `Filename` of an index that anybody may have made.
+    ///
+    /// One `./` before the path, which dpkg-scanpackages writes in a folder without `dists/`, is taken off: apt asks for
+    /// `/./x.deb`, and the file is `x.deb` for every server that knows folders. A bucket does not, so whoever writes an
+    /// index for one should write `Filename` anew.
     pub fn parse(filename: &str) -> Result<Self, Error> {
-        match check(filename) {
-            Ok(()) => Ok(Self(filename.into())),
+        let path = filename.strip_prefix("./").unwrap_or(filename);
+        match check(path) {
+            Ok(()) => Ok(Self(path.into())),
             Err(why) => Err(Error {
                 text: filename.to_owned(),
                 why,
@@ -147,8 +152,15 @@ mod tests {
         ] {
             assert_eq!(PoolPath::parse(good).unwrap().as_str(), good);
         }
+        // apt 2.6 fetches it, over HTTP and from a folder.
+        assert_eq!(PoolPath::parse("./acpi.deb").unwrap().as_str(), "acpi.deb");
         for bad in [
             "",
+            "./",
+            "././acpi.deb",
+            ".//acpi.deb",
+            "./../acpi.deb",
+            "/./acpi.deb",
             "/etc/x.deb",
             "../x.deb",
             "pool/../../x.deb",

@@ -66,7 +66,7 @@ impl fmt::Display for Warning {
             ),
             Self::LeftOut { fields } => write!(
                 f,
-                "`{}` in a control file belongs to the index and is not taken over",
+                "left out of the index, which says it itself: `{}`",
                 fields.join("`, `")
             ),
         }
@@ -628,4 +628,4 @@ fn source_name(text: &str) -> Result<PackageName, BadField> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -101,7 +101,8 @@ fn control_member(format: Compression, tar: &[u8]) -> Vec<u8> {
     )
 }
 
-fn deb_of(text: &[u8]) -> Vec<u8> {
+/// A small package with this control file; other modules make their packages with it too.
+pub(crate) fn deb_of(text: &[u8]) -> Vec<u8> {
     deb_with(Compression::Gzip, &control_tar(text))
 }
 
@@ -318,7 +319,7 @@ fn fields_of_the_index_are_left_out_of_it() {
     };
     assert_eq!(
         warning.to_string(),
-        "`size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512` in a control file belongs to the index and is not taken over"
+        "left out of the index, which says it itself: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
     );
 }
 
