@@ -660,6 +660,10 @@ fn refuses_control_archives_that_readers_unpack_differently() {
             "an extension header that readers understand differently".into(),
         ),
         (
+            vec![good(), pax("10 size=1\n10 size=4\n"), entry("x", b'0', b"")],
+            "an extension header that readers understand differently".into(),
+        ),
+        (
             vec![good(), pax("27 GNU.sparse.name=control\n"), entry("x", b'0', b"")],
             "an extension header that readers understand differently".into(),
         ),
