@@ -7,3 +7,4 @@ pub mod stanza;
 pub mod version;
 pub mod digest;
 pub mod compression;
+pub mod signing;

@@ -1,0 +1,325 @@
+//! What can go wrong with keys and signatures, each with a way out.
+
+use std::{io, path::PathBuf};
+
+/// Why an archive cannot be signed, or a key not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A key file or one of our own temporary files cannot be read or written.
+    #[error("cannot {doing} `{}`", path.display())]
+    File {
+        /// What was being done: `read`, `write`, …
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no key file at this place.
+    #[error("there is no key file `{}`", path.display())]
+    NoKeyFile {
+        /// The place.
+        path: PathBuf,
+    },
+    /// No key was named at all.
+    #[error("no signing key is given")]
+    NoKeys,
+    /// A text that names no key.
+    #[error("`{}` names no signing key: {why}", text.escape_debug())]
+    NotASource {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A command signs everything or nothing.
+    #[error("the signing command `{}` cannot be mixed with other keys", command.display())]
+    CommandAmongKeys {
+        /// The command.
+        command: PathBuf,
+    },
+    /// The bytes are no key.
+    #[error("`{origin}` holds no OpenPGP key")]
+    NotAKey {
+        /// Where the bytes come from.
+        origin: String,
+    },
+    /// The secret part is not there.
+    #[error("`{origin}` holds only the public part of a key{}", detail.map(|text| format!(": {text}")).unwrap_or_default())]
+    PublicOnly {
+        /// Where the key comes from.
+        origin: String,
+        /// What is missing, if only a part is.
+        detail: Option<&'static str>,
+    },
+    /// The key is protected and no passphrase was given.
+    #[error("the key in `{origin}` is protected by a passphrase, and none is given")]
+    PassphraseMissing {
+        /// Where the key comes from.
+        origin: String,
+    },
+    /// The passphrase does not open the key.
+    #[error("the passphrase does not open the key in `{origin}`")]
+    WrongPassphrase {
+        /// Where the key comes from.
+        origin: String,
+    },
+    /// The key may not sign, or not now.
+    #[error("the key {fingerprint} from `{origin}` cannot sign: {refusal}")]
+    Refused {
+        /// Where the key comes from.
+        origin: String,
+        /// The certificate.
+        fingerprint: String,
+        /// The reason.
+        refusal: Refusal,
+    },
+    /// `gpg` is not installed, or does not start.
+    #[error("cannot run `{}`", program.display())]
+    Program {
+        /// The program or the signing command.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `gpg` has no secret key of that name.
+    #[error("gpg has no usable secret key {}", if key.is_empty() { "at all".to_owned() } else { format!("for `{key}`") })]
+    NoGpgKey {
+        /// The name, empty for the default key.
+        key: String,
+        /// What gpg says.
+        said: String,
+    },
+    /// A name that fits several keys of gpg.
+    #[error("`{key}` names {} secret keys of gpg: {}", fingerprints.len(), fingerprints.join(", "))]
+    Ambiguous {
+        /// The name.
+        key: String,
+        /// All usable keys that it fits.
+        fingerprints: Vec<String>,
+    },
+    /// `gpg` failed.
+    #[error("gpg could not {doing}: {said}")]
+    Gpg {
+        /// What it should do.
+        doing: String,
+        /// The end of what it wrote to standard error.
+        said: String,
+    },
+    /// A signing command did not do what it must.
+    #[error("the signing command `{}` {what}", command.display())]
+    Command {
+        /// The command.
+        command: PathBuf,
+        /// What it did instead.
+        what: String,
+    },
+    /// A Release whose two signed forms would not have the same text.
+    #[error("the Release cannot be signed: line {line} {why}")]
+    Unsignable {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A signature that was just made does not verify.
+    #[error("the new {form} does not verify with the key {fingerprint}: {why}")]
+    SelfCheck {
+        /// `InRelease` or `Release.gpg`.
+        form: &'static str,
+        /// The key that should have signed, or what signed instead.
+        fingerprint: String,
+        /// The reason.
+        why: String,
+    },
+    /// A date or duration that is none.
+    #[error("`{}` is no expiry: {why}", text.escape_debug())]
+    Expiry {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A name that cannot stand on a key.
+    #[error("`{}` cannot be the name on a key: {why}", name.escape_debug())]
+    Name {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The key file that should be written is there already.
+    #[error("the key file `{}` exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The library for signatures refuses for a reason of its own.
+    #[error("cannot {doing}: {said}")]
+    OpenPgp {
+        /// What was being done.
+        doing: &'static str,
+        /// What the library says.
+        said: String,
+    },
+    /// A signature is not believed.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
+}
+
+impl Error {
+    /// The way out, where there is one to tell.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoKeyFile { .. } => {
+                "`publish key generate` makes a key; a gpg key is named by its fingerprint".to_owned()
+            }
+            Self::NoKeys => {
+                "give one with --sign-with, in PUBLISH_SIGNING_KEY or as SignWith: in conf/distributions"
+                    .to_owned()
+            }
+            Self::CommandAmongKeys { .. } => {
+                "let the command make all signatures, or name keys only".to_owned()
+            }
+            Self::NotAKey { origin } if origin == super::SIGNING_KEY_VARIABLE => format!(
+                "{origin} must hold the armoured secret key with its line breaks, from the BEGIN line to the END line"
+            ),
+            Self::NotAKey { .. } => "`gpg --export-secret-keys --armor KEY` writes a key file from gpg".to_owned(),
+            Self::PublicOnly { .. } => {
+                "signing needs the secret part: `gpg --export-secret-keys --armor KEY` writes it, or name the key by \
+                 its fingerprint to sign through gpg"
+                    .to_owned()
+            }
+            Self::PassphraseMissing { .. } => {
+                "put the passphrase in PUBLISH_PASSPHRASE, or the name of a file that holds it in \
+                 PUBLISH_PASSPHRASE_FILE"
+                    .to_owned()
+            }
+            Self::WrongPassphrase { .. } => {
+                "look at PUBLISH_PASSPHRASE, or at the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
+            }
+            Self::Refused { refusal, .. } => refusal.hint().to_owned(),
+            Self::Program { program, source } if source.kind() == io::ErrorKind::NotFound => {
+                if program.file_name().is_some_and(|name| name == "gpg") {
+                    "install gnupg, or sign with a secret key file, which needs no gpg".to_owned()
+                } else {
+                    "a relative path starts at the folder of conf/distributions".to_owned()
+                }
+            }
+            Self::NoGpgKey { .. } => {
+                "`gpg --list-secret-keys` shows the keys of this user; GNUPGHOME names another key ring".to_owned()
+            }
+            Self::Ambiguous { .. } => "write the whole fingerprint".to_owned(),
+            Self::Gpg { said, .. } if said.contains("assphrase") || said.contains("pinentry") => {
+                "gpg may not ask here: put the passphrase in PUBLISH_PASSPHRASE, or unlock the key in gpg-agent first"
+                    .to_owned()
+            }
+            Self::Command { .. } => {
+                "it is run with three arguments: the file to sign, where to write InRelease, where to write Release.gpg"
+                    .to_owned()
+            }
+            Self::Expiry { .. } => "write `3y`, `18m`, `90d`, a date such as 2030-01-31, or `never`".to_owned(),
+            Self::Name { .. } => "write a name and an address, such as `Example archive <packages@example.org>`".to_owned(),
+            Self::Exists { .. } => "a key file is never overwritten: name another with --output".to_owned(),
+            Self::Distrust(distrust) => return distrust.hint(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+/// Why a certificate may not sign an archive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its time is over.
+    #[error("it expired on {on}")]
+    Expired {
+        /// The day.
+        on: String,
+    },
+    /// Its time has not come.
+    #[error("it was made on {from}, which is still to come")]
+    NotYet {
+        /// The day.
+        from: String,
+    },
+    /// Its owner took it back.
+    #[error("it is revoked ({why})")]
+    Revoked {
+        /// The reason that its owner gave.
+        why: String,
+    },
+    /// No part of it may sign data.
+    #[error("no part of it is for signing")]
+    NoSigningKey,
+    /// apt would not believe it.
+    #[error("apt refuses it: {why}")]
+    Unfit {
+        /// The reason.
+        why: String,
+    },
+}
+
+impl Refusal {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => {
+                "`gpg --quick-set-expire FINGERPRINT 3y` extends a key of gpg (clients need the new public key); \
+                 `publish key generate` makes a new one"
+            }
+            Self::NotYet { .. } => "look at the clock of this machine, and at SOURCE_DATE_EPOCH",
+            Self::Revoked { .. } => "`publish key generate` makes a new key; clients need its public part",
+            Self::NoSigningKey => "use a key whose primary key or one subkey has the signing flag",
+            Self::Unfit { .. } => {
+                "`publish key show` tells what apt thinks of a key, `publish key generate` makes one that every apt accepts"
+            }
+        }
+    }
+}
+
+/// Why a signature over a Release is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// Not the frame of a clear-signed message.
+    #[error("it is no clear-signed message: {why}")]
+    Frame {
+        /// What is wrong.
+        why: String,
+    },
+    /// Text and signature do not belong together.
+    #[error("it is damaged: {why}")]
+    Damaged {
+        /// What is wrong.
+        why: String,
+    },
+    /// Nobody we know has signed it.
+    #[error("it is signed only by keys that are not configured here: {}", signers.join(", "))]
+    UnknownSigners {
+        /// Fingerprints or key ids, as the signatures name them.
+        signers: Vec<String>,
+    },
+    /// Known keys have signed it, but their signatures do not count.
+    #[error("no signature on it counts: {}", reasons.join("; "))]
+    NotBelieved {
+        /// One reason for each signature of a known key.
+        reasons: Vec<String>,
+    },
+}
+
+impl Distrust {
+    /// The way out, where there is one to tell.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownSigners { .. } => Some(
+                "if the archive is yours, sign with the key that signed it before; --trust-existing takes it as it is"
+                    .to_owned(),
+            ),
+            Self::Frame { .. } | Self::Damaged { .. } => {
+                Some("somebody or something other than a publisher may have changed it".to_owned())
+            }
+            Self::NotBelieved { .. } => None,
+        }
+    }
+}

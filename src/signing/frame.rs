@@ -1,0 +1,308 @@
+//! The frame of a clear-signed message: `InRelease` taken apart and put together.
+//!
+//! Format: RFC 9580, section 7 (cleartext signature framework). Taking apart is strict, because what is returned is
+//! what was signed: the text that comes out here is the very text that is hashed, so nothing can stand in one and not
+//! in the other. Trailing blanks are not covered by a signature and are dropped, as `gpgv --output` does.
+
+use std::io::Write as _;
+
+use sequoia_openpgp::{
+    Packet,
+    armor::{Kind, Writer},
+    packet::Signature,
+    parse::{PacketParserBuilder, PacketParserResult, Parse as _},
+    serialize::Serialize as _,
+};
+
+use super::error::{Distrust, Error};
+
+const BEGIN_MESSAGE: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+const BEGIN_SIGNATURE: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
+const END_SIGNATURE: &[u8] = b"-----END PGP SIGNATURE-----";
+
+/// A clear-signed message in its two parts.
+pub(super) struct Clearsigned<'a> {
+    /// The text; every line ends in a newline.
+    pub(super) text: Vec<u8>,
+    /// The armoured signatures.
+    pub(super) armor: &'a [u8],
+}
+
+fn frame(why: impl Into<String>) -> Distrust {
+    Distrust::Frame { why: why.into() }
+}
+
+fn damaged(why: impl Into<String>) -> Distrust {
+    Distrust::Damaged { why: why.into() }
+}
+
+/// Takes a message apart.
+pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
+    let mut rest = message;
+    let first = next_line(&mut rest).unwrap_or_default();
+    if first.trim_ascii_end() != BEGIN_MESSAGE {
+        return Err(if memchr::memmem::find(message, BEGIN_MESSAGE).is_some() {
+            frame("something stands before the line `-----BEGIN PGP SIGNED MESSAGE-----`")
+        } else {
+            frame("it does not start with `-----BEGIN PGP SIGNED MESSAGE-----`")
+        });
+    }
+    loop {
+        let line = next_line(&mut rest).ok_or_else(|| frame("it ends within its header"))?;
+        if line.trim_ascii().is_empty() {
+            break;
+        }
+        // Other headers would change how the text must be read (`NotDashEscaped`), and gpg refuses them as well.
+        if !line.starts_with(b"Hash:") {
+            return Err(frame("its header holds something other than `Hash`"));
+        }
+    }
+
+    let mut text = Vec::with_capacity(rest.len());
+    let armor = loop {
+        let here = rest;
+        let line = next_line(&mut rest).ok_or_else(|| frame("it ends without a signature"))?;
+        let line = line.trim_ascii_end();
+        if line == BEGIN_SIGNATURE {
+            break here;
+        }
+        // A carriage return within a line would count as the end of a line in the hash, but not for who reads us.
+        if line.contains(&b'\r') {
+            return Err(frame("a line of its text holds a carriage return"));
+        }
+        match line {
+            [b'-', b' ', escaped @ ..] => text.extend_from_slice(escaped),
+            // `- ` with nothing behind it, its blank trimmed.
+            [b'-'] => {}
+            [b'-', ..] => return Err(frame("a line of its text starts with an unescaped `-`")),
+            line => text.extend_from_slice(line),
+        }
+        text.push(b'\n');
+    };
+
+    let end = loop {
+        let line = next_line(&mut rest).ok_or_else(|| frame("its signature has no end"))?;
+        if line.trim_ascii_end() == END_SIGNATURE {
+            break armor.len() - rest.len();
+        }
+    };
+    if !rest.trim_ascii().is_empty() {
+        return Err(frame(
+            "something stands after the line `-----END PGP SIGNATURE-----`",
+        ));
+    }
+    Ok(Clearsigned {
+        text,
+        armor: &armor[..end],
+    })
+}
+
+/// The next line without its newline; nothing at the end.
+fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    if rest.is_empty() {
+        return None;
+    }
+    let (line, behind) = match memchr::memchr(b'\n', rest) {
+        Some(end) => (&rest[..end], &rest[end + 1..]),
+        None => (*rest, &rest[rest.len()..]),
+    };
+    *rest = behind;
+    Some(line)
+}
+
+/// Puts a message together from a text that [`check_signable`] has passed and its text signatures.
+pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, Error> {
+    let mut message = BEGIN_MESSAGE.to_vec();
+    let mut algorithms: Vec<String> = signatures.iter().map(|s| s.hash_algo().to_string()).collect();
+    algorithms.dedup();
+    message.extend_from_slice(b"\nHash: ");
+    message.extend_from_slice(algorithms.join(",").as_bytes());
+    message.extend_from_slice(b"\n\n");
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        // `From ` is escaped as gpg does it, for mail programs that would put a `>` before it.
+        if line.starts_with(b"-") || line.starts_with(b"From ") {
+            message.extend_from_slice(b"- ");
+        }
+        message.extend_from_slice(line);
+    }
+    message.extend(armored(signatures)?);
+    Ok(message)
+}
+
+/// All signatures in one armoured block, which is what `Release.gpg` holds.
+pub(super) fn armored(signatures: &[Signature]) -> Result<Vec<u8>, Error> {
+    let failed = |said: String| Error::OpenPgp {
+        doing: "write the signature",
+        said,
+    };
+    let mut packets = Vec::new();
+    for signature in signatures {
+        Packet::from(signature.clone())
+            .serialize(&mut packets)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    let mut writer = Writer::new(Vec::new(), Kind::Signature).map_err(|error| failed(error.to_string()))?;
+    writer
+        .write_all(&packets)
+        .and_then(|()| writer.finalize())
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// What a text signature in `InRelease` covers: lines that end in CR LF, without the end of the last one.
+pub(super) fn signed_form(text: &[u8]) -> Vec<u8> {
+    crlf(text.strip_suffix(b"\n").unwrap_or(text))
+}
+
+/// What a detached text signature covers: all lines, each ending in CR LF.
+pub(super) fn crlf(text: &[u8]) -> Vec<u8> {
+    let mut form = Vec::with_capacity(text.len() + text.len() / 32);
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => {
+                form.extend_from_slice(line);
+                form.extend_from_slice(b"\r\n");
+            }
+            None => form.extend_from_slice(line),
+        }
+    }
+    form
+}
+
+/// Refuses a text that a clear signature cannot carry byte for byte.
+pub(super) fn check_signable(text: &[u8]) -> Result<(), Error> {
+    let refused = |line, why| Err(Error::Unsignable { line, why });
+    for (number, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let Some(line) = line.strip_suffix(b"\n") else {
+            return refused(number + 1, "does not end in a newline");
+        };
+        if line.contains(&b'\r') {
+            return refused(number + 1, "holds a carriage return");
+        }
+        if line.trim_ascii_end() != line {
+            return refused(number + 1, "ends in a blank");
+        }
+    }
+    if text.is_empty() {
+        return refused(1, "is missing");
+    }
+    Ok(())
+}
+
+/// The signature packets of an armoured or binary block that holds nothing else.
+pub(super) fn signatures(block: &[u8]) -> Result<Vec<Signature>, Distrust> {
+    // Far more than any archive has; a block of a million packets is somebody's joke.
+    const MOST: usize = 64;
+    let unreadable = |_| damaged("its signature is no OpenPGP signature");
+    let mut found = Vec::new();
+    let mut parser = PacketParserBuilder::from_bytes(block)
+        .map_err(unreadable)?
+        .max_recursion_depth(0)
+        .buffer_unread_content()
+        .build()
+        .map_err(unreadable)?;
+    let mut seen = 0;
+    while let PacketParserResult::Some(packet) = parser {
+        seen += 1;
+        if seen > MOST {
+            return Err(damaged("its signature block holds too many packets"));
+        }
+        let (packet, next) = packet.next().map_err(unreadable)?;
+        match packet {
+            Packet::Signature(signature) => found.push(signature),
+            // A signature of a future version says nothing to us, but does not take away from the others.
+            Packet::Unknown(unknown) if unknown.tag() == sequoia_openpgp::packet::Tag::Signature => {}
+            Packet::Marker(_) => {}
+            _ => {
+                return Err(damaged(
+                    "its signature block holds something other than signatures",
+                ));
+            }
+        }
+        parser = next;
+    }
+    if found.is_empty() {
+        return Err(damaged("its signature block holds no signature that can be read"));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &str = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nOrigin: x\n- -dash\n- From me\n\
+                           -----BEGIN PGP SIGNATURE-----\n\nabcd\n-----END PGP SIGNATURE-----\n";
+
+    fn why(message: &str) -> String {
+        parse(message.as_bytes()).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn text_and_signature_come_apart() {
+        let parts = parse(MESSAGE.as_bytes()).unwrap();
+        assert_eq!(parts.text, b"Origin: x\n-dash\nFrom me\n");
+        assert!(parts.armor.starts_with(b"-----BEGIN PGP SIGNATURE"));
+        assert!(parts.armor.ends_with(b"-----END PGP SIGNATURE-----\n"));
+        let crlf = MESSAGE.replace('\n', "\r\n");
+        assert_eq!(
+            parse(crlf.as_bytes()).unwrap().text,
+            b"Origin: x\n-dash\nFrom me\n"
+        );
+    }
+
+    #[test]
+    fn nothing_may_stand_around_the_message() {
+        assert!(why(&format!("Origin: evil\n{MESSAGE}")).contains("before the line"));
+        assert!(why(&format!("\n{MESSAGE}")).contains("before the line"));
+        assert!(why(&format!("{MESSAGE}Origin: evil\n")).contains("after the line"));
+        assert!(why("Origin: x\n").contains("does not start"));
+        assert!(why("").contains("does not start"));
+    }
+
+    #[test]
+    fn a_cut_message_is_refused_wherever_it_is_cut() {
+        for length in 0..MESSAGE.len() - 1 {
+            assert!(parse(&MESSAGE.as_bytes()[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn an_odd_frame_is_refused() {
+        assert!(why(&MESSAGE.replace("Hash: SHA512", "NotDashEscaped: yes")).contains("header"));
+        assert!(why(&MESSAGE.replace("- -dash", "-dash")).contains("unescaped"));
+        assert!(why(&MESSAGE.replace("Origin: x", "Origin:\rx")).contains("carriage return"));
+    }
+
+    #[test]
+    fn what_a_clear_signature_would_change_is_not_signed() {
+        let why = |text: &[u8]| check_signable(text).err().map(|error| error.to_string());
+        assert_eq!(why(b"Origin: x\nSuite: y\n"), None);
+        assert!(why(b"Origin: x \n").unwrap().contains("line 1 ends in a blank"));
+        assert!(
+            why(b"a\nb\r\n")
+                .unwrap()
+                .contains("line 2 holds a carriage return")
+        );
+        assert!(why(b"a\nb").unwrap().contains("line 2 does not end"));
+        assert!(why(b"").is_some());
+    }
+
+    #[test]
+    fn the_signed_form_has_no_last_line_end() {
+        assert_eq!(signed_form(b"a\nb\n"), b"a\r\nb");
+        assert_eq!(signed_form(b"a\n\n"), b"a\r\n");
+        assert_eq!(crlf(b"a\nb\n"), b"a\r\nb\r\n");
+    }
+
+    #[test]
+    fn garbage_is_no_signature() {
+        for garbage in [
+            &b""[..],
+            b"abc",
+            b"-----BEGIN PGP SIGNATURE-----\n\n!!!\n",
+            &[0xff; 40],
+        ] {
+            assert!(signatures(garbage).is_err());
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Making a key: Ed25519, which every apt of today accepts, in the form that gpg reads (version 4).
+//!
+//! One primary key certifies and signs. A signing subkey would only help who keeps the primary offline, and who does
+//! that has gpg.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use sequoia_openpgp::{
+    Profile,
+    cert::{CertBuilder, CipherSuite},
+    serialize::SerializeInto as _,
+    types::KeyFlags,
+};
+
+use super::{error::Error, keyring::Keyring, secret::Passphrase};
+
+/// What a new key shall be.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// The name on it, such as `Example archive <packages@example.org>`.
+    pub name: &'a str,
+    /// The time of its making.
+    pub created: SystemTime,
+    /// When it expires; nothing for never.
+    pub expires: Option<SystemTime>,
+    /// What protects its secret part, if anything.
+    pub passphrase: Option<&'a Passphrase>,
+}
+
+/// A new key, still in memory only.
+pub struct GeneratedKey {
+    /// Its fingerprint, in capitals without spaces.
+    pub fingerprint: String,
+    /// When it expires; nothing for never.
+    pub expires: Option<SystemTime>,
+    /// Its public part.
+    pub public: Keyring,
+    secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for GeneratedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("GeneratedKey")
+            .field(&self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NewKey<'_> {
+    /// Makes the key.
+    pub fn generate(&self) -> Result<GeneratedKey, Error> {
+        let name = self.name.trim();
+        let refused = |why| {
+            Err(Error::Name {
+                name: name.to_owned(),
+                why,
+            })
+        };
+        if name.is_empty() {
+            return refused("it is empty");
+        }
+        if name.chars().any(char::is_control) {
+            return refused("it holds a control character");
+        }
+        let failed = |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp {
+            doing: "make a key",
+            said: error.to_string(),
+        };
+        let period = match self.expires {
+            None => None,
+            Some(end) => Some(period(self.created, end)?),
+        };
+        let (cert, _revocation) = CertBuilder::new()
+            .set_profile(Profile::RFC4880)
+            .map_err(failed)?
+            .set_cipher_suite(CipherSuite::Cv25519)
+            .set_creation_time(self.created)
+            .set_validity_period(period)
+            .set_primary_key_flags(KeyFlags::empty().set_certification().set_signing())
+            .add_userid(name)
+            .set_password(self.passphrase.map(|passphrase| passphrase.password().clone()))
+            .generate()
+            .map_err(failed)?;
+        let secret = cert.as_tsk().armored().to_vec().map_err(failed)?;
+        let fingerprint = cert.fingerprint().to_hex();
+        let mut public = Keyring::new();
+        public.add(cert);
+        Ok(GeneratedKey {
+            fingerprint,
+            expires: self.expires,
+            public,
+            secret,
+        })
+    }
+}
+
+impl GeneratedKey {
+    /// The secret key, armoured.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// Writes the secret key to a file that is not there yet, for its owner's eyes only.
+    pub fn write_secret(&self, path: &Path) -> Result<(), Error> {
+        let failed = |doing| {
+            move |source| Error::File {
+                doing,
+                path: path.to_owned(),
+                source,
+            }
+        };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(failed("make the folder of"))?;
+        // A temporary file has mode 0600 from its first byte, and a crash leaves no half of a key under the name.
+        let mut file = tempfile::Builder::new()
+            .prefix(".key-")
+            .tempfile_in(folder)
+            .map_err(failed("write"))?;
+        file.write_all(&self.secret)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(failed("write"))?;
+        file.persist_noclobber(path)
+            .map_err(|error| match error.error.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::Exists {
+                    path: path.to_owned(),
+                },
+                _ => failed("write")(error.error),
+            })?;
+        // The name must survive as well: the key may be in use a moment later.
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed("write"))
+    }
+}
+
+fn period(created: SystemTime, end: SystemTime) -> Result<Duration, Error> {
+    let text = || super::judge::day(end);
+    match end.duration_since(created) {
+        Ok(period) if period.as_secs() == 0 => Err(Error::Expiry {
+            text: text(),
+            why: "it is over",
+        }),
+        // The field has 32 bits of seconds.
+        Ok(period) if period.as_secs() > u64::from(u32::MAX) => Err(Error::Expiry {
+            text: text(),
+            why: "a key lives for 136 years at most",
+        }),
+        Ok(period) => Ok(Duration::from_secs(period.as_secs())),
+        Err(_) => Err(Error::Expiry {
+            text: text(),
+            why: "it is over",
+        }),
+    }
+}
+
+/// Reads an expiry: a time from `start` on (`3y`, `18m`, `6w`, `90d`), a day (`2030-01-31`), or `never`.
+pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>, Error> {
+    let refused = |why| Error::Expiry {
+        text: text.to_owned(),
+        why,
+    };
+    let word = text.trim();
+    if word.eq_ignore_ascii_case("never") {
+        return Ok(None);
+    }
+    let end = if let Ok(day) = word.parse::<jiff::civil::Date>() {
+        day.to_zoned(jiff::tz::TimeZone::UTC)
+            .map_err(|_| refused("the day is too far off"))?
+    } else {
+        let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let count: i64 = digits.parse().map_err(|_| refused("a number must come first"))?;
+        if count <= 0 {
+            return Err(refused("the number must be above zero"));
+        }
+        let span = jiff::Span::new();
+        let span = match &word[digits.len()..] {
+            "d" => span.try_days(count),
+            "w" => span.try_weeks(count),
+            "m" => span.try_months(count),
+            "y" => span.try_years(count),
+            _ => return Err(refused("the unit must be d, w, m or y")),
+        };
+        let too_far = |_| refused("it is too far off");
+        let start = jiff::Timestamp::try_from(start)
+            .map_err(too_far)?
+            .to_zoned(jiff::tz::TimeZone::UTC);
+        start.checked_add(span.map_err(too_far)?).map_err(too_far)?
+    };
+    let end = SystemTime::from(end.timestamp());
+    period(start, end).map_err(|error| match error {
+        Error::Expiry { why, .. } => refused(why),
+        other => other,
+    })?;
+    Ok(Some(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::judge::day;
+
+    fn start() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_067_200) // 2024-01-01
+    }
+
+    #[test]
+    fn an_expiry_is_a_span_a_day_or_never() {
+        let end = |text| parse_expiry(text, start()).unwrap().map(day);
+        assert_eq!(end("3y").as_deref(), Some("2027-01-01"));
+        assert_eq!(end("18m").as_deref(), Some("2025-07-01"));
+        assert_eq!(end("2w").as_deref(), Some("2024-01-15"));
+        assert_eq!(end("90d").as_deref(), Some("2024-03-31"));
+        assert_eq!(end("2030-01-31").as_deref(), Some("2030-01-31"));
+        assert_eq!(end("never"), None);
+        for text in [
+            "",
+            "3",
+            "y",
+            "0d",
+            "-1d",
+            "3x",
+            "200y",
+            "99999999999y",
+            "2020-01-01",
+            "3 y",
+            "é",
+            "1é",
+        ] {
+            assert!(parse_expiry(text, start()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_must_be_one() {
+        let name = |name| {
+            NewKey {
+                name,
+                created: start(),
+                expires: None,
+                passphrase: None,
+            }
+            .generate()
+            .map(|_| ())
+        };
+        assert!(name(" ").is_err());
+        assert!(name("a\nb").is_err());
+        assert!(name("Example archive <packages@example.org>").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_is_private_and_never_overwritten() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/keys/key.asc");
+        let key = NewKey {
+            name: "A",
+            created: start(),
+            expires: None,
+            passphrase: None,
+        }
+        .generate()
+        .unwrap();
+        key.write_secret(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        assert_eq!(fs::read(&path).unwrap(), key.secret());
+        assert!(matches!(key.write_secret(&path), Err(Error::Exists { .. })));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

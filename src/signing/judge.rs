@@ -1,0 +1,456 @@
+//! What apt thinks of a certificate: may it sign an archive, now and a year ahead?
+//!
+//! apt 2 verifies with `gpgv`, apt 3 with `sqv`, and they draw their lines differently: gpgv goes by the algorithm of
+//! the key and refuses an expired one even for old signatures, sqv goes by a policy with dates. The dates here are
+//! those of apt's `default-sequoia.config`. No secret part is looked at.
+
+use std::time::{Duration, SystemTime};
+
+use sequoia_openpgp::{
+    Cert, Fingerprint, KeyHandle,
+    cert::amalgamation::{
+        ValidAmalgamation as _, ValidateAmalgamation as _,
+        key::{PrimaryKey as _, ValidErasedKeyAmalgamation},
+    },
+    crypto::mpi,
+    packet::key::PublicParts,
+    policy::{AsymmetricAlgorithm, HashAlgoSecurity, StandardPolicy},
+    types::{Curve, HashAlgorithm, ReasonForRevocation, RevocationStatus},
+};
+use serde::Serialize;
+
+use super::error::Refusal;
+
+/// A candidate for signing: valid, alive, meant for it.
+pub(super) type SigningKey<'a> = ValidErasedKeyAmalgamation<'a, PublicParts>;
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How good a key is to one reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The reader accepts it.
+    Ok,
+    /// It does, but something is to be done.
+    Warn,
+    /// It does not.
+    Refused,
+}
+
+/// What one reader thinks of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Who judges: `apt 2 (gpgv)` or `apt 3 (sqv)`.
+    pub reader: &'static str,
+    /// `now` or `in a year`.
+    pub when: &'static str,
+    /// The outcome.
+    pub level: Level,
+    /// The outcome in words.
+    pub text: String,
+}
+
+/// What there is to know about one certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// The fingerprint of the certificate, in capitals without spaces.
+    pub fingerprint: String,
+    /// The names on it.
+    pub user_ids: Vec<String>,
+    /// The algorithm of the key that signs, such as `ed25519` or `rsa4096`.
+    pub algorithm: String,
+    /// The fingerprint of the key that signs, where this is a subkey.
+    pub signing_subkey: Option<String>,
+    /// The day it was made.
+    pub created: String,
+    /// The day it expires; nothing for never.
+    pub expires: Option<String>,
+    /// Days until it expires; below zero once it has.
+    pub days_left: Option<i64>,
+    /// The reason for its revocation, if it is revoked.
+    pub revoked: Option<String>,
+    /// What the readers think.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl KeyReport {
+    /// The worst verdict about today.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        let now = self.verdicts.iter().filter(|verdict| verdict.when == "now");
+        now.map(|verdict| verdict.level).max().unwrap_or(Level::Refused)
+    }
+}
+
+/// A time as the day it falls on, in UTC.
+pub(super) fn day(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(
+        |_| "a day far off".to_owned(),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
+}
+
+/// What we believe ourselves: sequoia's policy, but SHA-1 and weak keys are out whatever the clock says.
+pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
+    use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};
+    let mut policy = StandardPolicy::at(at);
+    for hash in [
+        HashAlgorithm::MD5,
+        HashAlgorithm::SHA1,
+        HashAlgorithm::RipeMD,
+        HashAlgorithm::SHA224,
+    ] {
+        policy.reject_hash(hash);
+    }
+    for algorithm in [RSA1024, DSA1024, DSA2048, DSA3072, DSA4096] {
+        policy.reject_asymmetric_algo(algorithm);
+    }
+    policy
+}
+
+/// Reads what a certificate says of itself, however weak it is, so that a refusal can name the true reason.
+fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
+    let mut policy = StandardPolicy::at(at);
+    for hash in [
+        HashAlgorithm::MD5,
+        HashAlgorithm::SHA1,
+        HashAlgorithm::RipeMD,
+        HashAlgorithm::SHA224,
+    ] {
+        policy.accept_hash(hash);
+    }
+    for algorithm in AsymmetricAlgorithm::variants() {
+        policy.accept_asymmetric_algo(algorithm);
+    }
+    policy
+}
+
+/// apt 3's own policy at a time.
+fn sqv_policy(at: SystemTime) -> StandardPolicy<'static> {
+    use AsymmetricAlgorithm as A;
+    let mut policy = StandardPolicy::at(at);
+    let february = |year: i16| {
+        SystemTime::from(
+            jiff::civil::date(year, 2, 1)
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .map_or(jiff::Timestamp::UNIX_EPOCH, |time| time.timestamp()),
+        )
+    };
+    policy.reject_hash_property_at(
+        HashAlgorithm::SHA1,
+        HashAlgoSecurity::SecondPreImageResistance,
+        february(2026),
+    );
+    policy.reject_hash_at(HashAlgorithm::SHA224, february(2026));
+    for algorithm in [A::DSA1024, A::DSA2048, A::DSA3072, A::DSA4096] {
+        policy.reject_asymmetric_algo_at(algorithm, february(2024));
+    }
+    for algorithm in [A::BrainpoolP256, A::BrainpoolP384, A::BrainpoolP512] {
+        policy.reject_asymmetric_algo_at(algorithm, february(2028));
+    }
+    policy.reject_asymmetric_algo_at(A::RSA2048, february(2030));
+    policy
+}
+
+/// The keys of a certificate that may sign now, the one that gpg would take first: the newest subkey, then the primary.
+///
+/// `wanted` narrows it to one of them.
+pub(super) fn signing_keys<'a>(
+    cert: &'a Cert,
+    policy: &'a StandardPolicy<'a>,
+    at: SystemTime,
+    wanted: Option<&KeyHandle>,
+) -> Result<Vec<SigningKey<'a>>, Refusal> {
+    if let RevocationStatus::Revoked(signatures) = cert.revocation_status(policy, at) {
+        return Err(revoked(&signatures));
+    }
+    let primary = cert.primary_key().key().creation_time();
+    if primary > at {
+        return Err(Refusal::NotYet { from: day(primary) });
+    }
+    let valid = cert.with_policy(policy, at).map_err(|error| Refusal::Unfit {
+        why: format!("it has no valid self-signature: {error}"),
+    })?;
+    if let Some(end) = valid.primary_key().key_expiration_time().filter(|end| *end <= at) {
+        return Err(Refusal::Expired { on: day(end) });
+    }
+    let mut keys = Vec::new();
+    let mut refusal = Refusal::NoSigningKey;
+    for key in valid.keys().for_signing() {
+        if wanted.is_some_and(|wanted| !key.key().key_handle().aliases(wanted)) {
+            continue;
+        }
+        if let RevocationStatus::Revoked(signatures) = key.revocation_status() {
+            refusal = revoked(&signatures);
+        } else if let Some(end) = key.key_expiration_time().filter(|end| *end <= at) {
+            refusal = Refusal::Expired { on: day(end) };
+        } else if key.key().creation_time() > at {
+            refusal = Refusal::NotYet {
+                from: day(key.key().creation_time()),
+            };
+        } else {
+            keys.push(key);
+        }
+    }
+    keys.sort_by_key(|key| std::cmp::Reverse((!key.primary(), key.key().creation_time())));
+    if keys.is_empty() { Err(refusal) } else { Ok(keys) }
+}
+
+fn revoked(signatures: &[&sequoia_openpgp::packet::Signature]) -> Refusal {
+    let reason = signatures
+        .first()
+        .and_then(|signature| signature.reason_for_revocation());
+    let why = match reason.map(|(code, _)| code) {
+        Some(ReasonForRevocation::KeySuperseded) => "superseded by another key",
+        Some(ReasonForRevocation::KeyCompromised) => "its secret part became known",
+        Some(ReasonForRevocation::KeyRetired) => "no longer used",
+        _ => "no reason given",
+    };
+    Refusal::Revoked { why: why.to_owned() }
+}
+
+/// The first key that may sign, among those that `has_secret` says are usable, unless an apt of today refuses it.
+pub(super) fn choose(
+    cert: &Cert,
+    at: SystemTime,
+    wanted: Option<&KeyHandle>,
+    has_secret: impl Fn(&SigningKey<'_>) -> bool,
+) -> Result<Option<Fingerprint>, Refusal> {
+    let policy = lax_policy(at);
+    let keys = signing_keys(cert, &policy, at, wanted)?;
+    let Some(key) = keys.iter().find(|key| has_secret(key)) else {
+        return Ok(None);
+    };
+    match gpgv_refuses(key)
+        .or_else(|| sqv_refuses(cert, key, &strict_policy(at), at))
+        .or_else(|| sqv_refuses(cert, key, &sqv_policy(at), at))
+    {
+        Some(why) => Err(Refusal::Unfit { why }),
+        None => Ok(Some(key.key().fingerprint())),
+    }
+}
+
+/// The name of an algorithm with its size, as gpg writes it.
+fn algorithm(key: &SigningKey<'_>) -> String {
+    match key.key().mpis() {
+        mpi::PublicKey::RSA { n, .. } => format!("rsa{}", n.bits()),
+        mpi::PublicKey::DSA { p, .. } => format!("dsa{}", p.bits()),
+        mpi::PublicKey::EdDSA { curve, .. } | mpi::PublicKey::ECDSA { curve, .. } => curve_name(curve),
+        mpi::PublicKey::Ed25519 { .. } => "ed25519".to_owned(),
+        mpi::PublicKey::Ed448 { .. } => "ed448".to_owned(),
+        _ => key.key().pk_algo().to_string(),
+    }
+}
+
+fn curve_name(curve: &Curve) -> String {
+    match curve {
+        Curve::NistP256 => "nistp256".to_owned(),
+        Curve::NistP384 => "nistp384".to_owned(),
+        Curve::NistP521 => "nistp521".to_owned(),
+        Curve::BrainpoolP256 => "brainpoolP256r1".to_owned(),
+        Curve::BrainpoolP384 => "brainpoolP384r1".to_owned(),
+        Curve::BrainpoolP512 => "brainpoolP512r1".to_owned(),
+        Curve::Ed25519 => "ed25519".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+/// Whether a key is RSA.
+pub(super) fn is_rsa(cert: &Cert, fingerprint: &Fingerprint) -> bool {
+    let mut keys = cert.keys().filter(|key| key.key().fingerprint() == *fingerprint);
+    keys.any(|key| matches!(key.key().mpis(), mpi::PublicKey::RSA { .. }))
+}
+
+/// Why apt 2 would refuse signatures of this key today.
+fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
+    if key.key().version() != 4 {
+        return Some(format!("gpgv reads no keys of version {}", key.key().version()));
+    }
+    match key.key().mpis() {
+        mpi::PublicKey::RSA { n, .. } if n.bits() < 2048 => Some(format!(
+            "it is RSA with {} bits, and apt wants 2048 or more",
+            n.bits()
+        )),
+        mpi::PublicKey::RSA { .. } | mpi::PublicKey::EdDSA { .. } | mpi::PublicKey::ECDSA { .. } => None,
+        mpi::PublicKey::DSA { p, .. } => Some(format!(
+            "it is DSA ({} bits), which apt no longer accepts",
+            p.bits()
+        )),
+        _ => Some(format!(
+            "gpgv does not know its algorithm, {}",
+            key.key().pk_algo()
+        )),
+    }
+}
+
+/// Why a later gpgv of apt would refuse this key.
+fn gpgv_will_refuse(key: &SigningKey<'_>) -> Option<String> {
+    match key.key().mpis() {
+        mpi::PublicKey::RSA { n, .. } if n.bits() < 3072 => Some(format!(
+            "later versions want RSA with 3072 bits, it has {}",
+            n.bits()
+        )),
+        mpi::PublicKey::ECDSA { curve, .. }
+            if !matches!(curve, Curve::NistP256 | Curve::NistP384 | Curve::NistP521) =>
+        {
+            Some(format!("later versions refuse {}", curve_name(curve)))
+        }
+        _ => None,
+    }
+}
+
+/// Why a policy would refuse signatures of this key.
+fn sqv_refuses(
+    cert: &Cert,
+    key: &SigningKey<'_>,
+    policy: &StandardPolicy<'_>,
+    at: SystemTime,
+) -> Option<String> {
+    let fingerprint = key.key().fingerprint();
+    let refused = match cert.with_policy(policy, at) {
+        Err(error) => Some(error),
+        Ok(valid) => {
+            let mut found = valid.keys().for_signing();
+            if found.any(|other| other.key().fingerprint() == fingerprint) {
+                return None;
+            }
+            let mut keys = cert
+                .keys()
+                .filter(|other| other.key().fingerprint() == fingerprint);
+            keys.find_map(|key| key.with_policy(policy, at).err())
+        }
+    };
+    // What the engine says is a chain of its own terms; where the reason is plain, say it plainly.
+    if let Some(hash) = weak_hash(key) {
+        return Some(format!(
+            "its self-signature uses {hash}; sign it anew with SHA-256 or better"
+        ));
+    }
+    let said = refused.map_or_else(|| "it may not sign".to_owned(), |error| root_cause(&error));
+    Some(format!("it is {}: {said}", algorithm(key)))
+}
+
+fn root_cause(error: &sequoia_openpgp::anyhow::Error) -> String {
+    error.root_cause().to_string()
+}
+
+fn weak_hash(key: &SigningKey<'_>) -> Option<String> {
+    let primary = key.valid_cert().primary_key();
+    let bindings = [key.binding_signature(), primary.binding_signature()];
+    let embedded = key.binding_signature().embedded_signatures();
+    bindings
+        .into_iter()
+        .chain(embedded)
+        .map(|signature| signature.hash_algo())
+        .find(|hash| {
+            matches!(
+                hash,
+                HashAlgorithm::MD5 | HashAlgorithm::SHA1 | HashAlgorithm::RipeMD | HashAlgorithm::SHA224
+            )
+        })
+        .map(|hash| hash.to_string())
+}
+
+/// When a certificate, or the one key of it that signs, comes to its end.
+pub(super) fn expiry(cert: &Cert, signer: Option<&Fingerprint>, at: SystemTime) -> Option<SystemTime> {
+    let policy = lax_policy(at);
+    let valid = cert.with_policy(&policy, at).ok()?;
+    let primary = valid.primary_key().key_expiration_time();
+    let subkey = signer.and_then(|signer| {
+        let mut keys = valid.keys();
+        keys.find(|key| key.key().fingerprint() == *signer)
+            .and_then(|key| key.key_expiration_time())
+    });
+    primary.into_iter().chain(subkey).min()
+}
+
+/// Everything there is to say about a certificate at a time.
+pub(super) fn report(cert: &Cert, now: SystemTime) -> KeyReport {
+    let policy = lax_policy(now);
+    let keys = signing_keys(cert, &policy, now, None);
+    let signer = keys.as_ref().ok().and_then(|keys| keys.first());
+    let expires = expiry(cert, signer.map(|key| key.key().fingerprint()).as_ref(), now);
+    let days_left = expires.map(|end| match end.duration_since(now) {
+        Ok(left) => i64::try_from(left.as_secs() / 86_400).unwrap_or(i64::MAX),
+        Err(past) => -i64::try_from(past.duration().as_secs() / 86_400).unwrap_or(i64::MAX),
+    });
+    // A key that cannot sign still has an algorithm: its primary's.
+    let any = cert
+        .with_policy(&policy, now)
+        .ok()
+        .map(|valid| SigningKey::from(valid.primary_key()));
+    KeyReport {
+        fingerprint: cert.fingerprint().to_hex(),
+        user_ids: cert
+            .userids()
+            .map(|id| String::from_utf8_lossy(id.userid().value()).into_owned())
+            .collect(),
+        algorithm: signer
+            .or(any.as_ref())
+            .map_or_else(|| cert.primary_key().key().pk_algo().to_string(), algorithm),
+        signing_subkey: signer
+            .filter(|key| !key.primary())
+            .map(|key| key.key().fingerprint().to_hex()),
+        created: day(cert.primary_key().key().creation_time()),
+        expires: expires.map(day),
+        days_left,
+        revoked: match &keys {
+            Err(Refusal::Revoked { why }) => Some(why.clone()),
+            _ => None,
+        },
+        verdicts: verdicts(cert, &keys, now, expires),
+    }
+}
+
+fn verdicts(
+    cert: &Cert,
+    keys: &Result<Vec<SigningKey<'_>>, Refusal>,
+    now: SystemTime,
+    expires: Option<SystemTime>,
+) -> Vec<Verdict> {
+    const GPGV: &str = "apt 2 (gpgv)";
+    const SQV: &str = "apt 3 (sqv)";
+    let verdict = |reader, when, level, text: String| Verdict {
+        reader,
+        when,
+        level,
+        text,
+    };
+    let key = match keys {
+        Ok(keys) => keys.first(),
+        Err(refusal) => {
+            let refused = |reader| verdict(reader, "now", Level::Refused, refusal.to_string());
+            return vec![refused(GPGV), refused(SQV)];
+        }
+    };
+    let Some(key) = key else { return Vec::new() };
+    let later = now + YEAR;
+    let over = expires.filter(|end| *end <= later).map(day);
+
+    let mut list = Vec::new();
+    let mut judge = |reader, now: Option<String>, later: Option<String>| {
+        if let Some(why) = now {
+            list.push(verdict(reader, "now", Level::Refused, why));
+            return;
+        }
+        list.push(verdict(reader, "now", Level::Ok, "accepts it".to_owned()));
+        list.push(match later {
+            Some(why) => verdict(reader, "in a year", Level::Warn, why),
+            None => verdict(reader, "in a year", Level::Ok, "accepts it".to_owned()),
+        });
+    };
+    let gpgv_later = match &over {
+        Some(end) => Some(format!(
+            "refuses it from {end} on, with all that it has signed until then"
+        )),
+        None => gpgv_will_refuse(key),
+    };
+    judge(GPGV, gpgv_refuses(key), gpgv_later);
+    let sqv_later = match &over {
+        Some(end) => Some(format!("accepts nothing that is signed from {end} on")),
+        None => sqv_refuses(cert, key, &sqv_policy(later), later).map(|why| format!("refuses it: {why}")),
+    };
+    judge(SQV, sqv_refuses(cert, key, &sqv_policy(now), now), sqv_later);
+    list
+}

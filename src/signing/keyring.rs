@@ -1,0 +1,333 @@
+//! The certificates whose signatures are believed, and the belief itself.
+//!
+//! As for apt, one valid signature of one known key is enough. Other than for apt, a key that has expired since it
+//! signed is still believed: this is our own archive, and its owner must be able to carry it on. A key that became
+//! known to others (any hard revocation) is never believed.
+
+use std::{io::Write as _, time::SystemTime};
+
+use sequoia_openpgp::{
+    Cert,
+    armor::{Kind, Writer},
+    cert::{
+        CertParser,
+        amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _, key::ErasedKeyAmalgamation},
+    },
+    packet::{Signature, key::PublicParts},
+    parse::Parse as _,
+    policy::{HashAlgoSecurity, Policy as _, StandardPolicy},
+    serialize::Serialize as _,
+    types::{RevocationStatus, RevocationType, SignatureType},
+};
+
+use super::{
+    error::{Distrust, Error},
+    frame,
+    judge::{self, KeyReport},
+};
+
+/// Certificates, each once, without any secret part.
+#[derive(Debug, Clone, Default)]
+pub struct Keyring {
+    certs: Vec<Cert>,
+}
+
+/// A text that somebody we know has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The signed text, byte for byte.
+    pub release: Vec<u8>,
+    /// Fingerprints of the certificates whose signatures count.
+    pub signers: Vec<String>,
+}
+
+impl Keyring {
+    /// A keyring that believes nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether it believes nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.certs.is_empty()
+    }
+
+    /// Adds every certificate in some bytes, armoured or binary; of secret keys, the public part.
+    pub fn add_bytes(&mut self, origin: &str, bytes: &[u8]) -> Result<(), Error> {
+        for cert in parse_certs(origin, bytes)? {
+            self.add(cert);
+        }
+        Ok(())
+    }
+
+    /// Adds the certificates of another keyring.
+    pub fn merge(&mut self, other: &Self) {
+        for cert in &other.certs {
+            self.add(cert.clone());
+        }
+    }
+
+    pub(super) fn add(&mut self, cert: Cert) {
+        let cert = cert.strip_secret_key_material();
+        match self
+            .certs
+            .iter_mut()
+            .find(|known| known.fingerprint() == cert.fingerprint())
+        {
+            // Two copies of one certificate may each know something, such as a revocation.
+            Some(known) => {
+                if let Ok(merged) = known.clone().merge_public(cert) {
+                    *known = merged;
+                }
+            }
+            None => self.certs.push(cert),
+        }
+    }
+
+    pub(super) fn certs(&self) -> &[Cert] {
+        &self.certs
+    }
+
+    /// The fingerprints of the certificates, in capitals without spaces.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.certs
+            .iter()
+            .map(|cert| cert.fingerprint().to_hex())
+            .collect()
+    }
+
+    /// What there is to know about each certificate.
+    #[must_use]
+    pub fn reports(&self, now: SystemTime) -> Vec<KeyReport> {
+        self.certs.iter().map(|cert| judge::report(cert, now)).collect()
+    }
+
+    /// The public parts in one armoured block, as `Signed-By:` takes it.
+    pub fn armored(&self) -> Result<Vec<u8>, Error> {
+        let failed = |error: std::io::Error| unwritable(&error);
+        let binary = self.binary()?;
+        let mut writer = Writer::new(Vec::new(), Kind::PublicKey).map_err(failed)?;
+        writer
+            .write_all(&binary)
+            .and_then(|()| writer.finalize())
+            .map_err(failed)
+    }
+
+    /// The public parts in binary, for clients before apt 1.4.
+    pub fn binary(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for cert in &self.certs {
+            cert.export(&mut bytes).map_err(|error| unwritable(&error))?;
+        }
+        Ok(bytes)
+    }
+
+    /// The signed text of an `InRelease`, and who signed it.
+    ///
+    /// # Errors
+    /// Says apart a broken frame, a damaged text, signatures of strangers only, and signatures that do not count.
+    pub fn verify_in_release(&self, in_release: &[u8], now: SystemTime) -> Result<Verified, Distrust> {
+        let parts = frame::parse(in_release)?;
+        let signatures = frame::signatures(parts.armor)?;
+        let text = frame::signed_form(&parts.text);
+        let signers = self.judge(&signatures, now, |kind| {
+            (kind == SignatureType::Text).then_some(&text[..])
+        })?;
+        Ok(Verified {
+            release: parts.text,
+            signers,
+        })
+    }
+
+    /// The same for a `Release` and its `Release.gpg`, armoured or binary.
+    ///
+    /// # Errors
+    /// As for [`Keyring::verify_in_release`].
+    pub fn verify_detached(
+        &self,
+        release: &[u8],
+        signature: &[u8],
+        now: SystemTime,
+    ) -> Result<Verified, Distrust> {
+        let signatures = frame::signatures(signature)?;
+        // A text signature does not tell one kind of line end from another, so there may be one kind only.
+        let text = (!release.contains(&b'\r')).then(|| frame::crlf(release));
+        let signers = self.judge(&signatures, now, |kind| match kind {
+            SignatureType::Binary => Some(release),
+            SignatureType::Text => text.as_deref(),
+            _ => None,
+        })?;
+        Ok(Verified {
+            release: release.to_vec(),
+            signers,
+        })
+    }
+
+    /// Whose signatures count; `signed` gives the bytes that a signature of a kind covers.
+    fn judge<'a>(
+        &self,
+        signatures: &[Signature],
+        now: SystemTime,
+        signed: impl Fn(SignatureType) -> Option<&'a [u8]>,
+    ) -> Result<Vec<String>, Distrust> {
+        let policy = judge::strict_policy(now);
+        let mut signers = Vec::new();
+        let mut damaged = None;
+        let mut reasons = Vec::new();
+        let mut strangers = Vec::new();
+        for signature in signatures {
+            let issuers = signature.get_issuers();
+            let mut known = self
+                .certs
+                .iter()
+                .flat_map(|cert| cert.keys().map(move |key| (cert, key)))
+                .filter(|(_, key)| {
+                    issuers
+                        .iter()
+                        .any(|issuer| issuer.aliases(key.key().key_handle()))
+                })
+                .peekable();
+            if known.peek().is_none() {
+                // The fingerprint says more than the key id, and most signatures carry both.
+                let longest = issuers.iter().map(ToString::to_string).max_by_key(String::len);
+                strangers.push(longest.unwrap_or_else(|| "a signature that names no key".to_owned()));
+            }
+            for (cert, key) in known {
+                let fingerprint = cert.fingerprint().to_hex();
+                let Some(bytes) = signed(signature.typ()) else {
+                    reasons.push(format!(
+                        "{fingerprint}: a signature of the kind `{}`",
+                        signature.typ()
+                    ));
+                    continue;
+                };
+                if let Err(why) = counts(signature, cert, &key, &policy, now) {
+                    reasons.push(format!("{fingerprint}: {why}"));
+                } else if signature.verify_message(key.key(), bytes).is_err() {
+                    damaged = Some(format!("the signature of {fingerprint} does not fit the text"));
+                } else if !signers.contains(&fingerprint) {
+                    signers.push(fingerprint);
+                }
+            }
+        }
+        if !signers.is_empty() {
+            Ok(signers)
+        } else if let Some(why) = damaged {
+            Err(Distrust::Damaged { why })
+        } else if reasons.is_empty() {
+            strangers.dedup();
+            Err(Distrust::UnknownSigners { signers: strangers })
+        } else {
+            Err(Distrust::NotBelieved { reasons })
+        }
+    }
+}
+
+fn unwritable(error: &impl ToString) -> Error {
+    Error::OpenPgp {
+        doing: "write the public key",
+        said: error.to_string(),
+    }
+}
+
+/// Whether a signature by this key may be believed, were it only right.
+fn counts(
+    signature: &Signature,
+    cert: &Cert,
+    key: &ErasedKeyAmalgamation<'_, PublicParts>,
+    policy: &StandardPolicy<'_>,
+    now: SystemTime,
+) -> Result<(), String> {
+    let made = signature
+        .signature_creation_time()
+        .ok_or("a signature without a date")?;
+    policy
+        .signature(signature, HashAlgoSecurity::CollisionResistance)
+        .map_err(|_| {
+            format!(
+                "a signature with {}, which is no longer safe",
+                signature.hash_algo()
+            )
+        })?;
+    // Another publisher's clock may run ahead of ours; that says nothing about who signed.
+    if signature.signature_alive(now.max(made), None).is_err() {
+        return Err("the signature itself has expired".to_owned());
+    }
+    let since = |revocations: &RevocationStatus<'_>| match revocations {
+        RevocationStatus::Revoked(revocations) => revocations.iter().any(|revocation| {
+            let kind = revocation
+                .reason_for_revocation()
+                .map_or(RevocationType::Hard, |(code, _)| code.revocation_type());
+            kind == RevocationType::Hard
+                || revocation
+                    .signature_creation_time()
+                    .is_none_or(|time| time <= made)
+        }),
+        _ => false,
+    };
+    let latest = now.max(made);
+    let as_of = |time| key.clone().with_policy(policy, time);
+    let subkey = |time| as_of(time).is_ok_and(|key| since(&key.revocation_status()));
+    if since(&cert.revocation_status(policy, latest)) || subkey(latest) || subkey(made) {
+        return Err("the key is revoked".to_owned());
+    }
+    // As of the signature; or as of today, if gpg has replaced the self-signature of that time (it does on every
+    // change of the expiry, and the owner of the archive must not be locked out by that).
+    let valid = as_of(made)
+        .or_else(|_| as_of(latest))
+        .map_err(|error| format!("the key is not valid: {}", error.root_cause()))?;
+    if !valid.for_signing() {
+        return Err("the key is not for signing".to_owned());
+    }
+    let primary = valid.valid_cert().primary_key();
+    if primary.key().creation_time() > made || key.key().creation_time() > made {
+        return Err("the signature is older than the key".to_owned());
+    }
+    let ends = [valid.key_expiration_time(), primary.key_expiration_time()];
+    if let Some(end) = ends.into_iter().flatten().find(|end| *end <= made) {
+        return Err(format!(
+            "it was made after the key expired on {}",
+            judge::day(end)
+        ));
+    }
+    Ok(())
+}
+
+/// Every certificate in some bytes: binary, or any number of armoured blocks with text around them.
+pub(super) fn parse_certs(origin: &str, bytes: &[u8]) -> Result<Vec<Cert>, Error> {
+    let mut certs = Vec::new();
+    for block in blocks(bytes) {
+        // What cannot be read beside what can is a key of a version to come, or a very old one.
+        certs.extend(
+            CertParser::from_bytes(block)
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok),
+        );
+    }
+    if certs.is_empty() {
+        return Err(Error::NotAKey {
+            origin: origin.to_owned(),
+        });
+    }
+    Ok(certs)
+}
+
+/// Cuts at the begin of every armoured block, because the parser reads one block only.
+fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+    let starts: Vec<usize> = memchr::memmem::find_iter(bytes, b"-----BEGIN PGP ")
+        .filter(|&start| start == 0 || bytes[start - 1] == b'\n')
+        .collect();
+    if starts.is_empty() {
+        return vec![bytes];
+    }
+    let ends = starts[1..].iter().copied().chain([bytes.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(&start, end)| &bytes[start..end])
+        .collect()
+}

@@ -1,0 +1,321 @@
+//! What signs a Release, and whose signatures are believed.
+//!
+//! [`KeySource`] is a key as the user names it, [`SigningKeys`] are keys that are open and fit to sign, [`Keyring`]
+//! holds certificates whose signatures are believed. Nothing is written to an archive here, no clock is read, and no
+//! key reaches a message.
+//!
+//! Formats: RFC 9580, in the part that gpg 2.2 reads; `InRelease` is a cleartext signature (section 7),
+//! `Release.gpg` an armoured detached one. Both carry SHA-512 signatures over the same bytes.
+
+mod command;
+mod error;
+mod frame;
+mod generate;
+mod gpg;
+mod judge;
+mod keyring;
+mod secret;
+mod source;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+
+pub use error::{Distrust, Error, Refusal};
+pub use generate::{GeneratedKey, NewKey, parse_expiry};
+pub use gpg::Gpg;
+pub use judge::{KeyReport, Level, Verdict};
+pub use keyring::{Keyring, Verified};
+pub use secret::Passphrase;
+pub use source::{KeySource, SIGNING_KEY_VARIABLE, key_folder};
+
+use gpg::GpgKey;
+use secret::SecretKey;
+
+/// How long before a key's end its owner is told.
+const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Keys that are open and that apt accepts; at least one.
+pub struct SigningKeys {
+    signers: Signers,
+    certificates: Keyring,
+    remarks: Vec<String>,
+}
+
+enum Signers {
+    Keys(Vec<Key>),
+    Command(PathBuf),
+}
+
+enum Key {
+    Secret(Box<SecretKey>),
+    Gpg(GpgKey),
+}
+
+/// A Release and its two signed forms, all of the same text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRelease {
+    /// The Release itself.
+    pub release: Bytes,
+    /// The clear-signed form.
+    pub in_release: Bytes,
+    /// The detached signature.
+    pub release_gpg: Bytes,
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SigningKeys")
+            .field(&self.certificates.fingerprints())
+            .finish()
+    }
+}
+
+impl Key {
+    fn fingerprint(&self) -> String {
+        match self {
+            Self::Secret(key) => key.cert.fingerprint().to_hex(),
+            Self::Gpg(key) => key.fingerprint.clone(),
+        }
+    }
+}
+
+impl SigningKeys {
+    /// Opens every key, and refuses what apt would refuse.
+    ///
+    /// # Errors
+    /// Each trouble with a key has its own variant of [`Error`], most with a hint.
+    pub fn open(
+        sources: &[KeySource],
+        passphrase: Option<&Passphrase>,
+        now: SystemTime,
+    ) -> Result<Self, Error> {
+        Self::open_with(sources, passphrase, now, &Gpg::default())
+    }
+
+    /// The same with a gpg of one's choice.
+    pub fn open_with(
+        sources: &[KeySource],
+        passphrase: Option<&Passphrase>,
+        now: SystemTime,
+        gpg: &Gpg,
+    ) -> Result<Self, Error> {
+        for source in sources {
+            if let (KeySource::Command(command), true) = (source, sources.len() > 1) {
+                return Err(Error::CommandAmongKeys {
+                    command: command.clone(),
+                });
+            }
+        }
+        let mut keys: Vec<Key> = Vec::new();
+        let mut certificates = Keyring::new();
+        let mut remarks = Vec::new();
+        for source in sources {
+            match source {
+                KeySource::Command(command) => {
+                    return Ok(Self {
+                        signers: Signers::Command(command.clone()),
+                        certificates,
+                        remarks,
+                    });
+                }
+                KeySource::SecretKey {
+                    origin,
+                    bytes,
+                    exposed,
+                } => {
+                    if *exposed {
+                        remarks.push(format!(
+                            "others can read the secret key `{origin}`: `chmod 600` it"
+                        ));
+                    }
+                    for key in secret::open(origin, bytes, passphrase, now)? {
+                        certificates.add(key.cert.clone());
+                        keys.push(Key::Secret(Box::new(key)));
+                    }
+                }
+                KeySource::Gpg(name) => {
+                    let key = gpg.resolve(name, passphrase)?;
+                    for cert in keyring::parse_certs("gpg", &key.export()?)? {
+                        let fingerprint = cert.fingerprint().to_hex();
+                        // Which secret parts gpg has, it knows best.
+                        judge::choose(&cert, now, key.wanted().as_ref(), |_| true).map_err(|refusal| {
+                            Error::Refused {
+                                origin: "gpg".to_owned(),
+                                fingerprint,
+                                refusal,
+                            }
+                        })?;
+                        certificates.add(cert);
+                    }
+                    keys.push(Key::Gpg(key));
+                }
+            }
+        }
+        // The same key by two names signs once.
+        let mut seen = Vec::new();
+        keys.retain(|key| {
+            let fingerprint = key.fingerprint();
+            let new = !seen.contains(&fingerprint);
+            seen.push(fingerprint);
+            new
+        });
+        if keys.is_empty() {
+            return Err(Error::NoKeys);
+        }
+        Ok(Self {
+            signers: Signers::Keys(keys),
+            certificates,
+            remarks,
+        })
+    }
+
+    /// Signs one Release with all keys: both forms over the same bytes, verified before they are given out.
+    ///
+    /// # Errors
+    /// The Release must be one that a clear signature can carry: lines that end in a newline and not in a blank.
+    pub fn sign(&self, release: &[u8], at: SystemTime) -> Result<SignedRelease, Error> {
+        frame::check_signable(release)?;
+        let (in_release, release_gpg) = match &self.signers {
+            Signers::Command(command) => command::sign(command, release)?,
+            Signers::Keys(keys) => {
+                let mut text = Vec::new();
+                let mut file = Vec::new();
+                for key in keys {
+                    match key {
+                        Key::Secret(key) => {
+                            let (clear, detached) = key.sign(release, at)?;
+                            text.push(clear);
+                            file.push(detached);
+                        }
+                        Key::Gpg(key) => {
+                            let (clear, detached) = key.sign(release)?;
+                            text.extend(clear);
+                            file.extend(detached);
+                        }
+                    }
+                }
+                let in_release = frame::compose(release, &text)?;
+                let release_gpg = frame::armored(&file)?;
+                self.check(keys, release, &in_release, &release_gpg, at)?;
+                (in_release, release_gpg)
+            }
+        };
+        Ok(SignedRelease {
+            release: Bytes::copy_from_slice(release),
+            in_release: in_release.into(),
+            release_gpg: release_gpg.into(),
+        })
+    }
+
+    /// Reads both forms as a client would: a bad disk, a bad card or a bug must not reach the archive.
+    fn check(
+        &self,
+        keys: &[Key],
+        release: &[u8],
+        clear: &[u8],
+        detached: &[u8],
+        at: SystemTime,
+    ) -> Result<(), Error> {
+        let forms = [
+            ("InRelease", self.certificates.verify_in_release(clear, at)),
+            (
+                "Release.gpg",
+                self.certificates.verify_detached(release, detached, at),
+            ),
+        ];
+        for (form, outcome) in forms {
+            let failed = |fingerprint: String, why: &str| Error::SelfCheck {
+                form,
+                fingerprint,
+                why: why.to_owned(),
+            };
+            let verified = outcome
+                .map_err(|error| failed(self.certificates.fingerprints().join(", "), &error.to_string()))?;
+            let missing = keys
+                .iter()
+                .map(Key::fingerprint)
+                .find(|key| !verified.signers.contains(key));
+            if let Some(fingerprint) = missing {
+                return Err(failed(fingerprint, "its signature does not count"));
+            }
+            if verified.release != release {
+                return Err(failed(
+                    self.certificates.fingerprints().join(", "),
+                    "its text is another",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The public parts of the keys; for a command, none.
+    #[must_use]
+    pub fn certificates(&self) -> &Keyring {
+        &self.certificates
+    }
+
+    /// What the owner of the keys should know.
+    #[must_use]
+    pub fn warnings(&self, now: SystemTime) -> Vec<String> {
+        let mut warnings = self.remarks.clone();
+        for cert in self.certificates.certs() {
+            let report = judge::report(cert, now);
+            let end = judge::expiry(cert, None, now);
+            if end.is_some_and(|end| end <= now + NOTICE) {
+                warnings.push(format!(
+                    "the key {} expires on {}: clients will refuse the archive then",
+                    report.fingerprint,
+                    report.expires.as_deref().unwrap_or("a day to come")
+                ));
+                continue;
+            }
+            for verdict in report.verdicts {
+                // The end of a key within a year is no news until it is near.
+                if verdict.level == Level::Warn
+                    && end.is_none_or(|end| end > now + Duration::from_secs(365 * 86_400))
+                {
+                    warnings.push(format!(
+                        "the key {}: {}: {}",
+                        report.fingerprint, verdict.reader, verdict.text
+                    ));
+                }
+            }
+        }
+        if let Signers::Keys(keys) = &self.signers {
+            for key in keys {
+                if let Key::Secret(key) = key
+                    && key.is_rsa
+                    && cfg!(feature = "crypto-rust")
+                {
+                    warnings.push(format!(
+                        "the key {} is RSA: this build computes with it in a time that depends on the secret; sign \
+                         through gpg, or with a build for nettle, where others can measure that",
+                        key.cert.fingerprint().to_hex()
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+
+    /// The fingerprint of the first key; nothing for a command.
+    #[must_use]
+    pub fn primary_fingerprint(&self) -> Option<String> {
+        match &self.signers {
+            Signers::Keys(keys) => keys.first().map(Key::fingerprint),
+            Signers::Command(_) => None,
+        }
+    }
+}
+
+/// The text inside an `InRelease`, without a judgement of its signature.
+///
+/// # Errors
+/// The frame must be whole, with nothing before and nothing after it.
+pub fn unverified_text(in_release: &[u8]) -> Result<Vec<u8>, Distrust> {
+    Ok(frame::parse(in_release)?.text)
+}

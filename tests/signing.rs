@@ -1,0 +1,934 @@
+//! Signing, judged by those who will judge it: `gpgv`, as apt 2 runs it, and `gpg` for keys that are not ours.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, SystemTime},
+};
+
+use publish::signing::{
+    Distrust, Error, GeneratedKey, Gpg, KeySource, Keyring, Level, NewKey, Passphrase, Refusal,
+    SignedRelease, SigningKeys, parse_expiry, unverified_text,
+};
+use sequoia_openpgp::{
+    Cert,
+    cert::CertBuilder,
+    cert::CertRevocationBuilder,
+    parse::Parse as _,
+    policy::StandardPolicy,
+    serialize::SerializeInto as _,
+    types::{KeyFlags, ReasonForRevocation},
+};
+use tempfile::TempDir;
+
+const RELEASE: &[u8] =
+    b"Origin: Example\nSuite: stable\nDate: Wed, 01 Jan 2025 00:00:00 UTC\nSHA256:\n 00 1 main/x\n";
+
+fn day(text: &str) -> SystemTime {
+    parse_expiry(text, SystemTime::UNIX_EPOCH).unwrap().unwrap()
+}
+
+/// The day on which most of these stories happen.
+fn today() -> SystemTime {
+    day("2025-01-01")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/keys")
+        .join(name)
+}
+
+fn file(name: &str) -> KeySource {
+    let nowhere = Path::new("/nowhere");
+    KeySource::parse(fixture(name).to_str().unwrap(), nowhere, nowhere).unwrap()
+}
+
+fn open(sources: &[KeySource]) -> Result<SigningKeys, Error> {
+    SigningKeys::open(sources, None, today())
+}
+
+fn key(created: &str, expires: Option<&str>) -> GeneratedKey {
+    let (created, expires) = (day(created), expires.map(day));
+    let name = "Some key <key@example.org>";
+    NewKey {
+        name,
+        created,
+        expires,
+        passphrase: None,
+    }
+    .generate()
+    .unwrap()
+}
+
+fn source(bytes: impl Into<Vec<u8>>) -> KeySource {
+    KeySource::secret("a test", bytes)
+}
+
+fn gpg(name: &str) -> KeySource {
+    KeySource::Gpg(name.to_owned())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Lets gpgv verify both forms with the keys given, and compares its text with the Release.
+#[track_caller]
+fn gpgv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("ring.gpg"), certificates.binary().unwrap()).unwrap();
+    fs::write(path("Release"), &signed.release).unwrap();
+    fs::write(path("InRelease"), &signed.in_release).unwrap();
+    fs::write(path("Release.gpg"), &signed.release_gpg).unwrap();
+    let gpgv = |arguments: &[&str]| {
+        let mut command = Command::new("gpgv");
+        command
+            .current_dir(folder.path())
+            .args(["--keyring", "./ring.gpg", "--status-fd", "2"]);
+        let output = command.args(arguments).output().expect("gpgv is installed");
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("] VALIDSIG").count(), signatures, "{said}");
+    };
+    gpgv(&["--output", "text", "InRelease"]);
+    assert_eq!(text(&fs::read(path("text")).unwrap()), text(&signed.release));
+    gpgv(&["Release.gpg", "Release"]);
+}
+
+/// A throw-away home of gpg.
+struct GpgHome(TempDir);
+
+impl GpgHome {
+    fn new() -> Self {
+        Self(TempDir::with_prefix("gpg").unwrap())
+    }
+
+    fn gpg(&self) -> Gpg {
+        Gpg {
+            home: Some(self.0.path().to_owned()),
+            ..Gpg::default()
+        }
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("gpg");
+        command
+            .args(["--batch", "--no-tty", "--pinentry-mode", "loopback", "--homedir"])
+            .arg(self.0.path());
+        // The keys must be older than the day of these stories.
+        command.args(["--faked-system-time", "20240101T000000"]);
+        let output = command.args(arguments).output().expect("gpg is installed");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        output
+    }
+
+    fn make(&self, name: &str, algorithm: &str, more: &[&str]) -> String {
+        let mut arguments = vec!["--status-fd", "1"];
+        arguments.extend(more);
+        if !more.contains(&"--passphrase") {
+            arguments.extend(["--passphrase", ""]);
+        }
+        arguments.extend(["--quick-gen-key", name, algorithm, "default", "never"]);
+        let said = text(&self.run(&arguments).stdout);
+        let line = said.lines().find(|line| line.contains("KEY_CREATED")).unwrap();
+        line.split(' ').nth(3).unwrap().to_owned()
+    }
+
+    fn secret(&self, name: &str) -> Vec<u8> {
+        self.run(&["--passphrase", "", "--armor", "--export-secret-keys", name])
+            .stdout
+    }
+
+    fn open(&self, sources: &[KeySource], passphrase: Option<&str>) -> Result<SigningKeys, Error> {
+        let passphrase = passphrase.map(Passphrase::new);
+        SigningKeys::open_with(sources, passphrase.as_ref(), today(), &self.gpg())
+    }
+
+    /// Ends the agent, which remembers passphrases.
+    fn forget(&self) {
+        let mut gpgconf = Command::new("gpgconf");
+        let _ = gpgconf
+            .arg("--homedir")
+            .arg(self.0.path())
+            .args(["--kill", "all"])
+            .output();
+    }
+}
+
+impl Drop for GpgHome {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+// ---- what gpgv accepts
+
+#[test]
+fn gpgv_accepts_what_a_key_file_signs() {
+    let keys = open(&[file("test.asc")]).unwrap();
+    let signed = keys.sign(RELEASE, today()).unwrap();
+    gpgv_accepts(&signed, keys.certificates(), 1);
+    assert_eq!(signed.release, RELEASE);
+    // No empty line before the signature, and nothing behind it.
+    assert!(text(&signed.in_release).contains("main/x\n-----BEGIN PGP SIGNATURE-----\n"));
+    assert!(signed.in_release.ends_with(b"-----END PGP SIGNATURE-----\n"));
+}
+
+#[test]
+fn gpgv_accepts_a_new_key_and_the_key_says_nothing_secret() {
+    let new = key("2024-12-31", Some("2034-12-31"));
+    let keys = open(&[source(new.secret())]).unwrap();
+    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    assert_eq!(keys.primary_fingerprint(), Some(new.fingerprint.clone()));
+
+    let public = text(&new.public.armored().unwrap());
+    assert!(
+        public.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"),
+        "{public}"
+    );
+    for bytes in [
+        new.public.armored().unwrap(),
+        keys.certificates().binary().unwrap(),
+    ] {
+        assert!(!Cert::from_bytes(&bytes).unwrap().is_tsk());
+    }
+    let debug = format!(
+        "{new:?} {keys:?} {:?} {:?}",
+        source(new.secret()),
+        Passphrase::new("horse")
+    );
+    assert!(!debug.contains("horse") && !debug.contains("BEGIN"), "{debug}");
+}
+
+#[test]
+fn gpgv_accepts_a_key_behind_a_passphrase() {
+    let passphrase = Passphrase::new("correct horse");
+    let keys = SigningKeys::open(&[file("protected.asc")], Some(&passphrase), today()).unwrap();
+    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+}
+
+#[test]
+fn gpgv_accepts_two_signatures_in_one_block() {
+    let keys = open(&[file("test.asc"), file("second.asc"), file("test.asc")]).unwrap();
+    let signed = keys.sign(RELEASE, today()).unwrap();
+    gpgv_accepts(&signed, keys.certificates(), 2);
+    assert_eq!(text(&signed.in_release).matches("BEGIN PGP SIGNATURE").count(), 1);
+    let verified = keys
+        .certificates()
+        .verify_in_release(&signed.in_release, today())
+        .unwrap();
+    assert_eq!(verified.signers, keys.certificates().fingerprints());
+    assert_eq!(verified.release, RELEASE);
+
+    // Each key alone is enough to believe it.
+    let mut one = Keyring::new();
+    one.add_bytes("second", &fs::read(fixture("second.pub.asc")).unwrap())
+        .unwrap();
+    assert_eq!(
+        one.verify_in_release(&signed.in_release, today())
+            .unwrap()
+            .signers
+            .len(),
+        1
+    );
+    assert_eq!(
+        one.verify_detached(RELEASE, &signed.release_gpg, today())
+            .unwrap()
+            .signers
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn several_keys_may_come_in_one_variable() {
+    let both = [
+        fs::read(fixture("test.asc")).unwrap(),
+        fs::read(fixture("second.asc")).unwrap(),
+    ]
+    .concat();
+    let keys = open(&[KeySource::secret("PUBLISH_SIGNING_KEY", both)]).unwrap();
+    assert_eq!(keys.certificates().fingerprints().len(), 2);
+    let binary = Cert::from_file(fixture("test.asc"))
+        .unwrap()
+        .as_tsk()
+        .to_vec()
+        .unwrap();
+    assert!(open(&[source(binary)]).is_ok());
+}
+
+#[test]
+fn lines_that_look_like_a_frame_survive() {
+    let odd = b"Origin: x\n a\n- b\n--\n-\nFrom me\n-----BEGIN PGP SIGNATURE-----\n-----END PGP SIGNATURE-----\n\nx\n\n";
+    let keys = open(&[file("test.asc")]).unwrap();
+    let signed = keys.sign(odd, today()).unwrap();
+    gpgv_accepts(&signed, keys.certificates(), 1);
+    assert_eq!(unverified_text(&signed.in_release).unwrap(), odd);
+}
+
+#[test]
+fn a_release_that_cannot_be_signed_byte_for_byte_is_refused() {
+    let keys = open(&[file("test.asc")]).unwrap();
+    for (bytes, why) in [
+        (&b"Origin: x \n"[..], "line 1 ends in a blank"),
+        (b"Origin: x\nSuite: y", "line 2 does not end in a newline"),
+        (b"", "missing"),
+    ] {
+        let error = keys.sign(bytes, today()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+// ---- gpg
+
+#[test]
+fn gpg_signs_and_its_signature_stands_beside_ours() {
+    let home = GpgHome::new();
+    let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
+    for name in [
+        "",
+        "home@example.org",
+        &fingerprint[24..],
+        &fingerprint,
+        &format!("{fingerprint}!"),
+    ] {
+        let keys = home.open(&[gpg(name)], None).unwrap();
+        assert_eq!(keys.primary_fingerprint().as_ref(), Some(&fingerprint));
+        gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    }
+    let keys = home
+        .open(&[file("test.asc"), gpg(&fingerprint), file("second.asc")], None)
+        .unwrap();
+    let signed = keys.sign(b"Origin: x\n-dash\nFrom me\n", today()).unwrap();
+    gpgv_accepts(&signed, keys.certificates(), 3);
+    assert_eq!(
+        text(&signed.release_gpg).matches("BEGIN PGP SIGNATURE").count(),
+        1
+    );
+
+    let error = home.open(&[gpg("nobody@example.org")], None).unwrap_err();
+    assert!(matches!(error, Error::NoGpgKey { .. }), "{error}");
+}
+
+#[test]
+fn what_gpg_wrote_by_itself_is_read() {
+    let home = GpgHome::new();
+    let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
+    let keyring = gpg(&fingerprint).certificates(&home.gpg()).unwrap();
+    let release = home.0.path().join("Release");
+    let release = release.to_str().unwrap();
+    let sign = |how: &[&str]| home.run(&[how, &["--output", "-", release]].concat()).stdout;
+    fs::write(release, RELEASE).unwrap();
+
+    let verified = keyring
+        .verify_in_release(&sign(&["--clearsign"]), today())
+        .unwrap();
+    assert_eq!(
+        (text(&verified.release), verified.signers),
+        (text(RELEASE), vec![fingerprint])
+    );
+    for how in [
+        &["--detach-sign"][..],
+        &["--detach-sign", "--armor"],
+        &["--detach-sign", "--textmode"],
+    ] {
+        assert!(
+            keyring.verify_detached(RELEASE, &sign(how), today()).is_ok(),
+            "{how:?}"
+        );
+    }
+    let weak = sign(&["--digest-algo", "SHA1", "--clearsign"]);
+    let error = keyring.verify_in_release(&weak, today()).unwrap_err();
+    assert!(
+        matches!(&error, Distrust::NotBelieved { reasons } if reasons[0].contains("SHA1")),
+        "{error}"
+    );
+}
+
+#[test]
+fn nobody_guesses_which_of_two_keys_is_meant() {
+    let home = GpgHome::new();
+    let first = home.make("Home <home@example.org>", "ed25519", &[]);
+    let other = home.make("Other <home@example.org>", "ed25519", &[]);
+    let error = home.open(&[gpg("home@example.org")], None).unwrap_err();
+    assert!(
+        matches!(&error, Error::Ambiguous { fingerprints, .. } if fingerprints.len() == 2),
+        "{error}"
+    );
+    // The default key is what gpg says it is.
+    assert_eq!(
+        home.open(&[gpg("")], None).unwrap().primary_fingerprint(),
+        Some(first)
+    );
+    fs::write(home.0.path().join("gpg.conf"), format!("default-key {other}\n")).unwrap();
+    assert_eq!(
+        home.open(&[gpg("")], None).unwrap().primary_fingerprint(),
+        Some(other)
+    );
+}
+
+#[test]
+fn gpg_takes_the_passphrase_from_us() {
+    let home = GpgHome::new();
+    home.make(
+        "Home <home@example.org>",
+        "ed25519",
+        &["--passphrase", "correct horse"],
+    );
+    home.forget();
+    let wrong = home
+        .open(&[gpg("")], Some("wrong"))
+        .unwrap()
+        .sign(RELEASE, today())
+        .unwrap_err();
+    assert!(matches!(wrong, Error::Gpg { .. }), "{wrong}");
+    assert!(wrong.hint().unwrap().contains("PUBLISH_PASSPHRASE"), "{wrong}");
+    home.forget();
+    let keys = home.open(&[gpg("")], Some("correct horse")).unwrap();
+    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+}
+
+#[test]
+fn a_signing_subkey_signs_where_the_primary_is_elsewhere() {
+    let home = GpgHome::new();
+    let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
+    home.run(&[
+        "--passphrase",
+        "",
+        "--quick-add-key",
+        &fingerprint,
+        "ed25519",
+        "sign",
+        "never",
+    ]);
+    let subkeys = home
+        .run(&["--passphrase", "", "--export-secret-subkeys", &fingerprint])
+        .stdout;
+    for keys in [
+        open(&[source(subkeys)]).unwrap(),
+        home.open(&[gpg("")], None).unwrap(),
+    ] {
+        gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+        assert!(keys.certificates().reports(today())[0].signing_subkey.is_some());
+    }
+}
+
+#[test]
+fn weak_keys_are_refused_with_their_reason() {
+    let home = GpgHome::new();
+    home.make("short@example.org", "rsa1024", &[]);
+    home.make("sha@example.org", "ed25519", &["--cert-digest-algo", "SHA1"]);
+    for (name, expected) in [
+        ("short@example.org", "RSA with 1024 bits"),
+        ("sha@example.org", "self-signature uses SHA1"),
+    ] {
+        for source in [source(home.secret(name)), gpg(name)] {
+            match home.open(&[source], None).unwrap_err() {
+                Error::Refused {
+                    refusal: Refusal::Unfit { why },
+                    ..
+                } => assert!(why.contains(expected), "{why}"),
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn rsa_signs_with_a_word_about_it() {
+    let home = GpgHome::new();
+    home.make("rsa@example.org", "rsa2048", &[]);
+    let keys = home
+        .open(&[source(home.secret("rsa@example.org"))], None)
+        .unwrap();
+    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    let warnings = keys.warnings(today()).join("\n");
+    assert!(warnings.contains("3072 bits"), "{warnings}");
+    assert_eq!(
+        cfg!(feature = "crypto-rust"),
+        warnings.contains("depends on the secret"),
+        "{warnings}"
+    );
+    // apt 3 draws the line in February 2030.
+    let levels = |now| {
+        let report = &keys.certificates().reports(day(now))[0];
+        assert_eq!(report.algorithm, "rsa2048");
+        report
+            .verdicts
+            .iter()
+            .map(|verdict| verdict.level)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        levels("2025-01-01"),
+        [Level::Ok, Level::Warn, Level::Ok, Level::Ok]
+    );
+    assert_eq!(
+        levels("2029-06-01"),
+        [Level::Ok, Level::Warn, Level::Ok, Level::Warn]
+    );
+    assert_eq!(levels("2030-06-01"), [Level::Ok, Level::Warn, Level::Refused]);
+}
+
+// ---- commands
+
+#[cfg(unix)]
+fn command(folder: &Path, script: &str) -> KeySource {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join("sign");
+    fs::write(&path, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    KeySource::parse("! sign", folder, folder).unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_signs_as_reprepro_would_let_it() {
+    let home = GpgHome::new();
+    let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
+    let folder = TempDir::new().unwrap();
+    let run = format!(
+        "gpg --batch --homedir '{}' --armor --output",
+        home.0.path().display()
+    );
+    let script = format!("test $# = 3\n{run} \"$2\" --clearsign \"$1\"\n{run} \"$3\" --detach-sign \"$1\"");
+    let keys = open(&[command(folder.path(), &script)]).unwrap();
+    assert!(keys.certificates().is_empty());
+    assert_eq!(keys.primary_fingerprint(), None);
+    let signed = keys.sign(RELEASE, today()).unwrap();
+    gpgv_accepts(&signed, &gpg(&fingerprint).certificates(&home.gpg()).unwrap(), 1);
+    assert_eq!(unverified_text(&signed.in_release).unwrap(), RELEASE);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_does_less_is_refused() {
+    let why = |script: &str| {
+        let folder = TempDir::new().unwrap();
+        open(&[command(folder.path(), script)])
+            .unwrap()
+            .sign(RELEASE, today())
+            .unwrap_err()
+            .to_string()
+    };
+    let frame = "-----BEGIN PGP SIGNED MESSAGE-----\\n\\nx\\n-----BEGIN PGP SIGNATURE-----\\n-----END PGP SIGNATURE-----\\n";
+    for (script, expected) in [
+        ("echo no luck >&2; exit 3".to_owned(), "no luck"),
+        ("true".to_owned(), "wrote no InRelease"),
+        ("cp \"$1\" \"$2\"".to_owned(), "wrote no Release.gpg"),
+        (
+            "cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(),
+            "no clear-signed message",
+        ),
+        (
+            format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""),
+            "not that of the Release",
+        ),
+    ] {
+        let why = why(&script);
+        assert!(why.contains(expected), "{why}");
+    }
+    let folder = TempDir::new().unwrap();
+    let error = open(&[file("test.asc"), command(folder.path(), "true")]).unwrap_err();
+    assert!(matches!(error, Error::CommandAmongKeys { .. }), "{error}");
+    let missing = open(&[KeySource::Command("/nowhere/sign".into())])
+        .unwrap()
+        .sign(RELEASE, today())
+        .unwrap_err();
+    assert!(matches!(missing, Error::Program { .. }), "{missing}");
+}
+
+// ---- keys that are refused
+
+#[test]
+fn each_trouble_with_a_key_file_has_its_own_words() {
+    let refused = |name: &str, passphrase: Option<&str>, now: &str| {
+        let passphrase = passphrase.map(Passphrase::new);
+        SigningKeys::open(&[file(name)], passphrase.as_ref(), day(now)).unwrap_err()
+    };
+    let error = refused("protected.asc", Some("wrong horse"), "2025-01-01");
+    assert!(matches!(error, Error::WrongPassphrase { .. }), "{error}");
+    let error = refused("protected.asc", None, "2025-01-01");
+    assert!(matches!(error, Error::PassphraseMissing { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("PUBLISH_PASSPHRASE_FILE"));
+    let error = refused("test.pub.asc", None, "2025-01-01");
+    assert!(matches!(error, Error::PublicOnly { .. }), "{error}");
+    let error = refused("expired.asc", None, "2025-01-01");
+    assert!(error.to_string().contains("it expired on 2021-01-01"), "{error}");
+    assert!(matches!(
+        error,
+        Error::Refused {
+            refusal: Refusal::Expired { .. },
+            ..
+        }
+    ));
+    let error = refused("test.asc", None, "2023-01-01");
+    assert!(
+        matches!(
+            error,
+            Error::Refused {
+                refusal: Refusal::NotYet { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    for garbage in [
+        &b""[..],
+        b"hello",
+        b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n",
+        &[0x99; 300],
+    ] {
+        let error = open(&[source(garbage)]).unwrap_err();
+        assert!(matches!(error, Error::NotAKey { .. }), "{error}");
+    }
+    let one_line = text(&fs::read(fixture("test.asc")).unwrap()).replace('\n', " ");
+    let error = open(&[KeySource::secret("PUBLISH_SIGNING_KEY", one_line)]).unwrap_err();
+    assert!(error.hint().unwrap().contains("line breaks"), "{error}");
+    assert!(matches!(open(&[]), Err(Error::NoKeys)));
+}
+
+#[test]
+fn a_key_without_the_right_to_sign_is_refused() {
+    let (cert, _) = CertBuilder::new()
+        .set_creation_time(day("2024-01-01"))
+        .set_primary_key_flags(KeyFlags::empty().set_certification())
+        .add_userid("certifies only")
+        .generate()
+        .unwrap();
+    let error = open(&[source(cert.as_tsk().to_vec().unwrap())]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Refused {
+                refusal: Refusal::NoSigningKey,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// A fixture, revoked by its owner on a day.
+fn revoked(reason: ReasonForRevocation, on: &str) -> Vec<u8> {
+    let cert = Cert::from_file(fixture("test.asc")).unwrap();
+    let mut pair = cert
+        .primary_key()
+        .key()
+        .clone()
+        .parts_into_secret()
+        .unwrap()
+        .into_keypair()
+        .unwrap();
+    let revocation = CertRevocationBuilder::new()
+        .set_reason_for_revocation(reason, b"")
+        .unwrap()
+        .set_signature_creation_time(day(on))
+        .unwrap()
+        .build(&mut pair, &cert, None)
+        .unwrap();
+    let (cert, _) = cert.insert_packets([revocation]).unwrap();
+    cert.as_tsk().to_vec().unwrap()
+}
+
+#[test]
+fn a_revoked_key_signs_nothing_more_and_a_stolen_one_never_did() {
+    let signed = SigningKeys::open(&[file("test.asc")], None, day("2024-03-01")).unwrap();
+    let signed = signed.sign(RELEASE, day("2024-03-01")).unwrap();
+    for (reason, on, believed) in [
+        (ReasonForRevocation::KeyCompromised, "2024-06-01", false),
+        (ReasonForRevocation::Unspecified, "2024-06-01", false),
+        (ReasonForRevocation::KeyRetired, "2024-06-01", true),
+        (ReasonForRevocation::KeyRetired, "2024-02-01", false),
+    ] {
+        let revoked = revoked(reason, on);
+        let error = open(&[source(&revoked[..])]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Refused {
+                    refusal: Refusal::Revoked { .. },
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        let mut keyring = Keyring::new();
+        keyring.add_bytes("a test", &revoked).unwrap();
+        let outcome = keyring.verify_in_release(&signed.in_release, today());
+        assert_eq!(outcome.is_ok(), believed, "{reason} {on}: {outcome:?}");
+        // The revocation is not forgotten because an older copy of the key is there as well.
+        keyring
+            .add_bytes("a test", &fs::read(fixture("test.pub.asc")).unwrap())
+            .unwrap();
+        assert_eq!(keyring.fingerprints().len(), 1);
+        assert_eq!(
+            keyring
+                .verify_detached(RELEASE, &signed.release_gpg, today())
+                .is_ok(),
+            believed
+        );
+    }
+}
+
+// ---- whose signatures are believed
+
+#[test]
+fn the_owner_of_an_expired_key_is_not_locked_out() {
+    let new = key("2024-01-01", Some("2024-07-01"));
+    let keys = SigningKeys::open(&[source(new.secret())], None, day("2024-06-01")).unwrap();
+    let signed = keys.sign(RELEASE, day("2024-06-01")).unwrap();
+    assert!(
+        keys.certificates()
+            .verify_in_release(&signed.in_release, today())
+            .is_ok()
+    );
+    let error = open(&[source(new.secret())]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Refused {
+                refusal: Refusal::Expired { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    // A signature that claims a day after the end is nobody's.
+    let error = keys.sign(RELEASE, day("2024-08-01")).unwrap_err();
+    assert!(
+        matches!(&error, Error::SelfCheck { why, .. } if why.contains("expired on 2024-07-01")),
+        "{error}"
+    );
+    // Another publisher's clock may be ahead of ours.
+    assert!(
+        keys.certificates()
+            .verify_in_release(&signed.in_release, day("2024-05-31"))
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_owner_of_an_extended_key_is_not_locked_out() {
+    let home = GpgHome::new();
+    let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
+    home.run(&[
+        "--passphrase",
+        "",
+        "--quick-set-expire",
+        &fingerprint,
+        "2024-07-01",
+    ]);
+    let release = home.0.path().join("Release");
+    fs::write(&release, RELEASE).unwrap();
+    let june = ["--faked-system-time", "20240601T000000"];
+    let sign = [
+        "--passphrase",
+        "",
+        "--output",
+        "-",
+        "--clearsign",
+        release.to_str().unwrap(),
+    ];
+    let signed = home.run(&[&june[..], &sign].concat()).stdout;
+
+    // gpg replaces the self-signature, so the new one is younger than the signature on the archive.
+    let later = ["--faked-system-time", "20240615T000000"];
+    let extend = [
+        "--passphrase",
+        "",
+        "--quick-set-expire",
+        &fingerprint,
+        "2030-01-01",
+    ];
+    home.run(&[&later[..], &extend].concat());
+    let keyring = gpg(&fingerprint).certificates(&home.gpg()).unwrap();
+    assert_eq!(keyring.reports(today())[0].expires.as_deref(), Some("2030-01-01"));
+    assert!(
+        keyring.reports(day("2024-06-02"))[0].expires.is_none(),
+        "the old self-signature is gone"
+    );
+    keyring.verify_in_release(&signed, today()).unwrap();
+}
+
+#[test]
+fn a_tampered_in_release_is_refused() {
+    let keys = open(&[file("test.asc")]).unwrap();
+    let signed = keys.sign(RELEASE, today()).unwrap();
+    let message = text(&signed.in_release);
+    let verify = |message: &str| keys.certificates().verify_in_release(message.as_bytes(), today());
+    assert!(verify(&message).is_ok());
+
+    let error = verify(&message.replace("stable", "unstable")).unwrap_err();
+    assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
+    // Blanks at the end of a line are not signed, so they must not come out.
+    assert_eq!(
+        verify(&message.replace("stable\n", "stable \t\n"))
+            .unwrap()
+            .release,
+        RELEASE
+    );
+    for (message, expected) in [
+        (format!("Origin: evil\n\n{message}"), "before the line"),
+        (format!("{message}Origin: evil\n"), "after the line"),
+        (format!("{message}{message}"), "after the line"),
+        (text(RELEASE), "does not start with"),
+        (message.replace("Origin: ", "Origin:\r"), "carriage return"),
+    ] {
+        let error = verify(&message).unwrap_err();
+        assert!(
+            matches!(&error, Distrust::Frame { why } if why.contains(expected)),
+            "{error}"
+        );
+        assert!(unverified_text(message.as_bytes()).is_err());
+    }
+
+    // Another text's signature, and every kind of damage to the right one.
+    let other = text(&keys.sign(b"Origin: other\n", today()).unwrap().in_release);
+    let signature = other.split_once("-----BEGIN PGP SIGNATURE").unwrap().1;
+    let body = message.split_once("-----BEGIN PGP SIGNATURE").unwrap().0;
+    let error = verify(&format!("{body}-----BEGIN PGP SIGNATURE{signature}")).unwrap_err();
+    assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
+    let error = keys
+        .certificates()
+        .verify_detached(b"Origin: evil\n", &signed.release_gpg, today())
+        .unwrap_err();
+    assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
+    for position in (body.len()..message.len() - 1).step_by(5) {
+        let mut bytes = signed.in_release.to_vec();
+        bytes[position] ^= 1;
+        // The flipped bit may hit what nothing depends on, such as the armour's checksum; then the text is the same.
+        if let Ok(verified) = keys.certificates().verify_in_release(&bytes, today()) {
+            assert_eq!(verified.release, RELEASE);
+        }
+        assert!(
+            keys.certificates()
+                .verify_in_release(&bytes[..position], today())
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn a_stranger_is_named() {
+    let stranger = open(&[file("second.asc")]).unwrap();
+    let signed = stranger.sign(RELEASE, today()).unwrap();
+    let keys = open(&[file("test.asc")]).unwrap();
+    let expected = stranger.certificates().fingerprints();
+    for outcome in [
+        keys.certificates().verify_in_release(&signed.in_release, today()),
+        keys.certificates()
+            .verify_detached(RELEASE, &signed.release_gpg, today()),
+        Keyring::new().verify_in_release(&signed.in_release, today()),
+    ] {
+        assert_eq!(
+            outcome,
+            Err(Distrust::UnknownSigners {
+                signers: expected.clone()
+            })
+        );
+    }
+}
+
+// ---- what is said about keys
+
+#[test]
+fn a_key_is_reported_as_clients_see_it() {
+    let mut keyring = Keyring::new();
+    for name in ["test.asc", "expired.asc"] {
+        keyring.merge(&file(name).certificates(&Gpg::default()).unwrap());
+    }
+    let reports = keyring.reports(today());
+    assert_eq!(reports[0].algorithm, "ed25519");
+    assert_eq!(reports[0].created, "2024-01-01");
+    assert_eq!(reports[0].level(), Level::Ok);
+    assert!(
+        reports[0]
+            .verdicts
+            .iter()
+            .all(|verdict| verdict.level == Level::Ok),
+        "{:?}",
+        reports[0]
+    );
+    assert_eq!(reports[1].expires.as_deref(), Some("2021-01-01"));
+    assert_eq!(reports[1].days_left, Some(-1461));
+    assert_eq!(reports[1].level(), Level::Refused);
+}
+
+#[test]
+fn the_end_of_a_key_is_told_a_month_before() {
+    let keys = open(&[source(key("2024-01-01", Some("2025-06-01")).secret())]).unwrap();
+    assert!(keys.warnings(day("2025-04-01")).is_empty());
+    let warnings = keys.warnings(day("2025-05-10"));
+    assert!(warnings[0].contains("expires on 2025-06-01"), "{warnings:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_file_that_others_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("key.asc");
+    fs::copy(fixture("test.asc"), &path).unwrap();
+    let warnings = |mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        open(&[KeySource::parse("key.asc", folder.path(), folder.path()).unwrap()])
+            .unwrap()
+            .warnings(today())
+    };
+    assert!(warnings(0o600).is_empty());
+    assert!(warnings(0o640)[0].contains("chmod 600"));
+}
+
+#[test]
+fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
+    let created = today() + Duration::from_secs(12_345);
+    let expires = parse_expiry("3y", created).unwrap();
+    let new = NewKey {
+        name: "A",
+        created,
+        expires,
+        passphrase: None,
+    }
+    .generate()
+    .unwrap();
+    let cert = Cert::from_bytes(new.secret()).unwrap();
+    let policy = StandardPolicy::new();
+    let valid = cert.with_policy(&policy, created).unwrap();
+    assert_eq!(valid.primary_key().key_expiration_time(), expires);
+    assert_eq!(new.expires, Some(day("2028-01-01") + Duration::from_secs(12_345)));
+}
+
+/// Makes `fixtures/keys` (run with `--ignored`; files that are there stay as they are).
+#[test]
+#[ignore = "writes the fixtures that the other tests read"]
+fn make_the_fixtures() {
+    let passphrase = Passphrase::new("correct horse");
+    for (file, created, expires, passphrase) in [
+        ("test", "2024-01-01", None, None),
+        ("second", "2024-01-01", None, None),
+        ("protected", "2024-01-01", None, Some(&passphrase)),
+        ("expired", "2020-01-01", Some("2021-01-01"), None),
+    ] {
+        let path = fixture(&format!("{file}.asc"));
+        if path.exists() {
+            continue;
+        }
+        let name = format!("publish fixture {file} <{file}@example.org>");
+        let new = NewKey {
+            name: &name,
+            created: day(created),
+            expires: expires.map(day),
+            passphrase,
+        };
+        let new = new.generate().unwrap();
+        new.write_secret(&path).unwrap();
+        fs::write(fixture(&format!("{file}.pub.asc")), new.public.armored().unwrap()).unwrap();
+    }
+}
