@@ -37,14 +37,7 @@ pub enum Compression {
 
 impl Compression {
     /// Every format, the plain one first.
-    pub const ALL: [Self; 6] = [
-        Self::Plain,
-        Self::Gzip,
-        Self::Xz,
-        Self::Zstd,
-        Self::Bzip2,
-        Self::Lzma,
-    ];
+    pub const ALL: [Self; 6] = [Self::Plain, Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2, Self::Lzma];
 
     /// What the format appends to a file name, its dot included; nothing for [`Compression::Plain`].
     #[must_use]
@@ -62,9 +55,7 @@ impl Compression {
     /// The format that an extension stands for; the reverse of [`Compression::extension`].
     #[must_use]
     pub fn from_extension(extension: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.extension() == extension)
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
     }
 
     /// Decodes exactly one compressed stream; anything after its end is an error.
@@ -149,10 +140,7 @@ struct Only<D> {
 }
 
 fn only<'a, D: StreamDecoder + 'a>(decoder: D) -> Box<dyn Read + 'a> {
-    Box::new(Only {
-        decoder,
-        ended: false,
-    })
+    Box::new(Only { decoder, ended: false })
 }
 
 impl<D: StreamDecoder> Read for Only<D> {
@@ -195,10 +183,7 @@ pub(crate) mod tests {
             }
             Compression::Xz => all(&mut xz2::bufread::XzEncoder::new(bytes, 0)),
             Compression::Zstd => zstd::encode_all(bytes, 3).unwrap(),
-            Compression::Bzip2 => all(&mut bzip2::bufread::BzEncoder::new(
-                bytes,
-                bzip2::Compression::fast(),
-            )),
+            Compression::Bzip2 => all(&mut bzip2::bufread::BzEncoder::new(bytes, bzip2::Compression::fast())),
             Compression::Lzma => {
                 let stream = Stream::new_lzma_encoder(&LzmaOptions::new_preset(0).unwrap()).unwrap();
                 all(&mut xz2::bufread::XzEncoder::new_stream(bytes, stream))
@@ -216,13 +201,8 @@ pub(crate) mod tests {
         format.index_decoder(bytes)?.read_to_end(&mut out).map(|_| out)
     }
 
-    const COMPRESSED: [Compression; 5] = [
-        Compression::Gzip,
-        Compression::Xz,
-        Compression::Zstd,
-        Compression::Bzip2,
-        Compression::Lzma,
-    ];
+    const COMPRESSED: [Compression; 5] =
+        [Compression::Gzip, Compression::Xz, Compression::Zstd, Compression::Bzip2, Compression::Lzma];
 
     fn text() -> Vec<u8> {
         (0..3000_u32)
@@ -271,11 +251,7 @@ pub(crate) mod tests {
             let packed = encode(format, &text());
             for more in [&b"\0"[..], b"\0\0\0\0", b"junk", &packed] {
                 let error = decode(format, &[&packed, more].concat()).unwrap_err();
-                assert_eq!(
-                    error.to_string(),
-                    "data after the end of the compressed stream",
-                    "{format:?}"
-                );
+                assert_eq!(error.to_string(), "data after the end of the compressed stream", "{format:?}");
             }
         }
     }
@@ -312,9 +288,7 @@ pub(crate) mod tests {
             Stream::new_stream_encoder(&filters, Check::Crc32).unwrap()
         };
         let mut packed = Vec::new();
-        xz2::bufread::XzEncoder::new_stream(&b"text"[..], stream)
-            .read_to_end(&mut packed)
-            .unwrap();
+        xz2::bufread::XzEncoder::new_stream(&b"text"[..], stream).read_to_end(&mut packed).unwrap();
         assert_eq!(decode(Compression::Xz, &packed).unwrap(), b"text");
         let header = 12..12 + (usize::from(packed[12]) + 1) * 4 - 4;
         assert_eq!(packed[16], 0, "dictionary of 4 KiB");

@@ -134,10 +134,7 @@ pub struct HashingReader<R> {
 impl<R: Read> HashingReader<R> {
     /// Wraps a reader at its first byte.
     pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::default(),
-        }
+        Self { inner, hasher: Hasher::default() }
     }
 
     /// Digests of all bytes read so far.

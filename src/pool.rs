@@ -44,14 +44,7 @@ impl PoolPath {
     #[must_use]
     pub fn of(component: &Component, package: &BinaryPackage) -> Self {
         let source = package.source().as_str();
-        Self(
-            format!(
-                "pool/{component}/{}/{source}/{}",
-                prefix(source),
-                package.file_name()
-            )
-            .into(),
-        )
+        Self(format!("pool/{component}/{}/{source}/{}", prefix(source), package.file_name()).into())
     }
 
     /// Checks the `Filename` of an index that anybody may have made.
@@ -63,10 +56,7 @@ impl PoolPath {
         let path = filename.strip_prefix("./").unwrap_or(filename);
         match check(path) {
             Ok(()) => Ok(Self(path.into())),
-            Err(why) => Err(Error {
-                text: filename.to_owned(),
-                why,
-            }),
+            Err(why) => Err(Error { text: filename.to_owned(), why }),
         }
     }
 
@@ -79,11 +69,7 @@ impl PoolPath {
 
 /// The folder that keeps the list of sources short: the first letter, or four letters of the many libraries.
 fn prefix(source: &str) -> &str {
-    let length = if source.starts_with("lib") && source.len() > 3 {
-        4
-    } else {
-        1
-    };
+    let length = if source.starts_with("lib") && source.len() > 3 { 4 } else { 1 };
     source.get(..length).unwrap_or(source)
 }
 
@@ -195,14 +181,9 @@ mod tests {
 
     #[test]
     fn libraries_are_spread_by_four_letters() {
-        for (source, expected) in [
-            ("acpi", "a"),
-            ("libc", "libc"),
-            ("libfoo", "libf"),
-            ("lib", "l"),
-            ("0ad", "0"),
-            ("li", "l"),
-        ] {
+        for (source, expected) in
+            [("acpi", "a"), ("libc", "libc"), ("libfoo", "libf"), ("lib", "l"), ("0ad", "0"), ("li", "l")]
+        {
             assert_eq!(prefix(source), expected);
         }
     }

@@ -70,16 +70,10 @@ impl<'a> Stanza<'a> {
     /// Parses exactly one stanza; empty lines before and after it are passed over.
     pub fn parse(text: &'a [u8]) -> Result<Self, Error> {
         let mut all = Stanzas::new(text);
-        let only = all.next().unwrap_or(Err(Error {
-            line: 1,
-            kind: ErrorKind::Empty,
-        }))?;
+        let only = all.next().unwrap_or(Err(Error { line: 1, kind: ErrorKind::Empty }))?;
         match all.next() {
             None => Ok(only),
-            Some(_) => Err(Error {
-                line: all.block_line,
-                kind: ErrorKind::Second,
-            }),
+            Some(_) => Err(Error { line: all.block_line, kind: ErrorKind::Second }),
         }
     }
 
@@ -113,9 +107,7 @@ impl<'a> Stanza<'a> {
                     let stop = offset(text, full) + full.len();
                     field.raw = &text[start..stop];
                     let start = offset(text, field.value);
-                    field.value = text[start..stop]
-                        .strip_suffix(b"\n")
-                        .unwrap_or(&text[start..stop]);
+                    field.value = text[start..stop].strip_suffix(b"\n").unwrap_or(&text[start..stop]);
                 }
                 _ => {
                     if content.starts_with("\u{feff}".as_bytes()) {
@@ -135,21 +127,14 @@ impl<'a> Stanza<'a> {
                     if fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)) {
                         return fail(ErrorKind::Twice(name.to_owned()));
                     }
-                    fields.push(Field {
-                        name,
-                        value: trim(&content[colon + 1..]),
-                        raw: full,
-                    });
+                    fields.push(Field { name, value: trim(&content[colon + 1..]), raw: full });
                 }
             }
             rest = after;
             line += 1;
         }
         if fields.is_empty() {
-            return Err(Error {
-                line,
-                kind: ErrorKind::Empty,
-            });
+            return Err(Error { line, kind: ErrorKind::Empty });
         }
         Ok(Self { text, fields })
     }
@@ -157,10 +142,7 @@ impl<'a> Stanza<'a> {
     /// The value of a field, whose name is compared without regard to case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
+        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
     /// The value of a field as text; bytes that are not UTF-8 are shown as U+FFFD.
@@ -200,21 +182,13 @@ impl<'a> Stanzas<'a> {
     /// Reads an index, a `Release` or a control file.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
-        Self {
-            rest: text,
-            line: 1,
-            block_line: 1,
-            comments: false,
-        }
+        Self { rest: text, line: 1, block_line: 1, comments: false }
     }
 
     /// Reads a file that people write, in which lines that start with `#` are comments.
     #[must_use]
     pub fn with_comments(text: &'a [u8]) -> Self {
-        Self {
-            comments: true,
-            ..Self::new(text)
-        }
+        Self { comments: true, ..Self::new(text) }
     }
 
     /// The line on which the stanza returned last begins, counted from 1.
@@ -247,11 +221,8 @@ impl<'a> Iterator for Stanzas<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let block = self.next_block()?;
-            let only_comments = || {
-                block
-                    .split(|&b| b == b'\n')
-                    .all(|line| line.is_empty() || line[0] == b'#')
-            };
+            let only_comments =
+                || block.split(|&b| b == b'\n').all(|line| line.is_empty() || line[0] == b'#');
             if !(self.comments && only_comments()) {
                 return Some(Stanza::parse_block(block, self.block_line, self.comments));
             }
@@ -298,17 +269,9 @@ mod tests {
         assert_eq!(stanza.as_bytes(), text.as_bytes());
         assert_eq!(stanza.get("package"), Some(&b"acpi"[..]));
         assert_eq!(stanza.get("X-ODD"), Some(&b"spaced"[..]));
-        assert_eq!(
-            stanza.get("Description"),
-            Some(&b"short\n long\n  indented\n .\n end"[..])
-        );
+        assert_eq!(stanza.get("Description"), Some(&b"short\n long\n  indented\n .\n end"[..]));
         assert_eq!(stanza.get("Tag"), Some(&b"\n a,\n b"[..]));
-        let raw: Vec<u8> = stanza
-            .fields()
-            .iter()
-            .flat_map(|field| field.raw)
-            .copied()
-            .collect();
+        let raw: Vec<u8> = stanza.fields().iter().flat_map(|field| field.raw).copied().collect();
         assert_eq!(raw, text.as_bytes());
     }
 

@@ -28,10 +28,7 @@ pub struct Error {
 impl Version {
     /// Checks a text against Debian Policy 5.6.12.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::checked(text).map_err(|why| Error {
-            text: text.to_owned(),
-            why,
-        })
+        Self::checked(text).map_err(|why| Error { text: text.to_owned(), why })
     }
 
     fn checked(text: &str) -> Result<Self, &'static str> {
@@ -54,31 +51,20 @@ impl Version {
         if !up.starts_with(|c: char| c.is_ascii_digit()) {
             return Err("the upstream version must start with a digit (deb-version(7))");
         }
-        if !up
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-'))
-        {
+        if !up.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-')) {
             return Err("only letters, digits, `.`, `+`, `-` and `~` may stand in it (Debian Policy 5.6.12)");
         }
         if let Some(rev) = rev {
             if rev.is_empty() {
                 return Err("the revision after `-` is empty");
             }
-            if !rev
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~'))
-            {
+            if !rev.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~')) {
                 return Err(
                     "only letters, digits, `.`, `+` and `~` may stand in the revision (Debian Policy 5.6.12)",
                 );
             }
         }
-        Ok(Self {
-            text: text.into(),
-            epoch,
-            upstream,
-            revision: hyphen,
-        })
+        Ok(Self { text: text.into(), epoch, upstream, revision: hyphen })
     }
 
     /// The version as it was written.
@@ -181,10 +167,7 @@ fn weight(character: Option<u8>) -> i32 {
 
 /// The leading digits without leading zeros (no digits at all count as 0), and what follows.
 fn number(part: &[u8]) -> (&[u8], &[u8]) {
-    let end = part
-        .iter()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(part.len());
+    let end = part.iter().position(|b| !b.is_ascii_digit()).unwrap_or(part.len());
     let digits = &part[..end];
     let zeros = digits.iter().position(|&b| b != b'0').unwrap_or(digits.len());
     (&digits[zeros..], &part[end..])
@@ -214,12 +197,7 @@ mod tests {
         ] {
             assert!(v(smaller) < v(larger), "{smaller} {larger}");
         }
-        for (a, b) in [
-            ("1.0", "1.0-0"),
-            ("1.01", "1.1"),
-            ("0:1", "1"),
-            ("1.0-1~", "1.0-1~0"),
-        ] {
+        for (a, b) in [("1.0", "1.0-0"), ("1.01", "1.1"), ("0:1", "1"), ("1.0-1~", "1.0-1~0")] {
             assert_eq!(v(a), v(b));
         }
     }
@@ -254,9 +232,7 @@ mod tests {
 
     /// Asks the real dpkg; where it is missing, `tests/run` has not been run and the test fails loudly.
     fn dpkg(a: &str, relation: &str, b: &str) -> bool {
-        let status = std::process::Command::new("dpkg")
-            .args(["--compare-versions", a, relation, b])
-            .status();
+        let status = std::process::Command::new("dpkg").args(["--compare-versions", a, relation, b]).status();
         status.expect("dpkg is needed for this test").success()
     }
 

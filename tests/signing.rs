@@ -37,9 +37,7 @@ fn today() -> SystemTime {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/keys")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys").join(name)
 }
 
 fn file(name: &str) -> KeySource {
@@ -54,14 +52,7 @@ fn open(sources: &[KeySource]) -> Result<SigningKeys, Error> {
 fn key(created: &str, expires: Option<&str>) -> GeneratedKey {
     let (created, expires) = (day(created), expires.map(day));
     let name = "Some key <key@example.org>";
-    NewKey {
-        name,
-        created,
-        expires,
-        passphrase: None,
-    }
-    .generate()
-    .unwrap()
+    NewKey { name, created, expires, passphrase: None }.generate().unwrap()
 }
 
 fn source(bytes: impl Into<Vec<u8>>) -> KeySource {
@@ -87,9 +78,7 @@ fn gpgv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usiz
     fs::write(path("Release.gpg"), &signed.release_gpg).unwrap();
     let gpgv = |arguments: &[&str]| {
         let mut command = Command::new("gpgv");
-        command
-            .current_dir(folder.path())
-            .args(["--keyring", "./ring.gpg", "--status-fd", "2"]);
+        command.current_dir(folder.path()).args(["--keyring", "./ring.gpg", "--status-fd", "2"]);
         let output = command.args(arguments).output().expect("gpgv is installed");
         let said = text(&output.stderr);
         assert!(output.status.success(), "{said}");
@@ -109,18 +98,13 @@ impl GpgHome {
     }
 
     fn gpg(&self) -> Gpg {
-        Gpg {
-            home: Some(self.0.path().to_owned()),
-            ..Gpg::default()
-        }
+        Gpg { home: Some(self.0.path().to_owned()), ..Gpg::default() }
     }
 
     #[track_caller]
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("gpg");
-        command
-            .args(["--batch", "--no-tty", "--pinentry-mode", "loopback", "--homedir"])
-            .arg(self.0.path());
+        command.args(["--batch", "--no-tty", "--pinentry-mode", "loopback", "--homedir"]).arg(self.0.path());
         // The keys must be older than the day of these stories.
         command.args(["--faked-system-time", "20240101T000000"]);
         let output = command.args(arguments).output().expect("gpg is installed");
@@ -141,8 +125,7 @@ impl GpgHome {
     }
 
     fn secret(&self, name: &str) -> Vec<u8> {
-        self.run(&["--passphrase", "", "--armor", "--export-secret-keys", name])
-            .stdout
+        self.run(&["--passphrase", "", "--armor", "--export-secret-keys", name]).stdout
     }
 
     fn open(&self, sources: &[KeySource], passphrase: Option<&str>) -> Result<SigningKeys, Error> {
@@ -153,11 +136,7 @@ impl GpgHome {
     /// Ends the agent, which remembers passphrases.
     fn forget(&self) {
         let mut gpgconf = Command::new("gpgconf");
-        let _ = gpgconf
-            .arg("--homedir")
-            .arg(self.0.path())
-            .args(["--kill", "all"])
-            .output();
+        let _ = gpgconf.arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
     }
 }
 
@@ -188,21 +167,11 @@ fn gpgv_accepts_a_new_key_and_the_key_says_nothing_secret() {
     assert_eq!(keys.primary_fingerprint(), Some(new.fingerprint.clone()));
 
     let public = text(&new.public.armored().unwrap());
-    assert!(
-        public.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"),
-        "{public}"
-    );
-    for bytes in [
-        new.public.armored().unwrap(),
-        keys.certificates().binary().unwrap(),
-    ] {
+    assert!(public.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"), "{public}");
+    for bytes in [new.public.armored().unwrap(), keys.certificates().binary().unwrap()] {
         assert!(!Cert::from_bytes(&bytes).unwrap().is_tsk());
     }
-    let debug = format!(
-        "{new:?} {keys:?} {:?} {:?}",
-        source(new.secret()),
-        Passphrase::new("horse")
-    );
+    let debug = format!("{new:?} {keys:?} {:?} {:?}", source(new.secret()), Passphrase::new("horse"));
     assert!(!debug.contains("horse") && !debug.contains("BEGIN"), "{debug}");
 }
 
@@ -219,47 +188,23 @@ fn gpgv_accepts_two_signatures_in_one_block() {
     let signed = keys.sign(RELEASE, today()).unwrap();
     gpgv_accepts(&signed, keys.certificates(), 2);
     assert_eq!(text(&signed.in_release).matches("BEGIN PGP SIGNATURE").count(), 1);
-    let verified = keys
-        .certificates()
-        .verify_in_release(&signed.in_release, today())
-        .unwrap();
+    let verified = keys.certificates().verify_in_release(&signed.in_release, today()).unwrap();
     assert_eq!(verified.signers, keys.certificates().fingerprints());
     assert_eq!(verified.release, RELEASE);
 
     // Each key alone is enough to believe it.
     let mut one = Keyring::new();
-    one.add_bytes("second", &fs::read(fixture("second.pub.asc")).unwrap())
-        .unwrap();
-    assert_eq!(
-        one.verify_in_release(&signed.in_release, today())
-            .unwrap()
-            .signers
-            .len(),
-        1
-    );
-    assert_eq!(
-        one.verify_detached(RELEASE, &signed.release_gpg, today())
-            .unwrap()
-            .signers
-            .len(),
-        1
-    );
+    one.add_bytes("second", &fs::read(fixture("second.pub.asc")).unwrap()).unwrap();
+    assert_eq!(one.verify_in_release(&signed.in_release, today()).unwrap().signers.len(), 1);
+    assert_eq!(one.verify_detached(RELEASE, &signed.release_gpg, today()).unwrap().signers.len(), 1);
 }
 
 #[test]
 fn several_keys_may_come_in_one_variable() {
-    let both = [
-        fs::read(fixture("test.asc")).unwrap(),
-        fs::read(fixture("second.asc")).unwrap(),
-    ]
-    .concat();
+    let both = [fs::read(fixture("test.asc")).unwrap(), fs::read(fixture("second.asc")).unwrap()].concat();
     let keys = open(&[KeySource::secret("PUBLISH_SIGNING_KEY", both)]).unwrap();
     assert_eq!(keys.certificates().fingerprints().len(), 2);
-    let binary = Cert::from_file(fixture("test.asc"))
-        .unwrap()
-        .as_tsk()
-        .to_vec()
-        .unwrap();
+    let binary = Cert::from_file(fixture("test.asc")).unwrap().as_tsk().to_vec().unwrap();
     assert!(open(&[source(binary)]).is_ok());
 }
 
@@ -291,26 +236,15 @@ fn a_release_that_cannot_be_signed_byte_for_byte_is_refused() {
 fn gpg_signs_and_its_signature_stands_beside_ours() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
-    for name in [
-        "",
-        "home@example.org",
-        &fingerprint[24..],
-        &fingerprint,
-        &format!("{fingerprint}!"),
-    ] {
+    for name in ["", "home@example.org", &fingerprint[24..], &fingerprint, &format!("{fingerprint}!")] {
         let keys = home.open(&[gpg(name)], None).unwrap();
         assert_eq!(keys.primary_fingerprint().as_ref(), Some(&fingerprint));
         gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
     }
-    let keys = home
-        .open(&[file("test.asc"), gpg(&fingerprint), file("second.asc")], None)
-        .unwrap();
+    let keys = home.open(&[file("test.asc"), gpg(&fingerprint), file("second.asc")], None).unwrap();
     let signed = keys.sign(b"Origin: x\n-dash\nFrom me\n", today()).unwrap();
     gpgv_accepts(&signed, keys.certificates(), 3);
-    assert_eq!(
-        text(&signed.release_gpg).matches("BEGIN PGP SIGNATURE").count(),
-        1
-    );
+    assert_eq!(text(&signed.release_gpg).matches("BEGIN PGP SIGNATURE").count(), 1);
 
     let error = home.open(&[gpg("nobody@example.org")], None).unwrap_err();
     assert!(matches!(error, Error::NoGpgKey { .. }), "{error}");
@@ -326,29 +260,14 @@ fn what_gpg_wrote_by_itself_is_read() {
     let sign = |how: &[&str]| home.run(&[how, &["--output", "-", release]].concat()).stdout;
     fs::write(release, RELEASE).unwrap();
 
-    let verified = keyring
-        .verify_in_release(&sign(&["--clearsign"]), today())
-        .unwrap();
-    assert_eq!(
-        (text(&verified.release), verified.signers),
-        (text(RELEASE), vec![fingerprint])
-    );
-    for how in [
-        &["--detach-sign"][..],
-        &["--detach-sign", "--armor"],
-        &["--detach-sign", "--textmode"],
-    ] {
-        assert!(
-            keyring.verify_detached(RELEASE, &sign(how), today()).is_ok(),
-            "{how:?}"
-        );
+    let verified = keyring.verify_in_release(&sign(&["--clearsign"]), today()).unwrap();
+    assert_eq!((text(&verified.release), verified.signers), (text(RELEASE), vec![fingerprint]));
+    for how in [&["--detach-sign"][..], &["--detach-sign", "--armor"], &["--detach-sign", "--textmode"]] {
+        assert!(keyring.verify_detached(RELEASE, &sign(how), today()).is_ok(), "{how:?}");
     }
     let weak = sign(&["--digest-algo", "SHA1", "--clearsign"]);
     let error = keyring.verify_in_release(&weak, today()).unwrap_err();
-    assert!(
-        matches!(&error, Distrust::NotBelieved { reasons } if reasons[0].contains("SHA1")),
-        "{error}"
-    );
+    assert!(matches!(&error, Distrust::NotBelieved { reasons } if reasons[0].contains("SHA1")), "{error}");
 }
 
 #[test]
@@ -357,36 +276,19 @@ fn nobody_guesses_which_of_two_keys_is_meant() {
     let first = home.make("Home <home@example.org>", "ed25519", &[]);
     let other = home.make("Other <home@example.org>", "ed25519", &[]);
     let error = home.open(&[gpg("home@example.org")], None).unwrap_err();
-    assert!(
-        matches!(&error, Error::Ambiguous { fingerprints, .. } if fingerprints.len() == 2),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Ambiguous { fingerprints, .. } if fingerprints.len() == 2), "{error}");
     // The default key is what gpg says it is.
-    assert_eq!(
-        home.open(&[gpg("")], None).unwrap().primary_fingerprint(),
-        Some(first)
-    );
+    assert_eq!(home.open(&[gpg("")], None).unwrap().primary_fingerprint(), Some(first));
     fs::write(home.0.path().join("gpg.conf"), format!("default-key {other}\n")).unwrap();
-    assert_eq!(
-        home.open(&[gpg("")], None).unwrap().primary_fingerprint(),
-        Some(other)
-    );
+    assert_eq!(home.open(&[gpg("")], None).unwrap().primary_fingerprint(), Some(other));
 }
 
 #[test]
 fn gpg_takes_the_passphrase_from_us() {
     let home = GpgHome::new();
-    home.make(
-        "Home <home@example.org>",
-        "ed25519",
-        &["--passphrase", "correct horse"],
-    );
+    home.make("Home <home@example.org>", "ed25519", &["--passphrase", "correct horse"]);
     home.forget();
-    let wrong = home
-        .open(&[gpg("")], Some("wrong"))
-        .unwrap()
-        .sign(RELEASE, today())
-        .unwrap_err();
+    let wrong = home.open(&[gpg("")], Some("wrong")).unwrap().sign(RELEASE, today()).unwrap_err();
     assert!(matches!(wrong, Error::Gpg { .. }), "{wrong}");
     assert!(wrong.hint().unwrap().contains("PUBLISH_PASSPHRASE"), "{wrong}");
     home.forget();
@@ -398,22 +300,9 @@ fn gpg_takes_the_passphrase_from_us() {
 fn a_signing_subkey_signs_where_the_primary_is_elsewhere() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
-    home.run(&[
-        "--passphrase",
-        "",
-        "--quick-add-key",
-        &fingerprint,
-        "ed25519",
-        "sign",
-        "never",
-    ]);
-    let subkeys = home
-        .run(&["--passphrase", "", "--export-secret-subkeys", &fingerprint])
-        .stdout;
-    for keys in [
-        open(&[source(subkeys)]).unwrap(),
-        home.open(&[gpg("")], None).unwrap(),
-    ] {
+    home.run(&["--passphrase", "", "--quick-add-key", &fingerprint, "ed25519", "sign", "never"]);
+    let subkeys = home.run(&["--passphrase", "", "--export-secret-subkeys", &fingerprint]).stdout;
+    for keys in [open(&[source(subkeys)]).unwrap(), home.open(&[gpg("")], None).unwrap()] {
         gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
         assert!(keys.certificates().reports(today())[0].signing_subkey.is_some());
     }
@@ -424,16 +313,14 @@ fn weak_keys_are_refused_with_their_reason() {
     let home = GpgHome::new();
     home.make("short@example.org", "rsa1024", &[]);
     home.make("sha@example.org", "ed25519", &["--cert-digest-algo", "SHA1"]);
-    for (name, expected) in [
-        ("short@example.org", "RSA with 1024 bits"),
-        ("sha@example.org", "self-signature uses SHA1"),
-    ] {
+    for (name, expected) in
+        [("short@example.org", "RSA with 1024 bits"), ("sha@example.org", "self-signature uses SHA1")]
+    {
         for source in [source(home.secret(name)), gpg(name)] {
             match home.open(&[source], None).unwrap_err() {
-                Error::Refused {
-                    refusal: Refusal::Unfit { why },
-                    ..
-                } => assert!(why.contains(expected), "{why}"),
+                Error::Refused { refusal: Refusal::Unfit { why }, .. } => {
+                    assert!(why.contains(expected), "{why}");
+                }
                 other => panic!("{other}"),
             }
         }
@@ -444,35 +331,19 @@ fn weak_keys_are_refused_with_their_reason() {
 fn rsa_signs_with_a_word_about_it() {
     let home = GpgHome::new();
     home.make("rsa@example.org", "rsa2048", &[]);
-    let keys = home
-        .open(&[source(home.secret("rsa@example.org"))], None)
-        .unwrap();
+    let keys = home.open(&[source(home.secret("rsa@example.org"))], None).unwrap();
     gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
     let warnings = keys.warnings(today()).join("\n");
     assert!(warnings.contains("3072 bits"), "{warnings}");
-    assert_eq!(
-        cfg!(feature = "crypto-rust"),
-        warnings.contains("depends on the secret"),
-        "{warnings}"
-    );
+    assert_eq!(cfg!(feature = "crypto-rust"), warnings.contains("depends on the secret"), "{warnings}");
     // apt 3 draws the line in February 2030.
     let levels = |now| {
         let report = &keys.certificates().reports(day(now))[0];
         assert_eq!(report.algorithm, "rsa2048");
-        report
-            .verdicts
-            .iter()
-            .map(|verdict| verdict.level)
-            .collect::<Vec<_>>()
+        report.verdicts.iter().map(|verdict| verdict.level).collect::<Vec<_>>()
     };
-    assert_eq!(
-        levels("2025-01-01"),
-        [Level::Ok, Level::Warn, Level::Ok, Level::Ok]
-    );
-    assert_eq!(
-        levels("2029-06-01"),
-        [Level::Ok, Level::Warn, Level::Ok, Level::Warn]
-    );
+    assert_eq!(levels("2025-01-01"), [Level::Ok, Level::Warn, Level::Ok, Level::Ok]);
+    assert_eq!(levels("2029-06-01"), [Level::Ok, Level::Warn, Level::Ok, Level::Warn]);
     assert_eq!(levels("2030-06-01"), [Level::Ok, Level::Warn, Level::Refused]);
 }
 
@@ -493,10 +364,7 @@ fn a_command_signs_as_reprepro_would_let_it() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
     let folder = TempDir::new().unwrap();
-    let run = format!(
-        "gpg --batch --homedir '{}' --armor --output",
-        home.0.path().display()
-    );
+    let run = format!("gpg --batch --homedir '{}' --armor --output", home.0.path().display());
     let script = format!("test $# = 3\n{run} \"$2\" --clearsign \"$1\"\n{run} \"$3\" --detach-sign \"$1\"");
     let keys = open(&[command(folder.path(), &script)]).unwrap();
     assert!(keys.certificates().is_empty());
@@ -511,25 +379,15 @@ fn a_command_signs_as_reprepro_would_let_it() {
 fn a_command_that_does_less_is_refused() {
     let why = |script: &str| {
         let folder = TempDir::new().unwrap();
-        open(&[command(folder.path(), script)])
-            .unwrap()
-            .sign(RELEASE, today())
-            .unwrap_err()
-            .to_string()
+        open(&[command(folder.path(), script)]).unwrap().sign(RELEASE, today()).unwrap_err().to_string()
     };
     let frame = "-----BEGIN PGP SIGNED MESSAGE-----\\n\\nx\\n-----BEGIN PGP SIGNATURE-----\\n-----END PGP SIGNATURE-----\\n";
     for (script, expected) in [
         ("echo no luck >&2; exit 3".to_owned(), "no luck"),
         ("true".to_owned(), "wrote no InRelease"),
         ("cp \"$1\" \"$2\"".to_owned(), "wrote no Release.gpg"),
-        (
-            "cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(),
-            "no clear-signed message",
-        ),
-        (
-            format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""),
-            "not that of the Release",
-        ),
+        ("cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(), "no clear-signed message"),
+        (format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""), "not that of the Release"),
     ] {
         let why = why(&script);
         assert!(why.contains(expected), "{why}");
@@ -537,10 +395,8 @@ fn a_command_that_does_less_is_refused() {
     let folder = TempDir::new().unwrap();
     let error = open(&[file("test.asc"), command(folder.path(), "true")]).unwrap_err();
     assert!(matches!(error, Error::CommandAmongKeys { .. }), "{error}");
-    let missing = open(&[KeySource::Command("/nowhere/sign".into())])
-        .unwrap()
-        .sign(RELEASE, today())
-        .unwrap_err();
+    let missing =
+        open(&[KeySource::Command("/nowhere/sign".into())]).unwrap().sign(RELEASE, today()).unwrap_err();
     assert!(matches!(missing, Error::Program { .. }), "{missing}");
 }
 
@@ -561,30 +417,10 @@ fn each_trouble_with_a_key_file_has_its_own_words() {
     assert!(matches!(error, Error::PublicOnly { .. }), "{error}");
     let error = refused("expired.asc", None, "2025-01-01");
     assert!(error.to_string().contains("it expired on 2021-01-01"), "{error}");
-    assert!(matches!(
-        error,
-        Error::Refused {
-            refusal: Refusal::Expired { .. },
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::Refused { refusal: Refusal::Expired { .. }, .. }));
     let error = refused("test.asc", None, "2023-01-01");
-    assert!(
-        matches!(
-            error,
-            Error::Refused {
-                refusal: Refusal::NotYet { .. },
-                ..
-            }
-        ),
-        "{error}"
-    );
-    for garbage in [
-        &b""[..],
-        b"hello",
-        b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n",
-        &[0x99; 300],
-    ] {
+    assert!(matches!(error, Error::Refused { refusal: Refusal::NotYet { .. }, .. }), "{error}");
+    for garbage in [&b""[..], b"hello", b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n", &[0x99; 300]] {
         let error = open(&[source(garbage)]).unwrap_err();
         assert!(matches!(error, Error::NotAKey { .. }), "{error}");
     }
@@ -603,29 +439,13 @@ fn a_key_without_the_right_to_sign_is_refused() {
         .generate()
         .unwrap();
     let error = open(&[source(cert.as_tsk().to_vec().unwrap())]).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Refused {
-                refusal: Refusal::NoSigningKey,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Refused { refusal: Refusal::NoSigningKey, .. }), "{error}");
 }
 
 /// A fixture, revoked by its owner on a day.
 fn revoked(reason: ReasonForRevocation, on: &str) -> Vec<u8> {
     let cert = Cert::from_file(fixture("test.asc")).unwrap();
-    let mut pair = cert
-        .primary_key()
-        .key()
-        .clone()
-        .parts_into_secret()
-        .unwrap()
-        .into_keypair()
-        .unwrap();
+    let mut pair = cert.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
     let revocation = CertRevocationBuilder::new()
         .set_reason_for_revocation(reason, b"")
         .unwrap()
@@ -649,31 +469,15 @@ fn a_revoked_key_signs_nothing_more_and_a_stolen_one_never_did() {
     ] {
         let revoked = revoked(reason, on);
         let error = open(&[source(&revoked[..])]).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::Refused {
-                    refusal: Refusal::Revoked { .. },
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, Error::Refused { refusal: Refusal::Revoked { .. }, .. }), "{error}");
         let mut keyring = Keyring::new();
         keyring.add_bytes("a test", &revoked).unwrap();
         let outcome = keyring.verify_in_release(&signed.in_release, today());
         assert_eq!(outcome.is_ok(), believed, "{reason} {on}: {outcome:?}");
         // The revocation is not forgotten because an older copy of the key is there as well.
-        keyring
-            .add_bytes("a test", &fs::read(fixture("test.pub.asc")).unwrap())
-            .unwrap();
+        keyring.add_bytes("a test", &fs::read(fixture("test.pub.asc")).unwrap()).unwrap();
         assert_eq!(keyring.fingerprints().len(), 1);
-        assert_eq!(
-            keyring
-                .verify_detached(RELEASE, &signed.release_gpg, today())
-                .is_ok(),
-            believed
-        );
+        assert_eq!(keyring.verify_detached(RELEASE, &signed.release_gpg, today()).is_ok(), believed);
     }
 }
 
@@ -684,22 +488,9 @@ fn the_owner_of_an_expired_key_is_not_locked_out() {
     let new = key("2024-01-01", Some("2024-07-01"));
     let keys = SigningKeys::open(&[source(new.secret())], None, day("2024-06-01")).unwrap();
     let signed = keys.sign(RELEASE, day("2024-06-01")).unwrap();
-    assert!(
-        keys.certificates()
-            .verify_in_release(&signed.in_release, today())
-            .is_ok()
-    );
+    assert!(keys.certificates().verify_in_release(&signed.in_release, today()).is_ok());
     let error = open(&[source(new.secret())]).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Refused {
-                refusal: Refusal::Expired { .. },
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Refused { refusal: Refusal::Expired { .. }, .. }), "{error}");
     // A signature that claims a day after the end is nobody's.
     let error = keys.sign(RELEASE, day("2024-08-01")).unwrap_err();
     assert!(
@@ -707,53 +498,27 @@ fn the_owner_of_an_expired_key_is_not_locked_out() {
         "{error}"
     );
     // Another publisher's clock may be ahead of ours.
-    assert!(
-        keys.certificates()
-            .verify_in_release(&signed.in_release, day("2024-05-31"))
-            .is_ok()
-    );
+    assert!(keys.certificates().verify_in_release(&signed.in_release, day("2024-05-31")).is_ok());
 }
 
 #[test]
 fn the_owner_of_an_extended_key_is_not_locked_out() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
-    home.run(&[
-        "--passphrase",
-        "",
-        "--quick-set-expire",
-        &fingerprint,
-        "2024-07-01",
-    ]);
+    home.run(&["--passphrase", "", "--quick-set-expire", &fingerprint, "2024-07-01"]);
     let release = home.0.path().join("Release");
     fs::write(&release, RELEASE).unwrap();
     let june = ["--faked-system-time", "20240601T000000"];
-    let sign = [
-        "--passphrase",
-        "",
-        "--output",
-        "-",
-        "--clearsign",
-        release.to_str().unwrap(),
-    ];
+    let sign = ["--passphrase", "", "--output", "-", "--clearsign", release.to_str().unwrap()];
     let signed = home.run(&[&june[..], &sign].concat()).stdout;
 
     // gpg replaces the self-signature, so the new one is younger than the signature on the archive.
     let later = ["--faked-system-time", "20240615T000000"];
-    let extend = [
-        "--passphrase",
-        "",
-        "--quick-set-expire",
-        &fingerprint,
-        "2030-01-01",
-    ];
+    let extend = ["--passphrase", "", "--quick-set-expire", &fingerprint, "2030-01-01"];
     home.run(&[&later[..], &extend].concat());
     let keyring = gpg(&fingerprint).certificates(&home.gpg()).unwrap();
     assert_eq!(keyring.reports(today())[0].expires.as_deref(), Some("2030-01-01"));
-    assert!(
-        keyring.reports(day("2024-06-02"))[0].expires.is_none(),
-        "the old self-signature is gone"
-    );
+    assert!(keyring.reports(day("2024-06-02"))[0].expires.is_none(), "the old self-signature is gone");
     keyring.verify_in_release(&signed, today()).unwrap();
 }
 
@@ -768,12 +533,7 @@ fn a_tampered_in_release_is_refused() {
     let error = verify(&message.replace("stable", "unstable")).unwrap_err();
     assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
     // Blanks at the end of a line are not signed, so they must not come out.
-    assert_eq!(
-        verify(&message.replace("stable\n", "stable \t\n"))
-            .unwrap()
-            .release,
-        RELEASE
-    );
+    assert_eq!(verify(&message.replace("stable\n", "stable \t\n")).unwrap().release, RELEASE);
     for (message, expected) in [
         (format!("Origin: evil\n\n{message}"), "before the line"),
         (format!("{message}Origin: evil\n"), "after the line"),
@@ -782,10 +542,7 @@ fn a_tampered_in_release_is_refused() {
         (message.replace("Origin: ", "Origin:\r"), "carriage return"),
     ] {
         let error = verify(&message).unwrap_err();
-        assert!(
-            matches!(&error, Distrust::Frame { why } if why.contains(expected)),
-            "{error}"
-        );
+        assert!(matches!(&error, Distrust::Frame { why } if why.contains(expected)), "{error}");
         assert!(unverified_text(message.as_bytes()).is_err());
     }
 
@@ -795,10 +552,8 @@ fn a_tampered_in_release_is_refused() {
     let body = message.split_once("-----BEGIN PGP SIGNATURE").unwrap().0;
     let error = verify(&format!("{body}-----BEGIN PGP SIGNATURE{signature}")).unwrap_err();
     assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
-    let error = keys
-        .certificates()
-        .verify_detached(b"Origin: evil\n", &signed.release_gpg, today())
-        .unwrap_err();
+    let error =
+        keys.certificates().verify_detached(b"Origin: evil\n", &signed.release_gpg, today()).unwrap_err();
     assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
     for position in (body.len()..message.len() - 1).step_by(5) {
         let mut bytes = signed.in_release.to_vec();
@@ -807,11 +562,7 @@ fn a_tampered_in_release_is_refused() {
         if let Ok(verified) = keys.certificates().verify_in_release(&bytes, today()) {
             assert_eq!(verified.release, RELEASE);
         }
-        assert!(
-            keys.certificates()
-                .verify_in_release(&bytes[..position], today())
-                .is_err()
-        );
+        assert!(keys.certificates().verify_in_release(&bytes[..position], today()).is_err());
     }
 }
 
@@ -823,16 +574,10 @@ fn a_stranger_is_named() {
     let expected = stranger.certificates().fingerprints();
     for outcome in [
         keys.certificates().verify_in_release(&signed.in_release, today()),
-        keys.certificates()
-            .verify_detached(RELEASE, &signed.release_gpg, today()),
+        keys.certificates().verify_detached(RELEASE, &signed.release_gpg, today()),
         Keyring::new().verify_in_release(&signed.in_release, today()),
     ] {
-        assert_eq!(
-            outcome,
-            Err(Distrust::UnknownSigners {
-                signers: expected.clone()
-            })
-        );
+        assert_eq!(outcome, Err(Distrust::UnknownSigners { signers: expected.clone() }));
     }
 }
 
@@ -848,14 +593,7 @@ fn a_key_is_reported_as_clients_see_it() {
     assert_eq!(reports[0].algorithm, "ed25519");
     assert_eq!(reports[0].created, "2024-01-01");
     assert_eq!(reports[0].level(), Level::Ok);
-    assert!(
-        reports[0]
-            .verdicts
-            .iter()
-            .all(|verdict| verdict.level == Level::Ok),
-        "{:?}",
-        reports[0]
-    );
+    assert!(reports[0].verdicts.iter().all(|verdict| verdict.level == Level::Ok), "{:?}", reports[0]);
     assert_eq!(reports[1].expires.as_deref(), Some("2021-01-01"));
     assert_eq!(reports[1].days_left, Some(-1461));
     assert_eq!(reports[1].level(), Level::Refused);
@@ -878,9 +616,7 @@ fn a_key_file_that_others_can_read_is_told() {
     fs::copy(fixture("test.asc"), &path).unwrap();
     let warnings = |mode| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        open(&[KeySource::parse("key.asc", folder.path(), folder.path()).unwrap()])
-            .unwrap()
-            .warnings(today())
+        open(&[KeySource::parse("key.asc", folder.path(), folder.path()).unwrap()]).unwrap().warnings(today())
     };
     assert!(warnings(0o600).is_empty());
     assert!(warnings(0o640)[0].contains("chmod 600"));
@@ -890,14 +626,7 @@ fn a_key_file_that_others_can_read_is_told() {
 fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
     let created = today() + Duration::from_secs(12_345);
     let expires = parse_expiry("3y", created).unwrap();
-    let new = NewKey {
-        name: "A",
-        created,
-        expires,
-        passphrase: None,
-    }
-    .generate()
-    .unwrap();
+    let new = NewKey { name: "A", created, expires, passphrase: None }.generate().unwrap();
     let cert = Cert::from_bytes(new.secret()).unwrap();
     let policy = StandardPolicy::new();
     let valid = cert.with_policy(&policy, created).unwrap();
@@ -921,12 +650,7 @@ fn make_the_fixtures() {
             continue;
         }
         let name = format!("publish fixture {file} <{file}@example.org>");
-        let new = NewKey {
-            name: &name,
-            created: day(created),
-            expires: expires.map(day),
-            passphrase,
-        };
+        let new = NewKey { name: &name, created: day(created), expires: expires.map(day), passphrase };
         let new = new.generate().unwrap();
         new.write_secret(&path).unwrap();
         fs::write(fixture(&format!("{file}.pub.asc")), new.public.armored().unwrap()).unwrap();

@@ -68,19 +68,14 @@ impl MemberName {
 
     /// The name for a message.
     pub(super) fn shown(&self) -> String {
-        String::from_utf8_lossy(self.as_bytes())
-            .escape_debug()
-            .to_string()
+        String::from_utf8_lossy(self.as_bytes()).escape_debug().to_string()
     }
 
     fn parse(field: &[u8; 16]) -> Self {
         let blanks = field.iter().rev().take_while(|&&b| b == b' ').count();
         let name = &field[..16 - blanks];
         let length = name.strip_suffix(b"/").unwrap_or(name).len();
-        Self {
-            bytes: *field,
-            length,
-        }
+        Self { bytes: *field, length }
     }
 }
 
@@ -201,10 +196,7 @@ impl<'a> Archive<'a> {
     }
 
     fn truncated(&self, place: Place) -> Error {
-        Error::Truncated {
-            size: self.position,
-            place,
-        }
+        Error::Truncated { size: self.position, place }
     }
 }
 
@@ -219,10 +211,8 @@ impl BufRead for Archive<'_> {
             return Err(kind.into());
         }
         if self.start == self.end {
-            self.failure = Some(self.truncated(Place::Member {
-                name: self.name.shown(),
-                missing: self.left,
-            }));
+            self.failure =
+                Some(self.truncated(Place::Member { name: self.name.shown(), missing: self.left }));
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let end =
@@ -253,8 +243,7 @@ fn parse_size(field: &[u8]) -> Option<u64> {
     if digits.is_empty() || blanks.iter().any(|&b| b != b' ') {
         return None;
     }
-    digits.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + u64::from(byte - b'0'))
-    })
+    digits
+        .iter()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
 }

@@ -68,15 +68,8 @@ impl From<ControlFault> for Stop {
 /// Reads the current member, a control archive, to its end and returns the text of its `control` file.
 pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec<u8>, Error> {
     let (found, too_large, failure) = {
-        let decoder = format
-            .buffered_decoder(&mut *archive)
-            .map_err(Error::Decompress)?;
-        let mut unpacked = Unpacked {
-            decoder,
-            left: ARCHIVE_LIMIT,
-            too_large: false,
-            failure: None,
-        };
+        let decoder = format.buffered_decoder(&mut *archive).map_err(Error::Decompress)?;
+        let mut unpacked = Unpacked { decoder, left: ARCHIVE_LIMIT, too_large: false, failure: None };
         let found = walk(&mut unpacked);
         (found, unpacked.too_large, unpacked.failure)
     };
@@ -144,9 +137,7 @@ fn walk(unpacked: &mut Unpacked<'_>) -> Result<Vec<u8>, Stop> {
         if path.contains(&0) {
             return Err(fault().into());
         }
-        let mut parts = path
-            .split(|&b| b == b'/')
-            .filter(|part| !matches!(*part, b"" | b"."));
+        let mut parts = path.split(|&b| b == b'/').filter(|part| !matches!(*part, b"" | b"."));
         let (first, deeper) = (parts.next(), parts.next().is_some());
         if path.split(|&b| b == b'/').any(|part| part == b"..") {
             return Err(fault().into());

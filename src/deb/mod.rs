@@ -60,15 +60,12 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUtf8 { field } => write!(
-                f,
-                "field `{field}` is not UTF-8; its bytes are published as they are"
-            ),
-            Self::LeftOut { fields } => write!(
-                f,
-                "left out of the index, which says it itself: `{}`",
-                fields.join("`, `")
-            ),
+            Self::NotUtf8 { field } => {
+                write!(f, "field `{field}` is not UTF-8; its bytes are published as they are")
+            }
+            Self::LeftOut { fields } => {
+                write!(f, "left out of the index, which says it itself: `{}`", fields.join("`, `"))
+            }
         }
     }
 }
@@ -162,8 +159,7 @@ impl LooksLike {
     fn from_head(head: &[u8]) -> Self {
         let text = head.trim_ascii_start();
         let begins = |with: &str| {
-            text.get(..with.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+            text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
         };
         let any = |list: &[&str]| list.iter().any(|with| begins(with));
         match head {
@@ -179,17 +175,7 @@ impl LooksLike {
             [0x7f, b'E', b'L', b'F', ..] => Self::Other("a program"),
             _ if head.get(257..262) == Some(b"ustar") => Self::Other("a tar archive"),
             _ if begins("version https://git-lfs") => Self::GitLfs,
-            _ if any(&[
-                "<!doctype",
-                "<html",
-                "<head",
-                "<?xml",
-                "<error",
-                "<!--",
-                "{\"",
-                "{\n",
-            ]) =>
-            {
+            _ if any(&["<!doctype", "<html", "<head", "<?xml", "<error", "<!--", "{\"", "{\n"]) => {
                 Self::WebPage
             }
             _ if any(&["format: ", "-----begin pgp signed"]) => Self::SourceControl,
@@ -336,14 +322,10 @@ impl Error {
                 _ => "correct `DEBIAN/control`, then build the package again",
             },
             Self::NoField(field) => {
-                return Some(format!(
-                    "add `{field}:` to the control file, then build the package again"
-                ));
+                return Some(format!("add `{field}:` to the control file, then build the package again"));
             }
             Self::BadField { field, .. } => {
-                return Some(format!(
-                    "correct `{field}:` in the control file, then build the package again"
-                ));
+                return Some(format!("correct `{field}:` in the control file, then build the package again"));
             }
             Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
         };
@@ -480,14 +462,10 @@ impl BinaryPackage {
         let mut warnings: Vec<_> = fields
             .clone()
             .filter(|field| std::str::from_utf8(field.value).is_err())
-            .map(|field| Warning::NotUtf8 {
-                field: field.name.to_owned(),
-            })
+            .map(|field| Warning::NotUtf8 { field: field.name.to_owned() })
             .collect();
-        let left_out: Vec<_> = fields
-            .filter(|field| is_index_field(field))
-            .map(|field| field.name.to_owned())
-            .collect();
+        let left_out: Vec<_> =
+            fields.filter(|field| is_index_field(field)).map(|field| field.name.to_owned()).collect();
         if !left_out.is_empty() {
             warnings.push(Warning::LeftOut { fields: left_out });
         }
@@ -501,9 +479,7 @@ impl BinaryPackage {
 }
 
 fn is_index_field(field: &stanza::Field<'_>) -> bool {
-    INDEX_FIELDS
-        .iter()
-        .any(|name| field.name.eq_ignore_ascii_case(name))
+    INDEX_FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }
 
 fn file_name(name: &PackageName, version: &Version, architecture: &Architecture) -> String {
@@ -582,13 +558,7 @@ impl Facts {
         if !control.ends_with(b"\n") {
             control.push(b'\n');
         }
-        Ok(Self {
-            name,
-            version,
-            architecture,
-            source,
-            control: control.into_boxed_slice(),
-        })
+        Ok(Self { name, version, architecture, source, control: control.into_boxed_slice() })
     }
 }
 

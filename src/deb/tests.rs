@@ -23,15 +23,8 @@ Description: displays information on ACPI devices
 
 /// One member of an `ar` archive, padded.
 fn member(name: &str, contents: &[u8]) -> Vec<u8> {
-    let mut bytes = format!(
-        "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
-        0,
-        0,
-        0,
-        100_644,
-        contents.len()
-    )
-    .into_bytes();
+    let mut bytes =
+        format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, contents.len()).into_bytes();
     bytes.extend_from_slice(contents);
     if contents.len() % 2 == 1 {
         bytes.push(b'\n');
@@ -77,11 +70,7 @@ fn tar(entries: &[Vec<u8>]) -> Vec<u8> {
 fn control_tar(text: &[u8]) -> Vec<u8> {
     tar(&[
         entry("./", b'5', b""),
-        entry(
-            "./md5sums",
-            b'0',
-            b"d41d8cd98f00b204e9800998ecf8427e  usr/bin/acpi\n",
-        ),
+        entry("./md5sums", b'0', b"d41d8cd98f00b204e9800998ecf8427e  usr/bin/acpi\n"),
         entry("./control", b'0', text),
     ])
 }
@@ -95,10 +84,7 @@ fn data() -> Vec<u8> {
 }
 
 fn control_member(format: Compression, tar: &[u8]) -> Vec<u8> {
-    member(
-        &format!("control.tar{}", format.extension()),
-        &encode(format, tar),
-    )
+    member(&format!("control.tar{}", format.extension()), &encode(format, tar))
 }
 
 /// A small package with this control file; other modules make their packages with it too.
@@ -153,10 +139,7 @@ fn one_pass_gives_everything() {
     assert_eq!(package.section(), Some("utils"));
     assert_eq!(*package.digests(), Digests::of(&bytes));
     assert_eq!(package.control(), CONTROL.as_bytes());
-    assert_eq!(
-        package.field("x-unknown-field"),
-        Some(&b"three blanks before"[..])
-    );
+    assert_eq!(package.field("x-unknown-field"), Some(&b"three blanks before"[..]));
     assert_eq!(package.file_name(), "acpi_1.7-1.3_amd64.deb");
     assert_eq!(package.control_for_index(), CONTROL.as_bytes());
     assert_eq!(package.warnings(), []);
@@ -236,11 +219,9 @@ fn the_pad_byte_at_the_end_may_be_missing() {
 fn a_container_made_by_the_ar_crate() {
     let mut builder = ::ar::Builder::new(Vec::new());
     let tar = encode(Compression::Zstd, &control_tar(CONTROL.as_bytes()));
-    for (name, contents) in [
-        ("debian-binary", &b"2.0\n"[..]),
-        ("control.tar.zst", &tar),
-        ("data.tar", b"odd"),
-    ] {
+    for (name, contents) in
+        [("debian-binary", &b"2.0\n"[..]), ("control.tar.zst", &tar), ("data.tar", b"odd")]
+    {
         let header = ::ar::Header::new(name.into(), contents.len() as u64);
         builder.append(&header, contents).unwrap();
     }
@@ -263,10 +244,7 @@ fn a_tar_made_by_the_tar_crate() {
         add("control", CONTROL.as_bytes());
         add("postinst", b"#!/bin/sh\n");
         let tar = builder.into_inner().unwrap();
-        assert_eq!(
-            read(&deb_with(Compression::Xz, &tar)).unwrap().control(),
-            CONTROL.as_bytes()
-        );
+        assert_eq!(read(&deb_with(Compression::Xz, &tar)).unwrap().control(), CONTROL.as_bytes());
     }
 }
 
@@ -284,10 +262,7 @@ fn the_end_of_the_tar_may_be_missing_or_long() {
 fn empty_lines_around_the_stanza_do_not_count() {
     let bare = CONTROL.trim_end();
     for text in [bare.to_owned(), format!("\n\n{bare}\n"), format!("{bare}\n\n\n")] {
-        assert_eq!(
-            read(&deb_of(text.as_bytes())).unwrap().control(),
-            CONTROL.as_bytes()
-        );
+        assert_eq!(read(&deb_of(text.as_bytes())).unwrap().control(), CONTROL.as_bytes());
     }
 }
 
@@ -310,13 +285,8 @@ fn fields_of_the_index_are_left_out_of_it() {
     let text = "Package: acpi\nsize: 5\nVersion: 1\nFilename: ../../etc/passwd\nMD5Sum: x\n y\nSHA1:\nArchitecture: all\nSHA256: 0\nSizes: 7\nSha512: 1\n";
     let package = read(&deb_of(text.as_bytes())).unwrap();
     assert_eq!(package.control(), text.as_bytes());
-    assert_eq!(
-        package.control_for_index(),
-        &b"Package: acpi\nVersion: 1\nArchitecture: all\nSizes: 7\n"[..]
-    );
-    let [warning] = &package.warnings()[..] else {
-        panic!("one warning")
-    };
+    assert_eq!(package.control_for_index(), &b"Package: acpi\nVersion: 1\nArchitecture: all\nSizes: 7\n"[..]);
+    let [warning] = &package.warnings()[..] else { panic!("one warning") };
     assert_eq!(
         warning.to_string(),
         "left out of the index, which says it itself: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
@@ -337,24 +307,14 @@ fn sources_and_places() {
         place("Package: foo\nSource: libfoo (1.2-3)"),
         "pool/main/libf/libfoo/foo_2.0~rc1+b1-3_all.deb"
     );
-    assert_eq!(
-        place("Package: libfoo1\nSource: foo"),
-        "pool/main/f/foo/libfoo1_2.0~rc1+b1-3_all.deb"
-    );
+    assert_eq!(place("Package: libfoo1\nSource: foo"), "pool/main/f/foo/libfoo1_2.0~rc1+b1-3_all.deb");
     assert_eq!(place("Package: lib"), "pool/main/l/lib/lib_2.0~rc1+b1-3_all.deb");
-    assert_eq!(
-        place("Package: libx\nSource:"),
-        "pool/main/libx/libx/libx_2.0~rc1+b1-3_all.deb"
-    );
+    assert_eq!(place("Package: libx\nSource:"), "pool/main/libx/libx/libx_2.0~rc1+b1-3_all.deb");
 }
 
 #[test]
 fn a_package_takes_little_memory() {
-    assert!(
-        size_of::<BinaryPackage>() <= 176,
-        "{}",
-        size_of::<BinaryPackage>()
-    );
+    assert!(size_of::<BinaryPackage>() <= 176, "{}", size_of::<BinaryPackage>());
 }
 
 #[test]
@@ -362,37 +322,22 @@ fn refuses_what_is_no_package() {
     for (bytes, says) in [
         (&b""[..], "the file is empty"),
         (&[0; 700], "the file begins with nothing but zeros"),
-        (
-            b"\n<!DOCTYPE html><html>",
-            "it looks like a web page or the answer of a server",
-        ),
-        (
-            b"<?xml version=\"1.0\"?><Error/>",
-            "it looks like a web page or the answer of a server",
-        ),
+        (b"\n<!DOCTYPE html><html>", "it looks like a web page or the answer of a server"),
+        (b"<?xml version=\"1.0\"?><Error/>", "it looks like a web page or the answer of a server"),
         (b"\xed\xab\xee\xdb\x03\x00 rpm", "it looks like a package for rpm"),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
             "it is the pointer that Git LFS leaves in place of a file",
         ),
-        (
-            b"Format: 3.0 (quilt)\n",
-            "it looks like a `.dsc`, `.changes` or `.buildinfo` file",
-        ),
-        (
-            b"0.939000\n1234\n",
-            "it looks like a package of the format before 1995",
-        ),
+        (b"Format: 3.0 (quilt)\n", "it looks like a `.dsc`, `.changes` or `.buildinfo` file"),
+        (b"0.939000\n1234\n", "it looks like a package of the format before 1995"),
         (b"\x1f\x8b\x08", "it looks like a gzip file"),
         (b"!<thin>\n", "it does not begin as an `ar` archive does"),
         (b"x", "it does not begin as an `ar` archive does"),
     ] {
         assert_eq!(refusal(bytes), format!("not a Debian package: {says}"));
     }
-    assert_eq!(
-        refusal(&control_tar(b"A: b\n")),
-        "not a Debian package: it looks like a tar archive"
-    );
+    assert_eq!(refusal(&control_tar(b"A: b\n")), "not a Debian package: it looks like a tar archive");
 }
 
 #[test]
@@ -412,40 +357,16 @@ fn refuses_other_members() {
             vec![control.clone(), format(), data()],
             "the first member is `control.tar.gz`, not `debian-binary`: an `ar` archive, but no Debian package",
         ),
-        (
-            vec![member("debian-binary", b"3.0\n")],
-            "the package format is `3.0`, and only 2.x is known",
-        ),
-        (
-            vec![member("debian-binary", b"2.0")],
-            "the package format is `2.0`, and only 2.x is known",
-        ),
-        (
-            vec![member("debian-binary", b"2.\n")],
-            "the package format is `2.`, and only 2.x is known",
-        ),
-        (
-            vec![member("debian-binary", b"2.x\n")],
-            "the package format is `2.x`, and only 2.x is known",
-        ),
-        (
-            vec![member("debian-binary", b"")],
-            "the package format is ``, and only 2.x is known",
-        ),
+        (vec![member("debian-binary", b"3.0\n")], "the package format is `3.0`, and only 2.x is known"),
+        (vec![member("debian-binary", b"2.0")], "the package format is `2.0`, and only 2.x is known"),
+        (vec![member("debian-binary", b"2.\n")], "the package format is `2.`, and only 2.x is known"),
+        (vec![member("debian-binary", b"2.x\n")], "the package format is `2.x`, and only 2.x is known"),
+        (vec![member("debian-binary", b"")], "the package format is ``, and only 2.x is known"),
         (vec![format()], "no member `control.tar`"),
         (vec![format(), member("_x", b"")], "no member `control.tar`"),
-        (
-            vec![format(), data(), control.clone()],
-            "`data.tar.xz` stands where `control.tar` must stand",
-        ),
-        (
-            vec![format(), member("readme", b"")],
-            "`readme` stands where `control.tar` must stand",
-        ),
-        (
-            vec![format(), member("control.tar.lz4", b"")],
-            "the compression of `control.tar.lz4` is not known",
-        ),
+        (vec![format(), data(), control.clone()], "`data.tar.xz` stands where `control.tar` must stand"),
+        (vec![format(), member("readme", b"")], "`readme` stands where `control.tar` must stand"),
+        (vec![format(), member("control.tar.lz4", b"")], "the compression of `control.tar.lz4` is not known"),
         (vec![format(), control.clone()], "no member `data.tar`"),
         (
             vec![format(), control.clone(), control.clone(), data()],
@@ -463,10 +384,7 @@ fn refuses_other_members() {
             vec![format(), control.clone(), data(), member("control.tar/", b"")],
             "a second control member, `control.tar`",
         ),
-        (
-            vec![format(), control, data(), data()],
-            "a second data member, `data.tar.xz`",
-        ),
+        (vec![format(), control, data(), data()], "a second data member, `data.tar.xz`"),
     ] {
         assert_eq!(refusal(&ar(&members)), says);
     }
@@ -504,25 +422,15 @@ fn refuses_damaged_headers() {
 
 #[test]
 fn says_where_a_file_was_cut() {
-    let good = ar(&[
-        format(),
-        control_member(Compression::Xz, &control_tar(CONTROL.as_bytes())),
-        data(),
-    ]);
+    let good = ar(&[format(), control_member(Compression::Xz, &control_tar(CONTROL.as_bytes())), data()]);
     let cut = |length: usize| refusal(&good[..length]);
     assert_eq!(
         cut(5),
         "the file ends early, after 5 bytes: not even the signature of an `ar` archive is whole"
     );
     assert_eq!(cut(8), "an `ar` archive without members");
-    assert_eq!(
-        cut(50),
-        "the file ends early, after 50 bytes: in the header of a member"
-    );
-    assert_eq!(
-        cut(70),
-        "the file ends early, after 70 bytes: `debian-binary` lacks 2 bytes"
-    );
+    assert_eq!(cut(50), "the file ends early, after 50 bytes: in the header of a member");
+    assert_eq!(cut(70), "the file ends early, after 70 bytes: `debian-binary` lacks 2 bytes");
     assert_eq!(cut(72), "no member `control.tar`");
     assert!(cut(200).starts_with("the file ends early, after 200 bytes: `control.tar.xz` lacks "));
     assert!(cut(good.len() - 11).ends_with("`data.tar.xz` lacks 10 bytes"));
@@ -551,26 +459,16 @@ fn a_control_member_that_ends_inside_its_stream() {
     for compression in Compression::ALL {
         let packed = encode(compression, &tar);
         // A plain tar may lack its end.
-        let cuts: &[usize] = if compression == Compression::Plain {
-            &[1025, 1400, 1700]
-        } else {
-            &[1, 2, 4, 8, 20, 100]
-        };
+        let cuts: &[usize] =
+            if compression == Compression::Plain { &[1025, 1400, 1700] } else { &[1, 2, 4, 8, 20, 100] };
         for cut in cuts {
             let name = format!("control.tar{}", compression.extension());
-            let text = refusal(&ar(&[
-                format(),
-                member(&name, &packed[..packed.len() - cut]),
-                data(),
-            ]));
+            let text = refusal(&ar(&[format(), member(&name, &packed[..packed.len() - cut]), data()]));
             let says = [
                 "the control member cannot be decompressed: ",
                 "the control member holds no readable tar archive: ",
             ];
-            assert!(
-                says.iter().any(|start| text.starts_with(start)),
-                "{compression:?}: {text}"
-            );
+            assert!(says.iter().any(|start| text.starts_with(start)), "{compression:?}: {text}");
         }
         if compression != Compression::Plain {
             for more in [&b"\0"[..], &packed] {
@@ -602,54 +500,24 @@ fn refuses_control_archives_that_readers_unpack_differently() {
     for (entries, says) in [
         (vec![], "no file `control`".to_owned()),
         (vec![entry("md5sums", b'0', b"")], "no file `control`".into()),
-        (
-            vec![entry("x/control", b'0', b"A: b\n")],
-            "no file `control`".into(),
-        ),
-        (
-            vec![good(), other()],
-            "two files `control`, of which readers take one or the other".into(),
-        ),
+        (vec![entry("x/control", b'0', b"A: b\n")], "no file `control`".into()),
+        (vec![good(), other()], "two files `control`, of which readers take one or the other".into()),
         (
             vec![good(), entry("control", b'2', b"")],
             "two files `control`, of which readers take one or the other".into(),
         ),
-        (
-            vec![entry("./control", b'2', b"")],
-            "`control` is not a regular file".into(),
-        ),
-        (
-            vec![entry("./control", b'1', b"")],
-            "`control` is not a regular file".into(),
-        ),
-        (
-            vec![entry("control/", b'5', b"")],
-            "`control` is not a regular file".into(),
-        ),
-        (
-            vec![entry("control", b'6', b"")],
-            "`control` is not a regular file".into(),
-        ),
-        (
-            vec![entry("control", b'7', CONTROL.as_bytes())],
-            "`control` is not a regular file".into(),
-        ),
+        (vec![entry("./control", b'2', b"")], "`control` is not a regular file".into()),
+        (vec![entry("./control", b'1', b"")], "`control` is not a regular file".into()),
+        (vec![entry("control/", b'5', b"")], "`control` is not a regular file".into()),
+        (vec![entry("control", b'6', b"")], "`control` is not a regular file".into()),
+        (vec![entry("control", b'7', CONTROL.as_bytes())], "`control` is not a regular file".into()),
         (vec![good(), entry("../control", b'0', b"")], odd("../control")),
-        (
-            vec![good(), entry("x/../control", b'0', b"")],
-            odd("x/../control"),
-        ),
-        (
-            vec![good(), entry("../../etc/cron.d/x", b'0', b"")],
-            odd("../../etc/cron.d/x"),
-        ),
+        (vec![good(), entry("x/../control", b'0', b"")], odd("x/../control")),
+        (vec![good(), entry("../../etc/cron.d/x", b'0', b"")], odd("../../etc/cron.d/x")),
         (vec![entry("/control", b'0', b"")], odd("/control")),
         (vec![entry(".//control", b'0', b"")], odd(".//control")),
         (vec![entry("././control", b'0', b"")], odd("././control")),
-        (
-            vec![entry("x", b'2', b""), good(), entry("x/control", b'0', b"")],
-            odd("x/control"),
-        ),
+        (vec![entry("x", b'2', b""), good(), entry("x/control", b'0', b"")], odd("x/control")),
         (vec![good(), pax("20 path=other\n")], String::new()),
         (
             vec![good(), pax("16 path=control\n"), entry("x", b'0', b"A: b\n")],
@@ -672,21 +540,12 @@ fn refuses_control_archives_that_readers_unpack_differently() {
             "an extension header that readers understand differently".into(),
         ),
         (vec![good(), entry("L", b'L', b"control\0")], String::new()),
-        (
-            vec![vec![0; 512], good()],
-            "data after the end of the archive".into(),
-        ),
-        (
-            vec![good(), vec![0; 1024], other()],
-            "data after the end of the archive".into(),
-        ),
+        (vec![vec![0; 512], good()], "data after the end of the archive".into()),
+        (vec![good(), vec![0; 1024], other()], "data after the end of the archive".into()),
     ] {
         let text = refusal(&deb_with(Compression::Gzip, &tar(&entries)));
         if says.is_empty() {
-            assert!(
-                text.starts_with("the control member holds no readable tar archive: "),
-                "{text}"
-            );
+            assert!(text.starts_with("the control member holds no readable tar archive: "), "{text}");
         } else {
             assert_eq!(text, format!("in the control archive: {says}"));
         }
@@ -696,19 +555,15 @@ fn refuses_control_archives_that_readers_unpack_differently() {
 #[test]
 fn limits_what_a_control_archive_unpacks_to() {
     let long = [CONTROL.as_bytes(), &b" x\n".repeat(1 << 19)].concat();
-    assert_eq!(
-        refusal(&deb_of(&long)),
-        "in the control archive: `control` is longer than 1 MiB"
-    );
+    assert_eq!(refusal(&deb_of(&long)), "in the control archive: `control` is longer than 1 MiB");
     let room = [CONTROL.as_bytes(), &b" x\n".repeat(1 << 18)].concat();
     assert_eq!(read(&deb_of(&room)).unwrap().control().len(), room.len());
     // A file, and zeros behind the end, both far larger than the package.
     let bomb = vec![0; 65 << 20];
     let control = || entry("control", b'0', CONTROL.as_bytes());
-    for tar in [
-        tar(&[control(), entry("bomb", b'0', &bomb)]),
-        [control(), vec![0; 1024], bomb.clone()].concat(),
-    ] {
+    for tar in
+        [tar(&[control(), entry("bomb", b'0', &bomb)]), [control(), vec![0; 1024], bomb.clone()].concat()]
+    {
         assert_eq!(
             refusal(&deb_with(Compression::Zstd, &tar)),
             "in the control archive: it unpacks to more than 64 MiB"
@@ -730,18 +585,9 @@ fn refuses_control_files_that_cannot_be_published() {
     for (text, says) in [
         ("", "in the control file: line 1: no field at all"),
         ("\n\n", "in the control file: line 1: no field at all"),
-        (
-            "Version: 1\nArchitecture: all\n",
-            "the control file has no field `Package`, or an empty one",
-        ),
-        (
-            "Package: ab\nArchitecture: all\n",
-            "the control file has no field `Version`, or an empty one",
-        ),
-        (
-            "Package: ab\nVersion: 1\n",
-            "the control file has no field `Architecture`, or an empty one",
-        ),
+        ("Version: 1\nArchitecture: all\n", "the control file has no field `Package`, or an empty one"),
+        ("Package: ab\nArchitecture: all\n", "the control file has no field `Version`, or an empty one"),
+        ("Package: ab\nVersion: 1\n", "the control file has no field `Architecture`, or an empty one"),
         (
             "Package:\nVersion: 1\nArchitecture: all\n",
             "the control file has no field `Package`, or an empty one",
@@ -806,20 +652,12 @@ fn refuses_control_files_that_cannot_be_published() {
         assert_eq!(refusal(&deb_of(text.as_bytes())), says);
     }
     let bytes = deb_of(b"Package: ab\nVersion: 1\nArchitecture: \xe9\n");
-    assert_eq!(
-        refusal(&bytes),
-        "in field `Architecture` of the control file: the value is not UTF-8"
-    );
+    assert_eq!(refusal(&bytes), "in field `Architecture` of the control file: the value is not UTF-8");
     let long = format!("Package: ab\nVersion: 1.{}\nArchitecture: all\n", "0".repeat(250));
     assert!(
         refusal(&deb_of(long.as_bytes())).ends_with("would be longer than a file name may be (255 bytes)")
     );
-    assert!(
-        read(&deb_of(
-            b"Package: ab\nVersion: 1\nArchitecture: all\nPackage-Type: deb\n"
-        ))
-        .is_ok()
-    );
+    assert!(read(&deb_of(b"Package: ab\nVersion: 1\nArchitecture: all\nPackage-Type: deb\n")).is_ok());
     let error = read(&deb_of(b"A: b\r\n")).unwrap_err();
     assert!(matches!(error, Error::Stanza(ref error) if error.kind == ErrorKind::ControlCharacter(b'\r')));
     assert!(error.hint().unwrap().contains("Unix line ends"));
@@ -839,9 +677,7 @@ fn an_error_of_the_reader_is_passed_on() {
     let good = deb_of(CONTROL.as_bytes());
     for end in [0, 4, 8, 30, 70, 72, 150, 300, good.len() - 5, good.len()] {
         let error = BinaryPackage::read(Broken(&good[..end])).unwrap_err();
-        let Error::Read(cause) = error else {
-            panic!("{end}: {error}")
-        };
+        let Error::Read(cause) = error else { panic!("{end}: {error}") };
         assert_eq!(cause.to_string(), "the disk is on fire");
     }
 }
@@ -852,11 +688,7 @@ fn every_flipped_bit() {
     for compression in Compression::ALL {
         let good = deb_with(
             compression,
-            &tar(&[entry(
-                "control",
-                b'0',
-                b"Package: ab\nVersion: 1\nArchitecture: all\n",
-            )]),
+            &tar(&[entry("control", b'0', b"Package: ab\nVersion: 1\nArchitecture: all\n")]),
         );
         let mut bytes = good.clone();
         // All zeros inside a plain tar are alike.
@@ -916,10 +748,7 @@ proptest! {
 
 /// The output of a command, or `None` where it fails.
 fn output(command: &mut Command) -> Option<Vec<u8>> {
-    let output = command
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .expect("dpkg is needed for this test");
+    let output = command.env("LC_ALL", "C.UTF-8").output().expect("dpkg is needed for this test");
     output.status.success().then_some(output.stdout)
 }
 
@@ -940,21 +769,14 @@ fn reads_what_dpkg_deb_builds() {
         for uniform in ["--uniform-compression", "--no-uniform-compression"] {
             let file = folder.path().join("out.deb");
             let mut build = Command::new("dpkg-deb");
-            build
-                .arg(format!("-Z{compression}"))
-                .args([uniform, "--root-owner-group", "--build"]);
+            build.arg(format!("-Z{compression}")).args([uniform, "--root-owner-group", "--build"]);
             output(build.arg(&tree).arg(&file)).expect("dpkg-deb builds it");
             let package = BinaryPackage::read(std::fs::File::open(&file).unwrap()).unwrap();
             assert_eq!(*package.digests(), Digests::of(&std::fs::read(&file).unwrap()));
             assert_eq!(package.control(), CONTROL.as_bytes(), "{compression}");
             for field in Stanza::parse(package.control()).unwrap().fields() {
                 let dpkg = dpkg_fields(&file, &[field.name]).unwrap();
-                assert_eq!(
-                    dpkg,
-                    [field.value, b"\n"].concat(),
-                    "{compression} {}",
-                    field.name
-                );
+                assert_eq!(dpkg, [field.value, b"\n"].concat(), "{compression} {}", field.name);
             }
         }
     }
@@ -972,21 +794,11 @@ fn agrees_with_dpkg() {
         member("control.tar.xz/", &encode(Compression::Xz, &whole)),
         member("data.tar.xz/", b""),
     ]);
-    let extra = ar(&[
-        format(),
-        member("_x", b"1"),
-        gz(),
-        member("_y", b""),
-        data(),
-        member("z", b""),
-    ]);
+    let extra = ar(&[format(), member("_x", b"1"), gz(), member("_y", b""), data(), member("z", b"")]);
     let minor = ar(&[member("debian-binary", b"2.1\n"), gz(), data()]);
     let no_end = deb_with(Compression::Gzip, &whole[..whole.len() - 1024]);
     let latin = deb_of(b"Package: ab\nVersion: 1\nArchitecture: all\nMaintainer: Jos\xe9\n");
-    let dot = deb_with(
-        Compression::Gzip,
-        &tar(&[entry("control", b'0', CONTROL.as_bytes())]),
-    );
+    let dot = deb_with(Compression::Gzip, &tar(&[entry("control", b'0', CONTROL.as_bytes())]));
     let mut all = vec![slash, extra, minor, no_end, latin, dot];
     all.extend(Compression::ALL.map(|compression| deb_with(compression, &whole)));
     let mut read_by_dpkg = 0;

@@ -25,20 +25,10 @@ pub(super) fn sign(command: &Path, release: &[u8]) -> Result<(Vec<u8>, Vec<u8>),
         .args([&file, &in_release, &release_gpg])
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| Error::Program {
-            program: command.to_owned(),
-            source,
-        })?;
-    let failed = |what: String| Error::Command {
-        command: command.to_owned(),
-        what,
-    };
+        .map_err(|source| Error::Program { program: command.to_owned(), source })?;
+    let failed = |what: String| Error::Command { command: command.to_owned(), what };
     if !output.status.success() {
-        return Err(failed(format!(
-            "failed ({}): {}",
-            output.status,
-            last_lines(&output.stderr)
-        )));
+        return Err(failed(format!("failed ({}): {}", output.status, last_lines(&output.stderr))));
     }
     let written = |path: &Path, name: &str| match path.try_exists() {
         Ok(true) => read(path),
@@ -49,9 +39,7 @@ pub(super) fn sign(command: &Path, release: &[u8]) -> Result<(Vec<u8>, Vec<u8>),
     let odd = |name: &str, error: &Distrust| failed(format!("wrote a bad {name}: {error}"));
     let parts = frame::parse(&clear).map_err(|error| odd("InRelease", &error))?;
     if parts.text != release {
-        return Err(failed(
-            "wrote an InRelease whose text is not that of the Release".to_owned(),
-        ));
+        return Err(failed("wrote an InRelease whose text is not that of the Release".to_owned()));
     }
     frame::signatures(parts.armor).map_err(|error| odd("InRelease", &error))?;
     frame::signatures(&detached).map_err(|error| odd("Release.gpg", &error))?;

@@ -87,14 +87,9 @@ pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
         }
     };
     if !rest.trim_ascii().is_empty() {
-        return Err(frame(
-            "something stands after the line `-----END PGP SIGNATURE-----`",
-        ));
+        return Err(frame("something stands after the line `-----END PGP SIGNATURE-----`"));
     }
-    Ok(Clearsigned {
-        text,
-        armor: &armor[..end],
-    })
+    Ok(Clearsigned { text, armor: &armor[..end] })
 }
 
 /// The next line without its newline; nothing at the end.
@@ -131,21 +126,13 @@ pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, 
 
 /// All signatures in one armoured block, which is what `Release.gpg` holds.
 pub(super) fn armored(signatures: &[Signature]) -> Result<Vec<u8>, Error> {
-    let failed = |said: String| Error::OpenPgp {
-        doing: "write the signature",
-        said,
-    };
+    let failed = |said: String| Error::OpenPgp { doing: "write the signature", said };
     let mut packets = Vec::new();
     for signature in signatures {
-        Packet::from(signature.clone())
-            .serialize(&mut packets)
-            .map_err(|error| failed(error.to_string()))?;
+        Packet::from(signature.clone()).serialize(&mut packets).map_err(|error| failed(error.to_string()))?;
     }
     let mut writer = Writer::new(Vec::new(), Kind::Signature).map_err(|error| failed(error.to_string()))?;
-    writer
-        .write_all(&packets)
-        .and_then(|()| writer.finalize())
-        .map_err(|error| failed(error.to_string()))
+    writer.write_all(&packets).and_then(|()| writer.finalize()).map_err(|error| failed(error.to_string()))
 }
 
 /// What a text signature in `InRelease` covers: lines that end in CR LF, without the end of the last one.
@@ -213,9 +200,7 @@ pub(super) fn signatures(block: &[u8]) -> Result<Vec<Signature>, Distrust> {
             Packet::Unknown(unknown) if unknown.tag() == sequoia_openpgp::packet::Tag::Signature => {}
             Packet::Marker(_) => {}
             _ => {
-                return Err(damaged(
-                    "its signature block holds something other than signatures",
-                ));
+                return Err(damaged("its signature block holds something other than signatures"));
             }
         }
         parser = next;
@@ -244,10 +229,7 @@ mod tests {
         assert!(parts.armor.starts_with(b"-----BEGIN PGP SIGNATURE"));
         assert!(parts.armor.ends_with(b"-----END PGP SIGNATURE-----\n"));
         let crlf = MESSAGE.replace('\n', "\r\n");
-        assert_eq!(
-            parse(crlf.as_bytes()).unwrap().text,
-            b"Origin: x\n-dash\nFrom me\n"
-        );
+        assert_eq!(parse(crlf.as_bytes()).unwrap().text, b"Origin: x\n-dash\nFrom me\n");
     }
 
     #[test]
@@ -278,11 +260,7 @@ mod tests {
         let why = |text: &[u8]| check_signable(text).err().map(|error| error.to_string());
         assert_eq!(why(b"Origin: x\nSuite: y\n"), None);
         assert!(why(b"Origin: x \n").unwrap().contains("line 1 ends in a blank"));
-        assert!(
-            why(b"a\nb\r\n")
-                .unwrap()
-                .contains("line 2 holds a carriage return")
-        );
+        assert!(why(b"a\nb\r\n").unwrap().contains("line 2 holds a carriage return"));
         assert!(why(b"a\nb").unwrap().contains("line 2 does not end"));
         assert!(why(b"").is_some());
     }
@@ -296,12 +274,7 @@ mod tests {
 
     #[test]
     fn garbage_is_no_signature() {
-        for garbage in [
-            &b""[..],
-            b"abc",
-            b"-----BEGIN PGP SIGNATURE-----\n\n!!!\n",
-            &[0xff; 40],
-        ] {
+        for garbage in [&b""[..], b"abc", b"-----BEGIN PGP SIGNATURE-----\n\n!!!\n", &[0xff; 40]] {
             assert!(signatures(garbage).is_err());
         }
     }

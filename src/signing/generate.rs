@@ -45,9 +45,7 @@ pub struct GeneratedKey {
 
 impl std::fmt::Debug for GeneratedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("GeneratedKey")
-            .field(&self.fingerprint)
-            .finish_non_exhaustive()
+        f.debug_tuple("GeneratedKey").field(&self.fingerprint).finish_non_exhaustive()
     }
 }
 
@@ -55,12 +53,7 @@ impl NewKey<'_> {
     /// Makes the key.
     pub fn generate(&self) -> Result<GeneratedKey, Error> {
         let name = self.name.trim();
-        let refused = |why| {
-            Err(Error::Name {
-                name: name.to_owned(),
-                why,
-            })
-        };
+        let refused = |why| Err(Error::Name { name: name.to_owned(), why });
         if name.is_empty() {
             return refused("it is empty");
         }
@@ -90,12 +83,7 @@ impl NewKey<'_> {
         let fingerprint = cert.fingerprint().to_hex();
         let mut public = Keyring::new();
         public.add(cert);
-        Ok(GeneratedKey {
-            fingerprint,
-            expires: self.expires,
-            public,
-            secret,
-        })
+        Ok(GeneratedKey { fingerprint, expires: self.expires, public, secret })
     }
 }
 
@@ -108,13 +96,7 @@ impl GeneratedKey {
 
     /// Writes the secret key to a file that is not there yet, for its owner's eyes only.
     pub fn write_secret(&self, path: &Path) -> Result<(), Error> {
-        let failed = |doing| {
-            move |source| Error::File {
-                doing,
-                path: path.to_owned(),
-                source,
-            }
-        };
+        let failed = |doing| move |source| Error::File { doing, path: path.to_owned(), source };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -125,60 +107,40 @@ impl GeneratedKey {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(failed("make the folder of"))?;
         // A temporary file has mode 0600 from its first byte, and a crash leaves no half of a key under the name.
-        let mut file = tempfile::Builder::new()
-            .prefix(".key-")
-            .tempfile_in(folder)
-            .map_err(failed("write"))?;
-        file.write_all(&self.secret)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(failed("write"))?;
-        file.persist_noclobber(path)
-            .map_err(|error| match error.error.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::Exists {
-                    path: path.to_owned(),
-                },
-                _ => failed("write")(error.error),
-            })?;
+        let mut file =
+            tempfile::Builder::new().prefix(".key-").tempfile_in(folder).map_err(failed("write"))?;
+        file.write_all(&self.secret).and_then(|()| file.as_file().sync_all()).map_err(failed("write"))?;
+        file.persist_noclobber(path).map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+            _ => failed("write")(error.error),
+        })?;
         // The name must survive as well: the key may be in use a moment later.
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed("write"))
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write"))
     }
 }
 
 fn period(created: SystemTime, end: SystemTime) -> Result<Duration, Error> {
     let text = || super::judge::day(end);
     match end.duration_since(created) {
-        Ok(period) if period.as_secs() == 0 => Err(Error::Expiry {
-            text: text(),
-            why: "it is over",
-        }),
+        Ok(period) if period.as_secs() == 0 => Err(Error::Expiry { text: text(), why: "it is over" }),
         // The field has 32 bits of seconds.
-        Ok(period) if period.as_secs() > u64::from(u32::MAX) => Err(Error::Expiry {
-            text: text(),
-            why: "a key lives for 136 years at most",
-        }),
+        Ok(period) if period.as_secs() > u64::from(u32::MAX) => {
+            Err(Error::Expiry { text: text(), why: "a key lives for 136 years at most" })
+        }
         Ok(period) => Ok(Duration::from_secs(period.as_secs())),
-        Err(_) => Err(Error::Expiry {
-            text: text(),
-            why: "it is over",
-        }),
+        Err(_) => Err(Error::Expiry { text: text(), why: "it is over" }),
     }
 }
 
 /// Reads an expiry: a time from `start` on (`3y`, `18m`, `6w`, `90d`), a day (`2030-01-31`), or `never`.
 pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>, Error> {
-    let refused = |why| Error::Expiry {
-        text: text.to_owned(),
-        why,
-    };
+    let refused = |why| Error::Expiry { text: text.to_owned(), why };
     let word = text.trim();
     if word.eq_ignore_ascii_case("never") {
         return Ok(None);
     }
     let end = if let Ok(day) = word.parse::<jiff::civil::Date>() {
-        day.to_zoned(jiff::tz::TimeZone::UTC)
-            .map_err(|_| refused("the day is too far off"))?
+        day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refused("the day is too far off"))?
     } else {
         let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let count: i64 = digits.parse().map_err(|_| refused("a number must come first"))?;
@@ -194,9 +156,7 @@ pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>,
             _ => return Err(refused("the unit must be d, w, m or y")),
         };
         let too_far = |_| refused("it is too far off");
-        let start = jiff::Timestamp::try_from(start)
-            .map_err(too_far)?
-            .to_zoned(jiff::tz::TimeZone::UTC);
+        let start = jiff::Timestamp::try_from(start).map_err(too_far)?.to_zoned(jiff::tz::TimeZone::UTC);
         start.checked_add(span.map_err(too_far)?).map_err(too_far)?
     };
     let end = SystemTime::from(end.timestamp());
@@ -225,36 +185,16 @@ mod tests {
         assert_eq!(end("90d").as_deref(), Some("2024-03-31"));
         assert_eq!(end("2030-01-31").as_deref(), Some("2030-01-31"));
         assert_eq!(end("never"), None);
-        for text in [
-            "",
-            "3",
-            "y",
-            "0d",
-            "-1d",
-            "3x",
-            "200y",
-            "99999999999y",
-            "2020-01-01",
-            "3 y",
-            "é",
-            "1é",
-        ] {
+        for text in ["", "3", "y", "0d", "-1d", "3x", "200y", "99999999999y", "2020-01-01", "3 y", "é", "1é"]
+        {
             assert!(parse_expiry(text, start()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_name_must_be_one() {
-        let name = |name| {
-            NewKey {
-                name,
-                created: start(),
-                expires: None,
-                passphrase: None,
-            }
-            .generate()
-            .map(|_| ())
-        };
+        let name =
+            |name| NewKey { name, created: start(), expires: None, passphrase: None }.generate().map(|_| ());
         assert!(name(" ").is_err());
         assert!(name("a\nb").is_err());
         assert!(name("Example archive <packages@example.org>").is_ok());
@@ -266,14 +206,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/keys/key.asc");
-        let key = NewKey {
-            name: "A",
-            created: start(),
-            expires: None,
-            passphrase: None,
-        }
-        .generate()
-        .unwrap();
+        let key = NewKey { name: "A", created: start(), expires: None, passphrase: None }.generate().unwrap();
         key.write_secret(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);

@@ -29,10 +29,7 @@ pub struct Gpg {
 
 impl Default for Gpg {
     fn default() -> Self {
-        Self {
-            program: PathBuf::from("gpg"),
-            home: None,
-        }
+        Self { program: PathBuf::from("gpg"), home: None }
     }
 }
 
@@ -57,26 +54,14 @@ impl Gpg {
     }
 
     fn run(&self, command: &mut Command, input: Option<&Passphrase>) -> Result<Output, Error> {
-        let failed = |source| Error::Program {
-            program: self.program.clone(),
-            source,
-        };
-        let stdin = if input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
-        let mut child = command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
+        let failed = |source| Error::Program { program: self.program.clone(), source };
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child =
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
         if let (Some(passphrase), Some(mut pipe)) = (input, child.stdin.take()) {
             // A gpg that needs no passphrase closes the pipe unread; what it did then shows in its status.
-            let _ = passphrase
-                .password()
-                .map(|text| pipe.write_all(text).and_then(|()| pipe.write_all(b"\n")));
+            let _ =
+                passphrase.password().map(|text| pipe.write_all(text).and_then(|()| pipe.write_all(b"\n")));
         }
         child.wait_with_output().map_err(failed)
     }
@@ -94,28 +79,18 @@ impl Gpg {
         let found = |fingerprint: &String| GpgKey {
             gpg: self.clone(),
             // A subkey that is asked for with `!` must go to gpg as it was written.
-            user: if name.ends_with('!') {
-                name.to_owned()
-            } else {
-                fingerprint.clone()
-            },
+            user: if name.ends_with('!') { name.to_owned() } else { fingerprint.clone() },
             fingerprint: fingerprint.clone(),
             passphrase: passphrase.cloned(),
         };
         match &usable[..] {
-            [] => Err(Error::NoGpgKey {
-                key: name.to_owned(),
-                said: last_lines(&output.stderr),
-            }),
+            [] => Err(Error::NoGpgKey { key: name.to_owned(), said: last_lines(&output.stderr) }),
             [fingerprint] => Ok(found(fingerprint)),
             [first, ..] if name.is_empty() => match self.configured_default()? {
                 Some(default) => self.resolve(&default, passphrase),
                 None => Ok(found(first)),
             },
-            _ => Err(Error::Ambiguous {
-                key: name.to_owned(),
-                fingerprints: usable,
-            }),
+            _ => Err(Error::Ambiguous { key: name.to_owned(), fingerprints: usable }),
         }
     }
 
@@ -125,18 +100,11 @@ impl Gpg {
         if let Some(home) = &self.home {
             command.arg("--homedir").arg(home);
         }
-        let output = match command
-            .args(["--list-options", "gpg"])
-            .stdin(Stdio::null())
-            .output()
-        {
+        let output = match command.args(["--list-options", "gpg"]).stdin(Stdio::null()).output() {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
-                return Err(Error::Program {
-                    program: PathBuf::from("gpgconf"),
-                    source,
-                });
+                return Err(Error::Program { program: PathBuf::from("gpgconf"), source });
             }
         };
         let text = String::from_utf8_lossy(&output.stdout);
@@ -156,10 +124,7 @@ impl Gpg {
         }
         let output = self.run(&mut command, None)?;
         if !output.status.success() || output.stdout.is_empty() {
-            return Err(Error::NoGpgKey {
-                key: name.to_owned(),
-                said: last_lines(&output.stderr),
-            });
+            return Err(Error::NoGpgKey { key: name.to_owned(), said: last_lines(&output.stderr) });
         }
         Ok(output.stdout)
     }
@@ -185,10 +150,7 @@ fn usable_keys(listing: &str) -> Vec<String> {
         }
     }
     let any_alive = keys.iter().any(|(dead, _)| !dead);
-    keys.into_iter()
-        .filter(|(dead, _)| !(any_alive && *dead))
-        .map(|(_, fingerprint)| fingerprint)
-        .collect()
+    keys.into_iter().filter(|(dead, _)| !(any_alive && *dead)).map(|(_, fingerprint)| fingerprint).collect()
 }
 
 impl GpgKey {
@@ -216,14 +178,9 @@ impl GpgKey {
         };
         let parts = frame::parse(&clear).map_err(odd)?;
         if parts.text != release {
-            return Err(odd(Distrust::Damaged {
-                why: "gpg changed the text".to_owned(),
-            }));
+            return Err(odd(Distrust::Damaged { why: "gpg changed the text".to_owned() }));
         }
-        Ok((
-            frame::signatures(parts.armor).map_err(odd)?,
-            frame::signatures(&detached).map_err(odd)?,
-        ))
+        Ok((frame::signatures(parts.armor).map_err(odd)?, frame::signatures(&detached).map_err(odd)?))
     }
 
     fn output_of(&self, how: &str, file: &Path, to: &Path) -> Result<Vec<u8>, Error> {
@@ -247,11 +204,7 @@ impl GpgKey {
 /// The end of what a program wrote to standard error, on one line.
 pub(super) fn last_lines(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match &lines[lines.len().saturating_sub(3)..] {
         [] => "it said nothing".to_owned(),
         lines => lines.join("; "),
@@ -260,30 +213,19 @@ pub(super) fn last_lines(stderr: &[u8]) -> String {
 
 /// A folder that nobody else can look into and that goes away by itself.
 pub(super) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
-    tempfile::Builder::new()
-        .prefix("publish-sign-")
-        .tempdir()
-        .map_err(|source| Error::File {
-            doing: "make a folder in",
-            path: std::env::temp_dir(),
-            source,
-        })
+    tempfile::Builder::new().prefix("publish-sign-").tempdir().map_err(|source| Error::File {
+        doing: "make a folder in",
+        path: std::env::temp_dir(),
+        source,
+    })
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|source| Error::File {
-        doing: "write",
-        path: path.to_owned(),
-        source,
-    })
+    fs::write(path, bytes).map_err(|source| Error::File { doing: "write", path: path.to_owned(), source })
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::File {
-        doing: "read",
-        path: path.to_owned(),
-        source,
-    })
+    fs::read(path).map_err(|source| Error::File { doing: "read", path: path.to_owned(), source })
 }
 
 #[cfg(test)]

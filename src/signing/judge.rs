@@ -85,22 +85,15 @@ impl KeyReport {
 
 /// A time as the day it falls on, in UTC.
 pub(super) fn day(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).map_or_else(
-        |_| "a day far off".to_owned(),
-        |time| time.strftime("%Y-%m-%d").to_string(),
-    )
+    jiff::Timestamp::try_from(time)
+        .map_or_else(|_| "a day far off".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 /// What we believe ourselves: sequoia's policy, but SHA-1 and weak keys are out whatever the clock says.
 pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
     use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};
     let mut policy = StandardPolicy::at(at);
-    for hash in [
-        HashAlgorithm::MD5,
-        HashAlgorithm::SHA1,
-        HashAlgorithm::RipeMD,
-        HashAlgorithm::SHA224,
-    ] {
+    for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD, HashAlgorithm::SHA224] {
         policy.reject_hash(hash);
     }
     for algorithm in [RSA1024, DSA1024, DSA2048, DSA3072, DSA4096] {
@@ -112,12 +105,7 @@ pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
 /// Reads what a certificate says of itself, however weak it is, so that a refusal can name the true reason.
 fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
-    for hash in [
-        HashAlgorithm::MD5,
-        HashAlgorithm::SHA1,
-        HashAlgorithm::RipeMD,
-        HashAlgorithm::SHA224,
-    ] {
+    for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD, HashAlgorithm::SHA224] {
         policy.accept_hash(hash);
     }
     for algorithm in AsymmetricAlgorithm::variants() {
@@ -169,9 +157,9 @@ pub(super) fn signing_keys<'a>(
     if primary > at {
         return Err(Refusal::NotYet { from: day(primary) });
     }
-    let valid = cert.with_policy(policy, at).map_err(|error| Refusal::Unfit {
-        why: format!("it has no valid self-signature: {error}"),
-    })?;
+    let valid = cert
+        .with_policy(policy, at)
+        .map_err(|error| Refusal::Unfit { why: format!("it has no valid self-signature: {error}") })?;
     if let Some(end) = valid.primary_key().key_expiration_time().filter(|end| *end <= at) {
         return Err(Refusal::Expired { on: day(end) });
     }
@@ -186,9 +174,7 @@ pub(super) fn signing_keys<'a>(
         } else if let Some(end) = key.key_expiration_time().filter(|end| *end <= at) {
             refusal = Refusal::Expired { on: day(end) };
         } else if key.key().creation_time() > at {
-            refusal = Refusal::NotYet {
-                from: day(key.key().creation_time()),
-            };
+            refusal = Refusal::NotYet { from: day(key.key().creation_time()) };
         } else {
             keys.push(key);
         }
@@ -198,9 +184,7 @@ pub(super) fn signing_keys<'a>(
 }
 
 fn revoked(signatures: &[&sequoia_openpgp::packet::Signature]) -> Refusal {
-    let reason = signatures
-        .first()
-        .and_then(|signature| signature.reason_for_revocation());
+    let reason = signatures.first().and_then(|signature| signature.reason_for_revocation());
     let why = match reason.map(|(code, _)| code) {
         Some(ReasonForRevocation::KeySuperseded) => "superseded by another key",
         Some(ReasonForRevocation::KeyCompromised) => "its secret part became known",
@@ -268,29 +252,23 @@ fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
         return Some(format!("gpgv reads no keys of version {}", key.key().version()));
     }
     match key.key().mpis() {
-        mpi::PublicKey::RSA { n, .. } if n.bits() < 2048 => Some(format!(
-            "it is RSA with {} bits, and apt wants 2048 or more",
-            n.bits()
-        )),
+        mpi::PublicKey::RSA { n, .. } if n.bits() < 2048 => {
+            Some(format!("it is RSA with {} bits, and apt wants 2048 or more", n.bits()))
+        }
         mpi::PublicKey::RSA { .. } | mpi::PublicKey::EdDSA { .. } | mpi::PublicKey::ECDSA { .. } => None,
-        mpi::PublicKey::DSA { p, .. } => Some(format!(
-            "it is DSA ({} bits), which apt no longer accepts",
-            p.bits()
-        )),
-        _ => Some(format!(
-            "gpgv does not know its algorithm, {}",
-            key.key().pk_algo()
-        )),
+        mpi::PublicKey::DSA { p, .. } => {
+            Some(format!("it is DSA ({} bits), which apt no longer accepts", p.bits()))
+        }
+        _ => Some(format!("gpgv does not know its algorithm, {}", key.key().pk_algo())),
     }
 }
 
 /// Why a later gpgv of apt would refuse this key.
 fn gpgv_will_refuse(key: &SigningKey<'_>) -> Option<String> {
     match key.key().mpis() {
-        mpi::PublicKey::RSA { n, .. } if n.bits() < 3072 => Some(format!(
-            "later versions want RSA with 3072 bits, it has {}",
-            n.bits()
-        )),
+        mpi::PublicKey::RSA { n, .. } if n.bits() < 3072 => {
+            Some(format!("later versions want RSA with 3072 bits, it has {}", n.bits()))
+        }
         mpi::PublicKey::ECDSA { curve, .. }
             if !matches!(curve, Curve::NistP256 | Curve::NistP384 | Curve::NistP521) =>
         {
@@ -315,17 +293,13 @@ fn sqv_refuses(
             if found.any(|other| other.key().fingerprint() == fingerprint) {
                 return None;
             }
-            let mut keys = cert
-                .keys()
-                .filter(|other| other.key().fingerprint() == fingerprint);
+            let mut keys = cert.keys().filter(|other| other.key().fingerprint() == fingerprint);
             keys.find_map(|key| key.with_policy(policy, at).err())
         }
     };
     // What the engine says is a chain of its own terms; where the reason is plain, say it plainly.
     if let Some(hash) = weak_hash(key) {
-        return Some(format!(
-            "its self-signature uses {hash}; sign it anew with SHA-256 or better"
-        ));
+        return Some(format!("its self-signature uses {hash}; sign it anew with SHA-256 or better"));
     }
     let said = refused.map_or_else(|| "it may not sign".to_owned(), |error| root_cause(&error));
     Some(format!("it is {}: {said}", algorithm(key)))
@@ -359,8 +333,7 @@ pub(super) fn expiry(cert: &Cert, signer: Option<&Fingerprint>, at: SystemTime) 
     let primary = valid.primary_key().key_expiration_time();
     let subkey = signer.and_then(|signer| {
         let mut keys = valid.keys();
-        keys.find(|key| key.key().fingerprint() == *signer)
-            .and_then(|key| key.key_expiration_time())
+        keys.find(|key| key.key().fingerprint() == *signer).and_then(|key| key.key_expiration_time())
     });
     primary.into_iter().chain(subkey).min()
 }
@@ -376,10 +349,7 @@ pub(super) fn report(cert: &Cert, now: SystemTime) -> KeyReport {
         Err(past) => -i64::try_from(past.duration().as_secs() / 86_400).unwrap_or(i64::MAX),
     });
     // A key that cannot sign still has an algorithm: its primary's.
-    let any = cert
-        .with_policy(&policy, now)
-        .ok()
-        .map(|valid| SigningKey::from(valid.primary_key()));
+    let any = cert.with_policy(&policy, now).ok().map(|valid| SigningKey::from(valid.primary_key()));
     KeyReport {
         fingerprint: cert.fingerprint().to_hex(),
         user_ids: cert
@@ -389,9 +359,7 @@ pub(super) fn report(cert: &Cert, now: SystemTime) -> KeyReport {
         algorithm: signer
             .or(any.as_ref())
             .map_or_else(|| cert.primary_key().key().pk_algo().to_string(), algorithm),
-        signing_subkey: signer
-            .filter(|key| !key.primary())
-            .map(|key| key.key().fingerprint().to_hex()),
+        signing_subkey: signer.filter(|key| !key.primary()).map(|key| key.key().fingerprint().to_hex()),
         created: day(cert.primary_key().key().creation_time()),
         expires: expires.map(day),
         days_left,
@@ -411,12 +379,7 @@ fn verdicts(
 ) -> Vec<Verdict> {
     const GPGV: &str = "apt 2 (gpgv)";
     const SQV: &str = "apt 3 (sqv)";
-    let verdict = |reader, when, level, text: String| Verdict {
-        reader,
-        when,
-        level,
-        text,
-    };
+    let verdict = |reader, when, level, text: String| Verdict { reader, when, level, text };
     let key = match keys {
         Ok(keys) => keys.first(),
         Err(refusal) => {
@@ -441,9 +404,7 @@ fn verdicts(
         });
     };
     let gpgv_later = match &over {
-        Some(end) => Some(format!(
-            "refuses it from {end} on, with all that it has signed until then"
-        )),
+        Some(end) => Some(format!("refuses it from {end} on, with all that it has signed until then")),
         None => gpgv_will_refuse(key),
     };
     judge(GPGV, gpgv_refuses(key), gpgv_later);

@@ -71,11 +71,7 @@ impl Keyring {
 
     pub(super) fn add(&mut self, cert: Cert) {
         let cert = cert.strip_secret_key_material();
-        match self
-            .certs
-            .iter_mut()
-            .find(|known| known.fingerprint() == cert.fingerprint())
-        {
+        match self.certs.iter_mut().find(|known| known.fingerprint() == cert.fingerprint()) {
             // Two copies of one certificate may each know something, such as a revocation.
             Some(known) => {
                 if let Ok(merged) = known.clone().merge_public(cert) {
@@ -93,10 +89,7 @@ impl Keyring {
     /// The fingerprints of the certificates, in capitals without spaces.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<String> {
-        self.certs
-            .iter()
-            .map(|cert| cert.fingerprint().to_hex())
-            .collect()
+        self.certs.iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
     /// What there is to know about each certificate.
@@ -110,10 +103,7 @@ impl Keyring {
         let failed = |error: std::io::Error| unwritable(&error);
         let binary = self.binary()?;
         let mut writer = Writer::new(Vec::new(), Kind::PublicKey).map_err(failed)?;
-        writer
-            .write_all(&binary)
-            .and_then(|()| writer.finalize())
-            .map_err(failed)
+        writer.write_all(&binary).and_then(|()| writer.finalize()).map_err(failed)
     }
 
     /// The public parts in binary, for clients before apt 1.4.
@@ -133,13 +123,9 @@ impl Keyring {
         let parts = frame::parse(in_release)?;
         let signatures = frame::signatures(parts.armor)?;
         let text = frame::signed_form(&parts.text);
-        let signers = self.judge(&signatures, now, |kind| {
-            (kind == SignatureType::Text).then_some(&text[..])
-        })?;
-        Ok(Verified {
-            release: parts.text,
-            signers,
-        })
+        let signers =
+            self.judge(&signatures, now, |kind| (kind == SignatureType::Text).then_some(&text[..]))?;
+        Ok(Verified { release: parts.text, signers })
     }
 
     /// The same for a `Release` and its `Release.gpg`, armoured or binary.
@@ -160,10 +146,7 @@ impl Keyring {
             SignatureType::Text => text.as_deref(),
             _ => None,
         })?;
-        Ok(Verified {
-            release: release.to_vec(),
-            signers,
-        })
+        Ok(Verified { release: release.to_vec(), signers })
     }
 
     /// Whose signatures count; `signed` gives the bytes that a signature of a kind covers.
@@ -184,11 +167,7 @@ impl Keyring {
                 .certs
                 .iter()
                 .flat_map(|cert| cert.keys().map(move |key| (cert, key)))
-                .filter(|(_, key)| {
-                    issuers
-                        .iter()
-                        .any(|issuer| issuer.aliases(key.key().key_handle()))
-                })
+                .filter(|(_, key)| issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle())))
                 .peekable();
             if known.peek().is_none() {
                 // The fingerprint says more than the key id, and most signatures carry both.
@@ -198,10 +177,7 @@ impl Keyring {
             for (cert, key) in known {
                 let fingerprint = cert.fingerprint().to_hex();
                 let Some(bytes) = signed(signature.typ()) else {
-                    reasons.push(format!(
-                        "{fingerprint}: a signature of the kind `{}`",
-                        signature.typ()
-                    ));
+                    reasons.push(format!("{fingerprint}: a signature of the kind `{}`", signature.typ()));
                     continue;
                 };
                 if let Err(why) = counts(signature, cert, &key, &policy, now) {
@@ -227,10 +203,7 @@ impl Keyring {
 }
 
 fn unwritable(error: &impl ToString) -> Error {
-    Error::OpenPgp {
-        doing: "write the public key",
-        said: error.to_string(),
-    }
+    Error::OpenPgp { doing: "write the public key", said: error.to_string() }
 }
 
 /// Whether a signature by this key may be believed, were it only right.
@@ -241,17 +214,10 @@ fn counts(
     policy: &StandardPolicy<'_>,
     now: SystemTime,
 ) -> Result<(), String> {
-    let made = signature
-        .signature_creation_time()
-        .ok_or("a signature without a date")?;
+    let made = signature.signature_creation_time().ok_or("a signature without a date")?;
     policy
         .signature(signature, HashAlgoSecurity::CollisionResistance)
-        .map_err(|_| {
-            format!(
-                "a signature with {}, which is no longer safe",
-                signature.hash_algo()
-            )
-        })?;
+        .map_err(|_| format!("a signature with {}, which is no longer safe", signature.hash_algo()))?;
     // Another publisher's clock may run ahead of ours; that says nothing about who signed.
     if signature.signature_alive(now.max(made), None).is_err() {
         return Err("the signature itself has expired".to_owned());
@@ -262,9 +228,7 @@ fn counts(
                 .reason_for_revocation()
                 .map_or(RevocationType::Hard, |(code, _)| code.revocation_type());
             kind == RevocationType::Hard
-                || revocation
-                    .signature_creation_time()
-                    .is_none_or(|time| time <= made)
+                || revocation.signature_creation_time().is_none_or(|time| time <= made)
         }),
         _ => false,
     };
@@ -288,10 +252,7 @@ fn counts(
     }
     let ends = [valid.key_expiration_time(), primary.key_expiration_time()];
     if let Some(end) = ends.into_iter().flatten().find(|end| *end <= made) {
-        return Err(format!(
-            "it was made after the key expired on {}",
-            judge::day(end)
-        ));
+        return Err(format!("it was made after the key expired on {}", judge::day(end)));
     }
     Ok(())
 }
@@ -301,17 +262,10 @@ pub(super) fn parse_certs(origin: &str, bytes: &[u8]) -> Result<Vec<Cert>, Error
     let mut certs = Vec::new();
     for block in blocks(bytes) {
         // What cannot be read beside what can is a key of a version to come, or a very old one.
-        certs.extend(
-            CertParser::from_bytes(block)
-                .into_iter()
-                .flatten()
-                .filter_map(Result::ok),
-        );
+        certs.extend(CertParser::from_bytes(block).into_iter().flatten().filter_map(Result::ok));
     }
     if certs.is_empty() {
-        return Err(Error::NotAKey {
-            origin: origin.to_owned(),
-        });
+        return Err(Error::NotAKey { origin: origin.to_owned() });
     }
     Ok(certs)
 }
@@ -325,9 +279,5 @@ fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
         return vec![bytes];
     }
     let ends = starts[1..].iter().copied().chain([bytes.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(&start, end)| &bytes[start..end])
-        .collect()
+    starts.iter().zip(ends).map(|(&start, end)| &bytes[start..end]).collect()
 }

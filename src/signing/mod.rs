@@ -68,9 +68,7 @@ pub struct SignedRelease {
 
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SigningKeys")
-            .field(&self.certificates.fingerprints())
-            .finish()
+        f.debug_tuple("SigningKeys").field(&self.certificates.fingerprints()).finish()
     }
 }
 
@@ -105,9 +103,7 @@ impl SigningKeys {
     ) -> Result<Self, Error> {
         for source in sources {
             if let (KeySource::Command(command), true) = (source, sources.len() > 1) {
-                return Err(Error::CommandAmongKeys {
-                    command: command.clone(),
-                });
+                return Err(Error::CommandAmongKeys { command: command.clone() });
             }
         }
         let mut keys: Vec<Key> = Vec::new();
@@ -116,21 +112,11 @@ impl SigningKeys {
         for source in sources {
             match source {
                 KeySource::Command(command) => {
-                    return Ok(Self {
-                        signers: Signers::Command(command.clone()),
-                        certificates,
-                        remarks,
-                    });
+                    return Ok(Self { signers: Signers::Command(command.clone()), certificates, remarks });
                 }
-                KeySource::SecretKey {
-                    origin,
-                    bytes,
-                    exposed,
-                } => {
+                KeySource::SecretKey { origin, bytes, exposed } => {
                     if *exposed {
-                        remarks.push(format!(
-                            "others can read the secret key `{origin}`: `chmod 600` it"
-                        ));
+                        remarks.push(format!("others can read the secret key `{origin}`: `chmod 600` it"));
                     }
                     for key in secret::open(origin, bytes, passphrase, now)? {
                         certificates.add(key.cert.clone());
@@ -143,11 +129,7 @@ impl SigningKeys {
                         let fingerprint = cert.fingerprint().to_hex();
                         // Which secret parts gpg has, it knows best.
                         judge::choose(&cert, now, key.wanted().as_ref(), |_| true).map_err(|refusal| {
-                            Error::Refused {
-                                origin: "gpg".to_owned(),
-                                fingerprint,
-                                refusal,
-                            }
+                            Error::Refused { origin: "gpg".to_owned(), fingerprint, refusal }
                         })?;
                         certificates.add(cert);
                     }
@@ -166,11 +148,7 @@ impl SigningKeys {
         if keys.is_empty() {
             return Err(Error::NoKeys);
         }
-        Ok(Self {
-            signers: Signers::Keys(keys),
-            certificates,
-            remarks,
-        })
+        Ok(Self { signers: Signers::Keys(keys), certificates, remarks })
     }
 
     /// Signs one Release with all keys: both forms over the same bytes, verified before they are given out.
@@ -222,31 +200,19 @@ impl SigningKeys {
     ) -> Result<(), Error> {
         let forms = [
             ("InRelease", self.certificates.verify_in_release(clear, at)),
-            (
-                "Release.gpg",
-                self.certificates.verify_detached(release, detached, at),
-            ),
+            ("Release.gpg", self.certificates.verify_detached(release, detached, at)),
         ];
         for (form, outcome) in forms {
-            let failed = |fingerprint: String, why: &str| Error::SelfCheck {
-                form,
-                fingerprint,
-                why: why.to_owned(),
-            };
+            let failed =
+                |fingerprint: String, why: &str| Error::SelfCheck { form, fingerprint, why: why.to_owned() };
             let verified = outcome
                 .map_err(|error| failed(self.certificates.fingerprints().join(", "), &error.to_string()))?;
-            let missing = keys
-                .iter()
-                .map(Key::fingerprint)
-                .find(|key| !verified.signers.contains(key));
+            let missing = keys.iter().map(Key::fingerprint).find(|key| !verified.signers.contains(key));
             if let Some(fingerprint) = missing {
                 return Err(failed(fingerprint, "its signature does not count"));
             }
             if verified.release != release {
-                return Err(failed(
-                    self.certificates.fingerprints().join(", "),
-                    "its text is another",
-                ));
+                return Err(failed(self.certificates.fingerprints().join(", "), "its text is another"));
             }
         }
         Ok(())

@@ -50,15 +50,9 @@ pub(super) fn open(
     let certs = keyring::parse_certs(origin, bytes)?;
     let secret: Vec<Cert> = certs.into_iter().filter(Cert::is_tsk).collect();
     if secret.is_empty() {
-        return Err(Error::PublicOnly {
-            origin: origin.to_owned(),
-            detail: None,
-        });
+        return Err(Error::PublicOnly { origin: origin.to_owned(), detail: None });
     }
-    secret
-        .into_iter()
-        .map(|cert| unlock(origin, cert, passphrase, now))
-        .collect()
+    secret.into_iter().map(|cert| unlock(origin, cert, passphrase, now)).collect()
 }
 
 fn unlock(
@@ -84,26 +78,15 @@ fn unlock(
         detail: Some("the secret part of the key that signs is not in it"),
     })?;
     let openpgp = |doing| {
-        move |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp {
-            doing,
-            said: error.to_string(),
-        }
+        move |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp { doing, said: error.to_string() }
     };
-    let mut key = key
-        .key()
-        .clone()
-        .parts_into_secret()
-        .map_err(openpgp("take the secret key"))?;
+    let mut key = key.key().clone().parts_into_secret().map_err(openpgp("take the secret key"))?;
     if !key.has_unencrypted_secret() {
-        let passphrase = passphrase.ok_or_else(|| Error::PassphraseMissing {
-            origin: origin.to_owned(),
-        })?;
+        let passphrase = passphrase.ok_or_else(|| Error::PassphraseMissing { origin: origin.to_owned() })?;
         // The engine says "unexpected EOF" and the like, whatever the passphrase was.
         key = key
             .decrypt_secret(passphrase.password())
-            .map_err(|_| Error::WrongPassphrase {
-                origin: origin.to_owned(),
-            })?;
+            .map_err(|_| Error::WrongPassphrase { origin: origin.to_owned() })?;
     }
     let pair = key.into_keypair().map_err(openpgp("use the secret key"))?;
     Ok(SecretKey {
@@ -126,9 +109,6 @@ impl SecretKey {
             .set_hash_algo(HashAlgorithm::SHA512)
             .set_signature_creation_time(at)
             .and_then(|builder| builder.sign_message(&mut self.pair.clone(), bytes))
-            .map_err(|error| Error::OpenPgp {
-                doing: "sign the Release",
-                said: error.to_string(),
-            })
+            .map_err(|error| Error::OpenPgp { doing: "sign the Release", said: error.to_string() })
     }
 }

@@ -46,11 +46,7 @@ impl KeySource {
     /// A secret key that is at hand, such as the value of [`SIGNING_KEY_VARIABLE`].
     #[must_use]
     pub fn secret(origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self::SecretKey {
-            origin: origin.into(),
-            bytes: Protected::from(bytes.into()),
-            exposed: false,
-        }
+        Self::SecretKey { origin: origin.into(), bytes: Protected::from(bytes.into()), exposed: false }
     }
 
     /// Reads one `--sign-with`, or one word of `SignWith:`.
@@ -58,12 +54,7 @@ impl KeySource {
     /// Relative paths start at `folder`. A fingerprint is looked for in the folder `keys`, then left to gpg.
     pub fn parse(text: &str, folder: &Path, keys: &Path) -> Result<Self, Error> {
         let text = text.trim();
-        let refused = |why| {
-            Err(Error::NotASource {
-                text: text.to_owned(),
-                why,
-            })
-        };
+        let refused = |why| Err(Error::NotASource { text: text.to_owned(), why });
         if text.is_empty() {
             return refused("it is empty");
         }
@@ -88,9 +79,7 @@ impl KeySource {
             };
         }
         let path = expand(text, folder);
-        let named_like_a_file = [".asc", ".gpg", ".pgp", ".key"]
-            .iter()
-            .any(|end| text.ends_with(end));
+        let named_like_a_file = [".asc", ".gpg", ".pgp", ".key"].iter().any(|end| text.ends_with(end));
         if named_like_a_file || text.contains('/') || path.is_file() {
             return Self::file(&path);
         }
@@ -103,23 +92,14 @@ impl KeySource {
         if value.starts_with('!') || fingerprint(value).is_some() {
             return Ok(vec![Self::parse(value, folder, keys)?]);
         }
-        value
-            .split_whitespace()
-            .map(|word| Self::parse(word, folder, keys))
-            .collect()
+        value.split_whitespace().map(|word| Self::parse(word, folder, keys)).collect()
     }
 
     /// Reads a key file.
     fn file(path: &Path) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NoKeyFile {
-                path: path.to_owned(),
-            },
-            _ => Error::File {
-                doing: "read",
-                path: path.to_owned(),
-                source,
-            },
+            io::ErrorKind::NotFound => Error::NoKeyFile { path: path.to_owned() },
+            _ => Error::File { doing: "read", path: path.to_owned(), source },
         })?;
         Ok(Self::SecretKey {
             origin: path.display().to_string(),
@@ -147,21 +127,14 @@ impl KeySource {
 ///
 /// `environment` looks a variable up. Nothing comes out where there is no home.
 pub fn key_folder(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name| {
-        environment(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let configuration = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     Some(configuration.join("publish/keys"))
 }
 
 /// A fingerprint in any usual spelling, as forty capital digits.
 fn fingerprint(text: &str) -> Option<String> {
-    let text = text
-        .strip_prefix("0x")
-        .or_else(|| text.strip_prefix("0X"))
-        .unwrap_or(text);
+    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let digits: String = text.chars().filter(|c| *c != ' ').collect();
     (digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
         .then(|| digits.to_ascii_uppercase())
@@ -239,12 +212,7 @@ mod tests {
         }
         let nowhere = Path::new("/nowhere");
         assert_eq!(KeySource::parse_all(grouped, nowhere, nowhere).unwrap().len(), 1);
-        assert_eq!(
-            KeySource::parse_all("AAAAAAAA yes", nowhere, nowhere)
-                .unwrap()
-                .len(),
-            2
-        );
+        assert_eq!(KeySource::parse_all("AAAAAAAA yes", nowhere, nowhere).unwrap().len(), 2);
         assert_eq!(KeySource::parse_all("! a b", nowhere, nowhere).unwrap().len(), 1);
     }
 
@@ -262,18 +230,10 @@ mod tests {
     #[test]
     fn keys_are_kept_with_the_user_s_configuration() {
         let folder = |variables: &[(&str, &str)]| {
-            key_folder(|name| {
-                variables
-                    .iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| value.into())
-            })
+            key_folder(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
         };
         assert_eq!(folder(&[("HOME", "/h")]), Some("/h/.config/publish/keys".into()));
-        assert_eq!(
-            folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]),
-            Some("/x/publish/keys".into())
-        );
+        assert_eq!(folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]), Some("/x/publish/keys".into()));
         assert_eq!(
             folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "x")]),
             Some("/h/.config/publish/keys".into())
