@@ -2,9 +2,10 @@
 
 pub mod deb;
 pub mod pool;
+pub mod signing;
+pub mod store;
 pub mod names;
 pub mod stanza;
 pub mod version;
 pub mod digest;
 pub mod compression;
-pub mod signing;

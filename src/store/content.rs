@@ -1,0 +1,159 @@
+//! What is to be written: bytes in memory, or a local file that must still be what was read before.
+
+use std::{
+    fs::{File, Metadata},
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+
+use super::Error;
+use crate::digest::Digests;
+
+/// The content of an object that never changes, with its digests.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Bytes in memory.
+    Bytes(Bytes, Digests),
+    /// A local file that was read before.
+    File {
+        /// Where it is.
+        file: PathBuf,
+        /// What was read.
+        digests: Digests,
+        /// How it was then.
+        stamp: FileStamp,
+    },
+}
+
+impl Content {
+    /// The digests of the content.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        match self {
+            Self::Bytes(_, digests) | Self::File { digests, .. } => digests,
+        }
+    }
+}
+
+/// Tells whether a file is still the one that was read: identity, size, and the times that every write moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileStamp {
+    /// The stamp of an open file.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// A file opened for a second reading.
+struct Again<'a> {
+    path: &'a Path,
+    file: File,
+    stamp: FileStamp,
+}
+
+impl<'a> Again<'a> {
+    fn open(path: &'a Path, stamp: FileStamp) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        let again = Self { path, file, stamp };
+        again.unchanged()?;
+        Ok(again)
+    }
+
+    fn unchanged(&self) -> Result<(), Error> {
+        let now = self.file.metadata().map_err(|source| unreadable(self.path, source))?;
+        if FileStamp::of(&now) == self.stamp {
+            Ok(())
+        } else {
+            Err(Error::Changed { path: self.path.display().to_string() })
+        }
+    }
+
+    /// Up to `limit` bytes; fewer only at the end of the file, where the stamp is compared once more.
+    fn piece(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let left = usize::try_from(self.stamp.size).unwrap_or(limit);
+        let mut buffer = Vec::with_capacity(limit.min(left));
+        let mut piece = (&mut self.file).take(limit as u64);
+        piece.read_to_end(&mut buffer).map_err(|source| unreadable(self.path, source))?;
+        if buffer.len() < limit {
+            self.unchanged()?;
+        }
+        Ok(buffer.into())
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    Error::Source { path: path.display().to_string(), source }
+}
+
+/// Runs blocking work off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        // The runtime is never shut down under a running command, so only a panic is left.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Reads a small file whole.
+pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Error> {
+    let path = path.to_owned();
+    blocking(move || {
+        Again::open(&path, stamp)?.piece(usize::try_from(stamp.size).unwrap_or(usize::MAX).saturating_add(1))
+    })
+    .await
+}
+
+/// Reads a large file in pieces of one size.
+pub(super) fn parts(
+    path: &Path,
+    stamp: FileStamp,
+    size: usize,
+) -> impl Stream<Item = Result<Bytes, Error>> + Unpin {
+    enum State {
+        Start(PathBuf),
+        Reading(PathBuf, File),
+        End,
+    }
+    let next = move |state: State| async move {
+        let (path, file) = match state {
+            State::Start(path) => (path, None),
+            State::Reading(path, file) => (path, Some(file)),
+            State::End => return None,
+        };
+        let read = blocking(move || {
+            let mut again = match file {
+                None => Again::open(&path, stamp)?,
+                Some(file) => Again { path: &path, file, stamp },
+            };
+            let piece = again.piece(size)?;
+            let Again { file, .. } = again;
+            Ok((piece, path, file))
+        });
+        match read.await {
+            Ok((piece, _, _)) if piece.is_empty() => None,
+            Ok((piece, _, _)) if piece.len() < size => Some((Ok(piece), State::End)),
+            Ok((piece, path, file)) => Some((Ok(piece), State::Reading(path, file))),
+            Err(error) => Some((Err(error), State::End)),
+        }
+    };
+    Box::pin(stream::unfold(State::Start(path.to_owned()), next))
+}

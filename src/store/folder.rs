@@ -1,0 +1,385 @@
+//! A folder as an object store that can do what a bucket can: create only, compare and swap, and stay whole.
+//!
+//! Every object is written under a hidden name beside its place and then given its name in one step, so a reader never
+//! sees half a file and a killed writer leaves nothing but a hidden file. Compare-and-swap is made of an operating
+//! system lock, which a killed process cannot leave behind, around comparison and rename.
+//!
+//! Durability is asked for in one go ([`Folder::settle`]) instead of after each file: nothing counts before the pointer
+//! is swapped, and [`super::Store::swap`] settles everything that the pointer leads to before it.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use futures::{FutureExt, StreamExt, future::ready, stream::BoxStream};
+use object_store::{
+    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    local::LocalFileSystem, path::Path as ObjectPath,
+};
+use tempfile::NamedTempFile;
+
+use super::content::blocking;
+
+/// What hidden files begin with while they are written.
+const UNFINISHED: &str = ".publish-";
+/// The file at the folder's root whose lock guards compare-and-swap.
+const LOCK: &str = ".publish-lock";
+/// From so many files on, one flush of the file system is cheaper than one flush each.
+const FEW: usize = 64;
+
+/// Asks [`Folder`] to give a file that was sent in parts its name only if the name is free.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CreateOnly;
+
+/// A folder as an [`ObjectStore`].
+#[derive(Clone)]
+pub struct Folder(Arc<Inner>);
+
+struct Inner {
+    root: PathBuf,
+    /// Reads and lists; made when the folder is there.
+    reader: OnceLock<LocalFileSystem>,
+    /// What was written since the last [`Folder::settle`].
+    unsettled: Mutex<Vec<PathBuf>>,
+}
+
+impl Folder {
+    /// The folder at a path, which need not be there before the first write.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        let inner = Inner { root: root.to_owned(), reader: OnceLock::new(), unsettled: Mutex::default() };
+        Self(Arc::new(inner))
+    }
+
+    /// Makes everything written so far survive a power cut.
+    pub(super) async fn settle(&self) -> io::Result<()> {
+        let files = std::mem::take(&mut *self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
+        if files.is_empty() {
+            return Ok(());
+        }
+        let root = self.0.root.clone();
+        blocking(move || flush(&root, &files)).await
+    }
+
+    /// Bytes that are free, and the size of a block; `None` where the system does not say.
+    pub(super) async fn free(&self) -> Option<(u64, u64)> {
+        let root = self.0.root.clone();
+        blocking(move || {
+            // The folder itself may not be there yet: ask its nearest ancestor.
+            let there = root.ancestors().find(|path| path.exists())?;
+            let stat = rustix::fs::statvfs(there).ok()?;
+            Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_frsize.max(1)))
+        })
+        .await
+    }
+
+    fn reader(&self) -> Result<Option<&LocalFileSystem>> {
+        if let Some(reader) = self.0.reader.get() {
+            return Ok(Some(reader));
+        }
+        match self.0.root.try_exists() {
+            Ok(true) => {
+                let reader = LocalFileSystem::new_with_prefix(&self.0.root)?;
+                Ok(Some(self.0.reader.get_or_init(|| reader)))
+            }
+            Ok(false) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn path(&self, location: &ObjectPath) -> PathBuf {
+        self.0.root.join(location.as_ref())
+    }
+
+    /// Notes what [`Folder::settle`] will have to flush.
+    fn written(&self, path: PathBuf) {
+        self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    }
+
+    fn put(&self, path: &Path, payload: &PutPayload, mode: PutMode) -> Result<()> {
+        let mut file = unfinished(path)?;
+        payload.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)?;
+        match mode {
+            PutMode::Overwrite => finish(file, path, false)?,
+            PutMode::Create => finish(file, path, true)?,
+            PutMode::Update(expected) => {
+                // Flushed before the lock is taken: readers may see the file as soon as it has its name.
+                file.as_file().sync_all().map_err(failed)?;
+                let _lock = self.lock()?;
+                let current = fs::metadata(path).map_err(failed)?;
+                if Some(e_tag(&current)) != expected.e_tag {
+                    let (path, source) = (path.display().to_string(), "changed".into());
+                    return Err(object_store::Error::Precondition { path, source });
+                }
+                // apt asks `If-Modified-Since` to the second, so no two revisions may share one; and a revision is
+                // known by this time too, even where the system gives the same inode and size again.
+                let next = u64::try_from(current.mtime()).unwrap_or_default() + 1;
+                let new = file.as_file().metadata().map_err(failed)?;
+                if u64::try_from(new.mtime()).unwrap_or_default() < next {
+                    file.as_file().set_modified(UNIX_EPOCH + Duration::from_secs(next)).map_err(failed)?;
+                }
+                finish(file, path, false)?;
+            }
+        }
+        self.written(path.to_owned());
+        Ok(())
+    }
+
+    /// Waits for the lock of the folder; a process that ends, however it ends, gives it back.
+    fn lock(&self) -> Result<File> {
+        let path = self.0.root.join(LOCK);
+        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+}
+
+/// Opens a hidden file beside the place of `path`, in a folder that is made where it lacks.
+fn unfinished(path: &Path) -> Result<NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let make = || {
+        // Readable to the web server, as far as the umask allows.
+        let mode = fs::Permissions::from_mode(0o666);
+        tempfile::Builder::new().prefix(UNFINISHED).suffix(".tmp").permissions(mode).tempfile_in(folder)
+    };
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder).map_err(failed)?;
+            make().map_err(failed)
+        }
+        file => file.map_err(failed),
+    }
+}
+
+/// Gives a finished file its name in one step.
+fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
+    let named = if create_only { file.persist_noclobber(path) } else { file.persist(path) };
+    match named {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(object_store::Error::AlreadyExists {
+                path: path.display().to_string(),
+                source: error.error.into(),
+            })
+        }
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+/// Flushes files and every folder between them and the root: each by itself, or where they are many, each file system
+/// once (`syncfs` waits for the data and reports errors since Linux 5.8).
+fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
+    let mut folders: BTreeSet<&Path> = BTreeSet::new();
+    for file in files {
+        folders.extend(file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)));
+    }
+    if files.len() <= FEW {
+        for path in files.iter().map(PathBuf::as_path).chain(folders.into_iter().rev()) {
+            File::open(path)?.sync_all()?;
+        }
+        return Ok(());
+    }
+    let mut flushed = BTreeSet::new();
+    for folder in folders {
+        // A part of the archive may be a link to another disk.
+        let folder = File::open(folder)?;
+        if flushed.insert(folder.metadata()?.dev()) {
+            rustix::fs::syncfs(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// How object stores tell revisions of a local file apart; the same text as [`LocalFileSystem`] gives.
+fn e_tag(metadata: &fs::Metadata) -> String {
+    let modified =
+        metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), modified.as_micros(), metadata.len())
+}
+
+fn failed(error: io::Error) -> object_store::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            object_store::Error::NotFound { path: String::new(), source: error.into() }
+        }
+        _ => object_store::Error::Generic { store: "folder", source: error.into() },
+    }
+}
+
+fn absent(location: &ObjectPath) -> object_store::Error {
+    object_store::Error::NotFound { path: location.to_string(), source: "no such folder".into() }
+}
+
+/// A file that is being written in parts.
+struct Parts {
+    folder: Folder,
+    path: PathBuf,
+    file: Option<Arc<NamedTempFile>>,
+    offset: u64,
+    create_only: bool,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parts({})", self.path.display())
+    }
+}
+
+#[async_trait::async_trait]
+impl MultipartUpload for Parts {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let Some(file) = self.file.clone() else {
+            return ready(Err(failed(io::Error::other("the upload has ended")))).boxed();
+        };
+        let offset = self.offset;
+        self.offset += data.content_length() as u64;
+        blocking(move || {
+            let mut at = offset;
+            for piece in &data {
+                file.as_file().write_all_at(piece, at).map_err(failed)?;
+                at += piece.len() as u64;
+            }
+            Ok(())
+        })
+        .boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let file = self.file.take().and_then(Arc::into_inner);
+        let file = file.ok_or_else(|| failed(io::Error::other("parts are still being written")))?;
+        let (folder, path, create_only) = (self.folder.clone(), self.path.clone(), self.create_only);
+        blocking(move || {
+            finish(file, &path, create_only)?;
+            folder.written(path);
+            Ok(nothing_known())
+        })
+        .await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.file = None;
+        Ok(())
+    }
+}
+
+/// Nobody here asks for the revision that a write made.
+fn nothing_known() -> PutResult {
+    PutResult { e_tag: None, version: None, extensions: object_store::Extensions::default() }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "folder {}", self.0.root.display())
+    }
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Folder {
+    async fn put_opts(
+        &self,
+        location: &ObjectPath,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        // A folder keeps no attributes: a web server gives the headers.
+        let (folder, path) = (self.clone(), self.path(location));
+        blocking(move || folder.put(&path, &payload, options.mode)).await?;
+        Ok(nothing_known())
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &ObjectPath,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let path = self.path(location);
+        let create_only = options.extensions.get::<CreateOnly>().is_some();
+        let file = blocking({
+            let path = path.clone();
+            move || unfinished(&path)
+        })
+        .await?;
+        Ok(Box::new(Parts { folder: self.clone(), path, file: Some(Arc::new(file)), offset: 0, create_only }))
+    }
+
+    async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {
+        match self.reader()? {
+            Some(reader) => reader.get_opts(location, options).await,
+            None => Err(absent(location)),
+        }
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<ObjectPath>>,
+    ) -> BoxStream<'static, Result<ObjectPath>> {
+        let folder = self.clone();
+        let delete = move |location: Result<ObjectPath>| {
+            let folder = folder.clone();
+            async move {
+                let location = location?;
+                match folder.reader()? {
+                    Some(reader) => reader.delete(&location).await.map(|()| location),
+                    None => Err(absent(&location)),
+                }
+            }
+        };
+        locations.then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let all = match self.reader() {
+            Ok(Some(reader)) => reader.list(prefix),
+            Ok(None) => futures::stream::empty().boxed(),
+            Err(error) => futures::stream::once(ready(Err(error))).boxed(),
+        };
+        let finished = |object: &Result<ObjectMeta>| match object {
+            Ok(object) => !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED)),
+            Err(_) => true,
+        };
+        all.filter(move |object| ready(finished(object))).boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
+        let Some(reader) = self.reader()? else {
+            return Ok(ListResult {
+                common_prefixes: Vec::new(),
+                objects: Vec::new(),
+                extensions: object_store::Extensions::default(),
+            });
+        };
+        let mut found = reader.list_with_delimiter(prefix).await?;
+        found
+            .objects
+            .retain(|object| !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED)));
+        Ok(found)
+    }
+
+    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> Result<()> {
+        let (folder, from, to) = (self.clone(), self.path(from), self.path(to));
+        blocking(move || {
+            let mut source = File::open(&from).map_err(failed)?;
+            let mut file = unfinished(&to)?;
+            // The kernel copies, and shares the blocks where the file system can.
+            io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
+            finish(file, &to, options.mode == CopyMode::Create)?;
+            folder.written(to);
+            Ok(())
+        })
+        .await
+    }
+}
