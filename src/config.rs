@@ -1,0 +1,496 @@
+//! `conf/distributions`: what each suite is to be.
+//!
+//! The file and its format are reprepro's, read as they stand: stanzas, field names in any case, `#` comments,
+//! `!include: file`, or a folder of `*.conf`. What `publish` adds has a field of its own (`TrustedKeys`). A field that is
+//! unknown, or known and not done here, is a warning that names it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    compression::Compression,
+    names::{self, Architecture, Component, Suite},
+    stanza::{self, Stanza, Stanzas},
+};
+
+/// Files within files end here.
+const DEEPEST: usize = 10;
+
+/// The configuration of an archive.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The suites, in the order of the file.
+    pub suites: Vec<SuiteConfig>,
+    /// What a user should know, such as a field that nobody knows.
+    pub warnings: Vec<String>,
+    /// The folder that relative names in it start from.
+    pub folder: PathBuf,
+}
+
+/// What a suite is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuiteConfig {
+    /// The folder below `dists/`, and `Codename` in `Release`.
+    pub codename: Suite,
+    /// `Suite` in `Release`; another name for the same.
+    pub suite: Option<String>,
+    /// The components; the first is the default.
+    pub components: Vec<Component>,
+    /// The architectures, without `source`; empty where they are to be those of the packages.
+    pub architectures: Vec<Architecture>,
+    /// Fields that are copied to `Release` as they are.
+    pub copied: Vec<(&'static str, String)>,
+    /// The keys that sign, as written.
+    pub sign_with: Vec<String>,
+    /// Files with keys whose signatures are believed beside those of `sign_with`.
+    pub trusted_keys: Vec<PathBuf>,
+    /// For how many days a `Release` is valid.
+    pub valid_for: Option<u32>,
+    /// In which forms `Packages` is written.
+    pub compressions: Vec<Compression>,
+    /// Nothing may be changed.
+    pub read_only: bool,
+    /// How many versions of a package stay when one is added.
+    pub limit: Option<usize>,
+    /// Further names of the suite.
+    pub also_accept_for: Vec<String>,
+}
+
+/// Says what is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A text that is no stanza.
+    #[error("`{}` line {line}: {kind}", path.display())]
+    Stanza {
+        /// The file.
+        path: PathBuf,
+        /// The line in it.
+        line: usize,
+        /// What is wrong.
+        kind: stanza::ErrorKind,
+    },
+    /// A field with a value that it cannot have, or a field that lacks.
+    #[error("`{}`, the stanza at line {line}: {why}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the stanza begins.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// Fields that are copied to `Release`.
+pub(crate) const COPIED: [&str; 7] =
+    ["Origin", "Label", "Description", "Version", "NotAutomatic", "ButAutomaticUpgrades", "Signed-By"];
+
+/// Fields of reprepro that have no effect here, and what a user should know of it.
+const NOT_DONE: [(&str, &str); 21] = [
+    ("Contents", "`Contents` indices are not written yet"),
+    ("ContentsArchitectures", "`Contents` indices are not written yet"),
+    ("ContentsComponents", "`Contents` indices are not written yet"),
+    ("ContentsUComponents", "`Contents` indices are not written yet"),
+    ("UDebIndices", ""),
+    ("DscIndices", ""),
+    ("DDebIndices", ""),
+    ("UDebComponents", "udebs are not published yet"),
+    ("DDebComponents", "ddebs are not published yet"),
+    ("Tracking", "sources are not tracked; published files stay until `prune`"),
+    ("Update", "mirroring is not done here"),
+    ("Pull", "pulling is not done here"),
+    ("Log", "log scripts are not run"),
+    ("Uploaders", "uploads are not checked against a list of uploaders"),
+    ("DebOverride", "overrides are not applied"),
+    ("UDebOverride", "overrides are not applied"),
+    ("DscOverride", "overrides are not applied"),
+    ("FakeComponentPrefix", "the prefix is not applied"),
+    ("Archive", "surplus versions are not moved to another suite"),
+    ("ByHandHooks", "hooks are not run"),
+    ("ExportOptions", "every change is published at once"),
+];
+
+impl Config {
+    /// Reads a file, or all `*.conf` files of a folder.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let mut text = Lines::default();
+        let folder = if path.is_dir() {
+            let failed = |source| Error::Read { path: path.to_owned(), source };
+            let mut files = Vec::new();
+            for entry in fs::read_dir(path).map_err(failed)? {
+                let file = entry.map_err(failed)?.path();
+                if file.extension().is_some_and(|extension| extension == "conf") {
+                    files.push(file);
+                }
+            }
+            files.sort_unstable();
+            for file in files {
+                text.read(&file, path, 0)?;
+                text.end_stanza(&file);
+            }
+            path
+        } else {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            text.read(path, folder, 0)?;
+            folder
+        };
+        Self::parse(&text, folder)
+    }
+
+    fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
+        let mut config = Self { folder: folder.to_owned(), ..Self::default() };
+        let mut stanzas = Stanzas::with_comments(&text.bytes);
+        while let Some(stanza) = stanzas.next() {
+            let stanza = stanza.map_err(|error| {
+                let (path, line) = text.origin(error.line);
+                Error::Stanza { path, line, kind: error.kind }
+            })?;
+            let (path, line) = text.origin(stanzas.block_line());
+            let place = format!("`{}`, the stanza at line {line}", path.display());
+            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
+            let suite = SuiteConfig::parse(&stanza, folder, |warning| {
+                config.warnings.push(format!("{place}: {warning}"));
+            })
+            .map_err(wrong)?;
+            if config.suites.iter().any(|other| other.codename == suite.codename) {
+                return Err(wrong(format!(
+                    "codename `{}` stands in an earlier stanza already",
+                    suite.codename
+                )));
+            }
+            config.suites.push(suite);
+        }
+        Ok(config)
+    }
+
+    /// The suite that a user means by a name: its codename first, then `Suite`, then `AlsoAcceptFor`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&SuiteConfig> {
+        let by = |fits: &dyn Fn(&SuiteConfig) -> bool| self.suites.iter().find(|suite| fits(suite));
+        by(&|suite| suite.codename.as_str() == name)
+            .or_else(|| by(&|suite| suite.suite.as_deref() == Some(name)))
+            .or_else(|| by(&|suite| suite.also_accept_for.iter().any(|other| other == name)))
+    }
+}
+
+impl SuiteConfig {
+    /// What a suite is without a configuration; what is published already decides the rest.
+    #[must_use]
+    pub fn unconfigured(codename: Suite) -> Self {
+        Self {
+            codename,
+            suite: None,
+            components: Vec::new(),
+            architectures: Vec::new(),
+            copied: Vec::new(),
+            sign_with: Vec::new(),
+            trusted_keys: Vec::new(),
+            valid_for: None,
+            compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
+            read_only: false,
+            limit: None,
+            also_accept_for: Vec::new(),
+        }
+    }
+
+    fn parse(stanza: &Stanza<'_>, folder: &Path, mut warn: impl FnMut(String)) -> Result<Self, String> {
+        let text = |name: &str| -> Result<Option<String>, String> {
+            let Some(value) = stanza.get(name) else { return Ok(None) };
+            let value = std::str::from_utf8(value).map_err(|_| format!("field `{name}` is not UTF-8"))?;
+            // Comment lines inside a folded field are no part of it.
+            let lines: Vec<&str> = value.split('\n').filter(|line| !line.starts_with('#')).collect();
+            Ok(Some(lines.join("\n")))
+        };
+        let needed = |name: &str| -> Result<String, String> {
+            text(name)?
+                .filter(|value| !value.trim().is_empty())
+                .ok_or_else(|| format!("field `{name}` is missing"))
+        };
+        let because = |error: names::Error| error.to_string();
+
+        let codename = Suite::parse(needed("Codename")?.trim()).map_err(because)?;
+        let mut suite = Self::unconfigured(codename);
+        for word in needed("Components")?.split_whitespace() {
+            suite.components.push(Component::parse(word).map_err(because)?);
+        }
+        let architectures = text("Architectures")?;
+        for word in
+            architectures.iter().flat_map(|words| words.split_whitespace()).filter(|word| *word != "source")
+        {
+            let architecture = Architecture::parse(word).map_err(because)?;
+            if architecture.is_all() {
+                return Err(
+                    "`all` cannot stand in `Architectures`: such packages go into each architecture".into()
+                );
+            }
+            suite.architectures.push(architecture);
+        }
+        if architectures.is_some() && suite.architectures.is_empty() {
+            return Err("field `Architectures` names none whose packages could be published".into());
+        }
+        suite.suite = text("Suite")?;
+        for name in COPIED {
+            if let Some(value) = text(name)? {
+                suite.copied.push((name, value));
+            }
+        }
+        if let Some(value) = text("SignWith")? {
+            // `! script` is one key; otherwise each word is one.
+            let value = value.trim();
+            if value.starts_with('!') {
+                suite.sign_with.push(value.to_owned());
+            } else {
+                suite.sign_with.extend(value.split_whitespace().map(ToOwned::to_owned));
+            }
+        }
+        if let Some(value) = text("TrustedKeys")? {
+            suite.trusted_keys.extend(value.split_whitespace().map(|word| folder.join(word)));
+        }
+        suite.valid_for = text("ValidFor")?.map(|value| days(&value)).transpose()?;
+        if let Some(value) = text("DebIndices")? {
+            suite.compressions = compressions(&value, &mut warn)?;
+        }
+        suite.read_only = match text("ReadOnly")?.as_deref().map(str::trim) {
+            None | Some("no" | "No" | "0" | "false") => false,
+            Some("" | "yes" | "Yes" | "1" | "true") => true,
+            Some(other) => return Err(format!("field `ReadOnly` is `{other}`; expected `yes` or `no`")),
+        };
+        if let Some(value) = text("Limit")? {
+            let count: i64 =
+                value.trim().parse().map_err(|_| format!("field `Limit` is `{value}`; expected a number"))?;
+            suite.limit = usize::try_from(count).ok().filter(|&count| count > 0);
+        }
+        if let Some(value) = text("AlsoAcceptFor")? {
+            suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
+        }
+        for field in stanza.fields() {
+            let is = |name: &str| name.eq_ignore_ascii_case(field.name);
+            let used = ["Codename", "Components", "Architectures", "Suite", "SignWith", "TrustedKeys"];
+            let used = used
+                .into_iter()
+                .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "AlsoAcceptFor"])
+                .chain(COPIED);
+            if used.into_iter().any(is) {
+                continue;
+            }
+            match NOT_DONE.iter().find(|(name, _)| is(name)) {
+                Some((_, "")) => {}
+                Some((name, meaning)) => warn(format!("field `{name}` has no effect: {meaning}")),
+                None => warn(format!("field `{}` is unknown and has no effect", field.name)),
+            }
+        }
+        Ok(suite)
+    }
+}
+
+/// A span as reprepro has it: `7`, `7d`, `1m 3d`, `1y`, in days.
+fn days(text: &str) -> Result<u32, String> {
+    let wrong =
+        || format!("field `ValidFor` is `{}`; expected a span such as `7d`, `1m` or `1y`", text.trim());
+    let mut sum: u32 = 0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let count: u32 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = rest[digits..].trim_start();
+        let (unit, after) = match rest.bytes().next() {
+            None => (1, rest),
+            Some(b'd') => (1, &rest[1..]),
+            Some(b'm') => (31, &rest[1..]),
+            Some(b'y') => (365, &rest[1..]),
+            Some(_) => return Err(wrong()),
+        };
+        sum = count.checked_mul(unit).and_then(|days| sum.checked_add(days)).ok_or_else(wrong)?;
+        rest = after.trim_start();
+    }
+    if sum == 0 || sum > 36_500 { Err(wrong()) } else { Ok(sum) }
+}
+
+/// `Packages [Release] . .gz .xz [hook…]`.
+fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compression>, String> {
+    let mut words = text.split_whitespace().peekable();
+    match words.next() {
+        Some("Packages") => {}
+        other => {
+            return Err(format!(
+                "field `DebIndices` must begin with `Packages`, not `{}`",
+                other.unwrap_or("")
+            ));
+        }
+    }
+    // The name of the file that reprepro writes beside each index; here none is written.
+    words.next_if(|word| !word.starts_with('.'));
+    let mut found = Vec::new();
+    for word in words {
+        match word {
+            "." => found.push(Compression::Plain),
+            ".gz" => found.push(Compression::Gzip),
+            ".xz" => found.push(Compression::Xz),
+            _ if word.starts_with('.') => {
+                warn(format!("`{word}` in field `DebIndices` is not written; `.`, `.gz` and `.xz` are"));
+            }
+            _ => warn(format!("the hook `{word}` in field `DebIndices` is not run")),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    if found.is_empty() {
+        return Err(
+            "field `DebIndices` names no form in which the index is written; expected `.`, `.gz` or `.xz`"
+                .into(),
+        );
+    }
+    Ok(found)
+}
+
+/// The text of a configuration with its included files, each line with where it came from.
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    origins: Vec<(PathBuf, usize)>,
+}
+
+impl Lines {
+    fn read(&mut self, path: &Path, folder: &Path, depth: usize) -> Result<(), Error> {
+        let text = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if let Some(name) = line.strip_prefix(b"!include:") {
+                let wrong =
+                    |why: &str| Error::Field { path: path.to_owned(), line: count + 1, why: why.to_owned() };
+                let name =
+                    std::str::from_utf8(name).map_err(|_| wrong("the name of the file is not UTF-8"))?;
+                if depth == DEEPEST {
+                    return Err(wrong("files are included too deep; does one include itself?"));
+                }
+                self.read(&folder.join(name.trim()), folder, depth + 1)?;
+            } else {
+                self.put(line, path, count + 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, line: &[u8], path: &Path, number: usize) {
+        // Written by people, perhaps on another system.
+        self.bytes.extend_from_slice(line.trim_ascii_end());
+        self.bytes.push(b'\n');
+        self.origins.push((path.to_owned(), number));
+    }
+
+    fn end_stanza(&mut self, path: &Path) {
+        self.put(b"", path, 0);
+    }
+
+    /// The file and line that line `number` of the whole came from.
+    fn origin(&self, number: usize) -> (PathBuf, usize) {
+        let last = self.origins.len().saturating_sub(1);
+        self.origins.get(number.saturating_sub(1).min(last)).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `files`, the first of which is the configuration.
+    fn read(files: &[(&str, &str)]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let shown = |error: Error| error.to_string().replace(&folder.path().display().to_string(), "CONF");
+        Config::read(&folder.path().join(files[0].0)).map_err(shown)
+    }
+
+    const LEAST: &str = "Codename: bookworm\nComponents: main contrib\nArchitectures: amd64 source arm64\n";
+
+    #[test]
+    fn reads_what_reprepro_reads() {
+        let text = "# head\n\ncodename: bookworm\nSUITE: stable\nComponents: main\n# inside\n contrib\nArchitectures: amd64 source\n\
+            SignWith: ABCD! 1234\nDebIndices: Packages Release . .gz .bz2 hook.sh\nValidFor: 1m 3d\nLimit: -1\nOrigin: Me\n\
+            Uploaders: file\nBogus: 1\n\nCodename: trixie\nComponents: main\nArchitectures: amd64\nSignWith: ! sign.sh\n\
+            Limit: 2\nReadOnly: yes\nAlsoAcceptFor: unstable experimental\n";
+        let config = read(&[("distributions", text)]).unwrap();
+        let [first, second] = &config.suites[..] else { panic!() };
+        assert_eq!(first.components.len(), 2);
+        assert_eq!(first.architectures, [Architecture::parse("amd64").unwrap()]);
+        assert_eq!(first.sign_with, ["ABCD!", "1234"]);
+        assert_eq!(first.compressions, [Compression::Plain, Compression::Gzip]);
+        assert_eq!((first.valid_for, first.limit, first.read_only), (Some(34), None, false));
+        assert_eq!(first.copied, [("Origin", "Me".to_owned())]);
+        assert_eq!(second.sign_with, ["! sign.sh"]);
+        assert_eq!((second.limit, second.read_only), (Some(2), true));
+        assert_eq!(config.find("stable"), Some(first));
+        assert_eq!(config.find("experimental"), Some(second));
+        assert_eq!(config.find("sid"), None);
+        let warnings = config.warnings.join("\n");
+        for part in [".bz2", "hook.sh", "`Uploaders` has no effect", "`Bogus` is unknown"] {
+            assert!(warnings.contains(part), "{part}: {warnings}");
+        }
+        assert_eq!(config.warnings.len(), 4);
+    }
+
+    #[test]
+    fn includes_files_and_reads_folders() {
+        let all = [
+            ("distributions", "Codename: one\n!include: rest\n"),
+            ("rest", "Components: main\nArchitectures: amd64\n"),
+        ];
+        assert_eq!(read(&all).unwrap().suites.len(), 1);
+
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("b.conf"), LEAST).unwrap();
+        fs::write(folder.path().join("a.conf"), LEAST.replace("bookworm", "sid").trim_end()).unwrap();
+        fs::write(folder.path().join("c.txt"), "junk").unwrap();
+        let names: Vec<_> = Config::read(folder.path())
+            .unwrap()
+            .suites
+            .into_iter()
+            .map(|suite| suite.codename.to_string())
+            .collect();
+        assert_eq!(names, ["sid", "bookworm"]);
+    }
+
+    #[test]
+    fn without_architectures_they_are_those_of_the_packages() {
+        let config = read(&[("distributions", "Codename: x\nComponents: main\n")]).unwrap();
+        assert!(config.suites[0].architectures.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_line() {
+        let fails = |text: &str| read(&[("distributions", text)]).unwrap_err();
+        assert_eq!(
+            fails("Codename: x\nfoo\n"),
+            "`CONF/distributions` line 2: expected `Field: value`, found `foo`"
+        );
+        assert_eq!(
+            fails("Codename: x\n"),
+            "`CONF/distributions`, the stanza at line 1: field `Components` is missing"
+        );
+        assert!(
+            fails(&format!("{LEAST}\n{LEAST}"))
+                .contains("the stanza at line 5: codename `bookworm` stands in")
+        );
+        assert!(fails(&LEAST.replace("source", "all")).contains("`all` cannot stand in `Architectures`"));
+        assert!(fails(&LEAST.replace("amd64 source arm64", "source")).contains("names none"));
+        assert!(fails(&LEAST.replace("bookworm", "../x")).contains("suite `../x` is not allowed"));
+        assert!(fails(&format!("{LEAST}ValidFor: soon\n")).contains("field `ValidFor` is `soon`"));
+        assert!(fails(&format!("{LEAST}DebIndices: Foo .gz\n")).contains("must begin with `Packages`"));
+        let including = [("distributions", "\n!include: rest\n"), ("rest", "\nfoo\n")];
+        assert_eq!(read(&including).unwrap_err(), "`CONF/rest` line 2: expected `Field: value`, found `foo`");
+        assert!(read(&[("a", "!include: a\n")]).unwrap_err().contains("too deep"));
+        assert!(read(&[("a", "!include: b\n")]).unwrap_err().contains("cannot read `CONF/b`"));
+    }
+}

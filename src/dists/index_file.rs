@@ -1,0 +1,53 @@
+//! One file of an index as it is published: bytes, digests and both its paths, never apart.
+
+use bytes::Bytes;
+
+use crate::digest::{Digests, Sha256Digest};
+
+/// An index in one compression, such as `main/binary-amd64/Packages.xz`.
+#[derive(Debug, Clone)]
+pub struct IndexFile {
+    path: String,
+    bytes: Bytes,
+    digests: Digests,
+}
+
+impl IndexFile {
+    /// Hashes the bytes that will stand at `path` below the suite's folder.
+    #[must_use]
+    pub fn new(path: String, bytes: Bytes) -> Self {
+        let digests = Digests::of(&bytes);
+        Self { path, bytes, digests }
+    }
+
+    /// The path below the suite's folder, for clients that know no by-hash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path that fixes the content.
+    #[must_use]
+    pub fn by_hash_path(&self) -> String {
+        by_hash_path(&self.path, &self.digests.sha256)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Their digests.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+}
+
+/// Where apt looks for the file at `path` by its digest: in `by-hash/SHA256/` beside it.
+#[must_use]
+pub fn by_hash_path(path: &str, sha256: &Sha256Digest) -> String {
+    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    format!("{folder}by-hash/SHA256/{sha256}")
+}
