@@ -1,3 +1,5 @@
 //! The command `publish`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    publish::cli::main()
+}

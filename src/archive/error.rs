@@ -1,0 +1,311 @@
+//! What can go wrong with a verb, and what the user can do about it.
+
+use crate::{
+    deb,
+    digest::Digests,
+    dists::{packages, release},
+    names::{Architecture, Component, Suite},
+    signing, store,
+};
+
+/// An error of a verb; the archive is as it was, but for files that nothing refers to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed or refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Nothing could be signed.
+    #[error("cannot sign suite `{suite}`")]
+    Signing {
+        /// The suite.
+        suite: Suite,
+        /// Why.
+        source: signing::Error,
+    },
+    /// The pointer of a suite does not parse.
+    #[error("cannot read `{path}`")]
+    Pointer {
+        /// The file.
+        path: String,
+        /// Why.
+        source: release::Error,
+    },
+    /// The pointer of a suite has no signature that is believed.
+    #[error("the signature of `{path}` is not trusted")]
+    Untrusted {
+        /// The file.
+        path: String,
+        /// Why.
+        source: signing::Distrust,
+    },
+    /// A suite has no signature although there is a key for it.
+    #[error("`{path}` is not signed, although a key is configured")]
+    NotSigned {
+        /// The file.
+        path: String,
+    },
+    /// A suite is signed, and nobody here has a key.
+    #[error("suite `{suite}` is signed, and no key is configured to sign it with")]
+    NoKey {
+        /// The suite.
+        suite: Suite,
+    },
+    /// A suite is signed, and it is not known whose signature to believe.
+    #[error("suite `{suite}` is signed, and no public key is known to check it with")]
+    NoPublicKey {
+        /// The suite.
+        suite: Suite,
+    },
+    /// A file differs from what the pointer says of it.
+    #[error("`{path}` is not the file that the suite lists: listed are {} bytes with SHA256 {}, found {} bytes with SHA256 {}",
+        listed.size, listed.sha256, found.size, found.sha256)]
+    Mismatch {
+        /// The file.
+        path: String,
+        /// What the pointer says.
+        listed: Box<release::Listed>,
+        /// What is there.
+        found: Box<Digests>,
+    },
+    /// A listed index is not there in any form.
+    #[error("`{path}` is listed by the suite and is not there, in any compression")]
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// An index cannot be unpacked.
+    #[error("cannot unpack `{path}`")]
+    Unpack {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An index does not parse.
+    #[error("cannot read `{path}`")]
+    Index {
+        /// The file.
+        path: String,
+        /// Why.
+        source: packages::Error,
+    },
+    /// The configuration forbids changes.
+    #[error("suite `{suite}` is not to be changed: `ReadOnly: yes`")]
+    ReadOnly {
+        /// The suite.
+        suite: Suite,
+    },
+    /// A suite has no such component.
+    #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
+    UnknownComponent {
+        /// What was asked for.
+        component: Component,
+        /// The suite.
+        suite: Suite,
+        /// What it has.
+        known: Vec<Component>,
+    },
+    /// The edit cannot be made; every reason, not only the first.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<Refusal>),
+    /// Files that were given cannot be found.
+    #[error("cannot read `{path}`")]
+    Input {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder that was given holds no .deb.
+    #[error("there is no `.deb` in folder `{path}`")]
+    NoDebs {
+        /// The folder.
+        path: String,
+    },
+    /// Others published again and again in between.
+    #[error("suite `{suite}` was changed by others {times} times while this change was being made")]
+    RaceLost {
+        /// The suite.
+        suite: Suite,
+        /// How often it was tried.
+        times: u32,
+    },
+}
+
+fn refusals(all: &[Refusal]) -> String {
+    match all {
+        [only] => only.to_string(),
+        _ => format!("{} packages cannot be taken; nothing was published", all.len()),
+    }
+}
+
+impl Error {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Store(error) => return error.hint(),
+            Self::Signing { source, .. } => return source.hint(),
+            Self::Pointer { .. } => {
+                "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
+            }
+            Self::Untrusted { .. } | Self::NotSigned { .. } => {
+                "somebody without the key may have changed the archive: compare it with a copy you trust; if it is as it should be, adopt it once with `--trust-existing`"
+            }
+            Self::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",
+            Self::NoPublicKey { .. } => {
+                "name a file with the public key in `TrustedKeys:` in conf/distributions, or adopt the suite as it is with `--trust-existing`"
+            }
+            Self::Mismatch { .. } | Self::Missing { .. } | Self::Unpack { .. } | Self::Index { .. } => {
+                "the archive is damaged or was changed by other means; `publish check` tells all that is wrong with it"
+            }
+            Self::Refused(all) => match &all[..] {
+                [only] => return only.hint(),
+                _ => return None,
+            },
+            Self::ReadOnly { .. } => "take `ReadOnly:` out of its stanza in conf/distributions to change it",
+            Self::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
+            Self::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                "run `publish` as a user who may read it"
+            }
+            Self::Input { .. } => return None,
+            Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
+            Self::RaceLost { .. } => "run the same command again",
+        };
+        Some(text.into())
+    }
+}
+
+/// One package that cannot be taken, or one name that cannot be removed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{subject}`{}", suite.as_ref().map(|suite| format!(" {preposition} suite `{suite}`")).unwrap_or_default())]
+pub struct Refusal {
+    /// `add` or `remove`.
+    pub action: &'static str,
+    /// `to` or `from`.
+    pub preposition: &'static str,
+    /// The file or the name.
+    pub subject: String,
+    /// The suite, where the reason has to do with it.
+    pub suite: Option<Suite>,
+    /// Why.
+    pub source: Reason,
+}
+
+impl Refusal {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}
+
+/// Why a package cannot be taken or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// The file cannot be read.
+    #[error("cannot read the file")]
+    Unreadable(#[source] std::io::Error),
+    /// The file is no proper .deb.
+    #[error(transparent)]
+    Deb(#[from] deb::Error),
+    /// The same package is published with other bytes.
+    #[error("{package} is published with other contents: {published}, the new file has {new}")]
+    OtherContents {
+        /// Name, version and architecture.
+        package: String,
+        /// What is published.
+        published: String,
+        /// What was given.
+        new: String,
+    },
+    /// The same package was given twice with other bytes.
+    #[error("{package} is also in `{other}`, with other contents: {there} there, {new} here")]
+    GivenTwice {
+        /// Name, version and architecture.
+        package: String,
+        /// The other file.
+        other: String,
+        /// What that has.
+        there: String,
+        /// What this has.
+        new: String,
+    },
+    /// Another package would have the same file name.
+    #[error(
+        "{package} and {other} would share the file `{path}`: the epoch of a version is no part of a file name"
+    )]
+    SameFile {
+        /// Name, version and architecture.
+        package: String,
+        /// The other's.
+        other: String,
+        /// The path in the pool.
+        path: String,
+    },
+    /// The file's place in the pool holds other bytes.
+    #[error(transparent)]
+    Pool(store::Error),
+    /// The same package stands in another component.
+    #[error("{package} is published in component `{component}` already")]
+    OtherComponent {
+        /// Name, version and architecture.
+        package: String,
+        /// Where it is.
+        component: Component,
+    },
+    /// The suite is not for that architecture.
+    #[error("architecture `{architecture}` is not one of the suite's: {}", list(known))]
+    Architecture {
+        /// The package's.
+        architecture: Architecture,
+        /// The suite's.
+        known: Vec<Architecture>,
+    },
+    /// `Limit` would take it out at once.
+    #[error("`Limit: {limit}` keeps newer versions only; the newest is {newest}")]
+    BelowLimit {
+        /// The number of versions kept.
+        limit: usize,
+        /// The newest version.
+        newest: String,
+    },
+    /// Nothing of that name is published.
+    #[error("no such package is published")]
+    NotPublished {
+        /// Versions or architectures of that name that are.
+        others: Vec<String>,
+    },
+}
+
+fn list<T: ToString>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{}`", name.to_string())).collect::<Vec<_>>().join(", ")
+}
+
+impl Reason {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Unreadable(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                "run `publish` as a user who may read the file"
+            }
+            Self::Unreadable(_) => return None,
+            Self::Deb(error) => return error.hint(),
+            Self::OtherContents { .. } => {
+                "a published version never changes; build it as a new version, such as one with `+1` added"
+            }
+            Self::GivenTwice { .. } => "give only one of the two files",
+            Self::SameFile { .. } => "build one of the two with another upstream version or revision",
+            Self::Pool(error) => return error.hint(),
+            Self::OtherComponent { .. } => "remove it there first; its file stays in the pool",
+            Self::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",
+            Self::BelowLimit { .. } => {
+                "raise `Limit:` in conf/distributions to publish older versions beside newer ones"
+            }
+            Self::NotPublished { others } if others.is_empty() => "`publish list` shows what is published",
+            Self::NotPublished { others } => return Some(format!("published are: {}", others.join(", "))),
+        };
+        Some(text.into())
+    }
+}

@@ -1,0 +1,98 @@
+//! From what a user names to packages that were read: folders are searched, files are read on all cores.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use rayon::prelude::*;
+
+use super::{Error, Event, Events, Reason, Refusal};
+use crate::{deb::BinaryPackage, store::FileStamp};
+
+/// A .deb that was read.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Where it is.
+    pub file: PathBuf,
+    /// What it holds.
+    pub package: BinaryPackage,
+    /// How the file was when it was read.
+    pub stamp: FileStamp,
+}
+
+/// The files that are meant: each file as named, each folder's `*.deb` (at any depth), sorted, none twice.
+pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for path in named {
+        let failed = |source| Error::Input { path: path.display().to_string(), source };
+        if !path.metadata().map_err(failed)?.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
+            let entry = entry.map_err(|error| {
+                let at = error.path().unwrap_or(path).display().to_string();
+                Error::Input { path: at, source: error.into() }
+            })?;
+            if entry.file_type().is_file()
+                && entry.path().extension().is_some_and(|extension| extension == "deb")
+            {
+                files.push(entry.into_path());
+            }
+        }
+        if files.len() == before {
+            return Err(Error::NoDebs { path: path.display().to_string() });
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+/// Reads every file once, first byte to last.
+///
+/// # Errors
+/// [`Error::Refused`] with every file that is bad, not only the first.
+pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Incoming>, Error> {
+    let (done, total) = (AtomicUsize::new(0), files.len());
+    let read = files.into_par_iter().map(|file| {
+        let incoming = read_package(&file);
+        events(Event::Read { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+        incoming.map_err(|source| refusal(&file, source))
+    });
+    let mut packages = Vec::with_capacity(total);
+    let mut refused = Vec::new();
+    for result in read.collect::<Vec<_>>() {
+        match result {
+            Ok(incoming) => packages.push(incoming),
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
+    for incoming in &packages {
+        for warning in incoming.package.warnings() {
+            events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
+        }
+    }
+    Ok(packages)
+}
+
+fn read_package(path: &Path) -> Result<Incoming, Reason> {
+    let file = File::open(path).map_err(Reason::Unreadable)?;
+    let metadata = file.metadata().map_err(Reason::Unreadable)?;
+    if !metadata.is_file() {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(Reason::Unreadable(error));
+    }
+    let package = BinaryPackage::read(&file)?;
+    Ok(Incoming { file: path.to_owned(), package, stamp: FileStamp::of(&metadata) })
+}
+
+fn refusal(file: &Path, source: Reason) -> Refusal {
+    Refusal { action: "add", preposition: "to", subject: file.display().to_string(), suite: None, source }
+}

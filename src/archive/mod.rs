@@ -1,0 +1,76 @@
+//! The verbs: what can be done with an archive as a whole.
+//!
+//! An [`Archive`] is a store and who may extend it. [`Archive::suite`] reads what clients see now; a [`SuiteEdit`] says
+//! what is to change; [`Archive::commit`] publishes the change in one atomic step, or nothing of it.
+
+mod suite;
+mod intake;
+mod edit;
+mod commit;
+mod check;
+mod error;
+mod event;
+
+pub use check::{Fault, Report};
+pub use commit::{Commit, Outcome};
+pub use edit::{Change, NewPackage, Removal, SuiteEdit};
+pub use error::{Error, Reason, Refusal};
+pub use event::{Event, Events};
+pub use intake::{Incoming, find_files, read_packages};
+pub use suite::{Pointer, PublishedSuite, Trust};
+
+use crate::{names::Suite, store::Store};
+
+/// The public keys of the archive at its root, for clients to fetch.
+pub const KEY_FILE: &str = "archive-key.asc";
+
+/// Folders of suites are looked for this deep below `dists/` (`bookworm/updates` is two).
+const DEEPEST_SUITE: usize = 3;
+
+/// An archive: where it is, and whose word counts in it.
+pub struct Archive {
+    store: Store,
+    trust: Trust,
+}
+
+impl Archive {
+    /// The archive in a store; nothing is read yet.
+    #[must_use]
+    pub fn new(store: Store, trust: Trust) -> Self {
+        Self { store, trust }
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Reads what clients see of a suite now, to look at it: a signature is checked if a key is known.
+    pub async fn suite(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
+        PublishedSuite::open(&self.store, suite, &self.trust, false).await
+    }
+
+    /// Finds the suites that are published: the folders of `dists/` with an `InRelease` or a `Release`.
+    pub async fn suites(&self) -> Result<Vec<Suite>, Error> {
+        let mut found = Vec::new();
+        let mut folders = vec![(String::new(), 0)];
+        while let Some((folder, depth)) = folders.pop() {
+            let path = if folder.is_empty() { "dists".to_owned() } else { format!("dists/{folder}") };
+            let (below, files) = self.store.list(&path).await?;
+            let name = Suite::parse(&folder);
+            if let Ok(suite) = name
+                && files.iter().any(|file| file == "InRelease" || file == "Release")
+            {
+                found.push(suite);
+                continue;
+            }
+            if depth < DEEPEST_SUITE {
+                let joined = |name| if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                folders.extend(below.into_iter().map(joined).map(|folder| (folder, depth + 1)));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}

@@ -1,0 +1,267 @@
+//! `PublishedSuite`: what clients see of a suite now, and the revision it was read at.
+//!
+//! What an edit builds on is verified here, from the top down: the pointer's signature by the archive's keys, each index
+//! by the pointer's digests. So nobody who can only write to the store gets his packages signed.
+
+use std::{collections::BTreeSet, io::Read, time::SystemTime};
+
+use bytes::Bytes;
+
+use super::Error;
+use crate::{
+    compression::Compression,
+    digest::Digests,
+    dists::{
+        IndexName, PackagesIndex, Release, index_file,
+        release::{self, Listed},
+    },
+    names::Suite,
+    signing::{self, Keyring},
+    store::{Revision, Store},
+};
+
+/// Whose signature is believed.
+#[derive(Clone, Default)]
+pub struct Trust {
+    /// The keys.
+    pub keyring: Keyring,
+    /// Whether something signs here; then what is not signed is not believed.
+    pub signs: bool,
+    /// Adopt what is there as it is (`--trust-existing`).
+    pub existing: bool,
+    /// The time at which keys must be good.
+    pub now: Option<SystemTime>,
+}
+
+/// The one file of a suite whose change is the commit.
+#[derive(Debug, Clone)]
+pub struct Pointer {
+    /// `InRelease` of a signed suite, `Release` of one that is not.
+    pub file: &'static str,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The revision in which it was read.
+    pub revision: Revision,
+    /// What it says.
+    pub release: Release,
+    /// The fingerprints of the keys whose signatures were checked.
+    pub signers: Vec<String>,
+    /// Whether there is a signature at all.
+    pub signed: bool,
+}
+
+/// A suite as it is published; without a pointer it is not there yet.
+#[derive(Clone)]
+pub struct PublishedSuite {
+    store: Store,
+    name: Suite,
+    pointer: Option<Pointer>,
+}
+
+impl PublishedSuite {
+    /// Reads the pointer of a suite. With `to_extend`, only what may be built on is accepted.
+    pub(super) async fn open(
+        store: &Store,
+        name: &Suite,
+        trust: &Trust,
+        to_extend: bool,
+    ) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, trust, to_extend).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> &Suite {
+        &self.name
+    }
+
+    /// Its pointer, if it is published.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&Pointer> {
+        self.pointer.as_ref()
+    }
+
+    /// What its pointer says, if it is published.
+    #[must_use]
+    pub fn release(&self) -> Option<&Release> {
+        self.pointer.as_ref().map(|pointer| &pointer.release)
+    }
+
+    /// The indices of binary packages that it lists, in any compression.
+    #[must_use]
+    pub fn index_names(&self) -> BTreeSet<IndexName> {
+        let listed = self.release().into_iter().flat_map(|release| release.files().keys());
+        listed.filter_map(|path| IndexName::parse(plain_path(path))).collect()
+    }
+
+    /// The path of a file of this suite in the store.
+    #[must_use]
+    pub fn path(&self, below: &str) -> String {
+        format!("dists/{}/{below}", self.name)
+    }
+
+    /// Reads an index and checks it against the pointer; an index that is not listed is empty.
+    pub async fn index(&self, name: &IndexName) -> Result<PackagesIndex, Error> {
+        let Some(release) = self.release() else { return Ok(PackagesIndex::default()) };
+        let plain = name.path();
+        let listed = |compression: Compression| {
+            let path = format!("{plain}{}", compression.extension());
+            release.files().get(&path).map(|listed| (path, *listed))
+        };
+        if let Some((_, Listed { size: 0, .. })) = listed(Compression::Plain) {
+            return Ok(PackagesIndex::default());
+        }
+        let mut found_listed = false;
+        for compression in Compression::ALL {
+            let Some((path, file)) = listed(compression) else { continue };
+            found_listed = true;
+            let Some((path, bytes)) = self.listed_file(&path, &file).await? else { continue };
+            let path = self.path(&path);
+            let text =
+                unpack(path.clone(), bytes, compression, listed(Compression::Plain).map(|(_, file)| file))
+                    .await?;
+            return PackagesIndex::parse(&text).map_err(|source| Error::Index { path, source });
+        }
+        if found_listed {
+            return Err(Error::Missing { path: self.path(&plain) });
+        }
+        Ok(PackagesIndex::default())
+    }
+
+    /// Reads a listed file by its digest, or else by its name, and checks it.
+    async fn listed_file(&self, path: &str, listed: &Listed) -> Result<Option<(String, Bytes)>, Error> {
+        let by_hash = index_file::by_hash_path(path, &listed.sha256);
+        for path in [by_hash.as_str(), path] {
+            let full = self.path(path);
+            let Some(object) = self.store.read(&full).await? else { continue };
+            let bytes = object.bytes;
+            let found = hash(bytes.clone()).await;
+            if !is_listed(listed, &found) {
+                return Err(Error::Mismatch {
+                    path: full,
+                    listed: Box::new(*listed),
+                    found: Box::new(found),
+                });
+            }
+            return Ok(Some((path.to_owned(), bytes)));
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a file is the one that the pointer lists; SHA256 decides.
+pub(super) fn is_listed(listed: &Listed, found: &Digests) -> bool {
+    (listed.size, listed.sha256) == (found.size, found.sha256)
+}
+
+/// The path of the uncompressed file.
+pub(super) fn plain_path(path: &str) -> &str {
+    let compressed =
+        Compression::ALL.into_iter().map(Compression::extension).filter(|extension| !extension.is_empty());
+    compressed.into_iter().find_map(|extension| path.strip_suffix(extension)).unwrap_or(path)
+}
+
+/// Hashes off the async threads.
+async fn hash(bytes: Bytes) -> Digests {
+    super::commit::blocking(move || Digests::of(&bytes)).await
+}
+
+/// Unpacks an index, never to more than the pointer says, and compares the text with what it says.
+pub(super) async fn unpack(
+    path: String,
+    bytes: Bytes,
+    compression: Compression,
+    plain: Option<Listed>,
+) -> Result<Bytes, Error> {
+    if compression == Compression::Plain {
+        return Ok(bytes);
+    }
+    super::commit::blocking(move || {
+        let failed = |source| Error::Unpack { path: path.clone(), source };
+        // Without a listed size, what apt itself could not hold is the limit.
+        let limit = plain.map_or(u64::from(u32::MAX), |listed| listed.size);
+        let mut text = Vec::new();
+        let decoder = compression.index_decoder(&bytes[..]).map_err(failed)?;
+        decoder.take(limit + 1).read_to_end(&mut text).map_err(failed)?;
+        let text = Bytes::from(text);
+        if let Some(listed) = plain {
+            let found = Digests::of(&text);
+            if !is_listed(&listed, &found) {
+                return Err(Error::Mismatch { path, listed: Box::new(listed), found: Box::new(found) });
+            }
+        }
+        Ok(text)
+    })
+    .await
+}
+
+async fn read_pointer(
+    store: &Store,
+    suite: &Suite,
+    trust: &Trust,
+    to_extend: bool,
+) -> Result<Option<Pointer>, Error> {
+    let path = format!("dists/{suite}/InRelease");
+    if let Some(object) = store.read(&path).await? {
+        let untrusted = |source| Error::Untrusted { path: path.clone(), source };
+        let verified =
+            check(trust, to_extend, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
+        let (text, signers) = match verified? {
+            Some(Ok(verified)) => (verified.release, verified.signers),
+            Some(Err(error)) if !trust.existing => return Err(untrusted(error)),
+            _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
+        };
+        let release = parse(&text, &path)?;
+        let (bytes, revision) = (object.bytes, object.revision);
+        return Ok(Some(Pointer { file: "InRelease", bytes, revision, release, signers, signed: true }));
+    }
+    let path = format!("dists/{suite}/Release");
+    let Some(object) = store.read(&path).await? else { return Ok(None) };
+    let signature = store.read(&format!("{path}.gpg")).await?;
+    let mut signers = Vec::new();
+    match &signature {
+        Some(signature) => {
+            let verify =
+                |keyring: &Keyring, now| keyring.verify_detached(&object.bytes, &signature.bytes, now);
+            match check(trust, to_extend, suite, verify)? {
+                Some(Ok(verified)) => signers = verified.signers,
+                Some(Err(source)) if !trust.existing => return Err(Error::Untrusted { path, source }),
+                _ => {}
+            }
+        }
+        // What is not signed is anybody's: to sign it now would make it ours.
+        None if to_extend && trust.signs && !trust.existing => return Err(Error::NotSigned { path }),
+        None => {}
+    }
+    let release = parse(&object.bytes, &path)?;
+    let (bytes, revision, signed) = (object.bytes, object.revision, signature.is_some());
+    Ok(Some(Pointer { file: "Release", bytes, revision, release, signers, signed }))
+}
+
+/// Checks a signature, where there is a key to check it with; says where there must be one.
+fn check<T>(
+    trust: &Trust,
+    to_extend: bool,
+    suite: &Suite,
+    verify: impl FnOnce(&Keyring, SystemTime) -> T,
+) -> Result<Option<T>, Error> {
+    if to_extend && !trust.signs {
+        return Err(Error::NoKey { suite: suite.clone() });
+    }
+    match trust.now {
+        Some(now) if !trust.keyring.is_empty() => Ok(Some(verify(&trust.keyring, now))),
+        _ if to_extend && !trust.existing => Err(Error::NoPublicKey { suite: suite.clone() }),
+        _ => Ok(None),
+    }
+}
+
+fn parse(text: &[u8], path: &str) -> Result<Release, Error> {
+    let failed = |source: release::Error| Error::Pointer { path: path.to_owned(), source };
+    let release = Release::parse(text).map_err(failed)?;
+    // Later steps rely on these.
+    release.components().map_err(failed)?;
+    release.architectures().map_err(failed)?;
+    release.date().map_err(failed)?;
+    Ok(release)
+}

@@ -1,0 +1,53 @@
+//! `publish check`: an archive read as a client reads it.
+
+use std::process::ExitCode;
+
+use super::{Failure, failure, session::Session, ui::count};
+
+/// Reads the archive as a client would: signature, every digest, every pool file
+///
+/// Prints one line for each fault, and ends with status 4 if there is any.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this suite
+    #[arg(short, long)]
+    suite: Option<String>,
+
+    /// First finishes what a publisher that was killed left undone: the files for clients without by-hash
+    #[arg(long)]
+    repair: bool,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let archive = session.archive(session.trust_to_read().await);
+    let suites = session.suites_to_read(&archive, args.suite.as_deref()).await?;
+    if args.repair {
+        for suite in &suites {
+            for path in archive.repair(suite).await? {
+                session.ui.say(&format!("Repaired {path}"));
+            }
+        }
+    }
+    let report = archive.check(&suites, &session.events()).await?;
+    if session.ui.json() {
+        session.ui.object(&report);
+    } else {
+        for note in &report.notes {
+            session.ui.say(&format!("note: {note}"));
+        }
+        let faults = report.faults.iter().map(|fault| format!("{}: {}\n", fault.path, fault.problem));
+        session.ui.data(faults.collect::<String>().as_bytes());
+        session.ui.say(&format!(
+            "Checked {}, {}, {}: {}",
+            count(report.suites.len(), "suite"),
+            count(report.packages, "package"),
+            count(report.files, "file"),
+            if report.faults.is_empty() {
+                "all is as it should be".to_owned()
+            } else {
+                count(report.faults.len(), "fault")
+            }
+        ));
+    }
+    Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(failure::DAMAGE) })
+}

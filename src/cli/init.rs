@@ -1,0 +1,181 @@
+//! `publish init`: a configuration to begin with, and a key.
+
+use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode};
+
+use super::{
+    Failure,
+    session::{Session, parse_suite, passphrase},
+};
+use crate::{
+    archive::{KEY_FILE, Trust},
+    names::{Architecture, Component, Suite},
+    signing::{GeneratedKey, NewKey, parse_expiry},
+    store::Location,
+};
+
+/// How long a key lasts that is made without being asked for it.
+const EXPIRES: &str = "3y";
+
+/// Writes conf/distributions for a suite and, unless --unsigned, makes a key
+///
+/// The key is kept outside the archive, in the folder of your configuration; its public part is put at the root of the
+/// archive for clients. An existing configuration gets a further stanza.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The suite
+    #[arg(short, long, default_value = "stable")]
+    suite: String,
+
+    /// A component; may be repeated [default: main]
+    #[arg(short, long, value_name = "COMPONENT")]
+    component: Vec<Component>,
+
+    /// An architecture; may be repeated [default: as the packages come]
+    #[arg(long, value_name = "ARCHITECTURE")]
+    architecture: Vec<Architecture>,
+
+    /// Who publishes the suite (`Origin`)
+    #[arg(long)]
+    origin: Option<String>,
+
+    /// What the suite is called beside its origin (`Label`)
+    #[arg(long)]
+    label: Option<String>,
+
+    /// Publishes the suite without a signature
+    #[arg(long)]
+    unsigned: bool,
+}
+
+/// What was written.
+#[derive(Debug, serde::Serialize)]
+struct Report {
+    config: String,
+    suite: Suite,
+    key: Option<String>,
+    fingerprint: Option<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let Location::Folder(archive) = &session.location else {
+        return Err(Failure::usage("`init` writes a configuration into a folder; name one with `--archive`"));
+    };
+    let suite = parse_suite(&args.suite)?;
+    let config = archive.join("conf/distributions");
+    let failed = |error: &std::io::Error| {
+        Failure::of(error, None).while_doing(format!("cannot write `{}`", config.display()))
+    };
+    if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {
+        let hint = format!("change it there: `{}`", config.display());
+        return Err(Failure::text(format!("suite `{suite}` is configured already"), Some(hint)));
+    }
+    for (option, value) in [("--origin", &args.origin), ("--label", &args.label)] {
+        if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.chars().any(char::is_control))
+        {
+            return Err(Failure::usage(format!("`{option}` must be one line of text")));
+        }
+    }
+    let key = if args.unsigned || session.signs() { None } else { Some(make_key(args, session, &suite)?) };
+    let sign_with = match &key {
+        Some((key, _)) => Some(key.fingerprint.clone()),
+        None if args.unsigned => None,
+        None => session.sign_with_words(),
+    };
+    let text = stanza(args, session, &suite, sign_with.as_deref()).await?;
+    fs::create_dir_all(archive.join("conf")).map_err(|error| failed(&error))?;
+    let old = fs::read(&config).unwrap_or_default();
+    let mut file = tempfile::Builder::new()
+        .prefix(".distributions-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(archive.join("conf"))
+        .map_err(|error| failed(&error))?;
+    let gap: &[u8] = if old.is_empty() || old.ends_with(b"\n\n") { b"" } else { b"\n" };
+    [&old, gap, text.as_bytes()]
+        .into_iter()
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|error| failed(&error))?;
+    file.persist(&config).map_err(|error| failed(&error.error))?;
+    if let Some((key, _)) = &key {
+        let store = session.archive(Trust::default()).store().clone();
+        store.replace(KEY_FILE, key.public.armored()?.into()).await?;
+    }
+    tell(
+        session,
+        Report {
+            config: config.display().to_string(),
+            suite,
+            key: key.as_ref().map(|(_, path)| path.clone()),
+            fingerprint: key.map(|(key, _)| key.fingerprint),
+        },
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(session: &Session<'_>, report: Report) {
+    let ui = session.ui;
+    if ui.json() {
+        return ui.object(&report);
+    }
+    ui.say(&format!("Wrote suite `{}` to {}", report.suite, report.config));
+    if let (Some(fingerprint), Some(key)) = (report.fingerprint, report.key) {
+        ui.say(&format!("Made key {fingerprint}, which expires in {EXPIRES}"));
+        ui.say(&format!("Its secret part is in {key}: keep a copy in a safe place"));
+        ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
+    }
+    ui.say(&format!("Next: publish --archive {} add FILE.deb", session.location));
+}
+
+/// Makes a key and keeps it outside the archive, whose folder a web server may show to the world.
+fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(GeneratedKey, String), Failure> {
+    let folder = session.key_folder().ok_or_else(|| {
+        let hint =
+            "set HOME or XDG_CONFIG_HOME, or name a key with `--sign-with`, or give `--unsigned`".to_owned();
+        Failure::text("there is no home folder to keep a new key in", Some(hint))
+    })?;
+    let passphrase = passphrase()?;
+    let name =
+        args.origin.clone().or(args.label.clone()).unwrap_or_else(|| format!("Archive of suite {suite}"));
+    let expires = parse_expiry(EXPIRES, session.now)?;
+    let key =
+        NewKey { name: &name, created: session.now, expires, passphrase: passphrase.as_ref() }.generate()?;
+    let path = folder.join(format!("{}.asc", key.fingerprint));
+    key.write_secret(&path)?;
+    Ok((key, path.display().to_string()))
+}
+
+/// The stanza; what is published already under that name is taken over.
+async fn stanza(
+    args: &Args,
+    session: &Session<'_>,
+    suite: &Suite,
+    sign_with: Option<&str>,
+) -> Result<String, Failure> {
+    let published = session.archive(Trust::default()).suite(suite).await?;
+    let old =
+        |field: &str| published.release().and_then(|release| release.field(field)).map(ToOwned::to_owned);
+    let join =
+        |words: &[String], old: Option<String>| if words.is_empty() { old } else { Some(words.join(" ")) };
+    let components: Vec<String> = args.component.iter().map(ToString::to_string).collect();
+    let architectures: Vec<String> = args.architecture.iter().map(ToString::to_string).collect();
+    let fields = [
+        ("Codename", Some(suite.to_string())),
+        ("Suite", old("Suite")),
+        ("Origin", args.origin.clone().or_else(|| old("Origin"))),
+        ("Label", args.label.clone().or_else(|| old("Label"))),
+        ("Version", old("Version")),
+        ("Description", old("Description")),
+        ("Components", join(&components, old("Components")).or(Some("main".to_owned()))),
+        ("Architectures", join(&architectures, old("Architectures").filter(|all| all != "all"))),
+        ("NotAutomatic", old("NotAutomatic")),
+        ("ButAutomaticUpgrades", old("ButAutomaticUpgrades")),
+        ("SignWith", sign_with.map(ToOwned::to_owned)),
+    ];
+    let mut text = String::new();
+    for (name, value) in fields {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name}: {value}");
+        }
+    }
+    Ok(text)
+}

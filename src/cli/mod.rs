@@ -1,0 +1,165 @@
+//! The command line: what the user typed, what the user sees.
+//!
+//! Each subcommand is a file with its `Args` and its `run`. Only here the clock and the environment are read; only
+//! [`ui`] prints; only [`failure`] knows exit codes.
+
+pub mod add;
+pub mod check;
+pub mod init;
+pub mod list;
+pub mod remove;
+pub mod session;
+pub mod show;
+pub mod sources;
+pub mod failure;
+pub mod ui;
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use failure::Failure;
+use session::Session;
+use ui::Ui;
+
+/// Publishes Debian packages: real .debs into a signed APT archive, in one atomic step, without a database.
+#[derive(Debug, Parser)]
+#[command(name = "publish", version = VERSION.as_str(), max_term_width = 100, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race too often (try again), \
+4 `check` found damage.";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
+#[expect(clippy::doc_markdown, reason = "these comments are the help text")]
+pub struct Global {
+    /// Where the archive is: a folder
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'b',
+        visible_alias = "basedir",
+        global = true,
+        value_name = "LOCATION"
+    )]
+    #[arg(env = "PUBLISH_ARCHIVE", hide_env_values = true, default_value = ".")]
+    archive: String,
+
+    /// The configuration [default: conf/distributions of the archive, else of the current folder]
+    #[arg(long, global = true, value_name = "FILE", env = "PUBLISH_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    /// Signs with this key: a secret key file, a fingerprint, a key of gpg, or `!command`; may be repeated
+    ///
+    /// Without it `SignWith:` of the configuration counts, and before that a secret key in PUBLISH_SIGNING_KEY. The
+    /// passphrase is read from PUBLISH_PASSPHRASE, or from the file named by PUBLISH_PASSPHRASE_FILE.
+    #[arg(long, global = true, value_name = "KEY", env = "PUBLISH_SIGN_WITH", hide_env_values = true)]
+    sign_with: Vec<String>,
+
+    /// Builds on the suite as it is, even if its signature cannot be checked; for adopting an archive once
+    #[arg(long, global = true)]
+    trust_existing: bool,
+
+    /// Prints one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Prints nothing but errors and what was asked for
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Tells every package and every object
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Add(add::Args),
+    Remove(remove::Args),
+    List(list::Args),
+    Show(show::Args),
+    Check(check::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own words: help and version to stdout, usage errors to stderr with status 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE));
+        }
+    };
+    let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose);
+    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done =
+        done.map_err(|error| Failure::of(&error, None)).and_then(|runtime| runtime.block_on(run(cli, &ui)));
+    match done {
+        Ok(code) => code,
+        Err(failure) => ui.failure(&failure),
+    }
+}
+
+async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
+    let session = Session::open(cli.global, ui, clock()?)?;
+    match cli.command {
+        Command::Init(args) => init::run(&args, &session).await,
+        Command::Add(args) => add::run(args, &session).await,
+        Command::Remove(args) => remove::run(&args, &session).await,
+        Command::List(args) => list::run(&args, &session).await,
+        Command::Show(args) => show::run(&args, &session).await,
+        Command::Check(args) => check::run(&args, &session).await,
+    }
+}
+
+/// The time: `SOURCE_DATE_EPOCH` where it is set (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn clock() -> Result<SystemTime, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => {
+            #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+            let now = SystemTime::now();
+            Ok(now)
+        }
+        Ok(text) => {
+            // Within what a date of four digits can say.
+            let seconds = text.trim().parse::<u64>().ok().filter(|&seconds| seconds < 253_402_300_800);
+            let wrong =
+                || Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`; expected a number of seconds"));
+            Ok(UNIX_EPOCH + Duration::from_secs(seconds.ok_or_else(wrong)?))
+        }
+    }
+}
+
+/// The version, and which cryptography is inside: packagers may choose another.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!("{} (OpenPGP: {})", env!("CARGO_PKG_VERSION"), sequoia_openpgp::crypto::backend())
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

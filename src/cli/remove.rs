@@ -1,0 +1,63 @@
+//! `publish remove`: packages out of a suite.
+
+use std::process::ExitCode;
+
+use super::{Failure, add::tell, session::Session};
+use crate::{
+    archive::{Commit, Removal, SuiteEdit},
+    names::Architecture,
+};
+
+/// Removes packages from a suite: all that are named in one step, or none
+///
+/// Their files stay in the pool, for clients that have read the suite before.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names of packages; with `=VERSION` only that version
+    #[arg(required = true, value_name = "NAME[=VERSION]")]
+    names: Vec<String>,
+
+    /// Only packages of this architecture (`all` is one); may be repeated
+    #[arg(long, value_name = "ARCHITECTURE")]
+    architecture: Vec<Architecture>,
+
+    /// The suite [default: the only one there is]
+    #[arg(short, long)]
+    suite: Option<String>,
+
+    /// Tells what would be done, and does nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let suite = session.suite_to_change(args.suite.as_deref()).await?;
+    let keys = session.keys(&suite).await?;
+    let mut remove = Vec::new();
+    for named in &args.names {
+        let (name, version) = match named.split_once('=') {
+            Some((name, version)) => (name.to_owned(), Some(version.to_owned())),
+            None => (named.clone(), None),
+        };
+        if args.architecture.is_empty() {
+            remove.push(Removal { name, version, architecture: None });
+            continue;
+        }
+        for architecture in &args.architecture {
+            let architecture = Some(architecture.clone());
+            remove.push(Removal { name: name.clone(), version: version.clone(), architecture });
+        }
+    }
+    let edit = SuiteEdit { add: Vec::new(), remove };
+    let events = session.events();
+    let how = Commit {
+        config: &suite,
+        keys: keys.signing.as_ref(),
+        now: session.now,
+        dry_run: args.dry_run,
+        events: &events,
+    };
+    let outcome = session.archive(keys.trust).commit(&edit, &how).await?;
+    tell(&outcome, session.ui);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,257 @@
+//! What every command begins with: the archive, its configuration, the keys, the suite that is meant.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::{Failure, Global, Ui};
+use crate::{
+    archive::{Archive, Event, Trust},
+    config::{Config, SuiteConfig},
+    names::Suite,
+    signing::{self, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
+    store::{Location, Store},
+};
+
+/// The suite of an archive that says nothing else.
+const DEFAULT_SUITE: &str = "stable";
+
+const NEW_SUITE: &str =
+    "to begin a suite, run `publish init --suite NAME`, or add a stanza for it to conf/distributions";
+
+/// One run of `publish`.
+pub struct Session<'a> {
+    /// What prints.
+    pub ui: &'a Ui,
+    /// The time of this run.
+    pub now: SystemTime,
+    /// Where the archive is.
+    pub location: Location,
+    /// The configuration; empty where there is none.
+    pub config: Config,
+    /// The folder that relative names start from.
+    pub current: PathBuf,
+    sign_with: Vec<String>,
+    trust_existing: bool,
+}
+
+/// The keys of a suite: what signs, and whose signatures are believed.
+pub struct Keys {
+    /// What signs, if anything does.
+    pub signing: Option<SigningKeys>,
+    /// Whose signatures are believed.
+    pub trust: Trust,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the configuration; warnings in it are told.
+    pub(super) fn open(global: Global, ui: &'a Ui, now: SystemTime) -> Result<Self, Failure> {
+        let current = env::current_dir()
+            .map_err(|error| Failure::of(&error, None).while_doing("cannot tell the current folder"))?;
+        let location =
+            Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
+        let config = match global.config {
+            Some(path) => Config::read(&current.join(path))?,
+            None => match default_config(&location, &current) {
+                Some(path) => Config::read(&path)?,
+                None => Config::default(),
+            },
+        };
+        for warning in &config.warnings {
+            ui.warn(warning);
+        }
+        let (sign_with, trust_existing) = (global.sign_with, global.trust_existing);
+        Ok(Self { ui, now, location, config, current, sign_with, trust_existing })
+    }
+
+    /// The archive, for looking at it or for changing it with these keys.
+    #[must_use]
+    pub fn archive(&self, trust: Trust) -> Archive {
+        Archive::new(Store::open(&self.location), trust)
+    }
+
+    /// The suite that is to be changed: the one named, or the only one there is.
+    pub async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
+        let unknown = |name: &str, known: &[String], hint: &str| {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join("`, `") };
+            Failure::text(format!("there is no suite `{name}`; there are: `{known}`"), Some(hint.to_owned()))
+        };
+        let which = |known: &[String]| {
+            Failure::usage(format!("which suite? name it with `--suite`: `{}`", known.join("`, `")))
+        };
+        let published = self.archive(Trust::default()).suites().await?;
+        if !self.config.suites.is_empty() {
+            let known: Vec<String> =
+                self.config.suites.iter().map(|suite| suite.codename.to_string()).collect();
+            return match (asked, &self.config.suites[..]) {
+                (None, [only]) => Ok(only.clone()),
+                (None, _) => Err(which(&known)),
+                (Some(name), _) => match self.config.find(name) {
+                    Some(suite) => Ok(suite.clone()),
+                    // Published without a configuration, and carried on so.
+                    None => match published.into_iter().find(|suite| suite.as_str() == name) {
+                        Some(suite) => Ok(SuiteConfig::unconfigured(suite)),
+                        None => Err(unknown(name, &known, NEW_SUITE)),
+                    },
+                },
+            };
+        }
+        let known: Vec<String> = published.iter().map(ToString::to_string).collect();
+        let name = match (asked, &published[..]) {
+            (Some(name), []) => parse_suite(name)?,
+            (Some(name), _) => published
+                .iter()
+                .find(|suite| suite.as_str() == name)
+                .cloned()
+                .ok_or_else(|| unknown(name, &known, NEW_SUITE))?,
+            (None, []) => parse_suite(DEFAULT_SUITE)?,
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(which(&known)),
+        };
+        Ok(SuiteConfig::unconfigured(name))
+    }
+
+    /// The suites that are to be looked at: the one named, or all that are published.
+    pub async fn suites_to_read(
+        &self,
+        archive: &Archive,
+        asked: Option<&str>,
+    ) -> Result<Vec<Suite>, Failure> {
+        let published = archive.suites().await?;
+        if published.is_empty() {
+            let hint = "name the archive with `--archive`; `publish add FILE` begins one".to_owned();
+            return Err(Failure::text(format!("there is no archive in `{}`", self.location), Some(hint)));
+        }
+        let Some(name) = asked else { return Ok(published) };
+        let codename = self.config.find(name).map(|suite| suite.codename.clone());
+        let suite = codename.map_or_else(|| parse_suite(name), Ok)?;
+        if published.contains(&suite) {
+            return Ok(vec![suite]);
+        }
+        let known: Vec<String> = published.iter().map(ToString::to_string).collect();
+        Err(Failure::text(format!("there is no suite `{name}`; there are: `{}`", known.join("`, `")), None))
+    }
+
+    /// The keys that a suite is signed with, opened and judged, and those whose signatures are believed.
+    pub async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
+        let sources = self.key_sources(&suite.sign_with)?;
+        let (now, passphrase) = (self.now, passphrase()?);
+        let signing = if sources.is_empty() {
+            None
+        } else {
+            // May run gpg.
+            let opened =
+                tokio::task::spawn_blocking(move || SigningKeys::open(&sources, passphrase.as_ref(), now));
+            Some(opened.await.map_err(|error| Failure::of(&error, None))??)
+        };
+        for warning in signing.iter().flat_map(|keys| keys.warnings(now)) {
+            self.ui.warn(&warning);
+        }
+        let mut keyring = Keyring::new();
+        if let Some(keys) = &signing {
+            keyring.merge(keys.certificates());
+        }
+        for path in &suite.trusted_keys {
+            let bytes = std::fs::read(path).map_err(|error| {
+                Failure::of(&error, None).while_doing(format!("cannot read `{}`", path.display()))
+            })?;
+            keyring.add_bytes(&path.display().to_string(), &bytes)?;
+        }
+        let signs = signing.is_some();
+        let trust = Trust { keyring, signs, existing: self.trust_existing, now: Some(now) };
+        Ok(Keys { signing, trust })
+    }
+
+    /// Whose signatures are believed when looking at all suites: keys that cannot be opened are no obstacle.
+    pub async fn trust_to_read(&self) -> Trust {
+        let mut all = Trust { now: Some(self.now), existing: self.trust_existing, ..Trust::default() };
+        let unconfigured =
+            [SuiteConfig::unconfigured(Suite::parse(DEFAULT_SUITE).unwrap_or_else(|_| unreachable!()))];
+        let suites = if self.config.suites.is_empty() { &unconfigured[..] } else { &self.config.suites };
+        for suite in suites {
+            match self.keys(suite).await {
+                Ok(keys) => {
+                    all.keyring.merge(&keys.trust.keyring);
+                    all.signs |= keys.trust.signs;
+                }
+                Err(failure) => {
+                    let errors = failure.errors.iter().map(|told| told.error.as_str()).collect::<Vec<_>>();
+                    self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
+                }
+            }
+        }
+        all
+    }
+
+    /// The keys named on the command line; else the one in the environment; else those of the configuration.
+    fn key_sources(&self, configured: &[String]) -> Result<Vec<KeySource>, Failure> {
+        if self.sign_with.is_empty()
+            && let Some(key) = env::var_os(SIGNING_KEY_VARIABLE).filter(|key| !key.is_empty())
+        {
+            return Ok(vec![KeySource::secret(SIGNING_KEY_VARIABLE, key.into_encoded_bytes())]);
+        }
+        let (words, folder) = if self.sign_with.is_empty() {
+            (configured, self.config.folder.as_path())
+        } else {
+            (&self.sign_with[..], self.current.as_path())
+        };
+        let keys = self.key_folder().unwrap_or_default();
+        words.iter().map(|word| KeySource::parse(word, folder, &keys).map_err(Failure::from)).collect()
+    }
+
+    /// Whether a key was named outside the configuration.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        !self.sign_with.is_empty() || env::var_os(SIGNING_KEY_VARIABLE).is_some_and(|key| !key.is_empty())
+    }
+
+    /// The keys named on the command line as a configuration can hold them: files by their full path.
+    #[must_use]
+    pub fn sign_with_words(&self) -> Option<String> {
+        let full = |word: &String| match self.current.join(word) {
+            path if path.is_file() => path.display().to_string(),
+            _ => word.clone(),
+        };
+        let words: Vec<String> = self.sign_with.iter().map(full).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// The folder where keys that `publish` makes are kept: outside the archive, which a web server may show.
+    #[must_use]
+    pub fn key_folder(&self) -> Option<PathBuf> {
+        signing::key_folder(|name| env::var_os(name))
+    }
+
+    /// Takes events of the library to the user.
+    pub fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
+        let ui = self.ui;
+        move |event| ui.event(event)
+    }
+}
+
+/// Parses the name of a suite as a user gives it.
+pub fn parse_suite(name: &str) -> Result<Suite, Failure> {
+    Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn default_config(location: &Location, current: &Path) -> Option<PathBuf> {
+    let below = |folder: &Path| folder.join("conf/distributions");
+    location.folder().map(below).into_iter().chain([below(current)]).find(|path| path.exists())
+}
+
+/// The passphrase of secret keys: from the environment, or the first line of a file.
+pub fn passphrase() -> Result<Option<Passphrase>, Failure> {
+    if let Some(text) = env::var_os("PUBLISH_PASSPHRASE") {
+        return Ok(Some(Passphrase::new(text.into_encoded_bytes())));
+    }
+    let Some(path) = env::var_os("PUBLISH_PASSPHRASE_FILE") else { return Ok(None) };
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let path = Path::new(&path).display().to_string();
+        Failure::of(&error, None)
+            .while_doing(format!("cannot read the passphrase in `{path}` (PUBLISH_PASSPHRASE_FILE)"))
+    })?;
+    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    Ok(Some(Passphrase::new(line.to_vec())))
+}

@@ -1,0 +1,57 @@
+//! `publish show`: the stanzas of a package as clients see them.
+
+use std::process::ExitCode;
+
+use super::{Failure, list::for_each, session::Session};
+
+/// Shows the published stanzas of a package
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The name of the package; with `=VERSION` only that version
+    #[arg(value_name = "NAME[=VERSION]")]
+    name: String,
+
+    /// Only this suite
+    #[arg(short, long)]
+    suite: Option<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let archive = session.archive(session.trust_to_read().await);
+    let (name, version) = match args.name.split_once('=') {
+        Some((name, version)) => (name, Some(version)),
+        None => (args.name.as_str(), None),
+    };
+    let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for_each(&archive, session, args.suite.as_deref(), |suite, component, entry| {
+        if entry.name() != name {
+            return;
+        }
+        if version.is_some_and(|version| entry.version() != version) {
+            others.push(entry.version().to_owned());
+            return;
+        }
+        if !text.is_empty() {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(entry.stanza());
+        let stanza = String::from_utf8_lossy(entry.stanza()).into_owned();
+        objects.push(serde_json::json!({ "suite": suite.name(), "component": component, "stanza": stanza }));
+    })
+    .await?;
+    if objects.is_empty() {
+        others.dedup();
+        let hint = if others.is_empty() {
+            "`publish list` shows what is published".to_owned()
+        } else {
+            format!("published are: {}", others.join(", "))
+        };
+        return Err(Failure::text(format!("`{}` is not published", args.name), Some(hint)));
+    }
+    if session.ui.json() {
+        session.ui.object(&serde_json::json!({ "packages": objects }));
+    } else {
+        session.ui.data(&text);
+    }
+    Ok(ExitCode::SUCCESS)
+}

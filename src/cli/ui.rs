@@ -1,0 +1,165 @@
+//! The only code that prints: data to stdout, all else to stderr.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::Mutex,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::failure::Failure;
+use crate::archive::Event;
+
+/// What is printed, and how much of it.
+pub struct Ui {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    progress: Option<ProgressBar>,
+    phase: Mutex<Phase>,
+}
+
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Phase {
+    Nothing,
+    Reading,
+    Storing,
+}
+
+impl Ui {
+    /// Prints as the global options say; progress only where stderr is a terminal.
+    #[must_use]
+    pub fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+        let terminal = io::stderr().is_terminal() && !quiet && !json;
+        let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        Self { json, quiet, verbose, progress: terminal.then(bar), phase: Mutex::new(Phase::Nothing) }
+    }
+
+    /// Whether a command prints one JSON object.
+    #[must_use]
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether every detail is told.
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// What was asked for: text to stdout, as it is.
+    pub fn data(&self, text: &[u8]) {
+        self.end_progress();
+        let mut stdout = io::stdout().lock();
+        // A reader that has seen enough (`| head`) is no failure.
+        let _ = stdout.write_all(text).and_then(|()| stdout.flush());
+    }
+
+    /// The one object of a command with `--json`.
+    pub fn object(&self, object: &impl serde::Serialize) {
+        let mut text = serde_json::to_vec_pretty(object).unwrap_or_default();
+        text.push(b'\n');
+        self.data(&text);
+    }
+
+    /// A line of what was done, unless it is to be quiet.
+    pub fn say(&self, line: &str) {
+        if !self.quiet && !self.json {
+            self.line(line);
+        }
+    }
+
+    /// A line for those who want every detail.
+    pub fn detail(&self, line: &str) {
+        if self.verbose && !self.json {
+            self.line(line);
+        }
+    }
+
+    /// A warning; also told with `--json` and `--quiet`.
+    pub fn warn(&self, text: &str) {
+        self.line(&format!("warning: {text}"));
+    }
+
+    /// Errors in full; gives the exit code.
+    #[must_use]
+    pub fn failure(&self, failure: &Failure) -> ExitCode {
+        if self.json {
+            self.object(&serde_json::json!({ "errors": failure.errors }));
+        }
+        for told in &failure.errors {
+            self.line(&format!("error: {}", told.error));
+            for cause in &told.causes {
+                self.line(&format!("  caused by: {cause}"));
+            }
+            if let Some(hint) = &told.hint {
+                self.line(&format!("hint: {hint}"));
+            }
+        }
+        if let Some(summary) = &failure.summary {
+            self.line(&format!("error: {summary}"));
+        }
+        ExitCode::from(failure.code)
+    }
+
+    /// Tells an event of the library.
+    pub fn event(&self, event: Event) {
+        match event {
+            Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
+            Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
+            Event::Warning(text) => self.warn(&text),
+            Event::Written { path, bytes } => {
+                self.detail(&format!("wrote {path} ({})", crate::store::bytes(bytes)));
+            }
+            Event::LostRace { times } => {
+                self.detail(&format!(
+                    "somebody else published first; making the change again (try {})",
+                    times + 1
+                ));
+            }
+        }
+    }
+
+    fn progress(&self, phase: Phase, done: u64, total: u64) {
+        let Some(bar) = self.progress.as_ref().filter(|_| total > 0) else { return };
+        let mut current = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *current != phase {
+            *current = phase;
+            let template = match phase {
+                Phase::Reading => "Reading {bar:30} {pos}/{len} packages, {eta} left",
+                _ => {
+                    "Storing {bar:30} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+                }
+            };
+            bar.reset();
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+        }
+        bar.set_length(total);
+        bar.set_position(done);
+        if done == total {
+            bar.finish_and_clear();
+            *current = Phase::Nothing;
+        }
+    }
+
+    fn end_progress(&self) {
+        if let Some(bar) = &self.progress {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, line: &str) {
+        self.end_progress();
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+}
+
+/// `1 package`, `2 packages`, `10,000 packages`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", indicatif::HumanCount(number as u64))
+}
