@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, SystemTime},
@@ -14,10 +15,14 @@ use publish::signing::{
     SignedRelease, SigningKeys, parse_expiry, unverified_text,
 };
 use sequoia_openpgp::{
-    Cert,
-    cert::CertBuilder,
-    cert::CertRevocationBuilder,
-    parse::Parse as _,
+    Cert, KeyHandle,
+    cert::{CertBuilder, CertParser, CertRevocationBuilder},
+    parse::{
+        Parse as _,
+        stream::{
+            DetachedVerifierBuilder, MessageLayer, MessageStructure, VerificationHelper, VerifierBuilder,
+        },
+    },
     policy::StandardPolicy,
     serialize::SerializeInto as _,
     types::{KeyFlags, ReasonForRevocation},
@@ -67,9 +72,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Lets gpgv verify both forms with the keys given, and compares its text with the Release.
+/// Lets apt's two verifiers read both forms with the keys given, and compares gpgv's text with the Release.
 #[track_caller]
-fn gpgv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
+fn apt_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("ring.gpg"), certificates.binary().unwrap()).unwrap();
@@ -87,6 +92,49 @@ fn gpgv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usiz
     gpgv(&["--output", "text", "InRelease"]);
     assert_eq!(text(&fs::read(path("text")).unwrap()), text(&signed.release));
     gpgv(&["Release.gpg", "Release"]);
+    sqv_accepts(signed, certificates, signatures);
+}
+
+/// Verifies both forms as apt 3 does: `sqv` is this library, and apt gives it the text of `InRelease` cut out.
+#[track_caller]
+fn sqv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
+    struct Reader(Vec<Cert>, usize);
+    impl VerificationHelper for Reader {
+        fn get_certs(&mut self, _: &[KeyHandle]) -> sequoia_openpgp::Result<Vec<Cert>> {
+            Ok(self.0.clone())
+        }
+        fn check(&mut self, structure: MessageStructure) -> sequoia_openpgp::Result<()> {
+            for layer in structure {
+                let MessageLayer::SignatureGroup { results } = layer else { panic!("an odd layer") };
+                self.1 += results.into_iter().flatten().count();
+            }
+            Ok(())
+        }
+    }
+    let binary = certificates.binary().unwrap();
+    let certs = CertParser::from_bytes(&binary).unwrap();
+    let certs: Vec<Cert> = certs.map(Result::unwrap).collect();
+    let reader = || Reader(certs.clone(), 0);
+    let policy = StandardPolicy::new();
+
+    let mut verifier = VerifierBuilder::from_bytes(&signed.in_release[..])
+        .unwrap()
+        .with_policy(&policy, None, reader())
+        .unwrap();
+    let mut text = Vec::new();
+    verifier.read_to_end(&mut text).unwrap();
+    assert_eq!(verifier.helper_ref().1, signatures);
+    assert_eq!(text, signed.release.strip_suffix(b"\n").unwrap());
+
+    let position = memchr::memmem::rfind(&signed.in_release, b"-----BEGIN PGP SIGNATURE").unwrap();
+    for (signature, bytes) in
+        [(&signed.in_release[position..], &text[..]), (&signed.release_gpg, &signed.release)]
+    {
+        let builder = DetachedVerifierBuilder::from_bytes(signature).unwrap();
+        let mut verifier = builder.with_policy(&policy, None, reader()).unwrap();
+        verifier.verify_bytes(bytes).unwrap();
+        assert_eq!(verifier.helper_ref().1, signatures);
+    }
 }
 
 /// A throw-away home of gpg.
@@ -149,10 +197,10 @@ impl Drop for GpgHome {
 // ---- what gpgv accepts
 
 #[test]
-fn gpgv_accepts_what_a_key_file_signs() {
+fn apt_accepts_what_a_key_file_signs() {
     let keys = open(&[file("test.asc")]).unwrap();
     let signed = keys.sign(RELEASE, today()).unwrap();
-    gpgv_accepts(&signed, keys.certificates(), 1);
+    apt_accepts(&signed, keys.certificates(), 1);
     assert_eq!(signed.release, RELEASE);
     // No empty line before the signature, and nothing behind it.
     assert!(text(&signed.in_release).contains("main/x\n-----BEGIN PGP SIGNATURE-----\n"));
@@ -160,10 +208,10 @@ fn gpgv_accepts_what_a_key_file_signs() {
 }
 
 #[test]
-fn gpgv_accepts_a_new_key_and_the_key_says_nothing_secret() {
+fn apt_accepts_a_new_key_and_the_key_says_nothing_secret() {
     let new = key("2024-12-31", Some("2034-12-31"));
     let keys = open(&[source(new.secret())]).unwrap();
-    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
     assert_eq!(keys.primary_fingerprint(), Some(new.fingerprint.clone()));
 
     let public = text(&new.public.armored().unwrap());
@@ -176,17 +224,17 @@ fn gpgv_accepts_a_new_key_and_the_key_says_nothing_secret() {
 }
 
 #[test]
-fn gpgv_accepts_a_key_behind_a_passphrase() {
+fn apt_accepts_a_key_behind_a_passphrase() {
     let passphrase = Passphrase::new("correct horse");
     let keys = SigningKeys::open(&[file("protected.asc")], Some(&passphrase), today()).unwrap();
-    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
 }
 
 #[test]
-fn gpgv_accepts_two_signatures_in_one_block() {
+fn apt_accepts_two_signatures_in_one_block() {
     let keys = open(&[file("test.asc"), file("second.asc"), file("test.asc")]).unwrap();
     let signed = keys.sign(RELEASE, today()).unwrap();
-    gpgv_accepts(&signed, keys.certificates(), 2);
+    apt_accepts(&signed, keys.certificates(), 2);
     assert_eq!(text(&signed.in_release).matches("BEGIN PGP SIGNATURE").count(), 1);
     let verified = keys.certificates().verify_in_release(&signed.in_release, today()).unwrap();
     assert_eq!(verified.signers, keys.certificates().fingerprints());
@@ -213,7 +261,7 @@ fn lines_that_look_like_a_frame_survive() {
     let odd = b"Origin: x\n a\n- b\n--\n-\nFrom me\n-----BEGIN PGP SIGNATURE-----\n-----END PGP SIGNATURE-----\n\nx\n\n";
     let keys = open(&[file("test.asc")]).unwrap();
     let signed = keys.sign(odd, today()).unwrap();
-    gpgv_accepts(&signed, keys.certificates(), 1);
+    apt_accepts(&signed, keys.certificates(), 1);
     assert_eq!(unverified_text(&signed.in_release).unwrap(), odd);
 }
 
@@ -239,11 +287,11 @@ fn gpg_signs_and_its_signature_stands_beside_ours() {
     for name in ["", "home@example.org", &fingerprint[24..], &fingerprint, &format!("{fingerprint}!")] {
         let keys = home.open(&[gpg(name)], None).unwrap();
         assert_eq!(keys.primary_fingerprint().as_ref(), Some(&fingerprint));
-        gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+        apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
     }
     let keys = home.open(&[file("test.asc"), gpg(&fingerprint), file("second.asc")], None).unwrap();
     let signed = keys.sign(b"Origin: x\n-dash\nFrom me\n", today()).unwrap();
-    gpgv_accepts(&signed, keys.certificates(), 3);
+    apt_accepts(&signed, keys.certificates(), 3);
     assert_eq!(text(&signed.release_gpg).matches("BEGIN PGP SIGNATURE").count(), 1);
 
     let error = home.open(&[gpg("nobody@example.org")], None).unwrap_err();
@@ -293,7 +341,7 @@ fn gpg_takes_the_passphrase_from_us() {
     assert!(wrong.hint().unwrap().contains("PUBLISH_PASSPHRASE"), "{wrong}");
     home.forget();
     let keys = home.open(&[gpg("")], Some("correct horse")).unwrap();
-    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
 }
 
 #[test]
@@ -303,7 +351,7 @@ fn a_signing_subkey_signs_where_the_primary_is_elsewhere() {
     home.run(&["--passphrase", "", "--quick-add-key", &fingerprint, "ed25519", "sign", "never"]);
     let subkeys = home.run(&["--passphrase", "", "--export-secret-subkeys", &fingerprint]).stdout;
     for keys in [open(&[source(subkeys)]).unwrap(), home.open(&[gpg("")], None).unwrap()] {
-        gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+        apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
         assert!(keys.certificates().reports(today())[0].signing_subkey.is_some());
     }
 }
@@ -332,7 +380,7 @@ fn rsa_signs_with_a_word_about_it() {
     let home = GpgHome::new();
     home.make("rsa@example.org", "rsa2048", &[]);
     let keys = home.open(&[source(home.secret("rsa@example.org"))], None).unwrap();
-    gpgv_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
+    apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
     let warnings = keys.warnings(today()).join("\n");
     assert!(warnings.contains("3072 bits"), "{warnings}");
     assert_eq!(cfg!(feature = "crypto-rust"), warnings.contains("depends on the secret"), "{warnings}");
@@ -351,10 +399,12 @@ fn rsa_signs_with_a_word_about_it() {
 
 #[cfg(unix)]
 fn command(folder: &Path, script: &str) -> KeySource {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = folder.join("sign");
-    fs::write(&path, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a file that this one has open for writing cannot be run, and while other tests
+    // start programs, those hold it open for a moment longer.
+    let script = format!("#!/bin/sh\nset -e\n{script}\n");
+    let mut write = Command::new("sh");
+    write.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""]).arg(folder.join("sign")).arg(script);
+    assert!(write.status().unwrap().success());
     KeySource::parse("! sign", folder, folder).unwrap()
 }
 
@@ -370,7 +420,7 @@ fn a_command_signs_as_reprepro_would_let_it() {
     assert!(keys.certificates().is_empty());
     assert_eq!(keys.primary_fingerprint(), None);
     let signed = keys.sign(RELEASE, today()).unwrap();
-    gpgv_accepts(&signed, &gpg(&fingerprint).certificates(&home.gpg()).unwrap(), 1);
+    apt_accepts(&signed, &gpg(&fingerprint).certificates(&home.gpg()).unwrap(), 1);
     assert_eq!(unverified_text(&signed.in_release).unwrap(), RELEASE);
 }
 
@@ -632,6 +682,15 @@ fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
     let valid = cert.with_policy(&policy, created).unwrap();
     assert_eq!(valid.primary_key().key_expiration_time(), expires);
     assert_eq!(new.expires, Some(day("2028-01-01") + Duration::from_secs(12_345)));
+}
+
+#[test]
+fn open_keys_may_go_to_another_thread() {
+    fn goes<T: Send + Sync>() {}
+    goes::<SigningKeys>();
+    goes::<Keyring>();
+    goes::<KeySource>();
+    goes::<Error>();
 }
 
 /// Makes `fixtures/keys` (run with `--ignored`; files that are there stay as they are).

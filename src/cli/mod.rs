@@ -6,6 +6,7 @@
 pub mod add;
 pub mod check;
 pub mod init;
+pub mod key;
 pub mod list;
 pub mod remove;
 pub mod session;
@@ -95,6 +96,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
+    Key(key::Args),
 }
 
 /// Runs the command line of this process.
@@ -127,6 +129,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
+        Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),
     }
 }
 

@@ -185,6 +185,17 @@ impl<'a> Session<'a> {
         all
     }
 
+    /// Every key that signs some suite of the archive.
+    pub fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
+        let mut words: Vec<String> = Vec::new();
+        for word in self.config.suites.iter().flat_map(|suite| &suite.sign_with) {
+            if !words.contains(word) {
+                words.push(word.clone());
+            }
+        }
+        self.key_sources(&words)
+    }
+
     /// The keys named on the command line; else the one in the environment; else those of the configuration.
     fn key_sources(&self, configured: &[String]) -> Result<Vec<KeySource>, Failure> {
         if self.sign_with.is_empty()

@@ -38,6 +38,15 @@ pub enum Error {
         /// The command.
         command: PathBuf,
     },
+    /// Nobody here knows what a command signs with.
+    #[error("the key of the signing command `{}` is not known here", command.display())]
+    KeyOfCommand {
+        /// The command.
+        command: PathBuf,
+    },
+    /// There is no home to keep a key in.
+    #[error("there is no folder to keep the key in: neither XDG_CONFIG_HOME nor HOME is set")]
+    NoKeyFolder,
     /// The bytes are no key.
     #[error("`{origin}` holds no OpenPGP key")]
     NotAKey {
@@ -182,6 +191,10 @@ impl Error {
             Self::CommandAmongKeys { .. } => {
                 "let the command make all signatures, or name keys only".to_owned()
             }
+            Self::KeyOfCommand { .. } => {
+                "name the key itself: `publish key show FINGERPRINT`, `publish key export FINGERPRINT`".to_owned()
+            }
+            Self::NoKeyFolder => "name the file with --output".to_owned(),
             Self::NotAKey { origin } if origin == super::SIGNING_KEY_VARIABLE => format!(
                 "{origin} must hold the armoured secret key with its line breaks, from the BEGIN line to the END line"
             ),
@@ -319,7 +332,9 @@ impl Distrust {
             Self::Frame { .. } | Self::Damaged { .. } => {
                 Some("somebody or something other than a publisher may have changed it".to_owned())
             }
-            Self::NotBelieved { .. } => None,
+            Self::NotBelieved { .. } => Some(
+                "--trust-existing takes the archive as it is; the next publish signs it with the key of today".to_owned(),
+            ),
         }
     }
 }

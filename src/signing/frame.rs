@@ -109,6 +109,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, Error> {
     let mut message = BEGIN_MESSAGE.to_vec();
     let mut algorithms: Vec<String> = signatures.iter().map(|s| s.hash_algo().to_string()).collect();
+    algorithms.sort_unstable();
     algorithms.dedup();
     message.extend_from_slice(b"\nHash: ");
     message.extend_from_slice(algorithms.join(",").as_bytes());
@@ -270,6 +271,18 @@ mod tests {
         assert_eq!(signed_form(b"a\nb\n"), b"a\r\nb");
         assert_eq!(signed_form(b"a\n\n"), b"a\r\n");
         assert_eq!(crlf(b"a\nb\n"), b"a\r\nb\r\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_input_is_a_reason_to_panic(bytes: Vec<u8>, cut in 0..MESSAGE.len()) {
+            let _ = signatures(&bytes);
+            let _ = crate::signing::keyring::parse_certs("noise", &bytes);
+            let noisy = [&MESSAGE.as_bytes()[..cut], &bytes, &MESSAGE.as_bytes()[cut..]].concat();
+            if let Ok(parts) = parse(&noisy) {
+                let _ = signatures(parts.armor);
+            }
+        }
     }
 
     #[test]

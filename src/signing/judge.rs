@@ -383,7 +383,7 @@ fn verdicts(
     let key = match keys {
         Ok(keys) => keys.first(),
         Err(refusal) => {
-            let refused = |reader| verdict(reader, "now", Level::Refused, refusal.to_string());
+            let refused = |reader| verdict(reader, "now", Level::Refused, format!("refuses it: {refusal}"));
             return vec![refused(GPGV), refused(SQV)];
         }
     };
@@ -394,7 +394,7 @@ fn verdicts(
     let mut list = Vec::new();
     let mut judge = |reader, now: Option<String>, later: Option<String>| {
         if let Some(why) = now {
-            list.push(verdict(reader, "now", Level::Refused, why));
+            list.push(verdict(reader, "now", Level::Refused, format!("refuses it: {why}")));
             return;
         }
         list.push(verdict(reader, "now", Level::Ok, "accepts it".to_owned()));

@@ -1,0 +1,433 @@
+//! `publish key`: make a signing key, look at one, give its public part to clients.
+//!
+//! Each function takes what it needs and gives back a report; [`run`] shows it.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use serde::Serialize;
+
+use super::{
+    Failure,
+    session::{Session, passphrase},
+};
+use crate::signing::{
+    Error, Gpg, KeyReport, KeySource, Keyring, Level, NewKey, Passphrase, Verdict, parse_expiry,
+};
+
+/// Makes, shows and exports signing keys
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands below `publish key`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Makes an Ed25519 key and keeps its secret part in a file
+    Generate(Generate),
+    /// Says what a key is, when it expires and what apt thinks of it
+    Show(Show),
+    /// Writes the public part of keys, for clients to put into Signed-By
+    Export(Export),
+}
+
+/// `publish key generate`.
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// The name on the key, such as "Example archive <packages@example.org>".
+    #[arg(long, value_name = "NAME", default_value = "APT archive")]
+    pub name: String,
+    /// When the key expires: 3y, 18m, 90d, a day such as 2030-01-31, or never.
+    #[arg(long, value_name = "TIME", default_value = "3y")]
+    pub expires: String,
+    /// The file to write; it must not exist [default: publish/keys/FINGERPRINT.asc below the user's configuration].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `publish key show`.
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+}
+
+/// `publish key export`.
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// The file to write instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the binary form, for apt before 1.4.
+    #[arg(long)]
+    pub binary: bool,
+}
+
+/// The outcome of `publish key generate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GenerateReport {
+    /// The fingerprint of the new key.
+    pub fingerprint: String,
+    /// The name on it.
+    pub name: String,
+    /// The day it expires; nothing for never.
+    pub expires: Option<String>,
+    /// Whether a passphrase protects it.
+    pub protected: bool,
+    /// The file that holds its secret part.
+    pub file: PathBuf,
+    /// What to write behind `SignWith:`.
+    pub sign_with: String,
+}
+
+/// The outcome of `publish key show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShowReport {
+    /// One report for each key.
+    pub keys: Vec<KeyReport>,
+}
+
+pub(super) fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let (ui, folder) = (session.ui, session.key_folder());
+    let keys = folder.as_deref();
+    let sources = |words: &[String]| {
+        let configured = if words.is_empty() { session.all_key_sources()? } else { Vec::new() };
+        Ok::<_, Failure>(named_keys(words, configured, &session.current, keys.unwrap_or(Path::new("")))?)
+    };
+    match &args.command {
+        Command::Generate(args) => {
+            let report = generate(args, keys, passphrase()?.as_ref(), session.now)?;
+            if ui.json() { ui.object(&report) } else { ui.say(report.human().trim_end()) }
+        }
+        Command::Show(args) => {
+            let report = show(&sources(&args.keys)?, &Gpg::default(), session.now)?;
+            if ui.json() { ui.object(&report) } else { ui.data(report.human().as_bytes()) }
+        }
+        Command::Export(args) => {
+            let key = export(&sources(&args.keys)?, &Gpg::default(), args.binary)?;
+            match &args.output {
+                None => ui.data(&key),
+                Some(file) => {
+                    write_public(file, &key)?;
+                    ui.say(&format!("Wrote the public key to {}", file.display()));
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a key and writes its file: `--output`, else into the folder `keys`.
+///
+/// # Errors
+/// Without `--output` there must be a folder for keys, and no file is ever overwritten.
+pub fn generate(
+    args: &Generate,
+    keys: Option<&Path>,
+    passphrase: Option<&Passphrase>,
+    now: SystemTime,
+) -> Result<GenerateReport, Error> {
+    let new =
+        NewKey { name: &args.name, created: now, expires: parse_expiry(&args.expires, now)?, passphrase };
+    let key = new.generate()?;
+    let (file, sign_with) = match (&args.output, keys) {
+        (Some(file), _) => {
+            (file.clone(), std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+        }
+        (None, Some(keys)) => (keys.join(format!("{}.asc", key.fingerprint)), key.fingerprint.clone()),
+        (None, None) => return Err(Error::NoKeyFolder),
+    };
+    key.write_secret(&file)?;
+    let report = key.public.reports(now).pop();
+    Ok(GenerateReport {
+        fingerprint: key.fingerprint,
+        name: args.name.trim().to_owned(),
+        expires: report.and_then(|report| report.expires),
+        protected: passphrase.is_some(),
+        file,
+        sign_with,
+    })
+}
+
+/// The keys that a user names, else those that the archive is signed with.
+pub fn named_keys(
+    words: &[String],
+    configured: Vec<KeySource>,
+    folder: &Path,
+    keys: &Path,
+) -> Result<Vec<KeySource>, Error> {
+    if words.is_empty() {
+        return Ok(configured);
+    }
+    words.iter().map(|word| KeySource::parse(word, folder, keys)).collect()
+}
+
+/// Says what there is to know about keys; no secret part is opened.
+pub fn show(sources: &[KeySource], gpg: &Gpg, now: SystemTime) -> Result<ShowReport, Error> {
+    Ok(ShowReport { keys: certificates(sources, gpg)?.reports(now) })
+}
+
+/// The public parts of keys: one armoured block, or binary.
+pub fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Error> {
+    let certificates = certificates(sources, gpg)?;
+    if binary { certificates.binary() } else { certificates.armored() }
+}
+
+/// Writes an exported key to a file that everybody can read, in one step.
+pub fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::File { doing: "write", path: file.to_owned(), source };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".key-");
+    // apt reads keys as a user of its own.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut new = builder.tempfile_in(folder).map_err(failed)?;
+    new.write_all(bytes).and_then(|()| new.as_file().sync_all()).map_err(failed)?;
+    new.persist(file).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn certificates(sources: &[KeySource], gpg: &Gpg) -> Result<Keyring, Error> {
+    let mut all = Keyring::new();
+    for source in sources {
+        if let KeySource::Command(command) = source {
+            return Err(Error::KeyOfCommand { command: command.clone() });
+        }
+        all.merge(&source.certificates(gpg)?);
+    }
+    if all.is_empty() {
+        return Err(Error::NoKeys);
+    }
+    Ok(all)
+}
+
+impl GenerateReport {
+    /// The report for a person, with what to do next.
+    #[must_use]
+    pub fn human(&self) -> String {
+        let end = match &self.expires {
+            Some(day) => format!("expires on {day}"),
+            None => "never expires".to_owned(),
+        };
+        let passphrase = if self.protected { "yes, it will be needed for every publish" } else { "none" };
+        format!(
+            "Made the key {fingerprint}, which {end}\n\
+             \x20 name        {name}\n\
+             \x20 file        {file}\n\
+             \x20 passphrase  {passphrase}\n\
+             \n\
+             To sign with it, write into conf/distributions:\n\
+             \x20 SignWith: {sign_with}\n\
+             Keep a copy of the file in a safe place: if it is lost, every client needs another key.\n\
+             `publish key export` writes the public key for clients.\n",
+            fingerprint = self.fingerprint,
+            name = printable(&self.name),
+            file = self.file.display(),
+            sign_with = self.sign_with,
+        )
+    }
+}
+
+impl ShowReport {
+    /// The report for a person, one block for each key.
+    #[must_use]
+    pub fn human(&self) -> String {
+        let blocks: Vec<String> = self.keys.iter().map(block).collect();
+        blocks.join("\n")
+    }
+}
+
+fn block(key: &KeyReport) -> String {
+    let mut text = format!("{} {}\n", key.algorithm, key.fingerprint);
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<14}{value}");
+    };
+    for name in &key.user_ids {
+        line("name", &printable(name));
+    }
+    if let Some(subkey) = &key.signing_subkey {
+        line("signs with", &format!("subkey {subkey}"));
+    }
+    line("made", &key.created);
+    line("expires", &expiry(key));
+    if let Some(why) = &key.revoked {
+        line("revoked", why);
+    }
+    let mut readers: Vec<&str> = key.verdicts.iter().map(|verdict| verdict.reader).collect();
+    readers.dedup();
+    for reader in readers {
+        let verdicts = key.verdicts.iter().filter(|verdict| verdict.reader == reader);
+        line(reader, &opinion(&verdicts.collect::<Vec<_>>()));
+    }
+    text
+}
+
+fn expiry(key: &KeyReport) -> String {
+    match (&key.expires, key.days_left) {
+        (Some(day), Some(left @ 0..)) => format!("{day} (in {left} days)"),
+        (Some(day), Some(left)) => format!("{day} ({} days ago)", left.unsigned_abs()),
+        (Some(day), None) => day.clone(),
+        (None, _) => "never".to_owned(),
+    }
+}
+
+/// What one reader thinks, on one line: today, and the year ahead where that differs.
+fn opinion(verdicts: &[&Verdict]) -> String {
+    let parts: Vec<String> = verdicts
+        .iter()
+        .filter(|verdict| verdict.when == "now" || verdict.level != Level::Ok)
+        .map(|verdict| match verdict.when {
+            "now" => verdict.text.clone(),
+            when => format!("{when}: {}", verdict.text),
+        })
+        .collect();
+    parts.join("; ")
+}
+
+/// A name off a key, which anybody can have written, without what a terminal would obey.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600) // 2025-01-01
+    }
+
+    fn fixture(name: &str) -> KeySource {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys");
+        KeySource::parse(name, &folder, &folder).unwrap()
+    }
+
+    fn generate_args(output: Option<PathBuf>) -> Generate {
+        Generate {
+            name: "Example archive <packages@example.org>".to_owned(),
+            expires: "3y".to_owned(),
+            output,
+        }
+    }
+
+    #[test]
+    fn a_new_key_lies_where_its_fingerprint_is_looked_for() {
+        let keys = tempfile::tempdir().unwrap();
+        let report = generate(&generate_args(None), Some(keys.path()), None, now()).unwrap();
+        let file = keys.path().join(format!("{}.asc", report.fingerprint));
+        let text = report.human().replace(&report.fingerprint, "FPR");
+        let folder = keys.path().display().to_string();
+        insta::assert_snapshot!(text.replace(&folder, "KEYS"), @r"
+        Made the key FPR, which expires on 2028-01-01
+          name        Example archive <packages@example.org>
+          file        KEYS/FPR.asc
+          passphrase  none
+
+        To sign with it, write into conf/distributions:
+          SignWith: FPR
+        Keep a copy of the file in a safe place: if it is lost, every client needs another key.
+        `publish key export` writes the public key for clients.
+        ");
+
+        let sources = named_keys(&[report.sign_with], Vec::new(), Path::new("/"), keys.path()).unwrap();
+        let shown = show(&sources, &Gpg::default(), now()).unwrap();
+        assert_eq!(shown.keys[0].fingerprint, report.fingerprint);
+        assert!(file.is_file());
+    }
+
+    #[test]
+    fn a_key_may_lie_elsewhere_but_never_on_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.asc");
+        let passphrase = Passphrase::new("correct horse");
+        let args = generate_args(Some(file.clone()));
+        let report = generate(&args, None, Some(&passphrase), now()).unwrap();
+        assert!(report.protected);
+        assert_eq!(report.sign_with, file.display().to_string());
+        let error = generate(&args, None, None, now()).unwrap_err();
+        assert!(matches!(error, Error::Exists { .. }), "{error}");
+        assert!(matches!(generate(&generate_args(None), None, None, now()), Err(Error::NoKeyFolder)));
+    }
+
+    #[test]
+    fn show_says_what_clients_will_say() {
+        let report =
+            show(&[fixture("test.asc"), fixture("expired.pub.asc")], &Gpg::default(), now()).unwrap();
+        insta::assert_snapshot!(report.human(), @r"
+        ed25519 BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669
+          name          publish fixture test <test@example.org>
+          made          2024-01-01
+          expires       never
+          apt 2 (gpgv)  accepts it
+          apt 3 (sqv)   accepts it
+
+        ed25519 1898FBBB4B2A44FAE960B4DB96C0144FD36825A4
+          name          publish fixture expired <expired@example.org>
+          made          2020-01-01
+          expires       2021-01-01 (1461 days ago)
+          apt 2 (gpgv)  refuses it: it expired on 2021-01-01
+          apt 3 (sqv)   refuses it: it expired on 2021-01-01
+        ");
+
+        // Half a year before its end, the same key has something to say about the year ahead.
+        let earlier = SystemTime::UNIX_EPOCH + Duration::from_secs(1_593_561_600); // 2020-07-01
+        let report = show(&[fixture("expired.pub.asc")], &Gpg::default(), earlier).unwrap();
+        let text = report.human();
+        let readers: Vec<&str> = text.lines().skip(3).collect();
+        insta::assert_snapshot!(readers.join("\n"), @r"
+          expires       2021-01-01 (in 184 days)
+          apt 2 (gpgv)  accepts it; in a year: refuses it from 2021-01-01 on, with all that it has signed until then
+          apt 3 (sqv)   accepts it; in a year: accepts nothing that is signed from 2021-01-01 on
+        ");
+    }
+
+    #[test]
+    fn export_gives_public_parts_that_clients_can_read() {
+        let sources = [fixture("protected.asc"), fixture("second.asc")];
+        let armored = export(&sources, &Gpg::default(), false).unwrap();
+        let text = String::from_utf8(armored.clone()).unwrap();
+        assert_eq!(text.matches("BEGIN PGP PUBLIC KEY BLOCK").count(), 1);
+        let mut keyring = Keyring::new();
+        keyring.add_bytes("export", &armored).unwrap();
+        assert_eq!(keyring.fingerprints().len(), 2);
+        assert_eq!(export(&sources, &Gpg::default(), true).unwrap(), keyring.binary().unwrap());
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("archive.asc");
+        fs::write(&file, "an older key").unwrap();
+        write_public(&file, &armored).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), armored);
+    }
+
+    #[test]
+    fn the_key_of_a_command_must_be_named() {
+        let sources = [KeySource::Command("/usr/bin/sign".into())];
+        let error = export(&sources, &Gpg::default(), false).unwrap_err();
+        assert!(error.hint().unwrap().contains("key export"), "{error}");
+        assert!(matches!(show(&[], &Gpg::default(), now()), Err(Error::NoKeys)));
+    }
+
+    #[test]
+    fn a_name_cannot_talk_to_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+}
