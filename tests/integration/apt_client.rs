@@ -54,43 +54,28 @@ impl Source {
     }
 
     pub(crate) fn suite(self, suite: &str) -> Self {
-        Self {
-            suite: suite.to_owned(),
-            ..self
-        }
+        Self { suite: suite.to_owned(), ..self }
     }
 
     pub(crate) fn components(self, components: &str) -> Self {
-        Self {
-            components: components.to_owned(),
-            ..self
-        }
+        Self { components: components.to_owned(), ..self }
     }
 
     /// `Signed-By` a copy of this public key.
     pub(crate) fn signed_by(self, key: impl Into<PathBuf>) -> Self {
-        Self {
-            key: Some(key.into()),
-            ..self
-        }
+        Self { key: Some(key.into()), ..self }
     }
 
     /// `Trusted: yes`, for unsigned archives.
     pub(crate) fn trusted(self) -> Self {
-        Self {
-            trusted: true,
-            ..self
-        }
+        Self { trusted: true, ..self }
     }
 }
 
 impl<'a> Client<'a> {
     /// Every client that this machine has; a missing one is said, and a failure in CI.
     pub(crate) fn all(sandbox: &'a Sandbox) -> Vec<Self> {
-        [Self::debian_12(sandbox), Self::debian_13(sandbox)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [Self::debian_12(sandbox), Self::debian_13(sandbox)].into_iter().flatten().collect()
     }
 
     /// This machine's apt in a private root.
@@ -118,14 +103,8 @@ impl<'a> Client<'a> {
                     Description: stands for the C library\n\n";
         fs::write(root.join("var/lib/dpkg/status"), libc).unwrap();
         fs::write(root.join("var/lib/dpkg/info/libc6.list"), "/.\n").unwrap();
-        let client = Self {
-            sandbox,
-            name: "Debian 12",
-            inside: false,
-            options: Vec::new(),
-            folder: None,
-            root,
-        };
+        let client =
+            Self { sandbox, name: "Debian 12", inside: false, options: Vec::new(), folder: None, root };
         let at = client.root.display();
         client.write_config(
             "apt.conf",
@@ -142,10 +121,8 @@ impl<'a> Client<'a> {
 
     /// A Debian 13 of its own.
     pub(crate) fn debian_13(sandbox: &'a Sandbox) -> Option<Self> {
-        let testbed = std::env::var_os("PUBLISH_TESTBED").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"),
-            PathBuf::from,
-        );
+        let testbed = std::env::var_os("PUBLISH_TESTBED")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
         let made = testbed.join("debian-13");
         if !is_root() {
             skipped("Debian 13 needs root, for chroot(2)");
@@ -160,14 +137,8 @@ impl<'a> Client<'a> {
         let copy = ["-a", "--reflink=auto", "-T"].map(PathBuf::from);
         sandbox.ask("cp", copy.iter().chain([&made, &root]));
         let _ = fs::remove_file(root.join("etc/apt/sources.list"));
-        let client = Self {
-            sandbox,
-            name: "Debian 13",
-            inside: true,
-            options: Vec::new(),
-            folder: None,
-            root,
-        };
+        let client =
+            Self { sandbox, name: "Debian 13", inside: true, options: Vec::new(), folder: None, root };
         client.write_config("etc/apt/apt.conf.d/99test", "");
         Some(client)
     }
@@ -197,11 +168,7 @@ impl<'a> Client<'a> {
             let name = "etc/apt/keyrings/archive-key.asc";
             fs::create_dir_all(self.root.join("etc/apt/keyrings")).unwrap();
             fs::copy(key, self.root.join(name)).unwrap();
-            let named = if self.inside {
-                Path::new("/").join(name)
-            } else {
-                self.root.join(name)
-            };
+            let named = if self.inside { Path::new("/").join(name) } else { self.root.join(name) };
             text.push_str("Signed-By: ");
             text.push_str(named.to_str().unwrap());
             text.push('\n');
@@ -219,9 +186,7 @@ impl<'a> Client<'a> {
     pub(crate) fn updates(&self) -> Output {
         let output = self.update().ok();
         let all = format!("{}{}", output.stdout, output.stderr);
-        let bad = all
-            .lines()
-            .find(|line| ["W:", "E:", "Err:"].iter().any(|start| line.starts_with(start)));
+        let bad = all.lines().find(|line| ["W:", "E:", "Err:"].iter().any(|start| line.starts_with(start)));
         assert_eq!(bad, None, "{}: {all}", self.name);
         output
     }
@@ -241,9 +206,7 @@ impl<'a> Client<'a> {
     /// The version that apt would install, if there is one: `apt-cache policy`.
     pub(crate) fn candidate(&self, package: &str) -> Option<String> {
         let policy = self.run("apt-cache", ["policy", package]).ok().stdout;
-        let line = policy
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+        let line = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
         (line != "(none)").then(|| line.to_owned())
     }
 
@@ -303,11 +266,7 @@ impl<'a> Client<'a> {
             command.env("APT_CONFIG", self.root.join("apt.conf"));
             command
         };
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .arg(program)
-            .args(&self.options)
-            .args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg(program).args(&self.options).args(arguments);
         self.sandbox.run(command)
     }
 

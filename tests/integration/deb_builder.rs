@@ -44,18 +44,12 @@ pub(crate) fn deb(name: &str) -> DebBuilder {
             field("Installed-Size", "1"),
             field("Section", "misc"),
             field("Priority", "optional"),
-            field(
-                "Description",
-                "package made for a test\n Nobody needs it.\n .\n It is small.",
-            ),
+            field("Description", "package made for a test\n Nobody needs it.\n .\n It is small."),
         ],
         control_text: None,
         control_pack: Pack::Gzip,
         data_pack: Pack::Gzip,
-        files: vec![(
-            format!("usr/share/doc/{name}/README"),
-            format!("This is {name}.\n").into_bytes(),
-        )],
+        files: vec![(format!("usr/share/doc/{name}/README"), format!("This is {name}.\n").into_bytes())],
         without_members: Vec::new(),
         extra_members: Vec::new(),
         cut_at: None,
@@ -142,25 +136,15 @@ impl DebBuilder {
     pub(crate) fn file_name(&self) -> String {
         let version = self.value("Version");
         let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-        format!(
-            "{}_{version}_{}.deb",
-            self.value("Package"),
-            self.value("Architecture")
-        )
+        format!("{}_{version}_{}.deb", self.value("Package"), self.value("Architecture"))
     }
 
     /// The bytes of the `.deb`.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut members = vec![
             ("debian-binary".to_owned(), b"2.0\n".to_vec()),
-            (
-                format!("control.tar{}", suffix(self.control_pack)),
-                self.control_member(),
-            ),
-            (
-                format!("data.tar{}", suffix(self.data_pack)),
-                pack(self.data_pack, &tar_of(&self.files)),
-            ),
+            (format!("control.tar{}", suffix(self.control_pack)), self.control_member()),
+            (format!("data.tar{}", suffix(self.data_pack)), pack(self.data_pack, &tar_of(&self.files))),
         ];
         members.retain(|(name, _)| !self.without_members.iter().any(|start| name.starts_with(start)));
         members.extend(self.extra_members.iter().cloned());
@@ -178,10 +162,7 @@ impl DebBuilder {
 
     /// The packed `control.tar` alone, for whoever puts in a second one.
     pub(crate) fn control_member(&self) -> Vec<u8> {
-        let control = self
-            .control_text
-            .clone()
-            .unwrap_or_else(|| self.stanza().into_bytes());
+        let control = self.control_text.clone().unwrap_or_else(|| self.stanza().into_bytes());
         pack(self.control_pack, &tar_of(&[("control".to_owned(), control)]))
     }
 

@@ -30,16 +30,10 @@ fn archive_by_apt_ftparchive(sandbox: &Sandbox) {
 #[test]
 fn both_clients_read_an_archive_of_apt_ftparchive() {
     let sandbox = Sandbox::new();
-    deb("hello")
-        .version("1:2.0~rc1+b1")
-        .write(sandbox.archive("pool/h"));
+    deb("hello").version("1:2.0~rc1+b1").write(sandbox.archive("pool/h"));
     let all = deb("hello-doc").architecture("all");
     all.write(sandbox.archive("pool/h"));
-    fs::copy(
-        fixture("debs/acpi_1.7-1.2_amd64.deb"),
-        sandbox.archive("pool/acpi.deb"),
-    )
-    .unwrap();
+    fs::copy(fixture("debs/acpi_1.7-1.2_amd64.deb"), sandbox.archive("pool/acpi.deb")).unwrap();
     archive_by_apt_ftparchive(&sandbox);
     let web = Web::of(sandbox.archive(""));
 
@@ -47,12 +41,7 @@ fn both_clients_read_an_archive_of_apt_ftparchive() {
         for source in [Source::folder(sandbox.archive("")), Source::at(&web.url)] {
             apt.source(&source.trusted());
             apt.updates();
-            assert_eq!(
-                apt.candidate("hello").as_deref(),
-                Some("1:2.0~rc1+b1"),
-                "{}",
-                apt.name
-            );
+            assert_eq!(apt.candidate("hello").as_deref(), Some("1:2.0~rc1+b1"), "{}", apt.name);
             assert_eq!(apt.versions("hello"), ["1:2.0~rc1+b1"]);
             assert_eq!(apt.candidate("nothing-of-the-kind"), None);
             assert_eq!(apt.download("hello-doc"), all.bytes());
@@ -79,10 +68,7 @@ fn both_clients_ask_by_hash_when_told_to() {
             apt.source(&Source::at(&web.url).trusted());
             apt.updates();
             let asked = web.requests();
-            let index: Vec<_> = asked
-                .iter()
-                .filter(|path| path.contains("binary-amd64"))
-                .collect();
+            let index: Vec<_> = asked.iter().filter(|path| path.contains("binary-amd64")).collect();
             assert!(!index.is_empty(), "{asked:?}");
             for path in index {
                 assert_eq!(path.contains("/by-hash/"), wanted, "{}: {asked:?}", apt.name);
@@ -98,12 +84,7 @@ fn both_clients_refuse_what_they_must() {
     archive_by_apt_ftparchive(&sandbox);
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::folder(sandbox.archive("")));
-        assert_ne!(
-            apt.update().status,
-            Some(0),
-            "{}: unsigned, and not trusted",
-            apt.name
-        );
+        assert_ne!(apt.update().status, Some(0), "{}: unsigned, and not trusted", apt.name);
 
         apt.source(&Source::folder(sandbox.archive("")).trusted());
         apt.updates();
@@ -111,12 +92,7 @@ fn both_clients_refuse_what_they_must() {
         let mut bad = sound.clone();
         bad[100] ^= 1;
         fs::write(&hello, bad).unwrap();
-        assert_ne!(
-            apt.try_download("hello").status,
-            Some(0),
-            "{}: other bytes",
-            apt.name
-        );
+        assert_ne!(apt.try_download("hello").status, Some(0), "{}: other bytes", apt.name);
         fs::write(&hello, sound).unwrap();
     }
 
@@ -124,9 +100,7 @@ fn both_clients_refuse_what_they_must() {
     let packages = sandbox.archive("dists/stable/main/binary-amd64/Packages");
     let text = fs::read_to_string(&packages).unwrap().replace("hello", "hallo");
     for path in sandbox.tree().paths_with("binary-amd64/") {
-        let packed = fs::read(sandbox.archive(&path))
-            .unwrap()
-            .starts_with(&[0x1f, 0x8b]);
+        let packed = fs::read(sandbox.archive(&path)).unwrap().starts_with(&[0x1f, 0x8b]);
         let bytes = pack(if packed { Pack::Gzip } else { Pack::None }, text.as_bytes());
         fs::write(sandbox.archive(path), bytes).unwrap();
     }
@@ -139,14 +113,7 @@ fn both_clients_refuse_what_they_must() {
 #[test]
 fn dpkg_reads_every_package_that_the_builder_makes() {
     let sandbox = Sandbox::new();
-    for compression in [
-        Pack::None,
-        Pack::Gzip,
-        Pack::Xz,
-        Pack::Zstd,
-        Pack::Bzip2,
-        Pack::Lzma,
-    ] {
+    for compression in [Pack::None, Pack::Gzip, Pack::Xz, Pack::Zstd, Pack::Bzip2, Pack::Lzma] {
         let made = deb("hello")
             .version("1:2.0~rc1")
             .source("greetings (1.9)")
@@ -158,10 +125,7 @@ fn dpkg_reads_every_package_that_the_builder_makes() {
         assert_eq!(made.bytes(), made.bytes(), "the same calls give the same bytes");
         let ask = |option: &str| sandbox.ask("dpkg-deb", [option.as_ref(), path.as_os_str()]);
         assert_eq!(ask("-f"), made.stanza());
-        assert!(
-            ask("-c").contains("./usr/share/doc/hello/README"),
-            "{compression:?}"
-        );
+        assert!(ask("-c").contains("./usr/share/doc/hello/README"), "{compression:?}");
     }
 }
 
@@ -183,11 +147,7 @@ fn trees_see_every_change() {
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.archive("dists/a/by-hash/SHA256")).unwrap();
     fs::write(sandbox.archive("dists/a/Release"), "one").unwrap();
-    fs::write(
-        sandbox.archive(format!("dists/a/by-hash/SHA256/{}", sha256(b"x"))),
-        "x",
-    )
-    .unwrap();
+    fs::write(sandbox.archive(format!("dists/a/by-hash/SHA256/{}", sha256(b"x"))), "x").unwrap();
     let before = sandbox.tree();
     assert_eq!(before, sandbox.tree());
     insta::assert_snapshot!(before.names(), @r"

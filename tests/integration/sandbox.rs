@@ -45,10 +45,7 @@ impl Sandbox {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         set_mode(&folder.path().join("gnupg"), 0o700);
-        Self {
-            folder,
-            sign_with: None,
-        }
+        Self { folder, sign_with: None }
     }
 
     /// An empty archive that every command signs with `fixtures/keys/test.asc`.
@@ -97,10 +94,7 @@ impl Sandbox {
         arguments: impl IntoIterator<Item = A>,
     ) -> Outcome {
         let mut command = self.command(env!("CARGO_BIN_EXE_publish"));
-        command
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .env("PUBLISH_ARCHIVE", self.archive(""));
+        command.args(arguments).envs(environment.iter().copied()).env("PUBLISH_ARCHIVE", self.archive(""));
         if let Some(key) = &self.sign_with {
             command.env("PUBLISH_SIGN_WITH", key);
         }
@@ -156,9 +150,7 @@ impl Sandbox {
     /// Runs a program to its end.
     pub(crate) fn run(&self, mut command: Command) -> Outcome {
         let shown = format!("{command:?}");
-        let output = command
-            .output()
-            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let plain = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             text.replace(&*self.folder.path().to_string_lossy(), "[SANDBOX]")
@@ -249,10 +241,7 @@ impl Outcome {
     fn ends(self, status: i32) -> Output {
         assert_eq!(self.status, Some(status), "{self}");
         assert!(!self.stderr.contains("panicked at"), "{self}");
-        Output {
-            stdout: self.stdout,
-            stderr: self.stderr,
-        }
+        Output { stdout: self.stdout, stderr: self.stderr }
     }
 }
 
@@ -286,13 +275,7 @@ impl Tree {
     pub(crate) fn read(folder: &Path) -> Self {
         let files = walkdir::WalkDir::new(folder).into_iter().filter_map(|entry| {
             let entry = entry.unwrap();
-            let path = entry
-                .path()
-                .strip_prefix(folder)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
             if entry.file_type().is_dir() || path.ends_with("lock") {
                 return None;
             }
@@ -319,11 +302,7 @@ impl Tree {
 
     /// The paths that hold this text.
     pub(crate) fn paths_with(&self, part: &str) -> Vec<String> {
-        self.0
-            .keys()
-            .filter(|path| path.contains(part))
-            .cloned()
-            .collect()
+        self.0.keys().filter(|path| path.contains(part)).cloned().collect()
     }
 
     /// Whether there is a file at this path.
@@ -409,21 +388,17 @@ impl Drop for Server {
 
 /// A file of `fixtures/`.
 pub(crate) fn fixture(relative: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(relative);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(relative);
     assert!(path.exists(), "no fixture {}", path.display());
     path
 }
 
 /// The hexadecimal SHA256 of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// Whether the tests run as root.
