@@ -1,0 +1,18 @@
+//! The program as its users meet it: the real binary, real packages, and real apt as the judge.
+//!
+//! [`sandbox`] runs `publish` where nothing of this machine leaks in, [`deb_builder`] makes the packages that a test needs,
+//! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts. Each
+//! other file tells the stories of one command, or of one promise.
+//!
+//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in `#[test]` functions alone; the helpers are tests too"
+)]
+
+mod apt_client;
+mod deb_builder;
+mod harness;
+mod sandbox;
+mod web;
