@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
@@ -24,6 +24,8 @@ use crate::{
 
 /// How often an edit is planned again before it gives up.
 const TRIES: u32 = 40;
+/// A task writes one object, or small ones of so many bytes in all.
+const LONG_RUN: u64 = 1 << 20;
 /// How many objects are written at once.
 const AT_ONCE: usize = 16;
 
@@ -289,23 +291,43 @@ async fn new_pool_files(
     if refused.is_empty() { Ok(new) } else { Err(Error::Refused(refused)) }
 }
 
+/// Writes files that never change: some at once, and small ones several in a task.
 async fn put_all(store: &Store, files: &[(String, Content)], events: Events<'_>) -> Result<(), Error> {
     let total = files.iter().map(|(_, content)| content.digests().size).sum();
-    let done = std::sync::atomic::AtomicU64::new(0);
-    let puts = stream::iter(files).map(Ok::<_, store::Error>);
-    puts.try_for_each_concurrent(AT_ONCE, |(path, content)| {
-        let done = &done;
-        async move {
-            let bytes = content.digests().size;
-            if store.put_new(path, content).await? == Put::Created {
-                events(Event::Written { path: path.clone(), bytes });
+    let mut runs: Vec<(u64, Vec<(String, Content)>)> = Vec::new();
+    for file in files {
+        let size = file.1.digests().size;
+        match runs.last_mut() {
+            Some((bytes, run)) if run.len() < store.run() && *bytes + size <= LONG_RUN => {
+                *bytes += size;
+                run.push(file.clone());
             }
-            let done = bytes + done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
-            events(Event::Stored { done, total });
-            Ok(())
+            _ => runs.push((size, vec![file.clone()])),
         }
-    })
-    .await?;
+    }
+    let puts = stream::iter(runs).map(|(_, run)| {
+        let store = store.clone();
+        let put_run = async move {
+            let mut done = Vec::with_capacity(run.len());
+            for (path, content) in run {
+                let put = store.put_new(&path, &content).await?;
+                done.push((path, content.digests().size, put));
+            }
+            Ok::<_, store::Error>(done)
+        };
+        tokio::spawn(put_run)
+    });
+    let mut puts = puts.buffer_unordered(AT_ONCE);
+    let mut done = 0;
+    while let Some(run) = puts.next().await {
+        for (path, bytes, put) in run.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))? {
+            done += bytes;
+            if put == Put::Created {
+                events(Event::Written { path, bytes });
+            }
+        }
+        events(Event::Stored { done, total });
+    }
     Ok(())
 }
 

@@ -43,6 +43,9 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race too often (try again), \
 4 `check` found damage.";
 
+/// Files are written by threads of their own; more of them only wait for each other.
+const BLOCKING: usize = 8;
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
@@ -111,7 +114,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose);
-    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build();
     let done =
         done.map_err(|error| Failure::of(&error, None)).and_then(|runtime| runtime.block_on(run(cli, &ui)));
     match done {

@@ -78,6 +78,10 @@ impl<'a> Again<'a> {
         Ok(again)
     }
 
+    fn whole(mut self) -> Result<Bytes, Error> {
+        self.piece(usize::try_from(self.stamp.size).unwrap_or(usize::MAX).saturating_add(1))
+    }
+
     fn unchanged(&self) -> Result<(), Error> {
         let now = self.file.metadata().map_err(|source| unreadable(self.path, source))?;
         if FileStamp::of(&now) == self.stamp {
@@ -113,13 +117,16 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-/// Reads a small file whole.
+/// So many bytes are read or written where one stands: to hand the work to another thread would take longer.
+pub(super) const INLINE: u64 = 256 << 10;
+
+/// Reads a file whole that is not large.
 pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Error> {
+    if stamp.size <= INLINE {
+        return Again::open(path, stamp)?.whole();
+    }
     let path = path.to_owned();
-    blocking(move || {
-        Again::open(&path, stamp)?.piece(usize::try_from(stamp.size).unwrap_or(usize::MAX).saturating_add(1))
-    })
-    .await
+    blocking(move || Again::open(&path, stamp)?.whole()).await
 }
 
 /// Reads a large file in pieces of one size.

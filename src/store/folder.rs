@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fmt,
     fs::{self, File},
     io::{self, Write},
@@ -26,7 +27,7 @@ use object_store::{
 };
 use tempfile::NamedTempFile;
 
-use super::content::blocking;
+use super::content::{INLINE, blocking};
 
 /// What hidden files begin with while they are written.
 const UNFINISHED: &str = ".publish-";
@@ -177,12 +178,17 @@ fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
 /// Flushes files and every folder between them and the root: each by itself, or where they are many, each file system
 /// once (`syncfs` waits for the data and reports errors since Linux 5.8).
 fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
-    let mut folders: BTreeSet<&Path> = BTreeSet::new();
+    // As text: comparing paths part by part takes longer than the flush.
+    let mut folders: BTreeSet<&OsStr> = BTreeSet::new();
     for file in files {
-        folders.extend(file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)));
+        for folder in file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+            if !folders.insert(folder.as_os_str()) {
+                break;
+            }
+        }
     }
     if files.len() <= FEW {
-        for path in files.iter().map(PathBuf::as_path).chain(folders.into_iter().rev()) {
+        for path in files.iter().map(|file| file.as_os_str()).chain(folders.into_iter().rev()) {
             File::open(path)?.sync_all()?;
         }
         return Ok(());
@@ -297,7 +303,12 @@ impl ObjectStore for Folder {
     ) -> Result<PutResult> {
         // A folder keeps no attributes: a web server gives the headers.
         let (folder, path) = (self.clone(), self.path(location));
-        blocking(move || folder.put(&path, &payload, options.mode)).await?;
+        let may_wait = matches!(options.mode, PutMode::Update(_));
+        if may_wait || payload.content_length() as u64 > INLINE {
+            blocking(move || folder.put(&path, &payload, options.mode)).await?;
+        } else {
+            folder.put(&path, &payload, options.mode)?;
+        }
         Ok(nothing_known())
     }
 

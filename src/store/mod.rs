@@ -17,8 +17,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{
-    GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    UpdateVersion, path::Path,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, UpdateVersion,
+    path::Path,
 };
 
 use crate::digest::{Digests, Hasher};
@@ -228,8 +228,8 @@ impl Store {
 
     /// The size of an object; `None` where there is none.
     pub async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        match self.objects.get_opts(&parse(path)?, GetOptions::new().with_head(true)).await {
-            Ok(result) => Ok(Some(result.meta.size)),
+        match self.objects.head(&parse(path)?).await {
+            Ok(object) => Ok(Some(object.size)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(Error::failed("read", path, error)),
         }
@@ -387,6 +387,12 @@ impl Store {
             return Err(Error::Full { location: self.location.to_string(), needed, free });
         }
         Ok(())
+    }
+
+    /// How many small objects one task writes in turn: a folder is done with one before a task could be made for it.
+    #[must_use]
+    pub fn run(&self) -> usize {
+        if self.folder.is_some() { 32 } else { 1 }
     }
 
     async fn put(&self, path: &Path, bytes: Bytes, mode: PutMode) -> object_store::Result<()> {
