@@ -11,8 +11,18 @@
     reason = "clippy allows it in `#[test]` functions alone; the helpers are tests too"
 )]
 
+mod add;
 mod apt_client;
+mod bad_input;
+mod check;
+mod clients;
 mod deb_builder;
+mod determinism;
 mod harness;
+mod list;
+mod remove;
 mod sandbox;
+mod serve;
+mod show;
+mod trust;
 mod web;
