@@ -44,10 +44,35 @@ fn the_first_package_makes_an_archive() {
     dists/stable/main/binary-amd64/by-hash/SHA256/[SHA256]
     pool/main/h/hello/hello_1.0_amd64.deb
     ");
-    insta::assert_snapshot!(sandbox.read("dists/stable/main/binary-amd64/Packages"), @"");
+    insta::assert_snapshot!(sandbox.read("dists/stable/main/binary-amd64/Packages"), @r"
+    Package: hello
+    Version: 1.0
+    Architecture: amd64
+    Maintainer: Nobody <nobody@example.org>
+    Installed-Size: 1
+    Section: misc
+    Priority: optional
+    Description: package made for a test
+     Nobody needs it.
+     .
+     It is small.
+    Filename: pool/main/h/hello/hello_1.0_amd64.deb
+    Size: 640
+    MD5sum: 5d94ecb57010ddb93fa67dca6448fa9a
+    SHA256: 8823154e7895e31c502f059e0dee7cc95ba11faef8c98cb4bb468c7dcb6eb06c
+    ");
     let release = sandbox.read("dists/stable/Release");
     let head: Vec<_> = release.lines().filter(|line| !line.starts_with(' ')).collect();
-    insta::assert_snapshot!(head.join("\n"), @"");
+    insta::assert_snapshot!(head.join("\n"), @r"
+    Suite: stable
+    Codename: stable
+    Date: Sun, 01 Jun 2025 00:00:00 UTC
+    Acquire-By-Hash: yes
+    Architectures: amd64
+    Components: main
+    MD5Sum:
+    SHA256:
+    ");
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::folder(sandbox.archive("")).trusted());
         apt.updates();
@@ -208,6 +233,13 @@ fn an_archive_of_all_packages_only_serves_every_machine() {
     let file = deb("later").architecture("all").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     clients_see(&sandbox, &[("hello", &["1.0"]), ("world", &["1.0"]), ("later", &["1.0"])]);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).trusted());
+        apt.updates();
+        // Both indices may have it; it must be the same version to apt, not two that look alike.
+        let shown = apt.run("apt-cache", ["show", "--all-versions", "hello"]).ok().stdout;
+        assert_eq!(shown.matches("Version: ").count(), 1, "{}: {shown}", apt.name);
+    }
     sandbox.publish(["check"]).ok();
 }
 

@@ -197,10 +197,14 @@ impl<'a> Client<'a> {
     }
 
     /// The versions of a package, as `apt-cache madison` lists them: newest first.
+    ///
+    /// It has a line for each index, and a package for all architectures may stand in two.
     pub(crate) fn versions(&self, package: &str) -> Vec<String> {
         let listed = self.run("apt-cache", ["madison", package]).ok().stdout;
         let versions = listed.lines().filter_map(|line| line.split('|').nth(1));
-        versions.map(|version| version.trim().to_owned()).collect()
+        let mut versions: Vec<_> = versions.map(|version| version.trim().to_owned()).collect();
+        versions.dedup();
+        versions
     }
 
     /// The version that apt would install, if there is one: `apt-cache policy`.

@@ -65,7 +65,7 @@ fn an_index_with_other_packages_is_not_built_on() {
         };
         fs::write(sandbox.archive(&path), pack(kind, evil.as_bytes())).unwrap();
     }
-    refuses_to_build_on(&sandbox, "Packages");
+    refuses_to_build_on(&sandbox, index);
     // Trusting the pointer is no reason to believe what it does not list.
     sandbox.publish(["--trust-existing", "add", "incoming/world_1.0_amd64.deb"]).fails(1);
 }
