@@ -4,7 +4,8 @@
 //! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts. Each
 //! other file tells the stories of one command, or of one promise.
 //!
-//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI.
+//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI. With `PUBLISH_TEST_KEEP` set,
+//! the folder of a failed test stays and is named.
 
 #![expect(
     clippy::unwrap_used,
