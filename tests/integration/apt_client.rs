@@ -133,9 +133,7 @@ impl<'a> Client<'a> {
             return None;
         }
         let root = fresh_root(sandbox, "debian-13");
-        fs::remove_dir(&root).unwrap();
-        let copy = ["-a", "--reflink=auto", "-T"].map(PathBuf::from);
-        sandbox.ask("cp", copy.iter().chain([&made, &root]));
+        clone_root(sandbox, &made, &root);
         let _ = fs::remove_file(root.join("etc/apt/sources.list"));
         let client =
             Self { sandbox, name: "Debian 13", inside: true, options: Vec::new(), folder: None, root };
@@ -197,10 +195,14 @@ impl<'a> Client<'a> {
     }
 
     /// The versions of a package, as `apt-cache madison` lists them: newest first.
+    ///
+    /// It has a line for each index, and a package for all architectures may stand in two.
     pub(crate) fn versions(&self, package: &str) -> Vec<String> {
         let listed = self.run("apt-cache", ["madison", package]).ok().stdout;
         let versions = listed.lines().filter_map(|line| line.split('|').nth(1));
-        versions.map(|version| version.trim().to_owned()).collect()
+        let mut versions: Vec<_> = versions.map(|version| version.trim().to_owned()).collect();
+        versions.dedup();
+        versions
     }
 
     /// The version that apt would install, if there is one: `apt-cache policy`.
@@ -290,4 +292,27 @@ fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {
     fs::create_dir(&root).unwrap();
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
     root
+}
+
+/// Makes a file system like another one, which stays as it is.
+///
+/// The programs are hard links: dpkg only ever replaces them, by renaming. What programs write in place lies in `etc` and
+/// `var`, and is copied.
+fn clone_root(sandbox: &Sandbox, made: &Path, root: &Path) {
+    fs::remove_dir(root).unwrap();
+    let copy = |options: &[&str], from: &Path, to: &Path| {
+        let mut command = sandbox.command("cp");
+        command.args(options).arg("-T").arg(from).arg(to);
+        sandbox.run(command)
+    };
+    if copy(&["-a", "--link"], made, root).status != Some(0) {
+        // Another file system.
+        let _ = fs::remove_dir_all(root);
+        copy(&["-a", "--reflink=auto"], made, root).ok();
+        return;
+    }
+    for folder in ["etc", "var"] {
+        fs::remove_dir_all(root.join(folder)).unwrap();
+        copy(&["-a", "--reflink=auto"], &made.join(folder), &root.join(folder)).ok();
+    }
 }

@@ -4,15 +4,26 @@
 //! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts. Each
 //! other file tells the stories of one command, or of one promise.
 //!
-//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI.
+//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI. With `PUBLISH_TEST_KEEP` set,
+//! the folder of a failed test stays and is named.
 
 #![expect(
     clippy::unwrap_used,
     reason = "clippy allows it in `#[test]` functions alone; the helpers are tests too"
 )]
 
+mod add;
 mod apt_client;
+mod bad_input;
+mod check;
+mod clients;
 mod deb_builder;
+mod determinism;
 mod harness;
+mod list;
+mod remove;
 mod sandbox;
+mod serve;
+mod show;
+mod trust;
 mod web;

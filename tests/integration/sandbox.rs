@@ -276,7 +276,7 @@ impl Tree {
         let files = walkdir::WalkDir::new(folder).into_iter().filter_map(|entry| {
             let entry = entry.unwrap();
             let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-            if entry.file_type().is_dir() || path.ends_with("lock") {
+            if entry.file_type().is_dir() || path == ".publish-lock" {
                 return None;
             }
             let content = if entry.file_type().is_symlink() {

@@ -1,0 +1,184 @@
+//! Stories of `publish check`: each kind of damage is found and named.
+
+use std::fs;
+
+use crate::{
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+};
+
+const INDEX: &str = "dists/stable/main/binary-amd64";
+
+fn sound(sandbox: Sandbox) -> Sandbox {
+    deb("hello").write(sandbox.incoming());
+    deb("hello-doc").architecture("all").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["check"]).ok();
+    sandbox
+}
+
+/// Damages a sound archive and looks for the path in what `check` finds.
+#[track_caller]
+fn finds(sandbox: &Sandbox, path: &str, damage: impl FnOnce(&Sandbox)) {
+    damage(sandbox);
+    let before = sandbox.tree();
+    let outcome = sandbox.publish(["check"]);
+    assert_eq!(outcome.status, Some(4), "{outcome}");
+    assert!(outcome.stdout.lines().any(|line| line.contains(path)), "{path}: {outcome}");
+    assert_eq!(sandbox.tree(), before, "looking changes nothing");
+}
+
+fn remove(sandbox: &Sandbox, path: &str) {
+    fs::remove_file(sandbox.archive(path)).unwrap();
+}
+
+/// Changes one byte and leaves the size as it is.
+fn flip(sandbox: &Sandbox, path: &str) {
+    let mut bytes = fs::read(sandbox.archive(path)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(sandbox.archive(path), bytes).unwrap();
+}
+
+fn by_hash(sandbox: &Sandbox) -> String {
+    sandbox.tree().paths_with("by-hash/SHA256/").remove(0)
+}
+
+#[test]
+fn a_sound_archive_is_sound() {
+    sound(Sandbox::new());
+    sound(Sandbox::signed());
+}
+
+#[test]
+fn a_missing_pool_file_is_found() {
+    let pool = "pool/main/h/hello/hello_1.0_amd64.deb";
+    finds(&sound(Sandbox::new()), pool, |archive| remove(archive, pool));
+}
+
+#[test]
+fn other_bytes_of_a_pool_file_are_found() {
+    let pool = "pool/main/h/hello/hello_1.0_amd64.deb";
+    finds(&sound(Sandbox::new()), pool, |archive| flip(archive, pool));
+}
+
+#[test]
+fn a_shortened_pool_file_is_found() {
+    let pool = "pool/main/h/hello/hello_1.0_amd64.deb";
+    finds(&sound(Sandbox::new()), pool, |archive| fs::write(archive.archive(pool), "!<arch>\n").unwrap());
+}
+
+#[test]
+fn a_missing_index_is_found() {
+    for name in ["Packages", "Packages.gz", "Packages.xz"] {
+        let path = format!("{INDEX}/{name}");
+        finds(&sound(Sandbox::new()), &path, |archive| remove(archive, &path));
+    }
+}
+
+#[test]
+fn other_bytes_of_an_index_are_found() {
+    for name in ["Packages", "Packages.gz", "Packages.xz"] {
+        let path = format!("{INDEX}/{name}");
+        finds(&sound(Sandbox::new()), &path, |archive| flip(archive, &path));
+    }
+}
+
+#[test]
+fn a_missing_by_hash_file_is_found() {
+    let sandbox = sound(Sandbox::new());
+    let path = by_hash(&sandbox);
+    finds(&sandbox, &path, |archive| remove(archive, &path));
+}
+
+#[test]
+fn other_bytes_of_a_by_hash_file_are_found() {
+    let sandbox = sound(Sandbox::new());
+    let path = by_hash(&sandbox);
+    finds(&sandbox, &path, |archive| flip(archive, &path));
+}
+
+#[test]
+fn an_index_missing_in_every_form_is_found() {
+    finds(&sound(Sandbox::new()), INDEX, |archive| fs::remove_dir_all(archive.archive(INDEX)).unwrap());
+}
+
+#[test]
+fn a_release_that_differs_from_inrelease_is_found() {
+    finds(&sound(Sandbox::signed()), "dists/stable/Release", |archive| {
+        let path = archive.archive("dists/stable/Release");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("Suite: stable", "Suite: stapel"))
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_missing_old_style_signature_is_found() {
+    let path = "dists/stable/Release.gpg";
+    finds(&sound(Sandbox::signed()), path, |archive| remove(archive, path));
+}
+
+#[test]
+fn another_old_style_signature_is_found() {
+    finds(&sound(Sandbox::signed()), "dists/stable/Release.gpg", |archive| {
+        let other = sound(Sandbox::signed());
+        let file = deb("other").write(other.incoming());
+        other.publish(["add".as_ref(), file.as_os_str()]).ok();
+        fs::copy(other.archive("dists/stable/Release.gpg"), archive.archive("dists/stable/Release.gpg"))
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_changed_inrelease_is_found() {
+    finds(&sound(Sandbox::signed()), "dists/stable", |archive| {
+        let path = archive.archive("dists/stable/InRelease");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("Suite: stable", "Suite: stapel"))
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_pointer_that_does_not_parse_is_found() {
+    finds(&sound(Sandbox::new()), "dists/stable", |archive| {
+        fs::write(archive.archive("dists/stable/Release"), "this is no stanza\n").unwrap();
+    });
+}
+
+#[test]
+fn a_suite_that_clients_no_longer_accept_is_found() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nValidFor: 1d\n");
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["check"]).ok();
+    let outcome = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "1749000000")], ["check"]);
+    assert_eq!(outcome.status, Some(4), "{outcome}");
+    assert!(outcome.stdout.contains("Valid-Until"), "{outcome}");
+}
+
+#[test]
+fn a_suite_signed_by_a_key_of_nobody_is_found() {
+    let sandbox = sound(Sandbox::signed());
+    let key = fixture("keys/second.asc");
+    let other = sound(Sandbox::new());
+    fs::remove_dir_all(other.archive("dists")).unwrap();
+    other.publish(["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), "incoming".as_ref()]).ok();
+    finds(&sandbox, "dists/stable", |archive| {
+        for name in ["InRelease", "Release", "Release.gpg"] {
+            let path = format!("dists/stable/{name}");
+            fs::copy(other.archive(&path), archive.archive(&path)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_a_killed_publisher_left_undone_is_repaired() {
+    let sandbox = sound(Sandbox::signed());
+    let whole = sandbox.tree();
+    flip(&sandbox, &format!("{INDEX}/Packages"));
+    remove(&sandbox, &format!("{INDEX}/Packages.gz"));
+    sandbox.publish(["check"]).fails(4);
+    sandbox.publish(["check", "--repair"]).ok();
+    assert_eq!(sandbox.tree(), whole);
+}

@@ -1,0 +1,48 @@
+//! Stories of `publish list`.
+
+use crate::{
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+};
+
+#[test]
+fn every_package_is_a_line() {
+    let sandbox = Sandbox::new();
+    sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
+    let said = sandbox.publish(["list"]).ok();
+    insta::assert_snapshot!(said.stdout, @r"
+    stable main amd64 acpi                       1.7-1.2
+    stable main all   libjs-inherits             2.0.4-6
+    stable main amd64 librust-tinyvec-macros-dev 0.1.0-1+b1
+    stable main all   node-stream-shift          1.0.1+~1.0.0-1
+    stable main amd64 php-msgpack                1:2.2.0~rc2-3
+    stable main all   sample-bz2                 1.0
+    stable main all   sample-gz                  1.0
+    stable main all   sample-lzma                1.0
+    stable main all   sample-none                1.0
+    stable main all   sample-xz                  1.0
+    stable main all   sample-zst                 1.0
+    ");
+    let said = sandbox.publish(["list", "*-?ata*"]).ok();
+    assert_eq!(said.stdout, "");
+    let said = sandbox.publish(["list", "sample-?z"]).ok();
+    assert_eq!(said.stdout.lines().count(), 2, "{}", said.stdout);
+}
+
+#[test]
+fn a_package_for_all_is_listed_once() {
+    let sandbox = Sandbox::new();
+    deb("doc").architecture("all").write(sandbox.incoming());
+    deb("hello").write(sandbox.incoming());
+    deb("hello").architecture("arm64").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let said = sandbox.publish(["list"]).ok();
+    assert_eq!(said.stdout.lines().filter(|line| line.contains(" doc ")).count(), 1, "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 3, "{}", said.stdout);
+}
+
+#[test]
+fn an_empty_folder_is_no_archive() {
+    let sandbox = Sandbox::new();
+    sandbox.publish(["list"]).fails(1).says(["there is no archive", "hint: "]);
+}

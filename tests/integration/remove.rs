@@ -1,0 +1,90 @@
+//! Stories of `publish remove`.
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::Sandbox,
+};
+
+fn archive_with_three() -> Sandbox {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    deb("hello").version("1:2.0").write(sandbox.incoming());
+    deb("hello-doc").architecture("all").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+#[test]
+fn a_removed_version_is_gone_for_clients_and_the_rest_stays() {
+    let sandbox = archive_with_three();
+    let before = sandbox.tree();
+    sandbox
+        .publish(["remove", "hello=1:2.0"])
+        .ok()
+        .says(["Removed 1 package from suite `stable`", "- hello 1:2.0 amd64"]);
+    // Who updated before may still download: nothing that an earlier state names is taken away.
+    sandbox.tree().keeps(&before, &["dists/stable/Release", "binary-amd64/Packages"]);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).trusted());
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["1.0"], "{}", apt.name);
+        assert_eq!(apt.versions("hello-doc"), ["1.0"], "{}", apt.name);
+    }
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn a_name_alone_removes_every_version() {
+    let sandbox = archive_with_three();
+    sandbox.publish(["remove", "hello", "hello-doc"]).ok().says(["Removed 3 packages"]);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).trusted());
+        apt.updates();
+        assert_eq!(apt.candidate("hello"), None, "{}", apt.name);
+        assert_eq!(apt.candidate("hello-doc"), None, "{}", apt.name);
+    }
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn what_was_removed_can_be_added_again() {
+    let sandbox = archive_with_three();
+    sandbox.publish(["remove", "hello=1.0"]).ok();
+    sandbox.publish(["add", "incoming/hello_1.0_amd64.deb"]).ok().says(["Added 1 package"]);
+    // But not with other bytes: somebody may have the first ones.
+    sandbox.publish(["remove", "hello=1.0"]).ok();
+    let before = sandbox.tree();
+    let other = deb("hello").payload("other\n").write(sandbox.path("other"));
+    sandbox.publish(["add".as_ref(), other.as_os_str()]).fails(1);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn an_architecture_narrows_it_down() {
+    let sandbox = archive_with_three();
+    let file = deb("hello").architecture("arm64").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    sandbox.publish(["remove", "hello", "--architecture", "arm64"]).ok().says(["Removed 1 package"]);
+    assert!(sandbox.read("dists/stable/main/binary-amd64/Packages").contains("Package: hello\n"));
+    assert!(!sandbox.read("dists/stable/main/binary-arm64/Packages").contains("Package: hello\n"));
+}
+
+#[test]
+fn what_is_not_there_cannot_be_removed() {
+    let sandbox = archive_with_three();
+    let before = sandbox.tree();
+    sandbox.publish(["remove", "nothing"]).fails(1).says(["cannot remove `nothing`"]);
+    sandbox.publish(["remove", "hello=9"]).fails(1).says(["hello=9", "1:2.0"]);
+    // One wrong name stops it all.
+    sandbox.publish(["remove", "hello", "nothing"]).fails(1).says(["`nothing`"]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn a_dry_run_removes_nothing() {
+    let sandbox = archive_with_three();
+    let before = sandbox.tree();
+    sandbox.publish(["remove", "hello", "--dry-run"]).ok().says(["Would remove 2 packages"]);
+    assert_eq!(sandbox.tree(), before);
+}

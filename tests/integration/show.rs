@@ -1,0 +1,37 @@
+//! Stories of `publish show`.
+
+use crate::{
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+};
+
+#[test]
+fn the_stanza_is_what_the_package_says_and_what_apt_needs() {
+    let sandbox = Sandbox::new();
+    let file = fixture("debs/librust-tinyvec-macros-dev_0.1.0-1+b1_amd64.deb");
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let said = sandbox.publish(["show", "librust-tinyvec-macros-dev"]).ok();
+    let control = sandbox.ask("dpkg-deb", ["-f".as_ref(), file.as_os_str()]);
+    // dpkg-deb prints the fields of `control` as they stand there.
+    for line in control.lines() {
+        assert!(said.stdout.lines().any(|shown| shown == line), "no `{line}` in:\n{}", said.stdout);
+    }
+    for field in ["Filename: pool/main/r/rust-tinyvec-macros/librust", "Size: 4172\n", "SHA256: bc312c2c"] {
+        assert!(said.stdout.contains(field), "no `{field}` in:\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn one_version_can_be_asked_for() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    deb("hello").version("1:2.0").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let both = sandbox.publish(["show", "hello"]).ok().stdout;
+    assert_eq!(both.matches("Package: hello\n").count(), 2, "{both}");
+    let one = sandbox.publish(["show", "hello=1:2.0"]).ok().stdout;
+    assert_eq!(one.matches("Package: hello\n").count(), 1, "{one}");
+    assert!(one.contains("Version: 1:2.0\n"), "{one}");
+    sandbox.publish(["show", "hello=3"]).fails(1).says(["hello=3", "1:2.0"]);
+    sandbox.publish(["show", "nothing"]).fails(1).says(["nothing"]);
+}

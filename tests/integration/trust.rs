@@ -1,0 +1,182 @@
+//! Somebody can write to the archive but has no key: nothing of his may ever be signed.
+
+use std::fs;
+
+use crate::{
+    deb_builder::{Pack, deb, pack},
+    sandbox::{Sandbox, fixture, sha256},
+};
+
+fn signed_archive() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    let file = deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    deb("world").write(sandbox.incoming());
+    sandbox
+}
+
+/// Every verb that would build on what is there must refuse and leave all as it is.
+#[track_caller]
+fn refuses_to_build_on(sandbox: &Sandbox, named: &str) {
+    let before = sandbox.tree();
+    sandbox.publish(["add", "incoming/world_1.0_amd64.deb"]).fails(1).says(["error: ", named]);
+    sandbox.publish(["remove", "hello"]).fails(1).says(["error: ", named]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+/// An archive of the same suite that somebody else signed, or nobody, with an evil package in it.
+fn of_somebody_else(key: Option<&str>) -> Sandbox {
+    let sandbox = Sandbox::new();
+    deb("hello").version("6.6.6").write(sandbox.incoming());
+    match key {
+        Some(key) => {
+            let key = fixture(key);
+            let arguments = ["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), "incoming".as_ref()];
+            sandbox.publish(arguments).ok();
+        }
+        None => {
+            sandbox.publish(["add", "incoming"]).ok();
+        }
+    }
+    sandbox
+}
+
+fn replace_dists(sandbox: &Sandbox, by: &Sandbox) {
+    fs::remove_dir_all(sandbox.archive("dists")).unwrap();
+    for part in ["dists", "pool", "archive-key.asc"] {
+        if by.archive(part).exists() {
+            let from = by.archive(part);
+            sandbox.ask("cp", ["-a".as_ref(), from.as_os_str(), sandbox.archive("").as_os_str()]);
+        }
+    }
+}
+
+#[test]
+fn an_index_with_other_packages_is_not_built_on() {
+    let sandbox = signed_archive();
+    let index = "dists/stable/main/binary-amd64";
+    let evil = sandbox.read(format!("{index}/Packages")).replace("Version: 1.0", "Version: 6.6");
+    for path in sandbox.tree().paths_with("binary-amd64/") {
+        let bytes = fs::read(sandbox.archive(&path)).unwrap();
+        let kind = match bytes.first() {
+            Some(0x1f) => Pack::Gzip,
+            Some(0xfd) => Pack::Xz,
+            _ => Pack::None,
+        };
+        fs::write(sandbox.archive(&path), pack(kind, evil.as_bytes())).unwrap();
+    }
+    refuses_to_build_on(&sandbox, index);
+    // Trusting the pointer is no reason to believe what it does not list.
+    sandbox.publish(["--trust-existing", "add", "incoming/world_1.0_amd64.deb"]).fails(1);
+}
+
+#[test]
+fn an_index_that_is_gone_is_not_taken_for_empty() {
+    let sandbox = signed_archive();
+    fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
+    refuses_to_build_on(&sandbox, "Packages");
+}
+
+#[test]
+fn a_changed_inrelease_is_not_built_on() {
+    let sandbox = signed_archive();
+    let path = sandbox.archive("dists/stable/InRelease");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("Suite: stable\n", "Suite: stable\nLabel: Evil\n")).unwrap();
+    refuses_to_build_on(&sandbox, "dists/stable/InRelease");
+}
+
+#[test]
+fn text_around_the_signed_part_is_not_believed() {
+    for (before, after) in [("Suite: evil\n\n", ""), ("", "\nSuite: evil\n")] {
+        let sandbox = signed_archive();
+        let path = sandbox.archive("dists/stable/InRelease");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{before}{text}{after}")).unwrap();
+        refuses_to_build_on(&sandbox, "dists/stable/InRelease");
+    }
+}
+
+#[test]
+fn a_suite_signed_by_another_key_is_not_built_on() {
+    let sandbox = signed_archive();
+    // The key at the archive's root is his too: whoever can write the one can write the other.
+    replace_dists(&sandbox, &of_somebody_else(Some("keys/second.asc")));
+    refuses_to_build_on(&sandbox, "dists/stable/InRelease");
+}
+
+#[test]
+fn an_unsigned_suite_in_place_of_a_signed_one_is_not_built_on() {
+    let sandbox = signed_archive();
+    replace_dists(&sandbox, &of_somebody_else(None));
+    refuses_to_build_on(&sandbox, "dists/stable/Release");
+}
+
+#[test]
+fn a_suite_that_lost_its_signature_is_not_built_on() {
+    let sandbox = signed_archive();
+    for name in ["InRelease", "Release.gpg"] {
+        fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
+    }
+    refuses_to_build_on(&sandbox, "dists/stable/Release");
+}
+
+#[test]
+fn a_signed_suite_is_not_made_an_unsigned_one() {
+    let sandbox = signed_archive();
+    let before = sandbox.tree();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_publish"));
+    command.args(["add", "incoming/world_1.0_amd64.deb"]).env("PUBLISH_ARCHIVE", sandbox.archive(""));
+    sandbox.run(command).fails(1).says(["signed", "key"]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn an_existing_archive_is_adopted_when_told_so() {
+    for key in [None, Some("keys/second.asc")] {
+        let sandbox = signed_archive();
+        let theirs = of_somebody_else(key);
+        fs::remove_dir_all(sandbox.archive("pool")).unwrap();
+        replace_dists(&sandbox, &theirs);
+        sandbox.publish(["--trust-existing", "add", "incoming/world_1.0_amd64.deb"]).ok();
+        let listed = sandbox.publish(["list"]).ok().stdout;
+        assert!(listed.contains("6.6.6") && listed.contains("world"), "{listed}");
+        sandbox.publish(["check"]).ok();
+        // Once adopted, it is ours.
+        sandbox.publish(["remove", "world"]).ok();
+    }
+}
+
+#[test]
+fn an_expired_key_does_not_sign() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let key = fixture("keys/expired.asc");
+    let arguments = ["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), "incoming".as_ref()];
+    sandbox.publish(arguments).fails(1).says(["expired"]);
+    assert_eq!(sandbox.tree().names(), "");
+}
+
+#[test]
+fn a_key_with_a_passphrase_needs_it() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let key = fixture("keys/protected.asc");
+    let arguments = ["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), "incoming".as_ref()];
+    sandbox.publish(arguments).fails(1).says(["passphrase"]);
+    sandbox.publish_with(&[("PUBLISH_PASSPHRASE", "wrong")], arguments).fails(1).says(["passphrase"]);
+    assert_eq!(sandbox.tree().names(), "");
+    sandbox.publish_with(&[("PUBLISH_PASSPHRASE", "correct horse")], arguments).ok();
+}
+
+/// A by-hash name is a promise about the bytes behind it.
+#[test]
+fn every_by_hash_file_has_the_digest_of_its_name() {
+    let sandbox = signed_archive();
+    sandbox.publish(["add", "incoming"]).ok();
+    let paths = sandbox.tree().paths_with("by-hash/SHA256/");
+    assert!(paths.len() >= 6, "{paths:?}");
+    for path in paths {
+        assert!(path.ends_with(&sha256(&fs::read(sandbox.archive(&path)).unwrap())), "{path}");
+    }
+}
