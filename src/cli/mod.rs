@@ -9,6 +9,7 @@ pub mod init;
 pub mod key;
 pub mod list;
 pub mod remove;
+pub mod serve;
 pub mod session;
 pub mod show;
 pub mod sources;
@@ -24,6 +25,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::archive::Trust;
 use failure::Failure;
 use session::Session;
 use ui::Ui;
@@ -99,6 +101,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
+    Serve(serve::Args),
     Key(key::Args),
 }
 
@@ -133,7 +136,36 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
+        Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),
+    }
+}
+
+/// Serves until it is interrupted; what happens is told as it comes.
+async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let archive = session.archive(Trust::default());
+    if archive.suites().await?.is_empty() {
+        session.ui.warn(&format!("nothing is published in `{}` yet", session.location));
+    }
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    // The receiver lives as long as the server below.
+    let serving = serve::run(args, archive.store().objects(), move |event| drop(sender.send(event)));
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => match event {
+                serve::Event::Ready { url, warning } => {
+                    if let Some(warning) = warning {
+                        session.ui.warn(&warning);
+                    }
+                    session.ui.say(&format!("Serving {} at {url}", session.location));
+                }
+                serve::Event::Answered(answered) => session.ui.detail(&answered.to_string()),
+            },
+            done = &mut serving => {
+                return done.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::of(&error, None));
+            }
+        }
     }
 }
 

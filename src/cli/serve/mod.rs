@@ -1,0 +1,110 @@
+//! `publish serve`: previews an archive over HTTP, so that a real apt can try it before the world does.
+//!
+//! It shows what a published archive consists of and nothing else: no configuration, no lock files, no keys but
+//! public ones. It never writes. It is a preview and not a web server for the open internet: no TLS, no accounts.
+//!
+//! | module | decides |
+//! |---|---|
+//! | `http` | what a request asks for and which answer it gets; pure |
+//! | `listing` | how a folder looks to a person; pure |
+//! | `root_file` | whether a file beside `dists/` may be shown; pure |
+//! | `answer` | joins these with the store |
+//! | `server` | connections: how many, how long, how they end |
+
+mod answer;
+mod http;
+mod listing;
+mod patience;
+mod root_file;
+mod server;
+
+use std::{io, sync::Arc};
+
+use object_store::ObjectStore;
+
+pub use answer::Answered;
+pub use server::Server;
+
+/// Previews the archive over HTTP, for a client to try it
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Where to listen; port 0 takes a free port
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+}
+
+/// Why nothing is, or no longer is, served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address as it was asked for.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refused new connections for a whole minute.
+    #[error("cannot accept connections any more")]
+    Accept(#[source] io::Error),
+}
+
+/// What happens while an archive is served.
+#[derive(Debug)]
+pub enum Event {
+    /// The server can be reached.
+    Ready {
+        /// The address to show, such as `http://127.0.0.1:8080/`.
+        url: String,
+        /// What the user should know about who can reach it.
+        warning: Option<String>,
+    },
+    /// A request was answered; the body may still be on its way.
+    Answered(Answered),
+}
+
+/// Serves an archive until the user interrupts it, then lets the answers in flight end.
+pub async fn run(
+    args: &Args,
+    store: Arc<dyn ObjectStore>,
+    on_event: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<(), Error> {
+    // Asked for first: a signal that comes while the port is being opened must not be lost.
+    let interrupted = interrupted();
+    let server = Server::bind(&args.listen).await?;
+    on_event(Event::Ready { url: server.url(), warning: server.warning() });
+    server
+        .serve(store, interrupted, move |answered| {
+            on_event(Event::Answered(answered));
+        })
+        .await
+}
+
+/// Ends when the process is asked to end: ctrl-c, or SIGTERM where there are signals.
+///
+/// It listens from the call on, not from the first poll.
+#[cfg(unix)]
+pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async move {
+        // Without a handler the system's own rule stays in force: the signal ends the process.
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ends when the process is asked to end: ctrl-c, or SIGTERM where there are signals.
+#[cfg(not(unix))]
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,105 @@
+//! Which files beside `dists/` and `pool/` may be shown: the keys that clients need, and never a secret one.
+//!
+//! A name proves nothing here. `publish` itself keeps secret keys elsewhere, but an archive that somebody else set up
+//! may well have `signing-key.asc` at its root, and a preview must not be the moment when it leaves the machine.
+
+use sequoia_openpgp::{
+    packet::Tag,
+    parse::{PacketParser, PacketParserResult, Parse as _},
+};
+
+/// Files above this size are neither keys nor index pages.
+pub(super) const SIZE_LIMIT: u64 = 1 << 20;
+
+/// Whether a file at the root has the name of something that may be shown.
+pub(super) fn may_be_shown(name: &str) -> bool {
+    is_page(name) || [".asc", ".gpg", ".pub"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+}
+
+/// Whether the contents of such a file may be shown.
+pub(super) fn is_harmless(name: &str, contents: &[u8]) -> bool {
+    // The label of every armoured secret key: OpenPGP's, OpenSSH's and those of X.509.
+    if memchr::memmem::find(contents, b"PRIVATE KEY").is_some() {
+        return false;
+    }
+    is_page(name) || is_public_key(contents)
+}
+
+fn is_page(name: &str) -> bool {
+    name == "index.html"
+}
+
+/// Whether the contents are public keys (RFC 9580, binary or armoured) and nothing else.
+fn is_public_key(contents: &[u8]) -> bool {
+    let mut found = false;
+    let Ok(mut next) = PacketParser::from_bytes(contents) else {
+        return false;
+    };
+    while let PacketParserResult::Some(parser) = next {
+        match parser.packet.tag() {
+            Tag::PublicKey => found = true,
+            Tag::PublicSubkey
+            | Tag::UserID
+            | Tag::UserAttribute
+            | Tag::Signature
+            | Tag::Trust
+            | Tag::Marker
+            | Tag::Padding => {}
+            _ => return false,
+        }
+        let Ok((_, rest)) = parser.next() else {
+            return false;
+        };
+        next = rest;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use sequoia_openpgp::{cert::CertBuilder, serialize::SerializeInto as _};
+
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["key.asc", "a.b.gpg", "key.pub", "index.html"] {
+            assert!(may_be_shown(name), "{name}");
+        }
+        for name in [".asc", "gpg", "conf", "key.asc~", "INDEX.HTML", "db.lock", "key.gpg.bak"] {
+            assert!(!may_be_shown(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn public_keys_are_shown_and_secret_ones_are_not() {
+        let (cert, _) =
+            CertBuilder::new().add_userid("Test <test@example.org>").add_signing_subkey().generate().unwrap();
+        let public = [cert.to_vec().unwrap(), cert.armored().to_vec().unwrap()];
+        for bytes in &public {
+            assert!(is_harmless("key.gpg", bytes));
+        }
+        let two = [&public[0][..], &public[0][..]].concat();
+        assert!(is_harmless("key.gpg", &two), "a key ring");
+
+        let secret = [cert.as_tsk().to_vec().unwrap(), cert.as_tsk().armored().to_vec().unwrap()];
+        for bytes in &secret {
+            assert!(!is_harmless("key.gpg", bytes));
+            assert!(!is_harmless("index.html", &secret[1]));
+        }
+        let hidden_behind_a_public_one = [&public[0][..], &secret[0][..]].concat();
+        assert!(!is_harmless("key.gpg", &hidden_behind_a_public_one));
+        let armoured_behind = [&public[1][..], &secret[1][..]].concat();
+        assert!(!is_harmless("key.asc", &armoured_behind));
+        let mislabelled = String::from_utf8(secret[1].clone()).unwrap().replace("PRIVATE KEY", "PUBLIC KEY");
+        assert!(!is_harmless("key.asc", mislabelled.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_shown() {
+        for contents in [&b""[..], b"hello", b"-----BEGIN OPENSSH PRIVATE KEY-----", &[0xff; 40]] {
+            assert!(!is_harmless("key.pub", contents));
+        }
+        assert!(is_harmless("index.html", b"<h1>Packages</h1>"));
+    }
+}
