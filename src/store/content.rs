@@ -50,6 +50,12 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
+    /// The size of the file.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The stamp of an open file.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
@@ -64,31 +70,37 @@ impl FileStamp {
 }
 
 /// A file opened for a second reading.
-struct Again<'a> {
+pub(super) struct Again<'a> {
     path: &'a Path,
     file: File,
     stamp: FileStamp,
 }
 
 impl<'a> Again<'a> {
-    fn open(path: &'a Path, stamp: FileStamp) -> Result<Self, Error> {
+    pub(super) fn open(path: &'a Path, stamp: FileStamp) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let again = Self { path, file, stamp };
         again.unchanged()?;
         Ok(again)
     }
 
-    fn whole(mut self) -> Result<Bytes, Error> {
+    pub(super) fn whole(mut self) -> Result<Bytes, Error> {
         self.piece(usize::try_from(self.stamp.size).unwrap_or(usize::MAX).saturating_add(1))
     }
 
-    fn unchanged(&self) -> Result<(), Error> {
+    /// Fails if the file is not the one any more that was read first.
+    pub(super) fn unchanged(&self) -> Result<(), Error> {
         let now = self.file.metadata().map_err(|source| unreadable(self.path, source))?;
         if FileStamp::of(&now) == self.stamp {
             Ok(())
         } else {
             Err(Error::Changed { path: self.path.display().to_string() })
         }
+    }
+
+    /// Copies all of the file; the kernel does it, and shares the blocks where the file system can.
+    pub(super) fn copy_to(&mut self, to: &mut File) -> std::io::Result<u64> {
+        std::io::copy(&mut self.file, to)
     }
 
     /// Up to `limit` bytes; fewer only at the end of the file, where the stamp is compared once more.

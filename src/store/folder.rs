@@ -13,21 +13,21 @@ use std::{
     fmt,
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{FileExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 
-use futures::{FutureExt, StreamExt, future::ready, stream::BoxStream};
+use futures::{StreamExt, future::ready, stream::BoxStream};
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
     local::LocalFileSystem, path::Path as ObjectPath,
 };
 use tempfile::NamedTempFile;
 
-use super::content::{INLINE, blocking};
+use super::content::{Again, FileStamp, INLINE, blocking};
 
 /// What hidden files begin with while they are written.
 const UNFINISHED: &str = ".publish-";
@@ -36,9 +36,12 @@ const LOCK: &str = ".publish-lock";
 /// From so many files on, one flush of the file system is cheaper than one flush each.
 const FEW: usize = 64;
 
-/// Asks [`Folder`] to give a file that was sent in parts its name only if the name is free.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CreateOnly;
+/// Travels with a put without payload: [`Folder`] copies this file.
+#[derive(Debug, Clone)]
+pub(super) struct LocalFile {
+    pub(super) file: PathBuf,
+    pub(super) stamp: FileStamp,
+}
 
 /// A folder as an [`ObjectStore`].
 #[derive(Clone)]
@@ -105,9 +108,19 @@ impl Folder {
         self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     }
 
-    fn put(&self, path: &Path, payload: &PutPayload, mode: PutMode) -> Result<()> {
+    fn put(&self, path: &Path, payload: &PutPayload, local: Option<&LocalFile>, mode: PutMode) -> Result<()> {
         let mut file = unfinished(path)?;
         payload.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)?;
+        if let Some(LocalFile { file: from, stamp }) = local {
+            let bad = |error| object_store::Error::Generic { store: "folder", source: Box::new(error) };
+            let mut from = Again::open(from, *stamp).map_err(bad)?;
+            if stamp.size() <= INLINE {
+                file.write_all(&from.whole().map_err(bad)?).map_err(failed)?;
+            } else {
+                from.copy_to(file.as_file_mut()).map_err(failed)?;
+                from.unchanged().map_err(bad)?;
+            }
+        }
         match mode {
             PutMode::Overwrite => finish(file, path, false)?,
             PutMode::Create => finish(file, path, true)?,
@@ -224,58 +237,6 @@ fn absent(location: &ObjectPath) -> object_store::Error {
     object_store::Error::NotFound { path: location.to_string(), source: "no such folder".into() }
 }
 
-/// A file that is being written in parts.
-struct Parts {
-    folder: Folder,
-    path: PathBuf,
-    file: Option<Arc<NamedTempFile>>,
-    offset: u64,
-    create_only: bool,
-}
-
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Parts({})", self.path.display())
-    }
-}
-
-#[async_trait::async_trait]
-impl MultipartUpload for Parts {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let Some(file) = self.file.clone() else {
-            return ready(Err(failed(io::Error::other("the upload has ended")))).boxed();
-        };
-        let offset = self.offset;
-        self.offset += data.content_length() as u64;
-        blocking(move || {
-            let mut at = offset;
-            for piece in &data {
-                file.as_file().write_all_at(piece, at).map_err(failed)?;
-                at += piece.len() as u64;
-            }
-            Ok(())
-        })
-        .boxed()
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let file = self.file.take().and_then(Arc::into_inner);
-        let file = file.ok_or_else(|| failed(io::Error::other("parts are still being written")))?;
-        let (folder, path, create_only) = (self.folder.clone(), self.path.clone(), self.create_only);
-        blocking(move || {
-            finish(file, &path, create_only)?;
-            folder.written(path);
-            Ok(nothing_known())
-        })
-        .await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        self.file = None;
-        Ok(())
-    }
-}
-
 /// Nobody here asks for the revision that a write made.
 fn nothing_known() -> PutResult {
     PutResult { e_tag: None, version: None, extensions: object_store::Extensions::default() }
@@ -303,11 +264,15 @@ impl ObjectStore for Folder {
     ) -> Result<PutResult> {
         // A folder keeps no attributes: a web server gives the headers.
         let (folder, path) = (self.clone(), self.path(location));
+        let local = options.extensions.get::<LocalFile>().cloned();
+        let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
         let may_wait = matches!(options.mode, PutMode::Update(_));
-        if may_wait || payload.content_length() as u64 > INLINE {
-            blocking(move || folder.put(&path, &payload, options.mode)).await?;
+        let put = move || folder.put(&path, &payload, local.as_ref(), options.mode);
+        // To swap is to wait for a lock.
+        if may_wait || size > INLINE {
+            blocking(put).await?;
         } else {
-            folder.put(&path, &payload, options.mode)?;
+            put()?;
         }
         Ok(nothing_known())
     }
@@ -315,16 +280,11 @@ impl ObjectStore for Folder {
     async fn put_multipart_opts(
         &self,
         location: &ObjectPath,
-        options: PutMultipartOptions,
+        _options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let path = self.path(location);
-        let create_only = options.extensions.get::<CreateOnly>().is_some();
-        let file = blocking({
-            let path = path.clone();
-            move || unfinished(&path)
-        })
-        .await?;
-        Ok(Box::new(Parts { folder: self.clone(), path, file: Some(Arc::new(file)), offset: 0, create_only }))
+        // Local files are copied whole, and nothing else that is written here is large.
+        let operation = format!("writing `{location}` in parts");
+        Err(object_store::Error::NotImplemented { operation, implementer: self.to_string() })
     }
 
     async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {

@@ -16,10 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, UpdateVersion,
-    path::Path,
-};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
 
 use crate::digest::{Digests, Hasher};
 
@@ -275,12 +272,18 @@ impl Store {
         let at = parse(path)?;
         let written = match content {
             Content::Bytes(bytes, _) => self.put(&at, bytes.clone(), PutMode::Create).await,
+            Content::File { file, stamp, .. } if self.folder.is_some() => {
+                // A folder copies it better than we can.
+                let mut options = PutOptions::from(PutMode::Create);
+                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
+                self.objects.put_opts(&at, PutPayload::new(), options).await.map(drop)
+            }
             Content::File { file, digests, stamp } if digests.size < PART as u64 => {
                 let bytes = content::read_file(file, *stamp).await?;
                 self.put(&at, bytes, PutMode::Create).await
             }
             Content::File { file, stamp, .. } => {
-                // Not every store can create in parts only where nothing is; whoever can is told to.
+                // No store can create in parts only where nothing is; but what is written here is the same for all.
                 match self.size(path).await? {
                     Some(_) => {
                         Err(object_store::Error::AlreadyExists { path: path.into(), source: "".into() })
@@ -294,7 +297,9 @@ impl Store {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 self.same(path, content.digests()).await
             }
-            Err(error) => Err(Error::failed("write", path, error)),
+            Err(error) => {
+                Err(content_error(error).unwrap_or_else(|error| Error::failed("write", path, error)))
+            }
         }
     }
 
@@ -406,9 +411,7 @@ impl Store {
         file: &std::path::Path,
         stamp: FileStamp,
     ) -> Result<object_store::Result<()>, Error> {
-        let mut options = PutMultipartOptions::default();
-        options.extensions.insert(folder::CreateOnly);
-        let mut upload = match self.objects.put_multipart_opts(path, options).await {
+        let mut upload = match self.objects.put_multipart(path).await {
             Ok(upload) => upload,
             Err(error) => return Ok(Err(error)),
         };
@@ -431,6 +434,17 @@ impl Store {
 fn parse(path: &str) -> Result<Path, Error> {
     // Not `Path::from`: it would encode `~`, and apt would ask for a name that is not there.
     Path::parse(path).map_err(|_| Error::BadPath { path: path.to_owned() })
+}
+
+/// What was wrong with the local file, where a folder was told to copy it.
+fn content_error(error: object_store::Error) -> Result<Error, object_store::Error> {
+    match error {
+        object_store::Error::Generic { store, source } => match source.downcast::<Error>() {
+            Ok(error) => Ok(*error),
+            Err(source) => Err(object_store::Error::Generic { store, source }),
+        },
+        error => Err(error),
+    }
 }
 
 /// Whether nothing is there: also where a part of the path is a file.
