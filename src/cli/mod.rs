@@ -50,6 +50,7 @@ const BLOCKING: usize = 8;
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 pub struct Global {

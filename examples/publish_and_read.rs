@@ -1,0 +1,53 @@
+//! Publishes a package with a new key, reads the archive back as a client would, then takes the package out again.
+//!
+//! Run it with `cargo run --example publish_and_read`.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::{error::Error, path::PathBuf, time::SystemTime};
+
+use publish::{
+    archive::{Archive, Commit, NewPackage, Removal, SuiteEdit, Trust, read_packages},
+    config::SuiteConfig,
+    names::Suite,
+    signing::{KeySource, NewKey, SigningKeys},
+    store::{Location, Store},
+};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    #[expect(clippy::disallowed_methods, reason = "a program reads the clock; the library is told the time")]
+    let now = SystemTime::now();
+    let folder = tempfile::tempdir()?;
+
+    // A key: whoever opens the archive with it signs, and believes what it has signed.
+    let key = NewKey { name: "Example archive", created: now, expires: None, passphrase: None }.generate()?;
+    let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
+    let trust = Trust { keyring: keys.certificates().clone(), signs: true, existing: false, now: Some(now) };
+    let archive = Archive::new(Store::open(&Location::Folder(folder.path().to_owned())), trust);
+
+    // Read the .debs, say what is to be there, publish it in one step.
+    let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
+    let how = Commit { config: &config, keys: Some(&keys), now, dry_run: false, events: &|_| () };
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs/acpi_1.7-1.2_amd64.deb");
+    let add = read_packages(vec![file], &|_| ())?;
+    let add = add.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
+    let outcome = archive.commit(&SuiteEdit { add, ..SuiteEdit::default() }, &how).await?;
+    println!("published {} objects", outcome.written.len());
+
+    // What clients see: the pointer's signature and the index's digest are checked on the way.
+    let suite = archive.suite(&config.codename).await?;
+    for name in suite.index_names() {
+        for entry in suite.index(&name).await?.entries() {
+            println!("{}: {} {} in {:?}", name.path(), entry.name(), entry.version(), entry.filename());
+        }
+    }
+    let report = archive.check(std::slice::from_ref(&config.codename), &|_| ()).await?;
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+
+    let remove = vec![Removal { name: "acpi".into(), version: None, architecture: None }];
+    let outcome = archive.commit(&SuiteEdit { remove, ..SuiteEdit::default() }, &how).await?;
+    assert_eq!(outcome.removed.len(), 1);
+    println!("took {} out again; its file stays in the pool", outcome.removed[0].name);
+    Ok(())
+}
