@@ -20,6 +20,8 @@ mod clients;
 mod deb_builder;
 mod determinism;
 mod harness;
+mod house;
+mod init;
 mod list;
 mod remove;
 mod sandbox;
