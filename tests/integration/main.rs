@@ -22,6 +22,7 @@ mod determinism;
 mod harness;
 mod house;
 mod init;
+mod large;
 mod list;
 mod remove;
 mod sandbox;
