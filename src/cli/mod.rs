@@ -8,6 +8,7 @@ pub mod check;
 pub mod init;
 pub mod key;
 pub mod list;
+mod outcome;
 pub mod remove;
 pub mod serve;
 pub mod session;

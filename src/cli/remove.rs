@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, add::tell, session::Session};
+use super::{Failure, session::Session};
 use crate::{
-    archive::{Commit, Removal, SuiteEdit},
+    archive::{Removal, SuiteEdit},
     names::Architecture,
 };
 
@@ -49,15 +49,6 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     }
     let edit = SuiteEdit { add: Vec::new(), remove };
-    let events = session.events();
-    let how = Commit {
-        config: &suite,
-        keys: keys.signing.as_ref(),
-        now: session.now,
-        dry_run: args.dry_run,
-        events: &events,
-    };
-    let outcome = session.archive(keys.trust).commit(&edit, &how).await?;
-    tell(&outcome, session.ui);
+    session.commit(&suite, keys, &edit, args.dry_run).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Failure, Global, Ui};
 use crate::{
-    archive::{Archive, Event, Trust},
+    archive::{Archive, Commit, Event, Outcome, SuiteEdit, Trust},
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
@@ -233,6 +233,22 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn key_folder(&self) -> Option<PathBuf> {
         signing::key_folder(|name| env::var_os(name))
+    }
+
+    /// Publishes an edit of a suite and tells what came of it.
+    pub async fn commit(
+        &self,
+        suite: &SuiteConfig,
+        keys: Keys,
+        edit: &SuiteEdit,
+        dry_run: bool,
+    ) -> Result<Outcome, Failure> {
+        let events = self.events();
+        let keys_that_sign = keys.signing.as_ref();
+        let how = Commit { config: suite, keys: keys_that_sign, now: self.now, dry_run, events: &events };
+        let outcome = self.archive(keys.trust).commit(edit, &how).await?;
+        self.ui.outcome(&outcome);
+        Ok(outcome)
     }
 
     /// Takes events of the library to the user.

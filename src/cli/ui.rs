@@ -42,6 +42,12 @@ impl Ui {
         self.json
     }
 
+    /// Whether nothing is told but errors and what was asked for.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether every detail is told.
     #[must_use]
     pub fn verbose(&self) -> bool {

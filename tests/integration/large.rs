@@ -13,7 +13,7 @@ const PACKAGES: usize = 2200;
 /// Text that does not compress away and is the same each time.
 fn noise(seed: usize) -> String {
     let blocks = (0..32).map(|count| sha256(format!("{seed} {count}").as_bytes()));
-    blocks.map(|block| format!("\n {block}")).collect()
+    blocks.fold(String::new(), |text, block| text + "\n " + &block)
 }
 
 /// An archive whose `Packages` has about 5 MB, so that it is cut into several blocks.
