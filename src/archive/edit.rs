@@ -597,7 +597,9 @@ fn release(
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
-    if Some(&new) == old && !(config.valid_for.is_some() && new.field("Valid-Until").is_none()) {
+    let expires = new.field("Valid-Until").is_some();
+    let expiry_as_configured = !configured || expires == config.valid_for.is_some();
+    if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {
         return Ok(None);
     }
 
