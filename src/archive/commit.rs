@@ -117,14 +117,17 @@ impl Archive {
         let (store, events) = (&self.store, how.events);
         let now = Timestamp::try_from(how.now).unwrap_or(Timestamp::UNIX_EPOCH);
         let plan = edit.plan(published, how.config, now).await?;
-        let pool = new_pool_files(store, &plan, published).await?;
+        let mut pool = new_pool_files(store, &plan, published).await?;
+        pool.extend(lost_pool_files(store, &plan).await?);
         let mut outcome = Outcome::of(&plan, published, how);
         outcome.written.extend(pool.iter().map(|(path, content)| Written::of(path, content.digests().size)));
 
         let Some(release) = &plan.release else {
             // Nothing changes; but whoever did this before may have been killed before its last step.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
+                put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
+                store.settle().await?;
             }
             return Ok(outcome);
         };
@@ -301,6 +304,20 @@ async fn new_pool_files(
         }
     }
     if refused.is_empty() { Ok(new) } else { Err(Error::Refused(refused)) }
+}
+
+/// The files of published packages that are not in the pool any more, and were given again.
+async fn lost_pool_files(store: &Store, plan: &Plan) -> Result<Vec<(String, Content)>, Error> {
+    let looked_at = stream::iter(&plan.kept)
+        .map(|(path, content)| async move { (path.as_str(), content, store.size(path.as_str()).await) });
+    let mut looked_at = looked_at.buffered(AT_ONCE);
+    let mut lost = Vec::new();
+    while let Some((path, content, found)) = looked_at.next().await {
+        if found?.is_none() {
+            lost.push((path.to_owned(), content.clone()));
+        }
+    }
+    Ok(lost)
 }
 
 /// Writes files that never change: some at once, and small ones several in a task.

@@ -104,6 +104,13 @@ pub(super) fn tell(outcome: &Outcome, ui: &Ui) {
             ui.say(&format!("Published suite `{suite}`: {objects}, {size}"));
             ui.detail(&format!("The pointer is kept in dists/{suite}/{generation}"));
         }
+        (_, false) if !outcome.written.is_empty() => {
+            let would = if outcome.dry_run { "Would put back" } else { "Put back" };
+            ui.say(&format!(
+                "{would} {}, {size}, which the pool had lost",
+                count(outcome.written.len(), "file")
+            ));
+        }
         _ => ui.say("Nothing to do"),
     }
 }
