@@ -161,9 +161,11 @@ impl Archive {
             return Ok(outcome);
         }
 
-        let sizes = pool.iter().chain(&by_hash).map(|(_, content)| size(content));
-        let aliases = by_hash.iter().map(|(_, content)| size(content));
-        store.room_for(sizes.chain(aliases).chain([4 * pointer.bytes.len() as u64])).await?;
+        // The indices once more by their names, and the forms of the pointer.
+        let sizes = pool.iter().chain(&by_hash).chain(&by_hash);
+        let sizes = sizes.map(|(path, content)| (path.clone(), size(content)));
+        let pointers = (published.path(pointer.file), 4 * pointer.bytes.len() as u64);
+        store.room_for(sizes.chain([pointers]).collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
         put_all(store, &pool, events).await?;
         put_all(store, &by_hash, events).await?;
