@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Archive, Error, Event, Events, PublishedSuite,
-    suite::{is_listed, plain_path, unpack},
+    suite::{is_listed, other_name, plain_path, unpack},
 };
 use crate::{
     compression::Compression,
@@ -83,6 +83,11 @@ impl Archive {
                 .notes
                 .push(format!("the signature of `{path}` was not checked: no public key is known")),
             (true, _) => {}
+        }
+        if let Some(named) = other_name(published.name(), release) {
+            report.notes.push(format!(
+                "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and nothing is built on it if it is signed"
+            ));
         }
         let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
         if let (Some(now), Ok(Some(until))) = (now, release.valid_until())

@@ -117,14 +117,17 @@ impl Archive {
         let (store, events) = (&self.store, how.events);
         let now = Timestamp::try_from(how.now).unwrap_or(Timestamp::UNIX_EPOCH);
         let plan = edit.plan(published, how.config, now).await?;
-        let pool = new_pool_files(store, &plan, published).await?;
+        let mut pool = new_pool_files(store, &plan, published).await?;
+        pool.extend(lost_pool_files(store, &plan).await?);
         let mut outcome = Outcome::of(&plan, published, how);
         outcome.written.extend(pool.iter().map(|(path, content)| Written::of(path, content.digests().size)));
 
         let Some(release) = &plan.release else {
             // Nothing changes; but whoever did this before may have been killed before its last step.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
+                put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
+                store.settle().await?;
             }
             return Ok(outcome);
         };
@@ -140,22 +143,36 @@ impl Archive {
             ));
         }
         let generation_path = published.path(&format!("{generation}/{}", pointer.file));
+        // The detached signature is kept too: whoever finishes the last step for a killed publisher has no key.
+        let kept_signature = match &signed {
+            Ready::Signed(signed) => Some((
+                published.path(&format!("{generation}/Release.gpg")),
+                Content::Bytes(signed.release_gpg.clone(), Digests::of(&signed.release_gpg)),
+            )),
+            Ready::Unsigned(_) => None,
+        };
         let size = |content: &Content| content.digests().size;
         outcome.generation = Some(generation);
         outcome.written.extend(by_hash.iter().map(|(path, content)| Written::of(path, size(content))));
         outcome.written.push(Written::of(&generation_path, pointer.bytes.len() as u64));
+        outcome.written.extend(kept_signature.iter().map(|(path, content)| Written::of(path, size(content))));
         outcome.written.push(Written::of(&published.path(pointer.file), pointer.bytes.len() as u64));
         if how.dry_run {
             return Ok(outcome);
         }
 
-        let sizes = pool.iter().chain(&by_hash).map(|(_, content)| size(content));
-        let aliases = by_hash.iter().map(|(_, content)| size(content));
-        store.room_for(sizes.chain(aliases).chain([4 * pointer.bytes.len() as u64])).await?;
+        // The indices once more by their names, and the forms of the pointer.
+        let sizes = pool.iter().chain(&by_hash).chain(&by_hash);
+        let sizes = sizes.map(|(path, content)| (path.clone(), size(content)));
+        let pointers = (published.path(pointer.file), 4 * pointer.bytes.len() as u64);
+        store.room_for(sizes.chain([pointers]).collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
         put_all(store, &pool, events).await?;
         put_all(store, &by_hash, events).await?;
         adopt(store, published, release).await?;
+        if let Some((path, content)) = &kept_signature {
+            store.put_new(path, content).await?;
+        }
         let content = Content::Bytes(pointer.bytes.clone(), Digests::of(pointer.bytes));
         store.put_new(&generation_path, &content).await?;
         // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
@@ -291,6 +308,20 @@ async fn new_pool_files(
     if refused.is_empty() { Ok(new) } else { Err(Error::Refused(refused)) }
 }
 
+/// The files of published packages that are not in the pool any more, and were given again.
+async fn lost_pool_files(store: &Store, plan: &Plan) -> Result<Vec<(String, Content)>, Error> {
+    let looked_at = stream::iter(&plan.kept)
+        .map(|(path, content)| async move { (path.as_str(), content, store.size(path.as_str()).await) });
+    let mut looked_at = looked_at.buffered(AT_ONCE);
+    let mut lost = Vec::new();
+    while let Some((path, content, found)) = looked_at.next().await {
+        if found?.is_none() {
+            lost.push((path.to_owned(), content.clone()));
+        }
+    }
+    Ok(lost)
+}
+
 /// Writes files that never change: some at once, and small ones several in a task.
 async fn put_all(store: &Store, files: &[(String, Content)], events: Events<'_>) -> Result<(), Error> {
     let total = files.iter().map(|(_, content)| content.digests().size).sum();
@@ -421,10 +452,11 @@ async fn write_aliases(
     }
 }
 
-/// `Release` and `Release.gpg` as they belong to an `InRelease` that somebody else published.
+/// `Release` and `Release.gpg` as they belong to an `InRelease` that somebody else published, or a killed publisher.
 ///
-/// The detached signature cannot be made from it without the key. Where the one that is there belongs to another text, it
-/// has to go: a client then takes `InRelease`, and one that knows only the pair fails closed until the next commit.
+/// The detached signature cannot be made without the key; it is kept beside the generation. Where there is none, and the
+/// one that is there belongs to another text, it has to go: a client then takes `InRelease`, and one that knows only the
+/// pair fails closed until the next commit.
 async fn in_release_parts(
     store: &Store,
     published: &PublishedSuite,
@@ -433,10 +465,28 @@ async fn in_release_parts(
     let untrusted = |source| Error::Untrusted { path: published.path("InRelease"), source };
     let text = Bytes::from(crate::signing::unverified_text(pointer).map_err(untrusted)?);
     let same = store.read(&published.path("Release")).await?.is_some_and(|release| release.bytes == text);
-    if !same {
+    let kept = kept_signature(store, published, pointer).await?;
+    if kept.is_none() && !same {
         store.delete(&published.path("Release.gpg")).await?;
     }
-    Ok((text, None))
+    Ok((text, kept))
+}
+
+/// The detached signature that was kept with the generation of a pointer.
+async fn kept_signature(
+    store: &Store,
+    published: &PublishedSuite,
+    pointer: &Bytes,
+) -> Result<Option<Bytes>, Error> {
+    let end = format!("-{}", short_digest(pointer));
+    let (generations, _) = store.list(&published.path("generations")).await?;
+    for generation in generations.iter().rev().filter(|name| name.ends_with(&end)) {
+        let path = |file: &str| published.path(&format!("generations/{generation}/{file}"));
+        if store.read(&path("InRelease")).await?.is_some_and(|kept| kept.bytes == *pointer) {
+            return Ok(store.read(&path("Release.gpg")).await?.map(|kept| kept.bytes));
+        }
+    }
+    Ok(None)
 }
 
 async fn replace_if_other(store: &Store, path: &str, bytes: Bytes) -> Result<bool, Error> {

@@ -82,6 +82,8 @@ pub(super) struct Plan {
     pub(super) indices: Vec<IndexFile>,
     /// Files for the pool.
     pub(super) pool: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, if nobody lost them.
+    pub(super) kept: Vec<(PoolPath, Content)>,
     /// Packages that come.
     pub(super) added: Vec<Change>,
     /// Packages that are there already, with the same bytes.
@@ -118,6 +120,7 @@ impl SuiteEdit {
             release: None,
             indices: Vec::new(),
             pool: Vec::new(),
+            kept: Vec::new(),
             added: Vec::new(),
             present: Vec::new(),
             removed: Vec::new(),
@@ -313,8 +316,18 @@ impl SuiteEdit {
             };
             match place(&entry, component, &path, incoming, &targets, indices) {
                 Err(reason) => refuse(reason),
-                Ok(lacking) => {
+                Ok(Placed { lacking, path: published_path }) => {
                     let change = Change::of(&entry, component);
+                    let content = Content::File {
+                        file: incoming.file.clone(),
+                        digests: *incoming.package.digests(),
+                        stamp: incoming.stamp,
+                    };
+                    match published_path {
+                        Some(path) => plan.kept.push((path, content)),
+                        None if lacking.is_empty() => {}
+                        None => plan.pool.push((path, content)),
+                    }
                     if lacking.is_empty() {
                         plan.present.push(change);
                         continue;
@@ -329,12 +342,6 @@ impl SuiteEdit {
                     for (target, entry) in lacking {
                         new.entry(target).or_default().push(entry);
                     }
-                    let content = Content::File {
-                        file: incoming.file.clone(),
-                        digests: *incoming.package.digests(),
-                        stamp: incoming.stamp,
-                    };
-                    plan.pool.push((path, content));
                     plan.added.push(change);
                 }
             }
@@ -418,6 +425,12 @@ impl Indices {
     }
 }
 
+/// Where a package lacks, and where its file is if it is published in some index already.
+struct Placed {
+    lacking: Vec<(IndexName, PackageEntry)>,
+    path: Option<PoolPath>,
+}
+
 /// Decides where a package lacks; an error if it would change something that is published.
 fn place(
     entry: &PackageEntry,
@@ -426,7 +439,7 @@ fn place(
     incoming: &Incoming,
     targets: &[IndexName],
     indices: &Indices,
-) -> Result<Vec<(IndexName, PackageEntry)>, Reason> {
+) -> Result<Placed, Reason> {
     let shown = describe(entry);
     let mut lacking = Vec::new();
     let mut there: Option<&PackageEntry> = None;
@@ -458,7 +471,9 @@ fn place(
             entry.clone_from(published);
         }
     }
-    Ok(lacking)
+    // Other tools may keep it elsewhere in the pool than we would.
+    let path = there.and_then(|published| PoolPath::parse(published.filename()?).ok());
+    Ok(Placed { lacking, path })
 }
 
 /// Whether a published package is the file that was given; archives of old may know it by MD5 alone.
@@ -597,7 +612,9 @@ fn release(
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
-    if Some(&new) == old && !(config.valid_for.is_some() && new.field("Valid-Until").is_none()) {
+    let expires = new.field("Valid-Until").is_some();
+    let expiry_as_configured = !configured || expires == config.valid_for.is_some();
+    if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {
         return Ok(None);
     }
 

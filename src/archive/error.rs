@@ -38,6 +38,16 @@ pub enum Error {
         /// Why.
         source: signing::Distrust,
     },
+    /// The pointer of a suite was signed for another one.
+    #[error("`{path}` was not made for suite `{suite}`: it calls itself `{named}`")]
+    OtherSuite {
+        /// The file.
+        path: String,
+        /// The suite.
+        suite: Suite,
+        /// What the pointer calls itself.
+        named: String,
+    },
     /// A suite has no signature although there is a key for it.
     #[error("`{path}` is not signed, although a key is configured")]
     NotSigned {
@@ -149,7 +159,10 @@ impl Error {
             Self::Pointer { .. } => {
                 "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
             }
-            Self::Untrusted { .. } | Self::NotSigned { .. } => {
+            Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
+                "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
+            }
+            Self::Untrusted { .. } | Self::NotSigned { .. } | Self::OtherSuite { .. } => {
                 "somebody without the key may have changed the archive: compare it with a copy you trust; if it is as it should be, adopt it once with `--trust-existing`"
             }
             Self::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",

@@ -213,6 +213,9 @@ async fn read_pointer(
             _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
         };
         let release = parse(&text, &path)?;
+        if to_extend && !trust.existing {
+            made_for(suite, &release, &path)?;
+        }
         let (bytes, revision) = (object.bytes, object.revision);
         return Ok(Some(Pointer { file: "InRelease", bytes, revision, release, signers, signed: true }));
     }
@@ -235,6 +238,9 @@ async fn read_pointer(
         None => {}
     }
     let release = parse(&object.bytes, &path)?;
+    if to_extend && !trust.existing && signature.is_some() {
+        made_for(suite, &release, &path)?;
+    }
     let (bytes, revision, signed) = (object.bytes, object.revision, signature.is_some());
     Ok(Some(Pointer { file: "Release", bytes, revision, release, signers, signed }))
 }
@@ -254,6 +260,29 @@ fn check<T>(
         _ if to_extend && !trust.existing => Err(Error::NoPublicKey { suite: suite.clone() }),
         _ => Ok(None),
     }
+}
+
+/// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.
+fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(), Error> {
+    match other_name(suite, release) {
+        None => Ok(()),
+        Some(named) => {
+            Err(Error::OtherSuite { path: path.to_owned(), suite: suite.clone(), named: named.to_owned() })
+        }
+    }
+}
+
+/// What a `Release` calls itself where that is not the suite it lies in, by apt's rule: `Suite` or `Codename` must be
+/// the name of the folder, of which a last part such as `/updates` may be missing. One without names fits anywhere.
+pub(super) fn other_name<'a>(suite: &Suite, release: &'a Release) -> Option<&'a str> {
+    let fits = |name: &str| {
+        let folder = suite.as_str();
+        name == folder || folder.rsplit_once('/').is_some_and(|(above, _)| name == above)
+    };
+    let names = ["Codename", "Suite"].into_iter().filter_map(|field| release.field(field));
+    let mut names = names.filter(|name| !name.is_empty()).peekable();
+    let first = *names.peek()?;
+    (!names.any(fits)).then_some(first)
 }
 
 fn parse(text: &[u8], path: &str) -> Result<Release, Error> {

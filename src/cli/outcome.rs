@@ -53,6 +53,11 @@ fn tell(outcome: &Outcome, ui: &Ui) {
             ui.say(&format!("Published suite `{suite}`: {objects}, {size}"));
             ui.detail(&format!("The pointer is kept in dists/{suite}/{generation}"));
         }
+        (_, false) if !outcome.written.is_empty() => {
+            let would = if outcome.dry_run { "Would put back" } else { "Put back" };
+            let files = count(outcome.written.len(), "file");
+            ui.say(&format!("{would} {files}, {size}, which the pool had lost"));
+        }
         _ => ui.say("Nothing to do"),
     }
 }

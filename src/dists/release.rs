@@ -155,6 +155,21 @@ impl Release {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether both list the same files and have the same fields, in whatever order.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let sorted = |release: &Self| {
+            let mut fields: Vec<(String, String)> = release
+                .fields
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+                .collect();
+            fields.sort_unstable();
+            fields
+        };
+        self.files == other.files && sorted(self) == sorted(other)
+    }
+
     /// Sets a field, or takes it out.
     pub fn set(&mut self, name: &str, value: Option<String>) {
         self.fields.retain(|(field, _)| !field.eq_ignore_ascii_case(name));

@@ -8,7 +8,7 @@
 //! is swapped, and [`super::Store::swap`] settles everything that the pointer leads to before it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     ffi::OsStr,
     fmt,
     fs::{self, File},
@@ -55,6 +55,27 @@ struct Inner {
     unsettled: Mutex<Vec<PathBuf>>,
 }
 
+/// A file system.
+#[derive(Clone, Copy)]
+struct Disk {
+    device: u64,
+    free: u64,
+    block: u64,
+}
+
+impl Disk {
+    /// The one that a folder is on, or will be once it is made.
+    fn of(folder: &Path) -> Option<Self> {
+        let there = folder.ancestors().find(|path| path.exists())?;
+        let stat = rustix::fs::statvfs(there).ok().filter(|stat| stat.f_blocks > 0)?;
+        Some(Self {
+            device: fs::metadata(there).ok()?.dev(),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            block: stat.f_frsize.max(1),
+        })
+    }
+}
+
 impl Folder {
     /// The folder at a path, which need not be there before the first write.
     #[must_use]
@@ -73,14 +94,25 @@ impl Folder {
         blocking(move || flush(&root, &files)).await
     }
 
-    /// Bytes that are free, and the size of a block; `None` where the system does not say.
-    pub(super) async fn free(&self) -> Option<(u64, u64)> {
+    /// Bytes needed and bytes free on a file system that has no room for objects of these sizes, if there is one.
+    ///
+    /// A part of the archive may be a link to another disk. What does not say how large it is has room.
+    pub(super) async fn lacks_room(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
         let root = self.0.root.clone();
         blocking(move || {
-            // The folder itself may not be there yet: ask its nearest ancestor.
-            let there = root.ancestors().find(|path| path.exists())?;
-            let stat = rustix::fs::statvfs(there).ok()?;
-            Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_frsize.max(1)))
+            let mut disks: HashMap<PathBuf, Option<Disk>> = HashMap::new();
+            let mut needed: HashMap<u64, (u64, u64)> = HashMap::new();
+            for (path, size) in objects {
+                let path = root.join(path);
+                let folder = path.parent().unwrap_or(&root);
+                let disk = match disks.get(folder) {
+                    Some(known) => *known,
+                    None => *disks.entry(folder.to_owned()).or_insert(Disk::of(folder)),
+                };
+                let Some(Disk { device, free, block }) = disk else { continue };
+                needed.entry(device).or_insert((0, free)).0 += size.next_multiple_of(block) + block;
+            }
+            needed.into_values().find(|(needed, free)| needed > free)
         })
         .await
     }
@@ -202,7 +234,12 @@ fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
     }
     if files.len() <= FEW {
         for path in files.iter().map(|file| file.as_os_str()).chain(folders.into_iter().rev()) {
-            File::open(path)?.sync_all()?;
+            match File::open(path) {
+                Ok(file) => file.sync_all()?,
+                // Taken away since by another publisher; that it is gone is in the flush of its folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         return Ok(());
     }

@@ -384,14 +384,12 @@ impl Store {
     }
 
     /// Refuses early what would fill the store up, where the store can tell.
-    pub async fn room_for(&self, sizes: impl IntoIterator<Item = u64>) -> Result<(), Error> {
+    pub async fn room_for(&self, objects: Vec<(String, u64)>) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let Some((free, block)) = folder.free().await else { return Ok(()) };
-        let needed = sizes.into_iter().map(|size| size.next_multiple_of(block) + block).sum();
-        if needed > free {
-            return Err(Error::Full { location: self.location.to_string(), needed, free });
+        match folder.lacks_room(objects).await {
+            Some((needed, free)) => Err(Error::Full { location: self.location.to_string(), needed, free }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// How many small objects one task writes in turn: a folder is done with one before a task could be made for it.

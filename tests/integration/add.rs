@@ -322,3 +322,19 @@ fn json_is_one_object() {
     assert_eq!(object["added"][0]["name"], "hello");
     assert_eq!(said.stderr, "");
 }
+
+/// `check` tells that it is missing; whoever still has the file gives it again.
+#[test]
+fn a_file_that_the_pool_lost_is_put_back() {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let before = sandbox.tree();
+    fs::remove_file(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb")).unwrap();
+    let lost = sandbox.tree();
+    sandbox.publish(["add", "--dry-run", "incoming"]).ok().says(["Would put back 1 file"]);
+    assert_eq!(sandbox.tree(), lost);
+    sandbox.publish(["add", "incoming"]).ok().says(["Put back 1 file"]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
+}

@@ -381,6 +381,18 @@ fn a_disk_that_is_too_small_for_the_package() {
     assert_eq!(sandbox.tree(), before);
 }
 
+#[test]
+fn a_pool_on_another_disk_has_the_room_of_that_disk() {
+    let sandbox = Sandbox::new();
+    let Some(_disk) = SmallDisk::of(&sandbox, "size=256k") else { return };
+    fs::create_dir(sandbox.path("large")).unwrap();
+    std::os::unix::fs::symlink(sandbox.path("large"), sandbox.archive("pool")).unwrap();
+    deb("big").payload(noise(1 << 20)).write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["check"]).ok();
+    assert!(sandbox.path("large/main/b/big/big_1.0_amd64.deb").exists());
+}
+
 /// The disk is full at each step of a publish in turn. It runs out of inodes, since that no look at the free space
 /// foretells: clients see the old suite or the new one, and the next publish, with room again, goes through.
 #[test]

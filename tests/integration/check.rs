@@ -182,3 +182,34 @@ fn what_a_killed_publisher_left_undone_is_repaired() {
     sandbox.publish(["check", "--repair"]).ok();
     assert_eq!(sandbox.tree(), whole);
 }
+
+/// The same for the pair that clients of old read; no key is needed, since the signature was kept.
+#[test]
+fn the_pair_of_release_and_signature_is_repaired() {
+    let sandbox = sound(Sandbox::signed());
+    let suite = sandbox.archive("dists/stable");
+    let old = ["Release", "Release.gpg"].map(|name| fs::read(suite.join(name)).unwrap());
+    let other = deb("other").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
+    let whole = sandbox.tree();
+    // As it is before the first of the two is written, between them, and without the second.
+    type Leave<'a> = &'a dyn Fn();
+    let cases: [Leave<'_>; 3] = [
+        &|| {
+            fs::write(suite.join("Release"), &old[0]).unwrap();
+            fs::write(suite.join("Release.gpg"), &old[1]).unwrap();
+        },
+        &|| fs::write(suite.join("Release.gpg"), &old[1]).unwrap(),
+        &|| fs::remove_file(suite.join("Release.gpg")).unwrap(),
+    ];
+    for leave in cases {
+        leave();
+        let found = sandbox.publish(["check"]);
+        assert_eq!(found.status, Some(4), "{found}");
+        sandbox.publish(["check", "--repair"]).ok();
+        assert_eq!(sandbox.tree(), whole);
+        leave();
+        sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
+        assert_eq!(sandbox.tree(), whole);
+    }
+}

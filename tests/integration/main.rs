@@ -17,6 +17,7 @@ mod apt_client;
 mod bad_input;
 mod check;
 mod clients;
+mod config;
 mod deb_builder;
 mod determinism;
 mod harness;

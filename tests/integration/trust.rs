@@ -106,6 +106,53 @@ fn a_suite_signed_by_another_key_is_not_built_on() {
 }
 
 #[test]
+fn a_suite_that_was_signed_for_another_name_is_not_built_on() {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/test.asc");
+    let stanza = |name: &str| format!("Codename: {name}\nComponents: main\nSignWith: {}\n", key.display());
+    sandbox.configure(&format!("{}\n{}", stanza("stable"), stanza("unstable")));
+    let hello = deb("hello").write(sandbox.incoming());
+    let beta = deb("hello").version("2.0~beta").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), "-s".as_ref(), "stable".as_ref(), hello.as_os_str()]).ok();
+    sandbox.publish(["add".as_ref(), "-s".as_ref(), "unstable".as_ref(), beta.as_os_str()]).ok();
+    deb("world").write(sandbox.incoming());
+    let add = ["add", "-s", "stable", "incoming/world_1.0_amd64.deb"];
+
+    fs::remove_dir_all(sandbox.archive("dists/stable")).unwrap();
+    let (from, to) = (sandbox.archive("dists/unstable"), sandbox.archive("dists/stable"));
+    sandbox.ask("cp", ["-a".as_ref(), from.as_os_str(), to.as_os_str()]);
+    let before = sandbox.tree();
+    let said = sandbox.publish(add).fails(1);
+    said.says(["dists/stable/InRelease", "`unstable`", "--trust-existing"]);
+    // The same with the pair of old.
+    fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
+    sandbox.publish(add).fails(1).says(["dists/stable/Release", "`unstable`"]);
+    fs::copy(sandbox.archive("dists/unstable/InRelease"), sandbox.archive("dists/stable/InRelease")).unwrap();
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish(["check"]).ok().says(["calls itself `unstable`"]);
+    // Whoever wants it so can have it, once.
+    sandbox.publish(["--trust-existing"].into_iter().chain(add)).ok();
+    sandbox.publish(["remove", "-s", "stable", "world"]).ok();
+}
+
+#[test]
+fn a_new_key_is_accepted_where_the_old_one_is_named() {
+    let sandbox = Sandbox::new();
+    let stanza =
+        |key: &str| format!("Codename: stable\nComponents: main\nSignWith: {}\n", fixture(key).display());
+    sandbox.configure(&stanza("keys/test.asc"));
+    let file = deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    deb("world").write(sandbox.incoming());
+    sandbox.configure(&stanza("keys/second.asc"));
+    refuses_to_build_on(&sandbox, "`TrustedKeys:`");
+    let old = fixture("keys/test.pub.asc");
+    sandbox.configure(&format!("{}TrustedKeys: {}\n", stanza("keys/second.asc"), old.display()));
+    sandbox.publish(["add", "incoming/world_1.0_amd64.deb"]).ok();
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
 fn an_unsigned_suite_in_place_of_a_signed_one_is_not_built_on() {
     let sandbox = signed_archive();
     replace_dists(&sandbox, &of_somebody_else(None));
