@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Archive, Change, Error, Event, Events, KEY_FILE, PublishedSuite, Reason, Refusal, SuiteEdit, edit::Plan,
+    Archive, Change, Error, Event, Events, KEY_FILE, PublishedSuite, Reason, Refusal, SuiteEdit, plan::Plan,
     suite,
 };
 use crate::{
@@ -509,12 +509,4 @@ fn jitter(times: u32) -> Duration {
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     let longest = 20 << times.min(7);
     Duration::from_millis(random % longest)
-}
-
-/// Runs work that computes or blocks off the async threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

@@ -6,6 +6,7 @@
 mod suite;
 mod intake;
 mod edit;
+mod plan;
 mod commit;
 mod check;
 mod error;

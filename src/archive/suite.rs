@@ -17,7 +17,7 @@ use crate::{
     },
     names::Suite,
     signing::{self, Keyring},
-    store::{Revision, Store},
+    store::{Revision, Store, blocking},
 };
 
 /// Whose signature is believed.
@@ -164,7 +164,7 @@ pub(super) fn plain_path(path: &str) -> &str {
 
 /// Hashes off the async threads.
 async fn hash(bytes: Bytes) -> Digests {
-    super::commit::blocking(move || Digests::of(&bytes)).await
+    blocking(move || Digests::of(&bytes)).await
 }
 
 /// Unpacks an index, never to more than the pointer says, and compares the text with what it says.
@@ -177,7 +177,7 @@ pub(super) async fn unpack(
     if compression == Compression::Plain {
         return Ok(bytes);
     }
-    super::commit::blocking(move || {
+    blocking(move || {
         let failed = |source| Error::Unpack { path: path.clone(), source };
         // Without a listed size, what apt itself could not hold is the limit.
         let limit = plain.map_or(u64::from(u32::MAX), |listed| listed.size);

@@ -120,8 +120,8 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
     Error::Source { path: path.display().to_string(), source }
 }
 
-/// Runs blocking work off the async threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs work that computes or blocks off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         // The runtime is never shut down under a running command, so only a panic is left.

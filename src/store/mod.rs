@@ -8,6 +8,7 @@ mod content;
 mod folder;
 mod location;
 
+pub(crate) use content::blocking;
 pub use content::{Content, FileStamp};
 pub use folder::Folder;
 pub use location::Location;

@@ -193,8 +193,7 @@ fn the_pair_of_release_and_signature_is_repaired() {
     sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
     let whole = sandbox.tree();
     // As it is before the first of the two is written, between them, and without the second.
-    type Leave<'a> = &'a dyn Fn();
-    let cases: [Leave<'_>; 3] = [
+    let cases: [&dyn Fn(); 3] = [
         &|| {
             fs::write(suite.join("Release"), &old[0]).unwrap();
             fs::write(suite.join("Release.gpg"), &old[1]).unwrap();

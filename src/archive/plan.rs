@@ -1,0 +1,162 @@
+//! `Plan`: what an edit comes to on one state of a suite, rendered: the changed indices and the new `Release`.
+//!
+//! Every byte that a commit will write is known here, and none is written yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use rayon::prelude::*;
+
+use super::{Change, Error, PublishedSuite, edit::Shape, suite::plain_path};
+use crate::{
+    compression::Compression,
+    config::{COPIED, SuiteConfig},
+    dists::{
+        IndexFile, IndexName, PackagesIndex, Release, blocks,
+        release::{Listed, render_date},
+    },
+    pool::PoolPath,
+    store::{Content, blocking},
+};
+
+/// What an edit comes to on one state of a suite; every byte that will be written is known.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// The new `Release`; `None` if nothing changes.
+    pub(super) release: Option<Release>,
+    /// Index files to store, in every compression.
+    pub(super) indices: Vec<IndexFile>,
+    /// Files for the pool.
+    pub(super) pool: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, if nobody lost them.
+    pub(super) kept: Vec<(PoolPath, Content)>,
+    /// Packages that come.
+    pub(super) added: Vec<Change>,
+    /// Packages that are there already, with the same bytes.
+    pub(super) present: Vec<Change>,
+    /// Packages that go.
+    pub(super) removed: Vec<Change>,
+    /// What a user should know.
+    pub(super) notes: Vec<String>,
+}
+
+impl Plan {
+    /// Renders what has changed, and says what clients will stumble over.
+    pub(super) async fn render(
+        &mut self,
+        changed: BTreeMap<IndexName, PackagesIndex>,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        shape: &Shape,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.indices = compress(changed, &config.compressions).await?;
+        self.release = release(published, config, shape, self, now)?;
+        if let (Some(old), Some(new)) = (published.release(), &self.release) {
+            self.notes.extend(changes_that_stop_apt(old, new));
+        }
+        Ok(())
+    }
+}
+
+/// Renders and compresses the changed indices, on all cores.
+async fn compress(
+    indices: BTreeMap<IndexName, PackagesIndex>,
+    compressions: &[Compression],
+) -> Result<Vec<IndexFile>, Error> {
+    // The digests of the uncompressed index are listed even where it is not stored: apt finds no packages without.
+    let mut wanted = vec![Compression::Plain];
+    wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
+    blocking(move || {
+        let texts: Vec<_> = indices.par_iter().map(|(name, index)| (name.path(), index.render())).collect();
+        let jobs: Vec<_> = texts
+            .iter()
+            .flat_map(|text| wanted.iter().map(move |compression| (text, *compression)))
+            .collect();
+        jobs.into_par_iter()
+            .map(|((path, text), compression)| {
+                let path = format!("{path}{}", compression.extension());
+                let bytes = blocks::compress(text, compression)
+                    .map_err(|source| Error::Unpack { path: path.clone(), source })?;
+                Ok(IndexFile::new(path, bytes))
+            })
+            .collect()
+    })
+    .await
+}
+
+/// The new `Release`, or `None` if the published one says the same already.
+fn release(
+    published: &PublishedSuite,
+    config: &SuiteConfig,
+    shape: &Shape,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<Option<Release>, Error> {
+    let old = published.release();
+    let mut new = old.cloned().unwrap_or_default();
+    let configured = !config.components.is_empty();
+    if configured || old.is_none() {
+        new.set("Codename", Some(config.codename.to_string()));
+    }
+    if configured {
+        new.set("Suite", config.suite.clone());
+        for name in COPIED {
+            let value = config.copied.iter().find(|(field, _)| *field == name);
+            new.set(name, value.map(|(_, value)| value.clone()));
+        }
+    } else if old.is_none() {
+        new.set("Suite", Some(config.codename.to_string()));
+    }
+    new.set("Acquire-By-Hash", Some("yes".into()));
+    new.set("Architectures", Some(words(&shape.architectures)));
+    new.set("Components", Some(words(&shape.components)));
+
+    let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
+    // A changed index takes all its forms along, also those that are not written any more.
+    new.retain(|path| !changed.contains(plain_path(path)));
+    for file in &plan.indices {
+        new.list(file.path().to_owned(), Listed::from(file.digests()));
+    }
+    let expires = new.field("Valid-Until").is_some();
+    let expiry_as_configured = !configured || expires == config.valid_for.is_some();
+    if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {
+        return Ok(None);
+    }
+
+    let unreadable = |source| Error::Pointer { path: published.path("Release"), source };
+    // apt ignores a `Release` that is older than the one it has.
+    let before = old.map(Release::date).transpose().map_err(unreadable)?;
+    let date = before.map_or(now, |before| before.max(now));
+    new.set("Date", Some(render_date(date)));
+    let span = match (
+        config.valid_for,
+        configured,
+        old.map(Release::valid_until).transpose().map_err(unreadable)?,
+    ) {
+        (Some(days), ..) => Some(SignedDuration::from_hours(24 * i64::from(days))),
+        // As long as whoever made it meant it to be valid.
+        (None, false, Some(Some(until))) => before.map(|before| until.duration_since(before)),
+        _ => None,
+    };
+    let until = span.and_then(|span| date.checked_add(span).ok()).map(render_date);
+    new.set("Valid-Until", until);
+    Ok(Some(new))
+}
+
+/// Changes of a `Release` at which apt stops until its user agrees (apt-secure(8), "release info changes").
+fn changes_that_stop_apt(old: &Release, new: &Release) -> impl Iterator<Item = String> {
+    let shown =
+        |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"));
+    ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"].into_iter().filter_map(move |field| {
+        let (before, after) = (old.field(field), new.field(field));
+        (before != after).then(|| {
+            let (before, after) = (shown(before), shown(after));
+            format!("`{field}` changes from {before} to {after}: `apt update` stops at that until its user agrees (`--allow-releaseinfo-change`)")
+        })
+    })
+}
+
+fn words<T: ToString>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
