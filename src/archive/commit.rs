@@ -10,15 +10,14 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Archive, Change, Error, Event, Events, KEY_FILE, PublishedSuite, Reason, Refusal, SuiteEdit, plan::Plan,
-    suite,
+    Archive, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, Reason, Refusal, SuiteEdit, Written,
+    aliases::write_aliases, plan::Plan, pointer::sign, suite,
 };
 use crate::{
     config::SuiteConfig,
-    digest::Digests,
     dists::{Release, index_file::by_hash_path},
     names::Suite,
-    signing::{SignedRelease, SigningKeys},
+    signing::SigningKeys,
     store::{self, Content, Put, Store},
 };
 
@@ -41,47 +40,6 @@ pub struct Commit<'a> {
     pub dry_run: bool,
     /// Who is told.
     pub events: Events<'a>,
-}
-
-/// What came of an edit.
-#[derive(Debug, Clone, serde::Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, told to scripts as they are")]
-pub struct Outcome {
-    /// The suite.
-    pub suite: Suite,
-    /// Nothing was written, because it was not asked for.
-    pub dry_run: bool,
-    /// Whether clients see something else now.
-    pub published: bool,
-    /// Whether the suite was not there before.
-    pub first: bool,
-    /// Packages that came.
-    pub added: Vec<Change>,
-    /// Packages that were there already, with the same bytes.
-    pub present: Vec<Change>,
-    /// Packages that went.
-    pub removed: Vec<Change>,
-    /// The objects that were written (or would be), with their sizes.
-    pub written: Vec<Written>,
-    /// What a user should know.
-    pub notes: Vec<String>,
-    /// The name of the new generation.
-    pub generation: Option<String>,
-    /// The components that the suite has now.
-    pub components: Vec<String>,
-    /// The architectures that the suite has now.
-    pub architectures: Vec<String>,
-    /// Whether the suite is signed.
-    pub signed: bool,
-}
-
-/// An object that was written, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Written {
-    /// Its path in the archive.
-    pub path: String,
-    /// Its size.
-    pub bytes: u64,
 }
 
 impl Archive {
@@ -123,58 +81,44 @@ impl Archive {
         outcome.written.extend(pool.iter().map(|(path, content)| Written::of(path, content.digests().size)));
 
         let Some(release) = &plan.release else {
-            // Nothing changes; but whoever did this before may have been killed before its last step.
+            // Nothing changes; but whoever did this before may have been killed before its last steps.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
+                self.write_key(how).await?;
                 store.settle().await?;
             }
             return Ok(outcome);
         };
         let signed = sign(release, how, published.name(), now)?;
         let pointer = signed.pointer();
-        let generation =
-            format!("generations/{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), short_digest(pointer.bytes));
-        let mut by_hash: Vec<(String, Content)> = Vec::new();
-        for file in plan.indices.iter().filter(|file| how.stores(file.path())) {
-            by_hash.push((
-                published.path(&file.by_hash_path()),
-                Content::Bytes(file.bytes().clone(), *file.digests()),
-            ));
-        }
-        let generation_path = published.path(&format!("{generation}/{}", pointer.file));
-        // The detached signature is kept too: whoever finishes the last step for a killed publisher has no key.
-        let kept_signature = match &signed {
-            Ready::Signed(signed) => Some((
-                published.path(&format!("{generation}/Release.gpg")),
-                Content::Bytes(signed.release_gpg.clone(), Digests::of(&signed.release_gpg)),
-            )),
-            Ready::Unsigned(_) => None,
-        };
-        let size = |content: &Content| content.digests().size;
-        outcome.generation = Some(generation);
-        outcome.written.extend(by_hash.iter().map(|(path, content)| Written::of(path, size(content))));
-        outcome.written.push(Written::of(&generation_path, pointer.bytes.len() as u64));
-        outcome.written.extend(kept_signature.iter().map(|(path, content)| Written::of(path, size(content))));
+        let by_hash: Vec<(String, Content)> = plan
+            .indices
+            .iter()
+            .filter(|file| how.stores(file.path()))
+            .map(|file| {
+                let content = Content::Bytes(file.bytes().clone(), *file.digests());
+                (published.path(&file.by_hash_path()), content)
+            })
+            .collect();
+        let (name, generation) = signed.generation(published, now);
+        outcome.generation = Some(name);
+        let size = |(path, content): &(String, Content)| Written::of(path, content.digests().size);
+        outcome.written.extend(by_hash.iter().chain(&generation).map(size));
         outcome.written.push(Written::of(&published.path(pointer.file), pointer.bytes.len() as u64));
         if how.dry_run {
             return Ok(outcome);
         }
 
-        // The indices once more by their names, and the forms of the pointer.
-        let sizes = pool.iter().chain(&by_hash).chain(&by_hash);
-        let sizes = sizes.map(|(path, content)| (path.clone(), size(content)));
-        let pointers = (published.path(pointer.file), 4 * pointer.bytes.len() as u64);
-        store.room_for(sizes.chain([pointers]).collect()).await?;
+        // The indices once more by their names, and the other forms of the pointer.
+        let again = by_hash.iter().chain(&generation).map(size);
+        let needed = outcome.written.iter().cloned().chain(again).map(|file| (file.path, file.bytes));
+        store.room_for(needed.collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
         put_all(store, &pool, events).await?;
         put_all(store, &by_hash, events).await?;
         adopt(store, published, release).await?;
-        if let Some((path, content)) = &kept_signature {
-            store.put_new(path, content).await?;
-        }
-        let content = Content::Bytes(pointer.bytes.clone(), Digests::of(pointer.bytes));
-        store.put_new(&generation_path, &content).await?;
+        put_all(store, &generation, events).await?;
         // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
         let expected = published.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
@@ -215,66 +159,6 @@ impl Commit<'_> {
             extension => path.ends_with(extension),
         })
     }
-}
-
-impl Outcome {
-    fn of(plan: &Plan, published: &PublishedSuite, how: &Commit<'_>) -> Self {
-        let release = plan.release.as_ref().or(published.release());
-        let words = |field| {
-            let value = release.and_then(|release| release.field(field)).unwrap_or_default();
-            value.split_whitespace().map(ToOwned::to_owned).collect()
-        };
-        Self {
-            suite: published.name().clone(),
-            dry_run: how.dry_run,
-            published: false,
-            first: published.pointer().is_none(),
-            added: plan.added.clone(),
-            present: plan.present.clone(),
-            removed: plan.removed.clone(),
-            written: Vec::new(),
-            notes: plan.notes.clone(),
-            generation: None,
-            components: words("Components"),
-            architectures: words("Architectures"),
-            signed: how.keys.is_some(),
-        }
-    }
-}
-
-impl Written {
-    fn of(path: &str, bytes: u64) -> Self {
-        Self { path: path.to_owned(), bytes }
-    }
-}
-
-/// The file whose swap is the commit.
-struct NewPointer<'a> {
-    file: &'static str,
-    bytes: &'a Bytes,
-}
-
-/// A `Release` that is ready to be published, signed or not.
-enum Ready {
-    Signed(SignedRelease),
-    Unsigned(Bytes),
-}
-
-impl Ready {
-    fn pointer(&self) -> NewPointer<'_> {
-        match self {
-            Self::Signed(signed) => NewPointer { file: "InRelease", bytes: &signed.in_release },
-            Self::Unsigned(release) => NewPointer { file: "Release", bytes: release },
-        }
-    }
-}
-
-fn sign(release: &Release, how: &Commit<'_>, suite: &Suite, now: Timestamp) -> Result<Ready, Error> {
-    let text = release.render();
-    let Some(keys) = how.keys else { return Ok(Ready::Unsigned(text.into())) };
-    let at = now.into();
-    let signed = keys.sign(&text, at).map_err(|source| Error::Signing { suite: suite.clone(), source })?;
-    Ok(Ready::Signed(signed))
 }
 
 /// The files that the pool lacks; other bytes in the place of one are refused before anything is written.
@@ -380,127 +264,6 @@ async fn adopt(store: &Store, published: &PublishedSuite, release: &Release) -> 
         }
     }
     Ok(())
-}
-
-/// Writes what clients without by-hash read, as far as it is not there already: the indices by their names, and the
-/// other forms of the pointer. Says what was written.
-///
-/// Two publishers may be here at once. Whoever ends last looks at the pointer once more and, if it is not his, writes
-/// the aliases of that one; so in the end they are those of the pointer that is published.
-async fn write_aliases(
-    store: &Store,
-    published: &PublishedSuite,
-    release: &Release,
-    signed: Option<&Ready>,
-) -> Result<Vec<String>, Error> {
-    let mut written = Vec::new();
-    let mut release = release.clone();
-    let mut pointer = match signed {
-        Some(ready) => ready.pointer().bytes.clone(),
-        None => published.pointer().map(|pointer| pointer.bytes.clone()).unwrap_or_default(),
-    };
-    let mut signed = signed;
-    let file = signed.map_or_else(
-        || published.pointer().map_or("Release", |pointer| pointer.file),
-        |ready| ready.pointer().file,
-    );
-    loop {
-        if file == "InRelease" {
-            let (text, signature) = match signed {
-                Some(Ready::Signed(signed)) => (signed.release.clone(), Some(signed.release_gpg.clone())),
-                _ => in_release_parts(store, published, &pointer).await?,
-            };
-            if replace_if_other(store, &published.path("Release"), text).await? {
-                written.push(published.path("Release"));
-            }
-            if let Some(signature) = signature
-                && replace_if_other(store, &published.path("Release.gpg"), signature).await?
-            {
-                written.push(published.path("Release.gpg"));
-            }
-        }
-        for (path, listed) in release.files() {
-            let (alias, by_hash) =
-                (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
-            // A listed file without a by-hash name is not stored, or not ours.
-            if store.size(&by_hash).await?.is_none() {
-                continue;
-            }
-            let current = match store.size(&alias).await? {
-                Some(size) if size == listed.size => store.digests(&alias).await?,
-                _ => None,
-            };
-            if !current.is_some_and(|found| suite::is_listed(listed, &found)) {
-                store.copy(&by_hash, &alias).await?;
-                written.push(alias);
-            }
-        }
-        match store.read(&published.path(file)).await? {
-            Some(now) if now.bytes != pointer => {
-                let text = match file {
-                    "InRelease" => crate::signing::unverified_text(&now.bytes)
-                        .map_err(|source| Error::Untrusted { path: published.path(file), source })?,
-                    _ => now.bytes.to_vec(),
-                };
-                release = Release::parse(&text)
-                    .map_err(|source| Error::Pointer { path: published.path(file), source })?;
-                pointer = now.bytes;
-                signed = None;
-            }
-            _ => return Ok(written),
-        }
-    }
-}
-
-/// `Release` and `Release.gpg` as they belong to an `InRelease` that somebody else published, or a killed publisher.
-///
-/// The detached signature cannot be made without the key; it is kept beside the generation. Where there is none, and the
-/// one that is there belongs to another text, it has to go: a client then takes `InRelease`, and one that knows only the
-/// pair fails closed until the next commit.
-async fn in_release_parts(
-    store: &Store,
-    published: &PublishedSuite,
-    pointer: &Bytes,
-) -> Result<(Bytes, Option<Bytes>), Error> {
-    let untrusted = |source| Error::Untrusted { path: published.path("InRelease"), source };
-    let text = Bytes::from(crate::signing::unverified_text(pointer).map_err(untrusted)?);
-    let same = store.read(&published.path("Release")).await?.is_some_and(|release| release.bytes == text);
-    let kept = kept_signature(store, published, pointer).await?;
-    if kept.is_none() && !same {
-        store.delete(&published.path("Release.gpg")).await?;
-    }
-    Ok((text, kept))
-}
-
-/// The detached signature that was kept with the generation of a pointer.
-async fn kept_signature(
-    store: &Store,
-    published: &PublishedSuite,
-    pointer: &Bytes,
-) -> Result<Option<Bytes>, Error> {
-    let end = format!("-{}", short_digest(pointer));
-    let (generations, _) = store.list(&published.path("generations")).await?;
-    for generation in generations.iter().rev().filter(|name| name.ends_with(&end)) {
-        let path = |file: &str| published.path(&format!("generations/{generation}/{file}"));
-        if store.read(&path("InRelease")).await?.is_some_and(|kept| kept.bytes == *pointer) {
-            return Ok(store.read(&path("Release.gpg")).await?.map(|kept| kept.bytes));
-        }
-    }
-    Ok(None)
-}
-
-async fn replace_if_other(store: &Store, path: &str, bytes: Bytes) -> Result<bool, Error> {
-    if store.read(path).await?.is_some_and(|there| there.bytes == bytes) {
-        return Ok(false);
-    }
-    store.replace(path, bytes).await?;
-    Ok(true)
-}
-
-fn short_digest(bytes: &[u8]) -> String {
-    let mut digest = Digests::of(bytes).sha256.to_string();
-    digest.truncate(8);
-    digest
 }
 
 /// A random wait that grows with each lost race, so that many publishers do not meet again and again.

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{Error, Incoming, PublishedSuite, Reason, Refusal, plan::Plan};
+use super::{
+    Change, Error, Incoming, PublishedSuite, Reason, Refusal,
+    plan::{Plan, Shape},
+};
 use crate::{
     config::SuiteConfig,
     dists::{IndexName, PackageEntry, PackagesIndex},
@@ -43,36 +46,6 @@ pub struct Removal {
     pub version: Option<String>,
     /// Only this architecture.
     pub architecture: Option<Architecture>,
-}
-
-/// A package that came, went or was there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Change {
-    /// The name of the package.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its architecture.
-    pub architecture: String,
-    /// The component.
-    pub component: Component,
-}
-
-impl Change {
-    fn of(entry: &PackageEntry, component: &Component) -> Self {
-        Self {
-            name: entry.name().to_owned(),
-            version: entry.version().to_owned(),
-            architecture: entry.architecture().to_owned(),
-            component: component.clone(),
-        }
-    }
-}
-
-/// The components and architectures that a suite will have.
-pub(super) struct Shape {
-    pub(super) components: Vec<Component>,
-    pub(super) architectures: Vec<Architecture>,
 }
 
 /// The indices that an edit looks into, and which of them it changed.
@@ -362,23 +335,6 @@ impl SuiteEdit {
         }
         plan.removed.extend(gone);
         refused
-    }
-}
-
-impl Shape {
-    /// The indices that a package goes into.
-    fn targets(&self, component: &Component, architecture: &Architecture) -> Result<Vec<IndexName>, Reason> {
-        let of = |architecture: &Architecture| IndexName {
-            component: component.clone(),
-            architecture: architecture.clone(),
-        };
-        if architecture.is_all() {
-            return Ok(self.architectures.iter().map(of).collect());
-        }
-        if self.architectures.contains(architecture) {
-            return Ok(vec![of(architecture)]);
-        }
-        Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
     }
 }
 

@@ -8,16 +8,21 @@ mod intake;
 mod edit;
 mod plan;
 mod commit;
+mod pointer;
+mod aliases;
+mod outcome;
 mod check;
 mod error;
 mod event;
 
 pub use check::{Fault, Report};
-pub use commit::{Commit, Outcome};
-pub use edit::{Change, NewPackage, Removal, SuiteEdit};
+pub use commit::Commit;
+pub use edit::{NewPackage, Removal, SuiteEdit};
 pub use error::{Error, Reason, Refusal};
 pub use event::{Event, Events};
 pub use intake::{Incoming, find_files, read_packages};
+pub use outcome::{Outcome, Written};
+pub use plan::Change;
 pub use suite::{Pointer, PublishedSuite, Trust};
 
 use crate::{names::Suite, store::Store};

@@ -7,17 +7,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 
-use super::{Change, Error, PublishedSuite, edit::Shape, suite::plain_path};
+use super::{Error, PublishedSuite, Reason, suite::plain_path};
 use crate::{
     compression::Compression,
     config::{COPIED, SuiteConfig},
     dists::{
-        IndexFile, IndexName, PackagesIndex, Release, blocks,
+        IndexFile, IndexName, PackageEntry, PackagesIndex, Release, blocks,
         release::{Listed, render_date},
     },
+    names::{Architecture, Component},
     pool::PoolPath,
     store::{Content, blocking},
 };
+
+/// A package that came, went or was there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Change {
+    /// The name of the package.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// The component.
+    pub component: Component,
+}
+
+impl Change {
+    pub(super) fn of(entry: &PackageEntry, component: &Component) -> Self {
+        Self {
+            name: entry.name().to_owned(),
+            version: entry.version().to_owned(),
+            architecture: entry.architecture().to_owned(),
+            component: component.clone(),
+        }
+    }
+}
+
+/// The components and architectures that a suite will have.
+pub(super) struct Shape {
+    pub(super) components: Vec<Component>,
+    pub(super) architectures: Vec<Architecture>,
+}
 
 /// What an edit comes to on one state of a suite; every byte that will be written is known.
 #[derive(Default)]
@@ -38,6 +69,27 @@ pub(super) struct Plan {
     pub(super) removed: Vec<Change>,
     /// What a user should know.
     pub(super) notes: Vec<String>,
+}
+
+impl Shape {
+    /// The indices that a package goes into.
+    pub(super) fn targets(
+        &self,
+        component: &Component,
+        architecture: &Architecture,
+    ) -> Result<Vec<IndexName>, Reason> {
+        let of = |architecture: &Architecture| IndexName {
+            component: component.clone(),
+            architecture: architecture.clone(),
+        };
+        if architecture.is_all() {
+            return Ok(self.architectures.iter().map(of).collect());
+        }
+        if self.architectures.contains(architecture) {
+            return Ok(vec![of(architecture)]);
+        }
+        Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
+    }
 }
 
 impl Plan {

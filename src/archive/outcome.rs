@@ -1,0 +1,76 @@
+//! What came of an edit.
+
+use super::{Change, Commit, PublishedSuite, plan::Plan};
+use crate::names::Suite;
+
+/// What came of an edit.
+#[derive(Debug, Clone, serde::Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, told to scripts as they are")]
+pub struct Outcome {
+    /// The suite.
+    pub suite: Suite,
+    /// Nothing was written, because it was not asked for.
+    pub dry_run: bool,
+    /// Whether clients see something else now.
+    pub published: bool,
+    /// Whether the suite was not there before.
+    pub first: bool,
+    /// Packages that came.
+    pub added: Vec<Change>,
+    /// Packages that were there already, with the same bytes.
+    pub present: Vec<Change>,
+    /// Packages that went.
+    pub removed: Vec<Change>,
+    /// The objects that were written (or would be), with their sizes.
+    pub written: Vec<Written>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+    /// The name of the new generation.
+    pub generation: Option<String>,
+    /// The components that the suite has now.
+    pub components: Vec<String>,
+    /// The architectures that the suite has now.
+    pub architectures: Vec<String>,
+    /// Whether the suite is signed.
+    pub signed: bool,
+}
+
+/// An object that was written, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Written {
+    /// Its path in the archive.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Outcome {
+    pub(super) fn of(plan: &Plan, published: &PublishedSuite, how: &Commit<'_>) -> Self {
+        let release = plan.release.as_ref().or(published.release());
+        let words = |field| {
+            let value = release.and_then(|release| release.field(field)).unwrap_or_default();
+            value.split_whitespace().map(ToOwned::to_owned).collect()
+        };
+        Self {
+            suite: published.name().clone(),
+            dry_run: how.dry_run,
+            published: false,
+            first: published.pointer().is_none(),
+            added: plan.added.clone(),
+            present: plan.present.clone(),
+            removed: plan.removed.clone(),
+            written: Vec::new(),
+            notes: plan.notes.clone(),
+            generation: None,
+            components: words("Components"),
+            architectures: words("Architectures"),
+            signed: how.keys.is_some(),
+        }
+    }
+}
+
+impl Written {
+    pub(super) fn of(path: &str, bytes: u64) -> Self {
+        Self { path: path.to_owned(), bytes }
+    }
+}
