@@ -17,7 +17,7 @@ pub use edit::{Change, NewPackage, Removal, SuiteEdit};
 pub use error::{Error, Reason, Refusal};
 pub use event::{Event, Events};
 pub use intake::{Incoming, find_files, read_packages};
-pub use suite::{Pointer, PublishedSuite, Trust};
+pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
 
 use crate::{names::Suite, store::Store};
 

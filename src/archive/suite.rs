@@ -31,6 +31,17 @@ pub struct Trust {
     pub existing: bool,
     /// The time at which keys must be good.
     pub now: Option<SystemTime>,
+    /// What clients are given.
+    pub clients: ClientKeys,
+}
+
+/// The public keys at the root of the archive, with which clients check its suites.
+#[derive(Clone, Default)]
+pub struct ClientKeys {
+    /// The keys.
+    pub keyring: Keyring,
+    /// Whether these are the keys of all suites; else those that are there stay beside them.
+    pub complete: bool,
 }
 
 /// The one file of a suite whose change is the commit.

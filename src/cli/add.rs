@@ -42,7 +42,7 @@ pub struct Args {
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
-    let keys = session.keys(&suite).await?;
+    let keys = session.keys_to_publish(&suite).await?;
     let files = find_files(&args.files)?;
     let events = session.events();
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
@@ -55,13 +55,14 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
         dry_run: args.dry_run,
         events: &events,
     };
+    let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.archive(keys.trust).commit(&edit, &how).await?;
     tell(&outcome, session.ui);
     if outcome.first && outcome.published && !session.ui.json() {
         session.ui.say(
             "\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n",
         );
-        session.ui.data(sources::stanza(&session.location, &outcome).as_bytes());
+        session.ui.data(sources::stanza(&session.location, &outcome, &client_keys)?.as_bytes());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,10 +8,10 @@ use std::{
 
 use super::{Failure, Global, Ui};
 use crate::{
-    archive::{Archive, Event, Trust},
+    archive::{Archive, ClientKeys, Event, Trust},
     config::{Config, SuiteConfig},
     names::Suite,
-    signing::{self, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
+    signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
     store::{Location, Store},
 };
 
@@ -160,8 +160,37 @@ impl<'a> Session<'a> {
             keyring.add_bytes(&path.display().to_string(), &bytes)?;
         }
         let signs = signing.is_some();
-        let trust = Trust { keyring, signs, existing: self.trust_existing, now: Some(now) };
+        let trust = Trust {
+            keyring,
+            signs,
+            existing: self.trust_existing,
+            now: Some(now),
+            clients: ClientKeys::default(),
+        };
         Ok(Keys { signing, trust })
+    }
+
+    /// The keys of a suite that is to be changed, with those that clients need.
+    pub async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
+        let mut keys = self.keys(suite).await?;
+        let mut clients = ClientKeys { complete: !self.config.suites.is_empty(), ..ClientKeys::default() };
+        if let Some(signing) = &keys.signing {
+            // Nobody here knows the key of a signing command, but whose signatures are believed is configured.
+            let own = signing.certificates();
+            clients.keyring.merge(if own.is_empty() { &keys.trust.keyring } else { own });
+        }
+        let key_folder = self.key_folder().unwrap_or_default();
+        let others = self.config.suites.iter().filter(|other| other.codename != suite.codename);
+        for word in others.flat_map(|other| &other.sign_with).filter(|word| !suite.sign_with.contains(word)) {
+            let source = KeySource::parse(word, &self.config.folder, &key_folder);
+            // A job that publishes one suite need not have the keys of another.
+            match source.and_then(|source| source.certificates(&Gpg::default())) {
+                Ok(certificates) if !certificates.is_empty() => clients.keyring.merge(&certificates),
+                _ => clients.complete = false,
+            }
+        }
+        keys.trust.clients = clients;
+        Ok(keys)
     }
 
     /// Whose signatures are believed when looking at all suites: keys that cannot be opened are no obstacle.
