@@ -27,6 +27,8 @@ pub struct Trust {
     pub keyring: Keyring,
     /// Whether something signs here; then what is not signed is not believed.
     pub signs: bool,
+    /// Suites that nothing signs, although other suites of the archive are signed.
+    pub unsigned: Vec<Suite>,
     /// Adopt what is there as it is (`--trust-existing`).
     pub existing: bool,
     /// The time at which keys must be good.
