@@ -23,7 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A key: whoever opens the archive with it signs, and believes what it has signed.
     let key = NewKey { name: "Example archive", created: now, expires: None, passphrase: None }.generate()?;
     let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
-    let trust = Trust { keyring: keys.certificates().clone(), signs: true, existing: false, now: Some(now) };
+    let trust =
+        Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
     let archive = Archive::new(Store::open(&Location::Folder(folder.path().to_owned())), trust);
 
     // Read the .debs, say what is to be there, publish it in one step.

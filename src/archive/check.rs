@@ -16,6 +16,7 @@ use crate::{
     dists::{IndexName, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
     names::Suite,
     pool::PoolPath,
+    signing::{KeyReport, Level},
     store::Store,
 };
 
@@ -75,14 +76,18 @@ impl Archive {
         let path = published.path(pointer.file);
         let release = &pointer.release;
         match (pointer.signed, &pointer.signers[..]) {
-            (false, _) if self.trust.signs => {
+            (false, _) if self.trust.signs && !self.trust.unsigned.contains(published.name()) => {
                 report.fault(path.clone(), "it is not signed, although a key is configured");
             }
             (false, _) => report.notes.push(format!("`{path}` is not signed")),
             (true, []) => report
                 .notes
                 .push(format!("the signature of `{path}` was not checked: no public key is known")),
-            (true, _) => {}
+            (true, signers) => {
+                if let Some(why) = self.refused_by_clients(signers) {
+                    report.fault(path.clone(), why);
+                }
+            }
         }
         if let Some(named) = other_name(published.name(), release) {
             report.notes.push(format!(
@@ -112,6 +117,20 @@ impl Archive {
         }
         report.packages += packages.len();
         Ok(())
+    }
+
+    /// Why clients refuse every key that signed. One that they accept is enough for them; and one that has expired since
+    /// it signed is good for us alone.
+    fn refused_by_clients(&self, signers: &[String]) -> Option<String> {
+        let mut keys = self.trust.keyring.reports(self.trust.now?);
+        keys.retain(|key| signers.contains(&key.fingerprint));
+        let refusal = |key: &KeyReport| {
+            let mut now = key.verdicts.iter().filter(|verdict| verdict.when == "now");
+            let verdict = now.find(|verdict| verdict.level == Level::Refused)?;
+            Some(format!("{} {} (key {})", verdict.reader, verdict.text, key.fingerprint))
+        };
+        let refusals: Option<Vec<String>> = keys.iter().map(refusal).collect();
+        refusals.filter(|all| !all.is_empty()).map(|all| all.join("; "))
     }
 
     /// `Release` and `Release.gpg`, which clients of old read, must say what `InRelease` says.

@@ -10,14 +10,14 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Archive, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, Reason, Refusal, SuiteEdit, Written,
-    aliases::write_aliases, plan::Plan, pointer::sign, suite,
+    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, Reason, Refusal, SuiteEdit,
+    Written, aliases::write_aliases, plan::Plan, pointer::sign, suite,
 };
 use crate::{
     config::SuiteConfig,
     dists::{Release, index_file::by_hash_path},
     names::Suite,
-    signing::SigningKeys,
+    signing::{Keyring, SigningKeys},
     store::{self, Content, Put, Store},
 };
 
@@ -85,7 +85,9 @@ impl Archive {
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
-                self.write_key(how).await?;
+                if how.keys.is_some() {
+                    self.write_client_keys().await?;
+                }
                 store.settle().await?;
             }
             return Ok(outcome);
@@ -124,18 +126,29 @@ impl Archive {
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
         // For clients without by-hash. Die here: they may see a mismatch until the next command on this suite.
         write_aliases(store, published, release, Some(&signed)).await?;
-        self.write_key(how).await?;
+        if how.keys.is_some() {
+            self.write_client_keys().await?;
+        }
         store.settle().await?;
         outcome.published = true;
         Ok(outcome)
     }
 
-    /// Puts the public keys where clients can fetch them.
-    async fn write_key(&self, how: &Commit<'_>) -> Result<(), Error> {
-        let Some(keys) = how.keys.filter(|keys| !keys.certificates().is_empty()) else { return Ok(()) };
-        let signing = |source| Error::Signing { suite: how.config.codename.clone(), source };
-        let armored = Bytes::from(keys.certificates().armored().map_err(signing)?);
-        if self.store.read(KEY_FILE).await?.is_none_or(|there| there.bytes != armored) {
+    /// Puts the public keys where clients can fetch them: those of every suite, since one file serves them all.
+    pub async fn write_client_keys(&self) -> Result<(), Error> {
+        let ClientKeys { keyring: ours, complete } = &self.trust.clients;
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let there = self.store.read(KEY_FILE).await?.map(|object| object.bytes);
+        let mut keyring = Keyring::new();
+        if let (false, Some(there)) = (complete, &there) {
+            // What is no key says nothing to clients either.
+            let _ = keyring.add_bytes(KEY_FILE, there);
+        }
+        keyring.merge(ours);
+        let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
+        if there.is_none_or(|there| there != armored) {
             self.store.replace(KEY_FILE, armored).await?;
         }
         Ok(())

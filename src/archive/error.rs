@@ -22,6 +22,12 @@ pub enum Error {
         /// Why.
         source: signing::Error,
     },
+    /// The public keys cannot be written for clients.
+    #[error("cannot write the public keys for clients")]
+    Keys {
+        /// Why.
+        source: signing::Error,
+    },
     /// The pointer of a suite does not parse.
     #[error("cannot read `{path}`")]
     Pointer {
@@ -155,7 +161,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Store(error) => return error.hint(),
-            Self::Signing { source, .. } => return source.hint(),
+            Self::Signing { source, .. } | Self::Keys { source } => return source.hint(),
             Self::Pointer { .. } => {
                 "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
             }

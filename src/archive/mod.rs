@@ -23,7 +23,7 @@ pub use event::{Event, Events};
 pub use intake::{Incoming, find_files, read_packages};
 pub use outcome::{Outcome, Written};
 pub use plan::Change;
-pub use suite::{Pointer, PublishedSuite, Trust};
+pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
 
 use crate::{names::Suite, store::Store};
 

@@ -27,10 +27,23 @@ pub struct Trust {
     pub keyring: Keyring,
     /// Whether something signs here; then what is not signed is not believed.
     pub signs: bool,
+    /// Suites that nothing signs, although other suites of the archive are signed.
+    pub unsigned: Vec<Suite>,
     /// Adopt what is there as it is (`--trust-existing`).
     pub existing: bool,
     /// The time at which keys must be good.
     pub now: Option<SystemTime>,
+    /// What clients are given.
+    pub clients: ClientKeys,
+}
+
+/// The public keys at the root of the archive, with which clients check its suites.
+#[derive(Clone, Default)]
+pub struct ClientKeys {
+    /// The keys.
+    pub keyring: Keyring,
+    /// Whether these are the keys of all suites; else those that are there stay beside them.
+    pub complete: bool,
 }
 
 /// The one file of a suite whose change is the commit.

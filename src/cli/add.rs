@@ -33,18 +33,19 @@ pub struct Args {
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
-    let keys = session.keys(&suite).await?;
+    let keys = session.keys_to_publish(&suite).await?;
     let files = find_files(&args.files)?;
     let events = session.events();
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let component = |incoming| NewPackage { incoming, component: args.component.clone() };
     let edit = SuiteEdit { add: read.into_iter().map(component).collect(), remove: Vec::new() };
+    let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
     if outcome.first && outcome.published && !session.ui.json() && !session.ui.quiet() {
         session.ui.say(
             "\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n",
         );
-        session.ui.data(sources::stanza(&session.location, &outcome).as_bytes());
+        session.ui.data(sources::stanza(&session.location, &outcome, &client_keys)?.as_bytes());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,8 @@ use super::{
     session::{Session, parse_suite, passphrase},
 };
 use crate::{
-    archive::{KEY_FILE, Trust},
+    archive::{ClientKeys, KEY_FILE, Trust},
+    dists::Release,
     names::{Architecture, Component, Suite},
     signing::{GeneratedKey, NewKey, parse_expiry},
     store::Location,
@@ -52,6 +53,9 @@ pub struct Args {
 struct Report {
     config: String,
     suite: Suite,
+    /// What signs it.
+    sign_with: Option<String>,
+    /// The file of the new key, if one was made.
     key: Option<String>,
     fingerprint: Option<String>,
 }
@@ -75,21 +79,42 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             return Err(Failure::usage(format!("`{option}` must be one line of text")));
         }
     }
-    let key = if args.unsigned || session.signs() { None } else { Some(make_key(args, session, &suite)?) };
-    let sign_with = match &key {
-        Some((key, _)) => Some(key.fingerprint.clone()),
-        None if args.unsigned => None,
-        None => session.sign_with_words(),
+    let published = session.archive(Trust::default()).suite(&suite).await?;
+    // One archive, one key, unless its owner names another.
+    let suites = if config.exists() { &session.config.suites[..] } else { &[] };
+    let shared = suites.iter().find(|other| !other.sign_with.is_empty());
+    let (sign_with, key) = match shared {
+        _ if args.unsigned => (None, None),
+        _ if session.signs() => (session.sign_with_words(), None),
+        Some(other) => (Some(other.sign_with.join(" ")), None),
+        None if published.pointer().is_some_and(|pointer| pointer.signed) => {
+            let hint = "name the key that signs it with `--sign-with`: clients trust that one, and no other";
+            let error =
+                format!("suite `{suite}` is published and signed already, so a new key would not fit");
+            return Err(Failure::text(error, Some(hint.to_owned())));
+        }
+        None => {
+            let key = make_key(args, session, &suite)?;
+            (Some(key.0.fingerprint.clone()), Some(key))
+        }
     };
-    let text = stanza(args, session, &suite, sign_with.as_deref()).await?;
+    let text = stanza(args, &suite, published.release(), sign_with.as_deref());
     fs::create_dir_all(archive.join("conf")).map_err(|error| failed(&error))?;
-    let old = fs::read(&config).unwrap_or_default();
+    let old = match fs::read(&config) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        old => old.map_err(|error| failed(&error))?,
+    };
     let mut file = tempfile::Builder::new()
         .prefix(".distributions-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
         .tempfile_in(archive.join("conf"))
         .map_err(|error| failed(&error))?;
-    let gap: &[u8] = if old.is_empty() || old.ends_with(b"\n\n") { b"" } else { b"\n" };
+    // An empty line parts stanzas; the last line may lack its end.
+    let gap: &[u8] = match &old[..] {
+        [] | [.., b'\n', b'\n'] => b"",
+        [.., b'\n'] => b"\n",
+        _ => b"\n\n",
+    };
     [&old, gap, text.as_bytes()]
         .into_iter()
         .try_for_each(|part| file.write_all(part))
@@ -97,14 +122,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         .map_err(|error| failed(&error))?;
     file.persist(&config).map_err(|error| failed(&error.error))?;
     if let Some((key, _)) = &key {
-        let store = session.archive(Trust::default()).store().clone();
-        store.replace(KEY_FILE, key.public.armored()?.into()).await?;
+        let clients = ClientKeys { keyring: key.public.clone(), complete: false };
+        session.archive(Trust { clients, ..Trust::default() }).write_client_keys().await?;
     }
     tell(
         session,
         Report {
             config: config.display().to_string(),
             suite,
+            sign_with,
             key: key.as_ref().map(|(_, path)| path.clone()),
             fingerprint: key.map(|(key, _)| key.fingerprint),
         },
@@ -122,6 +148,8 @@ fn tell(session: &Session<'_>, report: Report) {
         ui.say(&format!("Made key {fingerprint}, which expires in {EXPIRES}"));
         ui.say(&format!("Its secret part is in {key}: keep a copy in a safe place"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
+    } else if let Some(sign_with) = report.sign_with {
+        ui.say(&format!("It is signed with `{sign_with}`"));
     }
     ui.say(&format!("Next: publish --archive {} add FILE.deb", session.location));
 }
@@ -145,15 +173,8 @@ fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(Genera
 }
 
 /// The stanza; what is published already under that name is taken over.
-async fn stanza(
-    args: &Args,
-    session: &Session<'_>,
-    suite: &Suite,
-    sign_with: Option<&str>,
-) -> Result<String, Failure> {
-    let published = session.archive(Trust::default()).suite(suite).await?;
-    let old =
-        |field: &str| published.release().and_then(|release| release.field(field)).map(ToOwned::to_owned);
+fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Option<&str>) -> String {
+    let old = |field: &str| published.and_then(|release| release.field(field)).map(ToOwned::to_owned);
     let join =
         |words: &[String], old: Option<String>| if words.is_empty() { old } else { Some(words.join(" ")) };
     let components: Vec<String> = args.component.iter().map(ToString::to_string).collect();
@@ -177,5 +198,5 @@ async fn stanza(
             let _ = writeln!(text, "{name}: {value}");
         }
     }
-    Ok(text)
+    text
 }

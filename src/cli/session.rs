@@ -8,10 +8,10 @@ use std::{
 
 use super::{Failure, Global, Ui};
 use crate::{
-    archive::{Archive, Commit, Event, Outcome, SuiteEdit, Trust},
+    archive::{Archive, ClientKeys, Commit, Event, Outcome, SuiteEdit, Trust},
     config::{Config, SuiteConfig},
     names::Suite,
-    signing::{self, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
+    signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
     store::{Location, Store},
 };
 
@@ -119,7 +119,13 @@ impl<'a> Session<'a> {
         archive: &Archive,
         asked: Option<&str>,
     ) -> Result<Vec<Suite>, Failure> {
-        let published = archive.suites().await?;
+        let mut published = archive.suites().await?;
+        // A suite within the folder of another (`bookworm/updates`) is found by its name alone.
+        for suite in self.config.suites.iter().map(|suite| &suite.codename) {
+            if !published.contains(suite) && archive.suite(suite).await?.pointer().is_some() {
+                published.push(suite.clone());
+            }
+        }
         if published.is_empty() {
             let hint = "name the archive with `--archive`; `publish add FILE` begins one".to_owned();
             return Err(Failure::text(format!("there is no archive in `{}`", self.location), Some(hint)));
@@ -127,7 +133,7 @@ impl<'a> Session<'a> {
         let Some(name) = asked else { return Ok(published) };
         let codename = self.config.find(name).map(|suite| suite.codename.clone());
         let suite = codename.map_or_else(|| parse_suite(name), Ok)?;
-        if published.contains(&suite) {
+        if published.contains(&suite) || archive.suite(&suite).await?.pointer().is_some() {
             return Ok(vec![suite]);
         }
         let known: Vec<String> = published.iter().map(ToString::to_string).collect();
@@ -153,36 +159,65 @@ impl<'a> Session<'a> {
         if let Some(keys) = &signing {
             keyring.merge(keys.certificates());
         }
-        for path in &suite.trusted_keys {
-            let bytes = std::fs::read(path).map_err(|error| {
-                Failure::of(&error, None).while_doing(format!("cannot read `{}`", path.display()))
-            })?;
-            keyring.add_bytes(&path.display().to_string(), &bytes)?;
-        }
+        add_trusted_keys(suite, &mut keyring)?;
         let signs = signing.is_some();
-        let trust = Trust { keyring, signs, existing: self.trust_existing, now: Some(now) };
+        let trust =
+            Trust { keyring, signs, existing: self.trust_existing, now: Some(now), ..Trust::default() };
         Ok(Keys { signing, trust })
     }
 
-    /// Whose signatures are believed when looking at all suites: keys that cannot be opened are no obstacle.
-    pub async fn trust_to_read(&self) -> Trust {
+    /// The keys of a suite that is to be changed, with those that clients need.
+    pub async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
+        let mut keys = self.keys(suite).await?;
+        let mut clients = ClientKeys { complete: !self.config.suites.is_empty(), ..ClientKeys::default() };
+        if let Some(signing) = &keys.signing {
+            // Nobody here knows the key of a signing command, but whose signatures are believed is configured.
+            let own = signing.certificates();
+            clients.keyring.merge(if own.is_empty() { &keys.trust.keyring } else { own });
+        }
+        let key_folder = self.key_folder().unwrap_or_default();
+        let others = self.config.suites.iter().filter(|other| other.codename != suite.codename);
+        for word in others.flat_map(|other| &other.sign_with).filter(|word| !suite.sign_with.contains(word)) {
+            let source = KeySource::parse(word, &self.config.folder, &key_folder);
+            // A job that publishes one suite need not have the keys of another.
+            match source.and_then(|source| source.certificates(&Gpg::default())) {
+                Ok(certificates) if !certificates.is_empty() => clients.keyring.merge(&certificates),
+                _ => clients.complete = false,
+            }
+        }
+        keys.trust.clients = clients;
+        Ok(keys)
+    }
+
+    /// Whose signatures are believed when looking at all suites: public parts are enough, and a key that cannot be read is
+    /// no obstacle.
+    #[must_use]
+    pub fn trust_to_read(&self) -> Trust {
         let mut all = Trust { now: Some(self.now), existing: self.trust_existing, ..Trust::default() };
         let unconfigured =
             [SuiteConfig::unconfigured(Suite::parse(DEFAULT_SUITE).unwrap_or_else(|_| unreachable!()))];
         let suites = if self.config.suites.is_empty() { &unconfigured[..] } else { &self.config.suites };
         for suite in suites {
-            match self.keys(suite).await {
-                Ok(keys) => {
-                    all.keyring.merge(&keys.trust.keyring);
-                    all.signs |= keys.trust.signs;
-                }
-                Err(failure) => {
-                    let errors = failure.errors.iter().map(|told| told.error.as_str()).collect::<Vec<_>>();
-                    self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
-                }
+            if let Err(failure) = self.add_public_keys(suite, &mut all) {
+                let errors = failure.errors.iter().map(|told| told.error.as_str()).collect::<Vec<_>>();
+                self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
             }
         }
         all
+    }
+
+    fn add_public_keys(&self, suite: &SuiteConfig, trust: &mut Trust) -> Result<(), Failure> {
+        if suite.sign_with.is_empty() && !self.signs() {
+            trust.unsigned.push(suite.codename.clone());
+        } else {
+            trust.signs = true;
+        }
+        // Those that are believed for being named first: one key that lacks must not hide them.
+        let trusted = add_trusted_keys(suite, &mut trust.keyring);
+        for source in self.key_sources(&suite.sign_with)? {
+            trust.keyring.merge(&source.certificates(&Gpg::default())?);
+        }
+        trusted
     }
 
     /// Every key that signs some suite of the archive.
@@ -256,6 +291,16 @@ impl<'a> Session<'a> {
         let ui = self.ui;
         move |event| ui.event(event)
     }
+}
+
+fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
+    for path in &suite.trusted_keys {
+        let bytes = std::fs::read(path).map_err(|error| {
+            Failure::of(&error, None).while_doing(format!("cannot read `{}`", path.display()))
+        })?;
+        keyring.add_bytes(&path.display().to_string(), &bytes)?;
+    }
+    Ok(())
 }
 
 /// Parses the name of a suite as a user gives it.

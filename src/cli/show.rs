@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let archive = session.archive(session.trust_to_read().await);
+    let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let (name, version) = match args.name.split_once('=') {
         Some((name, version)) => (name, Some(version)),
         None => (args.name.as_str(), None),

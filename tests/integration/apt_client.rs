@@ -174,6 +174,11 @@ impl<'a> Client<'a> {
         if source.trusted {
             text += "Trusted: yes\n";
         }
+        self.stanza(&text);
+    }
+
+    /// Uses the source of a stanza as it stands, and no other.
+    pub(crate) fn stanza(&self, text: &str) {
         let sources = self.root.join("etc/apt/sources.list.d");
         fs::create_dir_all(&sources).unwrap();
         fs::write(sources.join("archive.sources"), text).unwrap();

@@ -212,3 +212,43 @@ fn the_pair_of_release_and_signature_is_repaired() {
         assert_eq!(sandbox.tree(), whole);
     }
 }
+
+#[test]
+fn a_signed_suite_and_an_unsigned_one_may_lie_side_by_side() {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/protected.asc");
+    sandbox.configure(&format!(
+        "Codename: stable\nComponents: main\nSignWith: {}\n\nCodename: nightly\nComponents: main\n\n\
+         Codename: stable/updates\nComponents: main\n",
+        key.display()
+    ));
+    let file = deb("hello").write(sandbox.incoming());
+    for suite in ["stable", "nightly", "stable/updates"] {
+        let arguments = ["add".as_ref(), "-s".as_ref(), suite.as_ref(), file.as_os_str()];
+        sandbox.publish_with(&[("PUBLISH_PASSPHRASE", "correct horse")], arguments).ok();
+    }
+    // To look at it, nobody needs the passphrase; a suite within another is found by its name.
+    let said = sandbox.publish(["check"]).ok();
+    assert!(!said.stderr.contains("not checked"), "{}", said.stderr);
+    assert_eq!(sandbox.publish(["list", "-s", "stable/updates"]).ok().stdout.lines().count(), 1);
+    sandbox.publish(["check", "-s", "stable/updates"]).ok();
+    assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 3);
+    // What should be signed and is not is a fault all the same.
+    for name in ["InRelease", "Release.gpg"] {
+        fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
+    }
+    let outcome = sandbox.publish(["check"]);
+    assert!(outcome.status == Some(4) && outcome.stdout.contains("dists/stable/Release"), "{outcome}");
+}
+
+#[test]
+fn a_key_that_has_expired_since_is_found() {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/expired.asc");
+    deb("hello").write(sandbox.incoming());
+    let earlier = [("SOURCE_DATE_EPOCH", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
+    sandbox.publish_with(&earlier, ["add", "incoming"]).ok();
+    sandbox.publish_with(&earlier, ["check"]).ok();
+    let outcome = sandbox.publish_with(&earlier[1..], ["check"]);
+    assert!(outcome.status == Some(4) && outcome.stdout.contains("it expired on 2021-01-01"), "{outcome}");
+}

@@ -1,6 +1,10 @@
 //! Stories of `conf/distributions`: what a change of it does to what is published.
 
-use crate::{deb_builder::deb, sandbox::Sandbox};
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+};
 
 const FULL: &str = "Origin: Example\nLabel: Example packages\nSuite: stable\nCodename: bookworm\nVersion: 12\n\
     Architectures: amd64 arm64 source\nComponents: main contrib\nDescription: packages of the example\n \
@@ -26,5 +30,85 @@ fn a_release_expires_as_long_as_the_configuration_says_so() {
         sandbox.publish(["add", "incoming"]).ok();
         assert_eq!(sandbox.read("dists/bookworm/Release").contains("Valid-Until"), expires, "{field}");
         sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
+    }
+}
+
+/// What `gpg` finds in the key file that clients fetch.
+fn fingerprints(sandbox: &Sandbox) -> Vec<String> {
+    let shown = sandbox.ask("gpg", ["--show-keys", "--with-colons", "archive/archive-key.asc"]);
+    let lines = shown.lines().filter(|line| line.starts_with("fpr:"));
+    lines.map(|line| line.split(':').nth(9).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn suites_with_keys_of_their_own_share_the_file_for_clients() {
+    let sandbox = Sandbox::new();
+    let stanza = |name: &str, key: &str| {
+        format!("Codename: {name}\nComponents: main\nSignWith: {}\n\n", fixture(key).display())
+    };
+    let both = stanza("stable", "keys/test.asc") + &stanza("testing", "keys/second.asc");
+    sandbox.configure(&both);
+    deb("hello").write(sandbox.incoming());
+    for suite in ["stable", "testing"] {
+        sandbox.publish(["add", "-s", suite, "incoming"]).ok();
+        assert_eq!(fingerprints(&sandbox).len(), 2, "{suite}");
+    }
+    // A job that has not the key of the other suite leaves it there.
+    sandbox.configure(&both.replace("second.asc", "not-here.asc"));
+    let before = sandbox.tree();
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "-s", "stable", "incoming"]).ok();
+    sandbox.tree().keeps(&before, &["dists/stable/"]);
+    // A key that is no longer configured goes.
+    sandbox.configure(&stanza("stable", "keys/test.asc"));
+    sandbox.publish(["remove", "world"]).ok();
+    assert_eq!(fingerprints(&sandbox), ["BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669"]);
+    let Some(mut apt) = Client::debian_12(&sandbox) else { return };
+    apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc")));
+    apt.updates();
+}
+
+#[test]
+fn a_further_suite_is_signed_with_the_key_of_the_archive() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: old\nComponents: main"); // without the end of its last line
+    sandbox.publish(["init"]).ok().says(["Made key"]);
+    let key = sandbox.read("archive-key.asc");
+    sandbox.publish(["init", "--suite", "testing"]).ok().says(["It is signed with"]);
+    assert_eq!(sandbox.read("archive-key.asc"), key);
+    deb("hello").write(sandbox.incoming());
+    for suite in ["old", "stable", "testing"] {
+        sandbox.publish(["add", "-s", suite, "incoming"]).ok();
+        assert_eq!(sandbox.archive(format!("dists/{suite}/InRelease")).exists(), suite != "old");
+    }
+    assert_eq!(sandbox.read("archive-key.asc"), key);
+}
+
+#[test]
+fn init_makes_no_key_for_a_suite_that_is_signed_already() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let key = fixture("keys/test.asc").display().to_string();
+    sandbox.publish(["--sign-with", &key, "add", "incoming"]).ok();
+    let before = sandbox.tree();
+    sandbox.publish(["init"]).fails(1).says(["signed already", "--sign-with"]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish(["--sign-with", &key, "init"]).ok();
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn the_stanza_for_clients_is_one_that_apt_takes() {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    for folder in ["of my own", "one,two"] {
+        let archive = sandbox.path(folder).display().to_string();
+        let stanza = sandbox.publish(["--archive", &archive, "add", "incoming"]).ok().stdout;
+        let Some(apt) = Client::debian_12(&sandbox) else { return };
+        apt.stanza(&stanza.replace("[SANDBOX]", &sandbox.path("").display().to_string()));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["1.0"], "{folder}");
     }
 }
