@@ -22,6 +22,9 @@ use crate::{
     store::Content,
 };
 
+/// How far a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
+const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
+
 /// What a suite's content is to become.
 #[derive(Default)]
 pub struct SuiteEdit {
@@ -133,7 +136,7 @@ impl SuiteEdit {
             return Err(Error::Refused(refused));
         }
         plan.indices = compress(indices, &config.compressions).await?;
-        plan.release = release(published, config, &shape, &plan, now)?;
+        plan.release = release(published, config, &shape, &mut plan, now)?;
         if let (Some(old), Some(new)) = (published.release(), &plan.release) {
             plan.notes.extend(changes_that_stop_apt(old, new));
         }
@@ -583,7 +586,7 @@ fn release(
     published: &PublishedSuite,
     config: &SuiteConfig,
     shape: &Shape,
-    plan: &Plan,
+    plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Option<Release>, Error> {
     let old = published.release();
@@ -602,13 +605,18 @@ fn release(
         new.set("Suite", Some(config.codename.to_string()));
     }
     new.set("Acquire-By-Hash", Some("yes".into()));
-    new.set("Architectures", Some(words(&shape.architectures)));
+    let source = if new.names_source() { " source" } else { "" };
+    new.set("Architectures", Some(format!("{}{source}", words(&shape.architectures))));
     new.set("Components", Some(words(&shape.components)));
 
     let changed: BTreeSet<&str> =
         plan.indices.iter().map(|file| super::suite::plain_path(file.path())).collect();
     // A changed index takes all its forms along, also those that are not written any more.
-    new.retain(|path| !changed.contains(super::suite::plain_path(path)));
+    // And the patches that lead to the index of before (`Packages.diff/Index`).
+    new.retain(|path| {
+        let plain = path.split_once(".diff/").map_or(super::suite::plain_path(path), |(index, _)| index);
+        !changed.contains(plain)
+    });
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
@@ -623,6 +631,11 @@ fn release(
     let before = old.map(Release::date).transpose().map_err(unreadable)?;
     let date = before.map_or(now, |before| before.max(now));
     new.set("Date", Some(render_date(date)));
+    if date.duration_since(now) > ACCEPTED_AHEAD {
+        plan.notes.push(format!(
+            "`Date` stays {date}, as it is published, though the clock here says {now}: clients whose clock is not there yet refuse the suite"
+        ));
+    }
     let span = match (
         config.valid_for,
         configured,
