@@ -221,7 +221,10 @@ impl SuiteConfig {
         let codename = Suite::parse(needed("Codename")?.trim()).map_err(because)?;
         let mut suite = Self::unconfigured(codename);
         for word in needed("Components")?.split_whitespace() {
-            suite.components.push(Component::parse(word).map_err(because)?);
+            let component = Component::parse(word).map_err(because)?;
+            if !suite.components.contains(&component) {
+                suite.components.push(component);
+            }
         }
         let architectures = text("Architectures")?;
         for word in
@@ -233,7 +236,9 @@ impl SuiteConfig {
                     "`all` cannot stand in `Architectures`: such packages go into each architecture".into()
                 );
             }
-            suite.architectures.push(architecture);
+            if !suite.architectures.contains(&architecture) {
+                suite.architectures.push(architecture);
+            }
         }
         if architectures.is_some() && suite.architectures.is_empty() {
             return Err("field `Architectures` names none whose packages could be published".into());
@@ -466,6 +471,13 @@ mod tests {
     fn without_architectures_they_are_those_of_the_packages() {
         let config = read(&[("distributions", "Codename: x\nComponents: main\n")]).unwrap();
         assert!(config.suites[0].architectures.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_counts_once() {
+        let text = "Codename: x\nComponents: main main\nArchitectures: i386 i386\n";
+        let config = read(&[("distributions", text)]).unwrap();
+        assert_eq!((config.suites[0].components.len(), config.suites[0].architectures.len()), (1, 1));
     }
 
     #[test]

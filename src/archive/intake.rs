@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -33,13 +34,23 @@ pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         }
         let before = files.len();
         for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| {
-                let at = error.path().unwrap_or(path).display().to_string();
-                Error::Input { path: at, source: error.into() }
-            })?;
-            if entry.file_type().is_file()
-                && entry.path().extension().is_some_and(|extension| extension == "deb")
-            {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A link to nothing is no `.deb`, unless it is called one.
+                Err(error) if error.path().is_some_and(|at| leads_nowhere(at) && !is_named_deb(at)) => {
+                    continue;
+                }
+                Err(error) => {
+                    let at = error.path().unwrap_or(path).display().to_string();
+                    // What it says itself names the path once more.
+                    let source = match error.io_error().and_then(io::Error::raw_os_error) {
+                        Some(code) => io::Error::from_raw_os_error(code),
+                        None => error.into(),
+                    };
+                    return Err(Error::Input { path: at, source });
+                }
+            };
+            if entry.file_type().is_file() && is_named_deb(entry.path()) {
                 files.push(entry.into_path());
             }
         }
@@ -50,6 +61,14 @@ pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut seen = std::collections::HashSet::new();
     files.retain(|file| seen.insert(file.clone()));
     Ok(files)
+}
+
+fn is_named_deb(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "deb")
+}
+
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && path.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads every file once, first byte to last.
@@ -86,7 +105,7 @@ fn read_package(path: &Path) -> Result<Incoming, Reason> {
     let file = File::open(path).map_err(Reason::Unreadable)?;
     let metadata = file.metadata().map_err(Reason::Unreadable)?;
     if !metadata.is_file() {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
         return Err(Reason::Unreadable(error));
     }
     let package = BinaryPackage::read(&file)?;

@@ -20,6 +20,9 @@ use crate::{
     store::{Content, blocking},
 };
 
+/// How far a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
+const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
+
 /// A package that came, went or was there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Change {
@@ -142,7 +145,7 @@ fn release(
     published: &PublishedSuite,
     config: &SuiteConfig,
     shape: &Shape,
-    plan: &Plan,
+    plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Option<Release>, Error> {
     let old = published.release();
@@ -161,12 +164,17 @@ fn release(
         new.set("Suite", Some(config.codename.to_string()));
     }
     new.set("Acquire-By-Hash", Some("yes".into()));
-    new.set("Architectures", Some(words(&shape.architectures)));
+    let source = if new.names_source() { " source" } else { "" };
+    new.set("Architectures", Some(format!("{}{source}", words(&shape.architectures))));
     new.set("Components", Some(words(&shape.components)));
 
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
-    // A changed index takes all its forms along, also those that are not written any more.
-    new.retain(|path| !changed.contains(plain_path(path)));
+    // A changed index takes all its forms along, also those that are not written any more, and the patches that lead to
+    // the index of before (`Packages.diff/Index`).
+    new.retain(|path| {
+        let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
+        !changed.contains(index)
+    });
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
@@ -181,6 +189,11 @@ fn release(
     let before = old.map(Release::date).transpose().map_err(unreadable)?;
     let date = before.map_or(now, |before| before.max(now));
     new.set("Date", Some(render_date(date)));
+    if date.duration_since(now) > ACCEPTED_AHEAD {
+        plan.notes.push(format!(
+            "`Date` stays {date}, as it is published, though the clock here says {now}: clients whose clock is not there yet refuse the suite"
+        ));
+    }
     let span = match (
         config.valid_for,
         configured,

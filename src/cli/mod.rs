@@ -124,7 +124,7 @@ pub fn main() -> ExitCode {
     let done =
         done.map_err(|error| Failure::of(&error, None)).and_then(|runtime| runtime.block_on(run(cli, &ui)));
     match done {
-        Ok(code) => code,
+        Ok(code) => ui.end(code),
         Err(failure) => ui.failure(&failure),
     }
 }

@@ -3,12 +3,12 @@
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use crate::archive::Event;
 
 /// What is printed, and how much of it.
@@ -18,6 +18,8 @@ pub struct Ui {
     verbose: bool,
     progress: Option<ProgressBar>,
     phase: Mutex<Phase>,
+    /// Why data did not get out.
+    unwritten: Mutex<Option<io::Error>>,
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -33,7 +35,14 @@ impl Ui {
     pub fn new(json: bool, quiet: bool, verbose: bool) -> Self {
         let terminal = io::stderr().is_terminal() && !quiet && !json;
         let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Self { json, quiet, verbose, progress: terminal.then(bar), phase: Mutex::new(Phase::Nothing) }
+        Self {
+            json,
+            quiet,
+            verbose,
+            progress: terminal.then(bar),
+            phase: Mutex::new(Phase::Nothing),
+            unwritten: Mutex::default(),
+        }
     }
 
     /// Whether a command prints one JSON object.
@@ -48,18 +57,30 @@ impl Ui {
         self.quiet
     }
 
-    /// Whether every detail is told.
-    #[must_use]
-    pub fn verbose(&self) -> bool {
-        self.verbose
-    }
-
     /// What was asked for: text to stdout, as it is.
     pub fn data(&self, text: &[u8]) {
         self.end_progress();
         let mut stdout = io::stdout().lock();
-        // A reader that has seen enough (`| head`) is no failure.
-        let _ = stdout.write_all(text).and_then(|()| stdout.flush());
+        match stdout.write_all(text).and_then(|()| stdout.flush()) {
+            // A reader that has seen enough (`| head`) is no failure.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// The exit code of a command that has done its work: data that could not be written makes it a failure.
+    #[must_use]
+    pub fn end(&self, code: ExitCode) -> ExitCode {
+        match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => code,
+            Some(error) => {
+                self.line("error: cannot write to standard output");
+                self.line(&format!("  caused by: {error}"));
+                ExitCode::from(failure::FAILED)
+            }
+        }
     }
 
     /// The one object of a command with `--json`.
@@ -129,7 +150,7 @@ impl Ui {
 
     fn progress(&self, phase: Phase, done: u64, total: u64) {
         let Some(bar) = self.progress.as_ref().filter(|_| total > 0) else { return };
-        let mut current = self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != phase {
             *current = phase;
             let template = match phase {

@@ -33,6 +33,10 @@ const ORDER: [&str; 14] = [
 /// The sections that list files.
 const LISTS: [&str; 4] = ["MD5Sum", "SHA1", "SHA256", "SHA512"];
 
+const ARCHITECTURES: &str = "Architectures";
+/// What stands for source packages among architectures.
+const SOURCE: &str = "source";
+
 /// A `Release` file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Release {
@@ -67,7 +71,7 @@ pub enum Error {
     #[error("it is not UTF-8")]
     NotText,
     /// It lists no SHA256 digests.
-    #[error("it has no field `SHA256`, without which no client of today accepts it")]
+    #[error("it has no field `SHA256`, by which its files could be told from others")]
     NoSha256,
     /// A line in a list of files is not `digest size path`.
     #[error("expected `digest size path` in field `{field}`, found `{}`", line.escape_debug())]
@@ -199,14 +203,21 @@ impl Release {
         self.words("Components")
     }
 
-    /// The names in `Architectures`.
+    /// The names in `Architectures`; `source`, which some tools write there too, is none of a package.
     pub fn architectures(&self) -> Result<Vec<Architecture>, Error> {
-        self.words("Architectures")
+        self.words(ARCHITECTURES)
+    }
+
+    /// Whether `Architectures` names `source` too.
+    #[must_use]
+    pub fn names_source(&self) -> bool {
+        self.field(ARCHITECTURES).is_some_and(|words| words.split_whitespace().any(|word| word == SOURCE))
     }
 
     fn words<T: std::str::FromStr>(&self, field: &'static str) -> Result<Vec<T>, Error> {
         let found = self.field(field).unwrap_or_default();
-        let words = found.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+        let words = found.split_whitespace().filter(|&word| field != ARCHITECTURES || word != SOURCE);
+        let words = words.map(str::parse).collect::<Result<_, _>>();
         words.map_err(|_| Error::Field { field, found: Some(found.to_owned()) })
     }
 
@@ -280,6 +291,14 @@ mod tests {
         assert_eq!(release.components().unwrap(), ["main".parse().unwrap()]);
         assert_eq!(release.files()["main/binary-amd64/Packages"], Listed::from(&Digests::of(b"")));
         assert_eq!(render_date(release.date().unwrap()), "Sun, 22 Nov 2026 21:08:25 UTC");
+    }
+
+    #[test]
+    fn source_among_the_architectures_is_no_architecture() {
+        let release = Release::parse(TEXT.replace("amd64 arm64", "amd64 source").as_bytes()).unwrap();
+        assert_eq!(release.architectures().unwrap(), ["amd64".parse().unwrap()]);
+        assert!(release.names_source());
+        assert!(!Release::parse(TEXT.as_bytes()).unwrap().names_source());
     }
 
     #[test]

@@ -338,3 +338,49 @@ fn a_file_that_the_pool_lost_is_put_back() {
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
 }
+
+#[test]
+fn a_link_to_nothing_in_a_folder_is_no_package() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let link = |name: &str| std::os::unix::fs::symlink("gone", sandbox.incoming().join(name)).unwrap();
+    link("latest");
+    sandbox.publish(["add", "incoming"]).ok().says(["Added 1 package"]);
+    // But one that should be a package is missing.
+    link("world.deb");
+    let said = sandbox.publish(["add", "incoming"]).fails(1);
+    said.says(["incoming/world.deb", "No such file"]);
+    assert_eq!(said.stderr.matches("No such file").count(), 1, "{}", said.stderr);
+}
+
+/// As other tools leave it: `source` among the architectures, patches for the index.
+#[test]
+fn what_a_foreign_release_names_beside_is_kept_as_far_as_it_holds() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let path = sandbox.archive("dists/stable/Release");
+    let empty = format!(" {} 0 ", sha256(b""));
+    let others = format!("{empty}main/binary-amd64/Packages.diff/Index\n{empty}main/source/Sources\n");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("Architectures: amd64", "Architectures: amd64 source") + &others;
+    fs::write(&path, text).unwrap();
+    assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 1);
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let text = sandbox.read("dists/stable/Release");
+    assert!(text.contains("Architectures: amd64 source\n"), "{text}");
+    assert!(text.contains("main/source/Sources\n"), "{text}");
+    assert!(!text.contains(".diff/"), "they lead to another index: {text}");
+    sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
+}
+
+#[test]
+fn a_date_in_the_future_is_told() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "4000000000")], ["add", "incoming"]).ok();
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok().says(["warning: `Date` stays 2096-10-02T07:06:40Z"]);
+}

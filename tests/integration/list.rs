@@ -46,3 +46,19 @@ fn an_empty_folder_is_no_archive() {
     let sandbox = Sandbox::new();
     sandbox.publish(["list"]).fails(1).says(["there is no archive", "hint: "]);
 }
+
+/// Not to be found out a month later: a disk that is full where the list should go.
+#[test]
+fn what_cannot_be_written_out_is_a_failure_and_a_closed_pipe_is_none() {
+    let sandbox = Sandbox::new();
+    sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
+    let shell = |line: &str| {
+        let mut command = sandbox.command("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_publish")]).env("PUBLISH_ARCHIVE", sandbox.archive(""));
+        sandbox.run(command)
+    };
+    shell("\"$0\" list > /dev/full").fails(1).says(["standard output", "No space left"]);
+    shell("\"$0\" --json check > /dev/full").fails(1).says(["standard output"]);
+    let said = shell("{ \"$0\" list; echo $? >&2; } | head -n 1").ok();
+    assert_eq!((said.stdout.lines().count(), &*said.stderr), (1, "0\n"));
+}
