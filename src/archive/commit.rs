@@ -10,8 +10,8 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Archive, Change, Error, Event, Events, KEY_FILE, PublishedSuite, Reason, Refusal, SuiteEdit, edit::Plan,
-    suite,
+    Archive, Change, Error, Event, Events, KEY_FILE, PublishedSuite, Reason, Refusal, SuiteEdit, Trust,
+    edit::Plan, suite,
 };
 use crate::{
     config::SuiteConfig,
@@ -19,7 +19,7 @@ use crate::{
     dists::{Release, index_file::by_hash_path},
     names::Suite,
     signing::{SignedRelease, SigningKeys},
-    store::{self, Content, Put, Store},
+    store::{self, Content, Object, Put, Store},
 };
 
 /// How often an edit is planned again before it gives up.
@@ -122,9 +122,11 @@ impl Archive {
         outcome.written.extend(pool.iter().map(|(path, content)| Written::of(path, content.digests().size)));
 
         let Some(release) = &plan.release else {
-            // Nothing changes; but whoever did this before may have been killed before its last step.
+            // Nothing changes; but whoever did this before may have been killed before its last steps.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
-                write_aliases(store, published, release, None).await?;
+                self.aliases(published, Some(how)).write(release, None).await?;
+                self.write_key(how).await?;
+                store.settle().await?;
             }
             return Ok(outcome);
         };
@@ -162,11 +164,15 @@ impl Archive {
         let expected = published.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
         // For clients without by-hash. Die here: they may see a mismatch until the next command on this suite.
-        write_aliases(store, published, release, Some(&signed)).await?;
+        self.aliases(published, Some(how)).write(release, Some(&signed)).await?;
         self.write_key(how).await?;
         store.settle().await?;
         outcome.published = true;
         Ok(outcome)
+    }
+
+    fn aliases<'a>(&'a self, published: &'a PublishedSuite, how: Option<&'a Commit<'a>>) -> Aliases<'a> {
+        Aliases { store: &self.store, trust: &self.trust, published, how }
     }
 
     /// Puts the public keys where clients can fetch them.
@@ -184,7 +190,7 @@ impl Archive {
     pub async fn repair(&self, suite: &Suite) -> Result<Vec<String>, Error> {
         let published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
         let Some(release) = published.release() else { return Ok(Vec::new()) };
-        let written = write_aliases(&self.store, &published, release, None).await?;
+        let written = self.aliases(&published, None).write(release, None).await?;
         self.store.settle().await?;
         Ok(written)
     }
@@ -351,92 +357,115 @@ async fn adopt(store: &Store, published: &PublishedSuite, release: &Release) -> 
     Ok(())
 }
 
-/// Writes what clients without by-hash read, as far as it is not there already: the indices by their names, and the
-/// other forms of the pointer. Says what was written.
-///
-/// Two publishers may be here at once. Whoever ends last looks at the pointer once more and, if it is not his, writes
-/// the aliases of that one; so in the end they are those of the pointer that is published.
-async fn write_aliases(
-    store: &Store,
-    published: &PublishedSuite,
-    release: &Release,
-    signed: Option<&Ready>,
-) -> Result<Vec<String>, Error> {
-    let mut written = Vec::new();
-    let mut release = release.clone();
-    let mut pointer = match signed {
-        Some(ready) => ready.pointer().bytes.clone(),
-        None => published.pointer().map(|pointer| pointer.bytes.clone()).unwrap_or_default(),
-    };
-    let mut signed = signed;
-    let file = signed.map_or_else(
-        || published.pointer().map_or("Release", |pointer| pointer.file),
-        |ready| ready.pointer().file,
-    );
-    loop {
-        if file == "InRelease" {
-            let (text, signature) = match signed {
-                Some(Ready::Signed(signed)) => (signed.release.clone(), Some(signed.release_gpg.clone())),
-                _ => in_release_parts(store, published, &pointer).await?,
-            };
-            if replace_if_other(store, &published.path("Release"), text).await? {
-                written.push(published.path("Release"));
-            }
-            if let Some(signature) = signature
-                && replace_if_other(store, &published.path("Release.gpg"), signature).await?
-            {
-                written.push(published.path("Release.gpg"));
-            }
-        }
-        for (path, listed) in release.files() {
-            let (alias, by_hash) =
-                (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
-            // A listed file without a by-hash name is not stored, or not ours.
-            if store.size(&by_hash).await?.is_none() {
-                continue;
-            }
-            let current = match store.size(&alias).await? {
-                Some(size) if size == listed.size => store.digests(&alias).await?,
-                _ => None,
-            };
-            if !current.is_some_and(|found| suite::is_listed(listed, &found)) {
-                store.copy(&by_hash, &alias).await?;
-                written.push(alias);
-            }
-        }
-        match store.read(&published.path(file)).await? {
-            Some(now) if now.bytes != pointer => {
-                let text = match file {
-                    "InRelease" => crate::signing::unverified_text(&now.bytes)
-                        .map_err(|source| Error::Untrusted { path: published.path(file), source })?,
-                    _ => now.bytes.to_vec(),
-                };
-                release = Release::parse(&text)
-                    .map_err(|source| Error::Pointer { path: published.path(file), source })?;
-                pointer = now.bytes;
-                signed = None;
-            }
-            _ => return Ok(written),
-        }
-    }
+/// What clients without by-hash read: the indices by their names, and the other forms of the pointer.
+struct Aliases<'a> {
+    store: &'a Store,
+    trust: &'a Trust,
+    published: &'a PublishedSuite,
+    /// Whoever has the keys can make `Release.gpg` again.
+    how: Option<&'a Commit<'a>>,
 }
 
-/// `Release` and `Release.gpg` as they belong to an `InRelease` that somebody else published.
-///
-/// The detached signature cannot be made from it without the key. Where the one that is there belongs to another text, it
-/// has to go: a client then takes `InRelease`, and one that knows only the pair fails closed until the next commit.
-async fn in_release_parts(
-    store: &Store,
-    published: &PublishedSuite,
-    pointer: &Bytes,
-) -> Result<(Bytes, Option<Bytes>), Error> {
-    let untrusted = |source| Error::Untrusted { path: published.path("InRelease"), source };
-    let text = Bytes::from(crate::signing::unverified_text(pointer).map_err(untrusted)?);
-    let same = store.read(&published.path("Release")).await?.is_some_and(|release| release.bytes == text);
-    if !same {
-        store.delete(&published.path("Release.gpg")).await?;
+impl Aliases<'_> {
+    /// Writes them, as far as they are not there already, and says what was written.
+    ///
+    /// Two publishers may be here at once. Whoever ends last looks at the pointer once more and, if it is not his, writes
+    /// the aliases of that one; so in the end they are those of the pointer that is published.
+    async fn write(&self, release: &Release, signed: Option<&Ready>) -> Result<Vec<String>, Error> {
+        let Self { store, published, .. } = *self;
+        let mut written = Vec::new();
+        let mut release = release.clone();
+        let mut pointer = match signed {
+            Some(ready) => ready.pointer().bytes.clone(),
+            None => published.pointer().map(|pointer| pointer.bytes.clone()).unwrap_or_default(),
+        };
+        let mut signed = signed;
+        let file = signed.map_or_else(
+            || published.pointer().map_or("Release", |pointer| pointer.file),
+            |ready| ready.pointer().file,
+        );
+        loop {
+            if file == "InRelease" {
+                let (text, signature) = match signed {
+                    Some(Ready::Signed(signed)) => (signed.release.clone(), Some(signed.release_gpg.clone())),
+                    _ => self.in_release_parts(&pointer).await?,
+                };
+                if replace_if_other(store, &published.path("Release"), text).await? {
+                    written.push(published.path("Release"));
+                }
+                if let Some(signature) = signature
+                    && replace_if_other(store, &published.path("Release.gpg"), signature).await?
+                {
+                    written.push(published.path("Release.gpg"));
+                }
+            }
+            for (path, listed) in release.files() {
+                let (alias, by_hash) =
+                    (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
+                // A listed file without a by-hash name is not stored, or not ours.
+                if store.size(&by_hash).await?.is_none() {
+                    continue;
+                }
+                let current = match store.size(&alias).await? {
+                    Some(size) if size == listed.size => store.digests(&alias).await?,
+                    _ => None,
+                };
+                if !current.is_some_and(|found| suite::is_listed(listed, &found)) {
+                    store.copy(&by_hash, &alias).await?;
+                    written.push(alias);
+                }
+            }
+            match store.read(&published.path(file)).await? {
+                Some(now) if now.bytes != pointer => {
+                    let text = match file {
+                        "InRelease" => crate::signing::unverified_text(&now.bytes)
+                            .map_err(|source| Error::Untrusted { path: published.path(file), source })?,
+                        _ => now.bytes.to_vec(),
+                    };
+                    release = Release::parse(&text)
+                        .map_err(|source| Error::Pointer { path: published.path(file), source })?;
+                    pointer = now.bytes;
+                    signed = None;
+                }
+                _ => return Ok(written),
+            }
+        }
     }
-    Ok((text, None))
+
+    /// `Release` and `Release.gpg` as they belong to an `InRelease` that was published before, or by somebody else; no
+    /// signature where the one that is there is to stay.
+    ///
+    /// It is made again only for a text that one of the archive's own keys has signed already. Without a key it cannot
+    /// be, and one that belongs to another text has to go: a client then takes `InRelease`, and one that knows only the
+    /// pair fails closed until the next commit.
+    async fn in_release_parts(&self, pointer: &Bytes) -> Result<(Bytes, Option<Bytes>), Error> {
+        let Self { store, published, trust, how } = *self;
+        let untrusted = |source| Error::Untrusted { path: published.path("InRelease"), source };
+        let text = Bytes::from(crate::signing::unverified_text(pointer).map_err(untrusted)?);
+        let path = published.path("Release.gpg");
+        if let Some(now) = trust.now {
+            let there = store.read(&path).await?;
+            let belongs = |there: Object| trust.keyring.verify_detached(&text, &there.bytes, now).is_ok();
+            if there.is_some_and(belongs) {
+                return Ok((text, None));
+            }
+            if let Some((how, keys)) = how.and_then(|how| Some((how, how.keys?)))
+                && trust
+                    .keyring
+                    .verify_in_release(pointer, now)
+                    .is_ok_and(|verified| verified.release == text)
+            {
+                let signed = keys.sign(&text, how.now);
+                let signing = |source| Error::Signing { suite: published.name().clone(), source };
+                return Ok((text, Some(signed.map_err(signing)?.release_gpg)));
+            }
+        }
+        let same = store.read(&published.path("Release")).await?.is_some_and(|release| release.bytes == text);
+        if !same {
+            store.delete(&path).await?;
+        }
+        Ok((text, None))
+    }
 }
 
 async fn replace_if_other(store: &Store, path: &str, bytes: Bytes) -> Result<bool, Error> {
