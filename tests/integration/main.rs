@@ -25,6 +25,7 @@ mod faults;
 mod harness;
 mod list;
 mod publisher;
+mod races;
 mod remove;
 mod sandbox;
 mod serve;
