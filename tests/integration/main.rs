@@ -30,5 +30,6 @@ mod remove;
 mod sandbox;
 mod serve;
 mod show;
+mod store_contract;
 mod trust;
 mod web;
