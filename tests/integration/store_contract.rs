@@ -360,6 +360,10 @@ async fn a_listing_tells_what_is_directly_below() {
         assert_eq!(store.list("dists").await.unwrap(), (owned(&["a", "b"]), owned(&["ab", "z"])));
         assert_eq!(store.list("dists/a").await.unwrap(), (owned(&["main"]), vec![]));
         assert_eq!(store.list("").await.unwrap(), (owned(&["dists", "distsx"]), owned(&["top"])));
+        // A part of the path is an object.
+        assert!(store.read("dists/z/below").await.unwrap().is_none());
+        assert_eq!(store.size("dists/z/below").await.unwrap(), None);
+        assert!(store.read("dists/a").await.unwrap().is_none(), "a folder is no object");
     })
     .await;
 }
