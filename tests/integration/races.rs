@@ -4,7 +4,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Barrier as Start},
+    sync::{
+        Arc, Barrier as Start,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use publish::{
@@ -14,10 +17,12 @@ use publish::{
 use tokio::sync::Barrier;
 
 use crate::{
+    apt_client::{Client, Source},
     deb_builder::deb,
     faults::{Faults, Side},
     publisher::{Publisher, folder, memory},
-    sandbox::Sandbox,
+    sandbox::{Sandbox, fixture},
+    web::Web,
 };
 
 const POINTER: &str = "dists/stable/InRelease";
@@ -121,6 +126,47 @@ async fn one_publishes_while_another_waits_at_each_write() {
             let before = at <= swap && side == Side::Before;
             assert_eq!(slow.lost(), u32::from(before), "{kind:?}: {side:?} write {at} of {writes}");
             holds(&store, &["first", "one", "two"]).await;
+        }
+    }
+}
+
+/// Both have swapped, one after the other, and now both write what clients of old read.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_are_in_their_aliases_at_once() {
+    let packages = Packages::new();
+    let (one, two) = (packages.file("one"), packages.file("two"));
+    let (writes, swap) = packages.writes(Kind::Memory).await;
+    // The first waits before `Release`, `Release.gpg`, the first index and the last; the second before each.
+    for first_at in [swap + 1, swap + 2, swap + 3, writes] {
+        for second_at in swap + 1..=writes {
+            for first_ends_first in [true, false] {
+                let store = packages.archive(Kind::Memory).await;
+                let (faults, first_gate) = Faults::wait(first_at, Side::Before);
+                let first = Publisher::on(faults.on(store.clone()));
+                let (faults, second_gate) = Faults::wait(second_at, Side::Before);
+                let second = Publisher::on(faults.on(store.clone()));
+                let first_adds = async {
+                    first.add(&one).await.unwrap();
+                    second_gate.open();
+                };
+                let second_adds = async {
+                    first_gate.reached().await;
+                    let order = async {
+                        second_gate.reached().await;
+                        if first_ends_first {
+                            first_gate.open();
+                        } else {
+                            second_gate.open();
+                        }
+                    };
+                    let (added, ()) = tokio::join!(second.add(&two), order);
+                    added.unwrap();
+                    first_gate.open();
+                };
+                tokio::join!(first_adds, second_adds);
+                assert_eq!((first.lost(), second.lost()), (0, 0));
+                holds(&store, &["first", "one", "two"]).await;
+            }
         }
     }
 }
@@ -272,28 +318,52 @@ async fn two_publish_the_first_suite() {
 fn eight_processes_add_at_once() {
     let packages = Packages::new();
     let sandbox = &packages.sandbox;
-    let mut names = Vec::new();
-    for round in 0..3 {
-        let start = Start::new(8);
-        std::thread::scope(|scope| {
-            for number in 0..8 {
-                let name = format!("p{round}-{number}");
-                let file = packages.file(&name).remove(0);
-                names.push(name);
-                let start = &start;
-                scope.spawn(move || {
-                    start.wait();
-                    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
-                });
+    let mut names = vec!["first".to_owned()];
+    sandbox.publish(["add".as_ref(), packages.file("first")[0].as_os_str()]).ok();
+    let web = Web::of(sandbox.archive(""));
+    let published = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Meanwhile a client updates again and again, and never sees anything wrong.
+        scope.spawn(|| {
+            let Some(mut apt) = Client::debian_12(sandbox) else { return };
+            apt.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
+            while !published.load(Ordering::Relaxed) {
+                apt.updates();
+                assert_eq!(apt.versions("first"), ["1.0"]);
             }
         });
-        sandbox.publish(["check"]).ok();
-    }
+        let _done = Done(&published);
+        for round in 0..3 {
+            let start = Start::new(8);
+            std::thread::scope(|scope| {
+                for number in 0..8 {
+                    let name = format!("p{round}-{number}");
+                    let file = packages.file(&name).remove(0);
+                    names.push(name);
+                    let start = &start;
+                    scope.spawn(move || {
+                        start.wait();
+                        sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+                    });
+                }
+            });
+            sandbox.publish(["check"]).ok();
+        }
+    });
     let index = sandbox.read("dists/stable/main/binary-amd64/Packages");
     let published: Vec<&str> = index.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
     names.sort();
     assert_eq!(published, names);
     assert_eq!(sandbox.tree().paths_with(".publish-"), [""; 0]);
-    // One generation for each that published: nobody's work went into another's.
+    // At least one generation for each that published: nobody's work went into another's.
     assert!(sandbox.tree().paths_with("generations/").len() >= names.len());
+}
+
+/// Tells that all is done, also by a panic.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::Barrier;
 
 use crate::{
-    faults::Faults,
+    faults::{Faults, SIDES, Side},
     publisher::{folder, memory},
 };
 
@@ -133,6 +133,34 @@ async fn a_large_file_is_sent_in_parts() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_there_whole_or_not_at_all() {
+    let large = noise(PART + 7);
+    on_each(|store, place| {
+        let content = file(&place.join("large"), &large);
+        async move {
+            let faults = Faults::none();
+            faults.on(store.clone()).put_new("pool/sample", &content).await.unwrap();
+            let writes: Vec<_> = faults.writes().iter().map(|write| write.verb).collect();
+            assert_eq!(writes, ["begin", "part", "part", "end"]);
+            for (number, verb) in writes.iter().enumerate() {
+                for side in SIDES {
+                    let path = format!("pool/{number}{side:?}");
+                    let failing = Faults::fail(number + 1, side).on(store.clone());
+                    let error = failing.put_new(&path, &content).await.unwrap_err();
+                    assert!(matches!(error, Error::Failed { .. }), "{error:?}");
+                    let ended = *verb == "end" && side == Side::After;
+                    let there = store.digests(&path).await.unwrap();
+                    assert_eq!(there, ended.then_some(*content.digests()), "{side:?} {verb}");
+                    let again = store.put_new(&path, &content).await.unwrap();
+                    assert_eq!(again, if ended { Put::Present } else { Put::Created });
+                }
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
