@@ -85,9 +85,7 @@ impl Archive {
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
-                if how.keys.is_some() {
-                    self.write_client_keys().await?;
-                }
+                self.write_client_keys(how.keys).await?;
                 store.settle().await?;
             }
             return Ok(outcome);
@@ -126,17 +124,21 @@ impl Archive {
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
         // For clients without by-hash. Die here: they may see a mismatch until the next command on this suite.
         write_aliases(store, published, release, Some(&signed)).await?;
-        if how.keys.is_some() {
-            self.write_client_keys().await?;
-        }
+        self.write_client_keys(how.keys).await?;
         store.settle().await?;
         outcome.published = true;
         Ok(outcome)
     }
 
     /// Puts the public keys where clients can fetch them: those of every suite, since one file serves them all.
-    pub async fn write_client_keys(&self) -> Result<(), Error> {
-        let ClientKeys { keyring: ours, complete } = &self.trust.clients;
+    ///
+    /// They are those of [`Trust::clients`](super::Trust) and the public parts of `keys`.
+    pub async fn write_client_keys(&self, keys: Option<&SigningKeys>) -> Result<(), Error> {
+        let ClientKeys { keyring, complete } = &self.trust.clients;
+        let mut ours = keyring.clone();
+        if let Some(keys) = keys {
+            ours.merge(keys.certificates());
+        }
         if ours.is_empty() {
             return Ok(());
         }
@@ -146,7 +148,7 @@ impl Archive {
             // What is no key says nothing to clients either.
             let _ = keyring.add_bytes(KEY_FILE, there);
         }
-        keyring.merge(ours);
+        keyring.merge(&ours);
         let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
         if there.is_none_or(|there| there != armored) {
             self.store.replace(KEY_FILE, armored).await?;

@@ -123,7 +123,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     file.persist(&config).map_err(|error| failed(&error.error))?;
     if let Some((key, _)) = &key {
         let clients = ClientKeys { keyring: key.public.clone(), complete: false };
-        session.archive(Trust { clients, ..Trust::default() }).write_client_keys().await?;
+        session.archive(Trust { clients, ..Trust::default() }).write_client_keys(None).await?;
     }
     tell(
         session,

@@ -153,18 +153,24 @@ impl Error {
 
 /// The input/output error inside an error of the object store where there is one: it alone says something to a user.
 fn root_cause(error: object_store::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let Some(io) = io_cause(&error) else { return Box::new(error) };
+    Box::new(
+        io.raw_os_error().map_or_else(
+            || std::io::Error::new(io.kind(), io.to_string()),
+            std::io::Error::from_raw_os_error,
+        ),
+    )
+}
+
+fn io_cause(error: &object_store::Error) -> Option<&std::io::Error> {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = inner {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            let same = io.raw_os_error().map_or_else(
-                || std::io::Error::new(io.kind(), io.to_string()),
-                std::io::Error::from_raw_os_error,
-            );
-            return Box::new(same);
+            return Some(io);
         }
         inner = cause.source();
     }
-    Box::new(error)
+    None
 }
 
 fn brief(digests: &Digests) -> String {
@@ -446,7 +452,9 @@ fn content_error(error: object_store::Error) -> Result<Error, object_store::Erro
     }
 }
 
-/// Whether nothing is there: also where a part of the path is a file.
+/// Whether nothing is there: also where a part of the path is a file, or the whole of it is a folder.
 fn is_absent(error: &object_store::Error) -> bool {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory};
     matches!(error, object_store::Error::NotFound { .. })
+        || io_cause(error).is_some_and(|io| matches!(io.kind(), NotADirectory | IsADirectory))
 }

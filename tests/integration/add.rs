@@ -384,3 +384,32 @@ fn a_date_in_the_future_is_told() {
     deb("world").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok().says(["warning: `Date` stays 2096-10-02T07:06:40Z"]);
 }
+
+/// As a publisher leaves it that was killed after the swap, before it wrote the files for clients of old.
+#[test]
+fn the_same_again_finishes_what_a_killed_publisher_left() {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let names = ["Release", "Release.gpg"].map(|name| sandbox.archive("dists/stable").join(name));
+    let before = names.clone().map(|name| fs::read(name).unwrap());
+    deb("hello").version("2.0").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let after = sandbox.tree();
+    for (name, bytes) in names.iter().zip(&before) {
+        fs::write(name, bytes).unwrap();
+    }
+    fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
+    sandbox.publish(["check"]).fails(4);
+
+    sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["check"]).ok();
+    let healed = sandbox.tree();
+    // Two signatures are never the same.
+    healed.keeps(&after, &["Release.gpg"]);
+    after.keeps(&healed, &["Release.gpg"]);
+
+    // And a third time nothing is written.
+    sandbox.publish(["add", "incoming"]).ok();
+    assert_eq!(sandbox.tree(), healed);
+}

@@ -184,6 +184,16 @@ impl<'a> Client<'a> {
         fs::write(sources.join("archive.sources"), text).unwrap();
     }
 
+    /// Is a client again that never read anything.
+    pub(crate) fn forgets(&self) {
+        let lists = self.root.join("var/lib/apt/lists");
+        let _ = fs::remove_dir_all(&lists);
+        fs::create_dir_all(lists.join("partial")).unwrap();
+        for cache in ["pkgcache.bin", "srcpkgcache.bin"] {
+            let _ = fs::remove_file(self.root.join("var/cache/apt").join(cache));
+        }
+    }
+
     /// `apt-get update`, which must fetch everything and may not even warn.
     #[track_caller]
     pub(crate) fn updates(&self) -> Output {

@@ -127,7 +127,17 @@ fn a_command_signs_and_its_key_is_named_for_trust() {
         command.args(["--batch", "--quiet"]).args(arguments);
         sandbox.run(command).ok()
     };
-    gpg(&["--passphrase", "", "--quick-generate-key", "Script <s@example.org>", "ed25519", "sign", "never"]);
+    gpg(&[
+        "--passphrase",
+        "",
+        "--faked-system-time",
+        "20250101T000000!",
+        "--quick-generate-key",
+        "Script <s@example.org>",
+        "ed25519",
+        "sign",
+        "never",
+    ]);
     let public = gpg(&["--armor", "--export"]).stdout;
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nSignWith: ! sign.sh\n");
     let script = sandbox.archive("conf/sign.sh");

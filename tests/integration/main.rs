@@ -1,8 +1,9 @@
 //! The program as its users meet it: the real binary, real packages, and real apt as the judge.
 //!
 //! [`sandbox`] runs `publish` where nothing of this machine leaks in, [`deb_builder`] makes the packages that a test needs,
-//! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts. Each
-//! other file tells the stories of one command, or of one promise.
+//! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts,
+//! [`faults`] a store whose n-th write fails, waits or kills, and [`publisher`] what publishes there. Each other file tells
+//! the stories of one command, or of one promise.
 //!
 //! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI. With `PUBLISH_TEST_KEEP` set,
 //! the folder of a failed test stays and is named.
@@ -18,16 +19,21 @@ mod bad_input;
 mod check;
 mod clients;
 mod config;
+mod crash;
 mod deb_builder;
 mod determinism;
+mod faults;
 mod harness;
 mod house;
 mod init;
 mod large;
 mod list;
+mod publisher;
+mod races;
 mod remove;
 mod sandbox;
 mod serve;
 mod show;
+mod store_contract;
 mod trust;
 mod web;

@@ -1,0 +1,127 @@
+//! A publisher inside of the test process: what `publish add` does, on any store.
+//!
+//! It signs with `fixtures/keys/test.asc` and has the clock of the sandbox, so that it and the program can take turns.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use publish::{
+    archive::{
+        Archive, Commit, Error, Event, Fault, NewPackage, Outcome, Removal, SuiteEdit, Trust, read_packages,
+    },
+    config::SuiteConfig,
+    names::Suite,
+    signing::{KeySource, SigningKeys},
+    store::{Location, Store},
+};
+
+use crate::sandbox::{CLOCK, fixture};
+
+static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| {
+    let key = fixture("keys/test.asc");
+    let source = KeySource::parse(key.to_str().unwrap(), Path::new("/"), Path::new("/")).unwrap();
+    SigningKeys::open(&[source], None, clock()).unwrap()
+});
+
+fn clock() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(CLOCK.parse().unwrap())
+}
+
+/// Who publishes in suite `stable`.
+pub(crate) struct Publisher {
+    archive: Archive,
+    config: SuiteConfig,
+    now: SystemTime,
+    lost: AtomicU32,
+}
+
+impl Publisher {
+    pub(crate) fn on(store: Store) -> Self {
+        Self::at(store, clock())
+    }
+
+    fn at(store: Store, now: SystemTime) -> Self {
+        let trust =
+            Trust { keyring: KEYS.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
+        let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
+        Self { archive: Archive::new(store, trust), config, now, lost: AtomicU32::new(0) }
+    }
+
+    /// The same publisher, whose clock is so many seconds ahead.
+    pub(crate) fn later(self, seconds: u64) -> Self {
+        Self::at(self.archive.store().clone(), self.now + Duration::from_secs(seconds))
+    }
+
+    pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
+        let read = read_packages(files.to_vec(), &|_| ())?;
+        let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
+        self.commit(SuiteEdit { add, remove: Vec::new() }).await
+    }
+
+    pub(crate) async fn remove(&self, name: &str) -> Result<Outcome, Error> {
+        let remove = vec![Removal { name: name.to_owned(), version: None, architecture: None }];
+        self.commit(SuiteEdit { add: Vec::new(), remove }).await
+    }
+
+    async fn commit(&self, edit: SuiteEdit) -> Result<Outcome, Error> {
+        let events = |event| {
+            if let Event::LostRace { .. } = event {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let how = Commit {
+            config: &self.config,
+            keys: Some(&KEYS),
+            now: self.now,
+            dry_run: false,
+            events: &events,
+        };
+        self.archive.commit(&edit, &how).await
+    }
+
+    /// How many races were lost so far.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// What `publish check` finds.
+    pub(crate) async fn faults(&self) -> Vec<Fault> {
+        let suites = self.archive.suites().await.unwrap();
+        self.archive.check(&suites, &|_| ()).await.unwrap().faults
+    }
+
+    /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` where there is no suite.
+    pub(crate) async fn packages(&self) -> Option<Vec<String>> {
+        let suite = self.archive.suite(&self.config.codename).await.unwrap();
+        suite.pointer()?;
+        let mut packages = Vec::new();
+        for name in suite.index_names() {
+            for entry in suite.index(&name).await.unwrap().entries() {
+                let (package, version) = (entry.name(), entry.version());
+                packages.push(format!(
+                    "{package} {version} {} of {}",
+                    entry.architecture(),
+                    name.architecture
+                ));
+            }
+        }
+        packages.sort();
+        Some(packages)
+    }
+}
+
+/// The store in a folder.
+pub(crate) fn folder(path: impl Into<PathBuf>) -> Store {
+    Store::open(&Location::Folder(path.into()))
+}
+
+/// A new store in memory; clones of it are the same one.
+pub(crate) fn memory() -> Store {
+    Store::open(&Location::Memory)
+}

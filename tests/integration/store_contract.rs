@@ -1,0 +1,432 @@
+//! What every store must do, whatever it is made of.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use publish::{
+    digest::Digests,
+    store::{Content, Error, FileStamp, Put, Revision, Store},
+};
+use tempfile::TempDir;
+use tokio::sync::Barrier;
+
+use crate::{
+    faults::{Faults, SIDES, Side},
+    publisher::{folder, memory},
+};
+
+/// More than one part, and not a whole number of them.
+const LARGE: usize = (20 << 20) + 7;
+/// What a part holds.
+const PART: usize = 8 << 20;
+
+/// Runs a story on a new store of each kind.
+async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
+    for make in [|_: &Path| memory(), |path: &Path| folder(path.join("store"))] {
+        let place = TempDir::with_prefix("publish-test-").unwrap();
+        let store = make(place.path());
+        tell(store.clone(), place.path().to_owned()).await;
+        if let Some(folder) = store.location().folder().filter(|folder| folder.exists()) {
+            let left: Vec<_> = walkdir::WalkDir::new(folder)
+                .into_iter()
+                .map(|entry| entry.unwrap().into_path())
+                .filter(|path| path.extension().is_some_and(|extension| extension == "tmp"))
+                .collect();
+            assert!(left.is_empty(), "unfinished: {left:?}");
+        }
+    }
+}
+
+fn bytes(text: &str) -> Content {
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let digests = Digests::of(&bytes);
+    Content::Bytes(bytes, digests)
+}
+
+fn file(path: &Path, text: &[u8]) -> Content {
+    fs::write(path, text).unwrap();
+    let stamp = FileStamp::of(&fs::metadata(path).unwrap());
+    Content::File { file: path.to_owned(), digests: Digests::of(text), stamp }
+}
+
+/// Bytes in which no two parts are the same.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+async fn text(store: &Store, path: &str) -> Option<String> {
+    let object = store.read(path).await.unwrap()?;
+    Some(String::from_utf8(object.bytes.to_vec()).unwrap())
+}
+
+async fn revision(store: &Store, path: &str) -> Revision {
+    store.read(path).await.unwrap().unwrap().revision
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_changes_is_created_once() {
+    on_each(|store, place| async move {
+        let small = [bytes("one"), file(&place.join("small"), b"one")];
+        for (at, content) in small.iter().enumerate() {
+            let path = format!("a/b{at}/c");
+            assert_eq!(store.would_put(&path, content.digests()).await.unwrap(), None);
+            assert_eq!(store.put_new(&path, content).await.unwrap(), Put::Created);
+            assert_eq!(store.put_new(&path, content).await.unwrap(), Put::Present);
+            assert_eq!(store.would_put(&path, content.digests()).await.unwrap(), Some(Put::Present));
+            // Of the same size, too: sizes alone prove nothing.
+            for other in [bytes("two"), bytes("three"), bytes("")] {
+                match store.put_new(&path, &other).await.unwrap_err() {
+                    Error::Occupied { path: named, there, new } => {
+                        assert_eq!(
+                            (named.as_str(), *there, *new),
+                            (path.as_str(), *content.digests(), *other.digests())
+                        );
+                    }
+                    error => panic!("{error}"),
+                }
+                assert!(matches!(store.would_put(&path, other.digests()).await, Err(Error::Occupied { .. })));
+            }
+            assert_eq!(text(&store, &path).await.as_deref(), Some("one"));
+        }
+        let empty = bytes("");
+        assert_eq!(store.put_new("empty", &empty).await.unwrap(), Put::Created);
+        assert_eq!(store.put_new("empty", &empty).await.unwrap(), Put::Present);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_sent_in_parts() {
+    let sound = noise(LARGE);
+    let mut other = sound.clone();
+    other[LARGE - 1] ^= 1;
+    for size in [LARGE, 2 * PART, PART] {
+        on_each(|store, place| {
+            let (sound, other) = (&sound[..size], &other[LARGE - size..]);
+            async move {
+                let content = file(&place.join("large"), sound);
+                let faults = Faults::none();
+                let store = faults.on(store);
+                assert_eq!(store.put_new("pool/large", &content).await.unwrap(), Put::Created);
+                assert!(faults.largest() <= PART, "{} bytes at once", faults.largest());
+                let parts = faults.writes().iter().filter(|write| write.verb == "part").count();
+                // A folder copies the file itself; a bucket is sent it in parts.
+                let folder = store.location().folder().is_some();
+                assert_eq!(parts, if folder { 0 } else { size.div_ceil(PART) });
+                assert_eq!(store.digests("pool/large").await.unwrap(), Some(*content.digests()));
+                assert_eq!(store.size("pool/large").await.unwrap(), Some(size as u64));
+                assert_eq!(store.put_new("pool/large", &content).await.unwrap(), Put::Present);
+                let other = file(&place.join("other"), other);
+                assert!(matches!(store.put_new("pool/large", &other).await, Err(Error::Occupied { .. })));
+                assert_eq!(store.digests("pool/large").await.unwrap(), Some(*content.digests()));
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_there_whole_or_not_at_all() {
+    let large = noise(PART + 7);
+    on_each(|store, place| {
+        let content = file(&place.join("large"), &large);
+        async move {
+            let faults = Faults::none();
+            faults.on(store.clone()).put_new("pool/sample", &content).await.unwrap();
+            let writes: Vec<_> = faults.writes().iter().map(|write| write.verb).collect();
+            match store.location().folder() {
+                Some(_) => assert_eq!(writes, ["create"]),
+                None => assert_eq!(writes, ["begin", "part", "part", "end"]),
+            }
+            for (number, verb) in writes.iter().enumerate() {
+                for side in SIDES {
+                    let path = format!("pool/{number}{side:?}");
+                    let failing = Faults::fail(number + 1, side).on(store.clone());
+                    let error = failing.put_new(&path, &content).await.unwrap_err();
+                    assert!(matches!(error, Error::Failed { .. }), "{error:?}");
+                    let ended = matches!(*verb, "end" | "create") && side == Side::After;
+                    let there = store.digests(&path).await.unwrap();
+                    assert_eq!(there, ended.then_some(*content.digests()), "{side:?} {verb}");
+                    let again = store.put_new(&path, &content).await.unwrap();
+                    assert_eq!(again, if ended { Put::Present } else { Put::Created });
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changed_since_it_was_read_is_not_written() {
+    on_each(|store, place| async move {
+        for size in [3, LARGE, 2 * PART] {
+            let old = noise(size);
+            let path = place.join("source");
+            let changes: [fn(&Path); 4] = [
+                |path| {
+                    let mut file = fs::File::options().write(true).open(path).unwrap();
+                    file.seek(std::io::SeekFrom::End(-1)).unwrap();
+                    file.write_all(b"!").unwrap();
+                },
+                |path| fs::File::options().append(true).open(path).unwrap().write_all(b"more").unwrap(),
+                |path| fs::File::options().write(true).open(path).unwrap().set_len(2).unwrap(),
+                // Other bytes of the same size under the same name.
+                |path| {
+                    let size = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+                    fs::write(path.with_extension("new"), vec![b'x'; size]).unwrap();
+                    fs::rename(path.with_extension("new"), path).unwrap();
+                },
+            ];
+            for change in changes {
+                let content = file(&path, &old);
+                // As long as the clock of the kernel does not move, a write leaves no trace.
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                change(&path);
+                let error = store.put_new("pool/file", &content).await.unwrap_err();
+                assert!(matches!(error, Error::Changed { .. }), "{error:?}");
+                assert_eq!(store.size("pool/file").await.unwrap(), None);
+            }
+            let content = file(&path, &old);
+            fs::remove_file(&path).unwrap();
+            assert!(matches!(store.put_new("pool/file", &content).await, Err(Error::Source { .. })));
+            assert_eq!(store.size("pool/file").await.unwrap(), None);
+        }
+        assert_eq!(store.list("pool").await.unwrap(), (vec![], vec![]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_are_replaced_and_copied() {
+    on_each(|store, _| async move {
+        for value in ["one", "a longer one", ""] {
+            store.replace("dists/alias", value.to_owned().into()).await.unwrap();
+            assert_eq!(text(&store, "dists/alias").await.as_deref(), Some(value));
+        }
+        store.replace("from", "from".into()).await.unwrap();
+        for to in ["dists/alias", "new/folder/copy"] {
+            store.copy("from", to).await.unwrap();
+            assert_eq!(text(&store, to).await.as_deref(), Some("from"));
+        }
+        // A copy is an object of its own.
+        store.replace("from", "other".into()).await.unwrap();
+        assert_eq!(text(&store, "dists/alias").await.as_deref(), Some("from"));
+        store.copy("absent", "dists/alias").await.unwrap_err();
+        assert_eq!(text(&store, "dists/alias").await.as_deref(), Some("from"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_needs_the_revision_that_was_read() {
+    on_each(|store, _| async move {
+        let path = "dists/stable/InRelease";
+        let conflict = |result| assert!(matches!(result, Err(Error::Conflict { .. })), "{result:?}");
+        store.swap(path, "one".into(), None).await.unwrap();
+        let one = revision(&store, path).await;
+        conflict(store.swap(path, "other".into(), None).await);
+        assert_eq!(revision(&store, path).await, one, "a lost race changes nothing");
+
+        store.swap(path, "two".into(), Some(&one)).await.unwrap();
+        let two = revision(&store, path).await;
+        assert_ne!(one, two);
+        conflict(store.swap(path, "three".into(), Some(&one)).await);
+        assert_eq!(text(&store, path).await.as_deref(), Some("two"));
+        // What is wanted is there: the answer of the first attempt may have been lost.
+        store.swap(path, "two".into(), Some(&one)).await.unwrap();
+        assert_eq!(revision(&store, path).await, two);
+
+        // Back to the same bytes is another revision all the same.
+        store.swap(path, "one".into(), Some(&two)).await.unwrap();
+        assert_ne!(revision(&store, path).await, one);
+        conflict(store.swap(path, "four".into(), Some(&two)).await);
+
+        store.delete(path).await.unwrap();
+        conflict(store.swap(path, "five".into(), Some(&two)).await);
+        assert_eq!(store.read(path).await.unwrap().map(|object| object.bytes), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_swaps_on_one_revision_one_wins() {
+    on_each(|store, _| async move {
+        let path = "dists/stable/InRelease";
+        let mut expected = None;
+        for round in 0..20 {
+            let barrier = Arc::new(Barrier::new(16));
+            let swaps = (0..16).map(|number| {
+                let (store, barrier, expected) = (store.clone(), Arc::clone(&barrier), expected.clone());
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    let bytes = format!("{round} {number}");
+                    match store.swap(path, bytes.clone().into(), expected.as_ref()).await {
+                        Ok(()) => Some(bytes),
+                        Err(Error::Conflict { .. }) => None,
+                        Err(error) => panic!("{error:?}"),
+                    }
+                })
+            });
+            let mut winners = Vec::new();
+            for swap in swaps.collect::<Vec<_>>() {
+                winners.extend(swap.await.unwrap());
+            }
+            let now = text(&store, path).await;
+            assert_eq!(winners.len(), 1, "round {round}: {winners:?}, and there is {now:?}");
+            assert_eq!(now.as_ref(), winners.first());
+            expected = Some(revision(&store, path).await);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_create_one_object_one_wins() {
+    on_each(|store, place| async move {
+        for round in 0..5 {
+            let path = format!("pool/{round}");
+            let barrier = Arc::new(Barrier::new(8));
+            let puts = (0..8).map(|number| {
+                let (store, barrier, path) = (store.clone(), Arc::clone(&barrier), path.clone());
+                let content =
+                    file(&place.join(format!("{number}")), format!("bytes {}", number / 2).as_bytes());
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    store.put_new(&path, &content).await
+                })
+            });
+            let (mut created, mut present, mut occupied) = (0, 0, 0);
+            for put in puts.collect::<Vec<_>>() {
+                match put.await.unwrap() {
+                    Ok(Put::Created) => created += 1,
+                    Ok(Put::Present) => present += 1,
+                    Err(Error::Occupied { .. }) => occupied += 1,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            assert_eq!((created, present, occupied), (1, 1, 6));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_can_be_deleted() {
+    on_each(|store, _| async move {
+        store.delete("a/b").await.unwrap();
+        store.replace("a/b", "one".into()).await.unwrap();
+        store.delete("a/c").await.unwrap();
+        store.delete("a/b").await.unwrap();
+        store.delete("a/b").await.unwrap();
+        assert!(store.read("a/b").await.unwrap().is_none());
+        assert_eq!(store.size("a/b").await.unwrap(), None);
+        assert_eq!(store.digests("a/b").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_name_survives() {
+    let names = [
+        "libstdc++6_1.0+b1_amd64.deb",
+        "hello_2.0~rc1_amd64.deb",
+        "hello_1:2.0_amd64.deb",
+        "hello_1%3a2.0_amd64.deb",
+        "100%_sure",
+        "%7E",
+        "~",
+        "café_1.0.deb",
+        "a b",
+        "#?&=;,@!$'()*[]",
+    ];
+    on_each(|store, _| async move {
+        for name in names {
+            let path = format!("pool/~é+:%/{name}");
+            assert_eq!(store.put_new(&path, &bytes(name)).await.unwrap(), Put::Created, "{name}");
+            assert_eq!(text(&store, &path).await.as_deref(), Some(name));
+            assert_eq!(store.size(&path).await.unwrap(), Some(name.len() as u64), "{name}");
+            store.copy(&path, &format!("copy/{name}")).await.unwrap();
+            store.swap(&format!("swap/{name}"), "one".into(), None).await.unwrap();
+            let now = revision(&store, &format!("swap/{name}")).await;
+            store.swap(&format!("swap/{name}"), "two".into(), Some(&now)).await.unwrap();
+        }
+        let all: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
+        for folder in ["pool/~é+:%", "copy", "swap"] {
+            let (folders, objects) = store.list(folder).await.unwrap();
+            assert_eq!((folders.len(), BTreeSet::from_iter(objects)), (0, all.clone()), "{folder}");
+        }
+        assert_eq!(store.list("pool").await.unwrap(), (vec!["~é+:%".to_owned()], vec![]));
+        if let Some(folder) = store.location().folder() {
+            // A web server is to find them under their own names.
+            for name in names {
+                assert_eq!(fs::read(folder.join("pool/~é+:%").join(name)).unwrap(), name.as_bytes());
+            }
+        }
+        for name in names {
+            store.delete(&format!("copy/{name}")).await.unwrap();
+        }
+        assert_eq!(store.list("copy").await.unwrap().1, [""; 0]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_tells_what_is_directly_below() {
+    on_each(|store, _| async move {
+        assert_eq!(store.list("dists").await.unwrap(), (vec![], vec![]));
+        for path in ["dists/b/Release", "dists/a/main/x", "dists/z", "dists/ab", "distsx/no", "top"] {
+            store.replace(path, path.to_owned().into()).await.unwrap();
+        }
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(store.list("dists").await.unwrap(), (owned(&["a", "b"]), owned(&["ab", "z"])));
+        assert_eq!(store.list("dists/a").await.unwrap(), (owned(&["main"]), vec![]));
+        assert_eq!(store.list("").await.unwrap(), (owned(&["dists", "distsx"]), owned(&["top"])));
+        // A part of the path is an object.
+        assert!(store.read("dists/z/below").await.unwrap().is_none());
+        assert_eq!(store.size("dists/z/below").await.unwrap(), None);
+        assert!(store.read("dists/a").await.unwrap().is_none(), "a folder is no object");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_leads_out_of_the_store() {
+    on_each(|store, place| async move {
+        fs::write(place.join("secret"), "no").unwrap();
+        for path in ["../secret", "a/../../secret", "a/./b", "a//b/../c", "a\0b"] {
+            let read = store.read(path).await;
+            assert!(matches!(read, Err(Error::BadPath { .. })), "{path:?}: {read:?}");
+            assert!(store.replace(path, "x".into()).await.is_err(), "{path:?}");
+        }
+        assert_eq!(fs::read(place.join("secret")).unwrap(), b"no");
+    })
+    .await;
+}
+
+/// apt asks `If-Modified-Since`, to the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_swaps_in_one_second_have_times_of_different_seconds() {
+    let place = TempDir::with_prefix("publish-test-").unwrap();
+    let store = folder(place.path());
+    store.swap("pointer", "0".into(), None).await.unwrap();
+    let mut last = fs::metadata(place.path().join("pointer")).unwrap().mtime();
+    for number in 1..6 {
+        let now = revision(&store, "pointer").await;
+        store.swap("pointer", number.to_string().into(), Some(&now)).await.unwrap();
+        let next = fs::metadata(place.path().join("pointer")).unwrap().mtime();
+        assert!(next > last, "{next} is not after {last}");
+        last = next;
+    }
+}
