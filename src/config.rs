@@ -250,10 +250,13 @@ impl SuiteConfig {
             }
         }
         if let Some(value) = text("SignWith")? {
-            // `! script` is one key; otherwise each word is one.
+            // `! script` is one key, a fingerprint in groups (as gpg shows it) too; otherwise each word is one.
             let value = value.trim();
+            let digits: String = value.split_whitespace().collect();
             if value.starts_with('!') {
                 suite.sign_with.push(value.to_owned());
+            } else if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                suite.sign_with.push(digits);
             } else {
                 suite.sign_with.extend(value.split_whitespace().map(ToOwned::to_owned));
             }
@@ -471,6 +474,17 @@ mod tests {
     fn without_architectures_they_are_those_of_the_packages() {
         let config = read(&[("distributions", "Codename: x\nComponents: main\n")]).unwrap();
         assert!(config.suites[0].architectures.is_empty());
+    }
+
+    #[test]
+    fn a_fingerprint_in_groups_is_one_key() {
+        let sign_with = |value: &str| {
+            let text = format!("Codename: x\nComponents: main\nSignWith: {value}\n");
+            read(&[("distributions", &text)]).unwrap().suites[0].sign_with.clone()
+        };
+        let grouped = "abd7 0a96 19ea fbc8 1487  a21d a804 d8ac 32a7 3ff7";
+        assert_eq!(sign_with(grouped), ["abd70a9619eafbc81487a21da804d8ac32a73ff7"]);
+        assert_eq!(sign_with("32A73FF7 yes"), ["32A73FF7", "yes"]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Archive {
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 put_all(store, &pool, events).await?;
                 write_aliases(store, published, release, None).await?;
-                self.write_client_keys(how.keys).await?;
+                self.give_keys(how).await?;
                 store.settle().await?;
             }
             return Ok(outcome);
@@ -124,36 +124,49 @@ impl Archive {
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
         // For clients without by-hash. Die here: they may see a mismatch until the next command on this suite.
         write_aliases(store, published, release, Some(&signed)).await?;
-        self.write_client_keys(how.keys).await?;
+        self.give_keys(how).await?;
         store.settle().await?;
         outcome.published = true;
         Ok(outcome)
     }
 
+    async fn give_keys(&self, how: &Commit<'_>) -> Result<(), Error> {
+        for key in self.write_client_keys(how.keys).await? {
+            (how.events)(Event::Warning(format!(
+                "`{KEY_FILE}` held the key {key}, with which nothing is signed here, and holds it no more"
+            )));
+        }
+        Ok(())
+    }
+
     /// Puts the public keys where clients can fetch them: those of every suite, since one file serves them all.
     ///
-    /// They are those of [`Trust::clients`](super::Trust) and the public parts of `keys`.
-    pub async fn write_client_keys(&self, keys: Option<&SigningKeys>) -> Result<(), Error> {
+    /// They are those of [`Trust::clients`](super::Trust) and the public parts of `keys`. Gives the fingerprints of keys
+    /// that were there and are not ours, which whoever can write to the store may have put there.
+    pub async fn write_client_keys(&self, keys: Option<&SigningKeys>) -> Result<Vec<String>, Error> {
         let ClientKeys { keyring, complete } = &self.trust.clients;
         let mut ours = keyring.clone();
         if let Some(keys) = keys {
             ours.merge(keys.certificates());
         }
         if ours.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let there = self.store.read(KEY_FILE).await?.map(|object| object.bytes);
-        let mut keyring = Keyring::new();
-        if let (false, Some(there)) = (complete, &there) {
+        let mut before = Keyring::new();
+        if let Some(there) = &there {
             // What is no key says nothing to clients either.
-            let _ = keyring.add_bytes(KEY_FILE, there);
+            let _ = before.add_bytes(KEY_FILE, there);
         }
+        let mut gone = before.fingerprints();
+        gone.retain(|key| *complete && !ours.fingerprints().contains(key));
+        let mut keyring = if *complete { Keyring::new() } else { before };
         keyring.merge(&ours);
         let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
         if there.is_none_or(|there| there != armored) {
             self.store.replace(KEY_FILE, armored).await?;
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// Finishes what a publisher that was killed left undone: the files for clients that know no by-hash.
@@ -240,7 +253,14 @@ async fn put_all(store: &Store, files: &[(String, Content)], events: Events<'_>)
         let put_run = async move {
             let mut done = Vec::with_capacity(run.len());
             for (path, content) in run {
-                let put = store.put_new(&path, &content).await?;
+                let put = match (store.put_new(&path, &content).await, &content) {
+                    // An index by its digest: other bytes under that name are nobody's, such as a power cut leaves.
+                    (Err(store::Error::Occupied { .. }), Content::Bytes(bytes, _)) => {
+                        store.replace(&path, bytes.clone()).await?;
+                        Put::Created
+                    }
+                    (put, _) => put?,
+                };
                 done.push((path, content.digests().size, put));
             }
             Ok::<_, store::Error>(done)

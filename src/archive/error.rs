@@ -36,6 +36,14 @@ pub enum Error {
         /// Why.
         source: release::Error,
     },
+    /// A suite has indices, and nothing that lists them.
+    #[error("`{path}` is there, but no `InRelease` or `Release` of suite `{suite}` that lists it")]
+    NoPointer {
+        /// The suite.
+        suite: Suite,
+        /// An index.
+        path: String,
+    },
     /// The pointer of a suite has no signature that is believed.
     #[error("the signature of `{path}` is not trusted")]
     Untrusted {
@@ -164,6 +172,9 @@ impl Error {
             Self::Signing { source, .. } | Self::Keys { source } => return source.hint(),
             Self::Pointer { .. } => {
                 "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
+            }
+            Self::NoPointer { .. } => {
+                "restore the file from `generations/` or from a backup, or make a `Release` with `apt-ftparchive release`; if the suite is to begin anew, move its folder away"
             }
             Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
                 "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"

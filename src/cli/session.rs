@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
     /// The keys of a suite that is to be changed, with those that clients need.
     pub async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let mut keys = self.keys(suite).await?;
-        let mut clients = ClientKeys { complete: !self.config.suites.is_empty(), ..ClientKeys::default() };
+        let mut clients = ClientKeys { complete: true, ..ClientKeys::default() };
         if let Some(signing) = &keys.signing {
             // Nobody here knows the key of a signing command, but whose signatures are believed is configured.
             let own = signing.certificates();

@@ -51,7 +51,8 @@ impl KeySource {
 
     /// Reads one `--sign-with`, or one word of `SignWith:`.
     ///
-    /// Relative paths start at `folder`. A fingerprint is looked for in the folder `keys`, then left to gpg.
+    /// Relative paths start at `folder`. A fingerprint is looked for in the folder `keys`, unless that is empty, then left
+    /// to gpg.
     pub fn parse(text: &str, folder: &Path, keys: &Path) -> Result<Self, Error> {
         let text = text.trim();
         let refused = |why| Err(Error::NotASource { text: text.to_owned(), why });
@@ -72,6 +73,10 @@ impl KeySource {
             return Ok(Self::Gpg(String::new()));
         }
         if let Some(fingerprint) = fingerprint(text) {
+            // Never in the current folder, where anybody may have put it.
+            if keys.as_os_str().is_empty() {
+                return Ok(Self::Gpg(fingerprint));
+            }
             let path = keys.join(format!("{fingerprint}.asc"));
             return match Self::file(&path) {
                 Err(Error::NoKeyFile { .. }) => Ok(Self::Gpg(fingerprint)),
@@ -84,15 +89,6 @@ impl KeySource {
             return Self::file(&path);
         }
         Ok(Self::Gpg(text.to_owned()))
-    }
-
-    /// Reads the whole value of `SignWith:`: one command, one fingerprint in groups, or any number of words.
-    pub fn parse_all(value: &str, folder: &Path, keys: &Path) -> Result<Vec<Self>, Error> {
-        let value = value.trim();
-        if value.starts_with('!') || fingerprint(value).is_some() {
-            return Ok(vec![Self::parse(value, folder, keys)?]);
-        }
-        value.split_whitespace().map(|word| Self::parse(word, folder, keys)).collect()
     }
 
     /// Reads a key file.
@@ -210,10 +206,6 @@ mod tests {
         for text in [FINGERPRINT, grouped, &format!("0x{FINGERPRINT}")] {
             assert_eq!(parse(text), format!("Gpg(\"{FINGERPRINT}\")"), "{text}");
         }
-        let nowhere = Path::new("/nowhere");
-        assert_eq!(KeySource::parse_all(grouped, nowhere, nowhere).unwrap().len(), 1);
-        assert_eq!(KeySource::parse_all("AAAAAAAA yes", nowhere, nowhere).unwrap().len(), 2);
-        assert_eq!(KeySource::parse_all("! a b", nowhere, nowhere).unwrap().len(), 1);
     }
 
     #[test]

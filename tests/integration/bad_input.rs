@@ -284,6 +284,42 @@ fn a_pointer_that_does_not_parse() {
     }
 }
 
+/// Else the suite would go on with the new package alone.
+#[test]
+fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
+    let (sandbox, _) = archive();
+    deb("other").write(sandbox.incoming());
+    let pointer = sandbox.archive("dists/stable/Release");
+    let text = fs::read(&pointer).unwrap();
+    fs::remove_file(&pointer).unwrap();
+    let before = sandbox.tree();
+    for suite in [&["--suite", "stable"][..], &[]] {
+        let said = sandbox.publish([&["add", "incoming/other_1.0_amd64.deb"], suite].concat()).fails(1);
+        one_error(&said);
+        said.says(["dists/stable/main/binary-amd64/Packages", "generations/"]);
+        assert_eq!(sandbox.tree(), before);
+    }
+    fs::write(&pointer, text).unwrap();
+    sandbox.publish(["add", "incoming/other_1.0_amd64.deb"]).ok();
+    assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 2);
+}
+
+/// A power cut can leave the name of a file without its bytes.
+#[test]
+fn a_by_hash_file_with_other_bytes_than_its_name_says_is_written_anew() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let before = sandbox.tree();
+    fs::rename(sandbox.archive("dists"), sandbox.path("dists")).unwrap();
+    for path in before.paths_with("by-hash/") {
+        fs::create_dir_all(sandbox.archive(&path).parent().unwrap()).unwrap();
+        fs::write(sandbox.archive(&path), "").unwrap();
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    assert_eq!(sandbox.tree(), before);
+}
+
 #[test]
 fn a_suite_or_a_component_that_is_not_there() {
     let (sandbox, before) = archive();
