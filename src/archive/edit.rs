@@ -38,7 +38,7 @@ pub struct NewPackage {
 }
 
 /// Packages that are not to be there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removal {
     /// Their name.
     pub name: String,

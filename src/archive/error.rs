@@ -159,7 +159,10 @@ pub enum Error {
 fn refusals(all: &[Refusal]) -> String {
     match all {
         [only] => only.to_string(),
-        _ => format!("{} packages cannot be taken; nothing was published", all.len()),
+        [first, ..] if first.action == "remove" => {
+            format!("{} packages cannot be removed; nothing was published", all.len())
+        }
+        _ => format!("{} packages cannot be added; nothing was published", all.len()),
     }
 }
 

@@ -39,13 +39,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             Some((name, version)) => (name.to_owned(), Some(version.to_owned())),
             None => (named.clone(), None),
         };
-        if args.architecture.is_empty() {
-            remove.push(Removal { name, version, architecture: None });
-            continue;
-        }
-        for architecture in &args.architecture {
-            let architecture = Some(architecture.clone());
-            remove.push(Removal { name: name.clone(), version: version.clone(), architecture });
+        let architectures: Vec<Option<Architecture>> = match &args.architecture[..] {
+            [] => vec![None],
+            some => some.iter().cloned().map(Some).collect(),
+        };
+        for architecture in architectures {
+            let removal = Removal { name: name.clone(), version: version.clone(), architecture };
+            if !remove.contains(&removal) {
+                remove.push(removal);
+            }
         }
     }
     let edit = SuiteEdit { add: Vec::new(), remove };

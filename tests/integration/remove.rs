@@ -88,3 +88,12 @@ fn a_dry_run_removes_nothing() {
     sandbox.publish(["remove", "hello", "--dry-run"]).ok().says(["Would remove 2 packages"]);
     assert_eq!(sandbox.tree(), before);
 }
+
+#[test]
+fn a_name_that_is_given_twice_is_removed_once() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["remove", "world", "moon"]).fails(1).says(["2 packages cannot be removed"]);
+    sandbox.publish(["remove", "hello", "hello"]).ok().says(["Removed 1 package"]);
+}
