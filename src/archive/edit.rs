@@ -89,7 +89,14 @@ impl SuiteEdit {
         if let Some(release) = published.release() {
             // Nothing published is lost because a configuration does not name it.
             let indices = published.index_names();
-            let listed = release.components().map_err(unreadable)?;
+            let mut listed = release.components().map_err(unreadable)?;
+            // `updates/main` is what some call the component whose indices lie in `main` (`FakeComponentPrefix` of
+            // reprepro); clients ask for `main`.
+            let has_index = |name: &str| indices.iter().any(|index| index.component.as_str() == name);
+            listed.retain(|component| {
+                let name = component.as_str();
+                has_index(name) || !name.rsplit_once('/').is_some_and(|(_, last)| has_index(last))
+            });
             let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
             extend(&mut shape.components, there);
             let listed = release.architectures().map_err(unreadable)?;

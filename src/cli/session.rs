@@ -62,6 +62,11 @@ impl<'a> Session<'a> {
         for warning in &config.warnings {
             ui.warn(warning);
         }
+        if let Some(options) =
+            location.folder().map(|folder| folder.join("conf/options")).filter(|path| path.exists())
+        {
+            ui.warn(&format!("`{}` is not read: give its options on the command line", options.display()));
+        }
         let (sign_with, trust_existing) = (global.sign_with, global.trust_existing);
         Ok(Self { ui, now, location, config, current, sign_with, trust_existing })
     }

@@ -317,7 +317,11 @@ impl Store {
             Some(there) => {
                 Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
             }
-            None => Err(Error::Conflict { path: path.into() }),
+            None => Err(Error::Failed {
+                action: "write",
+                path: path.into(),
+                source: "something that is no file is in its place".into(),
+            }),
         }
     }
 
