@@ -83,7 +83,7 @@ impl Archive {
         let Some(release) = &plan.release else {
             // Nothing changes; but whoever did this before may have been killed before its last steps.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
-                put_all(store, &pool, events).await?;
+                put_all(store, &pool, OtherBytes::Refused, events).await?;
                 write_aliases(store, published, release, None).await?;
                 self.give_keys(how).await?;
                 store.settle().await?;
@@ -115,10 +115,10 @@ impl Archive {
         let needed = outcome.written.iter().cloned().chain(again).map(|file| (file.path, file.bytes));
         store.room_for(needed.collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
-        put_all(store, &pool, events).await?;
-        put_all(store, &by_hash, events).await?;
+        put_all(store, &pool, OtherBytes::Refused, events).await?;
+        put_all(store, &by_hash, OtherBytes::Nobodys, events).await?;
         adopt(store, published, release).await?;
-        put_all(store, &generation, events).await?;
+        put_all(store, &generation, OtherBytes::Refused, events).await?;
         // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
         let expected = published.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
         store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?;
@@ -234,8 +234,22 @@ async fn lost_pool_files(store: &Store, plan: &Plan) -> Result<Vec<(String, Cont
     Ok(lost)
 }
 
+/// What other bytes in the place of a file mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OtherBytes {
+    /// Something is published there, and is not to be changed.
+    Refused,
+    /// The name is the digest of what belongs there: they are nobody's, such as a power cut leaves.
+    Nobodys,
+}
+
 /// Writes files that never change: some at once, and small ones several in a task.
-async fn put_all(store: &Store, files: &[(String, Content)], events: Events<'_>) -> Result<(), Error> {
+async fn put_all(
+    store: &Store,
+    files: &[(String, Content)],
+    other_bytes: OtherBytes,
+    events: Events<'_>,
+) -> Result<(), Error> {
     let total = files.iter().map(|(_, content)| content.digests().size).sum();
     let mut runs: Vec<(u64, Vec<(String, Content)>)> = Vec::new();
     for file in files {
@@ -254,8 +268,9 @@ async fn put_all(store: &Store, files: &[(String, Content)], events: Events<'_>)
             let mut done = Vec::with_capacity(run.len());
             for (path, content) in run {
                 let put = match (store.put_new(&path, &content).await, &content) {
-                    // An index by its digest: other bytes under that name are nobody's, such as a power cut leaves.
-                    (Err(store::Error::Occupied { .. }), Content::Bytes(bytes, _)) => {
+                    (Err(store::Error::Occupied { .. }), Content::Bytes(bytes, _))
+                        if other_bytes == OtherBytes::Nobodys =>
+                    {
                         store.replace(&path, bytes.clone()).await?;
                         Put::Created
                     }

