@@ -25,7 +25,10 @@ pub use outcome::{Outcome, Written};
 pub use plan::Change;
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
 
-use crate::{names::Suite, store::Store};
+use crate::{
+    names::Suite,
+    store::{Object, Store},
+};
 
 /// The public keys of the archive at its root, for clients to fetch.
 pub const KEY_FILE: &str = "archive-key.asc";
@@ -77,6 +80,36 @@ impl Archive {
             }
         }
         found.sort_unstable();
-        Ok(found)
+        self.without_links(found).await
+    }
+
+    /// Leaves out further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: what is
+    /// published under both is the same object. The codename stays.
+    async fn without_links(&self, found: Vec<Suite>) -> Result<Vec<Suite>, Error> {
+        if found.len() < 2 {
+            return Ok(found);
+        }
+        let mut suites: Vec<(Suite, Object)> = Vec::new();
+        for suite in found {
+            let mut pointer = self.store.read(&format!("dists/{suite}/InRelease")).await?;
+            if pointer.is_none() {
+                pointer = self.store.read(&format!("dists/{suite}/Release")).await?;
+            }
+            // Taken away since it was found.
+            let Some(pointer) = pointer else { continue };
+            let same = |(_, other): &(Suite, Object)| {
+                other.revision == pointer.revision && other.bytes == pointer.bytes
+            };
+            match suites.iter_mut().find(|other| same(other)) {
+                None => suites.push((suite, pointer)),
+                Some((name, _)) => {
+                    let codename = format!("\nCodename: {suite}\n");
+                    if memchr::memmem::find(&pointer.bytes, codename.as_bytes()).is_some() {
+                        *name = suite;
+                    }
+                }
+            }
+        }
+        Ok(suites.into_iter().map(|(suite, _)| suite).collect())
     }
 }

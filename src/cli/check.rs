@@ -9,6 +9,10 @@ use super::{Failure, failure, session::Session, ui::count};
 /// Prints one line for each fault, and ends with status 4 if there is any.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The archive, instead of the one that `--archive` names
+    #[arg(value_name = "LOCATION")]
+    pub(super) location: Option<String>,
+
     /// Only this suite
     #[arg(short, long)]
     suite: Option<String>,

@@ -129,7 +129,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
+async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
+    if let Command::Check(check::Args { location: Some(location), .. }) = &cli.command {
+        cli.global.archive.clone_from(location);
+    }
     let session = Session::open(cli.global, ui, clock()?)?;
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,

@@ -252,3 +252,11 @@ fn a_key_that_has_expired_since_is_found() {
     let outcome = sandbox.publish_with(&earlier[1..], ["check"]);
     assert!(outcome.status == Some(4) && outcome.stdout.contains("it expired on 2021-01-01"), "{outcome}");
 }
+
+#[test]
+fn the_archive_can_be_named_as_an_argument() {
+    let sandbox = sound(Sandbox::signed());
+    let archive = sandbox.archive("");
+    let arguments = ["--archive".as_ref(), "/nonexistent".as_ref(), "check".as_ref(), archive.as_os_str()];
+    sandbox.publish(arguments).ok().says(["all is as it should be"]);
+}

@@ -62,3 +62,19 @@ fn what_cannot_be_written_out_is_a_failure_and_a_closed_pipe_is_none() {
     let said = shell("{ \"$0\" list; echo $? >&2; } | head -n 1").ok();
     assert_eq!((said.stdout.lines().count(), &*said.stderr), (1, "0\n"));
 }
+
+/// reprepro makes such a link for `Suite`.
+#[test]
+fn a_link_to_a_suite_is_not_another_suite() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "--suite", "bookworm", "incoming"]).ok();
+    std::os::unix::fs::symlink("bookworm", sandbox.archive("dists/stable")).unwrap();
+    std::os::unix::fs::symlink("bookworm", sandbox.archive("dists/a-link")).unwrap();
+    let said = sandbox.publish(["list"]).ok();
+    assert_eq!(said.stdout, "bookworm main amd64 hello 1.0\n");
+    // The link can be named, and nobody has to say which suite is meant.
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok().says(["to suite `bookworm`"]);
+    assert_eq!(sandbox.publish(["list", "--suite", "stable"]).ok().stdout.lines().count(), 2);
+}
