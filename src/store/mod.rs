@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
+use object_store::{
+    GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path,
+};
 
 use crate::digest::{Digests, Hasher};
 
@@ -221,13 +223,17 @@ impl Store {
     /// Reads an object whole; `None` where there is none.
     pub async fn read(&self, path: &str) -> Result<Option<Object>, Error> {
         let failed = |error| Error::failed("read", path, error);
-        let result = match self.objects.get(&parse(path)?).await {
-            Ok(result) => result,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
+        let Some(result) = self.get(path).await? else { return Ok(None) };
         let revision = Revision { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
         Ok(Some(Object { bytes: result.bytes().await.map_err(failed)?, revision }))
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<GetResult>, Error> {
+        match self.objects.get(&parse(path)?).await {
+            Ok(result) => Ok(Some(result)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(Error::failed("read", path, error)),
+        }
     }
 
     /// The size of an object; `None` where there is none.
@@ -242,11 +248,7 @@ impl Store {
     /// Reads an object piece by piece for its digests; `None` where there is none.
     pub async fn digests(&self, path: &str) -> Result<Option<Digests>, Error> {
         let failed = |error| Error::failed("read", path, error);
-        let result = match self.objects.get(&parse(path)?).await {
-            Ok(result) => result,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
+        let Some(result) = self.get(path).await? else { return Ok(None) };
         let mut hasher = Hasher::default();
         let mut stream = result.into_stream();
         while let Some(piece) = stream.try_next().await.map_err(failed)? {

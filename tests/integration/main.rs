@@ -14,6 +14,7 @@
 )]
 
 mod add;
+mod adopt;
 mod apt_client;
 mod bad_input;
 mod check;

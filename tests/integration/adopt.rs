@@ -1,0 +1,125 @@
+//! Archives that other tools made are carried on where they stand, and lose nothing.
+
+use std::fs;
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::Sandbox,
+};
+
+/// Two packages, one for all architectures, as the other tool is given them.
+fn given(sandbox: &Sandbox) -> std::path::PathBuf {
+    let folder = sandbox.path("given");
+    fs::create_dir(&folder).unwrap();
+    deb("old").version("1:1.0~rc1").write(&folder);
+    deb("old-doc").architecture("all").write(&folder);
+    folder
+}
+
+/// Adds a package with `publish` and looks at all of them as clients do; by-hash is there for what was there before, too.
+fn carried_on(sandbox: &Sandbox, suite: &str) {
+    // The other tool wrote the time of this machine, and `Date` never goes back.
+    let now = sandbox.ask("date", ["+%s"]);
+    let clock = [("SOURCE_DATE_EPOCH", now.trim())];
+    let before = sandbox.tree();
+    let file = deb("new").write(sandbox.incoming());
+    sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok().says(["Added 1 package"]);
+    let after = sandbox.tree();
+    for path in before.paths_with("pool/") {
+        assert!(after.has(&path), "{path}");
+    }
+    sandbox.publish_with(&clock, ["check"]).ok();
+    let said = sandbox.publish(["list"]).ok();
+    assert_eq!(said.stdout.lines().count(), 3, "{}", said.stdout);
+    for by_hash in ["force", "no"] {
+        for mut apt in Client::all(sandbox) {
+            apt.option("Acquire::By-Hash", by_hash);
+            apt.source(&Source::folder(sandbox.archive("")).trusted().suite(suite));
+            apt.updates();
+            assert_eq!(apt.candidate("old").as_deref(), Some("1:1.0~rc1"), "{} {by_hash}", apt.name);
+            for package in ["old", "old-doc", "new"] {
+                assert!(!apt.download(package).is_empty(), "{package}");
+            }
+        }
+    }
+}
+
+#[test]
+fn from_reprepro_with_its_configuration() {
+    let sandbox = Sandbox::new();
+    let given = given(&sandbox);
+    let text =
+        "Codename: bookworm\nSuite: stable\nComponents: main\nArchitectures: amd64 source\nOrigin: Example\n";
+    sandbox.configure(text);
+    for file in ["old_1.0~rc1_amd64.deb", "old-doc_1.0_all.deb"] {
+        let mut reprepro = sandbox.command("reprepro");
+        reprepro
+            .args(["--silent", "-b"])
+            .arg(sandbox.archive(""))
+            .args(["includedeb", "bookworm"])
+            .arg(given.join(file));
+        sandbox.run(reprepro).ok();
+    }
+    assert!(!sandbox.read("dists/bookworm/Release").contains("Acquire-By-Hash"));
+    carried_on(&sandbox, "bookworm");
+    let release = sandbox.read("dists/bookworm/Release");
+    for text in ["Suite: stable\n", "Origin: Example\n", "main/source/Sources.gz\n"] {
+        assert!(release.contains(text), "{text}: {release}");
+    }
+    // The name of the suite is as good as its codename.
+    sandbox.publish(["remove", "--suite", "stable", "new"]).ok();
+}
+
+#[test]
+fn from_reprepro_without_a_configuration() {
+    let sandbox = Sandbox::new();
+    let given = given(&sandbox);
+    sandbox.configure(
+        "Codename: bookworm\nSuite: stable\nComponents: main\nArchitectures: amd64\nContents: .gz\n",
+    );
+    let mut reprepro = sandbox.command("reprepro");
+    reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedeb", "bookworm"]);
+    reprepro.arg(given.join("old_1.0~rc1_amd64.deb")).arg(given.join("old-doc_1.0_all.deb"));
+    sandbox.run(reprepro).ok();
+    let mut links = sandbox.command("reprepro");
+    links.args(["--silent", "-b"]).arg(sandbox.archive("")).arg("createsymlinks");
+    sandbox.run(links).ok();
+    fs::remove_dir_all(sandbox.archive("conf")).unwrap();
+    carried_on(&sandbox, "bookworm");
+    assert!(sandbox.read("dists/bookworm/Release").contains("main/Contents-amd64.gz\n"));
+}
+
+#[test]
+fn from_aptly() {
+    let sandbox = Sandbox::new();
+    let given = given(&sandbox);
+    let root = sandbox.path("aptly");
+    let config = sandbox.path("aptly.conf");
+    let text = format!("{{\"rootDir\": \"{}\", \"architectures\": [\"amd64\"]}}", root.display());
+    fs::write(&config, text).unwrap();
+    let aptly = |arguments: &[&str]| {
+        let mut command = sandbox.command("aptly");
+        command.arg(format!("-config={}", config.display())).args(arguments);
+        sandbox.run(command).ok()
+    };
+    aptly(&["repo", "create", "mine"]);
+    aptly(&["repo", "add", "mine", given.to_str().unwrap()]);
+    aptly(&["publish", "repo", "-skip-signing", "-distribution=stable", "-batch", "mine"]);
+    sandbox.ask("cp", ["-a".as_ref(), root.join("public/.").as_os_str(), sandbox.archive("").as_os_str()]);
+    carried_on(&sandbox, "stable");
+}
+
+#[test]
+fn from_apt_ftparchive() {
+    let sandbox = Sandbox::new();
+    let given = given(&sandbox);
+    let script = "set -e\ncd \"$1\"\nmkdir -p pool dists/stable/main/binary-amd64\ncp \"$2\"/*.deb pool/\n\
+        apt-ftparchive packages pool > dists/stable/main/binary-amd64/Packages\ncd dists/stable\n\
+        apt-ftparchive -o APT::FTPArchive::Release::Suite=stable -o APT::FTPArchive::Release::Architectures=amd64 \
+        -o APT::FTPArchive::Release::Components=main release . > ../Release\nmv ../Release .";
+    let archive = sandbox.archive("");
+    sandbox
+        .ask("sh", ["-c".as_ref(), script.as_ref(), "sh".as_ref(), archive.as_os_str(), given.as_os_str()]);
+    carried_on(&sandbox, "stable");
+}
