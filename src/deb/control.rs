@@ -4,7 +4,7 @@
 //! whatever could make that folder hold another `control` than the one found (a second entry, a link, a path that climbs,
 //! an extension header that renames) is refused instead of guessed at.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use super::{Error, ar::Archive};
 use crate::compression::Compression;
@@ -13,6 +13,9 @@ use crate::compression::Compression;
 pub(super) const ARCHIVE_LIMIT: u64 = 64 << 20;
 /// How long the `control` file may be.
 pub(super) const CONTROL_LIMIT: u64 = 1 << 20;
+
+/// How much is unpacked at once: headers are short, and a decoder is called (and a checksum begun) for each piece.
+const BUFFER: usize = 16 << 10;
 
 /// What pads a tar archive at its end, as much as GNU tar usually writes; comparing is faster than counting.
 static ZEROS: [u8; 10 << 10] = [0; 10 << 10];
@@ -70,7 +73,7 @@ pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec
     let (found, too_large, failure) = {
         let decoder = format.buffered_decoder(&mut *archive).map_err(Error::Decompress)?;
         let mut unpacked = Unpacked { decoder, left: ARCHIVE_LIMIT, too_large: false, failure: None };
-        let found = walk(&mut unpacked);
+        let found = walk(BufReader::with_capacity(BUFFER, &mut unpacked));
         (found, unpacked.too_large, unpacked.failure)
     };
     // The lowest layer that failed is the cause: the file, the compressed stream, the tar in it.
@@ -116,10 +119,10 @@ impl Read for Unpacked<'_> {
     }
 }
 
-fn walk(unpacked: &mut Unpacked<'_>) -> Result<Vec<u8>, Stop> {
+fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
     let mut control = None;
     let mut links = false;
-    let mut archive = tar::Archive::new(&mut *unpacked);
+    let mut archive = tar::Archive::new(&mut unpacked);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let kind = entry.header().entry_type();
