@@ -11,7 +11,7 @@ use publish::{
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
-    store::{Location, Store},
+    store::{Environment, Location, Store},
 };
 
 #[tokio::main]
@@ -25,7 +25,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
     let trust =
         Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
-    let archive = Archive::new(Store::open(&Location::Folder(folder.path().to_owned())), trust);
+    let archive = Archive::new(
+        Store::open(&Location::Folder(folder.path().to_owned()), &Environment::default())?,
+        trust,
+    );
 
     // Read the .debs, say what is to be there, publish it in one step.
     let config = SuiteConfig::unconfigured(Suite::parse("stable")?);

@@ -26,12 +26,12 @@
 //!     archive::{Archive, Commit, NewPackage, SuiteEdit, Trust, read_packages},
 //!     config::SuiteConfig,
 //!     names::Suite,
-//!     store::{Location, Store},
+//!     store::{Environment, Location, Store},
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let archive = Archive::new(Store::open(&Location::Memory), Trust::default());
+//! let archive = Archive::new(Store::open(&Location::Memory, &Environment::default())?, Trust::default());
 //! let read = read_packages(vec!["fixtures/debs/acpi_1.7-1.2_amd64.deb".into()], &|_| ())?;
 //! let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
 //! let edit = SuiteEdit { add, remove: Vec::new() };

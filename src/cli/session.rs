@@ -12,7 +12,7 @@ use crate::{
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
-    store::{Location, Store},
+    store::{Environment, Location, Store},
 };
 
 /// The suite of an archive that says nothing else.
@@ -29,6 +29,10 @@ pub struct Session<'a> {
     pub now: SystemTime,
     /// Where the archive is.
     pub location: Location,
+    /// What it is kept in.
+    pub store: Store,
+    /// What the process was told from outside, for opening other stores.
+    pub environment: Environment,
     /// The configuration; empty where there is none.
     pub config: Config,
     /// The folder that relative names start from.
@@ -67,14 +71,16 @@ impl<'a> Session<'a> {
         {
             ui.warn(&format!("`{}` is not read: give its options on the command line", options.display()));
         }
+        let environment = Environment::of_process();
+        let store = Store::open(&location, &environment)?;
         let (sign_with, trust_existing) = (global.sign_with, global.trust_existing);
-        Ok(Self { ui, now, location, config, current, sign_with, trust_existing })
+        Ok(Self { ui, now, location, store, environment, config, current, sign_with, trust_existing })
     }
 
     /// The archive, for looking at it or for changing it with these keys.
     #[must_use]
     pub fn archive(&self, trust: Trust) -> Archive {
-        Archive::new(Store::open(&self.location), trust)
+        Archive::new(self.store.clone(), trust)
     }
 
     /// The suite that is to be changed: the one named, or the only one there is.

@@ -5,11 +5,13 @@
 //! whose change is the commit. Everything goes through an [`ObjectStore`], so that a test can put itself in between.
 
 mod content;
+mod environment;
 mod folder;
 mod location;
 
 pub(crate) use content::blocking;
 pub use content::{Content, FileStamp};
+pub use environment::Environment;
 pub use folder::Folder;
 pub use location::Location;
 
@@ -187,9 +189,11 @@ pub fn bytes(count: u64) -> String {
 
 impl Store {
     /// Opens the store at a location; nothing is read or written yet.
-    #[must_use]
-    pub fn open(location: &Location) -> Self {
-        match location {
+    ///
+    /// # Errors
+    /// What the environment says of credentials and endpoints cannot be used.
+    pub fn open(location: &Location, _environment: &Environment) -> Result<Self, Error> {
+        Ok(match location {
             Location::Folder(path) => {
                 let folder = Folder::new(path);
                 Self { objects: Arc::new(folder.clone()), folder: Some(folder), location: location.clone() }
@@ -199,7 +203,7 @@ impl Store {
                 folder: None,
                 location: location.clone(),
             },
-        }
+        })
     }
 
     /// Puts something between this store and its objects; what tests make faults and races with.

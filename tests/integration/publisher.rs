@@ -18,7 +18,7 @@ use publish::{
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, SigningKeys},
-    store::{Location, Store},
+    store::{Environment, Location, Store},
 };
 
 use crate::sandbox::{CLOCK, fixture};
@@ -118,10 +118,10 @@ impl Publisher {
 
 /// The store in a folder.
 pub(crate) fn folder(path: impl Into<PathBuf>) -> Store {
-    Store::open(&Location::Folder(path.into()))
+    Store::open(&Location::Folder(path.into()), &Environment::default()).unwrap()
 }
 
 /// A new store in memory; clones of it are the same one.
 pub(crate) fn memory() -> Store {
-    Store::open(&Location::Memory)
+    Store::open(&Location::Memory, &Environment::default()).unwrap()
 }
