@@ -7,24 +7,22 @@
 //! Packages come from anywhere. Where readers would disagree about what a file says, it is refused here, before it is
 //! published under a signature.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    io::{self, Read},
-};
+use std::{borrow::Cow, fmt, io::Read};
 
 use crate::{
     compression::Compression,
     digest::Digests,
-    names::{self, Architecture, PackageName},
+    names::{Architecture, PackageName},
     stanza::{self, Stanza},
-    version::{self, Version},
+    version::Version,
 };
 
 mod ar;
 mod control;
+mod error;
 
 pub use control::ControlFault;
+pub use error::{BadField, Error, Layout, LooksLike, Place};
 
 /// The fields of an index that are about the file. What a control file says in them is not what the index has to say.
 const INDEX_FIELDS: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512"];
@@ -67,269 +65,6 @@ impl fmt::Display for Warning {
                 write!(f, "left out of the index, which says it itself: `{}`", fields.join("`, `"))
             }
         }
-    }
-}
-
-/// Says why a file is not a package that can be published.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The file itself cannot be read.
-    #[error("the file cannot be read")]
-    Read(#[source] io::Error),
-    /// Something else altogether.
-    #[error("not a Debian package: {0}")]
-    NotADeb(LooksLike),
-    /// A part of the file is missing.
-    #[error("the file ends early, after {size} bytes: {place}")]
-    Truncated {
-        /// How long the file is.
-        size: u64,
-        /// Where it ends.
-        place: Place,
-    },
-    /// The container cannot be followed.
-    #[error("the file is damaged at byte {position}: {what}")]
-    Damaged {
-        /// Where the damage is.
-        position: u64,
-        /// What is wrong there.
-        what: &'static str,
-    },
-    /// The members are not those of a package.
-    #[error("{0}")]
-    Layout(Layout),
-    /// A format version other than 2.
-    #[error("the package format is `{0}`, and only 2.x is known")]
-    FormatVersion(String),
-    /// The control member does not decompress.
-    #[error("the control member cannot be decompressed")]
-    Decompress(#[source] io::Error),
-    /// The control member holds no tar archive.
-    #[error("the control member holds no readable tar archive")]
-    Tar(#[source] io::Error),
-    /// The control archive is not what it must be.
-    #[error("in the control archive: {0}")]
-    Control(ControlFault),
-    /// The control file is no stanza.
-    #[error("in the control file")]
-    Stanza(#[source] stanza::Error),
-    /// A field that every package must have.
-    #[error("the control file has no field `{0}`, or an empty one")]
-    NoField(&'static str),
-    /// A field with a value that cannot be published.
-    #[error("in field `{field}` of the control file")]
-    BadField {
-        /// The name of the field.
-        field: &'static str,
-        /// What is wrong with its value.
-        #[source]
-        why: BadField,
-    },
-    /// A kind of package that is not supported.
-    #[error("packages of type `{0}` are not supported yet")]
-    PackageType(String),
-}
-
-/// What a file that is no package looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LooksLike {
-    /// Nothing at all.
-    Empty,
-    /// Only zeros at its beginning.
-    Zeros,
-    /// A web page, or an answer in XML or JSON.
-    WebPage,
-    /// A package for rpm.
-    Rpm,
-    /// A pointer that Git LFS left in place of a file.
-    GitLfs,
-    /// A `.dsc`, `.changes` or `.buildinfo`.
-    SourceControl,
-    /// A package of the format that dpkg had before 1995.
-    OldDeb,
-    /// Another container or compressed file.
-    Other(&'static str),
-    /// Nothing known.
-    Unknown,
-}
-
-impl LooksLike {
-    fn from_head(head: &[u8]) -> Self {
-        let text = head.trim_ascii_start();
-        let begins = |with: &str| {
-            text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
-        };
-        let any = |list: &[&str]| list.iter().any(|with| begins(with));
-        match head {
-            [] => Self::Empty,
-            _ if head.iter().all(|&b| b == 0) => Self::Zeros,
-            [0xed, 0xab, 0xee, 0xdb, ..] => Self::Rpm,
-            [b'0', b'.', b'9', ..] => Self::OldDeb,
-            [0x1f, 0x8b, ..] => Self::Other("a gzip file"),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("an xz file"),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Other("a zstd file"),
-            [b'B', b'Z', b'h', ..] => Self::Other("a bzip2 file"),
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => Self::Other("a zip file"),
-            [0x7f, b'E', b'L', b'F', ..] => Self::Other("a program"),
-            _ if head.get(257..262) == Some(b"ustar") => Self::Other("a tar archive"),
-            _ if begins("version https://git-lfs") => Self::GitLfs,
-            _ if any(&["<!doctype", "<html", "<head", "<?xml", "<error", "<!--", "{\"", "{\n"]) => {
-                Self::WebPage
-            }
-            _ if any(&["format: ", "-----begin pgp signed"]) => Self::SourceControl,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-impl fmt::Display for LooksLike {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the file is empty",
-            Self::Zeros => "the file begins with nothing but zeros",
-            Self::WebPage => "it looks like a web page or the answer of a server",
-            Self::Rpm => "it looks like a package for rpm",
-            Self::GitLfs => "it is the pointer that Git LFS leaves in place of a file",
-            Self::SourceControl => "it looks like a `.dsc`, `.changes` or `.buildinfo` file",
-            Self::OldDeb => "it looks like a package of the format before 1995",
-            Self::Other(what) => return write!(f, "it looks like {what}"),
-            Self::Unknown => "it does not begin as an `ar` archive does",
-        })
-    }
-}
-
-/// Where a file ends that should go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Place {
-    /// In the first eight bytes.
-    #[error("not even the signature of an `ar` archive is whole")]
-    Magic,
-    /// In the header of a member.
-    #[error("in the header of a member")]
-    Header,
-    /// In the contents of a member.
-    #[error("`{name}` lacks {missing} bytes")]
-    Member {
-        /// The name of the member.
-        name: String,
-        /// How many of its bytes are not there.
-        missing: u64,
-    },
-}
-
-/// What can be wrong with the row of members.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Layout {
-    /// Another member than `debian-binary` is the first.
-    #[error("the first member is `{0}`, not `debian-binary`: an `ar` archive, but no Debian package")]
-    First(String),
-    /// No member at all.
-    #[error("an `ar` archive without members")]
-    Empty,
-    /// No control member.
-    #[error("no member `control.tar`")]
-    NoControl,
-    /// A data member, or another, where the control member must stand.
-    #[error("`{0}` stands where `control.tar` must stand")]
-    NotControl(String),
-    /// A control member of unknown compression.
-    #[error("the compression of `{0}` is not known")]
-    Compression(String),
-    /// A second control member.
-    #[error("a second control member, `{0}`")]
-    SecondControl(String),
-    /// No data member.
-    #[error("no member `data.tar`")]
-    NoData,
-    /// Another member where the data member must stand.
-    #[error("`{0}` stands where `data.tar` must stand")]
-    NotData(String),
-    /// A second data member.
-    #[error("a second data member, `{0}`")]
-    SecondData(String),
-}
-
-/// What can be wrong with the value of a field.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadField {
-    /// Not a name.
-    #[error(transparent)]
-    Name(#[from] names::Error),
-    /// Not a version.
-    #[error(transparent)]
-    Version(#[from] version::Error),
-    /// Neither `NAME` nor `NAME (VERSION)`.
-    #[error("expected `NAME` or `NAME (VERSION)`, found `{0}`")]
-    Source(String),
-    /// Not text.
-    #[error("the value is not UTF-8")]
-    NotUtf8,
-    /// Name, version and architecture together are longer than the name of a file may be.
-    #[error("`{0}` would be longer than a file name may be (255 bytes)")]
-    TooLong(String),
-}
-
-impl Error {
-    /// What can be done about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        const AGAIN: &str =
-            "a build, copy or download did not finish; compare the size with the original, or fetch it again";
-        const DAMAGED: &str = "compare the file with the original, or build it again with `dpkg-deb --build`";
-        const REBUILD: &str = "build the package again with `dpkg-deb --build`";
-        let hint = match self {
-            Self::Read(_) => return None,
-            Self::NotADeb(looks) => match looks {
-                LooksLike::Empty | LooksLike::Zeros => AGAIN,
-                LooksLike::WebPage => {
-                    "a download probably saved an error page in place of the package; fetch it again"
-                }
-                LooksLike::Rpm => "convert it with `alien`, or publish it in a repository for rpm",
-                LooksLike::GitLfs => "fetch the file itself with `git lfs pull`",
-                LooksLike::SourceControl => "name the `.deb` files themselves",
-                LooksLike::OldDeb => "unpack it with `dpkg-deb --raw-extract` and build it again",
-                LooksLike::Other(_) | LooksLike::Unknown => {
-                    "only binary packages (`.deb`) can be added; see what it is with `file`"
-                }
-            },
-            Self::Truncated { .. } | Self::Layout(Layout::NoControl | Layout::NoData | Layout::Empty) => {
-                AGAIN
-            }
-            Self::Damaged { .. } | Self::Decompress(_) | Self::Tar(_) => DAMAGED,
-            Self::FormatVersion(_) => "look for a newer `publish`, or build the package in format 2.0",
-            Self::Layout(Layout::First(_)) => {
-                "only binary packages (`.deb`) can be added; see what it is with `ar t`"
-            }
-            Self::Layout(Layout::Compression(_)) => {
-                "build it with `dpkg-deb -Zxz`; `.gz`, `.xz`, `.zst` and none are known to every dpkg of today"
-            }
-            Self::Control(ControlFault::TooLarge | ControlFault::ControlTooLarge) => {
-                "move what is large out of the control archive into the data of the package"
-            }
-            Self::Layout(_) | Self::Control(_) => REBUILD,
-            Self::Stanza(error) => match error.kind {
-                stanza::ErrorKind::ControlCharacter(b'\r') => {
-                    "convert the control file to Unix line ends, then build the package again"
-                }
-                stanza::ErrorKind::ByteOrderMark => {
-                    "save the control file as UTF-8 without a byte order mark, then build the package again"
-                }
-                _ => "correct `DEBIAN/control`, then build the package again",
-            },
-            Self::NoField(field) => {
-                return Some(format!("add `{field}:` to the control file, then build the package again"));
-            }
-            Self::BadField { field, .. } => {
-                return Some(format!("correct `{field}:` in the control file, then build the package again"));
-            }
-            Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
-        };
-        Some(hint.to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packages made by hand, good and hostile, and dpkg as the second opinion.
 
-use std::{fmt::Write as _, path::Path, process::Command};
+use std::{fmt::Write as _, io, path::Path, process::Command};
 
 use proptest::prelude::*;
 
