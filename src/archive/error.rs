@@ -1,9 +1,10 @@
 //! What can go wrong with a verb, and what the user can do about it.
 
+use super::Failed;
 use crate::{
     deb,
     digest::Digests,
-    dists::{packages, release},
+    dists::{packages, release, sources},
     names::{Architecture, Component, Suite},
     signing, store,
 };
@@ -146,6 +147,79 @@ pub enum Error {
         /// The folder.
         path: String,
     },
+    /// An index of source packages does not parse.
+    #[error("cannot read `{path}`")]
+    Sources {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sources::Error,
+    },
+    /// A stanza of an index does not say which file it means.
+    #[error("in `{path}`: package `{package}` has no `{field}` that can be read")]
+    Incomplete {
+        /// The index.
+        path: String,
+        /// The package.
+        package: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// An index names a file that is none of the archive's packages.
+    #[error("`{path}` names the file `{}`, which is not one that an archive shows", names.escape_debug())]
+    Unsafe {
+        /// The index.
+        path: String,
+        /// The file that it names.
+        names: String,
+    },
+    /// A suite is not published at the source.
+    #[error("there is no suite `{suite}`")]
+    NotPublished {
+        /// The suite.
+        suite: Suite,
+    },
+    /// The destination has a newer state of a suite.
+    #[error("suite `{suite}` in `{destination}` is newer ({there}) than here ({here})")]
+    Older {
+        /// The suite.
+        suite: Suite,
+        /// The destination.
+        destination: String,
+        /// `Date` of the source.
+        here: jiff::Timestamp,
+        /// `Date` of the destination.
+        there: jiff::Timestamp,
+    },
+    /// The destination has a signed suite, and the source an unsigned one.
+    #[error("suite `{suite}` is signed in `{destination}`, and not here")]
+    NoLongerSigned {
+        /// The suite.
+        suite: Suite,
+        /// The destination.
+        destination: String,
+    },
+    /// A file that was asked for is not there.
+    #[error("there is no file `{path}` to include")]
+    NotIncluded {
+        /// The file.
+        path: String,
+    },
+    /// A file that was asked for is not for the world.
+    #[error("`{path}` is not carried: configuration, databases and hidden files stay here")]
+    Private {
+        /// The file.
+        path: String,
+    },
+    /// A file that was asked for holds a secret key.
+    #[error("`{path}` holds a secret key")]
+    Secret {
+        /// The file.
+        path: String,
+    },
+    /// Files could not be carried to another store.
+    #[error("{} files could not be carried", .0.len())]
+    NotCarried(Vec<Failed>),
     /// Others published again and again in between.
     #[error("suite `{suite}` was changed by others {times} times while this change was being made")]
     RaceLost {
@@ -201,9 +275,21 @@ impl Error {
             Self::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 "run `publish` as a user who may read it"
             }
-            Self::Input { .. } => return None,
+            Self::Input { .. } | Self::NotIncluded { .. } | Self::Private { .. } => return None,
             Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
             Self::RaceLost { .. } => "run the same command again",
+            Self::Sources { .. } | Self::Incomplete { .. } | Self::Unsafe { .. } => {
+                "make the indices of the source anew with the tool that made them"
+            }
+            Self::NotPublished { .. } => "`publish list` shows what is published",
+            Self::Older { .. } => {
+                "somebody published there directly, or this is an old copy of the archive; to put the older state there all the same, add `--allow-older`"
+            }
+            Self::NoLongerSigned { .. } => {
+                "sign the suite here; or, if its clients are to trust it unsigned from now on, delete its `InRelease` there first"
+            }
+            Self::Secret { .. } => "move it out of the archive: whoever has it can sign in your name",
+            Self::NotCarried(_) => "run the same command again: what was sent is not sent again",
         };
         Some(text.into())
     }

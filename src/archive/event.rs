@@ -1,5 +1,7 @@
 //! What the library reports instead of printing.
 
+use crate::names::Suite;
+
 /// Something that happened on the way.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -17,6 +19,17 @@ pub enum Event {
         /// Its path.
         path: String,
         /// Its size.
+        bytes: u64,
+    },
+    /// Files are going to be sent.
+    Phase {
+        /// What they are.
+        what: &'static str,
+        /// The suite that needs them.
+        suite: Suite,
+        /// How many there are.
+        files: usize,
+        /// Their size.
         bytes: u64,
     },
     /// So many of so many bytes for the pool have been written.

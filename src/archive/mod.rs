@@ -12,6 +12,8 @@ mod pointer;
 mod aliases;
 mod outcome;
 mod check;
+mod sync;
+pub mod root_file;
 mod error;
 mod event;
 
@@ -24,6 +26,7 @@ pub use intake::{Incoming, find_files, read_packages};
 pub use outcome::{Outcome, Written};
 pub use plan::Change;
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
+pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 
 use crate::{
     names::Suite,
@@ -60,8 +63,14 @@ impl Archive {
         PublishedSuite::open(&self.store, suite, &self.trust, false).await
     }
 
-    /// Finds the suites that are published: the folders of `dists/` with an `InRelease` or a `Release`.
+    /// Finds the suites that are published, each by one name.
     pub async fn suites(&self) -> Result<Vec<Suite>, Error> {
+        let found = self.suite_folders().await?;
+        self.without_links(found).await
+    }
+
+    /// Finds the folders of `dists/` with an `InRelease` or a `Release`; links are among them, which clients may use.
+    pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
         let mut found = Vec::new();
         let mut folders = vec![(String::new(), 0)];
         while let Some((folder, depth)) = folders.pop() {
@@ -80,7 +89,7 @@ impl Archive {
             }
         }
         found.sort_unstable();
-        self.without_links(found).await
+        Ok(found)
     }
 
     /// Leaves out further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: what is

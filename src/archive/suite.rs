@@ -114,6 +114,11 @@ impl PublishedSuite {
         listed.filter_map(|path| IndexName::parse(plain_path(path))).collect()
     }
 
+    /// The same state, its files read from another store.
+    pub(super) fn read_from(&self, store: &Store) -> Self {
+        Self { store: store.clone(), ..self.clone() }
+    }
+
     /// The path of a file of this suite in the store.
     #[must_use]
     pub fn path(&self, below: &str) -> String {
@@ -122,34 +127,47 @@ impl PublishedSuite {
 
     /// Reads an index and checks it against the pointer; an index that is not listed is empty.
     pub async fn index(&self, name: &IndexName) -> Result<PackagesIndex, Error> {
-        let Some(release) = self.release() else { return Ok(PackagesIndex::default()) };
         let plain = name.path();
-        let listed = |compression: Compression| {
-            let path = format!("{plain}{}", compression.extension());
-            release.files().get(&path).map(|listed| (path, *listed))
-        };
-        if let Some((_, Listed { size: 0, .. })) = listed(Compression::Plain) {
-            return Ok(PackagesIndex::default());
+        let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
+        PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
+    }
+
+    /// Reads the text of an index in the form that takes least, and checks it; `None` where it is not listed.
+    pub(super) async fn text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
+        let Some(release) = self.release() else { return Ok(None) };
+        let mut forms: Vec<(Compression, String, Listed)> = Compression::ALL
+            .into_iter()
+            .filter_map(|compression| {
+                let path = format!("{plain}{}", compression.extension());
+                let listed = *release.files().get(&path)?;
+                Some((compression, path, listed))
+            })
+            .collect();
+        if forms.is_empty() {
+            return Ok(None);
         }
-        let mut found_listed = false;
-        for compression in Compression::ALL {
-            let Some((path, file)) = listed(compression) else { continue };
-            found_listed = true;
-            let Some((path, bytes)) = self.listed_file(&path, &file).await? else { continue };
-            let path = self.path(&path);
-            let text =
-                unpack(path.clone(), bytes, compression, listed(Compression::Plain).map(|(_, file)| file))
-                    .await?;
-            return PackagesIndex::parse(&text).map_err(|source| Error::Index { path, source });
+        let as_text = release.files().get(plain).copied();
+        if as_text.is_some_and(|listed| listed.size == 0) {
+            return Ok(Some(Bytes::new()));
         }
-        if found_listed {
-            return Err(Error::Missing { path: self.path(&plain) });
+        // From a folder the plain form, which needs no unpacking; over a network the smallest.
+        if self.store.location().folder().is_none() {
+            forms.sort_by_key(|(.., listed)| listed.size);
         }
-        Ok(PackagesIndex::default())
+        for (compression, path, listed) in forms {
+            if let Some((path, bytes)) = self.listed_file(&path, &listed).await? {
+                return unpack(self.path(&path), bytes, compression, as_text).await.map(Some);
+            }
+        }
+        Err(Error::Missing { path: self.path(plain) })
     }
 
     /// Reads a listed file by its digest, or else by its name, and checks it.
-    async fn listed_file(&self, path: &str, listed: &Listed) -> Result<Option<(String, Bytes)>, Error> {
+    pub(super) async fn listed_file(
+        &self,
+        path: &str,
+        listed: &Listed,
+    ) -> Result<Option<(String, Bytes)>, Error> {
         let by_hash = index_file::by_hash_path(path, &listed.sha256);
         for path in [by_hash.as_str(), path] {
             let full = self.path(path);

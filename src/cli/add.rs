@@ -45,7 +45,13 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
         session.ui.say(
             "\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n",
         );
-        session.ui.data(sources::stanza(&session.location, &outcome, &client_keys)?.as_bytes());
+        let client = sources::Client {
+            public_url: None,
+            suite: &outcome.suite,
+            components: &outcome.components,
+            signed: outcome.signed,
+        };
+        session.ui.data(sources::stanza(&session.location, &client, &client_keys)?.as_bytes());
     }
     Ok(ExitCode::SUCCESS)
 }

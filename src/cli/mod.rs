@@ -14,6 +14,7 @@ pub mod serve;
 pub mod session;
 pub mod show;
 pub mod sources;
+pub mod sync;
 pub mod failure;
 pub mod ui;
 
@@ -103,6 +104,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
+    Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
 }
@@ -141,6 +143,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
+        Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),
     }

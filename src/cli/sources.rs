@@ -1,39 +1,54 @@
 //! The `.sources` stanza for a client (deb822 format of sources.list(5)).
 
 use crate::{
-    archive::{KEY_FILE, Outcome},
+    archive::KEY_FILE,
+    names::Suite,
     signing::{Error, Keyring},
     store::Location,
 };
 
+/// What a client has to know of a suite.
+pub struct Client<'a> {
+    /// Where it reads the archive, if that is not where it is kept.
+    pub public_url: Option<&'a str>,
+    /// The suite.
+    pub suite: &'a Suite,
+    /// Its components.
+    pub components: &'a [String],
+    /// Whether it is signed.
+    pub signed: bool,
+}
+
 /// The stanza that lets apt read a suite from where it is; `keys` are those at the root of the archive.
-pub fn stanza(location: &Location, outcome: &Outcome, keys: &Keyring) -> Result<String, Error> {
-    let uri = match location {
-        Location::Folder(path) => format!("file:{}", encode(&path.display().to_string())),
-        Location::Memory => location.to_string(),
+pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
+    let uri = match (client.public_url, location) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Location::Folder(path)) => format!("file:{}", encode(&path.display().to_string())),
+        (None, other) => other.to_string(),
     };
-    let trust = match location.folder() {
-        Some(folder) if outcome.signed && !keys.is_empty() => {
-            format!("Signed-By: {}", signed_by(&folder.join(KEY_FILE).display().to_string(), keys)?)
-        }
+    let folder = location.folder().filter(|_| client.public_url.is_none());
+    let trust = match folder {
+        _ if !client.signed => "Trusted: yes".to_owned(),
         // A command signs, whose key is not known here.
-        _ if outcome.signed => "Signed-By: /etc/apt/keyrings/PUBLIC-KEY.asc".to_owned(),
-        _ => "Trusted: yes".to_owned(),
+        _ if keys.is_empty() => "Signed-By: /etc/apt/keyrings/PUBLIC-KEY.asc".to_owned(),
+        Some(folder) => {
+            let path = folder.join(KEY_FILE).display().to_string();
+            // apt would take a path with blanks for several words.
+            if path.contains([' ', '\t', ',']) { inline(keys)? } else { format!("Signed-By: {path}") }
+        }
+        None => inline(keys)?,
     };
-    let (suite, components) = (&outcome.suite, outcome.components.join(" "));
+    let (suite, components) = (client.suite, client.components.join(" "));
     Ok(format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
 }
 
-/// The path of the key file; the keys themselves where apt would take the path for several words.
-fn signed_by(path: &str, keys: &Keyring) -> Result<String, Error> {
-    if !path.contains([' ', '\t', ',']) {
-        return Ok(path.to_owned());
-    }
+/// The keys themselves, which a client then needs not fetch.
+fn inline(keys: &Keyring) -> Result<String, Error> {
     let armored = keys.armored()?;
     let text = String::from_utf8_lossy(&armored);
     let lines =
         text.lines().map(|line| if line.is_empty() { "\n .".to_owned() } else { format!("\n {line}") });
-    Ok(lines.collect())
+    Ok(format!("Signed-By:{}", lines.collect::<String>()))
 }
 
 /// Blanks part the words of a stanza, and apt decodes `%`.

@@ -136,6 +136,10 @@ impl Ui {
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
             Event::Warning(text) => self.warn(&text),
+            Event::Phase { what, suite, files, bytes } => {
+                let size = crate::store::bytes(bytes);
+                self.say(&format!("Sending {what} of suite `{suite}`: {}, {size}", count(files, "file")));
+            }
             Event::Written { path, bytes } => {
                 self.detail(&format!("wrote {path} ({})", crate::store::bytes(bytes)));
             }

@@ -6,6 +6,7 @@ pub mod packages;
 pub mod blocks;
 pub mod index_file;
 pub mod release;
+pub mod sources;
 
 pub use index_file::IndexFile;
 pub use packages::{PackageEntry, PackagesIndex};

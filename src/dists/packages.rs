@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
     deb::BinaryPackage,
-    digest::{Digests, Sha256Digest},
+    digest::{Digests, Md5Digest, Sha256Digest},
     pool::PoolPath,
     stanza::Stanzas,
     version::Version,
@@ -118,6 +118,12 @@ impl PackageEntry {
     #[must_use]
     pub fn sha256(&self) -> Option<Sha256Digest> {
         std::str::from_utf8(self.field("SHA256")?).ok()?.parse().ok()
+    }
+
+    /// The value of `MD5sum`.
+    #[must_use]
+    pub fn md5(&self) -> Option<Md5Digest> {
+        std::str::from_utf8(self.field("MD5sum")?).ok()?.parse().ok()
     }
 
     /// The stanza as it stands in the index.

@@ -7,12 +7,14 @@
 mod content;
 mod environment;
 mod folder;
+mod load;
 mod location;
 
 pub(crate) use content::blocking;
 pub use content::{Content, FileStamp};
 pub use environment::Environment;
 pub use folder::Folder;
+pub use load::Loaded;
 pub use location::Location;
 
 use std::sync::Arc;
@@ -343,6 +345,17 @@ impl Store {
     pub async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         let written = self.put(&parse(path)?, bytes, PutMode::Overwrite).await;
         written.map_err(|error| Error::failed("write", path, error))
+    }
+
+    /// Writes any content over an object that may lag behind the commit.
+    pub async fn replace_with(&self, path: &str, content: &Content) -> Result<(), Error> {
+        match content {
+            Content::Bytes(bytes, _) => self.replace(path, bytes.clone()).await,
+            Content::File { file, stamp, .. } => {
+                let bytes = content::read_file(file, *stamp).await?;
+                self.replace(path, bytes).await
+            }
+        }
     }
 
     /// Copies one object over another, in the store itself.

@@ -36,5 +36,6 @@ mod sandbox;
 mod serve;
 mod show;
 mod store_contract;
+mod sync;
 mod trust;
 mod web;

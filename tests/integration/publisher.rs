@@ -13,7 +13,8 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Error, Event, Fault, NewPackage, Outcome, Removal, SuiteEdit, Trust, read_packages,
+        Archive, Commit, Error, Event, Fault, NewPackage, Outcome, Removal, SuiteEdit, Sync, Synced, Trust,
+        read_packages,
     },
     config::SuiteConfig,
     names::Suite,
@@ -83,6 +84,20 @@ impl Publisher {
             events: &events,
         };
         self.archive.commit(&edit, &how).await
+    }
+
+    /// What `publish sync` does, on any store.
+    pub(crate) async fn sync(&self, destination: &Store) -> Result<Synced, Error> {
+        let suites = self.archive.suites().await?;
+        let how = Sync {
+            suites: &suites,
+            include: &[],
+            allow_older: false,
+            at_once: 4,
+            dry_run: false,
+            events: &|_| (),
+        };
+        self.archive.sync(destination, &how).await
     }
 
     /// How many races were lost so far.

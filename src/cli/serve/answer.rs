@@ -18,8 +18,8 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 use super::{
     http::{self, Decision, Target, Validators},
     listing::{File, Folder},
-    root_file,
 };
+use crate::archive::root_file;
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, object_store::Error>;

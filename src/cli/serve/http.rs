@@ -16,7 +16,7 @@ use hyper::{
 };
 use object_store::{ObjectMeta, path::Path};
 
-use super::root_file;
+use crate::archive::root_file;
 
 /// What a path leads to, if it exists.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@
 //! |---|---|
 //! | `http` | what a request asks for and which answer it gets; pure |
 //! | `listing` | how a folder looks to a person; pure |
-//! | `root_file` | whether a file beside `dists/` may be shown; pure |
 //! | `answer` | joins these with the store |
 //! | `server` | connections: how many, how long, how they end |
 
@@ -15,7 +14,6 @@ mod answer;
 mod http;
 mod listing;
 mod patience;
-mod root_file;
 mod server;
 
 use std::{io, sync::Arc};

@@ -1,7 +1,8 @@
-//! Which files beside `dists/` and `pool/` may be shown: the keys that clients need, and never a secret one.
+//! Which files beside `dists/` and `pool/` may be shown to the world: the keys that clients need, and never a secret one.
 //!
 //! A name proves nothing here. `publish` itself keeps secret keys elsewhere, but an archive that somebody else set up
-//! may well have `signing-key.asc` at its root, and a preview must not be the moment when it leaves the machine.
+//! may well have `signing-key.asc` at its root, and neither a preview nor a sync may be the moment when it leaves the
+//! machine.
 
 use sequoia_openpgp::{
     packet::Tag,
@@ -9,20 +10,30 @@ use sequoia_openpgp::{
 };
 
 /// Files above this size are neither keys nor index pages.
-pub(super) const SIZE_LIMIT: u64 = 1 << 20;
+pub const SIZE_LIMIT: u64 = 1 << 20;
 
 /// Whether a file at the root has the name of something that may be shown.
-pub(super) fn may_be_shown(name: &str) -> bool {
+#[must_use]
+pub fn may_be_shown(name: &str) -> bool {
     is_page(name) || [".asc", ".gpg", ".pub"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
 }
 
 /// Whether the contents of such a file may be shown.
-pub(super) fn is_harmless(name: &str, contents: &[u8]) -> bool {
-    // The label of every armoured secret key: OpenPGP's, OpenSSH's and those of X.509.
-    if memchr::memmem::find(contents, b"PRIVATE KEY").is_some() {
-        return false;
-    }
-    is_page(name) || is_public_key(contents)
+#[must_use]
+pub fn is_harmless(name: &str, contents: &[u8]) -> bool {
+    !is_labelled_secret(contents) && (is_page(name) || is_public_key(contents))
+}
+
+/// Whether a file of any name holds a secret key.
+#[must_use]
+pub fn holds_a_secret(contents: &[u8]) -> bool {
+    is_labelled_secret(contents)
+        || packets(contents).any(|tag| matches!(tag, Tag::SecretKey | Tag::SecretSubkey))
+}
+
+/// What every armoured secret key is labelled with, be it of `OpenPGP`, `OpenSSH` or X.509.
+fn is_labelled_secret(contents: &[u8]) -> bool {
+    memchr::memmem::find(contents, b"PRIVATE KEY").is_some()
 }
 
 fn is_page(name: &str) -> bool {
@@ -32,11 +43,8 @@ fn is_page(name: &str) -> bool {
 /// Whether the contents are public keys (RFC 9580, binary or armoured) and nothing else.
 fn is_public_key(contents: &[u8]) -> bool {
     let mut found = false;
-    let Ok(mut next) = PacketParser::from_bytes(contents) else {
-        return false;
-    };
-    while let PacketParserResult::Some(parser) = next {
-        match parser.packet.tag() {
+    for tag in packets(contents) {
+        match tag {
             Tag::PublicKey => found = true,
             Tag::PublicSubkey
             | Tag::UserID
@@ -47,12 +55,22 @@ fn is_public_key(contents: &[u8]) -> bool {
             | Tag::Padding => {}
             _ => return false,
         }
-        let Ok((_, rest)) = parser.next() else {
-            return false;
-        };
-        next = rest;
     }
     found
+}
+
+/// The kinds of the packets that contents consist of; what is none ends them, with a kind of its own.
+fn packets(contents: &[u8]) -> impl Iterator<Item = Tag> {
+    let mut next = PacketParser::from_bytes(contents).ok();
+    std::iter::from_fn(move || match next.take()? {
+        PacketParserResult::Some(parser) => {
+            let tag = parser.packet.tag();
+            next = parser.next().ok().map(|(_, rest)| rest);
+            // A packet that breaks off makes the whole doubtful.
+            Some(if next.is_some() { tag } else { Tag::Reserved })
+        }
+        PacketParserResult::EOF(_) => None,
+    })
 }
 
 #[cfg(test)]
@@ -78,13 +96,16 @@ mod tests {
         let public = [cert.to_vec().unwrap(), cert.armored().to_vec().unwrap()];
         for bytes in &public {
             assert!(is_harmless("key.gpg", bytes));
+            assert!(!holds_a_secret(bytes));
         }
+        assert!(!holds_a_secret(b"<h1>Packages</h1>"));
         let two = [&public[0][..], &public[0][..]].concat();
         assert!(is_harmless("key.gpg", &two), "a key ring");
 
         let secret = [cert.as_tsk().to_vec().unwrap(), cert.as_tsk().armored().to_vec().unwrap()];
         for bytes in &secret {
             assert!(!is_harmless("key.gpg", bytes));
+            assert!(holds_a_secret(bytes));
             assert!(!is_harmless("index.html", &secret[1]));
         }
         let hidden_behind_a_public_one = [&public[0][..], &secret[0][..]].concat();

@@ -1,0 +1,275 @@
+//! Carries files from one store to another: some at once, in bounded memory, each checked before it is sent.
+//!
+//! A file that fails does not stop the others: all that can be sent is sent, and every failure is told by its name.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
+
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use super::{
+    super::{Error, Event, Events, Written},
+    leads::Expected,
+};
+use crate::store::{self, Content, Put, Store};
+
+/// A file of more bytes is sent from the disk, piece by piece.
+const IN_MEMORY: u64 = 64 << 20;
+/// All files that are held in memory at once have no more bytes together.
+const MEMORY: u64 = 128 << 20;
+/// What memory is counted in.
+const UNIT: u64 = 64 << 10;
+/// Before a file of more bytes is sent, the destination is asked whether it has it.
+const LOOK: u64 = 1 << 20;
+/// At a destination where nothing is published yet, it is asked for the first files whatever their size: were they sent
+/// before by a run that was cut off, so were others.
+const FIRST_LOOKS: usize = 16;
+/// So many failures are enough to know that the rest will fail too.
+const FAILURES: usize = 20;
+
+/// A file that is to be carried.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    /// Where it goes.
+    pub(super) to: String,
+    /// Where it may be found, the best place first.
+    pub(super) from: Vec<String>,
+    /// What it must be.
+    pub(super) expected: Expected,
+    /// What happens at the other end.
+    pub(super) how: How,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It never changes, and must be there at the source.
+    New,
+    /// It never changes; a source may list it and not have it.
+    NewIfThere,
+    /// It takes the place of what is there, if the source has it.
+    Replace,
+}
+
+/// A file that could not be carried.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot carry `{path}`")]
+pub struct Failed {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub source: FailedBecause,
+}
+
+impl serde::Serialize for Failed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}: {}", self.path, self.source))
+    }
+}
+
+/// Why a file could not be carried.
+#[derive(Debug, thiserror::Error)]
+pub enum FailedBecause {
+    /// A store failed or refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The source does not have it.
+    #[error("the source does not have it, although an index names it")]
+    Absent,
+    /// The source has other bytes.
+    #[error("the source has other bytes than its index says: listed are {listed} bytes{}, found {} bytes with SHA256 {}",
+        sha256.map(|sha256| format!(" with SHA256 {sha256}")).unwrap_or_default(), found.size, found.sha256)]
+    Differs {
+        /// The size that is listed.
+        listed: u64,
+        /// The digest that is listed.
+        sha256: Option<crate::digest::Sha256Digest>,
+        /// What is there.
+        found: Box<crate::digest::Digests>,
+    },
+}
+
+/// What was done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Sent,
+    WasThere,
+    /// Listed at the source, and not there.
+    NotCarried,
+}
+
+/// Sends files from one store to another, and keeps count.
+pub(super) struct Carrier<'a> {
+    source: &'a Store,
+    destination: &'a Store,
+    at_once: usize,
+    events: Events<'a>,
+    memory: Semaphore,
+    /// Something was found to be there already: a run before this one was cut off.
+    resumes: AtomicBool,
+    looks: AtomicUsize,
+    done: AtomicU64,
+    total: AtomicU64,
+    tally: Mutex<Tally>,
+}
+
+/// What was carried.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) sent: Vec<Written>,
+    pub(super) was_there: Vec<Written>,
+    pub(super) failed: Vec<Failed>,
+}
+
+impl<'a> Carrier<'a> {
+    pub(super) fn new(source: &'a Store, destination: &'a Store, at_once: usize, events: Events<'a>) -> Self {
+        Self {
+            source,
+            destination,
+            at_once: at_once.max(1),
+            events,
+            memory: Semaphore::new(usize::try_from(MEMORY / UNIT).unwrap_or(1)),
+            resumes: AtomicBool::new(false),
+            looks: AtomicUsize::new(0),
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            tally: Mutex::default(),
+        }
+    }
+
+    /// Nothing is published at the destination: what an earlier run may have sent is not known.
+    pub(super) fn begins_anew(&self) {
+        self.looks.store(FIRST_LOOKS, Ordering::Relaxed);
+    }
+
+    /// So many more bytes are going to be sent.
+    pub(super) fn announce(&self, loads: &[Load]) {
+        let bytes: u64 = loads.iter().map(|load| load.expected.size).sum();
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Sends files, some at once; says whether all of them are there now.
+    pub(super) async fn carry(&self, loads: &[Load]) -> Result<(), Error> {
+        let before = self.failures();
+        let sent = stream::iter(loads).map(|load| async move {
+            if self.failures() - before < FAILURES {
+                self.carry_one(load).await;
+            }
+        });
+        sent.buffer_unordered(self.at_once).for_each(|()| async {}).await;
+        let failed = std::mem::take(&mut self.tally().failed);
+        if failed.is_empty() { Ok(()) } else { Err(Error::NotCarried(failed)) }
+    }
+
+    async fn carry_one(&self, load: &Load) {
+        let size = load.expected.size;
+        let outcome = self.try_one(load).await;
+        let written = || Written { path: load.to.clone(), bytes: size };
+        let done = self.done.fetch_add(size, Ordering::Relaxed) + size;
+        match outcome {
+            Ok(Done::Sent) => {
+                (self.events)(Event::Written { path: load.to.clone(), bytes: size });
+                self.tally().sent.push(written());
+            }
+            Ok(Done::WasThere) => self.tally().was_there.push(written()),
+            Ok(Done::NotCarried) => {}
+            Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
+        }
+        (self.events)(Event::Stored { done, total: self.total.load(Ordering::Relaxed) });
+    }
+
+    async fn try_one(&self, load: &Load) -> Result<Done, FailedBecause> {
+        if load.how != How::Replace && self.looks_first(load) && self.has(&load.to, &load.expected).await? {
+            self.resumes.store(true, Ordering::Relaxed);
+            return Ok(Done::WasThere);
+        }
+        let weight = u32::try_from(load.expected.size.min(IN_MEMORY) / UNIT + 1).unwrap_or(u32::MAX);
+        // Never closed.
+        let _permit = self.memory.acquire_many(weight).await.ok();
+        let Some(content) = self.read(load).await? else {
+            return if load.how == How::New { Err(FailedBecause::Absent) } else { Ok(Done::NotCarried) };
+        };
+        if load.how == How::Replace {
+            self.destination.replace_with(&load.to, &content.content).await?;
+            return Ok(Done::Sent);
+        }
+        match self.destination.put_new(&load.to, &content.content).await {
+            Ok(Put::Created) => Ok(Done::Sent),
+            Ok(Put::Present) => {
+                self.resumes.store(true, Ordering::Relaxed);
+                Ok(Done::WasThere)
+            }
+            // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
+            Err(store::Error::Occupied { .. }) if load.to.contains("/by-hash/") => {
+                self.destination.replace_with(&load.to, &content.content).await?;
+                Ok(Done::Sent)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn looks_first(&self, load: &Load) -> bool {
+        let one_less = |looks: usize| looks.checked_sub(1);
+        load.expected.size > LOOK
+            || self.resumes.load(Ordering::Relaxed)
+            || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// Whether the destination has a file, as far as it can be told without reading it.
+    pub(super) async fn has(&self, path: &str, expected: &Expected) -> Result<bool, store::Error> {
+        Ok(self.destination.size(path).await? == Some(expected.size))
+    }
+
+    /// Reads a file of the source and compares it with what the index says.
+    async fn read(&self, load: &Load) -> Result<Option<store::Loaded>, FailedBecause> {
+        for path in &load.from {
+            let Some(loaded) = self.source.load(path, IN_MEMORY).await? else { continue };
+            let found = *loaded.content.digests();
+            if !load.expected.is(&found) {
+                let Expected { size: listed, sha256, .. } = load.expected;
+                return Err(FailedBecause::Differs { listed, sha256, found: Box::new(found) });
+            }
+            return Ok(Some(loaded));
+        }
+        Ok(None)
+    }
+
+    /// Writes bytes over what is there, and counts them.
+    pub(super) async fn replace(&self, path: &str, bytes: bytes::Bytes) -> Result<(), Error> {
+        let size = bytes.len() as u64;
+        self.destination.replace(path, bytes).await?;
+        self.swapped(path, size);
+        Ok(())
+    }
+
+    /// Counts what was written by other means.
+    pub(super) fn swapped(&self, path: &str, bytes: u64) {
+        (self.events)(Event::Written { path: path.to_owned(), bytes });
+        self.tally().sent.push(Written { path: path.to_owned(), bytes });
+    }
+
+    /// Writes bytes that never change.
+    pub(super) async fn put_new(&self, path: &str, bytes: bytes::Bytes) -> Result<(), Error> {
+        let content = Content::Bytes(bytes.clone(), crate::digest::Digests::of(&bytes));
+        if self.destination.put_new(path, &content).await? == Put::Created {
+            self.tally().sent.push(Written { path: path.to_owned(), bytes: bytes.len() as u64 });
+        }
+        Ok(())
+    }
+
+    fn failures(&self) -> usize {
+        self.tally().failed.len()
+    }
+
+    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was carried in all.
+    pub(super) fn into_tally(self) -> Tally {
+        self.tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}

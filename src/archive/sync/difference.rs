@@ -1,0 +1,266 @@
+//! What a destination lacks of a suite: found by comparing the pointers and indices of both sides, without a listing.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{
+    super::{Error, PublishedSuite, pointer::short_digest},
+    carry::{How, Load},
+    leads::{self, Expected, PoolFiles, is_carried},
+};
+use crate::{
+    compression::Compression,
+    dists::{
+        index_file::by_hash_path,
+        release::{self, Listed},
+    },
+    signing,
+    store::Store,
+};
+
+/// What has to be written to make a destination serve a suite, in the order in which it is written.
+pub(super) struct Difference {
+    /// Files of packages.
+    pub(super) pool: Vec<Load>,
+    /// Indices by their digests.
+    pub(super) by_hash: Vec<Load>,
+    /// The pointer and its signature, kept for later.
+    pub(super) generation: Vec<(String, Bytes)>,
+    /// Whether the pointer is another one.
+    pub(super) swaps: bool,
+    /// Indices by their names.
+    pub(super) aliases: Vec<Load>,
+    /// The other forms of the pointer; `None` takes one away.
+    pub(super) forms: Vec<(String, Option<Bytes>)>,
+    /// How many files of packages the destination is known to have.
+    pub(super) known: usize,
+}
+
+/// A suite on both sides.
+pub(super) struct Sides<'a> {
+    pub(super) source: &'a PublishedSuite,
+    pub(super) there: &'a PublishedSuite,
+    pub(super) source_store: &'a Store,
+    pub(super) destination: &'a Store,
+}
+
+impl Difference {
+    pub(super) async fn between(sides: &Sides<'_>) -> Result<Self, Error> {
+        let (pool, known) = sides.lacking_pool().await?;
+        // One more request; not made where everything is going to be written anew.
+        let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
+        let swaps = !sides.same_pointer();
+        let (generation, signature) = sides.generation().await?;
+        Ok(Self {
+            pool,
+            by_hash: sides.by_hash(),
+            generation: if swaps { generation } else { Vec::new() },
+            swaps,
+            aliases: sides.aliases(finished).await?,
+            forms: sides.forms(signature, finished)?,
+            known,
+        })
+    }
+
+    /// How many objects, and bytes of them, will be written.
+    pub(super) fn written(&self) -> Vec<(String, u64)> {
+        let loads = self.pool.iter().chain(&self.by_hash).chain(&self.aliases);
+        let loads = loads.map(|load| (load.to.clone(), load.expected.size));
+        let forms =
+            self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
+        let generation = self.generation.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64));
+        loads.chain(generation).chain(forms).collect()
+    }
+}
+
+impl Sides<'_> {
+    pub(super) fn same_pointer(&self) -> bool {
+        match (self.source.pointer(), self.there.pointer()) {
+            (Some(ours), Some(theirs)) => ours.file == theirs.file && ours.bytes == theirs.bytes,
+            _ => false,
+        }
+    }
+
+    /// The listed files that are carried, each with whether the destination's pointer lists the same bytes.
+    fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
+        let files = self.source.release().into_iter().flat_map(release::Release::files);
+        files
+            .filter(|(path, _)| is_carried(path))
+            .map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+    }
+
+    fn load(&self, path: &str, listed: &Listed, to: String, how: How) -> Load {
+        let by_hash = self.source.path(&by_hash_path(path, &listed.sha256));
+        Load { to, from: vec![by_hash, self.source.path(path)], expected: Expected::from(listed), how }
+    }
+
+    fn by_hash(&self) -> Vec<Load> {
+        let mut lacking: Vec<Load> = self
+            .listed()
+            .filter(|(.., same)| !same)
+            .map(|(path, listed, _)| {
+                let to = self.source.path(&by_hash_path(path, &listed.sha256));
+                self.load(path, listed, to, How::NewIfThere)
+            })
+            .collect();
+        // The smallest first: were it sent by a run that was cut off, the large ones are asked for before they are sent.
+        lacking.sort_by(|a, b| (a.expected.size, &a.to).cmp(&(b.expected.size, &b.to)));
+        // The same bytes may be listed by several names.
+        lacking.dedup_by(|a, b| a.to == b.to);
+        lacking
+    }
+
+    async fn aliases(&self, finished: bool) -> Result<Vec<Load>, Error> {
+        let mut lacking = Vec::new();
+        for (path, listed, same) in self.listed() {
+            let to = self.source.path(path);
+            if same && (finished || self.destination.size(&to).await? == Some(listed.size)) {
+                continue;
+            }
+            lacking.push(self.load(path, listed, to, How::Replace));
+        }
+        Ok(lacking)
+    }
+
+    /// Whether the last step of what is published at the destination was done: its last write is `Release`. Of a suite
+    /// without `InRelease` that cannot be told.
+    async fn finished(&self) -> Result<bool, Error> {
+        let Some(pointer) = self.there.pointer().filter(|pointer| pointer.file == "InRelease") else {
+            return Ok(false);
+        };
+        let release = self.destination.read(&self.there.path("Release")).await?;
+        let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
+        Ok(release.is_some_and(|release| release.bytes == text))
+    }
+
+    /// The files of packages that the destination's indices do not name, and how many they do.
+    async fn lacking_pool(&self) -> Result<(Vec<Load>, usize), Error> {
+        let mut needed = PoolFiles::new();
+        for plain in leads::indices(self.source) {
+            if !self.same_index(plain)
+                && let Some(text) = self.source.text(plain).await?
+            {
+                leads::pool_files(&self.source.path(plain), &text, &mut needed)?;
+            }
+        }
+        let mut known = PoolFiles::new();
+        if !needed.is_empty() {
+            for plain in leads::indices(self.there) {
+                if let Some(text) = self.published_text(plain).await? {
+                    // What cannot be read there says nothing of what is there.
+                    let _ = leads::pool_files(plain, &text, &mut known);
+                }
+            }
+        }
+        let all = needed.len();
+        let lacking: BTreeMap<String, Expected> = needed
+            .into_iter()
+            .filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)))
+            .collect();
+        let count = all - lacking.len();
+        let load = |(path, expected): (String, Expected)| Load {
+            to: path.clone(),
+            from: vec![path],
+            expected,
+            how: How::New,
+        };
+        Ok((lacking.into_iter().map(load).collect(), count))
+    }
+
+    /// The text of an index as the destination has it: from the source where that has it too, which costs nothing.
+    async fn published_text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
+        let is_local = self.source_store.location().folder().is_some();
+        if self.same_index(plain) {
+            return if is_local { self.source.text(plain).await } else { Ok(None) };
+        }
+        if is_local && let Ok(Some(text)) = self.there.read_from(self.source_store).text(plain).await {
+            return Ok(Some(text));
+        }
+        match self.there.text(plain).await {
+            // Listed, and not there or damaged: then nothing is known of what it led to.
+            Err(Error::Missing { .. } | Error::Mismatch { .. } | Error::Unpack { .. }) => Ok(None),
+            text => text,
+        }
+    }
+
+    fn same_index(&self, plain: &str) -> bool {
+        let Some(release) = self.source.release() else { return false };
+        Compression::ALL.into_iter().any(|compression| {
+            let path = format!("{plain}{}", compression.extension());
+            release.files().get(&path).is_some_and(|listed| is_same(self.there.release(), &path, listed))
+        })
+    }
+
+    /// The files that keep this state of the suite at the destination, and the detached signature among them.
+    async fn generation(&self) -> Result<(Vec<(String, Bytes)>, Option<Bytes>), Error> {
+        let Some(pointer) = self.source.pointer() else { return Ok((Vec::new(), None)) };
+        let end = format!("-{}", short_digest(&pointer.bytes));
+        let kept = if self.source_store.location().folder().is_some() {
+            self.source_store.list(&self.source.path("generations")).await?.0
+        } else {
+            Vec::new()
+        };
+        let name = kept.into_iter().rev().find(|name| name.ends_with(&end)).unwrap_or_else(|| {
+            let date = pointer.release.date().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            format!("{}{end}", date.strftime("%Y%m%dT%H%M%SZ"))
+        });
+        let path = |file: &str| self.source.path(&format!("generations/{name}/{file}"));
+        let signature = self.signature(&path("Release.gpg")).await?;
+        let mut files = vec![(path(pointer.file), pointer.bytes.clone())];
+        files.extend(signature.clone().map(|signature| (path("Release.gpg"), signature)));
+        Ok((files, signature))
+    }
+
+    /// The detached signature that belongs to the pointer of the source.
+    async fn signature(&self, kept: &str) -> Result<Option<Bytes>, Error> {
+        let Some(pointer) = self.source.pointer().filter(|pointer| pointer.signed) else { return Ok(None) };
+        let read =
+            async |path: &str| Ok::<_, Error>(self.source_store.read(path).await?.map(|object| object.bytes));
+        if pointer.file == "InRelease" {
+            if let Some(kept) = read(kept).await? {
+                return Ok(Some(kept));
+            }
+            // The one beside it may be of another state: its publisher writes it last, or was killed before.
+            let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
+            if read(&self.source.path("Release")).await?.is_none_or(|release| release != text) {
+                return Ok(None);
+            }
+        }
+        read(&self.source.path("Release.gpg")).await
+    }
+
+    /// `Release` and `Release.gpg` as they belong to the pointer; `Release` comes last and says that all is done.
+    fn forms(&self, signature: Option<Bytes>, finished: bool) -> Result<Vec<(String, Option<Bytes>)>, Error> {
+        let Some(pointer) = self.source.pointer() else { return Ok(Vec::new()) };
+        if self.same_pointer() && (pointer.file != "InRelease" || finished) {
+            return Ok(Vec::new());
+        }
+        let mut forms = Vec::new();
+        if pointer.signed && (signature.is_some() || self.there.pointer().is_some()) {
+            forms.push((self.source.path("Release.gpg"), signature));
+        }
+        if pointer.file == "InRelease" {
+            let path = self.source.path("InRelease");
+            let text = signing::unverified_text(&pointer.bytes)
+                .map_err(|source| Error::Untrusted { path, source })?;
+            forms.push((self.source.path("Release"), Some(text.into())));
+        }
+        Ok(forms)
+    }
+}
+
+fn is_same(release: Option<&release::Release>, path: &str, listed: &Listed) -> bool {
+    let there = release.and_then(|release| release.files().get(path));
+    there.is_some_and(|there| (there.size, there.sha256) == (listed.size, listed.sha256))
+}
+
+/// Whether two indices mean the same bytes.
+fn same(one: &Expected, other: &Expected) -> bool {
+    let by_md5 = || one.md5.is_some() && one.md5 == other.md5;
+    one.size == other.size
+        && match (one.sha256, other.sha256) {
+            (Some(one), Some(other)) => one == other,
+            _ => by_md5(),
+        }
+}

@@ -1,0 +1,122 @@
+//! What the pointer of a suite leads to: the files that its `Release` lists, and the pool files that its indices name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::super::{Error, PublishedSuite, suite::plain_path};
+use crate::{
+    digest::{Digests, Md5Digest, Sha256Digest},
+    dists::{PackagesIndex, release::Listed, sources},
+    pool::PoolPath,
+};
+
+/// What is known of the bytes of a file before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) size: u64,
+    pub(super) sha256: Option<Sha256Digest>,
+    pub(super) md5: Option<Md5Digest>,
+}
+
+impl Expected {
+    /// Whether a file that was read is the one that is meant; SHA256 decides where it is known.
+    pub(super) fn is(&self, found: &Digests) -> bool {
+        let by_md5 = || self.md5.is_none_or(|md5| md5 == found.md5);
+        self.size == found.size && self.sha256.map_or_else(by_md5, |sha256| sha256 == found.sha256)
+    }
+}
+
+impl From<&Listed> for Expected {
+    fn from(listed: &Listed) -> Self {
+        Self { size: listed.size, sha256: Some(listed.sha256), md5: listed.md5 }
+    }
+}
+
+/// Pool files by their path in the archive.
+pub(super) type PoolFiles = BTreeMap<String, Expected>;
+
+/// Whether a listed file is carried.
+///
+/// Differences between two states of an index (`Packages.diff/`) are not: apt takes the whole index where they lack.
+pub(super) fn is_carried(path: &str) -> bool {
+    !path.split('/').any(|part| matches!(part.rsplit_once('.'), Some((_, "diff"))) || part == "by-hash")
+}
+
+/// The plain paths of all indices that name pool files.
+pub(super) fn indices(published: &PublishedSuite) -> BTreeSet<&str> {
+    let listed = published.release().into_iter().flat_map(|release| release.files().keys());
+    let plain = listed.filter(|path| is_carried(path)).map(|path| plain_path(path));
+    plain.filter(|path| matches!(path.rsplit('/').next(), Some("Packages" | "Sources"))).collect()
+}
+
+/// The pool files that an index names.
+pub(super) fn pool_files(index: &str, text: &Bytes, found: &mut PoolFiles) -> Result<(), Error> {
+    let path = || index.to_owned();
+    if index.ends_with("Sources") {
+        for file in sources::files(text).map_err(|source| Error::Sources { path: path(), source })? {
+            let expected = Expected { size: file.size, sha256: file.sha256, md5: file.md5 };
+            found.insert(safe(index, &file.path)?, expected);
+        }
+        return Ok(());
+    }
+    let packages = PackagesIndex::parse(text).map_err(|source| Error::Index { path: path(), source })?;
+    for entry in packages.entries() {
+        let incomplete = |field| Error::Incomplete { path: path(), package: entry.name().to_owned(), field };
+        let file = entry.filename().ok_or_else(|| incomplete("Filename"))?;
+        let size = entry.size().ok_or_else(|| incomplete("Size"))?;
+        let (sha256, md5) = (entry.sha256(), entry.md5());
+        if sha256.is_none() && md5.is_none() {
+            return Err(incomplete("SHA256"));
+        }
+        let file = file.strip_prefix("./").unwrap_or(file);
+        PoolPath::parse(file).map_err(|_| Error::Unsafe { path: path(), names: file.to_owned() })?;
+        found.insert(safe(index, file)?, Expected { size, sha256, md5 });
+    }
+    Ok(())
+}
+
+/// Refuses the name of a file that does not belong to what an archive shows to the world: an index can name anything.
+fn safe(index: &str, path: &str) -> Result<String, Error> {
+    let mut parts = path.split('/');
+    let first = parts.clone().next().unwrap_or_default();
+    let odd = |part: &str| part.is_empty() || part.starts_with('.') || part.chars().any(char::is_control);
+    if parts.any(odd) || path.contains('\\') || is_private(first) || first == "dists" {
+        return Err(Error::Unsafe { path: index.to_owned(), names: path.to_owned() });
+    }
+    Ok(path.to_owned())
+}
+
+/// Whether a folder of an archive is nobody's business: the configuration, database and working files of its tools.
+pub(super) fn is_private(first: &str) -> bool {
+    matches!(first, "conf" | "db" | "incoming" | "lists" | "logs" | "log" | "morgue" | "tmp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_cannot_make_us_carry_what_is_private() {
+        for bad in [
+            "conf/x",
+            "../x",
+            "pool/../conf/x",
+            "pool/.x",
+            "/etc/passwd",
+            "dists/x",
+            "db/a",
+            "pool//x",
+            "a\\b",
+        ] {
+            assert!(safe("Packages", bad).is_err(), "{bad}");
+        }
+        assert_eq!(safe("Packages", "pool/main/a/a+b~1.deb").unwrap(), "pool/main/a/a+b~1.deb");
+    }
+
+    #[test]
+    fn package_differences_are_left_out() {
+        assert!(!is_carried("main/binary-amd64/Packages.diff/Index"));
+        assert!(is_carried("main/i18n/Translation-en.xz"));
+    }
+}

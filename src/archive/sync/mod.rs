@@ -1,0 +1,277 @@
+//! `sync`: makes another store serve this archive, or another archive of the same format.
+//!
+//! What has to be carried follows from the pointers and indices of both sides. It is written in the order of a commit:
+//! pool files and indices by their digests first, then the pointer, whose swap shows the new suite to clients, then what
+//! clients of old read. Cut off anywhere, the destination serves what it served before, or the new suite; the next run
+//! goes on where this one ended.
+
+mod carry;
+mod difference;
+mod leads;
+mod root;
+
+use std::time::Duration;
+
+use super::{Archive, Error, Event, Events, KEY_FILE, PublishedSuite, Trust, Written};
+use crate::{
+    names::Suite,
+    store::{self, Content, Store},
+};
+
+pub use carry::{Failed, FailedBecause};
+
+use carry::Carrier;
+use difference::{Difference, Sides};
+
+/// How often a suite is compared anew because somebody published meanwhile.
+const TRIES: u32 = 10;
+
+/// How an archive is carried to another store.
+pub struct Sync<'a> {
+    /// The suites.
+    pub suites: &'a [Suite],
+    /// More files than those that the suites lead to: names or patterns with `*` and `?`.
+    pub include: &'a [String],
+    /// Carry a suite even if the destination has a newer one.
+    pub allow_older: bool,
+    /// How many objects are sent at once.
+    pub at_once: usize,
+    /// Plan only.
+    pub dry_run: bool,
+    /// Who is told.
+    pub events: Events<'a>,
+}
+
+/// What came of it.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Synced {
+    /// Nothing was written, because it was not asked for.
+    pub dry_run: bool,
+    /// What came of each suite.
+    pub suites: Vec<SyncedSuite>,
+    /// The objects that were sent (or would be), with their sizes.
+    pub sent: Vec<Written>,
+    /// How many objects were known or found to be there already.
+    pub there: usize,
+    /// The paths whose content may have been kept by caches and is another now.
+    pub changed: Vec<String>,
+    /// What could not be carried; a suite that needs it was left as it was.
+    pub failed: Vec<Failed>,
+}
+
+/// What came of one suite.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SyncedSuite {
+    /// The suite.
+    pub suite: Suite,
+    /// Whether clients of the destination see something else now.
+    pub published: bool,
+    /// Whether the destination did not have it before.
+    pub first: bool,
+    /// Its components.
+    pub components: Vec<String>,
+    /// Whether it is signed.
+    pub signed: bool,
+}
+
+impl Archive {
+    /// Carries suites to another store.
+    ///
+    /// # Errors
+    /// [`Error::Older`] and [`Error::NoLongerSigned`] if the destination would lose by it; what could not be carried for
+    /// other reasons stands in [`Synced::failed`].
+    pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
+        let mut run = Run {
+            archive: self,
+            destination,
+            how,
+            carrier: Carrier::new(&self.store, destination, how.at_once, how.events),
+            synced: Synced { dry_run: how.dry_run, ..Synced::default() },
+        };
+        for suite in how.suites {
+            match run.suite(suite).await {
+                Ok(suite) => run.synced.suites.push(suite),
+                Err(Error::NotCarried(failed)) => run.synced.failed.extend(failed),
+                Err(error) => return Err(error),
+            }
+        }
+        run.root_files().await?;
+        if !how.dry_run {
+            destination.settle().await?;
+        }
+        let Run { carrier, mut synced, .. } = run;
+        let tally = carrier.into_tally();
+        synced.sent.extend(tally.sent);
+        synced.there += tally.was_there.len();
+        Ok(synced)
+    }
+}
+
+/// One run of `sync`.
+struct Run<'a> {
+    archive: &'a Archive,
+    destination: &'a Store,
+    how: &'a Sync<'a>,
+    carrier: Carrier<'a>,
+    synced: Synced,
+}
+
+impl Run<'_> {
+    async fn suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
+        for times in 1..=TRIES {
+            match self.try_suite(suite).await {
+                // Somebody published, at the destination or at the source: compare once more.
+                Err(Error::Store(store::Error::Conflict { .. })) => {
+                    (self.how.events)(Event::LostRace { times });
+                }
+                Err(Error::Mismatch { .. } | Error::Missing { .. })
+                    if times < TRIES && self.has_moved(suite).await? => {}
+                done => return done,
+            }
+            tokio::time::sleep(Duration::from_millis(50 * u64::from(times))).await;
+        }
+        Err(Error::RaceLost { suite: suite.clone(), times: TRIES })
+    }
+
+    /// Whether the source publishes at this moment: a suite without by-hash is then read in two states.
+    async fn has_moved(&self, suite: &Suite) -> Result<bool, Error> {
+        let read =
+            async || PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await;
+        let before = read().await?.pointer().map(|pointer| pointer.bytes.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(read().await?.pointer().map(|pointer| pointer.bytes.clone()) != before)
+    }
+
+    async fn try_suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
+        let (source_store, destination) = (&self.archive.store, self.destination);
+        let source = PublishedSuite::open(source_store, suite, &self.archive.trust, false).await?;
+        let Some(pointer) = source.pointer() else {
+            return Err(Error::NotPublished { suite: suite.clone() });
+        };
+        let there = PublishedSuite::open(destination, suite, &Trust::default(), false).await?;
+        let sides = Sides { source: &source, there: &there, source_store, destination };
+        self.refuse_loss(&sides)?;
+        if there.pointer().is_none() {
+            self.carrier.begins_anew();
+        }
+        let difference = Difference::between(&sides).await?;
+        let words = pointer.release.field("Components").unwrap_or_default().split_whitespace();
+        let outcome = SyncedSuite {
+            suite: suite.clone(),
+            published: difference.swaps && !self.how.dry_run,
+            first: there.pointer().is_none(),
+            components: words.map(ToOwned::to_owned).collect(),
+            signed: pointer.signed,
+        };
+        self.synced.there += difference.known;
+        if self.how.dry_run {
+            self.plan(&difference, &source.path(pointer.file), pointer.bytes.len());
+            return Ok(outcome);
+        }
+        let size = |(path, size): (String, u64)| (path, size);
+        destination.room_for(difference.written().into_iter().map(size).collect()).await?;
+        let carrier = &self.carrier;
+        for loads in [&difference.pool, &difference.by_hash, &difference.aliases] {
+            carrier.announce(loads);
+        }
+        let phase = |what: &'static str, loads: &[carry::Load]| {
+            let bytes = loads.iter().map(|load| load.expected.size).sum();
+            if !loads.is_empty() {
+                (self.how.events)(Event::Phase { what, suite: suite.clone(), files: loads.len(), bytes });
+            }
+        };
+
+        // Cut off after any of these: files that nothing refers to, which the next run finds.
+        phase("pool files", &difference.pool);
+        carrier.carry(&difference.pool).await?;
+        phase("indices", &difference.by_hash);
+        let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
+        carrier.carry(smallest).await?;
+        carrier.carry(others).await?;
+        for (path, bytes) in &difference.generation {
+            carrier.put_new(path, bytes.clone()).await?;
+        }
+        // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
+        let mut changed = Vec::new();
+        if difference.swaps {
+            let expected = there.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
+            let path = source.path(pointer.file);
+            destination.swap(&path, pointer.bytes.clone(), expected).await?;
+            carrier.swapped(&path, pointer.bytes.len() as u64);
+            changed.push(path);
+        }
+        // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
+        phase("names for clients of old", &difference.aliases);
+        changed.extend(difference.aliases.iter().map(|load| load.to.clone()));
+        carrier.carry(&difference.aliases).await?;
+        for (path, form) in difference.forms {
+            match form {
+                Some(bytes) => carrier.replace(&path, bytes).await?,
+                None => destination.delete(&path).await?,
+            }
+            changed.push(path);
+        }
+        self.synced.changed.extend(changed);
+        Ok(outcome)
+    }
+
+    /// Refuses what a release manager would not want: an older state over a newer one, an unsigned one over a signed one.
+    fn refuse_loss(&self, sides: &Sides<'_>) -> Result<(), Error> {
+        let (Some(ours), Some(theirs)) = (sides.source.pointer(), sides.there.pointer()) else {
+            return Ok(());
+        };
+        if theirs.file == "InRelease" && ours.file != "InRelease" {
+            return Err(Error::NoLongerSigned {
+                suite: sides.source.name().clone(),
+                destination: self.destination.location().to_string(),
+            });
+        }
+        if let (Ok(here), Ok(there)) = (ours.release.date(), theirs.release.date())
+            && here < there
+            && !self.how.allow_older
+        {
+            let (suite, destination) = (sides.source.name().clone(), self.destination.location().to_string());
+            return Err(Error::Older { suite, destination, here, there });
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, difference: &Difference, pointer: &str, size: usize) {
+        let written = difference.written().into_iter().map(|(path, bytes)| Written { path, bytes });
+        self.synced.sent.extend(written);
+        if difference.swaps {
+            self.synced.sent.push(Written { path: pointer.to_owned(), bytes: size as u64 });
+        }
+    }
+
+    /// Carries what stands beside `dists/` and `pool/`: the public keys, and what was asked for.
+    async fn root_files(&mut self) -> Result<(), Error> {
+        let mut paths = vec![KEY_FILE.to_owned()];
+        paths.extend(root::included(&self.archive.store, self.how.include).await?);
+        for path in paths {
+            let Some(loaded) = root::load(&self.archive.store, &path).await? else { continue };
+            let size = loaded.content.digests().size;
+            let same = match &loaded.content {
+                Content::Bytes(bytes, _) => {
+                    self.destination.read(&path).await?.is_some_and(|there| there.bytes == *bytes)
+                }
+                Content::File { digests, .. } => {
+                    self.destination.size(&path).await? == Some(size)
+                        && self.destination.digests(&path).await?.is_some_and(|there| there == *digests)
+                }
+            };
+            if same {
+                self.synced.there += 1;
+                continue;
+            }
+            if self.how.dry_run {
+                self.synced.sent.push(Written { path, bytes: size });
+                continue;
+            }
+            self.destination.replace_with(&path, &loaded.content).await?;
+            self.carrier.swapped(&path, size);
+            self.synced.changed.push(path);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads an object to write it elsewhere: small ones in memory, large ones as a local file, always with their digests.
+
+use std::{
+    fs::File,
+    io::{
+        ErrorKind::{NotADirectory, NotFound},
+        Read as _, Write as _,
+    },
+};
+
+use futures::TryStreamExt as _;
+use tempfile::TempPath;
+
+use super::{Content, Error, FileStamp, Store, blocking};
+use crate::digest::{Digests, Hasher};
+
+/// How much of a local file is read at once.
+const PIECE: usize = 256 << 10;
+
+/// An object that was read whole and can be written elsewhere.
+pub struct Loaded {
+    /// Its bytes, or where they are.
+    pub content: Content,
+    /// Takes the local copy away when it is no longer needed.
+    _spool: Option<TempPath>,
+}
+
+impl Store {
+    /// Reads an object with its digests; one of more than `limit` bytes is never held in memory. `None` where there is
+    /// none.
+    pub async fn load(&self, path: &str, limit: u64) -> Result<Option<Loaded>, Error> {
+        let failed = |error| Error::failed("read", path, error);
+        if let Some(folder) = self.location.folder() {
+            super::parse(path)?;
+            let file = folder.join(path);
+            let opened = match File::open(&file) {
+                Ok(opened) if opened.metadata().is_ok_and(|metadata| metadata.is_file()) => opened,
+                Ok(_) => return Ok(None),
+                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+                Err(error) => {
+                    return Err(Error::Failed {
+                        action: "read",
+                        path: path.to_owned(),
+                        source: Box::new(error),
+                    });
+                }
+            };
+            let unreadable = |source| Error::Source { path: file.display().to_string(), source };
+            let stamp = FileStamp::of(&opened.metadata().map_err(unreadable)?);
+            let content = if stamp.size() <= limit {
+                let read = blocking(move || read_whole(opened, stamp.size()));
+                let (bytes, digests) = read.await.map_err(unreadable)?;
+                Content::Bytes(bytes.into(), digests)
+            } else {
+                let digests = blocking(move || hash_file(opened)).await.map_err(unreadable)?;
+                Content::File { file, digests, stamp }
+            };
+            return Ok(Some(Loaded { content, _spool: None }));
+        }
+        let Some(result) = self.get(path).await? else { return Ok(None) };
+        if result.meta.size <= limit {
+            let bytes = result.bytes().await.map_err(failed)?;
+            let hashed = bytes.clone();
+            let digests = blocking(move || Digests::of(&hashed)).await;
+            return Ok(Some(Loaded { content: Content::Bytes(bytes, digests), _spool: None }));
+        }
+        let unwritable = |source: std::io::Error| Error::Failed {
+            action: "keep a copy of",
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let mut spool = tempfile::Builder::new().prefix("publish-").tempfile().map_err(unwritable)?;
+        let mut hasher = Hasher::default();
+        let mut stream = result.into_stream();
+        while let Some(piece) = stream.try_next().await.map_err(failed)? {
+            hasher.update(&piece);
+            spool.write_all(&piece).map_err(unwritable)?;
+        }
+        let stamp = FileStamp::of(&spool.as_file().metadata().map_err(unwritable)?);
+        let file = spool.path().to_owned();
+        let content = Content::File { file, digests: hasher.finish(), stamp };
+        Ok(Some(Loaded { content, _spool: Some(spool.into_temp_path()) }))
+    }
+}
+
+fn read_whole(mut file: File, size: u64) -> std::io::Result<(Vec<u8>, Digests)> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    file.read_to_end(&mut bytes)?;
+    let digests = Digests::of(&bytes);
+    Ok((bytes, digests))
+}
+
+fn hash_file(mut file: File) -> std::io::Result<Digests> {
+    let mut hasher = Hasher::default();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&piece[..count]),
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! Another store is made to serve the archive: what is carried and what is not, in which order, and what a cut leaves.
+
+use std::{fs, path::Path};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    faults::{Faults, Operation, SIDES},
+    publisher::{Publisher, folder, memory},
+    sandbox::{Sandbox, Tree, fixture},
+};
+
+/// An archive with three packages, for two architectures.
+fn three() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").version("1:2.0~rc1+b1").write(sandbox.incoming());
+    deb("hello").architecture("arm64").write(sandbox.incoming());
+    deb("hello-doc").architecture("all").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+/// The tree at the destination.
+fn there(sandbox: &Sandbox) -> Tree {
+    Tree::read(&sandbox.path("there"))
+}
+
+#[test]
+fn everything_that_a_suite_leads_to_and_nothing_else() {
+    let sandbox = three();
+    let published = sandbox.tree();
+    // What lies about in archives of other tools, and what nobody may see.
+    for (path, bytes) in [
+        ("conf/distributions", &b"Codename: stable\nComponents: main\n"[..]),
+        ("conf/options", b"verbose\n"),
+        ("db/packages.db", b"db"),
+        ("lists/x", b"x"),
+        ("pool/main/h/hello/stray_1_amd64.deb", b"no index names it"),
+        ("pool/main/h/hello/.publish-abc.tmp", b"half a file"),
+        ("dists/stable/main/binary-amd64/Packages.new", b"half an index"),
+        ("dists/stable/main/binary-amd64/by-hash/SHA256/abc", b"an index of old"),
+        (".git/config", b"git"),
+        ("signing-key.asc", b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
+        ("notes.txt", b"mine"),
+    ] {
+        let path = sandbox.archive(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let said = sandbox.publish(["sync", "there"]).ok();
+    said.says(["Published suite `stable`", "Sent "]);
+    assert_eq!(there(&sandbox), published);
+    assert!(
+        said.stdout.contains("URIs: file:[SANDBOX]/there\nSuites: stable\nComponents: main\n"),
+        "{}",
+        said.stdout
+    );
+    for by_hash in ["force", "no"] {
+        for mut apt in Client::all(&sandbox) {
+            apt.option("Acquire::By-Hash", by_hash);
+            let key = sandbox.path("there/archive-key.asc");
+            apt.source(&Source::folder(sandbox.path("there")).signed_by(key));
+            apt.updates();
+            assert_eq!(apt.candidate("hello").as_deref(), Some("1:2.0~rc1+b1"), "{}", apt.name);
+            assert!(!apt.download("hello").is_empty());
+        }
+    }
+}
+
+#[test]
+fn nothing_to_do_is_said_and_nothing_is_written() {
+    let sandbox = three();
+    sandbox.publish(["sync", "there"]).ok();
+    let before = there(&sandbox);
+    let said = sandbox.publish(["sync", "there"]).ok();
+    said.says(["Nothing to do"]);
+    assert_eq!(said.stdout, "", "the stanza is told once");
+    assert_eq!(there(&sandbox), before);
+    // A fresh checkout of the same archive, with other times.
+    sandbox.ask("cp", ["-r".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("checkout").as_os_str()]);
+    sandbox.publish(["-a", "checkout", "sync", "there"]).ok().says(["Nothing to do"]);
+}
+
+#[test]
+fn a_plan_writes_nothing() {
+    let sandbox = three();
+    let said = sandbox.publish(["sync", "-n", "-v", "there"]).ok();
+    said.says(["Would send ", "pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "nothing was sent"]);
+    assert!(!sandbox.path("there").exists());
+    let json = sandbox.publish(["sync", "-n", "--json", "there"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["dry_run"], true);
+    assert!(json["sent"].as_array().unwrap().len() > 10, "{json}");
+}
+
+/// The stage of a commit that a write belongs to.
+fn stage(operation: &Operation) -> usize {
+    let path = operation.path.as_str();
+    let name = path.rsplit('/').next().unwrap();
+    match () {
+        () if path.starts_with("pool/") => 1,
+        () if path.contains("/by-hash/") => 2,
+        () if path.contains("/generations/") => 3,
+        () if name == "InRelease" => 4,
+        () if name.starts_with("Packages") => 5,
+        () if name == "Release.gpg" => 6,
+        () if name == "Release" => 7,
+        () => 8,
+    }
+}
+
+#[tokio::test]
+async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
+    let sandbox = three();
+    let (faults, source) = (Faults::none(), folder(sandbox.archive("")));
+    let destination = faults.on(memory());
+    Publisher::on(source.clone()).sync(&destination).await.unwrap();
+    let writes = faults.writes();
+    let stages: Vec<usize> = writes.iter().map(stage).collect();
+    assert!(stages.is_sorted(), "{writes:#?}");
+    assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 1, "{writes:#?}");
+    assert!((1..=8).all(|stage| stages.contains(&stage)), "{writes:#?}");
+
+    // One more package: nothing but what it changes, and no listing.
+    let file = deb("extra").write(sandbox.path("more"));
+    let publisher = Publisher::on(source).later(60);
+    publisher.add(&[file]).await.unwrap();
+    let faults = Faults::none();
+    publisher.sync(&faults.on(destination)).await.unwrap();
+    let operations = faults.operations();
+    assert!(operations.iter().all(|operation| operation.verb != "list"), "{operations:#?}");
+    assert!(operations.iter().all(|operation| !operation.path.contains("arm64")), "{operations:#?}");
+    assert!(operations.len() <= 17, "{} {operations:#?}", operations.len());
+}
+
+#[tokio::test]
+async fn one_package_more_takes_at_most_fifteen_requests() {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let (source, destination) = (folder(sandbox.archive("")), memory());
+    Publisher::on(source.clone()).sync(&destination).await.unwrap();
+    let publisher = Publisher::on(source).later(60);
+    publisher.add(&[deb("extra").write(sandbox.path("more"))]).await.unwrap();
+    let faults = Faults::none();
+    publisher.sync(&faults.on(destination.clone())).await.unwrap();
+    let operations = faults.operations();
+    assert!(operations.len() <= 15, "{} {operations:#?}", operations.len());
+    assert!(operations.iter().all(|operation| operation.verb != "list"), "{operations:#?}");
+    // Nothing to do takes three: the pointer, the last name of old, the key.
+    let faults = Faults::none();
+    publisher.sync(&faults.on(destination)).await.unwrap();
+    assert!(faults.operations().len() <= 4, "{:#?}", faults.operations());
+    assert_eq!(faults.writes(), []);
+}
+
+/// Whatever write is the last one, the destination serves the old suite or the new one; the next run ends the work and
+/// sends nothing again.
+#[tokio::test]
+async fn cut_off_anywhere_it_goes_on_where_it_ended() {
+    for first in [true, false] {
+        let sandbox = three();
+        let source = folder(sandbox.archive(""));
+        let old = Publisher::on(source.clone());
+        let before = memory();
+        if !first {
+            old.sync(&before).await.unwrap();
+        }
+        let new = if first { old } else { old.later(60) };
+        if !first {
+            new.add(&[deb("extra").write(sandbox.path("more"))]).await.unwrap();
+        }
+        let old_packages = Publisher::on(before.clone()).packages().await;
+        let new_packages = new.packages().await;
+        let faults = Faults::none();
+        new.sync(&faults.on(copy_of(&before).await)).await.unwrap();
+        let all = faults.writes();
+        assert!(all.len() > 10, "{all:#?}");
+        for number in 1..=all.len() {
+            for side in SIDES {
+                let destination = copy_of(&before).await;
+                let faults = Faults::fail(number, side);
+                let failed = match new.sync(&faults.on(destination.clone())).await {
+                    Err(_) => true,
+                    Ok(synced) => !synced.failed.is_empty(),
+                };
+                let context = format!("{faults:?} {:?}", faults.writes().last());
+                let reader = Publisher::on(destination.clone()).later(60);
+                let packages = reader.packages().await;
+                assert!(packages == old_packages || packages == new_packages, "{context}: {packages:?}");
+                if packages.is_some() {
+                    for fault in reader.faults().await {
+                        // Clients of by-hash miss nothing; the names of old may lag behind.
+                        assert!(!fault.path.starts_with("pool/"), "{context}: {fault:?}");
+                        assert!(!fault.path.contains("/by-hash/"), "{context}: {fault:?}");
+                    }
+                }
+                // The swap's answer may be lost, and the swap found to be done.
+                assert!(failed || stage(&all[number - 1]) == 4, "{context}");
+                let done: Vec<Operation> = faults.writes();
+                let faults = Faults::none();
+                let synced = new.sync(&faults.on(destination)).await.unwrap();
+                assert!(synced.failed.is_empty());
+                assert_eq!(reader.packages().await, new_packages, "{context}");
+                assert_eq!(reader.faults().await, [], "{context}");
+                if side == crate::faults::Side::After {
+                    for operation in faults.writes().iter().filter(|operation| stage(operation) == 1) {
+                        // At most what was in flight when it ended is offered again.
+                        let sent = done.iter().filter(|before| before.path == operation.path).count();
+                        assert!(sent == 0 || first || done.len() < all.len(), "{context}: {operation:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A store in memory with the same objects.
+async fn copy_of(store: &publish::store::Store) -> publish::store::Store {
+    use futures::TryStreamExt as _;
+    let copy = memory();
+    let objects: Vec<_> = store.objects().list(None).try_collect().await.unwrap();
+    for object in objects {
+        let path = object.location.as_ref();
+        copy.replace(path, store.read(path).await.unwrap().unwrap().bytes).await.unwrap();
+    }
+    copy
+}
+
+#[test]
+fn what_was_sent_before_a_cut_is_not_sent_again() {
+    let sandbox = Sandbox::signed();
+    for number in 0..60 {
+        deb(&format!("package{number:02}")).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    // Half of the pool got there.
+    for number in 0..30 {
+        let path = format!("pool/main/p/package{number:02}/package{number:02}_1.0_amd64.deb");
+        fs::create_dir_all(sandbox.path("there").join(&path).parent().unwrap()).unwrap();
+        fs::copy(sandbox.archive(&path), sandbox.path("there").join(&path)).unwrap();
+    }
+    let json = sandbox.publish(["sync", "--json", "there"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let sent: Vec<&str> =
+        json["sent"].as_array().unwrap().iter().map(|sent| sent["path"].as_str().unwrap()).collect();
+    assert_eq!(sent.iter().filter(|path| path.starts_with("pool/")).count(), 30, "{sent:?}");
+    assert_eq!(json["there"], 30);
+}
+
+#[test]
+fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
+    let sandbox = three();
+    sandbox.publish(["sync", "there"]).ok();
+    let before = there(&sandbox);
+    let file = deb("extra").write(sandbox.path("more"));
+    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok();
+    let lost = sandbox.archive("pool/main/e/extra/extra_1.0_amd64.deb");
+    let bytes = fs::read(&lost).unwrap();
+    for damage in ["lost", "changed"] {
+        match damage {
+            "lost" => fs::remove_file(&lost).unwrap(),
+            _ => fs::write(&lost, [&bytes[..bytes.len() - 1], b"x"].concat()).unwrap(),
+        }
+        let said = sandbox.publish(["sync", "there"]).fails(1);
+        said.says(["cannot carry `pool/main/e/extra/extra_1.0_amd64.deb`", "hint: "]);
+        let after = there(&sandbox);
+        assert_eq!(after, before, "{damage}");
+    }
+    fs::write(&lost, bytes).unwrap();
+    sandbox.publish(["sync", "there"]).ok();
+    assert_eq!(there(&sandbox), sandbox.tree());
+}
+
+#[test]
+fn a_newer_destination_is_not_taken_back() {
+    let sandbox = three();
+    sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("old").as_os_str()]);
+    let file = deb("extra").write(sandbox.path("more"));
+    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok();
+    sandbox.publish(["sync", "there"]).ok();
+    let before = there(&sandbox);
+    let said = sandbox.publish(["-a", "old", "sync", "there"]).fails(1);
+    said.says(["suite `stable` in `[SANDBOX]/there` is newer", "--allow-older"]);
+    assert_eq!(there(&sandbox), before);
+    sandbox.publish(["-a", "old", "sync", "--allow-older", "there"]).ok();
+    let listed = sandbox.publish(["-a", "there", "list"]).ok();
+    assert!(!listed.stdout.contains("extra"), "{}", listed.stdout);
+    // What clients of the newer state need stays.
+    assert!(sandbox.path("there/pool/main/e/extra/extra_1.0_amd64.deb").exists());
+}
+
+#[test]
+fn a_signed_suite_does_not_become_unsigned() {
+    let sandbox = three();
+    sandbox.publish(["sync", "there"]).ok();
+    let other = Sandbox::new();
+    deb("hello").version("9").write(other.incoming());
+    other.publish_with(&[("SOURCE_DATE_EPOCH", "1748739999")], ["add", "incoming"]).ok();
+    let destination = sandbox.path("there");
+    let said = other.publish(["sync".as_ref(), destination.as_os_str()]).fails(1);
+    said.says(["suite `stable` is signed in", "not here"]);
+}
+
+#[test]
+fn several_suites_and_their_other_names() {
+    let sandbox = three();
+    let file = deb("beta").write(sandbox.path("more"));
+    sandbox.configure("Codename: stable\nComponents: main\n\nCodename: testing\nComponents: main\n");
+    sandbox.publish(["add".as_ref(), "--suite=testing".as_ref(), file.as_os_str()]).ok();
+    std::os::unix::fs::symlink("stable", sandbox.archive("dists/bookworm")).unwrap();
+    sandbox.publish(["sync", "--suite", "testing", "there"]).ok();
+    assert!(sandbox.path("there/dists/testing/InRelease").exists());
+    assert!(!sandbox.path("there/dists/stable").exists());
+    sandbox.publish(["sync", "there"]).ok().says(["Published suite `bookworm`", "Published suite `stable`"]);
+    let read = |path: &str| fs::read(sandbox.path(path)).unwrap();
+    assert_eq!(read("there/dists/bookworm/InRelease"), read("there/dists/stable/InRelease"));
+    sandbox.publish(["sync", "--suite", "nonsense", "there"]).fails(1).says(["there is no suite `nonsense`"]);
+}
+
+#[test]
+fn further_files_on_request() {
+    let sandbox = three();
+    for (path, text) in [
+        ("index.html", "<h1>Packages</h1>"),
+        ("install/setup.sh", "#!/bin/sh\n"),
+        ("install/readme.txt", "read me"),
+        ("conf/distributions", "Codename: stable\nComponents: main\n"),
+        ("secret.txt", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
+    ] {
+        fs::create_dir_all(sandbox.archive(path).parent().unwrap()).unwrap();
+        fs::write(sandbox.archive(path), text).unwrap();
+    }
+    sandbox.publish(["sync", "there", "--include", "index.html", "--include", "install/*.sh"]).ok();
+    let tree = there(&sandbox);
+    assert!(tree.has("index.html") && tree.has("install/setup.sh") && !tree.has("install/readme.txt"));
+    fs::write(sandbox.archive("index.html"), "<h1>Other</h1>").unwrap();
+    sandbox.publish(["sync", "there", "--include", "index.html"]).ok().says(["Sent 1 object"]);
+    for (include, text) in [
+        ("conf/distributions", "stay here"),
+        ("../x", "stay here"),
+        ("absent.txt", "there is no file `absent.txt`"),
+        ("secret.txt", "holds a secret key"),
+    ] {
+        sandbox.publish(["sync", "there", "--include", include]).fails(1).says([text]);
+    }
+    assert!(!there(&sandbox).has("conf/distributions"));
+    sandbox.publish(["sync", "there", "--include", "*"]).fails(1).says(["secret.txt"]);
+}
+
+#[test]
+fn bad_destinations() {
+    let sandbox = three();
+    sandbox.publish(["sync", "archive"]).fails(2).says(["is the archive itself"]);
+    sandbox.publish(["sync"]).fails(2);
+    sandbox.publish(["sync", "nonsense://x"]).fails(2);
+    fs::write(sandbox.path("file"), "x").unwrap();
+    sandbox.publish(["sync", "file"]).fails(1);
+    fs::create_dir_all(sandbox.path("there/dists/stable")).unwrap();
+    fs::write(sandbox.path("there/dists/stable/InRelease"), "nonsense").unwrap();
+    sandbox.publish(["sync", "there"]).fails(1).says(["dists/stable/InRelease"]);
+}
+
+/// Archives of other tools, without by-hash and unsigned: clients that know by-hash find it at the destination.
+#[test]
+fn archives_of_other_tools() {
+    let sandbox = Sandbox::new();
+    let given = sandbox.path("given");
+    fs::create_dir(&given).unwrap();
+    deb("old").version("1:1.0~rc1").write(&given);
+    deb("old-doc").architecture("all").write(&given);
+    sandbox.configure("Codename: bookworm\nSuite: stable\nComponents: main\nArchitectures: amd64 source\nDebIndices: Packages Release . .gz\n");
+    let mut reprepro = sandbox.command("reprepro");
+    reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedeb", "bookworm"]);
+    reprepro.arg(given.join("old_1.0~rc1_amd64.deb")).arg(given.join("old-doc_1.0_all.deb"));
+    sandbox.run(reprepro).ok();
+    source_package(&sandbox, &given);
+    let mut reprepro = sandbox.command("reprepro");
+    reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedsc", "bookworm"]);
+    reprepro.arg(given.join("tool_1.0.dsc"));
+    sandbox.run(reprepro).ok();
+    sandbox.publish(["sync", "there"]).ok();
+    let tree = there(&sandbox);
+    for path in ["conf/distributions", "db/packages.db"] {
+        assert!(sandbox.archive(path).exists() && !tree.has(path), "{path}");
+    }
+    assert!(tree.has("pool/main/t/tool/tool_1.0.tar.xz"));
+    assert!(tree.has("dists/bookworm/main/binary-amd64/Release"));
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.path("there")).trusted().suite("bookworm"));
+        apt.updates();
+        assert_eq!(apt.candidate("old").as_deref(), Some("1:1.0~rc1"), "{}", apt.name);
+        assert!(!apt.download("old-doc").is_empty());
+    }
+    // Carried on by the other tool, and carried again.
+    let mut reprepro = sandbox.command("reprepro");
+    reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedeb", "bookworm"]);
+    reprepro.arg(deb("newer").write(&given));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    sandbox.run(reprepro).ok();
+    sandbox.publish(["sync", "there"]).ok().says(["Published suite `bookworm`"]);
+    let listed = sandbox.publish(["-a", "there", "list"]).ok();
+    assert!(listed.stdout.contains("newer"), "{}", listed.stdout);
+}
+
+/// A source package, made by hand.
+fn source_package(sandbox: &Sandbox, folder: &Path) {
+    let tree = sandbox.path("tool-1.0");
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("README"), "a tool\n").unwrap();
+    let tar = folder.join("tool_1.0.tar.xz");
+    sandbox.ask(
+        "tar",
+        ["-C".as_ref(), sandbox.path("").as_os_str(), "-cJf".as_ref(), tar.as_os_str(), "tool-1.0".as_ref()],
+    );
+    let bytes = fs::read(&tar).unwrap();
+    let md5 = sandbox.ask("md5sum", [tar.as_os_str()]);
+    let (md5, sha256) = (md5.split(' ').next().unwrap(), crate::sandbox::sha256(&bytes));
+    let sha1 = sandbox.ask("sha1sum", [tar.as_os_str()]);
+    let (sha1, size) = (sha1.split(' ').next().unwrap(), bytes.len());
+    let dsc = format!(
+        "Format: 3.0 (native)\nSource: tool\nBinary: tool\nArchitecture: any\nVersion: 1.0\n\
+         Maintainer: A <a@example.org>\nStandards-Version: 4.6.2\nSection: utils\nPriority: optional\n\
+         Checksums-Sha1:\n {sha1} {size} tool_1.0.tar.xz\nChecksums-Sha256:\n {sha256} {size} tool_1.0.tar.xz\n\
+         Files:\n {md5} {size} tool_1.0.tar.xz\n"
+    );
+    fs::write(folder.join("tool_1.0.dsc"), dsc).unwrap();
+}
+
+/// Somebody publishes at the destination while it is being synced: the race is lost, and the newer state is not undone.
+#[tokio::test]
+async fn two_at_once() {
+    let sandbox = three();
+    let source = folder(sandbox.archive(""));
+    let destination = memory();
+    Publisher::on(source.clone()).sync(&destination).await.unwrap();
+    let publisher = Publisher::on(source).later(60);
+    publisher.add(&[deb("extra").write(sandbox.path("more"))]).await.unwrap();
+    // The swap is the write after one pool file, three indices and two files of the generation.
+    let (faults, gate) = Faults::wait(7, crate::faults::Side::Before);
+    let slow = faults.on(destination.clone());
+    let syncing = async {
+        let synced = publisher.sync(&slow).await;
+        (synced, faults.writes())
+    };
+    let other = async {
+        gate.reached().await;
+        let direct = Publisher::on(destination.clone()).later(3600);
+        direct.add(&[deb("direct").write(sandbox.path("other"))]).await.unwrap();
+        gate.open();
+    };
+    let ((synced, writes), ()) = tokio::join!(syncing, other);
+    assert_eq!(stage(&writes[6]), 4, "{writes:#?}");
+    let error = synced.unwrap_err();
+    assert!(matches!(error, publish::archive::Error::Older { .. }), "{error:?}");
+    let packages = Publisher::on(destination).packages().await.unwrap();
+    assert!(packages.iter().any(|package| package.starts_with("direct ")), "{packages:?}");
+}
+
+#[test]
+fn the_fixtures_are_carried_byte_for_byte() {
+    let sandbox = Sandbox::signed();
+    sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
+    sandbox.publish(["sync", "--concurrency", "1", "there"]).ok();
+    assert_eq!(there(&sandbox), sandbox.tree());
+}
