@@ -4,19 +4,17 @@
 //! `!include: file`, or a folder of `*.conf`. What `publish` adds has a field of its own (`TrustedKeys`). A field that is
 //! unknown, or known and not done here, is a warning that names it.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use super::{
+    Error,
+    lines::{Lines, folder_of, text_of},
+};
 use crate::{
     compression::Compression,
     names::{self, Architecture, Component, Suite},
-    stanza::{self, Stanza, Stanzas},
+    stanza::{Stanza, Stanzas},
 };
-
-/// Files within files end here.
-const DEEPEST: usize = 10;
 
 /// The configuration of an archive.
 #[derive(Debug, Clone, Default)]
@@ -58,39 +56,6 @@ pub struct SuiteConfig {
     pub also_accept_for: Vec<String>,
 }
 
-/// Says what is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A text that is no stanza.
-    #[error("`{}` line {line}: {kind}", path.display())]
-    Stanza {
-        /// The file.
-        path: PathBuf,
-        /// The line in it.
-        line: usize,
-        /// What is wrong.
-        kind: stanza::ErrorKind,
-    },
-    /// A field with a value that it cannot have, or a field that lacks.
-    #[error("`{}`, the stanza at line {line}: {why}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// The line on which the stanza begins.
-        line: usize,
-        /// What is wrong.
-        why: String,
-    },
-}
-
 /// Fields that are copied to `Release`.
 pub(crate) const COPIED: [&str; 7] =
     ["Origin", "Label", "Description", "Version", "NotAutomatic", "ButAutomaticUpgrades", "Signed-By"];
@@ -123,28 +88,8 @@ const NOT_DONE: [(&str, &str); 21] = [
 impl Config {
     /// Reads a file, or all `*.conf` files of a folder.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let mut text = Lines::default();
-        let folder = if path.is_dir() {
-            let failed = |source| Error::Read { path: path.to_owned(), source };
-            let mut files = Vec::new();
-            for entry in fs::read_dir(path).map_err(failed)? {
-                let file = entry.map_err(failed)?.path();
-                if file.extension().is_some_and(|extension| extension == "conf") {
-                    files.push(file);
-                }
-            }
-            files.sort_unstable();
-            for file in files {
-                text.read(&file, path, 0)?;
-                text.end_stanza(&file);
-            }
-            path
-        } else {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            text.read(path, folder, 0)?;
-            folder
-        };
-        Self::parse(&text, folder)
+        let text = Lines::open(path)?;
+        Self::parse(&text, folder_of(path))
     }
 
     fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
@@ -204,13 +149,7 @@ impl SuiteConfig {
     }
 
     fn parse(stanza: &Stanza<'_>, folder: &Path, mut warn: impl FnMut(String)) -> Result<Self, String> {
-        let text = |name: &str| -> Result<Option<String>, String> {
-            let Some(value) = stanza.get(name) else { return Ok(None) };
-            let value = std::str::from_utf8(value).map_err(|_| format!("field `{name}` is not UTF-8"))?;
-            // Comment lines inside a folded field are no part of it.
-            let lines: Vec<&str> = value.split('\n').filter(|line| !line.starts_with('#')).collect();
-            Ok(Some(lines.join("\n")))
-        };
+        let text = |name: &str| text_of(stanza, name);
         let needed = |name: &str| -> Result<String, String> {
             text(name)?
                 .filter(|value| !value.trim().is_empty())
@@ -361,54 +300,10 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
     Ok(found)
 }
 
-/// The text of a configuration with its included files, each line with where it came from.
-#[derive(Default)]
-struct Lines {
-    bytes: Vec<u8>,
-    origins: Vec<(PathBuf, usize)>,
-}
-
-impl Lines {
-    fn read(&mut self, path: &Path, folder: &Path, depth: usize) -> Result<(), Error> {
-        let text = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            if let Some(name) = line.strip_prefix(b"!include:") {
-                let wrong =
-                    |why: &str| Error::Field { path: path.to_owned(), line: count + 1, why: why.to_owned() };
-                let name =
-                    std::str::from_utf8(name).map_err(|_| wrong("the name of the file is not UTF-8"))?;
-                if depth == DEEPEST {
-                    return Err(wrong("files are included too deep; does one include itself?"));
-                }
-                self.read(&folder.join(name.trim()), folder, depth + 1)?;
-            } else {
-                self.put(line, path, count + 1);
-            }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, line: &[u8], path: &Path, number: usize) {
-        // Written by people, perhaps on another system.
-        self.bytes.extend_from_slice(line.trim_ascii_end());
-        self.bytes.push(b'\n');
-        self.origins.push((path.to_owned(), number));
-    }
-
-    fn end_stanza(&mut self, path: &Path) {
-        self.put(b"", path, 0);
-    }
-
-    /// The file and line that line `number` of the whole came from.
-    fn origin(&self, number: usize) -> (PathBuf, usize) {
-        let last = self.origins.len().saturating_sub(1);
-        self.origins.get(number.saturating_sub(1).min(last)).cloned().unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Reads `files`, the first of which is the configuration.

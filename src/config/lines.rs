@@ -1,0 +1,94 @@
+//! The text of a configuration: one file, a folder of them, files within files; and where each line came from.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+use crate::stanza::Stanza;
+
+/// Files within files end here.
+const DEEPEST: usize = 10;
+
+/// The folder that relative names in a configuration start from.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) }
+}
+
+/// The value of a field as text; comment lines inside a folded field are no part of it.
+pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>, String> {
+    let Some(value) = stanza.get(name) else { return Ok(None) };
+    let value = std::str::from_utf8(value).map_err(|_| format!("field `{name}` is not UTF-8"))?;
+    let lines: Vec<&str> = value.split('\n').filter(|line| !line.starts_with('#')).collect();
+    Ok(Some(lines.join("\n")))
+}
+
+/// The text of a configuration with its included files, each line with where it came from.
+#[derive(Default)]
+pub(super) struct Lines {
+    pub(super) bytes: Vec<u8>,
+    origins: Vec<(PathBuf, usize)>,
+}
+
+impl Lines {
+    /// Reads a file, or all `*.conf` files of a folder.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let mut text = Self::default();
+        if !path.is_dir() {
+            text.read(path, folder_of(path), 0)?;
+            return Ok(text);
+        }
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            if file.extension().is_some_and(|extension| extension == "conf") {
+                files.push(file);
+            }
+        }
+        files.sort_unstable();
+        for file in files {
+            text.read(&file, path, 0)?;
+            text.end_stanza(&file);
+        }
+        Ok(text)
+    }
+
+    fn read(&mut self, path: &Path, folder: &Path, depth: usize) -> Result<(), Error> {
+        let text = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if let Some(name) = line.strip_prefix(b"!include:") {
+                let wrong =
+                    |why: &str| Error::Field { path: path.to_owned(), line: count + 1, why: why.to_owned() };
+                let name =
+                    std::str::from_utf8(name).map_err(|_| wrong("the name of the file is not UTF-8"))?;
+                if depth == DEEPEST {
+                    return Err(wrong("files are included too deep; does one include itself?"));
+                }
+                self.read(&folder.join(name.trim()), folder, depth + 1)?;
+            } else {
+                self.put(line, path, count + 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, line: &[u8], path: &Path, number: usize) {
+        // Written by people, perhaps on another system.
+        self.bytes.extend_from_slice(line.trim_ascii_end());
+        self.bytes.push(b'\n');
+        self.origins.push((path.to_owned(), number));
+    }
+
+    fn end_stanza(&mut self, path: &Path) {
+        self.put(b"", path, 0);
+    }
+
+    /// The file and line that line `number` of the whole came from.
+    pub(super) fn origin(&self, number: usize) -> (PathBuf, usize) {
+        let last = self.origins.len().saturating_sub(1);
+        self.origins.get(number.saturating_sub(1).min(last)).cloned().unwrap_or_default()
+    }
+}

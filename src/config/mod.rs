@@ -1,0 +1,47 @@
+//! What the archive is to be: the files of `conf/`, written by people.
+//!
+//! All of them have one format, that of reprepro: stanzas, field names in any case, `#` comments, `!include: file`, or a
+//! folder of `*.conf`. This module reads files and nothing else; what a value means to a store or a key is not decided here.
+
+mod distributions;
+mod lines;
+
+pub(crate) use distributions::COPIED;
+pub use distributions::{Config, SuiteConfig};
+
+use std::{io, path::PathBuf};
+
+use crate::stanza;
+
+/// Says what is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A text that is no stanza.
+    #[error("`{}` line {line}: {kind}", path.display())]
+    Stanza {
+        /// The file.
+        path: PathBuf,
+        /// The line in it.
+        line: usize,
+        /// What is wrong.
+        kind: stanza::ErrorKind,
+    },
+    /// A field with a value that it cannot have, or a field that lacks.
+    #[error("`{}`, the stanza at line {line}: {why}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the stanza begins.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
