@@ -151,6 +151,13 @@ impl<'a> Stanza<'a> {
         self.get(name).map(String::from_utf8_lossy)
     }
 
+    /// How many lines of the stanza stand before a field, comments among them.
+    #[must_use]
+    pub fn lines_before(&self, name: &str) -> Option<usize> {
+        let field = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+        Some(memchr::memchr_iter(b'\n', &self.text[..offset(self.text, field.raw)]).count())
+    }
+
     /// All fields in their order.
     #[must_use]
     pub fn fields(&self) -> &[Field<'a>] {
@@ -312,6 +319,8 @@ mod tests {
         let all: Vec<_> = Stanzas::with_comments(text).map(Result::unwrap).collect();
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].get("B"), Some(&b"2"[..]));
+        assert_eq!((all[0].lines_before("a"), all[0].lines_before("b")), (Some(0), Some(3)));
+        assert_eq!(all[0].lines_before("c"), None);
     }
 
     #[test]

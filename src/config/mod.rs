@@ -3,9 +3,11 @@
 //! All of them have one format, that of reprepro: stanzas, field names in any case, `#` comments, `!include: file`, or a
 //! folder of `*.conf`. This module reads files and nothing else; what a value means to a store or a key is not decided here.
 
+mod destinations;
 mod distributions;
 mod lines;
 
+pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};
 
@@ -43,5 +45,23 @@ pub enum Error {
         line: usize,
         /// What is wrong.
         why: String,
+    },
+    /// A field with a value that it cannot have.
+    #[error(
+        "`{}` line {line}: field `{field}` is `{}`; expected {expected}",
+        path.display(),
+        value.escape_debug()
+    )]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the field begins.
+        line: usize,
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What it could say.
+        expected: &'static str,
     },
 }

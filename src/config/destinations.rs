@@ -1,0 +1,462 @@
+//! `conf/destinations`: the other stores that are to serve this archive, and what is to be done for each.
+//!
+//! The format is that of `conf/distributions`. What a location is, and whether it can be reached, is not asked here. A field
+//! that is unknown is a warning; a value that makes no sense is an error, because what follows from it (what is deleted,
+//! how long caches keep what) is only seen when it is too late.
+
+use std::{fmt, path::Path, time::Duration};
+
+use reqwest::Url;
+
+use super::{
+    Error,
+    lines::{Lines, text_of},
+};
+use crate::{
+    names::Suite,
+    stanza::{Stanza, Stanzas},
+};
+
+/// The fields of a destination.
+const FIELDS: [&str; 11] = [
+    "Name",
+    "Location",
+    "Suites",
+    "Include",
+    "Public-Url",
+    "IndexCacheControl",
+    "PoolCacheControl",
+    "Delete",
+    "KeepFor",
+    "KeepGenerations",
+    "Purge",
+];
+
+/// The destinations of an archive.
+#[derive(Debug, Clone, Default)]
+pub struct Destinations {
+    /// The destinations, in the order of the file.
+    pub all: Vec<Destination>,
+    /// What a user should know, such as a field that nobody knows.
+    pub warnings: Vec<String>,
+}
+
+/// A store that is to serve the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is, as written.
+    pub location: String,
+    /// The suites that go there, by any of their names; empty where all do.
+    pub suites: Vec<Suite>,
+    /// Globs of further files that go there.
+    pub include: Vec<String>,
+    /// Where clients read it.
+    pub public_url: Option<String>,
+    /// The `Cache-Control` of what changes.
+    pub index_cache_control: Option<String>,
+    /// The `Cache-Control` of what never changes.
+    pub pool_cache_control: Option<String>,
+    /// What no kept generation needs is deleted there.
+    pub delete: bool,
+    /// For how long a generation is kept there.
+    pub keep_for: Option<Duration>,
+    /// How many generations are kept there, the current one among them.
+    pub keep_generations: Option<usize>,
+    /// Which caches are told of a change, and how.
+    pub purge: Vec<PurgeRule>,
+}
+
+/// Who tells caches that something changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PurgeRule {
+    /// A command of the user's, for `sh -c`.
+    Command(String),
+    /// Amazon `CloudFront`.
+    CloudFront {
+        /// The ID of the distribution.
+        distribution: String,
+    },
+    /// Fastly.
+    Fastly {
+        /// The ID of the service.
+        service: String,
+    },
+    /// Cloudflare.
+    Cloudflare {
+        /// The ID of the zone.
+        zone: String,
+    },
+}
+
+impl Destinations {
+    /// Reads a file, or all `*.conf` files of a folder.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = Lines::open(path)?;
+        let mut read = Self::default();
+        let mut stanzas = Stanzas::with_comments(&text.bytes);
+        while let Some(stanza) = stanzas.next() {
+            let stanza = stanza.map_err(|error| {
+                let (path, line) = text.origin(error.line);
+                Error::Stanza { path, line, kind: error.kind }
+            })?;
+            let reader = Reader { stanza, text: &text, line: stanzas.block_line() };
+            let destination = reader.destination()?;
+            if read.all.iter().any(|other| other.name == destination.name) {
+                let why = format!("the name `{}` stands in an earlier stanza already", destination.name);
+                return Err(reader.wrong(why));
+            }
+            reader.warn_of_unknown_fields(&mut read.warnings);
+            read.all.push(destination);
+        }
+        Ok(read)
+    }
+
+    /// The destination of a name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Destination> {
+        self.all.iter().find(|destination| destination.name == name)
+    }
+}
+
+/// A stanza, and where it stands.
+struct Reader<'a> {
+    stanza: Stanza<'a>,
+    text: &'a Lines,
+    /// The line of the whole text on which the stanza begins.
+    line: usize,
+}
+
+impl Reader<'_> {
+    fn destination(&self) -> Result<Destination, Error> {
+        Ok(Destination {
+            name: self.needed("Name", "letters, digits, `.`, `_`, `+` and `-`", |value| {
+                is_word(value, b"._+-").then(|| value.to_owned())
+            })?,
+            location: self.needed("Location", "one location, such as `s3://bucket/prefix`", one_line)?,
+            suites: self
+                .parsed("Suites", "names of suites", |value| {
+                    value.split_whitespace().map(|word| Suite::parse(word).ok()).collect()
+                })?
+                .unwrap_or_default(),
+            include: self
+                .parsed("Include", "globs of paths below the archive, such as `*.html`", globs)?
+                .unwrap_or_default(),
+            public_url: self.parsed(
+                "Public-Url",
+                "the `http://` or `https://` address where clients read the archive",
+                |value| is_public_url(value).then(|| value.to_owned()),
+            )?,
+            index_cache_control: self.parsed("IndexCacheControl", CACHE_CONTROL, cache_control)?,
+            pool_cache_control: self.parsed("PoolCacheControl", CACHE_CONTROL, cache_control)?,
+            delete: self.parsed("Delete", "`yes` or `no`", yes_or_no)?.unwrap_or_default(),
+            keep_for: self.parsed("KeepFor", "a span such as `12h`, `7d` or `2w`", span)?,
+            keep_generations: self.parsed("KeepGenerations", "a number from 1 on", |value| {
+                value.parse().ok().filter(|&count| count > 0)
+            })?,
+            purge: self
+                .parsed("Purge", PURGE, |value| value.lines().map(PurgeRule::parse).collect())?
+                .unwrap_or_default(),
+        })
+    }
+
+    /// The value of a field that may lack; an empty one says nothing and cannot be meant.
+    fn parsed<T>(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(value) = text_of(&self.stanza, field).map_err(|why| self.wrong(why))? else {
+            return Ok(None);
+        };
+        let value = value.trim();
+        if let Some(parsed) = Some(value).filter(|value| !value.is_empty()).and_then(parse) {
+            return Ok(Some(parsed));
+        }
+        let (path, line) = self.origin_of(field);
+        Err(Error::Value { path, line, field, value: value.to_owned(), expected })
+    }
+
+    fn needed<T>(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Error> {
+        let missing = || self.wrong(format!("field `{field}` is missing; expected {expected}"));
+        self.parsed(field, expected, parse)?.ok_or_else(missing)
+    }
+
+    fn warn_of_unknown_fields(&self, warnings: &mut Vec<String>) {
+        for field in self.stanza.fields() {
+            if !FIELDS.iter().any(|known| known.eq_ignore_ascii_case(field.name)) {
+                let (path, line) = self.origin_of(field.name);
+                let (path, name) = (path.display(), field.name);
+                warnings.push(format!("`{path}` line {line}: field `{name}` is unknown and has no effect"));
+            }
+        }
+    }
+
+    fn wrong(&self, why: String) -> Error {
+        let (path, line) = self.text.origin(self.line);
+        Error::Field { path, line, why }
+    }
+
+    fn origin_of(&self, field: &str) -> (std::path::PathBuf, usize) {
+        self.text.origin(self.line + self.stanza.lines_before(field).unwrap_or_default())
+    }
+}
+
+const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
+
+const PURGE: &str = "on each line one of `cloudfront DISTRIBUTION-ID`, `fastly SERVICE-ID`, `cloudflare ZONE-ID` or \
+    `!COMMAND`";
+
+impl PurgeRule {
+    /// Reads one line of `Purge`; what is none of the built-in words is a command.
+    fn parse(line: &str) -> Option<Self> {
+        let line = line.trim();
+        if let Some(command) = line.strip_prefix('!').map(str::trim) {
+            return (!command.is_empty()).then(|| Self::Command(command.to_owned()));
+        }
+        let mut words = line.split_whitespace();
+        let service = words.next()?;
+        let mut rule = |make: fn(String) -> Self| match (words.next(), words.next()) {
+            (Some(id), None) if is_word(id, b"_-") => Some(make(id.to_owned())),
+            _ => None,
+        };
+        match service {
+            "cloudfront" => rule(|distribution| Self::CloudFront { distribution }),
+            "fastly" => rule(|service| Self::Fastly { service }),
+            "cloudflare" => rule(|zone| Self::Cloudflare { zone }),
+            _ => Some(Self::Command(line.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for PurgeRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => write!(f, "`{command}`"),
+            Self::CloudFront { distribution } => write!(f, "CloudFront distribution `{distribution}`"),
+            Self::Fastly { service } => write!(f, "Fastly service `{service}`"),
+            Self::Cloudflare { zone } => write!(f, "Cloudflare zone `{zone}`"),
+        }
+    }
+}
+
+fn is_word(text: &str, more: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+}
+
+fn one_line(value: &str) -> Option<String> {
+    (!value.contains('\n')).then(|| value.to_owned())
+}
+
+/// Globs are compared with paths that begin with no slash and know no way up.
+fn globs(value: &str) -> Option<Vec<String>> {
+    let glob = |word: &str| {
+        let below = !word.starts_with('/') && word.split('/').all(|part| part != "..");
+        below.then(|| word.to_owned())
+    };
+    value.split_whitespace().map(glob).collect()
+}
+
+/// Who purges gets this address; it must not tell him a password, and paths are put behind it.
+fn is_public_url(value: &str) -> bool {
+    let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
+    let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    plain && value.contains("://") && Url::parse(value).is_ok_and(web)
+}
+
+/// A folded value is one line in a header.
+fn cache_control(value: &str) -> Option<String> {
+    let value = value.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()).then_some(value)
+}
+
+fn yes_or_no(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "1" => Some(true),
+        "no" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes, months?) would be guessed at.
+fn span(text: &str) -> Option<Duration> {
+    let mut hours: u64 = 0;
+    for part in text.split_whitespace() {
+        let (count, unit) = part.split_at_checked(part.len() - 1)?;
+        let unit = match unit {
+            "h" => 1,
+            "d" => 24,
+            "w" => 7 * 24,
+            _ => return None,
+        };
+        let count: u64 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
+        hours = count.checked_mul(unit).and_then(|more| hours.checked_add(more))?;
+    }
+    // Nobody means more than a hundred years, and sums with times cannot overflow then.
+    (1..=100 * 366 * 24).contains(&hours).then(|| Duration::from_secs(hours * 3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Reads `files`, the first of which is the configuration.
+    fn read(files: &[(&str, &str)]) -> Result<Destinations, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let shown = |text: &str| text.replace(&folder.path().display().to_string(), "CONF");
+        let mut read =
+            Destinations::read(&folder.path().join(files[0].0)).map_err(|error| shown(&error.to_string()))?;
+        read.warnings.iter_mut().for_each(|warning| *warning = shown(warning));
+        Ok(read)
+    }
+
+    const GOLDEN: &str = r"# Where `publish sync` brings this archive.
+Name: cdn
+Location: s3://packages.example.org/apt
+Suites: bookworm
+# an old one
+ trixie
+Include: *.html doc/**
+Public-Url: https://packages.example.org/apt/
+IndexCacheControl: max-age=60,
+ must-revalidate
+PoolCacheControl: public, max-age=31536000, immutable
+Delete: yes
+KeepFor: 1w 24h
+KeepGenerations: 20
+Purge:
+ cloudfront E2QWRUHEXAMPLE
+ fastly SU1Z0isxPaozGVKXdv0eY
+# a command gets the changed addresses, one a line
+ cloudflare 023e105f4ecef8ad9ca31a8372d0c353
+ xargs -n 1 curl -fsS -X PURGE
+ !fastly purge --file -
+
+name: backup
+LOCATION: /srv/backup/my archive
+";
+
+    #[test]
+    fn reads_every_field() {
+        let read = read(&[("destinations", GOLDEN)]).unwrap();
+        assert_eq!(read.warnings, [""; 0]);
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let cdn = Destination {
+            name: "cdn".into(),
+            location: "s3://packages.example.org/apt".into(),
+            suites: vec![Suite::parse("bookworm").unwrap(), Suite::parse("trixie").unwrap()],
+            include: owned(&["*.html", "doc/**"]),
+            public_url: Some("https://packages.example.org/apt/".into()),
+            index_cache_control: Some("max-age=60, must-revalidate".into()),
+            pool_cache_control: Some("public, max-age=31536000, immutable".into()),
+            delete: true,
+            keep_for: Some(Duration::from_secs(8 * 24 * 3600)),
+            keep_generations: Some(20),
+            purge: vec![
+                PurgeRule::CloudFront { distribution: "E2QWRUHEXAMPLE".into() },
+                PurgeRule::Fastly { service: "SU1Z0isxPaozGVKXdv0eY".into() },
+                PurgeRule::Cloudflare { zone: "023e105f4ecef8ad9ca31a8372d0c353".into() },
+                PurgeRule::Command("xargs -n 1 curl -fsS -X PURGE".into()),
+                PurgeRule::Command("fastly purge --file -".into()),
+            ],
+        };
+        let backup = Destination {
+            name: "backup".into(),
+            location: "/srv/backup/my archive".into(),
+            suites: vec![],
+            include: vec![],
+            public_url: None,
+            index_cache_control: None,
+            pool_cache_control: None,
+            delete: false,
+            keep_for: None,
+            keep_generations: None,
+            purge: vec![],
+        };
+        assert_eq!(read.all, [cdn, backup]);
+        assert_eq!(read.find("backup"), Some(&read.all[1]));
+        assert_eq!(read.find("Backup"), None);
+    }
+
+    const LEAST: &str = "Name: cdn\nLocation: s3://bucket\n";
+
+    #[test]
+    fn an_unknown_field_is_a_warning_with_its_line() {
+        let read = read(&[
+            ("destinations", "\n# mine\nName: cdn\n!include: rest\n"),
+            ("rest", "# where\nlocation: x\nPURGE-URL: y\n"),
+        ])
+        .unwrap();
+        assert_eq!(read.all.len(), 1);
+        assert_eq!(read.warnings, ["`CONF/rest` line 3: field `PURGE-URL` is unknown and has no effect"]);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_expected() {
+        let fails = |text: &str| read(&[("destinations", text)]).unwrap_err();
+        assert_eq!(
+            fails(&format!("{LEAST}# soon\nKeepFor: 7\n")),
+            "`CONF/destinations` line 4: field `KeepFor` is `7`; expected a span such as `12h`, `7d` or `2w`"
+        );
+        assert_eq!(
+            fails("Location: x\n"),
+            "`CONF/destinations`, the stanza at line 1: field `Name` is missing; expected letters, digits, `.`, `_`, `+` and `-`"
+        );
+        assert!(fails("\n\nName: x\n").contains("the stanza at line 3: field `Location` is missing"));
+        assert_eq!(
+            fails(&format!("{LEAST}\n{LEAST}")),
+            "`CONF/destinations`, the stanza at line 4: the name `cdn` stands in an earlier stanza already"
+        );
+        for (field, value) in [
+            ("Suites", "../x"),
+            ("Suites", ""),
+            ("Include", "a /etc/passwd"),
+            ("Include", "a/../../b"),
+            ("Public-Url", "packages.example.org"),
+            ("Public-Url", "ftp://example.org/"),
+            ("Public-Url", "https://"),
+            ("Public-Url", "https://me:secret@example.org/"),
+            ("Public-Url", "https://example.org/?x"),
+            ("Public-Url", "https://example.org/ x"),
+            ("IndexCacheControl", ""),
+            ("PoolCacheControl", "max-age=é"),
+            ("Delete", ""),
+            ("Delete", "perhaps"),
+            ("KeepFor", "m"),
+            ("KeepFor", "1m"),
+            ("KeepFor", "é"),
+            ("KeepFor", "+1d"),
+            ("KeepFor", "0d"),
+            ("KeepFor", "99999999999999999999d"),
+            ("KeepFor", "9999999999w"),
+            ("KeepGenerations", "0"),
+            ("KeepGenerations", "-1"),
+            ("Purge", ""),
+            ("Purge", "!"),
+            ("Purge", "cloudfront"),
+            ("Purge", "cloudfront a b"),
+            ("Purge", "cloudflare a/b"),
+            ("Purge", "true\n fastly"),
+        ] {
+            let error = fails(&format!("{LEAST}{field}: {value}\n"));
+            let expected = format!("line 3: field `{field}` is `{}`; expected ", value.escape_debug());
+            assert!(error.contains(&expected), "{error}");
+        }
+        for bad in ["Name: a b\nLocation: x\n", "Name: a/b\nLocation: x\n", "Name: x\nLocation: a\n b\n"] {
+            assert!(fails(bad).contains("; expected "), "{bad}");
+        }
+        assert!(fails("Name: x\nName: y\n").contains("line 2: field `Name` stands twice"));
+    }
+}
