@@ -19,6 +19,9 @@
 //! held while uploading. What an edit builds on is verified first ([`archive::PublishedSuite`]): who can write to the
 //! store and has no key can never get his packages signed.
 //!
+//! What serves the archive elsewhere stands in `conf/destinations` ([`config::Destinations`]); [`purge`] tells the caches
+//! before it which addresses changed, after all else is done.
+//!
 //! # An example
 //!
 //! ```
@@ -50,6 +53,7 @@
 
 pub mod cli;
 pub mod archive;
+pub mod purge;
 pub mod deb;
 pub mod config;
 pub mod pool;

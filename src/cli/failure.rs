@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::{archive, config, signing, store};
+use crate::{archive, config, purge, signing, store};
 
 /// The command failed.
 pub const FAILED: u8 = 1;
@@ -111,5 +111,12 @@ impl From<signing::Error> for Failure {
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self::of(&error, None)
+    }
+}
+
+impl From<purge::Error> for Failure {
+    fn from(error: purge::Error) -> Self {
+        let errors = error.failures.iter().map(|failure| Told::of(failure, failure.hint())).collect();
+        Self { code: FAILED, errors, summary: Some(error.to_string()) }
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::sandbox::Sandbox;
 
 /// What each room of `src/` may use of the others; the order of `lib.rs`, top to bottom.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     (
         "archive",
         &[
@@ -22,6 +22,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "compression",
         ],
     ),
+    ("purge", &["config", "store"]),
     ("deb", &["names", "stanza", "version", "digest", "compression"]),
     ("config", &["names", "stanza", "compression"]),
     ("pool", &["deb", "names"]),

@@ -30,6 +30,7 @@ mod init;
 mod large;
 mod list;
 mod publisher;
+mod purge;
 mod races;
 mod remove;
 mod sandbox;

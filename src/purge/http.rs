@@ -1,0 +1,145 @@
+//! Requests to the services: patient with what passes by itself, and with nothing else.
+
+use std::time::Duration;
+
+use reqwest::{Client, Request, Response, StatusCode, Url, header::RETRY_AFTER};
+
+use super::Cause;
+use crate::store::Environment;
+
+/// How often a request is tried.
+const TRIES: u32 = 4;
+/// The wait after the first try; doubled after each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// No service is waited for longer than this at a time, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How much of an answer is told.
+pub(super) const TOLD: usize = 500;
+
+/// A service, and how it is reached.
+pub(super) struct Service {
+    name: &'static str,
+    base: String,
+    client: Client,
+}
+
+impl Service {
+    /// The service at its own address, or at the one that a variable names: a proxy, a test.
+    pub(super) fn new(
+        name: &'static str,
+        base: &str,
+        variable: &'static str,
+        environment: &Environment,
+    ) -> Result<Self, Cause> {
+        let base = environment.get(variable).unwrap_or(base).trim_end_matches('/').to_owned();
+        let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        if !Url::parse(&base).is_ok_and(web) {
+            return Err(Cause::BadVariable { variable, expected: "an `https://` address" });
+        }
+        // Who installed one before decides.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(60))
+            // A purge belongs to this service, and so do the credentials.
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        match client {
+            Ok(client) => Ok(Self { name, base, client }),
+            Err(error) => Err(Cause::Request { url: base, source: error.into() }),
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The address of a path of this service.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a request, made anew for each try, until it is answered with success; gives the text of that answer.
+    ///
+    /// `tell` finds what matters in the text of an answer that is none.
+    pub(super) async fn send(
+        &self,
+        make: impl Fn() -> Result<Request, Cause>,
+        tell: impl Fn(&str) -> Option<String>,
+    ) -> Result<String, Cause> {
+        let mut wait = FIRST_WAIT;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let request = make()?;
+            let host = request.url().host_str().unwrap_or_default().to_owned();
+            let asked = match self.client.execute(request).await {
+                Ok(response) => {
+                    let status = response.status();
+                    let asked = wait_asked_for(&response);
+                    match response.text().await {
+                        Ok(text) if status.is_success() => return Ok(text),
+                        Ok(text) if tried == TRIES || !passes(status) => {
+                            let text = tell(&text).unwrap_or_else(|| short(&text));
+                            return Err(self.refused(&status.to_string(), text));
+                        }
+                        Err(source) if tried == TRIES => {
+                            return Err(Cause::NoAnswer { host, tries: tried, source });
+                        }
+                        _ => asked,
+                    }
+                }
+                Err(source) if tried == TRIES || source.is_builder() => {
+                    return Err(Cause::NoAnswer { host, tries: tried, source });
+                }
+                Err(_) => None,
+            };
+            tokio::time::sleep(asked.unwrap_or(wait).min(LONGEST_WAIT)).await;
+            wait *= 2;
+        }
+    }
+
+    pub(super) fn refused(&self, status: &str, text: String) -> Cause {
+        let text = if text.is_empty() { "nothing more".into() } else { text };
+        Cause::Answer { service: self.name, status: status.to_owned(), text }
+    }
+}
+
+/// Whether the same request may succeed later.
+fn passes(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which only the clock of the service makes a wait of.
+fn wait_asked_for(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    let now = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
+    Some(then.duration_since(httpdate::parse_http_date(now).ok()?).unwrap_or_default())
+}
+
+/// The beginning of a text in one line, without what could play with a terminal.
+pub(super) fn short(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
+    match line.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// The value of a variable that must be there and must fit into a header.
+pub(super) fn secret(environment: &Environment, names: &[&'static str]) -> Result<String, Cause> {
+    let found = names.iter().find_map(|&name| Some((name, environment.get(name)?)));
+    match found {
+        Some((_, value)) if value.bytes().all(|b| b.is_ascii_graphic()) => Ok(value.to_owned()),
+        Some((variable, _)) => {
+            Err(Cause::BadVariable { variable, expected: "letters, digits and signs, without blanks" })
+        }
+        None => Err(Cause::Missing { variable: names.first().copied().unwrap_or_default() }),
+    }
+}

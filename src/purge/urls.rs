@@ -1,0 +1,99 @@
+//! The addresses under which caches may hold a file.
+
+use std::{collections::HashSet, fmt::Write};
+
+/// What apt encodes though it could stand (`pkgAcquire::URIEncode`), because S3 once took a `+` for a space.
+const BY_APT: &[u8] = b"+~";
+/// What other clients and proxies encode beside that.
+const BY_OTHERS: &[u8] = b"+~:";
+
+/// The addresses of files below a public address: for each as it is written and as clients ask for it, without doubles.
+///
+/// Caches know a file by the address that was asked for, and most take `%2b` and `+` for two.
+#[must_use]
+pub fn urls(public_url: &str, paths: &[String]) -> Vec<String> {
+    let base = public_url.trim_end_matches('/');
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for path in paths {
+        for encoded in [&b""[..], BY_APT, BY_OTHERS] {
+            let url = format!("{base}/{}", encode(path.trim_start_matches('/'), encoded));
+            if seen.insert(url.clone()) {
+                all.push(url);
+            }
+        }
+    }
+    all
+}
+
+/// Percent-encodes, in lower case as apt does, what can never stand in the path of an address (RFC 3986, 3.3), and `more`.
+fn encode(path: &str, more: &[u8]) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        let may_stand = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
+        if may_stand && !more.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02x}");
+        }
+    }
+    encoded
+}
+
+/// The host, with its port, and the path of an address as it is written: no parser may change an encoding in it.
+pub(super) fn host_and_path(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(base: &str, paths: &[&str]) -> Vec<String> {
+        urls(base, &paths.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_ordinary_path_has_one_address() {
+        for base in ["https://example.org/apt", "https://example.org/apt/", "https://example.org/apt//"] {
+            assert_eq!(
+                of(base, &["dists/stable/InRelease", "/dists/stable/InRelease"]),
+                ["https://example.org/apt/dists/stable/InRelease"]
+            );
+        }
+        assert_eq!(of("https://example.org", &["x"]), ["https://example.org/x"]);
+        assert_eq!(of("https://example.org", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_clients_encode_has_several() {
+        assert_eq!(
+            of("https://example.org/~me/", &["pool/g++_1.0~rc1.deb", "pool/plain"]),
+            [
+                "https://example.org/~me/pool/g++_1.0~rc1.deb",
+                "https://example.org/~me/pool/g%2b%2b_1.0%7erc1.deb",
+                "https://example.org/~me/pool/plain",
+            ]
+        );
+        assert_eq!(of("http://h", &["a+b:c"]), ["http://h/a+b:c", "http://h/a%2bb:c", "http://h/a%2bb%3ac"]);
+        assert_eq!(of("http://h", &["a:c"]), ["http://h/a:c", "http://h/a%3ac"]);
+    }
+
+    #[test]
+    fn what_can_never_stand_is_always_encoded() {
+        assert_eq!(of("http://h", &["a b%3a?#\"<\n"]), ["http://h/a%20b%253a%3f%23%22%3c%0a"]);
+        assert_eq!(of("http://h", &["é+"]), ["http://h/%c3%a9+", "http://h/%c3%a9%2b"]);
+    }
+
+    #[test]
+    fn an_address_is_taken_apart_as_it_is_written() {
+        assert_eq!(host_and_path("https://h:8080/a%2bb~/../c"), ("h:8080", "/a%2bb~/../c"));
+        assert_eq!(host_and_path("https://h"), ("h", "/"));
+        assert_eq!(host_and_path("h/x"), ("h", "/x"));
+    }
+}
