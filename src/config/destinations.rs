@@ -268,7 +268,9 @@ fn globs(value: &str) -> Option<Vec<String>> {
 fn is_public_url(value: &str) -> bool {
     let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
     let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    plain && value.contains("://") && Url::parse(value).is_ok_and(web)
+    // The parser forgives `https:/host` and `https:///host`.
+    let strict = value.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+    plain && strict && Url::parse(value).is_ok_and(web)
 }
 
 /// A folded value is one line in a header.
@@ -427,6 +429,9 @@ LOCATION: /srv/backup/my archive
             ("Public-Url", "packages.example.org"),
             ("Public-Url", "ftp://example.org/"),
             ("Public-Url", "https://"),
+            ("Public-Url", "https:/example.org/"),
+            ("Public-Url", "https:///example.org/"),
+            ("Public-Url", "https://exa[mple.org/"),
             ("Public-Url", "https://me:secret@example.org/"),
             ("Public-Url", "https://example.org/?x"),
             ("Public-Url", "https://example.org/ x"),

@@ -106,7 +106,7 @@ impl NotPurged {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.cause {
-            Cause::Missing { variable } => Some(format!("set `{variable}` and purge again")),
+            Cause::Missing { variable } => Some(format!("set `{variable}` where `publish` runs")),
             Cause::Answer { status, .. } if status.starts_with("401") || status.starts_with("403") => {
                 Some("look whether the credentials in the environment may purge".into())
             }

@@ -134,7 +134,8 @@ pub(super) fn short(text: &str) -> String {
 
 /// The value of a variable that must be there and must fit into a header.
 pub(super) fn secret(environment: &Environment, names: &[&'static str]) -> Result<String, Cause> {
-    let found = names.iter().find_map(|&name| Some((name, environment.get(name)?)));
+    // Files that secrets are kept in end in a newline.
+    let found = names.iter().find_map(|&name| Some((name, environment.get(name)?.trim())));
     match found {
         Some((_, value)) if value.bytes().all(|b| b.is_ascii_graphic()) => Ok(value.to_owned()),
         Some((variable, _)) => {

@@ -2,7 +2,8 @@
 //!
 //! `CloudFront`, Fastly and Cloudflare are services that nobody can run himself: a server that records what it is asked, over
 //! real connections, stands for them. What they would make of a request is thus not proven here, only that the request is
-//! the documented one; the signature for AWS is calculated once more, by code of its own.
+//! the documented one; the signature for AWS is calculated once more, by code of its own. One story has moto instead, which
+//! knows `CloudFront` and keeps what it was asked for, but looks at no signature.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::sandbox::sha256;
+use crate::sandbox::{sha256, skipped};
 
 /// What the server was asked.
 #[derive(Debug, Clone)]
@@ -255,6 +256,61 @@ async fn cloudfront_is_asked_for_signed_invalidations() {
     );
 }
 
+/// A distribution in its shortest form.
+const DISTRIBUTION: &str = "<DistributionConfig xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\">\
+    <CallerReference>REFERENCE</CallerReference><Comment></Comment><Enabled>true</Enabled>\
+    <Origins><Quantity>1</Quantity><Items><Origin><Id>o</Id><DomainName>b.s3.amazonaws.com</DomainName>\
+    <S3OriginConfig><OriginAccessIdentity></OriginAccessIdentity></S3OriginConfig></Origin></Items></Origins>\
+    <DefaultCacheBehavior><TargetOriginId>o</TargetOriginId><ViewerProtocolPolicy>allow-all</ViewerProtocolPolicy>\
+    </DefaultCacheBehavior></DistributionConfig>";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_makes_the_invalidations() {
+    let Ok(moto) = std::env::var("PUBLISH_TEST_MOTO") else {
+        return skipped("no moto");
+    };
+    // moto tells its services apart by the scope of the signature.
+    let ask_moto = |method, path: String, body: String| {
+        let scope =
+            "Credential=key/20250601/us-east-1/cloudfront/aws4_request, SignedHeaders=host, Signature=0";
+        let request = reqwest::Client::new().request(method, format!("{moto}/2020-05-31/distribution{path}"));
+        let request = request.header("authorization", format!("AWS4-HMAC-SHA256 {scope}")).body(body);
+        async { request.send().await.unwrap().text().await.unwrap() }
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let reference = TempDir::with_prefix("publish-test-").unwrap().path().display().to_string();
+    let made =
+        ask_moto(reqwest::Method::POST, String::new(), DISTRIBUTION.replace("REFERENCE", &reference)).await;
+    let distribution = between(&made, "<Id>", "</Id>")[0].to_owned();
+    let variables = [
+        ("AWS_ENDPOINT_URL_CLOUDFRONT", moto.as_str()),
+        ("AWS_ACCESS_KEY_ID", AWS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", AWS_SECRET),
+    ];
+    let environment =
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let all = urls("https://h/a&b", &["dists/x/InRelease".into(), "pool/g++".into()]);
+    ask(&format!("cloudfront {distribution}"), &all, &environment).await.unwrap();
+
+    let get = |path: String| ask_moto(reqwest::Method::GET, path, String::new());
+    let listed = get(format!("/{distribution}/invalidation")).await;
+    let ids = between(&listed, "<Id>", "</Id>");
+    let [id] = ids[..] else { panic!("{listed}") };
+    let kept = get(format!("/{distribution}/invalidation/{id}")).await;
+    assert_eq!(
+        between(&kept, "<Path>", "</Path>"),
+        ["/a&amp;b/dists/x/InRelease", "/a&amp;b/pool/g++", "/a&amp;b/pool/g%2b%2b"]
+    );
+    assert_eq!(between(&kept, "<Quantity>", "</Quantity>"), ["3"]);
+
+    let error = ask("cloudfront ENOSUCH", &all, &environment).await.unwrap_err();
+    assert!(
+        told(&error).contains("CloudFront answered 404 Not Found: NoSuchDistribution: "),
+        "{}",
+        told(&error)
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cloudfront_gets_3000_paths_at_a_time_and_a_session_token() {
     let recorder = Recorder::always(201, "").await;
@@ -302,7 +358,7 @@ async fn fastly_is_asked_for_each_address_eight_at_a_time() {
     let recorder = Recorder::new(script).await;
     let mut all = numbered(40);
     all.extend(urls("https://packages.example.org/apt/", &["pool/g++_1~2.deb".into()]));
-    let environment = environment(&recorder, &[("FASTLY_API_TOKEN", "fastly-token")]);
+    let environment = environment(&recorder, &[("FASTLY_API_TOKEN", "fastly-token\n")]);
     let purged = ask("fastly SU1Z0", &all, &environment).await.unwrap();
     assert_eq!(purged, Purged { urls: 42, by: vec!["Fastly service `SU1Z0`".into()] });
     let asked = recorder.asked();
@@ -317,6 +373,7 @@ async fn fastly_is_asked_for_each_address_eight_at_a_time() {
             ("POST", "fastly-token", "")
         );
     }
+    assert!(asked.iter().all(|one| one.headers.get_all("content-length").iter().eq(["0"])));
     assert_eq!(recorder.most_at_once.load(Ordering::SeqCst), 8);
 }
 
