@@ -16,12 +16,14 @@ mod sync;
 pub mod root_file;
 mod error;
 mod event;
+mod headers;
 
 pub use check::{Fault, Report};
 pub use commit::Commit;
 pub use edit::{NewPackage, Removal, SuiteEdit};
 pub use error::{Error, Reason, Refusal};
 pub use event::{Event, Events};
+pub use headers::content_type;
 pub use intake::{Incoming, find_files, read_packages};
 pub use outcome::{Outcome, Written};
 pub use plan::Change;
@@ -46,10 +48,10 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The archive in a store; nothing is read yet.
+    /// The archive in a store, whose objects have the types of an archive's files; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, trust: Trust) -> Self {
-        Self { store, trust }
+        Self { store: store.with_content_type(content_type), trust }
     }
 
     /// Where it is kept.

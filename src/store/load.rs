@@ -29,7 +29,7 @@ impl Store {
     /// Reads an object with its digests; one of more than `limit` bytes is never held in memory. `None` where there is
     /// none.
     pub async fn load(&self, path: &str, limit: u64) -> Result<Option<Loaded>, Error> {
-        let failed = |error| Error::failed("read", path, error);
+        let failed = |error| self.failed("read", path, error);
         if let Some(folder) = self.location.folder() {
             super::parse(path)?;
             let file = folder.join(path);

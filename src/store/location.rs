@@ -1,17 +1,51 @@
 //! Where a store is, as a user writes it.
+//!
+//! Nothing secret is part of a location: it is printed, logged and kept in configurations. Credentials come from the
+//! [`super::Environment`].
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
 
-/// The place of an archive: a folder; buckets come with `sync`.
+/// The place of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A folder, by its absolute path.
     Folder(PathBuf),
+    /// A bucket or a container of an object store.
+    Bucket(Bucket),
+    /// Any web server, by the `http://` or `https://` URL below which everything lies; it is only read.
+    Web(String),
     /// The memory of this process, for tests.
     Memory,
+}
+
+/// A bucket, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Whose it is.
+    pub service: Service,
+    /// Its name.
+    pub name: String,
+    /// What every key begins with; no slash at either end, and empty for the whole bucket.
+    pub prefix: String,
+    /// How the service is reached, as far as the location says.
+    pub options: BTreeMap<String, String>,
+}
+
+/// A kind of object store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Amazon S3, and everything that speaks like it.
+    S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage.
+    Azure,
+    /// OpenStack Swift.
+    Swift,
 }
 
 /// Says why a text is no location.
@@ -19,13 +53,79 @@ pub enum Location {
 #[error("`{text}` is not a location: {why}")]
 pub struct Error {
     text: String,
-    why: &'static str,
+    why: String,
+}
+
+impl Service {
+    const ALL: [Self; 4] = [Self::S3, Self::Gcs, Self::Azure, Self::Swift];
+
+    /// What its locations begin with.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Gcs => "gs",
+            Self::Azure => "az",
+            Self::Swift => "swift",
+        }
+    }
+
+    /// What it calls a bucket.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::S3 | Self::Gcs => "bucket",
+            Self::Azure | Self::Swift => "container",
+        }
+    }
+
+    /// What may stand after the `?`.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["endpoint", "profile", "region", "style"],
+            Self::Gcs => &["endpoint"],
+            Self::Azure => &["account", "endpoint"],
+            Self::Swift => &["cdn", "interface", "read", "region", "ttl"],
+        }
+    }
+
+    /// Why a text cannot be the name of a bucket.
+    fn refuses(self, name: &str) -> Option<&'static str> {
+        let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = name.as_bytes();
+        let of = |more: &[u8]| {
+            bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || more.contains(b))
+        };
+        let whole = ends(bytes.first()) && ends(bytes.last());
+        match self {
+            Self::S3 if !of(b".-_") || !whole || name.contains("..") => {
+                Some("a bucket's name is of a-z, 0-9, `-` and `.`, with a letter or a digit at both ends")
+            }
+            Self::S3 if !(3..=63).contains(&name.len()) => Some("a bucket's name has 3 to 63 characters"),
+            Self::Gcs if !of(b".-_") || !whole => Some(
+                "a bucket's name is of a-z, 0-9, `-`, `_` and `.`, with a letter or a digit at both ends",
+            ),
+            Self::Gcs if !(3..=222).contains(&name.len()) => Some("a bucket's name has 3 to 222 characters"),
+            Self::Azure if name == "$web" || name == "$root" => None,
+            Self::Azure if !of(b"-") || !whole || name.contains("--") => Some(
+                "a container's name is of a-z, 0-9 and single `-`, with a letter or a digit at both ends",
+            ),
+            Self::Azure if !(3..=63).contains(&name.len()) => {
+                Some("a container's name has 3 to 63 characters")
+            }
+            Self::Swift if name.is_empty() || name.len() > 256 => {
+                Some("a container's name has 1 to 256 characters")
+            }
+            _ if name.chars().any(char::is_control) => Some("its name has a control character in it"),
+            _ => None,
+        }
+    }
 }
 
 impl Location {
-    /// Understands `./folder`, `/folder`, `file:///folder` and `memory:`; relative paths start at `current`.
+    /// Understands `./folder`, `/folder`, `file:///folder`, `s3://`, `gs://`, `az://` and `swift://bucket/prefix`,
+    /// `http(s)://host/folder` and `memory:`; relative paths start at `current`.
     pub fn parse(text: &str, current: &Path) -> Result<Self, Error> {
-        let fail = |why| Err(Error { text: text.to_owned(), why });
+        let fail = |why: &str| Err(Error { text: without_user(text), why: why.to_owned() });
         if text.is_empty() {
             return fail("it is empty; give a folder such as `./archive`");
         }
@@ -41,7 +141,20 @@ impl Location {
             Some((scheme, rest))
                 if rest.starts_with("//") && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) =>
             {
-                return fail("only folders can hold an archive yet");
+                let scheme = scheme.to_ascii_lowercase();
+                let rest = &rest[2..];
+                let found = match &scheme[..] {
+                    "http" | "https" => web(&scheme, rest).map(Self::Web),
+                    _ => match Service::ALL.into_iter().find(|service| service.scheme() == scheme) {
+                        Some(service) => Bucket::parse(service, rest).map(Self::Bucket),
+                        None => {
+                            Err("there are folders, `s3://`, `gs://`, `az://`, `swift://`, and `http(s)://` \
+                                     to read from"
+                                .to_owned())
+                        }
+                    },
+                };
+                return found.or_else(|why| fail(&why));
             }
             _ => text,
         };
@@ -53,9 +166,107 @@ impl Location {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(path) => Some(path),
-            Self::Memory => None,
+            _ => None,
         }
     }
+
+    /// The bucket, where it is one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Self::Bucket(bucket) => Some(bucket),
+            _ => None,
+        }
+    }
+}
+
+impl Bucket {
+    /// Understands what follows the `//`.
+    fn parse(service: Service, rest: &str) -> Result<Self, String> {
+        let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+        let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+        if name.is_empty() {
+            return Err(format!("write `{}://{}/folder`", service.scheme(), service.noun()));
+        }
+        if let Some(why) = service.refuses(name) {
+            return Err(why.to_owned());
+        }
+        let parts: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+        if parts.iter().any(|part| matches!(*part, "." | "..") || part.chars().any(char::is_control)) {
+            return Err("`.`, `..` and control characters cannot be part of a key".to_owned());
+        }
+        let mut options = BTreeMap::new();
+        for option in query.into_iter().flat_map(|query| query.split('&')).filter(|option| !option.is_empty())
+        {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            if !service.options().contains(&key) {
+                let known = service.options().join("`, `");
+                return Err(format!(
+                    "`{key}` is no option of `{}://`; there are `{known}`",
+                    service.scheme()
+                ));
+            }
+            if value.is_empty() {
+                return Err(format!("option `{key}` has no value; write `?{key}=…`"));
+            }
+            refuse_value(key, value)?;
+            if options.insert(key.to_owned(), value.to_owned()).is_some() {
+                return Err(format!("option `{key}` is given twice"));
+            }
+        }
+        Ok(Self { service, name: name.to_owned(), prefix: parts.join("/"), options })
+    }
+}
+
+/// Says why an option cannot have this value.
+fn refuse_value(key: &str, value: &str) -> Result<(), String> {
+    match key {
+        "endpoint" => check_endpoint(value).map_err(|why| format!("option `endpoint`: {why}")),
+        "style" if !["path", "virtual"].contains(&value) => {
+            Err(format!("option `style` is `path` or `virtual`, not `{value}`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text is the URL of a server, as endpoints are given.
+pub(super) fn check_endpoint(text: &str) -> Result<(), String> {
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return Err(format!("`{}` does not begin with `https://` or `http://`", without_user(text)));
+    };
+    web("http", rest).map(drop)
+}
+
+/// Understands what follows `http://`.
+fn web(scheme: &str, rest: &str) -> Result<String, String> {
+    if rest.contains(['?', '#']) {
+        return Err("a `?` or a `#` cannot be part of it".to_owned());
+    }
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if host.contains('@') {
+        return Err("a location is printed and kept, so it cannot hold a user name or a password".to_owned());
+    }
+    let path = path.trim_end_matches('/');
+    let url =
+        if path.is_empty() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/{path}") };
+    match reqwest::Url::parse(&url) {
+        Ok(parsed) if parsed.has_host() => Ok(url),
+        Ok(_) => Err("it names no host".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A text without what may be a password: all before the `@` of each host in it.
+fn without_user(text: &str) -> String {
+    let mut pieces = text.split("://");
+    let mut shown = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let host = piece.split(['/', '?', '#', '&']).next().unwrap_or_default();
+        let user = host.rfind('@').map_or(0, |at| at + 1);
+        shown.push_str("://");
+        shown.push_str(&piece[user..]);
+    }
+    shown
 }
 
 /// Takes `.` and doubled slashes out of a path; `..` stays, since symbolic links give it a meaning of its own.
@@ -67,8 +278,23 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
+            Self::Bucket(bucket) => bucket.fmt(f),
+            Self::Web(url) => f.write_str(url),
             Self::Memory => f.write_str("memory:"),
         }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.service.scheme(), self.name)?;
+        if !self.prefix.is_empty() {
+            write!(f, "/{}", self.prefix)?;
+        }
+        for (number, (key, value)) in self.options.iter().enumerate() {
+            write!(f, "{}{key}={value}", if number == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
     }
 }
 
@@ -76,11 +302,19 @@ impl fmt::Display for Location {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Location, Error> {
+        Location::parse(text, Path::new("/here"))
+    }
+
     fn folder(text: &str) -> PathBuf {
-        match Location::parse(text, Path::new("/here")) {
+        match parse(text) {
             Ok(Location::Folder(path)) => path,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn why(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -95,9 +329,62 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_folder_says_so() {
-        for bad in ["", "file://srv/apt", "s3://bucket/apt", "https://example.org/apt"] {
-            assert!(Location::parse(bad, Path::new("/here")).is_err(), "{bad}");
+    fn buckets_have_one_normal_form() {
+        for (text, normal) in [
+            ("s3://apt", "s3://apt"),
+            ("S3://apt/", "s3://apt"),
+            ("s3://apt//debian///stable/", "s3://apt/debian/stable"),
+            ("gs://my_bucket.example.org/a b/~c+d", "gs://my_bucket.example.org/a b/~c+d"),
+            ("az://$web", "az://$web"),
+            ("swift://Größe/x", "swift://Größe/x"),
+            ("s3://apt?style=path&region=eu&", "s3://apt?region=eu&style=path"),
+            ("s3://apt/x?endpoint=http://127.0.0.1:9000", "s3://apt/x?endpoint=http://127.0.0.1:9000"),
+            ("HTTPS://deb.example.org/debian/", "https://deb.example.org/debian"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            let location = parse(text).unwrap();
+            assert_eq!(location.to_string(), normal);
+            assert_eq!(parse(normal).unwrap(), location, "{normal}");
+            assert_eq!(location.folder(), None);
+        }
+        let bucket = parse("s3://apt/a/b?region=eu").unwrap().bucket().unwrap().clone();
+        assert_eq!((bucket.service, &bucket.name[..], &bucket.prefix[..]), (Service::S3, "apt", "a/b"));
+        assert_eq!(bucket.options["region"], "eu");
+    }
+
+    #[test]
+    fn what_is_no_location_says_why() {
+        for (bad, part) in [
+            ("", "empty"),
+            ("file://srv/apt", "three slashes"),
+            ("ftp://example.org/apt", "there are folders"),
+            ("s3://", "s3://bucket/folder"),
+            ("s3:///apt", "s3://bucket/folder"),
+            ("s3://Apt/x", "a-z"),
+            ("s3://ab", "3 to 63"),
+            ("s3://a..b", "a-z"),
+            ("az://a--b", "single `-`"),
+            ("az://under_score", "a-z"),
+            ("s3://apt/../x", "`..`"),
+            ("s3://apt/a\nb", "control"),
+            ("s3://apt?regoin=eu", "there are `endpoint`, `profile`, `region`, `style`"),
+            ("s3://apt?region", "no value"),
+            ("s3://apt?region=a&region=b", "twice"),
+            ("s3://apt?style=host", "`path` or `virtual`"),
+            ("s3://apt?endpoint=127.0.0.1:9000", "https://"),
+            ("gs://apt?region=eu", "there are `endpoint`"),
+            ("https://", "host"),
+            ("https://example.org/?a=b", "`?`"),
+        ] {
+            assert!(why(bad).contains(part), "{bad}: {}", why(bad));
+        }
+    }
+
+    #[test]
+    fn a_password_is_neither_kept_nor_shown() {
+        for bad in ["https://me:hush@example.org/apt", "s3://apt?endpoint=http://me:hush@example.org"] {
+            assert!(!why(bad).contains("hush"), "{}", why(bad));
+            assert!(why(bad).contains("password"), "{}", why(bad));
         }
     }
 }

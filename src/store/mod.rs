@@ -1,34 +1,47 @@
-//! Bytes at paths, in a folder or (later) a bucket; knows no Debian word.
+//! Bytes at paths, in a folder, a bucket or on the web; knows no Debian word.
 //!
 //! Three verbs write, for three kinds of file: [`Store::put_new`] for what never changes (already there with the same
 //! bytes is success), [`Store::replace`] and [`Store::copy`] for what may lag behind, and [`Store::swap`] for the one file
 //! whose change is the commit. Everything goes through an [`ObjectStore`], so that a test can put itself in between.
 
+mod bucket;
 mod content;
 mod environment;
+mod error;
 mod folder;
+mod headers;
+mod http;
+mod listing;
 mod load;
 mod location;
+mod parts;
+mod requests;
+mod trouble;
+mod web;
 
 pub(crate) use content::blocking;
 pub use content::{Content, FileStamp};
 pub use environment::Environment;
+pub use error::Error;
 pub use folder::Folder;
+pub use headers::Headers;
 pub use load::Loaded;
-pub use location::Location;
+pub use location::{Bucket, Location, Service};
+pub use requests::Requests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
-    GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path,
+    Attributes, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    UpdateVersion, path::Path,
 };
 
-use crate::digest::{Digests, Hasher};
-
-/// Files from this size on are sent in parts, so that memory stays constant.
-const PART: usize = 8 << 20;
+use crate::digest::{Digests, Hasher, Md5Digest};
+use error::io_cause;
+use parts::Failure;
+use requests::Counter;
 
 /// An archive's storage.
 #[derive(Clone)]
@@ -37,6 +50,8 @@ pub struct Store {
     /// Set where the store is a folder: what a bucket does by itself (durability, a limit of space) is asked of it.
     folder: Option<Folder>,
     location: Location,
+    headers: Arc<Headers>,
+    counter: Counter,
 }
 
 /// The state in which an object was read; [`Store::swap`] succeeds only if the object still is in it.
@@ -55,6 +70,27 @@ pub struct Object {
     pub revision: Revision,
 }
 
+/// What a store tells of an object without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub path: String,
+    /// How many bytes it has.
+    pub size: u64,
+    /// The MD5 of its bytes, where the store knows it; of an object sent in parts none does.
+    pub md5: Option<Md5Digest>,
+    /// When it was written last.
+    pub modified: SystemTime,
+}
+
+impl Found {
+    /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
+    #[must_use]
+    pub fn surely_is(&self, digests: &Digests) -> bool {
+        self.size == digests.size && self.md5 == Some(digests.md5)
+    }
+}
+
 /// What [`Store::put_new`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
@@ -62,125 +98,6 @@ pub enum Put {
     Created,
     /// The same bytes were there already.
     Present,
-}
-
-/// What can go wrong with a store.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The object changed since it was read: somebody else won the race.
-    #[error("`{path}` was changed by somebody else meanwhile")]
-    Conflict {
-        /// The object that was to be swapped.
-        path: String,
-    },
-    /// A path that never changes holds other bytes.
-    #[error("`{path}` holds other bytes already: {}, the new file has {}", brief(there), brief(new))]
-    Occupied {
-        /// The path of the object.
-        path: String,
-        /// What the store holds.
-        there: Box<Digests>,
-        /// What was to be written.
-        new: Box<Digests>,
-    },
-    /// Not enough space for what is to be written.
-    #[error("{} are needed in `{location}`, {} are free", bytes(*needed), bytes(*free))]
-    Full {
-        /// The store.
-        location: String,
-        /// Bytes that would be written.
-        needed: u64,
-        /// Bytes that are free.
-        free: u64,
-    },
-    /// A local file that is no longer what it was when it was read first.
-    #[error("`{path}` changed while it was being read")]
-    Changed {
-        /// The local file.
-        path: String,
-    },
-    /// A local file that cannot be read.
-    #[error("cannot read `{path}`")]
-    Source {
-        /// The local file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A text that cannot be the path of an object.
-    #[error("`{}` cannot be the path of an object", path.escape_debug())]
-    BadPath {
-        /// The text.
-        path: String,
-    },
-    /// The store refused or failed.
-    #[error("cannot {action} `{path}`")]
-    Failed {
-        /// What was being done.
-        action: &'static str,
-        /// The object.
-        path: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl Error {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Conflict { .. } => Some("run the same command again".into()),
-            Self::Occupied { .. } => Some(
-                "a published file never changes; build it as a new version, such as one with `+1` added, or take the file away if nothing lists it"
-                    .into(),
-            ),
-            Self::Full { .. } => {
-                Some("make room, or put the archive on a larger disk; nothing was written".into())
-            }
-            Self::Changed { .. } => {
-                Some("wait until the file is complete, then run the same command again".into())
-            }
-            Self::Failed { source, .. } => {
-                let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-                (kind == Some(std::io::ErrorKind::PermissionDenied)).then(|| {
-                    "run `publish` as a user who may write there, or correct the owner of the folder".into()
-                })
-            }
-            Self::Source { .. } | Self::BadPath { .. } => None,
-        }
-    }
-
-    /// Whether a read failed because nothing is there.
-    fn failed(action: &'static str, path: &str, error: object_store::Error) -> Self {
-        Self::Failed { action, path: path.to_owned(), source: root_cause(error) }
-    }
-}
-
-/// The input/output error inside an error of the object store where there is one: it alone says something to a user.
-fn root_cause(error: object_store::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    let Some(io) = io_cause(&error) else { return Box::new(error) };
-    Box::new(
-        io.raw_os_error().map_or_else(
-            || std::io::Error::new(io.kind(), io.to_string()),
-            std::io::Error::from_raw_os_error,
-        ),
-    )
-}
-
-fn io_cause(error: &object_store::Error) -> Option<&std::io::Error> {
-    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = inner {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return Some(io);
-        }
-        inner = cause.source();
-    }
-    None
-}
-
-fn brief(digests: &Digests) -> String {
-    format!("{} bytes with SHA256 {}", digests.size, digests.sha256)
 }
 
 /// A number of bytes for people.
@@ -194,18 +111,36 @@ impl Store {
     ///
     /// # Errors
     /// What the environment says of credentials and endpoints cannot be used.
-    pub fn open(location: &Location, _environment: &Environment) -> Result<Self, Error> {
-        Ok(match location {
-            Location::Folder(path) => {
-                let folder = Folder::new(path);
-                Self { objects: Arc::new(folder.clone()), folder: Some(folder), location: location.clone() }
-            }
-            Location::Memory => Self {
-                objects: Arc::new(object_store::memory::InMemory::new()),
-                folder: None,
-                location: location.clone(),
-            },
-        })
+    pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
+        let counter = Counter::default();
+        let mut folder = None;
+        let objects: Arc<dyn ObjectStore> = match location {
+            Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
+            Location::Memory => Arc::new(object_store::memory::InMemory::new()),
+            Location::Bucket(bucket) => bucket::open(bucket, environment, &counter)?,
+            Location::Web(url) => web::open(url, environment, &counter)?,
+        };
+        let headers = Arc::new(Headers::default());
+        Ok(Self { objects, folder, location: location.clone(), headers, counter })
+    }
+
+    /// Says with which headers objects are stored, where the store keeps any; a folder does not.
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers: Arc::new(headers), ..self }
+    }
+
+    /// Says which types the objects have, and leaves the other headers as they are.
+    #[must_use]
+    pub fn with_content_type(self, content_type: fn(&str) -> &'static str) -> Self {
+        let headers = Headers { content_type, ..Headers::clone(&self.headers) };
+        self.with_headers(headers)
+    }
+
+    /// How often the store was asked so far, by all clones of it.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.counter.so_far()
     }
 
     /// Puts something between this store and its objects; what tests make faults and races with.
@@ -226,38 +161,79 @@ impl Store {
         Arc::clone(&self.objects)
     }
 
+    /// The objects, asked for something: of a bucket the HTTP client counts instead.
+    fn ask(&self, listing: bool) -> &dyn ObjectStore {
+        if matches!(self.location, Location::Folder(_) | Location::Memory) {
+            self.counter.count(listing);
+        }
+        &*self.objects
+    }
+
+    fn service(&self) -> Option<Service> {
+        self.location.bucket().map(|bucket| bucket.service)
+    }
+
+    fn failed(&self, action: &'static str, path: &str, error: object_store::Error) -> Error {
+        Error::failed(action, path, error, &self.location)
+    }
+
+    /// Whether a read failed because nothing is there.
+    fn is_absent(error: &object_store::Error) -> bool {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory};
+        match error {
+            // Without its bucket nothing can be said of an object.
+            object_store::Error::NotFound { .. } => !trouble::no_bucket(error),
+            // A part of the path is a file, or the whole of it is a folder.
+            _ => io_cause(error).is_some_and(|io| matches!(io.kind(), NotADirectory | IsADirectory)),
+        }
+    }
+
+    /// Refuses what writes to a store that is only read.
+    fn writable(&self, action: &'static str, path: &str) -> Result<(), Error> {
+        match &self.location {
+            Location::Web(location) => {
+                Err(Error::ReadOnly { action, path: path.to_owned(), location: location.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads an object whole; `None` where there is none.
     pub async fn read(&self, path: &str) -> Result<Option<Object>, Error> {
-        let failed = |error| Error::failed("read", path, error);
         let Some(result) = self.get(path).await? else { return Ok(None) };
         let revision = Revision { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
-        Ok(Some(Object { bytes: result.bytes().await.map_err(failed)?, revision }))
+        let bytes = result.bytes().await.map_err(|error| self.failed("read", path, error))?;
+        Ok(Some(Object { bytes, revision }))
     }
 
     async fn get(&self, path: &str) -> Result<Option<GetResult>, Error> {
-        match self.objects.get(&parse(path)?).await {
+        match self.ask(false).get(&parse(path)?).await {
             Ok(result) => Ok(Some(result)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(Error::failed("read", path, error)),
+            Err(error) if Self::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
+        }
+    }
+
+    /// What the store tells of an object; `None` where there is none.
+    pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
+        match self.ask(false).head(&parse(path)?).await {
+            Ok(object) => Ok(Some(found(object, self.service()))),
+            Err(error) if Self::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed("read", path, error)),
         }
     }
 
     /// The size of an object; `None` where there is none.
     pub async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        match self.objects.head(&parse(path)?).await {
-            Ok(object) => Ok(Some(object.size)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(Error::failed("read", path, error)),
-        }
+        Ok(self.found(path).await?.map(|found| found.size))
     }
 
     /// Reads an object piece by piece for its digests; `None` where there is none.
     pub async fn digests(&self, path: &str) -> Result<Option<Digests>, Error> {
-        let failed = |error| Error::failed("read", path, error);
         let Some(result) = self.get(path).await? else { return Ok(None) };
         let mut hasher = Hasher::default();
         let mut stream = result.into_stream();
-        while let Some(piece) = stream.try_next().await.map_err(failed)? {
+        while let Some(piece) = stream.try_next().await.map_err(|error| self.failed("read", path, error))? {
             hasher.update(&piece);
         }
         Ok(Some(hasher.finish()))
@@ -266,10 +242,11 @@ impl Store {
     /// The names directly below a folder: folders, then objects.
     pub async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), Error> {
         let path = parse(folder)?;
-        let found = match self.objects.list_with_delimiter(Some(&path)).await {
+        self.listable()?;
+        let found = match self.ask(true).list_with_delimiter(Some(&path)).await {
             Ok(found) => found,
-            Err(error) if is_absent(&error) => return Ok((Vec::new(), Vec::new())),
-            Err(error) => return Err(Error::failed("list", folder, error)),
+            Err(error) if Self::is_absent(&error) => return Ok((Vec::new(), Vec::new())),
+            Err(error) => return Err(self.failed("list", folder, error)),
         };
         let name = |path: &Path| path.filename().map(ToOwned::to_owned);
         let mut folders: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
@@ -280,45 +257,121 @@ impl Store {
         Ok((folders, objects))
     }
 
+    /// Everything below a folder, however deep, in no order; what has a name that no object of ours can have is left out.
+    #[must_use]
+    pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<Found, Error>> {
+        let path = match self.listable().and_then(|()| parse(folder)) {
+            Ok(path) => path,
+            Err(error) => return stream::once(ready(Err(error))).boxed(),
+        };
+        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
+        self.ask(true)
+            .list(Some(&path))
+            .map_ok(move |object| found(object, service))
+            .map_err(move |error| Error::failed("list", &folder, error, &location))
+            .boxed()
+    }
+
+    fn listable(&self) -> Result<(), Error> {
+        match &self.location {
+            Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes an object that will never change.
     ///
     /// The same bytes at that path already are success; other bytes are [`Error::Occupied`].
     pub async fn put_new(&self, path: &str, content: &Content) -> Result<Put, Error> {
         let at = parse(path)?;
-        let written = match content {
-            Content::Bytes(bytes, _) => self.put(&at, bytes.clone(), PutMode::Create).await,
-            Content::File { file, stamp, .. } if self.folder.is_some() => {
-                // A folder copies it better than we can.
-                let mut options = PutOptions::from(PutMode::Create);
-                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
-                self.objects.put_opts(&at, PutPayload::new(), options).await.map(drop)
+        self.writable("write", path)?;
+        let size = content.digests().size;
+        if self.folder.is_none() && parts::is_large(size) {
+            // No store can create in parts only where nothing is; but what is written here is the same for all.
+            if let Some(put) = self.would_put(path, content.digests()).await? {
+                return Ok(put);
             }
-            Content::File { file, digests, stamp } if digests.size < PART as u64 => {
-                let bytes = content::read_file(file, *stamp).await?;
-                self.put(&at, bytes, PutMode::Create).await
-            }
-            Content::File { file, stamp, .. } => {
-                // No store can create in parts only where nothing is; but what is written here is the same for all.
-                match self.size(path).await? {
-                    Some(_) => {
-                        Err(object_store::Error::AlreadyExists { path: path.into(), source: "".into() })
-                    }
-                    None => self.put_parts(&at, file, *stamp).await?,
-                }
-            }
-        };
-        match written {
+        }
+        match self.write(&at, content, PutMode::Create, || self.headers.of_immutable(path)).await {
             Ok(()) => Ok(Put::Created),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                self.same(path, content.digests()).await
+            Err(Failure::Store(
+                object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+            )) => match self.would_put(path, content.digests()).await? {
+                Some(put) => Ok(put),
+                None if self.folder.is_some() => self.same(path, content.digests()).await,
+                // Taken away since, or being written and not there yet.
+                None => Err(Error::Conflict { path: path.to_owned() }),
+            },
+            Err(Failure::Store(error @ object_store::Error::NotFound { .. }))
+                if parts::is_large(size) && !trouble::no_bucket(&error) =>
+            {
+                // What was sent in parts is no upload any more once it is an object: the first answer was lost.
+                self.would_put(path, content.digests())
+                    .await?
+                    .ok_or_else(|| self.failed("write", path, error))
             }
-            Err(error) => {
-                Err(content_error(error).unwrap_or_else(|error| Error::failed("write", path, error)))
+            Err(failure) => Err(self.unwritten(path, failure)),
+        }
+    }
+
+    /// Writes any content: a folder copies a file, a bucket is sent it, in parts if it is large.
+    async fn write(
+        &self,
+        path: &Path,
+        content: &Content,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> Result<(), Failure> {
+        match content {
+            Content::File { file, stamp, .. } if self.folder.is_some() => {
+                let mut options = PutOptions::from(mode);
+                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
+                self.ask(false).put_opts(path, PutPayload::new(), options).await?;
+                Ok(())
+            }
+            Content::Bytes(bytes, _) if self.folder.is_some() || !parts::is_large(bytes.len() as u64) => {
+                Ok(self.put(path, bytes.clone(), mode, attributes).await?)
+            }
+            Content::Bytes(bytes, _) => {
+                let size = parts::size_for(bytes.len() as u64);
+                let whole = stream::iter([Ok(bytes.clone())]);
+                parts::send(self.ask(false), path, attributes(), parts::cut(whole, size)).await
+            }
+            Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
+                let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
+                Ok(self.put(path, bytes, mode, attributes).await?)
+            }
+            Content::File { file, digests, stamp } => {
+                let parts = content::parts(file, *stamp, parts::size_for(digests.size));
+                parts::send(self.ask(false), path, attributes(), parts).await
             }
         }
     }
 
-    /// Whether the object at a path is what was to be written there; the size first, then all bytes.
+    async fn put(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> object_store::Result<()> {
+        let mut options = PutOptions::from(mode);
+        if self.folder.is_none() {
+            options.attributes = attributes();
+        }
+        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+    }
+
+    fn unwritten(&self, path: &str, failure: Failure) -> Error {
+        match failure {
+            Failure::Content(error) => error,
+            Failure::Store(error) => {
+                content_error(error).unwrap_or_else(|error| self.failed("write", path, error))
+            }
+        }
+    }
+
+    /// Whether the object at a path is what was to be written there, by all of its bytes.
     async fn same(&self, path: &str, new: &Digests) -> Result<Put, Error> {
         match self.digests(path).await? {
             Some(there) if there == *new => Ok(Put::Present),
@@ -335,33 +388,53 @@ impl Store {
 
     /// Finds out whether [`Store::put_new`] would succeed, without writing: `None` where nothing is there.
     pub async fn would_put(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
-        match self.size(path).await? {
+        match self.found(path).await? {
             None => Ok(None),
+            Some(found) if found.surely_is(new) => Ok(Some(Put::Present)),
+            // Another MD5 proves nothing: an object that was sent in parts or is encrypted has a tag of another kind.
             Some(_) => self.same(path, new).await.map(Some),
         }
     }
 
     /// Writes an object that may lag behind the commit.
     pub async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
-        let written = self.put(&parse(path)?, bytes, PutMode::Overwrite).await;
-        written.map_err(|error| Error::failed("write", path, error))
+        let digests = Digests::of(&bytes);
+        self.replace_with(path, &Content::Bytes(bytes, digests)).await
     }
 
-    /// Writes any content over an object that may lag behind the commit.
+    /// Writes an object that may lag behind the commit, whatever it is made from.
     pub async fn replace_with(&self, path: &str, content: &Content) -> Result<(), Error> {
-        match content {
-            Content::Bytes(bytes, _) => self.replace(path, bytes.clone()).await,
-            Content::File { file, stamp, .. } => {
-                let bytes = content::read_file(file, *stamp).await?;
-                self.replace(path, bytes).await
-            }
-        }
+        self.writable("write", path)?;
+        let written =
+            self.write(&parse(path)?, content, PutMode::Overwrite, || self.headers.of_mutable(path)).await;
+        written.map_err(|failure| self.unwritten(path, failure))
     }
 
-    /// Copies one object over another, in the store itself.
+    /// Copies one object over another; the new one may lag behind the commit.
+    ///
+    /// A folder copies by itself. A bucket would copy the headers too, and caches would keep for a year what changes
+    /// tomorrow; so there it is read and written again, piece by piece.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
-        let copied = self.objects.copy(&parse(from)?, &parse(to)?).await;
-        copied.map_err(|error| Error::failed("write", to, error))
+        self.writable("write", to)?;
+        let (source, at) = (parse(from)?, parse(to)?);
+        if self.folder.is_some() {
+            let copied = self.ask(false).copy(&source, &at).await;
+            return copied.map_err(|error| self.failed("write", to, error));
+        }
+        let read = self.ask(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
+        let attributes = || self.headers.of_mutable(to);
+        let size = read.meta.size;
+        let written = if parts::is_large(size) {
+            let (path, location) = (from.to_owned(), self.location.clone());
+            let pieces =
+                read.into_stream().map_err(move |error| Error::failed("read", &path, error, &location));
+            let parts = parts::cut(pieces, parts::size_for(size));
+            parts::send(self.ask(false), &at, attributes(), parts).await
+        } else {
+            let bytes = read.bytes().await.map_err(|error| self.failed("read", from, error))?;
+            self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)
+        };
+        written.map_err(|failure| self.unwritten(to, failure))
     }
 
     /// Writes an object if it still is in the state `expected` (`None`: if there still is none).
@@ -371,34 +444,51 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] if the race was lost; nothing is changed then.
     pub async fn swap(&self, path: &str, bytes: Bytes, expected: Option<&Revision>) -> Result<(), Error> {
+        let at = parse(path)?;
+        self.writable("write", path)?;
         self.settle().await?;
-        let mode = match expected {
-            None => PutMode::Create,
-            Some(Revision { e_tag, version }) => {
-                PutMode::Update(UpdateVersion { e_tag: e_tag.clone(), version: version.clone() })
-            }
-        };
-        match self.put(&parse(path)?, bytes.clone(), mode).await {
-            Ok(()) => self.settle().await,
-            Err(
+        for mode in self.modes(expected) {
+            let refused = match self.put(&at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
+                Ok(()) => return self.settle().await,
+                Err(error) => error,
+            };
+            let lost = matches!(
+                refused,
                 object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. }
-                | object_store::Error::NotFound { .. },
-            ) => {
-                // The first answer may have been lost on its way, and this the refusal of a repetition.
-                match self.read(path).await? {
-                    Some(object) if object.bytes == bytes => Ok(()),
-                    _ => Err(Error::Conflict { path: path.to_owned() }),
-                }
+                    | object_store::Error::Precondition { .. }
+                    | object_store::Error::NotFound { .. }
+            );
+            if !lost || trouble::no_bucket(&refused) {
+                return Err(self.failed("write", path, refused));
             }
-            Err(error) => Err(Error::failed("write", path, error)),
+            match self.read(path).await? {
+                // The first answer may have been lost on its way, and this the refusal of a repetition.
+                Some(object) if object.bytes == bytes => return Ok(()),
+                // Nobody has changed it: the server did not know the tag in this form.
+                Some(object) if Some(&object.revision) == expected => {}
+                _ => break,
+            }
         }
+        Err(Error::Conflict { path: path.to_owned() })
+    }
+
+    /// The ways to say that an object must still be in a state, to be tried in turn.
+    fn modes(&self, expected: Option<&Revision>) -> Vec<PutMode> {
+        let Some(Revision { e_tag, version }) = expected else { return vec![PutMode::Create] };
+        let mode = |e_tag| PutMode::Update(UpdateVersion { e_tag, version: version.clone() });
+        let bare = e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+        // Ceph's gateway (16), and what is built on it, never knows a tag in quotes; others may want them.
+        if self.service() == Some(Service::S3) && bare != *e_tag {
+            return vec![mode(bare), mode(e_tag.clone())];
+        }
+        vec![mode(e_tag.clone())]
     }
 
     /// Removes an object; that there is none is fine.
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
-        match self.objects.delete(&parse(path)?).await {
-            Err(error) if !is_absent(&error) => Err(Error::failed("delete", path, error)),
+        self.writable("delete", path)?;
+        match self.ask(false).delete(&parse(path)?).await {
+            Err(error) if !Self::is_absent(&error) => Err(self.failed("delete", path, error)),
             _ => Ok(()),
         }
     }
@@ -427,35 +517,18 @@ impl Store {
     pub fn run(&self) -> usize {
         if self.folder.is_some() { 32 } else { 1 }
     }
+}
 
-    async fn put(&self, path: &Path, bytes: Bytes, mode: PutMode) -> object_store::Result<()> {
-        self.objects.put_opts(path, PutPayload::from(bytes), PutOptions::from(mode)).await.map(drop)
-    }
-
-    /// Sends a large local file piece by piece; memory holds one piece.
-    async fn put_parts(
-        &self,
-        path: &Path,
-        file: &std::path::Path,
-        stamp: FileStamp,
-    ) -> Result<object_store::Result<()>, Error> {
-        let mut upload = match self.objects.put_multipart(path).await {
-            Ok(upload) => upload,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut parts = content::parts(file, stamp, PART);
-        while let Some(part) = parts.next().await {
-            let sent = match part {
-                Ok(part) => upload.put_part(part.into()).await.map_err(Ok),
-                Err(error) => Err(Err(error)),
-            };
-            if let Err(error) = sent {
-                // The first error is the one to tell; what was begun is given up.
-                let _ = upload.abort().await;
-                return error.map(Err);
-            }
-        }
-        Ok(upload.complete().await.map(drop))
+/// What is told of an object.
+fn found(object: ObjectMeta, service: Option<Service>) -> Found {
+    // The tag of what was sent in one piece is its MD5, unless it is encrypted.
+    let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
+    let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
+    Found {
+        path: object.location.to_string(),
+        size: object.size,
+        md5: tag.filter(|_| tagged).and_then(|tag| tag.parse().ok()),
+        modified: object.last_modified.into(),
     }
 }
 
@@ -473,11 +546,4 @@ fn content_error(error: object_store::Error) -> Result<Error, object_store::Erro
         },
         error => Err(error),
     }
-}
-
-/// Whether nothing is there: also where a part of the path is a file, or the whole of it is a folder.
-fn is_absent(error: &object_store::Error) -> bool {
-    use std::io::ErrorKind::{IsADirectory, NotADirectory};
-    matches!(error, object_store::Error::NotFound { .. })
-        || io_cause(error).is_some_and(|io| matches!(io.kind(), NotADirectory | IsADirectory))
 }

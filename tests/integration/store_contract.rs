@@ -12,12 +12,13 @@ use std::{
 use bytes::Bytes;
 use publish::{
     digest::Digests,
-    store::{Content, Error, FileStamp, Put, Revision, Store},
+    store::{Content, Error, FileStamp, Put, Revision, Service, Store},
 };
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
 use crate::{
+    buckets,
     faults::{Faults, SIDES, Side},
     publisher::{folder, memory},
 };
@@ -27,8 +28,17 @@ const LARGE: usize = (20 << 20) + 7;
 /// What a part holds.
 const PART: usize = 8 << 20;
 
-/// Runs a story on a new store of each kind.
+/// Runs a story on a new store of each kind: here, and on every server there is.
 async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
+    on_each_here(&tell).await;
+    for bucket in buckets::each() {
+        let place = TempDir::with_prefix("publish-test-").unwrap();
+        tell(bucket.store(), place.path().to_owned()).await;
+    }
+}
+
+/// Runs a story on a new store of each kind that needs no server.
+async fn on_each_here<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
     for make in [|_: &Path| memory(), |path: &Path| folder(path.join("store"))] {
         let place = TempDir::with_prefix("publish-test-").unwrap();
         let store = make(place.path());
@@ -69,6 +79,11 @@ fn noise(size: usize) -> Vec<u8> {
 async fn text(store: &Store, path: &str) -> Option<String> {
     let object = store.read(path).await.unwrap()?;
     Some(String::from_utf8(object.bytes.to_vec()).unwrap())
+}
+
+/// Whether the same bytes always have the same tag: S3, and so the double of Google's.
+fn tags_are_digests(store: &Store) -> bool {
+    store.location().bucket().is_some_and(|bucket| bucket.service != Service::Azure)
 }
 
 async fn revision(store: &Store, path: &str) -> Revision {
@@ -112,7 +127,7 @@ async fn a_large_file_is_sent_in_parts() {
     let sound = noise(LARGE);
     let mut other = sound.clone();
     other[LARGE - 1] ^= 1;
-    for size in [LARGE, 2 * PART, PART] {
+    for size in [LARGE, 2 * PART] {
         on_each(|store, place| {
             let (sound, other) = (&sound[..size], &other[LARGE - size..]);
             async move {
@@ -139,8 +154,8 @@ async fn a_large_file_is_sent_in_parts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_is_there_whole_or_not_at_all() {
-    let large = noise(PART + 7);
-    on_each(|store, place| {
+    let large = noise(2 * PART + 7);
+    on_each_here(|store, place| {
         let content = file(&place.join("large"), &large);
         async move {
             let faults = Faults::none();
@@ -148,7 +163,7 @@ async fn a_large_file_is_there_whole_or_not_at_all() {
             let writes: Vec<_> = faults.writes().iter().map(|write| write.verb).collect();
             match store.location().folder() {
                 Some(_) => assert_eq!(writes, ["create"]),
-                None => assert_eq!(writes, ["begin", "part", "part", "end"]),
+                None => assert_eq!(writes, ["begin", "part", "part", "part", "end"]),
             }
             for (number, verb) in writes.iter().enumerate() {
                 for side in SIDES {
@@ -170,7 +185,7 @@ async fn a_large_file_is_there_whole_or_not_at_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changed_since_it_was_read_is_not_written() {
-    on_each(|store, place| async move {
+    on_each_here(|store, place| async move {
         for size in [3, LARGE, 2 * PART] {
             let old = noise(size);
             let path = place.join("source");
@@ -250,7 +265,9 @@ async fn a_swap_needs_the_revision_that_was_read() {
 
         // Back to the same bytes is another revision all the same.
         store.swap(path, "one".into(), Some(&two)).await.unwrap();
-        assert_ne!(revision(&store, path).await, one);
+        if !tags_are_digests(&store) {
+            assert_ne!(revision(&store, path).await, one);
+        }
         conflict(store.swap(path, "four".into(), Some(&two)).await);
 
         store.delete(path).await.unwrap();

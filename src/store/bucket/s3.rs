@@ -1,0 +1,134 @@
+//! S3: Amazon's, and everything that speaks like it.
+//!
+//! Variables and files are those of Amazon's own tools
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+
+use std::sync::Arc;
+
+use object_store::{
+    ObjectStore,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum},
+};
+
+use super::{
+    Refused,
+    profile::{Profile, Profiles},
+};
+use crate::store::{Bucket, Environment, http::Http, location};
+
+pub(super) fn open(
+    bucket: &Bucket,
+    environment: &Environment,
+    http: Http,
+) -> Result<Arc<dyn ObjectStore>, Refused> {
+    let option = |name: &str| bucket.options.get(name).map(String::as_str);
+    let profile = Profiles::read(environment)?.choose(option("profile"), environment)?;
+    let endpoint = option("endpoint")
+        .or_else(|| environment.first_of(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]))
+        .or(profile.endpoint_url.as_deref())
+        .map(|endpoint| endpoint.trim_end_matches('/'));
+    if let Some(endpoint) = endpoint {
+        location::check_endpoint(endpoint)
+            .map_err(|why| Refused::new(why, "correct AWS_ENDPOINT_URL, or `endpoint_url` of the profile"))?;
+    }
+    let region = option("region")
+        .or_else(|| environment.first_of(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
+        .or(profile.region.as_deref());
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&bucket.name)
+        .with_http_connector(http)
+        .with_client_options(Http::options(endpoint))
+        .with_retry(Http::retry())
+        // Beside the signature, so that the store keeps it and refuses what was damaged on its way.
+        .with_checksum_algorithm(Checksum::SHA256);
+    if let Some(region) = region {
+        builder = builder.with_region(region);
+    }
+    let asked = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
+    let virtual_hosted = match (asked, endpoint) {
+        (Some(style), _) => style == "virtual",
+        // A certificate for `*.s3.amazonaws.com` does not hold for a name with dots.
+        (None, None) => !bucket.name.contains('.'),
+        (None, Some(_)) => false,
+    };
+    builder = builder.with_virtual_hosted_style_request(virtual_hosted);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(match endpoint.split_once("://") {
+            Some((scheme, host)) if virtual_hosted => format!("{scheme}://{}.{host}", bucket.name),
+            _ => endpoint.to_owned(),
+        });
+    }
+    let builder = with_credentials(builder, &profile, option("profile").is_some(), environment)?;
+    Ok(Arc::new(builder.build()?))
+}
+
+/// The first of: keys in the environment, those of the profile (before them, if the location names it), a web identity,
+/// the container's, the machine's.
+fn with_credentials(
+    builder: AmazonS3Builder,
+    profile: &Profile,
+    profile_first: bool,
+    environment: &Environment,
+) -> Result<AmazonS3Builder, Refused> {
+    let variable = |name| environment.get(name).map(ToOwned::to_owned);
+    if !profile_first {
+        match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+            (Some(id), Some(secret)) => {
+                return Ok(with_keys(builder, &id, &secret, environment.get("AWS_SESSION_TOKEN")));
+            }
+            (None, None) => {}
+            (Some(_), None) => return Err(lacks("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")),
+            (None, Some(_)) => return Err(lacks("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
+        }
+    }
+    if let Some((id, secret)) = profile.keys()? {
+        return Ok(with_keys(builder, id, secret, profile.session_token.as_deref()));
+    }
+    let identities = [
+        (profile.web_identity_token_file.clone(), profile.role_arn.clone()),
+        (variable("AWS_WEB_IDENTITY_TOKEN_FILE"), variable("AWS_ROLE_ARN")),
+    ];
+    for (token, role) in identities {
+        if let (Some(token), Some(role)) = (token, role) {
+            let mut builder =
+                builder.with_config(Key::WebIdentityTokenFile, token).with_config(Key::RoleArn, role);
+            if let Some(name) = variable("AWS_ROLE_SESSION_NAME") {
+                builder = builder.with_config(Key::RoleSessionName, name);
+            }
+            return Ok(builder);
+        }
+    }
+    if let Some(why) = &profile.unknown_way {
+        return Err(Refused::new(
+            why,
+            "give it static keys, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as \
+             `aws configure export-credentials --format env` prints them",
+        ));
+    }
+    if let Some(uri) = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+        return Ok(builder.with_config(Key::ContainerCredentialsRelativeUri, uri));
+    }
+    if let (Some(uri), Some(file)) =
+        (variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
+    {
+        return Ok(builder
+            .with_config(Key::ContainerCredentialsFullUri, uri)
+            .with_config(Key::ContainerAuthorizationTokenFile, file));
+    }
+    if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Err(Refused { why: "there are no credentials".into(), hint: None });
+    }
+    Ok(builder)
+}
+
+fn with_keys(builder: AmazonS3Builder, id: &str, secret: &str, token: Option<&str>) -> AmazonS3Builder {
+    let builder = builder.with_access_key_id(id).with_secret_access_key(secret);
+    match token {
+        Some(token) => builder.with_token(token),
+        None => builder,
+    }
+}
+
+fn lacks(name: &str, other: &str) -> Refused {
+    Refused::new(format!("{other} is set and {name} is not"), "set both, or neither")
+}

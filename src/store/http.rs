@@ -1,0 +1,203 @@
+//! The HTTP client of every store: one place for time limits, certificates, proxies, and for counting.
+//!
+//! It stands below `object_store`, which repeats requests and signs them; so what is counted here was really sent.
+
+use std::time::Duration;
+
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig,
+    client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
+};
+use reqwest::{
+    Certificate, Method, NoProxy, Proxy,
+    header::{CONTENT_LENGTH, HeaderValue},
+};
+
+use super::{Environment, listing, requests::Counter};
+
+/// A connection is there after so long, or never will be.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A server that says nothing for so long says nothing any more. There is no limit for a whole body: lines are slow.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The metadata service of a cloud answers at once, or this machine is in none.
+const METADATA: Duration = Duration::from_secs(2);
+/// Where clouds tell a machine its credentials.
+const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal", "metadata"];
+
+/// What clients are made from.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    counter: Counter,
+    roots: Vec<Certificate>,
+    proxies: Vec<Proxy>,
+    web: bool,
+}
+
+/// Says why no client can be made.
+#[derive(Debug)]
+pub(super) struct Unusable(pub(super) String);
+
+impl Http {
+    /// What the environment says of certificates and proxies; a client counts what it sends.
+    pub(super) fn new(environment: &Environment, counter: Counter) -> Result<Self, Unusable> {
+        // Fails where the program has chosen one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut roots = Vec::new();
+        for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            if let Some(path) = environment.get(variable) {
+                let bad = |error: &dyn std::fmt::Display| Unusable(format!("`{path}` ({variable}): {error}"));
+                let pem = std::fs::read(path).map_err(|error| bad(&error))?;
+                let found = Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
+                if found.is_empty() {
+                    return Err(bad(&"there is no certificate in it"));
+                }
+                roots.extend(found);
+            }
+        }
+        Ok(Self { counter, roots, proxies: proxies(environment)?, web: false })
+    }
+
+    /// For servers that know nothing of object stores.
+    pub(super) fn for_web(self) -> Self {
+        Self { web: true, ..self }
+    }
+
+    /// What `object_store` is told of clients.
+    pub(super) fn options(url: Option<&str>) -> ClientOptions {
+        ClientOptions::new().with_allow_http(url.is_some_and(|url| url.starts_with("http://")))
+    }
+
+    /// What is worth a repetition gets six, within a minute.
+    pub(super) fn retry() -> RetryConfig {
+        let backoff = BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.,
+        };
+        RetryConfig { backoff, max_retries: 6, retry_timeout: Duration::from_secs(60) }
+    }
+}
+
+/// The proxies that the usual variables name.
+fn proxies(environment: &Environment) -> Result<Vec<Proxy>, Unusable> {
+    let without = environment.first_of(&["no_proxy", "NO_PROXY"]).and_then(NoProxy::from_string);
+    let kinds: [(&[&str], fn(&str) -> reqwest::Result<Proxy>); 3] = [
+        (&["https_proxy", "HTTPS_PROXY"], |url| Proxy::https(url)),
+        // Not HTTP_PROXY: in a CGI script that is a header of whoever asks.
+        (&["http_proxy"], |url| Proxy::http(url)),
+        (&["all_proxy", "ALL_PROXY"], |url| Proxy::all(url)),
+    ];
+    let mut proxies = Vec::new();
+    for (names, make) in kinds {
+        if let Some(url) = environment.first_of(names) {
+            // Not the text itself: it may hold a password.
+            let bad = |error| Unusable(format!("the proxy in `{}`: {error}", names[0]));
+            proxies.push(make(url).map_err(bad)?.no_proxy(without.clone()));
+        }
+    }
+    Ok(proxies)
+}
+
+impl HttpConnector for Http {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let plain = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
+        let mut client = reqwest::Client::builder()
+            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
+            .https_only(!plain)
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .tls_certs_merge(self.roots.clone())
+            .no_proxy();
+        for proxy in &self.proxies {
+            client = client.proxy(proxy.clone());
+        }
+        let client = client
+            .build()
+            .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
+        Ok(HttpClient::new(Counted { client, counter: self.counter.clone(), web: self.web }))
+    }
+}
+
+/// A client that counts what it sends.
+#[derive(Debug)]
+struct Counted {
+    client: reqwest::Client,
+    counter: Counter,
+    web: bool,
+}
+
+impl Counted {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.counter.count(listing::is_asked(&request));
+        if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
+            return match tokio::time::timeout(METADATA, self.client.call(request)).await {
+                Ok(response) => response.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error)),
+                // A kind that is not tried again.
+                Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
+            };
+        }
+        self.client.call(request).await.map_err(worth_repeating)
+    }
+
+    /// Asks a server that may not tell the size of what it sends; then it is read to its end.
+    async fn send_to_web(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        // In a path `+` is itself, but there are servers that make a space of it; apt encodes it too.
+        let uri = request.uri().to_string().replace('+', "%2B");
+        if let Ok(uri) = uri.parse() {
+            *request.uri_mut() = uri;
+        }
+        let head = request.method() == Method::HEAD;
+        let response = self.send(request.clone()).await?;
+        let sized = response.headers().contains_key(CONTENT_LENGTH);
+        let fine = if head {
+            // 405 and 501: it knows no HEAD.
+            sized && response.status().is_success()
+                || !(response.status().is_success() || [405, 501].contains(&response.status().as_u16()))
+        } else {
+            sized || !response.status().is_success()
+        };
+        if fine {
+            return Ok(response);
+        }
+        let response = if head {
+            *request.method_mut() = Method::GET;
+            let response = self.send(request).await?;
+            if !response.status().is_success() {
+                return Ok(response);
+            }
+            response
+        } else {
+            response
+        };
+        let (mut parts, body) = response.into_parts();
+        let body = body.bytes().await.map_err(worth_repeating)?;
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        Ok(HttpResponse::from_parts(parts, if head { bytes::Bytes::new() } else { body }.into()))
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpService for Counted {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if self.web {
+            return self.send_to_web(request).await;
+        }
+        let listing = listing::is_asked(&request);
+        let response = self.send(request).await?;
+        if !listing || !response.status().is_success() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = body.bytes().await.map_err(worth_repeating)?;
+        Ok(HttpResponse::from_parts(parts, listing::without_foreign(body).into()))
+    }
+}
+
+/// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a
+/// conditional write that is refused the second time is looked at by who asked for it.
+fn worth_repeating(error: HttpError) -> HttpError {
+    match error.kind() {
+        HttpErrorKind::Timeout | HttpErrorKind::Interrupted => HttpError::new(HttpErrorKind::Request, error),
+        _ => error,
+    }
+}

@@ -1,0 +1,253 @@
+//! What went wrong with a server, in words: one text and one hint for each thing that users meet.
+//!
+//! `object_store` keeps the server's answer as text alone, so that is what is read here; the integration tests hold each
+//! case against a real server.
+
+use std::{error::Error, fmt};
+
+use super::{Bucket, Location, Service};
+
+/// What went wrong with a server, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    text: String,
+    pub(super) hint: Option<String>,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Trouble {}
+
+/// What a server answered.
+struct Answer<'a> {
+    status: u16,
+    /// The word for it, such as `NoSuchBucket`.
+    code: &'a str,
+    message: &'a str,
+    whole: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    /// Finds the answer in the text of an error.
+    fn find(text: &'a str) -> Option<Self> {
+        let whole = text.rsplit_once("status code: ").map(|(_, after)| after);
+        // Deleting is answered one by one.
+        let one = || text.split_once("(code: ").map(|(_, after)| after.trim_end_matches(')'));
+        let Some(whole) = whole else {
+            let code = one()?;
+            return Some(Self { status: 0, code, message: "", whole: text });
+        };
+        let status = whole.get(..3)?.parse().ok()?;
+        let element = |name: &str| {
+            let (_, after) = whole.split_once(&format!("<{name}>"))?;
+            Some(after.split_once('<')?.0)
+        };
+        let code = element("Code").unwrap_or_default();
+        Some(Self { status, code, message: element("Message").unwrap_or_default(), whole })
+    }
+}
+
+/// Whether an error says that the bucket itself is not there, and not only an object in it.
+pub(super) fn no_bucket(error: &object_store::Error) -> bool {
+    let text = error.to_string();
+    ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| text.contains(code))
+}
+
+/// Puts an error of a bucket or a web server in words; none for a folder.
+pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
+    let text = everything(error);
+    let say = |text: String, hint: String| Some(Trouble { text, hint: Some(hint) });
+    if matches!(location, Location::Folder(_) | Location::Memory) {
+        return None;
+    }
+    if ["169.254.169.254", "169.254.170.2", "metadata.google.internal"].iter().any(|host| text.contains(host))
+    {
+        let bucket = location.bucket()?;
+        return say(format!("there are no credentials for `{bucket}`"), credentials(bucket));
+    }
+    if let Some(answer) = Answer::find(&text) {
+        return Some(match location {
+            Location::Bucket(bucket) => of_bucket(&answer, bucket),
+            _ => of_web(&answer),
+        });
+    }
+    let server = server(&text, location);
+    let lower = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(&["dns error", "failed to lookup", "name or service not known"]) {
+        let hint = "check its name, in the location and in the endpoint, and the network";
+        return say(format!("there is no server `{server}`"), hint.into());
+    }
+    if has(&["certificate", "tls", "handshake", "invalidcontenttype", "corrupt message"]) {
+        let hint = "name the file of the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE; \
+                    a server without TLS has an endpoint with http://";
+        return say(
+            format!("`{server}` has no TLS certificate that is trusted here: {}", last(error)),
+            hint.into(),
+        );
+    }
+    if has(&["connect", "connection", "timed out", "timeout", "incomplete message", "reset by peer"]) {
+        let hint = "run the same command again when the server and the network are well";
+        return say(format!("no connection to `{server}`: {}", last(error)), hint.into());
+    }
+    if has(&["redirect"]) {
+        return say(
+            format!("`{server}` sends one elsewhere and does not say where"),
+            "the region may be another: name it with `?region=` or in AWS_REGION".into(),
+        );
+    }
+    None
+}
+
+fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
+    let (name, noun) = (&bucket.name, bucket.service.noun());
+    let said = match (answer.code, answer.message) {
+        ("", _) => format!("{}", answer.status),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {}", message.lines().next().unwrap_or_default()),
+    };
+    let (text, hint) = match (answer.status, answer.code) {
+        (_, "NoSuchBucket" | "ContainerNotFound") | (404, "") => (
+            format!("there is no {noun} `{name}`"),
+            format!(
+                "make the {noun} first, or correct its name; the endpoint and the region may be others too"
+            ),
+        ),
+        (_, "RequestTimeTooSkewed") => (
+            format!("the clock of this machine is wrong, says the server ({said})"),
+            "set the clock".to_owned(),
+        ),
+        (_, "ExpiredToken" | "TokenRefreshRequired") => {
+            (format!("the credentials have expired ({said})"), credentials(bucket))
+        }
+        (
+            _,
+            "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "IllegalLocationConstraintException",
+        )
+        | (301 | 307, _) => {
+            let region = answer.whole.split_once("<Region>").and_then(|(_, after)| after.split('<').next());
+            let region = region.map_or_else(|| "REGION".to_owned(), ToOwned::to_owned);
+            (
+                format!("the {noun} `{name}` is in another region ({said})"),
+                format!("name the region with `?region={region}`, or AWS_REGION={region}"),
+            )
+        }
+        (
+            _,
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+            | "AuthenticationFailed"
+            | "InvalidAuthenticationInfo"
+            | "NoAuthenticationInformation"
+            | "InvalidSecurity",
+        )
+        | (401, _) => (format!("the server does not take the credentials ({said})"), credentials(bucket)),
+        (403, "") => (
+            "the server refuses it (403): the credentials are wrong, or may not do this".to_owned(),
+            format!("{}; {}", credentials(bucket), rights(bucket)),
+        ),
+        (403, _) | (_, "AccessDenied") => {
+            (format!("the credentials may not do this ({said})"), rights(bucket))
+        }
+        (429 | 500.., _) => (
+            format!("the server failed again and again ({} {said})", answer.status),
+            "run the same command again later; what was done is not done again".to_owned(),
+        ),
+        (400, _) if answer.whole.contains("invalid_grant") || answer.whole.contains("invalid_client") => {
+            ("the login was refused".to_owned(), credentials(bucket))
+        }
+        _ => return Trouble { text: format!("the server says {} {said}", answer.status), hint: None },
+    };
+    Trouble { text, hint: Some(hint) }
+}
+
+fn of_web(answer: &Answer<'_>) -> Trouble {
+    let (text, hint) = match answer.status {
+        401 | 403 => (
+            format!("the web server refuses it ({})", answer.status),
+            Some("what is read from the web must be open to everybody".to_owned()),
+        ),
+        429 | 500.. => (
+            format!("the web server failed again and again ({})", answer.status),
+            Some("run the same command again later".to_owned()),
+        ),
+        status => (format!("the web server says {status}"), None),
+    };
+    Trouble { text, hint }
+}
+
+/// Where credentials come from.
+pub(super) fn credentials(bucket: &Bucket) -> String {
+    match bucket.service {
+        Service::S3 => match bucket.options.get("profile") {
+            Some(profile) => format!("check profile `{profile}` in ~/.aws/credentials and ~/.aws/config"),
+            None => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN if there is one), or \
+                     AWS_PROFILE"
+                .to_owned(),
+        },
+        Service::Gcs => "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key, or run `gcloud auth \
+                         application-default login`"
+            .to_owned(),
+        Service::Azure => "set AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, \
+                           AZURE_STORAGE_CONNECTION_STRING, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+            .to_owned(),
+        Service::Swift => "set ST_AUTH, ST_USER and ST_KEY, or OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and \
+                           OS_PROJECT_NAME"
+            .to_owned(),
+    }
+}
+
+/// What whoever publishes must be allowed to do.
+fn rights(bucket: &Bucket) -> String {
+    let name = &bucket.name;
+    match bucket.service {
+        Service::S3 => format!(
+            "allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on `{name}/*`, and \
+             s3:ListBucket on `{name}`: without it, what is not there looks forbidden"
+        ),
+        Service::Gcs => format!("give the account the role `Storage Object User` on `{name}`"),
+        Service::Azure => format!("give the identity the role `Storage Blob Data Contributor` on `{name}`"),
+        Service::Swift => format!("use an account that may write to `{name}`"),
+    }
+}
+
+/// The server that was asked: in the text, or of the location.
+fn server(text: &str, location: &Location) -> String {
+    let url = text.split_once("://").map(|(before, after)| {
+        let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        format!("{scheme}://{}", after.split(['/', '?', ' ', ')']).next().unwrap_or_default())
+    });
+    url.unwrap_or_else(|| location.to_string())
+}
+
+/// An error with all of its causes.
+fn everything(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// The innermost cause, which alone says something to a user.
+fn last(error: &object_store::Error) -> String {
+    let mut last: &(dyn Error + 'static) = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    last.to_string()
+}

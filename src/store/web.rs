@@ -1,0 +1,24 @@
+//! Any web server, to read from: no listing, nothing is written.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, http::HttpBuilder};
+
+use super::{Environment, Error, http::Http, requests::Counter};
+
+/// Opens what lies below a URL; nothing is asked yet.
+pub(super) fn open(
+    url: &str,
+    environment: &Environment,
+    counter: &Counter,
+) -> Result<Arc<dyn ObjectStore>, Error> {
+    let unusable = |why: String| Error::Unusable { location: url.to_owned(), why, hint: None };
+    let http = Http::new(environment, counter.clone()).map_err(|why| unusable(why.0))?.for_web();
+    let opened = HttpBuilder::new()
+        .with_url(url)
+        .with_http_connector(http)
+        .with_client_options(Http::options(Some(url)))
+        .with_retry(Http::retry())
+        .build();
+    Ok(Arc::new(opened.map_err(|error| unusable(error.to_string()))?))
+}

@@ -1,0 +1,1 @@
+//! What a user reads who got something wrong about a bucket.

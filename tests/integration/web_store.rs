@@ -1,0 +1,1 @@
+//! Any web server as a store to read from.
