@@ -28,7 +28,7 @@ pub use intake::{Incoming, find_files, read_packages};
 pub use outcome::{Outcome, Written};
 pub use plan::Change;
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
-pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
+pub use sync::{Failed, FailedBecause, Keep, Sync, Synced, SyncedSuite};
 
 use crate::{
     names::Suite,

@@ -82,10 +82,16 @@ impl PublishedSuite {
         trust: &Trust,
         to_extend: bool,
     ) -> Result<Self, Error> {
-        let pointer = read_pointer(store, name, trust, to_extend).await?;
+        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, to_extend).await?;
         if to_extend && pointer.is_none() {
             refuse_orphans(store, name).await?;
         }
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// Reads a state of a suite that was kept in another folder; the files that it leads to lie in that of the suite.
+    pub(super) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, folder, &Trust::default(), false).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
@@ -236,10 +242,11 @@ pub(super) async fn unpack(
 async fn read_pointer(
     store: &Store,
     suite: &Suite,
+    folder: &str,
     trust: &Trust,
     to_extend: bool,
 ) -> Result<Option<Pointer>, Error> {
-    let path = format!("dists/{suite}/InRelease");
+    let path = format!("{folder}/InRelease");
     if let Some(object) = store.read(&path).await? {
         let untrusted = |source| Error::Untrusted { path: path.clone(), source };
         let verified =
@@ -256,7 +263,7 @@ async fn read_pointer(
         let (bytes, revision) = (object.bytes, object.revision);
         return Ok(Some(Pointer { file: "InRelease", bytes, revision, release, signers, signed: true }));
     }
-    let path = format!("dists/{suite}/Release");
+    let path = format!("{folder}/Release");
     let Some(object) = store.read(&path).await? else { return Ok(None) };
     let signature = store.read(&format!("{path}.gpg")).await?;
     let mut signers = Vec::new();

@@ -58,6 +58,17 @@ impl Failure {
         Self { code: USAGE, ..Self::text(error, None) }
     }
 
+    /// Both; the code of the first counts.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.errors.extend(other.errors);
+        self.summary = match (self.summary, other.summary) {
+            (Some(one), Some(other)) => Some(format!("{one}\nerror: {other}")),
+            (one, other) => one.or(other),
+        };
+        self
+    }
+
     /// Puts what was being done before the error.
     #[must_use]
     pub fn while_doing(mut self, what: impl Into<String>) -> Self {

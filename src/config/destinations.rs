@@ -288,6 +288,10 @@ fn yes_or_no(value: &str) -> Option<bool> {
 }
 
 /// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes, months?) would be guessed at.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    span(text).ok_or_else(|| "expected a span such as `12h`, `7d` or `2w`".to_owned())
+}
+
 fn span(text: &str) -> Option<Duration> {
     let mut hours: u64 = 0;
     for part in text.split_whitespace() {

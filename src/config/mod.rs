@@ -7,7 +7,7 @@ mod destinations;
 mod distributions;
 mod lines;
 
-pub use destinations::{Destination, Destinations, PurgeRule};
+pub use destinations::{Destination, Destinations, PurgeRule, parse_span};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};
 

@@ -17,7 +17,7 @@ pub use urls::urls;
 use crate::{config::PurgeRule, store::Environment};
 
 /// What was purged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Purged {
     /// How many addresses each purger was told.
     pub urls: usize,

@@ -155,6 +155,12 @@ impl Store {
         &self.location
     }
 
+    /// Whether its bytes are at hand, without a network.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        matches!(self.location, Location::Folder(_) | Location::Memory)
+    }
+
     /// The objects themselves, for what only reads and streams.
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
@@ -163,7 +169,7 @@ impl Store {
 
     /// The objects, asked for something: of a bucket the HTTP client counts instead.
     fn ask(&self, listing: bool) -> &dyn ObjectStore {
-        if matches!(self.location, Location::Folder(_) | Location::Memory) {
+        if self.is_near() {
             self.counter.count(listing);
         }
         &*self.objects
@@ -286,7 +292,8 @@ impl Store {
         let at = parse(path)?;
         self.writable("write", path)?;
         let size = content.digests().size;
-        if self.folder.is_none() && parts::is_large(size) {
+        let in_parts = matches!(content, Content::File { .. }) && parts::is_large(size);
+        if self.folder.is_none() && in_parts {
             // No store can create in parts only where nothing is; but what is written here is the same for all.
             if let Some(put) = self.would_put(path, content.digests()).await? {
                 return Ok(put);
@@ -303,7 +310,7 @@ impl Store {
                 None => Err(Error::Conflict { path: path.to_owned() }),
             },
             Err(Failure::Store(error @ object_store::Error::NotFound { .. }))
-                if parts::is_large(size) && !trouble::no_bucket(&error) =>
+                if in_parts && !trouble::no_bucket(&error) =>
             {
                 // What was sent in parts is no upload any more once it is an object: the first answer was lost.
                 self.would_put(path, content.digests())
@@ -329,14 +336,8 @@ impl Store {
                 self.ask(false).put_opts(path, PutPayload::new(), options).await?;
                 Ok(())
             }
-            Content::Bytes(bytes, _) if self.folder.is_some() || !parts::is_large(bytes.len() as u64) => {
-                Ok(self.put(path, bytes.clone(), mode, attributes).await?)
-            }
-            Content::Bytes(bytes, _) => {
-                let size = parts::size_for(bytes.len() as u64);
-                let whole = stream::iter([Ok(bytes.clone())]);
-                parts::send(self.ask(false), path, attributes(), parts::cut(whole, size)).await
-            }
+            // In memory already, and every service takes as much at once as any index has.
+            Content::Bytes(bytes, _) => Ok(self.put(path, bytes.clone(), mode, attributes).await?),
             Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
                 let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
                 Ok(self.put(path, bytes, mode, attributes).await?)

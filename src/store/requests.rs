@@ -8,7 +8,7 @@ use std::sync::{
 /// How often a store was asked since it was opened.
 ///
 /// Every HTTP request that was really sent, repetitions and logins included; of a folder and of memory, every call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Requests {
     /// All of them.
     pub total: u64,

@@ -92,8 +92,11 @@ impl Publisher {
         let how = Sync {
             suites: &suites,
             include: &[],
+            verify: false,
+            delete: None,
             allow_older: false,
             at_once: 4,
+            now: self.now,
             dry_run: false,
             events: &|_| (),
         };

@@ -305,6 +305,11 @@ impl Tree {
         self.0.keys().filter(|path| path.contains(part)).cloned().collect()
     }
 
+    /// Leaves out the files whose paths hold a text.
+    pub(crate) fn forget(&mut self, part: &str) {
+        self.0.retain(|path, _| !path.contains(part));
+    }
+
     /// Whether there is a file at this path.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)

@@ -89,6 +89,7 @@ fn a_plan_writes_nothing() {
     assert!(!sandbox.path("there").exists());
     let json = sandbox.publish(["sync", "-n", "--json", "there"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let json = &json["destinations"][0];
     assert_eq!(json["dry_run"], true);
     assert!(json["sent"].as_array().unwrap().len() > 10, "{json}");
 }
@@ -242,6 +243,7 @@ fn what_was_sent_before_a_cut_is_not_sent_again() {
     }
     let json = sandbox.publish(["sync", "--json", "there"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let json = &json["destinations"][0];
     let sent: Vec<&str> =
         json["sent"].as_array().unwrap().iter().map(|sent| sent["path"].as_str().unwrap()).collect();
     assert_eq!(sent.iter().filter(|path| path.starts_with("pool/")).count(), 30, "{sent:?}");
@@ -465,4 +467,156 @@ fn the_fixtures_are_carried_byte_for_byte() {
     sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
     sandbox.publish(["sync", "--concurrency", "1", "there"]).ok();
     assert_eq!(there(&sandbox), sandbox.tree());
+}
+
+/// Real time, for what goes by the age of files.
+fn now(sandbox: &Sandbox, more: u64) -> String {
+    let now: u64 = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
+    (now + more).to_string()
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[test]
+fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
+    let sandbox = three();
+    sandbox.publish(["sync", "there"]).ok();
+    let whole = there(&sandbox);
+    let lost = "pool/main/h/hello/hello_1.0_arm64.deb";
+    let changed = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
+    fs::remove_file(sandbox.path("there").join(lost)).unwrap();
+    let bytes = fs::read(sandbox.path("there").join(changed)).unwrap();
+    fs::write(sandbox.path("there").join(changed), vec![b'x'; bytes.len()]).unwrap();
+    let by_hash =
+        sandbox.ask("sh", ["-c", "ls -d there/dists/stable/main/binary-arm64/by-hash/SHA256/* | head -1"]);
+    fs::write(sandbox.path(by_hash.trim()), "nonsense").unwrap();
+    fs::remove_file(sandbox.path("there/dists/stable/main/binary-amd64/Packages.gz")).unwrap();
+    // Without it, nothing is seen: the pointers are the same.
+    sandbox.publish(["sync", "there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["sync", "-n", "--verify", "-v", "there"]).ok().says([
+        "Would send 4 objects",
+        lost,
+        changed,
+    ]);
+    let said = sandbox.publish(["sync", "--verify", "there"]).ok();
+    said.says(["Sent 4 objects"]);
+    assert_eq!(there(&sandbox), whole);
+    sandbox.publish(["sync", "--verify", "there"]).ok().says(["Nothing to do"]);
+}
+
+#[test]
+fn what_clients_may_still_need_is_not_deleted() {
+    let sandbox = three();
+    let at = |more: u64| now(&sandbox, more);
+    let run = |clock: &str, arguments: &[&str]| {
+        sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock)], arguments).ok()
+    };
+    sandbox.publish(["sync", "there"]).ok();
+    let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
+    run(&at(0), &["remove", "hello-doc"]);
+    // In the same breath, and for as long as a client may have the old state: nothing goes.
+    run(&at(0), &["sync", "--delete", "--keep-generations", "1", "there"]);
+    assert!(there(&sandbox).has(gone));
+    run(&at(6 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]).says(["Nothing to do"]);
+    assert!(there(&sandbox).has(gone));
+    // As many states are kept as were asked for, however old.
+    run(&at(8 * DAY), &["sync", "--delete", "there"]).says(["Nothing to do"]);
+    assert!(there(&sandbox).has(gone));
+    // A state that is kept and cannot be read: nobody knows what it needs.
+    let before = there(&sandbox);
+    run(&at(8 * DAY), &["sync", "-n", "--delete", "--keep-generations", "1", "-v", "there"])
+        .says(["Would delete 9 objects", gone]);
+    assert_eq!(there(&sandbox), before);
+    let said = run(&at(8 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]);
+    said.says(["Deleted "]);
+    assert!(!there(&sandbox).has(gone));
+    assert!(sandbox.archive(gone).exists(), "the source is not touched");
+    // All that is published is there.
+    run(&at(8 * DAY), &["-a", "there", "check"]);
+    assert_eq!(there(&sandbox).paths_with("/generations/").len(), 2);
+    run(&at(9 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]).says(["Nothing to do"]);
+}
+
+#[test]
+fn a_file_that_comes_back_is_not_deleted() {
+    let sandbox = three();
+    let run = |clock: &str, arguments: &[&str]| {
+        sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock)], arguments).ok()
+    };
+    sandbox.publish(["sync", "there"]).ok();
+    let clock = now(&sandbox, 0);
+    let gone = sandbox.archive("pool/main/h/hello-doc/hello-doc_1.0_all.deb");
+    run(&clock, &["remove", "hello-doc"]);
+    run(&clock, &["sync", "there"]);
+    let later = now(&sandbox, 8 * DAY);
+    run(&later, &["add", gone.to_str().unwrap()]);
+    // The file is old and nothing leads to it, so it is sent again before the pointer leads to it.
+    let said = run(&later, &["sync", "-v", "--delete", "--keep-generations", "1", "there"]);
+    said.says(["wrote pool/main/h/hello-doc/hello-doc_1.0_all.deb"]);
+    run(&later, &["-a", "there", "check"]);
+}
+
+#[test]
+fn destinations_have_names() {
+    let sandbox = three();
+    let destinations = "Name: near\nLocation: near\nSuites: stable\nInclude: index.html\n\n\
+        Name: far\nLocation: ./far\nPublic-Url: https://packages.example.org/apt/\nPurge:\n cat > purged\n !env > environment\n";
+    fs::create_dir_all(sandbox.archive("conf")).unwrap();
+    fs::write(sandbox.archive("conf/destinations"), destinations).unwrap();
+    fs::write(sandbox.archive("index.html"), "<h1>Packages</h1>").unwrap();
+    sandbox.publish(["sync", "near"]).ok();
+    assert!(Tree::read(&sandbox.path("near")).has("index.html"));
+    assert!(!sandbox.path("far").exists());
+    let said = sandbox.publish(["sync", "--all"]).ok();
+    said.says(["Nothing to do: [SANDBOX]/near", "Published suite `stable` in [SANDBOX]/far", "Purged "]);
+    assert!(said.stdout.contains("URIs: https://packages.example.org/apt\n"), "{}", said.stdout);
+    let purged = fs::read_to_string(sandbox.path("purged")).unwrap();
+    let urls: Vec<&str> = purged.lines().collect();
+    assert!(urls.contains(&"https://packages.example.org/apt/dists/stable/InRelease"), "{purged}");
+    assert!(urls.contains(&"https://packages.example.org/apt/dists/stable/main/binary-amd64/Packages.xz"));
+    assert!(urls.iter().all(|url| !url.contains("/pool/") && !url.contains("by-hash")), "{purged}");
+    assert!(fs::read_to_string(sandbox.path("environment")).unwrap().contains("PUBLISH_DESTINATION=far\n"));
+    fs::remove_file(sandbox.path("purged")).unwrap();
+    sandbox.publish(["sync", "far"]).ok().says(["Nothing to do"]);
+    assert!(!sandbox.path("purged").exists(), "nothing changed");
+
+    sandbox
+        .publish(["sync", "nowhere"])
+        .fails(1)
+        .says(["there is no destination `nowhere`", "`near`, `far`"]);
+    sandbox.publish(["sync", "--all", "near"]).fails(2);
+    // One that fails does not stop the others.
+    let text = "Name: broken\nLocation: broken\n\nName: sound\nLocation: sound\n";
+    fs::write(sandbox.archive("conf/destinations"), text).unwrap();
+    fs::write(sandbox.path("broken"), "a file").unwrap();
+    sandbox.publish(["sync", "--all"]).fails(1);
+    assert_eq!(Tree::read(&sandbox.path("sound")).paths_with("pool/").len(), 3);
+    let text = "Name: far\nLocation: far\nPurge: cat\n";
+    fs::write(sandbox.archive("conf/destinations"), text).unwrap();
+    sandbox.publish(["sync", "far"]).fails(1).says(["has `Purge:` and no `Public-Url:`"]);
+    // A purger that fails is told, and what was published stays.
+    let text = "Name: far\nLocation: late\nPublic-Url: http://localhost/\nPurge: false\n";
+    fs::write(sandbox.archive("conf/destinations"), text).unwrap();
+    sandbox.publish(["sync", "far"]).fails(1).says(["the archive is published"]);
+    assert_eq!(Tree::read(&sandbox.path("late")).paths_with("pool/").len(), 3);
+}
+
+#[test]
+fn an_archive_on_the_web_is_mirrored() {
+    let sandbox = three();
+    let web = crate::web::Web::of(sandbox.archive(""));
+    let said = sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok();
+    said.says(["Published suite `stable`"]);
+    let mut expected = sandbox.tree();
+    let mut found = there(&sandbox);
+    // The name of the generation follows from `Date` alone.
+    for tree in [&mut expected, &mut found] {
+        tree.forget("/generations/");
+    }
+    assert_eq!(found, expected);
+    web.requests();
+    sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["-a", &web.url, "sync", "there"]).fails(1).says(["which suites", "--suite NAME"]);
+    sandbox.publish(["sync", &web.url]).fails(2).says(["can only be read"]);
+    sandbox.publish(["-a", "there", "check"]).ok();
 }

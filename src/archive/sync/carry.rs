@@ -2,9 +2,12 @@
 //!
 //! A file that fails does not stop the others: all that can be sent is sent, and every failure is told by its name.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::SystemTime,
 };
 
 use futures::{StreamExt, stream};
@@ -12,17 +15,22 @@ use tokio::sync::Semaphore;
 
 use super::{
     super::{Error, Event, Events, Written},
+    Sync,
     leads::Expected,
+    retire::{STALE, is_older},
 };
 use crate::store::{self, Content, Put, Store};
 
-/// A file of more bytes is sent from the disk, piece by piece.
-const IN_MEMORY: u64 = 64 << 20;
+/// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
+/// would be a request.
+const IN_MEMORY: u64 = 16 << 20;
+const INDEX_IN_MEMORY: u64 = 64 << 20;
 /// All files that are held in memory at once have no more bytes together.
 const MEMORY: u64 = 128 << 20;
 /// What memory is counted in.
 const UNIT: u64 = 64 << 10;
-/// Before a file of more bytes is sent, the destination is asked whether it has it.
+/// Before a file of more bytes is sent to the pool, the destination is asked whether it has it. Indices are so few that
+/// the first of them tells.
 const LOOK: u64 = 1 << 20;
 /// At a destination where nothing is published yet, it is asked for the first files whatever their size: were they sent
 /// before by a run that was cut off, so were others.
@@ -41,16 +49,22 @@ pub(super) struct Load {
     pub(super) expected: Expected,
     /// What happens at the other end.
     pub(super) how: How,
+    /// Whether the source may list it and not have it.
+    pub(super) optional: bool,
+}
+
+impl Load {
+    fn in_memory(&self) -> u64 {
+        if self.to.starts_with("dists/") { INDEX_IN_MEMORY } else { IN_MEMORY }
+    }
 }
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// It never changes, and must be there at the source.
+    /// It never changes.
     New,
-    /// It never changes; a source may list it and not have it.
-    NewIfThere,
-    /// It takes the place of what is there, if the source has it.
+    /// It takes the place of what is there.
     Replace,
 }
 
@@ -62,6 +76,19 @@ pub struct Failed {
     pub path: String,
     /// Why.
     pub source: FailedBecause,
+}
+
+impl Failed {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match &self.source {
+            FailedBecause::Store(error) => error.hint(),
+            FailedBecause::Absent | FailedBecause::Differs { .. } => Some(
+                "the source is damaged: `publish check` tells all that is wrong with it; put the file back, or publish the package anew".into(),
+            ),
+        }
+    }
 }
 
 impl serde::Serialize for Failed {
@@ -92,6 +119,16 @@ pub enum FailedBecause {
     },
 }
 
+/// What the destination has in the place of a file, as far as it can be told without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    Absent,
+    /// The file, sent a short while ago.
+    Fresh,
+    /// The file, and so old that it may be about to be deleted.
+    Stale,
+}
+
 /// What was done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
@@ -106,6 +143,7 @@ pub(super) struct Carrier<'a> {
     source: &'a Store,
     destination: &'a Store,
     at_once: usize,
+    now: SystemTime,
     events: Events<'a>,
     memory: Semaphore,
     /// Something was found to be there already: a run before this one was cut off.
@@ -125,12 +163,13 @@ pub(super) struct Tally {
 }
 
 impl<'a> Carrier<'a> {
-    pub(super) fn new(source: &'a Store, destination: &'a Store, at_once: usize, events: Events<'a>) -> Self {
+    pub(super) fn new(source: &'a Store, destination: &'a Store, how: &Sync<'a>) -> Self {
         Self {
             source,
             destination,
-            at_once: at_once.max(1),
-            events,
+            at_once: how.at_once.max(1),
+            now: how.now,
+            events: how.events,
             memory: Semaphore::new(usize::try_from(MEMORY / UNIT).unwrap_or(1)),
             resumes: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
@@ -182,25 +221,32 @@ impl<'a> Carrier<'a> {
     }
 
     async fn try_one(&self, load: &Load) -> Result<Done, FailedBecause> {
-        if load.how != How::Replace && self.looks_first(load) && self.has(&load.to, &load.expected).await? {
-            self.resumes.store(true, Ordering::Relaxed);
-            return Ok(Done::WasThere);
+        let mut how = load.how;
+        if how == How::New && self.looks_first(load) {
+            match self.look(load).await? {
+                There::Absent => {}
+                There::Fresh => return Ok(Done::WasThere),
+                There::Stale => how = How::Replace,
+            }
         }
-        let weight = u32::try_from(load.expected.size.min(IN_MEMORY) / UNIT + 1).unwrap_or(u32::MAX);
+        let weight = u32::try_from(load.expected.size.min(load.in_memory()) / UNIT + 1).unwrap_or(u32::MAX);
         // Never closed.
         let _permit = self.memory.acquire_many(weight).await.ok();
         let Some(content) = self.read(load).await? else {
-            return if load.how == How::New { Err(FailedBecause::Absent) } else { Ok(Done::NotCarried) };
+            return if load.optional { Ok(Done::NotCarried) } else { Err(FailedBecause::Absent) };
         };
-        if load.how == How::Replace {
+        if how == How::Replace {
             self.destination.replace_with(&load.to, &content.content).await?;
             return Ok(Done::Sent);
         }
         match self.destination.put_new(&load.to, &content.content).await {
             Ok(Put::Created) => Ok(Done::Sent),
             Ok(Put::Present) => {
-                self.resumes.store(true, Ordering::Relaxed);
-                Ok(Done::WasThere)
+                if self.look(load).await? != There::Stale {
+                    return Ok(Done::WasThere);
+                }
+                self.destination.replace_with(&load.to, &content.content).await?;
+                Ok(Done::Sent)
             }
             // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
             Err(store::Error::Occupied { .. }) if load.to.contains("/by-hash/") => {
@@ -213,20 +259,27 @@ impl<'a> Carrier<'a> {
 
     fn looks_first(&self, load: &Load) -> bool {
         let one_less = |looks: usize| looks.checked_sub(1);
-        load.expected.size > LOOK
+        (load.expected.size > LOOK && !load.to.starts_with("dists/"))
             || self.resumes.load(Ordering::Relaxed)
             || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Whether the destination has a file, as far as it can be told without reading it.
-    pub(super) async fn has(&self, path: &str, expected: &Expected) -> Result<bool, store::Error> {
-        Ok(self.destination.size(path).await? == Some(expected.size))
+    /// Asks the destination for a file; that it is there tells that a run before this one was cut off.
+    async fn look(&self, load: &Load) -> Result<There, store::Error> {
+        let Some(found) = self.destination.found(&load.to).await? else { return Ok(There::Absent) };
+        let other = found.md5.is_some_and(|md5| load.expected.md5.is_some_and(|expected| md5 != expected));
+        if found.size != load.expected.size || other {
+            // Writing it will tell what is wrong.
+            return Ok(There::Absent);
+        }
+        self.resumes.store(true, Ordering::Relaxed);
+        Ok(if is_older(found.modified, self.now, STALE) { There::Stale } else { There::Fresh })
     }
 
     /// Reads a file of the source and compares it with what the index says.
     async fn read(&self, load: &Load) -> Result<Option<store::Loaded>, FailedBecause> {
         for path in &load.from {
-            let Some(loaded) = self.source.load(path, IN_MEMORY).await? else { continue };
+            let Some(loaded) = self.source.load(path, load.in_memory()).await? else { continue };
             let found = *loaded.content.digests();
             if !load.expected.is(&found) {
                 let Expected { size: listed, sha256, .. } = load.expected;

@@ -92,7 +92,13 @@ impl Sides<'_> {
 
     fn load(&self, path: &str, listed: &Listed, to: String, how: How) -> Load {
         let by_hash = self.source.path(&by_hash_path(path, &listed.sha256));
-        Load { to, from: vec![by_hash, self.source.path(path)], expected: Expected::from(listed), how }
+        Load {
+            to,
+            from: vec![by_hash, self.source.path(path)],
+            expected: Expected::from(listed),
+            how,
+            optional: true,
+        }
     }
 
     fn by_hash(&self) -> Vec<Load> {
@@ -101,7 +107,7 @@ impl Sides<'_> {
             .filter(|(.., same)| !same)
             .map(|(path, listed, _)| {
                 let to = self.source.path(&by_hash_path(path, &listed.sha256));
-                self.load(path, listed, to, How::NewIfThere)
+                self.load(path, listed, to, How::New)
             })
             .collect();
         // The smallest first: were it sent by a run that was cut off, the large ones are asked for before they are sent.
@@ -164,6 +170,7 @@ impl Sides<'_> {
             from: vec![path],
             expected,
             how: How::New,
+            optional: false,
         };
         Ok((lacking.into_iter().map(load).collect(), count))
     }

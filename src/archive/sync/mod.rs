@@ -8,17 +8,20 @@
 mod carry;
 mod difference;
 mod leads;
+mod retire;
 mod root;
+mod verify;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::{Archive, Error, Event, Events, KEY_FILE, PublishedSuite, Trust, Written};
+use super::{Archive, Error, Event, Events, KEY_FILE, PublishedSuite, Trust, Written, content_type};
 use crate::{
     names::Suite,
     store::{self, Content, Store},
 };
 
 pub use carry::{Failed, FailedBecause};
+pub use retire::Keep;
 
 use carry::Carrier;
 use difference::{Difference, Sides};
@@ -32,8 +35,14 @@ pub struct Sync<'a> {
     pub suites: &'a [Suite],
     /// More files than those that the suites lead to: names or patterns with `*` and `?`.
     pub include: &'a [String],
+    /// Compare everything with a listing of the destination, and send again what was damaged or lost there.
+    pub verify: bool,
+    /// Delete what no generation leads to that is kept at the destination.
+    pub delete: Option<Keep>,
     /// Carry a suite even if the destination has a newer one.
     pub allow_older: bool,
+    /// The time.
+    pub now: SystemTime,
     /// How many objects are sent at once.
     pub at_once: usize,
     /// Plan only.
@@ -51,6 +60,8 @@ pub struct Synced {
     pub suites: Vec<SyncedSuite>,
     /// The objects that were sent (or would be), with their sizes.
     pub sent: Vec<Written>,
+    /// The objects that were deleted (or would be), with their sizes.
+    pub deleted: Vec<Written>,
     /// How many objects were known or found to be there already.
     pub there: usize,
     /// The paths whose content may have been kept by caches and is another now.
@@ -81,11 +92,12 @@ impl Archive {
     /// [`Error::Older`] and [`Error::NoLongerSigned`] if the destination would lose by it; what could not be carried for
     /// other reasons stands in [`Synced::failed`].
     pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
+        let destination = destination.clone().with_content_type(content_type);
         let mut run = Run {
             archive: self,
-            destination,
+            destination: &destination,
             how,
-            carrier: Carrier::new(&self.store, destination, how.at_once, how.events),
+            carrier: Carrier::new(&self.store, &destination, how),
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
         };
         for suite in how.suites {
@@ -96,6 +108,17 @@ impl Archive {
             }
         }
         run.root_files().await?;
+        if how.verify && run.synced.failed.is_empty() {
+            match run.verify(how.suites).await {
+                Err(Error::NotCarried(failed)) => run.synced.failed.extend(failed),
+                done => done?,
+            }
+        }
+        if let Some(keep) = how.delete
+            && run.synced.failed.is_empty()
+        {
+            run.retire(keep).await?;
+        }
         if !how.dry_run {
             destination.settle().await?;
         }
@@ -234,6 +257,11 @@ impl Run<'_> {
             return Err(Error::Older { suite, destination, here, there });
         }
         Ok(())
+    }
+
+    fn plan_loads(&mut self, loads: &[carry::Load]) {
+        let written = loads.iter().map(|load| Written { path: load.to.clone(), bytes: load.expected.size });
+        self.synced.sent.extend(written);
     }
 
     fn plan(&mut self, difference: &Difference, pointer: &str, size: usize) {

@@ -1,0 +1,119 @@
+//! `--verify`: everything that the suites lead to is compared with a listing of the destination, and what was damaged or
+//! lost there is sent again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::TryStreamExt;
+
+use super::{
+    super::{Error, Event, PublishedSuite},
+    Run,
+    carry::{How, Load},
+    leads::{self, Expected, PoolFiles, is_carried},
+};
+use crate::{
+    dists::{Release, index_file::by_hash_path},
+    names::Suite,
+    store::Found,
+};
+
+impl Run<'_> {
+    /// Compares what the suites lead to with what the destination holds, and sends again what is not the same.
+    pub(super) async fn verify(&mut self, suites: &[Suite]) -> Result<(), Error> {
+        let mut wanted: BTreeMap<String, Load> = BTreeMap::new();
+        for suite in suites {
+            self.leads_to(suite, &mut wanted).await?;
+        }
+        let folders: BTreeSet<&str> = wanted.keys().map(|path| listed_folder(path)).collect();
+        let mut there: BTreeMap<String, Found> = BTreeMap::new();
+        for folder in folders {
+            let mut found = self.destination.walk(folder);
+            while let Some(found) = found.try_next().await? {
+                there.insert(found.path.clone(), found);
+            }
+        }
+        let (mut lost, mut by_size) = (Vec::new(), 0);
+        for (path, load) in wanted {
+            let same = match there.get(&path) {
+                None => false,
+                Some(found) => self.is_same(found, &load.expected, &mut by_size).await?,
+            };
+            if !same {
+                lost.push(load);
+            }
+        }
+        if by_size > 0 {
+            (self.how.events)(Event::Warning(format!(
+                "{by_size} objects were compared by their size alone: the store keeps no checksum that tells more"
+            )));
+        }
+        if self.how.dry_run {
+            self.plan_loads(&lost);
+            return Ok(());
+        }
+        self.carrier.announce(&lost);
+        let changed = lost.iter().map(|load| load.to.clone());
+        self.synced.changed.extend(changed);
+        self.carrier.carry(&lost).await
+    }
+
+    /// Whether an object is what it must be; one that only may be is read.
+    async fn is_same(&self, found: &Found, expected: &Expected, by_size: &mut usize) -> Result<bool, Error> {
+        if found.size != expected.size {
+            return Ok(false);
+        }
+        match (found.md5, expected.md5) {
+            (Some(there), Some(md5)) if there == md5 => return Ok(true),
+            // Such a checksum may be another one (of an encrypted object, say): only the bytes are proof.
+            (Some(_), _) => {}
+            (None, _) if self.destination.is_near() => {}
+            (None, _) => {
+                *by_size += 1;
+                return Ok(true);
+            }
+        }
+        let digests = self.destination.digests(&found.path).await?;
+        Ok(digests.is_some_and(|digests| expected.is(&digests)))
+    }
+
+    /// Every file that a suite of the source leads to, by its path at the destination.
+    async fn leads_to(&self, suite: &Suite, wanted: &mut BTreeMap<String, Load>) -> Result<(), Error> {
+        let source = PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await?;
+        for (path, listed) in source.release().into_iter().flat_map(Release::files) {
+            if !is_carried(path) {
+                continue;
+            }
+            let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
+            let from = vec![by_hash.clone(), alias.clone()];
+            for to in [by_hash, alias] {
+                let load = Load {
+                    to: to.clone(),
+                    from: from.clone(),
+                    expected: listed.into(),
+                    how: How::Replace,
+                    optional: true,
+                };
+                wanted.insert(to, load);
+            }
+        }
+        let mut pool = PoolFiles::new();
+        for plain in leads::indices(&source) {
+            if let Some(text) = source.text(plain).await? {
+                leads::pool_files(&source.path(plain), &text, &mut pool)?;
+            }
+        }
+        wanted.extend(pool.into_iter().map(|(path, expected)| {
+            let from = vec![path.clone()];
+            (path.clone(), Load { to: path, from, expected, how: How::Replace, optional: false })
+        }));
+        Ok(())
+    }
+}
+
+/// The folder whose listing holds a path: that of the suite, else the first.
+fn listed_folder(path: &str) -> &str {
+    if !path.starts_with("dists/") {
+        return path.split('/').next().unwrap_or_default();
+    }
+    "dists"
+}

@@ -1,0 +1,287 @@
+//! `publish sync`: another store is made to serve this archive.
+
+mod target;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Failure,
+    failure::{self, Told},
+    session::{self, Session},
+    sources::{self, Client},
+    ui::{Ui, count},
+};
+use crate::{
+    archive::{Archive, KEY_FILE, Sync, Synced},
+    config::parse_span,
+    names::Suite,
+    purge::{self, Purged},
+    signing::Keyring,
+    store::{Location, Requests, Store, bytes},
+};
+use target::Target;
+
+/// So many failures are told one by one.
+const FEW: usize = 20;
+
+/// Makes another store serve this archive: a bucket, a container, a folder
+///
+/// Finds out what lacks there by comparing the indices of both sides, and sends it in the order that no client notices:
+/// packages and indices first, then the pointer of the suite in one step. Cut off at any moment, it goes on where it ended
+/// when it is run again.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help text")]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
+pub struct Args {
+    /// Where to: a name in conf/destinations, a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+    /// swift://CONTAINER/PREFIX
+    #[arg(value_name = "DESTINATION", required_unless_present = "all", conflicts_with = "all")]
+    destination: Option<String>,
+
+    /// To every destination of conf/destinations
+    #[arg(long)]
+    all: bool,
+
+    /// Only this suite; may be repeated
+    #[arg(short, long)]
+    suite: Vec<String>,
+
+    /// Carries these files too: a name, or a pattern with `*` and `?`; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Compares everything with a listing of the destination, and sends again what was damaged or lost there
+    #[arg(long)]
+    verify: bool,
+
+    /// Then deletes what no state of the suites leads to that clients may still have
+    #[arg(long)]
+    delete: bool,
+
+    /// With --delete: how long a state is kept after the next one took its place [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    keep_for: Option<Duration>,
+
+    /// With --delete: how many states are kept at least [default: 3]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_number)]
+    keep_generations: Option<usize>,
+
+    /// How many objects are sent at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+
+    /// Carries a suite even if the destination has a newer one
+    #[arg(long)]
+    allow_older: bool,
+
+    /// Where clients read the destination, for the `.sources` stanza
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Tells what would be done, and does nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// What `--json` gives for one destination.
+#[derive(serde::Serialize)]
+struct Report {
+    destination: String,
+    name: Option<String>,
+    #[serde(flatten)]
+    synced: Synced,
+    requests: Requests,
+    purged: Option<Purged>,
+    seconds: f64,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let targets = Target::all(args, session)?;
+    let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+    let (mut reports, mut failures) = (Vec::new(), Vec::new());
+    for target in &targets {
+        // One destination that cannot be reached is no reason to leave the others behind.
+        match carry(&archive, target, args, session).await {
+            Ok((report, failure)) => {
+                reports.push(report);
+                failures.extend(failure);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if session.ui.json() && failures.is_empty() {
+        session.ui.object(&serde_json::json!({ "destinations": reports }));
+    }
+    match failures.into_iter().reduce(Failure::and) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(failure) => Err(failure),
+    }
+}
+
+/// Carries the archive to one place; what failed after something was done is told beside it.
+async fn carry(
+    archive: &Archive,
+    target: &Target,
+    args: &Args,
+    session: &Session<'_>,
+) -> Result<(Report, Option<Failure>), Failure> {
+    let started = Instant::now();
+    let destination = target.open(session)?;
+    let suites = suites(archive, session, &target.suites).await?;
+    let events = session.events();
+    let how = Sync {
+        suites: &suites,
+        include: &target.include,
+        verify: args.verify,
+        delete: target.delete,
+        allow_older: args.allow_older,
+        at_once: args.concurrency.into(),
+        now: session.now,
+        dry_run: args.dry_run,
+        events: &events,
+    };
+    let synced = archive.sync(&destination, &how).await?;
+    let mut report = Report {
+        destination: target.location.to_string(),
+        name: target.name.clone(),
+        synced,
+        requests: destination.requests(),
+        purged: None,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    tell(&report, session.ui);
+    let mut failure = (!report.synced.failed.is_empty()).then(|| failed(&report));
+    if let Some(url) = target.public_url.as_ref().filter(|_| !report.synced.changed.is_empty()) {
+        let urls = purge::urls(url, &report.synced.changed);
+        let name = target.name.as_deref().unwrap_or(&report.destination);
+        match purge::purge(&target.purge, &urls, name, &session.environment).await {
+            Ok(purged) => {
+                for by in &purged.by {
+                    session.ui.say(&format!("Purged {} by {by}", count(purged.urls, "URL")));
+                }
+                report.purged = Some(purged);
+            }
+            Err(error) => failure = Some(failure.into_iter().fold(error.into(), Failure::and)),
+        }
+    }
+    if failure.is_none() && !args.dry_run && !session.ui.json() && !session.ui.quiet() {
+        stanzas(&report.synced, target, &destination, session.ui).await?;
+    }
+    Ok((report, failure))
+}
+
+/// The suites that are to be carried: those named, else all, under each of their names.
+async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Result<Vec<Suite>, Failure> {
+    if let (Location::Web(_), []) = (&session.location, named) {
+        let hint = "a web server tells no names: add `--suite NAME`".to_owned();
+        return Err(Failure::text(format!("which suites of {}?", session.location), Some(hint)));
+    }
+    if let Location::Web(_) = session.location {
+        return Ok(named.to_vec());
+    }
+    let mut found = archive.suite_folders().await?;
+    if !named.is_empty() {
+        let folder = |suite: &Suite| match session.config.find(suite.as_str()) {
+            Some(configured) if !found.contains(suite) => configured.codename.clone(),
+            _ => suite.clone(),
+        };
+        return Ok(named.iter().map(folder).collect());
+    }
+    // A suite within the folder of another (`bookworm/updates`) is found by its name alone.
+    for suite in session.suites_to_read(archive, None).await? {
+        if !found.contains(&suite) {
+            found.push(suite);
+        }
+    }
+    Ok(found)
+}
+
+fn tell(report: &Report, ui: &Ui) {
+    let (synced, location) = (&report.synced, &report.destination);
+    let size = bytes(synced.sent.iter().map(|sent| sent.bytes).sum());
+    let objects = count(synced.sent.len(), "object");
+    if synced.dry_run {
+        ui.say(&format!("Would send {objects}, {size}, to {location}; nothing was sent"));
+        for sent in &synced.sent {
+            ui.detail(&format!("  {} ({})", sent.path, bytes(sent.bytes)));
+        }
+        if !synced.deleted.is_empty() {
+            ui.say(&format!("Would delete {}", count(synced.deleted.len(), "object")));
+            for deleted in &synced.deleted {
+                ui.detail(&format!("  {}", deleted.path));
+            }
+        }
+        return;
+    }
+    for suite in synced.suites.iter().filter(|suite| suite.published) {
+        ui.say(&format!("Published suite `{}` in {location}", suite.suite));
+    }
+    if synced.sent.is_empty() && synced.deleted.is_empty() && synced.failed.is_empty() {
+        ui.say(&format!("Nothing to do: {location} serves this archive already"));
+    } else {
+        let there = indicatif::HumanCount(synced.there as u64);
+        ui.say(&format!("Sent {objects}, {size}, in {:.1} s; {there} were there already", report.seconds));
+        if !synced.deleted.is_empty() {
+            let size = bytes(synced.deleted.iter().map(|deleted| deleted.bytes).sum());
+            ui.say(&format!("Deleted {}, {size}", count(synced.deleted.len(), "object")));
+        }
+    }
+    for deleted in &synced.deleted {
+        ui.detail(&format!("deleted {}", deleted.path));
+    }
+    let Requests { total, listings } = report.requests;
+    let total = count(usize::try_from(total).unwrap_or(usize::MAX), "request");
+    ui.detail(&format!("The destination was sent {total}, {listings} of them listings"));
+}
+
+fn failed(report: &Report) -> Failure {
+    let failed = &report.synced.failed;
+    let mut errors: Vec<Told> =
+        failed.iter().take(FEW).map(|failed| Failure::of(failed, failed.hint()).errors.remove(0)).collect();
+    if let Some(last) = errors.last_mut().filter(|last| last.hint.is_none()) {
+        last.hint = Some(
+            "run the same command again once that is mended: what was sent is not sent again".to_owned(),
+        );
+    }
+    let summary = format!(
+        "{} could not be carried to {}; the suites that need them were left there as they were",
+        count(failed.len(), "file"),
+        report.destination
+    );
+    Failure { code: failure::FAILED, errors, summary: Some(summary) }
+}
+
+/// Tells how clients read what was published for the first time.
+async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui) -> Result<(), Failure> {
+    let mut first = synced.suites.iter().filter(|suite| suite.first && suite.published).peekable();
+    if first.peek().is_none() {
+        return Ok(());
+    }
+    let mut keys = Keyring::new();
+    if let Some(object) = destination.read(KEY_FILE).await? {
+        keys.add_bytes(KEY_FILE, &object.bytes)?;
+    }
+    ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
+    for (number, suite) in first.enumerate() {
+        let client = Client {
+            public_url: target.public_url.as_deref(),
+            suite: &suite.suite,
+            components: &suite.components,
+            signed: suite.signed,
+        };
+        let stanza = sources::stanza(&target.location, &client, &keys)?;
+        let separator = if number == 0 { "" } else { "\n" };
+        ui.data(format!("{separator}{stanza}").as_bytes());
+    }
+    Ok(())
+}
+
+fn parse_number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a number from 1 on".to_owned()),
+    }
+}

@@ -1,0 +1,151 @@
+//! Where `sync` carries the archive: a destination of conf/destinations, or a location on the command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{Args, Failure, Session};
+use crate::{
+    archive::Keep,
+    config::{Destination, Destinations, PurgeRule},
+    names::Suite,
+    store::{Headers, Location, Store},
+};
+
+/// How many generations are kept where nothing else is said.
+const KEEP_GENERATIONS: usize = 3;
+/// How long a generation is kept where nothing else is said.
+const KEEP_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// One place to carry the archive to.
+pub(super) struct Target {
+    /// What it is called in conf/destinations.
+    pub(super) name: Option<String>,
+    pub(super) location: Location,
+    /// Empty for all.
+    pub(super) suites: Vec<Suite>,
+    pub(super) include: Vec<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) delete: Option<Keep>,
+    pub(super) purge: Vec<PurgeRule>,
+    headers: Headers,
+}
+
+impl Target {
+    /// The places that the command line means.
+    pub(super) fn all(args: &Args, session: &Session<'_>) -> Result<Vec<Self>, Failure> {
+        let known = destinations(session)?;
+        let Some(word) = &args.destination else {
+            if known.all.is_empty() {
+                let hint =
+                    "name one in conf/destinations, or give a location: `publish sync s3://BUCKET/PREFIX`";
+                return Err(Failure::text("there are no destinations", Some(hint.to_owned())));
+            }
+            return known.all.iter().map(|known| Self::configured(known, args, session)).collect();
+        };
+        if let Some(known) = known.find(word) {
+            return Ok(vec![Self::configured(known, args, session)?]);
+        }
+        let is_word = !word.contains(['/', ':']) && !word.starts_with('.');
+        if is_word && !known.all.is_empty() && !session.current.join(word).is_dir() {
+            let names: Vec<&str> = known.all.iter().map(|known| known.name.as_str()).collect();
+            let hint = format!("for a folder of that name, write `./{word}`");
+            let text = format!("there is no destination `{word}`; there are: `{}`", names.join("`, `"));
+            return Err(Failure::text(text, Some(hint)));
+        }
+        let location = parse(word, session)?;
+        Ok(vec![
+            Self {
+                name: None,
+                location,
+                suites: Vec::new(),
+                include: Vec::new(),
+                public_url: None,
+                delete: None,
+                purge: Vec::new(),
+                headers: Headers::default(),
+            }
+            .with(args, None)?,
+        ])
+    }
+
+    fn configured(known: &Destination, args: &Args, session: &Session<'_>) -> Result<Self, Failure> {
+        let location = parse(&known.location, session)
+            .map_err(|failure| failure.while_doing(format!("in destination `{}`", known.name)))?;
+        if !known.purge.is_empty() && known.public_url.is_none() {
+            let text = format!("destination `{}` has `Purge:` and no `Public-Url:`", known.name);
+            let hint = "caches know objects by the URL under which clients read them: add it".to_owned();
+            return Err(Failure::text(text, Some(hint)));
+        }
+        let defaults = Headers::default();
+        let headers = Headers {
+            immutable: known.pool_cache_control.clone().unwrap_or(defaults.immutable),
+            mutable: known.index_cache_control.clone().unwrap_or(defaults.mutable),
+            ..defaults
+        };
+        let target = Self {
+            name: Some(known.name.clone()),
+            location,
+            suites: known.suites.clone(),
+            include: known.include.clone(),
+            public_url: known.public_url.clone(),
+            delete: None,
+            purge: known.purge.clone(),
+            headers,
+        };
+        target.with(args, Some(known))
+    }
+
+    /// What the command line says counts more.
+    fn with(mut self, args: &Args, known: Option<&Destination>) -> Result<Self, Failure> {
+        if !args.suite.is_empty() {
+            self.suites =
+                args.suite.iter().map(|name| super::session::parse_suite(name)).collect::<Result<_, _>>()?;
+        }
+        self.include.extend(args.include.iter().cloned());
+        if args.public_url.is_some() {
+            self.public_url.clone_from(&args.public_url);
+        }
+        if args.delete || known.is_some_and(|known| known.delete) {
+            let generations = args.keep_generations.or(known.and_then(|known| known.keep_generations));
+            let span = args.keep_for.or(known.and_then(|known| known.keep_for));
+            self.delete = Some(Keep {
+                generations: generations.unwrap_or(KEEP_GENERATIONS),
+                span: span.unwrap_or(KEEP_FOR),
+            });
+        }
+        Ok(self)
+    }
+
+    /// Opens it.
+    pub(super) fn open(&self, session: &Session<'_>) -> Result<Store, Failure> {
+        if self.location == session.location {
+            return Err(Failure::usage(format!("`{}` is the archive itself", self.location)));
+        }
+        if let Location::Web(url) = &self.location {
+            return Err(Failure::usage(format!(
+                "`{url}` can only be read: nothing can be sent to a web server"
+            )));
+        }
+        Ok(Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone()))
+    }
+}
+
+fn parse(text: &str, session: &Session<'_>) -> Result<Location, Failure> {
+    Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.
+fn destinations(session: &Session<'_>) -> Result<Destinations, Failure> {
+    let mut folders: Vec<PathBuf> = vec![session.config.folder.clone()];
+    folders.extend(session.location.folder().map(|folder| folder.join("conf")));
+    folders.push(session.current.join("conf"));
+    folders.retain(|folder| !folder.as_os_str().is_empty());
+    let Some(path) = folders.into_iter().map(|folder| folder.join("destinations")).find(|path| path.exists())
+    else {
+        return Ok(Destinations::default());
+    };
+    let read = Destinations::read(&path)?;
+    for warning in &read.warnings {
+        session.ui.warn(warning);
+    }
+    Ok(read)
+}
