@@ -86,6 +86,8 @@ struct Seen {
     writes: usize,
     /// The largest piece that was put at once.
     largest: usize,
+    /// Parts that were handed over and are not sent yet: now, and at most.
+    parts: (usize, usize),
 }
 
 impl Faults {
@@ -144,6 +146,11 @@ impl Faults {
     /// How many bytes were handed over at once, at most.
     pub(crate) fn largest(&self) -> usize {
         self.0.seen.lock().unwrap().largest
+    }
+
+    /// How many parts were on their way at once, at most.
+    pub(crate) fn most_parts(&self) -> usize {
+        self.0.seen.lock().unwrap().parts.1
     }
 
     fn note(&self, verb: &'static str, path: &Path) {
@@ -300,12 +307,18 @@ impl MultipartUpload for FaultyParts {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (faults, path, size) = (self.faults.clone(), self.path.clone(), data.content_length());
         let sent = self.inner.put_part(data);
+        {
+            let mut seen = faults.0.seen.lock().unwrap();
+            seen.largest = seen.largest.max(size);
+            seen.parts.0 += 1;
+            seen.parts.1 = seen.parts.1.max(seen.parts.0);
+        }
         async move {
-            {
-                let mut seen = faults.0.seen.lock().unwrap();
-                seen.largest = seen.largest.max(size);
-            }
-            faults.write("part", &path, sent).await
+            // Memory is done at once; a server takes its time.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            let sent = faults.write("part", &path, sent).await;
+            faults.0.seen.lock().unwrap().parts.0 -= 1;
+            sent
         }
         .boxed()
     }

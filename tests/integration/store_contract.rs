@@ -10,9 +10,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::{Attribute, ObjectStoreExt as _};
 use publish::{
+    archive::{Archive, Trust},
     digest::Digests,
-    store::{Content, Error, FileStamp, Put, Revision, Service, Store},
+    store::{Content, Error, FileStamp, Found, Headers, Put, Revision, Service, Store},
 };
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -446,4 +449,214 @@ async fn two_swaps_in_one_second_have_times_of_different_seconds() {
         assert!(next > last, "{next} is not after {last}");
         last = next;
     }
+}
+
+/// What caches and browsers are told of an object: `Cache-Control` and `Content-Type`.
+async fn headers(store: &Store, path: &str) -> (String, String) {
+    let got = store.objects().get(&object_store::path::Path::parse(path).unwrap()).await.unwrap();
+    let header =
+        |attribute| got.attributes.get(&attribute).map(|value| value.as_ref().to_owned()).unwrap_or_default();
+    assert_eq!(header(Attribute::ContentEncoding), "", "{path}");
+    (header(Attribute::CacheControl), header(Attribute::ContentType))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_say_what_changes() {
+    let large = noise(LARGE);
+    on_each(|store, place| {
+        let large = file(&place.join("large"), &large);
+        async move {
+            let store = store.with_headers(Headers {
+                immutable: "max-age=1000, immutable".to_owned(),
+                mutable: "max-age=7".to_owned(),
+                content_type: |path| if path.ends_with(".deb") { "application/x-a" } else { "text/x-b" },
+            });
+            store.put_new("new.deb", &bytes("x")).await.unwrap();
+            store.put_new("large.deb", &large).await.unwrap();
+            store.replace("replaced", "x".into()).await.unwrap();
+            store.replace_with("replaced.deb", &large).await.unwrap();
+            store.swap("swapped", "x".into(), None).await.unwrap();
+            let now = revision(&store, "swapped").await;
+            store.swap("swapped", "y".into(), Some(&now)).await.unwrap();
+            store.copy("new.deb", "copied").await.unwrap();
+            store.copy("large.deb", "copied.deb").await.unwrap();
+            assert_eq!(store.digests("copied.deb").await.unwrap(), Some(*large.digests()));
+            assert_eq!(store.digests("replaced.deb").await.unwrap(), Some(*large.digests()));
+            if store.location().folder().is_some() {
+                return;
+            }
+            for (path, cache, kind) in [
+                ("new.deb", "max-age=1000, immutable", "application/x-a"),
+                ("large.deb", "max-age=1000, immutable", "application/x-a"),
+                ("replaced", "max-age=7", "text/x-b"),
+                ("replaced.deb", "max-age=7", "application/x-a"),
+                ("swapped", "max-age=7", "text/x-b"),
+                ("copied", "max-age=7", "text/x-b"),
+                ("copied.deb", "max-age=7", "application/x-a"),
+            ] {
+                let told = headers(&store, path).await;
+                assert_eq!((&told.0[..], &told.1[..]), (cache, kind), "{path} on {}", store.location());
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_gives_its_files_their_types() {
+    let archive = Archive::new(memory(), Trust::default());
+    archive.store().put_new("pool/a.deb", &bytes("x")).await.unwrap();
+    archive.store().replace("dists/stable/Release", "x".into()).await.unwrap();
+    assert_eq!(
+        headers(archive.store(), "pool/a.deb").await,
+        ("public, max-age=31536000, immutable".into(), "application/vnd.debian.binary-package".into())
+    );
+    assert_eq!(
+        headers(archive.store(), "dists/stable/Release").await,
+        ("public, max-age=60, must-revalidate".into(), "text/plain; charset=utf-8".into())
+    );
+}
+
+/// More than a page of S3 and of Google, which is 1,000.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_finds_everything_on_all_pages() {
+    const MANY: usize = 1_003;
+    on_each(|store, _| async move {
+        let names: BTreeSet<String> =
+            (0..MANY).map(|number| format!("pool/{}/a~{number}+b:é%.deb", number % 7)).collect();
+        let puts = names.iter().cloned().chain(["poolx/no".to_owned(), "top".to_owned()]).map(|path| {
+            let store = store.clone();
+            async move { store.put_new(&path, &bytes(&path)).await.unwrap() }
+        });
+        futures::stream::iter(puts).buffer_unordered(16).collect::<Vec<_>>().await;
+
+        let before = store.requests();
+        let found: Vec<Found> = store.walk("pool").try_collect().await.unwrap();
+        let listings = store.requests().listings - before.listings;
+        let service = store.location().bucket().map(|bucket| bucket.service);
+        // Azure's page holds 5,000.
+        let pages = if matches!(service, Some(Service::S3 | Service::Gcs)) { 2 } else { 1 };
+        assert_eq!((listings, store.requests().total - before.total), (pages, pages));
+        assert_eq!(found.len(), MANY);
+        assert_eq!(found.iter().map(|found| found.path.clone()).collect::<BTreeSet<_>>(), names);
+        for found in &found {
+            assert_eq!(found.size, found.path.len() as u64);
+            let digests = Digests::of(found.path.as_bytes());
+            let told = matches!(service, Some(Service::S3 | Service::Gcs));
+            assert_eq!(found.md5, told.then_some(digests.md5));
+            assert_eq!(found.surely_is(&digests), told);
+            let age = found.modified.elapsed().unwrap_or_default();
+            assert!(age.as_secs() < 3_600, "{age:?}");
+        }
+        let (_, below) = store.list("pool/3").await.unwrap();
+        assert_eq!(below.len(), MANY.div_ceil(7) - usize::from(3 >= MANY % 7));
+        assert_eq!(store.walk("").try_collect::<Vec<_>>().await.unwrap().len(), MANY + 2);
+        assert_eq!(store.walk("nothing/there").try_collect::<Vec<_>>().await.unwrap(), []);
+
+        let one = store.found("top").await.unwrap().unwrap();
+        assert_eq!((&one.path[..], one.size), ("top", 3));
+        assert_eq!(store.found("nothing").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_keys_do_not_break_a_listing() {
+    for (bucket, put) in [
+        (
+            buckets::moto(),
+            (|url| drop(buckets::curl(&["-X", "PUT", "-d", "x", "--path-as-is", url]))) as fn(&str),
+        ),
+        (buckets::rgw(), |url| buckets::rgw_put(url, "x")),
+    ] {
+        let Some(bucket) = bucket else { continue };
+        let (store, server) = (bucket.store(), &bucket.variables[0].1);
+        store.replace("pool/sound", "x".into()).await.unwrap();
+        for foreign in ["pool//x", "pool/marker/", "//x", "pool/a//b"] {
+            put(&format!("{server}/{}/a/b~c/{foreign}", bucket.name));
+        }
+        let found: Vec<String> = store.walk("").map_ok(|found| found.path).try_collect().await.unwrap();
+        assert_eq!(found, ["pool/sound"], "{}", bucket.server);
+        let folders = vec!["a".to_owned(), "marker".to_owned()];
+        assert_eq!(
+            store.list("pool").await.unwrap(),
+            (folders, vec!["sound".to_owned()]),
+            "{}",
+            bucket.server
+        );
+        assert_eq!(store.list("").await.unwrap(), (vec!["pool".to_owned()], vec![]), "{}", bucket.server);
+    }
+}
+
+/// Sizes and tags are enough to see that the same is there; and every request is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_is_not_read() {
+    for bucket in [buckets::moto(), buckets::rgw(), buckets::gcs()].into_iter().flatten() {
+        let store = bucket.store();
+        let asked = |store: &Store| (store.requests().total, store.requests().listings);
+        assert_eq!(asked(&store), (0, 0), "opening asks for nothing");
+        store.put_new("a", &bytes("one")).await.unwrap();
+        assert_eq!(asked(&store), (1, 0));
+        // Refused, looked at.
+        assert_eq!(store.put_new("a", &bytes("one")).await.unwrap(), Put::Present);
+        assert_eq!(asked(&store), (3, 0), "{}", bucket.server);
+        assert_eq!(store.would_put("a", bytes("one").digests()).await.unwrap(), Some(Put::Present));
+        assert_eq!(asked(&store), (4, 0));
+        // And, being another, read to say what it is.
+        assert!(matches!(store.put_new("a", &bytes("two")).await, Err(Error::Occupied { .. })));
+        assert_eq!(asked(&store), (7, 0));
+        store.read("a").await.unwrap();
+        store.size("a").await.unwrap();
+        store.clone().list("").await.unwrap();
+        assert_eq!(asked(&store), (10, 1));
+    }
+    // Of what is here, each call.
+    let store = memory();
+    store.replace("a", "x".into()).await.unwrap();
+    store.read("a").await.unwrap();
+    store.list("").await.unwrap();
+    assert_eq!((store.requests().total, store.requests().listings), (3, 1));
+}
+
+/// Three parts on their way and one that is being read, however slowly the store takes them.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_parts_are_in_memory_at_once() {
+    let place = TempDir::with_prefix("publish-test-").unwrap();
+    let content = file(&place.path().join("large"), &noise(7 * PART + 1));
+    let faults = Faults::none();
+    let store = faults.on(memory());
+    store.put_new("large", &content).await.unwrap();
+    assert_eq!(faults.writes().iter().filter(|write| write.verb == "part").count(), 8);
+    assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
+    assert_eq!(store.digests("large").await.unwrap(), Some(*content.digests()));
+    store.copy("large", "copy").await.unwrap();
+    assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
+    assert_eq!(store.digests("copy").await.unwrap(), Some(*content.digests()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_may_vanish_meanwhile() {
+    let large = noise(LARGE);
+    on_each(|store, place| {
+        let large = file(&place.join("large"), &large);
+        async move {
+            store.put_new("large", &large).await.unwrap();
+            let objects = store.objects();
+            let began = objects.get(&object_store::path::Path::from("large")).await.unwrap();
+            let now = revision(&store, "large").await;
+            store.delete("large").await.unwrap();
+            // Whole or an error: what is cut short must not look like an object.
+            if let Ok(read) = began.bytes().await {
+                assert_eq!(Digests::of(&read), *large.digests());
+            }
+            assert_eq!(store.found("large").await.unwrap(), None);
+            assert_eq!(store.digests("large").await.unwrap(), None);
+            store.copy("large", "copy").await.unwrap_err();
+            assert_eq!(store.found("copy").await.unwrap(), None);
+            let swapped = store.swap("large", "x".into(), Some(&now)).await;
+            assert!(matches!(swapped, Err(Error::Conflict { .. })), "{swapped:?}");
+            assert_eq!(store.put_new("large", &large).await.unwrap(), Put::Created);
+        }
+    })
+    .await;
 }
