@@ -81,18 +81,17 @@ impl Http {
 /// The proxies that the usual variables name.
 fn proxies(environment: &Environment) -> Result<Vec<Proxy>, Unusable> {
     let without = environment.first_of(&["no_proxy", "NO_PROXY"]).and_then(NoProxy::from_string);
-    let kinds: [(&[&str], fn(&str) -> reqwest::Result<Proxy>); 3] = [
-        (&["https_proxy", "HTTPS_PROXY"], |url| Proxy::https(url)),
-        // Not HTTP_PROXY: in a CGI script that is a header of whoever asks.
-        (&["http_proxy"], |url| Proxy::http(url)),
-        (&["all_proxy", "ALL_PROXY"], |url| Proxy::all(url)),
-    ];
     let mut proxies = Vec::new();
-    for (names, make) in kinds {
+    for (names, make) in [
+        (&["https_proxy", "HTTPS_PROXY"][..], Proxy::https as fn(String) -> reqwest::Result<Proxy>),
+        // Not HTTP_PROXY: in a CGI script that is a header of whoever asks.
+        (&["http_proxy"], Proxy::http),
+        (&["all_proxy", "ALL_PROXY"], Proxy::all),
+    ] {
         if let Some(url) = environment.first_of(names) {
             // Not the text itself: it may hold a password.
             let bad = |error| Unusable(format!("the proxy in `{}`: {error}", names[0]));
-            proxies.push(make(url).map_err(bad)?.no_proxy(without.clone()));
+            proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
         }
     }
     Ok(proxies)
@@ -194,9 +193,22 @@ impl HttpService for Counted {
 }
 
 /// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a
-/// conditional write that is refused the second time is looked at by who asked for it.
+/// conditional write that is refused the second time is looked at by who asked for it. A name that nobody knows and a
+/// certificate that is not trusted will be the same in a minute.
 fn worth_repeating(error: HttpError) -> HttpError {
+    let hopeless = || {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(inner) = cause {
+            let text = inner.to_string();
+            if text.contains("certificate") || text.contains("Name or service not known") {
+                return true;
+            }
+            cause = inner.source();
+        }
+        false
+    };
     match error.kind() {
+        _ if hopeless() => HttpError::new(HttpErrorKind::Unknown, error),
         HttpErrorKind::Timeout | HttpErrorKind::Interrupted => HttpError::new(HttpErrorKind::Request, error),
         _ => error,
     }

@@ -44,7 +44,7 @@ pub enum Service {
     Gcs,
     /// Azure Blob Storage.
     Azure,
-    /// OpenStack Swift.
+    /// `OpenStack` Swift.
     Swift,
 }
 

@@ -223,7 +223,7 @@ impl Store {
     /// What the store tells of an object; `None` where there is none.
     pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
         match self.ask(false).head(&parse(path)?).await {
-            Ok(object) => Ok(Some(found(object, self.service()))),
+            Ok(object) => Ok(Some(found(&object, self.service()))),
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }
@@ -273,7 +273,7 @@ impl Store {
         let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
         self.ask(true)
             .list(Some(&path))
-            .map_ok(move |object| found(object, service))
+            .map_ok(move |object| found(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))
             .boxed()
     }
@@ -521,7 +521,7 @@ impl Store {
 }
 
 /// What is told of an object.
-fn found(object: ObjectMeta, service: Option<Service>) -> Found {
+fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
     // The tag of what was sent in one piece is its MD5, unless it is encrypted.
     let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
     let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));

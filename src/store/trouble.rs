@@ -150,6 +150,9 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
             | "InvalidSecurity",
         )
         | (401, _) => (format!("the server does not take the credentials ({said})"), credentials(bucket)),
+        _ if answer.message.contains("failed to authenticate") => {
+            (format!("the server does not take the credentials ({said})"), credentials(bucket))
+        }
         (403, "") => (
             "the server refuses it (403): the credentials are wrong, or may not do this".to_owned(),
             format!("{}; {}", credentials(bucket), rights(bucket)),

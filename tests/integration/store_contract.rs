@@ -469,7 +469,7 @@ async fn headers_say_what_changes() {
             let store = store.with_headers(Headers {
                 immutable: "max-age=1000, immutable".to_owned(),
                 mutable: "max-age=7".to_owned(),
-                content_type: |path| if path.ends_with(".deb") { "application/x-a" } else { "text/x-b" },
+                content_type: |path| if path.contains(".deb") { "application/x-a" } else { "text/x-b" },
             });
             store.put_new("new.deb", &bytes("x")).await.unwrap();
             store.put_new("large.deb", &large).await.unwrap();

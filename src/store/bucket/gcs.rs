@@ -16,10 +16,9 @@ pub(super) fn open(
     environment: &Environment,
     http: Http,
 ) -> Result<Arc<dyn ObjectStore>, Refused> {
-    let emulator = environment.get("STORAGE_EMULATOR_HOST").map(|host| match host.contains("://") {
-        true => host.to_owned(),
-        false => format!("http://{host}"),
-    });
+    let emulator = environment
+        .get("STORAGE_EMULATOR_HOST")
+        .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
     let endpoint = bucket.options.get("endpoint").or(emulator.as_ref());
     let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
     let mut builder = GoogleCloudStorageBuilder::new()
