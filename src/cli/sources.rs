@@ -19,12 +19,15 @@ pub struct Client<'a> {
     pub signed: bool,
 }
 
+/// Stands for the address of a bucket, which only its owner knows: a domain of one's own, a CDN, the service's.
+pub const UNKNOWN: &str = "https://PUBLIC-URL";
+
 /// The stanza that lets apt read a suite from where it is; `keys` are those at the root of the archive.
 pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
     let uri = match (client.public_url, location) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Location::Folder(path)) => format!("file:{}", encode(&path.display().to_string())),
-        (None, other) => other.to_string(),
+        (None, _) => UNKNOWN.to_owned(),
     };
     let folder = location.folder().filter(|_| client.public_url.is_none());
     let trust = match folder {

@@ -14,6 +14,8 @@ mod verify;
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use super::{Archive, Error, Event, Events, KEY_FILE, PublishedSuite, Trust, Written, content_type};
 use crate::{
     names::Suite,
@@ -99,6 +101,7 @@ impl Archive {
             how,
             carrier: Carrier::new(&self.store, &destination, how),
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
+            seen: None,
         };
         for suite in how.suites {
             match run.suite(suite).await {
@@ -137,6 +140,8 @@ struct Run<'a> {
     how: &'a Sync<'a>,
     carrier: Carrier<'a>,
     synced: Synced,
+    /// The pointer of the source that is being carried.
+    seen: Option<Bytes>,
 }
 
 impl Run<'_> {
@@ -147,7 +152,7 @@ impl Run<'_> {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (self.how.events)(Event::LostRace { times });
                 }
-                Err(Error::Mismatch { .. } | Error::Missing { .. })
+                Err(Error::Mismatch { .. } | Error::Missing { .. } | Error::NotCarried(_))
                     if times < TRIES && self.has_moved(suite).await? => {}
                 done => return done,
             }
@@ -156,13 +161,12 @@ impl Run<'_> {
         Err(Error::RaceLost { suite: suite.clone(), times: TRIES })
     }
 
-    /// Whether the source publishes at this moment: a suite without by-hash is then read in two states.
+    /// Whether the source has published since its pointer was read: a suite without by-hash is then read in two states.
     async fn has_moved(&self, suite: &Suite) -> Result<bool, Error> {
-        let read =
-            async || PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await;
-        let before = read().await?.pointer().map(|pointer| pointer.bytes.clone());
+        // Tools without by-hash write the indices first, and the pointer a moment later.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        Ok(read().await?.pointer().map(|pointer| pointer.bytes.clone()) != before)
+        let now = PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await?;
+        Ok(now.pointer().map(|pointer| &pointer.bytes) != self.seen.as_ref())
     }
 
     async fn try_suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
@@ -171,6 +175,7 @@ impl Run<'_> {
         let Some(pointer) = source.pointer() else {
             return Err(Error::NotPublished { suite: suite.clone() });
         };
+        self.seen = Some(pointer.bytes.clone());
         let there = PublishedSuite::open(destination, suite, &Trust::default(), false).await?;
         let sides = Sides { source: &source, there: &there, source_store, destination };
         self.refuse_loss(&sides)?;

@@ -265,6 +265,13 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
     ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
+    if target.public_url.is_none() && target.location.folder().is_none() {
+        ui.say(&format!(
+            "({} stands for the address under which clients read {}; `--public-url` names it)\n",
+            sources::UNKNOWN,
+            target.location
+        ));
+    }
     for (number, suite) in first.enumerate() {
         let client = Client {
             public_url: target.public_url.as_deref(),
