@@ -40,6 +40,7 @@ mod serve;
 mod show;
 mod store_contract;
 mod sync;
+mod sync_requests;
 mod trust;
 mod web;
 mod web_store;

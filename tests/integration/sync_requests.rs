@@ -1,0 +1,83 @@
+//! How often a destination is asked, counted on the wire: one package more in an archive of 60,000.
+
+use std::{fmt::Write as _, fs};
+
+use publish::digest::Digests;
+
+use crate::{
+    buckets,
+    deb_builder::deb,
+    publisher::folder,
+    sandbox::{Sandbox, sha256},
+};
+
+const PACKAGES: usize = 60_000;
+
+/// An archive with so many packages that nobody would build them for a test: the index names files that are not there,
+/// which a sync to where they are has no business with.
+fn large_archive() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
+    let mut packages = String::new();
+    for number in 0..PACKAGES {
+        let name = format!("package{number:05}");
+        let digests = Digests::of(name.as_bytes());
+        let _ = write!(
+            packages,
+            "Package: {name}\nVersion: 1.{number}\nArchitecture: amd64\nMaintainer: A <a@example.org>\n\
+             Description: number {number} of many\nFilename: pool/main/p/{name}/{name}_1.{number}_amd64.deb\n\
+             Size: {}\nMD5sum: {}\nSHA256: {}\n\n",
+            digests.size, digests.md5, digests.sha256
+        );
+    }
+    let index = "main/binary-amd64/Packages";
+    let release = format!(
+        "Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
+        sha256(packages.as_bytes()),
+        packages.len()
+    );
+    fs::create_dir_all(sandbox.archive("dists/stable/main/binary-amd64")).unwrap();
+    fs::write(sandbox.archive("dists/stable").join(index), packages).unwrap();
+    fs::write(sandbox.archive("dists/stable/Release"), release).unwrap();
+    sandbox
+}
+
+#[tokio::test]
+async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_no_listing() {
+    let Some(bucket) = buckets::moto() else { return };
+    let sandbox = large_archive();
+    let first = deb("first").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), "--trust-existing".as_ref(), first.as_os_str()]).ok();
+    // The bucket serves this state.
+    let destination = bucket.store();
+    for path in sandbox.tree().paths_with("") {
+        if !path.starts_with("conf/") {
+            let bytes = folder(sandbox.archive("")).read(&path).await.unwrap().unwrap().bytes;
+            destination.replace(&path, bytes).await.unwrap();
+        }
+    }
+    let variables: Vec<(&str, &str)> =
+        bucket.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let sync = |more: &[&str]| {
+        let arguments = [&["sync", &bucket.location], more].concat();
+        sandbox.publish_with(&variables, arguments).ok()
+    };
+    sync(&["-v"]).says(["Nothing to do", "The destination was sent 3 requests, 0 of them listings"]);
+
+    let second = deb("second").write(sandbox.incoming());
+    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    sandbox.publish_with(&clock, ["add".as_ref(), second.as_os_str()]).ok();
+    let said: serde_json::Value = serde_json::from_str(&sync(&["--json"]).stdout).unwrap();
+    let said = &said["destinations"][0];
+    let requests = &said["requests"];
+    assert!(requests["total"].as_u64().unwrap() <= 15, "{requests}");
+    assert_eq!(requests["listings"], 0);
+    // The packages, the first that was added, and the key.
+    assert_eq!(said["there"], PACKAGES + 2);
+    let reader = bucket.store();
+    assert_eq!(
+        reader.read("dists/stable/InRelease").await.unwrap().unwrap().bytes,
+        fs::read(sandbox.archive("dists/stable/InRelease")).unwrap()
+    );
+    assert!(reader.size("pool/main/s/second/second_1.0_amd64.deb").await.unwrap().is_some());
+}
