@@ -251,7 +251,7 @@ impl Nginx {
             "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log; events {{}}
              http {{ access_log off; client_max_body_size 0; {temporary} {http}
              server {{ listen 127.0.0.1:{port} {listen}; {server}
-             location / {{ proxy_pass {origin}$request_uri; proxy_set_header Host $http_host; }} }} }}"
+             proxy_set_header Host $http_host; location / {{ proxy_pass {origin}$request_uri; }} }} }}"
         );
         fs::write(folder.path().join("nginx.conf"), config.replace("FOLDER", &path)).unwrap();
         let process = Command::new(program)
