@@ -14,6 +14,7 @@ use reqwest::{
 };
 
 use super::{Environment, listing, requests::Counter};
+use crate::digest::Md5Digest;
 
 /// A connection is there after so long, or never will be.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -117,6 +118,37 @@ impl HttpConnector for Http {
     }
 }
 
+/// The MD5 that Azure tells in a header of its own, for `object_store` hands on none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContentMd5(pub(super) Md5Digest);
+
+impl ContentMd5 {
+    const HEADER: &str = "content-md5";
+
+    /// Reads a digest in base64, which has 22 digits and `==`.
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_suffix("==").filter(|digits| digits.len() == 22)?;
+        let mut hex = String::new();
+        let (mut bits, mut count) = (0_u32, 0);
+        for digit in digits.bytes() {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => return None,
+            };
+            (bits, count) = (bits << 6 | u32::from(value), count + 6);
+            while count >= 4 && hex.len() < 32 {
+                count -= 4;
+                hex.extend(char::from_digit(bits >> count & 0xf, 16));
+            }
+        }
+        Some(Self(hex.parse().ok()?))
+    }
+}
+
 /// A client that counts what it sends.
 #[derive(Debug)]
 struct Counted {
@@ -182,7 +214,11 @@ impl HttpService for Counted {
             return self.send_to_web(request).await;
         }
         let listing = listing::is_asked(&request);
-        let response = self.send(request).await?;
+        let mut response = self.send(request).await?;
+        let md5 = response.headers().get(ContentMd5::HEADER).and_then(|value| value.to_str().ok());
+        if let Some(md5) = md5.and_then(ContentMd5::parse) {
+            response.extensions_mut().insert(md5);
+        }
         if !listing || !response.status().is_success() {
             return Ok(response);
         }
@@ -211,5 +247,21 @@ fn worth_repeating(error: HttpError) -> HttpError {
         _ if hopeless() => HttpError::new(HttpErrorKind::Unknown, error),
         HttpErrorKind::Timeout | HttpErrorKind::Interrupted => HttpError::new(HttpErrorKind::Request, error),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_in_base64() {
+        let read = |text| ContentMd5::parse(text).map(|md5| md5.0.to_string());
+        assert_eq!(read("1B2M2Y8AsgTpgAmY7PhCfg==").as_deref(), Some("d41d8cd98f00b204e9800998ecf8427e"));
+        assert_eq!(read("/////////////////////w==").as_deref(), Some(&"f".repeat(32)[..]));
+        for bad in ["", "==", "1B2M2Y8AsgTpgAmY7PhCfg", "1B2M2Y8AsgTpgAmY7PhC-g==", "éééééééééééé=="]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

@@ -34,8 +34,8 @@ use std::{sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
-    Attributes, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    UpdateVersion, path::Path,
+    Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, UpdateVersion, path::Path,
 };
 
 use crate::digest::{Digests, Hasher, Md5Digest};
@@ -77,7 +77,7 @@ pub struct Found {
     pub path: String,
     /// How many bytes it has.
     pub size: u64,
-    /// The MD5 of its bytes, where the store knows it; of an object sent in parts none does.
+    /// The MD5 of its bytes, where the store tells it; of an object sent in parts none does, and Azure not in a listing.
     pub md5: Option<Md5Digest>,
     /// When it was written last.
     pub modified: SystemTime,
@@ -222,8 +222,13 @@ impl Store {
 
     /// What the store tells of an object; `None` where there is none.
     pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
-        match self.ask(false).head(&parse(path)?).await {
-            Ok(object) => Ok(Some(found(&object, self.service()))),
+        let head = GetOptions { head: true, ..GetOptions::default() };
+        match self.ask(false).get_opts(&parse(path)?, head).await {
+            Ok(told) => {
+                let mut found = found(&told.meta, self.service());
+                found.md5 = found.md5.or_else(|| told.extensions.get().map(|http::ContentMd5(md5)| *md5));
+                Ok(Some(found))
+            }
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }

@@ -591,7 +591,7 @@ async fn foreign_keys_do_not_break_a_listing() {
 /// Sizes and tags are enough to see that the same is there; and every request is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_is_not_read() {
-    for bucket in [buckets::moto(), buckets::rgw(), buckets::gcs()].into_iter().flatten() {
+    for bucket in buckets::each() {
         let store = bucket.store();
         let asked = |store: &Store| (store.requests().total, store.requests().listings);
         assert_eq!(asked(&store), (0, 0), "opening asks for nothing");

@@ -49,7 +49,7 @@ pub(super) fn open(
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),
         Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, http)),
         Service::Azure => http().and_then(|http| azure::open(bucket, environment, http)),
-        Service::Swift => Err(Refused { why: "Swift is not there yet".into(), hint: None }),
+        Service::Swift => Err(Refused::new("Swift is not there yet", "choose another location")),
     };
     let objects = opened.map_err(|Refused { why, hint }| {
         unusable(why, hint.or_else(|| Some(trouble::credentials(bucket))))
