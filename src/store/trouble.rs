@@ -5,6 +5,8 @@
 
 use std::{error::Error, fmt};
 
+use object_store::client::HttpError;
+
 use super::{Bucket, Location, Service};
 
 /// What went wrong with a server, and what to do about it.
@@ -54,7 +56,7 @@ impl<'a> Answer<'a> {
 /// Whether an error says that the bucket itself is not there, and not only an object in it.
 pub(super) fn no_bucket(error: &object_store::Error) -> bool {
     let text = error.to_string();
-    ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| text.contains(code))
+    Answer::find(&text).is_some_and(|answer| ["NoSuchBucket", "ContainerNotFound"].contains(&answer.code))
 }
 
 /// Puts an error of a bucket or a web server in words; none for a folder.
@@ -76,31 +78,41 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         });
     }
     let server = server(&text, location);
-    let lower = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["dns error", "failed to lookup", "name or service not known"]) {
-        let hint = "check its name, in the location and in the endpoint, and the network";
-        return say(format!("there is no server `{server}`"), hint.into());
-    }
-    if has(&["certificate", "tls", "handshake", "invalidcontenttype", "corrupt message"]) {
-        let hint = "name the file of the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE; \
-                    a server without TLS has an endpoint with http://";
-        return say(
-            format!("`{server}` has no TLS certificate that is trusted here: {}", last(error)),
-            hint.into(),
-        );
-    }
-    if has(&["connect", "connection", "timed out", "timeout", "incomplete message", "reset by peer"]) {
-        let hint = "run the same command again when the server and the network are well";
-        return say(format!("no connection to `{server}`: {}", last(error)), hint.into());
-    }
-    if has(&["redirect"]) {
+    if text.contains("redirect without LOCATION") {
         return say(
             format!("`{server}` sends one elsewhere and does not say where"),
             "the region may be another: name it with `?region=` or in AWS_REGION".into(),
         );
     }
-    None
+    // Of the connection alone: the whole text has the URL in it, and packages have names such as `ca-certificates`.
+    let (broken, last) = connection(error)?;
+    let has = |words: &[&str]| words.iter().any(|word| broken.contains(word));
+    if has(&["dns error", "failed to lookup", "name or service not known"]) {
+        let hint = "check its name, in the location and in the endpoint, and the network";
+        return say(format!("there is no server `{server}`"), hint.into());
+    }
+    if has(&["certificate", "handshake", "invalidcontenttype", "corrupt message"]) {
+        let hint = "name the file of the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE; \
+                    a server without TLS has an endpoint with http://";
+        return say(format!("`{server}` has no TLS certificate that is trusted here: {last}"), hint.into());
+    }
+    let hint = "run the same command again when the server and the network are well";
+    say(format!("no connection to `{server}`: {last}"), hint.into())
+}
+
+/// What is said of a broken connection, in lower case, and its innermost cause, which alone says something to a user.
+fn connection(error: &object_store::Error) -> Option<(String, String)> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(inner) = cause.filter(|inner| !inner.is::<HttpError>()) {
+        cause = inner.source();
+    }
+    let (mut all, mut last) = (String::new(), String::new());
+    while let Some(inner) = cause {
+        last = inner.to_string();
+        all.push_str(&last.to_lowercase());
+        cause = inner.source();
+    }
+    (!all.is_empty()).then_some((all, last))
 }
 
 fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
@@ -244,13 +256,4 @@ fn everything(error: &object_store::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// The innermost cause, which alone says something to a user.
-fn last(error: &object_store::Error) -> String {
-    let mut last: &(dyn Error + 'static) = error;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    last.to_string()
 }
