@@ -37,6 +37,8 @@ enum What {
     Break,
     /// It is refused, as the repetition of a write is whose first answer got lost.
     Refuse,
+    /// It is answered as the repetition of an upload's end is, which is no upload any more.
+    Gone,
     /// The process ends, without a chance to do anything about it.
     Kill,
     /// It waits for all others at the same barrier.
@@ -108,6 +110,11 @@ impl Faults {
     /// The n-th write takes effect, and what comes back is the refusal of a repetition.
     pub(crate) fn refuse_after(at: usize) -> Self {
         Self::new(at, Side::After, What::Refuse)
+    }
+
+    /// The n-th write takes effect, and what comes back is that there is no such upload.
+    pub(crate) fn gone_after(at: usize) -> Self {
+        Self::new(at, Side::After, What::Gone)
     }
 
     /// The n-th write kills this process.
@@ -194,6 +201,10 @@ impl Faults {
             What::Refuse => Err(Error::Precondition {
                 path: path.to_string(),
                 source: "refused though it was done, on purpose".into(),
+            }),
+            What::Gone => Err(Error::NotFound {
+                path: path.to_string(),
+                source: "there is no such upload, on purpose".into(),
             }),
             What::Kill => {
                 // The signal that nobody can catch, by the shell: no safe function of std sends it to oneself.

@@ -634,6 +634,19 @@ async fn few_parts_are_in_memory_at_once() {
     assert_eq!(store.digests("copy").await.unwrap(), Some(*content.digests()));
 }
 
+/// The end of an upload is sent again where its answer is lost, and then there is no upload to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_was_ended_twice_is_there() {
+    let place = TempDir::with_prefix("publish-test-").unwrap();
+    let content = file(&place.path().join("large"), &noise(LARGE));
+    let store = Faults::gone_after(5).on(memory());
+    assert_eq!(store.put_new("large", &content).await.unwrap(), Put::Present);
+    assert_eq!(store.digests("large").await.unwrap(), Some(*content.digests()));
+    // Nothing is there where the upload itself was lost.
+    let store = Faults::gone_after(2).on(memory());
+    assert!(matches!(store.put_new("large", &content).await, Err(Error::Failed { .. })));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_may_vanish_meanwhile() {
     let large = noise(LARGE);
