@@ -198,6 +198,36 @@ async fn a_profile_is_enough() {
     );
 }
 
+/// Besides what [`buckets`] says: other variables that mean the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_can_be_said_in_each_way() {
+    let mut stores = Vec::new();
+    if let Some(bucket) = buckets::azure() {
+        let [endpoint, account, key] = [0, 1, 2].map(|at| &bucket.variables[at].1);
+        let text = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint}/;");
+        let said = variables(&[("AZURE_STORAGE_CONNECTION_STRING", &text)]);
+        stores.push(open(&bucket.location, &said).unwrap());
+        let location = format!("{}?account={account}&endpoint={endpoint}", bucket.location);
+        stores.push(open(&location, &variables(&[("AZURE_STORAGE_KEY", key)])).unwrap());
+    }
+    let folder = TempDir::with_prefix("publish-test-").unwrap();
+    if let Some(bucket) = buckets::gcs() {
+        // The double asks for no token; which file is read is seen all the same.
+        let key = r#"{"client_email":"","private_key":"","private_key_id":"","disable_oauth":true}"#;
+        let path = folder.path().join("key.json");
+        fs::write(&path, key).unwrap();
+        let location = format!("{}?endpoint={}", bucket.location, bucket.variables[0].1);
+        let said = [("GOOGLE_SERVICE_ACCOUNT_KEY", key), ("GOOGLE_SERVICE_ACCOUNT", path.to_str().unwrap())];
+        for one in said {
+            stores.push(open(&location, &variables(&[one])).unwrap());
+        }
+    }
+    for store in stores {
+        store.replace("a", "x".into()).await.unwrap();
+        assert!(store.read("a").await.unwrap().is_some(), "{}", store.location());
+    }
+}
+
 /// Which host is asked, and that a proxy is: it is told the whole URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_is_part_of_the_path_or_of_the_host() {
