@@ -16,6 +16,7 @@ mod load;
 mod location;
 mod parts;
 mod requests;
+mod swift;
 mod trouble;
 mod web;
 

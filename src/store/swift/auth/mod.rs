@@ -1,0 +1,239 @@
+//! How to log in: which of the ways the environment describes, and what comes out of each, a token and an address.
+
+mod catalogue;
+mod v1;
+mod v2;
+mod v3;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode, Url,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+
+use super::{
+    error::Error,
+    wire::{Answer, Outgoing, Wire},
+};
+use crate::store::Environment;
+use catalogue::Choice;
+
+/// Where Rackspace's customers log in.
+const RACKSPACE: &str = "https://identity.api.rackspacecloud.com/v2.0";
+
+/// What a login gives.
+pub(super) struct Session {
+    /// Goes with every request.
+    pub(super) token: HeaderValue,
+    /// The address of the account, without a slash at its end.
+    pub(super) storage: String,
+    /// The address of the account's CDN management, where there is one.
+    pub(super) cdn: Option<String>,
+    /// How long the token is good, if the server says so.
+    pub(super) life: Option<Duration>,
+}
+
+/// Credentials, and what to take of what they lead to.
+pub(super) struct Login {
+    way: Way,
+    choice: Choice,
+    /// Used instead of what the login says.
+    storage: Option<String>,
+}
+
+enum Way {
+    V1(v1::Account),
+    V2(v2::Account),
+    V3(v3::Account),
+}
+
+impl Login {
+    /// What the environment says.
+    pub(super) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let choice = Choice::from_environment(environment)?;
+        let storage = match environment.get("OS_STORAGE_URL") {
+            Some(url) => Some(address("OS_STORAGE_URL", url)?),
+            None => None,
+        };
+        Ok(Self { way: Way::from_environment(environment)?, choice, storage })
+    }
+
+    /// Logs in.
+    pub(super) async fn log_in(&self, wire: &Wire) -> Result<Session, Error> {
+        let choice = (self.storage.is_none()).then_some(&self.choice);
+        let mut session = match &self.way {
+            Way::V1(account) => account.log_in(wire).await?,
+            Way::V2(account) => account.log_in(wire, &self.choice, choice.is_some()).await?,
+            Way::V3(account) => account.log_in(wire, &self.choice, choice.is_some()).await?,
+        };
+        if let Some(storage) = &self.storage {
+            session.storage.clone_from(storage);
+        }
+        Ok(session)
+    }
+}
+
+impl Way {
+    fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        if let Some(url) = environment.get("ST_AUTH") {
+            return v1::Account::from_environment(url, environment).map(Self::V1);
+        }
+        let api_key = environment.first_of(&["OS_API_KEY", "RACKSPACE_API_KEY"]).is_some();
+        let url = match environment.get("OS_AUTH_URL") {
+            Some(url) => address("OS_AUTH_URL", url)?,
+            None if environment.get("RACKSPACE_USERNAME").is_some()
+                || environment.get("RACKSPACE_API_KEY").is_some() =>
+            {
+                RACKSPACE.into()
+            }
+            None => return Err(Error::NoCredentials),
+        };
+        let (root, of_url) = match url.rsplit_once('/') {
+            Some((root, "v2.0")) => (root, Some(2)),
+            Some((root, "v3")) => (root, Some(3)),
+            _ => (url.as_str(), None),
+        };
+        let said = match environment.get("OS_IDENTITY_API_VERSION") {
+            None => None,
+            Some("2" | "2.0") => Some(2),
+            Some("3") => Some(3),
+            Some(other) => {
+                return Err(Error::BadValue {
+                    name: "OS_IDENTITY_API_VERSION".into(),
+                    value: other.into(),
+                    why: "it is 2 or 3; for version 1, set ST_AUTH, ST_USER and ST_KEY".into(),
+                });
+            }
+        };
+        match said.or(of_url).unwrap_or(if api_key { 2 } else { 3 }) {
+            2 => v2::Account::from_environment(&format!("{root}/v2.0"), environment).map(Self::V2),
+            _ => v3::Account::from_environment(&format!("{root}/v3"), environment).map(Self::V3),
+        }
+    }
+}
+
+/// A variable that one way cannot do without.
+fn need<'a>(
+    environment: &'a Environment,
+    way: &'static str,
+    names: &[&'static str],
+) -> Result<&'a str, Error> {
+    let lacks = names.first().copied().unwrap_or_default();
+    environment.first_of(names).ok_or(Error::Incomplete { way, lacks })
+}
+
+/// An address without a slash at its end.
+fn address(name: &str, text: &str) -> Result<String, Error> {
+    let bad = |why: String| Error::BadValue { name: name.into(), value: text.into(), why };
+    let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("it must begin with `https://` or `http://`".into()));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// An address that came with a login.
+fn given_address(url: &str, text: &str) -> Result<String, Error> {
+    address("X-Storage-Url", text).map_err(|error| Error::Login { url: url.into(), why: error.to_string() })
+}
+
+/// A token as a header that no log shows.
+fn token(url: &str, text: &str) -> Result<HeaderValue, Error> {
+    let mut token = HeaderValue::from_str(text)
+        .map_err(|_| Error::Login { url: url.into(), why: "the token is no text".into() })?;
+    token.set_sensitive(true);
+    Ok(token)
+}
+
+/// Sends credentials as JSON and takes what is no success apart.
+async fn post(wire: &Wire, url: &str, body: &serde_json::Value) -> Result<Answer, Error> {
+    let headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+    ]);
+    send(wire, Method::POST, url, headers, body.to_string().into()).await
+}
+
+async fn send(
+    wire: &Wire,
+    method: Method,
+    url: &str,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Error> {
+    let login = |why: String| Error::Login { url: url.into(), why };
+    let request = Outgoing {
+        method,
+        url: Url::parse(url).map_err(|error| login(error.to_string()))?,
+        headers,
+        body,
+        listing: false,
+        stream: false,
+    };
+    let answer = wire.send(&request).await?;
+    match answer.status {
+        status if status.is_success() => Ok(answer),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Err(Error::WrongKey { url: url.into(), status: answer.status.as_u16() })
+        }
+        status => Err(login(format!("the server answered {status}: {}", answer.text()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(variables: &[(&str, &str)]) -> Result<Way, Error> {
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Way::from_environment(&environment)
+    }
+
+    #[test]
+    fn the_variables_decide_the_way() {
+        let v1 = way(&[("ST_AUTH", "https://a/auth/v1.0"), ("ST_USER", "u"), ("ST_KEY", "k")]);
+        assert!(matches!(v1, Ok(Way::V1(_))));
+        let v3 = [("OS_USERNAME", "u"), ("OS_PASSWORD", "p"), ("OS_PROJECT_NAME", "x")];
+        for url in ["https://a:5000", "https://a:5000/", "https://a/identity/v3", "https://a/identity/v3/"] {
+            let v3 = way(&[&v3[..], &[("OS_AUTH_URL", url)]].concat());
+            assert!(matches!(v3, Ok(Way::V3(_))), "{url}");
+        }
+        let v2 = way(&[&v3[..], &[("OS_AUTH_URL", "https://a/v2.0")]].concat());
+        assert!(matches!(v2, Ok(Way::V2(_))));
+        let said =
+            way(&[&v3[..], &[("OS_AUTH_URL", "https://a/v3"), ("OS_IDENTITY_API_VERSION", "2")]].concat());
+        assert!(matches!(said, Ok(Way::V2(_))));
+        let key = way(&[("OS_AUTH_URL", "https://a"), ("OS_USERNAME", "u"), ("OS_API_KEY", "k")]);
+        assert!(matches!(key, Ok(Way::V2(_))));
+        let rackspace = way(&[("RACKSPACE_USERNAME", "u"), ("RACKSPACE_API_KEY", "k")]);
+        assert!(matches!(rackspace, Ok(Way::V2(_))));
+    }
+
+    #[test]
+    fn what_lacks_is_named() {
+        let text = |variables: &[(&str, &str)]| match way(variables) {
+            Ok(_) => panic!("{variables:?}"),
+            Err(error) => (error.to_string(), error.hint().unwrap_or_default()),
+        };
+        let (_, hint) = text(&[]);
+        for name in ["ST_AUTH", "ST_USER", "ST_KEY", "OS_AUTH_URL", "OS_PASSWORD", "OS_PROJECT_NAME"] {
+            assert!(hint.contains(name), "{hint}");
+        }
+        for name in ["OS_APPLICATION_CREDENTIAL_ID", "OS_TENANT_NAME", "RACKSPACE_API_KEY", "OS_REGION_NAME"]
+        {
+            assert!(hint.contains(name), "{hint}");
+        }
+        let (error, _) = text(&[("ST_AUTH", "https://a/auth/v1.0"), ("ST_USER", "u")]);
+        assert_eq!(error, "a login of version 1 needs `ST_KEY`, which is not set");
+        let (error, _) =
+            text(&[("OS_AUTH_URL", "https://a/v3"), ("OS_USERNAME", "u"), ("OS_PROJECT_NAME", "p")]);
+        assert!(error.contains("`OS_PASSWORD`"), "{error}");
+        let (error, _) = text(&[("OS_AUTH_URL", "keystone.example.org")]);
+        assert!(error.contains("`OS_AUTH_URL` cannot be `keystone.example.org`"), "{error}");
+        let (error, _) = text(&[("RACKSPACE_USERNAME", "u")]);
+        assert!(error.contains("`OS_PASSWORD`") || error.contains("`RACKSPACE_API_KEY`"), "{error}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The container itself: made when the first write needs it, readable by all or on the CDN when that is asked for.
+
+use reqwest::{
+    Method, StatusCode,
+    header::{HeaderMap, HeaderValue},
+};
+
+use super::{
+    Inner,
+    client::{Place, Request},
+    error::Error,
+    wire::Answer,
+};
+
+/// The element of an access list that lets anybody read objects.
+const ANYBODY: &str = ".r:*";
+
+/// Where a CDN serves a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::store) struct CdnAddresses {
+    /// The address by http.
+    pub(in crate::store) http: Option<String>,
+    /// The address by https.
+    pub(in crate::store) https: Option<String>,
+}
+
+impl Inner {
+    /// Makes the container what the location asks for; each open does this once, before its first write.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        if !self.settings.public && !self.settings.cdn {
+            return Ok(());
+        }
+        self.ready.get_or_try_init(|| self.prepare()).await.map(drop)
+    }
+
+    async fn prepare(&self) -> Result<(), Error> {
+        // Asked first: a CDN that there is not shall leave nothing behind.
+        if self.settings.cdn && !self.client.has_cdn().await? {
+            return Err(Error::NoCdn);
+        }
+        if self.settings.public {
+            self.grant(&self.container, &[ANYBODY.into()], true).await?;
+            // Whoever reads a large object reads its segments.
+            self.grant(&self.segments, &[ANYBODY.into()], false).await?;
+        } else {
+            self.make().await?;
+        }
+        if self.settings.cdn {
+            let addresses = self.enable_cdn().await?;
+            self.cdn.get_or_init(|| async { addresses }).await;
+        }
+        Ok(())
+    }
+
+    /// Makes the container after a write found none.
+    pub(super) async fn make(&self) -> Result<(), Error> {
+        let make = async || self.put_container(&self.container, &HeaderMap::new()).await;
+        self.made.get_or_try_init(make).await.map(drop)
+    }
+
+    /// Makes the container of segments, which whoever may read the container may read too.
+    pub(super) async fn make_segments(&self) -> Result<(), Error> {
+        let make = async || {
+            let answer = self.head_container(&self.container).await?;
+            let readers = access_list(&answer).into_iter().filter(|element| element != ".rlistings");
+            self.grant(&self.segments, &readers.collect::<Vec<_>>(), true).await
+        };
+        self.segments_made.get_or_try_init(make).await.map(drop)
+    }
+
+    /// Lets more readers in, and takes nothing away from those who were.
+    async fn grant(&self, container: &str, readers: &[String], make: bool) -> Result<(), Error> {
+        let answer = self.head_container(container).await?;
+        let there = access_list(&answer);
+        let more: Vec<_> = readers.iter().filter(|reader| !there.contains(reader)).cloned().collect();
+        let list = [there, more.clone()].concat().join(",");
+        let list = HeaderValue::from_str(&list)
+            .map_err(|error| Error::Nonsense { object: container.into(), why: error.to_string() })?;
+        let mut headers = HeaderMap::new();
+        if !more.is_empty() {
+            headers.insert("x-container-read", list);
+        }
+        if answer.status == StatusCode::NOT_FOUND {
+            return if make { self.put_container(container, &headers).await } else { Ok(()) };
+        }
+        if more.is_empty() {
+            return Ok(());
+        }
+        let answer = self.client.send(&Request::new(Method::POST, container, "").headers(&headers)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(Error::of(&answer, container)) }
+    }
+
+    /// Asks for a container that need not be there.
+    async fn head_container(&self, container: &str) -> Result<Answer, Error> {
+        let answer = self.client.send(&Request::new(Method::HEAD, container, "")).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(answer),
+            status if status.is_success() => Ok(answer),
+            _ => Err(Error::of(&answer, container)),
+        }
+    }
+
+    async fn put_container(&self, container: &str, headers: &HeaderMap) -> Result<(), Error> {
+        let answer = self.client.send(&Request::new(Method::PUT, container, "").headers(headers)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(Error::of(&answer, container)) }
+    }
+
+    async fn enable_cdn(&self) -> Result<CdnAddresses, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-cdn-enabled", HeaderValue::from_static("True"));
+        if let Some(ttl) = self.settings.ttl {
+            headers.insert("x-ttl", ttl.into());
+        }
+        let request = |method| Request::new(method, &self.container, "").at(Place::Cdn).headers(&headers);
+        let mut answer = self.client.send(&request(Method::PUT)).await?;
+        if answer.status == StatusCode::ACCEPTED {
+            // It was on the CDN before: only this changes the time.
+            answer = self.client.send(&request(Method::POST)).await?;
+        }
+        if !answer.status.is_success() {
+            return Err(Error::of(&answer, &self.container));
+        }
+        let header = |name: &str| answer.header(name).map(ToOwned::to_owned);
+        Ok(CdnAddresses { http: header("X-Cdn-Uri"), https: header("X-Cdn-Ssl-Uri") })
+    }
+}
+
+/// Who may read a container; nobody reads one that is not there.
+fn access_list(answer: &Answer) -> Vec<String> {
+    let list = answer.header("X-Container-Read").unwrap_or_default();
+    list.split(',').map(str::trim).filter(|element| !element.is_empty()).map(ToOwned::to_owned).collect()
+}

@@ -1,0 +1,149 @@
+//! What can go wrong with a Swift server, and what the user can do about it.
+
+use reqwest::StatusCode;
+
+use super::{STORE, wire::Answer};
+
+/// A failure with its texts only, so that all who wait for one login can be told the same.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(in crate::store) enum Error {
+    /// Nothing says where the account is.
+    #[error("the environment names no account of OpenStack Swift")]
+    NoCredentials,
+    /// One way to log in was begun and not finished.
+    #[error("{way} needs `{lacks}`, which is not set")]
+    Incomplete { way: &'static str, lacks: &'static str },
+    /// A variable or an option of the location that cannot be understood.
+    #[error("`{name}` cannot be `{value}`: {why}")]
+    BadValue { name: String, value: String, why: String },
+    /// An option of the location that there is not.
+    #[error("`{name}` is no option of a Swift location; there are {known}")]
+    UnknownOption { name: String, known: &'static str },
+    /// The account is not there, or the key is another.
+    #[error("`{url}` refused the user or key (status {status})")]
+    WrongKey { url: String, status: u16 },
+    /// A login that ended in something else.
+    #[error("cannot log in at `{url}`: {why}")]
+    Login { url: String, why: String },
+    /// The catalogue has no such service for this choice of region and interface.
+    #[error("the account has no service `{service}` {wanted}; there is {there}")]
+    NoEndpoint { service: &'static str, wanted: String, there: String },
+    /// The service is in several regions.
+    #[error("the account has `{service}` in several regions: {regions}")]
+    ManyRegions { service: &'static str, regions: String },
+    /// The connection failed each time.
+    #[error("cannot reach `{host}`: {why}")]
+    Unreachable { host: String, why: String },
+    /// The connection failed in the middle of an object.
+    #[error("`{object}` ended after {got} of {size} bytes: {why}")]
+    Cut { object: String, got: u64, size: u64, why: String },
+    /// A token that was new a moment ago.
+    #[error("`{object}`: the server refuses the token that it has just given out")]
+    Token { object: String },
+    /// Listing what is not there.
+    #[error("there is no container `{container}`")]
+    NoContainer { container: String },
+    /// Reading what is not there.
+    #[error("there is no object `{object}`")]
+    NoObject { object: String },
+    /// Creating what is there.
+    #[error("there is an object `{object}` already")]
+    Exists { object: String },
+    /// The user may not do this.
+    #[error("the account may not access `{object}` in this way (status 403)")]
+    Forbidden { object: String },
+    /// A quota, or the space of the cluster.
+    #[error("no room for `{object}` (status {status}): {text}")]
+    Full { object: String, status: u16, text: String },
+    /// The server counted other bytes than were sent, each time.
+    #[error("`{object}` was damaged on its way: the server received other bytes than were sent")]
+    Damaged { object: String },
+    /// A CDN was asked for where there is none.
+    #[error("the options `cdn` and `ttl` need a CDN, and this account has none")]
+    NoCdn,
+    /// Any other answer.
+    #[error("`{object}`: the server answered {status}{}", if text.is_empty() { String::new() } else { format!(": {text}") })]
+    Refused { object: String, status: String, text: String },
+    /// An answer that is not what the interface says.
+    #[error("`{object}`: the answer of the server cannot be understood: {why}")]
+    Nonsense { object: String, why: String },
+}
+
+/// The ways to log in and what each needs.
+const WAYS: &str = "\
+set the variables of one way to log in: \
+ST_AUTH, ST_USER and ST_KEY (version 1); \
+OS_AUTH_URL, OS_USERNAME or OS_USER_ID, OS_PASSWORD and OS_PROJECT_NAME or OS_PROJECT_ID, \
+with OS_USER_DOMAIN_NAME and OS_PROJECT_DOMAIN_NAME unless they are `default` (Keystone v3); \
+OS_AUTH_URL, OS_APPLICATION_CREDENTIAL_ID and OS_APPLICATION_CREDENTIAL_SECRET (Keystone v3); \
+OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_TENANT_NAME with OS_IDENTITY_API_VERSION=2 (Keystone v2); \
+RACKSPACE_USERNAME, RACKSPACE_API_KEY and OS_REGION_NAME (Rackspace)";
+
+impl Error {
+    /// What the user can do about it.
+    pub(in crate::store) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoCredentials | Self::Incomplete { .. } => WAYS.into(),
+            Self::WrongKey { .. } => {
+                "check the user, the key and the project in the environment (ST_* or OS_*); the address decides which of them are used".into()
+            }
+            Self::NoEndpoint { .. } => "check OS_REGION_NAME and OS_INTERFACE, or set OS_STORAGE_URL".into(),
+            Self::ManyRegions { .. } => "set OS_REGION_NAME to one of them".into(),
+            Self::Login { .. } | Self::Unreachable { .. } => {
+                "check the address and the network; a server with a certificate of its own needs OS_CACERT".into()
+            }
+            Self::NoContainer { .. } => "check the name; the first write makes the container".into(),
+            Self::Forbidden { .. } => {
+                "ask the owner of the account for the right to do this, such as the role `member` or `swiftoperator`, or an access list of the container".into()
+            }
+            Self::Full { .. } => "make room, or ask for a larger quota; nothing that clients see was changed".into(),
+            Self::NoCdn => "take both out of the location; without a CDN of the server, each object's Cache-Control decides".into(),
+            Self::Damaged { .. } => "something between here and the server changes bytes; run the same command again".into(),
+            Self::Token { .. } => "the server's clock or its store of tokens may be at fault; run the same command again".into(),
+            Self::BadValue { .. }
+            | Self::UnknownOption { .. }
+            | Self::NoObject { .. }
+            | Self::Exists { .. }
+            | Self::Cut { .. }
+            | Self::Refused { .. }
+            | Self::Nonsense { .. } => return None,
+        })
+    }
+
+    /// The error of an object store that says the same, as far as it can.
+    pub(super) fn at(self, path: &str) -> object_store::Error {
+        let path = path.to_owned();
+        match self {
+            Self::NoContainer { .. } | Self::NoObject { .. } => {
+                object_store::Error::NotFound { path, source: self.into() }
+            }
+            Self::Exists { .. } => object_store::Error::AlreadyExists { path, source: self.into() },
+            Self::Forbidden { .. } => object_store::Error::PermissionDenied { path, source: self.into() },
+            Self::WrongKey { .. } | Self::Token { .. } => {
+                object_store::Error::Unauthenticated { path, source: self.into() }
+            }
+            _ => self.into(),
+        }
+    }
+
+    /// Why an answer is not what was wanted; `object` is the container with the object in it.
+    pub(super) fn of(answer: &Answer, object: &str) -> Self {
+        let object = object.to_owned();
+        match answer.status {
+            StatusCode::UNAUTHORIZED => Self::Token { object },
+            StatusCode::FORBIDDEN => Self::Forbidden { object },
+            StatusCode::NOT_FOUND => Self::NoObject { object },
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE => {
+                Self::Full { object, status: answer.status.as_u16(), text: answer.text() }
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => Self::Damaged { object },
+            status => Self::Refused { object, status: status.to_string(), text: answer.text() },
+        }
+    }
+}
+
+impl From<Error> for object_store::Error {
+    fn from(error: Error) -> Self {
+        Self::Generic { store: STORE, source: Box::new(error) }
+    }
+}

@@ -1,0 +1,206 @@
+//! OpenStack Swift, which is also Rackspace's Cloud Files, as an object store.
+//!
+//! What Swift cannot do is not pretended: it has no compare-and-swap, so [`object_store::PutMode::Update`] is refused, and
+//! its create-only is not atomic: of several writers at the same moment more than one may be told that it won. The
+//! listing of a container lags behind what was written to it.
+//!
+//! A large object is a manifest that names segments. They lie in a container of their own, `CONTAINER_segments`, which
+//! whoever may read the container may read too, since Swift reads a segment on behalf of whoever asks for the object.
+//! No listing of the container itself ever shows a part of an object.
+//!
+//! The interface: <https://docs.openstack.org/api-ref/object-store/>, and for the CDN
+//! <https://docs.rackspace.com/docs/cloud-files/v1/cdn-api-reference>.
+
+mod auth;
+mod client;
+mod container;
+mod delete;
+mod error;
+mod get;
+mod large;
+mod listing;
+mod objects;
+mod put;
+mod settings;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+
+use object_store::ObjectStore;
+use tokio::sync::OnceCell;
+
+use super::Environment;
+use auth::Login;
+use client::Client;
+use settings::Settings;
+use wire::{Patience, Wire};
+
+pub(super) use container::CdnAddresses;
+pub(super) use error::Error;
+pub(super) use wire::Counter;
+
+/// What object stores call themselves in their errors.
+const STORE: &str = "swift";
+
+/// A container of Swift, or what lies in it below a prefix.
+#[derive(Clone)]
+pub(super) struct Swift(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    container: String,
+    /// The container of the segments of large objects.
+    segments: String,
+    /// Without a slash at either end; empty for the whole container.
+    prefix: String,
+    settings: Settings,
+    limits: Limits,
+    ready: OnceCell<()>,
+    made: OnceCell<()>,
+    segments_made: OnceCell<()>,
+    cdn: OnceCell<CdnAddresses>,
+}
+
+/// Numbers that the servers set, as they come from their makers.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Names in a page of a listing.
+    page: usize,
+    /// Names in one request to delete.
+    delete: usize,
+    /// Segments in a manifest.
+    manifest: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { page: 10_000, delete: 1_000, manifest: 1_000 }
+    }
+}
+
+/// Opens a container as an object store; nothing is sent yet.
+pub(super) fn open(
+    container: &str,
+    prefix: &str,
+    options: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<Arc<dyn ObjectStore>, super::Error> {
+    Ok(Arc::new(Swift::open(container, prefix, options, environment)?))
+}
+
+impl Swift {
+    /// Opens a container; nothing is sent yet.
+    pub(super) fn open(
+        container: &str,
+        prefix: &str,
+        options: &BTreeMap<String, String>,
+        environment: &Environment,
+    ) -> Result<Self, super::Error> {
+        Self::with(container, prefix, options, environment, Limits::default(), Patience::default()).map_err(
+            |error| super::Error::Failed {
+                action: "open",
+                path: format!("swift://{container}"),
+                source: Box::new(error),
+            },
+        )
+    }
+
+    fn with(
+        container: &str,
+        prefix: &str,
+        options: &BTreeMap<String, String>,
+        environment: &Environment,
+        limits: Limits,
+        patience: Patience,
+    ) -> Result<Self, Error> {
+        if let Some(why) = no_container(container) {
+            let (name, value) = ("the name of a container".into(), container.into());
+            return Err(Error::BadValue { name, value, why: why.into() });
+        }
+        let settings = Settings::parse(options)?;
+        let login = Login::from_environment(environment)?;
+        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience)?;
+        Ok(Self(Arc::new(Inner {
+            client: Client::new(wire, login),
+            container: container.to_owned(),
+            segments: format!("{container}_segments"),
+            prefix: prefix.trim_matches('/').to_owned(),
+            settings,
+            limits,
+            ready: OnceCell::new(),
+            made: OnceCell::new(),
+            segments_made: OnceCell::new(),
+            cdn: OnceCell::new(),
+        })))
+    }
+
+    /// How many requests were sent.
+    pub(super) fn requests(&self) -> Arc<Counter> {
+        Arc::clone(&self.0.client.wire.counter)
+    }
+
+    /// Where the CDN serves the container; known after the first write of a location that asks for a CDN.
+    pub(super) fn cdn_addresses(&self) -> Option<CdnAddresses> {
+        self.0.cdn.get().cloned()
+    }
+}
+
+/// Why a text cannot be the name of a container.
+fn no_container(name: &str) -> Option<&'static str> {
+    // The container of segments has a longer name.
+    const LONGEST: usize = 256 - "_segments".len();
+    match name {
+        "" => Some("it is empty"),
+        "." | ".." => Some("addresses cannot contain it"),
+        name if name.contains('/') => Some("it has a slash"),
+        name if name.len() > LONGEST => Some("it is longer than 247 bytes"),
+        name if name.chars().any(char::is_control) => Some("it has a control character"),
+        _ => None,
+    }
+}
+
+impl Inner {
+    /// The name in the container.
+    fn key(&self, path: &str) -> String {
+        match (self.prefix.as_str(), path) {
+            ("", path) => path.to_owned(),
+            (prefix, "") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}/{path}"),
+        }
+    }
+
+    /// The path of a name in the container; `None` where no path can be that.
+    fn path(&self, key: &str) -> Option<object_store::path::Path> {
+        let path = match self.prefix.as_str() {
+            "" => key,
+            prefix => key.strip_prefix(prefix)?.strip_prefix('/')?,
+        };
+        // Parsing forgives a slash at either end, which would make it another name.
+        object_store::path::Path::parse(path)
+            .ok()
+            .filter(|parsed| parsed.as_ref() == path && !path.is_empty())
+    }
+
+    /// An object, for people.
+    fn name(&self, key: &str) -> String {
+        format!("{}/{key}", self.container)
+    }
+}
+
+impl fmt::Display for Swift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { container, prefix, .. } = &*self.0;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        write!(f, "swift://{container}{slash}{prefix}")
+    }
+}
+
+impl fmt::Debug for Swift {
+    /// Without the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,207 @@
+//! Stories told to a real Swift and a real Keystone.
+//!
+//! Where a fault must be forced, [`proxy`] stands between; no server with a login of version 2 or with Cloud Files' CDN can
+//! be had any more, so these two answers are the proxy's own, and all storage behind them is real.
+
+mod faults;
+mod large;
+mod login;
+mod objects;
+mod proxy;
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+
+use super::{Limits, Swift, client::Request, error::Error, wire::Patience, wire::random};
+use crate::store::Environment;
+
+/// The address of the real server, if there is one.
+fn server() -> Option<String> {
+    variable("PUBLISH_TEST_SWIFT")
+}
+
+/// A variable of the test run; a test without it says that it was skipped, which fails it in CI.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        skipped(&format!("{name} is not set"));
+    }
+    value
+}
+
+fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {why}", thread.name().unwrap_or("a test"));
+    let _ = writeln!(std::io::stderr(), "\n{line}");
+    if let Some(path) = std::env::var_os("PUBLISH_TEST_SKIPS") {
+        let mut file = std::fs::File::options().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+    let strict = ["CI", "PUBLISH_TEST_STRICT"].map(|name| std::env::var(name).unwrap_or_default());
+    assert!(strict[0] != "true" && strict[1] != "1", "{line}");
+}
+
+/// A container that no other test has.
+fn new_container() -> String {
+    format!("publish-test-{:016x}", random())
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The variables of a login of version 1.
+fn v1(server: &str) -> Vec<(String, String)> {
+    [
+        ("ST_AUTH", format!("{server}/auth/v1.0")),
+        ("ST_USER", "test:tester".into()),
+        ("ST_KEY", "testing".into()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// Patience for tests: the pauses are short.
+fn hasty() -> Patience {
+    Patience { pause: Duration::from_millis(20), ..Patience::default() }
+}
+
+/// How a container is opened.
+struct Opening {
+    container: String,
+    prefix: String,
+    options: BTreeMap<String, String>,
+    variables: Vec<(String, String)>,
+    limits: Limits,
+    patience: Patience,
+}
+
+impl Opening {
+    fn new(server: &str) -> Self {
+        Self {
+            container: new_container(),
+            prefix: String::new(),
+            options: BTreeMap::new(),
+            variables: v1(server),
+            limits: Limits::default(),
+            patience: hasty(),
+        }
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn option(mut self, name: &str, value: &str) -> Self {
+        self.options.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn try_open(&self) -> Result<Swift, Error> {
+        let environment = self.variables.iter().cloned().collect();
+        Swift::with(&self.container, &self.prefix, &self.options, &environment, self.limits, self.patience)
+    }
+
+    fn open(&self) -> Swift {
+        self.try_open().unwrap()
+    }
+}
+
+/// A path as it is written.
+fn path(text: &str) -> Path {
+    Path::parse(text).unwrap()
+}
+
+async fn put(swift: &Swift, at: &str, bytes: impl Into<Bytes>) {
+    swift.put(&path(at), bytes.into().into()).await.unwrap();
+}
+
+async fn get(swift: &Swift, at: &str) -> Bytes {
+    swift.get(&path(at)).await.unwrap().bytes().await.unwrap()
+}
+
+async fn names(swift: &Swift, prefix: Option<&str>) -> Vec<String> {
+    let prefix = prefix.map(path);
+    let all: Vec<_> = swift.list(prefix.as_ref()).try_collect().await.unwrap();
+    all.into_iter().map(|meta| meta.location.to_string()).collect()
+}
+
+/// The names in the container of segments.
+async fn segments(swift: &Swift) -> Vec<String> {
+    let page = swift.0.page(&swift.0.segments, "", false, "").await.unwrap().unwrap_or_default();
+    let name = |entry| match entry {
+        super::listing::Entry::Object(object) => object.name,
+        super::listing::Entry::Folder { subdir } => subdir,
+    };
+    page.into_iter().map(name).collect()
+}
+
+/// Sends a request as the owner of the account, past the object store.
+async fn raw(swift: &Swift, request: Request) -> super::wire::Answer {
+    swift.0.client.send(&request).await.unwrap()
+}
+
+/// Asks as somebody without a token.
+async fn anonymous(swift: &Swift, key: &str) -> (u16, Bytes) {
+    let storage = swift.0.client.storage().await.unwrap();
+    let slash = if key.is_empty() { "" } else { "/" };
+    let response = reqwest::get(format!("{storage}/{}{slash}{key}", swift.0.container)).await.unwrap();
+    (response.status().as_u16(), response.bytes().await.unwrap())
+}
+
+/// The error of ours inside one of an object store.
+fn cause(error: &object_store::Error) -> &Error {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = inner {
+        if let Some(found) = cause.downcast_ref() {
+            return found;
+        }
+        inner = cause.source();
+    }
+    panic!("{error:?}")
+}
+
+/// Bytes in which no two parts are the same.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+#[test]
+fn pauses_grow_and_end() {
+    let patience = Patience::default();
+    let since = tokio::time::Instant::now();
+    for (tries, least, most) in [(1, 150, 300), (2, 300, 600), (5, 2400, 4800)] {
+        let pause = patience.wait(tries, since, None).unwrap().as_millis();
+        assert!((least..=most).contains(&pause), "{tries}: {pause}");
+    }
+    assert_eq!(patience.wait(6, since, None), None);
+    let asked = |seconds| patience.wait(1, since, Some(Duration::from_secs(seconds)));
+    assert_eq!(asked(7), Some(Duration::from_secs(7)));
+    assert_eq!(asked(86_400), Some(patience.longest), "a server cannot stop us for a day");
+    let late = Instant::now().checked_sub(Duration::from_secs(59)).unwrap();
+    assert_eq!(patience.wait(1, late.into(), Some(Duration::from_secs(5))), None);
+}
+
+#[test]
+fn names_that_are_no_containers() {
+    for bad in ["", "a/b", "..", &"x".repeat(248), "a\nb"] {
+        let opening = Opening { container: bad.to_owned(), ..Opening::new("http://127.0.0.1:1") };
+        assert!(matches!(opening.try_open(), Err(Error::BadValue { .. })), "{bad:?}");
+    }
+    let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[])).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "the environment names no account of OpenStack Swift");
+}

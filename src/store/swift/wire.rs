@@ -1,0 +1,328 @@
+//! Requests as they go over the wire: sent again where that is worth while, watched for silence, counted.
+//!
+//! Knows nothing of tokens; [`super::client`] adds them.
+
+use std::{
+    collections::hash_map::RandomState,
+    convert::Infallible,
+    hash::BuildHasher,
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Frame, SizeHint};
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{HeaderMap, RETRY_AFTER},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::error::Error;
+
+/// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
+const PIECE: usize = 64 << 10;
+/// So much of what a server says about a failure is read.
+const TEXT: usize = 64 << 10;
+
+/// How many requests were really sent, repetitions and logins included.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Counter {
+    total: AtomicU64,
+    listings: AtomicU64,
+}
+
+impl Counter {
+    /// All requests so far.
+    pub(in crate::store) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that listed a container.
+    pub(in crate::store) fn listings(&self) -> u64 {
+        self.listings.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, listing: bool) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.listings.fetch_add(u64::from(listing), Ordering::Relaxed);
+    }
+}
+
+/// How long to go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How often a request is sent at most.
+    pub(super) tries: u32,
+    /// The first pause; each next one is twice as long.
+    pub(super) pause: Duration,
+    /// The longest pause, whatever the server asks for.
+    pub(super) longest: Duration,
+    /// No repetition begins later than this.
+    pub(super) whole: Duration,
+    /// A connection on which nothing moves for so long is given up.
+    pub(super) silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tries: 6,
+            pause: Duration::from_millis(300),
+            longest: Duration::from_secs(20),
+            whole: Duration::from_mins(1),
+            silence: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Patience {
+    /// How long to wait after the n-th try; `None` to give up.
+    pub(super) fn wait(&self, tries: u32, since: Instant, asked: Option<Duration>) -> Option<Duration> {
+        if tries >= self.tries {
+            return None;
+        }
+        let pause = self.pause.saturating_mul(1 << (tries - 1).min(16)).min(self.longest);
+        // Between a half and the whole of it: who failed together shall not come back together.
+        let share = u32::try_from(random() % 512).unwrap_or(0);
+        let pause = pause / 2 + pause / 1024 * share;
+        let pause = pause.max(asked.unwrap_or_default().min(self.longest));
+        (since.elapsed() + pause < self.whole).then_some(pause)
+    }
+}
+
+/// A number that no other process draws: the standard library seeds its hash tables from the system's randomness.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// One request.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Whether it counts as a listing.
+    pub(super) listing: bool,
+    /// Whether the body of a success is left to be read piece by piece.
+    pub(super) stream: bool,
+}
+
+/// What a server answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// All of the body, unless it is a stream.
+    pub(super) body: Bytes,
+    /// The body that was left to be read.
+    pub(super) rest: Option<Response>,
+}
+
+impl Answer {
+    /// A header as text; one that is not is as good as none.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the server says, in one line for people.
+    pub(super) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let mut plain = String::new();
+        let mut in_tag = false;
+        for c in text.chars() {
+            match c {
+                '<' => in_tag = true,
+                '>' => {
+                    in_tag = false;
+                    plain.push(' ');
+                }
+                c if in_tag || c.is_control() && !c.is_whitespace() => {}
+                c => plain.push(c),
+            }
+        }
+        let words: Vec<_> = plain.split_whitespace().collect();
+        words.join(" ").chars().take(200).collect()
+    }
+}
+
+/// Sends requests.
+pub(super) struct Wire {
+    http: reqwest::Client,
+    pub(super) counter: Arc<Counter>,
+    pub(super) patience: Patience,
+}
+
+impl Wire {
+    /// A wire that trusts the system's authorities, and those of a file where there is one.
+    pub(super) fn new(authorities: Option<&Path>, patience: Patience) -> Result<Self, Error> {
+        // Whoever installs a provider first wins, and all here install the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            // A token must not follow to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")));
+        let bad = |why: String| match authorities {
+            Some(path) => {
+                Error::BadValue { name: "OS_CACERT".into(), value: path.display().to_string(), why }
+            }
+            None => Error::Login { url: "the network".into(), why },
+        };
+        if let Some(path) = authorities {
+            let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+            let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(chain(&error)))?;
+            if found.is_empty() {
+                return Err(bad("it holds no certificate".into()));
+            }
+            builder = builder.tls_certs_merge(found);
+        }
+        let http = builder.build().map_err(|error| bad(chain(&error)))?;
+        Ok(Self { http, counter: Arc::default(), patience })
+    }
+
+    /// Sends a request, again where that is worth while; any status may come out of it.
+    pub(super) async fn send(&self, request: &Outgoing) -> Result<Answer, Error> {
+        let since = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = match self.once(request).await {
+                Ok(answer) if !passes(answer.status) => return Ok(answer),
+                other => other,
+            };
+            let asked =
+                answer.as_ref().ok().and_then(|answer| answer.header(RETRY_AFTER.as_str())?.parse().ok());
+            let Some(pause) = self.patience.wait(tries, since, asked.map(Duration::from_secs)) else {
+                let host = request.url.host_str().unwrap_or_default().to_owned();
+                return answer.map_err(|why| Error::Unreachable { host, why });
+            };
+            sleep(pause).await;
+        }
+    }
+
+    async fn once(&self, request: &Outgoing) -> Result<Answer, String> {
+        self.counter.count(request.listing);
+        let sent = Arc::new(AtomicU64::new(0));
+        let mut builder =
+            self.http.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
+        if !request.body.is_empty() {
+            let body = Sent { rest: request.body.clone(), sent: Arc::clone(&sent) };
+            builder = builder.body(reqwest::Body::wrap(body));
+        } else if request.method != Method::GET && request.method != Method::HEAD {
+            // Some servers wait for a length even where there is nothing to come.
+            builder = builder.header(reqwest::header::CONTENT_LENGTH, 0);
+        }
+        let response = self.watched(builder.send(), &sent).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if request.stream && status.is_success() {
+            return Ok(Answer { status, headers, body: Bytes::new(), rest: Some(response) });
+        }
+        let limit = if status.is_success() { usize::MAX } else { TEXT };
+        let body = self.whole(response, limit).await?;
+        Ok(Answer { status, headers, body, rest: None })
+    }
+
+    /// Waits for an answer as long as bytes flow.
+    async fn watched(
+        &self,
+        answer: impl Future<Output = reqwest::Result<Response>>,
+        sent: &AtomicU64,
+    ) -> Result<Response, String> {
+        let mut answer = std::pin::pin!(answer);
+        let mut before = 0;
+        loop {
+            match timeout(self.patience.silence, &mut answer).await {
+                Ok(answer) => return answer.map_err(|error| chain(&error)),
+                Err(_) => {
+                    let now = sent.load(Ordering::Relaxed);
+                    if now == before {
+                        return Err(self.silent());
+                    }
+                    before = now;
+                }
+            }
+        }
+    }
+
+    /// The next piece of a body; `None` at its end.
+    pub(super) async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, String> {
+        match timeout(self.patience.silence, response.chunk()).await {
+            Ok(piece) => piece.map_err(|error| chain(&error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    async fn whole(&self, mut response: Response, limit: usize) -> Result<Bytes, String> {
+        let mut body = BytesMut::new();
+        while body.len() < limit
+            && let Some(piece) = self.piece(&mut response).await?
+        {
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    }
+
+    fn silent(&self) -> String {
+        format!("nothing came for {} s", self.patience.silence.as_secs())
+    }
+}
+
+/// Whether the same request may succeed a little later.
+fn passes(status: StatusCode) -> bool {
+    // 498 is how Cloud Files says that too many requests came; 501 and 507 will be said again.
+    matches!(status.as_u16(), 408 | 429 | 498)
+        || status.is_server_error() && !matches!(status.as_u16(), 501 | 507)
+}
+
+/// All of an error in one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(cause) = inner {
+        let next = cause.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        inner = cause.source();
+    }
+    text
+}
+
+/// A body in memory that tells how much of it went away.
+struct Sent {
+    rest: Bytes,
+    sent: Arc<AtomicU64>,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(length);
+        self.sent.fetch_add(length as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
