@@ -1,6 +1,6 @@
 //! Requests to an account: the token goes with them, and one login serves all who wait for it.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -202,7 +202,7 @@ impl Client {
 
 /// A token is renewed so long before it ends. A server that gives out the same one while it is good leaves little of it.
 fn margin(life: Duration) -> Duration {
-    (life / 4).min(Duration::from_mins(1))
+    (life / 4).min(Duration::from_secs(60))
 }
 
 /// Encodes every byte of a name but the unreserved ones and the slash.
@@ -213,7 +213,10 @@ pub(super) fn encoded(text: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 encoded.push(char::from(byte));
             }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // A string takes whatever is written to it.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
         }
     }
     encoded
@@ -228,15 +231,12 @@ pub(super) fn decoded(text: &str) -> String {
         let pair = text.get(at + 1..at + 3).filter(|_| byte == b'%');
         // A sign would be taken for a part of the number.
         let pair = pair.filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(byte);
-                at += 1;
-            }
+        if let Some(value) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            decoded.push(value);
+            at += 3;
+        } else {
+            decoded.push(byte);
+            at += 1;
         }
     }
     String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_short_life_has_a_short_margin() {
-        assert_eq!(margin(Duration::from_hours(24)), Duration::from_mins(1));
+        assert_eq!(margin(Duration::from_secs(86_400)), Duration::from_secs(60));
         assert_eq!(margin(Duration::from_secs(4)), Duration::from_secs(1));
     }
 }

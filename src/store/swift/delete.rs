@@ -181,8 +181,8 @@ impl Inner {
     ) -> Result<Option<BTreeMap<String, Error>>, Error> {
         let mut failures = BTreeMap::new();
         for keys in keys.chunks(self.limits.delete) {
-            let body: String =
-                keys.iter().map(|key| format!("/{}/{}\n", encoded(container), encoded(key))).collect();
+            let lines: Vec<_> =
+                keys.iter().map(|key| format!("/{}/{}", encoded(container), encoded(key))).collect();
             let headers = HeaderMap::from_iter([
                 (CONTENT_TYPE, HeaderValue::from_static("text/plain")),
                 (ACCEPT, HeaderValue::from_static("application/json")),
@@ -190,7 +190,7 @@ impl Inner {
             let request = Request::account(Method::POST)
                 .query("bulk-delete", "")
                 .headers(&headers)
-                .body(Bytes::from(body));
+                .body(Bytes::from(lines.join("\n")));
             let answer = self.client.send(&request).await?;
             // Without the middleware this is a change of the account's own headers: 204, and nothing deleted.
             let Some(report) = report(&answer).filter(|_| answer.status == StatusCode::OK) else {

@@ -1,4 +1,4 @@
-//! OpenStack Swift, which is also Rackspace's Cloud Files, as an object store.
+//! Swift of `OpenStack`, which is also Rackspace's Cloud Files, as an object store.
 //!
 //! What Swift cannot do is not pretended: it has no compare-and-swap, so [`object_store::PutMode::Update`] is refused, and
 //! its create-only is not atomic: of several writers at the same moment more than one may be told that it won. The

@@ -1,5 +1,7 @@
 //! Writing: every body goes with its MD5, which the server checks.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use object_store::{Attribute, AttributeValue, Attributes, Error as ObjectError};
@@ -92,12 +94,19 @@ impl Inner {
 
 /// The MD5 of bytes, in hexadecimal.
 pub(super) async fn md5_of(bytes: &Bytes) -> String {
-    let md5 = |bytes: &[u8]| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if (bytes.len() as u64) <= INLINE {
-        return md5(bytes);
+        return hexadecimal(bytes);
     }
     let bytes = bytes.clone();
-    blocking(move || md5(&bytes)).await
+    blocking(move || hexadecimal(&bytes)).await
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // A string takes whatever is written to it.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A text as the value of a header.

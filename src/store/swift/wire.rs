@@ -76,8 +76,8 @@ impl Default for Patience {
             tries: 6,
             pause: Duration::from_millis(300),
             longest: Duration::from_secs(20),
-            whole: Duration::from_mins(1),
-            silence: Duration::from_mins(1),
+            whole: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
         }
     }
 }
@@ -238,16 +238,14 @@ impl Wire {
         let mut answer = std::pin::pin!(answer);
         let mut before = 0;
         loop {
-            match timeout(self.patience.silence, &mut answer).await {
-                Ok(answer) => return answer.map_err(|error| chain(&error)),
-                Err(_) => {
-                    let now = sent.load(Ordering::Relaxed);
-                    if now == before {
-                        return Err(self.silent());
-                    }
-                    before = now;
-                }
+            if let Ok(answer) = timeout(self.patience.silence, &mut answer).await {
+                return answer.map_err(|error| chain(&error));
             }
+            let now = sent.load(Ordering::Relaxed);
+            if now == before {
+                return Err(self.silent());
+            }
+            before = now;
         }
     }
 

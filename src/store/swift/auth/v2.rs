@@ -68,12 +68,12 @@ struct Addresses {
 impl Account {
     pub(super) fn from_environment(url: &str, environment: &Environment) -> Result<Self, Error> {
         let user = need(environment, WAY, &["OS_USERNAME", "RACKSPACE_USERNAME"])?;
-        let mut auth = match environment.first_of(&["OS_API_KEY", "RACKSPACE_API_KEY"]) {
-            Some(key) => json!({ "RAX-KSKEY:apiKeyCredentials": { "username": user, "apiKey": key } }),
-            None => {
-                let password = need(environment, WAY, &["OS_PASSWORD"])?;
-                json!({ "passwordCredentials": { "username": user, "password": password } })
-            }
+        let key = environment.first_of(&["OS_API_KEY", "RACKSPACE_API_KEY"]);
+        let mut auth = if let Some(key) = key {
+            json!({ "RAX-KSKEY:apiKeyCredentials": { "username": user, "apiKey": key } })
+        } else {
+            let password = need(environment, WAY, &["OS_PASSWORD"])?;
+            json!({ "passwordCredentials": { "username": user, "password": password } })
         };
         let tenant = [
             ("tenantId", environment.first_of(&["OS_TENANT_ID", "OS_PROJECT_ID"])),

@@ -83,12 +83,11 @@ impl Account {
 
 fn credential_of(environment: &Environment) -> Result<Value, Error> {
     let secret = need(environment, CREDENTIAL, &["OS_APPLICATION_CREDENTIAL_SECRET"])?;
-    let credential = match environment.get("OS_APPLICATION_CREDENTIAL_ID") {
-        Some(id) => json!({ "id": id, "secret": secret }),
-        None => {
-            let name = need(environment, CREDENTIAL, &["OS_APPLICATION_CREDENTIAL_NAME"])?;
-            json!({ "name": name, "secret": secret, "user": user_of(environment, CREDENTIAL)? })
-        }
+    let credential = if let Some(id) = environment.get("OS_APPLICATION_CREDENTIAL_ID") {
+        json!({ "id": id, "secret": secret })
+    } else {
+        let name = need(environment, CREDENTIAL, &["OS_APPLICATION_CREDENTIAL_NAME"])?;
+        json!({ "name": name, "secret": secret, "user": user_of(environment, CREDENTIAL)? })
     };
     // It belongs to one project already.
     Ok(json!({
@@ -99,14 +98,13 @@ fn credential_of(environment: &Environment) -> Result<Value, Error> {
 fn password_of(environment: &Environment) -> Result<Value, Error> {
     let mut user = user_of(environment, PASSWORD)?;
     user["password"] = need(environment, PASSWORD, &["OS_PASSWORD"])?.into();
-    let project = match environment.first_of(&["OS_PROJECT_ID", "OS_TENANT_ID"]) {
-        Some(id) => json!({ "id": id }),
-        None => {
-            let name = need(environment, PASSWORD, &["OS_PROJECT_NAME", "OS_TENANT_NAME"])?;
-            let domain = domain_of(environment, "OS_PROJECT_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME")
-                .unwrap_or_else(|| user_domain_of(environment));
-            json!({ "name": name, "domain": domain })
-        }
+    let project = if let Some(id) = environment.first_of(&["OS_PROJECT_ID", "OS_TENANT_ID"]) {
+        json!({ "id": id })
+    } else {
+        let name = need(environment, PASSWORD, &["OS_PROJECT_NAME", "OS_TENANT_NAME"])?;
+        let domain = domain_of(environment, "OS_PROJECT_DOMAIN_ID", "OS_PROJECT_DOMAIN_NAME")
+            .unwrap_or_else(|| user_domain_of(environment));
+        json!({ "name": name, "domain": domain })
     };
     Ok(json!({
         "identity": { "methods": ["password"], "password": { "user": user } },
@@ -115,13 +113,11 @@ fn password_of(environment: &Environment) -> Result<Value, Error> {
 }
 
 fn user_of(environment: &Environment, way: &'static str) -> Result<Value, Error> {
-    Ok(match environment.get("OS_USER_ID") {
-        Some(id) => json!({ "id": id }),
-        None => {
-            let name = need(environment, way, &["OS_USERNAME"])?;
-            json!({ "name": name, "domain": user_domain_of(environment) })
-        }
-    })
+    if let Some(id) = environment.get("OS_USER_ID") {
+        return Ok(json!({ "id": id }));
+    }
+    let name = need(environment, way, &["OS_USERNAME"])?;
+    Ok(json!({ "name": name, "domain": user_domain_of(environment) }))
 }
 
 fn user_domain_of(environment: &Environment) -> Value {

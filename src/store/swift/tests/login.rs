@@ -1,7 +1,10 @@
 //! Getting in, in every way, and staying in.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
 use super::{
     super::Error,
@@ -48,13 +51,11 @@ async fn what_is_no_login_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_login_serves_all_whose_token_was_refused() {
     let Some(server) = server() else { return };
-    // Every token is refused until somebody logs in again.
-    let proxy = Proxy::start(&server, |seen, before| {
-        let logins = before.iter().filter(|seen| seen.is_login()).count();
-        if !seen.is_login() && seen.path.contains("?x") {
-            return Act::Pass;
-        }
-        if !seen.is_login() && logins < 2 { Act::Answer(401, vec![], String::new()) } else { Act::Pass }
+    // All sixteen are there before the first is refused.
+    let barrier = Arc::new(Barrier::new(16));
+    let proxy = Proxy::start(&server, move |seen, before| {
+        let earlier = before.iter().filter(|seen| !seen.is_login()).count();
+        if seen.is_login() || earlier >= 16 { Act::Pass } else { Act::Together(Arc::clone(&barrier), 401) }
     })
     .await;
     let direct = Opening::new(&server);
@@ -76,9 +77,10 @@ async fn a_token_that_the_server_does_not_know_is_replaced_once() {
         // The server itself refuses the token, which it never gave out.
         let proxy = Proxy::start(&server, move |seen, before| {
             let logins = before.iter().filter(|seen| seen.is_login()).count();
-            match seen.is_login() && logins < bad {
-                true => Act::Rewrite("x-auth-token", format!("AUTH_tk{logins}")),
-                false => Act::Pass,
+            if seen.is_login() && logins < bad {
+                Act::Rewrite("x-auth-token", format!("AUTH_tk{logins}"))
+            } else {
+                Act::Pass
             }
         })
         .await;
@@ -100,9 +102,8 @@ async fn a_token_that_the_server_does_not_know_is_replaced_once() {
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends() {
     let Some(server) = server() else { return };
-    let proxy = Proxy::start(&server, |seen, _| match seen.is_login() {
-        true => Act::Rewrite("x-auth-token-expires", "1".into()),
-        false => Act::Pass,
+    let proxy = Proxy::start(&server, |seen, _| {
+        if seen.is_login() { Act::Rewrite("x-auth-token-expires", "1".into()) } else { Act::Pass }
     })
     .await;
     let storage = format!("{}/v1/AUTH_test", proxy.url);

@@ -201,7 +201,7 @@ fn names_that_are_no_containers() {
         let opening = Opening { container: bad.to_owned(), ..Opening::new("http://127.0.0.1:1") };
         assert!(matches!(opening.try_open(), Err(Error::BadValue { .. })), "{bad:?}");
     }
-    let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[])).unwrap_err();
+    let error = super::open("c", "", &BTreeMap::new(), &environment(&[])).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "the environment names no account of OpenStack Swift");
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
 use hyper::{Request, Response, body::Frame, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::header::HeaderMap;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Barrier};
 
 /// A request that came by.
 #[derive(Clone)]
@@ -44,6 +44,8 @@ pub(super) enum Act {
     Damage,
     /// The server's answer gets another header.
     Rewrite(&'static str, String),
+    /// The server is not asked; all who wait at the barrier are answered together.
+    Together(Arc<Barrier>, u16),
     /// Nothing happens.
     Hang,
 }
@@ -129,6 +131,11 @@ async fn pass(
             }
             return Ok(response.body(whole(body.into())).unwrap());
         }
+        Act::Together(barrier, status) => {
+            barrier.wait().await;
+            answered(status);
+            return Ok(Response::builder().status(status).body(whole(Bytes::new())).unwrap());
+        }
         Act::Hang => std::future::pending().await,
         Act::Swallow => {
             ask(bytes).await;
@@ -169,14 +176,12 @@ fn whole(bytes: Bytes) -> Body {
 /// Some bytes, and then the connection breaks.
 fn cut(bytes: Bytes) -> Body {
     let pieces = stream::unfold(Some(bytes), |bytes| async move {
-        match bytes {
-            Some(bytes) => Some((Ok(Frame::data(bytes)), None)),
-            None => {
-                // What was sent shall arrive first.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                Some((Err(std::io::Error::other("cut")), None))
-            }
+        if let Some(bytes) = bytes {
+            return Some((Ok(Frame::data(bytes)), None));
         }
+        // What was sent shall arrive first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Err(std::io::Error::other("cut")), None))
     });
     BodyExt::boxed(StreamBody::new(pieces))
 }
