@@ -84,7 +84,7 @@ impl Service {
             Self::S3 => &["endpoint", "profile", "region", "style"],
             Self::Gcs => &["endpoint"],
             Self::Azure => &["account", "endpoint"],
-            Self::Swift => &["cdn", "interface", "read", "region", "ttl"],
+            Self::Swift => &["cdn", "read", "ttl"],
         }
     }
 

@@ -35,14 +35,15 @@ use std::{sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
-    Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    PutPayload, UpdateVersion, path::Path,
+    Attributes, CopyOptions, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, PutPayload, UpdateVersion, path::Path,
 };
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use parts::Failure;
 use requests::Counter;
+use swift::Swift;
 
 /// An archive's storage.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// Set where the store is a folder: what a bucket does by itself (durability, a limit of space) is asked of it.
     folder: Option<Folder>,
+    /// Set where the store is a container of Swift, which may have a CDN of its own.
+    swift: Option<Swift>,
     location: Location,
     headers: Arc<Headers>,
     counter: Counter,
@@ -114,15 +117,15 @@ impl Store {
     /// What the environment says of credentials and endpoints cannot be used.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
         let counter = Counter::default();
-        let mut folder = None;
+        let (mut folder, mut swift) = (None, None);
         let objects: Arc<dyn ObjectStore> = match location {
             Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
             Location::Memory => Arc::new(object_store::memory::InMemory::new()),
-            Location::Bucket(bucket) => bucket::open(bucket, environment, &counter)?,
+            Location::Bucket(bucket) => bucket::open(bucket, environment, &counter, &mut swift)?,
             Location::Web(url) => web::open(url, environment, &counter)?,
         };
         let headers = Arc::new(Headers::default());
-        Ok(Self { objects, folder, location: location.clone(), headers, counter })
+        Ok(Self { objects, folder, swift, location: location.clone(), headers, counter })
     }
 
     /// Says with which headers objects are stored, where the store keeps any; a folder does not.
@@ -142,6 +145,15 @@ impl Store {
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.counter.so_far()
+    }
+
+    /// Where the store's own CDN shows it, if it has one and was written to.
+    #[must_use]
+    pub fn public_url(&self) -> Option<String> {
+        let addresses = self.swift.as_ref()?.cdn_addresses()?;
+        let address = addresses.https.as_ref().or(addresses.http.as_ref())?;
+        let prefix = &self.location.bucket()?.prefix;
+        Some(format!("{}/{prefix}", address.trim_end_matches('/')).trim_end_matches('/').to_owned())
     }
 
     /// Puts something between this store and its objects; what tests make faults and races with.
@@ -428,6 +440,13 @@ impl Store {
             let copied = self.ask(false).copy(&source, &at).await;
             return copied.map_err(|error| self.failed("write", to, error));
         }
+        if self.service() == Some(Service::Swift) {
+            // It copies by itself, with the headers that it is told.
+            let mut options = CopyOptions::default();
+            options.extensions.insert(self.headers.of_mutable(to));
+            let copied = self.ask(false).copy_opts(&source, &at, options).await;
+            return copied.map_err(|error| self.failed("write", to, error));
+        }
         let read = self.ask(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
         let attributes = || self.headers.of_mutable(to);
         let size = read.meta.size;
@@ -454,6 +473,9 @@ impl Store {
         let at = parse(path)?;
         self.writable("write", path)?;
         self.settle().await?;
+        if self.service() == Some(Service::Swift) {
+            return self.swap_unguarded(path, bytes, expected).await;
+        }
         for mode in self.modes(expected) {
             let refused = match self.put(&at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
                 Ok(()) => return self.settle().await,
@@ -477,6 +499,27 @@ impl Store {
             }
         }
         Err(Error::Conflict { path: path.to_owned() })
+    }
+
+    /// Compares, writes and reads back, for a store without a conditional write: who comes in between is overwritten, and
+    /// who writes last has won. Each then knows whether it was he.
+    async fn swap_unguarded(
+        &self,
+        path: &str,
+        bytes: Bytes,
+        expected: Option<&Revision>,
+    ) -> Result<(), Error> {
+        let conflict = || Err(Error::Conflict { path: path.to_owned() });
+        match self.read(path).await? {
+            Some(there) if there.bytes == bytes => return Ok(()),
+            there if there.as_ref().map(|there| &there.revision) != expected => return conflict(),
+            _ => {}
+        }
+        self.replace(path, bytes.clone()).await?;
+        match self.read(path).await? {
+            Some(there) if there.bytes == bytes => Ok(()),
+            _ => conflict(),
+        }
     }
 
     /// The ways to say that an object must still be in a state, to be tried in turn.

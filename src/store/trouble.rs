@@ -7,7 +7,7 @@ use std::{error::Error, fmt};
 
 use object_store::client::HttpError;
 
-use super::{Bucket, Location, Service};
+use super::{Bucket, Location, Service, swift};
 
 /// What went wrong with a server, and what to do about it.
 #[derive(Debug)]
@@ -61,6 +61,9 @@ pub(super) fn no_bucket(error: &object_store::Error) -> bool {
 
 /// Puts an error of a bucket or a web server in words; none for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
+    if let Some(error) = swift_cause(error) {
+        return Some(Trouble { text: error.to_string(), hint: error.hint() });
+    }
     let text = everything(error);
     let say = |text: String, hint: String| Some(Trouble { text, hint: Some(hint) });
     if matches!(location, Location::Folder(_) | Location::Memory) {
@@ -98,6 +101,18 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
     }
     let hint = "run the same command again when the server and the network are well";
     say(format!("no connection to `{server}`: {last}"), hint.into())
+}
+
+/// What Swift's client says, which has words of its own.
+fn swift_cause(error: &object_store::Error) -> Option<&swift::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref() {
+            return Some(error);
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// What is said of a broken connection, in lower case, and its innermost cause, which alone says something to a user.

@@ -265,7 +265,8 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
     ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
-    if target.public_url.is_none() && target.location.folder().is_none() {
+    let public_url = target.public_url.clone().or_else(|| destination.public_url());
+    if public_url.is_none() && target.location.folder().is_none() {
         ui.say(&format!(
             "({} stands for the address under which clients read {}; `--public-url` names it)\n",
             sources::UNKNOWN,
@@ -274,7 +275,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
     }
     for (number, suite) in first.enumerate() {
         let client = Client {
-            public_url: target.public_url.as_deref(),
+            public_url: public_url.as_deref(),
             suite: &suite.suite,
             components: &suite.components,
             signed: suite.signed,

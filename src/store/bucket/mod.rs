@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
 
-use super::{Bucket, Environment, Error, Service, http::Http, requests::Counter, trouble};
+use super::{Bucket, Environment, Error, Service, http::Http, requests::Counter, swift::Swift, trouble};
 
 /// Why a bucket cannot be opened, and what to do about it.
 struct Refused {
@@ -35,11 +35,13 @@ impl From<object_store::Error> for Refused {
     }
 }
 
-/// Opens a bucket; nothing is asked of it yet.
+/// Opens a bucket; nothing is asked of it yet. A container of Swift, which can do more than an object store, is handed out
+/// beside it.
 pub(super) fn open(
     bucket: &Bucket,
     environment: &Environment,
     counter: &Counter,
+    swift: &mut Option<Swift>,
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let unusable = |why, hint| Error::Unusable { location: bucket.to_string(), why, hint };
     let http = || {
@@ -49,7 +51,10 @@ pub(super) fn open(
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),
         Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, http)),
         Service::Azure => http().and_then(|http| azure::open(bucket, environment, http)),
-        Service::Swift => Err(Refused::new("Swift is not there yet", "choose another location")),
+        Service::Swift => {
+            let opened = Swift::open(&bucket.name, &bucket.prefix, &bucket.options, environment, counter)?;
+            return Ok(Arc::new(swift.insert(opened).clone()));
+        }
     };
     let objects = opened.map_err(|Refused { why, hint }| {
         unusable(why, hint.or_else(|| Some(trouble::credentials(bucket))))

@@ -29,10 +29,9 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
-use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
-use super::Environment;
+use super::{Environment, requests::Counter};
 use auth::Login;
 use client::Client;
 use settings::Settings;
@@ -40,7 +39,6 @@ use wire::{Patience, Wire};
 
 pub(super) use container::CdnAddresses;
 pub(super) use error::Error;
-pub(super) use wire::Counter;
 
 /// What object stores call themselves in their errors.
 const STORE: &str = "swift";
@@ -81,16 +79,6 @@ impl Default for Limits {
     }
 }
 
-/// Opens a container as an object store; nothing is sent yet.
-pub(super) fn open(
-    container: &str,
-    prefix: &str,
-    options: &BTreeMap<String, String>,
-    environment: &Environment,
-) -> Result<Arc<dyn ObjectStore>, super::Error> {
-    Ok(Arc::new(Swift::open(container, prefix, options, environment)?))
-}
-
 impl Swift {
     /// Opens a container; nothing is sent yet.
     pub(super) fn open(
@@ -98,14 +86,16 @@ impl Swift {
         prefix: &str,
         options: &BTreeMap<String, String>,
         environment: &Environment,
+        counter: &Counter,
     ) -> Result<Self, super::Error> {
-        Self::with(container, prefix, options, environment, Limits::default(), Patience::default()).map_err(
-            |error| super::Error::Failed {
-                action: "open",
-                path: format!("swift://{container}"),
-                source: Box::new(error),
-            },
-        )
+        let (limits, patience) = (Limits::default(), Patience::default());
+        Self::with(container, prefix, options, environment, limits, patience, counter).map_err(|error| {
+            super::Error::Unusable {
+                location: format!("swift://{container}"),
+                why: error.to_string(),
+                hint: error.hint(),
+            }
+        })
     }
 
     fn with(
@@ -115,6 +105,7 @@ impl Swift {
         environment: &Environment,
         limits: Limits,
         patience: Patience,
+        counter: &Counter,
     ) -> Result<Self, Error> {
         if let Some(why) = no_container(container) {
             let (name, value) = ("the name of a container".into(), container.into());
@@ -122,7 +113,7 @@ impl Swift {
         }
         let settings = Settings::parse(options)?;
         let login = Login::from_environment(environment)?;
-        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience)?;
+        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience, counter.clone())?;
         Ok(Self(Arc::new(Inner {
             client: Client::new(wire, login),
             container: container.to_owned(),
@@ -138,13 +129,14 @@ impl Swift {
     }
 
     /// How many requests were sent.
-    pub(super) fn requests(&self) -> Arc<Counter> {
-        Arc::clone(&self.0.client.wire.counter)
+    #[cfg(test)]
+    fn requests(&self) -> super::Requests {
+        self.0.client.wire.counter.so_far()
     }
 
     /// Where the CDN serves the container; known after the first write of a location that asks for a CDN.
-    pub(super) fn cdn_addresses(&self) -> Option<CdnAddresses> {
-        self.0.cdn.get().cloned()
+    pub(super) fn cdn_addresses(&self) -> Option<&CdnAddresses> {
+        self.0.cdn.get()
     }
 }
 

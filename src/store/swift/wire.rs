@@ -24,36 +24,12 @@ use reqwest::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::error::Error;
+use super::{Counter, error::Error};
 
 /// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
 const PIECE: usize = 64 << 10;
 /// So much of what a server says about a failure is read.
 const TEXT: usize = 64 << 10;
-
-/// How many requests were really sent, repetitions and logins included.
-#[derive(Debug, Default)]
-pub(in crate::store) struct Counter {
-    total: AtomicU64,
-    listings: AtomicU64,
-}
-
-impl Counter {
-    /// All requests so far.
-    pub(in crate::store) fn total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
-    }
-
-    /// Those of them that listed a container.
-    pub(in crate::store) fn listings(&self) -> u64 {
-        self.listings.load(Ordering::Relaxed)
-    }
-
-    fn count(&self, listing: bool) {
-        self.total.fetch_add(1, Ordering::Relaxed);
-        self.listings.fetch_add(u64::from(listing), Ordering::Relaxed);
-    }
-}
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy)]
@@ -155,13 +131,17 @@ impl Answer {
 /// Sends requests.
 pub(super) struct Wire {
     http: reqwest::Client,
-    pub(super) counter: Arc<Counter>,
+    pub(super) counter: Counter,
     pub(super) patience: Patience,
 }
 
 impl Wire {
     /// A wire that trusts the system's authorities, and those of a file where there is one.
-    pub(super) fn new(authorities: Option<&Path>, patience: Patience) -> Result<Self, Error> {
+    pub(super) fn new(
+        authorities: Option<&Path>,
+        patience: Patience,
+        counter: Counter,
+    ) -> Result<Self, Error> {
         // Whoever installs a provider first wins, and all here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -184,7 +164,7 @@ impl Wire {
             builder = builder.tls_certs_merge(found);
         }
         let http = builder.build().map_err(|error| bad(chain(&error)))?;
-        Ok(Self { http, counter: Arc::default(), patience })
+        Ok(Self { http, counter, patience })
     }
 
     /// Sends a request, again where that is worth while; any status may come out of it.

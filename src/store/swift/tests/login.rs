@@ -33,7 +33,7 @@ async fn a_wrong_key_is_tried_once() {
         assert_eq!(cause(&error).to_string(), format!("`{url}` refused the user or key (status 401)"));
         assert!(cause(&error).hint().unwrap().contains("ST_"));
     }
-    assert_eq!(swift.requests().total(), 1, "servers lock out who tries a wrong key again and again");
+    assert_eq!(swift.requests().total, 1, "servers lock out who tries a wrong key again and again");
 }
 
 #[tokio::test]

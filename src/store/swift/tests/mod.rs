@@ -21,6 +21,7 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{Limits, Swift, client::Request, error::Error, wire::Patience, wire::random};
 use crate::store::Environment;
+use crate::store::requests::Counter;
 
 /// The address of the real server, if there is one.
 fn server() -> Option<String> {
@@ -107,7 +108,15 @@ impl Opening {
 
     fn try_open(&self) -> Result<Swift, Error> {
         let environment = self.variables.iter().cloned().collect();
-        Swift::with(&self.container, &self.prefix, &self.options, &environment, self.limits, self.patience)
+        Swift::with(
+            &self.container,
+            &self.prefix,
+            &self.options,
+            &environment,
+            self.limits,
+            self.patience,
+            &Counter::default(),
+        )
     }
 
     fn open(&self) -> Swift {
@@ -201,7 +210,7 @@ fn names_that_are_no_containers() {
         let opening = Opening { container: bad.to_owned(), ..Opening::new("http://127.0.0.1:1") };
         assert!(matches!(opening.try_open(), Err(Error::BadValue { .. })), "{bad:?}");
     }
-    let error = super::open("c", "", &BTreeMap::new(), &environment(&[])).unwrap_err();
+    let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Counter::default()).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "the environment names no account of OpenStack Swift");
 }
