@@ -27,6 +27,7 @@ pub(super) struct Request {
     body: Bytes,
     listing: bool,
     stream: bool,
+    slow: bool,
 }
 
 /// Which of an account's addresses is asked.
@@ -49,6 +50,7 @@ impl Request {
             body: Bytes::new(),
             listing: false,
             stream: false,
+            slow: false,
         }
     }
 
@@ -90,6 +92,11 @@ impl Request {
         Self { stream: true, ..self }
     }
 
+    /// The server works on it for long before it says anything.
+    pub(super) fn slow(self) -> Self {
+        Self { slow: true, ..self }
+    }
+
     fn outgoing(&self, session: &Session) -> Result<Outgoing, Error> {
         let root = match self.place {
             Place::Storage => &session.storage,
@@ -115,6 +122,7 @@ impl Request {
             body: self.body.clone(),
             listing: self.listing,
             stream: self.stream,
+            slow: self.slow,
         })
     }
 }

@@ -152,6 +152,7 @@ impl Inner {
     pub(super) async fn delete_large(&self, container: &str, key: &str) -> Result<(), Error> {
         let name = format!("{container}/{key}");
         let request = Request::new(Method::DELETE, container, key)
+            .slow()
             .query("multipart-manifest", "delete")
             .header("accept", HeaderValue::from_static("application/json"));
         let answer = self.client.send(&request).await?;
@@ -188,6 +189,7 @@ impl Inner {
                 (ACCEPT, HeaderValue::from_static("application/json")),
             ]);
             let request = Request::account(Method::POST)
+                .slow()
                 .query("bulk-delete", "")
                 .headers(&headers)
                 .body(Bytes::from(lines.join("\n")));

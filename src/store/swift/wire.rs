@@ -89,6 +89,8 @@ pub(super) struct Outgoing {
     pub(super) listing: bool,
     /// Whether the body of a success is left to be read piece by piece.
     pub(super) stream: bool,
+    /// Whether the server works on it for long before it says anything.
+    pub(super) slow: bool,
 }
 
 /// What a server answered.
@@ -199,31 +201,35 @@ impl Wire {
             // Some servers wait for a length even where there is nothing to come.
             builder = builder.header(reqwest::header::CONTENT_LENGTH, 0);
         }
-        let response = self.watched(builder.send(), &sent).await?;
+        let response = Self::watched(builder.send(), &sent, self.silence(request)).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         if request.stream && status.is_success() {
             return Ok(Answer { status, headers, body: Bytes::new(), rest: Some(response) });
         }
         let limit = if status.is_success() { usize::MAX } else { TEXT };
-        let body = self.whole(response, limit).await?;
+        let body = Self::whole(response, limit, self.silence(request)).await?;
         Ok(Answer { status, headers, body, rest: None })
+    }
+
+    fn silence(&self, request: &Outgoing) -> Duration {
+        if request.slow { self.patience.silence.saturating_mul(10) } else { self.patience.silence }
     }
 
     /// Waits for an answer as long as bytes flow.
     async fn watched(
-        &self,
         answer: impl Future<Output = reqwest::Result<Response>>,
         sent: &AtomicU64,
+        silence: Duration,
     ) -> Result<Response, String> {
         let mut answer = std::pin::pin!(answer);
         let mut before = 0;
         loop {
-            if let Ok(answer) = timeout(self.patience.silence, &mut answer).await {
+            if let Ok(answer) = timeout(silence, &mut answer).await {
                 return answer.map_err(|error| chain(&error));
             }
             let now = sent.load(Ordering::Relaxed);
             if now == before {
-                return Err(self.silent());
+                return Err(silent(silence));
             }
             before = now;
         }
@@ -231,25 +237,29 @@ impl Wire {
 
     /// The next piece of a body; `None` at its end.
     pub(super) async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, String> {
-        match timeout(self.patience.silence, response.chunk()).await {
-            Ok(piece) => piece.map_err(|error| chain(&error)),
-            Err(_) => Err(self.silent()),
-        }
+        piece(response, self.patience.silence).await
     }
 
-    async fn whole(&self, mut response: Response, limit: usize) -> Result<Bytes, String> {
+    async fn whole(mut response: Response, limit: usize, silence: Duration) -> Result<Bytes, String> {
         let mut body = BytesMut::new();
         while body.len() < limit
-            && let Some(piece) = self.piece(&mut response).await?
+            && let Some(piece) = piece(&mut response, silence).await?
         {
             body.extend_from_slice(&piece);
         }
         Ok(body.freeze())
     }
+}
 
-    fn silent(&self) -> String {
-        format!("nothing came for {} s", self.patience.silence.as_secs())
+async fn piece(response: &mut Response, silence: Duration) -> Result<Option<Bytes>, String> {
+    match timeout(silence, response.chunk()).await {
+        Ok(piece) => piece.map_err(|error| chain(&error)),
+        Err(_) => Err(silent(silence)),
     }
+}
+
+fn silent(silence: Duration) -> String {
+    format!("nothing came for {} s", silence.as_secs())
 }
 
 /// Whether the same request may succeed a little later.

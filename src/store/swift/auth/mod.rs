@@ -171,6 +171,7 @@ async fn send(
         body,
         listing: false,
         stream: false,
+        slow: false,
     };
     let answer = wire.send(&request).await?;
     match answer.status {

@@ -111,7 +111,7 @@ async fn a_token_is_renewed_before_it_ends() {
     put(&swift, "a", "one").await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(get(&swift, "a").await, "one");
-    assert_eq!(proxy.logins(), 2);
+    assert!(proxy.logins() >= 2);
     assert!(proxy.answers().iter().all(|(_, status)| *status != 401));
 }
 
