@@ -62,11 +62,12 @@ impl Login {
 
     /// Logs in.
     pub(super) async fn log_in(&self, wire: &Wire) -> Result<Session, Error> {
-        let choice = (self.storage.is_none()).then_some(&self.choice);
+        // With an address of one's own the catalogue need not have one.
+        let find = self.storage.is_none();
         let mut session = match &self.way {
             Way::V1(account) => account.log_in(wire).await?,
-            Way::V2(account) => account.log_in(wire, &self.choice, choice.is_some()).await?,
-            Way::V3(account) => account.log_in(wire, &self.choice, choice.is_some()).await?,
+            Way::V2(account) => account.log_in(wire, &self.choice, find).await?,
+            Way::V3(account) => account.log_in(wire, &self.choice, find).await?,
         };
         if let Some(storage) = &self.storage {
             session.storage.clone_from(storage);
