@@ -2,6 +2,7 @@
 //!
 //! [`sandbox`] runs `publish` where nothing of this machine leaks in, [`deb_builder`] makes the packages that a test needs,
 //! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts,
+//! [`servers`] the real stores that `tests/run` started, a new bucket for each test, and a CDN before it,
 //! [`faults`] a store whose n-th write fails, waits or kills, and [`publisher`] what publishes there. Each other file tells
 //! the stories of one command, or of one promise.
 //!
@@ -37,6 +38,7 @@ mod races;
 mod remove;
 mod sandbox;
 mod serve;
+mod servers;
 mod show;
 mod store_contract;
 mod sync;

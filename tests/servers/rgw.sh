@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 
 start_rgw() {
-    local data=$dir/data/rgw conf=$dir/data/rgw/ceph.conf log=$dir/log fsid disk
+    local data=$dir/data/rgw conf=$dir/data/rgw/ceph.conf log=$dir/log fsid disk tries=0
     mkdir -p "$data"/{mon,osd}
     fsid=$(cat /proc/sys/kernel/random/uuid)
     disk=$(cat /proc/sys/kernel/random/uuid)
@@ -56,7 +56,11 @@ C
     launch rgw.mon ceph-mon -c "$conf" --id a -f
     timeout 60 ceph -c "$conf" osd new "$disk"
     ceph-osd -c "$conf" --id 0 --mkfs --osd-uuid "$disk"
-    launch rgw.osd ceph-osd -c "$conf" --id 0 -f
+    # Now and then it asks before it knows whom, which the monitor refuses (`wrong fsid`), and ends.
+    until launch rgw.osd ceph-osd -c "$conf" --id 0 -f &&
+        eventually 30 rgw.osd grep -q 'starting boot process' "$log/rgw-osd.0.log"; do
+        ((++tries < 5))
+    done
     launch rgw.gateway radosgw -c "$conf" -n client.rgw -f
     eventually 90 rgw answers "http://127.0.0.1:$rgw_port/"
     local admin=(timeout 60 radosgw-admin -c "$conf" -n client.rgw user create)

@@ -27,7 +27,9 @@ def s3(user, secret, method, url, headers, body):
     headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
     signed = {"host": url.netloc, **{name: value for name, value in headers.items() if name.startswith("x-amz-")}}
     query = sorted(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
-    request = [method, url.path, urllib.parse.urlencode(query, quote_via=urllib.parse.quote)]
+    # Whatever the path looks like on its way, it is signed in Amazon's encoding.
+    path = urllib.parse.quote(urllib.parse.unquote(url.path), safe="/~")
+    request = [method, path, urllib.parse.urlencode(query, quote_via=urllib.parse.quote)]
     request += [f"{name}:{signed[name]}" for name in sorted(signed)]
     request += ["", ";".join(sorted(signed)), headers["x-amz-content-sha256"]]
     scope = f"{date}/{region}/s3/aws4_request"
