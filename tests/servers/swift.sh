@@ -64,7 +64,7 @@ swift_proxy() {
     local filter
     cat <<C
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl $1 tempauth copy staticweb slo dlo versioned_writes proxy-server
+pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl $1 tempauth copy staticweb container_quotas slo dlo versioned_writes proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -102,7 +102,7 @@ use = egg:swift#keystoneauth
 reseller_prefix = KEY
 operator_roles = admin, member
 C
-    for filter in catch_errors gatekeeper healthcheck listing_formats bulk tempurl copy staticweb slo dlo; do
+    for filter in catch_errors gatekeeper healthcheck listing_formats bulk tempurl copy staticweb container_quotas slo dlo; do
         printf '[filter:%s]\nuse = egg:swift#%s\n' "$filter" "$filter"
     done
 }

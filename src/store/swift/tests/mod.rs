@@ -211,6 +211,7 @@ fn names_that_are_no_containers() {
         assert!(matches!(opening.try_open(), Err(Error::BadValue { .. })), "{bad:?}");
     }
     let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Counter::default()).unwrap_err();
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "the environment names no account of OpenStack Swift");
+    let said = error.to_string();
+    assert_eq!(said, "cannot open `swift://c`: the environment names no account of OpenStack Swift");
+    assert!(error.hint().unwrap().contains("ST_AUTH"));
 }
