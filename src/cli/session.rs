@@ -130,6 +130,14 @@ impl<'a> Session<'a> {
         archive: &Archive,
         asked: Option<&str>,
     ) -> Result<Vec<Suite>, Failure> {
+        if let (Location::Web(_), Some(name)) = (&self.location, asked) {
+            // A web server tells no names.
+            let suite = parse_suite(name)?;
+            if archive.suite(&suite).await?.pointer().is_some() {
+                return Ok(vec![suite]);
+            }
+            return Err(Failure::text(format!("there is no suite `{name}` at {}", self.location), None));
+        }
         let mut published = archive.suites().await?;
         // A suite within the folder of another (`bookworm/updates`) is found by its name alone.
         for suite in self.config.suites.iter().map(|suite| &suite.codename) {

@@ -614,6 +614,10 @@ fn an_archive_on_the_web_is_mirrored() {
         tree.forget("/generations/");
     }
     assert_eq!(found, expected);
+    let listed = sandbox.publish(["-a", &web.url, "list", "--suite", "stable"]).ok();
+    assert_eq!(listed.stdout.lines().count(), 3, "{}", listed.stdout);
+    sandbox.publish(["-a", &web.url, "check", "--suite", "stable"]).ok();
+    sandbox.publish(["-a", &web.url, "list"]).fails(1).says(["--suite"]);
     web.requests();
     sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok().says(["Nothing to do"]);
     sandbox.publish(["-a", &web.url, "sync", "there"]).fails(1).says(["which suites", "--suite NAME"]);
