@@ -169,7 +169,7 @@ async fn version_3_with_an_application_credential() {
     let Some(variables) = v3() else { return };
     let value = |name: &str| variables.iter().find(|(there, _)| there == name).unwrap().1.clone();
     let url = value("OS_AUTH_URL");
-    let http = reqwest::Client::new();
+    let http = super::http();
     let user = json!({
         "name": value("OS_USERNAME"), "domain": { "id": "default" }, "password": value("OS_PASSWORD"),
     });
@@ -183,12 +183,21 @@ async fn version_3_with_an_application_credential() {
     let id = reply["token"]["user"]["id"].as_str().unwrap();
     let name = new_container();
     let wanted = json!({ "application_credential": { "name": name, "secret": "sesame" } });
-    let made = http.post(format!("{url}/users/{id}/application_credentials")).body(wanted.to_string());
-    let made = made.header("content-type", "application/json").header("x-auth-token", token).send().await;
-    let made: Value = serde_json::from_slice(&made.unwrap().bytes().await.unwrap()).unwrap();
-    let credential = made["application_credential"]["id"].as_str().unwrap();
+    let mut credential = Err(Value::Null);
+    // A Keystone on SQLite now and then does not find the role that it has just found.
+    for _ in 0..10 {
+        let ask = http.post(format!("{url}/users/{id}/application_credentials")).body(wanted.to_string());
+        let ask = ask.header("content-type", "application/json").header("x-auth-token", token.clone());
+        let made: Value = serde_json::from_slice(&ask.send().await.unwrap().bytes().await.unwrap()).unwrap();
+        credential = made["application_credential"]["id"].as_str().map(ToOwned::to_owned).ok_or(made);
+        if credential.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let credential = credential.unwrap();
 
-    let by_id = [("OS_AUTH_URL", url.as_str()), ("OS_APPLICATION_CREDENTIAL_ID", credential)];
+    let by_id = [("OS_AUTH_URL", url.as_str()), ("OS_APPLICATION_CREDENTIAL_ID", credential.as_str())];
     let by_name = [
         ("OS_AUTH_URL", url.as_str()),
         ("OS_APPLICATION_CREDENTIAL_NAME", &name),
@@ -207,7 +216,7 @@ async fn version_3_with_an_application_credential() {
 
 /// A token that the real server has given out.
 async fn real_token(server: &str) -> String {
-    let login = reqwest::Client::new().get(format!("{server}/auth/v1.0"));
+    let login = http().get(format!("{server}/auth/v1.0"));
     let login =
         login.header("x-auth-user", "test:tester").header("x-auth-key", "testing").send().await.unwrap();
     login.headers()["x-auth-token"].to_str().unwrap().to_owned()

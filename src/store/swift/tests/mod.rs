@@ -49,6 +49,12 @@ fn skipped(why: &str) {
     assert!(strict[0] != "true" && strict[1] != "1", "{line}");
 }
 
+/// A client of the tests' own.
+fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// A container that no other test has.
 fn new_container() -> String {
     format!("publish-test-{:016x}", random())
@@ -162,7 +168,7 @@ async fn raw(swift: &Swift, request: Request) -> super::wire::Answer {
 async fn anonymous(swift: &Swift, key: &str) -> (u16, Bytes) {
     let storage = swift.0.client.storage().await.unwrap();
     let slash = if key.is_empty() { "" } else { "/" };
-    let response = reqwest::get(format!("{storage}/{}{slash}{key}", swift.0.container)).await.unwrap();
+    let response = http().get(format!("{storage}/{}{slash}{key}", swift.0.container)).send().await.unwrap();
     (response.status().as_u16(), response.bytes().await.unwrap())
 }
 

@@ -58,7 +58,7 @@ async fn a_public_container_is_read_by_anybody_and_listed_by_nobody() {
         assert_eq!(anonymous(&swift, "pool/a").await, (200, "one".into()));
         assert_eq!(anonymous(&swift, "pool/b").await.0, 404);
         let storage = swift.0.client.storage().await.unwrap();
-        let write = reqwest::Client::new().put(format!("{storage}/{}/x", opening.container)).body("x");
+        let write = http().put(format!("{storage}/{}/x", opening.container)).body("x");
         assert_eq!(write.send().await.unwrap().status().as_u16(), 401);
         let head = raw(&swift, Request::new(Method::HEAD, &opening.container, "")).await;
         let list = head.header("x-container-read").unwrap().to_owned();

@@ -68,7 +68,7 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (server, all, decide) = (server.to_owned(), Arc::clone(&seen), Arc::new(decide));
-        let http = reqwest::Client::new();
+        let http = super::http();
         tokio::spawn(async move {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
