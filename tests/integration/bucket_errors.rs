@@ -79,7 +79,8 @@ async fn a_wrong_key_of_azure_is_named_as_such() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_is_not_there_is_named() {
-    for bucket in buckets::each() {
+    // A container of Swift is made where it lacks.
+    for bucket in buckets::each().filter(|bucket| bucket.server != "Swift") {
         let noun = if bucket.location.starts_with("az:") { "container" } else { "bucket" };
         let missing = format!("{}z", bucket.name);
         let location = bucket.location.replace(&bucket.name, &missing);

@@ -46,7 +46,7 @@ pub(crate) fn open(location: &str, environment: &Environment) -> Result<Store, p
 
 /// A new bucket on every server.
 pub(crate) fn each() -> impl Iterator<Item = TestBucket> {
-    [moto, rgw, azure, gcs].into_iter().filter_map(|make| make())
+    [moto, rgw, azure, gcs, swift].into_iter().filter_map(|make| make())
 }
 
 pub(crate) fn moto() -> Option<TestBucket> {
@@ -99,6 +99,17 @@ pub(crate) fn gcs() -> Option<TestBucket> {
     curl(&["-X", "PUT", &format!("{server}/{name}")]);
     let variables = vec![("STORAGE_EMULATOR_HOST", server)];
     Some(TestBucket { server: "GCS double", location: format!("gs://{name}/a/b~c"), name, variables })
+}
+
+/// A container that the first write makes.
+pub(crate) fn swift() -> Option<TestBucket> {
+    let (server, name) = (server("OpenStack Swift", "PUBLISH_TEST_SWIFT")?, unique());
+    let variables = vec![
+        ("ST_AUTH", format!("{server}/auth/v1.0")),
+        ("ST_USER", "test:tester".to_owned()),
+        ("ST_KEY", "testing".to_owned()),
+    ];
+    Some(TestBucket { server: "Swift", location: format!("swift://{name}/a/b~c"), name, variables })
 }
 
 /// The URL of a server, or a skip.

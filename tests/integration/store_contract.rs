@@ -283,6 +283,10 @@ async fn a_swap_needs_the_revision_that_was_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_swaps_on_one_revision_one_wins() {
     on_each(|store, _| async move {
+        // Which has nothing to decide it by: what is promised there is told in the README.
+        if store.location().bucket().is_some_and(|bucket| bucket.service == Service::Swift) {
+            return;
+        }
         let path = "dists/stable/InRelease";
         let mut expected = None;
         for round in 0..20 {
@@ -542,7 +546,7 @@ async fn a_walk_finds_everything_on_all_pages() {
         for found in &found {
             assert_eq!(found.size, found.path.len() as u64);
             let digests = Digests::of(found.path.as_bytes());
-            let told = matches!(service, Some(Service::S3 | Service::Gcs));
+            let told = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
             assert_eq!(found.md5, told.then_some(digests.md5));
             assert_eq!(found.surely_is(&digests), told);
             let age = found.modified.elapsed().unwrap_or_default();
@@ -596,6 +600,9 @@ async fn what_is_there_already_is_not_read() {
         let asked = |store: &Store| (store.requests().total, store.requests().listings);
         assert_eq!(asked(&store), (0, 0), "opening asks for nothing");
         store.put_new("a", &bytes("one")).await.unwrap();
+        // Swift is asked for a token, says that the container lacks, is told to make it, and is sent the object again.
+        let more = if bucket.server == "Swift" { 3 } else { 0 };
+        let asked = |store: &Store| (asked(store).0 - more, asked(store).1);
         assert_eq!(asked(&store), (1, 0));
         // Refused, looked at.
         assert_eq!(store.put_new("a", &bytes("one")).await.unwrap(), Put::Present);
