@@ -48,20 +48,20 @@ impl Bucket {
 
 /// S3 by moto, as Amazon documents it; it checks no signature.
 pub(crate) fn moto() -> Option<Bucket> {
-    s3("moto", &variable("PUBLISH_TEST_MOTO")?)
+    Some(s3("moto", variable("PUBLISH_TEST_MOTO")?))
 }
 
 /// S3 by Ceph's radosgw, which checks every signature.
 pub(crate) fn rgw() -> Option<Bucket> {
-    s3("radosgw", &variable("PUBLISH_TEST_RGW")?)
+    Some(s3("radosgw", variable("PUBLISH_TEST_RGW")?))
 }
 
 /// S3 by a server that ignores `If-Match` and `If-None-Match`.
 pub(crate) fn ignoring() -> Option<Bucket> {
-    s3("the server that ignores conditions", &variable("PUBLISH_TEST_S3_IGNORING")?)
+    Some(s3("the server that ignores conditions", variable("PUBLISH_TEST_S3_IGNORING")?))
 }
 
-/// OpenStack Swift with its own tokens (version 1).
+/// Swift with its own tokens (version 1).
 pub(crate) fn swift() -> Option<Bucket> {
     let endpoint = format!("{}/auth/v1.0", variable("PUBLISH_TEST_SWIFT")?);
     let login = curl(["-H", "X-Auth-User: test:tester", "-H", "X-Auth-Key: testing", &endpoint], b"");
@@ -74,7 +74,7 @@ pub(crate) fn swift() -> Option<Bucket> {
     Some(container("Swift", endpoint, &storage, login.header("x-auth-token").unwrap(), variables))
 }
 
-/// OpenStack Swift with tokens of Keystone (version 3).
+/// Swift with tokens of Keystone (version 3).
 pub(crate) fn keystone() -> Option<Bucket> {
     let endpoint = variable("PUBLISH_TEST_KEYSTONE")?;
     let user = variable("PUBLISH_TEST_KEYSTONE_USER")?;
@@ -166,7 +166,7 @@ const AZURE_ACCOUNT: &str = "devstoreaccount1";
 const AZURE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-fn s3(server: &'static str, endpoint: &str) -> Option<Bucket> {
+fn s3(server: &'static str, endpoint: String) -> Bucket {
     let name = new_name();
     let public = format!("{endpoint}/{name}");
     let made = s3_request("PUT", &public, &["x-amz-acl: public-read"], b"");
@@ -181,10 +181,10 @@ fn s3(server: &'static str, endpoint: &str) -> Option<Bucket> {
         ("AWS_ACCESS_KEY_ID", S3_USER.0.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", S3_USER.1.to_owned()),
         ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ENDPOINT_URL_S3", endpoint.to_owned()),
+        ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
     ];
     let location = format!("s3://{name}");
-    Some(Bucket { server, name, endpoint: endpoint.to_owned(), location, public, variables })
+    Bucket { server, name, endpoint, location, public, variables }
 }
 
 fn container(
@@ -432,7 +432,7 @@ fn keeps_an_object(bucket: &Bucket, put: impl Fn(&str, &[&str], &[u8]) -> Answer
 fn swift_put(token: &str, url: &str, headers: &[&str], body: &[u8]) -> Answer {
     let token = format!("X-Auth-Token: {token}");
     let mut arguments = vec!["-X", "PUT", "-H", &token, "--data-binary", "@-"];
-    headers.iter().for_each(|header| arguments.extend(["-H", header]));
+    arguments.extend(headers.iter().flat_map(|header| ["-H", header]));
     arguments.push(url);
     curl(arguments, body)
 }
@@ -521,7 +521,7 @@ fn swift_takes_tokens_of_keystone() {
         let name = url.strip_prefix(&format!("{}/", bucket.public)).unwrap().replace("%2B", "+");
         let name = name.replace("%20", " ");
         let mut arguments = vec!["upload", &bucket.name, file.to_str().unwrap(), "--object-name", &name];
-        headers.iter().for_each(|header| arguments.extend(["-H", header]));
+        arguments.extend(headers.iter().flat_map(|header| ["-H", header]));
         client(&arguments);
         bucket.get(url.strip_prefix(&format!("{}/", bucket.public)).unwrap())
     });
@@ -555,7 +555,7 @@ fn the_double_of_gcs_keeps_generations() {
     let Some(bucket) = gcs() else { return };
     let put = |url: &str, headers: &[&str], body: &[u8]| {
         let mut arguments = vec!["-X", "PUT", "-H", "Content-Type: text/plain", "--data-binary", "@-"];
-        headers.iter().for_each(|header| arguments.extend(["-H", header]));
+        arguments.extend(headers.iter().flat_map(|header| ["-H", header]));
         arguments.push(url);
         curl(arguments, body)
     };

@@ -16,15 +16,17 @@ began() {
 launch() {
     local name=$1
     shift
-    # It writes its own id down, so that there is no moment at which it runs and is not known.
-    setsid bash -c '
+    rm -f "$dir/pids/$name"
+    # It writes its own id down, so that there is no moment at which it runs and is not known. Nobody's child: `wait` is
+    # not to wait for it.
+    (setsid bash -c '
         file=$1 began=$2
         shift 2
         eval "$began"
         echo "$$ $(began $$)" >"$file" && exec "$@"
-    ' launch "$dir/pids/$name" "$(declare -f began)" "$@" </dev/null >"$dir/log/$name.log" 2>&1 9>&- &
+    ' launch "$dir/pids/$name" "$(declare -f began)" "$@" </dev/null >"$dir/log/$name.log" 2>&1 9>&- &)
     local i
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 400; i++)); do
         [ -s "$dir/pids/$name" ] && return
         sleep 0.05
     done
