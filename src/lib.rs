@@ -14,6 +14,11 @@
 //! [`pool`] (its path) → [`dists::packages`] (its entry) → [`dists::blocks`] (the index, compressed) →
 //! [`dists::release`] → [`signing`] → [`archive::Commit`] (the order of writes) → [`store`].
 //!
+//! # The walk of one sync
+//!
+//! [`cli::sync`] → [`archive::Sync`] (what the pointers and indices of both sides differ in, and the order in which it is
+//! sent) → [`store`] (a folder, a bucket, the web) → [`purge`] (caches are told what changed).
+//!
 //! Arrows go down only. [`deb`], [`pool`] and [`dists`] are pure: bytes in, bytes out. The commit is one conditional
 //! write, [`store::Store::swap`]; whoever loses that race makes the same edit again on the winner's state, and no lock is
 //! held while uploading. What an edit builds on is verified first ([`archive::PublishedSuite`]): who can write to the

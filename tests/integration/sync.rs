@@ -183,7 +183,7 @@ async fn cut_off_anywhere_it_goes_on_where_it_ended() {
                 let faults = Faults::fail(number, side);
                 let failed = match new.sync(&faults.on(destination.clone())).await {
                     Err(_) => true,
-                    Ok(synced) => !synced.failed.is_empty(),
+                    Ok(synced) => !synced.failed.is_empty() || !synced.errors.is_empty(),
                 };
                 let context = format!("{faults:?} {:?}", faults.writes().last());
                 let reader = Publisher::on(destination.clone()).later(60);
@@ -363,6 +363,8 @@ fn bad_destinations() {
     fs::create_dir_all(sandbox.path("there/dists/stable")).unwrap();
     fs::write(sandbox.path("there/dists/stable/InRelease"), "nonsense").unwrap();
     sandbox.publish(["sync", "there"]).fails(1).says(["dists/stable/InRelease"]);
+    sandbox.publish(["sync", "--verify", "there"]).ok().says(["`dists/stable/InRelease` was damaged there"]);
+    sandbox.publish(["-a", "there", "check"]).ok();
 }
 
 /// Archives of other tools, without by-hash and unsigned: clients that know by-hash find it at the destination.
@@ -455,8 +457,8 @@ async fn two_at_once() {
     };
     let ((synced, writes), ()) = tokio::join!(syncing, other);
     assert_eq!(stage(&writes[6]), 4, "{writes:#?}");
-    let error = synced.unwrap_err();
-    assert!(matches!(error, publish::archive::Error::Older { .. }), "{error:?}");
+    let errors = synced.unwrap().errors;
+    assert!(matches!(errors[..], [publish::archive::Error::Older { .. }]), "{errors:?}");
     let packages = Publisher::on(destination).packages().await.unwrap();
     assert!(packages.iter().any(|package| package.starts_with("direct ")), "{packages:?}");
 }

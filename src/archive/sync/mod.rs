@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Archive, Error, Event, Events, KEY_FILE, PublishedSuite, Trust, Written, content_type};
+use super::{Archive, Error, Event, Events, PublishedSuite, Trust, Written, content_type};
 use crate::{
     names::Suite,
     store::{self, Content, Store},
@@ -68,8 +68,11 @@ pub struct Synced {
     pub there: usize,
     /// The paths whose content may have been kept by caches and is another now.
     pub changed: Vec<String>,
-    /// What could not be carried; a suite that needs it was left as it was.
+    /// What could not be carried; a suite that leads to it was left as it was.
     pub failed: Vec<Failed>,
+    /// Why suites were left as they were, where it was not for single files.
+    #[serde(skip)]
+    pub errors: Vec<Error>,
 }
 
 /// What came of one suite.
@@ -90,9 +93,12 @@ pub struct SyncedSuite {
 impl Archive {
     /// Carries suites to another store.
     ///
+    /// What becomes of one suite is independent of the others: what went wrong with some of them stands beside what was
+    /// done, in [`Synced::failed`] and [`Synced::errors`]: [`Error::Older`] and [`Error::NoLongerSigned`], if the
+    /// destination would lose by it, among them.
+    ///
     /// # Errors
-    /// [`Error::Older`] and [`Error::NoLongerSigned`] if the destination would lose by it; what could not be carried for
-    /// other reasons stands in [`Synced::failed`].
+    /// Nothing was done: what is to be included may not be carried.
     pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
         let destination = destination.clone().with_content_type(content_type);
         let mut run = Run {
@@ -103,27 +109,34 @@ impl Archive {
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
             seen: None,
         };
+        let root = root::files(&self.store, how.include).await?;
         for suite in how.suites {
-            match run.suite(suite).await {
-                Ok(suite) => run.synced.suites.push(suite),
-                Err(Error::NotCarried(failed)) => run.synced.failed.extend(failed),
-                Err(error) => return Err(error),
+            let done = run.suite(suite).await;
+            // A store that fails for one suite fails for all.
+            let is_over = matches!(done, Err(Error::Store(_)));
+            let done = done.map(|suite| run.synced.suites.push(suite));
+            run.note(done);
+            if is_over {
+                break;
             }
         }
-        run.root_files().await?;
-        if how.verify && run.synced.failed.is_empty() {
-            match run.verify(how.suites).await {
-                Err(Error::NotCarried(failed)) => run.synced.failed.extend(failed),
-                done => done?,
-            }
+        if run.is_well() {
+            let done = run.root_files(root).await;
+            run.note(done);
+        }
+        if how.verify && run.is_well() {
+            let done = run.verify(how.suites).await;
+            run.note(done);
         }
         if let Some(keep) = how.delete
-            && run.synced.failed.is_empty()
+            && run.is_well()
         {
-            run.retire(keep).await?;
+            let done = run.retire(keep).await;
+            run.note(done);
         }
         if !how.dry_run {
-            destination.settle().await?;
+            let done = destination.settle().await;
+            run.note(done.map_err(Error::from));
         }
         let Run { carrier, mut synced, .. } = run;
         let tally = carrier.into_tally();
@@ -145,6 +158,19 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Keeps what went wrong, to be told beside what was done.
+    fn note(&mut self, done: Result<(), Error>) {
+        match done {
+            Ok(()) => {}
+            Err(Error::NotCarried(failed)) => self.synced.failed.extend(failed),
+            Err(error) => self.synced.errors.push(error),
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.synced.failed.is_empty() && self.synced.errors.is_empty()
+    }
+
     async fn suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
         for times in 1..=TRIES {
             match self.try_suite(suite).await {
@@ -176,7 +202,7 @@ impl Run<'_> {
             return Err(Error::NotPublished { suite: suite.clone() });
         };
         self.seen = Some(pointer.bytes.clone());
-        let there = PublishedSuite::open(destination, suite, &Trust::default(), false).await?;
+        let there = self.open_there(suite).await?;
         let sides = Sides { source: &source, there: &there, source_store, destination };
         self.refuse_loss(&sides)?;
         if there.pointer().is_none() {
@@ -220,27 +246,44 @@ impl Run<'_> {
             carrier.put_new(path, bytes.clone()).await?;
         }
         // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
-        let mut changed = Vec::new();
         if difference.swaps {
             let expected = there.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
             let path = source.path(pointer.file);
             destination.swap(&path, pointer.bytes.clone(), expected).await?;
             carrier.swapped(&path, pointer.bytes.len() as u64);
-            changed.push(path);
+            self.synced.changed.push(path);
         }
         // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
         phase("names for clients of old", &difference.aliases);
-        changed.extend(difference.aliases.iter().map(|load| load.to.clone()));
-        carrier.carry(&difference.aliases).await?;
+        self.synced.changed.extend(difference.aliases.iter().map(|load| load.to.clone()));
+        if let Err(Error::NotCarried(failed)) = carrier.carry(&difference.aliases).await {
+            // Published all the same; the last of the names, which says that all are written, is not.
+            self.synced.failed.extend(failed);
+            return Ok(outcome);
+        }
         for (path, form) in difference.forms {
             match form {
                 Some(bytes) => carrier.replace(&path, bytes).await?,
                 None => destination.delete(&path).await?,
             }
-            changed.push(path);
+            self.synced.changed.push(path);
         }
-        self.synced.changed.extend(changed);
         Ok(outcome)
+    }
+
+    /// The suite as the destination has it. A pointer there that cannot be read is taken away where that was asked for.
+    async fn open_there(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
+        let open = async || PublishedSuite::open(self.destination, suite, &Trust::default(), false).await;
+        match open().await {
+            Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. })
+                if self.how.verify && !self.how.dry_run =>
+            {
+                (self.how.events)(Event::Warning(format!("`{path}` was damaged there, and is written anew")));
+                self.destination.delete(&path).await?;
+                open().await
+            }
+            opened => opened,
+        }
     }
 
     /// Refuses what a release manager would not want: an older state over a newer one, an unsigned one over a signed one.
@@ -278,9 +321,7 @@ impl Run<'_> {
     }
 
     /// Carries what stands beside `dists/` and `pool/`: the public keys, and what was asked for.
-    async fn root_files(&mut self) -> Result<(), Error> {
-        let mut paths = vec![KEY_FILE.to_owned()];
-        paths.extend(root::included(&self.archive.store, self.how.include).await?);
+    async fn root_files(&mut self, paths: Vec<String>) -> Result<(), Error> {
         for path in paths {
             let Some(loaded) = root::load(&self.archive.store, &path).await? else { continue };
             let size = loaded.content.digests().size;

@@ -2,7 +2,7 @@
 //! what is the business of the archive's owner alone.
 
 use super::{
-    super::{Error, root_file},
+    super::{Error, KEY_FILE, root_file},
     leads::is_private,
 };
 use crate::store::{Loaded, Store};
@@ -10,8 +10,18 @@ use crate::store::{Loaded, Store};
 /// A file of more bytes is not held in memory; no key is as large.
 const IN_MEMORY: u64 = root_file::SIZE_LIMIT;
 
+/// What is to be carried beside the suites; all of it may be.
+pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<String>, Error> {
+    let mut files = vec![KEY_FILE.to_owned()];
+    files.extend(included(store, include).await?);
+    for path in &files {
+        load(store, path).await?;
+    }
+    Ok(files)
+}
+
 /// The files of an archive that patterns name; one without `*` and `?` is a name, and must be there.
-pub(super) async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Error> {
+async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Error> {
     let (globs, names): (Vec<&String>, Vec<&String>) =
         patterns.iter().partition(|text| text.contains(['*', '?']));
     let mut found = Vec::new();

@@ -15,7 +15,7 @@ use super::{
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Archive, KEY_FILE, Sync, Synced},
+    archive::{Archive, Failed, KEY_FILE, Sync, Synced},
     config::parse_span,
     names::Suite,
     purge::{self, Purged},
@@ -153,7 +153,9 @@ async fn carry(
         seconds: started.elapsed().as_secs_f64(),
     };
     tell(&report, session.ui);
-    let mut failure = (!report.synced.failed.is_empty()).then(|| failed(&report));
+    let errors = std::mem::take(&mut report.synced.errors);
+    let left = (!report.synced.failed.is_empty()).then(|| failed(&report));
+    let mut failure = errors.into_iter().map(Failure::from).chain(left).reduce(Failure::and);
     if let Some(url) = target.public_url.as_ref().filter(|_| !report.synced.changed.is_empty()) {
         let urls = purge::urls(url, &report.synced.changed);
         let name = target.name.as_deref().unwrap_or(&report.destination);
@@ -246,11 +248,14 @@ fn failed(report: &Report) -> Failure {
             "run the same command again once that is mended: what was sent is not sent again".to_owned(),
         );
     }
-    let summary = format!(
-        "{} could not be carried to {}; the suites that need them were left there as they were",
-        count(failed.len(), "file"),
-        report.destination
-    );
+    let is_name = |failed: &Failed| failed.path.starts_with("dists/") && !failed.path.contains("/by-hash/");
+    let so = if failed.iter().all(is_name) {
+        "until the next run, clients that know no by-hash may see a mismatch"
+    } else {
+        "the suites that lead to them were left there as they were"
+    };
+    let files = count(failed.len(), "file");
+    let summary = format!("{files} could not be carried to {}; {so}", report.destination);
     Failure { code: failure::FAILED, errors, summary: Some(summary) }
 }
 
