@@ -5,7 +5,7 @@ start_keystone() {
     # Its database takes longer to make than all the rest: `install` did it once.
     cp -a "$python/keystone" "$dir/data/keystone"
     launch keystone "$python/bin/python" "$here/serve_keystone.py" serve "$dir/data/keystone" "$keystone_port" \
-        "http://127.0.0.1:$swift_port"
+        "http://127.0.0.1:$swift_keystone_port"
     eventually 60 keystone answers "http://127.0.0.1:$keystone_port/v3"
     offer PUBLISH_TEST_KEYSTONE "http://127.0.0.1:$keystone_port/v3"
     offer PUBLISH_TEST_KEYSTONE_USER publisher

@@ -1,7 +1,7 @@
 """The parts of a Swift in one folder. (Not `swift.py`, which would hide the package of that name.)
 
 usage: serve_swift.py rings FOLDER PORT       the rings: each kind has one place, at PORT+1, +2, +3 on disk d1
-       serve_swift.py KIND FOLDER             serves proxy, account, container or object by FOLDER/etc/KIND.conf
+       serve_swift.py KIND FOLDER [NAME]      serves proxy, account, container or object by FOLDER/etc/NAME.conf (KIND.conf)
 """
 
 import os
@@ -30,7 +30,7 @@ def rings(etc, port):
         builder.get_ring().save(os.path.join(etc, kind + ".ring.gz"))
 
 
-def serve(kind, etc):
+def serve(kind, name, etc):
     # Swift looks into /etc/swift while it is loaded, unless it is told before.
     from swift.common import utils
 
@@ -42,7 +42,7 @@ def serve(kind, etc):
     reload_storage_policies()
     from swift.common.wsgi import run_wsgi
 
-    sys.exit(run_wsgi(os.path.join(etc, kind + ".conf"), kind + "-server", verbose=True))
+    sys.exit(run_wsgi(os.path.join(etc, name + ".conf"), kind + "-server", verbose=True))
 
 
 command, folder = sys.argv[1:3]
@@ -50,4 +50,4 @@ etc = os.path.join(folder, "etc")
 if command == "rings":
     rings(etc, int(sys.argv[3]))
 else:
-    serve(command, etc)
+    serve(command, (sys.argv[3:] or [command])[0], etc)

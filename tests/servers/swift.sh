@@ -1,8 +1,9 @@
-# OpenStack Swift: one node with one disk, which is a folder; tokens of its own, and Keystone's if that is up. Sourced by `up`.
+# OpenStack Swift: one node with one disk, which is a folder, and two proxies before it: one has tokens of its own, the other
+# those of Keystone. (One with both would ask Keystone for each token that is not its own.) Sourced by `up`.
 # shellcheck shell=bash disable=SC2154
 
 start_swift() {
-    local data=$dir/data/swift memcached=127.0.0.1:$((swift_port + 4)) part pipeline=''
+    local data=$dir/data/swift memcached=127.0.0.1:$((swift_port + 4)) part
     mkdir -p "$data"/{etc,disks/d1}
     printf '%s\n' '[swift-hash]' 'swift_hash_path_prefix = test' 'swift_hash_path_suffix = bed' \
         '[storage-policy:0]' 'name = one' 'default = yes' >"$data/etc/swift.conf"
@@ -29,12 +30,11 @@ C
         launch "swift.$part" "$python/bin/python" "$here/serve_swift.py" "$part" "$data"
     done
 
-    # With a Keystone that does not answer, every request with a token of our own would be refused.
-    until [ -s "$dir/state.keystone" ]; do sleep 0.1; done
-    [ "$(cat "$dir/state.keystone")" != up ] || pipeline='authtoken keystoneauth'
-    swift_common "$swift_port" >"$data/etc/proxy.conf"
-    swift_proxy "$pipeline" "$memcached" >>"$data/etc/proxy.conf"
+    { swift_common "$swift_port" && swift_proxy tempauth "$memcached"; } >"$data/etc/proxy.conf"
     launch swift.proxy "$python/bin/python" "$here/serve_swift.py" proxy "$data"
+    { swift_common "$swift_keystone_port" && swift_proxy 'authtoken keystoneauth' "$memcached"; } \
+        >"$data/etc/proxy-keystone.conf"
+    launch swift.proxy-keystone "$python/bin/python" "$here/serve_swift.py" proxy "$data" proxy-keystone
 
     for part in 1 2 3 0; do
         eventually 60 swift answers --fail "http://127.0.0.1:$((swift_port + part))/healthcheck"
@@ -42,6 +42,7 @@ C
     # A token is the proof that memcached is there too.
     eventually 30 swift curl -fsS -H 'X-Auth-User: test:tester' -H 'X-Auth-Key: testing' \
         "http://127.0.0.1:$swift_port/auth/v1.0"
+    eventually 60 swift answers --fail "http://127.0.0.1:$swift_keystone_port/healthcheck"
     offer PUBLISH_TEST_SWIFT "http://127.0.0.1:$swift_port"
 }
 
@@ -64,7 +65,7 @@ swift_proxy() {
     local filter
     cat <<C
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl $1 tempauth copy staticweb container_quotas slo dlo versioned_writes proxy-server
+pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl $1 copy staticweb container_quotas slo dlo versioned_writes proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
