@@ -56,8 +56,8 @@ http {
 }
 C
     launch nginx nginx -c "$data/conf" -e "$dir/log/nginx-error.log"
-    # 502 until moto is there.
-    eventually 60 nginx answers "http://127.0.0.1:$ignoring_port/"
+    until [ -s "$dir/state.moto" ]; do sleep 0.1; done
+    eventually 10 nginx answers "http://127.0.0.1:$ignoring_port/"
     eventually 10 nginx answers "http://127.0.0.1:$gcs_port/"
     offer PUBLISH_TEST_S3_IGNORING "http://127.0.0.1:$ignoring_port"
     offer PUBLISH_TEST_GCS "http://127.0.0.1:$gcs_port"

@@ -54,16 +54,16 @@ C
     monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" "$data/monmap"
     ceph-mon -c "$conf" --id a --mkfs --monmap "$data/monmap"
     launch rgw.mon ceph-mon -c "$conf" --id a -f
-    timeout 60 ceph -c "$conf" osd new "$disk"
+    timeout --foreground 60 ceph -c "$conf" osd new "$disk"
     ceph-osd -c "$conf" --id 0 --mkfs --osd-uuid "$disk"
     # Now and then it asks before it knows whom, which the monitor refuses (`wrong fsid`), and ends.
     until launch rgw.osd ceph-osd -c "$conf" --id 0 -f &&
         eventually 30 rgw.osd grep -q 'starting boot process' "$log/rgw-osd.0.log"; do
-        ((++tries < 5))
+        ((++tries < 20))
     done
     launch rgw.gateway radosgw -c "$conf" -n client.rgw -f
     eventually 90 rgw answers "http://127.0.0.1:$rgw_port/"
-    local admin=(timeout 60 radosgw-admin -c "$conf" -n client.rgw user create)
+    local admin=(timeout --foreground 60 radosgw-admin -c "$conf" -n client.rgw user create)
     "${admin[@]}" --uid=test --display-name=test --access-key=TESTKEY --secret-key=TESTSECRET
     # Somebody who owns nothing.
     "${admin[@]}" --uid=other --display-name=other --access-key=OTHERKEY --secret-key=OTHERSECRET

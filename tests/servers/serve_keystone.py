@@ -21,6 +21,8 @@ connection = sqlite:///{0}/keystone.db
 expiration = 3600
 [fernet_tokens]
 key_repository = {0}/fernet
+[fernet_receipts]
+key_repository = {0}/fernet
 [credential]
 key_repository = {0}/credential
 """
