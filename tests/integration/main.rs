@@ -42,6 +42,7 @@ mod servers;
 mod show;
 mod store_contract;
 mod sync;
+mod sync_buckets;
 mod sync_requests;
 mod trust;
 mod web;

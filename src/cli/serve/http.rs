@@ -251,26 +251,6 @@ fn number(digits: &str) -> Option<u64> {
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The media type of a file, by its name. There never is a `Content-Encoding`: a client that undid it would not find
-/// the digests that Release promises.
-pub(super) fn content_type(path: &Path) -> &'static str {
-    let (folder, name) = path.as_ref().rsplit_once('/').unwrap_or(("", path.as_ref()));
-    if folder.is_empty() {
-        return if name == "index.html" { "text/html; charset=utf-8" } else { "application/pgp-keys" };
-    }
-    if matches!(name, "Release" | "InRelease" | "Packages" | "Sources") {
-        return "text/plain; charset=utf-8";
-    }
-    match name.rsplit_once('.').map(|(_, end)| end) {
-        Some("deb" | "udeb") => "application/vnd.debian.binary-package",
-        Some("gz") => "application/gzip",
-        Some("xz") => "application/x-xz",
-        Some("zst") => "application/zstd",
-        Some("gpg") if name == "Release.gpg" => "application/pgp-signature",
-        _ => "application/octet-stream",
-    }
-}
-
 /// How long a file may be kept by a cache: for good where the name fixes the contents.
 pub(super) fn cache_control(path: &Path) -> &'static str {
     let parts: Vec<&str> = path.as_ref().split('/').collect();
@@ -497,26 +477,6 @@ mod tests {
         }
         let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(Validators::of(&meta("0", early)).http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
-    }
-
-    #[test]
-    fn media_types() {
-        for (name, expected) in [
-            ("pool/main/h/hello/hello_1_amd64.deb", "application/vnd.debian.binary-package"),
-            ("dists/stable/Release", "text/plain; charset=utf-8"),
-            ("dists/stable/InRelease", "text/plain; charset=utf-8"),
-            ("dists/stable/Release.gpg", "application/pgp-signature"),
-            ("dists/stable/main/binary-amd64/Packages", "text/plain; charset=utf-8"),
-            ("dists/stable/main/binary-amd64/Packages.gz", "application/gzip"),
-            ("dists/stable/main/binary-amd64/Packages.xz", "application/x-xz"),
-            ("dists/stable/main/binary-amd64/Packages.zst", "application/zstd"),
-            ("dists/stable/main/binary-amd64/by-hash/SHA256/00ff", "application/octet-stream"),
-            ("pool/index.html", "application/octet-stream"),
-            ("index.html", "text/html; charset=utf-8"),
-            ("key.asc", "application/pgp-keys"),
-        ] {
-            assert_eq!(content_type(&path(name)), expected, "{name}");
-        }
     }
 
     #[test]

@@ -1,0 +1,312 @@
+//! `publish sync` to real servers, and real apt reading straight from the container, or from a cache before it.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use publish::store::{Location, Store};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{Output, Sandbox},
+    servers::{self, Bucket},
+};
+
+/// Names and versions with all that apt encodes and servers may stumble over.
+fn archive() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("lab-g++").version("1:12.2~3+b1").write(sandbox.incoming());
+    deb("hello").version("2.0~rc1+b1").write(sandbox.incoming());
+    deb("hello-doc").architecture("all").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+impl Bucket {
+    /// Where the archive lies in it: within a folder, so that prefixes are tried too.
+    fn place(&self) -> String {
+        format!("{}/apt", self.location)
+    }
+
+    fn url(&self) -> String {
+        format!("{}/apt", self.public)
+    }
+
+    fn store(&self) -> Store {
+        let location = Location::parse(&self.place(), std::path::Path::new("/")).unwrap();
+        Store::open(&location, &self.environment()).unwrap()
+    }
+
+    /// Runs `publish` with what this server needs, at a time.
+    fn publish(&self, sandbox: &Sandbox, clock: &str, arguments: &[&str]) -> crate::sandbox::Outcome {
+        let mut variables: Vec<(&str, &str)> =
+            self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.push(("SOURCE_DATE_EPOCH", clock));
+        sandbox.publish_with(&variables, arguments)
+    }
+
+    fn sync(&self, sandbox: &Sandbox, more: &[&str]) -> Output {
+        let place = self.place();
+        self.publish(sandbox, crate::sandbox::CLOCK, &[&["sync", &place], more].concat()).ok()
+    }
+}
+
+/// What anybody is told of the files of an archive.
+fn headers_are_those_of_their_kind(bucket: &Bucket) {
+    let immutable = "public, max-age=31536000, immutable";
+    let short = "public, max-age=60, must-revalidate";
+    let by_hash = fs_names(bucket, "by-hash");
+    let generation = fs_names(bucket, "generations");
+    for (path, kind, cache) in [
+        (
+            "pool/main/l/lab-g%2b%2b/lab-g%2b%2b_12.2%7e3%2bb1_amd64.deb",
+            "application/vnd.debian.binary-package",
+            immutable,
+        ),
+        (&by_hash, "application/octet-stream", immutable),
+        (&generation, "text/plain; charset=utf-8", immutable),
+        ("dists/stable/InRelease", "text/plain; charset=utf-8", short),
+        ("dists/stable/Release", "text/plain; charset=utf-8", short),
+        ("dists/stable/Release.gpg", "application/pgp-signature", short),
+        ("dists/stable/main/binary-amd64/Packages.xz", "application/x-xz", short),
+        ("dists/stable/main/binary-amd64/Packages.gz", "application/gzip", short),
+        ("archive-key.asc", "application/pgp-keys", short),
+    ] {
+        let answer = bucket.get(&format!("apt/{path}"));
+        let context = format!("{} {path}", bucket.server);
+        assert_eq!(answer.status, 200, "{context}");
+        assert_eq!(answer.header("content-type"), Some(kind), "{context}");
+        assert_eq!(answer.header("cache-control"), Some(cache), "{context}");
+        assert_eq!(answer.header("content-encoding"), None, "{context}");
+    }
+}
+
+/// A path in the bucket that holds a text, as the store tells it.
+fn fs_names(bucket: &Bucket, part: &str) -> String {
+    let mut paths = paths(bucket);
+    paths.retain(|path| path.contains(part) && !path.contains("Release.gpg"));
+    paths.swap_remove(0)
+}
+
+/// Everything in the bucket.
+fn paths(bucket: &Bucket) -> Vec<String> {
+    use futures::TryStreamExt as _;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let found = runtime.block_on(bucket.store().walk("").map_ok(|found| found.path).try_collect::<Vec<_>>());
+    let mut found = found.unwrap();
+    found.sort();
+    found
+}
+
+fn a_client_reads_it(bucket: &Bucket, sandbox: &Sandbox) {
+    for mut apt in Client::all(sandbox) {
+        apt.source(&Source::at(&bucket.url()).signed_by(sandbox.archive("archive-key.asc")));
+        apt.updates();
+        let context = format!("{} by {}", bucket.server, apt.name);
+        assert_eq!(apt.candidate("lab-g++").as_deref(), Some("1:12.2~3+b1"), "{context}");
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0~rc1+b1"), "{context}");
+        for (package, file) in [
+            ("lab-g++", "lab-g++_12.2~3+b1_amd64.deb"),
+            ("hello", "hello_2.0~rc1+b1_amd64.deb"),
+            ("hello-doc", "hello-doc_1.0_all.deb"),
+        ] {
+            assert_eq!(apt.download(package), fs::read(sandbox.incoming().join(file)).unwrap(), "{context}");
+        }
+    }
+}
+
+/// All of it on one server.
+fn story(bucket: Option<Bucket>) {
+    let Some(bucket) = bucket else { return };
+    let sandbox = archive();
+    let carried = sandbox.tree().paths_with("");
+    // What nobody may see.
+    for (path, text) in [
+        ("conf/distributions", "Codename: stable\nComponents: main\n"),
+        ("db/packages.db", "db"),
+        ("signing-key.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
+        ("pool/main/h/hello/stray_1_amd64.deb", "no index names it"),
+        ("pool/.publish-1.tmp", "half a file"),
+    ] {
+        fs::create_dir_all(sandbox.archive(path).parent().unwrap()).unwrap();
+        fs::write(sandbox.archive(path), text).unwrap();
+    }
+    let url = bucket.url();
+    let said = bucket.sync(&sandbox, &["--public-url", &url]);
+    said.says(["Published suite `stable`"]);
+    assert!(said.stdout.contains(&format!("URIs: {url}\nSuites: stable\n")), "{}", said.stdout);
+    assert_eq!(paths(&bucket), carried, "{}", bucket.server);
+    headers_are_those_of_their_kind(&bucket);
+    a_client_reads_it(&bucket, &sandbox);
+    bucket.sync(&sandbox, &["-v"]).says(["Nothing to do", "0 of them listings"]);
+
+    // Damaged and lost there, and sent again.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (lost, changed) =
+        ("pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "dists/stable/main/binary-amd64/Packages.xz");
+    runtime.block_on(async {
+        let store = bucket.store();
+        store.delete(lost).await.unwrap();
+        store.replace(changed, "nonsense".into()).await.unwrap();
+    });
+    bucket
+        .sync(&sandbox, &["--verify", "-v"])
+        .says([&format!("wrote {lost}")[..], &format!("wrote {changed}")]);
+    a_client_reads_it(&bucket, &sandbox);
+    // The bucket is an archive as good as the folder.
+    let place = bucket.place();
+    bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
+}
+
+#[test]
+fn moto_serves_it() {
+    story(servers::moto());
+}
+
+#[test]
+fn radosgw_serves_it() {
+    story(servers::rgw());
+}
+
+#[test]
+fn azurite_serves_it() {
+    story(servers::azure());
+}
+
+#[test]
+fn the_double_of_googles_storage_serves_it() {
+    story(servers::gcs());
+}
+
+#[test]
+fn swift_serves_it() {
+    story(servers::swift());
+}
+
+#[test]
+fn swift_serves_it_to_who_logs_in_by_keystone() {
+    story(servers::keystone());
+}
+
+#[test]
+fn a_container_of_swift_is_made_and_opened_on_request() {
+    let Some(mut bucket) = servers::swift() else { return };
+    let sandbox = archive();
+    // One that is not there yet.
+    let made = format!("{}-made", bucket.name);
+    bucket.public = bucket.public.replace(&bucket.name, &made);
+    bucket.location = format!("swift://{made}");
+    let place = format!("{}?read=public", bucket.place());
+    bucket.publish(&sandbox, crate::sandbox::CLOCK, &["sync", &place]).ok();
+    a_client_reads_it(&bucket, &sandbox);
+}
+
+/// Versions are published again and again behind a cache that keeps what it may, while clients read all the time.
+fn rounds_behind_a_cache(bucket: Option<Bucket>) {
+    const ROUNDS: u64 = 8;
+    let Some(bucket) = bucket else { return };
+    let sandbox = archive();
+    bucket.sync(&sandbox, &[]);
+    let Some(cdn) = servers::cdn(&bucket.url()) else { return };
+    let (over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let clock = |round: u64| (crate::sandbox::CLOCK.parse::<u64>().unwrap() + round * 60).to_string();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Whatever happens below, the clients come to an end.
+            struct Over<'a>(&'a AtomicBool);
+            impl Drop for Over<'_> {
+                fn drop(&mut self) {
+                    self.0.store(true, Ordering::Relaxed);
+                }
+            }
+            let _over = Over(&over);
+            for round in 1..=ROUNDS {
+                deb("moving").version(&format!("{round}.0")).write(sandbox.path("round"));
+                let file = sandbox.path("round").join(format!("moving_{round}.0_amd64.deb"));
+                sandbox
+                    .publish_with(&[("SOURCE_DATE_EPOCH", &clock(round))], ["add".as_ref(), file.as_os_str()])
+                    .ok();
+                if round % 3 == 0 {
+                    let gone = format!("moving={}.0", round - 1);
+                    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock(round))], ["remove", &gone]).ok();
+                }
+                let place = bucket.place();
+                bucket.publish(&sandbox, &clock(round), &["sync", &place]).ok();
+                std::thread::sleep(Duration::from_millis(700));
+            }
+        });
+        for mut apt in Client::all(&sandbox) {
+            let source = Source::at(cdn.url()).signed_by(sandbox.archive("archive-key.asc"));
+            let (over, reads) = (&over, &reads);
+            scope.spawn(move || {
+                apt.source(&source);
+                while !over.load(Ordering::Relaxed) {
+                    apt.updates();
+                    // What the index names is there, however old the index is that the cache gave.
+                    if let Some(version) = apt.candidate("moving") {
+                        assert!(!apt.download(&format!("moving={version}")).is_empty());
+                    }
+                    apt.download("lab-g++");
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert!(reads.load(Ordering::Relaxed) >= 4, "the clients hardly read");
+    let log = cdn.log();
+    assert!(log.iter().any(|line| line.starts_with("HIT 200") && line.contains("InRelease")), "{log:#?}");
+    // What apt may ask for and need not find, it finds as well.
+    let missing: Vec<&String> =
+        log.iter().filter(|line| line.contains(" 404 ") && !line.contains("i18n")).collect();
+    assert_eq!(missing, [&""; 0], "{log:#?}");
+}
+
+#[test]
+fn behind_a_cache_no_round_shows_a_mismatch() {
+    rounds_behind_a_cache(servers::moto());
+}
+
+#[test]
+fn behind_a_cache_of_swift_no_round_shows_a_mismatch() {
+    rounds_behind_a_cache(servers::swift());
+}
+
+/// What was purged is seen at once, and without that only after the time that the cache may keep it.
+#[test]
+fn a_purge_shows_the_new_suite_at_once() {
+    let Some(bucket) = servers::rgw() else { return };
+    let sandbox = archive();
+    bucket.sync(&sandbox, &[]);
+    let Some(cdn) = servers::cdn(&bucket.url()) else { return };
+    if let Some(mut apt) = Client::debian_12(&sandbox) {
+        apt.source(&Source::at(cdn.url()).signed_by(sandbox.archive("archive-key.asc")));
+        apt.updates();
+        let publish = |version: &str, minutes: u64, destination: &str| {
+            let file = deb("fresh").version(version).write(sandbox.path("more"));
+            let clock = (crate::sandbox::CLOCK.parse::<u64>().unwrap() + minutes * 60).to_string();
+            let clocked = [("SOURCE_DATE_EPOCH", clock.as_str())];
+            sandbox.publish_with(&clocked, ["add".as_ref(), file.as_os_str()]).ok();
+            bucket.publish(&sandbox, &clock, &["sync", destination]).ok();
+            apt.updates();
+            apt.candidate("fresh")
+        };
+        // Servers tell times to the second, and apt asks for what is newer than what it has.
+        std::thread::sleep(Duration::from_millis(1100));
+        assert_eq!(publish("1", 1, &bucket.place()), None, "the cache still has the old pointer");
+        fs::create_dir_all(sandbox.archive("conf")).unwrap();
+        // What purges an nginx: its files are taken away.
+        let destinations = format!(
+            "Name: cdn\nLocation: {}\nPublic-Url: {}\nPurge:\n !while read url; do echo \"$url\"; done > purged; find {} -type f -delete\n",
+            bucket.place(),
+            cdn.url(),
+            cdn.cache().display()
+        );
+        fs::write(sandbox.archive("conf/destinations"), destinations).unwrap();
+        assert_eq!(publish("2", 2, "cdn").as_deref(), Some("2"));
+        let purged = fs::read_to_string(sandbox.path("purged")).unwrap();
+        assert!(purged.contains(&format!("{}/dists/stable/InRelease\n", cdn.url())), "{purged}");
+    }
+}
