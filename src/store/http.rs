@@ -214,17 +214,22 @@ impl HttpService for Counted {
             return self.send_to_web(request).await;
         }
         let listing = listing::is_asked(&request);
+        let is_read = request.method() == reqwest::Method::GET;
         let mut response = self.send(request).await?;
         let md5 = response.headers().get(ContentMd5::HEADER).and_then(|value| value.to_str().ok());
         if let Some(md5) = md5.and_then(ContentMd5::parse) {
             response.extensions_mut().insert(md5);
         }
-        if !listing || !response.status().is_success() {
+        let is_success = response.status().is_success();
+        if is_success && is_read && !listing {
+            // An object, which is handed on as it comes; where it breaks off, the rest is asked for.
             return Ok(response);
         }
+        // Read here, an answer that breaks off is one more broken connection, which is worth another try.
         let (parts, body) = response.into_parts();
         let body = body.bytes().await.map_err(worth_repeating)?;
-        Ok(HttpResponse::from_parts(parts, listing::without_foreign(body).into()))
+        let body = if is_success && listing { listing::without_foreign(body) } else { body };
+        Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
 

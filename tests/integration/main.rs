@@ -43,6 +43,7 @@ mod show;
 mod store_contract;
 mod sync;
 mod sync_buckets;
+mod sync_faults;
 mod sync_requests;
 mod trust;
 mod web;

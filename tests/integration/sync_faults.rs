@@ -1,0 +1,373 @@
+//! A network between `publish sync` and its destination that fails once, at each request in turn, or for good; and a process
+//! that is killed in the middle.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt as _;
+use publish::store::{Environment, Location, Store};
+
+use crate::{
+    deb_builder::deb,
+    publisher::{Publisher, folder},
+    sandbox::Sandbox,
+    servers::{self, Bucket},
+};
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// The connection is closed before the server hears of it.
+    Closed,
+    /// The server does it, and the connection is closed before the answer.
+    Lost,
+    /// The answer breaks off in its middle.
+    Cut,
+    /// The answer comes late.
+    Late,
+    /// Something before the server refuses it.
+    Refused(&'static str),
+}
+
+const FAULTS: [Fault; 7] = [
+    Fault::Closed,
+    Fault::Lost,
+    Fault::Cut,
+    Fault::Late,
+    Fault::Refused("500 Internal Server Error"),
+    Fault::Refused("503 Service Unavailable\r\nRetry-After: 1"),
+    Fault::Refused("429 Too Many Requests"),
+];
+
+/// A request that went through, and whether the server had done it.
+#[derive(Clone, Debug)]
+struct Seen {
+    method: String,
+    path: String,
+    done: bool,
+}
+
+/// A proxy before a server.
+struct Proxy {
+    url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Proxy {
+    /// Starts one; `fault` is asked for each request, with its number from 1 on and its first line.
+    fn before(server: &str, fault: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let upstream = server.trim_start_matches("http://").to_owned();
+        let (seen, fault) = (Arc::new(Mutex::new(Vec::new())), Arc::new(fault));
+        let log = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (upstream, log, fault) = (upstream.clone(), Arc::clone(&log), Arc::clone(&fault));
+                std::thread::spawn(move || {
+                    // A client that goes away in the middle is what some of these tests are about.
+                    let _ = pass_on(&client, &upstream, &log, &*fault);
+                });
+            }
+        });
+        Self { url, seen }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Passes one request on and its answer back; each has a connection of its own.
+fn pass_on(
+    client: &TcpStream,
+    upstream: &str,
+    log: &Mutex<Vec<Seen>>,
+    fault: &(dyn Fn(usize, &str) -> Fault + Send + Sync),
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client);
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(());
+    }
+    let (mut head, mut length) = (first.clone(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if !lower.starts_with("connection:") {
+            head.push_str(&line);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut words = first.split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let number = {
+        let mut log = log.lock().unwrap();
+        log.push(Seen { method: method.to_owned(), path: path.to_owned(), done: false });
+        log.len()
+    };
+    let mut client = client;
+    let fault = fault(number, first.trim());
+    match fault {
+        Fault::Closed => return Ok(()),
+        Fault::Refused(status) => {
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 6\r\nConnection: close\r\n\r\nbusy\r\n");
+            return client.write_all(answer.as_bytes());
+        }
+        _ => {}
+    }
+    let mut server = TcpStream::connect(upstream)?;
+    server.write_all(head.as_bytes())?;
+    server.write_all(b"Connection: close\r\n\r\n")?;
+    server.write_all(&body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    log.lock().unwrap()[number - 1].done = answer.starts_with(b"HTTP/1.1 2");
+    match fault {
+        Fault::Lost => Ok(()),
+        Fault::Cut => client.write_all(&answer[..answer.len() * 2 / 3]),
+        Fault::Late => {
+            std::thread::sleep(Duration::from_millis(400));
+            client.write_all(&answer)
+        }
+        _ => client.write_all(&answer),
+    }
+}
+
+/// The store in a bucket, through a proxy.
+fn through(bucket: &Bucket, proxy: &Proxy) -> Store {
+    let environment: Environment =
+        variables(bucket, proxy).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    open(bucket, &environment)
+}
+
+fn variables<'a>(bucket: &'a Bucket, proxy: &Proxy) -> Vec<(&'a str, String)> {
+    let set = |(name, value): &(&'a str, String)| {
+        let value = if *name == "AWS_ENDPOINT_URL_S3" { proxy.url.clone() } else { value.clone() };
+        (*name, value)
+    };
+    bucket.variables.iter().map(set).collect()
+}
+
+fn open(bucket: &Bucket, environment: &Environment) -> Store {
+    let location = Location::parse(&format!("{}/apt", bucket.location), std::path::Path::new("/")).unwrap();
+    Store::open(&location, environment).unwrap()
+}
+
+fn small_archive() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").version("1:2.0~rc1+b1").write(sandbox.incoming());
+    deb("hello-doc").architecture("all").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+/// Each request of a first sync fails once, in each way: that is mended by trying again, and clients never see anything but
+/// a whole suite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_request_may_fail_once() {
+    if servers::moto().is_none() {
+        return;
+    }
+    let sandbox = small_archive();
+    let publisher = Publisher::on(folder(sandbox.archive("")));
+    fail_once(&FAULTS, &publisher, None).await;
+}
+
+/// The same for a package more, where the destination is read from too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_request_of_an_update_may_break_once() {
+    if servers::moto().is_none() {
+        return;
+    }
+    let sandbox = small_archive();
+    let old = tempfile::tempdir().unwrap();
+    let source = sandbox.archive("");
+    sandbox.ask("cp", ["-a".as_ref(), source.as_os_str(), old.path().join("archive").as_os_str()]);
+    let publisher = Publisher::on(folder(source)).later(60);
+    publisher.add(&[deb("extra").write(sandbox.path("more"))]).await.unwrap();
+    // Of the old state nothing is left here: what is there must be read there.
+    fs::remove_dir_all(sandbox.archive("dists/stable/generations")).unwrap();
+    let before = Publisher::on(folder(old.path().join("archive")));
+    for index in fs::read_dir(sandbox.archive("dists/stable/main/binary-amd64/by-hash/SHA256")).unwrap() {
+        let path = index.unwrap().path();
+        if old.path().join("archive").join(path.strip_prefix(sandbox.archive("")).unwrap()).exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    fail_once(&[Fault::Cut, Fault::Lost, Fault::Closed], &publisher, Some(&before)).await;
+}
+
+async fn fail_once(faults: &[Fault], publisher: &Publisher, before: Option<&Publisher>) {
+    let prepared = async || {
+        let bucket = tokio::task::spawn_blocking(servers::moto).await.unwrap().unwrap();
+        if let Some(before) = before {
+            before.sync(&open(&bucket, &bucket.environment())).await.unwrap();
+        }
+        bucket
+    };
+    let bucket = prepared().await;
+    let undisturbed = Proxy::before(&bucket.endpoint, |_, _| Fault::None);
+    publisher.sync(&through(&bucket, &undisturbed)).await.unwrap();
+    let requests = undisturbed.seen().len();
+    assert!((12..60).contains(&requests), "{:#?}", undisturbed.seen());
+    let packages = publisher.packages().await;
+
+    let trials = faults.iter().flat_map(|fault| (1..=requests).map(move |number| (*fault, number)));
+    let trials = trials.map(|(fault, at)| {
+        let (packages, prepared) = (&packages, &prepared);
+        async move {
+            let bucket = prepared().await;
+            let faults = move |number: usize, _: &str| if number == at { fault } else { Fault::None };
+            let proxy = Proxy::before(&bucket.endpoint, faults);
+            let destination = through(&bucket, &proxy);
+            let synced = tokio::time::timeout(Duration::from_secs(60), publisher.sync(&destination));
+            let synced = synced.await.unwrap_or_else(|_| panic!("{fault:?} {at}: it hangs")).unwrap();
+            let context = format!("{fault:?} {at}: {:?}", proxy.seen().get(at - 1));
+            assert!(synced.failed.is_empty() && synced.errors.is_empty(), "{context}: {synced:?}");
+            let reader = Publisher::on(open(&bucket, &bucket.environment())).later(60);
+            assert_eq!(reader.packages().await, *packages, "{context}");
+            assert_eq!(reader.faults().await, [], "{context}");
+            let again = publisher.sync(&open(&bucket, &bucket.environment())).await.unwrap();
+            assert!(again.sent.is_empty(), "{context}: {:?}", again.sent);
+        }
+    });
+    futures::stream::iter(trials).buffer_unordered(12).collect::<Vec<()>>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answers_well_is_given_up() {
+    let Some(bucket) = servers::moto() else { return };
+    let sandbox = small_archive();
+    let proxy = Proxy::before(&bucket.endpoint, |_, _| Fault::Refused("503 Service Unavailable"));
+    let begin = Instant::now();
+    let location = format!("{}/apt", bucket.location);
+    let variables = variables(&bucket, &proxy);
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let said = sandbox.publish_with(&variables, ["sync", &location]).fails(1);
+    said.says(["dists/stable/InRelease", "503", "hint: "]);
+    assert!(begin.elapsed() < Duration::from_secs(90), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
+    let Some(bucket) = servers::moto() else { return };
+    let sandbox = small_archive();
+    let bad = |line: &str| line.starts_with("PUT ") && line.contains("hello-doc_1.0_all.deb");
+    for (fault, words) in
+        [(Fault::Refused("403 Forbidden"), "403"), (Fault::Refused("500 Internal Server Error"), "500")]
+    {
+        let proxy =
+            Proxy::before(&bucket.endpoint, move |_, line| if bad(line) { fault } else { Fault::None });
+        let location = format!("{}/apt", bucket.location);
+        let variables = variables(&bucket, &proxy);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let said = sandbox.publish_with(&variables, ["sync", &location]).fails(1);
+        said.says([
+            "cannot carry `pool/main/h/hello-doc/hello-doc_1.0_all.deb`",
+            words,
+            "the suites that lead to them were left there as they were",
+        ]);
+        let store = open(&bucket, &bucket.environment());
+        assert!(store.size("pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb").await.unwrap().is_some());
+        assert!(store.read("dists/stable/InRelease").await.unwrap().is_none());
+    }
+}
+
+/// Killed again and again, and run again until it is done: what had arrived is not sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_it_goes_on() {
+    let Some(bucket) = servers::moto() else { return };
+    let sandbox = Sandbox::signed();
+    for number in 0..40 {
+        deb(&format!("package{number:02}")).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    // Slow enough to be killed in the middle.
+    let proxy = Proxy::before(&bucket.endpoint, |_, _| {
+        std::thread::sleep(Duration::from_millis(20));
+        Fault::None
+    });
+    let location = format!("{}/apt", bucket.location);
+    let mut kills = 0;
+    for round in 0_u64.. {
+        assert!(round < 60, "it never ends");
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_publish"))
+            .args(["--quiet", "sync", "--concurrency", "4", &location])
+            .env_clear()
+            .envs(variables(&bucket, &proxy))
+            .env("HOME", sandbox.path("home"))
+            .env("PUBLISH_ARCHIVE", sandbox.archive(""))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // From before its first request to after its last, in no order.
+        std::thread::sleep(Duration::from_millis(60 + round * 97 % 500));
+        if child.try_wait().unwrap().is_none() && round < 20 {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        if child.wait().unwrap().success() {
+            break;
+        }
+    }
+    assert!(kills >= 5, "it was killed {kills} times");
+    // A request that was under way when it was killed may have been done after all.
+    let mut done: BTreeMap<String, usize> = BTreeMap::new();
+    for seen in proxy.seen().iter().filter(|seen| seen.method == "PUT" && seen.path.contains("/pool/")) {
+        *done.entry(seen.path.clone()).or_default() += usize::from(seen.done);
+    }
+    assert_eq!(done.len(), 40);
+    let twice: BTreeSet<&String> =
+        done.iter().filter(|(_, times)| **times != 1).map(|(path, _)| path).collect();
+    assert!(twice.is_empty(), "sent again: {twice:?}");
+    let reader = Publisher::on(open(&bucket, &bucket.environment()));
+    assert_eq!(reader.packages().await.unwrap().len(), 40);
+    assert_eq!(reader.faults().await, []);
+}
+
+/// Parts of a large package are on their way in bounded memory, to servers that take them in their own ways.
+#[test]
+fn a_large_package_takes_little_memory() {
+    const PEAK: &str = "import resource, subprocess, sys\n\
+        status = subprocess.run(sys.argv[1:]).returncode\n\
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\nsys.exit(status)";
+    for bucket in [servers::moto(), servers::rgw(), servers::swift()].into_iter().flatten() {
+        let sandbox = Sandbox::signed();
+        let noise: Vec<u8> =
+            (0..80_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        deb("large").compression(crate::deb_builder::Pack::None).payload(noise).write(sandbox.incoming());
+        sandbox.publish(["add", "incoming"]).ok();
+        let mut command = sandbox.command("python3");
+        command
+            .args(["-c", PEAK, env!("CARGO_BIN_EXE_publish"), "sync", &format!("{}/apt", bucket.location)])
+            .envs(bucket.variables.iter().map(|(name, value)| (name, value)))
+            .env("PUBLISH_ARCHIVE", sandbox.archive(""));
+        let said = sandbox.run(command).ok();
+        let peak: u64 = said.stdout.lines().last().unwrap().parse().unwrap();
+        assert!(peak < 100 << 10, "{}: {peak} KiB", bucket.server);
+        let there = bucket.get("apt/pool/main/l/large/large_1.0_amd64.deb");
+        let file = fs::read(sandbox.incoming().join("large_1.0_amd64.deb")).unwrap();
+        assert!(file.len() > 80 << 20, "{}", file.len());
+        assert!(there.body == file, "{}: {} bytes", bucket.server, there.body.len());
+    }
+}
