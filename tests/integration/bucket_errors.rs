@@ -13,16 +13,17 @@ use publish::store::{Environment, Error, Store};
 use tempfile::TempDir;
 
 use crate::{
-    buckets::{self, TestBucket, open},
+    buckets::{self, open},
+    servers::{self, Bucket},
     web_store::Script,
 };
 
 /// The bucket's store, with some of its variables said otherwise.
-fn store_with(bucket: &TestBucket, other: &[(&str, &str)]) -> Store {
+fn store_with(bucket: &Bucket, other: &[(&str, &str)]) -> Store {
     open(&bucket.location, &environment(bucket, other)).unwrap()
 }
 
-fn environment(bucket: &TestBucket, other: &[(&str, &str)]) -> Environment {
+fn environment(bucket: &Bucket, other: &[(&str, &str)]) -> Environment {
     let said = bucket.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     said.chain(other.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
 }
@@ -73,6 +74,10 @@ async fn a_wrong_key_is_named_as_such() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_of_azure_is_named_as_such() {
     let Some(bucket) = buckets::azure() else { return };
+    // What anybody may read is read with any key.
+    let closed =
+        servers::azure_request("PUT", &format!("{}?restype=container&comp=acl", bucket.public), &[], b"");
+    assert_eq!(closed.status, 200, "{closed:?}");
     let store = store_with(&bucket, &[("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")]);
     every_verb_says(&store, "the server does not take the credentials", "AZURE_STORAGE_ACCOUNT_KEY").await;
 }
@@ -97,14 +102,16 @@ async fn what_a_key_may_not_do_is_told() {
     let Some(bucket) = buckets::rgw() else { return };
     let store = bucket.store();
     store.replace("a", "x".into()).await.unwrap();
-    let server = &bucket.variables[0].1;
+    let server = &bucket.endpoint;
     let policy = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Principal":"*","Action":
         ["s3:PutObject","s3:DeleteObject","s3:ListBucket"],
         "Resource":["arn:aws:s3:::{0}","arn:aws:s3:::{0}/*"]}}]}}"#,
         bucket.name
     );
-    buckets::rgw_put(&format!("{server}/{}?policy=", bucket.name), &policy);
+    let url = format!("{server}/{}?policy", bucket.name);
+    let set = servers::s3_request("PUT", &url, &[], policy.as_bytes());
+    assert!(matches!(set.status, 200 | 204), "{set:?}");
     for error in [
         store.replace("a", "y".into()).await.unwrap_err(),
         store.list("").await.unwrap_err(),
@@ -173,7 +180,7 @@ async fn credentials_that_are_nowhere_are_told_soon() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_is_enough() {
     let Some(bucket) = buckets::rgw() else { return };
-    let server = &bucket.variables[0].1;
+    let server = &bucket.endpoint;
     let home = TempDir::with_prefix("publish-test-").unwrap();
     fs::create_dir(home.path().join(".aws")).unwrap();
     let config = format!(
@@ -204,7 +211,8 @@ async fn a_profile_is_enough() {
 async fn credentials_can_be_said_in_each_way() {
     let mut stores = Vec::new();
     if let Some(bucket) = buckets::azure() {
-        let [endpoint, account, key] = [0, 1, 2].map(|at| &bucket.variables[at].1);
+        let [account, key] = [0, 1].map(|at| &bucket.variables[at].1);
+        let endpoint = &bucket.endpoint;
         let text = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint}/;");
         let said = variables(&[("AZURE_STORAGE_CONNECTION_STRING", &text)]);
         stores.push(open(&bucket.location, &said).unwrap());
@@ -217,7 +225,7 @@ async fn credentials_can_be_said_in_each_way() {
         let key = r#"{"client_email":"","private_key":"","private_key_id":"","disable_oauth":true}"#;
         let path = folder.path().join("key.json");
         fs::write(&path, key).unwrap();
-        let location = format!("{}?endpoint={}", bucket.location, bucket.variables[0].1);
+        let location = format!("{}?endpoint={}", bucket.location, bucket.endpoint);
         let said = [("GOOGLE_SERVICE_ACCOUNT_KEY", key), ("GOOGLE_SERVICE_ACCOUNT", path.to_str().unwrap())];
         for one in said {
             stores.push(open(&location, &variables(&[one])).unwrap());
@@ -263,7 +271,7 @@ struct Nginx {
 impl Nginx {
     /// Starts one with a line for its `http` block and one for its `server`; `FOLDER` in them is its own folder.
     fn before(origin: &str, http: &str, listen: &str, server: &str) -> Option<Self> {
-        let program = buckets::server("nginx", "PUBLISH_TEST_NGINX")?;
+        let program = servers::variable("PUBLISH_TEST_NGINX")?;
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let path = folder.path().display().to_string();
         if listen == "ssl" {
@@ -311,7 +319,7 @@ impl Drop for Nginx {
 async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
     let Some(bucket) = buckets::moto() else { return };
     let http = r#"map $http_if_match $tag { default "\"none\""; "" ""; "~^\"" $http_if_match; }"#;
-    let origin = &bucket.variables[0].1;
+    let origin = &bucket.endpoint;
     let Some(nginx) = Nginx::before(origin, http, "", "proxy_set_header If-Match $tag;") else { return };
     let store = store_with(&bucket, &[("AWS_ENDPOINT_URL_S3", &format!("http://127.0.0.1:{}", nginx.port))]);
     store.swap("a", "one".into(), None).await.unwrap();
@@ -328,7 +336,7 @@ async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
 async fn a_certificate_must_be_trusted() {
     let Some(bucket) = buckets::moto() else { return };
     let server = "ssl_certificate FOLDER/cert.pem; ssl_certificate_key FOLDER/key.pem;";
-    let Some(tls) = Nginx::before(&bucket.variables[0].1, "", "ssl", server) else { return };
+    let Some(tls) = Nginx::before(&bucket.endpoint, "", "ssl", server) else { return };
     let certificate = tls.folder.path().join("cert.pem").display().to_string();
     let location = format!("{}?endpoint=https://127.0.0.1:{}", bucket.location, tls.port);
     let store = open(&location, &bucket.environment()).unwrap();
@@ -347,7 +355,7 @@ async fn a_certificate_must_be_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_that_is_none_or_not_trusted_is_told() {
     let Some(bucket) = buckets::moto() else { return };
-    let endpoint = bucket.variables[0].1.replace("http:", "https:");
+    let endpoint = bucket.endpoint.replace("http:", "https:");
     let store = open(&format!("{}?endpoint={endpoint}", bucket.location), &bucket.environment()).unwrap();
     let (text, hint) = told(&store.read("a").await.unwrap_err());
     assert!(text.contains("has no TLS certificate that is trusted here"), "{text}");

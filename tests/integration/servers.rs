@@ -192,7 +192,7 @@ fn container(
 }
 
 /// A variable that `tests/run` sets; that it is not set is said aloud.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
     if value.is_none() {
         skipped(&format!("{name} is not set: the server did not start, or `tests/run` did not run this"));

@@ -24,6 +24,7 @@ use crate::{
     buckets,
     faults::{Faults, SIDES, Side},
     publisher::{folder, memory},
+    servers,
 };
 
 /// More than one part, and not a whole number of them.
@@ -575,18 +576,13 @@ async fn a_walk_finds_everything_on_all_pages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_keys_do_not_break_a_listing() {
-    for (bucket, put) in [
-        (
-            buckets::moto(),
-            (|url| drop(buckets::curl(&["-X", "PUT", "-d", "x", "--path-as-is", url]))) as fn(&str),
-        ),
-        (buckets::rgw(), |url| buckets::rgw_put(url, "x")),
-    ] {
+    for bucket in [buckets::moto(), buckets::rgw()] {
         let Some(bucket) = bucket else { continue };
-        let (store, server) = (bucket.store(), &bucket.variables[0].1);
+        let store = bucket.store();
         store.replace("pool/sound", "x".into()).await.unwrap();
         for foreign in ["pool//x", "pool/marker/", "//x", "pool/a//b"] {
-            put(&format!("{server}/{}/a/b~c/{foreign}", bucket.name));
+            let url = format!("{}/{}/a/b~c/{foreign}", bucket.endpoint, bucket.name);
+            assert_eq!(servers::s3_request("PUT", &url, &["Content-Type: text/plain"], b"x").status, 200);
         }
         let found: Vec<String> = store.walk("").map_ok(|found| found.path).try_collect().await.unwrap();
         assert_eq!(found, ["pool/sound"], "{}", bucket.server);
@@ -609,8 +605,8 @@ async fn what_is_there_already_is_not_read() {
         let asked = |store: &Store| (store.requests().total, store.requests().listings);
         assert_eq!(asked(&store), (0, 0), "opening asks for nothing");
         store.put_new("a", &bytes("one")).await.unwrap();
-        // Swift is asked for a token, says that the container lacks, is told to make it, and is sent the object again.
-        let more = if bucket.server == "Swift" { 3 } else { 0 };
+        // Swift is asked for a token.
+        let more = u64::from(bucket.server == "Swift");
         let asked = |store: &Store| (asked(store).0 - more, asked(store).1);
         assert_eq!(asked(&store), (1, 0));
         // Refused, looked at.

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use publish::store::{Location, Store};
+use publish::store::Store;
 
 use crate::{
     apt_client::{Client, Source},
+    buckets::open,
     deb_builder::deb,
     sandbox::{Output, Sandbox},
     servers::{self, Bucket},
@@ -35,9 +36,8 @@ impl Bucket {
         format!("{}/apt", self.public)
     }
 
-    fn store(&self) -> Store {
-        let location = Location::parse(&self.place(), std::path::Path::new("/")).unwrap();
-        Store::open(&location, &self.environment()).unwrap()
+    fn archive(&self) -> Store {
+        open(&self.place(), &self.environment()).unwrap()
     }
 
     /// Runs `publish` with what this server needs, at a time.
@@ -95,7 +95,8 @@ fn fs_names(bucket: &Bucket, part: &str) -> String {
 fn paths(bucket: &Bucket) -> Vec<String> {
     use futures::TryStreamExt as _;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let found = runtime.block_on(bucket.store().walk("").map_ok(|found| found.path).try_collect::<Vec<_>>());
+    let found =
+        runtime.block_on(bucket.archive().walk("").map_ok(|found| found.path).try_collect::<Vec<_>>());
     let mut found = found.unwrap();
     found.sort();
     found
@@ -148,7 +149,7 @@ fn story(bucket: Option<Bucket>) {
     let (lost, changed) =
         ("pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "dists/stable/main/binary-amd64/Packages.xz");
     runtime.block_on(async {
-        let store = bucket.store();
+        let store = bucket.archive();
         store.delete(lost).await.unwrap();
         store.replace(changed, "nonsense".into()).await.unwrap();
     });

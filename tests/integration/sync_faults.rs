@@ -12,9 +12,10 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use publish::store::{Environment, Location, Store};
+use publish::store::{Environment, Store};
 
 use crate::{
+    buckets,
     deb_builder::deb,
     publisher::{Publisher, folder},
     sandbox::Sandbox,
@@ -167,8 +168,7 @@ fn variables<'a>(bucket: &'a Bucket, proxy: &Proxy) -> Vec<(&'a str, String)> {
 }
 
 fn open(bucket: &Bucket, environment: &Environment) -> Store {
-    let location = Location::parse(&format!("{}/apt", bucket.location), std::path::Path::new("/")).unwrap();
-    Store::open(&location, environment).unwrap()
+    buckets::open(&format!("{}/apt", bucket.location), environment).unwrap()
 }
 
 fn small_archive() -> Sandbox {
