@@ -429,6 +429,14 @@ impl Store {
         written.map_err(|failure| self.unwritten(path, failure))
     }
 
+    /// Writes an object anew that never changes, over what is there: a damaged one, or the same.
+    pub async fn renew(&self, path: &str, content: &Content) -> Result<(), Error> {
+        self.writable("write", path)?;
+        let written =
+            self.write(&parse(path)?, content, PutMode::Overwrite, || self.headers.of_immutable(path)).await;
+        written.map_err(|failure| self.unwritten(path, failure))
+    }
+
     /// Copies one object over another; the new one may lag behind the commit.
     ///
     /// A folder copies by itself. A bucket would copy the headers too, and caches would keep for a year what changes

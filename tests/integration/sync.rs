@@ -276,6 +276,21 @@ fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
 }
 
 #[test]
+fn other_bytes_in_the_place_of_a_package_are_not_changed() {
+    let sandbox = three();
+    let path = "pool/main/h/hello/hello_1.0_arm64.deb";
+    let there = sandbox.path("there").join(path);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    // Of the same size, so that only the bytes tell.
+    let other = vec![b'x'; fs::read(sandbox.archive(path)).unwrap().len()];
+    fs::write(&there, &other).unwrap();
+    let said = sandbox.publish(["sync", "there"]).fails(1);
+    said.says([&format!("cannot carry `{path}`")[..], "holds other bytes already", "never changes"]);
+    assert_eq!(fs::read(&there).unwrap(), other);
+    assert!(!sandbox.path("there/dists/stable/InRelease").exists());
+}
+
+#[test]
 fn a_newer_destination_is_not_taken_back() {
     let sandbox = three();
     sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("old").as_os_str()]);

@@ -156,10 +156,29 @@ fn story(bucket: Option<Bucket>) {
     bucket
         .sync(&sandbox, &["--verify", "-v"])
         .says([&format!("wrote {lost}")[..], &format!("wrote {changed}")]);
+    headers_are_those_of_their_kind(&bucket);
+    assert_eq!(
+        bucket.get("apt/pool/main/h/hello/hello_2.0%7erc1%2bb1_amd64.deb").header("cache-control"),
+        Some("public, max-age=31536000, immutable"),
+        "{}: what was repaired",
+        bucket.server
+    );
     a_client_reads_it(&bucket, &sandbox);
     // The bucket is an archive as good as the folder.
     let place = bucket.place();
     bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
+
+    // What no client can need any more is deleted, a week later.
+    let now: u64 = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
+    let (now, later) = (now.to_string(), (now + 8 * 24 * 60 * 60).to_string());
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &now)], ["remove", "hello-doc"]).ok();
+    let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb".to_owned();
+    let delete = ["sync", &place, "--delete", "--keep-generations", "1"];
+    bucket.publish(&sandbox, &now, &delete).ok().says(["Published suite"]);
+    assert!(paths(&bucket).contains(&gone), "{}", bucket.server);
+    bucket.publish(&sandbox, &later, &delete).ok().says(["Deleted "]);
+    assert!(!paths(&bucket).contains(&gone), "{}", bucket.server);
+    bucket.publish(&sandbox, &later, &["-a", &place, "check"]).ok();
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
     leads::Expected,
     retire::{STALE, is_older},
 };
-use crate::store::{self, Content, Put, Store};
+use crate::store::{self, Content, Found, Put, Store};
 
 /// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
 /// would be a request.
@@ -64,6 +64,8 @@ impl Load {
 pub(super) enum How {
     /// It never changes.
     New,
+    /// It never changes, and is written over what is there: that is damaged, or too old to be relied on.
+    Renew,
     /// It takes the place of what is there.
     Replace,
 }
@@ -117,16 +119,6 @@ pub enum FailedBecause {
         /// What is there.
         found: Box<crate::digest::Digests>,
     },
-}
-
-/// What the destination has in the place of a file, as far as it can be told without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum There {
-    Absent,
-    /// The file, sent a short while ago.
-    Fresh,
-    /// The file, and so old that it may be about to be deleted.
-    Stale,
 }
 
 /// What was done to a file.
@@ -222,12 +214,16 @@ impl<'a> Carrier<'a> {
 
     async fn try_one(&self, load: &Load) -> Result<Done, FailedBecause> {
         let mut how = load.how;
-        if how == How::New && self.looks_first(load) {
-            match self.look(load).await? {
-                There::Absent => {}
-                There::Fresh => return Ok(Done::WasThere),
-                There::Stale => how = How::Replace,
+        if how == How::New
+            && self.looks_first(load)
+            && let Some(found) = self.destination.found(&load.to).await?
+            && load.expected.surely_is(&found)
+        {
+            self.resumes.store(true, Ordering::Relaxed);
+            if !self.is_stale(&found) {
+                return Ok(Done::WasThere);
             }
+            how = How::Renew;
         }
         let weight = u32::try_from(load.expected.size.min(load.in_memory()) / UNIT + 1).unwrap_or(u32::MAX);
         // Never closed.
@@ -235,26 +231,27 @@ impl<'a> Carrier<'a> {
         let Some(content) = self.read(load).await? else {
             return if load.optional { Ok(Done::NotCarried) } else { Err(FailedBecause::Absent) };
         };
-        if how == How::Replace {
-            self.destination.replace_with(&load.to, &content.content).await?;
-            return Ok(Done::Sent);
-        }
-        match self.destination.put_new(&load.to, &content.content).await {
-            Ok(Put::Created) => Ok(Done::Sent),
-            Ok(Put::Present) => {
-                if self.look(load).await? != There::Stale {
-                    return Ok(Done::WasThere);
+        let (to, content) = (&load.to, &content.content);
+        match how {
+            How::Replace => self.destination.replace_with(to, content).await?,
+            How::Renew => self.destination.renew(to, content).await?,
+            How::New => match self.destination.put_new(to, content).await {
+                Ok(Put::Created) => {}
+                Ok(Put::Present) => {
+                    self.resumes.store(true, Ordering::Relaxed);
+                    match self.destination.found(to).await? {
+                        Some(found) if self.is_stale(&found) => self.destination.renew(to, content).await?,
+                        _ => return Ok(Done::WasThere),
+                    }
                 }
-                self.destination.replace_with(&load.to, &content.content).await?;
-                Ok(Done::Sent)
-            }
-            // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
-            Err(store::Error::Occupied { .. }) if load.to.contains("/by-hash/") => {
-                self.destination.replace_with(&load.to, &content.content).await?;
-                Ok(Done::Sent)
-            }
-            Err(error) => Err(error.into()),
+                // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
+                Err(store::Error::Occupied { .. }) if to.contains("/by-hash/") => {
+                    self.destination.renew(to, content).await?;
+                }
+                Err(error) => return Err(error.into()),
+            },
         }
+        Ok(Done::Sent)
     }
 
     fn looks_first(&self, load: &Load) -> bool {
@@ -264,16 +261,9 @@ impl<'a> Carrier<'a> {
             || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Asks the destination for a file; that it is there tells that a run before this one was cut off.
-    async fn look(&self, load: &Load) -> Result<There, store::Error> {
-        let Some(found) = self.destination.found(&load.to).await? else { return Ok(There::Absent) };
-        let other = found.md5.is_some_and(|md5| load.expected.md5.is_some_and(|expected| md5 != expected));
-        if found.size != load.expected.size || other {
-            // Writing it will tell what is wrong.
-            return Ok(There::Absent);
-        }
-        self.resumes.store(true, Ordering::Relaxed);
-        Ok(if is_older(found.modified, self.now, STALE) { There::Stale } else { There::Fresh })
+    /// Whether a file that no pointer of the destination leads to is so old that it may be about to be deleted.
+    fn is_stale(&self, found: &Found) -> bool {
+        is_older(found.modified, self.now, STALE)
     }
 
     /// Reads a file of the source and compares it with what the index says.
@@ -294,12 +284,12 @@ impl<'a> Carrier<'a> {
     pub(super) async fn replace(&self, path: &str, bytes: bytes::Bytes) -> Result<(), Error> {
         let size = bytes.len() as u64;
         self.destination.replace(path, bytes).await?;
-        self.swapped(path, size);
+        self.wrote(path, size);
         Ok(())
     }
 
     /// Counts what was written by other means.
-    pub(super) fn swapped(&self, path: &str, bytes: u64) {
+    pub(super) fn wrote(&self, path: &str, bytes: u64) {
         (self.events)(Event::Written { path: path.to_owned(), bytes });
         self.tally().sent.push(Written { path: path.to_owned(), bytes });
     }

@@ -9,6 +9,7 @@ use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     dists::{PackagesIndex, release::Listed, sources},
     pool::PoolPath,
+    store::Found,
 };
 
 /// What is known of the bytes of a file before it is read.
@@ -20,6 +21,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
+    /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
+    pub(super) fn surely_is(&self, found: &Found) -> bool {
+        self.size == found.size && self.md5.is_some() && self.md5 == found.md5
+    }
+
     /// Whether a file that was read is the one that is meant; SHA256 decides where it is known.
     pub(super) fn is(&self, found: &Digests) -> bool {
         let by_md5 = || self.md5.is_none_or(|md5| md5 == found.md5);

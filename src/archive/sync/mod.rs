@@ -222,8 +222,7 @@ impl Run<'_> {
             self.plan(&difference, &source.path(pointer.file), pointer.bytes.len());
             return Ok(outcome);
         }
-        let size = |(path, size): (String, u64)| (path, size);
-        destination.room_for(difference.written().into_iter().map(size).collect()).await?;
+        destination.room_for(difference.written()).await?;
         let carrier = &self.carrier;
         for loads in [&difference.pool, &difference.by_hash, &difference.aliases] {
             carrier.announce(loads);
@@ -250,7 +249,7 @@ impl Run<'_> {
             let expected = there.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
             let path = source.path(pointer.file);
             destination.swap(&path, pointer.bytes.clone(), expected).await?;
-            carrier.swapped(&path, pointer.bytes.len() as u64);
+            carrier.wrote(&path, pointer.bytes.len() as u64);
             self.synced.changed.push(path);
         }
         // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
@@ -343,7 +342,7 @@ impl Run<'_> {
                 continue;
             }
             self.destination.replace_with(&path, &loaded.content).await?;
-            self.carrier.swapped(&path, size);
+            self.carrier.wrote(&path, size);
             self.synced.changed.push(path);
         }
         Ok(())

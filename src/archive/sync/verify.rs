@@ -52,8 +52,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.carrier.announce(&lost);
-        let changed = lost.iter().map(|load| load.to.clone());
-        self.synced.changed.extend(changed);
+        self.synced.changed.extend(lost.iter().map(|load| load.to.clone()));
         self.carrier.carry(&lost).await
     }
 
@@ -62,7 +61,14 @@ impl Run<'_> {
         if found.size != expected.size {
             return Ok(false);
         }
-        match (found.md5, expected.md5) {
+        // Some stores tell it of one object, and not in a listing.
+        let md5 = match found.md5 {
+            None if !self.destination.is_near() => {
+                self.destination.found(&found.path).await?.and_then(|found| found.md5)
+            }
+            listed => listed,
+        };
+        match (md5, expected.md5) {
             (Some(there), Some(md5)) if there == md5 => return Ok(true),
             // Such a checksum may be another one (of an encrypted object, say): only the bytes are proof.
             (Some(_), _) => {}
@@ -85,15 +91,9 @@ impl Run<'_> {
             }
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];
-            for to in [by_hash, alias] {
-                let load = Load {
-                    to: to.clone(),
-                    from: from.clone(),
-                    expected: listed.into(),
-                    how: How::Replace,
-                    optional: true,
-                };
-                wanted.insert(to, load);
+            for (to, how) in [(by_hash, How::Renew), (alias, How::Replace)] {
+                let (expected, from) = (listed.into(), from.clone());
+                wanted.insert(to.clone(), Load { to, from, expected, how, optional: true });
             }
         }
         let mut pool = PoolFiles::new();
@@ -104,7 +104,7 @@ impl Run<'_> {
         }
         wanted.extend(pool.into_iter().map(|(path, expected)| {
             let from = vec![path.clone()];
-            (path.clone(), Load { to: path, from, expected, how: How::Replace, optional: false })
+            (path.clone(), Load { to: path, from, expected, how: How::Renew, optional: false })
         }));
         Ok(())
     }
