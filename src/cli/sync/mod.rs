@@ -221,15 +221,16 @@ fn tell(report: &Report, ui: &Ui) {
     for suite in synced.suites.iter().filter(|suite| suite.published) {
         ui.say(&format!("Published suite `{}` in {location}", suite.suite));
     }
-    if synced.sent.is_empty() && synced.deleted.is_empty() && synced.failed.is_empty() {
-        ui.say(&format!("Nothing to do: {location} serves this archive already"));
-    } else {
+    let is_well = synced.failed.is_empty() && synced.errors.is_empty();
+    if !synced.sent.is_empty() {
         let there = indicatif::HumanCount(synced.there as u64);
         ui.say(&format!("Sent {objects}, {size}, in {:.1} s; {there} were there already", report.seconds));
-        if !synced.deleted.is_empty() {
-            let size = bytes(synced.deleted.iter().map(|deleted| deleted.bytes).sum());
-            ui.say(&format!("Deleted {}, {size}", count(synced.deleted.len(), "object")));
-        }
+    } else if synced.deleted.is_empty() && is_well {
+        ui.say(&format!("Nothing to do: {location} serves this archive already"));
+    }
+    if !synced.deleted.is_empty() {
+        let size = bytes(synced.deleted.iter().map(|deleted| deleted.bytes).sum());
+        ui.say(&format!("Deleted {}, {size}", count(synced.deleted.len(), "object")));
     }
     for deleted in &synced.deleted {
         ui.detail(&format!("deleted {}", deleted.path));
