@@ -100,11 +100,14 @@ impl Error {
             Self::NoCdn => "take both out of the location; without a CDN of the server, each object's Cache-Control decides".into(),
             Self::Damaged { .. } => "something between here and the server changes bytes; run the same command again".into(),
             Self::Token { .. } => "the server's clock or its store of tokens may be at fault; run the same command again".into(),
+            Self::Cut { .. } => "run the same command again when the server and the network are well".into(),
+            Self::Refused { status, .. } if status.starts_with('5') || status.starts_with("429") => {
+                "run the same command again later; what was done is not done again".into()
+            }
             Self::BadValue { .. }
             | Self::UnknownOption { .. }
             | Self::NoObject { .. }
             | Self::Exists { .. }
-            | Self::Cut { .. }
             | Self::Refused { .. }
             | Self::Nonsense { .. } => return None,
         })
