@@ -160,11 +160,14 @@ fn through(bucket: &Bucket, proxy: &Proxy) -> Store {
 }
 
 fn variables<'a>(bucket: &'a Bucket, proxy: &Proxy) -> Vec<(&'a str, String)> {
-    let set = |(name, value): &(&'a str, String)| {
-        let value = if *name == "AWS_ENDPOINT_URL_S3" { proxy.url.clone() } else { value.clone() };
-        (*name, value)
-    };
+    let server = origin(bucket);
+    let set = |(name, value): &(&'a str, String)| (*name, value.replace(&server, &proxy.url));
     bucket.variables.iter().map(set).collect()
+}
+
+/// `http://127.0.0.1:PORT` of its server.
+fn origin(bucket: &Bucket) -> String {
+    bucket.endpoint.split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
 fn open(bucket: &Bucket, environment: &Environment) -> Store {
@@ -188,7 +191,7 @@ async fn every_request_may_fail_once() {
     }
     let sandbox = small_archive();
     let publisher = Publisher::on(folder(sandbox.archive("")));
-    fail_once(&FAULTS, &publisher, None).await;
+    fail_once(servers::moto, &FAULTS, &publisher, None).await;
 }
 
 /// The same for a package more, where the destination is read from too.
@@ -212,19 +215,36 @@ async fn every_request_of_an_update_may_break_once() {
             fs::remove_file(path).unwrap();
         }
     }
-    fail_once(&[Fault::Cut, Fault::Lost, Fault::Closed], &publisher, Some(&before)).await;
+    fail_once(servers::moto, &[Fault::Cut, Fault::Lost, Fault::Closed], &publisher, Some(&before)).await;
 }
 
-async fn fail_once(faults: &[Fault], publisher: &Publisher, before: Option<&Publisher>) {
+/// The same for Swift, whose client is our own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_request_to_swift_may_fail_once() {
+    if servers::swift().is_none() {
+        return;
+    }
+    let sandbox = small_archive();
+    let publisher = Publisher::on(folder(sandbox.archive("")));
+    let busy = Fault::Refused("503 Service Unavailable");
+    fail_once(servers::swift, &[Fault::Closed, Fault::Lost, Fault::Cut, busy], &publisher, None).await;
+}
+
+async fn fail_once(
+    make: fn() -> Option<Bucket>,
+    faults: &[Fault],
+    publisher: &Publisher,
+    before: Option<&Publisher>,
+) {
     let prepared = async || {
-        let bucket = tokio::task::spawn_blocking(servers::moto).await.unwrap().unwrap();
+        let bucket = tokio::task::spawn_blocking(make).await.unwrap().unwrap();
         if let Some(before) = before {
             before.sync(&open(&bucket, &bucket.environment())).await.unwrap();
         }
         bucket
     };
     let bucket = prepared().await;
-    let undisturbed = Proxy::before(&bucket.endpoint, |_, _| Fault::None);
+    let undisturbed = Proxy::before(&origin(&bucket), |_, _| Fault::None);
     publisher.sync(&through(&bucket, &undisturbed)).await.unwrap();
     let requests = undisturbed.seen().len();
     assert!((12..60).contains(&requests), "{:#?}", undisturbed.seen());
@@ -236,7 +256,7 @@ async fn fail_once(faults: &[Fault], publisher: &Publisher, before: Option<&Publ
         async move {
             let bucket = prepared().await;
             let faults = move |number: usize, _: &str| if number == at { fault } else { Fault::None };
-            let proxy = Proxy::before(&bucket.endpoint, faults);
+            let proxy = Proxy::before(&origin(&bucket), faults);
             let destination = through(&bucket, &proxy);
             let synced = tokio::time::timeout(Duration::from_secs(60), publisher.sync(&destination));
             let synced = synced.await.unwrap_or_else(|_| panic!("{fault:?} {at}: it hangs")).unwrap();
@@ -256,7 +276,7 @@ async fn fail_once(faults: &[Fault], publisher: &Publisher, before: Option<&Publ
 async fn a_server_that_never_answers_well_is_given_up() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = small_archive();
-    let proxy = Proxy::before(&bucket.endpoint, |_, _| Fault::Refused("503 Service Unavailable"));
+    let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::Refused("503 Service Unavailable"));
     let begin = Instant::now();
     let location = format!("{}/apt", bucket.location);
     let variables = variables(&bucket, &proxy);
@@ -276,7 +296,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
         [(Fault::Refused("403 Forbidden"), "403"), (Fault::Refused("500 Internal Server Error"), "500")]
     {
         let proxy =
-            Proxy::before(&bucket.endpoint, move |_, line| if bad(line) { fault } else { Fault::None });
+            Proxy::before(&origin(&bucket), move |_, line| if bad(line) { fault } else { Fault::None });
         let location = format!("{}/apt", bucket.location);
         let variables = variables(&bucket, &proxy);
         let variables: Vec<(&str, &str)> =
@@ -303,7 +323,7 @@ async fn killed_at_any_moment_it_goes_on() {
     }
     sandbox.publish(["add", "incoming"]).ok();
     // Slow enough to be killed in the middle.
-    let proxy = Proxy::before(&bucket.endpoint, |_, _| {
+    let proxy = Proxy::before(&origin(&bucket), |_, _| {
         std::thread::sleep(Duration::from_millis(20));
         Fault::None
     });
