@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use super::{
     super::{Archive, Error, PublishedSuite, Trust, Written, pointer::short_digest},
     Run,
-    leads::{self, PoolFiles},
+    leads::{self, PoolFiles, is_carried},
 };
 use crate::{
     dists::{Release, index_file::by_hash_path},
@@ -165,14 +165,14 @@ async fn at(store: &Store, suite: &Suite, generation: &Generation) -> Result<Pub
 impl LedTo {
     /// Adds the indices by their names, which only the current state of a suite leads to.
     fn add_names(&mut self, suite: &PublishedSuite) {
-        let files = suite.release().into_iter().flat_map(Release::files);
+        let files = suite.release().into_iter().flat_map(Release::files).filter(|(path, _)| is_carried(path));
         self.files.extend(files.map(|(path, listed)| (suite.path(path), listed.size)));
     }
 
     /// Adds what a state of a suite leads to, but for the packages of indices that are counted elsewhere.
     async fn add(&mut self, suite: &PublishedSuite, elsewhere: Option<&Self>) -> Result<(), Error> {
         let Some(release) = suite.release() else { return Ok(()) };
-        for (path, listed) in release.files() {
+        for (path, listed) in release.files().iter().filter(|(path, _)| is_carried(path)) {
             self.files.insert(suite.path(&by_hash_path(path, &listed.sha256)), listed.size);
         }
         for plain in leads::indices(suite) {
