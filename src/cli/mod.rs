@@ -56,7 +56,7 @@ const BLOCKING: usize = 8;
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 pub struct Global {
-    /// Where the archive is: a folder
+    /// Where the archive is: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; to look at, http(s)://
     #[arg(
         short,
         long,

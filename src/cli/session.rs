@@ -85,12 +85,11 @@ impl<'a> Session<'a> {
 
     /// The suite that is to be changed: the one named, or the only one there is.
     pub async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
-        if let Location::Bucket(_) | Location::Web(_) = self.location {
-            let hint = "publish into a folder, and carry it there with `publish sync`".to_owned();
-            return Err(Failure::text(
-                format!("cannot publish straight into {} yet", self.location),
-                Some(hint),
-            ));
+        if let Location::Web(_) = self.location {
+            let hint =
+                "name the folder or the bucket that the web server shows, such as `s3://BUCKET/PREFIX`"
+                    .to_owned();
+            return Err(Failure::text(format!("`{}` can only be read", self.location), Some(hint)));
         }
         let unknown = |name: &str, known: &[String], hint: &str| {
             let known = if known.is_empty() { "none".to_owned() } else { known.join("`, `") };
