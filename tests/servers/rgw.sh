@@ -54,7 +54,12 @@ C
     monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" "$data/monmap"
     ceph-mon -c "$conf" --id a --mkfs --monmap "$data/monmap"
     launch rgw.mon ceph-mon -c "$conf" --id a -f
-    timeout --foreground 60 ceph -c "$conf" osd new "$disk"
+    # A monitor that has only just begun says that it knows no commands (EPERM); the same twice is one disk.
+    until timeout --foreground 60 ceph -c "$conf" osd new "$disk"; do
+        ((++tries < 20))
+        sleep 1
+    done
+    tries=0
     ceph-osd -c "$conf" --id 0 --mkfs --osd-uuid "$disk"
     # Now and then it asks before it knows whom, which the monitor refuses (`wrong fsid`), and ends.
     until launch rgw.osd ceph-osd -c "$conf" --id 0 -f &&
