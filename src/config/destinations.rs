@@ -11,6 +11,7 @@ use reqwest::Url;
 use super::{
     Error,
     lines::{Lines, text_of},
+    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
 };
 use crate::{
     names::Suite,
@@ -151,10 +152,8 @@ impl Reader<'_> {
             index_cache_control: self.parsed("IndexCacheControl", CACHE_CONTROL, cache_control)?,
             pool_cache_control: self.parsed("PoolCacheControl", CACHE_CONTROL, cache_control)?,
             delete: self.parsed("Delete", "`yes` or `no`", yes_or_no)?.unwrap_or_default(),
-            keep_for: self.parsed("KeepFor", "a span such as `12h`, `7d` or `2w`", span)?,
-            keep_generations: self.parsed("KeepGenerations", "a number from 1 on", |value| {
-                value.parse().ok().filter(|&count| count > 0)
-            })?,
+            keep_for: self.parsed("KeepFor", SPAN, span)?,
+            keep_generations: self.parsed("KeepGenerations", GENERATIONS, generations)?,
             purge: self
                 .parsed("Purge", PURGE, |value| value.lines().map(PurgeRule::parse).collect())?
                 .unwrap_or_default(),
@@ -208,8 +207,6 @@ impl Reader<'_> {
         self.text.origin(self.line + self.stanza.lines_before(field).unwrap_or_default())
     }
 }
-
-const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
 
 const PURGE: &str = "on each line one of `cloudfront DISTRIBUTION-ID`, `fastly SERVICE-ID`, `cloudflare ZONE-ID` or \
     `!COMMAND`";
@@ -273,40 +270,12 @@ fn is_public_url(value: &str) -> bool {
     plain && strict && Url::parse(value).is_ok_and(web)
 }
 
-/// A folded value is one line in a header.
-fn cache_control(value: &str) -> Option<String> {
-    let value = value.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()).then_some(value)
-}
-
 fn yes_or_no(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "yes" | "true" | "1" => Some(true),
         "no" | "false" | "0" => Some(false),
         _ => None,
     }
-}
-
-/// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes, months?) would be guessed at.
-pub fn parse_span(text: &str) -> Result<Duration, String> {
-    span(text).ok_or_else(|| "expected a span such as `12h`, `7d` or `2w`".to_owned())
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let mut hours: u64 = 0;
-    for part in text.split_whitespace() {
-        let (count, unit) = part.split_at_checked(part.len() - 1)?;
-        let unit = match unit {
-            "h" => 1,
-            "d" => 24,
-            "w" => 7 * 24,
-            _ => return None,
-        };
-        let count: u64 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
-        hours = count.checked_mul(unit).and_then(|more| hours.checked_add(more))?;
-    }
-    // Nobody means more than a hundred years, and sums with times cannot overflow then.
-    (1..=100 * 366 * 24).contains(&hours).then(|| Duration::from_secs(hours * 3600))
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! `conf/distributions`: what each suite is to be.
 //!
 //! The file and its format are reprepro's, read as they stand: stanzas, field names in any case, `#` comments,
-//! `!include: file`, or a folder of `*.conf`. What `publish` adds has a field of its own (`TrustedKeys`). A field that is
-//! unknown, or known and not done here, is a warning that names it.
+//! `!include: file`, or a folder of `*.conf`. What `publish` adds has fields of its own ([`OWN`]). A field that is unknown, or
+//! known and not done here, is a warning that names it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     Error,
     lines::{Lines, folder_of, text_of},
+    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
 };
 use crate::{
     compression::Compression,
@@ -54,7 +58,18 @@ pub struct SuiteConfig {
     pub limit: Option<usize>,
     /// Further names of the suite.
     pub also_accept_for: Vec<String>,
+    /// For how long a state of the suite is kept after the next one took its place.
+    pub keep_for: Option<Duration>,
+    /// How many states of the suite are kept, the current one among them.
+    pub keep_generations: Option<usize>,
+    /// The `Cache-Control` of what changes, where the archive is in a bucket.
+    pub index_cache_control: Option<String>,
+    /// The `Cache-Control` of what never changes.
+    pub pool_cache_control: Option<String>,
 }
+
+/// Fields that reprepro does not know.
+const OWN: [&str; 5] = ["TrustedKeys", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
 
 /// Fields that are copied to `Release`.
 pub(crate) const COPIED: [&str; 7] =
@@ -145,6 +160,10 @@ impl SuiteConfig {
             read_only: false,
             limit: None,
             also_accept_for: Vec::new(),
+            keep_for: None,
+            keep_generations: None,
+            index_cache_control: None,
+            pool_cache_control: None,
         }
     }
 
@@ -220,12 +239,17 @@ impl SuiteConfig {
         if let Some(value) = text("AlsoAcceptFor")? {
             suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
         }
+        suite.keep_for = parsed(stanza, "KeepFor", SPAN, span)?;
+        suite.keep_generations = parsed(stanza, "KeepGenerations", GENERATIONS, generations)?;
+        suite.index_cache_control = parsed(stanza, "IndexCacheControl", CACHE_CONTROL, cache_control)?;
+        suite.pool_cache_control = parsed(stanza, "PoolCacheControl", CACHE_CONTROL, cache_control)?;
         for field in stanza.fields() {
             let is = |name: &str| name.eq_ignore_ascii_case(field.name);
-            let used = ["Codename", "Components", "Architectures", "Suite", "SignWith", "TrustedKeys"];
+            let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
             let used = used
                 .into_iter()
                 .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "AlsoAcceptFor"])
+                .chain(OWN)
                 .chain(COPIED);
             if used.into_iter().any(is) {
                 continue;
@@ -238,6 +262,18 @@ impl SuiteConfig {
         }
         Ok(suite)
     }
+}
+
+/// The value of one of our own fields, if it is there.
+fn parsed<T>(
+    stanza: &Stanza<'_>,
+    field: &str,
+    expected: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, String> {
+    let Some(value) = text_of(stanza, field)? else { return Ok(None) };
+    let wrong = || format!("field `{field}` is `{}`; expected {expected}", value.trim());
+    parse(value.trim()).map(Some).ok_or_else(wrong)
 }
 
 /// A span as reprepro has it: `7`, `7d`, `1m 3d`, `1y`, in days.

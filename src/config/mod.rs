@@ -6,10 +6,12 @@
 mod destinations;
 mod distributions;
 mod lines;
+mod values;
 
-pub use destinations::{Destination, Destinations, PurgeRule, parse_span};
+pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};
+pub use values::parse_span;
 
 use std::{io, path::PathBuf};
 
