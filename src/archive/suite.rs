@@ -175,6 +175,9 @@ impl PublishedSuite {
         listed: &Listed,
     ) -> Result<Option<(String, Bytes)>, Error> {
         let by_hash = index_file::by_hash_path(path, &listed.sha256);
+        if let Some(bytes) = self.store.known(listed.sha256).await {
+            return Ok(Some((by_hash, bytes)));
+        }
         for path in [by_hash.as_str(), path] {
             let full = self.path(path);
             let Some(object) = self.store.read(&full).await? else { continue };
@@ -187,6 +190,7 @@ impl PublishedSuite {
                     found: Box::new(found),
                 });
             }
+            self.store.keep(&found, &bytes).await;
             return Ok(Some((path.to_owned(), bytes)));
         }
         Ok(None)

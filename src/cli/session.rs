@@ -12,7 +12,7 @@ use crate::{
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
-    store::{Environment, Location, Store},
+    store::{Cache, Environment, Headers, Location, Store},
 };
 
 /// The suite of an archive that says nothing else.
@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
             ui.warn(&format!("`{}` is not read: give its options on the command line", options.display()));
         }
         let environment = Environment::of_process();
-        let store = Store::open(&location, &environment)?;
+        let store = Store::open(&location, &environment)?.with_cache(Cache::of(&environment));
         let (sign_with, trust_existing) = (global.sign_with, global.trust_existing);
         Ok(Self { ui, now, location, store, environment, config, current, sign_with, trust_existing })
     }
@@ -306,7 +306,8 @@ impl<'a> Session<'a> {
         let events = self.events();
         let keys_that_sign = keys.signing.as_ref();
         let how = Commit { config: suite, keys: keys_that_sign, now: self.now, dry_run, events: &events };
-        let outcome = self.archive(keys.trust).commit(edit, &how).await?;
+        let store = self.store.clone().with_headers(headers(suite));
+        let outcome = Archive::new(store, keys.trust).commit(edit, &how).await?;
         self.ui.outcome(&outcome);
         Ok(outcome)
     }
@@ -315,6 +316,16 @@ impl<'a> Session<'a> {
     pub fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
         let ui = self.ui;
         move |event| ui.event(event)
+    }
+}
+
+/// What caches are told of the files of a suite, where the store keeps it.
+fn headers(suite: &SuiteConfig) -> Headers {
+    let defaults = Headers::default();
+    Headers {
+        immutable: suite.pool_cache_control.clone().unwrap_or(defaults.immutable),
+        mutable: suite.index_cache_control.clone().unwrap_or(defaults.mutable),
+        ..defaults
     }
 }
 

@@ -5,6 +5,7 @@
 //! whose change is the commit. Everything goes through an [`ObjectStore`], so that a test can put itself in between.
 
 mod bucket;
+mod cache;
 mod content;
 mod environment;
 mod error;
@@ -20,6 +21,7 @@ mod swift;
 mod trouble;
 mod web;
 
+pub use cache::Cache;
 pub(crate) use content::blocking;
 pub use content::{Content, FileStamp};
 pub use environment::Environment;
@@ -56,6 +58,8 @@ pub struct Store {
     location: Location,
     headers: Arc<Headers>,
     counter: Counter,
+    /// Where what was read from far away is kept.
+    cache: Option<Cache>,
 }
 
 /// The state in which an object was read; [`Store::swap`] succeeds only if the object still is in it.
@@ -125,7 +129,7 @@ impl Store {
             Location::Web(url) => web::open(url, environment, &counter)?,
         };
         let headers = Arc::new(Headers::default());
-        Ok(Self { objects, folder, swift, location: location.clone(), headers, counter })
+        Ok(Self { objects, folder, swift, location: location.clone(), headers, counter, cache: None })
     }
 
     /// Says with which headers objects are stored, where the store keeps any; a folder does not.

@@ -7,7 +7,7 @@ use crate::{
     archive::Keep,
     config::{Destination, Destinations, PurgeRule},
     names::Suite,
-    store::{Headers, Location, Store},
+    store::{Cache, Headers, Location, Store},
 };
 
 /// How many generations are kept where nothing else is said.
@@ -125,7 +125,8 @@ impl Target {
                 "`{url}` can only be read: nothing can be sent to a web server"
             )));
         }
-        Ok(Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone()))
+        let store = Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone());
+        Ok(store.with_cache(Cache::of(&session.environment)))
     }
 }
 

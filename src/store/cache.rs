@@ -1,0 +1,254 @@
+//! What was read from far away, kept on this machine by its digest; and what was found out about stores.
+//!
+//! Nothing depends on it: it may be deleted at any time, and a file in it that is not what its name says is not there.
+//! Every file is written under another name first, so any number of processes may use it at once.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+
+use super::{Environment, Store, blocking};
+use crate::digest::{Digests, Sha256Digest};
+
+/// How many bytes are kept where nothing else is said.
+const LIMIT: u64 = 1 << 30;
+
+/// A folder with what was read before.
+#[derive(Debug, Clone)]
+pub struct Cache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    limit: u64,
+}
+
+impl Cache {
+    /// The cache in a folder, which is made when something is kept; it holds no more than `limit` bytes for long.
+    #[must_use]
+    pub fn new(folder: &Path, limit: u64) -> Self {
+        Self(Arc::new(Inner { folder: folder.to_owned(), limit }))
+    }
+
+    /// The cache of this machine's user: `$PUBLISH_CACHE_DIR`, or `publish` in the user's cache folder; `None` without a
+    /// home.
+    #[must_use]
+    pub fn of(environment: &Environment) -> Option<Self> {
+        let absolute = |name| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let own = || {
+            let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+            Some(caches.join("publish"))
+        };
+        Some(Self::new(&absolute("PUBLISH_CACHE_DIR").or_else(own)?, LIMIT))
+    }
+
+    fn object(&self, sha256: &Sha256Digest) -> PathBuf {
+        self.0.folder.join("objects").join(sha256.to_string())
+    }
+
+    /// Bytes that were kept.
+    fn get(&self, sha256: &Sha256Digest) -> Option<Bytes> {
+        let path = self.object(sha256);
+        let bytes = fs::read(&path).ok()?;
+        if Sha256Digest::of(&bytes) != *sha256 {
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        // What is used stays longest.
+        let file = fs::File::options().write(true).open(&path);
+        let _ = file.and_then(|file| file.set_modified(now()));
+        Some(bytes.into())
+    }
+
+    /// Keeps bytes; that they cannot be kept is no failure of anything.
+    fn put(&self, sha256: &Sha256Digest, bytes: &[u8]) {
+        let path = self.object(sha256);
+        if bytes.len() as u64 <= self.0.limit / 4 && !path.exists() && self.write(&path, bytes).is_ok() {
+            let _ = self.trim();
+        }
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(&self.0.folder);
+        // An archive may be nobody else's business.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// Takes away what was not used for longest, until there is room again; and what killed processes left.
+    fn trim(&self) -> io::Result<()> {
+        const UNFINISHED: Duration = Duration::from_secs(60 * 60);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.0.folder.join("objects"))? {
+            let entry = entry?;
+            // Another process may have taken it away.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let modified = metadata.modified()?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".new-") {
+                if now().duration_since(modified).is_ok_and(|age| age > UNFINISHED) {
+                    let _ = fs::remove_file(entry.path());
+                }
+                continue;
+            }
+            files.push((modified, metadata.len(), entry.path()));
+        }
+        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+        if total <= self.0.limit {
+            return Ok(());
+        }
+        files.sort_unstable();
+        for (_, size, path) in files {
+            let _ = fs::remove_file(path);
+            total -= size;
+            if total <= self.0.limit / 4 * 3 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn fact(&self, kind: &str, subject: &str) -> PathBuf {
+        self.0.folder.join(kind).join(Sha256Digest::of(subject.as_bytes()).to_string())
+    }
+
+    /// What was remembered of a subject, and how long ago.
+    pub(crate) fn recall(&self, kind: &str, subject: &str) -> Option<(String, Duration)> {
+        let path = self.fact(kind, subject);
+        let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
+        let text = fs::read_to_string(path).ok()?;
+        Some((text, now().duration_since(modified).unwrap_or_default()))
+    }
+
+    /// Remembers something of a subject, in place of what was remembered.
+    pub(crate) fn remember(&self, kind: &str, subject: &str, text: &str) {
+        let _ = self.write(&self.fact(kind, subject), text.as_bytes());
+    }
+}
+
+/// When files of the cache were used: the business of this machine alone.
+fn now() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "compared with times of files in the cache alone")]
+    SystemTime::now()
+}
+
+impl Store {
+    /// Keeps what is read from far away in a cache; of a store at hand nothing is kept.
+    #[must_use]
+    pub fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// Where facts about this store are remembered.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    fn objects_cache(&self) -> Option<Cache> {
+        self.cache.clone().filter(|_| !self.is_near())
+    }
+
+    /// Bytes of this digest that were read before, without asking the store.
+    pub(crate) async fn known(&self, sha256: Sha256Digest) -> Option<Bytes> {
+        let cache = self.objects_cache()?;
+        blocking(move || cache.get(&sha256)).await
+    }
+
+    /// Keeps bytes that were read or written, for the next time.
+    pub(crate) async fn keep(&self, digests: &Digests, bytes: &Bytes) {
+        if let Some(cache) = self.objects_cache() {
+            let (sha256, bytes) = (digests.sha256, bytes.clone());
+            blocking(move || cache.put(&sha256, &bytes)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(limit: u64) -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(&folder.path().join("publish"), limit);
+        (folder, cache)
+    }
+
+    #[test]
+    fn what_is_kept_is_found_by_its_digest() {
+        let (_folder, cache) = cache(1000);
+        let sha256 = Sha256Digest::of(b"text");
+        assert_eq!(cache.get(&sha256), None);
+        cache.put(&sha256, b"text");
+        assert_eq!(cache.get(&sha256).as_deref(), Some(&b"text"[..]));
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says_is_not_there() {
+        let (_folder, cache) = cache(1000);
+        let sha256 = Sha256Digest::of(b"text");
+        cache.put(&sha256, b"text");
+        fs::write(cache.object(&sha256), b"evil").unwrap();
+        assert_eq!(cache.get(&sha256), None);
+        assert!(!cache.object(&sha256).exists());
+        cache.put(&sha256, b"text");
+        assert!(cache.get(&sha256).is_some());
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let (_folder, cache) = cache(1000);
+        let digests: Vec<Sha256Digest> = (0..9_u8)
+            .map(|number| {
+                let bytes = [number; 120];
+                let sha256 = Sha256Digest::of(&bytes);
+                cache.put(&sha256, &bytes);
+                // The first is used again and again.
+                let age = if number == 0 { 0 } else { 100 - u64::from(number) };
+                let file = fs::File::options().write(true).open(cache.object(&sha256));
+                if let Ok(file) = file {
+                    file.set_modified(now() - Duration::from_secs(age)).unwrap();
+                }
+                sha256
+            })
+            .collect();
+        let kept: Vec<bool> = digests.iter().map(|sha256| cache.object(sha256).exists()).collect();
+        // The ninth made them 1,080 bytes, and all above 750 had to go.
+        assert_eq!(kept, [true, false, false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn facts_are_remembered_by_kind_and_subject() {
+        let (_folder, cache) = cache(1000);
+        assert_eq!(cache.recall("a", "s3://x"), None);
+        cache.remember("a", "s3://x", "one");
+        cache.remember("a", "s3://x", "two");
+        cache.remember("b", "s3://x", "three");
+        assert_eq!(cache.recall("a", "s3://x").unwrap().0, "two");
+        assert!(cache.recall("a", "s3://x").unwrap().1 < Duration::from_secs(60));
+        assert_eq!(cache.recall("a", "s3://y"), None);
+    }
+
+    #[test]
+    fn it_lies_where_caches_of_users_lie() {
+        let of = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Cache::of(&variables.collect()).map(|cache| cache.0.folder.clone())
+        };
+        assert_eq!(of(&[("HOME", "/h")]), Some("/h/.cache/publish".into()));
+        assert_eq!(of(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), Some("/c/publish".into()));
+        assert_eq!(of(&[("HOME", "/h"), ("PUBLISH_CACHE_DIR", "/p")]), Some("/p".into()));
+        assert_eq!(of(&[("XDG_CACHE_HOME", "relative")]), None);
+    }
+}
