@@ -11,6 +11,7 @@ mod commit;
 mod pointer;
 mod aliases;
 mod outcome;
+mod leads;
 mod check;
 mod sync;
 pub mod root_file;

@@ -14,9 +14,8 @@ use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::{
-    super::{Error, Event, Events, Written},
+    super::{Error, Event, Events, Written, leads::Expected},
     Sync,
-    leads::Expected,
     retire::{STALE, is_older},
 };
 use crate::store::{self, Content, Found, Put, Store};

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    super::{Error, PublishedSuite, pointer::short_digest},
+    super::{
+        Error, PublishedSuite,
+        leads::{self, Expected, PoolFiles, is_carried},
+        pointer::short_digest,
+    },
     carry::{How, Load},
-    leads::{self, Expected, PoolFiles, is_carried},
 };
 use crate::{
     compression::Compression,

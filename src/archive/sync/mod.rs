@@ -7,7 +7,6 @@
 
 mod carry;
 mod difference;
-mod leads;
 mod retire;
 mod root;
 mod verify;

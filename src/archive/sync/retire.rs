@@ -12,9 +12,12 @@ use std::{
 use futures::TryStreamExt;
 
 use super::{
-    super::{Archive, Error, PublishedSuite, Trust, Written, pointer::short_digest},
+    super::{
+        Archive, Error, PublishedSuite, Trust, Written,
+        leads::{self, PoolFiles, is_carried},
+        pointer::short_digest,
+    },
     Run,
-    leads::{self, PoolFiles, is_carried},
 };
 use crate::{
     dists::{Release, index_file::by_hash_path},

@@ -1,10 +1,7 @@
 //! The files beside `dists/` and `pool/`: the public keys, and what the user asked for by name. Never a secret key, never
 //! what is the business of the archive's owner alone.
 
-use super::{
-    super::{Error, KEY_FILE, root_file},
-    leads::is_private,
-};
+use super::super::{Error, KEY_FILE, leads::is_private, root_file};
 use crate::store::{Loaded, Store};
 
 /// A file of more bytes is not held in memory; no key is as large.

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 
 use super::{
-    super::{Error, Event, PublishedSuite},
+    super::{
+        Error, Event, PublishedSuite,
+        leads::{self, Expected, PoolFiles, is_carried},
+    },
     Run,
     carry::{How, Load},
-    leads::{self, Expected, PoolFiles, is_carried},
 };
 use crate::{
     dists::{Release, index_file::by_hash_path},

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::super::{Error, PublishedSuite, suite::plain_path};
+use super::{Error, PublishedSuite, suite::plain_path};
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     dists::{PackagesIndex, release::Listed, sources},
