@@ -42,7 +42,7 @@
 //! let archive = Archive::new(Store::open(&Location::Memory, &Environment::default())?, Trust::default());
 //! let read = read_packages(vec!["fixtures/debs/acpi_1.7-1.2_amd64.deb".into()], &|_| ())?;
 //! let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-//! let edit = SuiteEdit { add, remove: Vec::new() };
+//! let edit = SuiteEdit { add, ..SuiteEdit::default() };
 //! let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
 //! let now = std::time::SystemTime::UNIX_EPOCH;
 //! let how = Commit { config: &config, keys: None, now, dry_run: false, events: &|_| () };

@@ -4,11 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    Error, PublishedSuite,
-    pointer::{Ready, short_digest},
-    suite,
-};
+use super::{Error, PublishedSuite, generations, pointer::Ready, suite};
 use crate::{
     dists::{Release, index_file::by_hash_path},
     store::Store,
@@ -110,10 +106,10 @@ async fn kept_signature(
     published: &PublishedSuite,
     pointer: &Bytes,
 ) -> Result<Option<Bytes>, Error> {
-    let end = format!("-{}", short_digest(pointer));
-    let (generations, _) = store.list(&published.path("generations")).await?;
-    for generation in generations.iter().rev().filter(|name| name.ends_with(&end)) {
-        let path = |file: &str| published.path(&format!("generations/{generation}/{file}"));
+    let end = format!("-{}", generations::short_digest(pointer));
+    let (kept, _) = store.list(&published.path(generations::FOLDER)).await?;
+    for generation in kept.iter().rev().filter(|name| name.ends_with(&end)) {
+        let path = |file: &str| published.path(&generations::path(generation, file));
         if store.read(&path("InRelease")).await?.is_some_and(|kept| kept.bytes == *pointer) {
             return Ok(store.read(&path("Release.gpg")).await?.map(|kept| kept.bytes));
         }

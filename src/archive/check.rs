@@ -55,11 +55,15 @@ impl Archive {
         for suite in suites {
             // A fault of the pointer ends the look at this suite: nothing below it can be believed.
             match self.suite(suite).await {
-                Ok(published) => self.check_suite(&published, &mut pool, &mut report).await?,
+                Ok(published) => {
+                    self.check_suite(&published, &mut pool, &mut report).await?;
+                    self.check_history(&published, &pool, &mut report).await?;
+                }
                 Err(error @ Error::Store(_)) => return Err(error),
                 Err(error) => report.fault(format!("dists/{suite}"), chain(&error)),
             }
         }
+        self.check_keys(&mut report).await?;
         check_pool(&self.store, pool, &mut report, events).await?;
         report.faults.sort();
         report.faults.dedup();
@@ -309,7 +313,7 @@ async fn check_pool(
 }
 
 impl Report {
-    fn fault(&mut self, path: String, problem: impl Into<String>) {
+    pub(super) fn fault(&mut self, path: String, problem: impl Into<String>) {
         self.faults.push(Fault { path, problem: problem.into() });
     }
 }
@@ -323,7 +327,7 @@ fn differs(listed: &Listed, found: &Digests) -> String {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -27,6 +27,8 @@ pub struct SuiteEdit {
     pub add: Vec<NewPackage>,
     /// Packages that are not to be there.
     pub remove: Vec<Removal>,
+    /// How many versions of every package are to stay, the newest ones.
+    pub keep: Option<usize>,
 }
 
 /// A package that is to be there.
@@ -153,7 +155,8 @@ impl SuiteEdit {
                 let concerned = any_all
                     && (components.contains(component) || *architecture == shape.architectures[0])
                     || packages().any(|package| package.architecture() == architecture)
-                    || !self.remove.is_empty();
+                    || !self.remove.is_empty()
+                    || self.keep.is_some();
                 if concerned || !there.contains(&name) {
                     wanted.insert(name);
                 }
@@ -298,7 +301,7 @@ impl SuiteEdit {
         refused
     }
 
-    /// Keeps only the newest versions of each name that was added.
+    /// Keeps only the newest versions: of each name that was added, or of all.
     fn apply_limit(
         &self,
         published: &PublishedSuite,
@@ -306,22 +309,27 @@ impl SuiteEdit {
         indices: &mut Indices,
         plan: &mut Plan,
     ) -> Vec<Refusal> {
-        let Some(limit) = limit else { return Vec::new() };
-        let names: BTreeSet<&str> = plan.added.iter().map(|change| change.name.as_str()).collect();
+        let Some(limit) = self.keep.or(limit) else { return Vec::new() };
+        let added = plan.added.iter().map(|change| change.name.clone());
+        let all = indices.all.values().flat_map(|index| index.entries().iter());
+        let all = all.filter(|_| self.keep.is_some()).map(|entry| entry.name().to_owned());
+        let names: BTreeSet<String> = added.chain(all).collect();
         let mut gone = BTreeSet::new();
         for (index_name, index) in &mut indices.all {
-            let mut surplus = Vec::new();
+            let mut surplus = BTreeSet::new();
             for name in &names {
                 let versions = index.named(name);
-                surplus.extend(versions.iter().take(versions.len().saturating_sub(limit)).cloned());
+                let old = versions.iter().take(versions.len().saturating_sub(limit));
+                surplus.extend(old.map(|entry| Change::of(entry, &index_name.component)));
             }
             if !surplus.is_empty() {
                 index.remove(|entry| {
-                    names.contains(entry.name()) && surplus.iter().any(|old| old.is_same_package(entry))
+                    names.contains(entry.name())
+                        && surplus.contains(&Change::of(entry, &index_name.component))
                 });
                 indices.changed.insert(index_name.clone());
             }
-            gone.extend(surplus.iter().map(|entry| Change::of(entry, &index_name.component)));
+            gone.extend(surplus);
         }
         let mut refused = Vec::new();
         for new in plan.added.iter().filter(|new| gone.contains(new)) {

@@ -5,7 +5,7 @@ use crate::{
     deb,
     digest::Digests,
     dists::{packages, release, sources},
-    names::{Architecture, Component, Suite},
+    names::{self, Architecture, Component, Suite},
     signing, store,
 };
 
@@ -220,6 +220,38 @@ pub enum Error {
     /// Files could not be carried to another store.
     #[error("{} files could not be carried", .0.len())]
     NotCarried(Vec<Failed>),
+    /// A folder that is no name of a suite holds a pointer.
+    #[error("cannot tell what `{}` leads to", path.escape_debug())]
+    OddSuite {
+        /// The pointer.
+        path: String,
+        /// Why.
+        source: names::Error,
+    },
+    /// A generation is not what its name says.
+    #[error("`{path}` is not the state of the suite that its name says")]
+    Generation {
+        /// The folder.
+        path: String,
+    },
+    /// A pointer is older than one that was published.
+    #[error("`{path}` has gone back in time: it is of {date}, and one of {newer} was published ({witness})")]
+    RolledBack {
+        /// The pointer.
+        path: String,
+        /// Its `Date`.
+        date: jiff::Timestamp,
+        /// The `Date` of the newer one.
+        newer: jiff::Timestamp,
+        /// Who says so.
+        witness: String,
+    },
+    /// A prune is at work, or has been taken over.
+    #[error("another `prune` is at work in `{location}`")]
+    Pruning {
+        /// The store.
+        location: String,
+    },
     /// Others published again and again in between.
     #[error("suite `{suite}` was changed by others {times} times while this change was being made")]
     RaceLost {
@@ -251,7 +283,7 @@ impl Error {
                 "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
             }
             Self::NoPointer { .. } => {
-                "restore the file from `generations/` or from a backup, or make a `Release` with `apt-ftparchive release`; if the suite is to begin anew, move its folder away"
+                "put the last one back from `generations/` with `publish check --repair`, restore it from a backup, or make a `Release` with `apt-ftparchive release`; if the suite is to begin anew, move its folder away"
             }
             Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
                 "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
@@ -277,6 +309,16 @@ impl Error {
             }
             Self::Input { .. } | Self::NotIncluded { .. } | Self::Private { .. } => return None,
             Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
+            Self::OddSuite { .. } => "rename the folder, or move it away",
+            Self::Generation { .. } => {
+                "somebody may have changed it: delete its folder if nothing needs it, or restore it from a backup"
+            }
+            Self::RolledBack { .. } => {
+                "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"
+            }
+            Self::Pruning { .. } => {
+                "run the same command again once it has ended; one that was killed counts as dead after 15 minutes"
+            }
             Self::RaceLost { .. } => "run the same command again",
             Self::Sources { .. } | Self::Incomplete { .. } | Self::Unsafe { .. } => {
                 "make the indices of the source anew with the tool that made them"

@@ -39,6 +39,13 @@ pub enum Event {
         /// Bytes in all.
         total: u64,
     },
+    /// So many of so many objects have been deleted.
+    Deleted {
+        /// How many are done.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// Somebody else published first; the edit is made again on what he published.
     LostRace {
         /// How often that happened to this edit.

@@ -8,11 +8,19 @@ mod intake;
 mod edit;
 mod plan;
 mod commit;
+mod upload;
+mod holds;
 mod pointer;
 mod aliases;
 mod outcome;
+mod generations;
+mod newest;
 mod leads;
+mod reach;
 mod check;
+mod check_history;
+mod repair;
+mod prune;
 mod sync;
 pub mod root_file;
 mod error;
@@ -24,12 +32,16 @@ pub use commit::Commit;
 pub use edit::{NewPackage, Removal, SuiteEdit};
 pub use error::{Error, Reason, Refusal};
 pub use event::{Event, Events};
+pub use generations::Keep;
 pub use headers::content_type;
+pub use holds::GRACE;
 pub use intake::{Incoming, find_files, read_packages};
 pub use outcome::{Outcome, Written};
 pub use plan::Change;
+pub use prune::{Prune, Pruned, Swept};
+pub use repair::Repaired;
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
-pub use sync::{Failed, FailedBecause, Keep, Sync, Synced, SyncedSuite};
+pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 
 use crate::{
     names::Suite,

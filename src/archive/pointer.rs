@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Commit, Error, PublishedSuite};
+use super::{Commit, Error, PublishedSuite, generations};
 use crate::{digest::Digests, dists::Release, names::Suite, signing::SignedRelease, store::Content};
 
 /// The file whose swap is the commit.
@@ -26,19 +26,20 @@ impl Ready {
         }
     }
 
-    /// The files that keep this state of the suite for later, and the name of their folder.
+    /// The name of the generation that keeps this state of the suite for later, and its files.
     ///
     /// The detached signature is among them: whoever finishes the last step for a killed publisher has no key.
     pub(super) fn generation(
         &self,
         published: &PublishedSuite,
-        now: Timestamp,
+        release: &Release,
     ) -> (String, Vec<(String, Content)>) {
         let pointer = self.pointer();
-        let name = format!("generations/{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), short_digest(pointer.bytes));
+        let date = release.date().unwrap_or(Timestamp::UNIX_EPOCH);
+        let name = generations::name(date, pointer.bytes);
         let file = |file: &str, bytes: &Bytes| {
             let content = Content::Bytes(bytes.clone(), Digests::of(bytes));
-            (published.path(&format!("{name}/{file}")), content)
+            (published.path(&generations::path(&name, file)), content)
         };
         let mut files = vec![file(pointer.file, pointer.bytes)];
         if let Self::Signed(signed) = self {
@@ -59,11 +60,4 @@ pub(super) fn sign(
     let at = now.into();
     let signed = keys.sign(&text, at).map_err(|source| Error::Signing { suite: suite.clone(), source })?;
     Ok(Ready::Signed(signed))
-}
-
-/// The first digits of a digest: what tells generations of one second apart.
-pub(super) fn short_digest(bytes: &[u8]) -> String {
-    let mut digest = Digests::of(bytes).sha256.to_string();
-    digest.truncate(8);
-    digest
 }

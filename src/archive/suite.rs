@@ -6,8 +6,9 @@
 use std::{collections::BTreeSet, io::Read, time::SystemTime};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
-use super::Error;
+use super::{Error, generations, newest};
 use crate::{
     compression::Compression,
     digest::Digests,
@@ -83,8 +84,12 @@ impl PublishedSuite {
         to_extend: bool,
     ) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, to_extend).await?;
-        if to_extend && pointer.is_none() {
-            refuse_orphans(store, name).await?;
+        if to_extend {
+            match &pointer {
+                None => refuse_orphans(store, name).await?,
+                Some(pointer) if !trust.existing => newest::refuse_older(store, name, pointer, trust).await?,
+                Some(_) => {}
+            }
         }
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
@@ -243,7 +248,8 @@ pub(super) async fn unpack(
     .await
 }
 
-async fn read_pointer(
+/// Reads a pointer in the folder of a suite or of one of its generations.
+pub(super) async fn read_pointer(
     store: &Store,
     suite: &Suite,
     folder: &str,
@@ -311,8 +317,13 @@ fn check<T>(
 }
 
 /// Refuses to begin a suite where indices lie that no pointer lists: to publish would put one with the new packages alone
-/// in their place. A publisher that was killed before its first commit leaves none, since their names come after it.
+/// in their place. A publisher that was killed before its first commit leaves none, since their names come after it. So it
+/// is with a generation that was published.
 async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
+    if let Some(generation) = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
+        let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
+        return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
+    }
     let mut folders = vec![(format!("dists/{suite}"), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
@@ -328,7 +339,7 @@ async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
 }
 
 /// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.
-fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(), Error> {
+pub(super) fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(), Error> {
     match other_name(suite, release) {
         None => Ok(()),
         Some(named) => {

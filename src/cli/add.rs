@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let events = session.events();
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let component = |incoming| NewPackage { incoming, component: args.component.clone() };
-    let edit = SuiteEdit { add: read.into_iter().map(component).collect(), remove: Vec::new() };
+    let edit = SuiteEdit { add: read.into_iter().map(component).collect(), ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
     if outcome.first && outcome.published && !session.ui.json() && !session.ui.quiet() {

@@ -17,18 +17,29 @@ pub struct Args {
     #[arg(short, long)]
     suite: Option<String>,
 
-    /// First finishes what a publisher that was killed left undone: the files for clients without by-hash
+    /// First restores what can be restored: what a killed publisher left undone, lost indices, a lost pointer
     #[arg(long)]
     repair: bool,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let suites = session.suites_to_read(&archive, args.suite.as_deref()).await?;
+    let mut suites = archive.lost_suites().await?;
+    suites.retain(|suite| args.suite.as_ref().is_none_or(|asked| asked == suite.as_str()));
+    match session.suites_to_read(&archive, args.suite.as_deref()).await {
+        Ok(there) => suites.extend(there),
+        // All that there was is lost.
+        Err(_) if !suites.is_empty() => {}
+        Err(failure) => return Err(failure),
+    }
     if args.repair {
         for suite in &suites {
-            for path in archive.repair(suite).await? {
+            let repaired = archive.repair(suite).await?;
+            for path in repaired.restored {
                 session.ui.say(&format!("Repaired {path}"));
+            }
+            for path in repaired.lost {
+                session.ui.warn(&format!("`{path}` cannot be restored from what is there"));
             }
         }
     }

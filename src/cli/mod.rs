@@ -9,6 +9,7 @@ pub mod init;
 pub mod key;
 pub mod list;
 mod outcome;
+pub mod prune;
 pub mod remove;
 pub mod serve;
 pub mod session;
@@ -104,6 +105,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
+    Prune(prune::Args),
     Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
@@ -143,6 +145,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
+        Command::Prune(args) => prune::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             }
         }
     }
-    let edit = SuiteEdit { add: Vec::new(), remove };
+    let edit = SuiteEdit { remove, ..SuiteEdit::default() };
     session.commit(&suite, keys, &edit, args.dry_run).await?;
     Ok(ExitCode::SUCCESS)
 }

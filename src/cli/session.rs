@@ -98,7 +98,7 @@ impl<'a> Session<'a> {
         let which = |known: &[String]| {
             Failure::usage(format!("which suite? name it with `--suite`: `{}`", known.join("`, `")))
         };
-        let published = self.archive(Trust::default()).suites().await?;
+        let archive = self.archive(Trust::default());
         if !self.config.suites.is_empty() {
             let known: Vec<String> =
                 self.config.suites.iter().map(|suite| suite.codename.to_string()).collect();
@@ -108,26 +108,49 @@ impl<'a> Session<'a> {
                 (Some(name), _) => match self.config.find(name) {
                     Some(suite) => Ok(suite.clone()),
                     // Published without a configuration, and carried on so.
-                    None => match published.into_iter().find(|suite| suite.as_str() == name) {
-                        Some(suite) => Ok(SuiteConfig::unconfigured(suite)),
-                        None => Err(unknown(name, &known, NEW_SUITE)),
-                    },
+                    None if is_published(&archive, name).await? => {
+                        Ok(SuiteConfig::unconfigured(parse_suite(name)?))
+                    }
+                    None => Err(unknown(name, &known, NEW_SUITE)),
                 },
             };
         }
-        let known: Vec<String> = published.iter().map(ToString::to_string).collect();
+        // A bucket is not listed for what one request tells.
+        if let Some(name) = asked
+            && is_published(&archive, name).await?
+        {
+            return Ok(SuiteConfig::unconfigured(parse_suite(name)?));
+        }
+        let published = archive.suites().await?;
         let name = match (asked, &published[..]) {
             (Some(name), []) => parse_suite(name)?,
-            (Some(name), _) => published
-                .iter()
-                .find(|suite| suite.as_str() == name)
-                .cloned()
-                .ok_or_else(|| unknown(name, &known, NEW_SUITE))?,
+            (Some(name), all) => {
+                let known: Vec<String> = all.iter().map(ToString::to_string).collect();
+                return Err(unknown(name, &known, NEW_SUITE));
+            }
             (None, []) => parse_suite(DEFAULT_SUITE)?,
             (None, [only]) => only.clone(),
-            (None, _) => return Err(which(&known)),
+            (None, all) => return Err(which(&all.iter().map(ToString::to_string).collect::<Vec<_>>())),
         };
         Ok(SuiteConfig::unconfigured(name))
+    }
+
+    /// The suites that are to be pruned, as they are configured: those named, or all that are published.
+    pub async fn suites_to_prune(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+        if !asked.is_empty() {
+            let mut suites = Vec::new();
+            for name in asked {
+                suites.push(self.suite_to_change(Some(name)).await?);
+            }
+            return Ok(suites);
+        }
+        let archive = self.archive(Trust::default());
+        let published = self.suites_to_read(&archive, None).await?;
+        let configured =
+            |suite: &Suite| self.config.find(suite.as_str()).filter(|found| found.codename == *suite);
+        let as_configured =
+            |suite: Suite| configured(&suite).cloned().unwrap_or_else(|| SuiteConfig::unconfigured(suite));
+        Ok(published.into_iter().map(as_configured).collect())
     }
 
     /// The suites that are to be looked at: the one named, or all that are published.
@@ -303,13 +326,24 @@ impl<'a> Session<'a> {
         edit: &SuiteEdit,
         dry_run: bool,
     ) -> Result<Outcome, Failure> {
+        let outcome = self.publish(suite, keys, edit, dry_run).await?;
+        self.ui.outcome(&outcome);
+        Ok(outcome)
+    }
+
+    /// Publishes an edit of a suite.
+    pub async fn publish(
+        &self,
+        suite: &SuiteConfig,
+        keys: Keys,
+        edit: &SuiteEdit,
+        dry_run: bool,
+    ) -> Result<Outcome, Failure> {
         let events = self.events();
         let keys_that_sign = keys.signing.as_ref();
         let how = Commit { config: suite, keys: keys_that_sign, now: self.now, dry_run, events: &events };
         let store = self.store.clone().with_headers(headers(suite));
-        let outcome = Archive::new(store, keys.trust).commit(edit, &how).await?;
-        self.ui.outcome(&outcome);
-        Ok(outcome)
+        Ok(Archive::new(store, keys.trust).commit(edit, &how).await?)
     }
 
     /// Takes events of the library to the user.
@@ -317,6 +351,12 @@ impl<'a> Session<'a> {
         let ui = self.ui;
         move |event| ui.event(event)
     }
+}
+
+/// Whether a suite is published under this very name.
+async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
+    let Ok(suite) = Suite::parse(name) else { return Ok(false) };
+    Ok(archive.suite(&suite).await?.pointer().is_some())
 }
 
 /// What caches are told of the files of a suite, where the store keeps it.

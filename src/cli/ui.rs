@@ -27,6 +27,7 @@ enum Phase {
     Nothing,
     Reading,
     Storing,
+    Deleting,
 }
 
 impl Ui {
@@ -135,6 +136,7 @@ impl Ui {
         match event {
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
+            Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
             Event::Warning(text) => self.warn(&text),
             Event::Phase { what, suite, files, bytes } => {
                 let size = crate::store::bytes(bytes);
@@ -159,6 +161,7 @@ impl Ui {
             *current = phase;
             let template = match phase {
                 Phase::Reading => "Reading {bar:30} {pos}/{len} packages, {eta} left",
+                Phase::Deleting => "Deleting {bar:30} {pos}/{len} objects, {eta} left",
                 _ => {
                     "Storing {bar:30} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
                 }

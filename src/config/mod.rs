@@ -11,7 +11,7 @@ mod values;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};
-pub use values::parse_span;
+pub use values::{parse_generations, parse_span};
 
 use std::{io, path::PathBuf};
 

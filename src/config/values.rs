@@ -17,6 +17,11 @@ pub(super) fn generations(value: &str) -> Option<usize> {
     value.parse().ok().filter(|&count| count > 0)
 }
 
+/// How many states of a suite are kept, as a command line says it.
+pub fn parse_generations(text: &str) -> Result<usize, String> {
+    generations(text).ok_or_else(|| format!("expected {GENERATIONS}"))
+}
+
 /// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes, months?) would be guessed at.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     span(text).ok_or_else(|| format!("expected {SPAN}"))

@@ -134,7 +134,8 @@ impl Folder {
         }
         match self.0.root.try_exists() {
             Ok(true) => {
-                let reader = LocalFileSystem::new_with_prefix(&self.0.root)?;
+                // A folder whose last file was deleted goes too.
+                let reader = LocalFileSystem::new_with_prefix(&self.0.root)?.with_automatic_cleanup(true);
                 Ok(Some(self.0.reader.get_or_init(|| reader)))
             }
             Ok(false) => Ok(None),
@@ -230,12 +231,16 @@ fn unfinished(path: &Path) -> Result<NamedTempFile> {
         let mode = fs::Permissions::from_mode(0o666);
         tempfile::Builder::new().prefix(UNFINISHED).suffix(".tmp").permissions(mode).tempfile_in(folder)
     };
-    match make() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(failed)?;
-            make().map_err(failed)
+    let mut tries = 0;
+    loop {
+        match make() {
+            // Once made, it may be taken away again by whoever deletes the last other file in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 9 => {
+                tries += 1;
+                fs::create_dir_all(folder).map_err(failed)?;
+            }
+            file => return file.map_err(failed),
         }
-        file => file.map_err(failed),
     }
 }
 

@@ -32,7 +32,10 @@ pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
 pub use requests::Requests;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
@@ -300,6 +303,28 @@ impl Store {
             .boxed()
     }
 
+    /// The objects below a folder whose paths sort after one that need not be there, in no order.
+    #[must_use]
+    pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<Found, Error>> {
+        let paths = self.listable().and_then(|()| Ok((parse(folder)?, parse(after)?)));
+        let (path, after) = match paths {
+            Ok(paths) => paths,
+            Err(error) => return stream::once(ready(Err(error))).boxed(),
+        };
+        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
+        self.ask(true)
+            .list_with_offset(Some(&path), &after)
+            .map_ok(move |object| found(&object, service))
+            .map_err(move |error| Error::failed("list", &folder, error, &location))
+            .boxed()
+    }
+
+    /// How long it may take until a listing shows what was written: the containers of Swift are told of it later.
+    #[must_use]
+    pub fn listing_lag(&self) -> Duration {
+        if self.service() == Some(Service::Swift) { Duration::from_secs(10) } else { Duration::ZERO }
+    }
+
     fn listable(&self) -> Result<(), Error> {
         match &self.location {
             Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),
@@ -553,6 +578,21 @@ impl Store {
             Err(error) if !Self::is_absent(&error) => Err(self.failed("delete", path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Removes objects, many in one request where the store can; that some are not there is fine.
+    pub async fn delete_all(&self, paths: &[String]) -> Result<(), Error> {
+        let Some(first) = paths.first() else { return Ok(()) };
+        self.writable("delete", first)?;
+        let parsed: Vec<Path> = paths.iter().map(|path| parse(path)).collect::<Result<_, _>>()?;
+        let mut deleted = self.ask(false).delete_stream(stream::iter(parsed.into_iter().map(Ok)).boxed());
+        while let Some(done) = deleted.next().await {
+            match done {
+                Err(error) if !Self::is_absent(&error) => return Err(self.failed("delete", first, error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Returns when everything written so far survives a power cut.

@@ -36,6 +36,7 @@ fn the_first_package_makes_an_archive() {
     insta::assert_snapshot!(sandbox.tree().names(), @r"
     dists/stable/Release
     dists/stable/generations/[GENERATION]/Release
+    dists/stable/generations/[GENERATION]/published
     dists/stable/main/binary-amd64/Packages
     dists/stable/main/binary-amd64/Packages.gz
     dists/stable/main/binary-amd64/Packages.xz
@@ -156,7 +157,7 @@ fn a_whole_folder_is_one_step() {
     fs::write(sandbox.incoming().join("README"), "not a package").unwrap();
     sandbox.publish(["add", "incoming"]).ok().says(["Added 2 packages"]);
     clients_see(&sandbox, &[("hello", &["1.0"]), ("world", &["1.0"])]);
-    assert_eq!(sandbox.tree().paths_with("generations/").len(), 1, "one step");
+    assert_eq!(sandbox.tree().paths_with("/published").len(), 1, "one step");
 }
 
 #[test]

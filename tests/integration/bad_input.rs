@@ -296,9 +296,16 @@ fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
     for suite in [&["--suite", "stable"][..], &[]] {
         let said = sandbox.publish([&["add", "incoming/other_1.0_amd64.deb"], suite].concat()).fails(1);
         one_error(&said);
-        said.says(["dists/stable/main/binary-amd64/Packages", "generations/"]);
+        said.says(["dists/stable/generations/", "no `InRelease` or `Release` of suite `stable`", "--repair"]);
         assert_eq!(sandbox.tree(), before);
     }
+    // Of other tools there are the indices alone.
+    fs::rename(sandbox.archive("dists/stable/generations"), sandbox.path("generations")).unwrap();
+    sandbox
+        .publish(["add", "incoming/other_1.0_amd64.deb"])
+        .fails(1)
+        .says(["dists/stable/main/binary-amd64/Packages"]);
+    fs::rename(sandbox.path("generations"), sandbox.archive("dists/stable/generations")).unwrap();
     fs::write(&pointer, text).unwrap();
     sandbox.publish(["add", "incoming/other_1.0_amd64.deb"]).ok();
     assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 2);

@@ -119,6 +119,7 @@ fn the_summary_names_every_command() {
       list    Lists the packages of the archive: suite, component, architecture, name, version
       show    Shows the published stanzas of a package
       check   Reads the archive as a client would: signature, every digest, every pool file
+      prune   Takes old versions out of the suites, then deletes what no client can still need
       sync    Makes another store serve this archive: a bucket, a container, a folder
       serve   Previews the archive over HTTP, for a client to try it
       key     Makes, shows and exports signing keys
@@ -132,10 +133,19 @@ fn the_summary_names_every_command() {
 #[test]
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in ["init", "add", "remove", "list", "check", "sync", "serve", "key"] {
+    for command in ["init", "add", "remove", "list", "check", "prune", "sync", "serve", "key"] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }
-    for field in ["TrustedKeys", "ValidFor", "DebIndices", "Limit", "ReadOnly", "SignWith"] {
+    for field in [
+        "TrustedKeys",
+        "ValidFor",
+        "DebIndices",
+        "Limit",
+        "ReadOnly",
+        "SignWith",
+        "KeepFor",
+        "KeepGenerations",
+    ] {
         assert!(readme.contains(&format!("`{field}`")), "{field}");
     }
 }

@@ -32,6 +32,7 @@ mod house;
 mod init;
 mod large;
 mod list;
+mod prune;
 mod publisher;
 mod purge;
 mod races;

@@ -3,6 +3,7 @@
 //! It signs with `fixtures/keys/test.asc` and has the clock of the sandbox, so that it and the program can take turns.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         LazyLock,
@@ -13,8 +14,8 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Error, Event, Fault, NewPackage, Outcome, Removal, SuiteEdit, Sync, Synced, Trust,
-        read_packages,
+        Archive, Commit, Error, Event, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal, SuiteEdit,
+        Sync, Synced, Trust, read_packages,
     },
     config::SuiteConfig,
     names::Suite,
@@ -62,12 +63,12 @@ impl Publisher {
     pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
         let read = read_packages(files.to_vec(), &|_| ())?;
         let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-        self.commit(SuiteEdit { add, remove: Vec::new() }).await
+        self.commit(SuiteEdit { add, ..SuiteEdit::default() }).await
     }
 
     pub(crate) async fn remove(&self, name: &str) -> Result<Outcome, Error> {
         let remove = vec![Removal { name: name.to_owned(), version: None, architecture: None }];
-        self.commit(SuiteEdit { add: Vec::new(), remove }).await
+        self.commit(SuiteEdit { remove, ..SuiteEdit::default() }).await
     }
 
     async fn commit(&self, edit: SuiteEdit) -> Result<Outcome, Error> {
@@ -101,6 +102,19 @@ impl Publisher {
             events: &|_| (),
         };
         self.archive.sync(destination, &how).await
+    }
+
+    /// What `publish prune` does, with another grace period.
+    pub(crate) async fn prune(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
+        let how = Prune {
+            keep: BTreeMap::new(),
+            otherwise: Some(keep),
+            grace,
+            now: self.now,
+            dry_run: false,
+            events: &|_| (),
+        };
+        self.archive.prune(&how).await
     }
 
     /// How many races were lost so far.

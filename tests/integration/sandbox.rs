@@ -398,6 +398,20 @@ pub(crate) fn fixture(relative: &str) -> PathBuf {
     path
 }
 
+/// Makes everything below a folder so many days older.
+pub(crate) fn age(path: &Path, days: u64) {
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            age(&entry.path(), days);
+            continue;
+        }
+        let file = fs::File::open(entry.path()).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(modified - std::time::Duration::from_secs(days * 24 * 60 * 60)).unwrap();
+    }
+}
+
 /// The hexadecimal SHA256 of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {

@@ -7,7 +7,7 @@ use crate::{
     deb_builder::deb,
     faults::{Faults, Operation, SIDES},
     publisher::{Publisher, folder, memory},
-    sandbox::{Sandbox, Tree, fixture},
+    sandbox::{Sandbox, Tree, age, fixture},
 };
 
 /// An archive with three packages, for two architectures.
@@ -101,12 +101,13 @@ fn stage(operation: &Operation) -> usize {
     match () {
         () if path.starts_with("pool/") => 1,
         () if path.contains("/by-hash/") => 2,
+        () if name == "published" => 5,
         () if path.contains("/generations/") => 3,
         () if name == "InRelease" => 4,
-        () if name.starts_with("Packages") => 5,
-        () if name == "Release.gpg" => 6,
-        () if name == "Release" => 7,
-        () => 8,
+        () if name.starts_with("Packages") => 6,
+        () if name == "Release.gpg" => 7,
+        () if name == "Release" => 8,
+        () => 9,
     }
 }
 
@@ -120,7 +121,7 @@ async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
     let stages: Vec<usize> = writes.iter().map(stage).collect();
     assert!(stages.is_sorted(), "{writes:#?}");
     assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 1, "{writes:#?}");
-    assert!((1..=8).all(|stage| stages.contains(&stage)), "{writes:#?}");
+    assert!((1..=9).all(|stage| stages.contains(&stage)), "{writes:#?}");
 
     // One more package: nothing but what it changes, and no listing.
     let file = deb("extra").write(sandbox.path("more"));
@@ -131,7 +132,7 @@ async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
     let operations = faults.operations();
     assert!(operations.iter().all(|operation| operation.verb != "list"), "{operations:#?}");
     assert!(operations.iter().all(|operation| !operation.path.contains("arm64")), "{operations:#?}");
-    assert!(operations.len() <= 17, "{} {operations:#?}", operations.len());
+    assert!(operations.len() <= 18, "{} {operations:#?}", operations.len());
 }
 
 #[tokio::test]
@@ -486,14 +487,6 @@ fn the_fixtures_are_carried_byte_for_byte() {
     assert_eq!(there(&sandbox), sandbox.tree());
 }
 
-/// Real time, for what goes by the age of files.
-fn now(sandbox: &Sandbox, more: u64) -> String {
-    let now: u64 = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
-    (now + more).to_string()
-}
-
-const DAY: u64 = 24 * 60 * 60;
-
 #[test]
 fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
     let sandbox = three();
@@ -524,53 +517,47 @@ fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
 #[test]
 fn what_clients_may_still_need_is_not_deleted() {
     let sandbox = three();
-    let at = |more: u64| now(&sandbox, more);
-    let run = |clock: &str, arguments: &[&str]| {
-        sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock)], arguments).ok()
-    };
-    sandbox.publish(["sync", "there"]).ok();
+    let sync = |more: &[&str]| sandbox.publish([&["sync", "--delete", "there"], more].concat()).ok();
     let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
-    run(&at(0), &["remove", "hello-doc"]);
+    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["remove", "hello-doc"]).ok();
     // In the same breath, and for as long as a client may have the old state: nothing goes.
-    run(&at(0), &["sync", "--delete", "--keep-generations", "1", "there"]);
+    sync(&["--keep-generations", "1"]);
     assert!(there(&sandbox).has(gone));
-    run(&at(6 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]).says(["Nothing to do"]);
+    age(&sandbox.path("there"), 6);
+    sync(&["--keep-generations", "1"]).says(["Nothing to do"]);
     assert!(there(&sandbox).has(gone));
     // As many states are kept as were asked for, however old.
-    run(&at(8 * DAY), &["sync", "--delete", "there"]).says(["Nothing to do"]);
+    age(&sandbox.path("there"), 2);
+    sync(&[]).says(["Nothing to do"]);
     assert!(there(&sandbox).has(gone));
-    // A state that is kept and cannot be read: nobody knows what it needs.
     let before = there(&sandbox);
-    run(&at(8 * DAY), &["sync", "-n", "--delete", "--keep-generations", "1", "-v", "there"])
-        .says(["Would delete 9 objects", gone]);
+    let clock = sandbox.ask("date", ["+%s"]);
+    let plan = ["sync", "-n", "--delete", "--keep-generations", "1", "-v", "there"];
+    let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock.trim())], plan).ok();
+    said.says(["Would delete 10 objects", gone]);
     assert_eq!(there(&sandbox), before);
-    let said = run(&at(8 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]);
-    said.says(["Deleted "]);
+    sync(&["--keep-generations", "1"]).says(["Deleted "]);
     assert!(!there(&sandbox).has(gone));
     assert!(sandbox.archive(gone).exists(), "the source is not touched");
     // All that is published is there.
-    run(&at(8 * DAY), &["-a", "there", "check"]);
-    assert_eq!(there(&sandbox).paths_with("/generations/").len(), 2);
-    run(&at(9 * DAY), &["sync", "--delete", "--keep-generations", "1", "there"]).says(["Nothing to do"]);
+    sandbox.publish(["-a", "there", "check"]).ok();
+    assert_eq!(there(&sandbox).paths_with("/generations/").len(), 3);
+    sync(&["--keep-generations", "1"]).says(["Nothing to do"]);
 }
 
 #[test]
 fn a_file_that_comes_back_is_not_deleted() {
     let sandbox = three();
-    let run = |clock: &str, arguments: &[&str]| {
-        sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock)], arguments).ok()
-    };
     sandbox.publish(["sync", "there"]).ok();
-    let clock = now(&sandbox, 0);
-    let gone = sandbox.archive("pool/main/h/hello-doc/hello-doc_1.0_all.deb");
-    run(&clock, &["remove", "hello-doc"]);
-    run(&clock, &["sync", "there"]);
-    let later = now(&sandbox, 8 * DAY);
-    run(&later, &["add", gone.to_str().unwrap()]);
-    // The file is old and nothing leads to it, so it is sent again before the pointer leads to it.
-    let said = run(&later, &["sync", "-v", "--delete", "--keep-generations", "1", "there"]);
-    said.says(["wrote pool/main/h/hello-doc/hello-doc_1.0_all.deb"]);
-    run(&later, &["-a", "there", "check"]);
+    let path = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
+    sandbox.publish(["remove", "hello-doc"]).ok();
+    sandbox.publish(["sync", "there"]).ok();
+    age(&sandbox.path("there"), 8);
+    sandbox.publish(["add".as_ref(), sandbox.archive(path).as_os_str()]).ok();
+    sandbox.publish(["sync", "-v", "--delete", "--keep-generations", "1", "there"]).ok();
+    assert!(there(&sandbox).has(path));
+    sandbox.publish(["-a", "there", "check"]).ok();
 }
 
 #[test]

@@ -14,11 +14,10 @@ use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::{
-    super::{Error, Event, Events, Written, leads::Expected},
+    super::{Error, Event, Events, Written, holds::Hold, leads::Expected},
     Sync,
-    retire::{STALE, is_older},
 };
-use crate::store::{self, Content, Found, Put, Store};
+use crate::store::{self, Content, Put, Store};
 
 /// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
 /// would be a request.
@@ -63,7 +62,7 @@ impl Load {
 pub(super) enum How {
     /// It never changes.
     New,
-    /// It never changes, and is written over what is there: that is damaged, or too old to be relied on.
+    /// It never changes, and is written over what is there, which is damaged.
     Renew,
     /// It takes the place of what is there.
     Replace,
@@ -134,7 +133,6 @@ pub(super) struct Carrier<'a> {
     source: &'a Store,
     destination: &'a Store,
     at_once: usize,
-    now: SystemTime,
     events: Events<'a>,
     memory: Semaphore,
     /// Something was found to be there already: a run before this one was cut off.
@@ -143,6 +141,8 @@ pub(super) struct Carrier<'a> {
     done: AtomicU64,
     total: AtomicU64,
     tally: Mutex<Tally>,
+    /// What was there already, and since when.
+    there: Mutex<Vec<(Load, SystemTime)>>,
 }
 
 /// What was carried.
@@ -159,7 +159,6 @@ impl<'a> Carrier<'a> {
             source,
             destination,
             at_once: how.at_once.max(1),
-            now: how.now,
             events: how.events,
             memory: Semaphore::new(usize::try_from(MEMORY / UNIT).unwrap_or(1)),
             resumes: AtomicBool::new(false),
@@ -167,6 +166,7 @@ impl<'a> Carrier<'a> {
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
             tally: Mutex::default(),
+            there: Mutex::default(),
         }
     }
 
@@ -212,17 +212,13 @@ impl<'a> Carrier<'a> {
     }
 
     async fn try_one(&self, load: &Load) -> Result<Done, FailedBecause> {
-        let mut how = load.how;
-        if how == How::New
+        if load.how == How::New
             && self.looks_first(load)
             && let Some(found) = self.destination.found(&load.to).await?
             && load.expected.surely_is(&found)
         {
-            self.resumes.store(true, Ordering::Relaxed);
-            if !self.is_stale(&found) {
-                return Ok(Done::WasThere);
-            }
-            how = How::Renew;
+            self.was_there(load, found.modified);
+            return Ok(Done::WasThere);
         }
         let weight = u32::try_from(load.expected.size.min(load.in_memory()) / UNIT + 1).unwrap_or(u32::MAX);
         // Never closed.
@@ -231,17 +227,15 @@ impl<'a> Carrier<'a> {
             return if load.optional { Ok(Done::NotCarried) } else { Err(FailedBecause::Absent) };
         };
         let (to, content) = (&load.to, &content.content);
-        match how {
+        match load.how {
             How::Replace => self.destination.replace_with(to, content).await?,
             How::Renew => self.destination.renew(to, content).await?,
             How::New => match self.destination.put_new(to, content).await {
                 Ok(Put::Created) => {}
                 Ok(Put::Present) => {
-                    self.resumes.store(true, Ordering::Relaxed);
-                    match self.destination.found(to).await? {
-                        Some(found) if self.is_stale(&found) => self.destination.renew(to, content).await?,
-                        _ => return Ok(Done::WasThere),
-                    }
+                    // How old it is is not known: it is looked at once more.
+                    self.was_there(load, SystemTime::UNIX_EPOCH);
+                    return Ok(Done::WasThere);
                 }
                 // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
                 Err(store::Error::Occupied { .. }) if to.contains("/by-hash/") => {
@@ -260,9 +254,36 @@ impl<'a> Carrier<'a> {
             || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Whether a file that no pointer of the destination leads to is so old that it may be about to be deleted.
-    fn is_stale(&self, found: &Found) -> bool {
-        is_older(found.modified, self.now, STALE)
+    fn was_there(&self, load: &Load, since: SystemTime) {
+        self.resumes.store(true, Ordering::Relaxed);
+        self.there.lock().unwrap_or_else(PoisonError::into_inner).push((load.clone(), since));
+    }
+
+    /// Keeps what was there already from being deleted before a pointer leads to it; what may just have been is looked
+    /// for, and sent again.
+    pub(super) async fn hold(&self) -> Result<Option<Hold<'a>>, Error> {
+        let there = std::mem::take(&mut *self.there.lock().unwrap_or_else(PoisonError::into_inner));
+        if there.is_empty() {
+            return Ok(None);
+        }
+        let hold = Hold::take(self.destination, there.iter().map(|(load, _)| load.to.as_str())).await?;
+        match self.send_what_is_gone(&hold, there).await {
+            Ok(()) => Ok(Some(hold)),
+            Err(error) => {
+                hold.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_what_is_gone(&self, hold: &Hold<'_>, there: Vec<(Load, SystemTime)>) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for (load, since) in there {
+            if hold.came_late_for(since) && self.destination.size(&load.to).await?.is_none() {
+                gone.push(load);
+            }
+        }
+        self.carry(&gone).await
     }
 
     /// Reads a file of the source and compares it with what the index says.

@@ -6,9 +6,8 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        Error, PublishedSuite,
+        Error, PublishedSuite, generations,
         leads::{self, Expected, PoolFiles, is_carried},
-        pointer::short_digest,
     },
     carry::{How, Load},
 };
@@ -30,6 +29,8 @@ pub(super) struct Difference {
     pub(super) by_hash: Vec<Load>,
     /// The pointer and its signature, kept for later.
     pub(super) generation: Vec<(String, Bytes)>,
+    /// The name under which they are kept.
+    pub(super) name: String,
     /// Whether the pointer is another one.
     pub(super) swaps: bool,
     /// Indices by their names.
@@ -54,11 +55,12 @@ impl Difference {
         // One more request; not made where everything is going to be written anew.
         let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
         let swaps = !sides.same_pointer();
-        let (generation, signature) = sides.generation().await?;
+        let (name, generation, signature) = sides.generation().await?;
         Ok(Self {
             pool,
             by_hash: sides.by_hash(),
             generation: if swaps { generation } else { Vec::new() },
+            name,
             swaps,
             aliases: sides.aliases(finished).await?,
             forms: sides.forms(signature, finished)?,
@@ -202,24 +204,17 @@ impl Sides<'_> {
         })
     }
 
-    /// The files that keep this state of the suite at the destination, and the detached signature among them.
-    async fn generation(&self) -> Result<(Vec<(String, Bytes)>, Option<Bytes>), Error> {
-        let Some(pointer) = self.source.pointer() else { return Ok((Vec::new(), None)) };
-        let end = format!("-{}", short_digest(&pointer.bytes));
-        let kept = if self.source_store.location().folder().is_some() {
-            self.source_store.list(&self.source.path("generations")).await?.0
-        } else {
-            Vec::new()
-        };
-        let name = kept.into_iter().rev().find(|name| name.ends_with(&end)).unwrap_or_else(|| {
-            let date = pointer.release.date().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-            format!("{}{end}", date.strftime("%Y%m%dT%H%M%SZ"))
-        });
-        let path = |file: &str| self.source.path(&format!("generations/{name}/{file}"));
+    /// The name under which this state of the suite is kept at the destination, its files, and the detached signature
+    /// among them.
+    async fn generation(&self) -> Result<(String, Vec<(String, Bytes)>, Option<Bytes>), Error> {
+        let Some(pointer) = self.source.pointer() else { return Ok((String::new(), Vec::new(), None)) };
+        let date = pointer.release.date().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let name = generations::name(date, &pointer.bytes);
+        let path = |file: &str| self.source.path(&generations::path(&name, file));
         let signature = self.signature(&path("Release.gpg")).await?;
         let mut files = vec![(path(pointer.file), pointer.bytes.clone())];
         files.extend(signature.clone().map(|signature| (path("Release.gpg"), signature)));
-        Ok((files, signature))
+        Ok((name, files, signature))
     }
 
     /// The detached signature that belongs to the pointer of the source.

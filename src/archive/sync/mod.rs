@@ -7,7 +7,6 @@
 
 mod carry;
 mod difference;
-mod retire;
 mod root;
 mod verify;
 
@@ -15,14 +14,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Archive, Error, Event, Events, PublishedSuite, Trust, Written, content_type};
+use super::{
+    Archive, Error, Event, Events, GRACE, Keep, Prune, PublishedSuite, Trust, Written, content_type,
+    generations,
+};
 use crate::{
     names::Suite,
     store::{self, Content, Store},
 };
 
 pub use carry::{Failed, FailedBecause};
-pub use retire::Keep;
 
 use carry::Carrier;
 use difference::{Difference, Sides};
@@ -38,7 +39,7 @@ pub struct Sync<'a> {
     pub include: &'a [String],
     /// Compare everything with a listing of the destination, and send again what was damaged or lost there.
     pub verify: bool,
-    /// Delete what no generation leads to that is kept at the destination.
+    /// Then prune the destination.
     pub delete: Option<Keep>,
     /// Carry a suite even if the destination has a newer one.
     pub allow_older: bool,
@@ -130,7 +131,7 @@ impl Archive {
         if let Some(keep) = how.delete
             && run.is_well()
         {
-            let done = run.retire(keep).await;
+            let done = run.prune(keep).await;
             run.note(done);
         }
         if !how.dry_run {
@@ -243,13 +244,22 @@ impl Run<'_> {
         for (path, bytes) in &difference.generation {
             carrier.put_new(path, bytes.clone()).await?;
         }
-        // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
         if difference.swaps {
+            // What was there before is not deleted before a pointer leads to it again.
+            let hold = carrier.hold().await?;
             let expected = there.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
             let path = source.path(pointer.file);
-            destination.swap(&path, pointer.bytes.clone(), expected).await?;
+            // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
+            let swapped = destination.swap(&path, pointer.bytes.clone(), expected).await;
+            if let Some(hold) = hold {
+                hold.release().await;
+            }
+            swapped?;
             carrier.wrote(&path, pointer.bytes.len() as u64);
             self.synced.changed.push(path);
+        }
+        if difference.swaps || !difference.forms.is_empty() {
+            generations::mark_published(destination, &source, &difference.name).await?;
         }
         // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
         phase("names for clients of old", &difference.aliases);
@@ -267,6 +277,24 @@ impl Run<'_> {
             self.synced.changed.push(path);
         }
         Ok(outcome)
+    }
+
+    /// Deletes what no kept state of any suite of the destination leads to.
+    async fn prune(&mut self, keep: Keep) -> Result<(), Error> {
+        let how = Prune {
+            keep: std::collections::BTreeMap::new(),
+            otherwise: Some(keep),
+            grace: GRACE,
+            now: self.how.now,
+            dry_run: self.how.dry_run,
+            events: self.how.events,
+        };
+        let there = Archive::new(self.destination.clone(), self.archive.trust.clone());
+        let pruned = there.prune(&how).await?;
+        let deleted =
+            pruned.deleted.into_iter().map(|swept| Written { path: swept.path, bytes: swept.bytes });
+        self.synced.deleted.extend(deleted);
+        Ok(())
     }
 
     /// The suite as the destination has it. A pointer there that cannot be read is taken away where that was asked for.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     archive::{Archive, Failed, KEY_FILE, Sync, Synced},
-    config::parse_span,
+    config::{parse_generations, parse_span},
     names::Suite,
     purge::{self, Purged},
     signing::Keyring,
@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long)]
     verify: bool,
 
-    /// Then deletes what no state of the suites leads to that clients may still have
+    /// Then prunes the destination: deletes what no state of any suite leads to that clients may still have
     #[arg(long)]
     delete: bool,
 
@@ -66,7 +66,7 @@ pub struct Args {
     keep_for: Option<Duration>,
 
     /// With --delete: how many states are kept at least [default: 3]
-    #[arg(long, value_name = "NUMBER", value_parser = parse_number)]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
     /// How many objects are sent at once
@@ -291,11 +291,4 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         ui.data(format!("{separator}{stanza}").as_bytes());
     }
     Ok(())
-}
-
-fn parse_number(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("expected a number from 1 on".to_owned()),
-    }
 }

@@ -1,6 +1,6 @@
 //! Where `sync` carries the archive: a destination of conf/destinations, or a location on the command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use super::{Args, Failure, Session};
 use crate::{
@@ -9,11 +9,6 @@ use crate::{
     names::Suite,
     store::{Cache, Headers, Location, Store},
 };
-
-/// How many generations are kept where nothing else is said.
-const KEEP_GENERATIONS: usize = 3;
-/// How long a generation is kept where nothing else is said.
-const KEEP_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// One place to carry the archive to.
 pub(super) struct Target {
@@ -107,9 +102,10 @@ impl Target {
         if args.delete || known.is_some_and(|known| known.delete) {
             let generations = args.keep_generations.or(known.and_then(|known| known.keep_generations));
             let span = args.keep_for.or(known.and_then(|known| known.keep_for));
+            let default = Keep::default();
             self.delete = Some(Keep {
-                generations: generations.unwrap_or(KEEP_GENERATIONS),
-                span: span.unwrap_or(KEEP_FOR),
+                generations: generations.unwrap_or(default.generations),
+                span: span.unwrap_or(default.span),
             });
         }
         Ok(self)

@@ -1,0 +1,166 @@
+//! What `check` looks at beside the current state: whether it is the newest, whether the states that are kept are what they
+//! say they are and lead to what is there, and whose keys clients are given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+
+use super::{
+    Archive, Error, KEY_FILE, Keep, PublishedSuite,
+    check::{Report, chain},
+    generations, newest,
+    reach::Reach,
+    suite::read_pointer,
+};
+use crate::{
+    dists::release::Listed,
+    names::Suite,
+    pool::PoolPath,
+    signing::{Distrust, Keyring},
+    store::{Found, Location},
+};
+
+impl Archive {
+    /// Finds the suites that were published and have no pointer any more.
+    pub async fn lost_suites(&self) -> Result<Vec<Suite>, Error> {
+        if let Location::Web(_) = self.store.location() {
+            return Ok(Vec::new());
+        }
+        let all: Vec<Found> = self.store.walk("dists").try_collect().await?;
+        let pointers: Vec<&str> = all
+            .iter()
+            .filter_map(|found| found.path.strip_suffix("/InRelease").or(found.path.strip_suffix("/Release")))
+            .collect();
+        let published = all.iter().filter_map(|found| match generations::parse(&found.path) {
+            Some((folder, _, generations::MARK)) => Some(folder),
+            _ => None,
+        });
+        let lost: BTreeSet<&str> = published.filter(|folder| !pointers.contains(folder)).collect();
+        let suite = |folder: &str| Suite::parse(folder.strip_prefix("dists/")?).ok();
+        Ok(lost.into_iter().filter_map(suite).collect())
+    }
+
+    /// Looks at the states that a suite has had; a web server does not tell which there are.
+    pub(super) async fn check_history(
+        &self,
+        published: &PublishedSuite,
+        pool: &BTreeMap<PoolPath, Listed>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let (store, suite) = (&self.store, published.name());
+        if let Location::Web(_) = store.location() {
+            return Ok(());
+        }
+        let Some(pointer) = published.pointer() else {
+            if let Some(name) = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
+                let problem =
+                    format!("the pointer of the suite is gone, although `generations/{name}` was published");
+                report.fault(published.path("InRelease"), problem);
+            }
+            return Ok(());
+        };
+        if let Some(newer) = newest::newer(store, suite, pointer, &self.trust).await? {
+            let problem = format!(
+                "it has gone back in time: a state of {} was published ({})",
+                newer.date, newer.witness
+            );
+            report.fault(published.path(pointer.file), problem);
+        }
+        let files: Vec<Found> = store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
+        let (kept, _) = Keep::default().split(generations::of_files(suite, &files), published, time);
+        let mut reach = Reach::default();
+        for generation in kept.iter().filter(|generation| generation.published.is_some()) {
+            self.check_generation(published, &generation.name, &mut reach, report).await?;
+        }
+        let mut there: BTreeMap<String, u64> =
+            files.into_iter().map(|found| (found.path, found.size)).collect();
+        let led_elsewhere = reach.files.keys().any(|path| !path.starts_with("dists/"));
+        if led_elsewhere {
+            let mut pool = store.walk("pool");
+            while let Some(found) = pool.try_next().await? {
+                there.insert(found.path, found.size);
+            }
+        }
+        // What the current state leads to is read whole elsewhere.
+        let mut now = Reach::default();
+        now.add_listed(published);
+        let is_read = |path: &str| {
+            now.files.contains_key(path) || PoolPath::parse(path).is_ok_and(|path| pool.contains_key(&path))
+        };
+        for (path, size) in reach.files.into_iter().filter(|(path, _)| !is_read(path)) {
+            // Packages may lie outside of the pool, where they were not looked for.
+            let looked_for = path.starts_with("dists/") || path.starts_with("pool/");
+            match there.get(&path) {
+                Some(found) if *found == size => {}
+                // Listed, and never stored.
+                None if path.contains("/by-hash/") || !looked_for => {}
+                None => report.fault(path, "it is missing, although a kept state of the suite leads to it"),
+                Some(found) => {
+                    let problem = format!("it has {found} bytes; a kept state of the suite says {size}");
+                    report.fault(path, problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a kept state: its name must be its digest, and a known key must have signed it.
+    async fn check_generation(
+        &self,
+        published: &PublishedSuite,
+        name: &str,
+        reach: &mut Reach,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let suite = published.name();
+        let path = published.path(&format!("{}/{name}", generations::FOLDER));
+        match read_pointer(&self.store, suite, &path, &self.trust, false).await {
+            Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
+                report.notes.push(format!(
+                    "`{path}` is signed by keys that are not known here ({}): nothing is built on it",
+                    signers.join(", ")
+                ));
+            }
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                report.fault(path, chain(&error));
+                return Ok(());
+            }
+            Ok(_) => {}
+        }
+        let state = match generations::open(&self.store, suite, name).await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                report.fault(path, chain(&error));
+                return Ok(());
+            }
+            Ok(state) => state,
+        };
+        match reach.add(&state).await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => report.fault(path, format!("what it leads to is not all there: {}", chain(&error))),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// The keys that clients fetch must be ours.
+    pub(super) async fn check_keys(&self, report: &mut Report) -> Result<(), Error> {
+        let ours = self.trust.keyring.fingerprints();
+        let Some(file) = self.store.read(KEY_FILE).await?.filter(|_| !ours.is_empty()) else { return Ok(()) };
+        let mut there = Keyring::new();
+        if let Err(error) = there.add_bytes(KEY_FILE, &file.bytes) {
+            report.fault(KEY_FILE.to_owned(), chain(&error));
+            return Ok(());
+        }
+        for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
+            let problem = format!(
+                "it gives clients the key {key}, which is not configured here; what it signs they would believe"
+            );
+            report.fault(KEY_FILE.to_owned(), problem);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether a pointer is the newest that was published: one that was put back by somebody without the key is signed as well
+//! as any, and what it has forgotten would be signed away.
+//!
+//! Two witnesses are heard. This machine's memory of what it has seen in a bucket: nobody there can change it. And the
+//! generations in the archive, each signed: they can be deleted by whoever can put an older pointer back, so what nobody
+//! remembers and nothing shows is not found out. Clients that have seen the newer state keep it (apt ignores an older
+//! `Date`), and `Valid-Until` limits for how long the others can be kept in the past.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Error, Trust, generations,
+    suite::{Pointer, made_for, read_pointer},
+};
+use crate::{
+    dists::Release,
+    names::Suite,
+    store::{self, Found, Store},
+};
+
+/// What the memory of pointers is called.
+const MEMORY: &str = "pointers";
+/// A store may show an older state for a moment.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// A state that was published, newer than the pointer.
+pub(super) struct Newer {
+    pub(super) date: Timestamp,
+    /// Who says so.
+    pub(super) witness: String,
+}
+
+/// Refuses to build on a pointer that is not the newest.
+pub(super) async fn refuse_older(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+    trust: &Trust,
+) -> Result<(), Error> {
+    let Some(newer) = newer(store, suite, pointer, trust).await? else {
+        remember(store, suite, &pointer.release);
+        return Ok(());
+    };
+    let path = format!("dists/{suite}/{}", pointer.file);
+    // Or it was published since the pointer was read.
+    for _ in 0..2 {
+        if store.read(&path).await?.is_none_or(|now| now.bytes != pointer.bytes) {
+            return Err(store::Error::Conflict { path }.into());
+        }
+        tokio::time::sleep(MOMENT).await;
+    }
+    let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
+    Err(Error::RolledBack { path, date, newer: newer.date, witness: newer.witness })
+}
+
+/// The newest state that a witness knows, if it is newer than the pointer.
+pub(super) async fn newer(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+    trust: &Trust,
+) -> Result<Option<Newer>, Error> {
+    let Ok(date) = pointer.release.date() else { return Ok(None) };
+    if let Some(seen) = recall(store, suite).filter(|seen| *seen > date) {
+        return Ok(Some(Newer { date: seen, witness: "seen from this machine".into() }));
+    }
+    // Of what is not signed anybody can make newer states.
+    let Some(now) = trust.now.filter(|_| pointer.signed && !trust.keyring.is_empty()) else {
+        return Ok(None);
+    };
+    for name in published_after(store, suite, date).await?.into_iter().rev() {
+        let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
+        let trust = Trust { now: Some(now), signs: true, existing: false, ..trust.clone() };
+        let Ok(Some(kept)) = read_pointer(store, suite, &folder, &trust, true).await else { continue };
+        match kept.release.date() {
+            Ok(newer) if newer > date && made_for(suite, &kept.release, &folder).is_ok() => {
+                return Ok(Some(Newer { date: newer, witness: format!("kept in `{folder}`") }));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The names of the generations with a later `Date` that say of themselves that they were published, the oldest first.
+pub(super) async fn published_after(
+    store: &Store,
+    suite: &Suite,
+    date: Timestamp,
+) -> Result<Vec<String>, Error> {
+    let folder = format!("dists/{suite}/{}", generations::FOLDER);
+    // Names sort by `Date`, so this asks for little, however many there are.
+    let next = date.checked_add(SignedDuration::from_secs(1)).unwrap_or(date);
+    let after = format!("{folder}/{}", generations::beginning(next));
+    let files: Vec<Found> = store.walk_after(&folder, &after).try_collect().await?;
+    let published = generations::of_files(suite, &files).into_iter().rev();
+    Ok(published
+        .filter(|generation| generation.published.is_some())
+        .map(|generation| generation.name)
+        .collect())
+}
+
+/// Remembers what was seen or published; of a folder nothing, which whoever uses this machine may put back as he likes.
+pub(super) fn remember(store: &Store, suite: &Suite, release: &Release) {
+    let (Some(cache), Ok(date)) = (store.cache().filter(|_| !store.is_near()), release.date()) else {
+        return;
+    };
+    if recall(store, suite) != Some(date) {
+        cache.remember(MEMORY, &subject(store, suite), &date.to_string());
+    }
+}
+
+fn recall(store: &Store, suite: &Suite) -> Option<Timestamp> {
+    let (text, _) = store.cache().filter(|_| !store.is_near())?.recall(MEMORY, &subject(store, suite))?;
+    text.trim().parse().ok()
+}
+
+fn subject(store: &Store, suite: &Suite) -> String {
+    format!("{} {suite}", store.location())
+}

@@ -1,0 +1,333 @@
+//! `prune`: what no kept state of any suite leads to is deleted. Mark and sweep, and nothing in doubt is swept.
+//!
+//! Marked is what the current pointer and the kept generations of every suite below `dists/` lead to, and what an edit in
+//! flight holds ([`super::holds`]). Swept are old states, indices by their digests, names of indices that only old states
+//! list, and the files of packages in `pool/`; of each only what was written some time ago, so that what an edit has just
+//! written, and will lead to in a moment, stays. What else lies in an archive is not touched.
+//!
+//! If anything that is kept cannot be read, nothing is deleted: what it leads to is not known then. Killed at any moment,
+//! all that is left out is unreferenced files, for the next run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use futures::TryStreamExt;
+
+use super::{
+    Archive, Error, Event, Events, Keep, PublishedSuite, Trust,
+    generations::{self, Generation, is_older},
+    holds::Announcement,
+    leads::is_carried,
+    reach::Reach,
+    suite::plain_path,
+};
+use crate::{
+    names::Suite,
+    signing::Distrust,
+    store::{Found, Store},
+};
+
+/// So many objects are deleted before it is made sure again that edits still wait.
+const AT_ONCE: usize = 200;
+
+/// The endings of files that belong to packages; nothing else in the pool is anybody's to delete.
+const PACKAGES: [&str; 12] = [
+    ".deb",
+    ".udeb",
+    ".ddeb",
+    ".dsc",
+    ".tar.gz",
+    ".tar.xz",
+    ".tar.bz2",
+    ".tar.zst",
+    ".tar.lzma",
+    ".diff.gz",
+    ".asc",
+    ".buildinfo",
+];
+
+/// How an archive is pruned.
+pub struct Prune<'a> {
+    /// Which states of these suites are kept.
+    pub keep: BTreeMap<Suite, Keep>,
+    /// Which states of all other suites are kept; of none is anything given up where there is nothing.
+    pub otherwise: Option<Keep>,
+    /// What was written more recently is not deleted: [`GRACE`](super::GRACE), unless no edit can be in flight.
+    pub grace: Duration,
+    /// The time for a plan; what is really deleted goes by the store's clock.
+    pub now: SystemTime,
+    /// Plan only.
+    pub dry_run: bool,
+    /// Who is told.
+    pub events: Events<'a>,
+}
+
+/// What came of it.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Pruned {
+    /// Nothing was deleted, because it was not asked for.
+    pub dry_run: bool,
+    /// The objects that were deleted (or would be), with the reasons.
+    pub deleted: Vec<Swept>,
+    /// The objects that no kept state leads to and that stay for now, with the reasons.
+    pub spared: Vec<Swept>,
+}
+
+/// An object that no kept state leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Swept {
+    /// Its path.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Why it goes, or stays.
+    pub why: String,
+}
+
+/// What is known of an archive before anything is deleted.
+struct Marked {
+    reach: Reach,
+    /// Generations that are not kept any more, with their files and why.
+    retired: Vec<(Generation, String)>,
+    /// Names of indices that only those list.
+    names: BTreeSet<String>,
+    /// Everything below `dists/`.
+    below: BTreeMap<String, Found>,
+}
+
+impl Archive {
+    /// Deletes what no kept state of any suite leads to.
+    ///
+    /// # Errors
+    /// [`Error::Pruning`] if somebody else does so at this moment; and if anything that is kept cannot be read. Nothing
+    /// is deleted then.
+    pub async fn prune(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
+        if how.dry_run {
+            let marked = self.mark(how, how.now).await?;
+            return self.sweep(how, marked, None, &BTreeSet::new(), how.now).await;
+        }
+        let mut announcement = Announcement::make(&self.store).await?;
+        let now = announcement.since;
+        let pruned = async {
+            // In this order: whoever lets go of his hold has swapped his pointer before.
+            let held = announcement.held().await?;
+            let marked = self.mark(how, now).await?;
+            self.sweep(how, marked, Some(&mut announcement), &held, now).await
+        };
+        let pruned = pruned.await;
+        announcement.end().await?;
+        pruned
+    }
+
+    /// Reads every pointer and every kept generation, and all that they list.
+    async fn mark(&self, how: &Prune<'_>, now: SystemTime) -> Result<Marked, Error> {
+        let store = &self.store;
+        let all: Vec<Found> = store.walk("dists").try_collect().await?;
+        let mut marked = Marked {
+            reach: Reach::default(),
+            retired: Vec::new(),
+            names: BTreeSet::new(),
+            below: BTreeMap::new(),
+        };
+        let suites = suites(&all)?;
+        for suite in &suites {
+            let current = self.open_to_keep(suite).await?;
+            marked.reach.add_names(&current);
+            marked.reach.add(&current).await?;
+            let found = generations::of_files(suite, &all);
+            let (kept, retired) = match how.keep.get(suite).copied().or(how.otherwise) {
+                Some(keep) => keep.split(found, &current, now),
+                None => (found, Vec::new()),
+            };
+            for generation in &kept {
+                // Of one that is being written, or deleted, there is no pointer.
+                let has_pointer = |file: &String| file.ends_with("/InRelease") || file.ends_with("/Release");
+                if generation.files.iter().any(has_pointer) {
+                    marked.reach.add(&generations::open(store, suite, &generation.name).await?).await?;
+                }
+            }
+            for generation in retired {
+                // What it listed by name and nobody else does; one that cannot be read says nothing.
+                if let Ok(state) = generations::open(store, suite, &generation.name).await {
+                    let files = state.release().into_iter().flat_map(|release| release.files().keys());
+                    marked.names.extend(files.filter(|path| is_carried(path)).map(|path| state.path(path)));
+                }
+                let why = match generation.published {
+                    Some(_) => format!("an old state of suite `{suite}`, {} newer ones are kept", kept.len()),
+                    None => format!("a state of suite `{suite}` that somebody else was quicker than"),
+                };
+                marked.retired.push((generation, why));
+            }
+        }
+        marked.below = all.into_iter().map(|found| (found.path.clone(), found)).collect();
+        Ok(marked)
+    }
+
+    /// Reads a suite of which nothing may get lost, whoever signed it; one that was tampered with is refused.
+    async fn open_to_keep(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
+        match PublishedSuite::open(&self.store, suite, &self.trust, false).await {
+            Err(Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. }) => {
+                PublishedSuite::open(&self.store, suite, &Trust::default(), false).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn sweep(
+        &self,
+        how: &Prune<'_>,
+        marked: Marked,
+        mut announcement: Option<&mut Announcement<'_>>,
+        held: &BTreeSet<String>,
+        now: SystemTime,
+    ) -> Result<Pruned, Error> {
+        let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
+        let Marked { reach, retired, names, below } = marked;
+        // States first: one that is there leads to nothing that is not.
+        for (generation, why) in retired {
+            let bytes = |path: &String| below.get(path).map_or(0, |found| found.size);
+            let files = generation.files.iter();
+            pruned.deleted.extend(files.map(|path| Swept {
+                path: path.clone(),
+                bytes: bytes(path),
+                why: why.clone(),
+            }));
+        }
+        let mut consider = |found: &Found, why: &str| {
+            let spared = if held.contains(&found.path) {
+                Some("somebody is about to lead to it")
+            } else if is_older(found.modified, now, how.grace) {
+                None
+            } else {
+                Some("it was written only recently")
+            };
+            let swept =
+                |why: &str| Swept { path: found.path.clone(), bytes: found.size, why: why.to_owned() };
+            match spared {
+                Some(why) => pruned.spared.push(swept(why)),
+                None => pruned.deleted.push(swept(why)),
+            }
+        };
+        for found in below.values().filter(|found| !reach.files.contains_key(&found.path)) {
+            if names.contains(&found.path) {
+                consider(found, "only old states list it");
+            } else if found.path.contains("/by-hash/SHA256/") {
+                consider(found, "no kept state lists it");
+            }
+        }
+        let mut pool = self.store.walk("pool");
+        while let Some(found) = pool.try_next().await? {
+            let is_package = PACKAGES.iter().any(|ending| found.path.ends_with(ending));
+            if is_package && !reach.files.contains_key(&found.path) {
+                consider(&found, "no kept state of any suite leads to it");
+            }
+        }
+        if let Some(announcement) = &mut announcement {
+            delete(&self.store, &pruned.deleted, announcement, how.events).await?;
+        }
+        Ok(pruned)
+    }
+}
+
+/// Deletes in the order given, as long as edits wait.
+async fn delete(
+    store: &Store,
+    swept: &[Swept],
+    announcement: &mut Announcement<'_>,
+    events: Events<'_>,
+) -> Result<(), Error> {
+    let mut done = 0;
+    for some in swept.chunks(AT_ONCE) {
+        announcement.assure().await?;
+        let paths: Vec<String> = some.iter().map(|swept| swept.path.clone()).collect();
+        store.delete_all(&paths).await?;
+        done += some.len();
+        events(Event::Deleted { done, total: swept.len() });
+    }
+    Ok(())
+}
+
+/// The suites that have a pointer somewhere below `dists/`, however deep.
+///
+/// # Errors
+/// There are indices that clients have seen, and no pointer that lists them: what they lead to is not known.
+pub(super) fn suites(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
+    let mut suites = BTreeSet::new();
+    for found in all.iter().filter(|found| generations::parse(&found.path).is_none()) {
+        let below = found.path.strip_prefix("dists/").and_then(|below| below.rsplit_once('/'));
+        let Some((folder, file)) = below else { continue };
+        // Some tools describe each index in a `Release` of its own, without digests.
+        let last = folder.rsplit('/').next().unwrap_or_default();
+        let of_an_index = last.starts_with("binary-") || last == "source";
+        if file == "InRelease" || (file == "Release" && !of_an_index) {
+            suites.insert(
+                Suite::parse(folder)
+                    .map_err(|source| Error::OddSuite { path: found.path.clone(), source })?,
+            );
+        }
+    }
+    for found in all {
+        let (folder, file) = found.path.rsplit_once('/').unwrap_or_default();
+        let was_published = match generations::parse(&found.path) {
+            Some((.., file)) => file == generations::MARK,
+            None => ["Packages", "Sources"].contains(&plain_path(file)) && !folder.contains("/by-hash"),
+        };
+        let is_in = |suite: &Suite| {
+            let below = found.path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
+            below.is_some_and(|below| below.starts_with('/'))
+        };
+        if was_published && !suites.iter().any(is_in) {
+            let suite = folder.strip_prefix("dists/").unwrap_or(folder).split('/').next().unwrap_or_default();
+            let path = found.path.clone();
+            let suite =
+                Suite::parse(suite).map_err(|source| Error::OddSuite { path: path.clone(), source })?;
+            return Err(Error::NoPointer { suite, path });
+        }
+    }
+    Ok(suites)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Result<Vec<String>, Error> {
+        let found = |path: &&str| Found {
+            path: format!("dists/{path}"),
+            size: 1,
+            md5: None,
+            modified: SystemTime::UNIX_EPOCH,
+        };
+        let all: Vec<Found> = names.iter().map(found).collect();
+        Ok(suites(&all)?.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn suites_are_found_however_deep() {
+        let suites = named(&[
+            "stable/InRelease",
+            "stable/Release",
+            "stable/generations/20230101T000000Z-12345678/InRelease",
+            "stable/generations/20230101T000000Z-12345678/published",
+            "stable/main/binary-amd64/Release",
+            "stable/main/binary-amd64/Packages.gz",
+            "stable/main/source/Release",
+            "stable/updates/Release",
+            "a/b/c/d/InRelease",
+        ]);
+        assert_eq!(suites.unwrap(), ["a/b/c/d", "stable", "stable/updates"]);
+    }
+
+    #[test]
+    fn a_suite_that_has_lost_its_pointer_is_no_garbage() {
+        for lost in ["testing/main/binary-amd64/Packages.xz", "testing/generations/1-a/published"] {
+            let error = named(&["stable/InRelease", lost]).unwrap_err();
+            assert!(matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "testing"), "{lost}");
+        }
+        // One that is about to be published for the first time.
+        let begun = ["testing/generations/1-a/InRelease", "testing/main/binary-amd64/by-hash/SHA256/a"];
+        assert_eq!(named(&begun).unwrap(), [""; 0]);
+    }
+}

@@ -1,0 +1,165 @@
+//! `check --repair`: restores what can be restored from what is there, and says what cannot.
+//!
+//! Everything that is put back is what its pointer says by its digest, or was signed; nothing is signed here.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{
+    Archive, Error, PublishedSuite,
+    aliases::write_aliases,
+    generations, newest,
+    suite::{is_listed, made_for, plain_path, read_pointer, unpack},
+};
+use crate::{
+    compression::Compression,
+    digest::Digests,
+    dists::{blocks, index_file::by_hash_path, release::Listed},
+    names::Suite,
+    store::{Content, blocking},
+};
+
+/// What came of a repair.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Repaired {
+    /// What was written.
+    pub restored: Vec<String>,
+    /// What cannot be restored from what is there.
+    pub lost: Vec<String>,
+}
+
+impl Archive {
+    /// Finishes what a publisher that was killed left undone, and restores what can be made from what is there: a lost
+    /// pointer from the newest state that was published, indices by their digests, the current generation, and the files
+    /// for clients that know no by-hash.
+    pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
+        let mut repaired = Repaired::default();
+        let mut published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
+        if published.pointer().is_none() {
+            repaired.restored.extend(self.restore_pointer(suite).await?);
+            published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
+        }
+        let Some(release) = published.release() else { return Ok(repaired) };
+        if release.field("Acquire-By-Hash") == Some("yes") {
+            for (path, listed) in release.files() {
+                self.restore_index(&published, path, listed, &mut repaired).await?;
+            }
+        }
+        repaired.restored.extend(generations::keep_current(&self.store, &published).await?);
+        repaired.restored.extend(write_aliases(&self.store, &published, release, None).await?);
+        self.store.settle().await?;
+        Ok(repaired)
+    }
+
+    /// Puts the newest state back that was published; of a signed suite only what a known key signed.
+    async fn restore_pointer(&self, suite: &Suite) -> Result<Option<String>, Error> {
+        let generations = newest::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?;
+        for name in generations.iter().rev() {
+            let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
+            let trusted = read_pointer(&self.store, suite, &folder, &self.trust, self.trust.signs).await;
+            let Ok(Some(kept)) = trusted else { continue };
+            if made_for(suite, &kept.release, &folder).is_err() {
+                continue;
+            }
+            let path = format!("dists/{suite}/{}", kept.file);
+            self.store.swap(&path, kept.bytes, None).await?;
+            return Ok(Some(path));
+        }
+        Ok(None)
+    }
+
+    /// Restores an index by its digest, if it is damaged or not there.
+    async fn restore_index(
+        &self,
+        published: &PublishedSuite,
+        path: &str,
+        listed: &Listed,
+        repaired: &mut Repaired,
+    ) -> Result<(), Error> {
+        let by_hash = published.path(&by_hash_path(path, &listed.sha256));
+        let there = self.store.digests(&by_hash).await?;
+        if there.is_some_and(|there| is_listed(listed, &there)) {
+            return Ok(());
+        }
+        // The text is listed even where it is not stored, and so may other forms be.
+        let is_needed = there.is_some() || self.is_only_form(published, path).await?;
+        if !is_needed && path == plain_path(path) {
+            return Ok(());
+        }
+        match self.found_elsewhere(published, path, listed).await? {
+            Some(bytes) => {
+                let digests = Digests::of(&bytes);
+                self.store.renew(&by_hash, &Content::Bytes(bytes, digests)).await?;
+                repaired.restored.push(by_hash);
+            }
+            None if is_needed => repaired.lost.push(by_hash),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Whether no form of an index is there, so that this one is missed.
+    async fn is_only_form(&self, published: &PublishedSuite, path: &str) -> Result<bool, Error> {
+        let plain = plain_path(path);
+        let files = published.release().into_iter().flat_map(|release| release.files());
+        for (form, listed) in files.filter(|(form, _)| plain_path(form) == plain) {
+            for there in [published.path(form), published.path(&by_hash_path(form, &listed.sha256))] {
+                if self.store.size(&there).await?.is_some() {
+                    return Ok(false);
+                }
+            }
+        }
+        // Others than indices may be listed without being there.
+        Ok(matches!(plain.rsplit('/').next(), Some("Packages" | "Sources")))
+    }
+
+    /// The bytes of an index: from this machine's cache, by its name, or made again from another form.
+    async fn found_elsewhere(
+        &self,
+        published: &PublishedSuite,
+        path: &str,
+        listed: &Listed,
+    ) -> Result<Option<Bytes>, Error> {
+        if let Some(bytes) = self.store.known(listed.sha256).await {
+            return Ok(Some(bytes));
+        }
+        if let Some(named) = self.store.read(&published.path(path)).await?
+            && is_listed(listed, &Digests::of(&named.bytes))
+        {
+            return Ok(Some(named.bytes));
+        }
+        let Some(text) = self.text_of_any_form(published, plain_path(path)).await? else { return Ok(None) };
+        let extension = &path[plain_path(path).len()..];
+        let Some(compression) = Compression::ALL.into_iter().find(|form| form.extension() == extension)
+        else {
+            return Ok(None);
+        };
+        // The same bytes only if `publish` made it; another tool compresses in another way.
+        let packed = blocking(move || blocks::compress(&text, compression)).await;
+        Ok(packed.ok().map(Bytes::from).filter(|bytes| is_listed(listed, &Digests::of(bytes))))
+    }
+
+    /// The text of an index, from any of its forms that is as it should be.
+    async fn text_of_any_form(
+        &self,
+        published: &PublishedSuite,
+        plain: &str,
+    ) -> Result<Option<Bytes>, Error> {
+        let Some(release) = published.release() else { return Ok(None) };
+        for compression in Compression::ALL {
+            let path = format!("{plain}{}", compression.extension());
+            let Some(listed) = release.files().get(&path) else { continue };
+            for from in [published.path(&by_hash_path(&path, &listed.sha256)), published.path(&path)] {
+                let Some(object) = self.store.read(&from).await? else { continue };
+                if !is_listed(listed, &Digests::of(&object.bytes)) {
+                    continue;
+                }
+                let as_text = release.files().get(plain).copied();
+                if let Ok(text) = unpack(from, object.bytes, compression, as_text).await {
+                    return Ok(Some(text));
+                }
+            }
+        }
+        Ok(None)
+    }
+}

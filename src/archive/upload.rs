@@ -1,0 +1,187 @@
+//! Files that never change: which of them lack, and what one edit has written of them, over all its tries.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::{StreamExt, stream};
+
+use super::{Error, Event, Events, PublishedSuite, Reason, Refusal, holds::Hold, plan::Plan};
+use crate::store::{self, Content, Put, Store};
+
+/// A task writes one object, or small ones of so many bytes in all.
+const LONG_RUN: u64 = 1 << 20;
+/// How many objects are written at once.
+const AT_ONCE: usize = 16;
+
+/// What other bytes in the place of a file mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherBytes {
+    /// Something is published there, and is not to be changed.
+    Refused,
+    /// The name is the digest of what belongs there: they are nobody's, such as a power cut leaves.
+    Nobodys,
+}
+
+/// Files with their paths.
+pub(super) type Files = Vec<(String, Content)>;
+
+/// Writes the files of one edit, each once, and knows which were there before.
+pub(super) struct Upload<'a> {
+    store: &'a Store,
+    events: Events<'a>,
+    /// Written by this edit, so younger than it: nobody deletes them.
+    written: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Upload<'a> {
+    pub(super) fn new(store: &'a Store, events: Events<'a>) -> Self {
+        Self { store, events, written: Mutex::default() }
+    }
+
+    fn has_written(&self, path: &str) -> bool {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// The files that the pool lacks, or lacked before this edit, and those that it has; other bytes in the place of one
+    /// are refused before anything is written.
+    pub(super) async fn for_pool(
+        &self,
+        plan: &Plan,
+        published: &PublishedSuite,
+    ) -> Result<(Files, Files), Error> {
+        let looked_at = stream::iter(&plan.pool).map(|(path, content)| async move {
+            let found = if self.has_written(path.as_str()) {
+                Ok(None)
+            } else {
+                self.store.would_put(path.as_str(), content.digests()).await
+            };
+            (path.as_str(), content, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let (mut lacking, mut there, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some((path, content, found)) = looked_at.next().await {
+            match found {
+                Ok(None) => lacking.push((path.to_owned(), content.clone())),
+                Ok(Some(_)) => there.push((path.to_owned(), content.clone())),
+                Err(error @ store::Error::Occupied { .. }) => refused.push(Refusal {
+                    action: "add",
+                    preposition: "to",
+                    subject: match content {
+                        Content::File { file, .. } => file.display().to_string(),
+                        Content::Bytes(..) => path.to_owned(),
+                    },
+                    suite: Some(published.name().clone()),
+                    source: Reason::Pool(error),
+                }),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if refused.is_empty() { Ok((lacking, there)) } else { Err(Error::Refused(refused)) }
+    }
+
+    /// The files of published packages that are not in the pool any more, and were given again.
+    pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
+        let looked_at = stream::iter(&plan.kept).map(|(path, content)| async move {
+            (path.as_str(), content, self.store.size(path.as_str()).await)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut lost = Vec::new();
+        while let Some((path, content, found)) = looked_at.next().await {
+            if found?.is_none() {
+                lost.push((path.to_owned(), content.clone()));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Writes files that never change: some at once, and small ones several in a task. Gives those that were there.
+    pub(super) async fn put_all(
+        &self,
+        files: &[(String, Content)],
+        other: OtherBytes,
+    ) -> Result<Files, Error> {
+        let files: Files = files.iter().filter(|(path, _)| !self.has_written(path)).cloned().collect();
+        let total = files.iter().map(|(_, content)| content.digests().size).sum();
+        let mut runs: Vec<(u64, Files)> = Vec::new();
+        for file in files {
+            let size = file.1.digests().size;
+            match runs.last_mut() {
+                Some((bytes, run)) if run.len() < self.store.run() && *bytes + size <= LONG_RUN => {
+                    *bytes += size;
+                    run.push(file);
+                }
+                _ => runs.push((size, vec![file])),
+            }
+        }
+        let puts = stream::iter(runs).map(|(_, run)| {
+            let store = self.store.clone();
+            tokio::spawn(async move {
+                let mut done = Vec::with_capacity(run.len());
+                for (path, content) in run {
+                    let put = put(&store, &path, &content, other).await?;
+                    done.push((path, content, put));
+                }
+                Ok::<_, store::Error>(done)
+            })
+        });
+        let mut puts = puts.buffer_unordered(AT_ONCE);
+        let (mut done, mut there) = (0, Vec::new());
+        while let Some(run) = puts.next().await {
+            for (path, content, put) in
+                run.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
+            {
+                let bytes = content.digests().size;
+                done += bytes;
+                match put {
+                    Put::Created => {
+                        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                        (self.events)(Event::Written { path, bytes });
+                    }
+                    Put::Present => there.push((path, content)),
+                }
+            }
+            (self.events)(Event::Stored { done, total });
+        }
+        Ok(there)
+    }
+
+    /// Keeps files that were there from being deleted before a pointer leads to them: those that may just have been are
+    /// written again.
+    pub(super) async fn hold(&self, there: &[(String, Content)]) -> Result<Option<Hold<'a>>, Error> {
+        if there.is_empty() {
+            return Ok(None);
+        }
+        let hold = Hold::take(self.store, there.iter().map(|(path, _)| path.as_str())).await?;
+        match self.put_what_is_gone(there).await {
+            Ok(()) => Ok(Some(hold)),
+            Err(error) => {
+                hold.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn put_what_is_gone(&self, there: &[(String, Content)]) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for (path, content) in there {
+            if self.store.size(path).await?.is_none() {
+                gone.push((path.clone(), content.clone()));
+            }
+        }
+        self.put_all(&gone, OtherBytes::Refused).await?;
+        Ok(())
+    }
+}
+
+/// Writes one file that never changes.
+async fn put(store: &Store, path: &str, content: &Content, other: OtherBytes) -> Result<Put, store::Error> {
+    match store.put_new(path, content).await {
+        Err(store::Error::Occupied { .. }) if other == OtherBytes::Nobodys => {
+            store.renew(path, content).await?;
+            Ok(Put::Created)
+        }
+        put => put,
+    }
+}

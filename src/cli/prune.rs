@@ -1,0 +1,129 @@
+//! `publish prune`: old versions out of the suites, then garbage out of the archive.
+
+use std::{process::ExitCode, time::Duration};
+
+use super::{
+    Failure,
+    session::Session,
+    ui::{Ui, count},
+};
+use crate::{
+    archive::{Archive, GRACE, Keep, Outcome, Prune, Pruned, SuiteEdit, Swept},
+    config::{SuiteConfig, parse_generations, parse_span},
+    store::bytes,
+};
+
+/// So many deleted objects are told one by one without `--verbose`.
+const FEW: usize = 10;
+
+/// Takes old versions out of the suites, then deletes what no client can still need
+///
+/// First the retention: of each package only the newest versions stay, as many as `Limit:` of the suite or --keep says.
+/// Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
+/// `KeepGenerations:`), and that is older than two days. Jobs may go on publishing meanwhile.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only old versions and old states of this suite; may be repeated
+    #[arg(short, long)]
+    suite: Vec<String>,
+
+    /// How many versions of each package stay in the suites, instead of `Limit:`
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    keep: Option<u32>,
+
+    /// How long a state is kept after the next one took its place [default: `KeepFor:` of the suite, else 7d]
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    keep_for: Option<Duration>,
+
+    /// How many states of a suite are kept at least [default: `KeepGenerations:` of the suite, else 3]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
+    keep_generations: Option<usize>,
+
+    /// Tells what would be deleted and why, and does nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// What `--json` gives.
+#[derive(serde::Serialize)]
+struct Report {
+    retention: Vec<Outcome>,
+    #[serde(flatten)]
+    pruned: Pruned,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let suites = session.suites_to_prune(&args.suite).await?;
+    let mut retention = Vec::new();
+    for suite in &suites {
+        retention.extend(retain(args, suite, session).await?);
+    }
+    let keep = suites.iter().map(|suite| (suite.codename.clone(), args.states(Some(suite)))).collect();
+    let events = session.events();
+    let how = Prune {
+        keep,
+        otherwise: args.suite.is_empty().then(|| args.states(None)),
+        grace: GRACE,
+        now: session.now,
+        dry_run: args.dry_run,
+        events: &events,
+    };
+    let trust = tokio::task::block_in_place(|| session.trust_to_read());
+    let pruned = Archive::new(session.store.clone(), trust).prune(&how).await?;
+    if session.ui.json() {
+        session.ui.object(&Report { retention, pruned });
+    } else {
+        tell(&pruned, session.ui);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes old versions out of one suite, if it says how many stay.
+async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
+    let configured = suite.limit.filter(|_| !suite.read_only);
+    let Some(keep) = args.keep.and_then(|keep| usize::try_from(keep).ok()).or(configured) else {
+        return Ok(None);
+    };
+    let keys = session.keys_to_publish(suite).await?;
+    let edit = SuiteEdit { keep: Some(keep), ..SuiteEdit::default() };
+    let outcome = session.publish(suite, keys, &edit, args.dry_run).await?;
+    if !session.ui.json() && !outcome.removed.is_empty() {
+        session.ui.outcome(&outcome);
+    }
+    Ok(Some(outcome))
+}
+
+impl Args {
+    /// Which states are kept of a suite.
+    fn states(&self, suite: Option<&SuiteConfig>) -> Keep {
+        let default = Keep::default();
+        let generations = self.keep_generations.or_else(|| suite?.keep_generations);
+        let span = self.keep_for.or_else(|| suite?.keep_for);
+        Keep { generations: generations.unwrap_or(default.generations), span: span.unwrap_or(default.span) }
+    }
+}
+
+fn tell(pruned: &Pruned, ui: &Ui) {
+    let size = |all: &[Swept]| bytes(all.iter().map(|swept| swept.bytes).sum());
+    let line = |swept: &Swept| format!("  {} ({}): {}", swept.path, bytes(swept.bytes), swept.why);
+    let (verb, all) = (if pruned.dry_run { "Would delete" } else { "Deleted" }, &pruned.deleted);
+    if all.is_empty() {
+        ui.say("Nothing to delete");
+    } else {
+        ui.say(&format!("{verb} {}, {}", count(all.len(), "object"), size(all)));
+        for swept in all {
+            if pruned.dry_run || all.len() <= FEW {
+                ui.say(&line(swept));
+            } else {
+                ui.detail(&line(swept));
+            }
+        }
+    }
+    if !pruned.spared.is_empty() {
+        let (objects, size) = (count(pruned.spared.len(), "object"), size(&pruned.spared));
+        ui.say(&format!(
+            "{objects}, {size}, that no kept state leads to may be needed in a moment, and stay for now"
+        ));
+        pruned.spared.iter().for_each(|swept| ui.detail(&line(swept)));
+    }
+}

@@ -1,0 +1,294 @@
+//! `publish prune`: what goes, what stays, and that clients of a moment ago notice nothing.
+
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use publish::{
+    archive::{GRACE, Keep},
+    store::Store,
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    buckets,
+    deb_builder::deb,
+    faults::{Faults, Side},
+    publisher::{Publisher, folder},
+    sandbox::{Sandbox, age, fixture},
+};
+
+fn pool(name: &str, version: &str) -> String {
+    format!("pool/main/{}/{name}/{name}_{version}_amd64.deb", &name[..1])
+}
+
+/// An archive in which `hello` 1.0 was replaced by 2.0 and taken away, days ago.
+fn archive(configuration: &str) -> Sandbox {
+    let sandbox = Sandbox::signed();
+    if !configuration.is_empty() {
+        sandbox.configure(configuration);
+    }
+    let add = |version: &str| {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    };
+    add("1.0");
+    add("2.0");
+    sandbox.publish(["remove", "hello=1.0"]).ok();
+    sandbox
+}
+
+#[test]
+fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
+    let sandbox = archive("");
+    let (old, new) = (pool("hello", "1.0"), pool("hello", "2.0"));
+    let prune = |more: &[&str]| sandbox.publish([&["prune", "--keep-generations", "1"], more].concat());
+    // Fresh: clients may have any of the three states.
+    prune(&[]).ok().says(["Nothing to delete"]);
+    age(&sandbox.archive(""), 6);
+    prune(&[]).ok().says(["Nothing to delete"]);
+    age(&sandbox.archive(""), 2);
+    // As many states as by default are kept, however old.
+    sandbox.publish(["prune"]).ok().says(["Nothing to delete"]);
+    prune(&["--keep-for", "9d"]).ok().says(["Nothing to delete"]);
+
+    let before = sandbox.tree();
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let plan = ["prune", "-n", "--keep-generations", "1"];
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok().says([
+        "Would delete",
+        &format!("{old} (") as &str,
+        "no kept state of any suite leads to it",
+        "an old state of suite `stable`",
+    ]);
+    assert_eq!(sandbox.tree(), before);
+
+    prune(&[]).ok().says(["Deleted "]);
+    let after = sandbox.tree();
+    assert!(!after.has(&old) && after.has(&new));
+    // The pointer, its signature, and that it was published.
+    assert_eq!(after.paths_with("/generations/").len(), 3);
+    assert_eq!(after.paths_with("/by-hash/").len(), 3);
+    assert_eq!(after.paths_with(".publish"), [""; 0]);
+    assert!(!sandbox.archive("pool/main/h/hello").join("hello_1.0_amd64.deb").exists());
+    sandbox.publish(["check"]).ok();
+    prune(&[]).ok().says(["Nothing to delete"]);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["2.0"]);
+    }
+    // It comes back as if it had never been there.
+    sandbox.publish(["add".as_ref(), sandbox.incoming().join("hello_1.0_amd64.deb").as_os_str()]).ok();
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn the_configuration_says_what_is_kept() {
+    let sandbox = archive(
+        "Codename: stable\nComponents: main\nArchitectures: amd64\nKeepFor: 20d\nKeepGenerations: 2\n",
+    );
+    age(&sandbox.archive(""), 19);
+    sandbox.publish(["prune"]).ok().says(["Nothing to delete"]);
+    age(&sandbox.archive(""), 2);
+    sandbox.publish(["prune"]).ok().says(["Deleted "]);
+    // Two of three states stay, and the second leads to both versions.
+    assert!(sandbox.tree().has(&pool("hello", "1.0")));
+    assert_eq!(sandbox.tree().paths_with("/published").len(), 2);
+    sandbox.publish(["prune", "--keep-generations", "1"]).ok();
+    assert!(!sandbox.tree().has(&pool("hello", "1.0")));
+    sandbox.publish(["prune", "--keep-generations", "0"]).fails(2).says(["a number from 1 on"]);
+    sandbox.publish(["prune", "--keep-for", "soon"]).fails(2).says(["7d"]);
+}
+
+#[test]
+fn old_versions_leave_the_suite_first_and_never_the_newest() {
+    let sandbox = Sandbox::signed();
+    for version in ["1.0", "2.0~rc1", "2.0", "1:0.1"] {
+        deb("hello").version(version).write(sandbox.incoming());
+    }
+    deb("other").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), sandbox.incoming().as_os_str()]).ok();
+    sandbox.publish(["prune", "-n", "--keep", "2"]).ok().says(["Would remove 2 packages", "hello 1.0 amd64"]);
+    sandbox.publish(["prune", "--keep", "2"]).ok().says(["Removed 2 packages", "hello 2.0~rc1 amd64"]);
+    let versions = |sandbox: &Sandbox| {
+        let listed = sandbox.publish(["list"]).ok().stdout;
+        listed.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&sandbox), ["2.0", "1:0.1", "1.0"]);
+    // Their files stay for as long as a client may ask for them.
+    assert!(sandbox.tree().has(&pool("hello", "1.0")));
+    sandbox.publish(["prune", "--keep", "0"]).fails(2);
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\n");
+    sandbox.publish(["prune"]).ok().says(["Removed 1 package "]);
+    assert_eq!(versions(&sandbox), ["1:0.1", "1.0"]);
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn what_cannot_be_read_keeps_everything() {
+    let sandbox = archive("");
+    age(&sandbox.archive(""), 30);
+    let prune = ["prune", "--keep-generations", "1"];
+    let refused = |says: &str| {
+        let before = sandbox.tree();
+        sandbox.publish(prune).fails(1).says([says]);
+        assert_eq!(sandbox.tree(), before);
+    };
+    // An index of another suite, whose pointer is gone.
+    let lost = sandbox.archive("dists/testing/main/binary-amd64");
+    fs::create_dir_all(&lost).unwrap();
+    fs::write(lost.join("Packages"), "").unwrap();
+    refused("no `InRelease` or `Release` of suite `testing`");
+    fs::remove_dir_all(sandbox.archive("dists/testing")).unwrap();
+    // A pointer that somebody has changed, and one that is not there.
+    let pointer = sandbox.archive("dists/stable/InRelease");
+    let bytes = fs::read(&pointer).unwrap();
+    fs::write(&pointer, String::from_utf8_lossy(&bytes).replace("main", "evil")).unwrap();
+    refused("the signature of `dists/stable/InRelease` is not trusted");
+    fs::write(&pointer, &bytes).unwrap();
+    // The pointer of one of two suites is gone.
+    let file = sandbox.incoming().join("hello_1.0_amd64.deb");
+    sandbox.configure(
+        "Codename: stable\nComponents: main\nArchitectures: amd64\n\n\
+         Codename: testing\nComponents: main\nArchitectures: amd64\n",
+    );
+    sandbox.publish(["add".as_ref(), "--suite".as_ref(), "testing".as_ref(), file.as_os_str()]).ok();
+    fs::remove_file(&pointer).unwrap();
+    fs::remove_file(sandbox.archive("dists/stable/Release")).unwrap();
+    refused("no `InRelease` or `Release` of suite `stable`");
+    sandbox.publish(["check"]).fails(4);
+    sandbox.publish(["check", "--repair"]).ok().says(["Repaired dists/stable/InRelease"]);
+    assert_eq!(fs::read(&pointer).unwrap(), bytes);
+    sandbox.publish(prune).ok().says(["Deleted "]);
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn what_is_no_package_and_what_other_suites_need_stays() {
+    let sandbox = archive("");
+    let others = [
+        "pool/README",
+        "pool/main/h/hello/notes.txt",
+        "conf/distributions",
+        "dists/stable/Contents-amd64.gz",
+    ];
+    for path in others {
+        fs::create_dir_all(sandbox.archive(path).parent().unwrap()).unwrap();
+        fs::write(sandbox.archive(path), "").unwrap();
+    }
+    fs::remove_file(sandbox.archive("conf/distributions")).unwrap();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n\nCodename: old/stable\nComponents: main\nArchitectures: amd64\n");
+    let file = sandbox.incoming().join("hello_1.0_amd64.deb");
+    sandbox.publish(["add".as_ref(), "--suite".as_ref(), "old/stable".as_ref(), file.as_os_str()]).ok();
+    age(&sandbox.archive(""), 30);
+    sandbox.publish(["prune", "--keep-generations", "1"]).ok().says(["Deleted "]);
+    let tree = sandbox.tree();
+    assert!(tree.has(&pool("hello", "1.0")), "the other suite leads to it");
+    for path in others {
+        assert!(tree.has(path), "{path}");
+    }
+    sandbox.publish(["check"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_pruned_too() {
+    let sandbox = Sandbox::signed();
+    let (one, two) = (deb("one").write(sandbox.incoming()), deb("two").write(sandbox.incoming()));
+    for bucket in buckets::each() {
+        let store = bucket.store();
+        let publisher = Publisher::on(store.clone());
+        publisher.add(&[one.clone()]).await.unwrap();
+        let publisher = publisher.later(10);
+        publisher.add(&[two.clone()]).await.unwrap();
+        let publisher = publisher.later(10);
+        publisher.remove("one").await.unwrap();
+        // Nobody is at work here, so all may go at once; but what was written in this second is not older than it.
+        let keep = Keep { generations: 1, span: Duration::ZERO };
+        while store.size("pool/main/o/one/one_1.0_amd64.deb").await.unwrap().is_some() {
+            publisher.prune(keep, Duration::ZERO).await.unwrap();
+        }
+        assert_eq!(publisher.packages().await.unwrap(), ["two 1.0 amd64 of amd64"], "{}", bucket.location);
+        assert_eq!(publisher.faults().await, []);
+    }
+}
+
+/// A folder where package `one` was taken away a month ago; its file, and the index with it, can be deleted.
+async fn left_over(sandbox: &Sandbox) -> Store {
+    let _ = fs::remove_dir_all(sandbox.archive(""));
+    let store = folder(sandbox.archive(""));
+    let publisher = Publisher::on(store.clone());
+    publisher
+        .add(&[sandbox.incoming().join("one_1.0_amd64.deb"), sandbox.incoming().join("two_1.0_amd64.deb")])
+        .await
+        .unwrap();
+    publisher.later(10).remove("one").await.unwrap();
+    age(&sandbox.archive(""), 30);
+    store
+}
+
+/// The package comes back while its file is about to be deleted: each is stopped at each of its writes, and the other one
+/// comes in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_and_a_prune_meet_over_one_file() {
+    let sandbox = Sandbox::signed();
+    let one = [deb("one").write(sandbox.incoming())];
+    deb("two").write(sandbox.incoming());
+    let keep = Keep { generations: 1, span: Duration::from_secs(60 * 60) };
+    let whole = async |store: &Store, at: &str| {
+        let publisher = Publisher::on(store.clone()).later(30);
+        assert_eq!(publisher.faults().await, [], "{at}");
+        assert_eq!(publisher.packages().await.unwrap().len(), 2, "{at}");
+    };
+
+    let faults = Faults::none();
+    Publisher::on(faults.on(left_over(&sandbox).await)).later(20).add(&one).await.unwrap();
+    let writes = faults.writes();
+    assert!(writes.iter().any(|write| write.path.starts_with(".publish/holds/")), "{writes:?}");
+    for at in 1..=writes.len() {
+        let store = left_over(&sandbox).await;
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let edit = Publisher::on(faults.on(store.clone())).later(20);
+        let meanwhile = async {
+            gate.reached().await;
+            Publisher::on(store.clone()).later(20).prune(keep, GRACE).await.unwrap();
+            gate.open();
+        };
+        let (added, ()) = tokio::join!(edit.add(&one), meanwhile);
+        added.unwrap();
+        whole(&store, &format!("the edit waits before {:?}", writes[at - 1])).await;
+    }
+
+    let faults = Faults::none();
+    let pruned =
+        Publisher::on(faults.on(left_over(&sandbox).await)).later(20).prune(keep, GRACE).await.unwrap();
+    assert!(pruned.deleted.iter().any(|swept| swept.path.ends_with("/one_1.0_amd64.deb")));
+    let writes = faults.writes();
+    for at in 1..=writes.len() {
+        let store = left_over(&sandbox).await;
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let pruning = Publisher::on(faults.on(store.clone())).later(20);
+        let edit = async {
+            gate.reached().await;
+            // It may have to wait for the prune.
+            let publisher = Publisher::on(store.clone()).later(20);
+            let (added, ()) = tokio::join!(publisher.add(&one), async { gate.open() });
+            added.unwrap();
+        };
+        let (pruned, ()) = tokio::join!(pruning.prune(keep, GRACE), edit);
+        pruned.unwrap();
+        whole(&store, &format!("the prune waits before {:?}", writes[at - 1])).await;
+    }
+}
+
+#[tokio::test]
+async fn there_is_one_prune_at_a_time() {
+    let sandbox = archive("");
+    fs::create_dir_all(sandbox.archive(".publish")).unwrap();
+    fs::write(sandbox.archive(".publish/prune"), "somebody\n").unwrap();
+    sandbox.publish(["prune"]).fails(3).says(["another `prune` is at work", "15 minutes"]);
+    age(&sandbox.archive(".publish"), 1);
+    sandbox.publish(["prune"]).ok();
+    assert!(!sandbox.archive(".publish/prune").exists());
+}
