@@ -1,22 +1,24 @@
 //! A store where the n-th write fails, waits or kills; and a list of all that was asked of it.
 //!
 //! It stands between [`Store`] and its objects ([`Store::wrapped`]), so whatever a publisher does goes through it. Writes
-//! are counted from 1: each put, copy and delete, and of a file that is sent in parts its beginning, each part and its end.
+//! are counted from 1: each put, copy and delete, and of a file that is sent in parts its beginning, each part and its end;
+//! with [`Faults::of_all`] reads and listings count too.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     process::Command,
     sync::{Arc, Mutex},
 };
 
-use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
     Result, UploadPart, path::Path,
 };
 use publish::store::Store;
-use tokio::sync::{Barrier, Semaphore};
+use tokio::sync::{Barrier, Semaphore, oneshot};
 
 /// On which side of a write something happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ enum What {
     Meet(Arc<Barrier>),
     /// It waits until somebody lets it go on.
     Wait(Gate),
+    /// Each operation waits for its turn.
+    Turns(Turns),
+    /// What is to be written only if nobody came in between is written in any case.
+    Ignore,
 }
 
 /// Where a write waits.
@@ -63,12 +69,54 @@ impl Gate {
     }
 }
 
+/// Where each operation of somebody waits until it is its turn.
+#[derive(Clone, Default)]
+pub(crate) struct Turns(Arc<Mutex<Queue>>);
+
+#[derive(Default)]
+struct Queue {
+    came: usize,
+    waiting: BTreeMap<(Operation, usize), oneshot::Sender<()>>,
+}
+
+impl Turns {
+    /// The operation that would be next: of several at once, always the same one.
+    pub(crate) fn next(&self) -> Option<Operation> {
+        self.0.lock().unwrap().waiting.keys().next().map(|(operation, _)| operation.clone())
+    }
+
+    /// Lets that one go on.
+    pub(crate) fn give(&self) {
+        let next = self.0.lock().unwrap().waiting.pop_first();
+        // Whoever has gone away does not need it.
+        let _ = next.unwrap().1.send(());
+    }
+
+    async fn wait(&self, verb: &'static str, path: &Path) {
+        let (turn, given) = oneshot::channel();
+        {
+            let mut queue = self.0.lock().unwrap();
+            queue.came += 1;
+            let came = queue.came;
+            queue.waiting.insert((Operation { verb, path: path.to_string() }, came), turn);
+        }
+        given.await.unwrap();
+    }
+}
+
 /// One thing that was asked of the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
     /// `create`, `overwrite`, `swap`, `copy`, `delete`, `begin`, `part`, `end`; `get` and `list` write nothing.
     pub(crate) verb: &'static str,
     pub(crate) path: String,
+}
+
+impl Operation {
+    /// Whether it changes nothing.
+    pub(crate) fn reads(&self) -> bool {
+        ["get", "list"].contains(&self.verb)
+    }
 }
 
 /// What goes wrong, and what was asked.
@@ -79,13 +127,16 @@ struct State {
     at: usize,
     side: Side,
     what: What,
+    /// Whether reads and listings count.
+    all: bool,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
     operations: Vec<Operation>,
-    writes: usize,
+    /// How many of them count.
+    number: usize,
     /// The largest piece that was put at once.
     largest: usize,
     /// Parts that were handed over and are not sent yet: now, and at most.
@@ -94,7 +145,13 @@ struct Seen {
 
 impl Faults {
     fn new(at: usize, side: Side, what: What) -> Self {
-        Self(Arc::new(State { at, side, what, seen: Mutex::default() }))
+        Self(Arc::new(State { at, side, what, all: false, seen: Mutex::default() }))
+    }
+
+    /// The same, where reads and listings count too. To be said before it is used.
+    pub(crate) fn of_all(self) -> Self {
+        let state = Arc::into_inner(self.0).expect("nobody uses it yet");
+        Self(Arc::new(State { all: true, ..state }))
     }
 
     /// Nothing goes wrong; what is asked is noted.
@@ -133,6 +190,17 @@ impl Faults {
         (Self::new(at, side, What::Wait(gate.clone())), gate)
     }
 
+    /// The store ignores the conditions of a swap, as some servers do.
+    pub(crate) fn ignore_conditions() -> Self {
+        Self::new(0, Side::Before, What::Ignore)
+    }
+
+    /// Each operation, reads and listings too, waits for its turn.
+    pub(crate) fn turns() -> (Self, Turns) {
+        let turns = Turns::default();
+        (Self::new(0, Side::Before, What::Turns(turns.clone())).of_all(), turns)
+    }
+
     /// The store with this between it and its objects.
     pub(crate) fn on(&self, store: Store) -> Store {
         store.wrapped(|inner| Arc::new(Faulty { inner, faults: self.clone() }))
@@ -146,7 +214,7 @@ impl Faults {
     /// What was asked so far and writes, in order.
     pub(crate) fn writes(&self) -> Vec<Operation> {
         let mut operations = self.operations();
-        operations.retain(|operation| !["get", "list"].contains(&operation.verb));
+        operations.retain(|operation| !operation.reads());
         operations
     }
 
@@ -165,6 +233,19 @@ impl Faults {
         self.0.seen.lock().unwrap().operations.push(Operation { verb, path });
     }
 
+    async fn read<T>(
+        &self,
+        verb: &'static str,
+        path: &Path,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if self.0.all {
+            return self.write(verb, path, work).await;
+        }
+        self.note(verb, path);
+        work.await
+    }
+
     async fn write<T>(
         &self,
         verb: &'static str,
@@ -172,10 +253,14 @@ impl Faults {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         self.note(verb, path);
+        if let What::Turns(turns) = &self.0.what {
+            turns.wait(verb, path).await;
+            return work.await;
+        }
         let number = {
             let mut seen = self.0.seen.lock().unwrap();
-            seen.writes += 1;
-            seen.writes
+            seen.number += 1;
+            seen.number
         };
         if matches!(self.0.what, What::Kill) && number > self.0.at {
             // Another task came here while the process is about to end.
@@ -194,7 +279,7 @@ impl Faults {
 
     async fn strike(&self, path: &Path) -> Result<()> {
         match &self.0.what {
-            What::Nothing => Ok(()),
+            What::Nothing | What::Turns(_) | What::Ignore => Ok(()),
             What::Break => {
                 Err(Error::Generic { store: "test", source: "the connection broke, on purpose".into() })
             }
@@ -243,7 +328,12 @@ impl fmt::Display for Faulty {
 
 #[async_trait::async_trait]
 impl ObjectStore for Faulty {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        mut options: PutOptions,
+    ) -> Result<PutResult> {
         let verb = match options.mode {
             PutMode::Create => "create",
             PutMode::Overwrite => "overwrite",
@@ -252,6 +342,9 @@ impl ObjectStore for Faulty {
         {
             let mut seen = self.faults.0.seen.lock().unwrap();
             seen.largest = seen.largest.max(payload.content_length());
+        }
+        if let (What::Ignore, PutMode::Update(_)) = (&self.faults.0.what, &options.mode) {
+            options.mode = PutMode::Overwrite;
         }
         self.faults.write(verb, location, self.inner.put_opts(location, payload, options)).await
     }
@@ -267,8 +360,7 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.faults.note("get", location);
-        self.inner.get_opts(location, options).await
+        self.faults.read("get", location, self.inner.get_opts(location, options)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -285,13 +377,17 @@ impl ObjectStore for Faulty {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.faults.note("list", prefix.unwrap_or(&Path::default()));
-        self.inner.list(prefix)
+        let (inner, faults, prefix) = (Arc::clone(&self.inner), self.faults.clone(), prefix.cloned());
+        let list = async move {
+            let listed = async { Ok(inner.list(prefix.as_ref())) };
+            faults.read("list", prefix.as_ref().unwrap_or(&Path::default()), listed).await
+        };
+        stream::once(list).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.faults.note("list", prefix.unwrap_or(&Path::default()));
-        self.inner.list_with_delimiter(prefix).await
+        let listed = self.inner.list_with_delimiter(prefix);
+        self.faults.read("list", prefix.unwrap_or(&Path::default()), listed).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

@@ -3,8 +3,8 @@
 //! [`sandbox`] runs `publish` where nothing of this machine leaks in, [`deb_builder`] makes the packages that a test needs,
 //! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts,
 //! [`servers`] the real stores that `tests/run` started, a new bucket for each test, and a CDN before it,
-//! [`faults`] a store whose n-th write fails, waits or kills, and [`publisher`] what publishes there. Each other file tells
-//! the stories of one command, or of one promise.
+//! [`faults`] a store whose n-th write fails, waits or kills, [`publisher`] what publishes there, and [`auditor`] a client
+//! that holds an archive to all that it ever promised. Each other file tells the stories of one command, or of one promise.
 //!
 //! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI. With `PUBLISH_TEST_KEEP` set,
 //! the folder of a failed test stays and is named.
@@ -17,6 +17,7 @@
 mod add;
 mod adopt;
 mod apt_client;
+mod auditor;
 mod bad_input;
 mod bucket_errors;
 mod buckets;
@@ -32,6 +33,7 @@ mod house;
 mod init;
 mod large;
 mod list;
+mod model;
 mod prune;
 mod publisher;
 mod purge;

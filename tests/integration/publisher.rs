@@ -17,6 +17,7 @@ use publish::{
         Archive, Commit, Error, Event, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal, SuiteEdit,
         Sync, Synced, Trust, read_packages,
     },
+    compression::Compression,
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, SigningKeys},
@@ -58,6 +59,12 @@ impl Publisher {
     /// The same publisher, whose clock is so many seconds ahead.
     pub(crate) fn later(self, seconds: u64) -> Self {
         Self::at(self.archive.store().clone(), self.now + Duration::from_secs(seconds))
+    }
+
+    /// The same publisher, who writes indices in two forms of three.
+    pub(crate) fn without_xz(mut self) -> Self {
+        self.config.compressions.retain(|form| *form != Compression::Xz);
+        self
     }
 
     pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {

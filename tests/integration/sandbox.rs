@@ -442,6 +442,6 @@ pub(crate) fn skipped(why: &str) {
 }
 
 /// Writes past the capture of the test framework, so that it is seen when the test passes.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "\n{line}");
 }

@@ -1,0 +1,162 @@
+//! A client that reads by hash, written from apt's rules without any of our code, as the judge of every step.
+//!
+//! Whatever pointer was current once is promised: everything that it leads to must be there, unchanged, from then on. See
+//! the wiki's `DebianRepository/Format`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+
+use crate::sandbox::sha256;
+
+/// Where suite `stable` lies.
+const SUITE: &str = "dists/stable";
+
+/// What a pointer leads to: the size and the SHA256 of each file.
+#[derive(Clone)]
+struct Promise {
+    pointer: Bytes,
+    files: BTreeMap<String, (u64, String)>,
+    packages: BTreeSet<String>,
+}
+
+/// Looks at an archive again and again.
+#[derive(Clone)]
+pub(crate) struct Auditor {
+    objects: Arc<dyn ObjectStore>,
+    /// The pointers that were current, the last one last.
+    promised: Vec<Promise>,
+    /// What was read before, by path: its entity tag, size and SHA256.
+    known: HashMap<String, (Option<String>, u64, String)>,
+}
+
+impl Auditor {
+    pub(crate) fn of(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, promised: Vec::new(), known: HashMap::new() }
+    }
+
+    /// The same client, who looks at a copy of what it saw.
+    pub(crate) fn moved_to(&self, objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, ..self.clone() }
+    }
+
+    /// Takes the pointers that are kept as promised too.
+    pub(crate) async fn promise_generations(&mut self) -> Result<(), String> {
+        let folder = Path::parse(format!("{SUITE}/generations")).unwrap();
+        let found: Vec<_> = self.objects.list(Some(&folder)).try_collect().await.unwrap();
+        for object in found {
+            if matches!(object.location.filename(), Some("InRelease" | "Release")) {
+                let pointer = self.read(object.location.as_ref()).await.unwrap();
+                self.promise(pointer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks once; an error tells what a client would miss.
+    pub(crate) async fn look(&mut self) -> Result<(), String> {
+        let mut pointer = self.read(&format!("{SUITE}/InRelease")).await;
+        if pointer.is_none() {
+            pointer = self.read(&format!("{SUITE}/Release")).await;
+        }
+        match (pointer, self.promised.last()) {
+            (None, Some(_)) => return Err("the pointer is gone".to_owned()),
+            (Some(pointer), _) => self.promise(pointer).await?,
+            (None, None) => {}
+        }
+        let promised: BTreeMap<String, (u64, String)> =
+            self.promised.iter().flat_map(|promise| promise.files.clone()).collect();
+        for (path, (size, digest)) in promised {
+            let there = self.found(&path).await.ok_or_else(|| format!("`{path}` is gone"))?;
+            if there != (size, digest) {
+                return Err(format!("`{path}` has other bytes: {there:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The packages of the pointer that was seen last: `NAME VERSION ARCHITECTURE`.
+    pub(crate) fn packages(&self) -> BTreeSet<String> {
+        self.promised.last().map(|promise| promise.packages.clone()).unwrap_or_default()
+    }
+
+    /// How many pointers were seen.
+    pub(crate) fn pointers(&self) -> usize {
+        self.promised.len()
+    }
+
+    async fn read(&self, path: &str) -> Option<Bytes> {
+        match self.objects.get(&Path::parse(path).unwrap()).await {
+            Ok(object) => Some(object.bytes().await.unwrap()),
+            Err(object_store::Error::NotFound { .. }) => None,
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+
+    /// The size and the digest of an object, which is read only if it is another one than the last time.
+    async fn found(&mut self, path: &str) -> Option<(u64, String)> {
+        let told = match self.objects.head(&Path::parse(path).unwrap()).await {
+            Ok(told) => told,
+            Err(object_store::Error::NotFound { .. }) => return None,
+            Err(error) => panic!("{path}: {error}"),
+        };
+        if let Some((tag, size, digest)) = self.known.get(path)
+            && (tag, size) == (&told.e_tag, &told.size)
+        {
+            return Some((*size, digest.clone()));
+        }
+        let digest = sha256(&self.read(path).await?);
+        self.known.insert(path.to_owned(), (told.e_tag, told.size, digest.clone()));
+        Some((told.size, digest))
+    }
+
+    /// Reads what a pointer leads to, and holds the archive to it.
+    async fn promise(&mut self, pointer: Bytes) -> Result<(), String> {
+        if let Some(at) = self.promised.iter().position(|promise| promise.pointer == pointer) {
+            // It is the current one, perhaps again.
+            let promise = self.promised.remove(at);
+            self.promised.push(promise);
+            return Ok(());
+        }
+        let text = String::from_utf8(pointer.to_vec()).unwrap();
+        let signed = text.split("\n-----BEGIN PGP SIGNATURE-----").next().unwrap();
+        let mut promise = Promise { pointer, files: BTreeMap::new(), packages: BTreeSet::new() };
+        let (_, list) = signed.split_once("\nSHA256:\n").ok_or("a pointer without SHA256")?;
+        for line in list.lines().take_while(|line| line.starts_with(' ')) {
+            let [digest, size, path] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+                return Err(format!("a bad line in the pointer: {line}"));
+            };
+            let (folder, name) = path.rsplit_once('/').ok_or_else(|| format!("a bad path: {path}"))?;
+            let by_hash = format!("{SUITE}/{folder}/by-hash/SHA256/{digest}");
+            if name == "Packages" {
+                let index = self.read(&by_hash).await;
+                let index = index.ok_or_else(|| format!("`{path}` is not there as `{by_hash}`"))?;
+                promise.add_packages(std::str::from_utf8(&index).unwrap())?;
+            }
+            promise.files.insert(by_hash, (size.parse().unwrap(), digest.to_owned()));
+        }
+        self.promised.push(promise);
+        Ok(())
+    }
+}
+
+impl Promise {
+    fn add_packages(&mut self, index: &str) -> Result<(), String> {
+        for stanza in index.split("\n\n").filter(|stanza| !stanza.trim().is_empty()) {
+            let field = |name: &str| {
+                let mut lines = stanza.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                lines.next().ok_or_else(|| format!("no `{name}` in:\n{stanza}"))
+            };
+            let shown = format!("{} {} {}", field("Package")?, field("Version")?, field("Architecture")?);
+            self.packages.insert(shown);
+            let size = field("Size")?.parse().unwrap();
+            self.files.insert(field("Filename")?.to_owned(), (size, field("SHA256")?.to_owned()));
+        }
+        Ok(())
+    }
+}
