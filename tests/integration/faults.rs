@@ -47,6 +47,8 @@ enum What {
     Meet(Arc<Barrier>),
     /// It waits until somebody lets it go on.
     Wait(Gate),
+    /// It never ends, nor does anything that comes after it.
+    Stop(Gate),
     /// Each operation waits for its turn.
     Turns(Turns),
     /// What is to be written only if nobody came in between is written in any case.
@@ -190,6 +192,12 @@ impl Faults {
         (Self::new(at, side, What::Wait(gate.clone())), gate)
     }
 
+    /// The n-th operation never ends, and nothing after it is done; the gate tells when it has come to that.
+    pub(crate) fn stop(at: usize, side: Side) -> (Self, Gate) {
+        let gate = Gate(Arc::new((Semaphore::new(0), Semaphore::new(0))));
+        (Self::new(at, side, What::Stop(gate.clone())), gate)
+    }
+
     /// The store ignores the conditions of a swap, as some servers do.
     pub(crate) fn ignore_conditions() -> Self {
         Self::new(0, Side::Before, What::Ignore)
@@ -262,7 +270,7 @@ impl Faults {
             seen.number += 1;
             seen.number
         };
-        if matches!(self.0.what, What::Kill) && number > self.0.at {
+        if matches!(self.0.what, What::Kill | What::Stop(_)) && number > self.0.at {
             // Another task came here while the process is about to end.
             return std::future::pending().await;
         }
@@ -304,6 +312,10 @@ impl Faults {
                 gate.0.add_permits(1);
                 gate.1.acquire().await.unwrap().forget();
                 Ok(())
+            }
+            What::Stop(Gate(gate)) => {
+                gate.0.add_permits(1);
+                std::future::pending().await
             }
         }
     }

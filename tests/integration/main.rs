@@ -25,6 +25,7 @@ mod check;
 mod clients;
 mod config;
 mod crash;
+mod crash_steps;
 mod deb_builder;
 mod determinism;
 mod faults;

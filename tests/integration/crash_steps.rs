@@ -1,0 +1,189 @@
+//! An `add` dies before and after every single operation on its store, reads and listings among them: in memory, in a
+//! folder and on a real S3 server. Whoever reads by hash then finds all that was ever published, and the next `add` needs
+//! no help.
+//!
+//! [`crash`](crate::crash) has more packages and real apt as the judge; here it is every step, and every kind of store.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use publish::store::Store;
+
+use crate::{
+    auditor::Auditor,
+    buckets,
+    deb_builder::deb,
+    faults::{Faults, SIDES, Side},
+    publisher::{Publisher, folder, memory},
+    sandbox::{Sandbox, say},
+    servers,
+};
+
+/// The variable that tells the process that is to be killed what to do: LOCATION OPERATION SIDE FILE.
+const ORDER: &str = "PUBLISH_TEST_KILL_STEP";
+
+/// What is added, again and again.
+struct Trial {
+    sandbox: Sandbox,
+    new: Vec<PathBuf>,
+    later: Vec<PathBuf>,
+}
+
+impl Trial {
+    /// With an archive of one package in the folder of the sandbox.
+    fn new() -> Self {
+        let sandbox = Sandbox::signed();
+        let file = |name: &str| vec![deb(name).write(sandbox.path("debs"))];
+        block_on(Publisher::on(folder(sandbox.archive(""))).add(&file("hello"))).unwrap();
+        Self { new: file("new"), later: file("later"), sandbox }
+    }
+
+    /// Puts that archive into a store.
+    async fn begin(&self, store: &Store) {
+        let archive = folder(self.sandbox.archive(""));
+        let paths: Vec<_> = archive.walk("").try_collect().await.unwrap();
+        let copied = paths.iter().map(|found| async {
+            let bytes = archive.read(&found.path).await.unwrap().unwrap().bytes;
+            store.replace(&found.path, bytes).await.unwrap();
+        });
+        futures::future::join_all(copied).await;
+    }
+
+    /// How many operations an undisturbed `add` takes on a store.
+    fn operations(&self, store: &Store) -> usize {
+        block_on(self.begin(store));
+        let faults = Faults::none();
+        block_on(Publisher::on(faults.on(store.clone())).add(&self.new)).unwrap();
+        let operations = faults.operations();
+        assert!(operations.len() > 20 && operations.iter().any(|operation| operation.verb == "get"));
+        operations.len()
+    }
+
+    /// What is there after `add` has died, and after it was run again.
+    fn judge(&self, store: &Store, objects: Arc<dyn ObjectStore>, died: impl FnOnce(), when: &str) {
+        block_on(self.begin(store));
+        let mut auditor = Auditor::of(objects);
+        block_on(auditor.look()).unwrap();
+        died();
+        let mut look = |packages: &[&[&str]]| {
+            block_on(auditor.look()).unwrap_or_else(|fault| panic!("{when}: {fault}"));
+            let sets =
+                packages.iter().map(|names| names.iter().map(|name| format!("{name} 1.0 amd64")).collect());
+            let sets: Vec<BTreeSet<String>> = sets.collect();
+            assert!(sets.contains(&auditor.packages()), "{when}: {:?}", auditor.packages());
+        };
+        look(&[&["hello"], &["hello", "new"]]);
+        block_on(Publisher::on(store.clone()).later(1).add(&self.new)).unwrap();
+        look(&[&["hello", "new"]]);
+        let next = Publisher::on(store.clone()).later(2);
+        block_on(next.add(&self.later)).unwrap();
+        look(&[&["hello", "new", "later"]]);
+        assert_eq!(block_on(next.faults()), [], "{when}");
+    }
+
+    /// The process that is killed at an operation.
+    fn kill(&self, location: &str, variables: &[(&str, String)], at: usize, side: Side) {
+        let status = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "crash_steps::the_process_that_is_killed", "--ignored", "--test-threads=1"])
+            .env(ORDER, format!("{location} {at} {side:?} {}", self.new[0].display()))
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.signal(), Some(9), "{side:?} operation {at} in {location}: {status}");
+    }
+}
+
+/// Tries both sides of every operation, some at once.
+fn every_step(operations: usize, at_once: usize, attempt: impl Fn(usize, Side) + std::marker::Sync) {
+    let steps = (1..=operations).flat_map(|at| SIDES.map(|side| (at, side)));
+    let steps = Mutex::new(steps);
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let next = steps.lock().unwrap().next();
+                    let Some((at, side)) = next else { break };
+                    attempt(at, side);
+                }
+            });
+        }
+    });
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    say(&format!("{name}: both sides of {operations} operations, nothing lost"));
+}
+
+#[test]
+fn an_add_ends_at_any_step_in_memory() {
+    let trial = Trial::new();
+    let operations = trial.operations(&memory());
+    every_step(operations, 2, |at, side| {
+        let objects = Arc::new(InMemory::new());
+        let store = memory().wrapped(|_| objects.clone());
+        let died = || {
+            let (faults, gate) = Faults::stop(at, side);
+            let publisher = Publisher::on(faults.of_all().on(store.clone()));
+            // With the runtime all ends that was begun.
+            block_on(async {
+                tokio::select! {
+                    added = publisher.add(&trial.new) => panic!("{side:?} operation {at}: {added:?}"),
+                    () = gate.reached() => {}
+                }
+            });
+        };
+        trial.judge(&store, objects.clone(), died, &format!("{side:?} operation {at}"));
+    });
+}
+
+#[test]
+fn an_add_is_killed_at_any_step_in_a_folder() {
+    let trial = Trial::new();
+    let operations = trial.operations(&folder(trial.sandbox.path("undisturbed")));
+    every_step(operations, 2, |at, side| {
+        let path = trial.sandbox.path(format!("{at}-{side:?}"));
+        std::fs::create_dir(&path).unwrap();
+        let objects = Arc::new(LocalFileSystem::new_with_prefix(&path).unwrap());
+        let died = || trial.kill(path.to_str().unwrap(), &[], at, side);
+        trial.judge(&folder(&path), objects, died, &format!("{side:?} operation {at}"));
+    });
+}
+
+#[test]
+fn an_add_is_killed_at_any_step_on_radosgw() {
+    let Some(bucket) = servers::rgw() else { return };
+    let at = |folder: &str| format!("{}/{folder}", bucket.location);
+    let open = |folder: &str| buckets::open(&at(folder), &bucket.environment()).unwrap();
+    let trial = Trial::new();
+    let operations = trial.operations(&open("undisturbed"));
+    every_step(operations, 8, |number, side| {
+        let folder = format!("{number}-{side:?}");
+        let store = open(&folder);
+        let died = || trial.kill(&at(&folder), &bucket.variables, number, side);
+        trial.judge(&store, store.objects(), died, &format!("{side:?} operation {number}"));
+    });
+}
+
+#[test]
+#[ignore = "run by the tests above, as a process of its own"]
+fn the_process_that_is_killed() {
+    let Ok(order) = env::var(ORDER) else { return };
+    let parts: Vec<&str> = order.split(' ').collect();
+    let [location, at, side, file] = parts[..] else { panic!("{order}") };
+    let side = if side == "Before" { Side::Before } else { Side::After };
+    let store = buckets::open(location, &env::vars().collect()).unwrap();
+    let store = Faults::kill(at.parse().unwrap(), side).of_all().on(store);
+    block_on(Publisher::on(store).add(&[Path::new(file).to_owned()])).unwrap();
+}
+
+/// On a runtime of its own, which ends what is left.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
