@@ -3,7 +3,7 @@
 //! Everything that is put back is what its pointer says by its digest, or was signed; nothing is signed here.
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Archive, Error, PublishedSuite,
@@ -35,8 +35,10 @@ impl Archive {
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
         let mut published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
-        if published.pointer().is_none() {
-            repaired.restored.extend(self.restore_pointer(suite).await?);
+        if published.pointer().is_none_or(|pointer| pointer.file != "InRelease")
+            && let Some(path) = self.restore_pointer(&published).await?
+        {
+            repaired.restored.push(path);
             published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
         }
         let Some(release) = published.release() else { return Ok(repaired) };
@@ -51,17 +53,24 @@ impl Archive {
         Ok(repaired)
     }
 
-    /// Puts the newest state back that was published; of a signed suite only what a known key signed.
-    async fn restore_pointer(&self, suite: &Suite) -> Result<Option<String>, Error> {
-        let generations = newest::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?;
-        for name in generations.iter().rev() {
+    /// Puts the newest state back that was published, if it is no older than what is left of the pointer; of a signed suite
+    /// only what a known key signed.
+    async fn restore_pointer(&self, published: &PublishedSuite) -> Result<Option<String>, Error> {
+        let suite = published.name();
+        let left = published.release().and_then(|release| release.date().ok());
+        let since = left.and_then(|date| date.checked_sub(SignedDuration::from_secs(1)).ok());
+        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+        for name in newest::published_after(&self.store, suite, since).await?.iter().rev() {
             let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
             let trusted = read_pointer(&self.store, suite, &folder, &self.trust, self.trust.signs).await;
             let Ok(Some(kept)) = trusted else { continue };
             if made_for(suite, &kept.release, &folder).is_err() {
                 continue;
             }
-            let path = format!("dists/{suite}/{}", kept.file);
+            if published.pointer().is_some_and(|left| left.file == kept.file) {
+                return Ok(None);
+            }
+            let path = published.path(kept.file);
             self.store.swap(&path, kept.bytes, None).await?;
             return Ok(Some(path));
         }
@@ -82,7 +91,8 @@ impl Archive {
             return Ok(());
         }
         // The text is listed even where it is not stored, and so may other forms be.
-        let is_needed = there.is_some() || self.is_only_form(published, path).await?;
+        let is_stored = there.is_some() || self.store.size(&published.path(path)).await?.is_some();
+        let is_needed = is_stored || self.is_only_form(published, path).await?;
         if !is_needed && path == plain_path(path) {
             return Ok(());
         }

@@ -183,7 +183,7 @@ const POINTER: &str = "dists/stable/InRelease";
 const ALIASES: &[&str] = &["stable/InRelease", "stable/Release", "/Packages"];
 
 /// What holds a signature.
-const SIGNATURES: &[&str] = &["InRelease", "Release.gpg"];
+const SIGNATURES: &[&str] = &["InRelease", "Release.gpg", "/published"];
 
 /// A client that has nothing yet reads the archive, and says which suite it is; all of it, or it fails.
 fn what_apt_sees(trial: &Trial, apt: &mut Client<'_>) -> State {

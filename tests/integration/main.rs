@@ -30,6 +30,7 @@ mod deb_builder;
 mod determinism;
 mod faults;
 mod harness;
+mod history;
 mod house;
 mod init;
 mod large;

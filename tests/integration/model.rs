@@ -174,12 +174,15 @@ impl Explorer<'_> {
     }
 }
 
-/// A path without what is another in each run: the digest of a signature.
+/// A path without what is another in each run: the digest of a signature, the name of a hold.
 fn lasting(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     for at in 1..parts.len() {
         if parts[at - 1] == "generations" {
             parts[at] = parts[at].split('-').next().unwrap();
+        }
+        if parts[at - 1] == "holds" {
+            parts[at] = "HOLD";
         }
     }
     parts.join("/")

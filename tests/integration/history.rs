@@ -1,0 +1,287 @@
+//! Somebody can write to the archive, has no key, and knows its history: older states put back, kept ones changed.
+//!
+//! Nothing of it may be signed, and `check` names it. What else he can change is in [`super::trust`].
+
+use std::fs;
+
+use publish::{
+    archive::Error,
+    store::{Cache, Store},
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    publisher::{Publisher, memory},
+    sandbox::{Sandbox, fixture, sha256},
+};
+
+const POINTER: &str = "dists/stable/InRelease";
+
+/// A signed archive with `hello` 1.0, then 2.0 a minute later; and its first state, as files.
+fn two_states() -> (Sandbox, Sandbox) {
+    let (sandbox, old) = (Sandbox::signed(), Sandbox::signed());
+    let one = deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), one.as_os_str()]).ok();
+    let (from, to) = (sandbox.archive("dists"), old.archive(""));
+    sandbox.ask("cp", ["-a".as_ref(), from.as_os_str(), to.as_os_str()]);
+    let two = deb("hello").version("2.0").write(sandbox.incoming());
+    sandbox.publish_with(&[later(60)], ["add".as_ref(), two.as_os_str()]).ok();
+    deb("world").write(sandbox.incoming());
+    (sandbox, old)
+}
+
+fn later(seconds: u64) -> (&'static str, &'static str) {
+    let clock: u64 = crate::sandbox::CLOCK.parse().unwrap();
+    ("SOURCE_DATE_EPOCH", (clock + seconds).to_string().leak())
+}
+
+/// Puts files of the older state over those of now.
+fn put_back(sandbox: &Sandbox, old: &Sandbox, paths: &[&str]) {
+    for path in paths {
+        fs::copy(old.archive(path), sandbox.archive(path)).unwrap();
+    }
+}
+
+/// `publish check` finds something wrong with a path.
+#[track_caller]
+fn finds(sandbox: &Sandbox, says: &[&str]) {
+    let said = sandbox.publish_with(&[later(120)], ["check"]).fails(4);
+    for text in says {
+        assert!(said.stdout.contains(text), "no `{text}` in:\n{}", said.stdout);
+    }
+}
+
+/// Every verb that would build on what is there must refuse and leave all as it is.
+#[track_caller]
+fn refuses_to_build_on(sandbox: &Sandbox, says: &[&str]) {
+    let before = sandbox.tree();
+    for verb in [&["add", "incoming/world_1.0_amd64.deb"][..], &["remove", "hello"]] {
+        sandbox.publish_with(&[later(120)], verb).fails(1).says(says.iter().copied());
+    }
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn an_older_pointer_that_was_put_back_is_not_built_on() {
+    let (sandbox, old) = two_states();
+    // All of it: as far as signatures and digests tell, this is an archive without fault.
+    let all = ["InRelease", "Release", "Release.gpg"].map(|file| format!("dists/stable/{file}"));
+    put_back(&sandbox, &old, &all.each_ref().map(String::as_str));
+    for index in old.tree().paths_with("/Packages") {
+        put_back(&sandbox, &old, &[&index]);
+    }
+    refuses_to_build_on(
+        &sandbox,
+        &["has gone back in time", "kept in `dists/stable/generations/", "--trust-existing"],
+    );
+    finds(&sandbox, &[&format!("{POINTER}: it has gone back in time")]);
+    // Unless it is meant: then the next state is newer than both, and clients take it.
+    let adopt = ["--trust-existing", "add", "incoming/world_1.0_amd64.deb"];
+    sandbox.publish_with(&[later(120)], adopt).ok();
+    sandbox.publish_with(&[later(120)], ["check"]).ok();
+    sandbox.publish_with(&[later(180)], ["remove", "world"]).ok();
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["1.0"]);
+    }
+}
+
+#[test]
+fn a_newer_state_that_somebody_else_made_is_no_witness() {
+    let (sandbox, _) = two_states();
+    // Anybody can write a generation; it must be signed, and of this suite.
+    let generation = sandbox.archive("dists/stable/generations/20260101T000000Z-00000000");
+    fs::create_dir_all(&generation).unwrap();
+    let text = sandbox.read(POINTER).replace("Date: Sun, 01 Jun 2025", "Date: Thu, 01 Jan 2026");
+    for pointer in [text.as_str(), "nonsense"] {
+        fs::write(generation.join("InRelease"), pointer).unwrap();
+        fs::write(generation.join("published"), "published\n").unwrap();
+        finds(&sandbox, &["dists/stable/generations/20260101T000000Z-00000000: "]);
+    }
+    // It is no obstacle either: who has no key cannot stop who has.
+    sandbox.publish_with(&[later(120)], ["add", "incoming/world_1.0_amd64.deb"]).ok();
+}
+
+#[test]
+fn a_kept_state_that_was_changed_is_found() {
+    let (sandbox, _) = two_states();
+    let generations = sandbox.tree().paths_with("/generations/");
+    for path in generations.iter().filter(|path| path.ends_with("InRelease")) {
+        let bytes = fs::read(sandbox.archive(path)).unwrap();
+        let folder = path.strip_suffix("/InRelease").unwrap();
+        for changed in [String::from_utf8_lossy(&bytes).replace("main", "evil"), sandbox.read(POINTER) + "\n"]
+        {
+            fs::write(sandbox.archive(path), changed).unwrap();
+            finds(&sandbox, &[folder]);
+        }
+        fs::write(sandbox.archive(path), bytes).unwrap();
+    }
+    sandbox.publish_with(&[later(120)], ["check"]).ok();
+    // What it leads to, and nothing else does: the first index, and the file of a package that was removed.
+    sandbox.publish_with(&[later(120)], ["remove", "hello=1.0"]).ok();
+    let package = "pool/main/h/hello/hello_1.0_amd64.deb";
+    let bytes = fs::read(sandbox.archive(package)).unwrap();
+    fs::write(sandbox.archive(package), "nonsense").unwrap();
+    finds(&sandbox, &[package]);
+    fs::remove_file(sandbox.archive(package)).unwrap();
+    finds(&sandbox, &[&format!("{package}: it is missing, although a kept state of the suite leads to it")]);
+    fs::write(sandbox.archive(package), bytes).unwrap();
+    sandbox.publish_with(&[later(120)], ["check"]).ok();
+}
+
+#[test]
+fn a_key_that_somebody_put_beside_ours_is_found_and_taken_away() {
+    let (sandbox, _) = two_states();
+    let ours = sandbox.read("archive-key.asc");
+    for evil in [fs::read_to_string(fixture("keys/second.pub.asc")).unwrap(), "nonsense".to_owned()] {
+        fs::write(sandbox.archive("archive-key.asc"), evil).unwrap();
+        finds(&sandbox, &["archive-key.asc: "]);
+    }
+    fs::copy(fixture("keys/second.pub.asc"), sandbox.archive("archive-key.asc")).unwrap();
+    let said = sandbox.publish_with(&[later(120)], ["add", "incoming/world_1.0_amd64.deb"]).ok();
+    said.says(["warning: ", "with which nothing is signed here"]);
+    assert_eq!(sandbox.read("archive-key.asc"), ours);
+}
+
+#[test]
+fn bytes_under_the_digest_of_others_are_never_led_to() {
+    let (sandbox, _) = two_states();
+    // The index that the next edit will write, in advance, with other bytes.
+    let copy = Sandbox::signed();
+    let (from, to) = (sandbox.archive(""), copy.archive(""));
+    copy.ask("cp", ["-a".as_ref(), "-T".as_ref(), from.as_os_str(), to.as_os_str()]);
+    let world = sandbox.incoming().join("world_1.0_amd64.deb");
+    copy.publish_with(&[later(120)], ["add".as_ref(), world.as_os_str()]).ok();
+    let before = sandbox.tree();
+    let new: Vec<String> =
+        copy.tree().paths_with("/by-hash/").into_iter().filter(|path| !before.has(path)).collect();
+    assert_eq!(new.len(), 3);
+    for path in &new {
+        fs::write(sandbox.archive(path), "Package: evil\n").unwrap();
+    }
+    sandbox.publish_with(&[later(120)], ["add".as_ref(), world.as_os_str()]).ok();
+    for path in &new {
+        let bytes = fs::read(sandbox.archive(path)).unwrap();
+        assert!(path.ends_with(&sha256(&bytes)), "{path}");
+    }
+    sandbox.publish_with(&[later(120)], ["check"]).ok();
+}
+
+/// Where the witnesses in the bucket were deleted, this machine still remembers.
+#[tokio::test]
+async fn what_was_seen_in_a_bucket_is_remembered() {
+    let Some(bucket) = crate::buckets::moto() else { return };
+    let sandbox = Sandbox::signed();
+    let files = ["one", "two", "three"].map(|name| [deb(name).write(sandbox.incoming())]);
+    let cache = |name: &str| Some(Cache::new(&sandbox.path(name), 1 << 20));
+    let store: Store = bucket.store();
+    let mine = || Publisher::on(store.clone().with_cache(cache("mine")));
+    mine().add(&files[0]).await.unwrap();
+    let old = store.read(POINTER).await.unwrap().unwrap().bytes;
+    mine().later(60).add(&files[1]).await.unwrap();
+    let new = store.read(POINTER).await.unwrap().unwrap().bytes;
+    // Everything that shows that there was a newer state.
+    store.replace(POINTER, old).await.unwrap();
+    let kept: Vec<String> = {
+        use futures::TryStreamExt as _;
+        let files: Vec<_> = store.walk("dists/stable/generations").try_collect().await.unwrap();
+        files.into_iter().map(|found| found.path).filter(|path| path.contains("T000100Z")).collect()
+    };
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    store.delete_all(&kept).await.unwrap();
+    let error = mine().later(120).add(&files[2]).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::RolledBack { witness, .. } if witness.contains("this machine")),
+        "{error}"
+    );
+    assert!(!mine().later(120).faults().await.is_empty());
+    // Another machine has not seen it: that is the limit of what can be known.
+    Publisher::on(store.clone().with_cache(cache("other"))).later(120).faults().await;
+    store.replace(POINTER, new).await.unwrap();
+    mine().later(120).add(&files[2]).await.unwrap();
+}
+
+/// What this machine remembers is of a bucket: a folder may be put back by whoever owns it.
+#[tokio::test]
+async fn a_newer_state_that_was_never_published_is_no_witness() {
+    let sandbox = Sandbox::signed();
+    let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
+    let store = memory();
+    Publisher::on(store.clone()).add(&one).await.unwrap();
+    // Killed, or beaten, before the swap: its generation is there, signed, with a later date.
+    let faults = crate::faults::Faults::fail(6, crate::faults::Side::Before);
+    let edit = Publisher::on(faults.on(store.clone())).later(600);
+    edit.add(&two).await.unwrap_err();
+    let generations = store.list("dists/stable/generations").await.unwrap().0;
+    assert_eq!(generations.len(), 2, "{generations:?}: the write that failed was not the one after it");
+    Publisher::on(store.clone()).later(60).add(&two).await.unwrap();
+    assert_eq!(Publisher::on(store).later(60).faults().await, []);
+}
+
+#[test]
+fn what_can_be_restored_is_and_the_rest_is_said() {
+    let (sandbox, _) = two_states();
+    let repair = || sandbox.publish_with(&[later(120)], ["check", "--repair"]);
+    let whole = sandbox.tree();
+    let current: Vec<String> = {
+        let release = sandbox.read("dists/stable/Release");
+        whole
+            .paths_with("/by-hash/")
+            .into_iter()
+            .filter(|path| release.contains(&path[path.len() - 64..]))
+            .collect()
+    };
+    assert_eq!(current.len(), 3);
+    // Each index by its digest, lost or damaged; all names; the state that is kept; the pointer itself.
+    for path in &current {
+        fs::remove_file(sandbox.archive(path)).unwrap();
+        repair().ok().says([&format!("Repaired {path}") as &str]);
+        fs::write(sandbox.archive(path), "nonsense").unwrap();
+        repair().ok().says([&format!("Repaired {path}") as &str]);
+        assert_eq!(sandbox.tree(), whole, "{path}");
+    }
+    // Also where its name is gone too: made again from another form. The plain form need not be stored.
+    for form in ["Packages.gz", "Packages.xz"] {
+        let name = format!("dists/stable/main/binary-amd64/{form}");
+        let digest = sha256(&fs::read(sandbox.archive(&name)).unwrap());
+        let path = format!("dists/stable/main/binary-amd64/by-hash/SHA256/{digest}");
+        fs::remove_file(sandbox.archive(&path)).unwrap();
+        fs::remove_file(sandbox.archive(&name)).unwrap();
+        repair().ok().says([&format!("Repaired {path}") as &str, &format!("Repaired {name}")]);
+        assert_eq!(sandbox.tree(), whole, "{path}");
+    }
+    let kept = whole.paths_with("/generations/20250601T000100Z");
+    assert_eq!(kept.len(), 3);
+    for paths in
+        [&kept[..], &kept[2..], &[POINTER.to_owned()], &[POINTER.to_owned(), "dists/stable/Release".into()]]
+    {
+        for path in paths {
+            fs::remove_file(sandbox.archive(path)).unwrap();
+        }
+        repair().ok();
+        assert_eq!(sandbox.tree(), whole, "{paths:?}");
+    }
+    // The pointer that comes back is the newest that a key of ours signed.
+    let evil = sandbox.archive("dists/stable/generations/20260101T000000Z-00000000");
+    fs::create_dir_all(&evil).unwrap();
+    fs::write(evil.join("InRelease"), sandbox.read(POINTER).replace("main", "evil")).unwrap();
+    fs::write(evil.join("published"), "published\n").unwrap();
+    fs::remove_file(sandbox.archive(POINTER)).unwrap();
+    fs::remove_file(sandbox.archive("dists/stable/Release")).unwrap();
+    repair().fails(4).says(["Repaired dists/stable/InRelease"]);
+    fs::remove_dir_all(&evil).unwrap();
+    assert_eq!(sandbox.tree(), whole);
+
+    // What no copy is left of.
+    for path in current.iter().chain(&whole.paths_with("binary-amd64/Packages")) {
+        fs::write(sandbox.archive(path), "nonsense").unwrap();
+    }
+    let package = "pool/main/h/hello/hello_2.0_amd64.deb";
+    fs::remove_file(sandbox.archive(package)).unwrap();
+    let said = repair().fails(4);
+    for path in &current {
+        said.says([&format!("`{path}` cannot be restored from what is there") as &str]);
+    }
+}
