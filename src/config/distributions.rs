@@ -381,6 +381,29 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_is_our_own() {
+        let text = format!(
+            "{LEAST}KeepFor: 2w 12h\nKeepGenerations: 5\nIndexCacheControl: max-age=5,\n must-revalidate\nPoolCacheControl: private\n"
+        );
+        let config = read(&[("distributions", &text)]).unwrap();
+        let suite = &config.suites[0];
+        assert_eq!(suite.keep_for, Some(Duration::from_secs((14 * 24 + 12) * 60 * 60)));
+        assert_eq!(suite.keep_generations, Some(5));
+        assert_eq!(suite.index_cache_control.as_deref(), Some("max-age=5, must-revalidate"));
+        assert_eq!(suite.pool_cache_control.as_deref(), Some("private"));
+        assert_eq!(config.warnings, [""; 0]);
+        for (field, says) in [
+            ("KeepFor: soon", "expected a span such as `12h`, `7d` or `2w`"),
+            ("KeepFor: 0d", "expected a span"),
+            ("KeepGenerations: 0", "expected a number from 1 on"),
+            ("IndexCacheControl: näh", "expected a whole header value"),
+        ] {
+            let error = read(&[("distributions", &format!("{LEAST}{field}\n"))]).unwrap_err();
+            assert!(error.contains(says), "{field}: {error}");
+        }
+    }
+
+    #[test]
     fn includes_files_and_reads_folders() {
         let all = [
             ("distributions", "Codename: one\n!include: rest\n"),

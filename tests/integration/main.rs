@@ -37,6 +37,7 @@ mod large;
 mod list;
 mod model;
 mod prune;
+mod publish_buckets;
 mod publisher;
 mod purge;
 mod races;

@@ -28,20 +28,25 @@ fn archive() -> Sandbox {
 
 impl Bucket {
     /// Where the archive lies in it: within a folder, so that prefixes are tried too.
-    fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}/apt", self.location)
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/apt", self.public)
     }
 
-    fn archive(&self) -> Store {
+    pub(crate) fn archive(&self) -> Store {
         open(&self.place(), &self.environment()).unwrap()
     }
 
     /// Runs `publish` with what this server needs, at a time.
-    fn publish(&self, sandbox: &Sandbox, clock: &str, arguments: &[&str]) -> crate::sandbox::Outcome {
+    pub(crate) fn publish(
+        &self,
+        sandbox: &Sandbox,
+        clock: &str,
+        arguments: &[&str],
+    ) -> crate::sandbox::Outcome {
         let mut variables: Vec<(&str, &str)> =
             self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         variables.push(("SOURCE_DATE_EPOCH", clock));
@@ -92,7 +97,7 @@ fn fs_names(bucket: &Bucket, part: &str) -> String {
 }
 
 /// Everything in the bucket.
-fn paths(bucket: &Bucket) -> Vec<String> {
+pub(crate) fn paths(bucket: &Bucket) -> Vec<String> {
     use futures::TryStreamExt as _;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let found =
