@@ -16,7 +16,9 @@ mod listing;
 mod load;
 mod location;
 mod parts;
+mod probe;
 mod requests;
+mod swap;
 mod swift;
 mod trouble;
 mod web;
@@ -30,6 +32,7 @@ pub use folder::Folder;
 pub use headers::Headers;
 pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
+pub use probe::Decides;
 pub use requests::Requests;
 
 use std::{
@@ -41,12 +44,13 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
     Attributes, CopyOptions, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, UpdateVersion, path::Path,
+    PutOptions, PutPayload, path::Path,
 };
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use parts::Failure;
+use probe::Verdict;
 use requests::Counter;
 use swift::Swift;
 
@@ -61,6 +65,7 @@ pub struct Store {
     location: Location,
     headers: Arc<Headers>,
     counter: Counter,
+    verdict: Verdict,
     /// Where what was read from far away is kept.
     cache: Option<Cache>,
 }
@@ -124,15 +129,20 @@ impl Store {
     /// What the environment says of credentials and endpoints cannot be used.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
         let counter = Counter::default();
-        let (mut folder, mut swift) = (None, None);
+        let (mut folder, mut swift, mut endpoint) = (None, None, None);
         let objects: Arc<dyn ObjectStore> = match location {
             Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
             Location::Memory => Arc::new(object_store::memory::InMemory::new()),
-            Location::Bucket(bucket) => bucket::open(bucket, environment, &counter, &mut swift)?,
+            Location::Bucket(bucket) => {
+                let opened = bucket::open(bucket, environment, &counter)?;
+                (swift, endpoint) = (opened.swift, opened.endpoint);
+                opened.objects
+            }
             Location::Web(url) => web::open(url, environment, &counter)?,
         };
-        let headers = Arc::new(Headers::default());
-        Ok(Self { objects, folder, swift, location: location.clone(), headers, counter, cache: None })
+        let (verdict, headers) = (Verdict::of(location, endpoint.as_deref()), Arc::default());
+        let location = location.clone();
+        Ok(Self { objects, folder, swift, location, headers, counter, verdict, cache: None })
     }
 
     /// Says with which headers objects are stored, where the store keeps any; a folder does not.
@@ -166,7 +176,9 @@ impl Store {
     /// Puts something between this store and its objects; what tests make faults and races with.
     #[must_use]
     pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { objects: wrap(self.objects), ..self }
+        // What is in between may drop a condition, and what is found out with it holds for it alone.
+        let verdict = Verdict::of_its_own(&self.location);
+        Self { objects: wrap(self.objects), verdict, ..self }
     }
 
     /// Where the store is.
@@ -498,77 +510,6 @@ impl Store {
             self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)
         };
         written.map_err(|failure| self.unwritten(to, failure))
-    }
-
-    /// Writes an object if it still is in the state `expected` (`None`: if there still is none).
-    ///
-    /// All that was written before survives a power cut before this is visible.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if the race was lost; nothing is changed then.
-    pub async fn swap(&self, path: &str, bytes: Bytes, expected: Option<&Revision>) -> Result<(), Error> {
-        let at = parse(path)?;
-        self.writable("write", path)?;
-        self.settle().await?;
-        if self.service() == Some(Service::Swift) {
-            return self.swap_unguarded(path, bytes, expected).await;
-        }
-        for mode in self.modes(expected) {
-            let refused = match self.put(&at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
-                Ok(()) => return self.settle().await,
-                Err(error) => error,
-            };
-            let lost = matches!(
-                refused,
-                object_store::Error::AlreadyExists { .. }
-                    | object_store::Error::Precondition { .. }
-                    | object_store::Error::NotFound { .. }
-            );
-            if !lost || trouble::no_bucket(&refused) {
-                return Err(self.failed("write", path, refused));
-            }
-            match self.read(path).await? {
-                // The first answer may have been lost on its way, and this the refusal of a repetition.
-                Some(object) if object.bytes == bytes => return Ok(()),
-                // Nobody has changed it: the server did not know the tag in this form.
-                Some(object) if Some(&object.revision) == expected => {}
-                _ => break,
-            }
-        }
-        Err(Error::Conflict { path: path.to_owned() })
-    }
-
-    /// Compares, writes and reads back, for a store without a conditional write: who comes in between is overwritten, and
-    /// who writes last has won. Each then knows whether it was he.
-    async fn swap_unguarded(
-        &self,
-        path: &str,
-        bytes: Bytes,
-        expected: Option<&Revision>,
-    ) -> Result<(), Error> {
-        let conflict = || Err(Error::Conflict { path: path.to_owned() });
-        match self.read(path).await? {
-            Some(there) if there.bytes == bytes => return Ok(()),
-            there if there.as_ref().map(|there| &there.revision) != expected => return conflict(),
-            _ => {}
-        }
-        self.replace(path, bytes.clone()).await?;
-        match self.read(path).await? {
-            Some(there) if there.bytes == bytes => Ok(()),
-            _ => conflict(),
-        }
-    }
-
-    /// The ways to say that an object must still be in a state, to be tried in turn.
-    fn modes(&self, expected: Option<&Revision>) -> Vec<PutMode> {
-        let Some(Revision { e_tag, version }) = expected else { return vec![PutMode::Create] };
-        let mode = |e_tag| PutMode::Update(UpdateVersion { e_tag, version: version.clone() });
-        let bare = e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-        // Ceph's gateway (16), and what is built on it, never knows a tag in quotes; others may want them.
-        if self.service() == Some(Service::S3) && bare != *e_tag {
-            return vec![mode(bare), mode(e_tag.clone())];
-        }
-        vec![mode(e_tag.clone())]
     }
 
     /// Removes an object; that there is none is fine.

@@ -59,6 +59,11 @@ pub(super) fn no_bucket(error: &object_store::Error) -> bool {
     Answer::find(&text).is_some_and(|answer| ["NoSuchBucket", "ContainerNotFound"].contains(&answer.code))
 }
 
+/// With which status a server answered, where it did.
+pub(super) fn status(error: &object_store::Error) -> Option<u16> {
+    Answer::find(&error.to_string()).map(|answer| answer.status)
+}
+
 /// Puts an error of a bucket or a web server in words; none for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
     if let Some(error) = swift_cause(error) {

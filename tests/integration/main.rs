@@ -47,6 +47,7 @@ mod serve;
 mod servers;
 mod show;
 mod store_contract;
+mod swap;
 mod sync;
 mod sync_buckets;
 mod sync_faults;

@@ -96,13 +96,14 @@ fn fs_names(bucket: &Bucket, part: &str) -> String {
     paths.swap_remove(0)
 }
 
-/// Everything in the bucket.
+/// Everything in the bucket, but for the object that conditional writes are tried at.
 pub(crate) fn paths(bucket: &Bucket) -> Vec<String> {
     use futures::TryStreamExt as _;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let found =
         runtime.block_on(bucket.archive().walk("").map_ok(|found| found.path).try_collect::<Vec<_>>());
     let mut found = found.unwrap();
+    found.retain(|path| path != ".publish/probe");
     found.sort();
     found
 }

@@ -3,12 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use object_store::{
-    ObjectStore,
-    azure::{AzureConfigKey as Key, MicrosoftAzureBuilder},
-};
+use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 
-use super::Refused;
+use super::{Objects, Refused};
 use crate::store::{Bucket, Environment, http::Http, location};
 
 /// The account of every emulator, and its key: both are published.
@@ -25,11 +22,7 @@ struct Account {
     endpoint: Option<String>,
 }
 
-pub(super) fn open(
-    bucket: &Bucket,
-    environment: &Environment,
-    http: Http,
-) -> Result<Arc<dyn ObjectStore>, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
     let variable = |name| environment.get(name).map(ToOwned::to_owned);
     let mut account = match environment.get("AZURE_STORAGE_CONNECTION_STRING") {
         Some(text) => Account::parse(text)?,
@@ -57,10 +50,10 @@ pub(super) fn open(
         .with_http_connector(http)
         .with_client_options(Http::options(endpoint.as_deref()))
         .with_retry(Http::retry());
-    if let Some(endpoint) = endpoint {
-        location::check_endpoint(&endpoint)
+    if let Some(endpoint) = &endpoint {
+        location::check_endpoint(endpoint)
             .map_err(|why| Refused::new(why, "correct AZURE_STORAGE_ENDPOINT, or the connection string"))?;
-        builder = builder.with_endpoint(endpoint);
+        builder = builder.with_endpoint(endpoint.clone());
     }
     if let Some(key) = account.key {
         builder = builder.with_access_key(key);
@@ -81,7 +74,7 @@ pub(super) fn open(
             }
         }
     }
-    Ok(Arc::new(builder.build()?))
+    Ok((Arc::new(builder.build()?), endpoint))
 }
 
 impl Account {

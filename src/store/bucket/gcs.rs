@@ -4,18 +4,14 @@
 use std::sync::Arc;
 
 use object_store::{
-    ObjectStore, StaticCredentialProvider,
+    StaticCredentialProvider,
     gcp::{GcpCredential, GoogleCloudStorageBuilder},
 };
 
-use super::Refused;
+use super::{Objects, Refused};
 use crate::store::{Bucket, Environment, http::Http, location};
 
-pub(super) fn open(
-    bucket: &Bucket,
-    environment: &Environment,
-    http: Http,
-) -> Result<Arc<dyn ObjectStore>, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
     let emulator = environment
         .get("STORAGE_EMULATOR_HOST")
         .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
@@ -55,5 +51,5 @@ pub(super) fn open(
     } else {
         builder
     };
-    Ok(Arc::new(builder.build()?))
+    Ok((Arc::new(builder.build()?), endpoint.map(ToOwned::to_owned)))
 }

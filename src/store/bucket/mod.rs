@@ -19,6 +19,9 @@ struct Refused {
     hint: Option<String>,
 }
 
+/// The objects of a bucket, and the server if it is not the one that all use who name none.
+type Objects = (Arc<dyn ObjectStore>, Option<String>);
+
 impl Refused {
     fn new(why: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { why: why.into(), hint: Some(hint.into()) }
@@ -35,14 +38,17 @@ impl From<object_store::Error> for Refused {
     }
 }
 
-/// Opens a bucket; nothing is asked of it yet. A container of Swift, which can do more than an object store, is handed out
-/// beside it.
-pub(super) fn open(
-    bucket: &Bucket,
-    environment: &Environment,
-    counter: &Counter,
-    swift: &mut Option<Swift>,
-) -> Result<Arc<dyn ObjectStore>, Error> {
+/// A bucket that is open.
+pub(super) struct Opened {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    /// A container of Swift, which can do more than an object store.
+    pub(super) swift: Option<Swift>,
+    /// The server, where it is not the one that all use who name none.
+    pub(super) endpoint: Option<String>,
+}
+
+/// Opens a bucket; nothing is asked of it yet.
+pub(super) fn open(bucket: &Bucket, environment: &Environment, counter: &Counter) -> Result<Opened, Error> {
     let unusable = |why, hint| Error::Unusable { location: bucket.to_string(), why, hint };
     let http = || {
         Http::new(environment, counter.clone()).map_err(|unusable| Refused { why: unusable.0, hint: None })
@@ -53,16 +59,15 @@ pub(super) fn open(
         Service::Azure => http().and_then(|http| azure::open(bucket, environment, http)),
         Service::Swift => {
             let opened = Swift::open(&bucket.name, &bucket.prefix, &bucket.options, environment, counter)?;
-            return Ok(Arc::new(swift.insert(opened).clone()));
+            return Ok(Opened { objects: Arc::new(opened.clone()), swift: Some(opened), endpoint: None });
         }
     };
-    let objects = opened.map_err(|Refused { why, hint }| {
+    let (objects, endpoint) = opened.map_err(|Refused { why, hint }| {
         unusable(why, hint.or_else(|| Some(trouble::credentials(bucket))))
     })?;
-    if bucket.prefix.is_empty() {
-        return Ok(objects);
-    }
     let prefix = Path::parse(&bucket.prefix)
         .map_err(|error| unusable(error.to_string(), Some("correct the folder in the location".into())))?;
-    Ok(Arc::new(PrefixStore::new(objects, prefix)))
+    let objects =
+        if bucket.prefix.is_empty() { objects } else { Arc::new(PrefixStore::new(objects, prefix)) };
+    Ok(Opened { objects, swift: None, endpoint })
 }

@@ -5,22 +5,15 @@
 
 use std::sync::Arc;
 
-use object_store::{
-    ObjectStore,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum},
-};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum};
 
 use super::{
-    Refused,
+    Objects, Refused,
     profile::{Profile, Profiles},
 };
 use crate::store::{Bucket, Environment, http::Http, location};
 
-pub(super) fn open(
-    bucket: &Bucket,
-    environment: &Environment,
-    http: Http,
-) -> Result<Arc<dyn ObjectStore>, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
     let option = |name: &str| bucket.options.get(name).map(String::as_str);
     let profile = Profiles::read(environment)?.choose(option("profile"), environment)?;
     let endpoint = option("endpoint")
@@ -59,7 +52,7 @@ pub(super) fn open(
         });
     }
     let builder = with_credentials(builder, &profile, option("profile").is_some(), environment)?;
-    Ok(Arc::new(builder.build()?))
+    Ok((Arc::new(builder.build()?), endpoint.map(ToOwned::to_owned)))
 }
 
 /// The first of: keys in the environment, those of the profile (before them, if the location names it), a web identity,

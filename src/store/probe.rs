@@ -1,0 +1,144 @@
+//! Whether a store decides between two writers by itself, found out before it is believed.
+//!
+//! There are servers that take the headers of a conditional write, ignore them, overwrite, and answer that all is well
+//! (Garage, older gateways), and some that refuse such headers altogether. So, before the first write that depends on it, a
+//! bucket is tried: at an object of its own, whose bytes are always the same, so that any number of processes may do it at
+//! once and no other object is ever touched. What came out is remembered on this machine for a week.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use object_store::PutMode;
+use tokio::sync::OnceCell;
+
+use super::{Error, Location, Revision, Service, Store, blocking, parse, trouble};
+
+/// The object at which it is tried.
+const PROBE: &str = ".publish/probe";
+/// What is in it, for people who find it.
+const TEXT: &str = "publish found out here whether this store honours conditional writes. \
+                    This may be deleted; it is made again when needed.\n";
+/// The kind of the fact in the cache, which is believed for so long: a server may be exchanged for another.
+const KIND: &str = "conditions";
+const BELIEVED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What decides between two who write one object at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decides {
+    /// The store itself: it honours conditional writes.
+    Natively,
+    /// A lease that whoever writes takes first, which is weaker: the store overwrites, whatever the condition.
+    ByLease,
+}
+
+impl Decides {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Natively => "natively",
+            Self::ByLease => "by lease",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Natively, Self::ByLease].into_iter().find(|decides| decides.name() == name)
+    }
+}
+
+/// What is known of a store; clones of it know the same.
+#[derive(Debug, Clone)]
+pub(super) struct Verdict {
+    known: Arc<OnceCell<Decides>>,
+    /// What the fact is remembered by.
+    subject: Option<String>,
+}
+
+impl Verdict {
+    /// What is known of a location on a server, where one is named: the same name may be a bucket of another.
+    pub(super) fn of(location: &Location, endpoint: Option<&str>) -> Self {
+        let subject = Some(format!("{location} {}", endpoint.unwrap_or_default()));
+        Self { subject, ..Self::of_its_own(location) }
+    }
+
+    /// The same, found out anew and remembered nowhere.
+    pub(super) fn of_its_own(location: &Location) -> Self {
+        let known = match location {
+            Location::Bucket(bucket) if bucket.service == Service::Swift => Some(Decides::ByLease),
+            Location::Bucket(_) => None,
+            Location::Folder(_) | Location::Web(_) | Location::Memory => Some(Decides::Natively),
+        };
+        Self { known: Arc::new(OnceCell::new_with(known)), subject: None }
+    }
+}
+
+impl Store {
+    /// What decides between two writers here; a bucket of which nothing is known is tried, by three or four small writes.
+    pub async fn decides(&self) -> Result<Decides, Error> {
+        self.verdict.known.get_or_try_init(|| self.find_out()).await.copied()
+    }
+
+    async fn find_out(&self) -> Result<Decides, Error> {
+        let memory = self.cache().cloned().zip(self.verdict.subject.clone());
+        if let Some((cache, subject)) = memory.clone() {
+            let known = blocking(move || cache.recall(KIND, &subject)).await;
+            let known = known.filter(|(_, age)| *age < BELIEVED).and_then(|(name, _)| Decides::parse(&name));
+            if let Some(decides) = known {
+                return Ok(decides);
+            }
+        }
+        let decides = self.probe().await?;
+        if let Some((cache, subject)) = memory {
+            blocking(move || cache.remember(KIND, &subject, decides.name())).await;
+        }
+        Ok(decides)
+    }
+
+    async fn probe(&self) -> Result<Decides, Error> {
+        // Whoever was here before has left it, or it is there now; or somebody takes it away meanwhile, which is no fault
+        // of the server, so it has three tries.
+        let mut honoured = false;
+        for _ in 0..3 {
+            honoured = self.refuses(PutMode::Create).await?;
+            if honoured {
+                break;
+            }
+        }
+        if !honoured {
+            return Ok(Decides::ByLease);
+        }
+        for mode in self.modes(Some(&self.never())) {
+            if !self.refuses(mode).await? {
+                return Ok(Decides::ByLease);
+            }
+        }
+        Ok(Decides::Natively)
+    }
+
+    /// Whether the server refuses to write under a condition; that it can say no more than that it knows no conditions
+    /// is the same as that it ignores them.
+    async fn refuses(&self, mode: PutMode) -> Result<bool, Error> {
+        let (at, bytes) = (parse(PROBE)?, Bytes::from_static(TEXT.as_bytes()));
+        let put = self.put(&at, bytes, mode, || self.headers.of_mutable(PROBE));
+        match put.await {
+            Err(error) if trouble::no_bucket(&error) => Err(self.failed("write", PROBE, error)),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. }
+                // How some say that there is nothing to compare with.
+                | object_store::Error::NotFound { .. },
+            ) => Ok(true),
+            Ok(()) | Err(object_store::Error::NotImplemented { .. }) => Ok(false),
+            Err(error) if trouble::status(&error) == Some(501) => Ok(false),
+            Err(error) => Err(self.failed("write", PROBE, error)),
+        }
+    }
+
+    /// A state in which no object ever was, well formed for the service.
+    fn never(&self) -> Revision {
+        let (e_tag, version) = match self.service() {
+            Some(Service::Gcs) => (None, Some("1")),
+            Some(Service::Azure) => (Some("\"0x8000000000000000\""), None),
+            _ => (Some("\"00000000000000000000000000000000\""), None),
+        };
+        Revision { e_tag: e_tag.map(ToOwned::to_owned), version: version.map(ToOwned::to_owned) }
+    }
+}
