@@ -13,7 +13,7 @@ use reqwest::{
     header::{CONTENT_LENGTH, HeaderValue},
 };
 
-use super::{Environment, listing, requests::Counter};
+use super::{Environment, listing, requests::Watch};
 use crate::digest::Md5Digest;
 
 /// A connection is there after so long, or never will be.
@@ -28,7 +28,7 @@ const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal"
 /// What clients are made from.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    counter: Counter,
+    watch: Watch,
     roots: Vec<Certificate>,
     proxies: Vec<Proxy>,
     web: bool,
@@ -40,7 +40,7 @@ pub(super) struct Unusable(pub(super) String);
 
 impl Http {
     /// What the environment says of certificates and proxies; a client counts what it sends.
-    pub(super) fn new(environment: &Environment, counter: Counter) -> Result<Self, Unusable> {
+    pub(super) fn new(environment: &Environment, watch: Watch) -> Result<Self, Unusable> {
         // Fails where the program has chosen one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut roots = Vec::new();
@@ -55,7 +55,7 @@ impl Http {
                 roots.extend(found);
             }
         }
-        Ok(Self { counter, roots, proxies: proxies(environment)?, web: false })
+        Ok(Self { watch, roots, proxies: proxies(environment)?, web: false })
     }
 
     /// For servers that know nothing of object stores.
@@ -114,7 +114,7 @@ impl HttpConnector for Http {
         let client = client
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
-        Ok(HttpClient::new(Counted { client, counter: self.counter.clone(), web: self.web }))
+        Ok(HttpClient::new(Counted { client, watch: self.watch.clone(), web: self.web }))
     }
 }
 
@@ -149,17 +149,17 @@ impl ContentMd5 {
     }
 }
 
-/// A client that counts what it sends.
+/// A client that counts what it sends, and hears what time it is there.
 #[derive(Debug)]
 struct Counted {
     client: reqwest::Client,
-    counter: Counter,
+    watch: Watch,
     web: bool,
 }
 
 impl Counted {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        self.counter.count(listing::is_asked(&request));
+        self.watch.counter.count(listing::is_asked(&request));
         if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
             return match tokio::time::timeout(METADATA, self.client.call(request)).await {
                 Ok(response) => response.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error)),
@@ -167,7 +167,9 @@ impl Counted {
                 Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
             };
         }
-        self.client.call(request).await.map_err(worth_repeating)
+        let response = self.client.call(request).await.map_err(worth_repeating)?;
+        self.watch.clock.heard(response.headers());
+        Ok(response)
     }
 
     /// Asks a server that may not tell the size of what it sends; then it is read to its end.

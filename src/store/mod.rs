@@ -6,6 +6,7 @@
 
 mod bucket;
 mod cache;
+mod clock;
 mod content;
 mod environment;
 mod error;
@@ -44,14 +45,15 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
     Attributes, CopyOptions, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, path::Path,
+    PutOptions, PutPayload, UpdateVersion, path::Path,
 };
+use tokio::time::Instant;
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use parts::Failure;
 use probe::Verdict;
-use requests::Counter;
+use requests::Watch;
 use swift::Swift;
 
 /// An archive's storage.
@@ -64,18 +66,36 @@ pub struct Store {
     swift: Option<Swift>,
     location: Location,
     headers: Arc<Headers>,
-    counter: Counter,
+    watch: Watch,
     verdict: Verdict,
     /// Where what was read from far away is kept.
     cache: Option<Cache>,
 }
 
 /// The state in which an object was read; [`Store::swap`] succeeds only if the object still is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Revision {
-    e_tag: Option<String>,
-    version: Option<String>,
+    state: UpdateVersion,
+    /// When it was written, as the store tells it.
+    modified: SystemTime,
+    /// When it was read.
+    read: Instant,
 }
+
+impl Revision {
+    fn of(meta: &ObjectMeta) -> Self {
+        let state = UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() };
+        Self { state, modified: meta.last_modified.into(), read: Instant::now() }
+    }
+}
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        self.state == other.state
+    }
+}
+
+impl Eq for Revision {}
 
 /// An object that was read whole.
 #[derive(Debug, Clone)]
@@ -128,21 +148,21 @@ impl Store {
     /// # Errors
     /// What the environment says of credentials and endpoints cannot be used.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
-        let counter = Counter::default();
+        let watch = Watch::default();
         let (mut folder, mut swift, mut endpoint) = (None, None, None);
         let objects: Arc<dyn ObjectStore> = match location {
             Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
             Location::Memory => Arc::new(object_store::memory::InMemory::new()),
             Location::Bucket(bucket) => {
-                let opened = bucket::open(bucket, environment, &counter)?;
+                let opened = bucket::open(bucket, environment, &watch)?;
                 (swift, endpoint) = (opened.swift, opened.endpoint);
                 opened.objects
             }
-            Location::Web(url) => web::open(url, environment, &counter)?,
+            Location::Web(url) => web::open(url, environment, &watch)?,
         };
         let (verdict, headers) = (Verdict::of(location, endpoint.as_deref()), Arc::default());
         let location = location.clone();
-        Ok(Self { objects, folder, swift, location, headers, counter, verdict, cache: None })
+        Ok(Self { objects, folder, swift, location, headers, watch, verdict, cache: None })
     }
 
     /// Says with which headers objects are stored, where the store keeps any; a folder does not.
@@ -161,7 +181,7 @@ impl Store {
     /// How often the store was asked so far, by all clones of it.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.counter.so_far()
+        self.watch.counter.so_far()
     }
 
     /// Where the store's own CDN shows it, if it has one and was written to.
@@ -202,7 +222,7 @@ impl Store {
     /// The objects, asked for something: of a bucket the HTTP client counts instead.
     fn ask(&self, listing: bool) -> &dyn ObjectStore {
         if self.is_near() {
-            self.counter.count(listing);
+            self.watch.counter.count(listing);
         }
         &*self.objects
     }
@@ -239,7 +259,7 @@ impl Store {
     /// Reads an object whole; `None` where there is none.
     pub async fn read(&self, path: &str) -> Result<Option<Object>, Error> {
         let Some(result) = self.get(path).await? else { return Ok(None) };
-        let revision = Revision { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
+        let revision = Revision::of(&result.meta);
         let bytes = result.bytes().await.map_err(|error| self.failed("read", path, error))?;
         Ok(Some(Object { bytes, revision }))
     }

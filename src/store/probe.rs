@@ -8,10 +8,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use object_store::PutMode;
+use object_store::{PutMode, UpdateVersion};
 use tokio::sync::OnceCell;
 
-use super::{Error, Location, Revision, Service, Store, blocking, parse, trouble};
+use super::{Error, Location, Service, Store, blocking, parse, trouble};
 
 /// The object at which it is tried.
 const PROBE: &str = ".publish/probe";
@@ -133,12 +133,12 @@ impl Store {
     }
 
     /// A state in which no object ever was, well formed for the service.
-    fn never(&self) -> Revision {
+    fn never(&self) -> UpdateVersion {
         let (e_tag, version) = match self.service() {
             Some(Service::Gcs) => (None, Some("1")),
             Some(Service::Azure) => (Some("\"0x8000000000000000\""), None),
             _ => (Some("\"00000000000000000000000000000000\""), None),
         };
-        Revision { e_tag: e_tag.map(ToOwned::to_owned), version: version.map(ToOwned::to_owned) }
+        UpdateVersion { e_tag: e_tag.map(ToOwned::to_owned), version: version.map(ToOwned::to_owned) }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use super::clock::Clock;
+
 /// How often a store was asked since it was opened.
 ///
 /// Every HTTP request that was really sent, repetitions and logins included; of a folder and of memory, every call.
@@ -14,6 +16,13 @@ pub struct Requests {
     pub total: u64,
     /// Those that list names.
     pub listings: u64,
+}
+
+/// What is noticed of the traffic with a store; clones notice together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watch {
+    pub(super) counter: Counter,
+    pub(super) clock: Clock,
 }
 
 /// Counts; clones count together.

@@ -18,6 +18,9 @@ impl Store {
         let at = parse(path)?;
         self.writable("write", path)?;
         self.settle().await?;
+        if let Some(revision) = expected {
+            self.wait_for_another_second(revision).await;
+        }
         match self.decides().await? {
             Decides::Natively => self.swap_natively(path, &at, bytes, expected).await,
             Decides::ByLease => self.swap_unguarded(path, bytes, expected).await,
@@ -31,7 +34,7 @@ impl Store {
         bytes: Bytes,
         expected: Option<&Revision>,
     ) -> Result<(), Error> {
-        for mode in self.modes(expected) {
+        for mode in self.modes(expected.map(|revision| &revision.state)) {
             let refused = match self.put(at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
                 Ok(()) => return self.settle().await,
                 Err(error) => error,
@@ -78,8 +81,8 @@ impl Store {
     }
 
     /// The ways to say that an object must still be in a state, to be tried in turn.
-    pub(super) fn modes(&self, expected: Option<&Revision>) -> Vec<PutMode> {
-        let Some(Revision { e_tag, version }) = expected else { return vec![PutMode::Create] };
+    pub(super) fn modes(&self, expected: Option<&UpdateVersion>) -> Vec<PutMode> {
+        let Some(UpdateVersion { e_tag, version }) = expected else { return vec![PutMode::Create] };
         let mode = |e_tag| PutMode::Update(UpdateVersion { e_tag, version: version.clone() });
         let bare = e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
         // Ceph's gateway (16), and what is built on it, never knows a tag in quotes; others may want them.

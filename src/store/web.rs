@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, http::HttpBuilder};
 
-use super::{Environment, Error, http::Http, requests::Counter};
+use super::{Environment, Error, http::Http, requests::Watch};
 
 /// Opens what lies below a URL; nothing is asked yet.
 pub(super) fn open(
     url: &str,
     environment: &Environment,
-    counter: &Counter,
+    watch: &Watch,
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let unusable = |why: String| Error::Unusable { location: url.to_owned(), why, hint: None };
-    let http = Http::new(environment, counter.clone()).map_err(|why| unusable(why.0))?.for_web();
+    let http = Http::new(environment, watch.clone()).map_err(|why| unusable(why.0))?.for_web();
     let opened = HttpBuilder::new()
         .with_url(url)
         .with_http_connector(http)

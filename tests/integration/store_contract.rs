@@ -295,7 +295,9 @@ async fn of_many_swaps_on_one_revision_one_wins() {
         }
         let path = "dists/stable/InRelease";
         let mut expected = None;
-        for round in 0..20 {
+        // No two revisions on a server are of the same second.
+        let rounds = if store.is_near() { 20 } else { 5 };
+        for round in 0..rounds {
             let barrier = Arc::new(Barrier::new(16));
             let swaps = (0..16).map(|number| {
                 let (store, barrier, expected) = (store.clone(), Arc::clone(&barrier), expected.clone());

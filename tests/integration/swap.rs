@@ -108,3 +108,39 @@ async fn what_goes_wrong_with_the_probe_is_no_verdict() {
     let error = store.decides().await.unwrap_err();
     assert!(matches!(&error, Error::Failed { path, .. } if path == PROBE), "{error:?}");
 }
+
+/// apt asks `If-Modified-Since`, to the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_revisions_are_of_one_second() {
+    let swaps = buckets::each().chain(buckets::ignoring()).map(|bucket| async move {
+        let store = bucket.store();
+        store.swap("pointer", "0".into(), None).await.unwrap();
+        let mut times = Vec::new();
+        for number in 1..=3 {
+            let there = store.read("pointer").await.unwrap().unwrap();
+            times.push(store.found("pointer").await.unwrap().unwrap().modified);
+            store.swap("pointer", number.to_string().into(), Some(&there.revision)).await.unwrap();
+        }
+        times.push(store.found("pointer").await.unwrap().unwrap().modified);
+        let seconds = times.iter().map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+        let seconds: Vec<u64> = seconds.collect();
+        assert!(seconds.is_sorted_by(|a, b| a < b), "{}: {seconds:?}", bucket.server);
+    });
+    futures::future::join_all(swaps).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
+    for bucket in buckets::each() {
+        let store = bucket.store();
+        let now = || SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let hour = Duration::from_secs(60 * 60);
+        assert_eq!(store.clock_ahead(now() + hour), None, "nothing is known yet");
+        assert!(store.read("absent").await.unwrap().is_none());
+        assert_eq!(store.clock_ahead(now()), None, "{}", bucket.server);
+        assert_eq!(store.clock_ahead(now() - hour), None);
+        let ahead = store.clock_ahead(now() + hour).unwrap();
+        assert!(ahead >= hour && ahead < hour + Duration::from_secs(60), "{}: {ahead:?}", bucket.server);
+    }
+    assert_eq!(memory().clock_ahead(SystemTime::UNIX_EPOCH), None);
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
 
-use super::{Bucket, Environment, Error, Service, http::Http, requests::Counter, swift::Swift, trouble};
+use super::{Bucket, Environment, Error, Service, http::Http, requests::Watch, swift::Swift, trouble};
 
 /// Why a bucket cannot be opened, and what to do about it.
 struct Refused {
@@ -48,17 +48,16 @@ pub(super) struct Opened {
 }
 
 /// Opens a bucket; nothing is asked of it yet.
-pub(super) fn open(bucket: &Bucket, environment: &Environment, counter: &Counter) -> Result<Opened, Error> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) -> Result<Opened, Error> {
     let unusable = |why, hint| Error::Unusable { location: bucket.to_string(), why, hint };
-    let http = || {
-        Http::new(environment, counter.clone()).map_err(|unusable| Refused { why: unusable.0, hint: None })
-    };
+    let http =
+        || Http::new(environment, watch.clone()).map_err(|unusable| Refused { why: unusable.0, hint: None });
     let opened = match bucket.service {
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),
         Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, http)),
         Service::Azure => http().and_then(|http| azure::open(bucket, environment, http)),
         Service::Swift => {
-            let opened = Swift::open(&bucket.name, &bucket.prefix, &bucket.options, environment, counter)?;
+            let opened = Swift::open(&bucket.name, &bucket.prefix, &bucket.options, environment, watch)?;
             return Ok(Opened { objects: Arc::new(opened.clone()), swift: Some(opened), endpoint: None });
         }
     };

@@ -159,12 +159,19 @@ impl Client {
     /// Sends a request; a token that is no longer good is renewed once.
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let first = self.session(None).await?;
-        let answer = self.wire.send(&request.outgoing(&first.session)?).await?;
+        let answer = self.ask(request, &first.session).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         let second = self.session(Some(first.number)).await?;
-        self.wire.send(&request.outgoing(&second.session)?).await
+        self.ask(request, &second.session).await
+    }
+
+    /// Asks the storage itself, whose clock counts; that of the login is another's.
+    async fn ask(&self, request: &Request, session: &Session) -> Result<Answer, Error> {
+        let answer = self.wire.send(&request.outgoing(session)?).await?;
+        self.wire.watch.clock.heard(&answer.headers);
+        Ok(answer)
     }
 
     /// Whether the account has a CDN.

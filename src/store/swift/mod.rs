@@ -31,7 +31,7 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-use super::{Environment, requests::Counter};
+use super::{Environment, requests::Watch};
 use auth::Login;
 use client::Client;
 use settings::Settings;
@@ -86,10 +86,10 @@ impl Swift {
         prefix: &str,
         options: &BTreeMap<String, String>,
         environment: &Environment,
-        counter: &Counter,
+        watch: &Watch,
     ) -> Result<Self, super::Error> {
         let (limits, patience) = (Limits::default(), Patience::default());
-        Self::with(container, prefix, options, environment, limits, patience, counter).map_err(|error| {
+        Self::with(container, prefix, options, environment, limits, patience, watch).map_err(|error| {
             super::Error::Unusable {
                 location: format!("swift://{container}"),
                 why: error.to_string(),
@@ -105,7 +105,7 @@ impl Swift {
         environment: &Environment,
         limits: Limits,
         patience: Patience,
-        counter: &Counter,
+        watch: &Watch,
     ) -> Result<Self, Error> {
         if let Some(why) = no_container(container) {
             let (name, value) = ("the name of a container".into(), container.into());
@@ -113,7 +113,7 @@ impl Swift {
         }
         let settings = Settings::parse(options)?;
         let login = Login::from_environment(environment)?;
-        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience, counter.clone())?;
+        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience, watch.clone())?;
         Ok(Self(Arc::new(Inner {
             client: Client::new(wire, login),
             container: container.to_owned(),
@@ -131,7 +131,7 @@ impl Swift {
     /// How many requests were sent.
     #[cfg(test)]
     fn requests(&self) -> super::Requests {
-        self.0.client.wire.counter.so_far()
+        self.0.client.wire.watch.counter.so_far()
     }
 
     /// Where the CDN serves the container; known after the first write of a location that asks for a CDN.

@@ -24,7 +24,7 @@ use reqwest::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Counter, error::Error};
+use super::{Watch, error::Error};
 
 /// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
 const PIECE: usize = 64 << 10;
@@ -133,17 +133,13 @@ impl Answer {
 /// Sends requests.
 pub(super) struct Wire {
     http: reqwest::Client,
-    pub(super) counter: Counter,
+    pub(super) watch: Watch,
     pub(super) patience: Patience,
 }
 
 impl Wire {
     /// A wire that trusts the system's authorities, and those of a file where there is one.
-    pub(super) fn new(
-        authorities: Option<&Path>,
-        patience: Patience,
-        counter: Counter,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(authorities: Option<&Path>, patience: Patience, watch: Watch) -> Result<Self, Error> {
         // Whoever installs a provider first wins, and all here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -166,7 +162,7 @@ impl Wire {
             builder = builder.tls_certs_merge(found);
         }
         let http = builder.build().map_err(|error| bad(chain(&error)))?;
-        Ok(Self { http, counter, patience })
+        Ok(Self { http, watch, patience })
     }
 
     /// Sends a request, again where that is worth while; any status may come out of it.
@@ -190,7 +186,7 @@ impl Wire {
     }
 
     async fn once(&self, request: &Outgoing) -> Result<Answer, String> {
-        self.counter.count(request.listing);
+        self.watch.counter.count(request.listing);
         let sent = Arc::new(AtomicU64::new(0));
         let mut builder =
             self.http.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());

@@ -21,7 +21,7 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{Limits, Swift, client::Request, error::Error, wire::Patience, wire::random};
 use crate::store::Environment;
-use crate::store::requests::Counter;
+use crate::store::requests::Watch;
 
 /// The address of the real server, if there is one.
 fn server() -> Option<String> {
@@ -121,7 +121,7 @@ impl Opening {
             &environment,
             self.limits,
             self.patience,
-            &Counter::default(),
+            &Watch::default(),
         )
     }
 
@@ -216,7 +216,7 @@ fn names_that_are_no_containers() {
         let opening = Opening { container: bad.to_owned(), ..Opening::new("http://127.0.0.1:1") };
         assert!(matches!(opening.try_open(), Err(Error::BadValue { .. })), "{bad:?}");
     }
-    let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Counter::default()).unwrap_err();
+    let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Watch::default()).unwrap_err();
     let said = error.to_string();
     assert_eq!(said, "cannot open `swift://c`: the environment names no account of OpenStack Swift");
     assert!(error.hint().unwrap().contains("ST_AUTH"));
