@@ -58,8 +58,12 @@ impl Archive {
         }
         let upload = Upload::new(&self.store, how.events);
         for times in 1..=TRIES {
-            let published = PublishedSuite::open(&self.store, suite, &self.trust, true).await?;
-            match self.try_commit(edit, how, &published, &upload).await {
+            let tried = match PublishedSuite::open(&self.store, suite, &self.trust, true).await {
+                Ok(published) => self.try_commit(edit, how, &published, &upload).await,
+                // Somebody may publish while the pointer is compared with the generations.
+                Err(error) => Err(error),
+            };
+            match tried {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (how.events)(Event::LostRace { times });
                     tokio::time::sleep(jitter(times)).await;
