@@ -186,7 +186,9 @@ impl Archive {
         let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
         let Marked { reach, retired, names, below } = marked;
         // States first: one that is there leads to nothing that is not.
-        for (generation, why) in retired {
+        for (mut generation, why) in retired {
+            // The mark before the rest: what is left then is no state that was published, and no damage.
+            generation.files.sort_by_key(|path| !path.ends_with(&format!("/{}", generations::MARK)));
             let bytes = |path: &String| below.get(path).map_or(0, |found| found.size);
             let files = generation.files.iter();
             pruned.deleted.extend(files.map(|path| Swept {
