@@ -384,7 +384,18 @@ impl Store {
                 object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
             )) => match self.would_put(path, content.digests()).await? {
                 Some(put) => Ok(put),
-                None if self.folder.is_some() => self.same(path, content.digests()).await,
+                None if self.folder.is_some() => {
+                    // Taken away since, or no file.
+                    match self.write(&at, content, PutMode::Create, || self.headers.of_immutable(path)).await
+                    {
+                        Ok(()) => Ok(Put::Created),
+                        Err(_) => Err(Error::Failed {
+                            action: "write",
+                            path: path.into(),
+                            source: "something that is no file is in its place".into(),
+                        }),
+                    }
+                }
                 // Taken away since, or being written and not there yet.
                 None => Err(Error::Conflict { path: path.to_owned() }),
             },
@@ -452,17 +463,14 @@ impl Store {
     }
 
     /// Whether the object at a path is what was to be written there, by all of its bytes.
-    async fn same(&self, path: &str, new: &Digests) -> Result<Put, Error> {
+    async fn same(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
         match self.digests(path).await? {
-            Some(there) if there == *new => Ok(Put::Present),
+            Some(there) if there == *new => Ok(Some(Put::Present)),
             Some(there) => {
                 Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
             }
-            None => Err(Error::Failed {
-                action: "write",
-                path: path.into(),
-                source: "something that is no file is in its place".into(),
-            }),
+            // Taken away since it was found.
+            None => Ok(None),
         }
     }
 
@@ -472,7 +480,7 @@ impl Store {
             None => Ok(None),
             Some(found) if found.surely_is(new) => Ok(Some(Put::Present)),
             // Another MD5 proves nothing: an object that was sent in parts or is encrypted has a tag of another kind.
-            Some(_) => self.same(path, new).await.map(Some),
+            Some(_) => self.same(path, new).await,
         }
     }
 
