@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::{
-    Archive, Error, Event, Events, GRACE, Keep, Prune, PublishedSuite, Trust, Written, content_type,
-    generations,
+    Archive, Error, Event, Events, GRACE, Keep, Prune, PublishedSuite, Trust, Written,
+    aliases::write_aliases, content_type, generations,
 };
 use crate::{
     names::Suite,
@@ -269,6 +269,7 @@ impl Run<'_> {
             self.synced.failed.extend(failed);
             return Ok(outcome);
         }
+        let names_change = !difference.aliases.is_empty() || !difference.forms.is_empty();
         for (path, form) in difference.forms {
             match form {
                 Some(bytes) => carrier.replace(&path, bytes).await?,
@@ -276,7 +277,25 @@ impl Run<'_> {
             }
             self.synced.changed.push(path);
         }
+        if names_change {
+            self.leave_names_of(&source).await?;
+        }
         Ok(outcome)
+    }
+
+    /// Somebody else may have published while the names for clients of old were written: whoever ends last leaves those of
+    /// the pointer that is there.
+    async fn leave_names_of(&mut self, source: &PublishedSuite) -> Result<(), Error> {
+        let Some(pointer) = source.pointer() else { return Ok(()) };
+        let there = self.destination.read(&source.path(pointer.file)).await?;
+        if there.is_some_and(|there| there.bytes == pointer.bytes) {
+            return Ok(());
+        }
+        let there = self.open_there(source.name()).await?;
+        if let Some(release) = there.release() {
+            self.synced.changed.extend(write_aliases(self.destination, &there, release, None).await?);
+        }
+        Ok(())
     }
 
     /// Deletes what no kept state of any suite of the destination leads to.
