@@ -9,6 +9,7 @@ use std::{
     fmt,
     process::Command,
     sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
 };
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
@@ -49,8 +50,10 @@ enum What {
     Wait(Gate),
     /// It never ends, nor does anything that comes after it.
     Stop(Gate),
-    /// Each operation waits for its turn.
-    Turns(Turns),
+    /// Each operation waits for its turn; the name of the store is put before its path.
+    Turns(Turns, &'static str),
+    /// What was written before a time seems to be so much older.
+    Age(SystemTime, Duration),
     /// What is to be written only if nobody came in between is written in any case.
     Ignore,
 }
@@ -94,13 +97,18 @@ impl Turns {
         let _ = next.unwrap().1.send(());
     }
 
-    async fn wait(&self, verb: &'static str, path: &Path) {
+    /// A store of this name, where each operation, reads and listings too, waits for its turn.
+    pub(crate) fn on(&self, name: &'static str, store: Store) -> Store {
+        Faults::new(0, Side::Before, What::Turns(self.clone(), name)).of_all().on(store)
+    }
+
+    async fn wait(&self, operation: Operation) {
         let (turn, given) = oneshot::channel();
         {
             let mut queue = self.0.lock().unwrap();
             queue.came += 1;
             let came = queue.came;
-            queue.waiting.insert((Operation { verb, path: path.to_string() }, came), turn);
+            queue.waiting.insert((operation, came), turn);
         }
         given.await.unwrap();
     }
@@ -198,15 +206,14 @@ impl Faults {
         (Self::new(at, side, What::Stop(gate.clone())), gate)
     }
 
+    /// What was written before a time seems to be so much older.
+    pub(crate) fn age(before: SystemTime, by: Duration) -> Self {
+        Self::new(0, Side::Before, What::Age(before, by))
+    }
+
     /// The store ignores the conditions of a swap, as some servers do.
     pub(crate) fn ignore_conditions() -> Self {
         Self::new(0, Side::Before, What::Ignore)
-    }
-
-    /// Each operation, reads and listings too, waits for its turn.
-    pub(crate) fn turns() -> (Self, Turns) {
-        let turns = Turns::default();
-        (Self::new(0, Side::Before, What::Turns(turns.clone())).of_all(), turns)
     }
 
     /// The store with this between it and its objects.
@@ -241,6 +248,15 @@ impl Faults {
         self.0.seen.lock().unwrap().operations.push(Operation { verb, path });
     }
 
+    fn seems(&self, mut told: ObjectMeta) -> ObjectMeta {
+        if let What::Age(before, by) = self.0.what
+            && SystemTime::from(told.last_modified) < before
+        {
+            told.last_modified -= by;
+        }
+        told
+    }
+
     async fn read<T>(
         &self,
         verb: &'static str,
@@ -261,8 +277,8 @@ impl Faults {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         self.note(verb, path);
-        if let What::Turns(turns) = &self.0.what {
-            turns.wait(verb, path).await;
+        if let What::Turns(turns, name) = &self.0.what {
+            turns.wait(Operation { verb, path: format!("{name}/{path}") }).await;
             return work.await;
         }
         let number = {
@@ -287,7 +303,7 @@ impl Faults {
 
     async fn strike(&self, path: &Path) -> Result<()> {
         match &self.0.what {
-            What::Nothing | What::Turns(_) | What::Ignore => Ok(()),
+            What::Nothing | What::Turns(..) | What::Ignore | What::Age(..) => Ok(()),
             What::Break => {
                 Err(Error::Generic { store: "test", source: "the connection broke, on purpose".into() })
             }
@@ -372,7 +388,9 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.faults.read("get", location, self.inner.get_opts(location, options)).await
+        let mut got = self.faults.read("get", location, self.inner.get_opts(location, options)).await?;
+        got.meta = self.faults.seems(got.meta);
+        Ok(got)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -392,14 +410,17 @@ impl ObjectStore for Faulty {
         let (inner, faults, prefix) = (Arc::clone(&self.inner), self.faults.clone(), prefix.cloned());
         let list = async move {
             let listed = async { Ok(inner.list(prefix.as_ref())) };
-            faults.read("list", prefix.as_ref().unwrap_or(&Path::default()), listed).await
+            let listed = faults.read("list", prefix.as_ref().unwrap_or(&Path::default()), listed).await?;
+            Ok::<_, Error>(listed.map_ok(move |told| faults.seems(told)))
         };
         stream::once(list).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let listed = self.inner.list_with_delimiter(prefix);
-        self.faults.read("list", prefix.unwrap_or(&Path::default()), listed).await
+        let mut listed = self.faults.read("list", prefix.unwrap_or(&Path::default()), listed).await?;
+        listed.objects = listed.objects.into_iter().map(|told| self.faults.seems(told)).collect();
+        Ok(listed)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
@@ -434,7 +455,7 @@ impl MultipartUpload for FaultyParts {
         }
         async move {
             // Memory is done at once; a server takes its time.
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
             let sent = faults.write("part", &path, sent).await;
             faults.0.seen.lock().unwrap().parts.0 -= 1;
             sent

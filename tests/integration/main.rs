@@ -36,6 +36,7 @@ mod init;
 mod large;
 mod list;
 mod model;
+mod model_stories;
 mod prune;
 mod publish_buckets;
 mod publisher;

@@ -3,51 +3,74 @@
 //!
 //! An order is tried by running both from the same state, one step at a time. After each write the [`Auditor`] looks at
 //! the archive; in the end everything that was published is there. What two steps of one publisher do at once is done in
-//! one order. Whether the other comes before or after a read matters only if he writes what is read: such reads and all
-//! writes are where interruptions are tried, and all else would be the same orders under other names. Time stands still,
-//! so that who waits for a moment after a lost race waits for nothing.
+//! one order. The stories are in [`model_stories`](crate::model_stories). Whether the other comes before or after a read matters only if he writes what is read: such reads and all
+//! writes are where interruptions are tried, and all else would be the same orders under other names; the second one is
+//! tried before writes and reads of the pointer only. Time is made: it
+//! goes on when somebody waits for it, and for what the other does he waits until the other has had his turn. What is there
+//! in the beginning is a month old, so that [`prune`](publish::archive::Archive::prune) has work.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use publish::store::Store;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::{
+    task::{LocalSet, spawn_local},
+    time::sleep,
+};
 
 use crate::{
     auditor::Auditor,
-    deb_builder::deb,
     faults::{Faults, Operation, Turns},
     publisher::{Publisher, memory},
-    sandbox::{Sandbox, say},
+    sandbox::say,
 };
 
 /// How often a publisher is interrupted, at most.
 const INTERRUPTIONS: usize = 2;
 
-/// Longer than anybody waits after a lost race.
-const LONG: Duration = Duration::from_secs(60 * 60);
+/// How often somebody asks for the same in a row before he is taken to wait.
+const PATIENCE: usize = 2;
+
+/// The least that a clock tells.
+const MOMENT: Duration = Duration::from_millis(1);
+/// Longer than anybody waits after a lost race, or before he looks again.
+const AFTER_A_LOST_RACE: Duration = Duration::from_secs(5);
+/// Longer than anybody waits for somebody who does not go on.
+const UNTIL_THE_DEAD_ARE_DEAD: Duration = Duration::from_secs(60 * 60);
+/// How much older the archive is than what happens to it.
+const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What somebody does with the stores of a story: an error fails the story.
-type Work = Pin<Box<dyn Future<Output = Result<(), String>>>>;
-type Actor = Box<dyn Fn(Vec<Store>) -> Work>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+pub(crate) type Actor = Box<dyn Fn(Vec<Store>) -> Work>;
 
 /// Two who meet.
-struct Story {
-    /// The stores as they are in the beginning, and who has seen them since they are there.
-    begin: Vec<(InMemory, Auditor)>,
-    actors: [Actor; 2],
+pub(crate) struct Story {
+    /// The stores, as they are in the beginning.
+    pub(crate) places: Vec<Place>,
+    /// Each is given all stores.
+    pub(crate) actors: [Actor; 2],
     /// Whether the last interruption may be an end; who was killed is run again when all is over.
-    mortal: bool,
-    /// What is published in each store in the end.
-    end: Vec<&'static [&'static str]>,
+    pub(crate) mortal: bool,
+    /// Whether both do the same.
+    pub(crate) alike: bool,
+}
+
+/// A store of a story.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) objects: Arc<InMemory>,
+    /// Who has seen what was published in it.
+    pub(crate) auditor: Auditor,
+    /// What may be published in it in the end.
+    pub(crate) end: &'static [&'static [&'static str]],
 }
 
 /// What happens instead of the next step of whoever is at work.
@@ -90,20 +113,21 @@ struct Explorer<'a> {
 }
 
 /// A story without a fault: in how many orders it was told, and in how many steps.
-struct Told {
+pub(crate) struct Told {
     orders: usize,
     steps: usize,
 }
 
 impl Story {
     /// Tries every order; an error tells the first that is bad.
-    fn told(&self) -> Result<Told, String> {
+    pub(crate) fn told(&self) -> Result<Told, String> {
         let mut explorer =
             Explorer { story: self, done: BTreeMap::new(), writes: [const { BTreeSet::new() }; 2] };
         // What one writes in a late order may matter where it was not known yet.
         loop {
             let known = explorer.writes.clone();
-            for first in 0..2 {
+            // Two of a kind: who of them begins makes no difference.
+            for first in 0..if self.alike { 1 } else { 2 } {
                 explorer.explore(&Order { first, turns: Vec::new() })?;
             }
             if explorer.writes == known {
@@ -115,7 +139,7 @@ impl Story {
 
     /// It must be without a fault, in this many orders at least.
     #[track_caller]
-    fn is_without_fault(&self, least: usize) {
+    pub(crate) fn is_without_fault(&self, least: usize) {
         let told = self.told().unwrap_or_else(|fault| panic!("{fault}"));
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         say(&format!("{name}: {} orders, {} steps, no fault", told.orders, told.steps));
@@ -152,7 +176,7 @@ impl Explorer<'_> {
         let begin = order.turns.last().map_or(0, |(at, _)| at + 1);
         for at in begin..self.done[order].len() {
             let step = self.done[order][at].clone();
-            if !self.matters(&step) {
+            if !self.matters(&step) || !(order.turns.is_empty() || is_central(&step)) {
                 continue;
             }
             // Who is killed before a read leaves what he would leave before the next write.
@@ -174,18 +198,22 @@ impl Explorer<'_> {
     }
 }
 
-/// A path without what is another in each run: the digest of a signature, the name of a hold.
+/// A path without what is another in each run: the digest of a signature, and names that nobody else draws.
 fn lasting(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     for at in 1..parts.len() {
-        if parts[at - 1] == "generations" {
-            parts[at] = parts[at].split('-').next().unwrap();
-        }
-        if parts[at - 1] == "holds" {
-            parts[at] = "HOLD";
+        match parts[at - 1] {
+            "generations" => parts[at] = parts[at].split('-').next().unwrap(),
+            "holds" | "clock" => parts[at] = "*",
+            _ => {}
         }
     }
     parts.join("/")
+}
+
+/// Whether a second interruption is tried here.
+fn is_central(step: &Step) -> bool {
+    !step.operation.reads() || step.operation.path.ends_with("/stable/InRelease")
 }
 
 fn shown(steps: &[Step]) -> Vec<(usize, &'static str, String)> {
@@ -202,9 +230,11 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn begin(story: &'a Story) -> Self {
-        let forked = story.begin.iter().map(|(objects, auditor)| {
-            let objects = Arc::new(objects.fork());
-            (memory().wrapped(|_| objects.clone()), auditor.moved_to(objects))
+        let now = SystemTime::now();
+        let forked = story.places.iter().map(|place| {
+            let objects = Arc::new(place.objects.fork());
+            let store = memory().wrapped(|_| objects.clone());
+            (Faults::age(now, AGE).on(store), place.auditor.moved_to(objects))
         });
         let (stores, auditors) = forked.unzip();
         Self { story, stores, auditors }
@@ -216,36 +246,51 @@ impl<'a> Run<'a> {
             .actors
             .iter()
             .map(|actor| {
-                let (faults, turns) = Faults::turns();
-                let stores = self.stores.iter().map(|store| faults.on(store.clone())).collect();
-                (turns, spawn_local(actor(stores)))
+                let turns = Turns::default();
+                let named = self.story.places.iter().zip(&self.stores);
+                let stores = named.map(|(place, store)| turns.on(place.name, store.clone()));
+                let task = spawn_local(actor(stores.collect()));
+                (turns, task)
             })
             .unzip();
         let mut alive = [true; 2];
+        let mut asked: [Vec<Operation>; 2] = [const { Vec::new() }; 2];
         let mut actor = order.first;
         loop {
             // Time goes on only when nobody can do anything but wait for his turn.
-            tokio::time::sleep(LONG).await;
-            let next = |actor: usize| turns[actor].next().filter(|_| alive[actor]);
-            match order.turns.iter().find(|(at, _)| *at == steps.len()).map(|(_, turn)| turn) {
-                Some(Turn::Switch) if next(1 - actor).is_some() => actor = 1 - actor,
-                Some(Turn::Kill) if alive[actor] => {
-                    alive[actor] = false;
-                    actor = 1 - actor;
-                }
-                _ => {}
+            sleep(MOMENT).await;
+            if turns[actor].next().is_none() && alive[actor] && !tasks[actor].is_finished() {
+                sleep(AFTER_A_LOST_RACE).await;
+            }
+            let turn = order.turns.iter().find(|(at, _)| *at == steps.len()).map(|(_, turn)| turn);
+            if turn == Some(&Turn::Kill) {
+                alive[actor] = false;
             }
             let next = |actor: usize| turns[actor].next().filter(|_| alive[actor]);
+            // Who asks for the same again and again waits for something that the other does.
+            let waits = |actor: usize| {
+                let last = asked[actor].iter().rev().take(PATIENCE);
+                last.filter(|asked| asked.reads() && Some(*asked) == next(actor).as_ref()).count() == PATIENCE
+            };
+            if waits(actor) && (next(1 - actor).is_none() || waits(1 - actor)) {
+                sleep(UNTIL_THE_DEAD_ARE_DEAD).await;
+            } else if waits(actor) || (turn == Some(&Turn::Switch) && next(1 - actor).is_some()) {
+                actor = 1 - actor;
+            }
             if next(actor).is_none() {
                 actor = 1 - actor;
             }
             let Some(operation) = next(actor) else { break };
+            if steps.len() > 1000 {
+                return Err("it never ends".to_owned());
+            }
             turns[actor].give();
             let chosen = next(1 - actor).is_some();
+            asked[actor].push(operation.clone());
             let reads = operation.reads();
             steps.push(Step { actor, operation, chosen });
             if !reads {
-                tokio::time::sleep(LONG).await;
+                sleep(MOMENT).await;
                 self.audit().await?;
             }
         }
@@ -264,174 +309,25 @@ impl<'a> Run<'a> {
     }
 
     async fn audit(&mut self) -> Result<(), String> {
-        for auditor in &mut self.auditors {
-            auditor.look().await?;
+        for (auditor, place) in self.auditors.iter_mut().zip(&self.story.places) {
+            auditor.look().await.map_err(|fault| format!("{}: {fault}", place.name))?;
         }
         Ok(())
     }
 
     async fn end(mut self) -> Result<(), String> {
         self.audit().await?;
-        for ((store, auditor), expected) in self.stores.iter().zip(&self.auditors).zip(&self.story.end) {
-            let expected: BTreeSet<String> =
-                expected.iter().map(|name| format!("{name} 1.0 amd64")).collect();
-            if auditor.packages() != expected {
-                return Err(format!("published are {:?}, not {expected:?}", auditor.packages()));
+        for ((store, auditor), place) in self.stores.iter().zip(&self.auditors).zip(&self.story.places) {
+            let published = auditor.packages();
+            let is = |names: &[&str]| names.iter().map(|name| format!("{name} 1.0 amd64")).collect();
+            if !place.end.iter().any(|names| published == is(names)) {
+                return Err(format!("{}: published are {published:?}", place.name));
             }
-            let faults = Publisher::on(store.clone()).later(60).faults().await;
+            let faults = Publisher::on(store.clone()).later(1000).faults().await;
             if !faults.is_empty() {
-                return Err(format!("{faults:?}"));
+                return Err(format!("{}: {faults:?}", place.name));
             }
         }
         Ok(())
     }
-}
-
-/// Who tells stories: packages to publish, and archives that begin with some.
-struct Teller {
-    sandbox: Sandbox,
-}
-
-impl Teller {
-    fn new() -> Self {
-        Self { sandbox: Sandbox::new() }
-    }
-
-    fn file(&self, name: &str) -> Vec<PathBuf> {
-        vec![deb(name).write(self.sandbox.incoming())]
-    }
-
-    /// An archive to which these were added one after the other.
-    fn archive(&self, names: &[&str]) -> (InMemory, Auditor) {
-        let objects = Arc::new(InMemory::new());
-        let store = memory().wrapped(|_| objects.clone());
-        let mut auditor = Auditor::of(objects.clone());
-        block_on(async {
-            for name in names {
-                publisher(&store).add(&self.file(name)).await.unwrap();
-                auditor.look().await.unwrap();
-            }
-            auditor.promise_generations().await.unwrap();
-            auditor.look().await.unwrap();
-        });
-        assert_eq!(auditor.pointers(), names.len());
-        (objects.fork(), auditor)
-    }
-
-    /// Adds a package to the first store.
-    fn adds(&self, name: &str) -> Actor {
-        let file = self.file(name);
-        Box::new(move |stores| {
-            let file = file.clone();
-            Box::pin(async move { told(publisher(&stores[0]).add(&file).await) })
-        })
-    }
-
-    /// Removes a package from the first store.
-    fn removes(name: &'static str) -> Actor {
-        Box::new(move |stores| Box::pin(async move { told(publisher(&stores[0]).remove(name).await) }))
-    }
-}
-
-fn publisher(store: &Store) -> Publisher {
-    Publisher::on(store.clone()).without_xz()
-}
-
-fn told<T>(result: Result<T, publish::archive::Error>) -> Result<(), String> {
-    result.map(drop).map_err(|error| format!("{error:?}"))
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-#[test]
-fn two_adds_meet_and_one_of_them_may_be_killed() {
-    let teller = Teller::new();
-    Story {
-        begin: vec![teller.archive(&["zero", "first"])],
-        actors: [teller.adds("one"), teller.adds("two")],
-        mortal: true,
-        end: vec![&["zero", "first", "one", "two"]],
-    }
-    .is_without_fault(600);
-}
-
-#[test]
-fn an_add_and_a_removal_meet() {
-    let teller = Teller::new();
-    Story {
-        begin: vec![teller.archive(&["zero", "first"])],
-        actors: [teller.adds("one"), Teller::removes("first")],
-        mortal: false,
-        end: vec![&["zero", "one"]],
-    }
-    .is_without_fault(300);
-}
-
-/// The model itself is tried: on a store that swaps whatever was published in between.
-#[test]
-fn a_store_that_ignores_conditions_is_found_guilty() {
-    let teller = Teller::new();
-    let on_bad_store = |actor: Actor| -> Actor {
-        Box::new(move |stores| actor(vec![Faults::ignore_conditions().on(stores[0].clone())]))
-    };
-    let story = Story {
-        begin: vec![teller.archive(&["first"])],
-        actors: [on_bad_store(teller.adds("one")), on_bad_store(teller.adds("two"))],
-        mortal: false,
-        end: vec![&["first", "one", "two"]],
-    };
-    let fault = story.told().err().unwrap();
-    assert!(fault.starts_with("published are "), "{fault}");
-}
-
-/// And on a publisher who makes the archive anew elsewhere, and uploads what is another in an order of his own.
-#[test]
-fn a_publisher_who_writes_the_pointer_first_is_found_guilty() {
-    let teller = Teller::new();
-    let uploads = |name: &str, pointer_first: bool| -> Actor {
-        let file = teller.file(name);
-        Box::new(move |stores| {
-            let (file, store) = (file.clone(), stores[0].clone());
-            Box::pin(async move { told(upload(&store, &file, pointer_first).await) })
-        })
-    };
-    let nobody: fn() -> Actor = || Box::new(|_| Box::pin(async { Ok(()) }));
-    for (pointer_first, guilty) in
-        [(false, None), (true, Some("`main/binary-amd64/Packages` is not there as"))]
-    {
-        let story = Story {
-            begin: vec![teller.archive(&["first"])],
-            actors: [uploads("one", pointer_first), nobody()],
-            mortal: false,
-            end: vec![&["first", "one"]],
-        };
-        match (story.told().err(), guilty) {
-            (None, None) => {}
-            (Some(fault), Some(expected)) => assert!(fault.starts_with(expected), "{fault}"),
-            (fault, _) => panic!("{fault:?}"),
-        }
-    }
-}
-
-async fn upload(store: &Store, file: &[PathBuf], pointer_first: bool) -> Result<(), publish::archive::Error> {
-    let copy = memory();
-    for path in paths(store).await? {
-        copy.replace(&path, store.read(&path).await?.unwrap().bytes).await?;
-    }
-    publisher(&copy).add(file).await?;
-    let mut paths = paths(&copy).await?;
-    paths.sort_by_key(|path| path.ends_with("/stable/InRelease") != pointer_first);
-    for path in paths {
-        let new = copy.read(&path).await?.unwrap().bytes;
-        if store.read(&path).await?.is_none_or(|there| there.bytes != new) {
-            store.replace(&path, new).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn paths(store: &Store) -> Result<Vec<String>, publish::store::Error> {
-    store.walk("").map_ok(|found| found.path).try_collect().await
 }
