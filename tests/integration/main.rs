@@ -47,6 +47,7 @@ mod sandbox;
 mod serve;
 mod servers;
 mod show;
+mod soak;
 mod store_contract;
 mod swap;
 mod sync;

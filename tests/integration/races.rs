@@ -360,7 +360,7 @@ fn eight_processes_add_at_once() {
 }
 
 /// Tells that all is done, also by a panic.
-struct Done<'a>(&'a AtomicBool);
+pub(crate) struct Done<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {

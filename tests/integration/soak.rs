@@ -1,0 +1,273 @@
+//! Sixteen processes add twenty packages each, one in each command, to one suite; real clients update and download in a
+//! loop. All of it once more while the processes are killed at random and run again. Nothing is lost, and no client ever
+//! sees anything wrong.
+//!
+//! The figures are printed. `PUBLISH_SOAK=small` is for a quick try while one works on this.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use object_store::{ObjectStore, local::LocalFileSystem};
+
+use crate::{
+    apt_client::{Client, Source},
+    auditor::Auditor,
+    deb_builder::{DebBuilder, deb},
+    races::Done,
+    sandbox::{Sandbox, fixture, say},
+    servers::{self, Bucket},
+    web::Web,
+};
+
+/// How many processes publish at once, and how many packages each.
+fn size() -> (usize, usize) {
+    if env::var("PUBLISH_SOAK").is_ok_and(|size| size == "small") { (4, 5) } else { (16, 20) }
+}
+
+/// The package that is there before they begin.
+const FIRST: &str = "soak-first";
+
+/// Where they publish, and where clients read.
+struct Place {
+    name: &'static str,
+    location: String,
+    variables: Vec<(&'static str, String)>,
+    url: String,
+    objects: Arc<dyn ObjectStore>,
+}
+
+impl Place {
+    fn folder(sandbox: &Sandbox) -> Self {
+        let path = sandbox.archive("");
+        Self {
+            name: "a folder",
+            location: path.to_str().unwrap().to_owned(),
+            variables: Vec::new(),
+            url: Web::of(&path).url,
+            objects: Arc::new(LocalFileSystem::new_with_prefix(&path).unwrap()),
+        }
+    }
+
+    fn bucket(bucket: &Bucket) -> Self {
+        let location = format!("{}/apt", bucket.location);
+        Self {
+            name: bucket.server,
+            url: format!("{}/apt", bucket.public),
+            variables: bucket.variables.clone(),
+            objects: crate::buckets::open(&location, &bucket.environment()).unwrap().objects(),
+            location,
+        }
+    }
+}
+
+/// What all of them have done so far.
+#[derive(Default)]
+struct Figures {
+    adds: AtomicUsize,
+    lost: AtomicUsize,
+    gave_up: AtomicUsize,
+    kills: AtomicUsize,
+    updates: AtomicUsize,
+    downloads: AtomicUsize,
+    /// How long an undisturbed add takes: the last one.
+    took: AtomicU64,
+}
+
+struct Soak<'a> {
+    sandbox: &'a Sandbox,
+    place: Place,
+    /// Whether publishers are killed.
+    killed: bool,
+    figures: Figures,
+}
+
+fn name(job: usize, number: usize) -> String {
+    format!("soak-{job:02}-{number:02}")
+}
+
+fn package(name: &str) -> DebBuilder {
+    deb(name).payload(format!("all that {name} has\n"))
+}
+
+impl Soak<'_> {
+    /// Runs it from the first package to the last look.
+    fn run(self) {
+        let (jobs, each) = size();
+        let zero = package(FIRST).write(self.sandbox.incoming());
+        assert_eq!(self.add(&zero, None), Some(0));
+        let (begin, over) = (Instant::now(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for client in [Client::debian_12(self.sandbox), Client::debian_13(self.sandbox)] {
+                let (soak, over) = (&self, &over);
+                scope.spawn(move || client.map(|client| soak.read(client, over)));
+            }
+            let _over = Done(&over);
+            std::thread::scope(|scope| {
+                for job in 0..jobs {
+                    let soak = &self;
+                    scope.spawn(move || (0..each).for_each(|number| soak.publish(job, number)));
+                }
+            });
+        });
+        let took = begin.elapsed();
+        self.judge(jobs * each);
+        self.tell(jobs * each, took);
+    }
+
+    /// Publishes one package, however often it takes.
+    fn publish(&self, job: usize, number: usize) {
+        let file = package(&name(job, number)).write(self.sandbox.incoming().join(job.to_string()));
+        let mut random = (job * 7919 + number * 104_729) as u64;
+        for attempt in 0.. {
+            // The first two tries of each package are killed, if they are not done by then.
+            let patience = (self.killed && attempt < 2).then(|| {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                Duration::from_millis((random >> 33) % self.figures.took.load(Relaxed).max(50))
+            });
+            match self.add(&file, patience) {
+                Some(0) => break,
+                // Killed.
+                None => self.figures.kills.fetch_add(1, Relaxed),
+                Some(3) => self.figures.gave_up.fetch_add(1, Relaxed),
+                Some(status) => panic!("{}: status {status}", file.display()),
+            };
+            assert!(self.killed || self.figures.gave_up.load(Relaxed) == 0, "lost the race too often");
+        }
+        self.figures.adds.fetch_add(1, Relaxed);
+    }
+
+    /// Runs `publish add` once, and kills it when its time is over; gives its status.
+    fn add(&self, file: &PathBuf, patience: Option<Duration>) -> Option<i32> {
+        let begin = Instant::now();
+        let mut child = self.command().args(["-v", "add"]).arg(file).spawn().unwrap();
+        if let Some(patience) = patience {
+            std::thread::sleep(patience);
+            let _ = child.kill();
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        self.figures.lost.fetch_add(said.matches("somebody else published first").count(), Relaxed);
+        let status = output.status.code();
+        assert!(matches!(status, None | Some(0 | 3)), "{said}");
+        if status == Some(0) {
+            let took = u64::try_from(begin.elapsed().as_millis()).unwrap();
+            self.figures.took.store(took, Relaxed);
+        }
+        status
+    }
+
+    /// `publish` without anything around it, so that it is itself what is killed; the clock is the real one.
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_publish"));
+        command
+            .env_clear()
+            .envs(self.place.variables.iter().map(|(name, value)| (name, value)))
+            .env("HOME", self.sandbox.path("home"))
+            .env("PUBLISH_ARCHIVE", &self.place.location)
+            .env("PUBLISH_SIGN_WITH", fixture("keys/test.asc"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A client that updates and fetches what it sees, again and again.
+    fn read(&self, mut apt: Client<'_>, over: &AtomicBool) {
+        apt.source(&Source::at(&self.place.url).signed_by(fixture("keys/test.pub.asc")));
+        while !over.load(Relaxed) {
+            apt.updates();
+            self.figures.updates.fetch_add(1, Relaxed);
+            let seen = apt.run("apt-cache", ["pkgnames"]).ok().stdout;
+            let mut seen: Vec<&str> = seen.lines().filter(|name| name.starts_with("soak-")).collect();
+            seen.sort_unstable();
+            let wanted = seen[self.figures.downloads.fetch_add(1, Relaxed) * 31 % seen.len()];
+            assert_eq!(apt.download(wanted), package(wanted).bytes(), "{}: {wanted}", apt.name);
+        }
+    }
+
+    /// Everything that was said to be published is there, and so is all that any state of the suite ever led to.
+    fn judge(&self, adds: usize) {
+        let (jobs, each) = size();
+        let names = (0..jobs).flat_map(|job| (0..each).map(move |number| name(job, number)));
+        let expected: BTreeSet<String> =
+            names.chain([FIRST.to_owned()]).map(|name| format!("{name} 1.0 amd64")).collect();
+        assert_eq!(expected.len(), adds + 1);
+        let mut auditor = Auditor::of(self.place.objects.clone());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            auditor.promise_generations().await.unwrap();
+            auditor.look().await.unwrap();
+        });
+        assert!(auditor.pointers() > adds, "{} states", auditor.pointers());
+        assert_eq!(auditor.packages(), expected);
+        let checked = self.command().arg("check").output().unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+
+    fn tell(&self, adds: usize, took: Duration) {
+        let Figures { adds: done, lost, gave_up, kills, updates, downloads, .. } = &self.figures;
+        let count = |figure: &AtomicUsize| figure.load(Relaxed);
+        assert_eq!(count(done), adds);
+        assert!(count(updates) > 4, "{} updates", count(updates));
+        let killed = if self.killed {
+            assert!(count(kills) > adds / 4, "{} kills", count(kills));
+            format!(", {} killed and {} gave up and were run again", count(kills), count(gave_up))
+        } else {
+            String::new()
+        };
+        say(&format!(
+            "soak on {}: {adds} packages by {} processes at once in {:.0} s ({:.1} a second){killed}; {} races lost; \
+             {} updates and {} downloads by real clients; 0 packages lost, 0 client errors",
+            self.place.name,
+            size().0,
+            took.as_secs_f64(),
+            1.0 / (took / u32::try_from(adds).unwrap()).as_secs_f64(),
+            count(lost),
+            count(updates),
+            count(downloads),
+        ));
+    }
+}
+
+fn in_a_folder(killed: bool) {
+    let sandbox = Sandbox::new();
+    let place = Place::folder(&sandbox);
+    Soak { sandbox: &sandbox, place, killed, figures: Figures::default() }.run();
+}
+
+fn on_radosgw(killed: bool) {
+    let Some(bucket) = servers::rgw() else { return };
+    let sandbox = Sandbox::new();
+    let place = Place::bucket(&bucket);
+    Soak { sandbox: &sandbox, place, killed, figures: Figures::default() }.run();
+}
+
+#[test]
+fn many_add_to_a_folder() {
+    in_a_folder(false);
+}
+
+#[test]
+fn many_are_killed_while_they_add_to_a_folder() {
+    in_a_folder(true);
+}
+
+#[test]
+fn many_add_to_radosgw() {
+    on_radosgw(false);
+}
+
+#[test]
+fn many_are_killed_while_they_add_to_radosgw() {
+    on_radosgw(true);
+}
