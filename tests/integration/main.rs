@@ -21,6 +21,7 @@ mod auditor;
 mod bad_input;
 mod bucket_errors;
 mod buckets;
+mod cache;
 mod check;
 mod clients;
 mod config;

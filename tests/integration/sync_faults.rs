@@ -24,7 +24,7 @@ use crate::{
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     None,
     /// The connection is closed before the server hears of it.
     Closed,
@@ -50,21 +50,21 @@ const FAULTS: [Fault; 7] = [
 
 /// A request that went through, and whether the server had done it.
 #[derive(Clone, Debug)]
-struct Seen {
-    method: String,
-    path: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
     done: bool,
 }
 
 /// A proxy before a server.
-struct Proxy {
-    url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Proxy {
     /// Starts one; `fault` is asked for each request, with its number from 1 on and its first line.
-    fn before(server: &str, fault: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
+    pub(crate) fn before(server: &str, fault: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let upstream = server.trim_start_matches("http://").to_owned();
@@ -82,7 +82,7 @@ impl Proxy {
         Self { url, seen }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -159,14 +159,14 @@ fn through(bucket: &Bucket, proxy: &Proxy) -> Store {
     open(bucket, &environment)
 }
 
-fn variables<'a>(bucket: &'a Bucket, proxy: &Proxy) -> Vec<(&'a str, String)> {
+pub(crate) fn variables<'a>(bucket: &'a Bucket, proxy: &Proxy) -> Vec<(&'a str, String)> {
     let server = origin(bucket);
     let set = |(name, value): &(&'a str, String)| (*name, value.replace(&server, &proxy.url));
     bucket.variables.iter().map(set).collect()
 }
 
 /// `http://127.0.0.1:PORT` of its server.
-fn origin(bucket: &Bucket) -> String {
+pub(crate) fn origin(bucket: &Bucket) -> String {
     bucket.endpoint.split('/').take(3).collect::<Vec<_>>().join("/")
 }
 

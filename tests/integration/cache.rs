@@ -1,0 +1,148 @@
+//! The cache of what was read from far away: it spares downloads, and nothing depends on it.
+//!
+//! Requests are counted on the wire, between the program and the server.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    deb_builder::deb,
+    sandbox::{Outcome, Sandbox},
+    servers::{self, Bucket},
+    sync_faults::{Fault, Proxy, origin, variables},
+};
+
+/// An archive in a bucket, and a machine whose cache is in a folder.
+struct Machine {
+    sandbox: Sandbox,
+    bucket: Bucket,
+    proxy: Proxy,
+    cache: PathBuf,
+}
+
+impl Machine {
+    /// To which a first package was published.
+    fn new() -> Option<Self> {
+        let bucket = servers::moto()?;
+        let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::None);
+        let sandbox = Sandbox::signed();
+        let machine = Self { cache: sandbox.path("cache"), sandbox, bucket, proxy };
+        machine.add("first").ok();
+        assert!(!machine.written().is_empty());
+        Some(machine)
+    }
+
+    fn add(&self, name: &str) -> Outcome {
+        let file = deb(name).write(self.sandbox.incoming());
+        self.publish(&["add", file.to_str().unwrap()])
+    }
+
+    fn publish(&self, arguments: &[&str]) -> Outcome {
+        let place = format!("{}/apt", self.bucket.location);
+        let variables = variables(&self.bucket, &self.proxy);
+        let mut variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.push(("PUBLISH_CACHE_DIR", self.cache.to_str().unwrap()));
+        self.sandbox.publish_with(&variables, [&["-a", &place], arguments].concat())
+    }
+
+    /// The indices, by their digests, that were asked for in this way so far.
+    fn indices(&self, method: &str, from: usize) -> BTreeSet<String> {
+        let seen = self.proxy.seen();
+        let seen =
+            seen[from..].iter().filter(|seen| seen.method == method && seen.path.contains("/by-hash/"));
+        seen.map(|seen| seen.path.clone()).collect()
+    }
+
+    fn written(&self) -> BTreeSet<String> {
+        self.indices("PUT", 0)
+    }
+
+    /// Which of the indices that are published now are downloaded by an `add`, which must end well.
+    fn downloaded_by_adding(&self, name: &str) -> BTreeSet<String> {
+        let (published, from) = (self.written(), self.proxy.seen().len());
+        self.add(name).ok();
+        self.indices("GET", from).intersection(&published).cloned().collect()
+    }
+
+    /// The indices that are kept on this machine.
+    fn kept(&self) -> Vec<PathBuf> {
+        let kept = fs::read_dir(self.cache.join("objects")).unwrap();
+        kept.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn holds(&self, names: &[&str]) {
+        self.publish(&["check"]).ok();
+        let listed = self.publish(&["-q", "list"]).ok().stdout;
+        let listed: BTreeSet<&str> =
+            listed.lines().filter_map(|line| line.split_whitespace().nth(3)).collect();
+        assert_eq!(listed, names.iter().copied().collect());
+    }
+}
+
+#[test]
+fn a_second_add_downloads_no_index() {
+    let Some(machine) = Machine::new() else { return };
+    assert_eq!(machine.downloaded_by_adding("second"), BTreeSet::new());
+    // It is the cache that spares it.
+    fs::remove_dir_all(&machine.cache).unwrap();
+    assert_eq!(machine.downloaded_by_adding("third").len(), 1);
+    machine.holds(&["first", "second", "third"]);
+}
+
+#[test]
+fn what_is_damaged_in_the_cache_is_not_believed() {
+    let Some(machine) = Machine::new() else { return };
+    for path in machine.kept() {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(machine.downloaded_by_adding("second").len(), 1);
+    for path in machine.kept() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(crate::sandbox::sha256(&fs::read(&path).unwrap()), name);
+    }
+    machine.holds(&["first", "second"]);
+}
+
+#[test]
+fn processes_share_it() {
+    let Some(machine) = Machine::new() else { return };
+    let names = ["aa", "bb", "cc", "dd"];
+    std::thread::scope(|scope| {
+        for name in names {
+            let machine = &machine;
+            scope.spawn(move || machine.add(name).ok());
+        }
+    });
+    machine.holds(&["aa", "bb", "cc", "dd", "first"]);
+    let unfinished = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(".new-");
+    assert_eq!(machine.kept().iter().find(unfinished), None);
+}
+
+#[test]
+fn it_lies_where_it_is_told_to_and_is_nobody_elses_business() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(machine) = Machine::new() else { return };
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&machine.cache), 0o700);
+    for path in machine.kept() {
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    assert!(!machine.sandbox.path("home/.cache").exists());
+}
+
+/// A file where the folder would have to be: also root cannot write there.
+#[test]
+fn one_that_cannot_be_written_is_no_failure() {
+    let Some(mut machine) = Machine::new() else { return };
+    machine.cache = machine.sandbox.path("file").join("cache");
+    fs::write(machine.sandbox.path("file"), "").unwrap();
+    let said = machine.add("second").ok();
+    assert!(!said.stderr.contains("cache"), "{}", said.stderr);
+    machine.holds(&["first", "second"]);
+}
