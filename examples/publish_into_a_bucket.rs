@@ -1,0 +1,77 @@
+//! Publishes a package straight into a bucket while somebody else publishes there too.
+//!
+//! Run it with `cargo run --example publish_into_a_bucket -- s3://bucket/folder`; the credentials are those that every tool
+//! of that service takes from the environment. Without a location it publishes into memory.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::{error::Error, path::PathBuf, time::SystemTime};
+
+use publish::{
+    archive::{self, Archive, Commit, NewPackage, Outcome, SuiteEdit, Trust, read_packages},
+    config::SuiteConfig,
+    names::Suite,
+    signing::{KeySource, NewKey, SigningKeys},
+    store::{Environment, Location, Store},
+};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    #[expect(clippy::disallowed_methods, reason = "a program reads the clock; the library is told the time")]
+    let now = SystemTime::now();
+    let location = std::env::args().nth(1).unwrap_or_else(|| "memory:".into());
+    let location = Location::parse(&location, &std::env::current_dir()?)?;
+    let store = Store::open(&location, &Environment::of_process())?;
+
+    let key = NewKey { name: "Example archive", created: now, expires: None, passphrase: None }.generate()?;
+    let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
+    let trust =
+        Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
+    let archive = Archive::new(store, trust);
+    let config = SuiteConfig::unconfigured(Suite::parse("example")?);
+    let how = Commit { config: &config, keys: Some(&keys), now, dry_run: false, events: &|_| () };
+
+    // Two jobs at once. Neither locks: who is second is told so by the store, and `commit` makes the same change once more
+    // on top of what the first has published.
+    let (mine, theirs) = (edit("acpi_1.7-1.2_amd64.deb")?, edit("sample-xz_1.0_all.deb")?);
+    let (mine, theirs) = tokio::join!(archive.commit(&mine, &how), archive.commit(&theirs, &how));
+    tell("mine", mine)?;
+    tell("theirs", theirs)?;
+
+    let suite = archive.suite(&config.codename).await?;
+    for name in suite.index_names() {
+        for entry in suite.index(&name).await?.entries() {
+            println!("{location}: {}: {} {}", name.path(), entry.name(), entry.version());
+        }
+    }
+    Ok(())
+}
+
+/// Adds one package of the fixtures.
+fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs").join(name);
+    let add = read_packages(vec![file], &|_| ())?;
+    let add = add.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
+    Ok(SuiteEdit { add, ..SuiteEdit::default() })
+}
+
+/// What a job does about the end of its commit.
+fn tell(who: &str, ended: Result<Outcome, archive::Error>) -> Result<(), archive::Error> {
+    match ended {
+        Ok(outcome) => {
+            println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len())
+        }
+        // Others were quicker again and again; nothing is lost, and the same edit may be committed later.
+        Err(archive::Error::RaceLost { suite, times }) => {
+            println!("{who}: `{suite}` changed {times} times under it; try again later");
+        }
+        // A published version never changes: to try again would not help.
+        Err(archive::Error::Refused(refusals)) => {
+            for refusal in refusals {
+                println!("{who}: {refusal}");
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
