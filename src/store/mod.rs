@@ -8,11 +8,13 @@ mod bucket;
 mod cache;
 mod clock;
 mod content;
+mod create;
 mod environment;
 mod error;
 mod folder;
 mod headers;
 mod http;
+mod lease;
 mod listing;
 mod load;
 mod location;
@@ -31,6 +33,7 @@ pub use environment::Environment;
 pub use error::Error;
 pub use folder::Folder;
 pub use headers::Headers;
+pub use lease::LeaseTimes;
 pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
 pub use probe::Decides;
@@ -51,6 +54,7 @@ use tokio::time::Instant;
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
+use lease::Terms;
 use parts::Failure;
 use probe::Verdict;
 use requests::Watch;
@@ -68,6 +72,7 @@ pub struct Store {
     headers: Arc<Headers>,
     watch: Watch,
     verdict: Verdict,
+    lease: Terms,
     /// Where what was read from far away is kept.
     cache: Option<Cache>,
 }
@@ -161,8 +166,8 @@ impl Store {
             Location::Web(url) => web::open(url, environment, &watch)?,
         };
         let (verdict, headers) = (Verdict::of(location, endpoint.as_deref()), Arc::default());
-        let location = location.clone();
-        Ok(Self { objects, folder, swift, location, headers, watch, verdict, cache: None })
+        let (location, lease) = (location.clone(), Terms::default());
+        Ok(Self { objects, folder, swift, location, headers, watch, verdict, lease, cache: None })
     }
 
     /// Says with which headers objects are stored, where the store keeps any; a folder does not.
@@ -258,14 +263,29 @@ impl Store {
 
     /// Reads an object whole; `None` where there is none.
     pub async fn read(&self, path: &str) -> Result<Option<Object>, Error> {
-        let Some(result) = self.get(path).await? else { return Ok(None) };
+        self.read_with(path, GetOptions::default()).await
+    }
+
+    /// Reads an object whole, as it was written last: servers with several copies ask for all of them.
+    pub(crate) async fn read_newest(&self, path: &str) -> Result<Option<Object>, Error> {
+        let mut options = GetOptions::default();
+        options.extensions.insert(swift::Newest);
+        self.read_with(path, options).await
+    }
+
+    async fn read_with(&self, path: &str, options: GetOptions) -> Result<Option<Object>, Error> {
+        let Some(result) = self.get_with(path, options).await? else { return Ok(None) };
         let revision = Revision::of(&result.meta);
         let bytes = result.bytes().await.map_err(|error| self.failed("read", path, error))?;
         Ok(Some(Object { bytes, revision }))
     }
 
     async fn get(&self, path: &str) -> Result<Option<GetResult>, Error> {
-        match self.ask(false).get(&parse(path)?).await {
+        self.get_with(path, GetOptions::default()).await
+    }
+
+    async fn get_with(&self, path: &str, options: GetOptions) -> Result<Option<GetResult>, Error> {
+        match self.ask(false).get_opts(&parse(path)?, options).await {
             Ok(result) => Ok(Some(result)),
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
@@ -364,53 +384,6 @@ impl Store {
         }
     }
 
-    /// Writes an object that will never change.
-    ///
-    /// The same bytes at that path already are success; other bytes are [`Error::Occupied`].
-    pub async fn put_new(&self, path: &str, content: &Content) -> Result<Put, Error> {
-        let at = parse(path)?;
-        self.writable("write", path)?;
-        let size = content.digests().size;
-        let in_parts = matches!(content, Content::File { .. }) && parts::is_large(size);
-        if self.folder.is_none() && in_parts {
-            // No store can create in parts only where nothing is; but what is written here is the same for all.
-            if let Some(put) = self.would_put(path, content.digests()).await? {
-                return Ok(put);
-            }
-        }
-        match self.write(&at, content, PutMode::Create, || self.headers.of_immutable(path)).await {
-            Ok(()) => Ok(Put::Created),
-            Err(Failure::Store(
-                object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
-            )) => match self.would_put(path, content.digests()).await? {
-                Some(put) => Ok(put),
-                None if self.folder.is_some() => {
-                    // Taken away since, or no file.
-                    match self.write(&at, content, PutMode::Create, || self.headers.of_immutable(path)).await
-                    {
-                        Ok(()) => Ok(Put::Created),
-                        Err(_) => Err(Error::Failed {
-                            action: "write",
-                            path: path.into(),
-                            source: "something that is no file is in its place".into(),
-                        }),
-                    }
-                }
-                // Taken away since, or being written and not there yet.
-                None => Err(Error::Conflict { path: path.to_owned() }),
-            },
-            Err(Failure::Store(error @ object_store::Error::NotFound { .. }))
-                if in_parts && !trouble::no_bucket(&error) =>
-            {
-                // What was sent in parts is no upload any more once it is an object: the first answer was lost.
-                self.would_put(path, content.digests())
-                    .await?
-                    .ok_or_else(|| self.failed("write", path, error))
-            }
-            Err(failure) => Err(self.unwritten(path, failure)),
-        }
-    }
-
     /// Writes any content: a folder copies a file, a bucket is sent it, in parts if it is large.
     async fn write(
         &self,
@@ -459,28 +432,6 @@ impl Store {
             Failure::Store(error) => {
                 content_error(error).unwrap_or_else(|error| self.failed("write", path, error))
             }
-        }
-    }
-
-    /// Whether the object at a path is what was to be written there, by all of its bytes.
-    async fn same(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
-        match self.digests(path).await? {
-            Some(there) if there == *new => Ok(Some(Put::Present)),
-            Some(there) => {
-                Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
-            }
-            // Taken away since it was found.
-            None => Ok(None),
-        }
-    }
-
-    /// Finds out whether [`Store::put_new`] would succeed, without writing: `None` where nothing is there.
-    pub async fn would_put(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
-        match self.found(path).await? {
-            None => Ok(None),
-            Some(found) if found.surely_is(new) => Ok(Some(Put::Present)),
-            // Another MD5 proves nothing: an object that was sent in parts or is encrypted has a tag of another kind.
-            Some(_) => self.same(path, new).await,
         }
     }
 

@@ -68,6 +68,11 @@ impl Verdict {
         };
         Self { known: Arc::new(OnceCell::new_with(known)), subject: None }
     }
+
+    #[cfg(test)]
+    pub(super) fn by_lease() -> Self {
+        Self { known: Arc::new(OnceCell::new_with(Some(Decides::ByLease))), subject: None }
+    }
 }
 
 impl Store {

@@ -1,6 +1,7 @@
 //! Compare-and-swap: the one write whose success is the commit.
 //!
-//! Where the store decides between two writers ([`super::Decides`]), it is one conditional write.
+//! Where the store decides between two writers ([`super::Decides`]), it is one conditional write; elsewhere
+//! [`super::lease`] guards it.
 
 use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion, path::Path};
@@ -23,7 +24,7 @@ impl Store {
         }
         match self.decides().await? {
             Decides::Natively => self.swap_natively(path, &at, bytes, expected).await,
-            Decides::ByLease => self.swap_unguarded(path, bytes, expected).await,
+            Decides::ByLease => self.swap_by_lease(path, &bytes, expected).await,
         }
     }
 
@@ -57,27 +58,6 @@ impl Store {
             }
         }
         Err(Error::Conflict { path: path.to_owned() })
-    }
-
-    /// Compares, writes and reads back, for a store without a conditional write: who comes in between is overwritten, and
-    /// who writes last has won. Each then knows whether it was he.
-    async fn swap_unguarded(
-        &self,
-        path: &str,
-        bytes: Bytes,
-        expected: Option<&Revision>,
-    ) -> Result<(), Error> {
-        let conflict = || Err(Error::Conflict { path: path.to_owned() });
-        match self.read(path).await? {
-            Some(there) if there.bytes == bytes => return Ok(()),
-            there if there.as_ref().map(|there| &there.revision) != expected => return conflict(),
-            _ => {}
-        }
-        self.replace(path, bytes.clone()).await?;
-        match self.read(path).await? {
-            Some(there) if there.bytes == bytes => Ok(()),
-            _ => conflict(),
-        }
     }
 
     /// The ways to say that an object must still be in a state, to be tried in turn.

@@ -1,8 +1,17 @@
 //! Stores in the buckets of the test servers: each within a folder of a bucket of its own, so that prefixes are tried too.
 
-use publish::store::{Environment, Location, Store};
+use std::time::Duration;
+
+use publish::store::{Environment, LeaseTimes, Location, Store};
 
 use crate::servers::{self, Bucket};
+
+/// How long the parts of a lease take on a server here, which lists at once what was written.
+pub(crate) const QUICK: LeaseTimes = LeaseTimes {
+    settling: Duration::from_millis(100),
+    length: Duration::from_secs(8),
+    patience: Duration::from_secs(100),
+};
 
 impl Bucket {
     /// The store at its location.

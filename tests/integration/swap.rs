@@ -5,17 +5,24 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use publish::store::{Cache, Decides, Error, Store};
+use futures::TryStreamExt as _;
+use publish::{
+    digest::Digests,
+    store::{Cache, Content, Decides, Error, LeaseTimes, Put, Store},
+};
 use tempfile::TempDir;
 
 use crate::{
-    buckets,
+    buckets::{self, QUICK},
+    faults::{Faults, Side},
     publisher::{folder, memory},
     servers::Bucket,
 };
 
 /// What the probe leaves behind.
 const PROBE: &str = ".publish/probe";
+/// Where claims lie.
+const CLAIMS: &str = ".publish/claims";
 /// So long it is remembered.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -143,4 +150,102 @@ async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
         assert!(ahead >= hour && ahead < hour + Duration::from_secs(60), "{}: {ahead:?}", bucket.server);
     }
     assert_eq!(memory().clock_ahead(SystemTime::UNIX_EPOCH), None);
+}
+
+/// Adds to a number, again and again until it succeeds.
+async fn add(store: &Store, who: usize, times: usize) {
+    for time in 0..times {
+        loop {
+            let there = store.read("number").await.unwrap();
+            let text = there.as_ref().map_or("0".into(), |there| String::from_utf8_lossy(&there.bytes));
+            let number: usize = text.split(' ').next().unwrap().parse().unwrap();
+            // Nobody else writes the same bytes, which would be taken for one's own.
+            let bytes = format!("{} {who} {time}", number + 1);
+            match store.swap("number", bytes.into(), there.as_ref().map(|there| &there.revision)).await {
+                Ok(()) => break,
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+}
+
+/// Eight, who share nothing, add to one number.
+async fn nothing_added_is_lost(bucket: Bucket, times: usize) {
+    const WRITERS: usize = 8;
+    let writers = (0..WRITERS).map(|who| {
+        let store = bucket.store().with_lease_times(QUICK);
+        tokio::spawn(async move { add(&store, who, times).await })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let store = bucket.store();
+    let number = store.read("number").await.unwrap().unwrap().bytes;
+    let number = String::from_utf8_lossy(&number).into_owned();
+    assert_eq!(number.split(' ').next().unwrap(), (WRITERS * times).to_string(), "{}", bucket.server);
+    let left: Vec<_> = store.walk(CLAIMS).try_collect().await.unwrap();
+    assert_eq!(left, [], "{}", bucket.server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_forty_additions_none_is_lost() {
+    let on_each = buckets::each().chain(buckets::ignoring()).map(|bucket| nothing_added_is_lost(bucket, 5));
+    futures::future::join_all(on_each).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
+    let times = LeaseTimes { length: Duration::from_secs(4), ..QUICK };
+    let on_each = [(buckets::swift(), 0), (buckets::ignoring(), 3)].map(|(bucket, probing)| async move {
+        let Some(bucket) = bucket else { return };
+        let store = || bucket.store().with_lease_times(times);
+        // After its claim, before the pointer.
+        let (faults, gate) = Faults::wait(probing + 2, Side::Before);
+        let dying = faults.on(store());
+        let holder = tokio::spawn(async move { dying.swap("pointer", "dead".into(), None).await });
+        gate.reached().await;
+        holder.abort();
+        assert!(holder.await.unwrap_err().is_cancelled());
+        let claims: Vec<_> = store().walk(CLAIMS).try_collect().await.unwrap();
+        assert_eq!(claims.len(), 1, "{}", bucket.server);
+
+        store().swap("pointer", "alive".into(), None).await.unwrap();
+        assert_eq!(store().read("pointer").await.unwrap().unwrap().bytes, "alive");
+        let written = store().found("pointer").await.unwrap().unwrap().modified;
+        assert!(written > claims[0].modified + times.length, "{}", bucket.server);
+        // Which took away what the dead had left.
+        assert_eq!(store().walk(CLAIMS).try_collect::<Vec<_>>().await.unwrap(), [], "{}", bucket.server);
+    });
+    futures::future::join_all(on_each).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_create_different_objects_one_is_told() {
+    for (bucket, probing, first_wins) in [(buckets::swift(), 0, true), (buckets::ignoring(), 3, false)] {
+        let Some(bucket) = bucket else { continue };
+        // Both have looked, and found nothing.
+        let (faults, first_gate) = Faults::wait(probing + 1, Side::After);
+        let first = faults.on(bucket.store());
+        let (faults, second_gate) = Faults::wait(probing + 1, Side::Before);
+        let second = faults.on(bucket.store());
+        let content = |text: &'static str| Content::Bytes(text.into(), Digests::of(text.as_bytes()));
+        let (one, two) = (content("one"), content("two"));
+        let puts = async {
+            tokio::join!(first.put_new("a", &one), async {
+                let put = second.put_new("a", &two).await;
+                first_gate.open();
+                put
+            })
+        };
+        let order = async {
+            second_gate.reached().await;
+            first_gate.reached().await;
+            second_gate.open();
+        };
+        let ((first, second), ()) = tokio::join!(puts, order);
+        let (won, told) = if first_wins { (first, second) } else { (second, first) };
+        assert_eq!(won.unwrap(), Put::Created, "{}", bucket.server);
+        assert!(matches!(told, Err(Error::Occupied { .. })), "{}: {told:?}", bucket.server);
+    }
 }

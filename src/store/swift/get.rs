@@ -24,6 +24,10 @@ use super::{Inner, STORE, client::Request, error::Error, put::attributes_of, wir
 /// Marks the tag of a large object, which is no MD5 of its bytes although it looks like one.
 pub(super) const LARGE: &str = "-large";
 
+/// Asks for an object as it was written last, among the extensions of [`GetOptions`]: the server asks all copies for it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Newest;
+
 impl Inner {
     pub(super) async fn get(
         self: &Arc<Self>,
@@ -40,7 +44,10 @@ impl Inner {
         let key = self.key(location.as_ref());
         let headers = conditions(&options).map_err(|error| error.at(location.as_ref()))?;
         let method = if options.head { Method::HEAD } else { Method::GET };
-        let request = Request::new(method, &self.container, &key).headers(&headers).stream();
+        let mut request = Request::new(method, &self.container, &key).headers(&headers).stream();
+        if options.extensions.get::<Newest>().is_some() {
+            request = request.header("x-newest", HeaderValue::from_static("true"));
+        }
         let answer = self.client.send(&request).await.map_err(|error| error.at(location.as_ref()))?;
         let path = location.to_string();
         let text = format!("the server answered {}", answer.status);

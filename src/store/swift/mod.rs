@@ -39,6 +39,8 @@ use wire::{Patience, Wire};
 
 pub(super) use container::CdnAddresses;
 pub(super) use error::Error;
+pub(super) use get::Newest;
+pub(super) use wire::random;
 
 /// What object stores call themselves in their errors.
 const STORE: &str = "swift";

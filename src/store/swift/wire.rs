@@ -74,7 +74,7 @@ impl Patience {
 }
 
 /// A number that no other process draws: the standard library seeds its hash tables from the system's randomness.
-pub(super) fn random() -> u64 {
+pub(in crate::store) fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 
