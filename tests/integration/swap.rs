@@ -231,19 +231,15 @@ async fn of_two_who_create_different_objects_one_is_told() {
         let second = faults.on(bucket.store());
         let content = |text: &'static str| Content::Bytes(text.into(), Digests::of(text.as_bytes()));
         let (one, two) = (content("one"), content("two"));
-        let puts = async {
-            tokio::join!(first.put_new("a", &one), async {
-                let put = second.put_new("a", &two).await;
-                first_gate.open();
-                put
-            })
-        };
-        let order = async {
-            second_gate.reached().await;
-            first_gate.reached().await;
-            second_gate.open();
-        };
-        let ((first, second), ()) = tokio::join!(puts, order);
+        // The second has looked before the first writes.
+        let second = tokio::spawn(async move { second.put_new("a", &two).await });
+        second_gate.reached().await;
+        let first = tokio::spawn(async move { first.put_new("a", &one).await });
+        first_gate.reached().await;
+        second_gate.open();
+        let second = second.await.unwrap();
+        first_gate.open();
+        let first = first.await.unwrap();
         let (won, told) = if first_wins { (first, second) } else { (second, first) };
         assert_eq!(won.unwrap(), Put::Created, "{}", bucket.server);
         assert!(matches!(told, Err(Error::Occupied { .. })), "{}: {told:?}", bucket.server);
