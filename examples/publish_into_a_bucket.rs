@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let suite = archive.suite(&config.codename).await?;
     for name in suite.index_names() {
         for entry in suite.index(&name).await?.entries() {
-            println!("{location}: {}: {} {}", name.path(), entry.name(), entry.version());
+            println!("{}: {} {}", name.path(), entry.name(), entry.version());
         }
     }
     Ok(())
@@ -59,7 +59,7 @@ fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
 fn tell(who: &str, ended: Result<Outcome, archive::Error>) -> Result<(), archive::Error> {
     match ended {
         Ok(outcome) => {
-            println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len())
+            println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len());
         }
         // Others were quicker again and again; nothing is lost, and the same edit may be committed later.
         Err(archive::Error::RaceLost { suite, times }) => {

@@ -3,11 +3,13 @@
 //!
 //! An order is tried by running both from the same state, one step at a time. After each write the [`Auditor`] looks at
 //! the archive; in the end everything that was published is there. What two steps of one publisher do at once is done in
-//! one order. The stories are in [`model_stories`](crate::model_stories). Whether the other comes before or after a read matters only if he writes what is read: such reads and all
+//! one order. Whether the other comes before or after a read matters only if he writes what is read: such reads and all
 //! writes are where interruptions are tried, and all else would be the same orders under other names; the second one is
-//! tried before writes and reads of the pointer only. Time is made: it
-//! goes on when somebody waits for it, and for what the other does he waits until the other has had his turn. What is there
-//! in the beginning is a month old, so that [`prune`](publish::archive::Archive::prune) has work.
+//! tried before writes and reads of the pointer only.
+//!
+//! Time is made: it goes on when somebody waits for it, and for what the other does he waits until the other has had his
+//! turn. What is there in the beginning is a month old, so that [`prune`](publish::archive::Archive::prune) has work. The
+//! stories are in [`model_stories`](crate::model_stories).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -230,7 +232,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn begin(story: &'a Story) -> Self {
-        let now = SystemTime::now();
+        let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let forked = story.places.iter().map(|place| {
             let objects = Arc::new(place.objects.fork());
             let store = memory().wrapped(|_| objects.clone());
