@@ -238,7 +238,7 @@ async fn keep_for_next_time(store: &Store, by_hash: &[(String, Content)]) {
     for (path, content) in by_hash {
         let smaller = |other: &&Content| other.digests().size > content.digests().size;
         let key = folder(path);
-        if smallest.get(&key).is_none_or(|other| smaller(other)) {
+        if smallest.get(&key).is_none_or(smaller) {
             smallest.insert(key, content);
         }
     }

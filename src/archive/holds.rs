@@ -248,8 +248,8 @@ mod tests {
         let store = memory();
         let hold = Hold::take(&store, ["pool/a.deb", "pool/b.deb"]).await.unwrap();
         let prune = Announcement::make(&store).await.unwrap();
-        let held = prune.held().await.unwrap();
-        assert_eq!(held.into_iter().collect::<Vec<_>>(), ["pool/a.deb", "pool/b.deb"]);
+        let names: Vec<String> = prune.held().await.unwrap().into_iter().collect();
+        assert_eq!(names, ["pool/a.deb", "pool/b.deb"]);
         hold.release().await;
         assert!(prune.held().await.unwrap().is_empty());
         prune.end().await.unwrap();

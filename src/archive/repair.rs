@@ -14,7 +14,11 @@ use super::{
 use crate::{
     compression::Compression,
     digest::Digests,
-    dists::{blocks, index_file::by_hash_path, release::Listed},
+    dists::{
+        blocks,
+        index_file::by_hash_path,
+        release::{Listed, Release},
+    },
     names::Suite,
     store::{Content, blocking},
 };
@@ -111,7 +115,7 @@ impl Archive {
     /// Whether no form of an index is there, so that this one is missed.
     async fn is_only_form(&self, published: &PublishedSuite, path: &str) -> Result<bool, Error> {
         let plain = plain_path(path);
-        let files = published.release().into_iter().flat_map(|release| release.files());
+        let files = published.release().into_iter().flat_map(Release::files);
         for (form, listed) in files.filter(|(form, _)| plain_path(form) == plain) {
             for there in [published.path(form), published.path(&by_hash_path(form, &listed.sha256))] {
                 if self.store.size(&there).await?.is_some() {
@@ -146,7 +150,7 @@ impl Archive {
         };
         // The same bytes only if `publish` made it; another tool compresses in another way.
         let packed = blocking(move || blocks::compress(&text, compression)).await;
-        Ok(packed.ok().map(Bytes::from).filter(|bytes| is_listed(listed, &Digests::of(bytes))))
+        Ok(packed.ok().filter(|bytes| is_listed(listed, &Digests::of(bytes))))
     }
 
     /// The text of an index, from any of its forms that is as it should be.

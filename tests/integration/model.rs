@@ -233,12 +233,12 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn begin(story: &'a Story) -> Self {
         let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        let forked = story.places.iter().map(|place| {
+        let places = story.places.iter().map(|place| {
             let objects = Arc::new(place.objects.fork());
-            let store = memory().wrapped(|_| objects.clone());
-            (Faults::age(now, AGE).on(store), place.auditor.moved_to(objects))
+            let forked = memory().wrapped(|_| objects.clone());
+            (Faults::age(now, AGE).on(forked), place.auditor.moved_to(objects))
         });
-        let (stores, auditors) = forked.unzip();
+        let (stores, auditors) = places.unzip();
         Self { story, stores, auditors }
     }
 

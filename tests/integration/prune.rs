@@ -1,9 +1,6 @@
 //! `publish prune`: what goes, what stays, and that clients of a moment ago notice nothing.
 
-use std::{
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::{fs, time::Duration};
 
 use publish::{
     archive::{GRACE, Keep},
@@ -54,7 +51,7 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
     prune(&["--keep-for", "9d"]).ok().says(["Nothing to delete"]);
 
     let before = sandbox.tree();
-    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let clock = sandbox.ask("date", ["+%s"]).trim().to_owned();
     let plan = ["prune", "-n", "--keep-generations", "1"];
     sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok().says([
         "Would delete",
@@ -199,9 +196,9 @@ async fn a_bucket_is_pruned_too() {
     for bucket in buckets::each() {
         let store = bucket.store();
         let publisher = Publisher::on(store.clone());
-        publisher.add(&[one.clone()]).await.unwrap();
+        publisher.add(std::slice::from_ref(&one)).await.unwrap();
         let publisher = publisher.later(10);
-        publisher.add(&[two.clone()]).await.unwrap();
+        publisher.add(std::slice::from_ref(&two)).await.unwrap();
         let publisher = publisher.later(10);
         publisher.remove("one").await.unwrap();
         // Nobody is at work here, so all may go at once; but what was written in this second is not older than it.

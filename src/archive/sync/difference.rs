@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        Error, PublishedSuite, generations,
+        Error, PublishedSuite,
+        generations::{self, short_digest},
         leads::{self, Expected, PoolFiles, is_carried},
     },
     carry::{How, Load},
@@ -17,6 +18,7 @@ use crate::{
         index_file::by_hash_path,
         release::{self, Listed},
     },
+    names::Suite,
     signing,
     store::Store,
 };
@@ -140,6 +142,9 @@ impl Sides<'_> {
         let Some(pointer) = self.there.pointer().filter(|pointer| pointer.file == "InRelease") else {
             return Ok(false);
         };
+        if remembers_to_have_finished(self.destination, self.there.name(), &pointer.bytes) {
+            return Ok(true);
+        }
         let release = self.destination.read(&self.there.path("Release")).await?;
         let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
         Ok(release.is_some_and(|release| release.bytes == text))
@@ -253,6 +258,23 @@ impl Sides<'_> {
         }
         Ok(forms)
     }
+}
+
+/// What the memory of suites is called whose last step was done here.
+const MEMORY: &str = "finished";
+
+/// Remembers that a suite was carried to its last step, so that the next run need not look.
+pub(super) fn remember_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) {
+    if let Some(cache) = destination.cache().filter(|_| !destination.is_near()) {
+        cache.remember(MEMORY, &format!("{} {suite}", destination.location()), &short_digest(pointer));
+    }
+}
+
+fn remembers_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
+    let cache = destination.cache().filter(|_| !destination.is_near());
+    let finished =
+        cache.and_then(|cache| cache.recall(MEMORY, &format!("{} {suite}", destination.location())));
+    finished.is_some_and(|(finished, _)| finished == short_digest(pointer))
 }
 
 fn is_same(release: Option<&release::Release>, path: &str, listed: &Listed) -> bool {

@@ -280,6 +280,7 @@ impl Run<'_> {
         if names_change {
             self.leave_names_of(&source).await?;
         }
+        difference::remember_to_have_finished(destination, suite, &pointer.bytes);
         Ok(outcome)
     }
 
