@@ -81,18 +81,24 @@ pub(crate) struct Turns(Arc<Mutex<Queue>>);
 #[derive(Default)]
 struct Queue {
     came: usize,
-    waiting: BTreeMap<(Operation, usize), oneshot::Sender<()>>,
+    given: usize,
+    /// By how many turns had been given when they came: whoever waits longest is next, however long others sleep.
+    waiting: BTreeMap<(usize, Operation, usize), oneshot::Sender<()>>,
 }
 
 impl Turns {
     /// The operation that would be next: of several at once, always the same one.
     pub(crate) fn next(&self) -> Option<Operation> {
-        self.0.lock().unwrap().waiting.keys().next().map(|(operation, _)| operation.clone())
+        self.0.lock().unwrap().waiting.keys().next().map(|(_, operation, _)| operation.clone())
     }
 
     /// Lets that one go on.
     pub(crate) fn give(&self) {
-        let next = self.0.lock().unwrap().waiting.pop_first();
+        let next = {
+            let mut queue = self.0.lock().unwrap();
+            queue.given += 1;
+            queue.waiting.pop_first()
+        };
         // Whoever has gone away does not need it.
         let _ = next.unwrap().1.send(());
     }
@@ -107,8 +113,8 @@ impl Turns {
         {
             let mut queue = self.0.lock().unwrap();
             queue.came += 1;
-            let came = queue.came;
-            queue.waiting.insert((operation, came), turn);
+            let key = (queue.given, operation, queue.came);
+            queue.waiting.insert(key, turn);
         }
         given.await.unwrap();
     }
