@@ -59,7 +59,11 @@ pub(super) async fn write_aliases(
                 _ => None,
             };
             if !current.is_some_and(|found| suite::is_listed(listed, &found)) {
-                store.copy(&by_hash, &alias).await?;
+                match store.known(listed.sha256).await {
+                    // In a bucket, a copy with other headers is read and written.
+                    Some(bytes) => store.replace(&alias, bytes).await?,
+                    None => store.copy(&by_hash, &alias).await?,
+                }
                 written.push(alias);
             }
         }

@@ -57,6 +57,7 @@ impl Archive {
             return Err(Error::ReadOnly { suite: suite.clone() });
         }
         let upload = Upload::new(&self.store, how.events);
+        let mut turn = None;
         for times in 1..=TRIES {
             let tried = match PublishedSuite::open(&self.store, suite, &self.trust, true).await {
                 Ok(published) => self.try_commit(edit, how, &published, &upload).await,
@@ -66,7 +67,12 @@ impl Archive {
             match tried {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (how.events)(Event::LostRace { times });
-                    tokio::time::sleep(jitter(times)).await;
+                    if turn.is_none() {
+                        turn = self.store.turn().await;
+                    }
+                    if turn.is_none() {
+                        tokio::time::sleep(jitter(times)).await;
+                    }
                 }
                 done => return done,
             }
@@ -139,10 +145,10 @@ impl Archive {
         swapped?;
         newest::remember(store, published.name(), release);
         generations::mark_published(store, published, &name).await?;
+        keep_for_next_time(store, &by_hash).await;
         // For clients without by-hash. Die here: they may see a mismatch until the next command on this suite.
         write_aliases(store, published, release, Some(&signed)).await?;
         self.give_keys(how).await?;
-        keep_for_next_time(store, &by_hash).await;
         store.settle().await?;
         outcome.published = true;
         Ok(outcome)
@@ -231,18 +237,9 @@ fn by_hash_files(plan: &Plan, how: &Commit<'_>, published: &PublishedSuite) -> F
     stored.map(file).collect()
 }
 
-/// Spares the next command the reading of what was just written: of each index the form that is read over a network.
+/// Spares the next steps, and the next command, the reading of what was just written.
 async fn keep_for_next_time(store: &Store, by_hash: &[(String, Content)]) {
-    let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-    let mut smallest = std::collections::BTreeMap::new();
-    for (path, content) in by_hash {
-        let smaller = |other: &&Content| other.digests().size > content.digests().size;
-        let key = folder(path);
-        if smallest.get(&key).is_none_or(smaller) {
-            smallest.insert(key, content);
-        }
-    }
-    for content in smallest.into_values() {
+    for (_, content) in by_hash {
         if let Content::Bytes(bytes, digests) = content {
             store.keep(digests, bytes).await;
         }

@@ -51,26 +51,27 @@ impl<'a> Upload<'a> {
         plan: &Plan,
         published: &PublishedSuite,
     ) -> Result<(Files, Files), Error> {
-        let looked_at = stream::iter(&plan.pool).map(|(path, content)| async move {
+        // Owned, so that a commit can be spawned.
+        let looked_at = stream::iter(plan.pool.clone()).map(|(path, content)| async move {
             let found = if self.has_written(path.as_str()) {
                 Ok(None)
             } else {
                 self.store.would_put(path.as_str(), content.digests()).await
             };
-            (path.as_str(), content, found)
+            (path.as_str().to_owned(), content, found)
         });
         let mut looked_at = looked_at.buffered(AT_ONCE);
         let (mut lacking, mut there, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         while let Some((path, content, found)) = looked_at.next().await {
             match found {
-                Ok(None) => lacking.push((path.to_owned(), content.clone())),
-                Ok(Some(_)) => there.push((path.to_owned(), content.clone())),
+                Ok(None) => lacking.push((path, content)),
+                Ok(Some(_)) => there.push((path, content)),
                 Err(error @ store::Error::Occupied { .. }) => refused.push(Refusal {
                     action: "add",
                     preposition: "to",
                     subject: match content {
                         Content::File { file, .. } => file.display().to_string(),
-                        Content::Bytes(..) => path.to_owned(),
+                        Content::Bytes(..) => path,
                     },
                     suite: Some(published.name().clone()),
                     source: Reason::Pool(error),
@@ -83,14 +84,15 @@ impl<'a> Upload<'a> {
 
     /// The files of published packages that are not in the pool any more, and were given again.
     pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
-        let looked_at = stream::iter(&plan.kept).map(|(path, content)| async move {
-            (path.as_str(), content, self.store.size(path.as_str()).await)
+        let looked_at = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
+            let found = self.store.size(path.as_str()).await;
+            (path.as_str().to_owned(), content, found)
         });
         let mut looked_at = looked_at.buffered(AT_ONCE);
         let mut lost = Vec::new();
         while let Some((path, content, found)) = looked_at.next().await {
             if found?.is_none() {
-                lost.push((path.to_owned(), content.clone()));
+                lost.push((path, content));
             }
         }
         Ok(lost)

@@ -214,6 +214,13 @@ impl Folder {
         Ok(())
     }
 
+    /// Takes the turn, if no other process of this machine has it; whoever ends gives it back.
+    pub(super) fn turn(&self) -> Option<File> {
+        let folder = File::open(&self.0.root).ok()?;
+        folder.try_lock().ok()?;
+        Some(folder)
+    }
+
     /// Waits for the lock of the folder; a process that ends, however it ends, gives it back.
     fn lock(&self) -> Result<File> {
         let path = self.0.root.join(LOCK);

@@ -60,6 +60,10 @@ use probe::Verdict;
 use requests::Watch;
 use swift::Swift;
 
+/// How long anybody waits for a turn: somebody may have stopped the process that has it.
+const TURN_PAUSE: Duration = Duration::from_millis(20);
+const TURN_LOOKS: u32 = 500;
+
 /// An archive's storage.
 #[derive(Clone)]
 pub struct Store {
@@ -139,6 +143,12 @@ pub enum Put {
     Created,
     /// The same bytes were there already.
     Present,
+}
+
+/// A turn that lasts until this is dropped, or its process ends.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: std::fs::File,
 }
 
 /// A number of bytes for people.
@@ -513,6 +523,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Waits for a turn among those who have lost a race for an object of this store, so that they do not lose against each
+    /// other again and again. A courtesy, and nothing is safe by it: only a folder knows who waits, and nobody waits for long.
+    pub async fn turn(&self) -> Option<Turn> {
+        let folder = self.folder.as_ref()?;
+        for _ in 0..TURN_LOOKS {
+            if let Some(lock) = folder.turn() {
+                return Some(Turn { _lock: lock });
+            }
+            tokio::time::sleep(TURN_PAUSE).await;
+        }
+        None
     }
 
     /// Returns when everything written so far survives a power cut.
