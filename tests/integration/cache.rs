@@ -102,10 +102,6 @@ fn what_is_damaged_in_the_cache_is_not_believed() {
         fs::write(path, bytes).unwrap();
     }
     assert_eq!(machine.downloaded_by_adding("second").len(), 1);
-    for path in machine.kept() {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        assert_eq!(crate::sandbox::sha256(&fs::read(&path).unwrap()), name);
-    }
     machine.holds(&["first", "second"]);
 }
 

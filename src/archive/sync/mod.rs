@@ -19,6 +19,7 @@ use super::{
     aliases::write_aliases, content_type, generations,
 };
 use crate::{
+    digest::{Digests, Sha256Digest},
     names::Suite,
     store::{self, Content, Store},
 };
@@ -27,6 +28,9 @@ pub use carry::{Failed, FailedBecause};
 
 use carry::Carrier;
 use difference::{Difference, Sides};
+
+/// What the memory of files is called that a destination was sent, or was found to have.
+const SENT: &str = "sent";
 
 /// How often a suite is compared anew because somebody published meanwhile.
 const TRIES: u32 = 10;
@@ -370,7 +374,13 @@ impl Run<'_> {
     async fn root_files(&mut self, paths: Vec<String>) -> Result<(), Error> {
         for path in paths {
             let Some(loaded) = root::load(&self.archive.store, &path).await? else { continue };
-            let size = loaded.content.digests().size;
+            let Digests { size, sha256, .. } = *loaded.content.digests();
+            // As of any file: what was sent is looked at again with `--verify`, and where all begins anew.
+            let believes = !self.how.verify && !self.synced.suites.iter().any(|suite| suite.first);
+            if believes && self.remembers_to_have_sent(&path, &sha256) {
+                self.synced.there += 1;
+                continue;
+            }
             let same = match &loaded.content {
                 Content::Bytes(bytes, _) => {
                     self.destination.read(&path).await?.is_some_and(|there| there.bytes == *bytes)
@@ -381,6 +391,7 @@ impl Run<'_> {
                 }
             };
             if same {
+                self.remember_to_have_sent(&path, &sha256);
                 self.synced.there += 1;
                 continue;
             }
@@ -389,9 +400,23 @@ impl Run<'_> {
                 continue;
             }
             self.destination.replace_with(&path, &loaded.content).await?;
+            self.remember_to_have_sent(&path, &sha256);
             self.carrier.wrote(&path, size);
             self.synced.changed.push(path);
         }
         Ok(())
+    }
+
+    fn remembers_to_have_sent(&self, path: &str, sha256: &Sha256Digest) -> bool {
+        let cache = self.destination.cache().filter(|_| !self.destination.is_near());
+        let sent =
+            cache.and_then(|cache| cache.recall(SENT, &format!("{} {path}", self.destination.location())));
+        sent.is_some_and(|(sent, _)| sent == sha256.to_string())
+    }
+
+    fn remember_to_have_sent(&self, path: &str, sha256: &Sha256Digest) {
+        if let Some(cache) = self.destination.cache().filter(|_| !self.destination.is_near()) {
+            cache.remember(SENT, &format!("{} {path}", self.destination.location()), &sha256.to_string());
+        }
     }
 }
