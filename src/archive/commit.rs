@@ -241,7 +241,7 @@ fn by_hash_files(plan: &Plan, how: &Commit<'_>, published: &PublishedSuite) -> F
 async fn keep_for_next_time(store: &Store, by_hash: &[(String, Content)]) {
     for (_, content) in by_hash {
         if let Content::Bytes(bytes, digests) = content {
-            store.keep(digests, bytes).await;
+            store.keep(digests.sha256, bytes).await;
         }
     }
 }

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{IndexName, PackageEntry, PackagesIndex},
+    dists::{
+        IndexName, PackageEntry, PackagesIndex,
+        blocks::{self, Effort},
+    },
     names::{Architecture, Component},
     pool::PoolPath,
     store::Content,
@@ -29,6 +32,8 @@ pub struct SuiteEdit {
     pub remove: Vec<Removal>,
     /// How many versions of every package are to stay, the newest ones.
     pub keep: Option<usize>,
+    /// Whether indices are made as small as can be, where changes left them a little larger.
+    pub compact: bool,
 }
 
 /// A package that is to be there.
@@ -74,7 +79,8 @@ impl SuiteEdit {
             return Err(Error::Refused(refused));
         }
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
-        plan.render(changed, published, config, &shape, now).await?;
+        let effort = if self.compact { Effort::Well } else { Effort::Soon };
+        plan.render(changed, published, config, &shape, now, effort).await?;
         Ok(plan)
     }
 
@@ -156,7 +162,8 @@ impl SuiteEdit {
                     && (components.contains(component) || *architecture == shape.architectures[0])
                     || packages().any(|package| package.architecture() == architecture)
                     || !self.remove.is_empty()
-                    || self.keep.is_some();
+                    || self.keep.is_some()
+                    || self.compact;
                 if concerned || !there.contains(&name) {
                     wanted.insert(name);
                 }
@@ -165,13 +172,13 @@ impl SuiteEdit {
         let mut indices = Indices { all: BTreeMap::new(), changed: BTreeSet::new() };
         for name in wanted {
             let index = published.index(&name).await?;
-            if !there.contains(&name) {
+            if !there.contains(&name) || (self.compact && may_be_smaller(published, &name).await?) {
                 indices.changed.insert(name.clone());
             }
             indices.all.insert(name, index);
         }
         // A new architecture begins with the packages that run on all.
-        for name in indices.changed.clone() {
+        for name in indices.changed.clone().into_iter().filter(|name| !there.contains(name)) {
             let sibling = there.iter().find(|other| other.component == name.component);
             let Some(sibling) = sibling else { continue };
             let everywhere = match indices.all.get(sibling) {
@@ -455,6 +462,16 @@ fn newer(entry: &PackageEntry, targets: &[IndexName], indices: &Indices) -> Opti
     let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).last());
     let newest = published.max_by(|a, b| a.order_of_versions(b))?;
     newest.order_of_versions(entry).is_gt().then(|| newest.version().to_owned())
+}
+
+/// Whether changes left an index a little larger than it could be.
+async fn may_be_smaller(published: &PublishedSuite, name: &IndexName) -> Result<bool, Error> {
+    let path = format!("{}.xz", name.path());
+    let Some(listed) = published.release().and_then(|release| release.files().get(&path)) else {
+        return Ok(false);
+    };
+    let file = published.listed_file(&path, listed).await?;
+    Ok(file.is_some_and(|(_, file)| blocks::may_be_smaller(&file)))
 }
 
 fn all_packages(index: &PackagesIndex) -> Vec<PackageEntry> {

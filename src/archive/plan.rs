@@ -12,7 +12,8 @@ use crate::{
     compression::Compression,
     config::{COPIED, SuiteConfig},
     dists::{
-        IndexFile, IndexName, PackageEntry, PackagesIndex, Release, blocks,
+        IndexFile, IndexName, PackageEntry, PackagesIndex, Release,
+        blocks::{self, Before, Effort},
         release::{Listed, render_date},
     },
     names::{Architecture, Component},
@@ -104,8 +105,10 @@ impl Plan {
         config: &SuiteConfig,
         shape: &Shape,
         now: Timestamp,
+        effort: Effort,
     ) -> Result<(), Error> {
-        self.indices = compress(changed, &config.compressions).await?;
+        let before = before(published, &changed, &config.compressions).await?;
+        self.indices = compress(changed, before, &config.compressions, effort).await?;
         self.release = release(published, config, shape, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.notes.extend(changes_that_stop_apt(old, new));
@@ -114,24 +117,57 @@ impl Plan {
     }
 }
 
+/// The compressed forms of indices as they are published.
+type Published = BTreeMap<(IndexName, &'static str), Before>;
+
+/// Reads the compressed forms of the indices that change: most of their blocks will stay as they are.
+async fn before(
+    published: &PublishedSuite,
+    changed: &BTreeMap<IndexName, PackagesIndex>,
+    compressions: &[Compression],
+) -> Result<Published, Error> {
+    let mut before = BTreeMap::new();
+    let Some(release) = published.release() else { return Ok(before) };
+    for (name, index) in changed {
+        let Some(text) = index.published().filter(|text| blocks::are_worth_reading(text)) else { continue };
+        for compression in compressions.iter().filter(|&&compression| compression != Compression::Plain) {
+            let path = format!("{}{}", name.path(), compression.extension());
+            let Some(listed) = release.files().get(&path) else { continue };
+            match published.listed_file(&path, listed).await {
+                Ok(Some((_, file))) => {
+                    let text = text.clone();
+                    before.insert((name.clone(), compression.extension()), Before { text, file });
+                }
+                // It is made anew, whatever became of it.
+                Ok(None) | Err(Error::Mismatch { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(before)
+}
+
 /// Renders and compresses the changed indices, on all cores.
 async fn compress(
     indices: BTreeMap<IndexName, PackagesIndex>,
+    before: Published,
     compressions: &[Compression],
+    effort: Effort,
 ) -> Result<Vec<IndexFile>, Error> {
     // The digests of the uncompressed index are listed even where it is not stored: apt finds no packages without.
     let mut wanted = vec![Compression::Plain];
     wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
     blocking(move || {
-        let texts: Vec<_> = indices.par_iter().map(|(name, index)| (name.path(), index.render())).collect();
+        let texts: Vec<_> = indices.into_par_iter().map(|(name, index)| (index.render(), name)).collect();
         let jobs: Vec<_> = texts
             .iter()
             .flat_map(|text| wanted.iter().map(move |compression| (text, *compression)))
             .collect();
         jobs.into_par_iter()
-            .map(|((path, text), compression)| {
-                let path = format!("{path}{}", compression.extension());
-                let bytes = blocks::compress(text, compression)
+            .map(|((text, name), compression)| {
+                let path = format!("{}{}", name.path(), compression.extension());
+                let before = before.get(&(name.clone(), compression.extension()));
+                let bytes = blocks::compress(text, compression, before, effort)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
                 Ok(IndexFile::new(path, bytes))
             })

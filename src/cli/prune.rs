@@ -39,6 +39,10 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
+    /// Makes the indices as small as can be, where small changes left them a little larger
+    #[arg(long)]
+    compact: bool,
+
     /// Tells what would be deleted and why, and does nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -78,16 +82,17 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes old versions out of one suite, if it says how many stay.
+/// Takes old versions out of one suite, if it says how many stay, and makes its indices small.
 async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
-    let configured = suite.limit.filter(|_| !suite.read_only);
-    let Some(keep) = args.keep.and_then(|keep| usize::try_from(keep).ok()).or(configured) else {
+    let keep = args.keep.and_then(|keep| usize::try_from(keep).ok());
+    let keep = keep.or(suite.limit.filter(|_| !suite.read_only));
+    if keep.is_none() && !args.compact {
         return Ok(None);
-    };
+    }
     let keys = session.keys_to_publish(suite).await?;
-    let edit = SuiteEdit { keep: Some(keep), ..SuiteEdit::default() };
+    let edit = SuiteEdit { keep, compact: true, ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, args.dry_run).await?;
-    if !session.ui.json() && !outcome.removed.is_empty() {
+    if !session.ui.json() && outcome.generation.is_some() {
         session.ui.outcome(&outcome);
     }
     Ok(Some(outcome))

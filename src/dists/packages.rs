@@ -165,6 +165,8 @@ impl PackageEntry {
 #[derive(Clone, Default)]
 pub struct PackagesIndex {
     entries: Vec<PackageEntry>,
+    /// The text that it was read from.
+    published: Option<Bytes>,
 }
 
 impl PackagesIndex {
@@ -180,7 +182,7 @@ impl PackagesIndex {
         if !entries.is_sorted_by(|a, b| a.order(b).is_le()) {
             entries.sort_by(PackageEntry::order);
         }
-        Ok(Self { entries })
+        Ok(Self { entries, published: Some(text.clone()) })
     }
 
     /// The text of the index: every stanza, each followed by an empty line.
@@ -193,6 +195,12 @@ impl PackagesIndex {
             text.put_u8(b'\n');
         }
         text.freeze()
+    }
+
+    /// The text as it was read, before any change.
+    #[must_use]
+    pub fn published(&self) -> Option<&Bytes> {
+        self.published.as_ref()
     }
 
     /// All packages in their order.

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Environment, Store, blocking};
-use crate::digest::{Digests, Sha256Digest};
+use crate::digest::Sha256Digest;
 
 /// How many bytes are kept where nothing else is said.
 const LIMIT: u64 = 1 << 30;
@@ -167,9 +167,9 @@ impl Store {
     }
 
     /// Keeps bytes that were read or written, for the next time.
-    pub(crate) async fn keep(&self, digests: &Digests, bytes: &Bytes) {
+    pub(crate) async fn keep(&self, sha256: Sha256Digest, bytes: &Bytes) {
         if let Some(cache) = self.objects_cache() {
-            let (sha256, bytes) = (digests.sha256, bytes.clone());
+            let bytes = bytes.clone();
             blocking(move || cache.put(&sha256, &bytes)).await;
         }
     }

@@ -43,6 +43,7 @@ mod publish_buckets;
 mod publisher;
 mod purge;
 mod races;
+mod readers;
 mod remove;
 mod sandbox;
 mod serve;

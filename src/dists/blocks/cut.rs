@@ -1,0 +1,78 @@
+//! Where an index is cut: at names that the content chooses.
+
+use std::ops::Range;
+
+use flate2::Crc;
+
+/// Blocks are of this size on average…
+const TARGET: usize = 1 << 20;
+/// …never smaller than this, but for the last…
+pub(super) const SMALLEST: usize = TARGET / 4;
+/// …and end at the next name past this.
+const LARGEST: usize = TARGET * 4;
+/// A name ends the block before it if its hash is a multiple of this: stanzas are of about 800 bytes.
+const ONE_IN: u32 = 1024;
+
+/// Where the blocks of an index begin and end; an empty index is one empty block.
+pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
+    let mut blocks = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    let mut previous: &[u8] = b"";
+    while text.len() - start > SMALLEST {
+        let Some(end) = memchr::memmem::find(&text[at..], b"\n\n") else { break };
+        at += end + 2;
+        let name = first_line(&text[at..]);
+        let length = at - start;
+        // Stanzas of one name stay together, so that the boundary is a property of names alone.
+        let boundary = name != previous && (length >= LARGEST || hash(name).is_multiple_of(ONE_IN));
+        if length >= SMALLEST && boundary && at < text.len() {
+            blocks.push(start..at);
+            start = at;
+        }
+        previous = name;
+    }
+    blocks.push(start..text.len());
+    blocks
+}
+
+/// `Package: name`, which stands first in the stanzas that are written here.
+fn first_line(stanza: &[u8]) -> &[u8] {
+    &stanza[..memchr::memchr(b'\n', stanza).unwrap_or(stanza.len())]
+}
+
+/// A hash that must never change: it decides where published files are cut.
+pub(super) fn hash(name: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(name);
+    // The low bits of a CRC are as good as its high ones only after mixing.
+    crc.sum().wrapping_mul(0x9e37_79b1) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn blocks_cover_the_text_and_end_between_stanzas() {
+        let mut text = String::new();
+        for n in 0..20_000 {
+            let noise: String = (0..40).map(|k| hash(format!("{n} {k}").as_bytes()).to_string()).collect();
+            let _ =
+                write!(text, "Package: name-{n:06}\nVersion: 1\nArchitecture: all\nDescription: {noise}\n\n");
+        }
+        let text = text.as_bytes();
+        let blocks = cut(text);
+        assert!(blocks.len() > 4, "{}", blocks.len());
+        assert_eq!(blocks[0].start, 0);
+        assert_eq!(blocks.last().unwrap().end, text.len());
+        for pair in blocks.windows(2) {
+            assert_eq!(pair[0].end, pair[1].start);
+            assert!(text[..pair[0].end].ends_with(b"\n\n"));
+            assert!(text[pair[1].start..].starts_with(b"Package: "));
+            assert!(pair[0].len() >= SMALLEST && pair[0].len() < LARGEST + 100_000);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! An index in blocks.
+//!
+//! A large `Packages` is cut into blocks of about 1 MiB at stanza boundaries that the *content* chooses ([`cut`]): a block
+//! ends before a name whose hash says so, whatever stands around it. So one more package moves no other boundary, and a
+//! block whose text is what it was is carried over from the published file as it stands there, neither unpacked nor packed.
+//!
+//! What readers see is one ordinary file ([`gzip`], [`xz`]), and the file itself tells where its blocks are. An index smaller
+//! than a block is one block; a file that was made elsewhere has no blocks that are known, and is written in blocks at its
+//! next change.
+//!
+//! To compress a block as well as can be takes the xz encoder a third of a second. Where one block or a few change in a
+//! large index, they are compressed with less effort ([`Effort`]), and done well later: as soon as they are more than a small
+//! part of the index, one for each that comes; and all of them by a large change.
+
+mod cut;
+mod gzip;
+mod xz;
+
+use std::{io, ops::Range};
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use crate::compression::Compression;
+use cut::{SMALLEST, cut};
+
+/// A change of more blocks is a large one: everything is done well.
+const FEW: usize = 4;
+/// One in so many blocks may be one that was compressed with less effort: such a block is an eighth larger, so an index a
+/// hundredth.
+const ONE_QUICK_IN: usize = 14;
+
+/// An index as it is published, before a change.
+#[derive(Clone)]
+pub struct Before {
+    /// Its text.
+    pub text: Bytes,
+    /// The compressed file of that text.
+    pub file: Bytes,
+}
+
+/// How much is made of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// A few blocks may be compressed with less effort.
+    Soon,
+    /// All blocks are as small as can be.
+    Well,
+}
+
+/// One compressed block as it stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Packed {
+    bytes: Bytes,
+    /// How many bytes it has without what fills it up.
+    unpadded: u64,
+    /// How many bytes of text it holds.
+    length: u64,
+    /// Whether it was compressed with less effort.
+    quick: bool,
+}
+
+/// What becomes of a block.
+enum Work {
+    Carry(Packed),
+    Pack { quick: bool },
+}
+
+/// Compresses the text of an index, block by block, on all cores; what `before` has already is taken from there.
+///
+/// # Errors
+/// Only [`Compression::Plain`], [`Compression::Gzip`] and [`Compression::Xz`] are written.
+pub fn compress(
+    text: &Bytes,
+    compression: Compression,
+    before: Option<&Before>,
+    effort: Effort,
+) -> io::Result<Bytes> {
+    let (unpack, pack, join): (Unpack, Pack, Join) = match compression {
+        Compression::Plain => return Ok(text.clone()),
+        Compression::Gzip => (gzip::unpack, |block, _| gzip::pack(block), gzip::join),
+        Compression::Xz => (xz::unpack, xz::pack, xz::join),
+        other => {
+            let message = format!("indices are not written as `Packages{}`", other.extension());
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        }
+    };
+    let ranges = cut(text);
+    let carried = match before.and_then(|before| Some((before, unpack(&before.file)?))) {
+        Some((before, blocks)) => carry(text, &ranges, &before.text, blocks),
+        None => vec![None; ranges.len()],
+    };
+    let work = plan(&ranges, carried, effort);
+    let blocks = ranges.par_iter().zip(work).map(|(range, work)| match work {
+        Work::Carry(packed) => Ok(packed),
+        Work::Pack { quick } => pack(&text[range.clone()], quick),
+    });
+    Ok(join(&blocks.collect::<io::Result<Vec<Packed>>>()?))
+}
+
+/// Whether an index is so large that more than one block of it may stay as it is.
+#[must_use]
+pub fn are_worth_reading(text: &Bytes) -> bool {
+    text.len() > SMALLEST
+}
+
+/// Whether some blocks of an `.xz` were compressed with less effort.
+#[must_use]
+pub fn may_be_smaller(file: &Bytes) -> bool {
+    xz::unpack(file).is_some_and(|blocks| blocks.iter().any(|packed| packed.quick))
+}
+
+type Unpack = fn(&Bytes) -> Option<Vec<Packed>>;
+type Pack = fn(&[u8], bool) -> io::Result<Packed>;
+type Join = fn(&[Packed]) -> Bytes;
+
+/// For each new block the old one with the same text, if there is one.
+fn carry(text: &[u8], new: &[Range<usize>], old_text: &[u8], blocks: Vec<Packed>) -> Vec<Option<Packed>> {
+    let mut carried = vec![None; new.len()];
+    let mut old = Vec::with_capacity(blocks.len());
+    let mut at = 0_usize;
+    for packed in blocks {
+        let end = usize::try_from(packed.length).ok().and_then(|length| at.checked_add(length));
+        let Some(end) = end.filter(|&end| end <= old_text.len()) else { return carried };
+        old.push((&old_text[at..end], packed));
+        at = end;
+    }
+    if at != old_text.len() {
+        return carried;
+    }
+    // From both ends inwards as far as they agree; what is left is what changed, and little.
+    let is_same = |range: &Range<usize>, old: &(&[u8], Packed)| text[range.clone()] == *old.0;
+    let mut first = 0;
+    while first < new.len() && first < old.len() && is_same(&new[first], &old[first]) {
+        carried[first] = Some(old[first].1.clone());
+        first += 1;
+    }
+    let mut last = 0;
+    while last < new.len() - first
+        && last < old.len() - first
+        && is_same(&new[new.len() - 1 - last], &old[old.len() - 1 - last])
+    {
+        carried[new.len() - 1 - last] = Some(old[old.len() - 1 - last].1.clone());
+        last += 1;
+    }
+    let between = &old[first..old.len() - last];
+    for at in first..new.len() - last {
+        carried[at] = between.iter().find(|old| is_same(&new[at], old)).map(|(_, packed)| packed.clone());
+    }
+    carried
+}
+
+/// Decides which blocks are carried over, and with how much effort the others are compressed.
+fn plan(ranges: &[Range<usize>], carried: Vec<Option<Packed>>, effort: Effort) -> Vec<Work> {
+    let fresh = carried.iter().filter(|carried| carried.is_none()).count();
+    let is_small = effort == Effort::Soon && fresh <= FEW;
+    // So many blocks may be quick, the fresh ones before those that were so already.
+    let mut may_be_quick = if is_small { ranges.len() / ONE_QUICK_IN } else { 0 };
+    let mut fresh_may = may_be_quick.min(fresh);
+    may_be_quick -= fresh_may;
+    let work = ranges.iter().zip(carried).map(|(range, carried)| match carried {
+        None => {
+            let quick = range.len() > SMALLEST && fresh_may > 0;
+            fresh_may = fresh_may.saturating_sub(1);
+            Work::Pack { quick }
+        }
+        Some(packed) if packed.quick && may_be_quick == 0 => Work::Pack { quick: false },
+        Some(packed) => {
+            may_be_quick -= usize::from(packed.quick);
+            Work::Carry(packed)
+        }
+    });
+    work.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fmt::Write as _, io::Read};
+
+    use proptest::prelude::*;
+    use xz2::stream::Stream;
+
+    use super::{cut::hash, *};
+
+    const BOTH: [Compression; 2] = [Compression::Gzip, Compression::Xz];
+
+    fn stanza(name: u32, version: u32) -> String {
+        let noise = (0..6).fold(String::new(), |mut noise, k| {
+            let _ = write!(noise, "{}", hash(format!("{name} {version} {k}").as_bytes()));
+            noise
+        });
+        // Stanzas have much in common; and what has is packed quickly.
+        let filler = "as in all of them ".repeat(20);
+        format!(
+            "Package: name-{name:06}\nVersion: 1.{version}\nArchitecture: all\nDescription: {noise} {filler}\n\n"
+        )
+    }
+
+    fn text(packages: impl IntoIterator<Item = u32>) -> Bytes {
+        packages.into_iter().map(|name| stanza(name, 0)).collect::<String>().into()
+    }
+
+    fn anew(text: &Bytes, compression: Compression) -> Bytes {
+        compress(text, compression, None, Effort::Well).unwrap()
+    }
+
+    fn plain(file: &[u8], compression: Compression) -> Vec<u8> {
+        let mut out = Vec::new();
+        match compression {
+            Compression::Gzip => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut out).unwrap(),
+            // A decoder for one stream only, as apt has.
+            _ => xz2::read::XzDecoder::new_stream(file, Stream::new_stream_decoder(u64::MAX, 0).unwrap())
+                .read_to_end(&mut out)
+                .unwrap(),
+        };
+        out
+    }
+
+    /// How many blocks are not those of the file before.
+    fn packed_anew(before: &Bytes, after: &Bytes, compression: Compression) -> usize {
+        let unpack = if compression == Compression::Gzip { gzip::unpack } else { xz::unpack };
+        let before: HashSet<Bytes> = unpack(before).unwrap().into_iter().map(|packed| packed.bytes).collect();
+        unpack(after).unwrap().iter().filter(|packed| !before.contains(&packed.bytes)).count()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        for text in [text(0..0), text(0..1), text(0..9000), Bytes::from_static(b"no newline")] {
+            for compression in BOTH {
+                assert_eq!(plain(&anew(&text, compression), compression), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_index_is_one_block() {
+        let text = text(0..100);
+        assert_eq!(gzip::unpack(&anew(&text, Compression::Gzip)).unwrap().len(), 1);
+        assert_eq!(xz::unpack(&anew(&text, Compression::Xz)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_tells_where_its_blocks_are_and_one_of_others_tells_nothing() {
+        let text = text(0..9000);
+        let ranges = cut(&text);
+        for (compression, unpack) in
+            [(Compression::Gzip, gzip::unpack as Unpack), (Compression::Xz, xz::unpack)]
+        {
+            let file = anew(&text, compression);
+            let lengths: Vec<usize> =
+                unpack(&file).unwrap().iter().map(|packed| usize::try_from(packed.length).unwrap()).collect();
+            assert_eq!(lengths, ranges.iter().map(Range::len).collect::<Vec<_>>());
+            for end in [0, 1, 11, 40, file.len() / 2, file.len() - 1] {
+                assert!(
+                    end == 0 || unpack(&file.slice(..end)).is_none_or(|blocks| blocks.len() < ranges.len())
+                );
+            }
+        }
+        let mut other = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        io::Write::write_all(&mut other, &text).unwrap();
+        assert_eq!(gzip::unpack(&other.finish().unwrap().into()), None);
+        assert_eq!(xz::unpack(&Bytes::from_static(b"\xfd7zXZ")), None);
+    }
+
+    #[test]
+    fn one_package_more_or_less_packs_a_block_or_two() {
+        let all = text(0..20_000);
+        for compression in BOTH {
+            let before = Before { file: anew(&all, compression), text: all.clone() };
+            for at in [0, 7, 5_000, 12_345, 19_999] {
+                let less = text((0..20_000).filter(|name| *name != at));
+                let file = compress(&less, compression, Some(&before), Effort::Well).unwrap();
+                assert_eq!(file, anew(&less, compression), "as if made from nothing");
+                assert!(packed_anew(&before.file, &file, compression) <= 2);
+                // And back.
+                let after = Before { file, text: less };
+                assert_eq!(compress(&all, compression, Some(&after), Effort::Well).unwrap(), before.file);
+            }
+        }
+    }
+
+    #[test]
+    fn few_blocks_are_quick_and_they_are_done_well_in_turn() {
+        let all = text(0..40_000);
+        let quick = |file: &Bytes| xz::unpack(file).unwrap().iter().filter(|packed| packed.quick).count();
+        let mut before = Before { file: anew(&all, Compression::Xz), text: all };
+        let may_be = cut(&before.text).len() / ONE_QUICK_IN;
+        assert!(may_be > 0);
+        assert_eq!(quick(&before.file), 0);
+        let mut removed = HashSet::new();
+        for number in 0..4 {
+            removed.insert(5_000 + 10_000 * number);
+            let text = text((0..40_000).filter(|name| !removed.contains(name)));
+            let file = compress(&text, Compression::Xz, Some(&before), Effort::Soon).unwrap();
+            assert!((1..=may_be).contains(&quick(&file)), "{}", quick(&file));
+            assert!(packed_anew(&before.file, &file, Compression::Xz) <= 1 + may_be);
+            assert_eq!(plain(&file, Compression::Xz), text);
+            before = Before { text, file };
+        }
+        let well = compress(&before.text, Compression::Xz, Some(&before), Effort::Well).unwrap();
+        assert_eq!(well, anew(&before.text, Compression::Xz));
+        // A large change takes the effort.
+        let half = text((0..40_000).filter(|name| name % 2 == 0));
+        let file = compress(&half, Compression::Xz, Some(&before), Effort::Soon).unwrap();
+        assert_eq!(file, anew(&half, Compression::Xz));
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_not_carried_over() {
+        let (one, other) = (text(0..9000), text(9000..18_000));
+        for compression in BOTH {
+            for (text, of) in [(&one, &other), (&one, &Bytes::new()), (&Bytes::new(), &one)] {
+                let before = Before { text: text.clone(), file: anew(of, compression) };
+                assert_eq!(
+                    compress(&other, compression, Some(&before), Effort::Well).unwrap(),
+                    anew(&other, compression)
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+        /// Any sequence of edits gives the bytes of an index that is made from nothing; with less effort, its text.
+        #[test]
+        fn edits_give_what_is_made_from_nothing(
+            edits in prop::collection::vec((0..3000_u32, 0..4_u32), 1..12),
+        ) {
+            let mut versions: std::collections::BTreeMap<u32, u32> = (0..2000).map(|name| (name, 0)).collect();
+            let render = |versions: &std::collections::BTreeMap<u32, u32>| -> Bytes {
+                versions.iter().map(|(name, version)| stanza(*name, *version)).collect::<String>().into()
+            };
+            let first = render(&versions);
+            let begin = |compression| Before { text: first.clone(), file: anew(&first, compression) };
+            let mut before = [begin(Compression::Gzip), begin(Compression::Xz), begin(Compression::Xz)];
+            for (name, version) in edits {
+                match version {
+                    0 => versions.remove(&name),
+                    version => versions.insert(name, version),
+                };
+                let text = render(&versions);
+                for (number, (compression, effort)) in [
+                    (Compression::Gzip, Effort::Soon),
+                    (Compression::Xz, Effort::Well),
+                    (Compression::Xz, Effort::Soon),
+                ].into_iter().enumerate() {
+                    let file = compress(&text, compression, Some(&before[number]), effort).unwrap();
+                    before[number] = Before { text: text.clone(), file };
+                }
+            }
+            let [gzip, well, soon] = before;
+            prop_assert_eq!(&gzip.file, &anew(&gzip.text, Compression::Gzip));
+            prop_assert_eq!(&well.file, &anew(&well.text, Compression::Xz));
+            prop_assert_eq!(plain(&soon.file, Compression::Xz), &soon.text[..]);
+            let compact = compress(&soon.text, Compression::Xz, Some(&soon), Effort::Well).unwrap();
+            prop_assert_eq!(compact, well.file);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! An index in blocks, edited a hundred times: every real reader must find all of it.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs};
+
+use publish::digest::Digests;
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    publisher::{Publisher, folder},
+    sandbox::{Sandbox, fixture, sha256},
+};
+
+/// So many packages make several blocks.
+const PACKAGES: u32 = 4_000;
+
+/// An archive of which only the index is there, for no reader here asks for more; as another tool made it.
+fn large() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    let mut packages = String::new();
+    for number in 0..PACKAGES {
+        let name = format!("package{number:05}");
+        let digests = Digests::of(name.as_bytes());
+        let words = (0..20).fold(String::new(), |mut words, word| {
+            let _ = write!(words, " {}", &sha256(format!("{name} {word}").as_bytes())[..20]);
+            words
+        });
+        let _ = write!(
+            packages,
+            "Package: {name}\nVersion: 1.{number}\nArchitecture: amd64\nMaintainer: A <a@example.org>\nFilename: \
+             pool/main/p/{name}/{name}_1.{number}_amd64.deb\nSize: {}\nMD5sum: {}\nSHA256: {}\nDescription:{words}\n\n",
+            digests.size, digests.md5, digests.sha256
+        );
+    }
+    let index = "main/binary-amd64/Packages";
+    let release = format!(
+        "Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
+        sha256(packages.as_bytes()),
+        packages.len()
+    );
+    fs::create_dir_all(sandbox.archive("dists/stable/main/binary-amd64")).unwrap();
+    fs::write(sandbox.archive("dists/stable").join(index), packages).unwrap();
+    fs::write(sandbox.archive("dists/stable/Release"), release).unwrap();
+    sandbox
+}
+
+#[test]
+fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
+    let sandbox = large();
+    let file = deb("first").write(sandbox.incoming());
+    sandbox.publish(["--trust-existing".as_ref(), "add".as_ref(), file.as_os_str()]).ok();
+    let mut expected: BTreeSet<String> = (0..PACKAGES).map(|number| format!("package{number:05}")).collect();
+    expected.insert("first".to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = folder(sandbox.archive(""));
+    for edit in 0..100_u32 {
+        // Anywhere, and always the same.
+        let at = (edit.wrapping_mul(2_654_435_761) >> 8) % PACKAGES;
+        let publisher = Publisher::on(store.clone()).later(u64::from(edit));
+        if edit % 3 == 0 {
+            let gone = format!("package{at:05}");
+            runtime.block_on(publisher.remove(&gone)).unwrap();
+            expected.remove(&gone);
+        } else {
+            let name = format!("package{at:05}-{edit}");
+            let file = deb(&name).write(sandbox.path("more"));
+            runtime.block_on(publisher.add(&[file])).unwrap();
+            expected.insert(name);
+        }
+    }
+    let index = sandbox.archive("dists/stable/main/binary-amd64/Packages");
+    let plain = fs::read_to_string(&index).unwrap();
+    let names = |text: &str| -> BTreeSet<String> {
+        text.lines().filter_map(|line| line.strip_prefix("Package: ").map(ToOwned::to_owned)).collect()
+    };
+    assert_eq!(names(&plain), expected);
+
+    // What unpacks.
+    let (gz, xz) = (format!("{}.gz", index.display()), format!("{}.xz", index.display()));
+    let python = |module: &str| {
+        format!("import {module}, sys; sys.stdout.buffer.write({module}.open(sys.argv[1]).read())")
+    };
+    for (program, arguments) in [
+        ("gzip", vec!["-dc", &gz]),
+        ("xz", vec!["-dc", &xz]),
+        ("busybox", vec!["gunzip", "-c", &gz]),
+        ("busybox", vec!["unxz", "-c", &xz]),
+        ("python3", vec!["-c", &python("gzip"), &gz]),
+        ("python3", vec!["-c", &python("lzma"), &xz]),
+    ] {
+        assert!(sandbox.ask(program, &arguments) == plain, "{program} {arguments:?}");
+    }
+
+    // Clients: each form by itself.
+    for form in ["xz", "gz", "uncompressed"] {
+        for mut apt in Client::all(&sandbox) {
+            apt.option("Acquire::CompressionTypes::Order", form);
+            apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
+            apt.updates();
+            let seen = apt.run("apt-cache", ["pkgnames"]).ok().stdout;
+            let seen: BTreeSet<String> =
+                seen.lines().filter(|name| expected.contains(*name)).map(ToOwned::to_owned).collect();
+            assert!(seen == expected, "{} {form}: {} of {}", apt.name, seen.len(), expected.len());
+        }
+    }
+
+    // Another tool that mirrors: it says what it would take.
+    let conf = sandbox.path("mirror/conf");
+    fs::create_dir_all(&conf).unwrap();
+    let suite = "Codename: stable\nComponents: main\nArchitectures: amd64\nUpdate: all\n";
+    fs::write(conf.join("distributions"), suite).unwrap();
+    for form in [".xz", ".gz"] {
+        let source = format!(
+            "Name: all\nMethod: file:{}\nSuite: stable\nComponents: main\nArchitectures: amd64\nVerifyRelease: \
+             blindtrust\nDownloadListsAs: {form}\n",
+            sandbox.archive("").display()
+        );
+        fs::write(conf.join("updates"), source).unwrap();
+        let _ = fs::remove_dir_all(sandbox.path("mirror/lists"));
+        let said = sandbox.ask("reprepro", ["-b", "mirror", "dumpupdate", "stable"]);
+        let seen: BTreeSet<String> = said
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("add '")?.split_once('\'')?.0.to_owned()))
+            .collect();
+        assert!(seen == expected, "reprepro {form}: {} of {}", seen.len(), expected.len());
+    }
+}
