@@ -82,6 +82,19 @@ impl Sandbox {
         fs::write(self.archive("conf/distributions"), text).unwrap();
     }
 
+    /// Makes the archive one of another tool, unsigned, of which only the index is there.
+    pub(crate) fn adopt_index(&self, packages: &str) {
+        let index = "main/binary-amd64/Packages";
+        let release = format!(
+            "Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
+            sha256(packages.as_bytes()),
+            packages.len()
+        );
+        fs::create_dir_all(self.archive("dists/stable/main/binary-amd64")).unwrap();
+        fs::write(self.archive("dists/stable").join(index), packages).unwrap();
+        fs::write(self.archive("dists/stable/Release"), release).unwrap();
+    }
+
     /// Runs `publish` on the archive.
     pub(crate) fn publish<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
         self.publish_with(&[], arguments)

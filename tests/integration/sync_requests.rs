@@ -7,12 +7,7 @@ use publish::{
     store::{Cache, Decides},
 };
 
-use crate::{
-    buckets,
-    deb_builder::deb,
-    publisher::folder,
-    sandbox::{Sandbox, sha256},
-};
+use crate::{buckets, deb_builder::deb, publisher::folder, sandbox::Sandbox};
 
 const PACKAGES: usize = 60_000;
 
@@ -33,15 +28,7 @@ fn large_archive() -> Sandbox {
             digests.size, digests.md5, digests.sha256
         );
     }
-    let index = "main/binary-amd64/Packages";
-    let release = format!(
-        "Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
-        sha256(packages.as_bytes()),
-        packages.len()
-    );
-    fs::create_dir_all(sandbox.archive("dists/stable/main/binary-amd64")).unwrap();
-    fs::write(sandbox.archive("dists/stable").join(index), packages).unwrap();
-    fs::write(sandbox.archive("dists/stable/Release"), release).unwrap();
+    sandbox.adopt_index(&packages);
     sandbox
 }
 
