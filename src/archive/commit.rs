@@ -59,7 +59,7 @@ impl Archive {
         let upload = Upload::new(&self.store, how.events);
         let mut turn = None;
         for times in 1..=TRIES {
-            let tried = match PublishedSuite::open(&self.store, suite, &self.trust, true).await {
+            let tried = match newest::open_to_extend(&self.store, suite, &self.trust).await {
                 Ok(published) => self.try_commit(edit, how, &published, &upload).await,
                 // Somebody may publish while the pointer is compared with the generations.
                 Err(error) => Err(error),

@@ -12,8 +12,8 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Error, Trust, generations,
-    suite::{Pointer, made_for, read_pointer},
+    Error, PublishedSuite, Trust, generations,
+    suite::{Pointer, made_for, plain_path, read_pointer},
 };
 use crate::{
     dists::Release,
@@ -26,6 +26,9 @@ const MEMORY: &str = "pointers";
 /// A store may show an older state for a moment.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// Indices are looked for this deep below a suite (`updates/main/binary-amd64` is three).
+const DEEPEST_INDEX: usize = 3;
+
 /// A state that was published, newer than the pointer.
 pub(super) struct Newer {
     pub(super) date: Timestamp,
@@ -33,13 +36,45 @@ pub(super) struct Newer {
     pub(super) witness: String,
 }
 
-/// Refuses to build on a pointer that is not the newest.
-pub(super) async fn refuse_older(
+/// Opens a suite to build on it: as it was published last, or not at all.
+pub(super) async fn open_to_extend(
     store: &Store,
     suite: &Suite,
-    pointer: &Pointer,
     trust: &Trust,
-) -> Result<(), Error> {
+) -> Result<PublishedSuite, Error> {
+    let published = PublishedSuite::open(store, suite, trust, true).await?;
+    match published.pointer() {
+        None => refuse_orphans(store, suite).await?,
+        Some(pointer) if !trust.existing => refuse_older(store, suite, pointer, trust).await?,
+        Some(_) => {}
+    }
+    Ok(published)
+}
+
+/// Refuses to begin a suite where indices lie that no pointer lists: to publish would put one with the new packages alone
+/// in their place. A publisher that was killed before its first commit leaves none, since their names come after it. So it
+/// is with a generation that was published.
+async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
+    if let Some(generation) = published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
+        let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
+        return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
+    }
+    let mut folders = vec![(format!("dists/{suite}"), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let (below, files) = store.list(&folder).await?;
+        let index = files.into_iter().find(|file| plain_path(file) == "Packages");
+        if let Some(index) = index.filter(|_| folder.contains("/binary-")) {
+            return Err(Error::NoPointer { suite: suite.clone(), path: format!("{folder}/{index}") });
+        }
+        if depth < DEEPEST_INDEX {
+            folders.extend(below.into_iter().map(|name| (format!("{folder}/{name}"), depth + 1)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to build on a pointer that is not the newest.
+async fn refuse_older(store: &Store, suite: &Suite, pointer: &Pointer, trust: &Trust) -> Result<(), Error> {
     let Some(newer) = newer(store, suite, pointer, trust).await? else {
         remember(store, suite, &pointer.release);
         return Ok(());

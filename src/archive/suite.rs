@@ -6,9 +6,8 @@
 use std::{collections::BTreeSet, io::Read, time::SystemTime};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 
-use super::{Error, generations, newest};
+use super::Error;
 use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
@@ -20,9 +19,6 @@ use crate::{
     signing::{self, Keyring},
     store::{Revision, Store, blocking},
 };
-
-/// Indices are looked for this deep below a suite (`updates/main/binary-amd64` is three).
-const DEEPEST_INDEX: usize = 3;
 
 /// Whose signature is believed.
 #[derive(Clone, Default)]
@@ -84,13 +80,6 @@ impl PublishedSuite {
         to_extend: bool,
     ) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, to_extend).await?;
-        if to_extend {
-            match &pointer {
-                None => refuse_orphans(store, name).await?,
-                Some(pointer) if !trust.existing => newest::refuse_older(store, name, pointer, trust).await?,
-                Some(_) => {}
-            }
-        }
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
@@ -326,28 +315,6 @@ fn check<T>(
         _ if to_extend && !trust.existing => Err(Error::NoPublicKey { suite: suite.clone() }),
         _ => Ok(None),
     }
-}
-
-/// Refuses to begin a suite where indices lie that no pointer lists: to publish would put one with the new packages alone
-/// in their place. A publisher that was killed before its first commit leaves none, since their names come after it. So it
-/// is with a generation that was published.
-async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
-    if let Some(generation) = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
-        let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
-        return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
-    }
-    let mut folders = vec![(format!("dists/{suite}"), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        let (below, files) = store.list(&folder).await?;
-        let index = files.into_iter().find(|file| plain_path(file) == "Packages");
-        if let Some(index) = index.filter(|_| folder.contains("/binary-")) {
-            return Err(Error::NoPointer { suite: suite.clone(), path: format!("{folder}/{index}") });
-        }
-        if depth < DEEPEST_INDEX {
-            folders.extend(below.into_iter().map(|name| (format!("{folder}/{name}"), depth + 1)));
-        }
-    }
-    Ok(())
 }
 
 /// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.
