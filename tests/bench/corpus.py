@@ -12,7 +12,9 @@ import argparse
 import gzip
 import hashlib
 import io
+import itertools
 import lzma
+import multiprocessing
 import pathlib
 import random
 import subprocess
@@ -108,22 +110,45 @@ def invented_stanzas():
 def small(folder, count, invent=False, members="gz", payload=4096):
     """Makes `count` small .debs in a folder; returns where their control data are from."""
     stanzas = None if invent else stanzas_of_bookworm()
-    source = "invented" if stanzas is None else "bookworm main"
-    seen = set()
-    for fields in invented_stanzas() if stanzas is None else stanzas:
-        # reprepro keeps one version of a name, so each name comes once.
-        name = fields.get("Package")
-        if name is None or name in seen:
-            continue
-        if len(seen) == count:
-            break
-        seen.add(name)
-        chance = random.Random(name + fields["Version"])
-        noise = chance.randbytes(max(64, int(chance.expovariate(1 / payload))))
-        write_deb(folder, fields, noise, members=members)
-    if len(seen) < count:
-        raise SystemExit(f"the source `{source}` has only {len(seen)} packages of different names")
+    if stanzas is None:
+        source, stanzas = "invented", invented_stanzas()
+    else:
+        source, stanzas = "bookworm main", again_and_again(stanzas)
+    with multiprocessing.Pool() as pool:
+        debs = ((folder, fields, members, payload) for fields in itertools.islice(of_different_names(stanzas), count))
+        for _ in pool.imap_unordered(_write_small, debs, chunksize=100):
+            pass
     return source
+
+
+def of_different_names(stanzas):
+    """reprepro keeps one version of a name, so each name comes once."""
+    seen = set()
+    for fields in stanzas:
+        name = fields.get("Package")
+        if name is not None and name not in seen:
+            seen.add(name)
+            yield fields
+
+
+def again_and_again(stanzas):
+    """The same stanzas without an end, under further names from the second time on.
+
+    What tells them apart stands in front: next to one another in the index, where a name's end would put them, the copies
+    would compress to nothing.
+    """
+    yield from stanzas
+    for time in itertools.count(2):
+        for fields in stanzas:
+            if "Package" in fields:
+                yield fields | {"Package": f"r{time}-{fields['Package']}"}
+
+
+def _write_small(deb):
+    folder, fields, members, payload = deb
+    chance = random.Random(fields["Package"] + fields["Version"])
+    noise = chance.randbytes(max(64, int(chance.expovariate(1 / payload))))
+    write_deb(folder, fields, noise, members=members)
 
 
 def large(folder, count, mebibytes):
