@@ -1,0 +1,202 @@
+"""The programs that are measured, each with its configuration."""
+
+import gzip
+import json
+import lzma
+import re
+import shutil
+import subprocess
+
+from measure import ENVIRONMENT, TARGET, Failed
+
+
+class Tool:
+    """How to set a program up, add everything, add one more."""
+
+    program = package = None
+    indices = "gz + xz"
+    large = False
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def prepare(self, debs):
+        """Not measured."""
+
+    def add_all(self, debs):
+        raise NotImplementedError
+
+    def add_one(self, deb):
+        raise NotImplementedError
+
+    def index(self):
+        return self.folder / "dists/stable/main/binary-amd64/Packages.gz"
+
+    def check(self, expected):
+        """Fails unless what is published is what was given: names and versions, in order."""
+        found = published(self.index())
+        if found != expected:
+            raise Failed(f"{len(found)} packages published instead of {len(expected)}, or other ones")
+        if "xz" in self.indices:
+            # Else the dearest part of the work could be left out unseen.
+            xz = self.index().with_suffix(".xz")
+            if not xz.exists() or lzma.decompress(xz.read_bytes()) != gzip.decompress(self.index().read_bytes()):
+                raise Failed(f"{xz} is missing or differs from the .gz")
+
+    @classmethod
+    def version(cls):
+        return first_line([cls.program, "--version"])
+
+    def distributions(self, indices):
+        (self.folder / "conf").mkdir()
+        text = "Codename: stable\nSuite: stable\nComponents: main\nArchitectures: amd64\n"
+        (self.folder / "conf/distributions").write_text(f"{text}DebIndices: Packages Release . {indices}\n")
+
+    @classmethod
+    def is_named(cls, name):
+        return cls.name == name or cls.name.startswith(name + "-") or cls.program == name
+
+
+class Publish(Tool):
+    name = "publish-xz"
+    program = str(TARGET / "release/publish")
+    large = True
+
+    def add_all(self, debs):
+        return [self.program, "-a", self.folder, "add", debs]
+
+    add_one = add_all
+
+
+class PublishGz(Publish):
+    name = "publish-gz"
+    indices = "gz"
+    large = False
+
+    def prepare(self, debs):
+        self.distributions(".gz")
+
+
+class Reprepro(Tool):
+    name = "reprepro-gz"
+    program = package = "reprepro"
+    indices = "gz"
+
+    def prepare(self, debs):
+        self.distributions(". .gz")
+
+    def add_all(self, debs):
+        # It takes no folders; beyond 20,000 names the system's limit for a command line is near.
+        add = 'cd "$1" && find . -name "*.deb" -print0 | xargs -0 -n 20000 reprepro -s -b "$2" includedeb stable'
+        return ["sh", "-c", add, "sh", debs, self.folder]
+
+    def add_one(self, deb):
+        return [self.program, "-s", "-b", self.folder, "includedeb", "stable", deb]
+
+
+class RepreproXz(Reprepro):
+    name = "reprepro-xz"
+    indices = "gz + xz"
+
+    def prepare(self, debs):
+        self.distributions(". .gz .xz")
+
+
+class Aptly(Tool):
+    name = program = package = "aptly"
+    indices = "gz + bz2"
+
+    def prepare(self, debs):
+        configuration = {"rootDir": str(self.folder), "architectures": ["amd64"]}
+        (self.folder / "aptly.conf").write_text(json.dumps(configuration))
+        subprocess.run(["sh", "-c", self._with("repo create bench")], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+
+    def _with(self, *commands):
+        return " && ".join(f'aptly -config="{self.folder}/aptly.conf" {command}' for command in commands)
+
+    def add_all(self, debs):
+        publish = "publish repo -skip-signing -skip-contents -batch -distribution=stable bench"
+        return ["sh", "-c", self._with('repo add bench "$1"', publish), "sh", debs]
+
+    def add_one(self, deb):
+        publish = "publish update -skip-signing -skip-contents -batch stable"
+        return ["sh", "-c", self._with('repo add bench "$1"', publish), "sh", deb]
+
+    def index(self):
+        return self.folder / "public/dists/stable/main/binary-amd64/Packages.gz"
+
+    @classmethod
+    def version(cls):
+        return first_line(["aptly", "version"])
+
+
+class AptFtparchive(Tool):
+    name = program = "apt-ftparchive"
+    package = "apt-utils"
+
+    def prepare(self, debs):
+        # It indexes what is in place and copies nothing, so the copy is not measured: an advantage over the others.
+        shutil.copytree(debs, self.folder / "pool/main")
+        self.index().parent.mkdir(parents=True)
+
+    def _index(self):
+        packages = "dists/stable/main/binary-amd64/Packages"
+        return (
+            f"apt-ftparchive --db cache.db packages pool/main >{packages} && gzip -kf {packages} && xz -kf {packages} "
+            "&& apt-ftparchive release dists/stable >Release && mv Release dists/stable"
+        )
+
+    def add_all(self, debs):
+        return ["sh", "-c", f'cd "$1" && {self._index()}', "sh", self.folder]
+
+    def add_one(self, deb):
+        return ["sh", "-c", f'cd "$1" && cp "$2" pool/main && {self._index()}', "sh", self.folder, deb]
+
+
+PUBLISHERS = [Publish, PublishGz, Reprepro, RepreproXz, Aptly, AptFtparchive]
+
+
+class Md5sum(Tool):
+    """The yardstick of large files: an index with MD5 sums cannot be had for less than reading and hashing."""
+
+    name = program = "md5sum"
+    package = "coreutils"
+    indices = "-"
+    large = True
+
+    def add_all(self, debs):
+        return ["sh", "-c", 'md5sum "$1"/*.deb', "sh", debs]
+
+
+class Copy(Tool):
+    """The other one: what the disk takes for the bytes alone."""
+
+    name = program = "cp"
+    package = "coreutils"
+    indices = "-"
+    large = True
+
+    def add_all(self, debs):
+        return ["sh", "-c", 'cp -r "$1" "$2" && sync "$2"/*/*.deb', "sh", debs, self.folder]
+
+
+def first_line(command):
+    try:
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return (result.stdout.strip().split("\n") or ["?"])[0]
+    except OSError:
+        return "?"
+
+
+def published(index):
+    """Name and version, without epoch, of all packages in an index."""
+    if not index.exists():
+        raise Failed(f"there is no {index}")
+    text = gzip.decompress(index.read_bytes()).decode()
+    names, versions = (re.findall(rf"^{field}: (.+)$", text, re.MULTILINE) for field in ["Package", "Version"])
+    return sorted(zip(names, (version.split(":", 1)[-1] for version in versions)))
+
+
+def given(folder):
+    """Name and version, without epoch, of all packages in a folder."""
+    return sorted(tuple(deb.name.split("_")[:2]) for deb in folder.glob("*.deb"))
