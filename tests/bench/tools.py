@@ -1,5 +1,6 @@
 """The programs that are measured, each with its configuration."""
 
+import base64
 import gzip
 import json
 import lzma
@@ -47,25 +48,38 @@ class Tool:
     def version(cls):
         return first_line([cls.program, "--version"])
 
-    def distributions(self, indices):
-        (self.folder / "conf").mkdir()
-        text = "Codename: stable\nSuite: stable\nComponents: main\nArchitectures: amd64\n"
-        (self.folder / "conf/distributions").write_text(f"{text}DebIndices: Packages Release . {indices}\n")
-
     @classmethod
     def is_named(cls, name):
         return cls.name == name or cls.name.startswith(name + "-") or cls.program == name
 
 
 class Publish(Tool):
+    """As it comes: `.gz` and `.xz`, by-hash, signed by a key of its own."""
+
     name = "publish-xz"
     program = str(TARGET / "release/publish")
     large = True
+
+    def prepare(self, debs):
+        init = ["init", "--suite", "stable", "--component", "main", "--architecture", "amd64"]
+        subprocess.run([self.program, "-q", "-a", self.folder, *init], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
 
     def add_all(self, debs):
         return [self.program, "-a", self.folder, "add", debs]
 
     add_one = add_all
+
+    def check(self, expected):
+        super().check(expected)
+        signed = self.folder / "dists/stable/InRelease"
+        if not signed.exists():
+            raise Failed(f"there is no {signed}")
+        if shutil.which("gpgv"):
+            keyring = self.folder.with_suffix(".gpg")
+            keyring.write_bytes(dearmoured(self.folder / "archive-key.asc"))
+            judged = subprocess.run(["gpgv", "-q", "--keyring", keyring, signed], env=ENVIRONMENT, stderr=subprocess.PIPE)
+            if judged.returncode != 0:
+                raise Failed(f"gpgv refuses {signed}: {judged.stderr.decode().strip()}")
 
 
 class PublishGz(Publish):
@@ -74,16 +88,21 @@ class PublishGz(Publish):
     large = False
 
     def prepare(self, debs):
-        self.distributions(".gz")
+        super().prepare(debs)
+        with open(self.folder / "conf/distributions", "a", encoding="utf-8") as configuration:
+            configuration.write("DebIndices: Packages Release . .gz\n")
 
 
 class Reprepro(Tool):
     name = "reprepro-gz"
     program = package = "reprepro"
     indices = "gz"
+    forms = ". .gz"
 
     def prepare(self, debs):
-        self.distributions(". .gz")
+        (self.folder / "conf").mkdir()
+        text = "Codename: stable\nSuite: stable\nComponents: main\nArchitectures: amd64\n"
+        (self.folder / "conf/distributions").write_text(f"{text}DebIndices: Packages Release {self.forms}\n")
 
     def add_all(self, debs):
         # It takes no folders; beyond 20,000 names the system's limit for a command line is near.
@@ -97,9 +116,7 @@ class Reprepro(Tool):
 class RepreproXz(Reprepro):
     name = "reprepro-xz"
     indices = "gz + xz"
-
-    def prepare(self, debs):
-        self.distributions(". .gz .xz")
+    forms = ". .gz .xz"
 
 
 class Aptly(Tool):
@@ -200,3 +217,10 @@ def published(index):
 def given(folder):
     """Name and version, without epoch, of all packages in a folder."""
     return sorted(tuple(deb.name.split("_")[:2]) for deb in folder.glob("*.deb"))
+
+
+def dearmoured(key):
+    """The bytes of an armoured key: gpgv wants them so."""
+    _, _, body = key.read_text().partition("\n\n")
+    lines = [line for line in body.split("\n") if line and line[0] not in "=-"]
+    return base64.b64decode("".join(lines))
