@@ -21,5 +21,53 @@ def table(results, tools, title, work):
         print("\n".join(rows + failed))
 
 
+def growth(results, tools, sizes):
+    """One more .deb at every size: a row for each program, a table for each quantity."""
+    first, last = span(sizes)
+    quantities = [
+        ("CPU s, user and system", "cpu_s", "{:.3f}".format),
+        ("wall s", "wall_s", "{:.3f}".format),
+        ("peak MiB", "peak_kib", mebibytes),
+    ]
+    for title, field, shown in quantities:
+        print(f"\n### One more .deb beside N packages: {title}; median (largest)\n")
+        print("| program | indices |" + "".join(f" {size:,} |" for size in sizes) + f" {first:,} → {last:,} |")
+        print("|---|---|" + "---:|" * (len(sizes) + 1))
+        for tool in tools:
+            cells = []
+            for size in sizes:
+                median, largest = (of(field, "one more", tool.name, size) for of in (results.median, results.largest))
+                failed = ("one more", tool.name, size) in results.failed
+                missing = "**failed**" if failed else "–"
+                cells.append(missing if median is None else f"{shown(median)} ({shown(largest)})")
+            factor = ratio(*(results.median(field, "one more", tool.name, size) for size in (last, first)))
+            cells.append("–" if factor is None else f"{factor:.1f} ×")
+            print(f"| {tool.name} | {tool.indices} | {' | '.join(cells)} |")
+    for (work, _, size), (tool, why) in results.failed.items():
+        if work == "one more":
+            print(f"\n**{tool.name} at {size:,}: {why}**")
+
+
+def sizes(results):
+    """The files of `publish` beside one stream of the same level."""
+    rows = [line for line in results.lines if line["work"] == "sizes"]
+    if not rows:
+        return
+    print("\n### Bytes of the indices of publish beside one stream: `gzip -6`, `xz -6`\n")
+    print("| packages | when | .gz | one stream | | .xz | one stream | |\n|---:|---|---:|---:|---:|---:|---:|---:|")
+    for row in rows:
+        cells = [f"{row[form]:,} | {row[form + '_stream']:,} | {row[form + '_ratio']:.3f}" for form in ("gz", "xz")]
+        print(f"| {row['size']:,} | {row['when']} | {' | '.join(cells)} |")
+
+
+def span(sizes):
+    """The two sizes that growth is told between: those of the target, where they are measured."""
+    return (1_000, 60_000) if {1_000, 60_000} <= set(sizes) else (sizes[0], sizes[-1])
+
+
 def mebibytes(kibibytes):
     return "?" if kibibytes is None else f"{kibibytes / 1024:.0f}"
+
+
+def ratio(one, other):
+    return one / other if one is not None and other else None

@@ -36,3 +36,6 @@ class Results:
     def median(self, field, work, tool, size=None):
         values = self.values(field, work, tool, size)
         return statistics.median(values) if values else None
+
+    def largest(self, field, work, tool, size=None):
+        return max(self.values(field, work, tool, size), default=None)

@@ -4,9 +4,11 @@ import base64
 import gzip
 import json
 import lzma
+import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 from measure import ENVIRONMENT, TARGET, Failed
 
@@ -195,6 +197,19 @@ class Copy(Tool):
 
     def add_all(self, debs):
         return ["sh", "-c", 'cp -r "$1" "$2" && sync "$2"/*/*.deb', "sh", debs, self.folder]
+
+
+class Floor(Tool):
+    """The yardstick of one more .deb: the indices that `publish` wrote, read, hashed and written once more."""
+
+    name = "floor"
+    program = sys.executable
+    indices = "-"
+
+    def add_one(self, index):
+        script = pathlib.Path(__file__).with_name("floor.py")
+        forms = [index.with_suffix(""), index, index.with_suffix(".xz")]
+        return [self.program, "-I", "-S", script, self.folder / "copy", *forms]
 
 
 def first_line(command):
