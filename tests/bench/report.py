@@ -60,9 +60,22 @@ def sizes(results):
         print(f"| {row['size']:,} | {row['when']} | {' | '.join(cells)} |")
 
 
+def targets(judged):
+    print("\n### Targets\n\n| | target | measured | reached |\n|---|---|---|---|")
+    for row in judged:
+        limit, measured = (figure(row[key], row["unit"]) for key in ("limit", "measured"))
+        beside = ", ".join(f"{name} {figure(value, row['unit'])}" for name, value in row["beside"].items() if value is not None)
+        reached = {True: "yes", False: "**NO**", None: "not measured"}[row["reached"]]
+        print(f"| {row['target']} | {row['sign']} {limit} | {measured}{f' ({beside})' if beside else ''} | {reached} |")
+
+
 def span(sizes):
     """The two sizes that growth is told between: those of the target, where they are measured."""
     return (1_000, 60_000) if {1_000, 60_000} <= set(sizes) else (sizes[0], sizes[-1])
+
+
+def figure(value, unit):
+    return "–" if value is None else f"{value:.4g}{unit}"
 
 
 def mebibytes(kibibytes):
