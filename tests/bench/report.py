@@ -34,11 +34,11 @@ def growth(results, tools, sizes):
         print("| program | indices |" + "".join(f" {size:,} |" for size in sizes) + f" {first:,} → {last:,} |")
         print("|---|---|" + "---:|" * (len(sizes) + 1))
         for tool in tools:
-            cells = []
+            cells, missing = [], "–"
             for size in sizes:
                 median, largest = (of(field, "one more", tool.name, size) for of in (results.median, results.largest))
-                failed = ("one more", tool.name, size) in results.failed
-                missing = "**failed**" if failed else "–"
+                if ("one more", tool.name, size) in results.failed:
+                    missing = "**failed**"
                 cells.append(missing if median is None else f"{shown(median)} ({shown(largest)})")
             factor = ratio(*(results.median(field, "one more", tool.name, size) for size in (last, first)))
             cells.append("–" if factor is None else f"{factor:.1f} ×")
