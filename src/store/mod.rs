@@ -19,6 +19,7 @@ mod listing;
 mod load;
 mod location;
 mod parts;
+mod patience;
 mod probe;
 mod requests;
 mod swap;

@@ -42,7 +42,7 @@ use futures::TryStreamExt;
 use object_store::PutMode;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Error, Found, Object, Revision, Store, clock::Clock, parse, swift::random};
+use super::{Error, Found, Object, Revision, Store, clock::Clock, parse, patience::random};
 
 /// Where claims lie.
 const CLAIMS: &str = ".publish/claims";

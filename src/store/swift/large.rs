@@ -27,8 +27,9 @@ use super::{
     client::Request,
     error::Error,
     get::{LARGE, is_large},
-    wire::{Answer, random},
+    wire::Answer,
 };
+use crate::store::patience::random;
 
 /// The most that a segment may hold.
 const SEGMENT: usize = 5 << 30;

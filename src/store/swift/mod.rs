@@ -31,16 +31,15 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-use super::{Environment, requests::Watch};
+use super::{Environment, patience::Patience, requests::Watch};
 use auth::Login;
 use client::Client;
 use settings::Settings;
-use wire::{Patience, Wire};
+use wire::Wire;
 
 pub(super) use container::CdnAddresses;
 pub(super) use error::Error;
 pub(super) use get::Newest;
-pub(super) use wire::random;
 
 /// What object stores call themselves in their errors.
 const STORE: &str = "swift";

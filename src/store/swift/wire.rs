@@ -3,9 +3,7 @@
 //! Knows nothing of tokens; [`super::client`] adds them.
 
 use std::{
-    collections::hash_map::RandomState,
     convert::Infallible,
-    hash::BuildHasher,
     path::Path,
     pin::Pin,
     sync::{
@@ -25,58 +23,12 @@ use reqwest::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Watch, error::Error};
+use crate::store::patience::{Patience, passes};
 
 /// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
 const PIECE: usize = 64 << 10;
 /// So much of what a server says about a failure is read.
 const TEXT: usize = 64 << 10;
-
-/// How long to go on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// How often a request is sent at most.
-    pub(super) tries: u32,
-    /// The first pause; each next one is twice as long.
-    pub(super) pause: Duration,
-    /// The longest pause, whatever the server asks for.
-    pub(super) longest: Duration,
-    /// No repetition begins later than this.
-    pub(super) whole: Duration,
-    /// A connection on which nothing moves for so long is given up.
-    pub(super) silence: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            tries: 6,
-            pause: Duration::from_millis(300),
-            longest: Duration::from_secs(20),
-            whole: Duration::from_secs(60),
-            silence: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Patience {
-    /// How long to wait after the n-th try; `None` to give up.
-    pub(super) fn wait(&self, tries: u32, since: Instant, asked: Option<Duration>) -> Option<Duration> {
-        if tries >= self.tries {
-            return None;
-        }
-        let pause = self.pause.saturating_mul(1 << (tries - 1).min(16)).min(self.longest);
-        // Between a half and the whole of it: who failed together shall not come back together.
-        let share = u32::try_from(random() % 512).unwrap_or(0);
-        let pause = pause / 2 + pause / 1024 * share;
-        let pause = pause.max(asked.unwrap_or_default().min(self.longest));
-        (since.elapsed() + pause < self.whole).then_some(pause)
-    }
-}
-
-/// A number that no other process draws: the standard library seeds its hash tables from the system's randomness.
-pub(in crate::store) fn random() -> u64 {
-    RandomState::new().hash_one(0)
-}
 
 /// One request.
 #[derive(Clone)]
@@ -256,13 +208,6 @@ async fn piece(response: &mut Response, silence: Duration) -> Result<Option<Byte
 
 fn silent(silence: Duration) -> String {
     format!("nothing came for {} s", silence.as_secs())
-}
-
-/// Whether the same request may succeed a little later.
-fn passes(status: StatusCode) -> bool {
-    // 498 is how Cloud Files says that too many requests came; 501 and 507 will be said again.
-    matches!(status.as_u16(), 408 | 429 | 498)
-        || status.is_server_error() && !matches!(status.as_u16(), 501 | 507)
 }
 
 /// All of an error in one line.

@@ -19,9 +19,12 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
-use super::{Limits, Swift, client::Request, error::Error, wire::Patience, wire::random};
-use crate::store::Environment;
-use crate::store::requests::Watch;
+use super::{Limits, Swift, client::Request, error::Error};
+use crate::store::{
+    Environment,
+    patience::{Patience, random},
+    requests::Watch,
+};
 
 /// The address of the real server, if there is one.
 fn server() -> Option<String> {
