@@ -2,7 +2,10 @@
 //!
 //! It stands below `object_store`, which repeats requests and signs them; so what is counted here was really sent.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use object_store::{
     BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig,
@@ -32,6 +35,8 @@ pub(super) struct Http {
     roots: Vec<Certificate>,
     proxies: Vec<Proxy>,
     web: bool,
+    /// One without and one with TLS alone: all who ask share its connections.
+    clients: Arc<[OnceLock<HttpClient>; 2]>,
 }
 
 /// Says why no client can be made.
@@ -55,7 +60,7 @@ impl Http {
                 roots.extend(found);
             }
         }
-        Ok(Self { watch, roots, proxies: proxies(environment)?, web: false })
+        Ok(Self { watch, roots, proxies: proxies(environment)?, web: false, clients: Arc::default() })
     }
 
     /// For servers that know nothing of object stores.
@@ -101,6 +106,10 @@ fn proxies(environment: &Environment) -> Result<Vec<Proxy>, Unusable> {
 impl HttpConnector for Http {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let plain = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
+        let shared = &self.clients[usize::from(!plain)];
+        if let Some(client) = shared.get() {
+            return Ok(client.clone());
+        }
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
             .https_only(!plain)
@@ -114,7 +123,8 @@ impl HttpConnector for Http {
         let client = client
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
-        Ok(HttpClient::new(Counted { client, watch: self.watch.clone(), web: self.web }))
+        let client = HttpClient::new(Counted { client, watch: self.watch.clone(), web: self.web });
+        Ok(shared.get_or_init(|| client).clone())
     }
 }
 

@@ -8,6 +8,7 @@ mod bucket;
 mod cache;
 mod clock;
 mod content;
+mod copy;
 mod create;
 mod environment;
 mod error;
@@ -48,8 +49,8 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
 use object_store::{
-    Attributes, CopyOptions, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, UpdateVersion, path::Path,
+    Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, UpdateVersion, path::Path,
 };
 use tokio::time::Instant;
 
@@ -466,40 +467,6 @@ impl Store {
         let written =
             self.write(&parse(path)?, content, PutMode::Overwrite, || self.headers.of_immutable(path)).await;
         written.map_err(|failure| self.unwritten(path, failure))
-    }
-
-    /// Copies one object over another; the new one may lag behind the commit.
-    ///
-    /// A folder copies by itself. A bucket would copy the headers too, and caches would keep for a year what changes
-    /// tomorrow; so there it is read and written again, piece by piece.
-    pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.writable("write", to)?;
-        let (source, at) = (parse(from)?, parse(to)?);
-        if self.folder.is_some() {
-            let copied = self.ask(false).copy(&source, &at).await;
-            return copied.map_err(|error| self.failed("write", to, error));
-        }
-        if self.service() == Some(Service::Swift) {
-            // It copies by itself, with the headers that it is told.
-            let mut options = CopyOptions::default();
-            options.extensions.insert(self.headers.of_mutable(to));
-            let copied = self.ask(false).copy_opts(&source, &at, options).await;
-            return copied.map_err(|error| self.failed("write", to, error));
-        }
-        let read = self.ask(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
-        let attributes = || self.headers.of_mutable(to);
-        let size = read.meta.size;
-        let written = if parts::is_large(size) {
-            let (path, location) = (from.to_owned(), self.location.clone());
-            let pieces =
-                read.into_stream().map_err(move |error| Error::failed("read", &path, error, &location));
-            let parts = parts::cut(pieces, parts::size_for(size));
-            parts::send(self.ask(false), &at, attributes(), parts).await
-        } else {
-            let bytes = read.bytes().await.map_err(|error| self.failed("read", from, error))?;
-            self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)
-        };
-        written.map_err(|failure| self.unwritten(to, failure))
     }
 
     /// Removes an object; that there is none is fine.

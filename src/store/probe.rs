@@ -11,7 +11,7 @@ use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion};
 use tokio::sync::OnceCell;
 
-use super::{Error, Location, Service, Store, blocking, parse, trouble};
+use super::{Error, Location, Service, Store, blocking, copy, parse, trouble};
 
 /// The object at which it is tried.
 const PROBE: &str = ".publish/probe";
@@ -48,7 +48,9 @@ impl Decides {
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
     known: Arc<OnceCell<Decides>>,
-    /// What the fact is remembered by.
+    /// Whether it copies by itself, under the headers that it is told.
+    pub(super) copies: Arc<OnceCell<bool>>,
+    /// What the facts are remembered by.
     subject: Option<String>,
 }
 
@@ -56,7 +58,8 @@ impl Verdict {
     /// What is known of a location on a server, where one is named: the same name may be a bucket of another.
     pub(super) fn of(location: &Location, endpoint: Option<&str>) -> Self {
         let subject = Some(format!("{location} {}", endpoint.unwrap_or_default()));
-        Self { subject, ..Self::of_its_own(location) }
+        let copies = Arc::new(OnceCell::new_with(copy::known(location, endpoint.is_none())));
+        Self { copies, subject, ..Self::of_its_own(location) }
     }
 
     /// The same, found out anew and remembered nowhere.
@@ -66,12 +69,15 @@ impl Verdict {
             Location::Bucket(_) => None,
             Location::Folder(_) | Location::Web(_) | Location::Memory => Some(Decides::Natively),
         };
-        Self { known: Arc::new(OnceCell::new_with(known)), subject: None }
+        let copies = copy::known(location, false);
+        let (known, copies) = (OnceCell::new_with(known), OnceCell::new_with(copies));
+        Self { known: Arc::new(known), copies: Arc::new(copies), subject: None }
     }
 
     #[cfg(test)]
     pub(super) fn by_lease() -> Self {
-        Self { known: Arc::new(OnceCell::new_with(Some(Decides::ByLease))), subject: None }
+        let known = Arc::new(OnceCell::new_with(Some(Decides::ByLease)));
+        Self { known, copies: Arc::default(), subject: None }
     }
 }
 
@@ -82,19 +88,26 @@ impl Store {
     }
 
     async fn find_out(&self) -> Result<Decides, Error> {
-        let memory = self.cache().cloned().zip(self.verdict.subject.clone());
-        if let Some((cache, subject)) = memory.clone() {
-            let known = blocking(move || cache.recall(KIND, &subject)).await;
-            let known = known.filter(|(_, age)| *age < BELIEVED).and_then(|(name, _)| Decides::parse(&name));
-            if let Some(decides) = known {
-                return Ok(decides);
-            }
+        if let Some(decides) = self.recall(KIND).await.as_deref().and_then(Decides::parse) {
+            return Ok(decides);
         }
         let decides = self.probe().await?;
-        if let Some((cache, subject)) = memory {
-            blocking(move || cache.remember(KIND, &subject, decides.name())).await;
-        }
+        self.remember(KIND, decides.name()).await;
         Ok(decides)
+    }
+
+    /// What was found out about this store not long ago.
+    pub(super) async fn recall(&self, kind: &'static str) -> Option<String> {
+        let (cache, subject) = self.cache().cloned().zip(self.verdict.subject.clone())?;
+        let known = blocking(move || cache.recall(kind, &subject)).await;
+        known.filter(|(_, age)| *age < BELIEVED).map(|(text, _)| text)
+    }
+
+    /// Remembers what was found out about this store.
+    pub(super) async fn remember(&self, kind: &'static str, text: &'static str) {
+        if let Some((cache, subject)) = self.cache().cloned().zip(self.verdict.subject.clone()) {
+            blocking(move || cache.remember(kind, &subject, text)).await;
+        }
     }
 
     async fn probe(&self) -> Result<Decides, Error> {

@@ -25,6 +25,7 @@ mod cache;
 mod check;
 mod clients;
 mod config;
+mod copies;
 mod crash;
 mod crash_steps;
 mod deb_builder;

@@ -53,6 +53,8 @@ const FAULTS: [Fault; 7] = [
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// How many bytes its body has.
+    pub(crate) sent: usize,
     done: bool,
 }
 
@@ -120,7 +122,8 @@ fn pass_on(
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let number = {
         let mut log = log.lock().unwrap();
-        log.push(Seen { method: method.to_owned(), path: path.to_owned(), done: false });
+        let (method, path) = (method.to_owned(), path.to_owned());
+        log.push(Seen { method, path, sent: length, done: false });
         log.len()
     };
     let mut client = client;

@@ -1,6 +1,7 @@
 # nginx before moto, twice: as a store that ignores conditions, and as a double of Google Cloud Storage. Sourced by `up`.
 #
-# Real servers take `If-Match` and `If-None-Match`, and overwrite all the same (Garage does); the first is such a one.
+# Real servers take `If-Match` and `If-None-Match`, and overwrite all the same (Garage does); the first is such a one. It
+# gives a copy the headers of its source, too, whatever it is told, as gateways did.
 # No real Google Cloud Storage can be had. The second maps what its XML API calls otherwise: a generation is the entity tag
 # without quotes, which clients treat as an opaque text. It checks no signature, and keeps no metadata of a user's own.
 # shellcheck shell=bash disable=SC2154
@@ -33,6 +34,7 @@ http {
             proxy_set_header Host \$http_host;
             proxy_set_header If-Match "";
             proxy_set_header If-None-Match "";
+            proxy_set_header X-Amz-Metadata-Directive "";
         }
     }
 
@@ -49,6 +51,7 @@ http {
             proxy_set_header If-Match \$if_match;
             proxy_set_header If-None-Match \$if_none_match;
             proxy_set_header X-Amz-Copy-Source \$http_x_goog_copy_source;
+            proxy_set_header X-Amz-Metadata-Directive \$http_x_goog_metadata_directive;
             proxy_set_header X-Amz-Acl \$http_x_goog_acl;
             add_header X-Goog-Generation \$generation always;
         }

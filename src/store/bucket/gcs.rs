@@ -5,11 +5,19 @@ use std::sync::Arc;
 
 use object_store::{
     StaticCredentialProvider,
-    gcp::{GcpCredential, GoogleCloudStorageBuilder},
+    client::{HttpConnector, HttpRequest},
+    gcp::{GcpCredential, GcpCredentialProvider, GoogleCloudStorageBuilder},
 };
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-use super::{Objects, Refused};
-use crate::store::{Bucket, Environment, http::Http, location};
+use super::{
+    Objects, Refused,
+    copy::{Copying, Place, Sign},
+};
+use crate::store::{Bucket, Environment, http::Http, location, swift::encoded};
+
+/// Google's own.
+const SERVER: &str = "https://storage.googleapis.com";
 
 pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
     let emulator = environment
@@ -17,7 +25,10 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
     let endpoint = bucket.options.get("endpoint").or(emulator.as_ref());
     let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
+    let server = endpoint.unwrap_or(SERVER);
+    let client = http.connect(&Http::options(endpoint))?;
     let mut builder = GoogleCloudStorageBuilder::new()
+        .with_base_url(server)
         .with_bucket_name(&bucket.name)
         .with_http_connector(http)
         .with_client_options(Http::options(endpoint))
@@ -25,7 +36,6 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     if let Some(endpoint) = endpoint {
         location::check_endpoint(endpoint)
             .map_err(|why| Refused::new(why, "correct STORAGE_EMULATOR_HOST"))?;
-        builder = builder.with_base_url(endpoint);
     }
     let well_known = || {
         let folder = match environment.get("CLOUDSDK_CONFIG") {
@@ -51,5 +61,27 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     } else {
         builder
     };
-    Ok((Arc::new(builder.build()?), endpoint.map(ToOwned::to_owned)))
+    let objects = builder.build()?;
+    let signer = Bearer(Arc::clone(objects.credentials()));
+    let url = format!("{server}/{}", encoded(&bucket.name));
+    let place = Place { bucket: bucket.name.clone(), url, dialect: "x-goog-" };
+    Ok((Arc::new(Copying { objects, signer, http: client, place }), endpoint.map(ToOwned::to_owned)))
+}
+
+/// A token in a header.
+#[derive(Debug)]
+struct Bearer(GcpCredentialProvider);
+
+#[async_trait::async_trait]
+impl Sign for Bearer {
+    async fn sign(&self, request: &mut HttpRequest) -> object_store::Result<()> {
+        let token = &self.0.get_credential().await?.bearer;
+        if !token.is_empty() {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|error| object_store::Error::Generic { store: "GCS", source: error.into() })?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(())
+    }
 }

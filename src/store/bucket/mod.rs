@@ -3,6 +3,7 @@
 //! The client is told everything; nothing here lets it look into the environment of the process by itself.
 
 mod azure;
+mod copy;
 mod gcs;
 mod profile;
 mod s3;

@@ -5,10 +5,14 @@
 
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum};
+use object_store::{
+    aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, AwsAuthorizer, AwsCredentialProvider, Checksum},
+    client::{HttpConnector, HttpRequest},
+};
 
 use super::{
     Objects, Refused,
+    copy::{Copying, Place, Sign},
     profile::{Profile, Profiles},
 };
 use crate::store::{Bucket, Environment, http::Http, location};
@@ -26,17 +30,8 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     }
     let region = option("region")
         .or_else(|| environment.first_of(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
-        .or(profile.region.as_deref());
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(&bucket.name)
-        .with_http_connector(http)
-        .with_client_options(Http::options(endpoint))
-        .with_retry(Http::retry())
-        // Beside the signature, so that the store keeps it and refuses what was damaged on its way.
-        .with_checksum_algorithm(Checksum::SHA256);
-    if let Some(region) = region {
-        builder = builder.with_region(region);
-    }
+        .or(profile.region.as_deref())
+        .unwrap_or("us-east-1");
     let asked = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
     let virtual_hosted = match (asked, endpoint) {
         (Some(style), _) => style == "virtual",
@@ -44,15 +39,41 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         (None, None) => !bucket.name.contains('.'),
         (None, Some(_)) => false,
     };
-    builder = builder.with_virtual_hosted_style_request(virtual_hosted);
-    if let Some(endpoint) = endpoint {
-        builder = builder.with_endpoint(match endpoint.split_once("://") {
-            Some((scheme, host)) if virtual_hosted => format!("{scheme}://{}.{host}", bucket.name),
-            _ => endpoint.to_owned(),
-        });
+    let server = endpoint.map_or_else(|| format!("https://s3.{region}.amazonaws.com"), ToOwned::to_owned);
+    let url = match server.split_once("://") {
+        Some((scheme, host)) if virtual_hosted => format!("{scheme}://{}.{host}", bucket.name),
+        _ => format!("{server}/{}", bucket.name),
+    };
+    let client = http.connect(&Http::options(endpoint))?;
+    let builder = AmazonS3Builder::new()
+        .with_bucket_name(&bucket.name)
+        .with_http_connector(http)
+        .with_client_options(Http::options(endpoint))
+        .with_retry(Http::retry())
+        // Beside the signature, so that the store keeps it and refuses what was damaged on its way.
+        .with_checksum_algorithm(Checksum::SHA256)
+        .with_region(region)
+        .with_virtual_hosted_style_request(virtual_hosted)
+        .with_endpoint(if virtual_hosted { url.clone() } else { server });
+    let objects = with_credentials(builder, &profile, option("profile").is_some(), environment)?.build()?;
+    let signer = Signature { credentials: Arc::clone(objects.credentials()), region: region.to_owned() };
+    let place = Place { bucket: bucket.name.clone(), url, dialect: "x-amz-" };
+    Ok((Arc::new(Copying { objects, signer, http: client, place }), endpoint.map(ToOwned::to_owned)))
+}
+
+/// Amazon's signature, version 4.
+#[derive(Debug)]
+struct Signature {
+    credentials: AwsCredentialProvider,
+    region: String,
+}
+
+#[async_trait::async_trait]
+impl Sign for Signature {
+    async fn sign(&self, request: &mut HttpRequest) -> object_store::Result<()> {
+        let credential = self.credentials.get_credential().await?;
+        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, None)
     }
-    let builder = with_credentials(builder, &profile, option("profile").is_some(), environment)?;
-    Ok((Arc::new(builder.build()?), endpoint.map(ToOwned::to_owned)))
 }
 
 /// The first of: keys in the environment, those of the profile (before them, if the location names it), a web identity,

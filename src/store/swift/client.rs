@@ -221,7 +221,7 @@ fn margin(life: Duration) -> Duration {
 }
 
 /// Encodes every byte of a name but the unreserved ones and the slash.
-pub(super) fn encoded(text: &str) -> String {
+pub(in crate::store) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

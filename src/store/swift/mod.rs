@@ -37,6 +37,7 @@ use client::Client;
 use settings::Settings;
 use wire::Wire;
 
+pub(super) use client::encoded;
 pub(super) use container::CdnAddresses;
 pub(super) use error::Error;
 pub(super) use get::Newest;

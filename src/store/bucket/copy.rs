@@ -1,0 +1,196 @@
+//! Copies within a bucket under headers of their own: `CopyObject` of S3, and Google's, which differs only in names
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>,
+//! <https://cloud.google.com/storage/docs/xml-api/put-object-copy>).
+//!
+//! `object_store` copies the source's headers too, and caches would keep for a year what changes tomorrow.
+
+use std::{fmt, ops::Range};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use hyper::Request;
+use object_store::{
+    Attribute, Attributes, CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    client::{HttpClient, HttpErrorKind, HttpRequest, HttpRequestBody},
+    path::Path,
+};
+use reqwest::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::store::{
+    patience::{Patience, passes},
+    swift::encoded,
+};
+
+/// A bucket that copies by itself with [`Attributes`] among the extensions of the copy, which become those of the copy.
+///
+/// Where the server does not, for whatever reason, that is [`Error::NotImplemented`]: read and written, it may be done.
+#[derive(Debug)]
+pub(super) struct Copying<T, S> {
+    /// The bucket.
+    pub(super) objects: T,
+    /// What signs what is sent to it.
+    pub(super) signer: S,
+    pub(super) http: HttpClient,
+    pub(super) place: Place,
+}
+
+/// Where a bucket is.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Its name.
+    pub(super) bucket: String,
+    /// Its address, without a slash at the end.
+    pub(super) url: String,
+    /// What the names of the service's own headers begin with, such as `x-amz-`.
+    pub(super) dialect: &'static str,
+}
+
+/// What signs a request to a bucket.
+#[async_trait::async_trait]
+pub(super) trait Sign: fmt::Debug + Send + Sync + 'static {
+    /// Signs a request without a body.
+    async fn sign(&self, request: &mut HttpRequest) -> Result<()>;
+}
+
+impl Place {
+    /// The request for a copy; not signed yet.
+    fn request(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<HttpRequest> {
+        let Self { bucket, url, dialect } = self;
+        let mut request = Request::put(format!("{url}/{}", encoded(to.as_ref())))
+            .header(
+                format!("{dialect}copy-source"),
+                format!("{}/{}", encoded(bucket), encoded(from.as_ref())),
+            )
+            .header(format!("{dialect}metadata-directive"), "REPLACE")
+            // Some servers wait for a length even where there is nothing to come.
+            .header(CONTENT_LENGTH, 0);
+        for (attribute, value) in attributes {
+            let name = match attribute {
+                Attribute::CacheControl => CACHE_CONTROL,
+                Attribute::ContentType => CONTENT_TYPE,
+                other => return Err(self.cannot(format!("a copy with the attribute {other:?}"))),
+            };
+            request = request.header(name, value.as_ref());
+        }
+        request.body(HttpRequestBody::empty()).map_err(|error| self.failed(error))
+    }
+
+    fn cannot(&self, operation: String) -> Error {
+        Error::NotImplemented { operation, implementer: self.bucket.clone() }
+    }
+
+    fn failed(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let store = if self.dialect == "x-amz-" { "S3" } else { "GCS" };
+        Error::Generic { store, source: source.into() }
+    }
+}
+
+impl<T: ObjectStore, S: Sign> Copying<T, S> {
+    /// Copies, again where that is worth while: twice is the same as once.
+    async fn copy(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<()> {
+        let (since, mut tries) = (Instant::now(), 0);
+        loop {
+            tries += 1;
+            let failure = match self.copy_once(from, to, attributes).await? {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            match Patience::default().wait(tries, since, None) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(failure),
+            }
+        }
+    }
+
+    /// Copies; the inner error may pass.
+    async fn copy_once(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<Result<()>> {
+        let mut request = self.place.request(from, to, attributes)?;
+        self.signer.sign(&mut request).await?;
+        let answer = match self.http.execute(request).await {
+            Ok(answer) => answer,
+            Err(error) if matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::Request) => {
+                return Ok(Err(self.place.failed(error)));
+            }
+            Err(error) => return Err(self.place.failed(error)),
+        };
+        let status = answer.status();
+        let body = match answer.into_body().bytes().await {
+            Ok(body) => body,
+            Err(error) => return Ok(Err(self.place.failed(error))),
+        };
+        let body = String::from_utf8_lossy(&body);
+        let said = format!("the server answered with status code: {status}: {body}");
+        match status {
+            // A copy may fail after the server has begun to say that all is well.
+            _ if status.is_success() && !body.contains("<Error>") => Ok(Ok(())),
+            _ if status.is_success() || passes(status) => Ok(Err(self.place.failed(said))),
+            StatusCode::NOT_FOUND => Err(Error::NotFound { path: from.to_string(), source: said.into() }),
+            // It copies nothing, or nothing so large, or not for this user. What is really wrong, reading and writing says.
+            _ => Err(self.place.cannot(format!("a copy with other headers ({said})"))),
+        }
+    }
+}
+
+impl<T: fmt::Display, S> fmt::Display for Copying<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.objects.fmt(f)
+    }
+}
+
+#[async_trait::async_trait]
+impl<T: ObjectStore, S: Sign> ObjectStore for Copying<T, S> {
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        match (options.extensions.get::<Attributes>(), options.mode) {
+            (None, _) => self.objects.copy_opts(from, to, options).await,
+            (Some(attributes), CopyMode::Overwrite) => self.copy(from, to, attributes).await,
+            (Some(_), CopyMode::Create) => {
+                Err(self.place.cannot("a copy with other headers where nothing is".into()))
+            }
+        }
+    }
+
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.objects.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.objects.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.objects.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.objects.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.objects.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.objects.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.objects.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.objects.list_with_delimiter(prefix).await
+    }
+}

@@ -1,0 +1,100 @@
+//! Copies: of an index by its digest under the name that clients of old ask for, which changes tomorrow.
+//!
+//! A store that copies by itself is sent no bytes. A folder keeps no headers; a bucket has to give the copy other headers
+//! than the source has, or caches would keep for a year what changes tomorrow. Whether it does is documented for the
+//! services themselves; of what else speaks like them the first copy is looked at, and where the server ignores what it
+//! is told, or cannot copy, an object is read and written again.
+//!
+//! Azure copies the headers too, and sets others only in a second step: in between, caches could see the wrong ones.
+
+use futures::TryStreamExt;
+use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
+
+use super::{Error, Location, Service, Store, parse, parts};
+use parts::Failure;
+
+/// The kind of the fact in the cache: whether a store gives copies the headers that it is told.
+const KIND: &str = "copies";
+const OBEYS: &str = "with the headers that it is told";
+const IGNORES: &str = "with the headers of the source";
+
+/// Whether a store copies by itself, under the headers that it is told; `None` where that has to be found out.
+pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
+    match location {
+        Location::Folder(_) => Some(true),
+        // Memory keeps the source's headers.
+        Location::Memory | Location::Web(_) => Some(false),
+        Location::Bucket(bucket) => match bucket.service {
+            Service::Swift => Some(true),
+            Service::Azure => Some(false),
+            Service::S3 | Service::Gcs => documented.then_some(true),
+        },
+    }
+}
+
+impl Store {
+    /// Copies one object over another; the new one may lag behind the commit.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        if self.copied_there(from, to).await? { Ok(()) } else { self.copy_through(from, to).await }
+    }
+
+    /// Lets the store copy by itself, and says whether it did.
+    async fn copied_there(&self, from: &str, to: &str) -> Result<bool, Error> {
+        self.writable("write", to)?;
+        let mut copied = false;
+        let can = self.verdict.copies.get_or_try_init(|| async {
+            if let Some(known) = self.recall(KIND).await {
+                return Ok(known == OBEYS);
+            }
+            if self.ask_for_copy(from, to).await?
+                && let Some(obeys) = self.has_own_headers(to).await?
+            {
+                self.remember(KIND, if obeys { OBEYS } else { IGNORES }).await;
+                copied = obeys;
+            }
+            Ok(copied)
+        });
+        let can = *can.await?;
+        Ok(copied || can && self.ask_for_copy(from, to).await?)
+    }
+
+    async fn ask_for_copy(&self, from: &str, to: &str) -> Result<bool, Error> {
+        let mut options = CopyOptions::default();
+        if self.folder.is_none() {
+            options.extensions.insert::<Attributes>(self.headers.of_mutable(to));
+        }
+        match self.ask(false).copy_opts(&parse(from)?, &parse(to)?, options).await {
+            Ok(()) => Ok(true),
+            Err(object_store::Error::NotImplemented { .. }) => Ok(false),
+            Err(error @ object_store::Error::NotFound { .. }) => Err(self.failed("read", from, error)),
+            Err(error) => Err(self.failed("write", to, error)),
+        }
+    }
+
+    /// Whether a copy has the headers that the store was told; `None` where it is gone again.
+    async fn has_own_headers(&self, path: &str) -> Result<Option<bool>, Error> {
+        let head = GetOptions { head: true, ..GetOptions::default() };
+        let Some(told) = self.get_with(path, head).await? else { return Ok(None) };
+        let wanted = self.headers.of_mutable(path);
+        Ok(Some(wanted.iter().all(|(name, value)| told.attributes.get(name) == Some(value))))
+    }
+
+    /// Reads an object and writes it again, piece by piece where it is large.
+    async fn copy_through(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (source, at): (Path, Path) = (parse(from)?, parse(to)?);
+        let read = self.ask(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
+        let attributes = || self.headers.of_mutable(to);
+        let size = read.meta.size;
+        let written = if parts::is_large(size) {
+            let (path, location) = (from.to_owned(), self.location.clone());
+            let pieces =
+                read.into_stream().map_err(move |error| Error::failed("read", &path, error, &location));
+            let parts = parts::cut(pieces, parts::size_for(size));
+            parts::send(self.ask(false), &at, attributes(), parts).await
+        } else {
+            let bytes = read.bytes().await.map_err(|error| self.failed("read", from, error))?;
+            self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)
+        };
+        written.map_err(|failure| self.unwritten(to, failure))
+    }
+}

@@ -1,0 +1,158 @@
+//! Copies: the bytes stay where they are, and what caches are told is what holds for the new name.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use publish::{
+    digest::Digests,
+    store::{Content, Environment, Error, Put, Store},
+};
+
+use crate::{
+    buckets::{self, open},
+    servers::{self, Bucket},
+    sync_faults::{Fault, Proxy, origin, variables},
+    web_store::Script,
+};
+
+/// Names with all that servers and signatures may stumble over, and what they are in an address.
+const FROM: &str = "dists/by-hash/libstdc++6_1%3a2~rc1:x&y=z";
+const TO: &str = "dists/libstdc++6_1%3a2~rc1:x.deb";
+const TO_ENCODED: &str = "dists/libstdc%2B%2B6_1%253a2~rc1:x.deb";
+
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+const SHORT: &str = "public, max-age=60, must-revalidate";
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "deb")) => "application/vnd.debian.binary-package",
+        _ => "application/octet-stream",
+    }
+}
+
+/// A store with a source at [`FROM`].
+async fn with_source(store: Store, bytes: &Bytes) -> Store {
+    let store = store.with_content_type(content_type);
+    let content = Content::Bytes(bytes.clone(), Digests::of(bytes));
+    assert_eq!(store.put_new(FROM, &content).await.unwrap(), Put::Created);
+    store
+}
+
+/// Whether anybody is told of a file what holds for its kind.
+fn is_served(bucket: &Bucket, path: &str, bytes: &[u8], kind: &str, cache: &str) {
+    let folder = bucket.location.splitn(4, '/').nth(3).unwrap_or_default();
+    let answer = bucket.get(format!("{folder}/{path}").trim_start_matches('/'));
+    let context = format!("{} {path}: {answer:?}", bucket.location);
+    assert_eq!((answer.status, &answer.body[..]), (200, bytes), "{context}");
+    assert_eq!(answer.header("content-type"), Some(kind), "{context}");
+    assert_eq!(answer.header("cache-control"), Some(cache), "{context}");
+    assert_eq!(answer.header("content-encoding"), None, "{context}");
+}
+
+/// The store in a bucket, through a proxy.
+fn through(bucket: &Bucket, proxy: &Proxy) -> Store {
+    let variables = variables(bucket, proxy).into_iter().map(|(name, value)| (name.to_owned(), value));
+    open(&bucket.location, &variables.collect::<Environment>()).unwrap()
+}
+
+/// Copies through a proxy; says by which requests, and how many bytes they sent.
+async fn requests_of_a_copy(store: &Store, proxy: &Proxy) -> (Vec<String>, usize) {
+    let before = proxy.seen().len();
+    store.copy(FROM, TO).await.unwrap();
+    let seen = proxy.seen().split_off(before);
+    let sent = seen.iter().map(|seen| seen.sent).sum();
+    (seen.into_iter().map(|seen| seen.method).collect(), sent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_has_headers_of_its_own() {
+    let makes =
+        [servers::moto, servers::rgw, servers::azure, servers::gcs, servers::swift, servers::ignoring];
+    let whole = makes.into_iter().filter_map(|make| make());
+    for bucket in whole.chain(buckets::each()).chain(buckets::ignoring()) {
+        let store = with_source(bucket.store(), &"one".into()).await;
+        store.replace(TO, "what was there".into()).await.unwrap();
+        // The first one may be looked at, the second is not.
+        for _ in 0..2 {
+            store.copy(FROM, TO).await.unwrap();
+            is_served(&bucket, TO_ENCODED, b"one", content_type(TO), SHORT);
+        }
+        let of_source = "dists/by-hash/libstdc%2B%2B6_1%253a2~rc1:x%26y=z";
+        is_served(&bucket, of_source, b"one", content_type(FROM), IMMUTABLE);
+        for store in [&store, &bucket.store()] {
+            match store.copy("dists/absent", TO).await.unwrap_err() {
+                Error::Failed { action: "read", path, .. } if path == "dists/absent" => {}
+                error => panic!("{}: {error:?}", bucket.server),
+            }
+        }
+        is_served(&bucket, TO_ENCODED, b"one", content_type(TO), SHORT);
+    }
+}
+
+/// The bytes that are sent, and the requests: who speaks for itself is believed only after a look.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_sends_no_bytes() {
+    let bytes = Bytes::from(vec![7; 1 << 20]);
+    for (make, first, then) in [
+        (buckets::moto as fn() -> Option<Bucket>, &["PUT", "HEAD"][..], &["PUT"][..]),
+        (buckets::rgw, &["PUT", "HEAD"], &["PUT"]),
+        (buckets::gcs, &["PUT", "HEAD"], &["PUT"]),
+        (buckets::swift, &["PUT"], &["PUT"]),
+        // These have to be sent them.
+        (buckets::azure, &["GET", "PUT"], &["GET", "PUT"]),
+        (buckets::ignoring, &["PUT", "HEAD", "GET", "PUT"], &["GET", "PUT"]),
+    ] {
+        let Some(bucket) = make() else { continue };
+        let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::None);
+        let store = with_source(through(&bucket, &proxy), &bytes).await;
+        for expected in [first, then] {
+            let (verbs, sent) = requests_of_a_copy(&store, &proxy).await;
+            assert_eq!(verbs, expected, "{}", bucket.server);
+            assert_eq!(sent, if expected.contains(&"GET") { bytes.len() } else { 0 }, "{}", bucket.server);
+        }
+        is_served(&bucket, TO_ENCODED, &bytes, content_type(TO), SHORT);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_server_copies_nothing_the_bytes_are_sent() {
+    for status in ["501 Not Implemented", "400 Bad Request", "403 Forbidden", "405 Method Not Allowed"] {
+        for make in [buckets::rgw as fn() -> Option<Bucket>, buckets::gcs] {
+            let Some(bucket) = make() else { continue };
+            let refused = AtomicBool::new(false);
+            let proxy = Proxy::before(&origin(&bucket), move |_, line| {
+                let copies = line.starts_with("PUT ") && line.contains(".deb");
+                if copies && !refused.swap(true, Ordering::Relaxed) {
+                    return Fault::Refused(status);
+                }
+                Fault::None
+            });
+            let store = with_source(through(&bucket, &proxy), &"one".into()).await;
+            for verbs in [&["PUT", "GET", "PUT"][..], &["GET", "PUT"]] {
+                assert_eq!(requests_of_a_copy(&store, &proxy).await.0, verbs, "{status}");
+                is_served(&bucket, TO_ENCODED, b"one", content_type(TO), SHORT);
+            }
+        }
+    }
+}
+
+/// S3 may say that all is well before it knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_fails_in_the_end_is_tried_again() {
+    let answer = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    };
+    let failed = "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code><Message>again</Message></Error>";
+    let done = answer("200 OK", "<CopyObjectResult><ETag>x</ETag></CopyObjectResult>");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: x\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+         Cache-Control: {SHORT}\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n"
+    );
+    let script = Script::of(&[&answer("200 OK", failed), &answer("503 Slow Down", ""), "", &done, &head]);
+    let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let store = open(&format!("s3://apt?endpoint={}", script.url), &keys).unwrap();
+    store.copy("a", "b").await.unwrap();
+    let verbs: Vec<String> = script.asked().iter().map(|line| line[..4].trim().to_owned()).collect();
+    assert_eq!(verbs, ["PUT", "PUT", "PUT", "PUT", "HEAD"]);
+}
