@@ -3,12 +3,16 @@
 //! It may lag behind the pointer: whoever knows by-hash needs none of it.
 
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 
 use super::{Error, PublishedSuite, generations, pointer::Ready, suite};
 use crate::{
-    dists::{Release, index_file::by_hash_path},
+    dists::{Release, index_file::by_hash_path, release::Listed},
     store::Store,
 };
+
+/// How many names are looked at, and written, at once.
+const AT_ONCE: usize = 8;
 
 /// Writes what clients without by-hash read, as far as it is not there already: the indices by their names, and the
 /// other forms of the pointer. Says what was written.
@@ -47,25 +51,13 @@ pub(super) async fn write_aliases(
                 written.push(published.path("Release.gpg"));
             }
         }
-        for (path, listed) in release.files() {
-            let (alias, by_hash) =
-                (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
-            // A listed file without a by-hash name is not stored, or not ours.
-            if store.size(&by_hash).await?.is_none() {
-                continue;
-            }
-            let current = match store.size(&alias).await? {
-                Some(size) if size == listed.size => store.digests(&alias).await?,
-                _ => None,
-            };
-            if !current.is_some_and(|found| suite::is_listed(listed, &found)) {
-                match store.known(listed.sha256).await {
-                    // In a bucket, a copy with other headers is read and written.
-                    Some(bytes) => store.replace(&alias, bytes).await?,
-                    None => store.copy(&by_hash, &alias).await?,
-                }
-                written.push(alias);
-            }
+        // Owned, so that a commit can be spawned.
+        let listed: Vec<_> = release.files().iter().map(|(path, listed)| (path.clone(), *listed)).collect();
+        let aliases = stream::iter(listed)
+            .map(|(path, listed)| async move { write_alias(store, published, &path, &listed).await });
+        let mut aliases = aliases.buffered(AT_ONCE);
+        while let Some(alias) = aliases.next().await {
+            written.extend(alias?);
         }
         match store.read(&published.path(file)).await? {
             Some(now) if now.bytes != pointer => {
@@ -82,6 +74,29 @@ pub(super) async fn write_aliases(
             _ => return Ok(written),
         }
     }
+}
+
+/// Writes a listed file by its name, as far as it is not there already. Says whether it was written.
+async fn write_alias(
+    store: &Store,
+    published: &PublishedSuite,
+    path: &str,
+    listed: &Listed,
+) -> Result<Option<String>, Error> {
+    let (alias, by_hash) = (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
+    // A listed file without a by-hash name is not stored, or not ours.
+    if store.size(&by_hash).await?.is_none() {
+        return Ok(None);
+    }
+    let current = match store.size(&alias).await? {
+        Some(size) if size == listed.size => store.digests(&alias).await?,
+        _ => None,
+    };
+    if current.is_some_and(|found| suite::is_listed(listed, &found)) {
+        return Ok(None);
+    }
+    store.copy_known(listed.sha256, &by_hash, &alias).await?;
+    Ok(Some(alias))
 }
 
 /// `Release` and `Release.gpg` as they belong to an `InRelease` that somebody else published, or a killed publisher.

@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
 
 use super::{Error, Location, Service, Store, parse, parts};
+use crate::digest::Sha256Digest;
 use parts::Failure;
 
 /// The kind of the fact in the cache: whether a store gives copies the headers that it is told.
@@ -36,6 +37,17 @@ impl Store {
     /// Copies one object over another; the new one may lag behind the commit.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
         if self.copied_there(from, to).await? { Ok(()) } else { self.copy_through(from, to).await }
+    }
+
+    /// Copies an object whose digest is known: a store that cannot copy is sent what was kept of it.
+    pub(crate) async fn copy_known(&self, sha256: Sha256Digest, from: &str, to: &str) -> Result<(), Error> {
+        if self.copied_there(from, to).await? {
+            return Ok(());
+        }
+        match self.known(sha256).await {
+            Some(bytes) => self.replace(to, bytes).await,
+            None => self.copy_through(from, to).await,
+        }
     }
 
     /// Lets the store copy by itself, and says whether it did.

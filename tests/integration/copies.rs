@@ -10,6 +10,8 @@ use publish::{
 
 use crate::{
     buckets::{self, open},
+    deb_builder::deb,
+    sandbox::Sandbox,
     servers::{self, Bucket},
     sync_faults::{Fault, Proxy, origin, variables},
     web_store::Script,
@@ -155,4 +157,30 @@ async fn a_copy_that_fails_in_the_end_is_tried_again() {
     store.copy("a", "b").await.unwrap();
     let verbs: Vec<String> = script.asked().iter().map(|line| line[..4].trim().to_owned()).collect();
     assert_eq!(verbs, ["PUT", "PUT", "PUT", "PUT", "HEAD"]);
+}
+
+/// An index goes up once, by its digest, and the name for clients of old is made from that.
+#[test]
+fn an_index_is_sent_once() {
+    for make in [servers::moto as fn() -> Option<Bucket>, servers::rgw, servers::gcs, servers::swift] {
+        let Some(bucket) = make() else { continue };
+        let sandbox = Sandbox::signed();
+        let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::None);
+        let variables = variables(&bucket, &proxy);
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let publish = |arguments: &[&str]| sandbox.publish_with(&variables, arguments).ok();
+        let sent = |from: usize, name: &str| {
+            let seen = proxy.seen().split_off(from);
+            seen.iter().filter(|seen| seen.path.contains(name)).map(|seen| seen.sent).sum::<usize>()
+        };
+        for number in 0..40 {
+            deb(&format!("package{number}")).write(sandbox.incoming());
+        }
+        let place = format!("{}/apt", bucket.location);
+        publish(&["-a", &place, "add", sandbox.incoming().to_str().unwrap()]);
+        let by_name = sent(0, "Packages");
+        assert!(by_name == 0 && sent(0, "SHA256") > 3000, "{}: {by_name}", bucket.server);
+        bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
+    }
 }
