@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// Lets the store copy by itself, and says whether it did.
-    async fn copied_there(&self, from: &str, to: &str) -> Result<bool, Error> {
+    pub(crate) async fn copied_there(&self, from: &str, to: &str) -> Result<bool, Error> {
         self.writable("write", to)?;
         let mut copied = false;
         let can = self.verdict.copies.get_or_try_init(|| async {

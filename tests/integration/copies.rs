@@ -182,5 +182,12 @@ fn an_index_is_sent_once() {
         let by_name = sent(0, "Packages");
         assert!(by_name == 0 && sent(0, "SHA256") > 3000, "{}: {by_name}", bucket.server);
         bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
+
+        // And where a sync carries it.
+        sandbox.publish(["add", "incoming"]).ok();
+        let from = proxy.seen().len();
+        publish(&["sync", &format!("{}/other", bucket.location)]);
+        let by_name = sent(from, "Packages");
+        assert!(by_name == 0 && sent(from, "SHA256") > 3000, "{}: {by_name}", bucket.server);
     }
 }

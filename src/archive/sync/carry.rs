@@ -220,6 +220,13 @@ impl<'a> Carrier<'a> {
             self.was_there(load, found.modified);
             return Ok(Done::WasThere);
         }
+        // By their digests the bytes are there already. What fails here fails below, and is told there.
+        if load.how == How::Replace
+            && let Some(by_hash) = load.from.first()
+            && self.destination.copied_there(by_hash, &load.to).await.unwrap_or(false)
+        {
+            return Ok(Done::Sent);
+        }
         let weight = u32::try_from(load.expected.size.min(load.in_memory()) / UNIT + 1).unwrap_or(u32::MAX);
         // Never closed.
         let _permit = self.memory.acquire_many(weight).await.ok();
