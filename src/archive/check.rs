@@ -259,13 +259,13 @@ fn check_index(
     packages: &mut BTreeSet<(String, String, String)>,
     report: &mut Report,
 ) {
-    let mut previous: Option<&PackageEntry> = None;
+    let mut previous: Option<PackageEntry> = None;
     for entry in index.entries() {
         let shown = format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture());
-        if previous.is_some_and(|previous| previous.is_same_package(entry)) {
+        if previous.is_some_and(|previous| previous.is_same_package(&entry)) {
             report.fault(path.to_owned(), format!("{shown} stands twice in it; apt takes either"));
         }
-        previous = Some(entry);
+        previous = Some(entry.clone());
         packages.insert((entry.name().into(), entry.version().into(), entry.architecture().into()));
         let (Some(size), Some(sha256)) = (entry.size(), entry.sha256()) else {
             report.fault(

@@ -199,21 +199,20 @@ impl SuiteEdit {
         let mut refused = Vec::new();
         for removal in &self.remove {
             let fits = |entry: &PackageEntry| {
-                entry.name() == removal.name
-                    && removal.version.as_ref().is_none_or(|version| entry.version() == version)
+                removal.version.as_ref().is_none_or(|version| entry.version() == version)
                     && removal.architecture.as_ref().is_none_or(|arch| entry.architecture() == arch.as_str())
             };
             let mut found = BTreeSet::new();
             let mut others = BTreeSet::new();
             for (name, index) in &mut indices.all {
                 for entry in index.named(&removal.name) {
-                    if fits(entry) {
-                        found.insert(Change::of(entry, &name.component));
+                    if fits(&entry) {
+                        found.insert(Change::of(&entry, &name.component));
                     } else {
                         others.insert(format!("{} {}", entry.version(), entry.architecture()));
                     }
                 }
-                if index.remove(fits) > 0 {
+                if index.remove(&removal.name, fits) > 0 {
                     indices.changed.insert(name.clone());
                 }
             }
@@ -318,29 +317,26 @@ impl SuiteEdit {
     ) -> Vec<Refusal> {
         let Some(limit) = self.keep.or(limit) else { return Vec::new() };
         let added = plan.added.iter().map(|change| change.name.clone());
-        let all = indices.all.values().flat_map(|index| index.entries().iter());
-        let all = all.filter(|_| self.keep.is_some()).map(|entry| entry.name().to_owned());
-        let names: BTreeSet<String> = added.chain(all).collect();
+        let all = indices.all.values().filter(|_| self.keep.is_some()).flat_map(PackagesIndex::entries);
+        let names: BTreeSet<String> = added.chain(all.map(|entry| entry.name().to_owned())).collect();
         let mut gone = BTreeSet::new();
         for (index_name, index) in &mut indices.all {
-            let mut surplus = BTreeSet::new();
             for name in &names {
                 let versions = index.named(name);
                 let old = versions.iter().take(versions.len().saturating_sub(limit));
-                surplus.extend(old.map(|entry| Change::of(entry, &index_name.component)));
-            }
-            if !surplus.is_empty() {
-                index.remove(|entry| {
-                    names.contains(entry.name())
-                        && surplus.contains(&Change::of(entry, &index_name.component))
-                });
+                let surplus: BTreeSet<Change> =
+                    old.map(|entry| Change::of(entry, &index_name.component)).collect();
+                if surplus.is_empty() {
+                    continue;
+                }
+                index.remove(name, |entry| surplus.contains(&Change::of(entry, &index_name.component)));
                 indices.changed.insert(index_name.clone());
+                gone.extend(surplus);
             }
-            gone.extend(surplus);
         }
         let mut refused = Vec::new();
         for new in plan.added.iter().filter(|new| gone.contains(new)) {
-            let newest = indices.all.values().find_map(|index| index.named(&new.name).last());
+            let newest = indices.all.values().find_map(|index| index.named(&new.name).pop());
             let newest = newest.map(|entry| entry.version().to_owned()).unwrap_or_default();
             let file = self.add.iter().find(|package| {
                 let package = &package.incoming.package;
@@ -383,20 +379,20 @@ fn place(
 ) -> Result<Placed, Reason> {
     let shown = describe(entry);
     let mut lacking = Vec::new();
-    let mut there: Option<&PackageEntry> = None;
+    let mut there: Option<PackageEntry> = None;
     for target in targets {
         let index = indices.all.get(target);
         let Some(published) = index.and_then(|index| index.find(entry)) else {
             let twin = index.into_iter().flat_map(|index| index.named(entry.name()));
             if let Some(twin) = twin.into_iter().find(|twin| twin.filename() == Some(path.as_str())) {
-                let (package, other, path) = (shown, describe(twin), path.as_str().to_owned());
+                let (package, other, path) = (shown, describe(&twin), path.as_str().to_owned());
                 return Err(Reason::SameFile { package, other, path });
             }
             lacking.push((target.clone(), entry.clone()));
             continue;
         };
-        if !same_bytes(published, incoming) {
-            let (published, new) = (digest_of(published), sha256(incoming));
+        if !same_bytes(&published, incoming) {
+            let (published, new) = (digest_of(&published), sha256(incoming));
             return Err(Reason::OtherContents { package: shown, published, new });
         }
         there = Some(published);
@@ -406,7 +402,7 @@ fn place(
     if let Some((name, _)) = elsewhere {
         return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
     }
-    if let Some(published) = there {
+    if let Some(published) = &there {
         // One stanza for one package, whatever index it stands in.
         for (_, entry) in &mut lacking {
             entry.clone_from(published);
@@ -459,8 +455,8 @@ fn clash(this: &Incoming, other: &Incoming, path: &PoolPath) -> Reason {
 
 /// The newest published version of the same name, if it is newer.
 fn newer(entry: &PackageEntry, targets: &[IndexName], indices: &Indices) -> Option<String> {
-    let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).last());
-    let newest = published.max_by(|a, b| a.order_of_versions(b))?;
+    let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).pop());
+    let newest = published.max_by(PackageEntry::order_of_versions)?;
     newest.order_of_versions(entry).is_gt().then(|| newest.version().to_owned())
 }
 
@@ -475,7 +471,7 @@ async fn may_be_smaller(published: &PublishedSuite, name: &IndexName) -> Result<
 }
 
 fn all_packages(index: &PackagesIndex) -> Vec<PackageEntry> {
-    index.entries().iter().filter(|entry| entry.architecture() == "all").cloned().collect()
+    index.entries().into_iter().filter(|entry| entry.architecture() == "all").collect()
 }
 
 fn extend<T: PartialEq>(names: &mut Vec<T>, more: impl Iterator<Item = T>) {

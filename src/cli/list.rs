@@ -87,7 +87,7 @@ pub(super) async fn for_each(
                 let identity =
                     || (name.component.clone(), entry.name().to_owned(), entry.version().to_owned());
                 if !everywhere || seen.insert(identity()) {
-                    visit(&published, &name.component, entry);
+                    visit(&published, &name.component, &entry);
                 }
             }
         }

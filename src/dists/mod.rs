@@ -2,9 +2,11 @@
 //!
 //! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and what apt was measured to do.
 
-pub mod packages;
 pub mod blocks;
 pub mod index_file;
+mod ordered;
+mod package_entry;
+pub mod packages;
 pub mod release;
 pub mod sources;
 

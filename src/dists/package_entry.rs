@@ -1,0 +1,231 @@
+//! One package of a `Packages` index: its stanza, as it stands there, and who it is.
+
+use std::{cmp::Ordering, ops::Range};
+
+use bytes::Bytes;
+
+use crate::{
+    deb::BinaryPackage,
+    digest::{Digests, Md5Digest, Sha256Digest},
+    pool::PoolPath,
+    version::Version,
+};
+
+/// One package of an index: its stanza, and where in it the three parts of its identity stand.
+#[derive(Clone)]
+pub struct PackageEntry {
+    /// With its last newline, without empty lines.
+    stanza: Bytes,
+    parts: Parts,
+}
+
+/// Where in a stanza the parts of an identity stand.
+#[derive(Clone)]
+struct Parts {
+    name: Range<u32>,
+    version: Range<u32>,
+    architecture: Range<u32>,
+}
+
+/// Who a package is. No index has two packages of one identity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity<'a> {
+    pub(super) name: &'a str,
+    version: &'a str,
+    architecture: &'a str,
+}
+
+/// Says what is wrong with a stanza of an index.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A stanza lacks a field without which it is no package.
+    #[error("the stanza at line {line} has no field `{field}`")]
+    Lacks {
+        /// The line on which the stanza begins.
+        line: usize,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field that is read as text is not UTF-8.
+    #[error("the stanza at line {line} has a `{field}` that is not UTF-8")]
+    NotText {
+        /// The line on which the stanza begins.
+        line: usize,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+impl PackageEntry {
+    /// Makes the stanza of a .deb: its control fields as they are, then what the index adds.
+    #[must_use]
+    pub fn of(package: &BinaryPackage, path: &PoolPath) -> Self {
+        let Digests { size, md5, sha256 } = package.digests();
+        let mut text = package.control_for_index().into_owned();
+        let added = format!("Filename: {}\nSize: {size}\nMD5sum: {md5}\nSHA256: {sha256}\n", path.as_str());
+        text.extend_from_slice(added.as_bytes());
+        // A package that was read has these fields, so the stanza always has them.
+        Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))
+    }
+
+    pub(super) fn read(stanza: Bytes, line: usize) -> Result<Self, Error> {
+        let parts = Parts::find(&stanza, line)?;
+        Ok(Self { stanza, parts })
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        self.parts.of(&self.stanza)
+    }
+
+    /// The value of `Package`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.identity().name
+    }
+
+    /// The value of `Version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.identity().version
+    }
+
+    /// The value of `Architecture`.
+    #[must_use]
+    pub fn architecture(&self) -> &str {
+        self.identity().architecture
+    }
+
+    /// The value of any other field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        field_of(&self.stanza, name).map(|range| &self.stanza[range])
+    }
+
+    /// The value of `Filename`, if it is there and is text.
+    #[must_use]
+    pub fn filename(&self) -> Option<&str> {
+        std::str::from_utf8(self.field("Filename")?).ok()
+    }
+
+    /// The value of `Size`.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        std::str::from_utf8(self.field("Size")?).ok()?.parse().ok()
+    }
+
+    /// The value of `SHA256`.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Sha256Digest> {
+        std::str::from_utf8(self.field("SHA256")?).ok()?.parse().ok()
+    }
+
+    /// The value of `MD5sum`.
+    #[must_use]
+    pub fn md5(&self) -> Option<Md5Digest> {
+        std::str::from_utf8(self.field("MD5sum")?).ok()?.parse().ok()
+    }
+
+    /// The stanza as it stands in the index.
+    #[must_use]
+    pub fn stanza(&self) -> &[u8] {
+        &self.stanza
+    }
+
+    /// Whether this is the same package: name, version and architecture, to the letter.
+    #[must_use]
+    pub fn is_same_package(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    /// The order of packages in an index.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        self.identity().order(&other.identity())
+    }
+
+    /// The order of versions as dpkg has it; versions that Policy does not allow come first, in the order of their text.
+    #[must_use]
+    pub fn order_of_versions(&self, other: &Self) -> Ordering {
+        order_of_versions(self.version(), other.version())
+    }
+}
+
+impl Parts {
+    /// Finds them in a stanza, which begins on a line; they are text.
+    fn find(stanza: &[u8], line: usize) -> Result<Self, Error> {
+        let part = |field| {
+            let value = field_of(stanza, field).ok_or(Error::Lacks { line, field })?;
+            if std::str::from_utf8(&stanza[value.clone()]).is_err() {
+                return Err(Error::NotText { line, field });
+            }
+            // A stanza of more than 4 GiB cannot be in memory as part of an index that apt could read.
+            let bound = |at| u32::try_from(at).map_err(|_| Error::NotText { line, field });
+            Ok(bound(value.start)?..bound(value.end)?)
+        };
+        Ok(Self { name: part("Package")?, version: part("Version")?, architecture: part("Architecture")? })
+    }
+
+    fn of<'a>(&self, stanza: &'a [u8]) -> Identity<'a> {
+        let text = |range: &Range<u32>| {
+            // Checked when they were found.
+            std::str::from_utf8(&stanza[range.start as usize..range.end as usize]).unwrap_or_default()
+        };
+        Identity {
+            name: text(&self.name),
+            version: text(&self.version),
+            architecture: text(&self.architecture),
+        }
+    }
+}
+
+impl<'a> Identity<'a> {
+    /// Reads it from a stanza; `None` where that is no package.
+    pub(super) fn read(stanza: &'a [u8]) -> Option<Self> {
+        let part = |field| std::str::from_utf8(&stanza[field_of(stanza, field)?]).ok();
+        Some(Self { name: part("Package")?, version: part("Version")?, architecture: part("Architecture")? })
+    }
+
+    /// The order of packages in an index.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let by_name = self.name.cmp(other.name);
+        by_name
+            .then_with(|| order_of_versions(self.version, other.version))
+            .then_with(|| self.version.cmp(other.version))
+            .then_with(|| self.architecture.cmp(other.architecture))
+    }
+}
+
+fn order_of_versions(one: &str, other: &str) -> Ordering {
+    match (Version::parse(one).ok(), Version::parse(other).ok()) {
+        (None, None) => one.cmp(other),
+        (one, other) => one.cmp(&other),
+    }
+}
+
+/// Where the value of a field stands in a stanza, without looking at more of it than the names of the fields before.
+pub(super) fn field_of(stanza: &[u8], name: &str) -> Option<Range<usize>> {
+    let mut line = 0;
+    while line < stanza.len() {
+        let end = memchr::memchr(b'\n', &stanza[line..]).map_or(stanza.len(), |at| line + at);
+        let text = &stanza[line..end];
+        let is_field = text.len() > name.len()
+            && text[name.len()] == b':'
+            && text[..name.len()].eq_ignore_ascii_case(name.as_bytes());
+        if is_field {
+            let blank = |b: &u8| matches!(b, b' ' | b'\t');
+            let mut stop = end;
+            while stanza.get(stop + 1).is_some_and(blank) {
+                stop = memchr::memchr(b'\n', &stanza[stop + 1..]).map_or(stanza.len(), |at| stop + 1 + at);
+            }
+            let mut start = line + name.len() + 1;
+            while start < stop && blank(&stanza[start]) {
+                start += 1;
+            }
+            while stop > start && (blank(&stanza[stop - 1]) || stanza[stop - 1] == b'\r') {
+                stop -= 1;
+            }
+            return Some(start..stop);
+        }
+        line = end + 1;
+    }
+    None
+}
