@@ -1,6 +1,6 @@
 //! An index in blocks, edited a hundred times: every real reader must find all of it.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
 use publish::digest::Digests;
 
@@ -8,7 +8,8 @@ use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
     publisher::{Publisher, folder},
-    sandbox::{Sandbox, fixture, sha256},
+    sandbox::{Sandbox, fixture, is_root, sha256, skipped},
+    web::Web,
 };
 
 /// So many packages make several blocks.
@@ -27,8 +28,8 @@ fn large() -> Sandbox {
         });
         let _ = write!(
             packages,
-            "Package: {name}\nVersion: 1.{number}\nArchitecture: amd64\nMaintainer: A <a@example.org>\nFilename: \
-             pool/main/p/{name}/{name}_1.{number}_amd64.deb\nSize: {}\nMD5sum: {}\nSHA256: {}\nDescription:{words}\n\n",
+            "Package: {name}\nVersion: 1.{number}\nArchitecture: amd64\nPriority: optional\nMaintainer: A \
+             <a@example.org>\nFilename: pool/main/p/{name}/{name}_1.{number}_amd64.deb\nSize: {}\nMD5sum: {}\nSHA256: {}\nDescription:{words}\n\n",
             digests.size, digests.md5, digests.sha256
         );
     }
@@ -96,7 +97,13 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
         }
     }
 
-    // Another tool that mirrors: it says what it would take.
+    mirrored_by_reprepro(&sandbox, &expected);
+    mirrored_by_aptly(&sandbox, expected.len());
+    installed_by_debootstrap(&sandbox, &expected);
+}
+
+/// It says what it would take.
+fn mirrored_by_reprepro(sandbox: &Sandbox, expected: &BTreeSet<String>) {
     let conf = sandbox.path("mirror/conf");
     fs::create_dir_all(&conf).unwrap();
     let suite = "Codename: stable\nComponents: main\nArchitectures: amd64\nUpdate: all\n";
@@ -114,6 +121,68 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
             .lines()
             .filter_map(|line| Some(line.strip_prefix("add '")?.split_once('\'')?.0.to_owned()))
             .collect();
-        assert!(seen == expected, "reprepro {form}: {} of {}", seen.len(), expected.len());
+        assert!(seen == *expected, "reprepro {form}: {} of {}", seen.len(), expected.len());
+    }
+}
+
+/// The suite with one form of its index alone, for readers that choose among them.
+fn with_only(sandbox: &Sandbox, form: &str) -> PathBuf {
+    let folder = sandbox.path(format!("only{form}"));
+    let index = format!("main/binary-amd64/Packages{form}");
+    fs::create_dir_all(folder.join("dists/stable/main/binary-amd64")).unwrap();
+    fs::copy(sandbox.archive("dists/stable").join(&index), folder.join("dists/stable").join(&index)).unwrap();
+    let release = fs::read_to_string(sandbox.archive("dists/stable/Release")).unwrap();
+    let is_other = |line: &&str| line.contains("Packages") && !line.ends_with(&index);
+    let lines: Vec<&str> = release.lines().filter(|line| !is_other(line)).collect();
+    let release = lines.join("\n") + "\n";
+    fs::write(folder.join("dists/stable/Release"), release).unwrap();
+    folder
+}
+
+/// It reads only over HTTP, and says how many packages it read before it takes those that a filter lets through.
+fn mirrored_by_aptly(sandbox: &Sandbox, expected: usize) {
+    for form in [".xz", ".gz"] {
+        let web = Web::of(with_only(sandbox, form));
+        let configuration = sandbox.path(format!("aptly{form}.conf"));
+        let root = sandbox.path(format!("aptly{form}"));
+        let text = serde_json::json!({ "rootDir": root, "architectures": ["amd64"] });
+        fs::write(&configuration, text.to_string()).unwrap();
+        let aptly = |arguments: &[&str]| {
+            let config = format!("-config={}", configuration.display());
+            sandbox.ask("aptly", [&[config.as_str(), "mirror"], arguments].concat())
+        };
+        aptly(&[
+            "create",
+            "-ignore-signatures",
+            "-filter=Name (= none-at-all)",
+            "all",
+            &web.url,
+            "stable",
+            "main",
+        ]);
+        let said = aptly(&["update", "-ignore-signatures", "all"]);
+        assert!(said.contains(&format!("Packages filtered: {expected} -> 0.")), "aptly {form}: {said}");
+    }
+}
+
+/// It says what it would install, if its script wants all there is.
+fn installed_by_debootstrap(sandbox: &Sandbox, expected: &BTreeSet<String>) {
+    if !is_root() {
+        skipped("debootstrap works for root alone");
+        return;
+    }
+    let script = sandbox.path("everything");
+    let text = "mirror_style release\ndownload_style apt\nfinddebs_style from-indices\nvariants -\n\
+                work_out_debs() { required=\"$(get_debs Priority: optional)\"; base=\"\"; }\n";
+    fs::write(&script, text).unwrap();
+    for form in [".xz", ".gz"] {
+        let target = sandbox.path(format!("root{form}"));
+        let mirror = format!("file://{}", with_only(sandbox, form).display());
+        let (target, script) = (target.to_str().unwrap(), script.to_str().unwrap());
+        let arguments =
+            ["--no-check-gpg", "--print-debs", "--arch", "amd64", "stable", target, &mirror, script];
+        let said = sandbox.ask("debootstrap", arguments);
+        let seen: BTreeSet<String> = said.split_whitespace().map(ToOwned::to_owned).collect();
+        assert!(seen == *expected, "debootstrap {form}: {} of {}", seen.len(), expected.len());
     }
 }
