@@ -14,10 +14,7 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{
-        IndexName, PackageEntry, PackagesIndex,
-        blocks::{self, Effort},
-    },
+    dists::{IndexName, PackageEntry, PackagesIndex},
     names::{Architecture, Component},
     pool::PoolPath,
     store::Content,
@@ -32,8 +29,6 @@ pub struct SuiteEdit {
     pub remove: Vec<Removal>,
     /// How many versions of every package are to stay, the newest ones.
     pub keep: Option<usize>,
-    /// Whether indices are made as small as can be, where changes left them a little larger.
-    pub compact: bool,
 }
 
 /// A package that is to be there.
@@ -79,8 +74,7 @@ impl SuiteEdit {
             return Err(Error::Refused(refused));
         }
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
-        let effort = if self.compact { Effort::Well } else { Effort::Soon };
-        plan.render(changed, published, config, &shape, now, effort).await?;
+        plan.render(changed, published, config, &shape, now).await?;
         Ok(plan)
     }
 
@@ -162,8 +156,7 @@ impl SuiteEdit {
                     && (components.contains(component) || *architecture == shape.architectures[0])
                     || packages().any(|package| package.architecture() == architecture)
                     || !self.remove.is_empty()
-                    || self.keep.is_some()
-                    || self.compact;
+                    || self.keep.is_some();
                 if concerned || !there.contains(&name) {
                     wanted.insert(name);
                 }
@@ -172,7 +165,7 @@ impl SuiteEdit {
         let mut indices = Indices { all: BTreeMap::new(), changed: BTreeSet::new() };
         for name in wanted {
             let index = published.index(&name).await?;
-            if !there.contains(&name) || (self.compact && may_be_smaller(published, &name).await?) {
+            if !there.contains(&name) {
                 indices.changed.insert(name.clone());
             }
             indices.all.insert(name, index);
@@ -458,16 +451,6 @@ fn newer(entry: &PackageEntry, targets: &[IndexName], indices: &Indices) -> Opti
     let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).pop());
     let newest = published.max_by(PackageEntry::order_of_versions)?;
     newest.order_of_versions(entry).is_gt().then(|| newest.version().to_owned())
-}
-
-/// Whether changes left an index a little larger than it could be.
-async fn may_be_smaller(published: &PublishedSuite, name: &IndexName) -> Result<bool, Error> {
-    let path = format!("{}.xz", name.path());
-    let Some(listed) = published.release().and_then(|release| release.files().get(&path)) else {
-        return Ok(false);
-    };
-    let file = published.listed_file(&path, listed).await?;
-    Ok(file.is_some_and(|(_, file)| blocks::may_be_smaller(&file)))
 }
 
 fn all_packages(index: &PackagesIndex) -> Vec<PackageEntry> {

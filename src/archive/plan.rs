@@ -13,7 +13,7 @@ use crate::{
     config::{COPIED, SuiteConfig},
     dists::{
         IndexFile, IndexName, PackageEntry, PackagesIndex, Release,
-        blocks::{self, Before, Effort},
+        blocks::{self, Before},
         release::{Listed, render_date},
     },
     names::{Architecture, Component},
@@ -105,10 +105,9 @@ impl Plan {
         config: &SuiteConfig,
         shape: &Shape,
         now: Timestamp,
-        effort: Effort,
     ) -> Result<(), Error> {
         let before = before(published, &changed, &config.compressions).await?;
-        self.indices = compress(changed, before, &config.compressions, effort).await?;
+        self.indices = compress(changed, before, &config.compressions).await?;
         self.release = release(published, config, shape, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.notes.extend(changes_that_stop_apt(old, new));
@@ -152,7 +151,6 @@ async fn compress(
     indices: BTreeMap<IndexName, PackagesIndex>,
     before: Published,
     compressions: &[Compression],
-    effort: Effort,
 ) -> Result<Vec<IndexFile>, Error> {
     // The digests of the uncompressed index are listed even where it is not stored: apt finds no packages without.
     let mut wanted = vec![Compression::Plain];
@@ -167,7 +165,7 @@ async fn compress(
             .map(|((text, name), compression)| {
                 let path = format!("{}{}", name.path(), compression.extension());
                 let before = before.get(&(name.clone(), compression.extension()));
-                let bytes = blocks::compress(text, compression, before, effort)
+                let bytes = blocks::compress(text, compression, before)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
                 Ok(IndexFile::new(path, bytes))
             })

@@ -15,7 +15,7 @@ use crate::{
     compression::Compression,
     digest::Digests,
     dists::{
-        blocks::{self, Effort},
+        blocks,
         index_file::by_hash_path,
         release::{Listed, Release},
     },
@@ -149,7 +149,7 @@ impl Archive {
             return Ok(None);
         };
         // The same bytes only if `publish` made it; another tool compresses in another way.
-        let packed = blocking(move || blocks::compress(&text, compression, None, Effort::Well)).await;
+        let packed = blocking(move || blocks::compress(&text, compression, None)).await;
         Ok(packed.ok().filter(|bytes| is_listed(listed, &Digests::of(bytes))))
     }
 

@@ -39,10 +39,6 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
-    /// Makes the indices as small as can be, where small changes left them a little larger
-    #[arg(long)]
-    compact: bool,
-
     /// Tells what would be deleted and why, and does nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -82,15 +78,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes old versions out of one suite, if it says how many stay, and makes its indices small.
+/// Takes old versions out of one suite, if it says how many stay.
 async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
     let keep = args.keep.and_then(|keep| usize::try_from(keep).ok());
     let keep = keep.or(suite.limit.filter(|_| !suite.read_only));
-    if keep.is_none() && !args.compact {
+    if keep.is_none() {
         return Ok(None);
     }
     let keys = session.keys_to_publish(suite).await?;
-    let edit = SuiteEdit { keep, compact: true, ..SuiteEdit::default() };
+    let edit = SuiteEdit { keep, ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, args.dry_run).await?;
     if !session.ui.json() && outcome.generation.is_some() {
         session.ui.outcome(&outcome);

@@ -74,16 +74,4 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
         fs::read(sandbox.archive("dists/stable/InRelease")).unwrap()
     );
     assert!(reader.size("pool/main/s/second/second_1.0_amd64.deb").await.unwrap().is_some());
-
-    // A block in the middle changes and is compressed with less effort; that is made good when it is asked for.
-    let third = deb("package30000-more").write(sandbox.incoming());
-    sandbox.publish_with(&clock, ["add".as_ref(), third.as_os_str()]).ok();
-    let compact = |says: &str| {
-        sandbox.publish_with(&clock, ["prune", "--compact"]).ok().says([says]);
-        fs::metadata(sandbox.archive("dists/stable/main/binary-amd64/Packages.xz")).unwrap().len()
-    };
-    let before = fs::metadata(sandbox.archive("dists/stable/main/binary-amd64/Packages.xz")).unwrap().len();
-    let after = compact("Published suite `stable`");
-    assert!(after < before, "{before} bytes, then {after}");
-    assert_eq!(compact("Nothing to delete"), after);
 }

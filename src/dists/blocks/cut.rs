@@ -4,33 +4,37 @@ use std::ops::Range;
 
 use flate2::Crc;
 
-/// Blocks are of this size on average…
-const TARGET: usize = 1 << 20;
+/// Blocks are of about this size…
+const TARGET: usize = 640 << 10;
 /// …never smaller than this, but for the last…
-pub(super) const SMALLEST: usize = TARGET / 4;
+pub(super) const SMALLEST: usize = TARGET / 2;
 /// …and end at the next name past this.
-const LARGEST: usize = TARGET * 4;
-/// A name ends the block before it if its hash is a multiple of this: stanzas are of about 800 bytes.
-const ONE_IN: u32 = 1024;
+const LARGEST: usize = TARGET * 2;
+/// A name ends the block before it if its hash is a multiple of this: seldom, as long as the block is small…
+const ONE_IN: u32 = 4096;
+/// …and soon, once it is of the size that is meant. So few blocks are much larger than others, and a change is as likely to
+/// be in a small one; stanzas are of about 800 bytes.
+const THEN_ONE_IN: u32 = 160;
 
 /// Where the blocks of an index begin and end; an empty index is one empty block.
 pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
     let mut blocks = Vec::new();
     let mut start = 0;
-    let mut at = 0;
-    let mut previous: &[u8] = b"";
-    while text.len() - start > SMALLEST {
-        let Some(end) = memchr::memmem::find(&text[at..], b"\n\n") else { break };
-        at += end + 2;
-        let name = first_line(&text[at..]);
-        let length = at - start;
-        // Stanzas of one name stay together, so that the boundary is a property of names alone.
-        let boundary = name != previous && (length >= LARGEST || hash(name).is_multiple_of(ONE_IN));
-        if length >= SMALLEST && boundary && at < text.len() {
-            blocks.push(start..at);
-            start = at;
+    let mut stanza = 0;
+    for end in memchr::memmem::find_iter(text, b"\n\n").map(|end| end + 2) {
+        let last = std::mem::replace(&mut stanza, end);
+        let length = end - start;
+        if length < SMALLEST || end == text.len() {
+            continue;
         }
-        previous = name;
+        let name = first_line(&text[end..]);
+        let one_in = if length < TARGET { ONE_IN } else { THEN_ONE_IN };
+        // Stanzas of one name stay together, so that the boundary is a property of names alone.
+        let chosen = length >= LARGEST || hash(name).is_multiple_of(one_in);
+        if chosen && name != first_line(&text[last..]) {
+            blocks.push(start..end);
+            start = end;
+        }
     }
     blocks.push(start..text.len());
     blocks

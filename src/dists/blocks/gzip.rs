@@ -35,7 +35,7 @@ pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
         return Err(io::Error::other("the gzip encoder made a header of an unknown form"));
     }
     member[VALUE..VALUE + 4].copy_from_slice(&size.to_le_bytes());
-    Ok(Packed { bytes: member.into(), unpadded: size.into(), length: block.len() as u64, quick: false })
+    Ok(Packed { bytes: member.into(), unpadded: size.into(), length: block.len() as u64 })
 }
 
 /// The members of a file that was made here; `None` of any other.
@@ -50,7 +50,7 @@ pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
         let end = size.checked_sub(4).filter(|&end| ours && end > VALUE)?;
         let length = u32::from_le_bytes(rest.get(end..size)?.try_into().ok()?);
         let (unpadded, length) = (size as u64, length.into());
-        blocks.push(Packed { bytes: rest.slice(..size), unpadded, length, quick: false });
+        blocks.push(Packed { bytes: rest.slice(..size), unpadded, length });
         at += size;
     }
     Some(blocks)

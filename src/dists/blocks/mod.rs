@@ -1,6 +1,6 @@
 //! An index in blocks.
 //!
-//! A large `Packages` is cut into blocks of about 1 MiB at stanza boundaries that the *content* chooses ([`cut`]): a block
+//! A large `Packages` is cut into blocks of about 640 KiB at stanza boundaries that the *content* chooses ([`cut`]): a block
 //! ends before a name whose hash says so, whatever stands around it. So one more package moves no other boundary, and a
 //! block whose text is what it was is carried over from the published file as it stands there, neither unpacked nor packed.
 //!
@@ -8,9 +8,8 @@
 //! than a block is one block; a file that was made elsewhere has no blocks that are known, and is written in blocks at its
 //! next change.
 //!
-//! To compress a block as well as can be takes the xz encoder a third of a second. Where one block or a few change in a
-//! large index, they are compressed with less effort ([`Effort`]), and done well later: as soon as they are more than a small
-//! part of the index, one for each that comes; and all of them by a large change.
+//! How large blocks are is a trade: of 47 MB of Debian's `Packages` an `.xz` in blocks is a tenth larger than one stream, and
+//! what a change costs most is to compress one block. An index that was edited has the bytes of one made from nothing.
 
 mod cut;
 mod gzip;
@@ -24,12 +23,6 @@ use rayon::prelude::*;
 use crate::compression::Compression;
 use cut::{SMALLEST, cut};
 
-/// A change of more blocks is a large one: everything is done well.
-const FEW: usize = 4;
-/// One in so many blocks may be one that was compressed with less effort: such a block is an eighth larger, so an index a
-/// hundredth.
-const ONE_QUICK_IN: usize = 14;
-
 /// An index as it is published, before a change.
 #[derive(Clone)]
 pub struct Before {
@@ -37,15 +30,6 @@ pub struct Before {
     pub text: Bytes,
     /// The compressed file of that text.
     pub file: Bytes,
-}
-
-/// How much is made of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    /// A few blocks may be compressed with less effort.
-    Soon,
-    /// All blocks are as small as can be.
-    Well,
 }
 
 /// One compressed block as it stands in a file.
@@ -56,29 +40,16 @@ struct Packed {
     unpadded: u64,
     /// How many bytes of text it holds.
     length: u64,
-    /// Whether it was compressed with less effort.
-    quick: bool,
-}
-
-/// What becomes of a block.
-enum Work {
-    Carry(Packed),
-    Pack { quick: bool },
 }
 
 /// Compresses the text of an index, block by block, on all cores; what `before` has already is taken from there.
 ///
 /// # Errors
 /// Only [`Compression::Plain`], [`Compression::Gzip`] and [`Compression::Xz`] are written.
-pub fn compress(
-    text: &Bytes,
-    compression: Compression,
-    before: Option<&Before>,
-    effort: Effort,
-) -> io::Result<Bytes> {
+pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>) -> io::Result<Bytes> {
     let (unpack, pack, join): (Unpack, Pack, Join) = match compression {
         Compression::Plain => return Ok(text.clone()),
-        Compression::Gzip => (gzip::unpack, |block, _| gzip::pack(block), gzip::join),
+        Compression::Gzip => (gzip::unpack, gzip::pack, gzip::join),
         Compression::Xz => (xz::unpack, xz::pack, xz::join),
         other => {
             let message = format!("indices are not written as `Packages{}`", other.extension());
@@ -90,10 +61,9 @@ pub fn compress(
         Some((before, blocks)) => carry(text, &ranges, &before.text, blocks),
         None => vec![None; ranges.len()],
     };
-    let work = plan(&ranges, carried, effort);
-    let blocks = ranges.par_iter().zip(work).map(|(range, work)| match work {
-        Work::Carry(packed) => Ok(packed),
-        Work::Pack { quick } => pack(&text[range.clone()], quick),
+    let blocks = ranges.into_par_iter().zip(carried).map(|(range, carried)| match carried {
+        Some(packed) => Ok(packed),
+        None => pack(&text[range]),
     });
     Ok(join(&blocks.collect::<io::Result<Vec<Packed>>>()?))
 }
@@ -104,14 +74,8 @@ pub fn are_worth_reading(text: &Bytes) -> bool {
     text.len() > SMALLEST
 }
 
-/// Whether some blocks of an `.xz` were compressed with less effort.
-#[must_use]
-pub fn may_be_smaller(file: &Bytes) -> bool {
-    xz::unpack(file).is_some_and(|blocks| blocks.iter().any(|packed| packed.quick))
-}
-
 type Unpack = fn(&Bytes) -> Option<Vec<Packed>>;
-type Pack = fn(&[u8], bool) -> io::Result<Packed>;
+type Pack = fn(&[u8]) -> io::Result<Packed>;
 type Join = fn(&[Packed]) -> Bytes;
 
 /// For each new block the old one with the same text, if there is one.
@@ -150,32 +114,13 @@ fn carry(text: &[u8], new: &[Range<usize>], old_text: &[u8], blocks: Vec<Packed>
     carried
 }
 
-/// Decides which blocks are carried over, and with how much effort the others are compressed.
-fn plan(ranges: &[Range<usize>], carried: Vec<Option<Packed>>, effort: Effort) -> Vec<Work> {
-    let fresh = carried.iter().filter(|carried| carried.is_none()).count();
-    let is_small = effort == Effort::Soon && fresh <= FEW;
-    // So many blocks may be quick, the fresh ones before those that were so already.
-    let mut may_be_quick = if is_small { ranges.len() / ONE_QUICK_IN } else { 0 };
-    let mut fresh_may = may_be_quick.min(fresh);
-    may_be_quick -= fresh_may;
-    let work = ranges.iter().zip(carried).map(|(range, carried)| match carried {
-        None => {
-            let quick = range.len() > SMALLEST && fresh_may > 0;
-            fresh_may = fresh_may.saturating_sub(1);
-            Work::Pack { quick }
-        }
-        Some(packed) if packed.quick && may_be_quick == 0 => Work::Pack { quick: false },
-        Some(packed) => {
-            may_be_quick -= usize::from(packed.quick);
-            Work::Carry(packed)
-        }
-    });
-    work.collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, fmt::Write as _, io::Read};
+    use std::{
+        collections::{BTreeMap, HashSet},
+        fmt::Write as _,
+        io::Read,
+    };
 
     use proptest::prelude::*;
     use xz2::stream::Stream;
@@ -201,7 +146,7 @@ mod tests {
     }
 
     fn anew(text: &Bytes, compression: Compression) -> Bytes {
-        compress(text, compression, None, Effort::Well).unwrap()
+        compress(text, compression, None).unwrap()
     }
 
     fn plain(file: &[u8], compression: Compression) -> Vec<u8> {
@@ -269,40 +214,14 @@ mod tests {
             let before = Before { file: anew(&all, compression), text: all.clone() };
             for at in [0, 7, 5_000, 12_345, 19_999] {
                 let less = text((0..20_000).filter(|name| *name != at));
-                let file = compress(&less, compression, Some(&before), Effort::Well).unwrap();
+                let file = compress(&less, compression, Some(&before)).unwrap();
                 assert_eq!(file, anew(&less, compression), "as if made from nothing");
                 assert!(packed_anew(&before.file, &file, compression) <= 2);
                 // And back.
                 let after = Before { file, text: less };
-                assert_eq!(compress(&all, compression, Some(&after), Effort::Well).unwrap(), before.file);
+                assert_eq!(compress(&all, compression, Some(&after)).unwrap(), before.file);
             }
         }
-    }
-
-    #[test]
-    fn few_blocks_are_quick_and_they_are_done_well_in_turn() {
-        let all = text(0..40_000);
-        let quick = |file: &Bytes| xz::unpack(file).unwrap().iter().filter(|packed| packed.quick).count();
-        let mut before = Before { file: anew(&all, Compression::Xz), text: all };
-        let may_be = cut(&before.text).len() / ONE_QUICK_IN;
-        assert!(may_be > 0);
-        assert_eq!(quick(&before.file), 0);
-        let mut removed = HashSet::new();
-        for number in 0..4 {
-            removed.insert(5_000 + 10_000 * number);
-            let text = text((0..40_000).filter(|name| !removed.contains(name)));
-            let file = compress(&text, Compression::Xz, Some(&before), Effort::Soon).unwrap();
-            assert!((1..=may_be).contains(&quick(&file)), "{}", quick(&file));
-            assert!(packed_anew(&before.file, &file, Compression::Xz) <= 1 + may_be);
-            assert_eq!(plain(&file, Compression::Xz), text);
-            before = Before { text, file };
-        }
-        let well = compress(&before.text, Compression::Xz, Some(&before), Effort::Well).unwrap();
-        assert_eq!(well, anew(&before.text, Compression::Xz));
-        // A large change takes the effort.
-        let half = text((0..40_000).filter(|name| name % 2 == 0));
-        let file = compress(&half, Compression::Xz, Some(&before), Effort::Soon).unwrap();
-        assert_eq!(file, anew(&half, Compression::Xz));
     }
 
     #[test]
@@ -311,10 +230,7 @@ mod tests {
         for compression in BOTH {
             for (text, of) in [(&one, &other), (&one, &Bytes::new()), (&Bytes::new(), &one)] {
                 let before = Before { text: text.clone(), file: anew(of, compression) };
-                assert_eq!(
-                    compress(&other, compression, Some(&before), Effort::Well).unwrap(),
-                    anew(&other, compression)
-                );
+                assert_eq!(compress(&other, compression, Some(&before)).unwrap(), anew(&other, compression));
             }
         }
     }
@@ -322,39 +238,31 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
-        /// Any sequence of edits gives the bytes of an index that is made from nothing; with less effort, its text.
+        /// Any sequence of edits gives the bytes of an index that is made from nothing.
         #[test]
         fn edits_give_what_is_made_from_nothing(
             edits in prop::collection::vec((0..3000_u32, 0..4_u32), 1..12),
         ) {
-            let mut versions: std::collections::BTreeMap<u32, u32> = (0..2000).map(|name| (name, 0)).collect();
-            let render = |versions: &std::collections::BTreeMap<u32, u32>| -> Bytes {
+            let mut versions: BTreeMap<u32, u32> = (0..2000).map(|name| (name, 0)).collect();
+            let render = |versions: &BTreeMap<u32, u32>| -> Bytes {
                 versions.iter().map(|(name, version)| stanza(*name, *version)).collect::<String>().into()
             };
             let first = render(&versions);
-            let begin = |compression| Before { text: first.clone(), file: anew(&first, compression) };
-            let mut before = [begin(Compression::Gzip), begin(Compression::Xz), begin(Compression::Xz)];
+            let mut before = BOTH.map(|compression| Before { text: first.clone(), file: anew(&first, compression) });
             for (name, version) in edits {
                 match version {
                     0 => versions.remove(&name),
                     version => versions.insert(name, version),
                 };
                 let text = render(&versions);
-                for (number, (compression, effort)) in [
-                    (Compression::Gzip, Effort::Soon),
-                    (Compression::Xz, Effort::Well),
-                    (Compression::Xz, Effort::Soon),
-                ].into_iter().enumerate() {
-                    let file = compress(&text, compression, Some(&before[number]), effort).unwrap();
-                    before[number] = Before { text: text.clone(), file };
+                for (before, compression) in before.iter_mut().zip(BOTH) {
+                    let file = compress(&text, compression, Some(before)).unwrap();
+                    *before = Before { text: text.clone(), file };
                 }
             }
-            let [gzip, well, soon] = before;
-            prop_assert_eq!(&gzip.file, &anew(&gzip.text, Compression::Gzip));
-            prop_assert_eq!(&well.file, &anew(&well.text, Compression::Xz));
-            prop_assert_eq!(plain(&soon.file, Compression::Xz), &soon.text[..]);
-            let compact = compress(&soon.text, Compression::Xz, Some(&soon), Effort::Well).unwrap();
-            prop_assert_eq!(compact, well.file);
+            for (after, compression) in before.iter().zip(BOTH) {
+                prop_assert_eq!(&after.file, &anew(&after.text, compression));
+            }
         }
     }
 }
