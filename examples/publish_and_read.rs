@@ -32,7 +32,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Read the .debs, say what is to be there, publish it in one step.
     let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
-    let how = Commit { config: &config, keys: Some(&keys), now, dry_run: false, events: &|_| () };
+    let how = Commit {
+        config: &config,
+        keys: Some(&keys),
+        now,
+        dry_run: false,
+        allow_releaseinfo_change: false,
+        events: &|_| (),
+    };
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs/acpi_1.7-1.2_amd64.deb");
     let add = read_packages(vec![file], &|_| ())?;
     let add = add.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();

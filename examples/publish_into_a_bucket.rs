@@ -29,7 +29,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
     let archive = Archive::new(store, trust);
     let config = SuiteConfig::unconfigured(Suite::parse("example")?);
-    let how = Commit { config: &config, keys: Some(&keys), now, dry_run: false, events: &|_| () };
+    let how = Commit {
+        config: &config,
+        keys: Some(&keys),
+        now,
+        dry_run: false,
+        allow_releaseinfo_change: false,
+        events: &|_| (),
+    };
 
     // Two jobs at once. Neither locks: who is second is told so by the store, and `commit` makes the same change once more
     // on top of what the first has published.

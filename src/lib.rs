@@ -45,7 +45,7 @@
 //! let edit = SuiteEdit { add, ..SuiteEdit::default() };
 //! let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
 //! let now = std::time::SystemTime::UNIX_EPOCH;
-//! let how = Commit { config: &config, keys: None, now, dry_run: false, events: &|_| () };
+//! let how = Commit { config: &config, keys: None, now, dry_run: false, allow_releaseinfo_change: false, events: &|_| () };
 //! let outcome = archive.commit(&edit, &how).await?;
 //! assert_eq!(outcome.added[0].name, "acpi");
 //!

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, SuiteEdit, Written,
+    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, Refresh, SuiteEdit,
+    Written,
     aliases::write_aliases,
-    generations,
+    dates, generations,
     holds::STALE,
     leads, newest,
     plan::Plan,
@@ -41,8 +42,30 @@ pub struct Commit<'a> {
     pub now: SystemTime,
     /// Plan only.
     pub dry_run: bool,
+    /// Publish also what makes apt stop on every client until its user agrees.
+    pub allow_releaseinfo_change: bool,
     /// Who is told.
     pub events: Events<'a>,
+}
+
+/// What is to be published, as a wish that can be applied to any state of a suite.
+enum Intent<'a> {
+    Edit(&'a SuiteEdit),
+    Refresh(Refresh),
+}
+
+impl Intent<'_> {
+    async fn plan(
+        &self,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        match self {
+            Self::Edit(edit) => edit.plan(published, config, now).await,
+            Self::Refresh(when) => dates::refreshed(published, config, *when, now),
+        }
+    }
 }
 
 impl Archive {
@@ -52,6 +75,18 @@ impl Archive {
     /// [`Error::Refused`] if the edit would change something published; [`Error::RaceLost`] if others published in
     /// between again and again: the same call may succeed later.
     pub async fn commit(&self, edit: &SuiteEdit, how: &Commit<'_>) -> Result<Outcome, Error> {
+        self.publish(&Intent::Edit(edit), how).await
+    }
+
+    /// Publishes the state of a suite under a new `Date`, where that is due; nothing else changes.
+    ///
+    /// # Errors
+    /// As those of [`Archive::commit`].
+    pub async fn refresh(&self, when: Refresh, how: &Commit<'_>) -> Result<Outcome, Error> {
+        self.publish(&Intent::Refresh(when), how).await
+    }
+
+    async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
         let suite = &how.config.codename;
         if how.config.read_only {
             return Err(Error::ReadOnly { suite: suite.clone() });
@@ -60,7 +95,7 @@ impl Archive {
         let mut turn = None;
         for times in 1..=TRIES {
             let tried = match newest::open_to_extend(&self.store, suite, &self.trust).await {
-                Ok(published) => self.try_commit(edit, how, &published, &upload).await,
+                Ok(published) => self.try_commit(intent, how, &published, &upload).await,
                 // Somebody may publish while the pointer is compared with the generations.
                 Err(error) => Err(error),
             };
@@ -82,7 +117,7 @@ impl Archive {
 
     async fn try_commit(
         &self,
-        edit: &SuiteEdit,
+        intent: &Intent<'_>,
         how: &Commit<'_>,
         published: &PublishedSuite,
         upload: &Upload<'_>,
@@ -90,7 +125,15 @@ impl Archive {
         let store = &self.store;
         let begun = Instant::now();
         let now = Timestamp::try_from(how.now).unwrap_or(Timestamp::UNIX_EPOCH);
-        let plan = edit.plan(published, how.config, now).await?;
+        let mut plan = intent.plan(published, how.config, now).await?;
+        if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {
+            return Err(Error::StopsApt { suite: published.name().clone(), changes: plan.stops_apt });
+        }
+        plan.notes.extend(plan.stops_apt.iter().map(|change| {
+            format!(
+                "{change}: `apt update` stops at that until its user agrees (`--allow-releaseinfo-change`)"
+            )
+        }));
         let (mut pool, mut there) = upload.for_pool(&plan, published).await?;
         pool.extend(upload.lost(&plan).await?);
         let mut outcome = Outcome::of(&plan, published, how);

@@ -1,6 +1,6 @@
 //! What can go wrong with a verb, and what the user can do about it.
 
-use super::Failed;
+use super::{Failed, ReleaseInfo};
 use crate::{
     deb,
     digest::Digests,
@@ -129,6 +129,14 @@ pub enum Error {
         suite: Suite,
         /// What it has.
         known: Vec<Component>,
+    },
+    /// Every client's apt would stop at what a suite says of itself.
+    #[error("apt would stop at suite `{suite}` on every client: {}", changed(changes))]
+    StopsApt {
+        /// The suite.
+        suite: Suite,
+        /// What changes.
+        changes: Vec<ReleaseInfo>,
     },
     /// The edit cannot be made; every reason, not only the first.
     #[error("{}", refusals(.0))]
@@ -272,6 +280,23 @@ fn refusals(all: &[Refusal]) -> String {
     }
 }
 
+fn changed(changes: &[ReleaseInfo]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What users of clients would read, and what can be done about it.
+fn what_apt_says(changes: &[ReleaseInfo]) -> String {
+    let says = changes.iter().map(|ReleaseInfo { field, before, after }| {
+        let (before, after) = (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
+        format!("\"Repository '...' changed its '{field}' value from '{before}' to '{after}'\"")
+    });
+    let says = says.collect::<Vec<_>>().join(", ");
+    format!(
+        "`apt update` would say {says}, and update nothing until its user runs it with `--allow-releaseinfo-change`; put back \
+         in conf/distributions what was published, or, if the change is meant, add `--allow-releaseinfo-change` here"
+    )
+}
+
 impl Error {
     /// What the user can do about it.
     #[must_use]
@@ -302,6 +327,7 @@ impl Error {
                 [only] => return only.hint(),
                 _ => return None,
             },
+            Self::StopsApt { changes, .. } => return Some(what_apt_says(changes)),
             Self::ReadOnly { .. } => "take `ReadOnly:` out of its stanza in conf/distributions to change it",
             Self::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
             Self::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

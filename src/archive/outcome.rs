@@ -33,6 +33,8 @@ pub struct Outcome {
     pub architectures: Vec<String>,
     /// Whether the suite is signed.
     pub signed: bool,
+    /// How long clients take this state for current, if it expires.
+    pub valid_until: Option<String>,
 }
 
 /// An object that was written, or would be.
@@ -65,6 +67,9 @@ impl Outcome {
             components: words("Components"),
             architectures: words("Architectures"),
             signed: how.keys.is_some(),
+            valid_until: release
+                .and_then(|release| release.valid_until().ok().flatten())
+                .map(|until| until.to_string()),
         }
     }
 }

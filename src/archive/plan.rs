@@ -4,25 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::{Error, PublishedSuite, Reason, suite::plain_path};
+use super::{
+    Error, PublishedSuite, Reason, dates,
+    release_info::{ReleaseInfo, stops_apt},
+    suite::plain_path,
+};
 use crate::{
     compression::Compression,
     config::{COPIED, SuiteConfig},
     dists::{
         IndexFile, IndexName, PackageEntry, PackagesIndex, Release,
         blocks::{self, Before},
-        release::{Listed, render_date},
+        release::Listed,
     },
     names::{Architecture, Component},
     pool::PoolPath,
     store::{Content, blocking},
 };
-
-/// How far a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
-const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// A package that came, went or was there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -71,6 +72,8 @@ pub(super) struct Plan {
     pub(super) present: Vec<Change>,
     /// Packages that go.
     pub(super) removed: Vec<Change>,
+    /// What changes at which apt stops.
+    pub(super) stops_apt: Vec<ReleaseInfo>,
     /// What a user should know.
     pub(super) notes: Vec<String>,
 }
@@ -110,7 +113,7 @@ impl Plan {
         self.indices = compress(changed, before, &config.compressions).await?;
         self.release = release(published, config, shape, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
-            self.notes.extend(changes_that_stop_apt(old, new));
+            self.stops_apt = stops_apt(old, new);
         }
         Ok(())
     }
@@ -218,42 +221,8 @@ fn release(
         return Ok(None);
     }
 
-    let unreadable = |source| Error::Pointer { path: published.path("Release"), source };
-    // apt ignores a `Release` that is older than the one it has.
-    let before = old.map(Release::date).transpose().map_err(unreadable)?;
-    let date = before.map_or(now, |before| before.max(now));
-    new.set("Date", Some(render_date(date)));
-    if date.duration_since(now) > ACCEPTED_AHEAD {
-        plan.notes.push(format!(
-            "`Date` stays {date}, as it is published, though the clock here says {now}: clients whose clock is not there yet refuse the suite"
-        ));
-    }
-    let span = match (
-        config.valid_for,
-        configured,
-        old.map(Release::valid_until).transpose().map_err(unreadable)?,
-    ) {
-        (Some(days), ..) => Some(SignedDuration::from_hours(24 * i64::from(days))),
-        // As long as whoever made it meant it to be valid.
-        (None, false, Some(Some(until))) => before.map(|before| until.duration_since(before)),
-        _ => None,
-    };
-    let until = span.and_then(|span| date.checked_add(span).ok()).map(render_date);
-    new.set("Valid-Until", until);
+    dates::set(&mut new, published, config, now, &mut plan.notes)?;
     Ok(Some(new))
-}
-
-/// Changes of a `Release` at which apt stops until its user agrees (apt-secure(8), "release info changes").
-fn changes_that_stop_apt(old: &Release, new: &Release) -> impl Iterator<Item = String> {
-    let shown =
-        |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"));
-    ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"].into_iter().filter_map(move |field| {
-        let (before, after) = (old.field(field), new.field(field));
-        (before != after).then(|| {
-            let (before, after) = (shown(before), shown(after));
-            format!("`{field}` changes from {before} to {after}: `apt update` stops at that until its user agrees (`--allow-releaseinfo-change`)")
-        })
-    })
 }
 
 fn words<T: ToString>(names: &[T]) -> String {

@@ -10,6 +10,7 @@ pub mod key;
 pub mod list;
 mod outcome;
 pub mod prune;
+pub mod refresh;
 pub mod remove;
 pub mod serve;
 pub mod session;
@@ -84,6 +85,10 @@ pub struct Global {
     #[arg(long, global = true)]
     trust_existing: bool,
 
+    /// Publishes also what makes apt stop on every client until its user agrees: another Origin, Label, Codename...
+    #[arg(long, global = true)]
+    allow_releaseinfo_change: bool,
+
     /// Prints one JSON object instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -106,6 +111,7 @@ enum Command {
     Show(show::Args),
     Check(check::Args),
     Prune(prune::Args),
+    Refresh(refresh::Args),
     Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
@@ -146,6 +152,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
+        Command::Refresh(args) => refresh::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),

@@ -53,7 +53,7 @@ struct Report {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suites = session.suites_to_prune(&args.suite).await?;
+    let suites = session.suites_as_configured(&args.suite).await?;
     let mut retention = Vec::new();
     for suite in &suites {
         retention.extend(retain(args, suite, session).await?);

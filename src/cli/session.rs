@@ -8,7 +8,7 @@ use std::{
 
 use super::{Failure, Global, Ui};
 use crate::{
-    archive::{Archive, ClientKeys, Commit, Event, Outcome, SuiteEdit, Trust},
+    archive::{Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Trust},
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
@@ -39,6 +39,7 @@ pub struct Session<'a> {
     pub current: PathBuf,
     sign_with: Vec<String>,
     trust_existing: bool,
+    allow_releaseinfo_change: bool,
 }
 
 /// The keys of a suite: what signs, and whose signatures are believed.
@@ -73,8 +74,18 @@ impl<'a> Session<'a> {
         }
         let environment = Environment::of_process();
         let store = Store::open(&location, &environment)?.with_cache(Cache::of(&environment));
-        let (sign_with, trust_existing) = (global.sign_with, global.trust_existing);
-        Ok(Self { ui, now, location, store, environment, config, current, sign_with, trust_existing })
+        Ok(Self {
+            ui,
+            now,
+            location,
+            store,
+            environment,
+            config,
+            current,
+            sign_with: global.sign_with,
+            trust_existing: global.trust_existing,
+            allow_releaseinfo_change: global.allow_releaseinfo_change,
+        })
     }
 
     /// The archive, for looking at it or for changing it with these keys.
@@ -135,8 +146,8 @@ impl<'a> Session<'a> {
         Ok(SuiteConfig::unconfigured(name))
     }
 
-    /// The suites that are to be pruned, as they are configured: those named, or all that are published.
-    pub async fn suites_to_prune(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+    /// Suites as they are configured: those named, or all that are published.
+    pub async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
         if !asked.is_empty() {
             let mut suites = Vec::new();
             for name in asked {
@@ -340,10 +351,44 @@ impl<'a> Session<'a> {
         dry_run: bool,
     ) -> Result<Outcome, Failure> {
         let events = self.events();
-        let keys_that_sign = keys.signing.as_ref();
-        let how = Commit { config: suite, keys: keys_that_sign, now: self.now, dry_run, events: &events };
-        let store = self.store.clone().with_headers(headers(suite));
-        Ok(Archive::new(store, keys.trust).commit(edit, &how).await?)
+        let how = self.how(suite, &keys, dry_run, &events);
+        Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
+    }
+
+    /// Publishes the state of a suite anew, where that is due.
+    pub async fn refresh(
+        &self,
+        suite: &SuiteConfig,
+        keys: Keys,
+        when: Refresh,
+        dry_run: bool,
+    ) -> Result<Outcome, Failure> {
+        let events = self.events();
+        let how = self.how(suite, &keys, dry_run, &events);
+        Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
+    }
+
+    fn how<'b>(
+        &self,
+        suite: &'b SuiteConfig,
+        keys: &'b Keys,
+        dry_run: bool,
+        events: Events<'b>,
+    ) -> Commit<'b> {
+        let allow_releaseinfo_change = self.allow_releaseinfo_change;
+        Commit {
+            config: suite,
+            keys: keys.signing.as_ref(),
+            now: self.now,
+            dry_run,
+            allow_releaseinfo_change,
+            events,
+        }
+    }
+
+    /// The archive, for changing a suite.
+    fn archive_of(&self, suite: &SuiteConfig, keys: &Keys) -> Archive {
+        Archive::new(self.store.clone().with_headers(headers(suite)), keys.trust.clone())
     }
 
     /// Takes events of the library to the user.

@@ -33,6 +33,47 @@ fn a_release_expires_as_long_as_the_configuration_says_so() {
     }
 }
 
+#[test]
+fn what_apt_stops_at_is_published_only_when_it_is_meant() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.configure(FULL);
+    sandbox.publish(["add", "incoming"]).ok();
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.source(&Source::folder(sandbox.archive("")).trusted().suite("bookworm").components("main"));
+        apt.updates();
+    }
+    sandbox.configure(&FULL.replace("Origin: Example", "Origin: Other"));
+    deb("world").write(sandbox.incoming());
+    let before = sandbox.tree();
+    let apt_says = "changed its 'Origin' value from 'Example' to 'Other'";
+    for dry_run in [&["add", "incoming"][..], &["add", "incoming", "-n"], &["remove", "hello"]] {
+        let said = sandbox.publish(dry_run).fails(1);
+        said.says([
+            "error: apt would stop at suite `bookworm`",
+            "`Origin` changes from `Example` to `Other`",
+            apt_says,
+        ]);
+        assert_eq!(sandbox.tree(), before);
+    }
+    for apt in &clients {
+        apt.updates();
+    }
+    let later = [("SOURCE_DATE_EPOCH", "1748736060")];
+    let said = sandbox.publish_with(&later, ["add", "incoming", "--allow-releaseinfo-change"]).ok();
+    said.says(["warning: `Origin` changes from `Example` to `Other`"]);
+    for apt in &clients {
+        apt.update().fails(100).says([apt_says]);
+        apt.run("apt-get", ["update", "--allow-releaseinfo-change"]).ok();
+        assert_eq!(apt.candidate("world").as_deref(), Some("1.0"), "{}", apt.name);
+    }
+    // What apt only mentions is nobody's obstacle.
+    sandbox
+        .configure(&FULL.replace("Origin: Example", "Origin: Other").replace("Version: 12", "Version: 12.1"));
+    sandbox.publish_with(&later, ["remove", "world"]).ok();
+}
+
 /// What `gpg` finds in the key file that clients fetch.
 fn fingerprints(sandbox: &Sandbox) -> Vec<String> {
     let shown = sandbox.ask("gpg", ["--show-keys", "--with-colons", "archive/archive-key.asc"]);

@@ -76,10 +76,10 @@ fn a_suite_that_is_published_keeps_what_it_says() {
     sandbox.publish(["add", "incoming"]).ok();
     sandbox.publish(["init", "--unsigned", "--origin", "Example"]).ok();
     assert!(sandbox.read("conf/distributions").contains("Suite: stable\n"));
-    // Now the configuration changes what apt stops at, and says so.
+    // Now the configuration changes what apt stops at.
     deb("world").write(sandbox.incoming());
-    let said = sandbox.publish(["add", "incoming"]).ok();
-    said.says(["warning: `Origin` changes from nothing to `Example`", "--allow-releaseinfo-change"]);
+    let said = sandbox.publish(["add", "incoming"]).fails(1);
+    said.says(["`Origin` changes from nothing to `Example`", "--allow-releaseinfo-change"]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod publisher;
 mod purge;
 mod races;
 mod readers;
+mod refresh;
 mod remove;
 mod sandbox;
 mod serve;

@@ -89,6 +89,7 @@ impl Publisher {
             keys: Some(&KEYS),
             now: self.now,
             dry_run: false,
+            allow_releaseinfo_change: false,
             events: &events,
         };
         self.archive.commit(&edit, &how).await

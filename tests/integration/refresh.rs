@@ -1,0 +1,102 @@
+//! Stories of `publish refresh`: a suite that expires is signed anew, and nothing else changes.
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+};
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// A sandbox with a signed suite that is valid for a week, and the time on this machine: apt goes by that.
+fn weekly() -> (Sandbox, u64) {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nValidFor: 7d\n");
+    deb("hello").write(sandbox.incoming());
+    let now = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
+    (sandbox, now)
+}
+
+fn at(sandbox: &Sandbox, time: u64, arguments: &[&str]) -> crate::sandbox::Outcome {
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+}
+
+#[test]
+fn what_has_expired_is_taken_by_apt_again() {
+    let (sandbox, now) = weekly();
+    at(&sandbox, now - 8 * DAY, &["add", "incoming"]).ok();
+    let source = Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc"));
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.source(&source);
+        apt.update().fails(100).says(["is expired"]);
+    }
+    let before = sandbox.tree();
+    at(&sandbox, now, &["refresh", "--dry-run"]).ok().says(["Would sign suite `stable` anew"]);
+    assert_eq!(sandbox.tree(), before);
+    at(&sandbox, now, &["refresh"]).ok().says(["Signed suite `stable` anew: it is valid until "]);
+    for apt in &clients {
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
+    }
+    // The pointer and its other forms, and the state that is kept.
+    let mut after = sandbox.tree();
+    let pointers = ["dists/stable/InRelease", "dists/stable/Release", "dists/stable/Release.gpg"];
+    after.keeps(&before, &pointers);
+    assert_eq!(after.paths_with("/generations/").len(), 2 * before.paths_with("/generations/").len());
+    after.forget("/generations/");
+    let mut old = before;
+    old.forget("/generations/");
+    assert_eq!(after.names(), old.names());
+    at(&sandbox, now, &["check"]).ok();
+}
+
+#[test]
+fn what_is_not_due_is_left_alone() {
+    let (sandbox, now) = weekly();
+    at(&sandbox, now, &["add", "incoming"]).ok();
+    let before = sandbox.tree();
+    for (days, arguments) in [(3, &["refresh"][..]), (3, &["refresh", "--within", "3d"])] {
+        let said = at(&sandbox, now + days * DAY, arguments).ok();
+        said.says(["Suite `stable` is valid until ", "nothing is due"]);
+        assert_eq!(sandbox.tree(), before);
+    }
+    for (days, arguments) in [
+        (4, &["refresh"][..]),
+        (5, &["refresh", "--within", "6d"]),
+        (5, &["refresh", "--force", "--suite", "stable"]),
+    ] {
+        at(&sandbox, now + days * DAY + 60, arguments).ok().says(["Signed suite `stable` anew"]);
+        at(&sandbox, now + days * DAY + 60, &["refresh"]).ok().says(["nothing is due"]);
+    }
+    // Another time is asked for.
+    let text = sandbox.read("conf/distributions");
+    sandbox.configure(&text.replace("ValidFor: 7d", "ValidFor: 14d"));
+    at(&sandbox, now + 6 * DAY, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    let until = sandbox.ask("date", ["-u", "-d", &format!("@{}", now + 20 * DAY), "+%Y-%m-%dT%H:%M:%SZ"]);
+    at(&sandbox, now + 7 * DAY, &["refresh"]).ok().says([until.trim()]);
+    let said = at(&sandbox, now + 7 * DAY, &["--json", "refresh"]).ok();
+    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(said["suites"][0]["valid_until"], until.trim());
+    assert_eq!(said["suites"][0]["published"], false);
+}
+
+#[test]
+fn what_does_not_expire_and_what_is_read_only_are_never_due() {
+    let (sandbox, now) = weekly();
+    at(&sandbox, now, &["add", "incoming"]).ok();
+    let text = sandbox.read("conf/distributions");
+    let forever = text.replace("ValidFor: 7d\n", "").replace("Codename: stable", "Codename: forever");
+    sandbox.configure(&format!("{text}\n{forever}"));
+    at(&sandbox, now, &["add", "incoming", "--suite", "forever"]).ok();
+    sandbox.configure(&format!("{}ReadOnly: yes\n\n{forever}", text.trim_start()));
+    let before = sandbox.tree();
+    let said = at(&sandbox, now + 6 * DAY, &["refresh"]).ok();
+    said.says(["Suite `forever` does not expire: nothing is due"]);
+    assert!(!said.stderr.contains("stable"), "{}", said.stderr);
+    let said = at(&sandbox, now + 6 * DAY, &["refresh", "--suite", "stable"]).fails(1);
+    said.says(["`ReadOnly: yes`"]);
+    assert_eq!(sandbox.tree(), before);
+    let said = at(&sandbox, now, &["refresh", "--suite", "unknown"]).fails(1);
+    said.says(["there is no suite `unknown`"]);
+}
