@@ -17,7 +17,7 @@ use super::{
     leads, newest,
     plan::Plan,
     pointer::{Ready, sign},
-    suite,
+    rollback, suite,
     upload::{Files, OtherBytes, Upload},
 };
 use crate::{
@@ -52,11 +52,13 @@ pub struct Commit<'a> {
 enum Intent<'a> {
     Edit(&'a SuiteEdit),
     Refresh(Refresh),
+    RollBack(Option<&'a str>),
 }
 
 impl Intent<'_> {
     async fn plan(
         &self,
+        archive: &Archive,
         published: &PublishedSuite,
         config: &SuiteConfig,
         now: Timestamp,
@@ -64,6 +66,9 @@ impl Intent<'_> {
         match self {
             Self::Edit(edit) => edit.plan(published, config, now).await,
             Self::Refresh(when) => dates::refreshed(published, config, *when, now),
+            Self::RollBack(to) => {
+                rollback::plan(&archive.store, &archive.trust, published, config, *to, now).await
+            }
         }
     }
 }
@@ -84,6 +89,15 @@ impl Archive {
     /// As those of [`Archive::commit`].
     pub async fn refresh(&self, when: Refresh, how: &Commit<'_>) -> Result<Outcome, Error> {
         self.publish(&Intent::Refresh(when), how).await
+    }
+
+    /// Publishes the content of an earlier state as a new one: that of the generation whose name begins so, else the
+    /// newest one with another content.
+    ///
+    /// # Errors
+    /// [`Error::Lacks`] if files are gone that it needs; else as those of [`Archive::commit`].
+    pub async fn roll_back(&self, to: Option<&str>, how: &Commit<'_>) -> Result<Outcome, Error> {
+        self.publish(&Intent::RollBack(to), how).await
     }
 
     async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
@@ -125,7 +139,7 @@ impl Archive {
         let store = &self.store;
         let begun = Instant::now();
         let now = Timestamp::try_from(how.now).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut plan = intent.plan(published, how.config, now).await?;
+        let mut plan = intent.plan(self, published, how.config, now).await?;
         if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {
             return Err(Error::StopsApt { suite: published.name().clone(), changes: plan.stops_apt });
         }
@@ -175,7 +189,7 @@ impl Archive {
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
-        let hold = upload.hold(&there).await?;
+        let hold = upload.hold(&there, &plan.needs).await?;
         let swapped = match begun.elapsed() {
             // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
             elapsed if elapsed < STALE => self.swap(published, &signed).await,

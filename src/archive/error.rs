@@ -242,6 +242,27 @@ pub enum Error {
         /// The folder.
         path: String,
     },
+    /// There is no such state of a suite.
+    #[error("{}", no_generation(suite, asked.as_deref(), known))]
+    NoGeneration {
+        /// The suite.
+        suite: Suite,
+        /// What was asked for; else an earlier one.
+        asked: Option<String>,
+        /// Those that are kept, the oldest first.
+        known: Vec<String>,
+    },
+    /// Files are gone that an earlier state needs.
+    #[error("suite `{suite}` cannot go back to `generations/{generation}`: {} that it needs are gone: {}",
+        files.len(), few(files))]
+    Lacks {
+        /// The suite.
+        suite: Suite,
+        /// The generation.
+        generation: String,
+        /// The files.
+        files: Vec<String>,
+    },
     /// A pointer is older than one that was published.
     #[error("`{path}` has gone back in time: it is of {date}, and one of {newer} was published ({witness})")]
     RolledBack {
@@ -278,6 +299,26 @@ fn refusals(all: &[Refusal]) -> String {
         }
         _ => format!("{} packages cannot be added; nothing was published", all.len()),
     }
+}
+
+fn no_generation(suite: &Suite, asked: Option<&str>, known: &[String]) -> String {
+    let kept = if known.is_empty() { "none".to_owned() } else { list(known) };
+    match asked {
+        None => {
+            format!("no earlier state of suite `{suite}` with another content is kept; there are: {kept}")
+        }
+        Some(asked) if known.iter().any(|name| name.starts_with(asked)) => {
+            format!("more than one state of suite `{suite}` begins with `{asked}`; there are: {kept}")
+        }
+        Some(asked) => format!("no state `{asked}` of suite `{suite}` is kept; there are: {kept}"),
+    }
+}
+
+/// The first of many.
+fn few(files: &[String]) -> String {
+    let more = files.len().saturating_sub(3);
+    let first = list(&files[..files.len() - more]);
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 fn changed(changes: &[ReleaseInfo]) -> String {
@@ -341,6 +382,12 @@ impl Error {
             }
             Self::RolledBack { .. } => {
                 "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"
+            }
+            Self::NoGeneration { .. } => {
+                "only states that are kept can be gone back to: `KeepFor:` and `KeepGenerations:` say for how long"
+            }
+            Self::Lacks { .. } => {
+                "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing"
             }
             Self::Pruning { .. } => {
                 "run the same command again once it has ended; one that was killed counts as dead after 15 minutes"

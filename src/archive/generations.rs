@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Error, PublishedSuite};
+use super::{Error, PublishedSuite, Trust, suite::read_pointer};
 use crate::{
     digest::Digests,
     names::Suite,
@@ -130,6 +130,19 @@ pub(super) async fn open(store: &Store, suite: &Suite, name: &str) -> Result<Pub
         Some(pointer) if name.ends_with(&format!("-{}", short_digest(&pointer.bytes))) => Ok(state),
         _ => Err(Error::Generation { path: folder }),
     }
+}
+
+/// The same, if it may be built on: signed by one whose signature is believed.
+pub(super) async fn open_to_build_on(
+    store: &Store,
+    suite: &Suite,
+    name: &str,
+    trust: &Trust,
+) -> Result<PublishedSuite, Error> {
+    let state = open(store, suite, name).await?;
+    let folder = format!("dists/{suite}/{FOLDER}/{name}");
+    read_pointer(store, suite, &folder, trust, true).await?;
+    Ok(state)
 }
 
 /// The generations that files belong to, the newest first; files of other suites are left out.

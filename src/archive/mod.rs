@@ -8,6 +8,7 @@ mod intake;
 mod edit;
 mod plan;
 mod dates;
+mod rollback;
 mod commit;
 mod upload;
 mod holds;

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// The name of the new generation.
     pub generation: Option<String>,
+    /// The name of the earlier generation whose content it has.
+    pub based_on: Option<String>,
     /// The components that the suite has now.
     pub components: Vec<String>,
     /// The architectures that the suite has now.
@@ -64,6 +66,7 @@ impl Outcome {
             written: Vec::new(),
             notes: plan.notes.clone(),
             generation: None,
+            based_on: plan.based_on.clone(),
             components: words("Components"),
             architectures: words("Architectures"),
             signed: how.keys.is_some(),

@@ -66,6 +66,10 @@ pub(super) struct Plan {
     pub(super) pool: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, if nobody lost them.
     pub(super) kept: Vec<(PoolPath, Content)>,
+    /// Files that others wrote, with their sizes, which nothing may lead to any more and the new pointer will.
+    pub(super) needs: BTreeMap<String, u64>,
+    /// The earlier state that this one is made from.
+    pub(super) based_on: Option<String>,
     /// Packages that come.
     pub(super) added: Vec<Change>,
     /// Packages that are there already, with the same bytes.

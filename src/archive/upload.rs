@@ -1,13 +1,15 @@
 //! Files that never change: which of them lack, and what one edit has written of them, over all its tries.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
 };
 
 use futures::{StreamExt, stream};
 
-use super::{Error, Event, Events, PublishedSuite, Reason, Refusal, holds::Hold, plan::Plan};
+use super::{
+    Error, Event, Events, PublishedSuite, Reason, Refusal, holds::Hold, plan::Plan, rollback::lacking,
+};
 use crate::store::{self, Content, Put, Store};
 
 /// A task writes one object, or small ones of so many bytes in all.
@@ -150,19 +152,36 @@ impl<'a> Upload<'a> {
     }
 
     /// Keeps files that were there from being deleted before a pointer leads to them: those that may just have been are
-    /// written again.
-    pub(super) async fn hold(&self, there: &[(String, Content)]) -> Result<Option<Hold<'a>>, Error> {
-        if there.is_empty() {
+    /// written again, or, where nobody here has their content, end this try.
+    pub(super) async fn hold(
+        &self,
+        there: &[(String, Content)],
+        needs: &BTreeMap<String, u64>,
+    ) -> Result<Option<Hold<'a>>, Error> {
+        if there.is_empty() && needs.is_empty() {
             return Ok(None);
         }
-        let hold = Hold::take(self.store, there.iter().map(|(path, _)| path.as_str())).await?;
-        match self.put_what_is_gone(there).await {
+        let names = there.iter().map(|(path, _)| path).chain(needs.keys());
+        let hold = Hold::take(self.store, names.map(String::as_str)).await?;
+        match self.still_there(there, needs).await {
             Ok(()) => Ok(Some(hold)),
             Err(error) => {
                 hold.release().await;
                 Err(error)
             }
         }
+    }
+
+    async fn still_there(
+        &self,
+        there: &[(String, Content)],
+        needs: &BTreeMap<String, u64>,
+    ) -> Result<(), Error> {
+        if let Some(path) = lacking(self.store, needs).await?.pop() {
+            // The next try says what lacks, if it does.
+            return Err(store::Error::Conflict { path }.into());
+        }
+        self.put_what_is_gone(there).await
     }
 
     async fn put_what_is_gone(&self, there: &[(String, Content)]) -> Result<(), Error> {

@@ -12,6 +12,7 @@ mod outcome;
 pub mod prune;
 pub mod refresh;
 pub mod remove;
+pub mod rollback;
 pub mod serve;
 pub mod session;
 pub mod show;
@@ -107,6 +108,7 @@ enum Command {
     Init(init::Args),
     Add(add::Args),
     Remove(remove::Args),
+    Rollback(rollback::Args),
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
@@ -148,6 +150,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
         Command::Remove(args) => remove::run(&args, &session).await,
+        Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,

@@ -368,6 +368,19 @@ impl<'a> Session<'a> {
         Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
     }
 
+    /// Publishes the content of an earlier state of a suite.
+    pub async fn roll_back(
+        &self,
+        suite: &SuiteConfig,
+        keys: Keys,
+        to: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Outcome, Failure> {
+        let events = self.events();
+        let how = self.how(suite, &keys, dry_run, &events);
+        Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
+    }
+
     fn how<'b>(
         &self,
         suite: &'b SuiteConfig,

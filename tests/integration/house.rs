@@ -113,17 +113,18 @@ fn the_summary_names_every_command() {
         .collect();
     insta::assert_snapshot!(commands.join("\n"), @r"
     Commands:
-      init     Writes conf/distributions for a suite and, unless --unsigned, makes a key
-      add      Adds packages to a suite: all of them in one step, or none
-      remove   Removes packages from a suite: all that are named in one step, or none
-      list     Lists the packages of the archive: suite, component, architecture, name, version
-      show     Shows the published stanzas of a package
-      check    Reads the archive as a client would: signature, every digest, every pool file
-      prune    Takes old versions out of the suites, then deletes what no client can still need
-      refresh  Signs suites anew that near their `Valid-Until`, for a daily job: nothing else changes
-      sync     Makes another store serve this archive: a bucket, a container, a folder
-      serve    Previews the archive over HTTP, for a client to try it
-      key      Makes, shows and exports signing keys
+      init      Writes conf/distributions for a suite and, unless --unsigned, makes a key
+      add       Adds packages to a suite: all of them in one step, or none
+      remove    Removes packages from a suite: all that are named in one step, or none
+      rollback  Goes back to an earlier state of a suite: publishes its content as a new state
+      list      Lists the packages of the archive: suite, component, architecture, name, version
+      show      Shows the published stanzas of a package
+      check     Reads the archive as a client would: signature, every digest, every pool file
+      prune     Takes old versions out of the suites, then deletes what no client can still need
+      refresh   Signs suites anew that near their `Valid-Until`, for a daily job: nothing else changes
+      sync      Makes another store serve this archive: a bucket, a container, a folder
+      serve     Previews the archive over HTTP, for a client to try it
+      key       Makes, shows and exports signing keys
     ");
     assert!(said.stdout.contains("Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race"));
     sandbox.publish(["add"]).fails(2);
@@ -134,7 +135,9 @@ fn the_summary_names_every_command() {
 #[test]
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in ["init", "add", "remove", "list", "check", "prune", "refresh", "sync", "serve", "key"] {
+    for command in
+        ["init", "add", "remove", "rollback", "list", "check", "prune", "refresh", "sync", "serve", "key"]
+    {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }
     for field in [

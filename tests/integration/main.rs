@@ -47,6 +47,7 @@ mod races;
 mod readers;
 mod refresh;
 mod remove;
+mod rollback;
 mod sandbox;
 mod serve;
 mod servers;

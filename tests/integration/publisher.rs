@@ -14,8 +14,8 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Error, Event, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal, SuiteEdit,
-        Sync, Synced, Trust, read_packages,
+        Archive, Commit, Error, Event, Events, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal,
+        SuiteEdit, Sync, Synced, Trust, read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -84,15 +84,23 @@ impl Publisher {
                 self.lost.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let how = Commit {
+        self.archive.commit(&edit, &self.how(&events)).await
+    }
+
+    /// What `publish rollback` does.
+    pub(crate) async fn roll_back(&self) -> Result<Outcome, Error> {
+        self.archive.roll_back(None, &self.how(&|_| ())).await
+    }
+
+    fn how<'a>(&'a self, events: Events<'a>) -> Commit<'a> {
+        Commit {
             config: &self.config,
             keys: Some(&KEYS),
             now: self.now,
             dry_run: false,
             allow_releaseinfo_change: false,
-            events: &events,
-        };
-        self.archive.commit(&edit, &how).await
+            events,
+        }
     }
 
     /// What `publish sync` does, on any store.

@@ -1,0 +1,190 @@
+//! Going back: the content of an earlier state of a suite, published as a new one.
+//!
+//! The earlier pointer itself cannot be put back: apt ignores a `Date` older than the one it has, and whoever builds on the
+//! suite next would take it for an attack. So what it lists gets a new `Date` and a new signature, and is one more state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use super::{
+    Change, Error, PublishedSuite, Trust, dates, generations,
+    leads::{self, PoolFiles, is_carried},
+    newest,
+    plan::Plan,
+    release_info::stops_apt,
+    suite::plain_path,
+};
+use crate::{
+    config::SuiteConfig,
+    dists::{IndexName, PackagesIndex, Release, index_file::by_hash_path},
+    names::Suite,
+    store::Store,
+};
+
+/// How many files are looked for at once.
+const AT_ONCE: usize = 16;
+
+/// Plans to publish what a generation has, or, without a name, the newest one whose content is another.
+pub(super) async fn plan(
+    store: &Store,
+    trust: &Trust,
+    published: &PublishedSuite,
+    config: &SuiteConfig,
+    to: Option<&str>,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let Some(current) = published.release() else {
+        return Err(Error::NotPublished { suite: published.name().clone() });
+    };
+    let (name, state) = match to {
+        Some(asked) => {
+            let name = find(store, published.name(), asked).await?;
+            let state = generations::open_to_build_on(store, published.name(), &name, trust).await?;
+            (name, state)
+        }
+        None => before(store, trust, published, current).await?,
+    };
+    let Some(earlier) = state.release() else { return Ok(Plan::default()) };
+    let mut plan = Plan { based_on: Some(name.clone()), ..Plan::default() };
+    if earlier.files() == current.files() {
+        return Ok(plan);
+    }
+    let difference = Difference::between(store, published, current, &state, earlier).await?;
+    let lacking = lacking(store, &difference.needs).await?;
+    if !lacking.is_empty() {
+        return Err(Error::Lacks { suite: published.name().clone(), generation: name, files: lacking });
+    }
+    (plan.added, plan.removed) = (difference.added, difference.removed);
+    plan.needs = difference.needs;
+    let mut new = earlier.clone();
+    // Of another tool it may be, and now its files have these names.
+    new.set("Acquire-By-Hash", Some("yes".into()));
+    dates::set(&mut new, published, config, now, &mut plan.notes)?;
+    plan.stops_apt = stops_apt(current, &new);
+    plan.release = Some(new);
+    Ok(plan)
+}
+
+/// The one generation that was published and whose name begins so.
+async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error> {
+    let known = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
+    let asked_for = asked.trim_start_matches("generations/");
+    let mut fit = known.iter().filter(|name| name.starts_with(asked_for));
+    match (fit.next(), fit.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        // A whole name is nobody's beginning.
+        _ => Err(Error::NoGeneration { suite: suite.clone(), asked: Some(asked.to_owned()), known }),
+    }
+}
+
+/// The newest state with another content.
+async fn before(
+    store: &Store,
+    trust: &Trust,
+    published: &PublishedSuite,
+    current: &Release,
+) -> Result<(String, PublishedSuite), Error> {
+    let suite = published.name();
+    let known = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
+    let end = published.pointer().map(|pointer| format!("-{}", generations::short_digest(&pointer.bytes)));
+    for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {
+        let state = generations::open_to_build_on(store, suite, name, trust).await?;
+        // One that was only signed anew says the same.
+        if state.release().is_some_and(|release| release.files() != current.files()) {
+            return Ok((name.clone(), state));
+        }
+    }
+    Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
+}
+
+/// What an earlier state has that the current one has not.
+#[derive(Default)]
+struct Difference {
+    added: Vec<Change>,
+    removed: Vec<Change>,
+    /// What must be there, with its size.
+    needs: BTreeMap<String, u64>,
+}
+
+impl Difference {
+    async fn between(
+        store: &Store,
+        published: &PublishedSuite,
+        current: &Release,
+        state: &PublishedSuite,
+        earlier: &Release,
+    ) -> Result<Self, Error> {
+        let mut difference = Self::default();
+        let indices: BTreeSet<&str> =
+            leads::indices(state).union(&leads::indices(published)).copied().collect();
+        for (path, listed) in earlier.files() {
+            let plain = plain_path(path);
+            // What is no index of packages may be listed and not be there; apt then does without.
+            let is_needed = is_carried(path) && indices.contains(plain) && listed.size > 0;
+            if !is_needed || current.files().get(path) == Some(listed) {
+                continue;
+            }
+            let by_hash = state.path(&by_hash_path(path, &listed.sha256));
+            // The uncompressed form need not be stored.
+            if path != plain || store.size(&by_hash).await?.is_some() {
+                difference.needs.insert(by_hash, listed.size);
+            }
+        }
+        for plain in indices {
+            if earlier.files().get(plain) != current.files().get(plain) {
+                difference.add_packages(plain, published, state).await?;
+            }
+        }
+        let order =
+            |change: &Change| (change.name.clone(), change.version.clone(), change.architecture.clone());
+        for changes in [&mut difference.added, &mut difference.removed] {
+            changes.sort_by_key(order);
+            changes.dedup();
+        }
+        Ok(difference)
+    }
+
+    /// Compares the packages of one index.
+    async fn add_packages(
+        &mut self,
+        plain: &str,
+        published: &PublishedSuite,
+        state: &PublishedSuite,
+    ) -> Result<(), Error> {
+        let (ours, theirs) =
+            (state.text(plain).await?.unwrap_or_default(), published.text(plain).await?.unwrap_or_default());
+        let path = state.path(plain);
+        let (mut needed, mut there) = (PoolFiles::new(), PoolFiles::new());
+        leads::pool_files(&path, &ours, &mut needed)?;
+        leads::pool_files(&path, &theirs, &mut there)?;
+        self.needs.extend(
+            needed
+                .into_iter()
+                .filter(|(file, _)| !there.contains_key(file))
+                .map(|(file, expected)| (file, expected.size)),
+        );
+        let Some(name) = IndexName::parse(plain) else { return Ok(()) };
+        let changes = |text| -> Result<BTreeSet<Change>, Error> {
+            let index =
+                PackagesIndex::parse(text).map_err(|source| Error::Index { path: path.clone(), source })?;
+            Ok(index.entries().iter().map(|entry| Change::of(entry, &name.component)).collect())
+        };
+        let (ours, theirs) = (changes(&ours)?, changes(&theirs)?);
+        self.added.extend(ours.difference(&theirs).cloned());
+        self.removed.extend(theirs.difference(&ours).cloned());
+        Ok(())
+    }
+}
+
+/// The files that are not there, or not whole.
+pub(super) async fn lacking(store: &Store, needs: &BTreeMap<String, u64>) -> Result<Vec<String>, Error> {
+    // Owned, so that a commit can be spawned.
+    let looked_at = stream::iter(needs.clone()).map(|(path, size)| async move {
+        let found = store.size(&path).await?;
+        Ok::<_, Error>((found != Some(size)).then_some(path))
+    });
+    let looked_at: Vec<Option<String>> = looked_at.buffered(AT_ONCE).try_collect().await?;
+    Ok(looked_at.into_iter().flatten().collect())
+}

@@ -1,0 +1,223 @@
+//! Stories of `publish rollback`: an earlier state is published anew, and clients see it.
+
+use std::{fs, time::Duration};
+
+use publish::{
+    archive::{Error, GRACE, Keep},
+    store::Store,
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    buckets,
+    deb_builder::deb,
+    faults::{Faults, Side},
+    publisher::{Publisher, folder},
+    sandbox::{CLOCK, Outcome, Sandbox, age, fixture, is_root, skipped},
+};
+
+fn after(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Outcome {
+    let time = CLOCK.parse::<u64>().unwrap() + seconds;
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+}
+
+/// An archive that had `hello` 1.0 for a minute, and then 2.0 instead.
+fn upgraded() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.path("one"));
+    deb("hello").version("2.0").write(sandbox.path("two"));
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\n");
+    after(&sandbox, 0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
+    after(&sandbox, 60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
+    sandbox
+}
+
+/// The name of the state of a time.
+fn state(sandbox: &Sandbox, seconds: u64) -> String {
+    let folder = fs::read_dir(sandbox.archive("dists/stable/generations")).unwrap();
+    let mut names: Vec<String> =
+        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let time = CLOCK.parse::<u64>().unwrap() + seconds;
+    let date = sandbox.ask("date", ["-u", "-d", &format!("@{time}"), "+%Y%m%dT%H%M%SZ"]);
+    names.into_iter().find(|name| name.starts_with(date.trim())).unwrap()
+}
+
+#[test]
+fn clients_see_the_earlier_version_and_the_later_one_again() {
+    let sandbox = upgraded();
+    let source = Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc"));
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.source(&source);
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"));
+    }
+    let before = sandbox.tree();
+    let said = after(&sandbox, 120, &["rollback", "--dry-run"]).ok();
+    said.says(["Would add 1 package", "  + hello 1.0 amd64 (main)", "  - hello 2.0 amd64 (main)"]);
+    assert_eq!(sandbox.tree(), before);
+    let said = after(&sandbox, 120, &["rollback"]).ok();
+    said.says(["Published suite `stable`", &state(&sandbox, 0), "--allow-downgrades"]);
+    // Nothing that was published is gone: the later state is kept, too.
+    sandbox.tree().keeps(&before, &["dists/stable/InRelease", "dists/stable/Release", "dists/stable/main"]);
+    for apt in &clients {
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
+        assert!(!apt.download("hello").is_empty());
+    }
+    after(&sandbox, 120, &["check"]).ok();
+    // And back.
+    after(&sandbox, 180, &["rollback"]).ok().says(["  + hello 2.0 amd64", &state(&sandbox, 60)]);
+    for apt in &clients {
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}", apt.name);
+    }
+}
+
+#[test]
+fn a_client_that_has_the_later_version_is_told_how_to_go_back() {
+    if !is_root() {
+        skipped("an installation needs root");
+        return;
+    }
+    let sandbox = upgraded();
+    let source = Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc"));
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.source(&source);
+        apt.updates();
+        apt.install(&["hello"]).ok();
+    }
+    after(&sandbox, 120, &["rollback"]).ok();
+    for apt in &clients {
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}: what is installed stays", apt.name);
+        apt.install(&["--allow-downgrades", "hello=1.0"]).ok();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
+    }
+}
+
+#[test]
+fn a_state_is_named_by_its_beginning() {
+    let sandbox = upgraded();
+    let before = sandbox.tree();
+    let (first, second) = (state(&sandbox, 0), state(&sandbox, 60));
+    let said = after(&sandbox, 120, &["rollback", "--to", "1999"]).fails(1);
+    said.says(["no state `1999` of suite `stable` is kept", &first, &second, "hint: "]);
+    after(&sandbox, 120, &["rollback", "--to", "2"]).fails(1).says(["more than one state", &first, &second]);
+    let said = after(&sandbox, 120, &["rollback", "--to", &second]).ok();
+    said.says(["Nothing to do", "already"]);
+    after(&sandbox, 120, &["rollback", "no-such-suite"]).fails(1);
+    assert_eq!(sandbox.tree(), before);
+    let said = after(&sandbox, 120, &["--json", "rollback", "stable", "--to", &first[..16]]).ok();
+    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&said["published"], said["based_on"].as_str()), (&true.into(), Some(&first[..])));
+    // What was only signed anew is no other state.
+    after(&sandbox, 180, &["refresh", "--force"]).ok();
+    after(&sandbox, 240, &["rollback"]).ok().says(["  + hello 2.0 amd64"]);
+}
+
+#[test]
+fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
+    let sandbox = upgraded();
+    let first = state(&sandbox, 0);
+    let file = sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb");
+    let bytes = fs::read(&file).unwrap();
+    for damage in [None, Some(&bytes[1..])] {
+        fs::remove_file(&file).unwrap();
+        if let Some(bytes) = damage {
+            fs::write(&file, bytes).unwrap();
+        }
+        let before = sandbox.tree();
+        let said = after(&sandbox, 120, &["rollback"]).fails(1);
+        said.says(["cannot go back to", &first, "hello_1.0_amd64.deb", "hint: "]);
+        assert_eq!(sandbox.tree(), before);
+        fs::write(&file, &bytes).unwrap();
+    }
+    // Somebody without the key makes a state, which its name fits.
+    let forged = b"Codename: stable\nDate: Sun, 01 Jun 2025 00:00:30 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n";
+    let name = format!("20250601T000030Z-{}", &crate::sandbox::sha256(forged)[..8]);
+    let folder = sandbox.archive("dists/stable/generations").join(&name);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("Release"), forged).unwrap();
+    fs::write(folder.join("published"), "published\n").unwrap();
+    let before = sandbox.tree();
+    after(&sandbox, 120, &["rollback", "--to", &name]).fails(1).says(["is not signed"]);
+    // Nor one that was changed.
+    let pointer = sandbox.archive("dists/stable/generations").join(&first).join("InRelease");
+    let text = fs::read_to_string(&pointer).unwrap();
+    fs::write(&pointer, text.replace("Codename: stable", "Codename: stabl3")).unwrap();
+    after(&sandbox, 120, &["rollback", "--to", &first]).fails(1).says(["is not the state"]);
+    fs::write(&pointer, text).unwrap();
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[tokio::test]
+async fn a_bucket_goes_back_too() {
+    let sandbox = Sandbox::signed();
+    let (one, two) = (deb("one").write(sandbox.incoming()), deb("two").write(sandbox.incoming()));
+    for bucket in buckets::each() {
+        let publisher = Publisher::on(bucket.store());
+        publisher.add(std::slice::from_ref(&one)).await.unwrap();
+        let publisher = publisher.later(10);
+        publisher.add(std::slice::from_ref(&two)).await.unwrap();
+        let publisher = publisher.later(10);
+        assert!(publisher.roll_back().await.unwrap().published);
+        assert_eq!(publisher.packages().await.unwrap(), ["one 1.0 amd64 of amd64"], "{}", bucket.location);
+        assert_eq!(publisher.faults().await, []);
+    }
+}
+
+/// A folder where package `one` was taken away a month ago; what it needs can be deleted.
+async fn left_over(sandbox: &Sandbox) -> Store {
+    let _ = fs::remove_dir_all(sandbox.archive(""));
+    let store = folder(sandbox.archive(""));
+    let publisher = Publisher::on(store.clone());
+    let files = ["one", "two"].map(|name| sandbox.incoming().join(format!("{name}_1.0_amd64.deb")));
+    publisher.add(&files).await.unwrap();
+    publisher.later(10).remove("one").await.unwrap();
+    age(&sandbox.archive(""), 30);
+    store
+}
+
+/// The state goes while somebody goes back to it: it is stopped at each of its writes, and a prune comes in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_meets_who_goes_back() {
+    let sandbox = Sandbox::signed();
+    deb("one").write(sandbox.incoming());
+    deb("two").write(sandbox.incoming());
+    let keep = Keep { generations: 1, span: Duration::from_secs(60 * 60) };
+    let faults = Faults::none();
+    Publisher::on(faults.on(left_over(&sandbox).await)).later(20).roll_back().await.unwrap();
+    let writes = faults.writes();
+    assert!(writes.iter().any(|write| write.path.starts_with(".publish/holds/")), "{writes:?}");
+    let mut outcomes = [0, 0];
+    for (at, write) in writes.iter().enumerate() {
+        let store = left_over(&sandbox).await;
+        let (faults, gate) = Faults::wait(at + 1, Side::Before);
+        let publisher = Publisher::on(faults.on(store.clone())).later(20);
+        let meanwhile = async {
+            gate.reached().await;
+            Publisher::on(store.clone()).later(20).prune(keep, GRACE).await.unwrap();
+            gate.open();
+        };
+        let (done, ()) = tokio::join!(publisher.roll_back(), meanwhile);
+        let publisher = Publisher::on(store.clone()).later(30);
+        let expected = match done {
+            Ok(outcome) => {
+                assert!(outcome.published);
+                outcomes[0] += 1;
+                2
+            }
+            Err(Error::NoGeneration { .. } | Error::Lacks { .. }) => {
+                outcomes[1] += 1;
+                1
+            }
+            Err(error) => panic!("{write:?}: {error}"),
+        };
+        assert_eq!(publisher.packages().await.unwrap().len(), expected, "{write:?}");
+        assert_eq!(publisher.faults().await, [], "{write:?}");
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
