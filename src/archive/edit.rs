@@ -25,6 +25,8 @@ use crate::{
 pub struct SuiteEdit {
     /// Packages that are to be there.
     pub add: Vec<NewPackage>,
+    /// Whether a version is refused that is older than the newest one of that name, which clients would prefer.
+    pub if_newer: bool,
     /// Packages that are not to be there.
     pub remove: Vec<Removal>,
     /// How many versions of every package are to stay, the newest ones.
@@ -278,6 +280,10 @@ impl SuiteEdit {
                         continue;
                     }
                     if let Some(newest) = newer(&entry, &targets, indices) {
+                        if self.if_newer {
+                            refuse(Reason::NotNewer { package: describe(&entry), newest });
+                            continue;
+                        }
                         plan.notes.push(format!(
                             "`{}` {} is older than {newest}, which clients will prefer",
                             entry.name(),

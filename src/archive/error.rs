@@ -496,6 +496,14 @@ pub enum Reason {
         /// The suite's.
         known: Vec<Architecture>,
     },
+    /// A newer one is published, and only newer ones were to be added.
+    #[error("{package} is older than {newest}, which is published")]
+    NotNewer {
+        /// Name, version and architecture.
+        package: String,
+        /// The newest version.
+        newest: String,
+    },
     /// `Limit` would take it out at once.
     #[error("`Limit: {limit}` keeps newer versions only; the newest is {newest}")]
     BelowLimit {
@@ -537,6 +545,7 @@ impl Reason {
             Self::BelowLimit { .. } => {
                 "raise `Limit:` in conf/distributions to publish older versions beside newer ones"
             }
+            Self::NotNewer { .. } => "without `--if-newer` it is published beside the newer one",
             Self::NotPublished { others } if others.is_empty() => "`publish list` shows what is published",
             Self::NotPublished { others } => return Some(format!("published are: {}", others.join(", "))),
         };

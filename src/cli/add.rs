@@ -26,6 +26,10 @@ pub struct Args {
     #[arg(short, long)]
     component: Option<Component>,
 
+    /// Refuses a version older than the newest published one of that name; without this it is added, and said
+    #[arg(long)]
+    if_newer: bool,
+
     /// Tells what would be done, and does nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -38,7 +42,8 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let events = session.events();
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let component = |incoming| NewPackage { incoming, component: args.component.clone() };
-    let edit = SuiteEdit { add: read.into_iter().map(component).collect(), ..SuiteEdit::default() };
+    let add = read.into_iter().map(component).collect();
+    let edit = SuiteEdit { add, if_newer: args.if_newer, ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
     if outcome.first && outcome.published && !session.ui.json() && !session.ui.quiet() {

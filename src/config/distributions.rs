@@ -72,8 +72,17 @@ pub struct SuiteConfig {
 const OWN: [&str; 5] = ["TrustedKeys", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
 
 /// Fields that are copied to `Release`.
-pub(crate) const COPIED: [&str; 7] =
-    ["Origin", "Label", "Description", "Version", "NotAutomatic", "ButAutomaticUpgrades", "Signed-By"];
+pub(crate) const COPIED: [&str; 9] = [
+    "Origin",
+    "Label",
+    "Description",
+    "Version",
+    "NotAutomatic",
+    "ButAutomaticUpgrades",
+    "Signed-By",
+    "Changelogs",
+    "Snapshots",
+];
 
 /// Fields of reprepro that have no effect here, and what a user should know of it.
 const NOT_DONE: [(&str, &str); 21] = [

@@ -150,6 +150,23 @@ fn other_bytes_of_a_published_version_are_refused() {
 }
 
 #[test]
+fn only_newer_versions_are_added_where_that_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let add = |version: &str| {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        sandbox.publish(["add".as_ref(), "--if-newer".as_ref(), file.as_os_str()])
+    };
+    add("2.0").ok();
+    let before = sandbox.tree();
+    let said = add("2.0~rc1").fails(1);
+    said.says(["`hello` 2.0~rc1 amd64 is older than 2.0", "hint: without `--if-newer`"]);
+    // The same once more is nothing new, and no failure.
+    add("2.0").ok().says(["already"]);
+    assert_eq!(sandbox.tree(), before);
+    add("2.0+b1").ok().says(["Added 1 package"]);
+}
+
+#[test]
 fn a_whole_folder_is_one_step() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());

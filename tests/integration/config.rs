@@ -74,6 +74,25 @@ fn what_apt_stops_at_is_published_only_when_it_is_meant() {
     sandbox.publish_with(&later, ["remove", "world"]).ok();
 }
 
+#[test]
+fn apt_is_told_where_changelogs_are() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let uri = "https://changes.example.org/@CHANGEPATH@_changelog";
+    sandbox.configure(&format!("{FULL}Changelogs: {uri}\nSnapshots: https://example.org/@SNAPSHOTID@/\n"));
+    sandbox.publish(["add", "incoming"]).ok();
+    assert!(
+        sandbox.read("dists/bookworm/Release").contains("\nSnapshots: https://example.org/@SNAPSHOTID@/\n")
+    );
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).trusted().suite("bookworm").components("main"));
+        apt.updates();
+        let said = apt.run("apt-get", ["changelog", "--print-uris", "hello"]).ok();
+        let expected = "https://changes.example.org/main/h/hello/hello_1.0_changelog";
+        assert!(said.stdout.contains(expected), "{}: {}", apt.name, said.stdout);
+    }
+}
+
 /// What `gpg` finds in the key file that clients fetch.
 fn fingerprints(sandbox: &Sandbox) -> Vec<String> {
     let shown = sandbox.ask("gpg", ["--show-keys", "--with-colons", "archive/archive-key.asc"]);
