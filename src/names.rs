@@ -85,7 +85,7 @@ name!(
     /// The folder of a suite below `dists/`, such as `stable` or `bookworm/updates`: what a client writes in `Suites:`.
     Suite,
     "suite",
-    folder_name
+    suite_name
 );
 
 impl Architecture {
@@ -129,6 +129,14 @@ fn architecture(text: &str) -> Result<(), &'static str> {
         return Err("only lower case letters, digits and `-` may stand in it");
     }
     Ok(())
+}
+
+/// A folder, or a snapshot in one: `FOLDER/snapshots/NAME`.
+fn suite_name(text: &str) -> Result<(), &'static str> {
+    match text.split_once("/snapshots/") {
+        Some((suite, name)) if !name.contains('/') => folder_name(suite).and_then(|()| folder_name(name)),
+        _ => folder_name(text),
+    }
 }
 
 /// One or more words joined by `/`; no part may be hidden, climb, or be mistaken for what `publish` keeps in a suite.
@@ -180,12 +188,28 @@ mod tests {
 
     #[test]
     fn suites_and_components_stay_below_their_folder() {
-        for good in ["stable", "bookworm/updates", "1.0", "noble-security", "v2_x", "~beta"] {
+        for good in
+            ["stable", "bookworm/updates", "1.0", "noble-security", "v2_x", "~beta", "a/b/snapshots/1"]
+        {
             assert!(Suite::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", "/stable", "stable/", "a//b", "..", "a/../b", ".hidden", "a b", "stable/by-hash", "-x", "é"]
-        {
+        for bad in [
+            "",
+            "/stable",
+            "stable/",
+            "a//b",
+            "..",
+            "a/../b",
+            ".hidden",
+            "a b",
+            "stable/by-hash",
+            "-x",
+            "é",
+            "a/snapshots",
+            "snapshots/a",
+            "a/snapshots/b/c",
+            "a/snapshots/snapshots/b",
+        ] {
             assert!(Suite::parse(bad).is_err(), "{bad}");
         }
     }

@@ -17,12 +17,13 @@ use super::{
     leads, newest,
     plan::Plan,
     pointer::{Ready, sign},
-    rollback, suite,
+    rollback, snapshot, suite,
     upload::{Files, OtherBytes, Upload},
 };
 use crate::{
     config::SuiteConfig,
     dists::{Release, index_file::by_hash_path},
+    names::Suite,
     signing::{Keyring, SigningKeys},
     store::{self, Content, Store},
 };
@@ -53,6 +54,7 @@ enum Intent<'a> {
     Edit(&'a SuiteEdit),
     Refresh(Refresh),
     RollBack(Option<&'a str>),
+    Snapshot { of: &'a Suite },
 }
 
 impl Intent<'_> {
@@ -68,6 +70,9 @@ impl Intent<'_> {
             Self::Refresh(when) => dates::refreshed(published, config, *when, now),
             Self::RollBack(to) => {
                 rollback::plan(&archive.store, &archive.trust, published, config, *to, now).await
+            }
+            Self::Snapshot { of } => {
+                snapshot::plan(&archive.store, &archive.trust, of, published, config, now).await
             }
         }
     }
@@ -100,10 +105,23 @@ impl Archive {
         self.publish(&Intent::RollBack(to), how).await
     }
 
+    /// Publishes the state that a suite has now as a suite of its own, which stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotThere`] if there is one of that name with another content; else as those of [`Archive::commit`].
+    pub async fn snapshot(&self, of: &Suite, how: &Commit<'_>) -> Result<Outcome, Error> {
+        self.publish(&Intent::Snapshot { of }, how).await
+    }
+
     async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
         let suite = &how.config.codename;
         if how.config.read_only {
             return Err(Error::ReadOnly { suite: suite.clone() });
+        }
+        // But for its signature, which has to outlive keys.
+        let keeps = matches!(intent, Intent::Refresh(_) | Intent::Snapshot { .. });
+        if !keeps && snapshot::snapshot_of(suite).is_some() {
+            return Err(Error::Snapshot { suite: suite.clone() });
         }
         let upload = Upload::new(&self.store, how.events);
         let mut turn = None;
@@ -189,7 +207,10 @@ impl Archive {
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
-        let hold = upload.hold(&there, &plan.needs).await?;
+        let hold = upload.hold(&there, &plan).await?;
+        if let Some((source, _)) = &plan.led_to {
+            self.still_current(source).await?;
+        }
         let swapped = match begun.elapsed() {
             // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
             elapsed if elapsed < STALE => self.swap(published, &signed).await,

@@ -120,6 +120,18 @@ pub enum Error {
         /// The suite.
         suite: Suite,
     },
+    /// A snapshot is not to be changed.
+    #[error("`{suite}` is a snapshot, which stays as it is")]
+    Snapshot {
+        /// The snapshot.
+        suite: Suite,
+    },
+    /// A snapshot of that name is there.
+    #[error("there is a snapshot `{snapshot}` already, with another content")]
+    SnapshotThere {
+        /// The snapshot.
+        snapshot: Suite,
+    },
     /// A suite has no such component.
     #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
     UnknownComponent {
@@ -370,6 +382,10 @@ impl Error {
             },
             Self::StopsApt { changes, .. } => return Some(what_apt_says(changes)),
             Self::ReadOnly { .. } => "take `ReadOnly:` out of its stanza in conf/distributions to change it",
+            Self::Snapshot { .. } => "change the suite it was made of, and make another snapshot",
+            Self::SnapshotThere { .. } => {
+                "give the new one another name, or remove the old one first with `publish snapshot --remove`"
+            }
             Self::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
             Self::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 "run `publish` as a user who may read it"

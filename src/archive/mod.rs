@@ -9,6 +9,7 @@ mod edit;
 mod plan;
 mod dates;
 mod rollback;
+mod snapshot;
 mod commit;
 mod upload;
 mod holds;
@@ -45,6 +46,7 @@ pub use plan::Change;
 pub use prune::{Prune, Pruned, Swept};
 pub use release_info::ReleaseInfo;
 pub use repair::Repaired;
+pub use snapshot::{name_of_snapshot, snapshot_of};
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
 pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 

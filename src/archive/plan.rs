@@ -68,6 +68,8 @@ pub(super) struct Plan {
     pub(super) kept: Vec<(PoolPath, Content)>,
     /// Files that others wrote, with their sizes, which nothing may lead to any more and the new pointer will.
     pub(super) needs: BTreeMap<String, u64>,
+    /// Files that the current state of another suite leads to, and so nobody deletes as long as it is that.
+    pub(super) led_to: Option<(PublishedSuite, Vec<String>)>,
     /// The earlier state that this one is made from.
     pub(super) based_on: Option<String>,
     /// Packages that come.

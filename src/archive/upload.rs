@@ -156,12 +156,14 @@ impl<'a> Upload<'a> {
     pub(super) async fn hold(
         &self,
         there: &[(String, Content)],
-        needs: &BTreeMap<String, u64>,
+        plan: &Plan,
     ) -> Result<Option<Hold<'a>>, Error> {
-        if there.is_empty() && needs.is_empty() {
+        let (needs, led_to) = (&plan.needs, plan.led_to.as_ref().map(|(_, files)| files));
+        if there.is_empty() && needs.is_empty() && led_to.is_none() {
             return Ok(None);
         }
-        let names = there.iter().map(|(path, _)| path).chain(needs.keys());
+        let names =
+            there.iter().map(|(path, _)| path).chain(needs.keys()).chain(led_to.into_iter().flatten());
         let hold = Hold::take(self.store, names.map(String::as_str)).await?;
         match self.still_there(there, needs).await {
             Ok(()) => Ok(Some(hold)),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Failure, failure, session::Session, ui::count};
+use crate::store::Location;
 
 /// Reads the archive as a client would: signature, every digest, every pool file
 ///
@@ -31,6 +32,13 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         // All that there was is lost.
         Err(_) if !suites.is_empty() => {}
         Err(failure) => return Err(failure),
+    }
+    if args.suite.is_none() && !matches!(session.location, Location::Web(_)) {
+        for suite in suites.clone() {
+            let snapshots =
+                archive.snapshots(&suite).await?.into_iter().map(|snapshot| snapshot.name().clone());
+            suites.extend(snapshots);
+        }
     }
     if args.repair {
         for suite in &suites {

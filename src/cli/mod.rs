@@ -16,6 +16,7 @@ pub mod rollback;
 pub mod serve;
 pub mod session;
 pub mod show;
+pub mod snapshot;
 pub mod sources;
 pub mod sync;
 pub mod failure;
@@ -114,6 +115,7 @@ enum Command {
     Check(check::Args),
     Prune(prune::Args),
     Refresh(refresh::Args),
+    Snapshot(snapshot::Args),
     Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
@@ -156,6 +158,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
         Command::Refresh(args) => refresh::run(&args, &session).await,
+        Command::Snapshot(args) => snapshot::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),

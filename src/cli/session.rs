@@ -8,7 +8,7 @@ use std::{
 
 use super::{Failure, Global, Ui};
 use crate::{
-    archive::{Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Trust},
+    archive::{Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
@@ -120,7 +120,13 @@ impl<'a> Session<'a> {
                     Some(suite) => Ok(suite.clone()),
                     // Published without a configuration, and carried on so.
                     None if is_published(&archive, name).await? => {
-                        Ok(SuiteConfig::unconfigured(parse_suite(name)?))
+                        let name = parse_suite(name)?;
+                        // A snapshot is signed with the keys of its suite.
+                        let of = snapshot_of(&name).and_then(|of| self.config.find(of.as_str()));
+                        Ok(match of {
+                            Some(of) => of.snapshot(name),
+                            None => SuiteConfig::unconfigured(name),
+                        })
                     }
                     None => Err(unknown(name, &known, NEW_SUITE)),
                 },
@@ -379,6 +385,19 @@ impl<'a> Session<'a> {
         let events = self.events();
         let how = self.how(suite, &keys, dry_run, &events);
         Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
+    }
+
+    /// Keeps the state that a suite has now as a suite of its own.
+    pub async fn snapshot(
+        &self,
+        snapshot: &SuiteConfig,
+        of: &Suite,
+        keys: Keys,
+        dry_run: bool,
+    ) -> Result<Outcome, Failure> {
+        let events = self.events();
+        let how = self.how(snapshot, &keys, dry_run, &events);
+        Ok(self.archive_of(snapshot, &keys).snapshot(of, &how).await?)
     }
 
     fn how<'b>(

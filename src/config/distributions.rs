@@ -176,6 +176,19 @@ impl SuiteConfig {
         }
     }
 
+    /// What a snapshot of the suite is: signed and cached as the suite is, with everything that this has now, for good.
+    #[must_use]
+    pub fn snapshot(&self, name: Suite) -> Self {
+        Self {
+            sign_with: self.sign_with.clone(),
+            trusted_keys: self.trusted_keys.clone(),
+            index_cache_control: self.index_cache_control.clone(),
+            pool_cache_control: self.pool_cache_control.clone(),
+            compressions: Compression::ALL.to_vec(),
+            ..Self::unconfigured(name)
+        }
+    }
+
     fn parse(stanza: &Stanza<'_>, folder: &Path, mut warn: impl FnMut(String)) -> Result<Self, String> {
         let text = |name: &str| text_of(stanza, name);
         let needed = |name: &str| -> Result<String, String> {

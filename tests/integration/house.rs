@@ -122,6 +122,7 @@ fn the_summary_names_every_command() {
       check     Reads the archive as a client would: signature, every digest, every pool file
       prune     Takes old versions out of the suites, then deletes what no client can still need
       refresh   Signs suites anew that near their `Valid-Until`, for a daily job: nothing else changes
+      snapshot  Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
       sync      Makes another store serve this archive: a bucket, a container, a folder
       serve     Previews the archive over HTTP, for a client to try it
       key       Makes, shows and exports signing keys
@@ -135,9 +136,10 @@ fn the_summary_names_every_command() {
 #[test]
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in
-        ["init", "add", "remove", "rollback", "list", "check", "prune", "refresh", "sync", "serve", "key"]
-    {
+    for command in [
+        "init", "add", "remove", "rollback", "list", "check", "prune", "refresh", "snapshot", "sync",
+        "serve", "key",
+    ] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }
     for field in [

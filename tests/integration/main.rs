@@ -52,6 +52,7 @@ mod sandbox;
 mod serve;
 mod servers;
 mod show;
+mod snapshot;
 mod soak;
 mod store_contract;
 mod swap;

@@ -15,7 +15,7 @@ use std::{
 use publish::{
     archive::{
         Archive, Commit, Error, Event, Events, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal,
-        SuiteEdit, Sync, Synced, Trust, read_packages,
+        SuiteEdit, Sync, Synced, Trust, name_of_snapshot, read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -92,6 +92,13 @@ impl Publisher {
         self.archive.roll_back(None, &self.how(&|_| ())).await
     }
 
+    /// What `publish snapshot` does.
+    pub(crate) async fn snapshot(&self, name: &str) -> Result<Outcome, Error> {
+        let config = self.config.snapshot(name_of_snapshot(&self.config.codename, name).unwrap());
+        let how = Commit { config: &config, ..self.how(&|_| ()) };
+        self.archive.snapshot(&self.config.codename, &how).await
+    }
+
     fn how<'a>(&'a self, events: Events<'a>) -> Commit<'a> {
         Commit {
             config: &self.config,
@@ -140,7 +147,9 @@ impl Publisher {
 
     /// What `publish check` finds.
     pub(crate) async fn faults(&self) -> Vec<Fault> {
-        let suites = self.archive.suites().await.unwrap();
+        let mut suites = self.archive.suites().await.unwrap();
+        let snapshots = self.archive.snapshots(&self.config.codename).await.unwrap();
+        suites.extend(snapshots.iter().map(|snapshot| snapshot.name().clone()));
         self.archive.check(&suites, &|_| ()).await.unwrap().faults
     }
 

@@ -198,6 +198,11 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
             found.push(suite);
         }
     }
+    // Snapshots lie within the folders of their suites as well.
+    for suite in found.clone() {
+        let snapshots = archive.snapshots(&suite).await?.into_iter().map(|snapshot| snapshot.name().clone());
+        found.extend(snapshots);
+    }
     Ok(found)
 }
 

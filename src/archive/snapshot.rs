@@ -1,0 +1,141 @@
+//! Snapshots: the state of a suite as it is now, kept for good as a suite of its own below it.
+//!
+//! `stable/snapshots/1.0` is a folder below `dists/` like that of any suite, so it works on static hosting with no more than
+//! its name in `Suites:` of a client. It lists the same indices, in its own by-hash folders, and shares the pool; as the
+//! pointer of a suite it keeps what it leads to from being pruned. It does not expire, and it is never changed.
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+
+use super::{
+    Archive, Error, PublishedSuite, Trust, dates, generations,
+    leads::{self, PoolFiles, is_carried},
+    newest,
+    plan::Plan,
+};
+use crate::{
+    config::SuiteConfig,
+    dists::IndexFile,
+    names::{self, Suite},
+    store::{Found, Store},
+};
+
+/// The folder of a suite's snapshots.
+const FOLDER: &str = "snapshots";
+
+/// The suite that a snapshot is.
+pub fn name_of_snapshot(of: &Suite, name: &str) -> Result<Suite, names::Error> {
+    Suite::parse(&format!("{of}/{FOLDER}/{name}"))
+}
+
+/// The suite that a snapshot was made of; `None` of any other suite.
+#[must_use]
+pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
+    let (above, _) = suite.as_str().rsplit_once('/')?;
+    Suite::parse(above.strip_suffix(FOLDER)?.strip_suffix('/')?).ok()
+}
+
+/// Plans to keep what a suite has now.
+pub(super) async fn plan(
+    store: &Store,
+    trust: &Trust,
+    of: &Suite,
+    published: &PublishedSuite,
+    config: &SuiteConfig,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let source = newest::open_to_extend(store, of, trust).await?;
+    let Some(release) = source.release() else { return Err(Error::NotPublished { suite: of.clone() }) };
+    let mut plan = Plan::default();
+    if let Some(there) = published.release() {
+        // Made already, perhaps by one who was killed before he could say so.
+        return if there.files() == release.files() {
+            Ok(plan)
+        } else {
+            Err(Error::SnapshotThere { snapshot: published.name().clone() })
+        };
+    }
+    let mut new = release.clone();
+    // The names by which apt knows the folder that it reads.
+    for field in ["Suite", "Codename"] {
+        new.set(field, Some(published.name().to_string()));
+    }
+    new.set("Acquire-By-Hash", Some("yes".into()));
+    dates::set(&mut new, published, config, now, &mut plan.notes)?;
+    for (path, listed) in release.files().iter().filter(|(path, _)| is_carried(path)) {
+        if let Some((_, bytes)) = source.listed_file(path, listed).await? {
+            plan.indices.push(IndexFile::new(path.clone(), bytes));
+        }
+    }
+    let mut pool = PoolFiles::new();
+    for plain in leads::indices(&source) {
+        if let Some(text) = source.text(plain).await? {
+            leads::pool_files(&source.path(plain), &text, &mut pool)?;
+        }
+    }
+    plan.led_to = Some((source, pool.into_keys().collect()));
+    plan.release = Some(new);
+    Ok(plan)
+}
+
+impl Archive {
+    /// The snapshots of a suite.
+    pub async fn snapshots(&self, of: &Suite) -> Result<Vec<PublishedSuite>, Error> {
+        let (folders, _) = self.store.list(&format!("dists/{of}/{FOLDER}")).await?;
+        let mut found = Vec::new();
+        for folder in folders {
+            let Ok(name) = name_of_snapshot(of, &folder) else { continue };
+            let snapshot = self.suite(&name).await?;
+            if snapshot.pointer().is_some() {
+                found.push(snapshot);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a snapshot. What it alone led to in the pool, `prune` deletes.
+    ///
+    /// # Errors
+    /// [`Error::NotPublished`] if there is no such snapshot.
+    pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<String>, Error> {
+        let folder = format!("dists/{snapshot}");
+        let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
+        if snapshot_of(snapshot).is_none() || all.is_empty() {
+            return Err(Error::NotPublished { suite: snapshot.clone() });
+        }
+        // First the marks, so that nobody misses a state that was published; then the pointer, so that no client begins to
+        // read what goes. One who is killed in between can do it again.
+        let pointers = ["InRelease", "Release", "Release.gpg"].map(|file| format!("{folder}/{file}"));
+        let rank = |path: &String| match path {
+            mark if mark.ends_with(&format!("/{}", generations::MARK)) => 0,
+            pointer if pointers.contains(pointer) => 1,
+            _ => 2,
+        };
+        let mut paths: Vec<String> = all.into_iter().map(|found| found.path).collect();
+        paths.sort_by_key(rank);
+        if !dry_run {
+            for step in paths.chunk_by(|one, next| rank(one) == rank(next)) {
+                self.store.delete_all(step).await?;
+            }
+            self.store.settle().await?;
+        }
+        Ok(paths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways_and_lead_nowhere_else() {
+        let suite = Suite::parse("bookworm/updates").unwrap();
+        let snapshot = name_of_snapshot(&suite, "12.1").unwrap();
+        assert_eq!(snapshot.as_str(), "bookworm/updates/snapshots/12.1");
+        assert_eq!(snapshot_of(&snapshot), Some(suite.clone()));
+        assert_eq!(snapshot_of(&suite), None);
+        for bad in ["", ".", "..", "a/b", "../x", "a b"] {
+            assert!(name_of_snapshot(&suite, bad).is_err(), "{bad}");
+        }
+    }
+}

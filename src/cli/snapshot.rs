@@ -1,0 +1,85 @@
+//! `publish snapshot`: a state of a suite, kept for good.
+
+use std::process::ExitCode;
+
+use super::{Failure, session::Session, ui::count};
+use crate::archive::{PublishedSuite, name_of_snapshot};
+
+/// Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
+///
+/// Clients read it with that name in `Suites:`. It shares the pool, does not expire, is never changed and never pruned.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Its name
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    name: Option<String>,
+
+    /// The suite [default: the only one there is]
+    #[arg(short, long)]
+    suite: Option<String>,
+
+    /// Lists the snapshots of the suite: name, time
+    #[arg(long, conflicts_with_all = ["name", "remove", "dry_run"])]
+    list: bool,
+
+    /// Removes the snapshot; what it alone needed, `publish prune` then deletes
+    #[arg(long)]
+    remove: bool,
+
+    /// Tells what would be done, and does nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// What `--json` gives of a snapshot.
+#[derive(serde::Serialize)]
+struct Row {
+    name: String,
+    date: Option<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let suite = session.suite_to_change(args.suite.as_deref()).await?;
+    let Some(name) = &args.name else {
+        let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+        list(&archive.snapshots(&suite.codename).await?, session);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let snapshot =
+        name_of_snapshot(&suite.codename, name).map_err(|error| Failure::usage(error.to_string()))?;
+    if args.remove {
+        let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+        let removed = archive.remove_snapshot(&snapshot, args.dry_run).await?;
+        if session.ui.json() {
+            session.ui.object(&serde_json::json!({ "dry_run": args.dry_run, "removed": removed }));
+        }
+        let verb = if args.dry_run { "Would remove" } else { "Removed" };
+        session.ui.say(&format!("{verb} snapshot `{snapshot}`: {}", count(removed.len(), "object")));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept = suite.snapshot(snapshot);
+    let keys = session.keys_to_publish(&kept).await?;
+    let outcome = session.snapshot(&kept, &suite.codename, keys, args.dry_run).await?;
+    session.ui.outcome(&outcome);
+    if outcome.published {
+        session.ui.say(&format!("Clients read it with `Suites: {}`", outcome.suite));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(snapshots: &[PublishedSuite], session: &Session<'_>) {
+    let rows: Vec<Row> = snapshots
+        .iter()
+        .map(|snapshot| Row {
+            name: snapshot.name().as_str().rsplit('/').next().unwrap_or_default().to_owned(),
+            date: snapshot.release().and_then(|release| release.date().ok()).map(|date| date.to_string()),
+        })
+        .collect();
+    if session.ui.json() {
+        session.ui.object(&serde_json::json!({ "snapshots": rows }));
+        return;
+    }
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
+    let line = |row: &Row| format!("{:width$} {}\n", row.name, row.date.as_deref().unwrap_or("?"));
+    session.ui.data(rows.iter().map(line).collect::<Vec<_>>().concat().as_bytes());
+}

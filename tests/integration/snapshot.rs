@@ -1,0 +1,182 @@
+//! Stories of `publish snapshot`: what a suite was stays to be read, whatever becomes of the suite.
+
+use std::{fs, time::Duration};
+
+use publish::{
+    archive::{GRACE, Keep},
+    store::Store,
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    buckets,
+    deb_builder::deb,
+    faults::{Faults, Side},
+    publisher::{Publisher, folder},
+    sandbox::{CLOCK, Outcome, Sandbox, age, fixture},
+};
+
+fn after(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Outcome {
+    let time = CLOCK.parse::<u64>().unwrap() + seconds;
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+}
+
+/// An archive with a snapshot `1` of a suite that has gone on since: `hello` was replaced, and a week has passed.
+fn gone_on() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nValidFor: 7d\n");
+    deb("hello").write(sandbox.path("one"));
+    deb("hello").version("2.0").write(sandbox.path("two"));
+    after(&sandbox, 0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
+    let before = sandbox.tree();
+    after(&sandbox, 30, &["snapshot", "1", "--dry-run"]).ok().says(["Would write"]);
+    assert_eq!(sandbox.tree(), before);
+    let said = after(&sandbox, 30, &["snapshot", "1"]).ok();
+    said.says(["Published suite `stable/snapshots/1`", "Suites: stable/snapshots/1"]);
+    sandbox.tree().keeps(&before, &[]);
+    after(&sandbox, 60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
+    sandbox
+}
+
+#[test]
+fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
+    let sandbox = gone_on();
+    age(&sandbox.archive(""), 30);
+    let later = 20 * 24 * 60 * 60;
+    after(&sandbox, later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    after(&sandbox, later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
+    after(&sandbox, later, &["check"]).ok().says(["Checked 2 suites"]);
+    after(&sandbox, later, &["sync", "there"]).ok().says(["Published suite `stable/snapshots/1`"]);
+    for folder in [sandbox.archive(""), sandbox.path("there")] {
+        for mut apt in Client::all(&sandbox) {
+            let source = Source::folder(&folder).signed_by(fixture("keys/test.pub.asc"));
+            apt.source(&source.suite("stable/snapshots/1"));
+            apt.updates();
+            assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
+            assert!(!apt.download("hello").is_empty());
+        }
+    }
+    let release = sandbox.read("dists/stable/snapshots/1/Release");
+    assert!(!release.contains("Valid-Until"), "{release}");
+}
+
+#[test]
+fn a_snapshot_stays_as_it_is() {
+    let sandbox = gone_on();
+    let before = sandbox.tree();
+    let two = sandbox.path("two");
+    for arguments in [
+        &["add", two.to_str().unwrap(), "--suite", "stable/snapshots/1"][..],
+        &["remove", "hello", "--suite", "stable/snapshots/1"],
+        &["rollback", "stable/snapshots/1"],
+    ] {
+        after(&sandbox, 90, arguments).fails(1).says(["is a snapshot, which stays as it is", "hint: "]);
+    }
+    let said = after(&sandbox, 90, &["snapshot", "1"]).fails(1);
+    said.says(["there is a snapshot `stable/snapshots/1` already, with another content"]);
+    for bad in ["a/b", "..", "", "a b"] {
+        after(&sandbox, 90, &["snapshot", bad]).fails(2);
+    }
+    after(&sandbox, 90, &["snapshot", "--remove", "2"]).fails(1);
+    assert_eq!(sandbox.tree(), before);
+    // The same content again is no other snapshot.
+    after(&sandbox, 90, &["snapshot", "2"]).ok();
+    after(&sandbox, 120, &["snapshot", "2"]).ok().says(["Nothing to do"]);
+    // What it is signed with may be another key one day.
+    after(&sandbox, 150, &["refresh", "--force", "--suite", "stable/snapshots/1"])
+        .ok()
+        .says(["Signed suite"]);
+    after(&sandbox, 150, &["check"]).ok();
+}
+
+#[test]
+fn snapshots_are_listed_and_removed() {
+    let sandbox = gone_on();
+    let before = sandbox.tree();
+    after(&sandbox, 90, &["snapshot", "longer-name"]).ok();
+    let said = after(&sandbox, 120, &["snapshot", "--list"]).ok();
+    insta::assert_snapshot!(said.stdout, @r"
+    1           2025-06-01T00:00:30Z
+    longer-name 2025-06-01T00:01:30Z
+    ");
+    let said = after(&sandbox, 120, &["--json", "snapshot", "--list"]).ok();
+    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(said["snapshots"][1]["name"], "longer-name");
+    after(&sandbox, 120, &["snapshot", "--remove", "longer-name", "-n"]).ok().says(["Would remove"]);
+    after(&sandbox, 120, &["snapshot", "--remove", "longer-name"]).ok().says(["Removed snapshot"]);
+    assert_eq!(sandbox.tree(), before);
+    assert!(!sandbox.archive("dists/stable/snapshots/longer-name").exists());
+    after(&sandbox, 120, &["check"]).ok();
+    // What only the other one needed is deleted with it, once it is pruned.
+    after(&sandbox, 120, &["snapshot", "--remove", "1"]).ok();
+    age(&sandbox.archive(""), 30);
+    let later = 20 * 24 * 60 * 60;
+    after(&sandbox, later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    after(&sandbox, later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
+    assert!(!sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb").exists());
+    after(&sandbox, later, &["check"]).ok();
+}
+
+#[test]
+fn a_suite_that_changes_meanwhile_is_looked_at_again_and_lacking_indices_are_told() {
+    let sandbox = gone_on();
+    fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
+    let before = sandbox.tree();
+    after(&sandbox, 90, &["snapshot", "2"]).fails(1).says(["is not there", "hint: "]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[tokio::test]
+async fn a_bucket_has_snapshots_too() {
+    let sandbox = Sandbox::signed();
+    let one = deb("one").write(sandbox.incoming());
+    for bucket in buckets::each() {
+        let publisher = Publisher::on(bucket.store());
+        publisher.add(std::slice::from_ref(&one)).await.unwrap();
+        assert!(publisher.snapshot("1").await.unwrap().published, "{}", bucket.location);
+        assert!(!publisher.snapshot("1").await.unwrap().published);
+        publisher.later(10).remove("one").await.unwrap();
+        let publisher = Publisher::on(bucket.store()).later(20);
+        publisher.prune(Keep { generations: 1, span: Duration::ZERO }, Duration::ZERO).await.unwrap();
+        assert_eq!(publisher.faults().await, [], "{}", bucket.location);
+        let store = bucket.store();
+        assert!(store.size("pool/main/o/one/one_1.0_amd64.deb").await.unwrap().is_some());
+    }
+}
+
+/// A folder of a month ago.
+async fn old(sandbox: &Sandbox) -> Store {
+    let _ = fs::remove_dir_all(sandbox.archive(""));
+    let store = folder(sandbox.archive(""));
+    let files = ["one", "two"].map(|name| sandbox.incoming().join(format!("{name}_1.0_amd64.deb")));
+    Publisher::on(store.clone()).add(&files).await.unwrap();
+    age(&sandbox.archive(""), 30);
+    store
+}
+
+/// A package is removed, and its file pruned, while a snapshot is made of the suite that has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_meets_a_removal_and_a_prune() {
+    let sandbox = Sandbox::signed();
+    deb("one").write(sandbox.incoming());
+    deb("two").write(sandbox.incoming());
+    let faults = Faults::none();
+    Publisher::on(faults.on(old(&sandbox).await)).later(20).snapshot("1").await.unwrap();
+    let writes = faults.writes();
+    for (at, write) in writes.iter().enumerate() {
+        let store = old(&sandbox).await;
+        let (faults, gate) = Faults::wait(at + 1, Side::Before);
+        let publisher = Publisher::on(faults.on(store.clone())).later(20);
+        let meanwhile = async {
+            gate.reached().await;
+            let other = Publisher::on(store.clone()).later(30);
+            other.remove("one").await.unwrap();
+            let keep = Keep { generations: 1, span: Duration::ZERO };
+            Publisher::on(store.clone()).later(40).prune(keep, GRACE).await.unwrap();
+            gate.open();
+        };
+        let (made, ()) = tokio::join!(publisher.snapshot("1"), meanwhile);
+        assert!(made.unwrap().published, "{write:?}");
+        assert_eq!(Publisher::on(store.clone()).later(50).faults().await, [], "{write:?}");
+    }
+}
