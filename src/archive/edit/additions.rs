@@ -2,95 +2,81 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{SuiteEdit, indices::Indices};
+use super::{arrival::Arrival, indices::Indices};
 use crate::{
     archive::{
-        Change, Incoming, PublishedSuite, Reason, Refusal,
+        Change, PublishedSuite, Reason, Refusal,
         plan::{Plan, Shape},
     },
     dists::{IndexName, PackageEntry},
-    names::Component,
     pool::PoolPath,
-    store::Content,
 };
 
-impl SuiteEdit {
-    pub(super) fn apply_additions(
-        &self,
-        published: &PublishedSuite,
-        shape: &Shape,
-        components: &[Component],
-        indices: &mut Indices,
-        plan: &mut Plan,
-    ) -> Vec<Refusal> {
-        let mut refused = Vec::new();
-        // What this very edit brings, by its file in the pool.
-        let mut given: HashMap<PoolPath, &Incoming> = HashMap::new();
-        let mut new: BTreeMap<IndexName, Vec<PackageEntry>> = BTreeMap::new();
-        for (package, component) in self.add.iter().zip(components) {
-            let incoming = &package.incoming;
-            let mut refuse = |source| {
-                let subject = incoming.file.display().to_string();
-                let suite = Some(published.name().clone());
-                refused.push(Refusal { action: "add", preposition: "to", subject, suite, source });
-            };
-            let path = PoolPath::of(component, &incoming.package);
-            match given.get(&path) {
-                Some(other) if other.package.digests() == incoming.package.digests() => continue,
-                Some(other) => {
-                    refuse(clash(incoming, other, &path));
+/// Puts what arrives into the indices where it lacks.
+pub(super) fn apply_additions(
+    published: &PublishedSuite,
+    shape: &Shape,
+    arrivals: &[Arrival],
+    indices: &mut Indices,
+    plan: &mut Plan,
+) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    // What this very edit brings, by its file in the pool.
+    let mut given: HashMap<&PoolPath, &Arrival> = HashMap::new();
+    let mut new: BTreeMap<IndexName, Vec<PackageEntry>> = BTreeMap::new();
+    for arrival in arrivals {
+        let entry = &arrival.entry;
+        let mut refuse = |reason| refused.push(arrival.refusal(published, reason));
+        match given.get(&arrival.path) {
+            Some(other) if other.entry.is_same_package(entry) && same_bytes(&other.entry, entry) => continue,
+            Some(other) => {
+                refuse(clash(arrival, other));
+                continue;
+            }
+            None => given.insert(&arrival.path, arrival),
+        };
+        let targets = match shape.targets(&arrival.component, &arrival.architecture) {
+            Ok(targets) => targets,
+            Err(reason) => {
+                refuse(reason);
+                continue;
+            }
+        };
+        match place(arrival, &targets, indices) {
+            Err(reason) => refuse(reason),
+            Ok(Placed { lacking, path }) => {
+                let change = Change::of(entry, &arrival.component);
+                let content = arrival.content.clone();
+                match path {
+                    Some(path) => plan.kept.push((path, content)),
+                    None if lacking.is_empty() => {}
+                    None => plan.pool.push((arrival.path.clone(), content)),
+                }
+                if lacking.is_empty() {
+                    plan.present.push(change);
                     continue;
                 }
-                None => given.insert(path.clone(), incoming),
-            };
-            let entry = PackageEntry::of(&incoming.package, &path);
-            let targets = match shape.targets(component, incoming.package.architecture()) {
-                Ok(targets) => targets,
-                Err(reason) => {
-                    refuse(reason);
-                    continue;
+                if let Some(newest) = newer(entry, &targets, indices) {
+                    plan.notes.push(format!(
+                        "`{}` {} is older than {newest}, which clients will prefer",
+                        entry.name(),
+                        entry.version()
+                    ));
                 }
-            };
-            match place(&entry, component, &path, incoming, &targets, indices) {
-                Err(reason) => refuse(reason),
-                Ok(Placed { lacking, path: published_path }) => {
-                    let change = Change::of(&entry, component);
-                    let content = Content::File {
-                        file: incoming.file.clone(),
-                        digests: *incoming.package.digests(),
-                        stamp: incoming.stamp,
-                    };
-                    match published_path {
-                        Some(path) => plan.kept.push((path, content)),
-                        None if lacking.is_empty() => {}
-                        None => plan.pool.push((path, content)),
-                    }
-                    if lacking.is_empty() {
-                        plan.present.push(change);
-                        continue;
-                    }
-                    if let Some(newest) = newer(&entry, &targets, indices) {
-                        plan.notes.push(format!(
-                            "`{}` {} is older than {newest}, which clients will prefer",
-                            entry.name(),
-                            entry.version()
-                        ));
-                    }
-                    for (target, entry) in lacking {
-                        new.entry(target).or_default().push(entry);
-                    }
-                    plan.added.push(change);
+                for (target, entry) in lacking {
+                    new.entry(target).or_default().push(entry);
                 }
+                plan.added.push(change);
             }
         }
-        if refused.is_empty() {
-            for (name, entries) in new {
-                indices.index(&name).insert(entries);
-                indices.changed.insert(name);
-            }
-        }
-        refused
     }
+    if refused.is_empty() {
+        for (name, entries) in new {
+            indices.index(&name).insert(entries);
+            indices.changed.insert(name);
+        }
+    }
+    refused
 }
 
 /// Where a package lacks, and where its file is if it is published in some index already.
@@ -100,14 +86,8 @@ struct Placed {
 }
 
 /// Decides where a package lacks; an error if it would change something that is published.
-fn place(
-    entry: &PackageEntry,
-    component: &Component,
-    path: &PoolPath,
-    incoming: &Incoming,
-    targets: &[IndexName],
-    indices: &Indices,
-) -> Result<Placed, Reason> {
+fn place(arrival: &Arrival, targets: &[IndexName], indices: &Indices) -> Result<Placed, Reason> {
+    let Arrival { entry, component, path, .. } = arrival;
     let shown = describe(entry);
     let mut lacking = Vec::new();
     let mut there: Option<PackageEntry> = None;
@@ -122,8 +102,8 @@ fn place(
             lacking.push((target.clone(), entry.clone()));
             continue;
         };
-        if !same_bytes(&published, incoming) {
-            let (published, new) = (digest_of(&published), sha256(incoming));
+        if !same_bytes(&published, entry) {
+            let (published, new) = (digest_of(&published), digest_of(entry));
             return Err(Reason::OtherContents { package: shown, published, new });
         }
         there = Some(published);
@@ -144,44 +124,43 @@ fn place(
     Ok(Placed { lacking, path })
 }
 
-/// Whether a published package is the file that was given; archives of old may know it by MD5 alone.
-fn same_bytes(published: &PackageEntry, incoming: &Incoming) -> bool {
-    let digests = incoming.package.digests();
-    let same_size = published.size().is_none_or(|size| size == digests.size);
-    match published.sha256() {
-        Some(sha256) => same_size && sha256 == digests.sha256,
-        None => same_size && published.field("MD5sum") == Some(digests.md5.to_string().as_bytes()),
-    }
+/// Whether two stanzas are of one file; archives of old may know it by MD5 alone.
+fn same_bytes(published: &PackageEntry, new: &PackageEntry) -> bool {
+    let same_size = match (published.size(), new.size()) {
+        (Some(published), Some(new)) => published == new,
+        _ => true,
+    };
+    let same_digest = match (published.sha256(), new.sha256()) {
+        (Some(published), Some(new)) => published == new,
+        _ => published.md5().is_some_and(|published| new.md5() == Some(published)),
+    };
+    same_size && same_digest
 }
 
 fn digest_of(entry: &PackageEntry) -> String {
-    entry.sha256().map_or_else(|| "no SHA256".into(), |digest| format!("SHA256 {digest}"))
-}
-
-fn sha256(incoming: &Incoming) -> String {
-    format!("SHA256 {}", incoming.package.digests().sha256)
+    match (entry.sha256(), entry.md5()) {
+        (Some(digest), _) => format!("SHA256 {digest}"),
+        (None, Some(digest)) => format!("MD5 {digest} and no SHA256"),
+        (None, None) => "no SHA256".into(),
+    }
 }
 
 fn describe(entry: &PackageEntry) -> String {
     format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture())
 }
 
-/// Why two files that were given together cannot both be taken.
-fn clash(this: &Incoming, other: &Incoming, path: &PoolPath) -> Reason {
-    let shown = |incoming: &Incoming| {
-        let package = &incoming.package;
-        format!("`{}` {} {}", package.name(), package.version(), package.architecture())
-    };
-    if shown(this) == shown(other) {
-        let other_file = other.file.display().to_string();
+/// Why two packages that were given together cannot both be taken.
+fn clash(this: &Arrival, other: &Arrival) -> Reason {
+    let shown = describe(&this.entry);
+    if this.entry.is_same_package(&other.entry) {
         return Reason::GivenTwice {
-            package: shown(this),
-            other: other_file,
-            there: sha256(other),
-            new: sha256(this),
+            package: shown,
+            other: other.subject(),
+            there: digest_of(&other.entry),
+            new: digest_of(&this.entry),
         };
     }
-    Reason::SameFile { package: shown(this), other: shown(other), path: path.as_str().to_owned() }
+    Reason::SameFile { package: shown, other: describe(&other.entry), path: this.path.to_string() }
 }
 
 /// The newest published version of the same name, if it is newer.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SuiteEdit;
+use super::{SuiteEdit, arrival::Arrival};
 use crate::{
     archive::{Error, PublishedSuite, plan::Shape},
     dists::{IndexName, PackageEntry, PackagesIndex},
-    names::Component,
+    names::{Architecture, Component},
 };
 
 /// The indices that an edit looks into, and which of them it changed.
@@ -21,19 +21,20 @@ impl SuiteEdit {
         &self,
         published: &PublishedSuite,
         shape: &Shape,
-        components: &[Component],
+        arrivals: &[Arrival],
     ) -> Result<Indices, Error> {
         let there = published.index_names();
         let mut wanted = BTreeSet::new();
-        let packages = || self.add.iter().map(|new| &new.incoming.package);
-        let any_all = packages().any(|package| package.architecture().is_all());
+        let any_all = arrivals.iter().any(|new| new.architecture.is_all());
+        let components: BTreeSet<&Component> = arrivals.iter().map(|new| &new.component).collect();
+        let architectures: BTreeSet<&Architecture> = arrivals.iter().map(|new| &new.architecture).collect();
         for component in &shape.components {
             for architecture in &shape.architectures {
                 let name = IndexName { component: component.clone(), architecture: architecture.clone() };
                 // A package is looked for in every component of its architecture: it may be in one only.
                 let concerned = any_all
                     && (components.contains(component) || *architecture == shape.architectures[0])
-                    || packages().any(|package| package.architecture() == architecture)
+                    || architectures.contains(architecture)
                     || !self.remove.is_empty()
                     || self.keep.is_some();
                 if concerned || !there.contains(&name) {

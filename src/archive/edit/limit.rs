@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{SuiteEdit, indices::Indices};
+use super::{SuiteEdit, arrival::Arrival, indices::Indices};
 use crate::{
     archive::{Change, PublishedSuite, Reason, Refusal, plan::Plan},
     dists::PackagesIndex,
@@ -13,6 +13,7 @@ impl SuiteEdit {
     pub(super) fn apply_limit(
         &self,
         published: &PublishedSuite,
+        arrivals: &[Arrival],
         limit: Option<usize>,
         indices: &mut Indices,
         plan: &mut Plan,
@@ -40,18 +41,10 @@ impl SuiteEdit {
         for new in plan.added.iter().filter(|new| gone.contains(new)) {
             let newest = indices.all.values().find_map(|index| index.named(&new.name).pop());
             let newest = newest.map(|entry| entry.version().to_owned()).unwrap_or_default();
-            let file = self.add.iter().find(|package| {
-                let package = &package.incoming.package;
-                package.name().as_str() == new.name && package.version().as_str() == new.version
-            });
-            refused.push(Refusal {
-                action: "add",
-                preposition: "to",
-                subject: file
-                    .map_or_else(|| new.name.clone(), |file| file.incoming.file.display().to_string()),
-                suite: Some(published.name().clone()),
-                source: Reason::BelowLimit { limit, newest },
-            });
+            let mut arrivals = arrivals.iter();
+            let arrival = arrivals.find(|arrival| Change::of(&arrival.entry, &arrival.component) == *new);
+            let reason = Reason::BelowLimit { limit, newest };
+            refused.extend(arrival.map(|arrival| arrival.refusal(published, reason)));
         }
         plan.removed.extend(gone);
         refused

@@ -5,12 +5,15 @@
 //! plans the same edit again on the winner's state.
 
 mod additions;
+mod arrival;
 mod indices;
 mod limit;
 mod removals;
 mod shape;
 
 use jiff::Timestamp;
+
+use additions::apply_additions;
 
 use super::{Error, Incoming, PublishedSuite, plan::Plan};
 use crate::{
@@ -56,12 +59,12 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (shape, components) = self.shape(published, config)?;
-        let mut indices = self.load(published, &shape, &components).await?;
+        let (shape, arrivals) = self.shape(published, config)?;
+        let mut indices = self.load(published, &shape, &arrivals).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
-        refused.extend(self.apply_additions(published, &shape, &components, &mut indices, &mut plan));
-        refused.extend(self.apply_limit(published, config.limit, &mut indices, &mut plan));
+        refused.extend(apply_additions(published, &shape, &arrivals, &mut indices, &mut plan));
+        refused.extend(self.apply_limit(published, &arrivals, config.limit, &mut indices, &mut plan));
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }

@@ -1,6 +1,6 @@
 //! What components and architectures a suite will have, and where a new package belongs.
 
-use super::SuiteEdit;
+use super::{SuiteEdit, arrival::Arrival};
 use crate::{
     archive::{Error, PublishedSuite, plan::Shape},
     config::SuiteConfig,
@@ -8,12 +8,12 @@ use crate::{
 };
 
 impl SuiteEdit {
-    /// What components and architectures there will be, and the component of each new package.
+    /// What components and architectures there will be, and what goes where.
     pub(super) fn shape(
         &self,
         published: &PublishedSuite,
         config: &SuiteConfig,
-    ) -> Result<(Shape, Vec<Component>), Error> {
+    ) -> Result<(Shape, Vec<Arrival>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file));
         let unreadable = |source| Error::Pointer { path: path(), source };
         let mut shape =
@@ -35,7 +35,7 @@ impl SuiteEdit {
             let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
             extend(&mut shape.architectures, there);
         }
-        let mut components = Vec::with_capacity(self.add.len());
+        let mut arrivals = Vec::with_capacity(self.add.len());
         for new in &self.add {
             let component = match &new.component {
                 Some(named) if shape.components.is_empty() || shape.components.contains(named) => {
@@ -50,13 +50,13 @@ impl SuiteEdit {
                 }
                 None => guess_component(new.incoming.package.section(), &shape.components),
             };
-            components.push(component);
+            arrivals.push(Arrival::of(&new.incoming, component));
         }
         if shape.components.is_empty() {
-            extend(&mut shape.components, components.iter().cloned());
+            extend(&mut shape.components, arrivals.iter().map(|new| new.component.clone()));
         }
         if config.architectures.is_empty() {
-            let new = self.add.iter().map(|new| new.incoming.package.architecture());
+            let new = arrivals.iter().map(|new| &new.architecture);
             extend(&mut shape.architectures, new.filter(|architecture| !architecture.is_all()).cloned());
             if shape.architectures.is_empty() {
                 // Only packages for all architectures so far. An index `binary-all` is what a client of any architecture
@@ -64,7 +64,7 @@ impl SuiteEdit {
                 shape.architectures.push(Architecture::all());
             }
         }
-        Ok((shape, components))
+        Ok((shape, arrivals))
     }
 }
 
