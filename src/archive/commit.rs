@@ -91,6 +91,7 @@ impl Archive {
         let begun = Instant::now();
         let now = Timestamp::try_from(how.now).unwrap_or(Timestamp::UNIX_EPOCH);
         let plan = edit.plan(published, how.config, now).await?;
+        upload.all_there(&plan.copied, published).await?;
         let (mut pool, mut there) = upload.for_pool(&plan, published).await?;
         pool.extend(upload.lost(&plan).await?);
         let mut outcome = Outcome::of(&plan, published, how);
@@ -132,7 +133,7 @@ impl Archive {
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
-        let hold = upload.hold(&there).await?;
+        let hold = upload.hold(&there, &plan.copied, published).await?;
         let swapped = match begun.elapsed() {
             // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
             elapsed if elapsed < STALE => self.swap(published, &signed).await,

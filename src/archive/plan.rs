@@ -65,6 +65,8 @@ pub(super) struct Plan {
     pub(super) pool: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, if nobody lost them.
     pub(super) kept: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, or the plan cannot be carried out.
+    pub(super) copied: Vec<Copied>,
     /// Packages that come.
     pub(super) added: Vec<Change>,
     /// Packages that are there already, with the same bytes.
@@ -73,6 +75,15 @@ pub(super) struct Plan {
     pub(super) removed: Vec<Change>,
     /// What a user should know.
     pub(super) notes: Vec<String>,
+}
+
+/// The file of a package that comes from another suite.
+#[derive(Clone)]
+pub(super) struct Copied {
+    pub(super) path: PoolPath,
+    pub(super) size: u64,
+    /// What the user calls the package.
+    pub(super) subject: String,
 }
 
 impl Shape {

@@ -119,6 +119,11 @@ impl PublishedSuite {
         Self { store: store.clone(), ..self.clone() }
     }
 
+    /// The store that it was read from.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The path of a file of this suite in the store.
     #[must_use]
     pub fn path(&self, below: &str) -> String {

@@ -7,7 +7,11 @@ use std::{
 
 use futures::{StreamExt, stream};
 
-use super::{Error, Event, Events, PublishedSuite, Reason, Refusal, holds::Hold, plan::Plan};
+use super::{
+    Error, Event, Events, PublishedSuite, Reason, Refusal,
+    holds::Hold,
+    plan::{Copied, Plan},
+};
 use crate::store::{self, Content, Put, Store};
 
 /// A task writes one object, or small ones of so many bytes in all.
@@ -98,6 +102,25 @@ impl<'a> Upload<'a> {
         Ok(lost)
     }
 
+    /// Refuses to lead to packages of another suite whose files are not in the pool as they should be.
+    pub(super) async fn all_there(&self, copied: &[Copied], published: &PublishedSuite) -> Result<(), Error> {
+        let looked_at = stream::iter(copied.to_vec()).map(|copied| async move {
+            let found = self.store.size(copied.path.as_str()).await;
+            (copied, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut refused = Vec::new();
+        while let Some((Copied { path, size, subject }, found)) = looked_at.next().await {
+            let found = found?;
+            if found != Some(size) {
+                let suite = Some(published.name().clone());
+                let source = Reason::Lost { path: path.to_string(), size, found };
+                refused.push(Refusal { action: "copy", preposition: "to", subject, suite, source });
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+
     /// Writes files that never change: some at once, and small ones several in a task. Gives those that were there.
     pub(super) async fn put_all(
         &self,
@@ -150,13 +173,24 @@ impl<'a> Upload<'a> {
     }
 
     /// Keeps files that were there from being deleted before a pointer leads to them: those that may just have been are
-    /// written again.
-    pub(super) async fn hold(&self, there: &[(String, Content)]) -> Result<Option<Hold<'a>>, Error> {
-        if there.is_empty() {
+    /// written again, or if they are those of another suite, refused.
+    pub(super) async fn hold(
+        &self,
+        there: &[(String, Content)],
+        copied: &[Copied],
+        published: &PublishedSuite,
+    ) -> Result<Option<Hold<'a>>, Error> {
+        if there.is_empty() && copied.is_empty() {
             return Ok(None);
         }
-        let hold = Hold::take(self.store, there.iter().map(|(path, _)| path.as_str())).await?;
-        match self.put_what_is_gone(there).await {
+        let paths = there.iter().map(|(path, _)| path.as_str());
+        let paths = paths.chain(copied.iter().map(|file| file.path.as_str()));
+        let hold = Hold::take(self.store, paths).await?;
+        let made_sure = async {
+            self.put_what_is_gone(there).await?;
+            self.all_there(copied, published).await
+        };
+        match made_sure.await {
             Ok(()) => Ok(Some(hold)),
             Err(error) => {
                 hold.release().await;

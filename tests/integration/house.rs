@@ -115,6 +115,7 @@ fn the_summary_names_every_command() {
     Commands:
       init    Writes conf/distributions for a suite and, unless --unsigned, makes a key
       add     Adds packages to a suite: all of them in one step, or none
+      copy    Copies packages from one suite to another: all of them in one step, or none
       remove  Removes packages from a suite: all that are named in one step, or none
       list    Lists the packages of the archive: suite, component, architecture, name, version
       show    Shows the published stanzas of a package
@@ -133,7 +134,7 @@ fn the_summary_names_every_command() {
 #[test]
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for command in ["init", "add", "remove", "list", "check", "prune", "sync", "serve", "key"] {
+    for command in ["init", "add", "copy", "remove", "list", "check", "prune", "sync", "serve", "key"] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }
     for field in [

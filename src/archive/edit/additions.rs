@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{arrival::Arrival, indices::Indices};
+use super::{
+    arrival::{Arrival, Origin},
+    indices::Indices,
+};
 use crate::{
     archive::{
         Change, PublishedSuite, Reason, Refusal,
-        plan::{Plan, Shape},
+        plan::{Copied, Plan, Shape},
     },
     dists::{IndexName, PackageEntry},
     pool::PoolPath,
@@ -46,11 +49,15 @@ pub(super) fn apply_additions(
             Err(reason) => refuse(reason),
             Ok(Placed { lacking, path }) => {
                 let change = Change::of(entry, &arrival.component);
-                let content = arrival.content.clone();
-                match path {
-                    Some(path) => plan.kept.push((path, content)),
-                    None if lacking.is_empty() => {}
-                    None => plan.pool.push((arrival.path.clone(), content)),
+                match (&arrival.origin, path) {
+                    (Origin::File(content), Some(path)) => plan.kept.push((path, content.clone())),
+                    (_, _) if lacking.is_empty() => {}
+                    (Origin::File(content), None) => plan.pool.push((arrival.path.clone(), content.clone())),
+                    (Origin::Pool(size), path) => plan.copied.push(Copied {
+                        path: path.unwrap_or_else(|| arrival.path.clone()),
+                        size: *size,
+                        subject: arrival.subject(),
+                    }),
                 }
                 if lacking.is_empty() {
                     plan.present.push(change);

@@ -1,5 +1,6 @@
-//! A package that an edit brings, once its component is known.
+//! A package that an edit brings, from a file or from another suite, once its component is known.
 
+use super::copies::Selected;
 use crate::{
     archive::{Incoming, PublishedSuite, Reason, Refusal},
     dists::PackageEntry,
@@ -18,8 +19,16 @@ pub(super) struct Arrival {
     pub(super) architecture: Architecture,
     /// Where its file lies in the pool.
     pub(super) path: PoolPath,
-    /// Its file.
-    pub(super) content: Content,
+    /// Where it comes from.
+    pub(super) origin: Origin,
+}
+
+/// Where a package comes from.
+pub(super) enum Origin {
+    /// From a file, which the pool may lack.
+    File(Content),
+    /// From another suite: a file of this size is in the pool.
+    Pool(u64),
 }
 
 impl Arrival {
@@ -33,21 +42,32 @@ impl Arrival {
             component,
             architecture: package.architecture().clone(),
             path,
-            content,
+            origin: Origin::File(content),
         }
+    }
+
+    /// A package of another suite.
+    pub(super) fn copied(selected: &Selected, component: Component) -> Self {
+        let Selected { entry, architecture, path, size, .. } = selected;
+        let (entry, architecture, path) = (entry.clone(), architecture.clone(), path.clone());
+        Self { entry, component, architecture, path, origin: Origin::Pool(*size) }
     }
 
     /// What the user calls it.
     pub(super) fn subject(&self) -> String {
-        match &self.content {
-            Content::File { file, .. } => file.display().to_string(),
-            Content::Bytes(..) => self.path.to_string(),
+        match &self.origin {
+            Origin::File(Content::File { file, .. }) => file.display().to_string(),
+            _ => format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.architecture()),
         }
     }
 
     /// Why it cannot come.
     pub(super) fn refusal(&self, published: &PublishedSuite, source: Reason) -> Refusal {
         let suite = Some(published.name().clone());
-        Refusal { action: "add", preposition: "to", subject: self.subject(), suite, source }
+        let action = match self.origin {
+            Origin::File(_) => "add",
+            Origin::Pool(_) => "copy",
+        };
+        Refusal { action, preposition: "to", subject: self.subject(), suite, source }
     }
 }

@@ -1,4 +1,4 @@
-//! `SuiteEdit`: packages to add and to remove, as a wish that can be applied to any state of a suite.
+//! `SuiteEdit`: packages to add, to copy and to remove, as a wish that can be applied to any state of a suite.
 //!
 //! [`SuiteEdit::plan`] applies it to what is published: it decides for each package, makes the new indices and the new
 //! `Release`, and refuses what would change something published. Nothing is written. Who loses the race for the commit
@@ -6,12 +6,15 @@
 
 mod additions;
 mod arrival;
+mod copies;
 mod indices;
 mod limit;
 mod removals;
 mod shape;
 
 use jiff::Timestamp;
+
+pub use copies::{Copies, Named, Wanted};
 
 use additions::apply_additions;
 
@@ -26,6 +29,8 @@ use crate::{
 pub struct SuiteEdit {
     /// Packages that are to be there.
     pub add: Vec<NewPackage>,
+    /// Packages of another suite that are to be there too.
+    pub copy: Option<Copies>,
     /// Packages that are not to be there.
     pub remove: Vec<Removal>,
     /// How many versions of every package are to stay, the newest ones.
@@ -59,7 +64,11 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (shape, arrivals) = self.shape(published, config)?;
+        let selected = match &self.copy {
+            Some(copies) => copies.select(published.store()).await?,
+            None => Vec::new(),
+        };
+        let (shape, arrivals) = self.shape(published, config, &selected)?;
         let mut indices = self.load(published, &shape, &arrivals).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);

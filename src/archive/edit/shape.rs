@@ -1,6 +1,6 @@
 //! What components and architectures a suite will have, and where a new package belongs.
 
-use super::{SuiteEdit, arrival::Arrival};
+use super::{SuiteEdit, arrival::Arrival, copies::Selected};
 use crate::{
     archive::{Error, PublishedSuite, plan::Shape},
     config::SuiteConfig,
@@ -13,6 +13,7 @@ impl SuiteEdit {
         &self,
         published: &PublishedSuite,
         config: &SuiteConfig,
+        selected: &[Selected],
     ) -> Result<(Shape, Vec<Arrival>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file));
         let unreadable = |source| Error::Pointer { path: path(), source };
@@ -35,22 +36,25 @@ impl SuiteEdit {
             let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
             extend(&mut shape.architectures, there);
         }
-        let mut arrivals = Vec::with_capacity(self.add.len());
+        let known = |component: &Component| {
+            if shape.components.is_empty() || shape.components.contains(component) {
+                return Ok(component.clone());
+            }
+            let (suite, known) = (published.name().clone(), shape.components.clone());
+            Err(Error::UnknownComponent { component: component.clone(), suite, known })
+        };
+        let mut arrivals = Vec::with_capacity(self.add.len() + selected.len());
         for new in &self.add {
             let component = match &new.component {
-                Some(named) if shape.components.is_empty() || shape.components.contains(named) => {
-                    named.clone()
-                }
-                Some(named) => {
-                    return Err(Error::UnknownComponent {
-                        component: named.clone(),
-                        suite: published.name().clone(),
-                        known: shape.components,
-                    });
-                }
+                Some(named) => known(named)?,
                 None => guess_component(new.incoming.package.section(), &shape.components),
             };
             arrivals.push(Arrival::of(&new.incoming, component));
+        }
+        let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
+        for package in selected {
+            let component = known(asked.unwrap_or(&package.component))?;
+            arrivals.push(Arrival::copied(package, component));
         }
         if shape.components.is_empty() {
             extend(&mut shape.components, arrivals.iter().map(|new| new.component.clone()));
