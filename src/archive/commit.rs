@@ -126,7 +126,8 @@ impl Archive {
         store.room_for(needed.collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
         there.extend(upload.put_all(&pool, OtherBytes::Refused).await?);
-        self.still_current(published).await?;
+        // Or somebody else has published while the packages were sent: fewer files that nothing refers to.
+        published.still_current().await?;
         if adopt(store, published, release).await? {
             generations::keep_current(store, published).await?;
         }
@@ -159,16 +160,6 @@ impl Archive {
         let pointer = signed.pointer();
         let expected = published.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
         Ok(self.store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?)
-    }
-
-    /// Finds out early that somebody else published while the packages were sent: fewer files that nothing refers to.
-    async fn still_current(&self, published: &PublishedSuite) -> Result<(), Error> {
-        let Some(pointer) = published.pointer() else { return Ok(()) };
-        let path = published.path(pointer.file);
-        match self.store.read(&path).await? {
-            Some(now) if now.bytes == pointer.bytes => Ok(()),
-            _ => Err(store::Error::Conflict { path }.into()),
-        }
     }
 
     async fn give_keys(&self, how: &Commit<'_>) -> Result<(), Error> {

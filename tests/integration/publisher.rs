@@ -137,8 +137,23 @@ impl Publisher {
 
     /// What `publish prune` does, with another grace period.
     pub(crate) async fn prune(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
+        self.prune_by(BTreeMap::new(), keep, grace).await
+    }
+
+    /// The same, which keeps nothing of this suite but what is published.
+    pub(crate) async fn prune_all_of_this(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
+        let nothing = Keep { generations: 1, span: Duration::ZERO };
+        self.prune_by(BTreeMap::from([(self.config.codename.clone(), nothing)]), keep, grace).await
+    }
+
+    async fn prune_by(
+        &self,
+        suites: BTreeMap<Suite, Keep>,
+        keep: Keep,
+        grace: Duration,
+    ) -> Result<Pruned, Error> {
         let how = Prune {
-            keep: BTreeMap::new(),
+            keep: suites,
             otherwise: Some(keep),
             grace,
             now: self.now,

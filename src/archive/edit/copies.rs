@@ -68,11 +68,14 @@ impl Copies {
         if source.pointer().is_none() {
             return Err(Error::NotPublished { suite: self.from.clone() });
         }
-        let mut indices = Vec::new();
-        for name in source.index_names() {
-            let index = source.index(&name).await?;
-            indices.push((name, index));
-        }
+        let indices = match all_indices(&source).await {
+            Ok(indices) => indices,
+            Err(error) => {
+                // What is not there any more may be that of a state that another has followed since.
+                source.still_current().await?;
+                return Err(error);
+            }
+        };
         let mut selected = BTreeMap::new();
         let mut refused = Vec::new();
         for wanted in &self.wanted {
@@ -135,6 +138,15 @@ impl Copies {
             && (architectures.is_empty()
                 || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
+}
+
+async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(IndexName, PackagesIndex)>, Error> {
+    let mut indices = Vec::new();
+    for name in suite.index_names() {
+        let index = suite.index(&name).await?;
+        indices.push((name, index));
+    }
+    Ok(indices)
 }
 
 impl Wanted {
