@@ -166,6 +166,7 @@ impl Archive {
                 "{change}: `apt update` stops at that until its user agrees (`--allow-releaseinfo-change`)"
             )
         }));
+        upload.all_there(&plan.copied, published).await?;
         let (mut pool, mut there) = upload.for_pool(&plan, published).await?;
         pool.extend(upload.lost(&plan).await?);
         let mut outcome = Outcome::of(&plan, published, how);
@@ -200,22 +201,25 @@ impl Archive {
         store.room_for(needed.collect()).await?;
         // Die after any of these: files that nothing refers to, which `prune` finds.
         there.extend(upload.put_all(&pool, OtherBytes::Refused).await?);
-        self.still_current(published).await?;
+        // Or somebody else has published while the packages were sent: fewer files that nothing refers to.
+        published.still_current().await?;
         if adopt(store, published, release).await? {
             generations::keep_current(store, published).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
-        let hold = upload.hold(&there, &plan).await?;
-        if let Some((source, _)) = &plan.led_to {
-            self.still_current(source).await?;
-        }
-        let swapped = match begun.elapsed() {
+        let hold = upload.hold(&there, &plan, published).await?;
+        let led_to = match &plan.led_to {
+            Some((source, _)) => source.still_current().await,
+            None => Ok(()),
+        };
+        let swapped = match led_to {
             // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
-            elapsed if elapsed < STALE => self.swap(published, &signed).await,
+            Ok(()) if begun.elapsed() < STALE => self.swap(published, &signed).await,
             // What was written at the beginning is not young any more.
-            _ => Err(store::Error::Conflict { path: published.path(pointer.file) }.into()),
+            Ok(()) => Err(store::Error::Conflict { path: published.path(pointer.file) }.into()),
+            Err(error) => Err(error),
         };
         if let Some(hold) = hold {
             hold.release().await;
@@ -236,16 +240,6 @@ impl Archive {
         let pointer = signed.pointer();
         let expected = published.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
         Ok(self.store.swap(&published.path(pointer.file), pointer.bytes.clone(), expected).await?)
-    }
-
-    /// Finds out early that somebody else published while the packages were sent: fewer files that nothing refers to.
-    async fn still_current(&self, published: &PublishedSuite) -> Result<(), Error> {
-        let Some(pointer) = published.pointer() else { return Ok(()) };
-        let path = published.path(pointer.file);
-        match self.store.read(&path).await? {
-            Some(now) if now.bytes == pointer.bytes => Ok(()),
-            _ => Err(store::Error::Conflict { path }.into()),
-        }
     }
 
     async fn give_keys(&self, how: &Commit<'_>) -> Result<(), Error> {

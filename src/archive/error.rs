@@ -9,6 +9,9 @@ use crate::{
     signing, store,
 };
 
+/// So many packages are named that were not meant.
+const MOST_SHOWN: usize = 20;
+
 /// An error of a verb; the archive is as it was, but for files that nothing refers to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -306,10 +309,15 @@ pub enum Error {
 fn refusals(all: &[Refusal]) -> String {
     match all {
         [only] => only.to_string(),
-        [first, ..] if first.action == "remove" => {
-            format!("{} packages cannot be removed; nothing was published", all.len())
+        [first, ..] => {
+            let done = match first.action {
+                "remove" => "removed",
+                "copy" => "copied",
+                _ => "added",
+            };
+            format!("{} packages cannot be {done}; nothing was published", all.len())
         }
-        _ => format!("{} packages cannot be added; nothing was published", all.len()),
+        [] => "nothing was published".into(),
     }
 }
 
@@ -426,11 +434,11 @@ impl Error {
     }
 }
 
-/// One package that cannot be taken, or one name that cannot be removed.
+/// One package that cannot be taken, or one name that cannot be copied or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{subject}`{}", suite.as_ref().map(|suite| format!(" {preposition} suite `{suite}`")).unwrap_or_default())]
 pub struct Refusal {
-    /// `add` or `remove`.
+    /// `add`, `copy` or `remove`.
     pub action: &'static str,
     /// `to` or `from`.
     pub preposition: &'static str,
@@ -460,7 +468,7 @@ pub enum Reason {
     #[error(transparent)]
     Deb(#[from] deb::Error),
     /// The same package is published with other bytes.
-    #[error("{package} is published with other contents: {published}, the new file has {new}")]
+    #[error("{package} is published with other contents: {published}, the new one has {new}")]
     OtherContents {
         /// Name, version and architecture.
         package: String,
@@ -496,6 +504,16 @@ pub enum Reason {
     /// The file's place in the pool holds other bytes.
     #[error(transparent)]
     Pool(store::Error),
+    /// The file of a package of another suite is not as it should be.
+    #[error("`{path}` {}", lost(*size, *found))]
+    Lost {
+        /// The path in the pool.
+        path: String,
+        /// The size that the suite tells.
+        size: u64,
+        /// The size that is found.
+        found: Option<u64>,
+    },
     /// The same package stands in another component.
     #[error("{package} is published in component `{component}` already")]
     OtherComponent {
@@ -536,6 +554,13 @@ pub enum Reason {
     },
 }
 
+fn lost(size: u64, found: Option<u64>) -> String {
+    match found {
+        None => "is not there".into(),
+        Some(found) => format!("has {found} bytes, and should have {size}"),
+    }
+}
+
 fn list<T: ToString>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{}`", name.to_string())).collect::<Vec<_>>().join(", ")
 }
@@ -556,6 +581,9 @@ impl Reason {
             Self::GivenTwice { .. } => "give only one of the two files",
             Self::SameFile { .. } => "build one of the two with another upstream version or revision",
             Self::Pool(error) => return error.hint(),
+            Self::Lost { .. } => {
+                "`publish check` tells what else the archive lacks; `publish add` of the same file puts it back"
+            }
             Self::OtherComponent { .. } => "remove it there first; its file stays in the pool",
             Self::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",
             Self::BelowLimit { .. } => {
@@ -563,7 +591,14 @@ impl Reason {
             }
             Self::NotNewer { .. } => "without `--if-newer` it is published beside the newer one",
             Self::NotPublished { others } if others.is_empty() => "`publish list` shows what is published",
-            Self::NotPublished { others } => return Some(format!("published are: {}", others.join(", "))),
+            Self::NotPublished { others } => {
+                let more = match others.len().saturating_sub(MOST_SHOWN) {
+                    0 => String::new(),
+                    more => format!(", and {more} more"),
+                };
+                let others = &others[..others.len().min(MOST_SHOWN)];
+                return Some(format!("published are: {}{more}", others.join(", ")));
+            }
         };
         Some(text.into())
     }

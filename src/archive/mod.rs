@@ -34,7 +34,7 @@ mod headers;
 pub use check::{Fault, Report};
 pub use commit::Commit;
 pub use dates::Refresh;
-pub use edit::{NewPackage, Removal, SuiteEdit};
+pub use edit::{Copies, Named, NewPackage, Removal, SuiteEdit, Wanted};
 pub use error::{Error, Reason, Refusal};
 pub use event::{Event, Events};
 pub use generations::Keep;

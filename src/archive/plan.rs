@@ -66,6 +66,8 @@ pub(super) struct Plan {
     pub(super) pool: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, if nobody lost them.
     pub(super) kept: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, or the plan cannot be carried out.
+    pub(super) copied: Vec<Copied>,
     /// Files that others wrote, with their sizes, which nothing may lead to any more and the new pointer will.
     pub(super) needs: BTreeMap<String, u64>,
     /// Files that the current state of another suite leads to, and so nobody deletes as long as it is that.
@@ -82,6 +84,15 @@ pub(super) struct Plan {
     pub(super) stops_apt: Vec<ReleaseInfo>,
     /// What a user should know.
     pub(super) notes: Vec<String>,
+}
+
+/// The file of a package that comes from another suite.
+#[derive(Clone)]
+pub(super) struct Copied {
+    pub(super) path: PoolPath,
+    pub(super) size: u64,
+    /// What the user calls the package.
+    pub(super) subject: String,
 }
 
 impl Shape {

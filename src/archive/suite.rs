@@ -17,7 +17,7 @@ use crate::{
     },
     names::Suite,
     signing::{self, Keyring},
-    store::{Revision, Store, blocking},
+    store::{self, Revision, Store, blocking},
 };
 
 /// Whose signature is believed.
@@ -119,10 +119,28 @@ impl PublishedSuite {
         Self { store: store.clone(), ..self.clone() }
     }
 
+    /// The store that it was read from.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The path of a file of this suite in the store.
     #[must_use]
     pub fn path(&self, below: &str) -> String {
         format!("dists/{}/{below}", self.name)
+    }
+
+    /// Finds out whether somebody else has published since this state was read.
+    ///
+    /// # Errors
+    /// [`store::Error::Conflict`] if so.
+    pub(super) async fn still_current(&self) -> Result<(), Error> {
+        let Some(pointer) = self.pointer() else { return Ok(()) };
+        let path = self.path(pointer.file);
+        match self.store.read(&path).await? {
+            Some(now) if now.bytes == pointer.bytes => Ok(()),
+            _ => Err(store::Error::Conflict { path }.into()),
+        }
     }
 
     /// Reads an index and checks it against the pointer; an index that is not listed is empty.

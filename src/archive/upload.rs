@@ -1,14 +1,17 @@
 //! Files that never change: which of them lack, and what one edit has written of them, over all its tries.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
 
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, Event, Events, PublishedSuite, Reason, Refusal, holds::Hold, plan::Plan, rollback::lacking,
+    Error, Event, Events, PublishedSuite, Reason, Refusal,
+    holds::Hold,
+    plan::{Copied, Plan},
+    rollback::lacking,
 };
 use crate::store::{self, Content, Put, Store};
 
@@ -100,6 +103,25 @@ impl<'a> Upload<'a> {
         Ok(lost)
     }
 
+    /// Refuses to lead to packages of another suite whose files are not in the pool as they should be.
+    pub(super) async fn all_there(&self, copied: &[Copied], published: &PublishedSuite) -> Result<(), Error> {
+        let looked_at = stream::iter(copied.to_vec()).map(|copied| async move {
+            let found = self.store.size(copied.path.as_str()).await;
+            (copied, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut refused = Vec::new();
+        while let Some((Copied { path, size, subject }, found)) = looked_at.next().await {
+            let found = found?;
+            if found != Some(size) {
+                let suite = Some(published.name().clone());
+                let source = Reason::Lost { path: path.to_string(), size, found };
+                refused.push(Refusal { action: "copy", preposition: "to", subject, suite, source });
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+
     /// Writes files that never change: some at once, and small ones several in a task. Gives those that were there.
     pub(super) async fn put_all(
         &self,
@@ -157,33 +179,31 @@ impl<'a> Upload<'a> {
         &self,
         there: &[(String, Content)],
         plan: &Plan,
+        published: &PublishedSuite,
     ) -> Result<Option<Hold<'a>>, Error> {
-        let (needs, led_to) = (&plan.needs, plan.led_to.as_ref().map(|(_, files)| files));
-        if there.is_empty() && needs.is_empty() && led_to.is_none() {
+        let led_to = plan.led_to.iter().flat_map(|(_, files)| files);
+        let paths = there.iter().map(|(path, _)| path).chain(plan.needs.keys()).chain(led_to);
+        let paths = paths.map(String::as_str).chain(plan.copied.iter().map(|file| file.path.as_str()));
+        let mut paths = paths.peekable();
+        if paths.peek().is_none() {
             return Ok(None);
         }
-        let names =
-            there.iter().map(|(path, _)| path).chain(needs.keys()).chain(led_to.into_iter().flatten());
-        let hold = Hold::take(self.store, names.map(String::as_str)).await?;
-        match self.still_there(there, needs).await {
+        let hold = Hold::take(self.store, paths).await?;
+        let made_sure = async {
+            if let Some(path) = lacking(self.store, &plan.needs).await?.pop() {
+                // The next try says what lacks, if it does.
+                return Err(store::Error::Conflict { path }.into());
+            }
+            self.put_what_is_gone(there).await?;
+            self.all_there(&plan.copied, published).await
+        };
+        match made_sure.await {
             Ok(()) => Ok(Some(hold)),
             Err(error) => {
                 hold.release().await;
                 Err(error)
             }
         }
-    }
-
-    async fn still_there(
-        &self,
-        there: &[(String, Content)],
-        needs: &BTreeMap<String, u64>,
-    ) -> Result<(), Error> {
-        if let Some(path) = lacking(self.store, needs).await?.pop() {
-            // The next try says what lacks, if it does.
-            return Err(store::Error::Conflict { path }.into());
-        }
-        self.put_what_is_gone(there).await
     }
 
     async fn put_what_is_gone(&self, there: &[(String, Content)]) -> Result<(), Error> {

@@ -46,17 +46,6 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let edit = SuiteEdit { add, if_newer: args.if_newer, ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
-    if outcome.first && outcome.published && !session.ui.json() && !session.ui.quiet() {
-        session.ui.say(
-            "\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n",
-        );
-        let client = sources::Client {
-            public_url: None,
-            suite: &outcome.suite,
-            components: &outcome.components,
-            signed: outcome.signed,
-        };
-        session.ui.data(sources::stanza(&session.location, &client, &client_keys)?.as_bytes());
-    }
+    sources::tell_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

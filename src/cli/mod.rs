@@ -5,6 +5,7 @@
 
 pub mod add;
 pub mod check;
+pub mod copy;
 pub mod init;
 pub mod key;
 pub mod list;
@@ -108,6 +109,7 @@ pub struct Global {
 enum Command {
     Init(init::Args),
     Add(add::Args),
+    Copy(copy::Args),
     Remove(remove::Args),
     Rollback(rollback::Args),
     List(list::Args),
@@ -151,6 +153,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
+        Command::Copy(args) => copy::run(&args, &session).await,
         Command::Remove(args) => remove::run(&args, &session).await,
         Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,

@@ -152,6 +152,14 @@ impl<'a> Session<'a> {
         Ok(SuiteConfig::unconfigured(name))
     }
 
+    /// The suite that packages are to be copied from; whether it is there is found out when it is read.
+    pub fn suite_to_copy_from(&self, name: &str) -> Result<SuiteConfig, Failure> {
+        match self.config.find(name) {
+            Some(suite) => Ok(suite.clone()),
+            None => Ok(SuiteConfig::unconfigured(parse_suite(name)?)),
+        }
+    }
+
     /// Suites as they are configured: those named, or all that are published.
     pub async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
         if !asked.is_empty() {
@@ -252,6 +260,33 @@ impl<'a> Session<'a> {
         }
         keys.trust.clients = clients;
         Ok(keys)
+    }
+
+    /// Whose signatures are believed on a suite that packages are copied from: those who sign it by the configuration, and
+    /// those who may change the suite that they are copied to anyway.
+    ///
+    /// A suite that is not signed is believed only if nothing signs the other one either.
+    #[must_use]
+    pub fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
+        let mut keyring = to.keyring.clone();
+        let mut errors = Vec::new();
+        if let Err(failure) = add_trusted_keys(from, &mut keyring) {
+            errors.extend(failure.errors.iter().map(|told| told.error.clone()));
+        }
+        let key_folder = self.key_folder().unwrap_or_default();
+        for word in &from.sign_with {
+            let source = KeySource::parse(word, &self.config.folder, &key_folder);
+            // The public part is enough: who may publish in one suite need not be able to in the other.
+            match source.and_then(|source| source.certificates(&Gpg::default())) {
+                Ok(certificates) => keyring.merge(&certificates),
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        if !errors.is_empty() {
+            self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
+        }
+        let signs = to.signs || !from.sign_with.is_empty();
+        Trust { keyring, signs, existing: to.existing, now: to.now, ..Trust::default() }
     }
 
     /// Whose signatures are believed when looking at all suites: public parts are enough, and a key that cannot be read is

@@ -1,7 +1,8 @@
 //! The `.sources` stanza for a client (deb822 format of sources.list(5)).
 
+use super::{Failure, session::Session};
 use crate::{
-    archive::KEY_FILE,
+    archive::{KEY_FILE, Outcome},
     names::Suite,
     signing::{Error, Keyring},
     store::Location,
@@ -43,6 +44,24 @@ pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Resul
     };
     let (suite, components) = (client.suite, client.components.join(" "));
     Ok(format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
+}
+
+/// Tells how clients read a suite that was just published for the first time.
+pub(super) fn tell_first(session: &Session<'_>, outcome: &Outcome, keys: &Keyring) -> Result<(), Failure> {
+    if !outcome.first || !outcome.published || session.ui.json() || session.ui.quiet() {
+        return Ok(());
+    }
+    session
+        .ui
+        .say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
+    let client = Client {
+        public_url: None,
+        suite: &outcome.suite,
+        components: &outcome.components,
+        signed: outcome.signed,
+    };
+    session.ui.data(stanza(&session.location, &client, keys)?.as_bytes());
+    Ok(())
 }
 
 /// The keys themselves, which a client then needs not fetch.

@@ -27,6 +27,15 @@ struct Parts {
     architecture: Range<u32>,
 }
 
+/// The source that a package was built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version, from which that of the package may differ.
+    pub version: &'a str,
+}
+
 /// Who a package is. No index has two packages of one identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity<'a> {
@@ -93,6 +102,17 @@ impl PackageEntry {
     #[must_use]
     pub fn architecture(&self) -> &str {
         self.identity().architecture
+    }
+
+    /// The source that it was built from: `Source: NAME (VERSION)`, of which it has what is not said there.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        let Identity { name, version, .. } = self.identity();
+        let text = self.field("Source").and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+        let (named, rest) = text.split_at(text.find([' ', '\t', '(']).unwrap_or(text.len()));
+        let rest = rest.trim_matches([' ', '\t']);
+        let version = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(version);
+        Source { name: if named.is_empty() { name } else { named }, version: version.trim() }
     }
 
     /// The value of any other field.

@@ -183,6 +183,25 @@ mod tests {
     }
 
     #[test]
+    fn the_source_is_what_is_said_or_the_package_itself() {
+        let source = |field: &str| {
+            let all = index(&format!("Package: aa\nVersion: 1:2-3+b1\nArchitecture: all\n{field}"));
+            let entry = all.entries().remove(0);
+            (entry.source().name.to_owned(), entry.source().version.to_owned())
+        };
+        for (field, name, version) in [
+            ("", "aa", "1:2-3+b1"),
+            ("Source: bb\n", "bb", "1:2-3+b1"),
+            ("Source: bb (1:2-3)\n", "bb", "1:2-3"),
+            ("Source: bb(2)\n", "bb", "2"),
+            ("Source:\n", "aa", "1:2-3+b1"),
+            ("Source: bb (2\n", "bb", "1:2-3+b1"),
+        ] {
+            assert_eq!(source(field), (name.to_owned(), version.to_owned()), "{field:?}");
+        }
+    }
+
+    #[test]
     fn a_stanza_without_identity_is_told_with_its_line() {
         let text = Bytes::from(stanza("aa", "1") + "Package: bb\nArchitecture: all\n");
         assert_eq!(PackagesIndex::parse(&text).err(), Some(Error::Lacks { line: 7, field: "Version" }));

@@ -115,6 +115,7 @@ fn the_summary_names_every_command() {
     Commands:
       init      Writes conf/distributions for a suite and, unless --unsigned, makes a key
       add       Adds packages to a suite: all of them in one step, or none
+      copy      Copies packages from one suite to another: all of them in one step, or none
       remove    Removes packages from a suite: all that are named in one step, or none
       rollback  Goes back to an earlier state of a suite: publishes its content as a new state
       list      Lists the packages of the archive: suite, component, architecture, name, version
@@ -137,7 +138,7 @@ fn the_summary_names_every_command() {
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for command in [
-        "init", "add", "remove", "rollback", "list", "check", "prune", "refresh", "snapshot", "sync",
+        "init", "add", "copy", "remove", "rollback", "list", "check", "prune", "refresh", "snapshot", "sync",
         "serve", "key",
     ] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");

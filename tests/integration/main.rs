@@ -26,6 +26,8 @@ mod check;
 mod clients;
 mod config;
 mod copies;
+mod copy;
+mod copy_meets;
 mod crash;
 mod crash_steps;
 mod deb_builder;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use publish::{
-    archive::{Error, GRACE, Keep},
+    archive::{Error, GRACE, Keep, Outcome, Pruned, Reason},
     store::Store,
 };
 
@@ -75,6 +75,31 @@ impl Teller {
         place
     }
 
+    /// An archive whose suite `testing` has a package.
+    fn archive_with_testing(&self, name: &str, names: &[&str]) -> Place {
+        let (store, place) = self.archive(names).forked();
+        block_on(publisher(&store, 0).of("testing").add(&self.file(name))).unwrap();
+        place
+    }
+
+    /// Promotes a package, unless it has gone.
+    fn copies(name: &'static str) -> Actor {
+        Box::new(move |stores| {
+            Box::pin(async move { unless_gone(publisher(&stores[0], 10).copy("testing", name).await) })
+        })
+    }
+
+    /// Removes a package from `testing`, and deletes what no state of `testing` leads to, nor one of the last week.
+    fn removes_from_testing_and_prunes(name: &'static str) -> Actor {
+        Box::new(move |stores| {
+            Box::pin(async move {
+                let testing = publisher(&stores[0], 10).of("testing");
+                unless_gone(testing.remove(name).await)?;
+                pruned(testing.prune_all_of_this(WEEK, GRACE).await)
+            })
+        })
+    }
+
     /// Removes a package from the first store.
     fn removes(name: &'static str) -> Actor {
         Box::new(move |stores| Box::pin(async move { told(publisher(&stores[0], 10).remove(name).await) }))
@@ -126,17 +151,29 @@ async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
 
 /// Deletes from the first store what no state of the last week leads to.
 fn prunes() -> Actor {
-    let week = Duration::from_secs(7 * 24 * 60 * 60);
-    let keep = Keep { generations: 1, span: week };
-    Box::new(move |stores| {
-        Box::pin(async move {
-            match publisher(&stores[0], 10).prune(keep, GRACE).await {
-                // The one that was killed a moment ago still counts.
-                Err(Error::Pruning { .. }) => Ok(()),
-                pruned => told(pruned),
-            }
-        })
-    })
+    Box::new(|stores| Box::pin(async move { pruned(publisher(&stores[0], 10).prune(WEEK, GRACE).await) }))
+}
+
+const WEEK: Keep = Keep { generations: 1, span: Duration::from_secs(7 * 24 * 60 * 60) };
+
+fn pruned(pruned: Result<Pruned, Error>) -> Result<(), String> {
+    match pruned {
+        // The one that was killed a moment ago still counts.
+        Err(Error::Pruning { .. }) => Ok(()),
+        pruned => told(pruned),
+    }
+}
+
+/// What somebody else has removed, or deleted, can neither be removed nor copied.
+fn unless_gone(done: Result<Outcome, Error>) -> Result<(), String> {
+    match done {
+        Err(Error::Refused(all)) if all.iter().all(|refusal| is_gone(&refusal.source)) => Ok(()),
+        done => told(done),
+    }
+}
+
+fn is_gone(reason: &Reason) -> bool {
+    matches!(reason, Reason::NotPublished { .. } | Reason::Lost { found: None, .. })
 }
 
 /// Carries one store of a story to another.
@@ -191,6 +228,20 @@ fn an_add_and_a_prune_meet() {
     let places = vec![teller.archive_without("gone", &["zero"]).ends_with(&[&["zero", "one"]])];
     Story { places, actors: [teller.adds("one"), prunes()], mortal: false, alike: false }
         .is_without_fault(100);
+}
+
+/// A package leaves the suite that it is promoted from, and its file is about to be deleted.
+#[test]
+fn a_copy_and_a_prune_meet() {
+    let teller = Teller::new();
+    let ends: &[&[&str]] = &[&["zero", "one"], &["zero"]];
+    Story {
+        places: vec![teller.archive_with_testing("one", &["zero"]).ends_with(ends)],
+        actors: [Teller::copies("one"), Teller::removes_from_testing_and_prunes("one")],
+        mortal: false,
+        alike: false,
+    }
+    .is_without_fault(100);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Error, Event, Events, Fault, Keep, NewPackage, Outcome, Prune, Pruned, Removal,
-        SuiteEdit, Sync, Synced, Trust, name_of_snapshot, read_packages,
+        Archive, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Outcome, Prune,
+        Pruned, Removal, SuiteEdit, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -36,7 +36,7 @@ fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(CLOCK.parse().unwrap())
 }
 
-/// Who publishes in suite `stable`.
+/// Who publishes in suite `stable`, unless told otherwise.
 pub(crate) struct Publisher {
     archive: Archive,
     config: SuiteConfig,
@@ -61,6 +61,12 @@ impl Publisher {
         Self::at(self.archive.store().clone(), self.now + Duration::from_secs(seconds))
     }
 
+    /// The same publisher, in another suite.
+    pub(crate) fn of(mut self, suite: &str) -> Self {
+        self.config = SuiteConfig::unconfigured(Suite::parse(suite).unwrap());
+        self
+    }
+
     /// The same publisher, who writes indices in two forms of three.
     pub(crate) fn without_xz(mut self) -> Self {
         self.config.compressions.retain(|form| *form != Compression::Xz);
@@ -76,6 +82,24 @@ impl Publisher {
     pub(crate) async fn remove(&self, name: &str) -> Result<Outcome, Error> {
         let remove = vec![Removal { name: name.to_owned(), version: None, architecture: None }];
         self.commit(SuiteEdit { remove, ..SuiteEdit::default() }).await
+    }
+
+    /// The newest version of a package, from another suite.
+    pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<Outcome, Error> {
+        let trust = Trust {
+            keyring: KEYS.certificates().clone(),
+            signs: true,
+            now: Some(self.now),
+            ..Trust::default()
+        };
+        let copies = Copies {
+            from: Suite::parse(from).unwrap(),
+            trust,
+            wanted: vec![Wanted { named: Named::Package(name.to_owned()), version: None }],
+            architectures: Vec::new(),
+            component: None,
+        };
+        self.commit(SuiteEdit { copy: Some(copies), ..SuiteEdit::default() }).await
     }
 
     async fn commit(&self, edit: SuiteEdit) -> Result<Outcome, Error> {
@@ -129,8 +153,23 @@ impl Publisher {
 
     /// What `publish prune` does, with another grace period.
     pub(crate) async fn prune(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
+        self.prune_by(BTreeMap::new(), keep, grace).await
+    }
+
+    /// The same, which keeps nothing of this suite but what is published.
+    pub(crate) async fn prune_all_of_this(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
+        let nothing = Keep { generations: 1, span: Duration::ZERO };
+        self.prune_by(BTreeMap::from([(self.config.codename.clone(), nothing)]), keep, grace).await
+    }
+
+    async fn prune_by(
+        &self,
+        suites: BTreeMap<Suite, Keep>,
+        keep: Keep,
+        grace: Duration,
+    ) -> Result<Pruned, Error> {
         let how = Prune {
-            keep: BTreeMap::new(),
+            keep: suites,
             otherwise: Some(keep),
             grace,
             now: self.now,

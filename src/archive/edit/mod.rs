@@ -1,0 +1,84 @@
+//! `SuiteEdit`: packages to add, to copy and to remove, as a wish that can be applied to any state of a suite.
+//!
+//! [`SuiteEdit::plan`] applies it to what is published: it decides for each package, makes the new indices and the new
+//! `Release`, and refuses what would change something published. Nothing is written. Who loses the race for the commit
+//! plans the same edit again on the winner's state.
+
+mod additions;
+mod arrival;
+mod copies;
+mod indices;
+mod limit;
+mod removals;
+mod shape;
+
+use jiff::Timestamp;
+
+pub use copies::{Copies, Named, Wanted};
+
+use super::{Error, Incoming, PublishedSuite, plan::Plan};
+use crate::{
+    config::SuiteConfig,
+    names::{Architecture, Component},
+};
+
+/// What a suite's content is to become.
+#[derive(Default)]
+pub struct SuiteEdit {
+    /// Packages that are to be there.
+    pub add: Vec<NewPackage>,
+    /// Whether a version is refused that is older than the newest one of that name, which clients would prefer.
+    pub if_newer: bool,
+    /// Packages of another suite that are to be there too.
+    pub copy: Option<Copies>,
+    /// Packages that are not to be there.
+    pub remove: Vec<Removal>,
+    /// How many versions of every package are to stay, the newest ones.
+    pub keep: Option<usize>,
+}
+
+/// A package that is to be there.
+pub struct NewPackage {
+    /// What was read.
+    pub incoming: Incoming,
+    /// Its component; else its section decides, or the suite's first component.
+    pub component: Option<Component>,
+}
+
+/// Packages that are not to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Their name.
+    pub name: String,
+    /// Only this version.
+    pub version: Option<String>,
+    /// Only this architecture.
+    pub architecture: Option<Architecture>,
+}
+
+impl SuiteEdit {
+    /// Applies the edit to what is published.
+    pub(super) async fn plan(
+        &self,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let selected = match &self.copy {
+            Some(copies) => copies.select(published.store()).await?,
+            None => Vec::new(),
+        };
+        let (shape, arrivals) = self.shape(published, config, &selected)?;
+        let mut indices = self.load(published, &shape, &arrivals).await?;
+        let mut plan = Plan::default();
+        let mut refused = self.apply_removals(published, &mut indices, &mut plan);
+        refused.extend(self.apply_additions(published, &shape, &arrivals, &mut indices, &mut plan));
+        refused.extend(self.apply_limit(published, &arrivals, config.limit, &mut indices, &mut plan));
+        if !refused.is_empty() {
+            return Err(Error::Refused(refused));
+        }
+        let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
+        plan.render(changed, published, config, &shape, now).await?;
+        Ok(plan)
+    }
+}

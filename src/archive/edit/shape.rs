@@ -1,0 +1,122 @@
+//! What components and architectures a suite will have, and where a new package belongs.
+
+use super::{SuiteEdit, arrival::Arrival, copies::Selected};
+use crate::{
+    archive::{Error, PublishedSuite, plan::Shape},
+    config::SuiteConfig,
+    names::{Architecture, Component},
+};
+
+impl SuiteEdit {
+    /// What components and architectures there will be, and what goes where.
+    pub(super) fn shape(
+        &self,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        selected: &[Selected],
+    ) -> Result<(Shape, Vec<Arrival>), Error> {
+        let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file));
+        let unreadable = |source| Error::Pointer { path: path(), source };
+        let mut shape =
+            Shape { components: config.components.clone(), architectures: config.architectures.clone() };
+        if let Some(release) = published.release() {
+            // Nothing published is lost because a configuration does not name it.
+            let indices = published.index_names();
+            let mut listed = release.components().map_err(unreadable)?;
+            // `updates/main` is what some call the component whose indices lie in `main` (`FakeComponentPrefix` of
+            // reprepro); clients ask for `main`.
+            let has_index = |name: &str| indices.iter().any(|index| index.component.as_str() == name);
+            listed.retain(|component| {
+                let name = component.as_str();
+                has_index(name) || !name.rsplit_once('/').is_some_and(|(_, last)| has_index(last))
+            });
+            let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
+            extend(&mut shape.components, there);
+            let listed = release.architectures().map_err(unreadable)?;
+            let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
+            extend(&mut shape.architectures, there);
+        }
+        let known = |component: &Component| {
+            if shape.components.is_empty() || shape.components.contains(component) {
+                return Ok(component.clone());
+            }
+            let (suite, known) = (published.name().clone(), shape.components.clone());
+            Err(Error::UnknownComponent { component: component.clone(), suite, known })
+        };
+        let mut arrivals = Vec::with_capacity(self.add.len() + selected.len());
+        for new in &self.add {
+            let component = match &new.component {
+                Some(named) => known(named)?,
+                None => guess_component(new.incoming.package.section(), &shape.components),
+            };
+            arrivals.push(Arrival::of(&new.incoming, component));
+        }
+        let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
+        for package in selected {
+            let component = known(asked.unwrap_or(&package.component))?;
+            arrivals.push(Arrival::copied(package, component));
+        }
+        if shape.components.is_empty() {
+            extend(&mut shape.components, arrivals.iter().map(|new| new.component.clone()));
+        }
+        if config.architectures.is_empty() {
+            let new = arrivals.iter().map(|new| &new.architecture);
+            extend(&mut shape.architectures, new.filter(|architecture| !architecture.is_all()).cloned());
+            if shape.architectures.is_empty() {
+                // Only packages for all architectures so far. An index `binary-all` is what a client of any architecture
+                // then reads; it stays when other architectures come, since clients may rely on it.
+                shape.architectures.push(Architecture::all());
+            }
+        }
+        Ok((shape, arrivals))
+    }
+}
+
+fn extend<T: PartialEq>(names: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+}
+
+/// The component that a section speaks of, in the order that reprepro guesses: the section is a component, begins with
+/// one, ends in one, begins one; else the first.
+fn guess_component(section: Option<&str>, components: &[Component]) -> Component {
+    let section = section.unwrap_or_default();
+    let find = |fits: &dyn Fn(&str) -> bool| components.iter().find(|component| fits(component.as_str()));
+    let begins = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'));
+    let ends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('/'));
+    let guess = find(&|component| component == section)
+        .or_else(|| find(&|component| begins(section, component)))
+        .or_else(|| find(&|component| ends(section, component)))
+        .or_else(|| find(&|component| !section.is_empty() && begins(component, section)))
+        .or(components.first());
+    match guess {
+        Some(component) => component.clone(),
+        None => Component::parse("main").unwrap_or_else(|error| unreachable!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_speaks_of_a_component_as_in_reprepro() {
+        let components: Vec<Component> =
+            ["main", "contrib", "non-free/firmware"].iter().map(|name| name.parse().unwrap()).collect();
+        for (section, expected) in [
+            (Some("contrib"), "contrib"),
+            (Some("contrib/net"), "contrib"),
+            (Some("net/contrib"), "contrib"),
+            (Some("non-free"), "non-free/firmware"),
+            (Some("net"), "main"),
+            (Some(""), "main"),
+            (None, "main"),
+        ] {
+            assert_eq!(guess_component(section, &components).as_str(), expected, "{section:?}");
+        }
+        assert_eq!(guess_component(Some("contrib/net"), &[]).as_str(), "main");
+    }
+}
