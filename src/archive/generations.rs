@@ -61,6 +61,17 @@ pub(super) fn beginning(date: Timestamp) -> String {
     date.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// Whether a text has the form of the names of generations.
+pub(super) fn is_name(text: &str) -> bool {
+    let date = |text: &str| {
+        let rest: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        text.len() == 16 && rest == "TZ"
+    };
+    text.split_once('-').is_some_and(|(time, digest)| {
+        date(time) && digest.len() == 8 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
 /// The first digits of a digest: what tells generations of one second apart.
 pub(super) fn short_digest(pointer: &[u8]) -> String {
     let mut digest = Digests::of(pointer).sha256.to_string();
@@ -295,6 +306,14 @@ mod tests {
         let keep = Keep { generations: 1, span: Duration::from_secs(HOUR) };
         assert_eq!(retired(keep, &all, &current, 51), [""; 0]);
         assert_eq!(retired(keep, &all, &current, 52), ["4-d"]);
+    }
+
+    #[test]
+    fn names_are_told_from_their_beginnings() {
+        assert!(is_name(&name(Timestamp::UNIX_EPOCH, RELEASE)));
+        for other in ["", "20250601T000100Z", "20250601T000100Z-", "20250601T000100Z-1a2b3c4", "1-1a2b3c4d"] {
+            assert!(!is_name(other), "{other}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod add;
 pub mod check;
 pub mod copy;
+pub mod diff;
 pub mod init;
 pub mod key;
 pub mod list;
@@ -114,6 +115,7 @@ enum Command {
     Rollback(rollback::Args),
     List(list::Args),
     Show(show::Args),
+    Diff(diff::Args),
     Check(check::Args),
     Prune(prune::Args),
     Refresh(refresh::Args),
@@ -158,6 +160,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
+        Command::Diff(args) => diff::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
         Command::Refresh(args) => refresh::run(&args, &session).await,

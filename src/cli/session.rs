@@ -213,6 +213,12 @@ impl<'a> Session<'a> {
         Err(Failure::text(format!("there is no suite `{name}`; there are: `{}`", known.join("`, `")), None))
     }
 
+    /// The folder of a suite, which the configuration may know by another name.
+    #[must_use]
+    pub fn codename(&self, suite: Suite) -> Suite {
+        self.config.find(suite.as_str()).map_or(suite, |configured| configured.codename.clone())
+    }
+
     /// The keys that a suite is signed with, opened and judged, and those whose signatures are believed.
     pub async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let sources = self.key_sources(&suite.sign_with)?;

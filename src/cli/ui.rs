@@ -191,6 +191,16 @@ impl Ui {
     }
 }
 
+/// A text of somebody else's on one line of a terminal: what a terminal would obey is shown instead.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// `1 package`, `2 packages`, `10,000 packages`.
 #[must_use]
 pub fn count(number: usize, noun: &str) -> String {

@@ -32,6 +32,7 @@ mod crash;
 mod crash_steps;
 mod deb_builder;
 mod determinism;
+mod diff;
 mod faults;
 mod harness;
 mod history;

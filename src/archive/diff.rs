@@ -1,0 +1,268 @@
+//! What two lists of packages differ in: pure, entries in, differences out.
+//!
+//! Packages are one and the same line of versions if their component, name and architecture are the same. Of each line the
+//! highest versions are compared, and what else one list alone has is told by itself.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use crate::{dists::PackageEntry, names::Component};
+
+/// One thing that the new list has otherwise than the old one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Difference {
+    /// The name of the package.
+    pub name: String,
+    /// The component.
+    pub component: Component,
+    /// Its architecture.
+    pub architecture: String,
+    /// What became of it.
+    pub kind: Kind,
+    /// The version in the old list, where this is about one.
+    pub old: Option<String>,
+    /// The version in the new list, where this is about one.
+    pub new: Option<String>,
+    /// Of two versions, whether the lower one stands in both lists.
+    pub beside: bool,
+}
+
+/// What became of a package, seen from the old list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Only the new list has this version.
+    Added,
+    /// Only the old list has this version.
+    Removed,
+    /// The highest version is a newer one.
+    Newer,
+    /// The highest version is an older one.
+    Older,
+    /// Both have this version, with other bytes.
+    Contents,
+}
+
+/// What `new` has otherwise than `old`, both of one component; sorted by name, then architecture.
+#[must_use]
+pub fn diff(component: &Component, old: &[PackageEntry], new: &[PackageEntry]) -> Vec<Difference> {
+    let mut lines: BTreeMap<(&str, &str), Line<'_>> = BTreeMap::new();
+    for (side, entries) in [(0, old), (1, new)] {
+        for entry in entries {
+            let line = lines.entry((entry.name(), entry.architecture())).or_default();
+            line.sides[side].push(entry);
+        }
+    }
+    let mut found = Vec::new();
+    for ((name, architecture), line) in &mut lines {
+        let difference = |(kind, old, new, beside): Finding<'_>| Difference {
+            name: (*name).to_owned(),
+            component: component.clone(),
+            architecture: (*architecture).to_owned(),
+            kind,
+            old: old.map(ToOwned::to_owned),
+            new: new.map(ToOwned::to_owned),
+            beside,
+        };
+        found.extend(line.findings().into_iter().map(difference));
+    }
+    found
+}
+
+/// The versions of one package, in the old list and in the new one.
+#[derive(Default)]
+struct Line<'a> {
+    sides: [Vec<&'a PackageEntry>; 2],
+}
+
+/// The kind, the old version and the new one, and whether the lower of them stands in both lists.
+type Finding<'a> = (Kind, Option<&'a str>, Option<&'a str>, bool);
+
+impl<'a> Line<'a> {
+    fn findings(&mut self) -> Vec<Finding<'a>> {
+        for side in &mut self.sides {
+            side.sort_by(|one, other| {
+                one.order_of_versions(other).then_with(|| one.version().cmp(other.version()))
+            });
+            // A package for `all` stands in the index of every architecture.
+            side.dedup_by(|one, other| one.version() == other.version());
+        }
+        let [old, new] = &self.sides;
+        let mut found = Vec::new();
+        let mut step = None;
+        if let (Some(&before), Some(&after)) = (old.last(), new.last()) {
+            let (from, to) = (before.version(), after.version());
+            let kind = match before.order_of_versions(after) {
+                Ordering::Less => Some((Kind::Newer, has(new, from))),
+                Ordering::Greater => Some((Kind::Older, has(old, to))),
+                Ordering::Equal => None,
+            };
+            if let Some((kind, beside)) = kind {
+                found.push((kind, Some(from), Some(to), beside));
+                step = Some((from, to));
+            }
+        }
+        for entry in old {
+            let version = entry.version();
+            match new.iter().find(|other| other.version() == version) {
+                Some(other) if !is_same_file(entry, other) => {
+                    found.push((Kind::Contents, Some(version), Some(version), false));
+                }
+                None if step.is_none_or(|(from, _)| from != version) => {
+                    found.push((Kind::Removed, Some(version), None, false));
+                }
+                _ => {}
+            }
+        }
+        for entry in new {
+            let version = entry.version();
+            if !has(old, version) && step.is_none_or(|(_, to)| to != version) {
+                found.push((Kind::Added, None, Some(version), false));
+            }
+        }
+        found
+    }
+}
+
+fn has(side: &[&PackageEntry], version: &str) -> bool {
+    side.iter().any(|entry| entry.version() == version)
+}
+
+/// Whether both mean the same file; what does not tell its SHA256 is compared by what it tells.
+fn is_same_file(one: &PackageEntry, other: &PackageEntry) -> bool {
+    one.stanza() == other.stanza()
+        || match (one.sha256(), other.sha256()) {
+            (Some(one), Some(other)) => one == other,
+            _ => (one.size(), one.md5()) == (other.size(), other.md5()),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dists::PackagesIndex;
+
+    /// A package: name, version, architecture, and which bytes it has.
+    type Package = (String, String, &'static str, u8);
+
+    fn entries(packages: &[Package]) -> Vec<PackageEntry> {
+        let stanza = |(name, version, architecture, bytes): &Package| {
+            format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSHA256: {}\n\n",
+                format!("{bytes:02x}").repeat(32)
+            )
+        };
+        let text: String = packages.iter().map(stanza).collect();
+        PackagesIndex::parse(&Bytes::from(text)).unwrap().entries()
+    }
+
+    fn main() -> Component {
+        Component::parse("main").unwrap()
+    }
+
+    fn differences(old: &[Package], new: &[Package]) -> Vec<Difference> {
+        diff(&main(), &entries(old), &entries(new))
+    }
+
+    fn told(old: &[(&str, u8)], new: &[(&str, u8)]) -> Vec<(Kind, Option<String>, Option<String>, bool)> {
+        let hello = |&(version, bytes): &(&str, u8)| ("hello".to_owned(), version.to_owned(), "amd64", bytes);
+        let (old, new): (Vec<_>, Vec<_>) = (old.iter().map(hello).collect(), new.iter().map(hello).collect());
+        differences(&old, &new).into_iter().map(|d| (d.kind, d.old, d.new, d.beside)).collect()
+    }
+
+    #[test]
+    fn the_highest_versions_are_compared_and_the_others_told() {
+        use Kind::{Added, Contents, Newer, Older, Removed};
+        let text = |version: &str| Some(version.to_owned());
+        assert_eq!(told(&[], &[("1.0", 0)]), [(Added, None, text("1.0"), false)]);
+        assert_eq!(told(&[("1.9", 0)], &[("1.10", 0)]), [(Newer, text("1.9"), text("1.10"), false)]);
+        assert_eq!(told(&[("1", 0)], &[("1", 0), ("2", 0)]), [(Newer, text("1"), text("2"), true)]);
+        assert_eq!(told(&[("1:1", 0)], &[("2", 0)]), [(Older, text("1:1"), text("2"), false)]);
+        assert_eq!(told(&[("1", 0), ("2", 0)], &[("1", 0)]), [(Older, text("2"), text("1"), true)]);
+        assert_eq!(told(&[("1", 0)], &[("1", 1)]), [(Contents, text("1"), text("1"), false)]);
+        assert_eq!(
+            told(&[("1", 0), ("2", 0), ("3", 0)], &[("1", 1), ("2.5", 0), ("4", 0)]),
+            [
+                (Newer, text("3"), text("4"), false),
+                (Contents, text("1"), text("1"), false),
+                (Removed, text("2"), None, false),
+                (Added, None, text("2.5"), false),
+            ]
+        );
+        // Of one rank, and not the same.
+        assert_eq!(
+            told(&[("1.0", 0)], &[("1.00", 0)]),
+            [(Removed, text("1.0"), None, false), (Added, None, text("1.00"), false)]
+        );
+        // What Policy does not allow has an order too.
+        assert_eq!(told(&[("x", 0)], &[("y", 0)]), [(Newer, text("x"), text("y"), false)]);
+    }
+
+    fn packages() -> impl Strategy<Value = Vec<Package>> {
+        let version = prop::sample::select(vec!["1", "1.0", "1.00", "1~rc1", "2", "1:0.5", "odd"]);
+        let architecture = prop::sample::select(vec!["amd64", "all"]);
+        let package =
+            ("[ab]", version, architecture, 0..2_u8).prop_map(|(n, v, a, bytes)| (n, v.to_owned(), a, bytes));
+        prop::collection::vec(package, 0..12).prop_map(|mut all| {
+            all.sort();
+            all.dedup_by(|one, other| (&one.0, &one.1, one.2) == (&other.0, &other.1, other.2));
+            all
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn seen_from_the_other_side_it_is_the_mirror(old in packages(), new in packages()) {
+            let mut there = differences(&old, &new);
+            let mut back: Vec<Difference> = differences(&new, &old)
+                .into_iter()
+                .map(|seen| Difference {
+                    kind: match seen.kind {
+                        Kind::Added => Kind::Removed,
+                        Kind::Removed => Kind::Added,
+                        Kind::Newer => Kind::Older,
+                        Kind::Older => Kind::Newer,
+                        Kind::Contents => Kind::Contents,
+                    },
+                    old: seen.new,
+                    new: seen.old,
+                    ..seen
+                })
+                .collect();
+            there.sort();
+            back.sort();
+            prop_assert_eq!(there, back);
+            prop_assert_eq!(differences(&old, &old), []);
+        }
+
+        /// Who has the old list and what is told has the new one, but for bytes.
+        #[test]
+        fn it_leads_from_the_old_list_to_the_new_one(old in packages(), new in packages()) {
+            let identity = |(name, version, architecture, _): &Package| {
+                (name.clone(), version.clone(), (*architecture).to_owned())
+            };
+            let mut list: std::collections::BTreeSet<_> = old.iter().map(identity).collect();
+            for seen in differences(&old, &new) {
+                let of = |version: &Option<String>| {
+                    (seen.name.clone(), version.clone().unwrap_or_default(), seen.architecture.clone())
+                };
+                match seen.kind {
+                    Kind::Added => prop_assert!(list.insert(of(&seen.new))),
+                    Kind::Removed => prop_assert!(list.remove(&of(&seen.old))),
+                    Kind::Newer => {
+                        prop_assert!(list.insert(of(&seen.new)));
+                        prop_assert!(seen.beside || list.remove(&of(&seen.old)));
+                    }
+                    Kind::Older => {
+                        prop_assert!(list.remove(&of(&seen.old)));
+                        prop_assert_eq!(list.insert(of(&seen.new)), !seen.beside);
+                    }
+                    Kind::Contents => prop_assert!(list.contains(&of(&seen.old))),
+                }
+            }
+            prop_assert_eq!(list, new.iter().map(identity).collect());
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `publish diff`: what two suites, or two states of them, differ in, package by package.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use super::{
+    Failure, failure,
+    session::{Session, parse_suite},
+    ui::{count, plain},
+};
+use crate::{
+    archive::{Archive, Difference, Error, Kind, PublishedSuite, Trust, Which},
+    names::Suite,
+    signing::Distrust,
+    store::{Cache, Location, Store},
+};
+
+/// Compares two suites, or two states of a suite, package by package
+///
+/// A and B are suites, such as `stable`, or kept states of one: `stable@20250601T000100Z-1a2b3c4d` as `generations/` has it
+/// (the beginning is enough), or `stable@1`, the state before the current one. Without B, A is compared with its suite as it
+/// is now. With --with, B is in that archive, and without B the same suite there.
+///
+/// Each line is one difference: `+` only in B, `-` only in A, `^` newer in B, `v` older in B, `!` the same version with other
+/// contents. The highest versions are compared; further ones that only one side has are lines of their own.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A suite, or a state of one
+    #[arg(value_name = "A")]
+    old: String,
+
+    /// What it is compared with [default: the suite of A as it is now]
+    #[arg(value_name = "B")]
+    new: Option<String>,
+
+    /// B is in this archive: a folder, a bucket or http(s)://
+    #[arg(long, value_name = "LOCATION")]
+    with: Option<String>,
+
+    /// Ends with 1 where they differ, 0 where not, and 2 where that cannot be told, as diff(1) does
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What is compared, as it is told.
+#[derive(serde::Serialize)]
+struct Side {
+    archive: String,
+    suite: Suite,
+    /// The name of the state, where one was asked for.
+    state: Option<String>,
+}
+
+/// What `--json` gives.
+#[derive(serde::Serialize)]
+struct Report {
+    a: Side,
+    b: Side,
+    differ: bool,
+    differences: Vec<Difference>,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    match compare(args, session).await {
+        // Not to be mistaken for a difference.
+        Err(failure) if args.exit_code && failure.code == failure::FAILED => {
+            Err(Failure { code: failure::USAGE, ..failure })
+        }
+        done => done,
+    }
+}
+
+async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let (suite, which) = asked(&args.old)?;
+    let there = match &args.with {
+        None => None,
+        Some(text) => {
+            Some(Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))?)
+        }
+    };
+    let (other, other_which) = match &args.new {
+        Some(text) => asked(text)?,
+        None if there.is_some() || which.is_some() => (suite.clone(), None),
+        None => {
+            return Err(Failure::usage(format!(
+                "compare `{suite}` with what? name another suite, a state such as `{suite}@1`, or an archive with `--with`"
+            )));
+        }
+    };
+    let trust = tokio::task::block_in_place(|| session.trust_to_read());
+    let here = Place { store: &session.store, location: &session.location, trust: &trust };
+    let a = here.open(&session.codename(suite), which.as_ref(), session).await?;
+    let b = match &there {
+        None => here.open(&session.codename(other), other_which.as_ref(), session).await?,
+        Some(location) => {
+            let cache = Cache::of(&session.environment);
+            let store = Store::open(location, &session.environment)?.with_cache(cache);
+            let there = Place { store: &store, location, trust: &trust };
+            // Both are called by the name that the configuration gives the suite, if only one was given.
+            let other = if args.new.is_none() { session.codename(other) } else { other };
+            there.open(&other, other_which.as_ref(), session).await?
+        }
+    };
+    let differences = a.differences(&b).await?;
+    let differ = !differences.is_empty();
+    let side = |location: &Location, state: &PublishedSuite, which: Option<&Which>| Side {
+        archive: location.to_string(),
+        suite: state.name().clone(),
+        state: which.and(state.generation()),
+    };
+    if session.ui.json() {
+        let b = side(there.as_ref().unwrap_or(&session.location), &b, other_which.as_ref());
+        let a = side(&session.location, &a, which.as_ref());
+        session.ui.object(&Report { a, b, differ, differences });
+    } else {
+        let mut text = String::new();
+        for difference in &differences {
+            let _ = writeln!(text, "{}", line(difference));
+        }
+        session.ui.data(text.as_bytes());
+        session.ui.say(&match differences.len() {
+            0 => "No package differs".to_owned(),
+            number => count(number, "difference"),
+        });
+    }
+    Ok(if differ && args.exit_code { ExitCode::from(failure::FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// An archive that is looked at.
+struct Place<'a> {
+    store: &'a Store,
+    location: &'a Location,
+    trust: &'a Trust,
+}
+
+impl Place<'_> {
+    /// Reads a suite or one of its states; one that others signed is compared as it is, and said to be.
+    async fn open(
+        &self,
+        suite: &Suite,
+        which: Option<&Which>,
+        session: &Session<'_>,
+    ) -> Result<PublishedSuite, Failure> {
+        let which = which.unwrap_or(&Which::Back(0));
+        let read = |trust| async { Archive::new(self.store.clone(), trust).state(suite, which).await };
+        let opened = match read(self.trust.clone()).await {
+            Err(Error::Untrusted { source: source @ Distrust::UnknownSigners { .. }, path }) => {
+                session.ui.warn(&format!("`{path}` in `{}`: {source}", self.location));
+                read(Trust::default()).await
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| {
+            Failure::from(error).while_doing(format!("cannot read suite `{suite}` of `{}`", self.location))
+        })
+    }
+}
+
+/// Understands `SUITE` and `SUITE@STATE`.
+fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
+    let (suite, which) = match text.split_once('@') {
+        Some((suite, which)) => {
+            let which = which.parse().map_err(|error| {
+                Failure::usage(format!("{error}; `dists/{suite}/generations/` has those that are kept"))
+            })?;
+            (suite, Some(which))
+        }
+        None => (text, None),
+    };
+    Ok((parse_suite(suite)?, which))
+}
+
+/// A difference for people.
+pub(super) fn line(difference: &Difference) -> String {
+    let Difference { name, component, architecture, kind, old, new, beside } = difference;
+    let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
+    let (sign, versions, more) = match kind {
+        Kind::Added => ('+', new.to_owned(), String::new()),
+        Kind::Removed => ('-', old.to_owned(), String::new()),
+        Kind::Newer => ('^', format!("{old} -> {new}"), format!("; {old} stays")),
+        Kind::Older => ('v', format!("{old} -> {new}"), format!("; {new} was there")),
+        Kind::Contents => ('!', new.to_owned(), "; with other contents".to_owned()),
+    };
+    let more = if *beside || *kind == Kind::Contents { more } else { String::new() };
+    plain(&format!("{sign} {name} {versions} {architecture} ({component}){more}"))
+}
