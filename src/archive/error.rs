@@ -408,7 +408,7 @@ impl Error {
                 "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"
             }
             Self::NoGeneration { .. } => {
-                "only states that are kept can be gone back to: `KeepFor:` and `KeepGenerations:` say for how long"
+                "`publish log` shows the states that are kept; `KeepFor:` and `KeepGenerations:` say for how long"
             }
             Self::Lacks { .. } => {
                 "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing"

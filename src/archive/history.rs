@@ -52,6 +52,18 @@ pub(super) struct Kept {
     pub(super) current: Option<PublishedSuite>,
 }
 
+impl Kept {
+    /// The folder of its pointer.
+    pub(super) fn folder(&self, suite: &Suite) -> String {
+        let below = if self.current.is_some() {
+            String::new()
+        } else {
+            format!("/{}/{}", generations::FOLDER, self.name)
+        };
+        format!("dists/{suite}{below}")
+    }
+}
+
 impl Archive {
     /// Reads one state of a suite.
     ///

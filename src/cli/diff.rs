@@ -16,7 +16,7 @@ use crate::{
 
 /// Compares two suites, or two states of a suite, package by package
 ///
-/// A and B are suites, such as `stable`, or kept states of one: `stable@20250601T000100Z-1a2b3c4d` as `generations/` has it
+/// A and B are suites, such as `stable`, or kept states of one: `stable@20250601T000100Z-1a2b3c4d` as `publish log` shows it
 /// (the beginning is enough), or `stable@1`, the state before the current one. Without B, A is compared with its suite as it
 /// is now. With --with, B is in that archive, and without B the same suite there.
 ///
@@ -160,7 +160,7 @@ fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
     let (suite, which) = match text.split_once('@') {
         Some((suite, which)) => {
             let which = which.parse().map_err(|error| {
-                Failure::usage(format!("{error}; `dists/{suite}/generations/` has those that are kept"))
+                Failure::usage(format!("{error}; `publish log {suite}` shows those that are kept"))
             })?;
             (suite, Some(which))
         }

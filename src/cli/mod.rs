@@ -10,6 +10,7 @@ pub mod diff;
 pub mod init;
 pub mod key;
 pub mod list;
+pub mod log;
 mod outcome;
 pub mod prune;
 pub mod refresh;
@@ -115,6 +116,7 @@ enum Command {
     Rollback(rollback::Args),
     List(list::Args),
     Show(show::Args),
+    Log(log::Args),
     Diff(diff::Args),
     Check(check::Args),
     Prune(prune::Args),
@@ -160,6 +162,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,
         Command::Show(args) => show::run(&args, &session).await,
+        Command::Log(args) => log::run(&args, &session).await,
         Command::Diff(args) => diff::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,

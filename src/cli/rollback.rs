@@ -14,8 +14,8 @@ pub struct Args {
     #[arg(value_name = "SUITE")]
     suite: Option<String>,
 
-    /// The state to go back to, by its name in the folder `generations` of the suite or the beginning of that [default:
-    /// the one before, if its content is another]
+    /// The state to go back to, by its name, as `publish log` shows it, or the beginning of that [default: the one
+    /// before, if its content is another]
     #[arg(long, value_name = "GENERATION")]
     to: Option<String>,
 

@@ -58,6 +58,12 @@ impl Ui {
         self.quiet
     }
 
+    /// Whether every detail is wanted.
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// What was asked for: text to stdout, as it is.
     pub fn data(&self, text: &[u8]) {
         self.end_progress();

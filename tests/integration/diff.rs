@@ -139,7 +139,7 @@ fn states_of_a_suite_are_named_or_counted() {
     assert_eq!(state["b"]["state"], serde_json::Value::Null);
 
     for (state, status, says) in [
-        ("stable@3", 1, "no state `3` of suite `stable` is kept"),
+        ("stable@3", 1, "`publish log` shows the states that are kept"),
         ("stable@2024", 1, "no state `2024` of suite `stable` is kept; there are: `20250601T000000Z-"),
         ("stable@2025", 1, "more than one state of suite `stable` begins with `2025`"),
         ("stable@", 2, "names no state"),

@@ -120,6 +120,7 @@ fn the_summary_names_every_command() {
       rollback  Goes back to an earlier state of a suite: publishes its content as a new state
       list      Lists the packages of the archive: suite, component, architecture, name, version
       show      Shows the published stanzas of a package
+      log       Shows the states of a suite that are kept: when, who, what was added and removed
       diff      Compares two suites, or two states of a suite, package by package
       check     Reads the archive as a client would: signature, every digest, every pool file
       prune     Takes old versions out of the suites, then deletes what no client can still need
@@ -139,8 +140,8 @@ fn the_summary_names_every_command() {
 fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for command in [
-        "init", "add", "copy", "remove", "rollback", "list", "diff", "check", "prune", "refresh", "snapshot",
-        "sync", "serve", "key",
+        "init", "add", "copy", "remove", "rollback", "list", "log", "diff", "check", "prune", "refresh",
+        "snapshot", "sync", "serve", "key",
     ] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }

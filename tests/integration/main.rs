@@ -40,6 +40,7 @@ mod house;
 mod init;
 mod large;
 mod list;
+mod log;
 mod model;
 mod model_stories;
 mod prune;

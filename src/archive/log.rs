@@ -1,0 +1,156 @@
+//! `log`: the states of a suite that are kept, one after the other, and what each changed.
+
+use jiff::Timestamp;
+
+use super::{
+    Archive, Difference, Error, PublishedSuite,
+    check::chain,
+    compare::Comparison,
+    history::Kept,
+    suite::{Pointer, Trust},
+};
+use crate::{
+    names::Suite,
+    signing::{Distrust, Keyring},
+};
+
+/// The states of a suite that are kept.
+#[derive(Debug, serde::Serialize)]
+pub struct Log {
+    /// The suite.
+    pub suite: Suite,
+    /// The newest first.
+    pub states: Vec<State>,
+    /// How many older ones are kept besides.
+    pub older: usize,
+}
+
+/// A state of a suite.
+#[derive(Debug, serde::Serialize)]
+pub struct State {
+    /// The name of its generation.
+    pub generation: String,
+    /// Whether it is the one that is published now.
+    pub current: bool,
+    /// Its `Date`.
+    #[serde(serialize_with = "as_text")]
+    pub date: Option<Timestamp>,
+    /// Who signed it.
+    pub signature: Signature,
+    /// What it has otherwise than the state before; nothing where none is kept that could be compared.
+    pub differences: Option<Vec<Difference>>,
+    /// Whether no state before it is kept.
+    pub oldest: bool,
+    /// Why it, or what it changed, cannot be told.
+    pub problem: Option<String>,
+}
+
+/// Who signed a state, and whether that is known to be so.
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Signature {
+    /// Whether there is a signature at all.
+    pub signed: bool,
+    /// Whether known keys made signatures that count.
+    pub verified: bool,
+    /// The fingerprints of these keys; else what the signatures say of their keys.
+    pub keys: Vec<String>,
+    /// Why a signature of a known key does not count.
+    pub problem: Option<String>,
+}
+
+impl Archive {
+    /// Tells the newest states of a suite that are kept, and what each has otherwise than the one before.
+    ///
+    /// # Errors
+    /// [`Error::NotPublished`] where there is no such suite; a web server cannot tell which states there are. A state that
+    /// cannot be read is told as such.
+    pub async fn log(&self, suite: &Suite, limit: usize) -> Result<Log, Error> {
+        let kept = self.kept(suite).await?;
+        let mut comparison = Comparison::default();
+        let mut states = Vec::new();
+        let mut opened = None;
+        for (at, one) in kept.iter().enumerate().take(limit) {
+            let state = match opened.take() {
+                Some(state) => state,
+                None => self.try_open(suite, one).await?,
+            };
+            let mut told = State {
+                generation: one.name.clone(),
+                current: one.current.is_some(),
+                date: None,
+                signature: Signature::default(),
+                differences: None,
+                oldest: at + 1 == kept.len(),
+                problem: None,
+            };
+            let before = match kept.get(at + 1) {
+                Some(before) => Some(self.try_open(suite, before).await?),
+                None => None,
+            };
+            match (&state, &before) {
+                (Err(problem), _) => told.problem = Some(problem.clone()),
+                (Ok(_), Some(Err(problem))) => {
+                    told.problem = Some(format!("the state before it cannot be read: {problem}"));
+                }
+                (Ok(state), Some(Ok(before))) => match comparison.of(before, state).await {
+                    Ok(differences) => told.differences = Some(differences),
+                    Err(error @ Error::Store(_)) => return Err(error),
+                    Err(error) => told.problem = Some(chain(&error)),
+                },
+                (Ok(_), None) => {}
+            }
+            if let Ok(state) = &state
+                && let Some(pointer) = state.pointer()
+            {
+                told.date = pointer.release.date().ok();
+                told.signature = self.signature(suite, one, pointer).await?;
+            }
+            states.push(told);
+            opened = before;
+        }
+        Ok(Log { suite: suite.clone(), older: kept.len() - states.len(), states })
+    }
+
+    /// Reads a state, or says why it is none.
+    async fn try_open(&self, suite: &Suite, kept: &Kept) -> Result<Result<PublishedSuite, String>, Error> {
+        match self.open_kept(suite, kept).await {
+            Err(error @ Error::Store(_)) => Err(error),
+            Err(error) => Ok(Err(chain(&error))),
+            Ok(state) => Ok(Ok(state)),
+        }
+    }
+
+    /// Whose signature is on a pointer.
+    async fn signature(&self, suite: &Suite, kept: &Kept, pointer: &Pointer) -> Result<Signature, Error> {
+        if !pointer.signed {
+            return Ok(Signature::default());
+        }
+        let Trust { keyring, now, .. } = &self.trust;
+        // Without a time no signature is judged: then they are but read.
+        let (keyring, now) = match now {
+            Some(now) => (keyring.clone(), *now),
+            None => (Keyring::new(), std::time::UNIX_EPOCH),
+        };
+        let verified = if pointer.file == "InRelease" {
+            keyring.verify_in_release(&pointer.bytes, now)
+        } else {
+            let path = format!("{}/Release.gpg", kept.folder(suite));
+            let Some(signature) = self.store.read(&path).await? else { return Ok(Signature::default()) };
+            keyring.verify_detached(&pointer.bytes, &signature.bytes, now)
+        };
+        let signed = Signature { signed: true, ..Signature::default() };
+        Ok(match verified {
+            Ok(verified) => Signature { verified: true, keys: verified.signers, ..signed },
+            Err(Distrust::UnknownSigners { signers }) => Signature { keys: signers, ..signed },
+            Err(distrust) => Signature { problem: Some(chain(&distrust)), ..signed },
+        })
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn as_text<S: serde::Serializer>(date: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match date {
+        Some(date) => serializer.collect_str(date),
+        None => serializer.serialize_none(),
+    }
+}

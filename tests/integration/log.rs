@@ -1,0 +1,257 @@
+//! Stories of `publish log`.
+
+use std::fs;
+
+use publish::store::Store;
+
+use crate::{
+    deb_builder::deb,
+    diff::{generations, later, publish},
+    faults::{Faults, Side},
+    publisher::{Publisher, folder},
+    sandbox::{CLOCK, Output, Sandbox, fixture},
+    servers::{self, Bucket},
+    web::Web,
+};
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+/// Digests, which the salt of a signature changes, and fingerprints made short.
+fn brief(said: &Output) -> String {
+    let mut text = String::new();
+    for line in said.stdout.lines() {
+        let line = match line.split_once("Z-") {
+            Some((time, rest)) => format!("{time}Z-[HEX]{}", &rest[8..]),
+            None => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Four states: `hello` and `doc`; a newer `hello`; `doc` goes; the older `hello` alone.
+fn four_states() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    deb("doc").architecture("all").write(sandbox.incoming());
+    publish(&sandbox, 0, &["add", "incoming"]);
+    let two = deb("hello").version("2.0").write(sandbox.path("more"));
+    publish(&sandbox, 60, &["add", two.to_str().unwrap()]);
+    publish(&sandbox, 120, &["remove", "doc"]);
+    publish(&sandbox, 180, &["remove", "hello=2.0"]);
+    sandbox
+}
+
+#[test]
+fn each_state_tells_what_it_changed() {
+    let sandbox = four_states();
+    let said = publish(&sandbox, 200, &["log"]);
+    insta::assert_snapshot!(brief(&said), @r"
+    stable@20250601T000300Z-[HEX] (published now)
+    Date: 2025-06-01T00:03:00Z
+    Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+      v hello 2.0 -> 1.0 amd64 (main); 1.0 was there
+
+    stable@20250601T000200Z-[HEX]
+    Date: 2025-06-01T00:02:00Z
+    Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+      - doc 1.0 all (main)
+
+    stable@20250601T000100Z-[HEX]
+    Date: 2025-06-01T00:01:00Z
+    Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+      ^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays
+
+    stable@20250601T000000Z-[HEX]
+    Date: 2025-06-01T00:00:00Z
+    Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+      the oldest state that is kept: there is none to compare it with
+    ");
+    let names = generations(&sandbox);
+    for name in &names {
+        assert!(said.stdout.contains(&format!("stable@{name}")), "{}", said.stdout);
+    }
+    // What it shows is what `diff` takes, and says.
+    let of_two = format!("stable@{}", names[1]);
+    let diff = publish(&sandbox, 200, &["diff", &format!("stable@{}", names[0]), &of_two]).stdout;
+    assert_eq!(diff, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n");
+    let said = publish(&sandbox, 200, &["log", "stable", "-n", "2"]);
+    assert_eq!(said.stdout.matches("stable@").count(), 2, "{}", said.stdout);
+    assert!(!said.stdout.contains("none to compare it with"), "{}", said.stdout);
+    said.says(["2 older states kept: add `--limit"]);
+    sandbox.publish(["log", "-n", "0"]).fails(2);
+    sandbox.publish(["log", "unstable"]).fails(1).says(["no suite `unstable`"]);
+    sandbox.publish(["log", "../stable"]).fails(2);
+}
+
+#[test]
+fn scripts_get_an_object() {
+    let sandbox = four_states();
+    let log = json(&publish(&sandbox, 200, &["log", "--json"]));
+    assert_eq!(log["suite"], "stable");
+    assert_eq!(log["older"], 0);
+    let states = log["states"].as_array().unwrap();
+    assert_eq!(states.len(), 4);
+    let names: Vec<&str> = states.iter().rev().map(|state| state["generation"].as_str().unwrap()).collect();
+    assert_eq!(names, generations(&sandbox));
+    assert_eq!(states[0]["current"], true);
+    assert_eq!(states[0]["date"], "2025-06-01T00:03:00Z");
+    assert_eq!(states[0]["signature"]["verified"], true);
+    assert_eq!(states[0]["differences"][0]["kind"], "older");
+    assert_eq!(states[0]["differences"][0]["new"], "1.0");
+    assert_eq!(states[3]["oldest"], true);
+    assert_eq!(states[3]["differences"], serde_json::Value::Null);
+    assert_eq!(json(&publish(&sandbox, 200, &["log", "--json", "-n", "1"]))["older"], 3);
+}
+
+#[test]
+fn the_suite_must_be_known() {
+    let sandbox = Sandbox::new();
+    sandbox.publish(["log"]).fails(1).says(["there is no archive in"]);
+    deb("hello").write(sandbox.incoming());
+    sandbox.configure("Codename: bookworm\nSuite: stable\nComponents: main\nArchitectures: amd64\n\nCodename: trixie\nComponents: main\nArchitectures: amd64\n");
+    for suite in ["bookworm", "trixie"] {
+        sandbox.publish(["add", "--suite", suite, "incoming"]).ok();
+    }
+    sandbox.publish(["log"]).fails(2).says(["which suite", "`bookworm`, `trixie`"]);
+    let said = sandbox.publish(["log", "stable"]).ok();
+    assert!(said.stdout.starts_with("bookworm@20250601T000000Z-"), "{}", said.stdout);
+    assert!(said.stdout.contains("Signed: no\n"), "{}", said.stdout);
+}
+
+#[test]
+fn who_signed_is_said_whether_known_or_not() {
+    let sandbox = four_states();
+    let stranger = || {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_publish"));
+        command.args(["log", "-n", "1"]).env("PUBLISH_ARCHIVE", sandbox.archive(""));
+        command
+    };
+    let said = sandbox.run(stranger()).ok();
+    assert!(said.stdout.contains(", not verified: the key is not known here\n"), "{}", said.stdout);
+    let mut other = stranger();
+    other.env("PUBLISH_SIGN_WITH", fixture("keys/second.asc"));
+    let said = sandbox.run(other).ok();
+    assert!(said.stdout.contains(", not verified: the key is not known here\n"), "{}", said.stdout);
+}
+
+#[test]
+fn states_that_are_damaged_are_told_and_the_others_shown() {
+    let sandbox = four_states();
+    let names = generations(&sandbox);
+    let path = format!("dists/stable/generations/{}/InRelease", names[1]);
+    let whole = sandbox.read(&path);
+    fs::write(sandbox.archive(&path), whole.replace("main", "evil")).unwrap();
+    let said = publish(&sandbox, 200, &["log"]);
+    assert_eq!(said.stdout.matches("stable@").count(), 4, "{}", said.stdout);
+    assert_eq!(said.stdout.matches("is not the state of the suite that its name says").count(), 2);
+    assert!(said.stdout.contains("v hello 2.0 -> 1.0"), "{}", said.stdout);
+    fs::write(sandbox.archive(&path), whole).unwrap();
+    // An index that only old states lead to is gone.
+    for path in sandbox.tree().paths_with("/by-hash/") {
+        fs::remove_file(sandbox.archive(path)).unwrap();
+    }
+    let said = publish(&sandbox, 200, &["log"]);
+    assert!(said.stdout.contains("is not the file that the suite lists"), "{}", said.stdout);
+    assert_eq!(said.stdout.matches("stable@").count(), 4, "{}", said.stdout);
+}
+
+#[test]
+fn an_archive_of_another_tool_has_one_state() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .adopt_index("Package: hello\nVersion: 1.0\nArchitecture: amd64\nFilename: pool/h.deb\nSize: 1\n\n");
+    let said = publish(&sandbox, 0, &["log"]);
+    assert!(said.stdout.contains("Z-") && said.stdout.contains("(published now)"), "{}", said.stdout);
+    assert!(said.stdout.contains("there is none to compare it with"), "{}", said.stdout);
+    deb("world").write(sandbox.incoming());
+    publish(&sandbox, 0, &["add", "incoming"]);
+    let said = publish(&sandbox, 0, &["log"]);
+    assert!(said.stdout.contains("  + world 1.0 amd64 (main)\n"), "{}", said.stdout);
+}
+
+#[test]
+fn a_web_server_tells_no_states() {
+    let sandbox = four_states();
+    let web = Web::of(sandbox.archive(""));
+    let said = sandbox.publish(["-a", &web.url, "log", "stable"]).fails(1);
+    said.says(["a web server does not say which there are", "hint: "]);
+    assert_eq!(web.requests(), [""; 0]);
+}
+
+/// Killed, or beaten, before the swap: its generation is there, and was never a state.
+#[tokio::test]
+async fn what_was_never_published_is_not_shown() {
+    let sandbox = Sandbox::signed();
+    let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
+    let store: Store = folder(sandbox.archive(""));
+    Publisher::on(store.clone()).add(&one).await.unwrap();
+    let faults = Faults::fail(6, Side::Before);
+    Publisher::on(faults.on(store.clone())).later(600).add(&two).await.unwrap_err();
+    assert_eq!(generations(&sandbox).len(), 2, "the write that failed was not the one after the generation");
+    let shown = || publish(&sandbox, 700, &["log"]).stdout;
+    assert_eq!(shown().matches("stable@").count(), 1, "{}", shown());
+    // Published, and killed before it could say so: clients saw it, so it is a state.
+    Publisher::on(store).later(60).add(&two).await.unwrap();
+    let newest = shown().split_whitespace().next().unwrap().to_owned();
+    let mark = format!("dists/stable/generations/{}/published", newest.strip_prefix("stable@").unwrap());
+    fs::remove_file(sandbox.archive(mark)).unwrap();
+    assert_eq!(shown().matches("stable@").count(), 2, "{}", shown());
+    assert!(shown().contains(&format!("{newest} (published now)")), "{}", shown());
+}
+
+fn in_a_bucket(bucket: Option<Bucket>) {
+    let Some(bucket) = bucket else { return };
+    let sandbox = Sandbox::signed();
+    let place = bucket.place();
+    let run = |seconds: u64, arguments: &[&str]| {
+        let clock = CLOCK.parse::<u64>().unwrap() + seconds;
+        bucket.publish(&sandbox, &clock.to_string(), &[&["-a", &place], arguments].concat()).ok()
+    };
+    for (at, version) in ["1.0", "2.0"].into_iter().enumerate() {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        run(60 * at as u64, &["add", file.to_str().unwrap()]);
+    }
+    let said = run(200, &["log"]);
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(brief(&said), @r"
+        stable@20250601T000100Z-[HEX] (published now)
+        Date: 2025-06-01T00:01:00Z
+        Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+          ^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays
+
+        stable@20250601T000000Z-[HEX]
+        Date: 2025-06-01T00:00:00Z
+        Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+          the oldest state that is kept: there is none to compare it with
+        ");
+    }
+}
+
+#[test]
+fn moto_has_a_log() {
+    in_a_bucket(servers::moto());
+}
+
+#[test]
+fn radosgw_has_a_log() {
+    in_a_bucket(servers::rgw());
+}
+
+#[test]
+fn many_changes_are_counted_unless_all_are_wanted() {
+    let sandbox = Sandbox::new();
+    let first = deb("first").write(sandbox.incoming());
+    publish(&sandbox, 0, &["add", first.to_str().unwrap()]);
+    for number in 10..35 {
+        deb(&format!("p{number}")).write(sandbox.path("many"));
+    }
+    sandbox.publish_with(&[later(60)], ["add", "many"]).ok();
+    let brief = publish(&sandbox, 60, &["log"]).stdout;
+    assert_eq!(brief.matches("  + p").count(), 20, "{brief}");
+    assert!(brief.contains("and 5 differences more: add `--verbose`"), "{brief}");
+    assert_eq!(publish(&sandbox, 60, &["log", "-v"]).stdout.matches("  + p").count(), 25);
+}
