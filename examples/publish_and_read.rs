@@ -7,7 +7,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{Archive, Commit, NewPackage, Removal, SuiteEdit, Trust, read_packages},
+    archive::{Archive, Commit, NewPackage, Note, Removal, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         config: &config,
         keys: Some(&keys),
         now,
+        note: Note { message: Some("An example".into()), ..Note::default() },
         dry_run: false,
         allow_releaseinfo_change: false,
         events: &|_| (),

@@ -8,7 +8,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{self, Archive, Commit, NewPackage, Outcome, SuiteEdit, Trust, read_packages},
+    archive::{self, Archive, Commit, NewPackage, Note, Outcome, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         config: &config,
         keys: Some(&keys),
         now,
+        note: Note { message: Some("An example".into()), ..Note::default() },
         dry_run: false,
         allow_releaseinfo_change: false,
         events: &|_| (),

@@ -31,7 +31,7 @@
 //!
 //! ```
 //! use publish::{
-//!     archive::{Archive, Commit, NewPackage, SuiteEdit, Trust, read_packages},
+//!     archive::{Archive, Commit, NewPackage, Note, SuiteEdit, Trust, read_packages},
 //!     config::SuiteConfig,
 //!     names::Suite,
 //!     store::{Environment, Location, Store},
@@ -45,7 +45,15 @@
 //! let edit = SuiteEdit { add, ..SuiteEdit::default() };
 //! let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
 //! let now = std::time::SystemTime::UNIX_EPOCH;
-//! let how = Commit { config: &config, keys: None, now, dry_run: false, allow_releaseinfo_change: false, events: &|_| () };
+//! let how = Commit {
+//!     config: &config,
+//!     keys: None,
+//!     now,
+//!     note: Note::default(),
+//!     dry_run: false,
+//!     allow_releaseinfo_change: false,
+//!     events: &|_| (),
+//! };
 //! let outcome = archive.commit(&edit, &how).await?;
 //! assert_eq!(outcome.added[0].name, "acpi");
 //!

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Outcome, PublishedSuite, Refresh, SuiteEdit,
+    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Note, Outcome, PublishedSuite, Refresh, SuiteEdit,
     Written,
     aliases::write_aliases,
     dates, generations,
     holds::STALE,
-    leads, newest,
+    leads, newest, note,
     plan::Plan,
     pointer::{Ready, sign},
     rollback, snapshot, suite,
@@ -41,6 +41,8 @@ pub struct Commit<'a> {
     pub keys: Option<&'a SigningKeys>,
     /// The time, for `Date`.
     pub now: SystemTime,
+    /// What is told of the new state, for `log`.
+    pub note: Note,
     /// Plan only.
     pub dry_run: bool,
     /// Publish also what makes apt stop on every client until its user agrees.
@@ -188,7 +190,8 @@ impl Archive {
         let by_hash = by_hash_files(&plan, how, published);
         let (name, generation) = signed.generation(published, release);
         let size = |(path, content): &(String, Content)| Written::of(path, content.digests().size);
-        outcome.written.extend(by_hash.iter().chain(&generation).map(size));
+        let note = how.note.file(published, &name);
+        outcome.written.extend(by_hash.iter().chain(&generation).chain(&note).map(size));
         outcome.written.push(Written::of(&published.path(pointer.file), pointer.bytes.len() as u64));
         outcome.generation = Some(format!("{}/{name}", generations::FOLDER));
         if how.dry_run {
@@ -208,6 +211,9 @@ impl Archive {
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
+        if let Some((path, content)) = &note {
+            note::put(store, path, content).await?;
+        }
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
         let hold = upload.hold(&there, &plan, published).await?;
         let led_to = match &plan.led_to {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use futures::TryStreamExt;
 
-use super::{Archive, Error, PublishedSuite, generations};
+use super::{Archive, Error, PublishedSuite, generations, note};
 use crate::{
     names::Suite,
     store::{Found, Location},
@@ -50,6 +50,8 @@ pub(super) struct Kept {
     pub(super) name: String,
     /// Itself, where it is the one that is published now.
     pub(super) current: Option<PublishedSuite>,
+    /// The size of what was told of it, if anything was.
+    pub(super) note: Option<u64>,
 }
 
 impl Kept {
@@ -107,13 +109,15 @@ impl Archive {
         for generation in generations::of_files(suite, &files) {
             let current = current(&generation.name);
             if current.is_some() || generation.published.is_some() {
-                all.push(Kept { name: generation.name, current });
+                let note = format!("{folder}/{}/{}", generation.name, note::FILE);
+                let note = files.iter().find(|file| file.path == note).map(|file| file.size);
+                all.push(Kept { name: generation.name, current, note });
             }
         }
         match &name_now {
             Some(name) if !all.iter().any(|kept: &Kept| kept.current.is_some()) => {
                 // Made by another tool, or its publisher was killed.
-                all.insert(0, Kept { name: name.clone(), current: current(name) });
+                all.insert(0, Kept { name: name.clone(), current: current(name), note: None });
             }
             None if all.is_empty() => return Err(not_published(suite)),
             _ => {}

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    Archive, Difference, Error, PublishedSuite,
+    Archive, Difference, Error, Note, PublishedSuite,
     check::chain,
     compare::Comparison,
+    generations,
     history::Kept,
+    note,
     suite::{Pointer, Trust},
 };
 use crate::{
@@ -37,6 +39,8 @@ pub struct State {
     pub date: Option<Timestamp>,
     /// Who signed it.
     pub signature: Signature,
+    /// What its maker told of it; nobody signs that.
+    pub note: Option<Note>,
     /// What it has otherwise than the state before; nothing where none is kept that could be compared.
     pub differences: Option<Vec<Difference>>,
     /// Whether no state before it is kept.
@@ -79,6 +83,7 @@ impl Archive {
                 current: one.current.is_some(),
                 date: None,
                 signature: Signature::default(),
+                note: self.note(suite, one).await?,
                 differences: None,
                 oldest: at + 1 == kept.len(),
                 problem: None,
@@ -118,6 +123,15 @@ impl Archive {
             Err(error) => Ok(Err(chain(&error))),
             Ok(state) => Ok(Ok(state)),
         }
+    }
+
+    /// What was told of a state; what cannot be read was told by nobody.
+    async fn note(&self, suite: &Suite, kept: &Kept) -> Result<Option<Note>, Error> {
+        if kept.note.is_none_or(|size| size > note::LONGEST) {
+            return Ok(None);
+        }
+        let path = generations::path(&kept.name, note::FILE);
+        Note::read(&self.store, &format!("dists/{suite}/{path}")).await
     }
 
     /// Whose signature is on a pointer.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Failure, session::Session, sources};
+use super::{Failure, asked::Asked, session::Session, sources};
 use crate::{
     archive::{NewPackage, SuiteEdit, find_files, read_packages},
     names::Component,
@@ -30,9 +30,8 @@ pub struct Args {
     #[arg(long)]
     if_newer: bool,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -45,7 +44,7 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let add = read.into_iter().map(component).collect();
     let edit = SuiteEdit { add, if_newer: args.if_newer, ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
+    let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::tell_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

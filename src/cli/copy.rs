@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, session::Session, sources};
+use super::{Failure, asked::Asked, session::Session, sources};
 use crate::{
     archive::{Copies, Named, SuiteEdit, Wanted},
     names::{Architecture, Component},
@@ -43,9 +43,8 @@ pub struct Args {
     #[arg(short, long)]
     component: Option<Component>,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -65,7 +64,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, args.dry_run).await?;
+    let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::tell_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use super::{
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Log, Signature, State, Trust},
+    archive::{Archive, Log, Note, Signature, State, Trust},
     names::Suite,
     store::Location,
 };
@@ -79,6 +79,9 @@ fn text(log: &Log, all: bool) -> String {
             let _ = writeln!(text, "Date: {date}");
         }
         let _ = writeln!(text, "Signed: {}", signed(&state.signature));
+        if let Some(note) = &state.note {
+            told(note, &mut text);
+        }
         changes(state, all, &mut text);
     }
     text
@@ -93,6 +96,18 @@ fn signed(signature: &Signature) -> String {
         }
         Signature { verified: true, .. } => format!("by {keys}, verified"),
         _ => plain(&format!("by {keys}, not verified: the key is not known here")),
+    }
+}
+
+fn told(note: &Note, text: &mut String) {
+    let by: Vec<&str> =
+        [&note.by, &note.project, &note.job].into_iter().flatten().map(String::as_str).collect();
+    if !by.is_empty() {
+        let _ = writeln!(text, "By: {}", plain(&by.join(", ")));
+    }
+    for (at, line) in note.message.iter().flat_map(|message| message.split('\n')).enumerate() {
+        let line = format!("{} {}", if at == 0 { "Message:" } else { "        " }, plain(line));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 

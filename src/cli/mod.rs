@@ -4,6 +4,7 @@
 //! [`ui`] prints; only [`failure`] knows exit codes.
 
 pub mod add;
+mod asked;
 pub mod check;
 pub mod copy;
 pub mod diff;

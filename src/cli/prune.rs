@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use super::{
     Failure,
+    asked::Asked,
     session::Session,
     ui::{Ui, count},
 };
@@ -39,9 +40,8 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
-    /// Tells what would be deleted and why, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// What `--json` gives.
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         otherwise: args.suite.is_empty().then(|| args.states(None)),
         grace: GRACE,
         now: session.now,
-        dry_run: args.dry_run,
+        dry_run: args.asked.dry_run,
         events: &events,
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
@@ -87,7 +87,7 @@ async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Resu
     }
     let keys = session.keys_to_publish(suite).await?;
     let edit = SuiteEdit { keep, ..SuiteEdit::default() };
-    let outcome = session.publish(suite, keys, &edit, args.dry_run).await?;
+    let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
     if !session.ui.json() && outcome.generation.is_some() {
         session.ui.outcome(&outcome);
     }

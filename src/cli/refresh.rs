@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use super::{Failure, session::Session};
+use super::{Failure, asked::Asked, session::Session};
 use crate::{
     archive::{Outcome, Refresh},
     config::parse_span,
@@ -26,9 +26,8 @@ pub struct Args {
     #[arg(long, conflicts_with = "within")]
     force: bool,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// What `--json` gives.
@@ -48,7 +47,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let mut report = Report { suites: Vec::new() };
     for suite in &suites {
         let keys = session.keys_to_publish(suite).await?;
-        let outcome = session.refresh(suite, keys, when, args.dry_run).await?;
+        let outcome = session.refresh(suite, keys, when, &args.asked).await?;
         tell(&outcome, session);
         report.suites.push(outcome);
     }

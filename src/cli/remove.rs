@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, session::Session};
+use super::{Failure, asked::Asked, session::Session};
 use crate::{
     archive::{Removal, SuiteEdit},
     names::Architecture,
@@ -25,9 +25,8 @@ pub struct Args {
     #[arg(short, long)]
     suite: Option<String>,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -51,6 +50,6 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     }
     let edit = SuiteEdit { remove, ..SuiteEdit::default() };
-    session.commit(&suite, keys, &edit, args.dry_run).await?;
+    session.commit(&suite, keys, &edit, &args.asked).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, session::Session};
+use super::{Failure, asked::Asked, session::Session};
 
 /// Goes back to an earlier state of a suite: publishes its content as a new state
 ///
@@ -19,15 +19,14 @@ pub struct Args {
     #[arg(long, value_name = "GENERATION")]
     to: Option<String>,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
     let keys = session.keys_to_publish(&suite).await?;
-    let outcome = session.roll_back(&suite, keys, args.to.as_deref(), args.dry_run).await?;
+    let outcome = session.roll_back(&suite, keys, args.to.as_deref(), &args.asked).await?;
     session.ui.outcome(&outcome);
     let state = outcome.based_on.as_deref().unwrap_or_default();
     if outcome.generation.is_none() {

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Failure, Global, Ui};
+use super::{Failure, Global, Ui, asked::Asked};
 use crate::{
     archive::{Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Trust, snapshot_of},
     config::{Config, SuiteConfig},
@@ -382,9 +382,9 @@ impl<'a> Session<'a> {
         suite: &SuiteConfig,
         keys: Keys,
         edit: &SuiteEdit,
-        dry_run: bool,
+        asked: &Asked,
     ) -> Result<Outcome, Failure> {
-        let outcome = self.publish(suite, keys, edit, dry_run).await?;
+        let outcome = self.publish(suite, keys, edit, asked).await?;
         self.ui.outcome(&outcome);
         Ok(outcome)
     }
@@ -395,10 +395,10 @@ impl<'a> Session<'a> {
         suite: &SuiteConfig,
         keys: Keys,
         edit: &SuiteEdit,
-        dry_run: bool,
+        asked: &Asked,
     ) -> Result<Outcome, Failure> {
         let events = self.events();
-        let how = self.how(suite, &keys, dry_run, &events);
+        let how = self.how(suite, &keys, asked, &events);
         Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
     }
 
@@ -408,10 +408,10 @@ impl<'a> Session<'a> {
         suite: &SuiteConfig,
         keys: Keys,
         when: Refresh,
-        dry_run: bool,
+        asked: &Asked,
     ) -> Result<Outcome, Failure> {
         let events = self.events();
-        let how = self.how(suite, &keys, dry_run, &events);
+        let how = self.how(suite, &keys, asked, &events);
         Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
     }
 
@@ -421,10 +421,10 @@ impl<'a> Session<'a> {
         suite: &SuiteConfig,
         keys: Keys,
         to: Option<&str>,
-        dry_run: bool,
+        asked: &Asked,
     ) -> Result<Outcome, Failure> {
         let events = self.events();
-        let how = self.how(suite, &keys, dry_run, &events);
+        let how = self.how(suite, &keys, asked, &events);
         Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
     }
 
@@ -434,10 +434,10 @@ impl<'a> Session<'a> {
         snapshot: &SuiteConfig,
         of: &Suite,
         keys: Keys,
-        dry_run: bool,
+        asked: &Asked,
     ) -> Result<Outcome, Failure> {
         let events = self.events();
-        let how = self.how(snapshot, &keys, dry_run, &events);
+        let how = self.how(snapshot, &keys, asked, &events);
         Ok(self.archive_of(snapshot, &keys).snapshot(of, &how).await?)
     }
 
@@ -445,7 +445,7 @@ impl<'a> Session<'a> {
         &self,
         suite: &'b SuiteConfig,
         keys: &'b Keys,
-        dry_run: bool,
+        asked: &Asked,
         events: Events<'b>,
     ) -> Commit<'b> {
         let allow_releaseinfo_change = self.allow_releaseinfo_change;
@@ -453,7 +453,8 @@ impl<'a> Session<'a> {
             config: suite,
             keys: keys.signing.as_ref(),
             now: self.now,
-            dry_run,
+            note: asked.note(&self.environment),
+            dry_run: asked.dry_run,
             allow_releaseinfo_change,
             events,
         }

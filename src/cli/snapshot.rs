@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, session::Session, ui::count};
+use super::{Failure, asked::Asked, session::Session, ui::count};
 use crate::archive::{PublishedSuite, name_of_snapshot};
 
 /// Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
@@ -26,9 +26,8 @@ pub struct Args {
     #[arg(long)]
     remove: bool,
 
-    /// Tells what would be done, and does nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// What `--json` gives of a snapshot.
@@ -49,17 +48,17 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         name_of_snapshot(&suite.codename, name).map_err(|error| Failure::usage(error.to_string()))?;
     if args.remove {
         let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-        let removed = archive.remove_snapshot(&snapshot, args.dry_run).await?;
+        let removed = archive.remove_snapshot(&snapshot, args.asked.dry_run).await?;
         if session.ui.json() {
-            session.ui.object(&serde_json::json!({ "dry_run": args.dry_run, "removed": removed }));
+            session.ui.object(&serde_json::json!({ "dry_run": args.asked.dry_run, "removed": removed }));
         }
-        let verb = if args.dry_run { "Would remove" } else { "Removed" };
+        let verb = if args.asked.dry_run { "Would remove" } else { "Removed" };
         session.ui.say(&format!("{verb} snapshot `{snapshot}`: {}", count(removed.len(), "object")));
         return Ok(ExitCode::SUCCESS);
     }
     let kept = suite.snapshot(snapshot);
     let keys = session.keys_to_publish(&kept).await?;
-    let outcome = session.snapshot(&kept, &suite.codename, keys, args.dry_run).await?;
+    let outcome = session.snapshot(&kept, &suite.codename, keys, &args.asked).await?;
     session.ui.outcome(&outcome);
     if outcome.published {
         session.ui.say(&format!("Clients read it with `Suites: {}`", outcome.suite));

@@ -200,9 +200,11 @@ impl Ui {
 /// A text of somebody else's on one line of a terminal: what a terminal would obey is shown instead.
 #[must_use]
 pub fn plain(text: &str) -> String {
+    // What turns the direction of a text around can make it look like another.
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() || turns(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
 }

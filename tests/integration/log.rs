@@ -9,7 +9,7 @@ use crate::{
     diff::{generations, later, publish},
     faults::{Faults, Side},
     publisher::{Publisher, folder},
-    sandbox::{CLOCK, Output, Sandbox, fixture},
+    sandbox::{CLOCK, Output, Sandbox, age, fixture},
     servers::{self, Bucket},
     web::Web,
 };
@@ -213,7 +213,7 @@ fn in_a_bucket(bucket: Option<Bucket>) {
     };
     for (at, version) in ["1.0", "2.0"].into_iter().enumerate() {
         let file = deb("hello").version(version).write(sandbox.incoming());
-        run(60 * at as u64, &["add", file.to_str().unwrap()]);
+        run(60 * at as u64, &["add", "--message", &format!("to {version}"), file.to_str().unwrap()]);
     }
     let said = run(200, &["log"]);
     insta::allow_duplicates! {
@@ -221,11 +221,13 @@ fn in_a_bucket(bucket: Option<Bucket>) {
         stable@20250601T000100Z-[HEX] (published now)
         Date: 2025-06-01T00:01:00Z
         Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+        Message: to 2.0
           ^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays
 
         stable@20250601T000000Z-[HEX]
         Date: 2025-06-01T00:00:00Z
         Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
+        Message: to 1.0
           the oldest state that is kept: there is none to compare it with
         ");
     }
@@ -254,4 +256,121 @@ fn many_changes_are_counted_unless_all_are_wanted() {
     assert_eq!(brief.matches("  + p").count(), 20, "{brief}");
     assert!(brief.contains("and 5 differences more: add `--verbose`"), "{brief}");
     assert_eq!(publish(&sandbox, 60, &["log", "-v"]).stdout.matches("  + p").count(), 25);
+}
+
+/// What was told of each state, the oldest first.
+fn notes(sandbox: &Sandbox) -> Vec<serde_json::Value> {
+    let log = json(&sandbox.publish(["log", "--json"]).ok());
+    log["states"].as_array().unwrap().iter().rev().map(|state| state["note"].clone()).collect()
+}
+
+#[test]
+fn a_message_comes_back_as_it_was_given() {
+    let sandbox = Sandbox::signed();
+    let odd = "first \"line\"\nSigned: by nobody, verified\n\n .\n\ttab \\n ä \u{1b}[31mred\r\u{202e}x \n";
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming", "--message", odd]).ok();
+    assert_eq!(notes(&sandbox), [serde_json::json!({ "message": odd })]);
+    let said = sandbox.publish(["log"]).ok();
+    let text = said.stdout.split_once("verified\n").unwrap().1;
+    insta::assert_snapshot!(text, @r#"
+    Message: first "line"
+             Signed: by nobody, verified
+
+              .
+             \ttab \n ä \u{1b}[31mred\r\u{202e}x
+
+      the oldest state that is kept: there is none to compare it with
+    "#);
+    assert_eq!(sandbox.tree().paths_with("/note.json").len(), 1);
+    // Kept with the state, so it goes with it.
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn every_command_that_changes_a_suite_takes_a_message() {
+    let sandbox = Sandbox::new();
+    for version in ["1.0", "2.0", "3.0"] {
+        deb("hello").version(version).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "-n", "-m", "not yet", "incoming"]).ok();
+    assert_eq!(sandbox.tree().paths_with(""), [""; 0]);
+    publish(&sandbox, 0, &["add", "-m", "one", "incoming"]);
+    publish(&sandbox, 60, &["remove", "--message", "two", "hello=1.0"]);
+    publish(&sandbox, 120, &["prune", "--keep", "1", "-m", "three"]);
+    // Nothing changes, so there is no state to tell anything of.
+    publish(&sandbox, 180, &["add", "-m", "four", "incoming/hello_3.0_amd64.deb"]);
+    publish(&sandbox, 190, &["rollback", "-m", "back"]);
+    publish(&sandbox, 200, &["refresh", "--force", "-m", "again"]);
+    publish(&sandbox, 240, &["add", "-m", "", "incoming/hello_1.0_amd64.deb"]);
+    let message = |text: &str| serde_json::json!({ "message": text });
+    let all = ["one", "two", "three", "back", "again"].map(message);
+    assert_eq!(notes(&sandbox), [&all[..], &[serde_json::Value::Null]].concat());
+}
+
+#[test]
+fn a_job_says_whose_it_is() {
+    let sandbox = Sandbox::new();
+    let add = |seconds: u64, name: &str, environment: &[(&str, &str)]| {
+        let file = deb(name).write(sandbox.incoming());
+        let environment = [&[later(seconds)], environment].concat();
+        sandbox.publish_with(&environment, ["add".as_ref(), file.as_os_str()]).ok();
+    };
+    let github = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_ACTOR", "alice"),
+        ("GITHUB_REPOSITORY", "example/project"),
+        ("GITHUB_RUN_ID", "42"),
+    ];
+    add(0, "one", &github);
+    let gitlab = [
+        ("GITLAB_CI", "true"),
+        ("GITLAB_USER_LOGIN", "bob"),
+        ("CI_PROJECT_PATH", "group/project"),
+        ("CI_JOB_URL", "https://gitlab.example/group/project/-/jobs/7"),
+    ];
+    add(60, "two", &gitlab);
+    // Somebody has these variables, and is no job.
+    add(120, "three", &github[1..]);
+    let notes = notes(&sandbox);
+    let url = "https://github.com/example/project/actions/runs/42";
+    assert_eq!(notes[0], serde_json::json!({ "by": "alice", "project": "example/project", "job": url }));
+    assert_eq!(notes[1]["by"], "bob");
+    assert_eq!(notes[2], serde_json::Value::Null);
+    let said = sandbox.publish(["log"]).ok().stdout;
+    assert!(said.contains(&format!("By: alice, example/project, {url}\n")), "{said}");
+    assert!(
+        said.contains("By: bob, group/project, https://gitlab.example/group/project/-/jobs/7\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_note_that_is_none_is_left_out() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "-m", "true", "incoming"]).ok();
+    let path = sandbox.archive(&sandbox.tree().paths_with("/note.json")[0]);
+    for text in [&b"nonsense"[..], b"{\"message\":[1]}", b"\xff", b"[]", b"", &vec![b' '; (1 << 20) + 1]] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(notes(&sandbox), [serde_json::Value::Null]);
+        sandbox.publish(["log"]).ok();
+    }
+    // What a later version may add does not hide the rest.
+    fs::write(&path, "{\"message\":\"told\",\"more\":{}}").unwrap();
+    assert_eq!(notes(&sandbox), [serde_json::json!({ "message": "told" })]);
+}
+
+#[test]
+fn a_note_goes_with_its_state() {
+    let sandbox = Sandbox::signed();
+    for (at, version) in ["1.0", "2.0", "3.0"].into_iter().enumerate() {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        publish(&sandbox, 60 * at as u64, &["add", "-m", version, file.to_str().unwrap()]);
+    }
+    age(&sandbox.archive(""), 30);
+    sandbox.publish(["prune", "--keep-generations", "1"]).ok().says(["Deleted "]);
+    assert_eq!(notes(&sandbox), [serde_json::json!({ "message": "3.0" })]);
+    assert_eq!(sandbox.tree().paths_with("/generations/").len(), 4);
+    publish(&sandbox, 200, &["check"]);
 }

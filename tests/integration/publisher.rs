@@ -14,7 +14,7 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Outcome, Prune,
+        Archive, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Note, Outcome, Prune,
         Pruned, Removal, SuiteEdit, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
     },
     compression::Compression,
@@ -128,6 +128,7 @@ impl Publisher {
             config: &self.config,
             keys: Some(&KEYS),
             now: self.now,
+            note: Note::default(),
             dry_run: false,
             allow_releaseinfo_change: false,
             events,
