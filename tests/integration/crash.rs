@@ -116,7 +116,8 @@ impl Trial {
         let hidden = tree.paths_with(".publish-");
         match end {
             End::Fails => assert_eq!(hidden, [""; 0]),
-            End::IsKilled => assert!(hidden.len() <= 1, "{hidden:?}"),
+            // So many names for clients of old are written at once.
+            End::IsKilled => assert!(hidden.len() <= 8, "{hidden:?}"),
         }
         for path in hidden {
             let name = Path::new(&path).file_name().unwrap().to_str().unwrap();
