@@ -12,12 +12,12 @@ use super::{
     Archive, ClientKeys, Error, Event, Events, KEY_FILE, Note, Outcome, PublishedSuite, Refresh, SuiteEdit,
     Written,
     aliases::write_aliases,
-    dates, generations,
+    generations,
     holds::STALE,
     leads, newest, note,
     plan::Plan,
     pointer::{Ready, sign},
-    rollback, snapshot, suite,
+    refresh, rollback, snapshot, suite,
     upload::{Files, OtherBytes, Upload},
 };
 use crate::{
@@ -69,7 +69,7 @@ impl Intent<'_> {
     ) -> Result<Plan, Error> {
         match self {
             Self::Edit(edit) => edit.plan(published, config, now).await,
-            Self::Refresh(when) => dates::refreshed(published, config, *when, now),
+            Self::Refresh(when) => refresh::plan(published, config, *when, now),
             Self::RollBack(to) => {
                 rollback::plan(&archive.store, &archive.trust, published, config, *to, now).await
             }

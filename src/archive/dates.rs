@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Error, PublishedSuite, plan::Plan};
+use super::{Error, PublishedSuite};
 use crate::{
     config::SuiteConfig,
     dists::{Release, release::render_date},
@@ -55,28 +55,8 @@ pub(super) fn set(
     Ok(())
 }
 
-/// The published state under a new `Date`, where that is due.
-pub(super) fn refreshed(
-    published: &PublishedSuite,
-    config: &SuiteConfig,
-    when: Refresh,
-    now: Timestamp,
-) -> Result<Plan, Error> {
-    let Some(old) = published.release() else {
-        return Err(Error::NotPublished { suite: published.name().clone() });
-    };
-    let mut plan = Plan::default();
-    let unreadable = |source| Error::Pointer { path: published.path("Release"), source };
-    let (date, until) = (old.date().map_err(unreadable)?, old.valid_until().map_err(unreadable)?);
-    if is_due(date, until, config, when, now) {
-        let mut new = old.clone();
-        set(&mut new, published, config, now, &mut plan.notes)?;
-        plan.release = Some(new);
-    }
-    Ok(plan)
-}
-
-fn is_due(
+/// Whether a state is due to be published anew.
+pub(super) fn is_due(
     date: Timestamp,
     until: Option<Timestamp>,
     config: &SuiteConfig,

@@ -79,6 +79,15 @@ pub(super) fn short_digest(pointer: &[u8]) -> String {
     digest
 }
 
+impl PublishedSuite {
+    /// The name of the generation that keeps this state, if it is published; whether it is kept is another question.
+    #[must_use]
+    pub fn generation(&self) -> Option<String> {
+        let pointer = self.pointer()?;
+        Some(name(pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH), &pointer.bytes))
+    }
+}
+
 /// The path of a file of a generation, below its suite.
 pub(super) fn path(generation: &str, file: &str) -> String {
     format!("{FOLDER}/{generation}/{file}")

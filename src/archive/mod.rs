@@ -8,6 +8,7 @@ mod intake;
 mod edit;
 mod plan;
 mod dates;
+mod refresh;
 mod rollback;
 mod snapshot;
 mod commit;

@@ -1,12 +1,20 @@
-//! Everything that states of suites lead to, by path: what must not be deleted.
+//! Everything that states of suites lead to, by path: what must not be deleted, and must be there.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Error, PublishedSuite,
     leads::{self, PoolFiles, is_carried},
 };
-use crate::dists::{Release, index_file::by_hash_path};
+use crate::{
+    dists::{Release, index_file::by_hash_path},
+    store::Store,
+};
+
+/// How many files are looked for at once.
+const AT_ONCE: usize = 16;
 
 /// What states of suites lead to.
 #[derive(Default)]
@@ -50,4 +58,15 @@ impl Reach {
         }
         Ok(())
     }
+}
+
+/// The files that are not there, or not whole.
+pub(super) async fn lacking(store: &Store, needs: &BTreeMap<String, u64>) -> Result<Vec<String>, Error> {
+    // Owned, so that a commit can be spawned.
+    let looked_at = stream::iter(needs.clone()).map(|(path, size)| async move {
+        let found = store.size(&path).await?;
+        Ok::<_, Error>((found != Some(size)).then_some(path))
+    });
+    let looked_at: Vec<Option<String>> = looked_at.buffered(AT_ONCE).try_collect().await?;
+    Ok(looked_at.into_iter().flatten().collect())
 }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
     leads::{self, PoolFiles, is_carried},
     newest,
     plan::Plan,
+    reach::lacking,
     release_info::stops_apt,
     suite::plain_path,
 };
@@ -22,9 +22,6 @@ use crate::{
     names::Suite,
     store::Store,
 };
-
-/// How many files are looked for at once.
-const AT_ONCE: usize = 16;
 
 /// Plans to publish what a generation has, or, without a name, the newest one whose content is another.
 pub(super) async fn plan(
@@ -176,15 +173,4 @@ impl Difference {
         self.removed.extend(theirs.difference(&ours).cloned());
         Ok(())
     }
-}
-
-/// The files that are not there, or not whole.
-pub(super) async fn lacking(store: &Store, needs: &BTreeMap<String, u64>) -> Result<Vec<String>, Error> {
-    // Owned, so that a commit can be spawned.
-    let looked_at = stream::iter(needs.clone()).map(|(path, size)| async move {
-        let found = store.size(&path).await?;
-        Ok::<_, Error>((found != Some(size)).then_some(path))
-    });
-    let looked_at: Vec<Option<String>> = looked_at.buffered(AT_ONCE).try_collect().await?;
-    Ok(looked_at.into_iter().flatten().collect())
 }

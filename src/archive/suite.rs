@@ -6,9 +6,8 @@
 use std::{collections::BTreeSet, io::Read, time::SystemTime};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 
-use super::{Error, generations};
+use super::Error;
 use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
@@ -106,13 +105,6 @@ impl PublishedSuite {
     #[must_use]
     pub fn release(&self) -> Option<&Release> {
         self.pointer.as_ref().map(|pointer| &pointer.release)
-    }
-
-    /// The name of the generation that keeps this state, if it is published; whether it is kept is another question.
-    #[must_use]
-    pub fn generation(&self) -> Option<String> {
-        let pointer = self.pointer.as_ref()?;
-        Some(generations::name(pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH), &pointer.bytes))
     }
 
     /// The indices of binary packages that it lists, in any compression.

@@ -11,7 +11,7 @@ use super::{
     Error, Event, Events, PublishedSuite, Reason, Refusal,
     holds::Hold,
     plan::{Copied, Plan},
-    rollback::lacking,
+    reach::lacking,
 };
 use crate::store::{self, Content, Put, Store};
 
