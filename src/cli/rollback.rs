@@ -33,7 +33,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         session.ui.say(&format!("Suite `{}` has the content of generations/{state} already", outcome.suite));
         return Ok(ExitCode::SUCCESS);
     }
-    session.ui.say(&format!("It has the content of generations/{state}"));
+    let has = if outcome.dry_run { "It would have" } else { "It has" };
+    session.ui.say(&format!("{has} the content of generations/{state}"));
     if !outcome.removed.is_empty() {
         session.ui.say(
             "Clients that have a newer version keep it; `apt-get install --allow-downgrades NAME=VERSION` there takes the \

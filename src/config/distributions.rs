@@ -321,7 +321,7 @@ fn days(text: &str) -> Result<u32, String> {
     if sum == 0 || sum > 36_500 { Err(wrong()) } else { Ok(sum) }
 }
 
-/// `Packages [Release] . .gz .xz [hook…]`.
+/// `Packages [Release] . .gz .xz .zst [hook…]`.
 fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compression>, String> {
     let mut words = text.split_whitespace().peekable();
     match words.next() {
@@ -341,8 +341,11 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
             "." => found.push(Compression::Plain),
             ".gz" => found.push(Compression::Gzip),
             ".xz" => found.push(Compression::Xz),
+            ".zst" => found.push(Compression::Zstd),
             _ if word.starts_with('.') => {
-                warn(format!("`{word}` in field `DebIndices` is not written; `.`, `.gz` and `.xz` are"));
+                warn(format!(
+                    "`{word}` in field `DebIndices` is not written; `.`, `.gz`, `.xz` and `.zst` are"
+                ));
             }
             _ => warn(format!("the hook `{word}` in field `DebIndices` is not run")),
         }
@@ -351,7 +354,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
     found.dedup();
     if found.is_empty() {
         return Err(
-            "field `DebIndices` names no form in which the index is written; expected `.`, `.gz` or `.xz`"
+            "field `DebIndices` names no form in which the index is written; expected `.`, `.gz`, `.xz` or `.zst`"
                 .into(),
         );
     }

@@ -73,6 +73,12 @@ impl Publisher {
         self
     }
 
+    /// The same publisher, who writes indices in a form more.
+    pub(crate) fn with_zst(mut self) -> Self {
+        self.config.compressions.push(Compression::Zstd);
+        self
+    }
+
     pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
         let read = read_packages(files.to_vec(), &|_| ())?;
         let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();

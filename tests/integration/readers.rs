@@ -49,7 +49,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     for edit in 0..100_u32 {
         // Anywhere, and always the same.
         let at = (edit.wrapping_mul(2_654_435_761) >> 8) % PACKAGES;
-        let publisher = Publisher::on(store.clone()).later(u64::from(edit));
+        let publisher = Publisher::on(store.clone()).later(u64::from(edit)).with_zst();
         if edit % 3 == 0 {
             let gone = format!("package{at:05}");
             runtime.block_on(publisher.remove(&gone)).unwrap();
@@ -69,13 +69,14 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     assert_eq!(names(&plain), expected);
 
     // What unpacks.
-    let (gz, xz) = (format!("{}.gz", index.display()), format!("{}.xz", index.display()));
+    let [gz, xz, zst] = ["gz", "xz", "zst"].map(|form| format!("{}.{form}", index.display()));
     let python = |module: &str| {
         format!("import {module}, sys; sys.stdout.buffer.write({module}.open(sys.argv[1]).read())")
     };
     for (program, arguments) in [
         ("gzip", vec!["-dc", &gz]),
         ("xz", vec!["-dc", &xz]),
+        ("zstd", vec!["-dc", &zst]),
         ("busybox", vec!["gunzip", "-c", &gz]),
         ("busybox", vec!["unxz", "-c", &xz]),
         ("python3", vec!["-c", &python("gzip"), &gz]),
@@ -85,7 +86,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     }
 
     // Clients: each form by itself.
-    for form in ["xz", "gz", "uncompressed"] {
+    for form in ["xz", "gz", "zst", "uncompressed"] {
         for mut apt in Client::all(&sandbox) {
             apt.option("Acquire::CompressionTypes::Order", form);
             apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));

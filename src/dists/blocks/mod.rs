@@ -4,7 +4,7 @@
 //! ends before a name whose hash says so, whatever stands around it. So one more package moves no other boundary, and a
 //! block whose text is what it was is carried over from the published file as it stands there, neither unpacked nor packed.
 //!
-//! What readers see is one ordinary file ([`gzip`], [`xz`]), and the file itself tells where its blocks are. An index smaller
+//! What readers see is one ordinary file ([`gzip`], [`xz`], [`mod@zstd`]), and the file itself tells where its blocks are. An index smaller
 //! than a block is one block; a file that was made elsewhere has no blocks that are known, and is written in blocks at its
 //! next change.
 //!
@@ -14,6 +14,7 @@
 mod cut;
 mod gzip;
 mod xz;
+mod zstd;
 
 use std::{io, ops::Range};
 
@@ -45,12 +46,14 @@ struct Packed {
 /// Compresses the text of an index, block by block, on all cores; what `before` has already is taken from there.
 ///
 /// # Errors
-/// Only [`Compression::Plain`], [`Compression::Gzip`] and [`Compression::Xz`] are written.
+/// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
 pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>) -> io::Result<Bytes> {
     let (unpack, pack, join): (Unpack, Pack, Join) = match compression {
         Compression::Plain => return Ok(text.clone()),
         Compression::Gzip => (gzip::unpack, gzip::pack, gzip::join),
         Compression::Xz => (xz::unpack, xz::pack, xz::join),
+        // Frames follow each other as members do.
+        Compression::Zstd => (zstd::unpack, zstd::pack, gzip::join),
         other => {
             let message = format!("indices are not written as `Packages{}`", other.extension());
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
@@ -127,7 +130,7 @@ mod tests {
 
     use super::{cut::hash, *};
 
-    const BOTH: [Compression; 2] = [Compression::Gzip, Compression::Xz];
+    const FORMS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
 
     fn stanza(name: u32, version: u32) -> String {
         let noise = (0..6).fold(String::new(), |mut noise, k| {
@@ -153,6 +156,7 @@ mod tests {
         let mut out = Vec::new();
         match compression {
             Compression::Gzip => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut out).unwrap(),
+            Compression::Zstd => ::zstd::Decoder::new(file).unwrap().read_to_end(&mut out).unwrap(),
             // A decoder for one stream only, as apt has.
             _ => xz2::read::XzDecoder::new_stream(file, Stream::new_stream_decoder(u64::MAX, 0).unwrap())
                 .read_to_end(&mut out)
@@ -163,7 +167,11 @@ mod tests {
 
     /// How many blocks are not those of the file before.
     fn packed_anew(before: &Bytes, after: &Bytes, compression: Compression) -> usize {
-        let unpack = if compression == Compression::Gzip { gzip::unpack } else { xz::unpack };
+        let unpack = match compression {
+            Compression::Gzip => gzip::unpack,
+            Compression::Zstd => zstd::unpack,
+            _ => xz::unpack,
+        };
         let before: HashSet<Bytes> = unpack(before).unwrap().into_iter().map(|packed| packed.bytes).collect();
         unpack(after).unwrap().iter().filter(|packed| !before.contains(&packed.bytes)).count()
     }
@@ -171,7 +179,7 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out() {
         for text in [text(0..0), text(0..1), text(0..9000), Bytes::from_static(b"no newline")] {
-            for compression in BOTH {
+            for compression in FORMS {
                 assert_eq!(plain(&anew(&text, compression), compression), text);
             }
         }
@@ -188,9 +196,11 @@ mod tests {
     fn a_file_tells_where_its_blocks_are_and_one_of_others_tells_nothing() {
         let text = text(0..9000);
         let ranges = cut(&text);
-        for (compression, unpack) in
-            [(Compression::Gzip, gzip::unpack as Unpack), (Compression::Xz, xz::unpack)]
-        {
+        for (compression, unpack) in [
+            (Compression::Gzip, gzip::unpack as Unpack),
+            (Compression::Xz, xz::unpack),
+            (Compression::Zstd, zstd::unpack),
+        ] {
             let file = anew(&text, compression);
             let lengths: Vec<usize> =
                 unpack(&file).unwrap().iter().map(|packed| usize::try_from(packed.length).unwrap()).collect();
@@ -210,7 +220,7 @@ mod tests {
     #[test]
     fn one_package_more_or_less_packs_a_block_or_two() {
         let all = text(0..20_000);
-        for compression in BOTH {
+        for compression in FORMS {
             let before = Before { file: anew(&all, compression), text: all.clone() };
             for at in [0, 7, 5_000, 12_345, 19_999] {
                 let less = text((0..20_000).filter(|name| *name != at));
@@ -227,7 +237,7 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_not_carried_over() {
         let (one, other) = (text(0..9000), text(9000..18_000));
-        for compression in BOTH {
+        for compression in FORMS {
             for (text, of) in [(&one, &other), (&one, &Bytes::new()), (&Bytes::new(), &one)] {
                 let before = Before { text: text.clone(), file: anew(of, compression) };
                 assert_eq!(compress(&other, compression, Some(&before)).unwrap(), anew(&other, compression));
@@ -248,19 +258,19 @@ mod tests {
                 versions.iter().map(|(name, version)| stanza(*name, *version)).collect::<String>().into()
             };
             let first = render(&versions);
-            let mut before = BOTH.map(|compression| Before { text: first.clone(), file: anew(&first, compression) });
+            let mut before = FORMS.map(|compression| Before { text: first.clone(), file: anew(&first, compression) });
             for (name, version) in edits {
                 match version {
                     0 => versions.remove(&name),
                     version => versions.insert(name, version),
                 };
                 let text = render(&versions);
-                for (before, compression) in before.iter_mut().zip(BOTH) {
+                for (before, compression) in before.iter_mut().zip(FORMS) {
                     let file = compress(&text, compression, Some(before)).unwrap();
                     *before = Before { text: text.clone(), file };
                 }
             }
-            for (after, compression) in before.iter().zip(BOTH) {
+            for (after, compression) in before.iter().zip(FORMS) {
                 prop_assert_eq!(&after.file, &anew(&after.text, compression));
             }
         }

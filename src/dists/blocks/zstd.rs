@@ -1,0 +1,37 @@
+//! Blocks of a `.zst`: one frame each, which may simply follow one another (RFC 8878, 3).
+//!
+//! A frame says how much text it holds where it was told to, and its blocks say how long they are; so the file tells where
+//! its frames are.
+
+use std::io;
+
+use bytes::Bytes;
+use zstd::{bulk::Compressor, zstd_safe};
+
+use super::Packed;
+
+/// Who asks for `.zst` has readers that are fast; smaller than this it is not at any level that leaves them so.
+const LEVEL: i32 = 19;
+
+/// Compresses a block; its frame ends in a checksum of the text.
+pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    let frame = compressor.compress(block)?;
+    let unpadded = frame.len() as u64;
+    Ok(Packed { bytes: frame.into(), unpadded, length: block.len() as u64 })
+}
+
+/// The frames of a file that says how much text each holds; `None` of any other.
+pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
+    let mut blocks = Vec::new();
+    let mut at = 0;
+    while at < file.len() {
+        let size = zstd_safe::find_frame_compressed_size(&file[at..]).ok()?;
+        let bytes = file.slice(at..at + size);
+        let length = zstd_safe::get_frame_content_size(&bytes).ok()??;
+        blocks.push(Packed { bytes, unpadded: size as u64, length });
+        at += size;
+    }
+    Some(blocks)
+}
