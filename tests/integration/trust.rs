@@ -130,8 +130,11 @@ fn a_suite_that_was_signed_for_another_name_is_not_built_on() {
     fs::copy(sandbox.archive("dists/unstable/InRelease"), sandbox.archive("dists/stable/InRelease")).unwrap();
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["check"]).ok().says(["calls itself `unstable`"]);
-    // Whoever wants it so can have it, once.
-    sandbox.publish(["--trust-existing"].into_iter().chain(add)).ok();
+    // Whoever wants it so can have it, once; that clients stop at the other name is a question of its own.
+    sandbox.publish(["--trust-existing"].into_iter().chain(add)).fails(1).says(["`Codename` changes"]);
+    assert_eq!(sandbox.tree(), before);
+    let adopted = ["--trust-existing", "--allow-releaseinfo-change"].into_iter().chain(add);
+    sandbox.publish(adopted).ok().says(["warning: `Codename` changes from `unstable` to `stable`"]);
     sandbox.publish(["remove", "-s", "stable", "world"]).ok();
 }
 
