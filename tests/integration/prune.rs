@@ -12,7 +12,7 @@ use crate::{
     buckets,
     deb_builder::deb,
     faults::{Faults, Side},
-    publisher::{Publisher, folder},
+    publisher::{Publisher, left_over},
     sandbox::{Sandbox, age, fixture},
 };
 
@@ -209,20 +209,6 @@ async fn a_bucket_is_pruned_too() {
         assert_eq!(publisher.packages().await.unwrap(), ["two 1.0 amd64 of amd64"], "{}", bucket.location);
         assert_eq!(publisher.faults().await, []);
     }
-}
-
-/// A folder where package `one` was taken away a month ago; its file, and the index with it, can be deleted.
-async fn left_over(sandbox: &Sandbox) -> Store {
-    let _ = fs::remove_dir_all(sandbox.archive(""));
-    let store = folder(sandbox.archive(""));
-    let publisher = Publisher::on(store.clone());
-    publisher
-        .add(&[sandbox.incoming().join("one_1.0_amd64.deb"), sandbox.incoming().join("two_1.0_amd64.deb")])
-        .await
-        .unwrap();
-    publisher.later(10).remove("one").await.unwrap();
-    age(&sandbox.archive(""), 30);
-    store
 }
 
 /// The package comes back while its file is about to be deleted: each is stopped at each of its writes, and the other one

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::{
         LazyLock,
@@ -24,7 +25,7 @@ use publish::{
     store::{Environment, Location, Store},
 };
 
-use crate::sandbox::{CLOCK, fixture};
+use crate::sandbox::{CLOCK, Sandbox, age, fixture};
 
 static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| {
     let key = fixture("keys/test.asc");
@@ -227,4 +228,27 @@ pub(crate) fn folder(path: impl Into<PathBuf>) -> Store {
 /// A new store in memory; clones of it are the same one.
 pub(crate) fn memory() -> Store {
     Store::open(&Location::Memory, &Environment::default()).unwrap()
+}
+
+/// A folder of a month ago with the packages `one` and `two`, which are made in the sandbox already.
+pub(crate) async fn a_month_ago(sandbox: &Sandbox) -> Store {
+    let store = one_and_two(sandbox).await;
+    age(&sandbox.archive(""), 30);
+    store
+}
+
+/// The same, and `one` was taken away at that time: its file, and the index with it, can be deleted.
+pub(crate) async fn left_over(sandbox: &Sandbox) -> Store {
+    let store = one_and_two(sandbox).await;
+    Publisher::on(store.clone()).later(10).remove("one").await.unwrap();
+    age(&sandbox.archive(""), 30);
+    store
+}
+
+async fn one_and_two(sandbox: &Sandbox) -> Store {
+    let _ = fs::remove_dir_all(sandbox.archive(""));
+    let store = folder(sandbox.archive(""));
+    let files = ["one", "two"].map(|name| sandbox.incoming().join(format!("{name}_1.0_amd64.deb")));
+    Publisher::on(store.clone()).add(&files).await.unwrap();
+    store
 }

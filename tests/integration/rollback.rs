@@ -2,18 +2,15 @@
 
 use std::{fs, time::Duration};
 
-use publish::{
-    archive::{Error, GRACE, Keep},
-    store::Store,
-};
+use publish::archive::{Error, GRACE, Keep};
 
 use crate::{
     apt_client::{Client, Source},
     buckets,
     deb_builder::deb,
     faults::{Faults, Side},
-    publisher::{Publisher, folder},
-    sandbox::{CLOCK, Outcome, Sandbox, age, fixture, is_root, skipped},
+    publisher::{Publisher, left_over},
+    sandbox::{CLOCK, Outcome, Sandbox, fixture, is_root, skipped},
 };
 
 fn after(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Outcome {
@@ -167,18 +164,6 @@ async fn a_bucket_goes_back_too() {
         assert_eq!(publisher.packages().await.unwrap(), ["one 1.0 amd64 of amd64"], "{}", bucket.location);
         assert_eq!(publisher.faults().await, []);
     }
-}
-
-/// A folder where package `one` was taken away a month ago; what it needs can be deleted.
-async fn left_over(sandbox: &Sandbox) -> Store {
-    let _ = fs::remove_dir_all(sandbox.archive(""));
-    let store = folder(sandbox.archive(""));
-    let publisher = Publisher::on(store.clone());
-    let files = ["one", "two"].map(|name| sandbox.incoming().join(format!("{name}_1.0_amd64.deb")));
-    publisher.add(&files).await.unwrap();
-    publisher.later(10).remove("one").await.unwrap();
-    age(&sandbox.archive(""), 30);
-    store
 }
 
 /// The state goes while somebody goes back to it: it is stopped at each of its writes, and a prune comes in between.

@@ -2,17 +2,14 @@
 
 use std::{fs, time::Duration};
 
-use publish::{
-    archive::{GRACE, Keep},
-    store::Store,
-};
+use publish::archive::{GRACE, Keep};
 
 use crate::{
     apt_client::{Client, Source},
     buckets,
     deb_builder::deb,
     faults::{Faults, Side},
-    publisher::{Publisher, folder},
+    publisher::{Publisher, a_month_ago},
     sandbox::{CLOCK, Outcome, Sandbox, age, fixture},
 };
 
@@ -144,16 +141,6 @@ async fn a_bucket_has_snapshots_too() {
     }
 }
 
-/// A folder of a month ago.
-async fn old(sandbox: &Sandbox) -> Store {
-    let _ = fs::remove_dir_all(sandbox.archive(""));
-    let store = folder(sandbox.archive(""));
-    let files = ["one", "two"].map(|name| sandbox.incoming().join(format!("{name}_1.0_amd64.deb")));
-    Publisher::on(store.clone()).add(&files).await.unwrap();
-    age(&sandbox.archive(""), 30);
-    store
-}
-
 /// A package is removed, and its file pruned, while a snapshot is made of the suite that has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_meets_a_removal_and_a_prune() {
@@ -161,10 +148,10 @@ async fn a_snapshot_meets_a_removal_and_a_prune() {
     deb("one").write(sandbox.incoming());
     deb("two").write(sandbox.incoming());
     let faults = Faults::none();
-    Publisher::on(faults.on(old(&sandbox).await)).later(20).snapshot("1").await.unwrap();
+    Publisher::on(faults.on(a_month_ago(&sandbox).await)).later(20).snapshot("1").await.unwrap();
     let writes = faults.writes();
     for (at, write) in writes.iter().enumerate() {
-        let store = old(&sandbox).await;
+        let store = a_month_ago(&sandbox).await;
         let (faults, gate) = Faults::wait(at + 1, Side::Before);
         let publisher = Publisher::on(faults.on(store.clone())).later(20);
         let meanwhile = async {
