@@ -10,13 +10,8 @@ use crate::{
     deb_builder::deb,
     faults::{Faults, Side},
     publisher::{Publisher, left_over},
-    sandbox::{CLOCK, Outcome, Sandbox, fixture, is_root, skipped},
+    sandbox::{CLOCK, Sandbox, fixture, is_root, skipped},
 };
-
-fn after(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Outcome {
-    let time = CLOCK.parse::<u64>().unwrap() + seconds;
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
-}
 
 /// An archive that had `hello` 1.0 for a minute, and then 2.0 instead.
 fn upgraded() -> Sandbox {
@@ -24,8 +19,8 @@ fn upgraded() -> Sandbox {
     deb("hello").write(sandbox.path("one"));
     deb("hello").version("2.0").write(sandbox.path("two"));
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\n");
-    after(&sandbox, 0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
-    after(&sandbox, 60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
+    sandbox.publish_after(0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
+    sandbox.publish_after(60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
     sandbox
 }
 
@@ -51,10 +46,10 @@ fn clients_see_the_earlier_version_and_the_later_one_again() {
         assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"));
     }
     let before = sandbox.tree();
-    let said = after(&sandbox, 120, &["rollback", "--dry-run"]).ok();
+    let said = sandbox.publish_after(120, &["rollback", "--dry-run"]).ok();
     said.says(["Would add 1 package", "  + hello 1.0 amd64 (main)", "  - hello 2.0 amd64 (main)"]);
     assert_eq!(sandbox.tree(), before);
-    let said = after(&sandbox, 120, &["rollback"]).ok();
+    let said = sandbox.publish_after(120, &["rollback"]).ok();
     said.says(["Published suite `stable`", &state(&sandbox, 0), "--allow-downgrades"]);
     // Nothing that was published is gone: the later state is kept, too.
     sandbox.tree().keeps(&before, &["dists/stable/InRelease", "dists/stable/Release", "dists/stable/main"]);
@@ -63,9 +58,9 @@ fn clients_see_the_earlier_version_and_the_later_one_again() {
         assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
         assert!(!apt.download("hello").is_empty());
     }
-    after(&sandbox, 120, &["check"]).ok();
+    sandbox.publish_after(120, &["check"]).ok();
     // And back.
-    after(&sandbox, 180, &["rollback"]).ok().says(["  + hello 2.0 amd64", &state(&sandbox, 60)]);
+    sandbox.publish_after(180, &["rollback"]).ok().says(["  + hello 2.0 amd64", &state(&sandbox, 60)]);
     for apt in &clients {
         apt.updates();
         assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}", apt.name);
@@ -86,7 +81,7 @@ fn a_client_that_has_the_later_version_is_told_how_to_go_back() {
         apt.updates();
         apt.install(&["hello"]).ok();
     }
-    after(&sandbox, 120, &["rollback"]).ok();
+    sandbox.publish_after(120, &["rollback"]).ok();
     for apt in &clients {
         apt.updates();
         assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}: what is installed stays", apt.name);
@@ -100,19 +95,23 @@ fn a_state_is_named_by_its_beginning() {
     let sandbox = upgraded();
     let before = sandbox.tree();
     let (first, second) = (state(&sandbox, 0), state(&sandbox, 60));
-    let said = after(&sandbox, 120, &["rollback", "--to", "1999"]).fails(1);
+    let said = sandbox.publish_after(120, &["rollback", "--to", "1999"]).fails(1);
     said.says(["no state `1999` of suite `stable` is kept", &first, &second, "hint: "]);
-    after(&sandbox, 120, &["rollback", "--to", "2"]).fails(1).says(["more than one state", &first, &second]);
-    let said = after(&sandbox, 120, &["rollback", "--to", &second]).ok();
+    sandbox.publish_after(120, &["rollback", "--to", "2"]).fails(1).says([
+        "more than one state",
+        &first,
+        &second,
+    ]);
+    let said = sandbox.publish_after(120, &["rollback", "--to", &second]).ok();
     said.says(["Nothing to do", "already"]);
-    after(&sandbox, 120, &["rollback", "no-such-suite"]).fails(1);
+    sandbox.publish_after(120, &["rollback", "no-such-suite"]).fails(1);
     assert_eq!(sandbox.tree(), before);
-    let said = after(&sandbox, 120, &["--json", "rollback", "stable", "--to", &first[..16]]).ok();
+    let said = sandbox.publish_after(120, &["--json", "rollback", "stable", "--to", &first[..16]]).ok();
     let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!((&said["published"], said["based_on"].as_str()), (&true.into(), Some(&first[..])));
     // What was only signed anew is no other state.
-    after(&sandbox, 180, &["refresh", "--force"]).ok();
-    after(&sandbox, 240, &["rollback"]).ok().says(["  + hello 2.0 amd64"]);
+    sandbox.publish_after(180, &["refresh", "--force"]).ok();
+    sandbox.publish_after(240, &["rollback"]).ok().says(["  + hello 2.0 amd64"]);
 }
 
 #[test]
@@ -127,7 +126,7 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
             fs::write(&file, bytes).unwrap();
         }
         let before = sandbox.tree();
-        let said = after(&sandbox, 120, &["rollback"]).fails(1);
+        let said = sandbox.publish_after(120, &["rollback"]).fails(1);
         said.says(["cannot go back to", &first, "hello_1.0_amd64.deb", "hint: "]);
         assert_eq!(sandbox.tree(), before);
         fs::write(&file, &bytes).unwrap();
@@ -140,12 +139,12 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
     fs::write(folder.join("Release"), forged).unwrap();
     fs::write(folder.join("published"), "published\n").unwrap();
     let before = sandbox.tree();
-    after(&sandbox, 120, &["rollback", "--to", &name]).fails(1).says(["is not signed"]);
+    sandbox.publish_after(120, &["rollback", "--to", &name]).fails(1).says(["is not signed"]);
     // Nor one that was changed.
     let pointer = sandbox.archive("dists/stable/generations").join(&first).join("InRelease");
     let text = fs::read_to_string(&pointer).unwrap();
     fs::write(&pointer, text.replace("Codename: stable", "Codename: stabl3")).unwrap();
-    after(&sandbox, 120, &["rollback", "--to", &first]).fails(1).says(["is not the state"]);
+    sandbox.publish_after(120, &["rollback", "--to", &first]).fails(1).says(["is not the state"]);
     fs::write(&pointer, text).unwrap();
     assert_eq!(sandbox.tree(), before);
 }

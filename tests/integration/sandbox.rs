@@ -114,6 +114,12 @@ impl Sandbox {
         self.run(command)
     }
 
+    /// Runs `publish` so many seconds after the time of the sandbox.
+    pub(crate) fn publish_after(&self, seconds: u64, arguments: &[&str]) -> Outcome {
+        let time = CLOCK.parse::<u64>().unwrap() + seconds;
+        self.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+    }
+
     /// Runs `publish` as a user who owns nothing: as `nobody` when the tests are root, else as they are.
     pub(crate) fn publish_as_nobody<A: AsRef<OsStr>>(
         &self,

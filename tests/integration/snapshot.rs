@@ -10,13 +10,8 @@ use crate::{
     deb_builder::deb,
     faults::{Faults, Side},
     publisher::{Publisher, a_month_ago},
-    sandbox::{CLOCK, Outcome, Sandbox, age, fixture},
+    sandbox::{Sandbox, age, fixture},
 };
-
-fn after(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Outcome {
-    let time = CLOCK.parse::<u64>().unwrap() + seconds;
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
-}
 
 /// An archive with a snapshot `1` of a suite that has gone on since: `hello` was replaced, and a week has passed.
 fn gone_on() -> Sandbox {
@@ -24,14 +19,14 @@ fn gone_on() -> Sandbox {
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nValidFor: 7d\n");
     deb("hello").write(sandbox.path("one"));
     deb("hello").version("2.0").write(sandbox.path("two"));
-    after(&sandbox, 0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
+    sandbox.publish_after(0, &["add", sandbox.path("one").to_str().unwrap()]).ok();
     let before = sandbox.tree();
-    after(&sandbox, 30, &["snapshot", "1", "--dry-run"]).ok().says(["Would write"]);
+    sandbox.publish_after(30, &["snapshot", "1", "--dry-run"]).ok().says(["Would write"]);
     assert_eq!(sandbox.tree(), before);
-    let said = after(&sandbox, 30, &["snapshot", "1"]).ok();
+    let said = sandbox.publish_after(30, &["snapshot", "1"]).ok();
     said.says(["Published suite `stable/snapshots/1`", "Suites: stable/snapshots/1"]);
     sandbox.tree().keeps(&before, &[]);
-    after(&sandbox, 60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
+    sandbox.publish_after(60, &["add", sandbox.path("two").to_str().unwrap()]).ok();
     sandbox
 }
 
@@ -40,10 +35,10 @@ fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
     let sandbox = gone_on();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
-    after(&sandbox, later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
-    after(&sandbox, later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
-    after(&sandbox, later, &["check"]).ok().says(["Checked 2 suites"]);
-    after(&sandbox, later, &["sync", "there"]).ok().says(["Published suite `stable/snapshots/1`"]);
+    sandbox.publish_after(later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    sandbox.publish_after(later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
+    sandbox.publish_after(later, &["check"]).ok().says(["Checked 2 suites"]);
+    sandbox.publish_after(later, &["sync", "there"]).ok().says(["Published suite `stable/snapshots/1`"]);
     for folder in [sandbox.archive(""), sandbox.path("there")] {
         for mut apt in Client::all(&sandbox) {
             let source = Source::folder(&folder).signed_by(fixture("keys/test.pub.asc"));
@@ -67,51 +62,52 @@ fn a_snapshot_stays_as_it_is() {
         &["remove", "hello", "--suite", "stable/snapshots/1"],
         &["rollback", "stable/snapshots/1"],
     ] {
-        after(&sandbox, 90, arguments).fails(1).says(["is a snapshot, which stays as it is", "hint: "]);
+        sandbox.publish_after(90, arguments).fails(1).says(["is a snapshot, which stays as it is", "hint: "]);
     }
-    let said = after(&sandbox, 90, &["snapshot", "1"]).fails(1);
+    let said = sandbox.publish_after(90, &["snapshot", "1"]).fails(1);
     said.says(["there is a snapshot `stable/snapshots/1` already, with another content"]);
     for bad in ["a/b", "..", "", "a b"] {
-        after(&sandbox, 90, &["snapshot", bad]).fails(2);
+        sandbox.publish_after(90, &["snapshot", bad]).fails(2);
     }
-    after(&sandbox, 90, &["snapshot", "--remove", "2"]).fails(1);
+    sandbox.publish_after(90, &["snapshot", "--remove", "2"]).fails(1);
     assert_eq!(sandbox.tree(), before);
     // The same content again is no other snapshot.
-    after(&sandbox, 90, &["snapshot", "2"]).ok();
-    after(&sandbox, 120, &["snapshot", "2"]).ok().says(["Nothing to do"]);
+    sandbox.publish_after(90, &["snapshot", "2"]).ok();
+    sandbox.publish_after(120, &["snapshot", "2"]).ok().says(["Nothing to do"]);
     // What it is signed with may be another key one day.
-    after(&sandbox, 150, &["refresh", "--force", "--suite", "stable/snapshots/1"])
+    sandbox
+        .publish_after(150, &["refresh", "--force", "--suite", "stable/snapshots/1"])
         .ok()
         .says(["Signed suite"]);
-    after(&sandbox, 150, &["check"]).ok();
+    sandbox.publish_after(150, &["check"]).ok();
 }
 
 #[test]
 fn snapshots_are_listed_and_removed() {
     let sandbox = gone_on();
     let before = sandbox.tree();
-    after(&sandbox, 90, &["snapshot", "longer-name"]).ok();
-    let said = after(&sandbox, 120, &["snapshot", "--list"]).ok();
+    sandbox.publish_after(90, &["snapshot", "longer-name"]).ok();
+    let said = sandbox.publish_after(120, &["snapshot", "--list"]).ok();
     insta::assert_snapshot!(said.stdout, @r"
     1           2025-06-01T00:00:30Z
     longer-name 2025-06-01T00:01:30Z
     ");
-    let said = after(&sandbox, 120, &["--json", "snapshot", "--list"]).ok();
+    let said = sandbox.publish_after(120, &["--json", "snapshot", "--list"]).ok();
     let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(said["snapshots"][1]["name"], "longer-name");
-    after(&sandbox, 120, &["snapshot", "--remove", "longer-name", "-n"]).ok().says(["Would remove"]);
-    after(&sandbox, 120, &["snapshot", "--remove", "longer-name"]).ok().says(["Removed snapshot"]);
+    sandbox.publish_after(120, &["snapshot", "--remove", "longer-name", "-n"]).ok().says(["Would remove"]);
+    sandbox.publish_after(120, &["snapshot", "--remove", "longer-name"]).ok().says(["Removed snapshot"]);
     assert_eq!(sandbox.tree(), before);
     assert!(!sandbox.archive("dists/stable/snapshots/longer-name").exists());
-    after(&sandbox, 120, &["check"]).ok();
+    sandbox.publish_after(120, &["check"]).ok();
     // What only the other one needed is deleted with it, once it is pruned.
-    after(&sandbox, 120, &["snapshot", "--remove", "1"]).ok();
+    sandbox.publish_after(120, &["snapshot", "--remove", "1"]).ok();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
-    after(&sandbox, later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
-    after(&sandbox, later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
+    sandbox.publish_after(later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    sandbox.publish_after(later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
     assert!(!sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb").exists());
-    after(&sandbox, later, &["check"]).ok();
+    sandbox.publish_after(later, &["check"]).ok();
 }
 
 #[test]
@@ -119,7 +115,7 @@ fn a_suite_that_changes_meanwhile_is_looked_at_again_and_lacking_indices_are_tol
     let sandbox = gone_on();
     fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
     let before = sandbox.tree();
-    after(&sandbox, 90, &["snapshot", "2"]).fails(1).says(["is not there", "hint: "]);
+    sandbox.publish_after(90, &["snapshot", "2"]).fails(1).says(["is not there", "hint: "]);
     assert_eq!(sandbox.tree(), before);
 }
 
