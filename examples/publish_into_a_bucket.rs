@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         keys: Some(&keys),
         now,
         note: Note { message: Some("An example".into()), ..Note::default() },
+        surplus: None,
         dry_run: false,
         allow_releaseinfo_change: false,
         events: &|_| (),

@@ -50,6 +50,7 @@
 //!     keys: None,
 //!     now,
 //!     note: Note::default(),
+//!     surplus: None,
 //!     dry_run: false,
 //!     allow_releaseinfo_change: false,
 //!     events: &|_| (),

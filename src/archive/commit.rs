@@ -10,14 +10,15 @@ use jiff::Timestamp;
 
 use super::{
     Archive, ClientKeys, Error, Event, Events, KEY_FILE, Note, Outcome, PublishedSuite, Refresh, SuiteEdit,
-    Written,
+    Surplus, Written,
     aliases::write_aliases,
+    edit::Selected,
     generations,
     holds::STALE,
     leads, newest, note,
     plan::Plan,
     pointer::{Ready, sign},
-    refresh, rollback, snapshot, suite,
+    refresh, rollback, snapshot, suite, surplus,
     upload::{Files, OtherBytes, Upload},
 };
 use crate::{
@@ -43,6 +44,8 @@ pub struct Commit<'a> {
     pub now: SystemTime,
     /// What is told of the new state, for `log`.
     pub note: Note,
+    /// Where surplus versions go; without it they leave the suite, and that is all.
+    pub surplus: Option<&'a Surplus>,
     /// Plan only.
     pub dry_run: bool,
     /// Publish also what makes apt stop on every client until its user agrees.
@@ -52,11 +55,15 @@ pub struct Commit<'a> {
 }
 
 /// What is to be published, as a wish that can be applied to any state of a suite.
-enum Intent<'a> {
+pub(super) enum Intent<'a> {
     Edit(&'a SuiteEdit),
+    /// Packages come that are surplus in another suite.
+    Surplus(&'a [Selected]),
     Refresh(Refresh),
     RollBack(Option<&'a str>),
-    Snapshot { of: &'a Suite },
+    Snapshot {
+        of: &'a Suite,
+    },
 }
 
 impl Intent<'_> {
@@ -69,6 +76,7 @@ impl Intent<'_> {
     ) -> Result<Plan, Error> {
         match self {
             Self::Edit(edit) => edit.plan(published, config, now).await,
+            Self::Surplus(packages) => SuiteEdit::default().plan_with(packages, published, config, now).await,
             Self::Refresh(when) => refresh::plan(published, config, *when, now),
             Self::RollBack(to) => {
                 rollback::plan(&archive.store, &archive.trust, published, config, *to, now).await
@@ -115,7 +123,7 @@ impl Archive {
         self.publish(&Intent::Snapshot { of }, how).await
     }
 
-    async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
+    pub(super) async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
         let suite = &how.config.codename;
         if how.config.read_only {
             return Err(Error::ReadOnly { suite: suite.clone() });
@@ -136,7 +144,8 @@ impl Archive {
             match tried {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (how.events)(Event::LostRace { times });
-                    if turn.is_none() {
+                    // Whoever brings surplus versions may have the turn already, in the suite that they leave.
+                    if turn.is_none() && !matches!(intent, Intent::Surplus(_)) {
                         turn = self.store.turn().await;
                     }
                     if turn.is_none() {
@@ -175,6 +184,8 @@ impl Archive {
         outcome.written.extend(pool.iter().map(|(path, content)| Written::of(path, content.digests().size)));
 
         let Some(release) = &plan.release else {
+            // What came may have gone on at once.
+            outcome.moved = surplus::move_on(&plan.surplus, how).await?;
             // Nothing changes; but whoever did this before may have been killed before its last steps.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 upload.put_all(&pool, OtherBytes::Refused).await?;
@@ -195,6 +206,7 @@ impl Archive {
         outcome.written.push(Written::of(&published.path(pointer.file), pointer.bytes.len() as u64));
         outcome.generation = Some(format!("{}/{name}", generations::FOLDER));
         if how.dry_run {
+            outcome.moved = surplus::move_on(&plan.surplus, how).await?;
             return Ok(outcome);
         }
 
@@ -214,6 +226,8 @@ impl Archive {
         if let Some((path, content)) = &note {
             note::put(store, path, content).await?;
         }
+        // Die here: they are in both suites, and the next command takes them out of this one.
+        outcome.moved = surplus::move_on(&plan.surplus, how).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
         let hold = upload.hold(&there, &plan, published).await?;
         let led_to = match &plan.led_to {

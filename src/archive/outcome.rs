@@ -21,6 +21,9 @@ pub struct Outcome {
     pub present: Vec<Change>,
     /// Packages that went.
     pub removed: Vec<Change>,
+    /// Those of them that went to another suite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
     pub written: Vec<Written>,
     /// What a user should know.
@@ -37,6 +40,15 @@ pub struct Outcome {
     pub signed: bool,
     /// How long clients take this state for current, if it expires.
     pub valid_until: Option<String>,
+}
+
+/// Surplus versions that went to another suite.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Moved {
+    /// What left this suite.
+    pub packages: Vec<Change>,
+    /// What came of it in the other one.
+    pub to: Box<Outcome>,
 }
 
 /// An object that was written, or would be.
@@ -63,6 +75,7 @@ impl Outcome {
             added: plan.added.clone(),
             present: plan.present.clone(),
             removed: plan.removed.clone(),
+            moved: None,
             written: Vec::new(),
             notes: plan.notes.clone(),
             generation: None,

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     Error, PublishedSuite, Reason, dates,
+    edit::Selected,
     release_info::{ReleaseInfo, stops_apt},
     suite::plain_path,
 };
@@ -80,6 +81,8 @@ pub(super) struct Plan {
     pub(super) present: Vec<Change>,
     /// Packages that go.
     pub(super) removed: Vec<Change>,
+    /// Those of them that are to be in another suite before.
+    pub(super) surplus: Vec<(Change, Selected)>,
     /// What changes at which apt stops.
     pub(super) stops_apt: Vec<ReleaseInfo>,
     /// What a user should know.

@@ -2,7 +2,7 @@
 
 use super::ui::{Ui, count};
 use crate::{
-    archive::{Change, Outcome},
+    archive::{Change, Moved, Outcome},
     store::bytes,
 };
 
@@ -12,8 +12,10 @@ const FEW: usize = 10;
 impl Ui {
     /// Tells what came of an edit.
     pub fn outcome(&self, outcome: &Outcome) {
-        for note in &outcome.notes {
-            self.warn(note);
+        let mut all = Some(outcome);
+        while let Some(outcome) = all {
+            outcome.notes.iter().for_each(|note| self.warn(note));
+            all = outcome.moved.as_ref().map(|moved| &*moved.to);
         }
         if self.json() {
             self.object(outcome);
@@ -25,10 +27,20 @@ impl Ui {
 
 fn tell(outcome: &Outcome, ui: &Ui) {
     let suite = &outcome.suite;
-    let (would_add, would_remove) =
-        if outcome.dry_run { ("Would add", "Would remove") } else { ("Added", "Removed") };
-    changes(ui, would_add, '+', &outcome.added, &format!("to suite `{suite}`"));
-    changes(ui, would_remove, '-', &outcome.removed, &format!("from suite `{suite}`"));
+    let [add, shift, remove] = if outcome.dry_run {
+        ["Would add", "Would move", "Would remove"]
+    } else {
+        ["Added", "Moved", "Removed"]
+    };
+    changes(ui, add, '+', &outcome.added, &format!("to suite `{suite}`"));
+    let mut removed = outcome.removed.clone();
+    let (mut from, mut moved) = (suite, &outcome.moved);
+    while let Some(Moved { packages, to }) = moved {
+        removed.retain(|change| !packages.contains(change));
+        changes(ui, shift, '>', packages, &format!("from suite `{from}` to suite `{}`", to.suite));
+        (from, moved) = (&to.suite, &to.moved);
+    }
+    changes(ui, remove, '-', &removed, &format!("from suite `{suite}`"));
     match &outcome.present[..] {
         [] => {}
         [only] => {
@@ -39,6 +51,21 @@ fn tell(outcome: &Outcome, ui: &Ui) {
             count(all.len(), "package")
         )),
     }
+    // In the order in which they were published.
+    let mut written = vec![outcome];
+    while let Some(moved) = written.last().and_then(|outcome| outcome.moved.as_ref()) {
+        written.push(&moved.to);
+    }
+    written
+        .into_iter()
+        .rev()
+        .filter(|last| last.suite == *suite || last.generation.is_some())
+        .for_each(|last| tell_written(last, ui));
+}
+
+/// Tells what was written, in counts.
+fn tell_written(outcome: &Outcome, ui: &Ui) {
+    let suite = &outcome.suite;
     let size = bytes(outcome.written.iter().map(|written| written.bytes).sum());
     let objects = count(outcome.written.len(), "object");
     match (outcome.dry_run, outcome.published) {

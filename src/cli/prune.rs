@@ -1,6 +1,9 @@
 //! `publish prune`: old versions out of the suites, then garbage out of the archive.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     Failure,
@@ -9,7 +12,7 @@ use super::{
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Archive, GRACE, Keep, Outcome, Prune, Pruned, SuiteEdit, Swept},
+    archive::{Archive, GRACE, Keep, Outcome, Prune, Pruned, Retention, SuiteEdit, Swept},
     config::{SuiteConfig, parse_generations, parse_span},
     store::bytes,
 };
@@ -19,8 +22,8 @@ const FEW: usize = 10;
 
 /// Takes old versions out of the suites, then deletes what no client can still need
 ///
-/// First the retention: of each package only the newest versions stay, as many as `Limit:` of the suite or --keep says.
-/// Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
+/// First the retention: of each package the newest versions stay, as many as --keep or `Limit:` of the suite says, and
+/// with --older-than all that is younger. The newest version always stays. Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
 /// `KeepGenerations:`), and that is older than two days. Jobs may go on publishing meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,6 +34,15 @@ pub struct Args {
     /// How many versions of each package stay in the suites, instead of `Limit:`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
+
+    /// Only versions go whose files came into the pool longer ago than this; of each package one stays, or more by --keep or
+    /// `Limit:`
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    older_than: Option<Duration>,
+
+    /// Only versions of packages of this name go; `*` stands for any text, `?` for one character; may be repeated
+    #[arg(long, value_name = "NAME")]
+    package: Vec<String>,
 
     /// How long a state is kept after the next one took its place [default: `KeepFor:` of the suite, else 7d]
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
@@ -54,6 +66,11 @@ struct Report {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = session.suites_as_configured(&args.suite).await?;
+    if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session.now).is_none()) {
+        return Err(Failure::usage(
+            "which versions of `--package` go? say `--keep NUMBER` or `--older-than TIME`".to_owned(),
+        ));
+    }
     let mut retention = Vec::new();
     for suite in &suites {
         retention.extend(retain(args, suite, session).await?);
@@ -80,13 +97,14 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 
 /// Takes old versions out of one suite, if it says how many stay.
 async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
-    let keep = args.keep.and_then(|keep| usize::try_from(keep).ok());
-    let keep = keep.or(suite.limit.filter(|_| !suite.read_only));
-    if keep.is_none() {
+    // What nobody may change is left out where it was not named.
+    let Some(retention) =
+        args.retention(suite, session.now).filter(|_| !suite.read_only || !args.suite.is_empty())
+    else {
         return Ok(None);
-    }
+    };
     let keys = session.keys_to_publish(suite).await?;
-    let edit = SuiteEdit { keep, ..SuiteEdit::default() };
+    let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
     if !session.ui.json() && outcome.generation.is_some() {
         session.ui.outcome(&outcome);
@@ -95,6 +113,15 @@ async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Resu
 }
 
 impl Args {
+    /// Which versions of packages are to stay in a suite, if anything says so.
+    fn retention(&self, suite: &SuiteConfig, now: SystemTime) -> Option<Retention> {
+        let asked = self.keep.and_then(|keep| usize::try_from(keep).ok());
+        // Of what is old enough, one version stays where nothing says how many.
+        let versions = asked.or(suite.limit).or(self.older_than.map(|_| 1))?;
+        let since = self.older_than.map(|age| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
+        Some(Retention { versions, since, names: self.package.clone() })
+    }
+
     /// Which states are kept of a suite.
     fn states(&self, suite: Option<&SuiteConfig>) -> Keep {
         let default = Keep::default();

@@ -8,7 +8,9 @@ use std::{
 
 use super::{Failure, Global, Ui, asked::Asked};
 use crate::{
-    archive::{Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Trust, snapshot_of},
+    archive::{
+        Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Surplus, Trust, snapshot_of,
+    },
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
@@ -397,9 +399,33 @@ impl<'a> Session<'a> {
         edit: &SuiteEdit,
         asked: &Asked,
     ) -> Result<Outcome, Failure> {
+        let may_be_surplus = edit.retention.is_some() || suite.limit.is_some();
+        let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let events = self.events();
-        let how = self.how(suite, &keys, asked, &events);
+        let how = Commit { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
         Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
+    }
+
+    /// Where surplus versions of a suite go, and those of that one.
+    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<Surplus>>, Failure> {
+        let mut chain = Vec::new();
+        let mut last = suite;
+        while let Some(next) = last.archive.as_ref().and_then(|name| self.config.find(name.as_str())) {
+            chain.push(next);
+            last = next;
+        }
+        let mut surplus = None;
+        for config in chain.into_iter().rev() {
+            let keys = self.keys_to_publish(config).await?;
+            let archive = self.archive_of(config, &keys);
+            surplus = Some(Box::new(Surplus {
+                archive,
+                config: config.clone(),
+                keys: keys.signing,
+                next: surplus,
+            }));
+        }
+        Ok(surplus)
     }
 
     /// Publishes the state of a suite anew, where that is due.
@@ -454,6 +480,7 @@ impl<'a> Session<'a> {
             keys: keys.signing.as_ref(),
             now: self.now,
             note: asked.note(&self.environment),
+            surplus: None,
             dry_run: asked.dry_run,
             allow_releaseinfo_change,
             events,

@@ -1,6 +1,7 @@
 //! The only code that prints: data to stdout, all else to stderr.
 
 use std::{
+    collections::BTreeSet,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::{Mutex, PoisonError},
@@ -18,6 +19,8 @@ pub struct Ui {
     verbose: bool,
     progress: Option<ProgressBar>,
     phase: Mutex<Phase>,
+    /// What was warned of: suites may share a key, and one word about it is enough.
+    warned: Mutex<BTreeSet<String>>,
     /// Why data did not get out.
     unwritten: Mutex<Option<io::Error>>,
 }
@@ -42,6 +45,7 @@ impl Ui {
             verbose,
             progress: terminal.then(bar),
             phase: Mutex::new(Phase::Nothing),
+            warned: Mutex::default(),
             unwritten: Mutex::default(),
         }
     }
@@ -111,9 +115,11 @@ impl Ui {
         }
     }
 
-    /// A warning; also told with `--json` and `--quiet`.
+    /// A warning, once; also told with `--json` and `--quiet`.
     pub fn warn(&self, text: &str) {
-        self.line(&format!("warning: {text}"));
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+            self.line(&format!("warning: {text}"));
+        }
     }
 
     /// Errors in full; gives the exit code.

@@ -56,6 +56,8 @@ pub struct SuiteConfig {
     pub read_only: bool,
     /// How many versions of a package stay when one is added.
     pub limit: Option<usize>,
+    /// The suite of the same file that surplus versions go to.
+    pub archive: Option<Suite>,
     /// Further names of the suite.
     pub also_accept_for: Vec<String>,
     /// For how long a state of the suite is kept after the next one took its place.
@@ -85,7 +87,7 @@ pub(crate) const COPIED: [&str; 9] = [
 ];
 
 /// Fields of reprepro that have no effect here, and what a user should know of it.
-const NOT_DONE: [(&str, &str); 21] = [
+const NOT_DONE: [(&str, &str); 20] = [
     ("Contents", "`Contents` indices are not written yet"),
     ("ContentsArchitectures", "`Contents` indices are not written yet"),
     ("ContentsComponents", "`Contents` indices are not written yet"),
@@ -104,7 +106,6 @@ const NOT_DONE: [(&str, &str); 21] = [
     ("UDebOverride", "overrides are not applied"),
     ("DscOverride", "overrides are not applied"),
     ("FakeComponentPrefix", "the prefix is not applied"),
-    ("Archive", "surplus versions are not moved to another suite"),
     ("ByHandHooks", "hooks are not run"),
     ("ExportOptions", "every change is published at once"),
 ];
@@ -118,6 +119,7 @@ impl Config {
 
     fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
         let mut config = Self { folder: folder.to_owned(), ..Self::default() };
+        let mut places = Vec::new();
         let mut stanzas = Stanzas::with_comments(&text.bytes);
         while let Some(stanza) = stanzas.next() {
             let stanza = stanza.map_err(|error| {
@@ -138,8 +140,31 @@ impl Config {
                 )));
             }
             config.suites.push(suite);
+            places.push((path, line));
+        }
+        for (suite, (path, line)) in config.suites.iter().zip(places) {
+            config.check_archive(suite).map_err(|why| Error::Field { path, line, why })?;
         }
         Ok(config)
+    }
+
+    /// Surplus versions go to a suite that is there, and from that one on to others, but never in a circle.
+    fn check_archive(&self, suite: &SuiteConfig) -> Result<(), String> {
+        let mut next = suite.archive.as_ref();
+        let mut steps = 0;
+        while let Some(name) = next {
+            let Some(archive) = self.suites.iter().find(|other| other.codename == *name) else {
+                return Err(format!(
+                    "field `Archive` names `{name}`, which is not the codename of any suite"
+                ));
+            };
+            steps += 1;
+            if archive.codename == suite.codename || steps > self.suites.len() {
+                return Err(format!("field `Archive` of `{}` leads back to it", archive.codename));
+            }
+            next = archive.archive.as_ref();
+        }
+        Ok(())
     }
 
     /// The suite that a user means by a name: its codename first, then `Suite`, then `AlsoAcceptFor`.
@@ -168,6 +193,7 @@ impl SuiteConfig {
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
             read_only: false,
             limit: None,
+            archive: None,
             also_accept_for: Vec::new(),
             keep_for: None,
             keep_generations: None,
@@ -258,6 +284,9 @@ impl SuiteConfig {
                 value.trim().parse().map_err(|_| format!("field `Limit` is `{value}`; expected a number"))?;
             suite.limit = usize::try_from(count).ok().filter(|&count| count > 0);
         }
+        if let Some(value) = text("Archive")?.filter(|value| !value.trim().is_empty()) {
+            suite.archive = Some(Suite::parse(value.trim()).map_err(because)?);
+        }
         if let Some(value) = text("AlsoAcceptFor")? {
             suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
         }
@@ -270,7 +299,7 @@ impl SuiteConfig {
             let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
             let used = used
                 .into_iter()
-                .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "AlsoAcceptFor"])
+                .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
                 .chain(OWN)
                 .chain(COPIED);
             if used.into_iter().any(is) {

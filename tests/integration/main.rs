@@ -51,6 +51,7 @@ mod races;
 mod readers;
 mod refresh;
 mod remove;
+mod retention;
 mod rollback;
 mod sandbox;
 mod serve;

@@ -16,7 +16,7 @@ use std::{
 use publish::{
     archive::{
         Archive, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Note, Outcome, Prune,
-        Pruned, Removal, SuiteEdit, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
+        Pruned, Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -27,20 +27,27 @@ use publish::{
 
 use crate::sandbox::{CLOCK, Sandbox, age, fixture};
 
-static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| {
+static KEYS: LazyLock<SigningKeys> = LazyLock::new(keys);
+
+fn keys() -> SigningKeys {
     let key = fixture("keys/test.asc");
     let source = KeySource::parse(key.to_str().unwrap(), Path::new("/"), Path::new("/")).unwrap();
     SigningKeys::open(&[source], None, clock()).unwrap()
-});
+}
 
 fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(CLOCK.parse().unwrap())
+}
+
+fn trust(now: SystemTime) -> Trust {
+    Trust { keyring: KEYS.certificates().clone(), signs: true, now: Some(now), ..Trust::default() }
 }
 
 /// Who publishes in suite `stable`, unless told otherwise.
 pub(crate) struct Publisher {
     archive: Archive,
     config: SuiteConfig,
+    surplus: Option<Surplus>,
     now: SystemTime,
     lost: AtomicU32,
 }
@@ -51,10 +58,9 @@ impl Publisher {
     }
 
     fn at(store: Store, now: SystemTime) -> Self {
-        let trust =
-            Trust { keyring: KEYS.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
         let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
-        Self { archive: Archive::new(store, trust), config, now, lost: AtomicU32::new(0) }
+        let archive = Archive::new(store, trust(now));
+        Self { archive, config, surplus: None, now, lost: AtomicU32::new(0) }
     }
 
     /// The same publisher, whose clock is so many seconds ahead.
@@ -65,6 +71,19 @@ impl Publisher {
     /// The same publisher, in another suite.
     pub(crate) fn of(mut self, suite: &str) -> Self {
         self.config = SuiteConfig::unconfigured(Suite::parse(suite).unwrap());
+        self
+    }
+
+    /// The same publisher, whose suite keeps one version of a package and gives older ones to another suite.
+    pub(crate) fn giving_to(mut self, suite: &str) -> Self {
+        let suite = Suite::parse(suite).unwrap();
+        self.surplus = Some(Surplus {
+            archive: Archive::new(self.archive.store().clone(), trust(self.now)),
+            config: SuiteConfig::unconfigured(suite.clone()),
+            keys: Some(keys()),
+            next: None,
+        });
+        (self.config.limit, self.config.archive) = (Some(1), Some(suite));
         self
     }
 
@@ -93,15 +112,9 @@ impl Publisher {
 
     /// The newest version of a package, from another suite.
     pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<Outcome, Error> {
-        let trust = Trust {
-            keyring: KEYS.certificates().clone(),
-            signs: true,
-            now: Some(self.now),
-            ..Trust::default()
-        };
         let copies = Copies {
             from: Suite::parse(from).unwrap(),
-            trust,
+            trust: trust(self.now),
             wanted: vec![Wanted { named: Named::Package(name.to_owned()), version: None }],
             architectures: Vec::new(),
             component: None,
@@ -136,6 +149,7 @@ impl Publisher {
             keys: Some(&KEYS),
             now: self.now,
             note: Note::default(),
+            surplus: self.surplus.as_ref(),
             dry_run: false,
             allow_releaseinfo_change: false,
             events,

@@ -60,7 +60,7 @@ impl SuiteEdit {
                         (Origin::File(content), None) => {
                             plan.pool.push((arrival.path.clone(), content.clone()));
                         }
-                        (Origin::Pool(size), path) => plan.copied.push(Copied {
+                        (Origin::Pool(size) | Origin::Surplus(size), path) => plan.copied.push(Copied {
                             path: path.unwrap_or_else(|| arrival.path.clone()),
                             size: *size,
                             subject: arrival.subject(),
@@ -70,7 +70,9 @@ impl SuiteEdit {
                         plan.present.push(change);
                         continue;
                     }
-                    if let Some(newest) = newer(entry, &targets, indices) {
+                    // What is surplus elsewhere is older as a rule.
+                    let is_surplus = matches!(arrival.origin, Origin::Surplus(_));
+                    if let Some(newest) = newer(entry, &targets, indices).filter(|_| !is_surplus) {
                         if self.if_newer {
                             refuse(Reason::NotNewer { package: describe(entry), newest });
                             continue;

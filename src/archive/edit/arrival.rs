@@ -24,11 +24,14 @@ pub(super) struct Arrival {
 }
 
 /// Where a package comes from.
+#[derive(Clone)]
 pub(super) enum Origin {
     /// From a file, which the pool may lack.
     File(Content),
     /// From another suite: a file of this size is in the pool.
     Pool(u64),
+    /// From another suite, where it is surplus: a file of this size is in the pool.
+    Surplus(u64),
 }
 
 impl Arrival {
@@ -48,9 +51,8 @@ impl Arrival {
 
     /// A package of another suite.
     pub(super) fn copied(selected: &Selected, component: Component) -> Self {
-        let Selected { entry, architecture, path, size, .. } = selected;
-        let (entry, architecture, path) = (entry.clone(), architecture.clone(), path.clone());
-        Self { entry, component, architecture, path, origin: Origin::Pool(*size) }
+        let Selected { entry, architecture, path, origin, .. } = selected.clone();
+        Self { entry, component, architecture, path, origin }
     }
 
     /// What the user calls it.
@@ -67,6 +69,7 @@ impl Arrival {
         let action = match self.origin {
             Origin::File(_) => "add",
             Origin::Pool(_) => "copy",
+            Origin::Surplus(_) => "move",
         };
         Refusal { action, preposition: "to", subject: self.subject(), suite, source }
     }

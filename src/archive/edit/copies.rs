@@ -11,6 +11,7 @@ use std::{
 
 use wildmatch::WildMatch;
 
+use super::arrival::Origin;
 use crate::{
     archive::{Error, PublishedSuite, Reason, Refusal, Trust, newest},
     dists::{IndexName, PackageEntry, PackagesIndex},
@@ -52,13 +53,15 @@ pub enum Named {
 }
 
 /// A package of another suite, and what an edit has to know of it.
-pub(super) struct Selected {
+#[derive(Clone)]
+pub(in crate::archive) struct Selected {
     pub(super) entry: PackageEntry,
     /// The component that it stands in.
     pub(super) component: Component,
     pub(super) architecture: Architecture,
     pub(super) path: PoolPath,
-    pub(super) size: u64,
+    /// Why it comes.
+    pub(super) origin: Origin,
 }
 
 impl Copies {
@@ -93,7 +96,10 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        selected.into_values().map(|(entry, index)| Selected::of(entry, index, &source)).collect()
+        selected
+            .into_values()
+            .map(|(entry, index)| Selected::of(entry, index, &source, Origin::Pool))
+            .collect()
     }
 
     /// The newest of each name and architecture, by name, architecture and version.
@@ -192,7 +198,12 @@ impl Named {
 
 impl Selected {
     /// What an edit has to know of a package, which anybody's tool may have written.
-    fn of(entry: PackageEntry, index: &IndexName, source: &PublishedSuite) -> Result<Self, Error> {
+    pub(super) fn of(
+        entry: PackageEntry,
+        index: &IndexName,
+        source: &PublishedSuite,
+        origin: fn(u64) -> Origin,
+    ) -> Result<Self, Error> {
         let lacks = |field| Error::Incomplete {
             path: source.path(&index.path()),
             package: entry.name().to_owned(),
@@ -202,6 +213,6 @@ impl Selected {
         let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
         let path = path.ok_or_else(|| lacks("Filename"))?;
         let size = entry.size().ok_or_else(|| lacks("Size"))?;
-        Ok(Self { component: index.component.clone(), architecture, path, size, entry })
+        Ok(Self { component: index.component.clone(), architecture, path, origin: origin(size), entry })
     }
 }

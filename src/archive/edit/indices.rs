@@ -36,7 +36,7 @@ impl SuiteEdit {
                     && (components.contains(component) || *architecture == shape.architectures[0])
                     || architectures.contains(architecture)
                     || !self.remove.is_empty()
-                    || self.keep.is_some();
+                    || self.retention.is_some();
                 if concerned || !there.contains(&name) {
                     wanted.insert(name);
                 }

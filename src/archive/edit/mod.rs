@@ -8,13 +8,15 @@ mod additions;
 mod arrival;
 mod copies;
 mod indices;
-mod limit;
 mod removals;
+mod retention;
 mod shape;
 
 use jiff::Timestamp;
 
+pub(super) use copies::Selected;
 pub use copies::{Copies, Named, Wanted};
+pub use retention::Retention;
 
 use super::{Error, Incoming, PublishedSuite, plan::Plan};
 use crate::{
@@ -33,8 +35,8 @@ pub struct SuiteEdit {
     pub copy: Option<Copies>,
     /// Packages that are not to be there.
     pub remove: Vec<Removal>,
-    /// How many versions of every package are to stay, the newest ones.
-    pub keep: Option<usize>,
+    /// Which versions of all packages are to stay.
+    pub retention: Option<Retention>,
 }
 
 /// A package that is to be there.
@@ -64,16 +66,27 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let selected = match &self.copy {
+        let copied = match &self.copy {
             Some(copies) => copies.select(published.store()).await?,
             None => Vec::new(),
         };
-        let (shape, arrivals) = self.shape(published, config, &selected)?;
+        self.plan_with(&copied, published, config, now).await
+    }
+
+    /// Applies the edit to what is published, with packages of another suite.
+    pub(super) async fn plan_with(
+        &self,
+        selected: &[Selected],
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let (shape, arrivals) = self.shape(published, config, selected)?;
         let mut indices = self.load(published, &shape, &arrivals).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
         refused.extend(self.apply_additions(published, &shape, &arrivals, &mut indices, &mut plan));
-        refused.extend(self.apply_limit(published, &arrivals, config.limit, &mut indices, &mut plan));
+        refused.extend(self.apply_retention(published, config, &arrivals, &mut indices, &mut plan).await?);
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }

@@ -1,0 +1,308 @@
+//! Which versions stay in a suite, which go, and that those with a place to go to get there before they leave.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    faults::{Faults, SIDES},
+    publisher::{Publisher, memory},
+    sandbox::{CLOCK, Outcome, Sandbox, age, fixture},
+    servers::{self, Bucket},
+};
+
+/// One version of each package in `stable`, older ones in `old`, of which there are two at most, and then in `older`.
+const CHAIN: &str = "Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nArchive: old\n\n\
+    Codename: old\nComponents: main\nArchitectures: amd64\nLimit: 2\nArchive: older\n\n\
+    Codename: older\nComponents: main\nArchitectures: amd64\n";
+
+fn add(sandbox: &Sandbox, version: &str) -> Outcome {
+    let file = deb("hello").version(version).write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), "--suite".as_ref(), "stable".as_ref(), file.as_os_str()])
+}
+
+fn versions(sandbox: &Sandbox, suite: &str) -> Vec<String> {
+    let listed = sandbox.publish(["list", "--suite", suite, "hello"]).ok().stdout;
+    listed.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect()
+}
+
+/// The time of this machine, by which the files of an archive are young or old.
+fn now(sandbox: &Sandbox) -> String {
+    sandbox.ask("date", ["+%s"]).trim().to_owned()
+}
+
+#[test]
+fn what_is_old_goes_and_never_the_newest() {
+    let sandbox = Sandbox::signed();
+    for version in ["1.0", "2.0", "3.0"] {
+        deb("hello").version(version).write(sandbox.incoming());
+        deb("lib-hello").version(version).write(sandbox.incoming());
+    }
+    deb("lonely").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    age(&sandbox.archive("pool"), 100);
+    let young = sandbox.archive("pool/main/h/hello/hello_2.0_amd64.deb");
+    fs::write(&young, fs::read(&young).unwrap()).unwrap();
+
+    let clock = now(&sandbox);
+    let prune =
+        |more: &[&str]| sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], [&["prune"], more].concat());
+    prune(&["--older-than", "101d"]).ok().says(["Nothing to delete"]);
+    prune(&["--older-than", "90d", "--keep", "3"]).ok().says(["Nothing to delete"]);
+    let before = sandbox.tree();
+    prune(&["-n", "--older-than", "90d"]).ok().says(["Would remove 3 packages", "- lib-hello 2.0 amd64"]);
+    assert_eq!(sandbox.tree(), before);
+
+    prune(&["--older-than", "90d", "--package", "h*"]).ok().says(["Removed 1 package", "hello 1.0 amd64"]);
+    assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
+    // Older than the young one or not, the newest two stay.
+    prune(&["--older-than", "90d", "--keep", "2"]).ok().says(["Removed 1 package", "lib-hello 1.0 amd64"]);
+    prune(&["--older-than", "90d"]).ok().says(["Removed 1 package", "lib-hello 2.0 amd64"]);
+    prune(&["--keep", "1", "--package", "lib*", "--package", "lone?y"]).ok().says(["Nothing to delete"]);
+    assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
+    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], ["check"]).ok();
+
+    prune(&["--package", "h*"]).fails(2).says(["--keep NUMBER", "--older-than TIME"]);
+    prune(&["--older-than", "90"]).fails(2).says(["7d"]);
+    // Nobody knows how old a file is that is not there.
+    fs::remove_file(&young).unwrap();
+    prune(&["--older-than", "1h"]).ok().says(["Nothing to delete"]);
+}
+
+#[test]
+fn a_suite_that_nobody_may_change_is_left_out_unless_it_is_named() {
+    let sandbox = Sandbox::signed();
+    add(&sandbox, "1.0").ok();
+    add(&sandbox, "2.0").ok();
+    sandbox.configure("Codename: stable\nComponents: main\nReadOnly: yes\n");
+    sandbox.publish(["prune", "--keep", "1"]).ok().says(["Nothing to delete"]);
+    sandbox
+        .publish(["prune", "--keep", "1", "--suite", "stable"])
+        .fails(1)
+        .says(["suite `stable` is not to be changed"]);
+    assert_eq!(versions(&sandbox, "stable"), ["1.0", "2.0"]);
+}
+
+#[test]
+fn surplus_versions_move_on_before_they_leave() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    add(&sandbox, "1.0").ok();
+    let plan = sandbox.tree();
+    let file = deb("hello").version("2.0").write(sandbox.incoming());
+    let add_two = ["add".as_ref(), "-n".as_ref(), "--suite".as_ref(), "stable".as_ref(), file.as_os_str()];
+    sandbox.publish(add_two).ok().says([
+        "Would add 1 package to suite `stable`",
+        "Would move 1 package from suite `stable` to suite `old`",
+        "  > hello 1.0 amd64 (main)",
+        "nothing was written",
+    ]);
+    assert_eq!(sandbox.tree(), plan);
+
+    let said = add(&sandbox, "2.0").ok();
+    said.says(["Moved 1 package from suite `stable` to suite `old`", "Published suite `old`: "]);
+    assert!(!said.stderr.contains("Removed"), "{}", said.stderr);
+    add(&sandbox, "3.0").ok();
+    let file = deb("hello").version("4.0").write(sandbox.incoming());
+    let told = sandbox
+        .publish(["--json".as_ref(), "add".as_ref(), "--suite".as_ref(), "stable".as_ref(), file.as_os_str()])
+        .ok();
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told["removed"], told["moved"]["packages"]);
+    let old = &told["moved"]["to"];
+    assert_eq!((&old["suite"], &old["added"][0]["version"]), (&"old".into(), &"3.0".into()));
+    let older = &old["moved"]["to"];
+    assert_eq!((&older["suite"], &older["added"][0]["version"]), (&"older".into(), &"1.0".into()));
+
+    assert_eq!(versions(&sandbox, "stable"), ["4.0"]);
+    assert_eq!(versions(&sandbox, "old"), ["2.0", "3.0"]);
+    assert_eq!(versions(&sandbox, "older"), ["1.0"]);
+    sandbox.publish(["check"]).ok();
+    for mut apt in Client::all(&sandbox) {
+        let all = Source::folder(sandbox.archive("")).suite("stable old older");
+        apt.source(&all.signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        let mut versions = apt.versions("hello");
+        versions.sort();
+        assert_eq!(versions, ["1.0", "2.0", "3.0", "4.0"], "{}", apt.name);
+        assert!(!apt.download("hello=1.0").is_empty());
+    }
+}
+
+#[test]
+fn what_two_suites_do_not_keep_goes_on_to_the_third() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    for version in ["2.0", "3.0", "4.0"] {
+        add(&sandbox, version).ok();
+    }
+    // Of `stable` it is not the newest, of `old` neither.
+    sandbox.configure(&CHAIN.replacen("Limit: 1\nArchive: old\n", "", 1));
+    add(&sandbox, "1.0").ok();
+    sandbox.configure(CHAIN);
+    sandbox.publish(["prune"]).ok().says([
+        "Moved 1 package from suite `stable` to suite `old`",
+        "Moved 1 package from suite `old` to suite `older`",
+        "  > hello 1.0 amd64 (main)",
+    ]);
+    assert_eq!(versions(&sandbox, "stable"), ["4.0"]);
+    assert_eq!(versions(&sandbox, "old"), ["2.0", "3.0"]);
+    assert_eq!(versions(&sandbox, "older"), ["1.0"]);
+    // To add it to a suite that keeps newer ones alone is as much a mistake as ever.
+    add(&sandbox, "0.5").fails(1).says(["`Limit: 1` keeps newer versions only"]);
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn a_version_that_has_no_place_to_go_to_stays() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    add(&sandbox, "1.0").ok();
+    let refused = |configuration: &str, says: &[&str]| {
+        sandbox.configure(configuration);
+        let before = sandbox.tree();
+        let outcome = add(&sandbox, "2.0").fails(1);
+        outcome.says(says.iter().copied());
+        // Of an edit that could not be published, files may lie about that nothing leads to.
+        sandbox.tree().keeps(&before, &[]);
+        sandbox.configure(CHAIN);
+        assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
+    };
+    let (stable, rest) = CHAIN.split_once("Codename: old\n").unwrap();
+    refused(
+        &format!("{stable}Codename: old\nReadOnly: yes\n{rest}"),
+        &["suite `old` is not to be changed: `ReadOnly: yes`"],
+    );
+    let elsewhere = rest.replacen("main", "contrib", 1);
+    refused(&format!("{stable}Codename: old\n{elsewhere}"), &["suite `old`", "`main`", "`contrib`"]);
+    let elsewhere = rest.replacen("amd64", "arm64", 1);
+    refused(
+        &format!("{stable}Codename: old\n{elsewhere}"),
+        &["cannot move `hello 1.0 amd64` to suite `old`", "`amd64` is not one of the suite's"],
+    );
+    refused(stable, &["field `Archive` names `old`, which is not the codename of any suite"]);
+    let circle = format!("{CHAIN}Limit: 1\nArchive: stable\n");
+    refused(&circle, &["`conf/distributions`", "leads back to it"].map(|text| text.trim_start_matches('`')));
+    add(&sandbox, "2.0").ok();
+}
+
+/// Another version of the same number is there already.
+#[test]
+fn other_bytes_in_the_other_suite_are_not_overwritten() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    let other = deb("hello").version("1.0").source("elsewhere").write(sandbox.path("elsewhere"));
+    sandbox.publish(["add".as_ref(), "--suite".as_ref(), "old".as_ref(), other.as_os_str()]).ok();
+    add(&sandbox, "1.0").ok();
+    add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64`", "is published with other contents"]);
+    assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
+}
+
+/// Many jobs at once: what each of them added is in the one suite or the other, and the newest is where it belongs.
+#[test]
+fn jobs_at_the_same_time_lose_nothing() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(&CHAIN.replace("Limit: 2\nArchive: older\n", ""));
+    let files: Vec<PathBuf> = (1..=6)
+        .map(|number| deb("hello").version(&format!("{number}.0")).write(sandbox.incoming()))
+        .collect();
+    let late = std::thread::scope(|scope| {
+        let jobs = files.iter().map(|file| {
+            scope.spawn(|| {
+                sandbox.publish(["add".as_ref(), "--suite".as_ref(), "stable".as_ref(), file.as_os_str()])
+            })
+        });
+        let jobs: Vec<_> = jobs.collect();
+        jobs.into_iter()
+            .map(|job| job.join().unwrap())
+            .filter(|job| job.status != Some(0))
+            .collect::<Vec<_>>()
+    });
+    // Who came after a newer one is told so.
+    for job in &late {
+        assert!(job.stderr.contains("`Limit: 1` keeps newer versions only"), "{job}");
+    }
+    assert_eq!(versions(&sandbox, "stable"), ["6.0"]);
+    assert_eq!(versions(&sandbox, "old").len(), 5 - late.len());
+    sandbox.publish(["check"]).ok();
+}
+
+/// Whichever write fails, on whichever side of it: every version is in one of the two suites at any time.
+#[tokio::test]
+async fn killed_anywhere_no_version_is_lost() {
+    let sandbox = Sandbox::new();
+    let file = |version: &str| vec![deb("hello").version(version).write(sandbox.incoming())];
+    let (one, two) = (file("1.0"), file("2.0"));
+    let begun = async |faults: &Faults| {
+        let store = memory();
+        Publisher::on(store.clone()).giving_to("old").add(&one).await.unwrap();
+        (Publisher::on(faults.on(store.clone())).later(5).giving_to("old"), store)
+    };
+    let faults = Faults::none();
+    begun(&faults).await.0.add(&two).await.unwrap();
+    let writes = faults.writes();
+    let swaps = writes.iter().filter(|write| write.path.ends_with("/InRelease"));
+    assert!(swaps.count() >= 2, "{writes:?}");
+    for at in 1..=writes.len() {
+        for side in SIDES {
+            let when = format!("{side:?} {:?}", writes[at - 1]);
+            let (publisher, store) = begun(&Faults::fail(at, side)).await;
+            let added = publisher.add(&two).await;
+            let of = async |suite: &str| {
+                let packages = Publisher::on(store.clone()).later(9).of(suite).packages().await;
+                packages.unwrap_or_default()
+            };
+            let (one, new) = ("hello 1.0 amd64 of amd64".to_owned(), "hello 2.0 amd64 of amd64".to_owned());
+            let (stable, old) = (of("stable").await, of("old").await);
+            assert!(stable.contains(&one) || old.contains(&one), "{when}: {added:?}");
+            // In the order that the protocol has.
+            assert!(!stable.contains(&new) || old.contains(&one), "{when}: {added:?}");
+            let again = Publisher::on(store.clone()).later(9).giving_to("old");
+            again.add(&two).await.unwrap();
+            assert_eq!((of("stable").await, of("old").await), (vec![new], vec![one]), "{when}");
+            assert_eq!(again.faults().await, [], "{when}");
+        }
+    }
+}
+
+fn in_a_bucket(bucket: Option<Bucket>) {
+    let Some(bucket) = bucket else { return };
+    let sandbox = Sandbox::signed();
+    let conf = sandbox.path("distributions");
+    fs::write(&conf, CHAIN).unwrap();
+    let place = bucket.place();
+    let run = |seconds: u64, arguments: &[&str]| {
+        let clock = CLOCK.parse::<u64>().unwrap() + seconds;
+        let base = ["-a", &place, "--config", conf.to_str().unwrap()];
+        bucket.publish(&sandbox, &clock.to_string(), &[&base, arguments].concat())
+    };
+    for (seconds, version) in [(0, "1.0"), (10, "2.0")] {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        run(seconds, &["add", "--suite", "stable", file.to_str().unwrap()]).ok();
+    }
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::at(&bucket.url()).suite("old").signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["1.0"], "{} by {}", bucket.server, apt.name);
+        assert!(!apt.download("hello").is_empty());
+    }
+    // All is younger than a day by the clock of the store, and older by one that is a year ahead.
+    run(20, &["add", "--suite", "old", sandbox.incoming().join("hello_2.0_amd64.deb").to_str().unwrap()])
+        .ok();
+    let ahead = now(&sandbox).parse::<u64>().unwrap() + 366 * 24 * 60 * 60 - CLOCK.parse::<u64>().unwrap();
+    let prune = ["prune", "--suite", "old", "--keep", "1", "--older-than", "365d"];
+    run(30, &prune).ok().says(["Nothing to delete"]);
+    run(ahead, &prune).ok().says(["Moved 1 package from suite `old` to suite `older`"]);
+}
+
+#[test]
+fn in_a_bucket_of_s3() {
+    in_a_bucket(servers::moto());
+}
+
+#[test]
+fn in_a_container_of_swift() {
+    in_a_bucket(servers::swift());
+}
