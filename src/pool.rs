@@ -12,6 +12,8 @@ use crate::{deb::BinaryPackage, names::Component};
 const LONGEST_NAME: usize = 255;
 /// The longest key that object stores take.
 const LONGEST_PATH: usize = 1024;
+/// So many digits of its digest tell a file from all others; the store refuses other bytes at the same path in any case.
+const UNIQUE: usize = 16;
 /// What a package file is called at its end; `ddeb` holds debug symbols, `udeb` parts of the installer.
 const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
 
@@ -45,6 +47,16 @@ impl PoolPath {
     pub fn of(component: &Component, package: &BinaryPackage) -> Self {
         let source = package.source().as_str();
         Self(format!("pool/{component}/{}/{source}/{}", prefix(source), package.file_name()).into())
+    }
+
+    /// The same place, in a folder of the bytes' own: for a package whose contents may change under one version. What was
+    /// there before stays, for clients that still ask for it.
+    #[must_use]
+    pub fn unique(component: &Component, package: &BinaryPackage) -> Self {
+        let path = Self::of(component, package);
+        let (folder, file) = path.0.rsplit_once('/').unwrap_or(("pool", &path.0));
+        let digest = package.digests().sha256.to_string();
+        Self(format!("{folder}/{}/{file}", &digest[..UNIQUE]).into())
     }
 
     /// Checks the `Filename` of an index that anybody may have made.

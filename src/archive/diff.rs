@@ -24,6 +24,9 @@ pub struct Difference {
     pub new: Option<String>,
     /// Of two versions, whether the lower one stands in both lists.
     pub beside: bool,
+    /// Where the share of machines differs that a version is offered to: the old one and the new one, in per cent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phased: Option<[u8; 2]>,
 }
 
 /// What became of a package, seen from the old list.
@@ -40,6 +43,8 @@ pub enum Kind {
     Older,
     /// Both have this version, with other bytes.
     Contents,
+    /// Both have this version, offered to another share of machines.
+    Phased,
 }
 
 /// What `new` has otherwise than `old`, both of one component; sorted by name, then architecture.
@@ -54,7 +59,7 @@ pub fn diff(component: &Component, old: &[PackageEntry], new: &[PackageEntry]) -
     }
     let mut found = Vec::new();
     for ((name, architecture), line) in &mut lines {
-        let difference = |(kind, old, new, beside): Finding<'_>| Difference {
+        let difference = |Finding { kind, old, new, beside, phased }: Finding<'_>| Difference {
             name: (*name).to_owned(),
             component: component.clone(),
             architecture: (*architecture).to_owned(),
@@ -62,6 +67,7 @@ pub fn diff(component: &Component, old: &[PackageEntry], new: &[PackageEntry]) -
             old: old.map(ToOwned::to_owned),
             new: new.map(ToOwned::to_owned),
             beside,
+            phased,
         };
         found.extend(line.findings().into_iter().map(difference));
     }
@@ -74,8 +80,20 @@ struct Line<'a> {
     sides: [Vec<&'a PackageEntry>; 2],
 }
 
-/// The kind, the old version and the new one, and whether the lower of them stands in both lists.
-type Finding<'a> = (Kind, Option<&'a str>, Option<&'a str>, bool);
+/// A [`Difference`] of one line.
+struct Finding<'a> {
+    kind: Kind,
+    old: Option<&'a str>,
+    new: Option<&'a str>,
+    beside: bool,
+    phased: Option<[u8; 2]>,
+}
+
+impl<'a> Finding<'a> {
+    fn of(kind: Kind, old: Option<&'a str>, new: Option<&'a str>) -> Self {
+        Self { kind, old, new, beside: false, phased: None }
+    }
+}
 
 impl<'a> Line<'a> {
     fn findings(&mut self) -> Vec<Finding<'a>> {
@@ -97,7 +115,7 @@ impl<'a> Line<'a> {
                 Ordering::Equal => None,
             };
             if let Some((kind, beside)) = kind {
-                found.push((kind, Some(from), Some(to), beside));
+                found.push(Finding { beside, ..Finding::of(kind, Some(from), Some(to)) });
                 step = Some((from, to));
             }
         }
@@ -105,10 +123,14 @@ impl<'a> Line<'a> {
             let version = entry.version();
             match new.iter().find(|other| other.version() == version) {
                 Some(other) if !is_same_file(entry, other) => {
-                    found.push((Kind::Contents, Some(version), Some(version), false));
+                    found.push(Finding::of(Kind::Contents, Some(version), Some(version)));
                 }
+                Some(other) if entry.phased() != other.phased() => found.push(Finding {
+                    phased: Some([entry.phased(), other.phased()]),
+                    ..Finding::of(Kind::Phased, Some(version), Some(version))
+                }),
                 None if step.is_none_or(|(from, _)| from != version) => {
-                    found.push((Kind::Removed, Some(version), None, false));
+                    found.push(Finding::of(Kind::Removed, Some(version), None));
                 }
                 _ => {}
             }
@@ -116,7 +138,7 @@ impl<'a> Line<'a> {
         for entry in new {
             let version = entry.version();
             if !has(old, version) && step.is_none_or(|(_, to)| to != version) {
-                found.push((Kind::Added, None, Some(version), false));
+                found.push(Finding::of(Kind::Added, None, Some(version)));
             }
         }
         found
@@ -149,9 +171,12 @@ mod tests {
 
     fn entries(packages: &[Package]) -> Vec<PackageEntry> {
         let stanza = |(name, version, architecture, bytes): &Package| {
+            // With the higher ones the same bytes, for some machines.
+            let share =
+                if *bytes < 10 { String::new() } else { format!("Phased-Update-Percentage: {bytes}\n") };
             format!(
-                "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSHA256: {}\n\n",
-                format!("{bytes:02x}").repeat(32)
+                "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSHA256: {}\n{share}\n",
+                format!("{:02x}", bytes % 10).repeat(32)
             )
         };
         let text: String = packages.iter().map(stanza).collect();
@@ -174,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_highest_versions_are_compared_and_the_others_told() {
-        use Kind::{Added, Contents, Newer, Older, Removed};
+        use Kind::{Added, Contents, Newer, Older, Phased, Removed};
         let text = |version: &str| Some(version.to_owned());
         assert_eq!(told(&[], &[("1.0", 0)]), [(Added, None, text("1.0"), false)]);
         assert_eq!(told(&[("1.9", 0)], &[("1.10", 0)]), [(Newer, text("1.9"), text("1.10"), false)]);
@@ -191,6 +216,9 @@ mod tests {
                 (Added, None, text("2.5"), false),
             ]
         );
+        let share =
+            differences(&[("a".into(), "1".into(), "all", 10)], &[("a".into(), "1".into(), "all", 0)]);
+        assert_eq!((share[0].kind, share[0].phased), (Phased, Some([10, 100])));
         // Of one rank, and not the same.
         assert_eq!(
             told(&[("1.0", 0)], &[("1.00", 0)]),
@@ -203,8 +231,8 @@ mod tests {
     fn packages() -> impl Strategy<Value = Vec<Package>> {
         let version = prop::sample::select(vec!["1", "1.0", "1.00", "1~rc1", "2", "1:0.5", "odd"]);
         let architecture = prop::sample::select(vec!["amd64", "all"]);
-        let package =
-            ("[ab]", version, architecture, 0..2_u8).prop_map(|(n, v, a, bytes)| (n, v.to_owned(), a, bytes));
+        let package = ("[ab]", version, architecture, prop::sample::select(vec![0, 1, 10, 50]))
+            .prop_map(|(n, v, a, bytes)| (n, v.to_owned(), a, bytes));
         prop::collection::vec(package, 0..12).prop_map(|mut all| {
             all.sort();
             all.dedup_by(|one, other| (&one.0, &one.1, one.2) == (&other.0, &other.1, other.2));
@@ -224,8 +252,9 @@ mod tests {
                         Kind::Removed => Kind::Added,
                         Kind::Newer => Kind::Older,
                         Kind::Older => Kind::Newer,
-                        Kind::Contents => Kind::Contents,
+                        same @ (Kind::Contents | Kind::Phased) => same,
                     },
+                    phased: seen.phased.map(|[old, new]| [new, old]),
                     old: seen.new,
                     new: seen.old,
                     ..seen
@@ -259,7 +288,7 @@ mod tests {
                         prop_assert!(list.remove(&of(&seen.old)));
                         prop_assert_eq!(list.insert(of(&seen.new)), !seen.beside);
                     }
-                    Kind::Contents => prop_assert!(list.contains(&of(&seen.old))),
+                    Kind::Contents | Kind::Phased => prop_assert!(list.contains(&of(&seen.old))),
                 }
             }
             prop_assert_eq!(list, new.iter().map(identity).collect());

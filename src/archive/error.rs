@@ -119,6 +119,12 @@ pub enum Error {
         /// The suite.
         suite: Suite,
     },
+    /// A version is not to change its contents.
+    #[error("nothing is replaced in suite `{suite}`: a published version does not change there")]
+    NotMutable {
+        /// The suite.
+        suite: Suite,
+    },
     /// A snapshot is not to be changed.
     #[error("`{suite}` is a snapshot, which stays as it is")]
     Snapshot {
@@ -386,6 +392,9 @@ impl Error {
             },
             Self::StopsApt { changes, .. } => return Some(what_apt_says(changes)),
             Self::ReadOnly { .. } => "take `ReadOnly:` out of its stanza in conf/distributions to change it",
+            Self::NotMutable { .. } => {
+                "build it as a new version; or write `Mutable: yes` into its stanza in conf/distributions, as for nightlies"
+            }
             Self::Snapshot { .. } => "change the suite it was made of, and make another snapshot",
             Self::SnapshotThere { .. } => {
                 "give the new one another name, or remove the old one first with `publish snapshot --remove`"

@@ -54,7 +54,7 @@ pub use intake::{Incoming, find_files, read_packages};
 pub use log::{Log, Signature, State};
 pub use note::Note;
 pub use outcome::{Moved, Outcome, Written};
-pub use plan::Change;
+pub use plan::{Change, Phased};
 pub use prune::{Prune, Pruned, Swept};
 pub use refusal::{Reason, Refusal};
 pub use release_info::ReleaseInfo;

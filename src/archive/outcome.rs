@@ -1,6 +1,6 @@
 //! What came of an edit.
 
-use super::{Change, Commit, PublishedSuite, plan::Plan};
+use super::{Change, Commit, Phased, PublishedSuite, plan::Plan};
 use crate::names::Suite;
 
 /// What came of an edit.
@@ -19,6 +19,10 @@ pub struct Outcome {
     pub added: Vec<Change>,
     /// Packages that were there already, with the same bytes.
     pub present: Vec<Change>,
+    /// Packages that took the place of others of the same version.
+    pub replaced: Vec<Change>,
+    /// Packages that were there, and are offered to another share of machines now.
+    pub phased: Vec<Phased>,
     /// Packages that went.
     pub removed: Vec<Change>,
     /// Those of them that went to another suite.
@@ -74,6 +78,8 @@ impl Outcome {
             first: published.pointer().is_none(),
             added: plan.added.clone(),
             present: plan.present.clone(),
+            replaced: plan.replaced.clone(),
+            phased: plan.phased.clone(),
             removed: plan.removed.clone(),
             moved: None,
             written: Vec::new(),

@@ -50,6 +50,18 @@ impl Change {
     }
 }
 
+/// A package that is offered to another share of machines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Phased {
+    /// Which.
+    #[serde(flatten)]
+    pub package: Change,
+    /// The share before, in per cent.
+    pub from: u8,
+    /// The share now.
+    pub to: u8,
+}
+
 /// The components and architectures that a suite will have.
 pub(super) struct Shape {
     pub(super) components: Vec<Component>,
@@ -79,6 +91,10 @@ pub(super) struct Plan {
     pub(super) added: Vec<Change>,
     /// Packages that are there already, with the same bytes.
     pub(super) present: Vec<Change>,
+    /// Packages that take the place of others of the same version.
+    pub(super) replaced: Vec<Change>,
+    /// Packages that are there, and are to be offered to another share of machines.
+    pub(super) phased: Vec<Phased>,
     /// Packages that go.
     pub(super) removed: Vec<Change>,
     /// Those of them that are to be in another suite before.

@@ -30,6 +30,16 @@ pub struct Args {
     #[arg(long)]
     if_newer: bool,
 
+    /// Takes the place of a package of the same version with other contents, where the suite is `Mutable: yes`, such as one
+    /// of nightlies; clients that have not heard of it still find the file of before
+    #[arg(long)]
+    replace: bool,
+
+    /// Offers the packages to so many of a hundred machines first; adding the same file again with another number changes it,
+    /// and 100 ends it
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    phased: Option<u8>,
+
     #[command(flatten)]
     asked: Asked,
 }
@@ -42,7 +52,8 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let component = |incoming| NewPackage { incoming, component: args.component.clone() };
     let add = read.into_iter().map(component).collect();
-    let edit = SuiteEdit { add, if_newer: args.if_newer, ..SuiteEdit::default() };
+    let Args { if_newer, replace, phased, .. } = args;
+    let edit = SuiteEdit { add, if_newer, replace, phased, ..SuiteEdit::default() };
     let client_keys = keys.trust.clients.keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::tell_first(session, &outcome, &client_keys)?;

@@ -171,15 +171,21 @@ fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
 
 /// A difference for people.
 pub(super) fn line(difference: &Difference) -> String {
-    let Difference { name, component, architecture, kind, old, new, beside } = difference;
+    let Difference { name, component, architecture, kind, old, new, beside, phased } = difference;
     let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
     let (sign, versions, more) = match kind {
         Kind::Added => ('+', new.to_owned(), String::new()),
         Kind::Removed => ('-', old.to_owned(), String::new()),
         Kind::Newer => ('^', format!("{old} -> {new}"), format!("; {old} stays")),
         Kind::Older => ('v', format!("{old} -> {new}"), format!("; {new} was there")),
-        Kind::Contents => ('!', new.to_owned(), "; with other contents".to_owned()),
+        Kind::Contents => ('!', new.to_owned(), String::new()),
+        Kind::Phased => ('%', new.to_owned(), String::new()),
     };
-    let more = if *beside || *kind == Kind::Contents { more } else { String::new() };
+    let more = match (kind, phased) {
+        (Kind::Contents, _) => "; with other contents".to_owned(),
+        (_, Some([from, to])) => format!("; offered to {to} % of machines, before {from} %"),
+        _ if *beside => more,
+        _ => String::new(),
+    };
     plain(&format!("{sign} {name} {versions} {architecture} ({component}){more}"))
 }

@@ -2,7 +2,7 @@
 
 use super::ui::{Ui, count};
 use crate::{
-    archive::{Change, Moved, Outcome},
+    archive::{Change, Moved, Outcome, Phased},
     store::bytes,
 };
 
@@ -27,12 +27,18 @@ impl Ui {
 
 fn tell(outcome: &Outcome, ui: &Ui) {
     let suite = &outcome.suite;
+    let replace = if outcome.dry_run { "Would replace" } else { "Replaced" };
     let [add, shift, remove] = if outcome.dry_run {
         ["Would add", "Would move", "Would remove"]
     } else {
         ["Added", "Moved", "Removed"]
     };
     changes(ui, add, '+', &outcome.added, &format!("to suite `{suite}`"));
+    changes(ui, replace, '!', &outcome.replaced, &format!("in suite `{suite}`"));
+    for Phased { package, from, to } in &outcome.phased {
+        let verb = if outcome.dry_run { "Would offer" } else { "Offered" };
+        ui.say(&format!("{verb} {} to {to} % of machines, instead of {from} %", line(package)));
+    }
     let mut removed = outcome.removed.clone();
     let (mut from, mut moved) = (suite, &outcome.moved);
     while let Some(Moved { packages, to }) = moved {

@@ -52,6 +52,8 @@ pub struct SuiteConfig {
     pub valid_for: Option<u32>,
     /// In which forms `Packages` is written.
     pub compressions: Vec<Compression>,
+    /// The contents of a version may change, as those of nightlies do.
+    pub mutable: bool,
     /// Nothing may be changed.
     pub read_only: bool,
     /// How many versions of a package stay when one is added.
@@ -71,7 +73,8 @@ pub struct SuiteConfig {
 }
 
 /// Fields that reprepro does not know.
-const OWN: [&str; 5] = ["TrustedKeys", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
+const OWN: [&str; 6] =
+    ["TrustedKeys", "Mutable", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
 
 /// Fields that are copied to `Release`.
 pub(crate) const COPIED: [&str; 9] = [
@@ -191,6 +194,7 @@ impl SuiteConfig {
             trusted_keys: Vec::new(),
             valid_for: None,
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
+            mutable: false,
             read_only: false,
             limit: None,
             archive: None,
@@ -274,11 +278,8 @@ impl SuiteConfig {
         if let Some(value) = text("DebIndices")? {
             suite.compressions = compressions(&value, &mut warn)?;
         }
-        suite.read_only = match text("ReadOnly")?.as_deref().map(str::trim) {
-            None | Some("no" | "No" | "0" | "false") => false,
-            Some("" | "yes" | "Yes" | "1" | "true") => true,
-            Some(other) => return Err(format!("field `ReadOnly` is `{other}`; expected `yes` or `no`")),
-        };
+        suite.read_only = yes_or_no(stanza, "ReadOnly")?;
+        suite.mutable = yes_or_no(stanza, "Mutable")?;
         if let Some(value) = text("Limit")? {
             let count: i64 =
                 value.trim().parse().map_err(|_| format!("field `Limit` is `{value}`; expected a number"))?;
@@ -312,6 +313,15 @@ impl SuiteConfig {
             }
         }
         Ok(suite)
+    }
+}
+
+/// A field that is `yes` or `no`; the latter where it lacks.
+fn yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<bool, String> {
+    match text_of(stanza, field)?.as_deref().map(str::trim) {
+        None | Some("no" | "No" | "0" | "false") => Ok(false),
+        Some("" | "yes" | "Yes" | "1" | "true") => Ok(true),
+        Some(other) => Err(format!("field `{field}` is `{other}`; expected `yes` or `no`")),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{
     version::Version,
 };
 
+/// To how many of a hundred machines apt offers an upgrade (apt-get(8), `APT::Get::Always-Include-Phased-Updates`).
+const PHASED: &str = "Phased-Update-Percentage";
+
 /// One package of an index: its stanza, and where in it the three parts of its identity stand.
 #[derive(Clone)]
 pub struct PackageEntry {
@@ -143,6 +146,34 @@ impl PackageEntry {
     #[must_use]
     pub fn md5(&self) -> Option<Md5Digest> {
         std::str::from_utf8(self.field("MD5sum")?).ok()?.parse().ok()
+    }
+
+    /// The share of machines that this version is offered to, in per cent: all, where nothing is said.
+    #[must_use]
+    pub fn phased(&self) -> u8 {
+        let text = self.field(PHASED).and_then(|text| std::str::from_utf8(text).ok());
+        text.and_then(|text| text.trim().parse().ok()).map_or(100, |percent: u8| percent.min(100))
+    }
+
+    /// The same package, offered to another share of machines.
+    #[must_use]
+    pub fn with_phased(&self, percent: u8) -> Self {
+        let mut text = Vec::with_capacity(self.stanza.len() + PHASED.len() + 6);
+        let mut is_left_out = false;
+        for line in self.stanza.split_inclusive(|&b| b == b'\n') {
+            // A folded line belongs to the field above.
+            if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+                is_left_out = field_of(line, PHASED).is_some();
+            }
+            if !is_left_out {
+                text.extend_from_slice(line);
+            }
+        }
+        if percent < 100 {
+            text.extend_from_slice(format!("{PHASED}: {percent}\n").as_bytes());
+        }
+        // Nothing else has changed.
+        Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
     }
 
     /// The stanza as it stands in the index.

@@ -202,6 +202,27 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_machines_is_one_field_and_nothing_else_changes() {
+        let plain = stanza("aa", "1");
+        let entry = |text: &str| index(text).entries().remove(0);
+        let odd = "phased-update-percentage:\n 7\nPackage: aa\nVersion: 1\nArchitecture: all\nX-Odd:  kept\n  as it is\n\n";
+        for (text, share) in [(&plain[..], 100), (odd, 7)] {
+            let entry = entry(text);
+            assert_eq!(entry.phased(), share);
+            let phased = entry.with_phased(0);
+            assert_eq!((phased.phased(), phased.name(), phased.version()), (0, "aa", "1"));
+            let expected = plain.trim_end().to_owned() + "\nPhased-Update-Percentage: 0\n";
+            assert_eq!(phased.stanza(), expected.as_bytes());
+            assert_eq!(phased.with_phased(100).stanza(), (plain.trim_end().to_owned() + "\n").as_bytes());
+        }
+        // apt takes nonsense for all.
+        assert_eq!(
+            entry(&(plain.trim_end().to_owned() + "\nPhased-Update-Percentage: many\n")).phased(),
+            100
+        );
+    }
+
+    #[test]
     fn a_stanza_without_identity_is_told_with_its_line() {
         let text = Bytes::from(stanza("aa", "1") + "Package: bb\nArchitecture: all\n");
         assert_eq!(PackagesIndex::parse(&text).err(), Some(Error::Lacks { line: 7, field: "Version" }));

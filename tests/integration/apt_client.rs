@@ -283,6 +283,8 @@ impl<'a> Client<'a> {
             command.env("APT_CONFIG", self.root.join("apt.conf"));
             command
         };
+        // With it apt takes every update at once, as a build does that is to be the same each time.
+        command.env_remove("SOURCE_DATE_EPOCH");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg(program).args(&self.options).args(arguments);
         self.sandbox.run(command)
     }

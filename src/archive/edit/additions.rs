@@ -1,4 +1,4 @@
-//! What an edit brings into a suite: where each package lacks, and what would change something published.
+//! What an edit brings into a suite: what is put where, and what is told of it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,10 +6,11 @@ use super::{
     SuiteEdit,
     arrival::{Arrival, Origin},
     indices::Indices,
+    place::{PlaceChange, Placed, describe, digest_of, same_bytes},
 };
 use crate::{
     archive::{
-        Change, PublishedSuite, Reason, Refusal,
+        Change, Phased, PublishedSuite, Reason, Refusal,
         plan::{Copied, Plan, Shape},
     },
     dists::{IndexName, PackageEntry},
@@ -27,161 +28,117 @@ impl SuiteEdit {
         plan: &mut Plan,
     ) -> Vec<Refusal> {
         let mut refused = Vec::new();
-        // What this very edit brings, by its file in the pool.
-        let mut given: HashMap<&PoolPath, &Arrival> = HashMap::new();
+        let mut given = Given::default();
         let mut new: BTreeMap<IndexName, Vec<PackageEntry>> = BTreeMap::new();
         for arrival in arrivals {
-            let entry = &arrival.entry;
-            let mut refuse = |reason| refused.push(arrival.refusal(published, reason));
-            match given.get(&arrival.path) {
-                Some(other) if other.entry.is_same_package(entry) && same_bytes(&other.entry, entry) => {
-                    continue;
-                }
-                Some(other) => {
-                    refuse(clash(arrival, other));
-                    continue;
-                }
-                None => given.insert(&arrival.path, arrival),
+            let placed = match given.is_again(arrival) {
+                Ok(true) => continue,
+                Ok(false) => shape
+                    .targets(&arrival.component, &arrival.architecture)
+                    .and_then(|targets| self.look(arrival, &targets, indices, plan)),
+                Err(reason) => Err(reason),
             };
-            let targets = match shape.targets(&arrival.component, &arrival.architecture) {
-                Ok(targets) => targets,
-                Err(reason) => {
-                    refuse(reason);
-                    continue;
+            match placed {
+                Ok(placed) => {
+                    for target in placed.into {
+                        new.entry(target).or_default().push(placed.stanza.clone());
+                    }
                 }
-            };
-            match place(arrival, &targets, indices) {
-                Err(reason) => refuse(reason),
-                Ok(Placed { lacking, path }) => {
-                    let change = Change::of(entry, &arrival.component);
-                    match (&arrival.origin, path) {
-                        (Origin::File(content), Some(path)) => plan.kept.push((path, content.clone())),
-                        (_, _) if lacking.is_empty() => {}
-                        (Origin::File(content), None) => {
-                            plan.pool.push((arrival.path.clone(), content.clone()));
-                        }
-                        (Origin::Pool(size) | Origin::Surplus(size), path) => plan.copied.push(Copied {
-                            path: path.unwrap_or_else(|| arrival.path.clone()),
-                            size: *size,
-                            subject: arrival.subject(),
-                        }),
-                    }
-                    if lacking.is_empty() {
-                        plan.present.push(change);
-                        continue;
-                    }
-                    // What is surplus elsewhere is older as a rule.
-                    let is_surplus = matches!(arrival.origin, Origin::Surplus(_));
-                    if let Some(newest) = newer(entry, &targets, indices).filter(|_| !is_surplus) {
-                        if self.if_newer {
-                            refuse(Reason::NotNewer { package: describe(entry), newest });
-                            continue;
-                        }
-                        plan.notes.push(format!(
-                            "`{}` {} is older than {newest}, which clients will prefer",
-                            entry.name(),
-                            entry.version()
-                        ));
-                    }
-                    for (target, entry) in lacking {
-                        new.entry(target).or_default().push(entry);
-                    }
-                    plan.added.push(change);
-                }
+                Err(reason) => refused.push(arrival.refusal(published, reason)),
             }
         }
         if refused.is_empty() {
             for (name, entries) in new {
-                indices.index(&name).insert(entries);
+                let index = indices.index(&name);
+                if !(plan.replaced.is_empty() && plan.phased.is_empty()) {
+                    for entry in &entries {
+                        index.remove(entry.name(), |other| other.is_same_package(entry));
+                    }
+                }
+                index.insert(entries);
                 indices.changed.insert(name);
             }
         }
         refused
     }
-}
 
-/// Where a package lacks, and where its file is if it is published in some index already.
-struct Placed {
-    lacking: Vec<(IndexName, PackageEntry)>,
-    path: Option<PoolPath>,
-}
-
-/// Decides where a package lacks; an error if it would change something that is published.
-fn place(arrival: &Arrival, targets: &[IndexName], indices: &Indices) -> Result<Placed, Reason> {
-    let Arrival { entry, component, path, .. } = arrival;
-    let shown = describe(entry);
-    let mut lacking = Vec::new();
-    let mut there: Option<PackageEntry> = None;
-    for target in targets {
-        let index = indices.all.get(target);
-        let Some(published) = index.and_then(|index| index.find(entry)) else {
-            let twin = index.into_iter().flat_map(|index| index.named(entry.name()));
-            if let Some(twin) = twin.into_iter().find(|twin| twin.filename() == Some(path.as_str())) {
-                let (package, other, path) = (shown, describe(&twin), path.as_str().to_owned());
-                return Err(Reason::SameFile { package, other, path });
+    /// Decides what has to be done for one package, and notes what it comes to.
+    fn look(
+        &self,
+        arrival: &Arrival,
+        targets: &[IndexName],
+        indices: &Indices,
+        plan: &mut Plan,
+    ) -> Result<Placed, Reason> {
+        let Arrival { entry, component, .. } = arrival;
+        let placed = self.place(arrival, targets, indices)?;
+        // What is surplus elsewhere is older as a rule.
+        let is_surplus = matches!(arrival.origin, Origin::Surplus(_));
+        let is_added = placed.change == PlaceChange::Added;
+        if let Some(newest) = newer(entry, targets, indices).filter(|_| is_added && !is_surplus) {
+            if self.if_newer {
+                return Err(Reason::NotNewer { package: describe(entry), newest });
             }
-            lacking.push((target.clone(), entry.clone()));
-            continue;
-        };
-        if !same_bytes(&published, entry) {
-            let (published, new) = (digest_of(&published), digest_of(entry));
-            return Err(Reason::OtherContents { package: shown, published, new });
+            plan.notes.push(format!(
+                "`{}` {} is older than {newest}, which clients will prefer",
+                entry.name(),
+                entry.version()
+            ));
         }
-        there = Some(published);
-    }
-    let elsewhere =
-        indices.all.iter().find(|(name, index)| name.component != *component && index.find(entry).is_some());
-    if let Some((name, _)) = elsewhere {
-        return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
-    }
-    if let Some(published) = &there {
-        // One stanza for one package, whatever index it stands in.
-        for (_, entry) in &mut lacking {
-            entry.clone_from(published);
+        let path = placed.path.clone();
+        match (&arrival.origin, path) {
+            (Origin::File(content), Some(path)) => plan.kept.push((path, content.clone())),
+            (_, _) if placed.into.is_empty() => {}
+            (Origin::File(content), None) => plan.pool.push((arrival.path.clone(), content.clone())),
+            (Origin::Pool(size) | Origin::Surplus(size), path) => plan.copied.push(Copied {
+                path: path.unwrap_or_else(|| arrival.path.clone()),
+                size: *size,
+                subject: arrival.subject(),
+            }),
         }
-    }
-    // Other tools may keep it elsewhere in the pool than we would.
-    let path = there.and_then(|published| PoolPath::parse(published.filename()?).ok());
-    Ok(Placed { lacking, path })
-}
-
-/// Whether two stanzas are of one file; archives of old may know it by MD5 alone.
-fn same_bytes(published: &PackageEntry, new: &PackageEntry) -> bool {
-    let same_size = match (published.size(), new.size()) {
-        (Some(published), Some(new)) => published == new,
-        _ => true,
-    };
-    let same_digest = match (published.sha256(), new.sha256()) {
-        (Some(published), Some(new)) => published == new,
-        _ => published.md5().is_some_and(|published| new.md5() == Some(published)),
-    };
-    same_size && same_digest
-}
-
-fn digest_of(entry: &PackageEntry) -> String {
-    match (entry.sha256(), entry.md5()) {
-        (Some(digest), _) => format!("SHA256 {digest}"),
-        (None, Some(digest)) => format!("MD5 {digest} and no SHA256"),
-        (None, None) => "no SHA256".into(),
+        let change = Change::of(entry, component);
+        match placed.change {
+            PlaceChange::None => plan.present.push(change),
+            PlaceChange::Added => plan.added.push(change),
+            PlaceChange::Replaced => plan.replaced.push(change),
+            PlaceChange::Phased { from, to } => plan.phased.push(Phased { package: change, from, to }),
+        }
+        Ok(placed)
     }
 }
 
-fn describe(entry: &PackageEntry) -> String {
-    format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture())
+/// What one edit brings, by who it is and by its file in the pool.
+#[derive(Default)]
+struct Given<'a> {
+    by_identity: HashMap<[&'a str; 3], &'a Arrival>,
+    by_path: HashMap<&'a PoolPath, &'a Arrival>,
 }
 
-/// Why two packages that were given together cannot both be taken.
-fn clash(this: &Arrival, other: &Arrival) -> Reason {
-    let shown = describe(&this.entry);
-    if this.entry.is_same_package(&other.entry) {
-        return Reason::GivenTwice {
-            package: shown,
-            other: other.subject(),
-            there: digest_of(&other.entry),
-            new: digest_of(&this.entry),
-        };
+impl<'a> Given<'a> {
+    /// Whether the very package was given before; an error if the two cannot both be taken.
+    fn is_again(&mut self, this: &'a Arrival) -> Result<bool, Reason> {
+        let entry = &this.entry;
+        let shown = describe(entry);
+        let identity = [entry.name(), entry.version(), entry.architecture()];
+        if let Some(other) = self.by_identity.get(&identity) {
+            if same_bytes(&other.entry, entry) {
+                return Ok(true);
+            }
+            return Err(Reason::GivenTwice {
+                package: shown,
+                other: other.subject(),
+                there: digest_of(&other.entry),
+                new: digest_of(entry),
+            });
+        }
+        if let Some(other) = self.by_path.get(&this.path) {
+            let (other, path) = (describe(&other.entry), this.path.to_string());
+            return Err(Reason::SameFile { package: shown, other, path });
+        }
+        self.by_identity.insert(identity, this);
+        self.by_path.insert(&this.path, this);
+        Ok(false)
     }
-    Reason::SameFile { package: shown, other: describe(&other.entry), path: this.path.to_string() }
 }
 
 /// The newest published version of the same name, if it is newer.

@@ -35,10 +35,11 @@ pub(super) enum Origin {
 }
 
 impl Arrival {
-    /// A .deb that was read.
-    pub(super) fn of(incoming: &Incoming, component: Component) -> Self {
+    /// A .deb that was read; with a path in the pool that no other bytes can have, where it may take the place of another.
+    pub(super) fn of(incoming: &Incoming, component: Component, replaces: bool) -> Self {
         let Incoming { file, package, stamp } = incoming;
-        let path = PoolPath::of(&component, package);
+        let path =
+            if replaces { PoolPath::unique(&component, package) } else { PoolPath::of(&component, package) };
         let content = Content::File { file: file.clone(), digests: *package.digests(), stamp: *stamp };
         Self {
             entry: PackageEntry::of(package, &path),

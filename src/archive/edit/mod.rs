@@ -8,6 +8,7 @@ mod additions;
 mod arrival;
 mod copies;
 mod indices;
+mod place;
 mod removals;
 mod retention;
 mod shape;
@@ -31,6 +32,11 @@ pub struct SuiteEdit {
     pub add: Vec<NewPackage>,
     /// Whether a version is refused that is older than the newest one of that name, which clients would prefer.
     pub if_newer: bool,
+    /// Whether a package takes the place of one of the same version with other contents. Only a suite that is
+    /// [`mutable`](SuiteConfig::mutable) takes that.
+    pub replace: bool,
+    /// The share of machines that `add` is offered to, in per cent: another one, where a package is there already.
+    pub phased: Option<u8>,
     /// Packages of another suite that are to be there too.
     pub copy: Option<Copies>,
     /// Packages that are not to be there.
@@ -66,6 +72,9 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
+        if self.replace && !config.mutable {
+            return Err(Error::NotMutable { suite: published.name().clone() });
+        }
         let copied = match &self.copy {
             Some(copies) => copies.select(published.store()).await?,
             None => Vec::new(),

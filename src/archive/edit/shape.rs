@@ -49,7 +49,7 @@ impl SuiteEdit {
                 Some(named) => known(named)?,
                 None => guess_component(new.incoming.package.section(), &shape.components),
             };
-            arrivals.push(Arrival::of(&new.incoming, component));
+            arrivals.push(Arrival::of(&new.incoming, component, self.replace));
         }
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
         for package in selected {

@@ -1,0 +1,95 @@
+//! `publish add --phased`: a version reaches some machines first, then more of them, and real apt keeps to it.
+
+use serde_json::Value;
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{Outcome, Sandbox, fixture, is_root, skipped},
+};
+
+const PACKAGES: &str = "dists/stable/main/binary-amd64/Packages";
+
+fn add(sandbox: &Sandbox, version: &str, seconds: u64, more: &[&str]) -> Outcome {
+    let file = deb("hello").version(version).write(sandbox.incoming());
+    sandbox.publish_after(seconds, &[&["add", file.to_str().unwrap()], more].concat())
+}
+
+#[test]
+fn apt_takes_it_as_far_as_it_is_offered() {
+    if !is_root() {
+        skipped("an installation needs root");
+        return;
+    }
+    let sandbox = Sandbox::signed();
+    add(&sandbox, "1.0", 0, &[]).ok();
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.option("APT::Machine-ID", "912e43bd1c1d4ba481f9f8ccab25f9ee");
+        // In a chroot, where this one may be, it takes every update.
+        apt.option("Dir::Bin::ischroot", "/bin/false");
+        apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        apt.install(&["hello"]).ok();
+    }
+    let upgrades = |apt: &Client<'_>| {
+        apt.updates();
+        let said = apt.run("apt-get", ["--simulate", "upgrade"]).ok().stdout;
+        // apt 2.6 says that it is kept back, later ones that it is deferred due to phasing.
+        let takes = said.contains("Inst hello [1.0] (2.0");
+        assert!(takes != (said.contains("kept back") || said.contains("deferred")), "{}: {said}", apt.name);
+        takes
+    };
+    add(&sandbox, "2.0", 60, &["--phased", "0"]).ok().says(["Added 1 package"]);
+    for apt in &clients {
+        assert!(!upgrades(apt), "{}", apt.name);
+        // Who asks for it by name gets it.
+        let said = apt.run("apt-get", ["--simulate", "install", "hello"]).ok().stdout;
+        assert!(said.contains("Inst hello [1.0] (2.0"), "{}: {said}", apt.name);
+    }
+    add(&sandbox, "2.0", 120, &["--phased", "100"])
+        .ok()
+        .says(["Offered hello 2.0 amd64 to 100 % of machines, instead of 0 %"]);
+    assert!(!sandbox.read(PACKAGES).contains("Phased-Update-Percentage"));
+    for apt in &clients {
+        assert!(upgrades(apt), "{}", apt.name);
+    }
+}
+
+#[test]
+fn the_share_is_changed_by_adding_the_file_again() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\n");
+    let file = deb("hello").architecture("all").write(sandbox.incoming());
+    deb("zzz").write(sandbox.path("others"));
+    sandbox.publish(["add", "others"]).ok();
+    let run = |seconds, more: &[&str]| {
+        sandbox.publish_after(seconds, &[&["add", file.to_str().unwrap()], more].concat())
+    };
+    run(10, &["--phased", "10"]).ok().says(["Added 1 package"]);
+    run(20, &["--phased", "10"]).ok().says(["already, with the same bytes", "Nothing to do"]);
+    // To add it without a share changes none.
+    run(20, &[]).ok().says(["Nothing to do"]);
+    let before = sandbox.tree();
+    run(30, &["--phased", "50", "-n"])
+        .ok()
+        .says(["Would offer hello 1.0 all to 50 % of machines, instead of 10 %", "nothing was written"]);
+    assert_eq!(sandbox.tree(), before);
+    let told: Value = serde_json::from_str(&run(30, &["--phased", "50", "--json"]).ok().stdout).unwrap();
+    assert_eq!(told["phased"][0]["name"], "hello");
+    assert_eq!((&told["phased"][0]["from"], &told["phased"][0]["to"]), (&10.into(), &50.into()));
+    assert_eq!(told["added"], Value::Array(Vec::new()));
+    let written = told["written"].as_array().unwrap();
+    assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/")), "{told}");
+    // It is for all architectures, and one stanza in all indices.
+    for architecture in ["amd64", "arm64"] {
+        let index = sandbox.read(PACKAGES.replace("amd64", architecture));
+        assert_eq!(index.matches("Phased-Update-Percentage: 50\n").count(), 1, "{index}");
+    }
+    let log = sandbox.publish_after(40, &["log", "--limit", "1"]).ok().stdout;
+    let line = "% hello 1.0 all (main); offered to 50 % of machines, before 10 %";
+    assert!(log.contains(line), "{log}");
+    sandbox.publish_after(40, &["check"]).ok();
+    run(50, &["--phased", "101"]).fails(2).says(["0..=100"]);
+    run(50, &["--phased", "-1"]).fails(2);
+}
