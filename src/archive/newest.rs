@@ -44,7 +44,14 @@ pub(super) async fn open_to_extend(
 ) -> Result<PublishedSuite, Error> {
     let published = PublishedSuite::open(store, suite, trust, true).await?;
     match published.pointer() {
-        None => refuse_orphans(store, suite).await?,
+        None => {
+            if let Err(error) = refuse_orphans(store, suite).await {
+                // Or it was published for the first time since.
+                let now = PublishedSuite::open(store, suite, trust, true).await?;
+                let begun = now.pointer().map(|pointer| now.path(pointer.file));
+                return Err(begun.map_or(error, |path| store::Error::Conflict { path }.into()));
+            }
+        }
         Some(pointer) if !trust.existing => refuse_older(store, suite, pointer, trust).await?,
         Some(_) => {}
     }

@@ -102,6 +102,33 @@ async fn two_adds_meet_before_each_write() {
     }
 }
 
+/// Reads and listings too: the other one may begin the suite between any two looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_is_begun_while_another_looks_for_it() {
+    let packages = Packages::new();
+    let (one, two) = (packages.file("one"), packages.file("two"));
+    let faults = Faults::none();
+    Publisher::on(faults.on(memory())).add(&one).await.unwrap();
+    let operations = faults.operations();
+    let swap =
+        operations.iter().position(|operation| operation.path == POINTER && !operation.reads()).unwrap();
+    assert!(swap > 8, "{operations:?}");
+    for at in 1..=swap + 1 {
+        let store = memory();
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let slow = Publisher::on(faults.of_all().on(store.clone()));
+        let quick = Publisher::on(store.clone()).later(1);
+        let meanwhile = async {
+            gate.reached().await;
+            quick.add(&two).await.unwrap();
+            gate.open();
+        };
+        let (added, ()) = tokio::join!(slow.add(&one), meanwhile);
+        added.unwrap_or_else(|error| panic!("{:?}: {error}", operations[at - 1]));
+        holds(&store, &["one", "two"]).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_publishes_while_another_waits_at_each_write() {
     let packages = Packages::new();
