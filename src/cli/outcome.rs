@@ -76,7 +76,7 @@ fn tell_written(outcome: &Outcome, ui: &Ui) {
     let objects = count(outcome.written.len(), "object");
     match (outcome.dry_run, outcome.published) {
         (true, _) if outcome.generation.is_some() => {
-            ui.say(&format!("Would write {objects}, {size}; nothing was written"));
+            ui.say(&format!("Would write {objects}, {size}, for suite `{suite}`; nothing was written"));
             for written in &outcome.written {
                 ui.detail(&format!("  {} ({})", written.path, bytes(written.bytes)));
             }

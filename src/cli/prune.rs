@@ -23,7 +23,10 @@ const FEW: usize = 10;
 /// Takes old versions out of the suites, then deletes what no client can still need
 ///
 /// First the retention: of each package the newest versions stay, as many as --keep or `Limit:` of the suite says, and
-/// with --older-than all that is younger. The newest version always stays. Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
+/// with --older-than all that is younger. The newest version always stays. A suite that others name in `Archive:` loses
+/// versions by its own `Limit:` alone, unless --suite names it.
+///
+/// Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
 /// `KeepGenerations:`), and that is older than two days. Jobs may go on publishing meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -66,7 +69,7 @@ struct Report {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = session.suites_as_configured(&args.suite).await?;
-    if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session.now).is_none()) {
+    if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session).is_none()) {
         return Err(Failure::usage(
             "which versions of `--package` go? say `--keep NUMBER` or `--older-than TIME`".to_owned(),
         ));
@@ -97,12 +100,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 
 /// Takes old versions out of one suite, if it says how many stay.
 async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
-    // What nobody may change is left out where it was not named.
-    let Some(retention) =
-        args.retention(suite, session.now).filter(|_| !suite.read_only || !args.suite.is_empty())
-    else {
-        return Ok(None);
-    };
+    let Some(retention) = args.retention(suite, session) else { return Ok(None) };
     let keys = session.keys_to_publish(suite).await?;
     let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
@@ -114,11 +112,22 @@ async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Resu
 
 impl Args {
     /// Which versions of packages are to stay in a suite, if anything says so.
-    fn retention(&self, suite: &SuiteConfig, now: SystemTime) -> Option<Retention> {
+    fn retention(&self, suite: &SuiteConfig, session: &Session<'_>) -> Option<Retention> {
+        if self.suite.is_empty() {
+            // What nobody may change is left out where it was not named.
+            if suite.read_only {
+                return None;
+            }
+            // So is what was surplus elsewhere and went there to be kept, but for a limit of its own.
+            let goes_to = |other: &SuiteConfig| other.archive.as_ref() == Some(&suite.codename);
+            if session.config.suites.iter().any(goes_to) {
+                return suite.limit.map(|versions| Retention { versions, since: None, names: Vec::new() });
+            }
+        }
         let asked = self.keep.and_then(|keep| usize::try_from(keep).ok());
         // Of what is old enough, one version stays where nothing says how many.
         let versions = asked.or(suite.limit).or(self.older_than.map(|_| 1))?;
-        let since = self.older_than.map(|age| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
+        let since = self.older_than.map(|age| session.now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
         Some(Retention { versions, since, names: self.package.clone() })
     }
 

@@ -156,6 +156,27 @@ fn what_two_suites_do_not_keep_goes_on_to_the_third() {
 }
 
 #[test]
+fn what_was_to_be_kept_elsewhere_is_kept() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(&CHAIN.replacen("Limit: 1\n", "", 1).replacen("Limit: 2\n", "", 1));
+    for version in ["1.0", "2.0", "3.0", "4.0"] {
+        add(&sandbox, version).ok();
+    }
+    sandbox
+        .publish(["prune", "--keep", "2"])
+        .ok()
+        .says(["Moved 2 packages from suite `stable` to suite `old`"]);
+    sandbox
+        .publish(["prune", "--keep", "1"])
+        .ok()
+        .says(["Moved 1 package from suite `stable` to suite `old`"]);
+    assert_eq!(versions(&sandbox, "old"), ["1.0", "2.0", "3.0"]);
+    sandbox.publish(["prune", "--keep", "1", "--suite", "old"]).ok().says(["Moved 2 packages"]);
+    assert_eq!(versions(&sandbox, "old"), ["3.0"]);
+    assert_eq!(versions(&sandbox, "older"), ["1.0", "2.0"]);
+}
+
+#[test]
 fn a_version_that_has_no_place_to_go_to_stays() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
@@ -225,7 +246,8 @@ fn jobs_at_the_same_time_lose_nothing() {
         assert!(job.stderr.contains("`Limit: 1` keeps newer versions only"), "{job}");
     }
     assert_eq!(versions(&sandbox, "stable"), ["6.0"]);
-    assert_eq!(versions(&sandbox, "old").len(), 5 - late.len());
+    let old = if late.len() == 5 { Vec::new() } else { versions(&sandbox, "old") };
+    assert_eq!(old.len(), 5 - late.len(), "{old:?}");
     sandbox.publish(["check"]).ok();
 }
 
