@@ -102,30 +102,79 @@ async fn two_adds_meet_before_each_write() {
     }
 }
 
-/// Reads and listings too: the other one may begin the suite between any two looks at it.
+/// What a publisher may be at when another one comes in between.
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    Add,
+    Remove,
+    Copy,
+    RollBack,
+    Snapshot,
+}
+
+impl Verb {
+    async fn run(self, publisher: &Publisher, file: &[PathBuf]) -> Result<Outcome, Error> {
+        match self {
+            Self::Add => publisher.add(file).await,
+            Self::Remove => publisher.remove("first").await,
+            Self::Copy => publisher.copy("testing", "other").await,
+            Self::RollBack => publisher.roll_back().await,
+            Self::Snapshot => publisher.snapshot("1.0").await,
+        }
+    }
+}
+
+/// Reads and listings too: another one publishes between any two operations of each verb, up to its swap.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suite_is_begun_while_another_looks_for_it() {
+async fn one_publishes_between_any_two_operations_of_another() {
     let packages = Packages::new();
-    let (one, two) = (packages.file("one"), packages.file("two"));
-    let faults = Faults::none();
-    Publisher::on(faults.on(memory())).add(&one).await.unwrap();
-    let operations = faults.operations();
-    let swap =
-        operations.iter().position(|operation| operation.path == POINTER && !operation.reads()).unwrap();
-    assert!(swap > 8, "{operations:?}");
-    for at in 1..=swap + 1 {
+    let [one, two, other, more] = ["one", "two", "other", "more"].map(|name| packages.file(name));
+    let begun = async |is_there: bool| {
         let store = memory();
-        let (faults, gate) = Faults::wait(at, Side::Before);
-        let slow = Publisher::on(faults.of_all().on(store.clone()));
-        let quick = Publisher::on(store.clone()).later(1);
-        let meanwhile = async {
-            gate.reached().await;
-            quick.add(&two).await.unwrap();
-            gate.open();
-        };
-        let (added, ()) = tokio::join!(slow.add(&one), meanwhile);
-        added.unwrap_or_else(|error| panic!("{:?}: {error}", operations[at - 1]));
-        holds(&store, &["one", "two"]).await;
+        Publisher::on(store.clone()).of("testing").add(&other).await.unwrap();
+        if is_there {
+            Publisher::on(store.clone()).add(&packages.file("first")).await.unwrap();
+            Publisher::on(store.clone()).later(1).add(&more).await.unwrap();
+        }
+        store
+    };
+    let verbs =
+        [Verb::Add, Verb::Remove, Verb::Copy, Verb::RollBack, Verb::Snapshot].map(|verb| (true, verb));
+    // And the suite may be begun meanwhile.
+    for (is_there, verb) in verbs.into_iter().chain([(false, Verb::Add), (false, Verb::Copy)]) {
+        let faults = Faults::none();
+        verb.run(&Publisher::on(faults.on(begun(is_there).await)).later(2), &one).await.unwrap();
+        let operations = faults.operations();
+        let is_swap = |path: &str| path.ends_with("/InRelease") && !path.contains("/generations/");
+        let swap = operations.iter().position(|done| is_swap(&done.path) && !done.reads()).unwrap();
+        assert!(swap > 8, "{operations:?}");
+        for at in 1..=swap + 1 {
+            let when = format!("{verb:?} before {:?}", operations[at - 1]);
+            let store = begun(is_there).await;
+            let (faults, gate) = Faults::wait(at, Side::Before);
+            let slow = Publisher::on(faults.of_all().on(store.clone())).later(2);
+            let quick = Publisher::on(store.clone()).later(3);
+            let meanwhile = async {
+                gate.reached().await;
+                quick.add(&two).await.unwrap_or_else(|error| panic!("{when}: {error}"));
+                gate.open();
+            };
+            let (done, ()) = tokio::join!(verb.run(&slow, &one), meanwhile);
+            done.unwrap_or_else(|error| panic!("{when}: {error}"));
+            let publisher = Publisher::on(store.clone()).later(10);
+            let there = publisher.packages().await.unwrap();
+            let has = |name: &str| there.contains(&format!("{name} 1.0 amd64 of amd64"));
+            // Whoever goes back goes back to before what he finds.
+            assert!(has("two") || matches!(verb, Verb::RollBack), "{when}: {there:?}");
+            match verb {
+                Verb::Add => assert!(has("one"), "{when}: {there:?}"),
+                Verb::Copy => assert!(has("other"), "{when}: {there:?}"),
+                Verb::Remove => assert!(!has("first"), "{when}: {there:?}"),
+                Verb::RollBack => assert!(has("first") && !(has("two") && has("more")), "{when}: {there:?}"),
+                Verb::Snapshot => {}
+            }
+            assert_eq!(publisher.faults().await, [], "{when}");
+        }
     }
 }
 
