@@ -29,7 +29,6 @@ mod note;
 mod leads;
 mod reach;
 mod check;
-mod check_history;
 mod repair;
 mod prune;
 mod sync;

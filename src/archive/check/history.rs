@@ -6,14 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-use super::{
-    Archive, Error, KEY_FILE, Keep, PublishedSuite,
-    check::{Report, chain},
-    generations, newest,
-    reach::Reach,
-    suite::read_pointer,
-};
+use super::{Report, chain};
 use crate::{
+    archive::{
+        Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest, reach::Reach,
+        suite::read_pointer,
+    },
     dists::release::Listed,
     names::Suite,
     pool::PoolPath,

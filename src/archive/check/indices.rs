@@ -1,0 +1,132 @@
+//! The files that a pointer lists: each form under its name and its digest, and what the indices say of packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::{Report, chain, differs};
+use crate::{
+    archive::{
+        Archive, Error, PublishedSuite,
+        suite::{is_listed, unpack},
+    },
+    compression::Compression,
+    digest::Digests,
+    dists::{IndexName, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
+    pool::PoolPath,
+};
+
+impl Archive {
+    /// Reads every form of one listed file, by its name and by its digest; returns it as an index if it is one.
+    pub(super) async fn check_listed(
+        &self,
+        published: &PublishedSuite,
+        plain: &str,
+        report: &mut Report,
+    ) -> Result<Option<PackagesIndex>, Error> {
+        let Some(release) = published.release() else { return Ok(None) };
+        let by_hash_promised = release.field("Acquire-By-Hash") == Some("yes");
+        let is_index = IndexName::parse(plain).is_some();
+        let plain_listed = release.files().get(plain).copied();
+        if is_index && plain_listed.is_none() {
+            report.fault(
+                published.path(plain),
+                "the uncompressed index is not listed; apt shows no packages without saying why",
+            );
+        }
+        let (mut text, mut there) = (None, false);
+        for compression in Compression::ALL {
+            let path = format!("{plain}{}", compression.extension());
+            let Some(listed) = release.files().get(&path) else { continue };
+            let by_hash = published.path(&by_hash_path(&path, &listed.sha256));
+            let name = published.path(&path);
+            let (named, hashed) = (
+                self.read_listed(&name, listed, report).await?,
+                self.read_listed(&by_hash, listed, report).await?,
+            );
+            there |= named.is_some() || hashed.is_some();
+            match (&named, &hashed) {
+                (Some(_), None) if by_hash_promised => {
+                    report.fault(by_hash, "it is missing, although `Acquire-By-Hash` promises it");
+                }
+                (None, Some(_)) => {
+                    report
+                        .fault(name.clone(), "it is missing; clients that do not know by-hash find nothing");
+                }
+                _ => {}
+            }
+            let Some(Ok(bytes)) = [hashed, named].into_iter().flatten().find(Result::is_ok) else { continue };
+            if is_index {
+                match unpack(name, bytes, compression, plain_listed).await {
+                    Ok(unpacked) => text = Some(unpacked),
+                    Err(error) => report.fault(published.path(&path), chain(&error)),
+                }
+            }
+        }
+        // Other files (Contents of an architecture, say) may be listed and not be there; apt then does without.
+        if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
+            report.fault(published.path(plain), "it is listed and is not there, in any compression");
+        }
+        match text.map(|text| PackagesIndex::parse(&text)) {
+            Some(Ok(index)) => Ok(Some(index)),
+            Some(Err(error)) => {
+                report.fault(published.path(plain), chain(&error));
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes of a file if it is there: `Err` where they are not the listed ones, which is noted.
+    async fn read_listed(
+        &self,
+        path: &str,
+        listed: &Listed,
+        report: &mut Report,
+    ) -> Result<Option<Result<Bytes, ()>>, Error> {
+        let Some(object) = self.store.read(path).await? else { return Ok(None) };
+        report.files += 1;
+        let found = Digests::of(&object.bytes);
+        if is_listed(listed, &found) && listed.md5.is_none_or(|md5| md5 == found.md5) {
+            return Ok(Some(Ok(object.bytes)));
+        }
+        report.fault(path.to_owned(), differs(listed, &found));
+        Ok(Some(Err(())))
+    }
+}
+
+/// Looks at the stanzas of one index, and notes the pool files that they name.
+pub(super) fn check(
+    path: &str,
+    index: &PackagesIndex,
+    pool: &mut BTreeMap<PoolPath, Listed>,
+    packages: &mut BTreeSet<(String, String, String)>,
+    report: &mut Report,
+) {
+    let mut previous: Option<PackageEntry> = None;
+    for entry in index.entries() {
+        let shown = format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture());
+        if previous.is_some_and(|previous| previous.is_same_package(&entry)) {
+            report.fault(path.to_owned(), format!("{shown} stands twice in it; apt takes either"));
+        }
+        previous = Some(entry.clone());
+        packages.insert((entry.name().into(), entry.version().into(), entry.architecture().into()));
+        let (Some(size), Some(sha256)) = (entry.size(), entry.sha256()) else {
+            report.fault(
+                path.to_owned(),
+                format!("{shown} has no `Size` or no `SHA256`; apt does not download it"),
+            );
+            continue;
+        };
+        let Some(Ok(file)) = entry.filename().map(PoolPath::parse) else {
+            report.fault(path.to_owned(), format!("{shown} has no `Filename`, or one that apt cannot fetch"));
+            continue;
+        };
+        let listed = Listed { size, sha256, md5: None };
+        if let Some(other) = pool.get(&file).filter(|other| **other != listed) {
+            let problem = format!("indices disagree about its bytes: SHA256 {} and {sha256}", other.sha256);
+            report.fault(file.as_str().to_owned(), problem);
+        }
+        pool.insert(file, listed);
+    }
+}
