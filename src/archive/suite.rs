@@ -17,7 +17,7 @@ use crate::{
     },
     names::Suite,
     signing::{self, Keyring},
-    store::{self, Revision, Store, blocking},
+    store::{self, Object, Revision, Served, Store, blocking},
 };
 
 /// Whose signature is believed.
@@ -61,6 +61,8 @@ pub struct Pointer {
     pub signers: Vec<String>,
     /// Whether there is a signature at all.
     pub signed: bool,
+    /// What a web server said beside the bytes.
+    pub served: Option<Served>,
 }
 
 /// A suite as it is published; without a pointer it is not there yet.
@@ -289,8 +291,9 @@ pub(super) async fn read_pointer(
         if to_extend && !trust.existing {
             made_for(suite, &release, &path)?;
         }
-        let (bytes, revision) = (object.bytes, object.revision);
-        return Ok(Some(Pointer { file: "InRelease", bytes, revision, release, signers, signed: true }));
+        let Object { bytes, revision, served } = object;
+        let file = "InRelease";
+        return Ok(Some(Pointer { file, bytes, revision, release, signers, signed: true, served }));
     }
     let path = format!("{folder}/Release");
     let Some(object) = store.read(&path).await? else { return Ok(None) };
@@ -314,8 +317,9 @@ pub(super) async fn read_pointer(
     if to_extend && !trust.existing && signature.is_some() {
         made_for(suite, &release, &path)?;
     }
-    let (bytes, revision, signed) = (object.bytes, object.revision, signature.is_some());
-    Ok(Some(Pointer { file: "Release", bytes, revision, release, signers, signed }))
+    let Object { bytes, revision, served } = object;
+    let signed = signature.is_some();
+    Ok(Some(Pointer { file: "Release", bytes, revision, release, signers, signed, served }))
 }
 
 /// Checks a signature, where there is a key to check it with; says where there must be one.

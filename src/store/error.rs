@@ -124,6 +124,17 @@ impl Error {
         }
     }
 
+    /// Whether nothing at all was heard of the server, so that asking it for something else is in vain too.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Failed { source, .. } => {
+                source.downcast_ref::<trouble::Trouble>().is_some_and(|trouble| trouble.unreachable)
+            }
+            _ => false,
+        }
+    }
+
     /// The error of an object, as a user can read it.
     pub(super) fn failed(
         action: &'static str,

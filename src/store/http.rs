@@ -16,7 +16,7 @@ use reqwest::{
     header::{CONTENT_LENGTH, HeaderValue},
 };
 
-use super::{Environment, listing, requests::Watch};
+use super::{Environment, Served, listing, requests::Watch};
 use crate::digest::Md5Digest;
 
 /// A connection is there after so long, or never will be.
@@ -223,7 +223,10 @@ impl Counted {
 impl HttpService for Counted {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         if self.web {
-            return self.send_to_web(request).await;
+            let mut response = self.send_to_web(request).await?;
+            let served = Served::of(response.headers());
+            response.extensions_mut().insert(served);
+            return Ok(response);
         }
         let listing = listing::is_asked(&request);
         let is_read = request.method() == reqwest::Method::GET;

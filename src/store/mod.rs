@@ -23,6 +23,7 @@ mod parts;
 mod patience;
 mod probe;
 mod requests;
+mod served;
 mod swap;
 mod swift;
 mod trouble;
@@ -40,6 +41,7 @@ pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
 pub use probe::Decides;
 pub use requests::Requests;
+pub use served::Served;
 
 use std::{
     sync::Arc,
@@ -115,6 +117,8 @@ pub struct Object {
     pub bytes: Bytes,
     /// What [`Store::swap`] compares.
     pub revision: Revision,
+    /// What a web server said beside them.
+    pub served: Option<Served>,
 }
 
 /// What a store tells of an object without its bytes.
@@ -288,8 +292,9 @@ impl Store {
     async fn read_with(&self, path: &str, options: GetOptions) -> Result<Option<Object>, Error> {
         let Some(result) = self.get_with(path, options).await? else { return Ok(None) };
         let revision = Revision::of(&result.meta);
+        let served = result.extensions.get().cloned();
         let bytes = result.bytes().await.map_err(|error| self.failed("read", path, error))?;
-        Ok(Some(Object { bytes, revision }))
+        Ok(Some(Object { bytes, revision, served }))
     }
 
     async fn get(&self, path: &str) -> Result<Option<GetResult>, Error> {
@@ -306,12 +311,17 @@ impl Store {
 
     /// What the store tells of an object; `None` where there is none.
     pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
+        Ok(self.found_served(path).await?.map(|(found, _)| found))
+    }
+
+    /// The same, with what a web server said of it.
+    pub async fn found_served(&self, path: &str) -> Result<Option<(Found, Option<Served>)>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         match self.ask(false).get_opts(&parse(path)?, head).await {
             Ok(told) => {
                 let mut found = found(&told.meta, self.service());
                 found.md5 = found.md5.or_else(|| told.extensions.get().map(|http::ContentMd5(md5)| *md5));
-                Ok(Some(found))
+                Ok(Some((found, told.extensions.get().cloned())))
             }
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
@@ -325,13 +335,19 @@ impl Store {
 
     /// Reads an object piece by piece for its digests; `None` where there is none.
     pub async fn digests(&self, path: &str) -> Result<Option<Digests>, Error> {
+        Ok(self.digests_served(path).await?.map(|(digests, _)| digests))
+    }
+
+    /// The same, with what a web server said beside the bytes.
+    pub async fn digests_served(&self, path: &str) -> Result<Option<(Digests, Option<Served>)>, Error> {
         let Some(result) = self.get(path).await? else { return Ok(None) };
+        let served = result.extensions.get().cloned();
         let mut hasher = Hasher::default();
         let mut stream = result.into_stream();
         while let Some(piece) = stream.try_next().await.map_err(|error| self.failed("read", path, error))? {
             hasher.update(&piece);
         }
-        Ok(Some(hasher.finish()))
+        Ok(Some((hasher.finish(), served)))
     }
 
     /// The names directly below a folder: folders, then objects.

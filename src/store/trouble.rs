@@ -14,6 +14,14 @@ use super::{Bucket, Location, Service, swift};
 pub(super) struct Trouble {
     text: String,
     pub(super) hint: Option<String>,
+    /// Whether nothing at all was heard of the server.
+    pub(super) unreachable: bool,
+}
+
+impl Trouble {
+    fn new(text: impl Into<String>, hint: Option<String>) -> Self {
+        Self { text: text.into(), hint, unreachable: false }
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -67,10 +75,13 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
 /// Puts an error of a bucket or a web server in words; none for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
     if let Some(error) = swift_cause(error) {
-        return Some(Trouble { text: error.to_string(), hint: error.hint() });
+        return Some(Trouble::new(error.to_string(), error.hint()));
     }
     let text = everything(error);
-    let say = |text: String, hint: String| Some(Trouble { text, hint: Some(hint) });
+    let request = request(error);
+    let unreachable =
+        request.is_some_and(|error| error.is_connect() || error.is_timeout() && !error.is_body());
+    let say = |text: String, hint: String| Some(Trouble { text, hint: Some(hint), unreachable });
     if matches!(location, Location::Folder(_) | Location::Memory) {
         return None;
     }
@@ -91,6 +102,10 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
             format!("`{server}` sends one elsewhere and does not say where"),
             "the region may be another: name it with `?region=` or in AWS_REGION".into(),
         );
+    }
+    if request.is_some_and(reqwest::Error::is_redirect) {
+        let hint = "look where the server sends those who ask for this file";
+        return say(format!("`{server}` sends one on and on: too many redirects"), hint.into());
     }
     // Of the connection alone: the whole text has the URL in it, and packages have names such as `ca-certificates`.
     let (broken, last) = connection(error)?;
@@ -118,6 +133,17 @@ fn swift_cause(error: &object_store::Error) -> Option<&swift::Error> {
         cause = inner.source();
     }
     None
+}
+
+/// What the HTTP client says, which knows at what it failed; where it was wrapped, the innermost.
+fn request(error: &object_store::Error) -> Option<&reqwest::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut found = None;
+    while let Some(inner) = cause {
+        found = inner.downcast_ref().or(found);
+        cause = inner.source();
+    }
+    found
 }
 
 /// What is said of a broken connection, in lower case, and its innermost cause, which alone says something to a user.
@@ -199,9 +225,9 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
         (400, _) if answer.whole.contains("invalid_grant") || answer.whole.contains("invalid_client") => {
             ("the login was refused".to_owned(), credentials(bucket))
         }
-        _ => return Trouble { text: format!("the server says {} {said}", answer.status), hint: None },
+        _ => return Trouble::new(format!("the server says {} {said}", answer.status), None),
     };
-    Trouble { text, hint: Some(hint) }
+    Trouble::new(text, Some(hint))
 }
 
 fn of_web(answer: &Answer<'_>) -> Trouble {
@@ -216,7 +242,7 @@ fn of_web(answer: &Answer<'_>) -> Trouble {
         ),
         status => (format!("the web server says {status}"), None),
     };
-    Trouble { text, hint }
+    Trouble::new(text, hint)
 }
 
 /// Where credentials come from.
