@@ -11,7 +11,7 @@ use std::{
 };
 
 use publish::signing::{
-    Distrust, Error, GeneratedKey, Gpg, KeySource, Keyring, Level, NewKey, Passphrase, Refusal,
+    Distrust, Error, GeneratedKey, Gpg, KeySource, Keyring, Level, NewKey, Passphrase, READERS, Refusal,
     SignedRelease, SigningKeys, parse_expiry, unverified_text,
 };
 use sequoia_openpgp::{
@@ -316,6 +316,34 @@ fn what_gpg_wrote_by_itself_is_read() {
     let weak = sign(&["--digest-algo", "SHA1", "--clearsign"]);
     let error = keyring.verify_in_release(&weak, today()).unwrap_err();
     assert!(matches!(&error, Distrust::NotBelieved { reasons } if reasons[0].contains("SHA1")), "{error}");
+    let judged = keyring.judge_in_release(&weak, today()).unwrap();
+    for reader in READERS {
+        assert!(judged[0].refused_by(reader).unwrap().text.contains("made with SHA1"), "{judged:?}");
+    }
+}
+
+/// gpgv refuses a key that has expired since it signed, and sqv does not; the tests of the archive show it to both.
+#[test]
+fn each_client_judges_a_signature_by_its_own_lines() {
+    let key = key("2024-01-01", Some("2025-06-01"));
+    let signed = SigningKeys::open(&[source(key.secret())], None, today()).unwrap();
+    let certificates = signed.certificates().clone();
+    let signed = signed.sign(RELEASE, today()).unwrap();
+    let refused = |keyring: &Keyring, now: &str| {
+        let whole = keyring.judge_in_release(&signed.in_release, day(now)).unwrap();
+        let apart = keyring.judge_detached(RELEASE, &signed.release_gpg, day(now)).unwrap();
+        assert_eq!(whole, apart);
+        READERS.map(|reader| whole[0].refused_by(reader).map(|verdict| verdict.text.clone()))
+    };
+    assert_eq!(refused(&certificates, "2025-01-02"), [None, None]);
+    let [gpgv, sqv] = refused(&certificates, "2025-06-02");
+    assert!(gpgv.unwrap().contains("expired on 2025-06-01"));
+    assert_eq!(sqv, None);
+    let [gpgv, sqv] = refused(&Keyring::new(), "2025-01-02");
+    assert!(gpgv.unwrap().contains("not among those") && sqv.unwrap().contains("not among those"));
+    let other = String::from_utf8(signed.in_release.to_vec()).unwrap().replace("stable", "stapel");
+    let judged = certificates.judge_in_release(other.as_bytes(), today()).unwrap();
+    assert!(READERS.iter().all(|reader| judged[0].refused_by(reader).unwrap().text.contains("does not fit")));
 }
 
 #[test]

@@ -24,6 +24,11 @@ use super::error::Refusal;
 /// A candidate for signing: valid, alive, meant for it.
 pub(super) type SigningKey<'a> = ValidErasedKeyAmalgamation<'a, PublicParts>;
 
+/// apt 2 and what it verifies with, as it is called in verdicts.
+pub(super) const GPGV: &str = "apt 2 (gpgv)";
+/// apt 3 and what it verifies with.
+pub(super) const SQV: &str = "apt 3 (sqv)";
+
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How good a key is to one reader.
@@ -103,7 +108,7 @@ pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
 }
 
 /// Reads what a certificate says of itself, however weak it is, so that a refusal can name the true reason.
-fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
+pub(super) fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
     for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD, HashAlgorithm::SHA224] {
         policy.accept_hash(hash);
@@ -115,7 +120,7 @@ fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
 }
 
 /// apt 3's own policy at a time.
-fn sqv_policy(at: SystemTime) -> StandardPolicy<'static> {
+pub(super) fn sqv_policy(at: SystemTime) -> StandardPolicy<'static> {
     use AsymmetricAlgorithm as A;
     let mut policy = StandardPolicy::at(at);
     let february = |year: i16| {
@@ -247,7 +252,7 @@ pub(super) fn is_rsa(cert: &Cert, fingerprint: &Fingerprint) -> bool {
 }
 
 /// Why apt 2 would refuse signatures of this key today.
-fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
+pub(super) fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
     if key.key().version() != 4 {
         return Some(format!("gpgv reads no keys of version {}", key.key().version()));
     }
@@ -279,7 +284,7 @@ fn gpgv_will_refuse(key: &SigningKey<'_>) -> Option<String> {
 }
 
 /// Why a policy would refuse signatures of this key.
-fn sqv_refuses(
+pub(super) fn sqv_refuses(
     cert: &Cert,
     key: &SigningKey<'_>,
     policy: &StandardPolicy<'_>,
@@ -338,31 +343,38 @@ pub(super) fn expiry(cert: &Cert, signer: Option<&Fingerprint>, at: SystemTime) 
     primary.into_iter().chain(subkey).min()
 }
 
+/// The names on a certificate.
+pub(super) fn user_ids(cert: &Cert) -> Vec<String> {
+    cert.userids().map(|id| String::from_utf8_lossy(id.userid().value()).into_owned()).collect()
+}
+
+/// How many days are left of a time; below zero once it is over.
+pub(super) fn days_left(expires: Option<SystemTime>, now: SystemTime) -> Option<i64> {
+    let days = |time: Duration| i64::try_from(time.as_secs() / 86_400).unwrap_or(i64::MAX);
+    expires.map(|end| match end.duration_since(now) {
+        Ok(left) => days(left),
+        Err(past) => -days(past.duration()),
+    })
+}
+
 /// Everything there is to say about a certificate at a time.
 pub(super) fn report(cert: &Cert, now: SystemTime) -> KeyReport {
     let policy = lax_policy(now);
     let keys = signing_keys(cert, &policy, now, None);
     let signer = keys.as_ref().ok().and_then(|keys| keys.first());
     let expires = expiry(cert, signer.map(|key| key.key().fingerprint()).as_ref(), now);
-    let days_left = expires.map(|end| match end.duration_since(now) {
-        Ok(left) => i64::try_from(left.as_secs() / 86_400).unwrap_or(i64::MAX),
-        Err(past) => -i64::try_from(past.duration().as_secs() / 86_400).unwrap_or(i64::MAX),
-    });
     // A key that cannot sign still has an algorithm: its primary's.
     let any = cert.with_policy(&policy, now).ok().map(|valid| SigningKey::from(valid.primary_key()));
     KeyReport {
         fingerprint: cert.fingerprint().to_hex(),
-        user_ids: cert
-            .userids()
-            .map(|id| String::from_utf8_lossy(id.userid().value()).into_owned())
-            .collect(),
+        user_ids: user_ids(cert),
         algorithm: signer
             .or(any.as_ref())
             .map_or_else(|| cert.primary_key().key().pk_algo().to_string(), algorithm),
         signing_subkey: signer.filter(|key| !key.primary()).map(|key| key.key().fingerprint().to_hex()),
         created: day(cert.primary_key().key().creation_time()),
         expires: expires.map(day),
-        days_left,
+        days_left: days_left(expires, now),
         revoked: match &keys {
             Err(Refusal::Revoked { why }) => Some(why.clone()),
             _ => None,
@@ -377,8 +389,6 @@ fn verdicts(
     now: SystemTime,
     expires: Option<SystemTime>,
 ) -> Vec<Verdict> {
-    const GPGV: &str = "apt 2 (gpgv)";
-    const SQV: &str = "apt 3 (sqv)";
     let verdict = |reader, when, level, text: String| Verdict { reader, when, level, text };
     let key = match keys {
         Ok(keys) => keys.first(),

@@ -14,6 +14,7 @@ mod generate;
 mod gpg;
 mod judge;
 mod keyring;
+mod readers;
 mod secret;
 mod source;
 
@@ -29,6 +30,7 @@ pub use generate::{GeneratedKey, NewKey, parse_expiry};
 pub use gpg::Gpg;
 pub use judge::{KeyReport, Level, Verdict};
 pub use keyring::{Keyring, Verified};
+pub use readers::{READERS, SignatureReport};
 pub use secret::Passphrase;
 pub use source::{KeySource, SIGNING_KEY_VARIABLE, key_folder};
 
