@@ -7,7 +7,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{Archive, Commit, NewPackage, Note, Removal, SuiteEdit, Trust, read_packages},
+    archive::{Archive, Check, Commit, NewPackage, Note, Removal, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -55,7 +55,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{}: {} {} in {:?}", name.path(), entry.name(), entry.version(), entry.filename());
         }
     }
-    let report = archive.check(std::slice::from_ref(&config.codename), &|_| ()).await?;
+    let what = Check { suites: std::slice::from_ref(&config.codename), ..Check::default() };
+    let report = archive.check(&what, &|_| ()).await?;
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 
     let remove = vec![Removal { name: "acpi".into(), version: None, architecture: None }];

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How far a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
-const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// When the state of a suite that did not change is published anew, under a new `Date`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,7 +38,7 @@ mod refusal;
 mod event;
 mod headers;
 
-pub use check::{Fault, Report};
+pub use check::{Check, Fault, Freshness, Report, Standing, SuiteReport};
 pub use commit::Commit;
 pub use dates::Refresh;
 pub use diff::{Difference, Kind, diff};

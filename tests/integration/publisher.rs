@@ -15,8 +15,9 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Note, Outcome, Prune,
-        Pruned, Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
+        Archive, Check, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Note, Outcome,
+        Prune, Pruned, Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot,
+        read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -211,7 +212,7 @@ impl Publisher {
         let mut suites = self.archive.suites().await.unwrap();
         let snapshots = self.archive.snapshots(&self.config.codename).await.unwrap();
         suites.extend(snapshots.iter().map(|snapshot| snapshot.name().clone()));
-        self.archive.check(&suites, &|_| ()).await.unwrap().faults
+        self.archive.check(&Check { suites: &suites, ..Check::default() }, &|_| ()).await.unwrap().faults
     }
 
     /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` where there is no suite.

@@ -1,6 +1,7 @@
 //! The least web server that apt accepts: files of a folder, requests in a row on one connection, and a list of them.
 //!
-//! It stands for the dumb hosts and CDNs that archives lie on; `publish serve` has tests of its own.
+//! It stands for the dumb hosts and CDNs that archives lie on, and with [`Web::with`] for those that are set up wrong;
+//! `publish serve` has tests of its own.
 
 use std::{
     fs,
@@ -17,18 +18,52 @@ pub(crate) struct Web {
     requests: Arc<Mutex<Vec<String>>>,
 }
 
+/// What is about to be answered.
+pub(crate) struct Reply {
+    /// Such as `200 OK`.
+    pub(crate) status: String,
+    /// Lines such as `Age: 1`, beside the length.
+    pub(crate) headers: Vec<String>,
+    /// What is sent, unless it was asked for with HEAD.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// Answers something else.
+    pub(crate) fn says(&mut self, status: &str) {
+        status.clone_into(&mut self.status);
+        self.body.clear();
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(&mut self, line: &str) {
+        self.headers.push(line.to_owned());
+    }
+}
+
+/// Changes what is answered to a request (`GET /path`) before it is sent.
+type Change = dyn Fn(&str, &mut Reply) + Send + Sync;
+
 impl Web {
     /// Serves a folder.
     pub(crate) fn of(folder: impl Into<PathBuf>) -> Self {
-        let folder = folder.into();
+        Self::with(folder, |_, _| ())
+    }
+
+    /// Serves a folder, and changes the answers.
+    pub(crate) fn with(
+        folder: impl Into<PathBuf>,
+        change: impl Fn(&str, &mut Reply) + Send + Sync + 'static,
+    ) -> Self {
+        let (folder, change): (_, Arc<Change>) = (folder.into(), Arc::new(change));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let (folder, log) = (folder.clone(), Arc::clone(&log));
-                std::thread::spawn(move || answer(&connection, &folder, &log));
+                let (folder, log, change) = (folder.clone(), Arc::clone(&log), Arc::clone(&change));
+                std::thread::spawn(move || answer(&connection, &folder, &log, &*change));
             }
         });
         Self { url, requests }
@@ -40,20 +75,26 @@ impl Web {
     }
 }
 
-fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>) {
+fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, change: &Change) {
     let mut writer = connection;
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
         // The headers do not matter here.
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
-        let path = request.split(' ').nth(1).unwrap_or("/").to_owned();
-        let file = fs::read(folder.join(decode(&path).trim_start_matches('/')));
-        log.lock().unwrap().push(path);
-        let (status, body) = match &file {
-            Ok(bytes) => ("200 OK", bytes.as_slice()),
-            Err(_) => ("404 Not Found", &b""[..]),
+        let (method, path) = request.split_once(' ').unwrap_or(("GET", "/"));
+        let path = path.split(' ').next().unwrap_or("/").to_owned();
+        let decoded = decode(&path);
+        let mut reply = match fs::read(folder.join(decoded.trim_start_matches('/'))) {
+            Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body },
+            Err(_) => Reply { status: "404 Not Found".to_owned(), headers: Vec::new(), body: Vec::new() },
         };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        log.lock().unwrap().push(path);
+        change(&format!("{method} {decoded}"), &mut reply);
+        let mut head =
+            vec![format!("HTTP/1.1 {}", reply.status), format!("Content-Length: {}", reply.body.len())];
+        head.extend(reply.headers);
+        let head = head.join("\r\n") + "\r\n\r\n";
+        let body = if method == "HEAD" { &[][..] } else { &reply.body };
         if writer.write_all(head.as_bytes()).is_err() || writer.write_all(body).is_err() {
             return;
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-use super::{Report, chain};
+use super::{chain, findings::Findings};
 use crate::{
     archive::{
         Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest, reach::Reach,
@@ -44,7 +44,7 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         pool: &BTreeMap<PoolPath, Listed>,
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
         let (store, suite) = (&self.store, published.name());
         if let Location::Web(_) = store.location() {
@@ -54,7 +54,7 @@ impl Archive {
             if let Some(name) = newest::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
                 let problem =
                     format!("the pointer of the suite is gone, although `generations/{name}` was published");
-                report.fault(published.path("InRelease"), problem);
+                findings.fault(published.path("InRelease"), problem);
             }
             return Ok(());
         };
@@ -63,14 +63,14 @@ impl Archive {
                 "it has gone back in time: a state of {} was published ({})",
                 newer.date, newer.witness
             );
-            report.fault(published.path(pointer.file), problem);
+            findings.fault(published.path(pointer.file), problem);
         }
         let files: Vec<Found> = store.walk(&format!("dists/{suite}")).try_collect().await?;
         let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
         let (kept, _) = Keep::default().split(generations::of_files(suite, &files), published, time);
         let mut reach = Reach::default();
         for generation in kept.iter().filter(|generation| generation.published.is_some()) {
-            self.check_generation(published, &generation.name, &mut reach, report).await?;
+            self.check_generation(published, &generation.name, &mut reach, findings).await?;
         }
         let mut there: BTreeMap<String, u64> =
             files.into_iter().map(|found| (found.path, found.size)).collect();
@@ -94,10 +94,10 @@ impl Archive {
                 Some(found) if *found == size => {}
                 // Listed, and never stored.
                 None if path.contains("/by-hash/") || !looked_for => {}
-                None => report.fault(path, "it is missing, although a kept state of the suite leads to it"),
+                None => findings.fault(path, "it is missing, although a kept state of the suite leads to it"),
                 Some(found) => {
                     let problem = format!("it has {found} bytes; a kept state of the suite says {size}");
-                    report.fault(path, problem);
+                    findings.fault(path, problem);
                 }
             }
         }
@@ -110,20 +110,20 @@ impl Archive {
         published: &PublishedSuite,
         name: &str,
         reach: &mut Reach,
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
         let suite = published.name();
         let path = published.path(&format!("{}/{name}", generations::FOLDER));
         match read_pointer(&self.store, suite, &path, &self.trust, false).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
-                report.notes.push(format!(
+                findings.note(format!(
                     "`{path}` is signed by keys that are not known here ({}): nothing is built on it",
                     signers.join(", ")
                 ));
             }
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => {
-                report.fault(path, chain(&error));
+                findings.fault(path, chain(&error));
                 return Ok(());
             }
             Ok(_) => {}
@@ -131,33 +131,42 @@ impl Archive {
         let state = match generations::open(&self.store, suite, name).await {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => {
-                report.fault(path, chain(&error));
+                findings.fault(path, chain(&error));
                 return Ok(());
             }
             Ok(state) => state,
         };
         match reach.add(&state).await {
             Err(error @ Error::Store(_)) => return Err(error),
-            Err(error) => report.fault(path, format!("what it leads to is not all there: {}", chain(&error))),
+            Err(error) => {
+                findings.fault(path, format!("what it leads to is not all there: {}", chain(&error)));
+            }
             Ok(()) => {}
         }
         Ok(())
     }
 
-    /// The keys that clients fetch must be ours.
-    pub(super) async fn check_keys(&self, report: &mut Report) -> Result<(), Error> {
+    /// The keys that clients fetch must be ours; or, for a client who has his already, he is told of others.
+    pub(super) async fn check_keys(&self, clients_own: bool, findings: &mut Findings) -> Result<(), Error> {
         let ours = self.trust.keyring.fingerprints();
-        let Some(file) = self.store.read(KEY_FILE).await?.filter(|_| !ours.is_empty()) else { return Ok(()) };
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let Some(file) = self.key_file().await? else { return Ok(()) };
         let mut there = Keyring::new();
-        if let Err(error) = there.add_bytes(KEY_FILE, &file.bytes) {
-            report.fault(KEY_FILE.to_owned(), chain(&error));
+        if let Err(error) = there.add_bytes(KEY_FILE, &file) {
+            findings.fault(KEY_FILE, chain(&error));
             return Ok(());
         }
         for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
+            if clients_own {
+                findings.note(format!("`{KEY_FILE}` gives clients a key that was not given here: {key}"));
+                continue;
+            }
             let problem = format!(
                 "it gives clients the key {key}, which is not configured here; what it signs they would believe"
             );
-            report.fault(KEY_FILE.to_owned(), problem);
+            findings.fault(KEY_FILE, problem);
         }
         Ok(())
     }

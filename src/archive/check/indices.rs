@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Report, chain, differs};
+use super::{caches::Changes, chain, differs, fetch::Got, findings::Findings};
 use crate::{
     archive::{
         Archive, Error, PublishedSuite,
@@ -14,6 +14,7 @@ use crate::{
     digest::Digests,
     dists::{IndexName, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
     pool::PoolPath,
+    store::blocking,
 };
 
 impl Archive {
@@ -22,14 +23,14 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         plain: &str,
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Result<Option<PackagesIndex>, Error> {
         let Some(release) = published.release() else { return Ok(None) };
         let by_hash_promised = release.field("Acquire-By-Hash") == Some("yes");
         let is_index = IndexName::parse(plain).is_some();
         let plain_listed = release.files().get(plain).copied();
         if is_index && plain_listed.is_none() {
-            report.fault(
+            findings.fault(
                 published.path(plain),
                 "the uncompressed index is not listed; apt shows no packages without saying why",
             );
@@ -40,17 +41,27 @@ impl Archive {
             let Some(listed) = release.files().get(&path) else { continue };
             let by_hash = published.path(&by_hash_path(&path, &listed.sha256));
             let name = published.path(&path);
-            let (named, hashed) = (
-                self.read_listed(&name, listed, report).await?,
-                self.read_listed(&by_hash, listed, report).await?,
-            );
+            // Clients ask for no digest where none is promised; a bucket on the web may then answer 403 instead of 404.
+            let asks_by_hash = by_hash_promised || !self.is_on_the_web();
+            let (mut of_name, mut of_digest) = (Findings::default(), Findings::default());
+            let (named, hashed) =
+                futures::join!(self.read_listed(&name, listed, Changes::Often, &mut of_name), async {
+                    if asks_by_hash {
+                        self.read_listed(&by_hash, listed, Changes::Never, &mut of_digest).await
+                    } else {
+                        Ok(None)
+                    }
+                },);
+            let (named, hashed) = (named?, hashed?);
+            findings.merge(of_name);
+            findings.merge(of_digest);
             there |= named.is_some() || hashed.is_some();
             match (&named, &hashed) {
                 (Some(_), None) if by_hash_promised => {
-                    report.fault(by_hash, "it is missing, although `Acquire-By-Hash` promises it");
+                    findings.fault(by_hash, "it is missing, although `Acquire-By-Hash` promises it");
                 }
                 (None, Some(_)) => {
-                    report
+                    findings
                         .fault(name.clone(), "it is missing; clients that do not know by-hash find nothing");
                 }
                 _ => {}
@@ -59,38 +70,44 @@ impl Archive {
             if is_index {
                 match unpack(name, bytes, compression, plain_listed).await {
                     Ok(unpacked) => text = Some(unpacked),
-                    Err(error) => report.fault(published.path(&path), chain(&error)),
+                    Err(error) => findings.fault(published.path(&path), chain(&error)),
                 }
             }
         }
         // Other files (Contents of an architecture, say) may be listed and not be there; apt then does without.
         if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
-            report.fault(published.path(plain), "it is listed and is not there, in any compression");
+            findings.fault(published.path(plain), "it is listed and is not there, in any compression");
         }
         match text.map(|text| PackagesIndex::parse(&text)) {
             Some(Ok(index)) => Ok(Some(index)),
             Some(Err(error)) => {
-                report.fault(published.path(plain), chain(&error));
+                findings.fault(published.path(plain), chain(&error));
                 Ok(None)
             }
             None => Ok(None),
         }
     }
 
-    /// The bytes of a file if it is there: `Err` where they are not the listed ones, which is noted.
+    /// The bytes of a file if it is there: `Err` where they are not the listed ones or are refused, which is noted.
     async fn read_listed(
         &self,
         path: &str,
         listed: &Listed,
-        report: &mut Report,
+        changes: Changes,
+        findings: &mut Findings,
     ) -> Result<Option<Result<Bytes, ()>>, Error> {
-        let Some(object) = self.store.read(path).await? else { return Ok(None) };
-        report.files += 1;
-        let found = Digests::of(&object.bytes);
+        let bytes = match self.fetch(path, changes, findings).await? {
+            Got::There(bytes) => bytes,
+            Got::Missing => return Ok(None),
+            Got::Refused => return Ok(Some(Err(()))),
+        };
+        findings.files += 1;
+        let hashed = bytes.clone();
+        let found = blocking(move || Digests::of(&hashed)).await;
         if is_listed(listed, &found) && listed.md5.is_none_or(|md5| md5 == found.md5) {
-            return Ok(Some(Ok(object.bytes)));
+            return Ok(Some(Ok(bytes)));
         }
-        report.fault(path.to_owned(), differs(listed, &found));
+        findings.fault(path, differs(listed, &found));
         Ok(Some(Err(())))
     }
 }
@@ -101,32 +118,44 @@ pub(super) fn check(
     index: &PackagesIndex,
     pool: &mut BTreeMap<PoolPath, Listed>,
     packages: &mut BTreeSet<(String, String, String)>,
-    report: &mut Report,
+    findings: &mut Findings,
 ) {
     let mut previous: Option<PackageEntry> = None;
     for entry in index.entries() {
         let shown = format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture());
         if previous.is_some_and(|previous| previous.is_same_package(&entry)) {
-            report.fault(path.to_owned(), format!("{shown} stands twice in it; apt takes either"));
+            findings.fault(path.to_owned(), format!("{shown} stands twice in it; apt takes either"));
         }
         previous = Some(entry.clone());
         packages.insert((entry.name().into(), entry.version().into(), entry.architecture().into()));
         let (Some(size), Some(sha256)) = (entry.size(), entry.sha256()) else {
-            report.fault(
+            findings.fault(
                 path.to_owned(),
                 format!("{shown} has no `Size` or no `SHA256`; apt does not download it"),
             );
             continue;
         };
         let Some(Ok(file)) = entry.filename().map(PoolPath::parse) else {
-            report.fault(path.to_owned(), format!("{shown} has no `Filename`, or one that apt cannot fetch"));
+            findings
+                .fault(path.to_owned(), format!("{shown} has no `Filename`, or one that apt cannot fetch"));
             continue;
         };
         let listed = Listed { size, sha256, md5: None };
-        if let Some(other) = pool.get(&file).filter(|other| **other != listed) {
-            let problem = format!("indices disagree about its bytes: SHA256 {} and {sha256}", other.sha256);
-            report.fault(file.as_str().to_owned(), problem);
-        }
-        pool.insert(file, listed);
+        name_file(pool, file, listed, findings);
     }
+}
+
+/// Notes a file of the pool, of which every index of the archive must say the same.
+pub(super) fn name_file(
+    pool: &mut BTreeMap<PoolPath, Listed>,
+    file: PoolPath,
+    listed: Listed,
+    findings: &mut Findings,
+) {
+    if let Some(other) = pool.get(&file).filter(|other| **other != listed) {
+        let problem =
+            format!("indices disagree about its bytes: SHA256 {} and {}", other.sha256, listed.sha256);
+        findings.fault(file.as_str(), problem);
+    }
+    pool.insert(file, listed);
 }

@@ -1,5 +1,12 @@
 //! Reads an archive as clients would, and tells all that is missing or differs.
+//!
+//! On the web it stands where clients stand: without credentials, behind whatever caches there are, and what one file is
+//! refused with is a fault of that file.
 
+mod caches;
+mod fetch;
+mod findings;
+mod freshness;
 mod history;
 mod indices;
 mod pointer;
@@ -7,22 +14,102 @@ mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Archive, Error, Events, PublishedSuite, suite::plain_path};
-use crate::{digest::Digests, dists::release::Listed, names::Suite, pool::PoolPath};
+use futures::{StreamExt, stream};
+
+use super::{Archive, Error, Events, KEY_FILE, PublishedSuite, Trust, suite::plain_path};
+use crate::{
+    digest::Digests,
+    dists::{IndexName, release::Listed},
+    names::Suite,
+    pool::PoolPath,
+    signing::{Keyring, SignatureReport},
+    store::{self, Store},
+};
+use findings::Findings;
+pub use freshness::{Freshness, Standing};
+
+/// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
+const LISTED_AT_ONCE: usize = 6;
+
+/// What is to be looked at, and how closely.
+#[derive(Clone, Copy, Default)]
+pub struct Check<'a> {
+    /// The suites.
+    pub suites: &'a [Suite],
+    /// Read the files of the pool to the last byte where else a web server would be asked for their sizes.
+    pub deep: bool,
+    /// The keys are those that a client has, and not those of who publishes.
+    pub clients_keys: bool,
+    /// Where what this archive shows comes from, to be compared with.
+    pub origin: Option<&'a Store>,
+}
 
 /// What a check of an archive found.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Report {
     /// The suites that were looked at.
     pub suites: Vec<Suite>,
+    /// What was seen of each.
+    pub states: Vec<SuiteReport>,
     /// How many packages they hold, each counted once for a suite.
     pub packages: usize,
-    /// How many files were read and compared.
+    /// How many files were read, or asked for, and compared.
     pub files: usize,
     /// All that is wrong.
     pub faults: Vec<Fault>,
     /// What a user should know, though no client fails.
     pub notes: Vec<String>,
+}
+
+/// What was seen of a suite.
+#[derive(Debug, serde::Serialize)]
+pub struct SuiteReport {
+    /// Its name.
+    pub suite: Suite,
+    /// The file that clients read first; nothing where there is none.
+    pub pointer: Option<String>,
+    /// When this state was made.
+    pub date: Option<String>,
+    /// How long clients accept it; nothing for ever.
+    pub valid_until: Option<String>,
+    /// Whether there is a signature.
+    pub signed: bool,
+    /// The signatures that could be checked, and what clients make of each.
+    pub signed_by: Vec<SignatureReport>,
+    /// How many files it lists, each counted in every form.
+    pub indices: usize,
+    /// How many packages it holds.
+    pub packages: usize,
+    /// How many files in the pool it names.
+    pub pool_files: usize,
+    /// `Cache-Control` of the pointer, on the web.
+    pub cache_control: Option<String>,
+    /// How long caches may keep the pointer, where the web server says that.
+    pub cacheable_seconds: Option<u64>,
+    /// How long a cache has kept the pointer already, where it says that.
+    pub age_seconds: Option<u64>,
+    /// How it stands to the origin that was given.
+    pub freshness: Option<Freshness>,
+}
+
+impl SuiteReport {
+    fn of(suite: &Suite) -> Self {
+        Self {
+            suite: suite.clone(),
+            pointer: None,
+            date: None,
+            valid_until: None,
+            signed: false,
+            signed_by: Vec::new(),
+            indices: 0,
+            packages: 0,
+            pool_files: 0,
+            cache_control: None,
+            cacheable_seconds: None,
+            age_seconds: None,
+            freshness: None,
+        }
+    }
 }
 
 /// Something that is wrong with an archive.
@@ -36,50 +123,123 @@ pub struct Fault {
 
 impl Archive {
     /// Reads the pointer, every listed index in every form, and every pool file of the suites.
-    pub async fn check(&self, suites: &[Suite], events: Events<'_>) -> Result<Report, Error> {
-        let mut report = Report { suites: suites.to_vec(), ..Report::default() };
+    pub async fn check(&self, check: &Check<'_>, events: Events<'_>) -> Result<Report, Error> {
+        let mut findings = Findings::default();
+        let own = self.with_its_own_keys(&mut findings).await?;
+        let archive = own.as_ref().unwrap_or(self);
         let mut pool: BTreeMap<PoolPath, Listed> = BTreeMap::new();
-        for suite in suites {
-            // A fault of the pointer ends the look at this suite: nothing below it can be believed.
-            match self.suite(suite).await {
-                Ok(published) => {
-                    self.check_suite(&published, &mut pool, &mut report).await?;
-                    self.check_history(&published, &pool, &mut report).await?;
-                }
-                Err(error @ Error::Store(_)) => return Err(error),
-                Err(error) => report.fault(format!("dists/{suite}"), chain(&error)),
-            }
+        let mut states = Vec::new();
+        for suite in check.suites {
+            let mut seen = SuiteReport::of(suite);
+            archive.check_suite(check, &mut seen, &mut pool, &mut findings).await?;
+            states.push(seen);
         }
-        self.check_keys(&mut report).await?;
-        pool::check(&self.store, pool, &mut report, events).await?;
-        report.faults.sort();
-        report.faults.dedup();
-        Ok(report)
+        if own.is_none() {
+            archive.check_keys(check.clients_keys, &mut findings).await?;
+        }
+        archive.check_pool(pool, check.deep, &mut findings, events).await?;
+        let Findings { files, mut faults, mut notes, caches } = findings;
+        notes.extend(caches.notes());
+        faults.sort();
+        faults.dedup();
+        let packages = states.iter().map(|state| state.packages).sum();
+        Ok(Report { suites: check.suites.to_vec(), states, packages, files, faults, notes })
+    }
+
+    /// Where nobody said whose signatures are believed: the archive with the keys that it gives clients itself.
+    async fn with_its_own_keys(&self, findings: &mut Findings) -> Result<Option<Self>, Error> {
+        if !self.trust.keyring.is_empty() {
+            return Ok(None);
+        }
+        let mut keyring = Keyring::new();
+        match self.key_file().await? {
+            Some(bytes) if keyring.add_bytes(KEY_FILE, &bytes).is_ok() => {}
+            _ => return Ok(None),
+        }
+        findings.note(format!(
+            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which says that they fit, and not whose they are: name the keys that clients have with `--keyring`"
+        ));
+        let trust = Trust { keyring, ..self.trust.clone() };
+        Ok(Some(Self { store: self.store.clone(), trust }))
     }
 
     async fn check_suite(
         &self,
-        published: &PublishedSuite,
+        check: &Check<'_>,
+        seen: &mut SuiteReport,
         pool: &mut BTreeMap<PoolPath, Listed>,
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
-        let Some(pointer) = published.pointer() else { return Ok(()) };
-        self.check_pointer(published, pointer, report).await?;
-        let listed: BTreeSet<&str> = pointer.release.files().keys().map(|path| plain_path(path)).collect();
-        let mut packages = BTreeSet::new();
-        for plain in listed {
-            if let Some(index) = self.check_listed(published, plain, report).await? {
-                indices::check(&published.path(plain), &index, pool, &mut packages, report);
+        let suite = seen.suite.clone();
+        // A fault of the pointer ends the look at this suite: nothing below it can be believed.
+        let published = match self.suite(&suite).await {
+            Ok(published) => published,
+            Err(Error::Untrusted { path, source }) => {
+                return self.judge_untrusted(&suite, &path, &source, seen, findings).await;
+            }
+            Err(Error::Store(error)) => {
+                let path = match &error {
+                    store::Error::Failed { path, .. } => path.clone(),
+                    _ => format!("dists/{suite}"),
+                };
+                return self.refused::<()>(&path, error, findings).map(drop);
+            }
+            Err(error) => {
+                findings.fault(format!("dists/{suite}"), chain(&error));
+                return Ok(());
+            }
+        };
+        match published.pointer() {
+            Some(pointer) => {
+                self.check_pointer(&published, pointer, seen, findings).await?;
+                self.check_contents(&published, seen, pool, findings).await?;
+            }
+            None if self.is_on_the_web() => {
+                findings.fault(
+                    published.path("InRelease"),
+                    "it is missing, as is `Release`: clients find no suite",
+                );
+            }
+            None => {}
+        }
+        if let Some(origin) = check.origin {
+            self.check_freshness(&published, origin, seen, findings).await?;
+        }
+        self.check_history(&published, pool, findings).await
+    }
+
+    /// Reads what the pointer lists.
+    async fn check_contents(
+        &self,
+        published: &PublishedSuite,
+        seen: &mut SuiteReport,
+        pool: &mut BTreeMap<PoolPath, Listed>,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(release) = published.release() else { return Ok(()) };
+        let listed: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
+        let is_index = |path: &&String| IndexName::parse(plain_path(path)).is_some();
+        seen.indices = release.files().keys().filter(is_index).count();
+        let looks = stream::iter(listed).map(|plain| async move {
+            let mut found = Findings::default();
+            let index = self.check_listed(published, plain, &mut found).await?;
+            Ok::<_, Error>((plain, index, found))
+        });
+        let mut looks = looks.buffered(if self.is_on_the_web() { LISTED_AT_ONCE } else { 1 });
+        let (mut packages, mut files) = (BTreeSet::new(), BTreeMap::new());
+        while let Some(look) = looks.next().await {
+            let (plain, index, found) = look?;
+            findings.merge(found);
+            if let Some(index) = index {
+                indices::check(&published.path(plain), &index, &mut files, &mut packages, findings);
             }
         }
-        report.packages += packages.len();
+        seen.packages = packages.len();
+        seen.pool_files = files.len();
+        for (file, listed) in files {
+            indices::name_file(pool, file, listed, findings);
+        }
         Ok(())
-    }
-}
-
-impl Report {
-    pub(super) fn fault(&mut self, path: String, problem: impl Into<String>) {
-        self.faults.push(Fault { path, problem: problem.into() });
     }
 }
 

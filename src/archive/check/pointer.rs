@@ -1,12 +1,23 @@
-//! The pointer: who signed it, how long it holds, and whether clients of old read the same.
+//! The pointer: who signed it and which clients accept that, how long it holds, and whether clients of old read the same.
 
-use jiff::Timestamp;
+use indicatif::HumanDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Report, chain};
-use crate::{
-    archive::{Archive, Error, Pointer, PublishedSuite, suite::other_name},
-    signing::{KeyReport, Level},
+use super::{
+    SuiteReport,
+    caches::{Changes, Keeping},
+    chain,
+    fetch::Got,
+    findings::Findings,
 };
+use crate::{
+    archive::{Archive, Error, Pointer, PublishedSuite, dates::ACCEPTED_AHEAD, suite::other_name},
+    names::Suite,
+    signing::{Distrust, READERS, SignatureReport},
+};
+
+/// So many days before a key expires, its owner is told.
+const NOTICE_DAYS: i64 = 30;
 
 impl Archive {
     /// Holds the pointer of a suite to what clients ask of it.
@@ -14,58 +25,94 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         pointer: &Pointer,
-        report: &mut Report,
+        seen: &mut SuiteReport,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
         let path = published.path(pointer.file);
         let release = &pointer.release;
+        findings.served(&path, Changes::Often, pointer.served.as_ref());
+        seen.pointer = Some(path.clone());
+        seen.signed = pointer.signed;
+        if let Some(served) = &pointer.served {
+            seen.cache_control.clone_from(&served.cache_control);
+            seen.cacheable_seconds = Keeping::of(served).map(|keeping| keeping.time.as_secs());
+            seen.age_seconds = served.age.map(|age| age.as_secs());
+        }
         match (pointer.signed, &pointer.signers[..]) {
             (false, _) if self.trust.signs && !self.trust.unsigned.contains(published.name()) => {
-                report.fault(path.clone(), "it is not signed, although a key is configured");
+                findings.fault(path.clone(), "it is not signed, although a key is configured");
             }
-            (false, _) => report.notes.push(format!("`{path}` is not signed")),
-            (true, []) => report
-                .notes
-                .push(format!("the signature of `{path}` was not checked: no public key is known")),
-            (true, signers) => {
-                if let Some(why) = self.refused_by_clients(signers) {
-                    report.fault(path.clone(), why);
-                }
+            (false, _) => findings.note(format!("`{path}` is not signed")),
+            (true, []) => {
+                findings.note(format!("the signature of `{path}` was not checked: no public key is known"));
+            }
+            (true, _) => {
+                seen.signed_by = self.judge(published.name(), pointer, findings).await?;
+                check_signatures(&path, &seen.signed_by, findings);
             }
         }
         if let Some(named) = other_name(published.name(), release) {
-            report.notes.push(format!(
+            findings.note(format!(
                 "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and nothing is built on it if it is signed"
             ));
         }
         let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
-        if let (Some(now), Ok(Some(until))) = (now, release.valid_until())
-            && until < now
-        {
-            report.fault(path.clone(), format!("clients refuse it since {until}: `Valid-Until` has passed"));
-        }
-        if let (Some(now), Ok(date)) = (now, release.date())
-            && date > now
-        {
-            report.fault(path.clone(), format!("clients refuse it until {date}: `Date` lies in the future"));
-        }
+        check_dates(&path, pointer, now, seen, findings);
         if pointer.file == "InRelease" {
-            self.check_old_pointer(published, pointer.signers.is_empty(), report).await?;
+            self.check_old_pointer(published, pointer.signers.is_empty(), findings).await?;
         }
         Ok(())
     }
 
-    /// Why clients refuse every key that signed. One that they accept is enough for them; and one that has expired since
-    /// it signed is good for us alone.
-    fn refused_by_clients(&self, signers: &[String]) -> Option<String> {
-        let mut keys = self.trust.keyring.reports(self.trust.now?);
-        keys.retain(|key| signers.contains(&key.fingerprint));
-        let refusal = |key: &KeyReport| {
-            let mut now = key.verdicts.iter().filter(|verdict| verdict.when == "now");
-            let verdict = now.find(|verdict| verdict.level == Level::Refused)?;
-            Some(format!("{} {} (key {})", verdict.reader, verdict.text, key.fingerprint))
+    /// What each client makes of the signatures.
+    async fn judge(
+        &self,
+        suite: &Suite,
+        pointer: &Pointer,
+        findings: &mut Findings,
+    ) -> Result<Vec<SignatureReport>, Error> {
+        let Some(now) = self.trust.now else { return Ok(Vec::new()) };
+        let keyring = &self.trust.keyring;
+        let judged = if pointer.file == "InRelease" {
+            keyring.judge_in_release(&pointer.bytes, now)
+        } else {
+            let path = format!("dists/{suite}/Release.gpg");
+            match self.fetch(&path, Changes::Often, findings).await? {
+                Got::There(signature) => keyring.judge_detached(&pointer.bytes, &signature, now),
+                Got::Missing | Got::Refused => Ok(Vec::new()),
+            }
         };
-        let refusals: Option<Vec<String>> = keys.iter().map(refusal).collect();
-        refusals.filter(|all| !all.is_empty()).map(|all| all.join("; "))
+        // What cannot be read is not believed either, and was told.
+        Ok(judged.unwrap_or_default())
+    }
+
+    /// Says of a pointer that is not believed what clients make of it.
+    pub(super) async fn judge_untrusted(
+        &self,
+        suite: &Suite,
+        path: &str,
+        distrust: &Distrust,
+        seen: &mut SuiteReport,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        findings.fault(path, format!("its signature is not trusted: {distrust}"));
+        seen.pointer = Some(path.to_owned());
+        seen.signed = true;
+        let Some(now) = self.trust.now else { return Ok(()) };
+        let Some(bytes) = self.fetch(path, Changes::Often, findings).await?.there() else { return Ok(()) };
+        let judged = if path.ends_with("/InRelease") {
+            self.trust.keyring.judge_in_release(&bytes, now)
+        } else {
+            let path = format!("dists/{suite}/Release.gpg");
+            let signature = self.fetch(&path, Changes::Often, findings).await?.there().unwrap_or_default();
+            self.trust.keyring.judge_detached(&bytes, &signature, now)
+        };
+        seen.signed_by = judged.unwrap_or_default();
+        // That its key is not known, or that it does not fit, is as true for every client.
+        if let Distrust::NotBelieved { .. } = distrust {
+            check_signatures(path, &seen.signed_by, findings);
+        }
+        Ok(())
     }
 
     /// `Release` and `Release.gpg`, which clients of old read, must say what `InRelease` says.
@@ -73,34 +120,89 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         unknown: bool,
-        report: &mut Report,
+        findings: &mut Findings,
     ) -> Result<(), Error> {
         let Some(pointer) = published.pointer() else { return Ok(()) };
         let path = published.path("Release");
-        let Some(release) = self.store.read(&path).await? else {
-            report.fault(path, "it is missing; clients that do not know `InRelease` find nothing");
-            return Ok(());
+        let release = match self.fetch(&path, Changes::Often, findings).await? {
+            Got::There(release) => release,
+            Got::Refused => return Ok(()),
+            Got::Missing => {
+                findings.fault(path, "it is missing; clients that do not know `InRelease` find nothing");
+                return Ok(());
+            }
         };
-        if crate::signing::unverified_text(&pointer.bytes).is_ok_and(|text| release.bytes != text) {
-            report.fault(
-                path.clone(),
-                "it is not what `InRelease` says; clients that read it see another state",
-            );
+        if crate::signing::unverified_text(&pointer.bytes).is_ok_and(|text| release != text) {
+            findings.fault(path, "it is not what `InRelease` says; clients that read it see another state");
         }
-        let signature_path = published.path("Release.gpg");
-        match (self.store.read(&signature_path).await?, self.trust.now) {
-            (None, _) => report.fault(
-                signature_path,
-                "it is missing; clients that do not know `InRelease` refuse the suite",
-            ),
-            (Some(signature), Some(now)) if !unknown => {
-                if let Err(error) = self.trust.keyring.verify_detached(&release.bytes, &signature.bytes, now)
-                {
-                    report.fault(signature_path, chain(&error));
+        let path = published.path("Release.gpg");
+        match (self.fetch(&path, Changes::Often, findings).await?, self.trust.now) {
+            (Got::Missing, _) => {
+                findings.fault(path, "it is missing; clients that do not know `InRelease` refuse the suite");
+            }
+            (Got::There(signature), Some(now)) if !unknown => {
+                if let Err(error) = self.trust.keyring.verify_detached(&release, &signature, now) {
+                    findings.fault(path, chain(&error));
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// One signature that a client accepts is enough for it; but every client must find one.
+fn check_signatures(path: &str, signatures: &[SignatureReport], findings: &mut Findings) {
+    for reader in READERS {
+        let refusals: Option<Vec<String>> = signatures
+            .iter()
+            .map(|signature| {
+                let verdict = signature.refused_by(reader)?;
+                Some(format!("{reader} {} (key {})", verdict.text, signature.key))
+            })
+            .collect();
+        if let Some(all) = refusals.filter(|all| !all.is_empty()) {
+            findings.fault(path, all.join("; "));
+        }
+    }
+    for signature in signatures {
+        if let (Some(day), Some(days @ 0..=NOTICE_DAYS)) = (&signature.expires, signature.days_left) {
+            findings.note(format!(
+                "the key {}, which signed `{path}`, expires on {day}, in {days} days: clients need the longer one before",
+                signature.key
+            ));
+        }
+    }
+}
+
+/// Whether clients accept it today, and still will when somebody has read this.
+fn check_dates(
+    path: &str,
+    pointer: &Pointer,
+    now: Option<Timestamp>,
+    seen: &mut SuiteReport,
+    findings: &mut Findings,
+) {
+    let date = pointer.release.date().ok();
+    let until = pointer.release.valid_until();
+    seen.date = date.map(|date| date.to_string());
+    if let Ok(until) = until {
+        seen.valid_until = until.map(|until| until.to_string());
+    } else {
+        findings.fault(path, "clients refuse it: `Valid-Until` cannot be read");
+    }
+    let (Some(now), Some(date)) = (now, date) else { return };
+    if date.duration_since(now) > ACCEPTED_AHEAD {
+        findings.fault(path, format!("clients refuse it until {date}: `Date` lies in the future"));
+    }
+    let Ok(Some(until)) = until else { return };
+    let (left, span) = (until.duration_since(now), until.duration_since(date));
+    if left < SignedDuration::ZERO {
+        findings.fault(path, format!("clients refuse it since {until}: `Valid-Until` has passed"));
+    } else if left < span / 4 {
+        let left = HumanDuration(left.unsigned_abs());
+        findings.note(format!(
+            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its time is left, and `publish refresh` should have signed it anew"
+        ));
     }
 }

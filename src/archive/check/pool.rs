@@ -4,39 +4,84 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 
-use super::{Report, differs};
+use super::{caches::Changes, differs, fetch::Got, findings::Findings};
 use crate::{
-    archive::{Error, Event, Events, suite::is_listed},
+    archive::{Archive, Error, Event, Events, suite::is_listed},
+    digest::Digests,
     dists::release::Listed,
     pool::PoolPath,
-    store::Store,
 };
 
 /// How many files are read at once.
 const AT_ONCE: usize = 8;
+/// How many a web server is asked for at once.
+const AT_ONCE_ON_THE_WEB: usize = 16;
 
-/// Reads every file, and compares it with what is said of it.
-pub(super) async fn check(
-    store: &Store,
-    pool: BTreeMap<PoolPath, Listed>,
-    report: &mut Report,
-    events: Events<'_>,
-) -> Result<(), Error> {
-    let total = pool.len();
-    let found = stream::iter(pool).map(|(path, listed)| async move {
-        let found = store.digests(path.as_str()).await;
-        (path, listed, found)
-    });
-    let mut found = found.buffer_unordered(AT_ONCE).enumerate();
-    while let Some((done, (path, listed, found))) = found.next().await {
-        let path = path.as_str().to_owned();
-        match found? {
-            Some(found) if is_listed(&listed, &found) => {}
-            Some(found) => report.fault(path, differs(&listed, &found)),
-            None => report.fault(path, "it is missing, although an index names it"),
+/// How a file was looked at.
+enum Look {
+    Size(u64),
+    Bytes(Digests),
+}
+
+impl Archive {
+    /// Compares every file with what is said of it: to its last byte, but on the web by its size unless `deep` is wanted.
+    pub(super) async fn check_pool(
+        &self,
+        pool: BTreeMap<PoolPath, Listed>,
+        deep: bool,
+        findings: &mut Findings,
+        events: Events<'_>,
+    ) -> Result<(), Error> {
+        let total = pool.len();
+        let by_size = self.is_on_the_web() && !deep;
+        let at_once = if self.is_on_the_web() { AT_ONCE_ON_THE_WEB } else { AT_ONCE };
+        let looks = stream::iter(pool).map(|(path, listed)| async move {
+            let mut found = Findings::default();
+            self.check_pool_file(path.as_str(), &listed, by_size, &mut found).await?;
+            Ok::<_, Error>(found)
+        });
+        let mut looks = looks.buffer_unordered(at_once).enumerate();
+        while let Some((done, found)) = looks.next().await {
+            findings.merge(found?);
+            events(Event::Read { done: done + 1, total });
         }
-        report.files += 1;
-        events(Event::Read { done: done + 1, total });
+        Ok(())
     }
-    Ok(())
+
+    async fn check_pool_file(
+        &self,
+        path: &str,
+        listed: &Listed,
+        by_size: bool,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let looked = if by_size {
+            let found = self.store.found_served(path).await;
+            found.map(|found| found.map(|(found, served)| (Look::Size(found.size), served)))
+        } else {
+            let found = self.store.digests_served(path).await;
+            found.map(|found| found.map(|(digests, served)| (Look::Bytes(digests), served)))
+        };
+        let got = match looked {
+            Ok(Some((look, served))) => {
+                findings.served(path, Changes::Never, served.as_ref());
+                Got::There(look)
+            }
+            Ok(None) => Got::Missing,
+            Err(error) => self.refused(path, error, findings)?,
+        };
+        match got {
+            Got::There(Look::Size(size)) if size != listed.size => {
+                findings.fault(path, format!("listed are {} bytes, the server says {size}", listed.size));
+            }
+            Got::There(Look::Bytes(found)) if !is_listed(listed, &found) => {
+                findings.fault(path, differs(listed, &found));
+            }
+            Got::There(_) => {}
+            Got::Missing => findings.fault(path, "it is missing, although an index names it"),
+            Got::Refused => return Ok(()),
+        }
+        findings.files += 1;
+        Ok(())
+    }
 }

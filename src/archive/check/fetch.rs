@@ -1,0 +1,79 @@
+//! One file as a client gets it: what a web server refuses is a fault of that file, and not the end of the check.
+
+use bytes::Bytes;
+
+use super::{caches::Changes, chain, findings::Findings};
+use crate::{
+    archive::{Archive, Error, KEY_FILE},
+    store::{self, Location},
+};
+
+/// What came of asking for a file.
+pub(super) enum Got<T> {
+    /// It is there.
+    There(T),
+    /// It is not.
+    Missing,
+    /// The server refuses it, or fails; that has been noted.
+    Refused,
+}
+
+impl<T> Got<T> {
+    pub(super) fn there(self) -> Option<T> {
+        match self {
+            Self::There(file) => Some(file),
+            Self::Missing | Self::Refused => None,
+        }
+    }
+}
+
+impl Archive {
+    /// Whether this is an archive on the web, which is looked at as its clients see it.
+    pub(super) fn is_on_the_web(&self) -> bool {
+        matches!(self.store.location(), Location::Web(_))
+    }
+
+    /// Reads a file whole.
+    pub(super) async fn fetch(
+        &self,
+        path: &str,
+        changes: Changes,
+        findings: &mut Findings,
+    ) -> Result<Got<Bytes>, Error> {
+        match self.store.read(path).await {
+            Ok(Some(object)) => {
+                findings.served(path, changes, object.served.as_ref());
+                Ok(Got::There(object.bytes))
+            }
+            Ok(None) => Ok(Got::Missing),
+            Err(error) => self.refused(path, error, findings),
+        }
+    }
+
+    /// Reads the keys that the archive gives clients. There need not be any; and a bucket on the web may say 403 of what is
+    /// not there.
+    pub(super) async fn key_file(&self) -> Result<Option<Bytes>, Error> {
+        match self.store.read(KEY_FILE).await {
+            Ok(file) => Ok(file.map(|file| file.bytes)),
+            Err(error) if self.is_on_the_web() && !error.is_unreachable() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes that a web server does not give a file; where it cannot be reached at all, no other file will do better, and
+    /// a folder or a bucket that cannot be read is no archive that is damaged.
+    pub(super) fn refused<T>(
+        &self,
+        path: &str,
+        error: store::Error,
+        findings: &mut Findings,
+    ) -> Result<Got<T>, Error> {
+        if !self.is_on_the_web() || error.is_unreachable() {
+            return Err(error.into());
+        }
+        let problem = std::error::Error::source(&error).map_or_else(|| error.to_string(), chain);
+        findings.files += 1;
+        findings.fault(path, problem);
+        Ok(Got::Refused)
+    }
+}

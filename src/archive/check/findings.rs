@@ -1,0 +1,32 @@
+//! What is found on the way, by one who looks or by several at once, until it becomes a report.
+
+use super::{Fault, caches::Caches};
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// How many files were read, or asked for.
+    pub(super) files: usize,
+    pub(super) faults: Vec<Fault>,
+    pub(super) notes: Vec<String>,
+    /// What caches were told.
+    pub(super) caches: Caches,
+}
+
+impl Findings {
+    pub(super) fn fault(&mut self, path: impl Into<String>, problem: impl Into<String>) {
+        self.faults.push(Fault { path: path.into(), problem: problem.into() });
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// Adds what somebody else found.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.files += other.files;
+        self.faults.extend(other.faults);
+        self.notes.extend(other.notes);
+        self.caches.merge(other.caches);
+    }
+}

@@ -1,0 +1,151 @@
+//! Stories of `check --origin`: what an edge shows, held against what its origin has.
+
+use std::{fs, path::Path};
+
+use crate::{
+    apt_client::{Client, Source},
+    check_web::{INDEX, check, check_at, finds, published, sound},
+    deb_builder::deb,
+    sandbox::{Sandbox, fixture},
+    servers::cdn,
+    web::Web,
+};
+
+/// So many seconds after the first state, the second one is published.
+const LATER: u64 = 3600;
+
+/// Copies an archive as it is now.
+fn copy(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
+    let copy = sandbox.path(name);
+    sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), copy.as_os_str()]);
+    copy
+}
+
+/// Publishes a second state.
+fn goes_on(sandbox: &Sandbox) {
+    deb("hello").version("2.0").write(sandbox.incoming());
+    sandbox.publish_after(LATER, &["add", "incoming/hello_2.0_amd64.deb"]).ok();
+}
+
+fn origin(path: &Path) -> [&str; 2] {
+    ["--origin", path.to_str().unwrap()]
+}
+
+#[test]
+fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
+    let sandbox = published();
+    let edge = copy(&sandbox, "edge");
+    let at_origin = sandbox.archive("");
+    let web = Web::with(edge.clone(), sound);
+    check(&web.url, &origin(&at_origin)).ok().says(["fresh: the origin has the same"]);
+    goes_on(&sandbox);
+    // A minute, and a minute of grace.
+    let said = check_at(LATER + 100, &web.url, &origin(&at_origin)).ok();
+    said.says(["which caches may", "behind: the origin has 2025-06-01T01:00:00Z, for 100 s"]);
+    let stale = check_at(LATER + 130, &web.url, &origin(&at_origin));
+    finds(stale, "dists/stable/InRelease", &["it is stale", "state of 2025-06-01T00:00:00Z"]);
+    // Of a bucket or another URL it is the same.
+    let other = Web::with(at_origin.clone(), sound);
+    let stale = check_at(LATER + 130, &web.url, &["--origin", &other.url]);
+    finds(stale, "dists/stable/InRelease", &["it is stale"]);
+    // Five minutes where nobody says how long.
+    let silent = Web::of(edge);
+    check_at(LATER + 290, &silent.url, &origin(&at_origin)).ok();
+    finds(
+        check_at(LATER + 310, &silent.url, &origin(&at_origin)),
+        "dists/stable/InRelease",
+        &["it is stale"],
+    );
+    let told = check_at(LATER + 310, &silent.url, &[&origin(&at_origin)[..], &["--json"]].concat());
+    assert_eq!(told.status, Some(4), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let freshness = &json["states"][0]["freshness"];
+    assert_eq!(freshness["standing"], "behind");
+    assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
+}
+
+#[test]
+fn an_edge_that_is_ahead_or_strange_is_found() {
+    let sandbox = published();
+    let behind = copy(&sandbox, "behind");
+    goes_on(&sandbox);
+    let web = Web::with(sandbox.archive(""), sound);
+    let ahead = check_at(LATER, &web.url, &origin(&behind));
+    finds(ahead, "dists/stable/InRelease", &["it is newer than what the origin has"]);
+
+    // Signed by the same key, and never published there.
+    let other = Sandbox::signed();
+    deb("other").write(other.incoming());
+    other.publish(["add", "incoming"]).ok();
+    let web = Web::with(other.archive(""), sound);
+    let strange = check_at(LATER, &web.url, &origin(&sandbox.archive("")));
+    let output = strange.fails(4);
+    assert!(
+        output.stdout.contains("dists/stable/InRelease: the origin never had this state"),
+        "{}",
+        output.stdout
+    );
+
+    // And where the origin has nothing.
+    let empty = Sandbox::new();
+    let nothing = check(&web.url, &origin(&empty.archive("")));
+    finds(nothing, "dists/stable/InRelease", &["it is not in the origin"]);
+    let nobody = check(&web.url, &["--origin", "http://127.0.0.1:1"]);
+    let said = nobody.fails(1);
+    said.says(["no connection to"]);
+}
+
+/// An answer of `404` that a cache keeps hides a file from the clients that come to need it.
+#[test]
+fn an_edge_that_keeps_that_something_is_missing_is_found() {
+    let sandbox = published();
+    let edge = copy(&sandbox, "edge");
+    let before = sandbox.tree();
+    goes_on(&sandbox);
+    let new = sandbox.tree().paths_with("binary-amd64/by-hash/");
+    let new = new.into_iter().find(|path| !before.has(path)).unwrap();
+    // The other digests of the new state are there: the edge is no copy that lags.
+    // Its pointer is of the first state still, its other files come from the origin; but for one.
+    for name in ["InRelease", "Release", "Release.gpg"] {
+        let (from, to) = (edge.join("dists/stable").join(name), sandbox.path(name));
+        fs::rename(from, to).unwrap();
+    }
+    let kept = sandbox.path("").display().to_string();
+    let aliases = edge.join(INDEX);
+    let hidden = new.clone();
+    let web = Web::with(sandbox.archive(""), move |request, reply| {
+        sound(request, reply);
+        let name = request.rsplit('/').next().unwrap_or_default();
+        if request.ends_with(&hidden) {
+            reply.says("404 Not Found");
+        } else if ["InRelease", "Release", "Release.gpg"].contains(&name) {
+            reply.body = fs::read(format!("{kept}/{name}")).unwrap();
+        } else if request.contains("binary-amd64/Packages") {
+            reply.body = fs::read(aliases.join(name)).unwrap();
+        }
+    });
+    let outcome = check_at(LATER + 10, &web.url, &origin(&sandbox.archive("")));
+    finds(outcome, &new, &["the origin has it", "a cache keeps an answer"]);
+}
+
+/// A real cache before a server that says nothing of caching, and a real client behind it.
+#[test]
+fn a_client_behind_a_stale_cache_sees_what_check_says() {
+    let sandbox = published();
+    let web = Web::of(sandbox.archive(""));
+    let Some(edge) = cdn(&web.url) else { return };
+    let at_origin = sandbox.archive("");
+    // It keeps the pointer for ten minutes from now on.
+    check(edge.url(), &origin(&at_origin)).ok().says(["fresh: the origin has the same"]);
+    goes_on(&sandbox);
+    finds(check_at(LATER + 400, edge.url(), &origin(&at_origin)), "dists/stable/InRelease", &["it is stale"]);
+    for mut apt in Client::all(&sandbox) {
+        for (url, version) in [(edge.url(), "1.0"), (&web.url, "2.0")] {
+            apt.forgets();
+            apt.source(&Source::at(url).signed_by(fixture("keys/test.pub.asc")));
+            apt.updates();
+            assert_eq!(apt.candidate("hello").as_deref(), Some(version), "{}: {url}", apt.name);
+        }
+    }
+    assert!(edge.log().iter().any(|line| line.starts_with("HIT 200 GET /dists/stable/InRelease")));
+}

@@ -1,0 +1,337 @@
+//! Stories of `publish check https://…`: an archive as its clients see it, from outside and without a secret.
+
+use std::{
+    fs,
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{CLOCK, Outcome, Sandbox, fixture, sha256},
+    web::{Reply, Web},
+};
+
+pub(crate) const INDEX: &str = "dists/stable/main/binary-amd64";
+pub(crate) const HELLO: &str = "pool/main/h/hello/hello_1.0_amd64.deb";
+/// A name of which apt encodes the half.
+const PLUS: &str = "pool/main/g/g++/g++_1.0~rc1+b1_amd64.deb";
+
+/// A signed archive with two packages.
+pub(crate) fn published() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    deb("g++").version("1.0~rc1+b1").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+/// The headers that an archive should be served with.
+pub(crate) fn sound(request: &str, reply: &mut Reply) {
+    let fixed = request.contains("/by-hash/") || request.contains(" /pool/");
+    reply.header(if fixed {
+        "Cache-Control: public, max-age=31536000, immutable"
+    } else {
+        "Cache-Control: public, max-age=60, must-revalidate"
+    });
+}
+
+/// Looks at suite `stable` from a machine that has nothing of the publisher but a public key.
+pub(crate) fn check(url: &str, more: &[&str]) -> Outcome {
+    check_at(0, url, more)
+}
+
+/// The same, so many seconds after the time of the sandbox.
+pub(crate) fn check_at(seconds: u64, url: &str, more: &[&str]) -> Outcome {
+    let key = fixture("keys/test.pub.asc");
+    let key = ["--keyring", key.to_str().unwrap()];
+    Sandbox::new().publish_after(seconds, &[&["check", url, "--suite", "stable"], &key[..], more].concat())
+}
+
+/// The line for a path must hold all of these texts, and there is a line for this path alone.
+#[track_caller]
+pub(crate) fn finds(outcome: Outcome, path: &str, texts: &[&str]) {
+    let shown = outcome.to_string();
+    let output = outcome.fails(4);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let all_of_it = lines.iter().all(|line| line.starts_with(&format!("{path}: ")));
+    assert!(!lines.is_empty() && all_of_it, "nothing but {path}: {shown}");
+    for text in texts {
+        assert!(output.stdout.contains(text), "no `{text}`: {shown}");
+    }
+}
+
+#[test]
+fn a_sound_archive_is_sound_from_outside() {
+    let sandbox = published();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let web = Web::with(sandbox.archive(""), move |request, reply| {
+        log.lock().unwrap().push(request.to_owned());
+        sound(request, reply);
+    });
+    let said = check(&web.url, &[]).ok();
+    assert_eq!(said.stdout, "");
+    insta::assert_snapshot!(said.stderr, @r"
+    Suite `stable` of 2025-06-01T00:00:00Z
+      signed by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669 (publish fixture test <test@example.org>): apt 2 (gpgv) accepts it, apt 3 (sqv) accepts it
+      3 indices, 2 packages, 2 pool files
+      caches are told `public, max-age=60, must-revalidate` of the pointer
+    Checked 1 suite, 2 packages, 8 files: all is as it should be
+    ");
+    // The packages by their size alone, under names as apt encodes them.
+    let methods = |path: &str| -> Vec<String> {
+        let asked = asked.lock().unwrap();
+        asked.iter().filter(|request| request.ends_with(path)).cloned().collect()
+    };
+    assert_eq!(methods(PLUS), [format!("HEAD /{PLUS}")]);
+    assert!(web.requests().iter().any(|path| path.contains("/g%2B%2B/g%2B%2B_1.0~rc1%2Bb1_amd64.deb")));
+    check(&web.url, &["--deep"]).ok();
+    assert_eq!(methods(PLUS), [format!("HEAD /{PLUS}"), format!("GET /{PLUS}")]);
+    // What `publish serve` shows is as it should be too.
+    let served = sandbox.serve();
+    let said = check(&served.url, &["--deep"]).ok();
+    assert!(!said.stderr.contains("note:"), "{}", said.stderr);
+}
+
+#[test]
+fn json_tells_what_was_seen() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), sound);
+    let said = check(&web.url, &["--json"]).ok();
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["suites"], serde_json::json!(["stable"]));
+    assert_eq!((&report["packages"], &report["files"]), (&2.into(), &8.into()), "{report}");
+    assert_eq!((&report["faults"], &report["notes"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let state = &report["states"][0];
+    assert_eq!(state["date"], "2025-06-01T00:00:00Z");
+    assert_eq!(state["valid_until"], serde_json::Value::Null);
+    assert_eq!(
+        (&state["indices"], &state["packages"], &state["pool_files"]),
+        (&3.into(), &2.into(), &2.into())
+    );
+    assert_eq!(state["cacheable_seconds"], 60);
+    let signature = &state["signed_by"][0];
+    assert_eq!(signature["hash"], "SHA512");
+    for verdict in signature["verdicts"].as_array().unwrap() {
+        assert_eq!(verdict["level"], "ok");
+    }
+    assert_eq!(signature["verdicts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_key_ring_is_what_a_client_has() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), sound);
+    let client = Sandbox::new();
+    let armoured = fs::read(fixture("keys/test.pub.asc")).unwrap();
+    let mut keyring = publish::signing::Keyring::new();
+    keyring.add_bytes("test", &armoured).unwrap();
+    fs::write(client.path("binary.gpg"), keyring.binary().unwrap()).unwrap();
+    let ask = |more: &[&str]| client.publish([&["check", &web.url, "-s", "stable"], more].concat());
+    ask(&["--keyring", "binary.gpg"]).ok();
+
+    // The key of somebody else; beside the right one it does no harm.
+    let other = fixture("keys/second.pub.asc");
+    let other = ["--keyring", other.to_str().unwrap()];
+    finds(ask(&other), "dists/stable/InRelease", &["signed only by keys that are not configured here"]);
+    ask(&[&other[..], &["--keyring", "binary.gpg"]].concat()).ok();
+    ask(&["--keyring", "none.gpg"]).fails(1).says(["cannot read `none.gpg`"]);
+
+    // Without any, what the archive says of itself, which proves little; and without that, nothing.
+    ask(&[]).ok().says(["note: signatures are checked with the keys of the archive itself", "--keyring"]);
+    let path = sandbox.archive("dists/stable/InRelease");
+    let sound = fs::read_to_string(&path).unwrap();
+    fs::write(&path, sound.replace("Suite: stable", "Suite: stapel")).unwrap();
+    finds(ask(&[]), "dists/stable/InRelease", &["does not fit the text"]);
+    fs::write(&path, sound).unwrap();
+    fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
+    ask(&[]).ok().says(["was not checked: no public key is known"]);
+
+    // Who has a key wants a signature.
+    for name in ["InRelease", "Release.gpg"] {
+        fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
+    }
+    ask(&[]).ok().says(["`dists/stable/Release` is not signed"]);
+    finds(ask(&["--keyring", "binary.gpg"]), "dists/stable/Release", &["it is not signed"]);
+}
+
+#[test]
+fn a_suite_must_be_named_and_be_there() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), sound);
+    Sandbox::new().publish(["check", &web.url]).fails(2).says(["name it with `--suite`"]);
+    finds(check(&web.url, &["--suite", "testing"]), "dists/testing/InRelease", &["clients find no suite"]);
+    // A second suite is looked at beside the first.
+    sandbox.publish(["snapshot", "1.0"]).ok();
+    let both = check(&web.url, &["--suite", "stable/snapshots/1.0"]).ok();
+    both.says(["Suite `stable` of", "Suite `stable/snapshots/1.0` of", "Checked 2 suites, 4 packages"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_no_damage() {
+    // Nobody listens where somebody did a moment ago.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = check(&format!("http://{nobody}"), &[]).fails(1);
+    assert_eq!(said.stdout, "");
+    said.says(["no connection to"]);
+}
+
+/// What one file is refused with is a fault of it, and everything else is looked at all the same.
+#[test]
+fn what_a_server_refuses_is_a_fault_of_that_file() {
+    let sandbox = published();
+    let by_hash = sandbox.tree().paths_with("binary-amd64/by-hash/SHA256/");
+    let [one, another, ..] = &by_hash[..] else { panic!("{by_hash:?}") };
+    let (looped, gone) = (one.clone(), another.clone());
+    let web = Web::with(sandbox.archive(""), move |request, reply| {
+        sound(request, reply);
+        let path = request.split_once(" /").unwrap().1;
+        match path {
+            HELLO => reply.says("403 Forbidden"),
+            PLUS => reply.says("500 Oh"),
+            _ if path == looped => {
+                reply.says("302 Found");
+                reply.header(&format!("Location: /{path}"));
+            }
+            _ if path == gone => reply.says("404 Not Found"),
+            "dists/stable/main/binary-amd64/Packages.gz" => reply.says("410 Gone"),
+            "dists/stable/Release" => reply.says("401 Unauthorized"),
+            _ => {}
+        }
+    });
+    let output = check(&web.url, &[]).fails(4);
+    let mut expected = [
+        format!("{HELLO}: the web server refuses it (403)"),
+        format!("{PLUS}: the web server failed again and again (500)"),
+        format!("{INDEX}/Packages.gz: the web server says 410"),
+        "dists/stable/Release: the web server refuses it (401)".to_owned(),
+        format!("{one}: `{}` sends one on and on: too many redirects", web.url),
+        format!("{another}: it is missing, although `Acquire-By-Hash` promises it"),
+    ];
+    expected.sort();
+    let found: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(found, expected, "{}", output.stderr);
+}
+
+#[test]
+fn a_pointer_that_a_server_refuses_is_a_fault() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), |request, reply| {
+        if request.ends_with("/InRelease") {
+            reply.says("403 Forbidden");
+        }
+    });
+    let outcome = check(&web.url, &[]);
+    finds(outcome, "dists/stable/InRelease", &["the web server refuses it (403)"]);
+}
+
+#[test]
+fn a_package_of_another_size_is_found_and_with_deep_other_bytes_too() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), sound);
+    let path = sandbox.archive(HELLO);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    check(&web.url, &[]).ok();
+    finds(check(&web.url, &["--deep"]), HELLO, &["listed are", &sha256(&bytes)]);
+    bytes.push(0);
+    fs::write(&path, &bytes).unwrap();
+    finds(check(&web.url, &[]), HELLO, &["listed are", &format!("the server says {}", bytes.len())]);
+    fs::remove_file(&path).unwrap();
+    finds(check(&web.url, &[]), HELLO, &["it is missing"]);
+}
+
+#[test]
+fn an_alias_of_another_state_is_found() {
+    let sandbox = published();
+    let old = fs::read(sandbox.archive(INDEX).join("Packages.gz")).unwrap();
+    deb("world").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming/world_1.0_amd64.deb"]).ok();
+    let web = Web::with(sandbox.archive(""), sound);
+    check(&web.url, &[]).ok();
+    fs::write(sandbox.archive(INDEX).join("Packages.gz"), old).unwrap();
+    finds(check(&web.url, &[]), &format!("{INDEX}/Packages.gz"), &["listed are"]);
+}
+
+#[test]
+fn what_comes_to_its_end_is_told_in_time() {
+    const DAY: u64 = 24 * 60 * 60;
+    let sandbox = Sandbox::new();
+    let made = sandbox.publish(["key", "generate", "--expires", "40d", "-o", "key.asc"]);
+    made.ok();
+    sandbox.configure("Codename: stable\nComponents: main\nValidFor: 8d\n");
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["--sign-with", "key.asc", "add", "incoming"]).ok();
+    let web = Web::with(sandbox.archive(""), sound);
+    // With the key that the archive gives; of the notes, those that are not about that.
+    let look = |seconds: u64| {
+        let time = CLOCK.parse::<u64>().unwrap() + seconds;
+        let client = Sandbox::new();
+        let keyring = sandbox.archive("archive-key.asc");
+        let arguments = ["check", &web.url, "-s", "stable", "--keyring", keyring.to_str().unwrap()];
+        client.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+    };
+    let notes = |output: &crate::sandbox::Output| output.stderr.matches("note:").count();
+    assert_eq!(notes(&look(5 * DAY).ok()), 0);
+    let later = look(7 * DAY).ok();
+    later.says(["less than a quarter of its time is left", "valid until 2025-06-09T00:00:00Z"]);
+    assert_eq!(notes(&later), 1);
+    finds(look(9 * DAY), "dists/stable/InRelease", &["`Valid-Until` has passed"]);
+    // The clock of a client may lag by ten seconds.
+    let time = (CLOCK.parse::<u64>().unwrap() - 11).to_string();
+    let early = ["check", &web.url, "-s", "stable", "--keyring"];
+    let key = sandbox.archive("archive-key.asc");
+    let arguments = early.iter().map(AsRef::as_ref).chain([key.as_os_str()]);
+    let client = Sandbox::new();
+    let outcome = client.publish_with(&[("SOURCE_DATE_EPOCH", &time)], arguments);
+    finds(outcome, "dists/stable/InRelease", &["`Date` lies in the future"]);
+    // The key has less than a month.
+    sandbox.publish_after(12 * DAY, &["--sign-with", "key.asc", "refresh", "--force"]).ok();
+    look(12 * DAY).ok().says(["expires on 2025-07-11, in 28 days"]);
+}
+
+/// Both clients refuse what `check` says they do, and each what it says of that one alone.
+#[test]
+fn what_clients_make_of_a_signature_is_what_check_says() {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/expired.asc");
+    deb("hello").write(sandbox.incoming());
+    let earlier = [("SOURCE_DATE_EPOCH", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
+    sandbox.publish_with(&earlier, ["add", "incoming"]).ok();
+    let web = Web::with(sandbox.archive(""), sound);
+    let public = fixture("keys/expired.pub.asc");
+    let client = Sandbox::new();
+    let arguments = ["check", &web.url, "-s", "stable", "--keyring", public.to_str().unwrap()];
+    let outcome = client.publish(arguments);
+    let said = outcome.to_string();
+    finds(outcome, "dists/stable/InRelease", &["apt 2 (gpgv) refuses it: it expired on 2021-01-01"]);
+    assert!(said.contains("apt 3 (sqv) accepts it"), "{said}");
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::at(&web.url).signed_by(&public));
+        let accepts = apt.update().status == Some(0);
+        assert_eq!(accepts, apt.name == "Debian 13", "{}", apt.name);
+    }
+
+    // SHA-1, by a key that is good.
+    let sandbox = published();
+    let gpg = |arguments: &[&str]| {
+        sandbox.ask("gpg", [&["--batch", "--quiet", "--yes"], arguments].concat());
+    };
+    let secret = fixture("keys/test.asc");
+    gpg(&["--import", secret.to_str().unwrap()]);
+    let file = |name: &str| sandbox.archive("dists/stable").join(name).to_str().unwrap().to_owned();
+    let weak = ["--digest-algo", "SHA1", "--output"];
+    gpg(&[&weak[..], &[&file("InRelease"), "--clearsign", &file("Release")]].concat());
+    let web = Web::with(sandbox.archive(""), sound);
+    let outcome = check(&web.url, &[]);
+    let texts =
+        ["apt 2 (gpgv) refuses it: it was made with SHA1", "apt 3 (sqv) refuses it: it was made with SHA1"];
+    finds(outcome, "dists/stable/InRelease", &texts);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
+        assert_ne!(apt.update().status, Some(0), "{}", apt.name);
+    }
+}
