@@ -95,6 +95,18 @@ fn apt_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize
     sqv_accepts(signed, certificates, signatures);
 }
 
+/// What gpgv says of `Release.gpg`, as apt 2 hears it.
+fn gpgv_says(signed: &SignedRelease, certificates: &Keyring) -> String {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("ring.gpg"), certificates.binary().unwrap()).unwrap();
+    fs::write(path("Release"), &signed.release).unwrap();
+    fs::write(path("Release.gpg"), &signed.release_gpg).unwrap();
+    let mut command = Command::new("gpgv");
+    command.current_dir(folder.path()).args(["--keyring", "./ring.gpg", "--status-fd", "1"]);
+    text(&command.args(["Release.gpg", "Release"]).output().expect("gpgv is installed").stdout)
+}
+
 /// Verifies both forms as apt 3 does: `sqv` is this library, and apt gives it the text of `InRelease` cut out.
 #[track_caller]
 fn sqv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
@@ -552,6 +564,11 @@ fn a_revoked_key_signs_nothing_more_and_a_stolen_one_never_did() {
         keyring.add_bytes("a test", &revoked).unwrap();
         let outcome = keyring.verify_in_release(&signed.in_release, today());
         assert_eq!(outcome.is_ok(), believed, "{reason} {on}: {outcome:?}");
+        // gpgv minds any revocation, sqv minds what we do.
+        let judged = keyring.judge_in_release(&signed.in_release, today()).unwrap();
+        let refused = READERS.map(|reader| judged[0].refused_by(reader).is_some());
+        assert_eq!(refused, [true, !believed], "{reason} {on}: {judged:?}");
+        assert!(gpgv_says(&signed, &keyring).contains("] REVKEYSIG"));
         // The revocation is not forgotten because an older copy of the key is there as well.
         keyring.add_bytes("a test", &fs::read(fixture("test.pub.asc")).unwrap()).unwrap();
         assert_eq!(keyring.fingerprints().len(), 1);

@@ -222,16 +222,7 @@ fn counts(
     if signature.signature_alive(now.max(made), None).is_err() {
         return Err("the signature itself has expired".to_owned());
     }
-    let since = |revocations: &RevocationStatus<'_>| match revocations {
-        RevocationStatus::Revoked(revocations) => revocations.iter().any(|revocation| {
-            let kind = revocation
-                .reason_for_revocation()
-                .map_or(RevocationType::Hard, |(code, _)| code.revocation_type());
-            kind == RevocationType::Hard
-                || revocation.signature_creation_time().is_none_or(|time| time <= made)
-        }),
-        _ => false,
-    };
+    let since = |status: &RevocationStatus<'_>| undoes(status, made);
     let latest = now.max(made);
     let as_of = |time| key.clone().with_policy(policy, time);
     let subkey = |time| as_of(time).is_ok_and(|key| since(&key.revocation_status()));
@@ -255,6 +246,17 @@ fn counts(
         return Err(format!("it was made after the key expired on {}", judge::day(end)));
     }
     Ok(())
+}
+
+/// Whether a revocation takes back what was signed at a time: one made before, or one of a key that others may know.
+pub(super) fn undoes(status: &RevocationStatus<'_>, made: SystemTime) -> bool {
+    let RevocationStatus::Revoked(revocations) = status else { return false };
+    revocations.iter().any(|revocation| {
+        let kind = revocation
+            .reason_for_revocation()
+            .map_or(RevocationType::Hard, |(code, _)| code.revocation_type());
+        kind == RevocationType::Hard || revocation.signature_creation_time().is_none_or(|time| time <= made)
+    })
 }
 
 /// Every certificate in some bytes: binary, or any number of armoured blocks with text around them.

@@ -19,7 +19,7 @@ use super::{
     error::Distrust,
     frame,
     judge::{self, GPGV, Level, SQV, Verdict},
-    keyring::Keyring,
+    keyring::{Keyring, undoes},
 };
 
 /// One signature on a `Release`, as clients see it.
@@ -132,10 +132,10 @@ fn of_known(
 ) -> SignatureReport {
     let fingerprint = key.key().fingerprint();
     let expires = judge::expiry(cert, Some(&fingerprint), now);
-    let common = refused_by_both(signature, cert, key, bytes, now);
+    let common = refused_by_both(signature, key, bytes, now);
     let (gpgv, sqv) = match common {
         Some(why) => (Some(why.clone()), Some(why)),
-        None => (gpgv(signature, key, expires, now), sqv(signature, cert, key, expires, now)),
+        None => (gpgv(signature, cert, key, expires, now), sqv(signature, cert, key, expires, now)),
     };
     SignatureReport {
         key: cert.fingerprint().to_hex(),
@@ -159,7 +159,6 @@ fn verdict(reader: &'static str, refused: Option<String>) -> Verdict {
 /// Why nobody accepts a signature.
 fn refused_by_both(
     signature: &Signature,
-    cert: &Cert,
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
     bytes: Option<&[u8]>,
     now: SystemTime,
@@ -176,15 +175,25 @@ fn refused_by_both(
     if signature.signature_alive(now.max(made), None).is_err() {
         return Some("the signature itself has expired".to_owned());
     }
+    None
+}
+
+/// Whether the owner took the key back: any revocation counts for gpgv, for sqv only one that undoes the signature.
+fn is_revoked(
+    cert: &Cert,
+    key: &ErasedKeyAmalgamation<'_, PublicParts>,
+    now: SystemTime,
+    counts: impl Fn(&RevocationStatus<'_>) -> bool,
+) -> bool {
     let policy = judge::lax_policy(now);
-    let revoked = |status| matches!(status, RevocationStatus::Revoked(_));
-    let of_key = key.clone().with_policy(&policy, now).is_ok_and(|key| revoked(key.revocation_status()));
-    (of_key || revoked(cert.revocation_status(&policy, now))).then(|| "its key is revoked".to_owned())
+    let of_key = key.clone().with_policy(&policy, now).is_ok_and(|key| counts(&key.revocation_status()));
+    of_key || counts(&cert.revocation_status(&policy, now))
 }
 
 /// Why apt 2 refuses a signature that is right.
 fn gpgv(
     signature: &Signature,
+    cert: &Cert,
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
     expires: Option<SystemTime>,
     now: SystemTime,
@@ -196,8 +205,13 @@ fn gpgv(
     if let Some(end) = expires.filter(|end| *end <= now) {
         return Some(format!("it expired on {}", judge::day(end)));
     }
-    let policy = judge::lax_policy(now);
-    match key.clone().with_policy(&policy, now) {
+    if is_revoked(cert, key, now, |status| matches!(status, RevocationStatus::Revoked(_))) {
+        return Some("its key is revoked".to_owned());
+    }
+    // apt tells gpgv that a clock which lags is no reason (`--ignore-time-conflict`).
+    let latest = signature.signature_creation_time().map_or(now, |made| made.max(now));
+    let policy = judge::lax_policy(latest);
+    match key.clone().with_policy(&policy, latest) {
         Ok(key) => judge::gpgv_refuses(&key),
         Err(error) => Some(format!("its key is not valid: {}", error.root_cause())),
     }
@@ -218,6 +232,9 @@ fn sqv(
     }
     if let Some(end) = expires.filter(|end| *end <= made) {
         return Some(format!("it was made after its key expired on {}", judge::day(end)));
+    }
+    if is_revoked(cert, key, now.max(made), |status| undoes(status, made)) {
+        return Some("its key is revoked".to_owned());
     }
     // As of the signature; or as of today, where the self-signature of that time was replaced since.
     let lax = judge::lax_policy(now);
