@@ -146,6 +146,15 @@ fn a_pointer_that_does_not_parse_is_found() {
 }
 
 #[test]
+fn an_end_that_nobody_can_read_is_found() {
+    finds(&sound(Sandbox::new()), "`Valid-Until` cannot be read", |archive| {
+        let path = archive.archive("dists/stable/Release");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("Date: ", "Valid-Until: soon\nDate: ")).unwrap();
+    });
+}
+
+#[test]
 fn a_suite_that_clients_no_longer_accept_is_found() {
     let sandbox = Sandbox::new();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nValidFor: 1d\n");

@@ -29,7 +29,7 @@ use findings::Findings;
 pub use freshness::{Freshness, Standing};
 
 /// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
-const LISTED_AT_ONCE: usize = 6;
+const LISTED_AT_ONCE: usize = 4;
 
 /// What is to be looked at, and how closely.
 #[derive(Clone, Copy, Default)]

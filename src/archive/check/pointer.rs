@@ -206,3 +206,52 @@ fn check_dates(
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::{Level, Verdict};
+
+    /// A signature that the readers accept or not, in the order of [`READERS`].
+    fn signature(key: &str, accepted: [bool; 2], days_left: Option<i64>) -> SignatureReport {
+        let verdict = |(reader, accepted)| Verdict {
+            reader,
+            when: "now",
+            level: if accepted { Level::Ok } else { Level::Refused },
+            text: if accepted { "accepts it" } else { "refuses it: so" }.to_owned(),
+        };
+        SignatureReport {
+            key: key.to_owned(),
+            user_ids: Vec::new(),
+            known: true,
+            hash: "SHA512".to_owned(),
+            expires: days_left.map(|_| "a day".to_owned()),
+            days_left,
+            verdicts: READERS.into_iter().zip(accepted).map(verdict).collect(),
+        }
+    }
+
+    fn found(signatures: &[SignatureReport]) -> (Vec<String>, usize) {
+        let mut findings = Findings::default();
+        check_signatures("path", signatures, &mut findings);
+        (findings.faults.into_iter().map(|fault| fault.problem).collect(), findings.notes.len())
+    }
+
+    #[test]
+    fn every_client_must_find_one_signature_that_it_accepts() {
+        let none: Vec<String> = Vec::new();
+        let (one, other) = (signature("A", [true, false], None), signature("B", [false, true], None));
+        assert_eq!(found(&[one.clone(), other.clone()]), (none.clone(), 0));
+        assert_eq!(found(&[signature("C", [true, true], None), other.clone()]), (none, 0));
+        let (faults, _) = found(&[other.clone(), signature("D", [false, true], None)]);
+        assert_eq!(faults, ["apt 2 (gpgv) refuses it: so (key B); apt 2 (gpgv) refuses it: so (key D)"]);
+        assert_eq!(found(&[one]).0, ["apt 3 (sqv) refuses it: so (key A)"]);
+    }
+
+    #[test]
+    fn a_key_is_told_of_a_month_before_its_end() {
+        for (days, notes) in [(31, 0), (30, 1), (0, 1), (-1, 0)] {
+            assert_eq!(found(&[signature("A", [true, true], Some(days))]).1, notes, "{days}");
+        }
+    }
+}
