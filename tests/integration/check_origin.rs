@@ -6,8 +6,8 @@ use crate::{
     apt_client::{Client, Source},
     check_web::{INDEX, check, check_at, finds, published, sound},
     deb_builder::deb,
-    sandbox::{Sandbox, fixture},
-    servers::cdn,
+    sandbox::{CLOCK, Sandbox, fixture},
+    servers::{self, cdn},
     web::Web,
 };
 
@@ -148,4 +148,46 @@ fn a_client_behind_a_stale_cache_sees_what_check_says() {
         }
     }
     assert!(edge.log().iter().any(|line| line.starts_with("HIT 200 GET /dists/stable/InRelease")));
+}
+
+/// Straight from each kind of bucket, by the headers that `sync` gave the objects, and through a cache that heeds them.
+#[test]
+fn an_archive_that_was_synced_is_sound_behind_a_cache() {
+    for bucket in [servers::moto(), servers::rgw(), servers::swift(), servers::azure(), servers::gcs()] {
+        let Some(bucket) = bucket else { continue };
+        let Some(edge) = cdn(&bucket.public) else { return };
+        let sandbox = published();
+        let key = fixture("keys/test.pub.asc");
+        let (place, url) = (bucket.place(), format!("{}/apt", edge.url()));
+        let look = |url: &str, seconds: u64| {
+            let clock = (CLOCK.parse::<u64>().unwrap() + seconds).to_string();
+            let arguments = [
+                "check",
+                url,
+                "-s",
+                "stable",
+                "--keyring",
+                key.to_str().unwrap(),
+                "--deep",
+                "--origin",
+                &place,
+            ];
+            bucket.publish(&Sandbox::new(), &clock, &arguments)
+        };
+        // It is kept for longer than any test takes.
+        sandbox.configure("Codename: stable\nComponents: main\n");
+        let destination = format!("Name: cdn\nLocation: {place}\nIndexCacheControl: max-age=3000\n");
+        fs::write(sandbox.archive("conf/destinations"), destination).unwrap();
+        bucket.publish(&sandbox, CLOCK, &["sync", "cdn"]).ok();
+        for url in [&url, &bucket.url()] {
+            let said = look(url, 0).ok();
+            assert!(!said.stderr.contains("note:"), "{}: {}", bucket.server, said.stderr);
+            said.says(["fresh: the origin has the same", "caches are told `max-age=3000`"]);
+        }
+        goes_on(&sandbox);
+        let later = (CLOCK.parse::<u64>().unwrap() + LATER).to_string();
+        bucket.publish(&sandbox, &later, &["sync", "cdn"]).ok();
+        look(&bucket.url(), LATER + 3100).ok().says(["fresh"]);
+        finds(look(&url, LATER + 3100), "dists/stable/InRelease", &["it is stale"]);
+    }
 }
