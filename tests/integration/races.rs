@@ -443,3 +443,26 @@ impl Drop for Done<'_> {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// Whoever looks at an archive while somebody publishes finds nothing wrong with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_meets_a_publisher_at_any_of_its_reads() {
+    let packages = Packages::new();
+    let one = packages.file("one");
+    let faults = Faults::none();
+    let store = packages.archive(Kind::Memory).await;
+    assert_eq!(Publisher::on(faults.on(store)).later(9).faults().await, []);
+    let operations = faults.operations();
+    for at in 1..=operations.len() {
+        let store = packages.archive(Kind::Memory).await;
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let looking = Publisher::on(faults.of_all().on(store.clone())).later(9);
+        let meanwhile = async {
+            gate.reached().await;
+            Publisher::on(store.clone()).later(1).add(&one).await.unwrap();
+            gate.open();
+        };
+        let (found, ()) = tokio::join!(looking.faults(), meanwhile);
+        assert_eq!(found, [], "before {:?}", operations[at - 1]);
+    }
+}

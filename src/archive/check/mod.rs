@@ -12,7 +12,10 @@ mod indices;
 mod pointer;
 mod pool;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 
@@ -30,6 +33,11 @@ pub use freshness::{Freshness, Standing};
 
 /// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
 const LISTED_AT_ONCE: usize = 4;
+
+/// How often a suite is looked at that somebody publishes meanwhile.
+const LOOKS: u32 = 10;
+/// A publisher near by has written a file after so long.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// What is to be looked at, and how closely.
 #[derive(Clone, Copy, Default)]
@@ -130,9 +138,12 @@ impl Archive {
         let mut pool: BTreeMap<PoolPath, Listed> = BTreeMap::new();
         let mut states = Vec::new();
         for suite in check.suites {
-            let mut seen = SuiteReport::of(suite);
-            archive.check_suite(check, &mut seen, &mut pool, &mut findings).await?;
+            let (seen, files, found) = archive.look_at(suite, check).await?;
             states.push(seen);
+            findings.merge(found);
+            for (file, listed) in files {
+                indices::name_file(&mut pool, file, listed, &mut findings);
+            }
         }
         if own.is_none() {
             archive.check_keys(check.clients_keys, &mut findings).await?;
@@ -161,6 +172,36 @@ impl Archive {
         ));
         let trust = Trust { keyring, ..self.trust.clone() };
         Ok(Some(Self { store: self.store.clone(), trust }))
+    }
+
+    /// Looks at a suite until it is without fault, or has the same ones as the time before: somebody may publish meanwhile.
+    /// What is found then is of two states, or of one whose last files are on their way.
+    async fn look_at(
+        &self,
+        suite: &Suite,
+        check: &Check<'_>,
+    ) -> Result<(SuiteReport, BTreeMap<PoolPath, Listed>, Findings), Error> {
+        let mut before = None;
+        for times in 0..LOOKS {
+            if times > 0 {
+                tokio::time::sleep(if self.store.is_near() { MOMENT } else { 10 * MOMENT }).await;
+            }
+            let (mut seen, mut files, mut found) =
+                (SuiteReport::of(suite), BTreeMap::new(), Findings::default());
+            self.check_suite(check, &mut seen, &mut files, &mut found).await?;
+            let faulty: BTreeSet<String> = found.faults.iter().map(|fault| fault.path.clone()).collect();
+            let now = (seen.date.clone(), faulty);
+            if found.faults.is_empty() || before.as_ref() == Some(&now) {
+                return Ok((seen, files, found));
+            }
+            before = Some(now);
+        }
+        let (seen, mut found) = (SuiteReport::of(suite), Findings::default());
+        found.fault(
+            format!("dists/{suite}"),
+            "it changed again and again while it was looked at, each time with other faults; look when nobody publishes",
+        );
+        Ok((seen, BTreeMap::new(), found))
     }
 
     async fn check_suite(
