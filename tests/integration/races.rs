@@ -466,3 +466,34 @@ async fn a_check_meets_a_publisher_at_any_of_its_reads() {
         assert_eq!(found, [], "before {:?}", operations[at - 1]);
     }
 }
+
+/// Whoever carries an archive elsewhere while somebody publishes in it carries one whole state.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_meets_a_publisher_at_any_of_its_reads() {
+    let packages = Packages::new();
+    let one = packages.file("one");
+    let faults = Faults::none();
+    let store = packages.archive(Kind::Memory).await;
+    Publisher::on(faults.on(store)).sync(&memory()).await.unwrap();
+    let operations = faults.operations();
+    assert!(operations.len() > 4, "{operations:?}");
+    for at in 1..=operations.len() {
+        let when = format!("before {:?}", operations[at - 1]);
+        let store = packages.archive(Kind::Memory).await;
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let carrying = Publisher::on(faults.of_all().on(store.clone()));
+        let destination = memory();
+        let meanwhile = async {
+            gate.reached().await;
+            Publisher::on(store.clone()).later(1).add(&one).await.unwrap();
+            gate.open();
+        };
+        let (synced, ()) = tokio::join!(carrying.sync(&destination), meanwhile);
+        let synced = synced.unwrap_or_else(|error| panic!("{when}: {error}"));
+        assert!(synced.failed.is_empty(), "{when}: {:?}", synced.failed);
+        let there = Publisher::on(destination.clone()).later(9);
+        assert_eq!(there.faults().await, [], "{when}");
+        Publisher::on(store.clone()).later(9).sync(&destination).await.unwrap();
+        holds(&destination, &["first", "one"]).await;
+    }
+}
