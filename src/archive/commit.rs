@@ -6,19 +6,21 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use futures::FutureExt;
 use jiff::Timestamp;
 
 use super::{
-    Archive, ClientKeys, Error, Event, Events, KEY_FILE, Note, Outcome, PublishedSuite, Refresh, SuiteEdit,
-    Surplus, Written,
+    Archive, Change, ClientKeys, Error, Event, Events, KEY_FILE, Moved, Note, Outcome, PublishedSuite,
+    Refresh, SuiteEdit, Surplus, Written,
     aliases::write_aliases,
-    edit::Selected,
     generations,
     holds::STALE,
+    intent::Intent,
     leads, newest, note,
     plan::Plan,
     pointer::{Ready, sign},
-    refresh, rollback, snapshot, suite, surplus,
+    selected::Selected,
+    snapshot, suite,
     upload::{Files, OtherBytes, Upload},
 };
 use crate::{
@@ -52,40 +54,6 @@ pub struct Commit<'a> {
     pub allow_releaseinfo_change: bool,
     /// Who is told.
     pub events: Events<'a>,
-}
-
-/// What is to be published, as a wish that can be applied to any state of a suite.
-pub(super) enum Intent<'a> {
-    Edit(&'a SuiteEdit),
-    /// Packages come that are surplus in another suite.
-    Surplus(&'a [Selected]),
-    Refresh(Refresh),
-    RollBack(Option<&'a str>),
-    Snapshot {
-        of: &'a Suite,
-    },
-}
-
-impl Intent<'_> {
-    async fn plan(
-        &self,
-        archive: &Archive,
-        published: &PublishedSuite,
-        config: &SuiteConfig,
-        now: Timestamp,
-    ) -> Result<Plan, Error> {
-        match self {
-            Self::Edit(edit) => edit.plan(published, config, now).await,
-            Self::Surplus(packages) => SuiteEdit::default().plan_with(packages, published, config, now).await,
-            Self::Refresh(when) => refresh::plan(published, config, *when, now),
-            Self::RollBack(to) => {
-                rollback::plan(&archive.store, &archive.trust, published, config, *to, now).await
-            }
-            Self::Snapshot { of } => {
-                snapshot::plan(&archive.store, &archive.trust, of, published, config, now).await
-            }
-        }
-    }
 }
 
 impl Archive {
@@ -123,7 +91,7 @@ impl Archive {
         self.publish(&Intent::Snapshot { of }, how).await
     }
 
-    pub(super) async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
+    async fn publish(&self, intent: &Intent<'_>, how: &Commit<'_>) -> Result<Outcome, Error> {
         let suite = &how.config.codename;
         if how.config.read_only {
             return Err(Error::ReadOnly { suite: suite.clone() });
@@ -185,7 +153,7 @@ impl Archive {
 
         let Some(release) = &plan.release else {
             // What came may have gone on at once.
-            outcome.moved = surplus::move_on(&plan.surplus, how).await?;
+            outcome.moved = move_on(&plan.surplus, how).await?;
             // Nothing changes; but whoever did this before may have been killed before its last steps.
             if let (false, Some(release)) = (how.dry_run, published.release()) {
                 upload.put_all(&pool, OtherBytes::Refused).await?;
@@ -206,7 +174,7 @@ impl Archive {
         outcome.written.push(Written::of(&published.path(pointer.file), pointer.bytes.len() as u64));
         outcome.generation = Some(format!("{}/{name}", generations::FOLDER));
         if how.dry_run {
-            outcome.moved = surplus::move_on(&plan.surplus, how).await?;
+            outcome.moved = move_on(&plan.surplus, how).await?;
             return Ok(outcome);
         }
 
@@ -227,7 +195,7 @@ impl Archive {
             note::put(store, path, content).await?;
         }
         // Die here: they are in both suites, and the next command takes them out of this one.
-        outcome.moved = surplus::move_on(&plan.surplus, how).await?;
+        outcome.moved = move_on(&plan.surplus, how).await?;
         // What others wrote, and no pointer may lead to any more, is not deleted before this one does.
         let hold = upload.hold(&there, &plan, published).await?;
         let led_to = match &plan.led_to {
@@ -307,6 +275,18 @@ impl Archive {
         }
         Err(store::Error::Conflict { path: KEY_FILE.to_owned() }.into())
     }
+}
+
+/// Publishes what is surplus in a suite where it is to go, if that is anywhere.
+async fn move_on(packages: &[(Change, Selected)], how: &Commit<'_>) -> Result<Option<Moved>, Error> {
+    let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
+    let (packages, selected): (Vec<_>, Vec<_>) = packages.iter().cloned().unzip();
+    let (config, keys, surplus) = (&to.config, to.keys.as_ref(), to.next.as_deref());
+    let there = Commit { config, keys, surplus, note: how.note.clone(), ..*how };
+    let intent = Intent::Surplus(&selected);
+    // Boxed, since that suite may have surplus versions in its turn.
+    let outcome = to.archive.publish(&intent, &there).boxed_local().await?;
+    Ok(Some(Moved { packages, to: Box::new(outcome) }))
 }
 
 impl Commit<'_> {

@@ -5,6 +5,7 @@
 
 mod suite;
 mod intake;
+mod selected;
 mod edit;
 mod plan;
 mod dates;
@@ -12,6 +13,7 @@ mod refresh;
 mod rollback;
 mod snapshot;
 mod surplus;
+mod intent;
 mod commit;
 mod upload;
 mod holds;

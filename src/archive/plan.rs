@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::{
     Error, PublishedSuite, Reason, dates,
-    edit::Selected,
     release_info::{ReleaseInfo, stops_apt},
+    selected::Selected,
     suite::plain_path,
 };
 use crate::{

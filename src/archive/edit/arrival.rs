@@ -1,8 +1,7 @@
 //! A package that an edit brings, from a file or from another suite, once its component is known.
 
-use super::copies::Selected;
 use crate::{
-    archive::{Incoming, PublishedSuite, Reason, Refusal},
+    archive::{Incoming, PublishedSuite, Reason, Refusal, selected::Selected},
     dists::PackageEntry,
     names::{Architecture, Component},
     pool::PoolPath,
@@ -24,7 +23,6 @@ pub(super) struct Arrival {
 }
 
 /// Where a package comes from.
-#[derive(Clone)]
 pub(super) enum Origin {
     /// From a file, which the pool may lack.
     File(Content),
@@ -51,9 +49,9 @@ impl Arrival {
     }
 
     /// A package of another suite.
-    pub(super) fn copied(selected: &Selected, component: Component) -> Self {
-        let Selected { entry, architecture, path, origin, .. } = selected.clone();
-        Self { entry, component, architecture, path, origin }
+    pub(super) fn of_pool(selected: &Selected, component: Component, origin: fn(u64) -> Origin) -> Self {
+        let Selected { entry, architecture, path, size, .. } = selected.clone();
+        Self { entry, component, architecture, path, origin: origin(size) }
     }
 
     /// What the user calls it.

@@ -11,12 +11,10 @@ use std::{
 
 use wildmatch::WildMatch;
 
-use super::arrival::Origin;
 use crate::{
-    archive::{Error, PublishedSuite, Reason, Refusal, Trust, newest},
+    archive::{Error, PublishedSuite, Reason, Refusal, Trust, newest, selected::Selected},
     dists::{IndexName, PackageEntry, PackagesIndex},
     names::{Architecture, Component, Suite},
-    pool::PoolPath,
     store::Store,
 };
 
@@ -52,18 +50,6 @@ pub enum Named {
     Source(String),
 }
 
-/// A package of another suite, and what an edit has to know of it.
-#[derive(Clone)]
-pub(in crate::archive) struct Selected {
-    pub(super) entry: PackageEntry,
-    /// The component that it stands in.
-    pub(super) component: Component,
-    pub(super) architecture: Architecture,
-    pub(super) path: PoolPath,
-    /// Why it comes.
-    pub(super) origin: Origin,
-}
-
 impl Copies {
     /// Reads the other suite, as it was published last, and finds what is meant.
     pub(super) async fn select(&self, store: &Store) -> Result<Vec<Selected>, Error> {
@@ -96,10 +82,7 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        selected
-            .into_values()
-            .map(|(entry, index)| Selected::of(entry, index, &source, Origin::Pool))
-            .collect()
+        selected.into_values().map(|(entry, index)| Selected::of(entry, index, &source)).collect()
     }
 
     /// The newest of each name and architecture, by name, architecture and version.
@@ -193,26 +176,5 @@ impl Named {
                 entries
             }
         }
-    }
-}
-
-impl Selected {
-    /// What an edit has to know of a package, which anybody's tool may have written.
-    pub(super) fn of(
-        entry: PackageEntry,
-        index: &IndexName,
-        source: &PublishedSuite,
-        origin: fn(u64) -> Origin,
-    ) -> Result<Self, Error> {
-        let lacks = |field| Error::Incomplete {
-            path: source.path(&index.path()),
-            package: entry.name().to_owned(),
-            field,
-        };
-        let architecture = Architecture::parse(entry.architecture()).map_err(|_| lacks("Architecture"))?;
-        let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
-        let path = path.ok_or_else(|| lacks("Filename"))?;
-        let size = entry.size().ok_or_else(|| lacks("Size"))?;
-        Ok(Self { component: index.component.clone(), architecture, path, origin: origin(size), entry })
     }
 }

@@ -13,13 +13,13 @@ mod removals;
 mod retention;
 mod shape;
 
+use arrival::Origin;
 use jiff::Timestamp;
 
-pub(super) use copies::Selected;
 pub use copies::{Copies, Named, Wanted};
 pub use retention::Retention;
 
-use super::{Error, Incoming, PublishedSuite, plan::Plan};
+use super::{Error, Incoming, PublishedSuite, plan::Plan, selected::Selected};
 use crate::{
     config::SuiteConfig,
     names::{Architecture, Component},
@@ -79,18 +79,28 @@ impl SuiteEdit {
             Some(copies) => copies.select(published.store()).await?,
             None => Vec::new(),
         };
-        self.plan_with(&copied, published, config, now).await
+        self.plan_with(&copied, Origin::Pool, published, config, now).await
     }
 
-    /// Applies the edit to what is published, with packages of another suite.
-    pub(super) async fn plan_with(
-        &self,
+    /// Brings packages that are surplus in another suite.
+    pub(super) async fn plan_surplus(
         selected: &[Selected],
         published: &PublishedSuite,
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (shape, arrivals) = self.shape(published, config, selected)?;
+        Self::default().plan_with(selected, Origin::Surplus, published, config, now).await
+    }
+
+    async fn plan_with(
+        &self,
+        selected: &[Selected],
+        origin: fn(u64) -> Origin,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let (shape, arrivals) = self.shape(published, config, selected, origin)?;
         let mut indices = self.load(published, &shape, &arrivals).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);

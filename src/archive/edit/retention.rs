@@ -11,11 +11,10 @@ use wildmatch::WildMatch;
 use super::{
     SuiteEdit,
     arrival::{Arrival, Origin},
-    copies::Selected,
     indices::Indices,
 };
 use crate::{
-    archive::{Change, Error, PublishedSuite, Reason, Refusal, plan::Plan},
+    archive::{Change, Error, PublishedSuite, Reason, Refusal, plan::Plan, selected::Selected},
     config::SuiteConfig,
     dists::{IndexName, PackageEntry, PackagesIndex},
     store::Store,
@@ -91,7 +90,7 @@ impl SuiteEdit {
         }
         for (change, (name, entry)) in gone {
             if config.archive.is_some() {
-                let selected = Selected::of(entry, &name, published, Origin::Surplus)?;
+                let selected = Selected::of(entry, &name, published)?;
                 plan.surplus.push((change.clone(), selected));
             }
             plan.removed.push(change);

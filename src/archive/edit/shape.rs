@@ -1,8 +1,11 @@
 //! What components and architectures a suite will have, and where a new package belongs.
 
-use super::{SuiteEdit, arrival::Arrival, copies::Selected};
+use super::{
+    SuiteEdit,
+    arrival::{Arrival, Origin},
+};
 use crate::{
-    archive::{Error, PublishedSuite, plan::Shape},
+    archive::{Error, PublishedSuite, plan::Shape, selected::Selected},
     config::SuiteConfig,
     names::{Architecture, Component},
 };
@@ -14,6 +17,7 @@ impl SuiteEdit {
         published: &PublishedSuite,
         config: &SuiteConfig,
         selected: &[Selected],
+        origin: fn(u64) -> Origin,
     ) -> Result<(Shape, Vec<Arrival>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file));
         let unreadable = |source| Error::Pointer { path: path(), source };
@@ -54,7 +58,7 @@ impl SuiteEdit {
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
         for package in selected {
             let component = known(asked.unwrap_or(&package.component))?;
-            arrivals.push(Arrival::copied(package, component));
+            arrivals.push(Arrival::of_pool(package, component, origin));
         }
         if shape.components.is_empty() {
             extend(&mut shape.components, arrivals.iter().map(|new| new.component.clone()));
