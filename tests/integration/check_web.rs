@@ -215,16 +215,31 @@ fn what_a_server_refuses_is_a_fault_of_that_file() {
     assert_eq!(found, expected, "{}", output.stderr);
 }
 
+/// apt goes on to `Release` where it hears that there is no `InRelease`, and where it hears anything else it stops.
 #[test]
 fn a_pointer_that_a_server_refuses_is_a_fault() {
     let sandbox = published();
-    let web = Web::with(sandbox.archive(""), |request, reply| {
-        if request.ends_with("/InRelease") {
-            reply.says("403 Forbidden");
+    for (status, text) in [
+        ("403 Forbidden", "the web server refuses it (403)"),
+        ("410 Gone", "the web server says 410"),
+        ("404 Not Found", ""),
+    ] {
+        let web = Web::with(sandbox.archive(""), move |request, reply| {
+            if request.ends_with("/InRelease") {
+                reply.says(status);
+            }
+        });
+        let outcome = check(&web.url, &[]);
+        if text.is_empty() {
+            outcome.ok();
+        } else {
+            finds(outcome, "dists/stable/InRelease", &[text]);
         }
-    });
-    let outcome = check(&web.url, &[]);
-    finds(outcome, "dists/stable/InRelease", &["the web server refuses it (403)"]);
+        for mut apt in Client::all(&sandbox) {
+            apt.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
+            assert_eq!(apt.update().status == Some(0), text.is_empty(), "{}: {status}", apt.name);
+        }
+    }
 }
 
 #[test]
