@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 
-use super::findings::Findings;
 use crate::store::Served;
 
 /// What may change is not kept for longer.
@@ -61,6 +60,37 @@ impl Caches {
         self.short.merge(other.short);
     }
 
+    /// Looks at what a web server said of a file; gives what is wrong with that.
+    pub(super) fn served(&mut self, path: &str, changes: Changes, served: &Served) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if let Some(encoding) = &served.content_encoding {
+            wrong.push(format!(
+                "it is served with `Content-Encoding: {encoding}`: who honours that unpacks it, and finds other bytes than those listed"
+            ));
+        }
+        let said = served.cache_control.as_deref().unwrap_or("Expires");
+        match (changes, Keeping::of(served)) {
+            (Changes::Often, None) => self.silent.add(path),
+            (Changes::Often, Some(Keeping { immutable: true, .. })) => {
+                wrong.push(format!("caches keep it for good (`{said}`), and it changes"));
+            }
+            (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
+                let time = HumanDuration(time);
+                wrong.push(format!(
+                    "caches may keep it for {time} (`{said}`): clients see what was published that much later"
+                ));
+            }
+            (Changes::Often, _) => {}
+            (Changes::Never, keeping) => {
+                self.fixed += 1;
+                if keeping.is_none_or(|keeping| !keeping.immutable && keeping.time < LONG) {
+                    self.short.add(path);
+                }
+            }
+        }
+        wrong
+    }
+
     /// What is to be said of all files together.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -83,42 +113,6 @@ impl Caches {
 
 fn files(number: usize) -> String {
     if number == 1 { "1 file".to_owned() } else { format!("{} files", indicatif::HumanCount(number as u64)) }
-}
-
-impl Findings {
-    /// Looks at what a web server said of a file; of one in a folder or a bucket nobody says anything.
-    pub(super) fn served(&mut self, path: &str, changes: Changes, served: Option<&Served>) {
-        let Some(served) = served else { return };
-        if let Some(encoding) = &served.content_encoding {
-            self.fault(
-                path,
-                format!(
-                    "it is served with `Content-Encoding: {encoding}`: who honours that unpacks it, and finds other bytes than those listed"
-                ),
-            );
-        }
-        let said = served.cache_control.as_deref().unwrap_or("Expires");
-        match (changes, Keeping::of(served)) {
-            (Changes::Often, None) => self.caches.silent.add(path),
-            (Changes::Often, Some(Keeping { immutable: true, .. })) => {
-                self.fault(path, format!("caches keep it for good (`{said}`), and it changes"));
-            }
-            (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
-                let time = HumanDuration(time);
-                self.fault(
-                    path,
-                    format!("caches may keep it for {time} (`{said}`): clients see what was published that much later"),
-                );
-            }
-            (Changes::Often, _) => {}
-            (Changes::Never, keeping) => {
-                self.caches.fixed += 1;
-                if keeping.is_none_or(|keeping| !keeping.immutable && keeping.time < LONG) {
-                    self.caches.short.add(path);
-                }
-            }
-        }
-    }
 }
 
 /// How long a cache may serve a file without asking for it anew.
@@ -206,7 +200,7 @@ mod tests {
     #[test]
     fn each_kind_of_file_is_held_to_its_own() {
         let served = |text: &str| Served { cache_control: Some(text.to_owned()), ..Served::default() };
-        let mut findings = Findings::default();
+        let (mut caches, mut faults) = (Caches::default(), Vec::new());
         for (path, changes, text) in [
             ("a", Changes::Often, "max-age=3600"),
             ("b", Changes::Often, "max-age=3601"),
@@ -215,13 +209,11 @@ mod tests {
             ("f", Changes::Never, "max-age=60"),
             ("e", Changes::Never, "no-cache"),
         ] {
-            findings.served(path, changes, Some(&served(text)));
+            faults.extend(caches.served(path, changes, &served(text)).into_iter().map(|_| path));
         }
-        findings.served("g", Changes::Often, Some(&Served::default()));
-        findings.served("h", Changes::Often, None);
-        let faults: Vec<&str> = findings.faults.iter().map(|fault| &fault.path[..]).collect();
+        assert_eq!(caches.served("g", Changes::Often, &Served::default()), [""; 0]);
         assert_eq!(faults, ["b", "c"]);
-        let notes = findings.caches.notes();
+        let notes = caches.notes();
         assert!(notes[0].starts_with("1 file that change") && notes[0].contains("`g`"), "{notes:?}");
         assert!(notes[1].starts_with("2 of 3 files") && notes[1].contains("`e`"), "{notes:?}");
     }

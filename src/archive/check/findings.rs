@@ -1,6 +1,10 @@
 //! What is found on the way, by one who looks or by several at once, until it becomes a report.
 
-use super::{Fault, caches::Caches};
+use super::{
+    Fault,
+    caches::{Caches, Changes},
+};
+use crate::store::Served;
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -20,6 +24,14 @@ impl Findings {
 
     pub(super) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// Looks at what a web server said of a file; of one in a folder or a bucket nobody says anything.
+    pub(super) fn served(&mut self, path: &str, changes: Changes, served: Option<&Served>) {
+        let Some(served) = served else { return };
+        for wrong in self.caches.served(path, changes, served) {
+            self.fault(path, wrong);
+        }
     }
 
     /// Adds what somebody else found.
