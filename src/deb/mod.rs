@@ -20,9 +20,14 @@ use crate::{
 mod ar;
 mod control;
 mod error;
+mod files;
+mod write;
 
 pub use control::ControlFault;
 pub use error::{BadField, Error, Layout, LooksLike, Place};
+pub use files::{InstalledFile, read_file};
+pub(crate) use write::gzip;
+pub use write::{NewDeb, installed_size};
 
 /// The fields of an index that are about the file. What a control file says in them is not what the index has to say.
 const INDEX_FIELDS: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512"];

@@ -1,0 +1,47 @@
+//! One installed file of a small package that is at hand, for looking at what a published one holds.
+
+use std::io::Read;
+
+use super::{Error, Layout, ar::Archive, is_data};
+use crate::compression::Compression;
+
+/// How much of a data archive is unpacked in search of a file.
+const LIMIT: u64 = 16 << 20;
+
+/// A file that a package installs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledFile {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its time, in seconds since 1970.
+    pub time: u64,
+}
+
+/// Reads the file that a package installs at a path, which has no slash at its beginning; a link or a folder is none.
+pub fn read_file(mut deb: &[u8], path: &str) -> Result<Option<InstalledFile>, Error> {
+    let mut archive = Archive::open(&mut deb)?;
+    let member = loop {
+        match archive.next_member()? {
+            Some(member) if is_data(&member) => break member,
+            Some(_) => {}
+            None => return Err(Error::Layout(Layout::NoData)),
+        }
+    };
+    let extension = member.as_bytes().strip_prefix(b"data.tar").unwrap_or_default();
+    let format = std::str::from_utf8(extension).ok().and_then(Compression::from_extension);
+    let format = format.ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
+    let decoder = format.buffered_decoder(&mut archive).map_err(Error::Decompress)?;
+    let mut files = tar::Archive::new(decoder.take(LIMIT));
+    for entry in files.entries().map_err(Error::Tar)? {
+        let mut entry = entry.map_err(Error::Tar)?;
+        let name = entry.path_bytes().into_owned();
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        if name == path.as_bytes() && entry.header().entry_type().is_file() {
+            let time = entry.header().mtime().map_err(Error::Tar)?;
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(Error::Tar)?;
+            return Ok(Some(InstalledFile { bytes, time }));
+        }
+    }
+    Ok(None)
+}
