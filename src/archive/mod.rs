@@ -34,6 +34,7 @@ mod check;
 mod repair;
 mod prune;
 mod sync;
+mod keyring_package;
 pub mod root_file;
 mod error;
 mod refusal;
@@ -52,6 +53,9 @@ pub use headers::content_type;
 pub use history::{NoState, Which};
 pub use holds::GRACE;
 pub use intake::{Incoming, find_files, read_packages};
+pub use keyring_package::{
+    KeyringContent, KeyringPackage, PublishedKeyring, keyring_package_name, keyring_path, keyring_version,
+};
 pub use log::{Log, Signature, State};
 pub use note::Note;
 pub use outcome::{Moved, Outcome, Written};

@@ -171,7 +171,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Snapshot(args) => snapshot::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
-        Command::Key(args) => tokio::task::block_in_place(|| key::run(&args, &session)),
+        Command::Key(args) => key::run(&args, &session).await,
     }
 }
 

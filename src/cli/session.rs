@@ -37,6 +37,8 @@ pub struct Session<'a> {
     pub environment: Environment,
     /// The configuration; empty where there is none.
     pub config: Config,
+    /// Where it was read.
+    pub config_path: Option<PathBuf>,
     /// The folder that relative names start from.
     pub current: PathBuf,
     sign_with: Vec<String>,
@@ -59,13 +61,11 @@ impl<'a> Session<'a> {
             .map_err(|error| Failure::of(&error, None).while_doing("cannot tell the current folder"))?;
         let location =
             Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
-        let config = match global.config {
-            Some(path) => Config::read(&current.join(path))?,
-            None => match default_config(&location, &current) {
-                Some(path) => Config::read(&path)?,
-                None => Config::default(),
-            },
+        let config_path = match global.config {
+            Some(path) => Some(current.join(path)),
+            None => default_config(&location, &current),
         };
+        let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         for warning in &config.warnings {
             ui.warn(warning);
         }
@@ -83,6 +83,7 @@ impl<'a> Session<'a> {
             store,
             environment,
             config,
+            config_path,
             current,
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
@@ -326,6 +327,31 @@ impl<'a> Session<'a> {
             trust.keyring.merge(&source.certificates(&Gpg::default())?);
         }
         trusted
+    }
+
+    /// The public keys that clients need for all suites; where a command signs, those that are trusted there.
+    pub fn public_keys(&self) -> Result<Keyring, Failure> {
+        let mut keyring = Keyring::new();
+        let mut add = |words: &[String], suite: Option<&SuiteConfig>| {
+            for source in self.key_sources(words)? {
+                match (&source, suite.filter(|suite| !suite.trusted_keys.is_empty())) {
+                    (KeySource::Command(_), Some(suite)) => add_trusted_keys(suite, &mut keyring)?,
+                    (KeySource::Command(command), None) => {
+                        return Err(signing::Error::KeyOfCommand { command: command.clone() }.into());
+                    }
+                    _ => keyring.merge(&source.certificates(&Gpg::default())?),
+                }
+            }
+            Ok::<_, Failure>(())
+        };
+        if self.signs() {
+            add(&[], None)?;
+        } else {
+            for suite in &self.config.suites {
+                add(&suite.sign_with, Some(suite))?;
+            }
+        }
+        if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
     }
 
     /// Every key that signs some suite of the archive.

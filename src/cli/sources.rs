@@ -25,11 +25,7 @@ pub const UNKNOWN: &str = "https://PUBLIC-URL";
 
 /// The stanza that lets apt read a suite from where it is; `keys` are those at the root of the archive.
 pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
-    let uri = match (client.public_url, location) {
-        (Some(url), _) => url.trim_end_matches('/').to_owned(),
-        (None, Location::Folder(path)) => format!("file:{}", encode(&path.display().to_string())),
-        (None, _) => UNKNOWN.to_owned(),
-    };
+    let uri = uri(client.public_url, location);
     let folder = location.folder().filter(|_| client.public_url.is_none());
     let trust = match folder {
         _ if !client.signed => "Trusted: yes".to_owned(),
@@ -44,6 +40,28 @@ pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Resul
     };
     let (suite, components) = (client.suite, client.components.join(" "));
     Ok(format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
+}
+
+/// The stanza that lets apt read suites by a keyring that is installed on the client; all have the same components.
+#[must_use]
+pub fn stanza_by_keyring(
+    location: &Location,
+    suites: &[&Suite],
+    components: &[String],
+    path: &str,
+) -> String {
+    let suites = suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let (uri, components) = (uri(None, location), components.join(" "));
+    format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\nSigned-By: {path}\n")
+}
+
+/// Where clients read the archive.
+fn uri(public_url: Option<&str>, location: &Location) -> String {
+    match (public_url, location) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Location::Folder(path)) => format!("file:{}", encode(&path.display().to_string())),
+        (None, _) => UNKNOWN.to_owned(),
+    }
 }
 
 /// Tells how clients read a suite that was just published for the first time.

@@ -92,6 +92,21 @@ impl Keyring {
         self.certs.iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
+    /// Whether it holds the same certificates, byte for byte, in whatever order.
+    pub fn is_same(&self, other: &Self) -> Result<bool, Error> {
+        let exported = |keyring: &Self| {
+            let mut all = Vec::new();
+            for cert in &keyring.certs {
+                let mut bytes = Vec::new();
+                cert.export(&mut bytes).map_err(|error| unwritable(&error))?;
+                all.push(bytes);
+            }
+            all.sort_unstable();
+            Ok::<_, Error>(all)
+        };
+        Ok(exported(self)? == exported(other)?)
+    }
+
     /// What there is to know about each certificate.
     #[must_use]
     pub fn reports(&self, now: SystemTime) -> Vec<KeyReport> {

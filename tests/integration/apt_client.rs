@@ -156,25 +156,37 @@ impl<'a> Client<'a> {
 
     /// Uses this source, and no other.
     pub(crate) fn source(&mut self, source: &Source) {
-        let folder = source.uri.strip_prefix("file:").map(PathBuf::from);
-        self.folder = folder.filter(|_| self.inside);
-        let mut text = format!(
-            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\n",
-            source.uri, source.suite, source.components
-        );
+        let mut more = String::new();
         if let Some(key) = &source.key {
             let name = "etc/apt/keyrings/archive-key.asc";
             fs::create_dir_all(self.root.join("etc/apt/keyrings")).unwrap();
             fs::copy(key, self.root.join(name)).unwrap();
-            let named = if self.inside { Path::new("/").join(name) } else { self.root.join(name) };
-            text.push_str("Signed-By: ");
-            text.push_str(named.to_str().unwrap());
-            text.push('\n');
+            more = self.signed_by(name);
         }
         if source.trusted {
-            text += "Trusted: yes\n";
+            more += "Trusted: yes\n";
         }
-        self.stanza(&text);
+        self.source_with(source, &more);
+    }
+
+    /// Uses this source, and no other, by a keyring that a package has installed.
+    pub(crate) fn source_by_keyring(&mut self, source: &Source, path: &str) {
+        self.source_with(source, &self.signed_by(path));
+    }
+
+    /// `Signed-By` a file of the client.
+    fn signed_by(&self, path: &str) -> String {
+        let named = if self.inside { Path::new("/").join(path) } else { self.root.join(path) };
+        format!("Signed-By: {}\n", named.display())
+    }
+
+    fn source_with(&mut self, source: &Source, more: &str) {
+        let folder = source.uri.strip_prefix("file:").map(PathBuf::from);
+        self.folder = folder.filter(|_| self.inside);
+        self.stanza(&format!(
+            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\n{more}",
+            source.uri, source.suite, source.components
+        ));
     }
 
     /// Uses the source of a stanza as it stands, and no other.

@@ -41,6 +41,7 @@ mod harness;
 mod history;
 mod house;
 mod init;
+mod key_package;
 mod large;
 mod list;
 mod log;

@@ -1,6 +1,9 @@
-//! `publish key`: make a signing key, look at one, give its public part to clients.
+//! `publish key`: make a signing key, look at one, give its public part to clients, put another in its place.
 //!
-//! Each function takes what it needs and gives back a report; [`run`] shows it.
+//! Each function takes what it needs and gives back a report; [`run`] shows it. What changes the archive is in files of
+//! its own.
+
+mod package;
 
 use std::{
     fmt::Write as _,
@@ -20,7 +23,7 @@ use crate::signing::{
     Error, Gpg, KeyReport, KeySource, Keyring, Level, NewKey, Passphrase, Verdict, parse_expiry,
 };
 
-/// Makes, shows and exports signing keys
+/// Makes, shows and exports signing keys, and publishes them
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -37,6 +40,8 @@ pub enum Command {
     Show(Show),
     /// Writes the public part of keys, for clients to put into Signed-By
     Export(Export),
+    /// Publishes the public keys as the package NAME-archive-keyring
+    Package(package::Args),
 }
 
 /// `publish key generate`.
@@ -99,14 +104,24 @@ pub struct ShowReport {
     pub keys: Vec<KeyReport>,
 }
 
-pub(super) fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    match &args.command {
+        Command::Package(args) => package::run(args, session).await,
+        // They read files and may run gpg.
+        local => tokio::task::block_in_place(|| run_local(local, session)),
+    }
+}
+
+/// What does not look at the archive.
+fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let (ui, folder) = (session.ui, session.key_folder());
     let keys = folder.as_deref();
     let sources = |words: &[String]| {
         let configured = if words.is_empty() { session.all_key_sources()? } else { Vec::new() };
         Ok::<_, Failure>(named_keys(words, configured, &session.current, keys.unwrap_or(Path::new("")))?)
     };
-    match &args.command {
+    match command {
+        Command::Package(_) => {}
         Command::Generate(args) => {
             let report = generate(args, keys, passphrase()?.as_ref(), session.now)?;
             if ui.json() { ui.object(&report) } else { ui.say(report.human().trim_end()) }

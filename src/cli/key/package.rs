@@ -1,0 +1,345 @@
+//! `publish key package`: the public keys as a package of the archive, which brings clients a new key while they believe the
+//! old one.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use crate::{
+    archive::{
+        Archive, KeyringContent, KeyringPackage, NewPackage, Outcome, PublishedKeyring, SuiteEdit, Trust,
+        keyring_package_name, keyring_path, keyring_version, read_packages,
+    },
+    cli::{Failure, asked::Asked, session::Session, sources},
+    config::SuiteConfig,
+    deb::BinaryPackage,
+    digest::Digests,
+    names::{Component, PackageName, Suite},
+    pool::PoolPath,
+    signing::Keyring,
+    store,
+    version::Version,
+};
+
+/// Publishes the public keys as the package NAME-archive-keyring
+///
+/// It installs /usr/share/keyrings/NAME-archive-keyring.gpg with the keys of all suites, for `Signed-By`, and is added to every
+/// suite that is signed. Where the newest one that is published holds the same keys, nothing is done.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What the package is called [default: as it is published already, else by the `Origin` of the suites]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Who answers for it, such as "Example <packages@example.org>" [default: the name on the first key]
+    #[arg(long, value_name = "TEXT")]
+    maintainer: Option<String>,
+
+    /// Only into this suite; may be repeated [default: all that are published and signed, but those with `ReadOnly:`]
+    #[arg(short, long)]
+    suite: Vec<String>,
+
+    /// Writes the package into this file, and publishes nothing
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["suite", "dry_run", "message"])]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What a keyring package is to be.
+pub(super) struct Wanted {
+    pub(super) name: PackageName,
+    pub(super) owner: String,
+    pub(super) maintainer: Option<String>,
+    pub(super) keys: Keyring,
+}
+
+/// A keyring package for suites.
+pub(super) struct Made {
+    pub(super) version: Version,
+    deb: Vec<u8>,
+    /// The suites whose newest one holds the same keys already.
+    pub(super) present: Vec<Suite>,
+}
+
+/// What `--json` gives.
+#[derive(serde::Serialize)]
+struct Report {
+    dry_run: bool,
+    package: PackageName,
+    version: String,
+    /// The fingerprints of the keys in it.
+    keys: Vec<String>,
+    /// The file that was written, with `--output`.
+    output: Option<PathBuf>,
+    /// The suites that it is published in already, and what came of the others.
+    present: Vec<Suite>,
+    suites: Vec<Outcome>,
+}
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let suites = signed_suites(session, &args.suite).await?;
+    let keys = tokio::task::block_in_place(|| session.public_keys())?;
+    let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+    let (name, owner) = name(&archive, &suites, args.name.as_deref(), &keys).await?;
+    let wanted = Wanted { name, owner, maintainer: args.maintainer.clone(), keys };
+    let made = wanted.make(session, &archive, &suites).await?;
+    let mut report = Report {
+        dry_run: args.asked.dry_run,
+        package: wanted.name.clone(),
+        version: made.version.to_string(),
+        keys: wanted.keys.fingerprints(),
+        output: args.output.clone(),
+        present: made.present.clone(),
+        suites: Vec::new(),
+    };
+    if let Some(file) = &args.output {
+        super::write_public(file, &made.deb)?;
+        session.ui.say(&format!("Wrote {} {} to {}", wanted.name, made.version, file.display()));
+    } else {
+        report.suites = made.publish(session, &wanted, &suites, &args.asked).await?;
+        if suites.len() == made.present.len() {
+            session.ui.say(&format!(
+                "Nothing to do: {} {} is published already, with the same keys",
+                wanted.name, made.version
+            ));
+        }
+        tell_clients(session, &wanted.name, &suites).await?;
+    }
+    if session.ui.json() {
+        session.ui.object(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The suites that the package goes into.
+async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+    let is_signed = |suite: &SuiteConfig| session.signs() || !suite.sign_with.is_empty();
+    if !asked.is_empty() {
+        let suites = session.suites_as_configured(asked).await?;
+        return match suites.iter().find(|suite| !is_signed(suite)) {
+            None => Ok(suites),
+            Some(suite) => Err(Failure::text(
+                format!("suite `{}` is not signed, so there is no key for its clients", suite.codename),
+                Some("name the key with `--sign-with`, or in `SignWith:` of conf/distributions".to_owned()),
+            )),
+        };
+    }
+    let mut suites = if session.archive(Trust::default()).suites().await?.is_empty() {
+        // The first package of the archive.
+        vec![session.suite_to_change(None).await?]
+    } else {
+        session.suites_as_configured(&[]).await?
+    };
+    suites.retain(|suite| is_signed(suite) && !suite.read_only);
+    if suites.is_empty() {
+        let hint = "name a key with `--sign-with`, or in `SignWith:` of conf/distributions".to_owned();
+        return Err(Failure::text("no suite of the archive is signed", Some(hint)));
+    }
+    Ok(suites)
+}
+
+/// What the package is called, and whose archive it is.
+pub(super) async fn name(
+    archive: &Archive,
+    suites: &[SuiteConfig],
+    asked: Option<&str>,
+    keys: &Keyring,
+) -> Result<(PackageName, String), Failure> {
+    let mut origins: Vec<String> = Vec::new();
+    for suite in suites {
+        let configured = suite.copied.iter().find(|(field, _)| *field == "Origin");
+        let origin = if let Some((_, origin)) = configured {
+            Some(origin.clone())
+        } else {
+            let published = archive.suite(&suite.codename).await?;
+            published.release().and_then(|release| release.field("Origin")).map(ToOwned::to_owned)
+        };
+        origins.extend(origin.filter(|origin| !origins.contains(origin)));
+    }
+    let parsed = |text: &str| {
+        keyring_package_name(text).map_err(|error| {
+            Failure::usage(format!("no package can be named after `{text}`: {error}; give `--name NAME`"))
+        })
+    };
+    if let Some(text) = asked {
+        return Ok((parsed(text)?, origins.first().cloned().unwrap_or_else(|| text.to_owned())));
+    }
+    let mut published: Vec<PackageName> = Vec::new();
+    for suite in suites {
+        for name in archive.keyring_package_names(&suite.codename, keys).await? {
+            if !published.contains(&name) {
+                published.push(name);
+            }
+        }
+    }
+    match (&published[..], &origins[..]) {
+        ([name], _) => Ok((name.clone(), origins.first().cloned().unwrap_or_else(|| name.to_string()))),
+        ([], [origin]) => Ok((parsed(origin)?, origin.clone())),
+        _ => {
+            let why = match (&published[..], &origins[..]) {
+                ([], []) => "the suites have no `Origin`".to_owned(),
+                ([], several) => format!("the suites have several origins: `{}`", several.join("`, `")),
+                (several, _) => {
+                    let names: Vec<&str> = several.iter().map(PackageName::as_str).collect();
+                    format!("several packages hold its keys: `{}`", names.join("`, `"))
+                }
+            };
+            let hint = "give `--name NAME`: the package is then called NAME-archive-keyring".to_owned();
+            Err(Failure::text(format!("it is not known what the archive is called: {why}"), Some(hint)))
+        }
+    }
+}
+
+impl Wanted {
+    /// The package that the suites are to have: the newest that one of them has, if it holds these keys, else a new one.
+    pub(super) async fn make(
+        &self,
+        session: &Session<'_>,
+        archive: &Archive,
+        suites: &[SuiteConfig],
+    ) -> Result<Made, Failure> {
+        let mut present = Vec::new();
+        let mut newest: Option<PublishedKeyring> = None;
+        for suite in suites {
+            let Some(first) = archive.keyring_packages(&suite.codename, &self.name).await?.into_iter().next()
+            else {
+                continue;
+            };
+            if self.is_held_by(&first)?.is_some() {
+                present.push(suite.codename.clone());
+            }
+            if newest.as_ref().is_none_or(|newest| newest.version < first.version) {
+                newest = Some(first);
+            }
+        }
+        if let Some(newest) = &newest
+            && let Some(content) = self.is_held_by(newest)?
+        {
+            // What another suite has: a job that was killed between two suites goes on so.
+            return Ok(Made { version: newest.version.clone(), deb: content.deb.to_vec(), present });
+        }
+        // An older one that holds the same keys is not what apt installs.
+        let newest = newest.map(|newest| newest.version);
+        let mut version = keyring_version(newest.as_ref(), session.now);
+        loop {
+            let deb = self.render(&version, session)?;
+            if is_free(archive, suites, &deb).await? {
+                return Ok(Made { version, deb, present: Vec::new() });
+            }
+            // Published once, and removed; or left by a job that was killed.
+            version = keyring_version(Some(&version), session.now);
+        }
+    }
+
+    fn is_held_by<'a>(&self, published: &'a PublishedKeyring) -> Result<Option<&'a KeyringContent>, Failure> {
+        let Some(content) = &published.content else { return Ok(None) };
+        Ok(self.keys.is_same(&content.keys)?.then_some(content))
+    }
+
+    fn render(&self, version: &Version, session: &Session<'_>) -> Result<Vec<u8>, Failure> {
+        let named =
+            || self.keys.reports(session.now).into_iter().find_map(|key| key.user_ids.into_iter().next());
+        let maintainer = self.maintainer.clone().or_else(named);
+        let package = KeyringPackage {
+            name: &self.name,
+            version,
+            owner: &self.owner,
+            maintainer: maintainer.as_deref(),
+            keys: &self.keys,
+            now: session.now,
+        };
+        Ok(package.render()?)
+    }
+}
+
+/// Whether a package can be put into the pool, where nothing changes.
+async fn is_free(archive: &Archive, suites: &[SuiteConfig], deb: &[u8]) -> Result<bool, Failure> {
+    let package = BinaryPackage::read(deb)
+        .map_err(|error| Failure::of(&error, None).while_doing("cannot make the keyring package"))?;
+    let main = Component::parse("main").unwrap_or_else(|error| unreachable!("{error}"));
+    for suite in suites {
+        let path = PoolPath::of(suite.components.first().unwrap_or(&main), &package);
+        match archive.store().would_put(path.as_str(), &Digests::of(deb)).await {
+            Ok(_) => {}
+            Err(store::Error::Occupied { .. }) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+impl Made {
+    /// Adds the package to the suites that lack it.
+    pub(super) async fn publish(
+        &self,
+        session: &Session<'_>,
+        wanted: &Wanted,
+        suites: &[SuiteConfig],
+        asked: &Asked,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let mut outcomes = Vec::new();
+        for suite in suites.iter().filter(|suite| !self.present.contains(&suite.codename)) {
+            let keys = session.keys_to_publish(suite).await?;
+            let edit = self.edit(session, wanted)?;
+            let outcome = session.publish(suite, keys, &edit.0, asked).await?;
+            if session.ui.json() {
+                outcome.notes.iter().for_each(|note| session.ui.warn(note));
+            } else {
+                session.ui.outcome(&outcome);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// The edit that adds it, from a file that is there as long as the folder.
+    fn edit(
+        &self,
+        session: &Session<'_>,
+        wanted: &Wanted,
+    ) -> Result<(SuiteEdit, tempfile::TempDir), Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::of(&error, None).while_doing("cannot write the keyring package to a temporary folder")
+        };
+        let folder = tempfile::Builder::new().prefix("publish-keyring-").tempdir().map_err(failed)?;
+        let file = folder.path().join(format!("{}_{}_all.deb", wanted.name, self.version.without_epoch()));
+        fs::write(&file, &self.deb).map_err(failed)?;
+        let read = tokio::task::block_in_place(|| read_packages(vec![file], &session.events()))?;
+        let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
+        Ok((SuiteEdit { add, ..SuiteEdit::default() }, folder))
+    }
+}
+
+/// Tells what clients write once they have the package.
+pub(super) async fn tell_clients(
+    session: &Session<'_>,
+    package: &PackageName,
+    suites: &[SuiteConfig],
+) -> Result<(), Failure> {
+    if session.ui.json() || session.ui.quiet() {
+        return Ok(());
+    }
+    let archive = session.archive(Trust::default());
+    let mut groups: Vec<(Vec<String>, Vec<&Suite>)> = Vec::new();
+    for SuiteConfig { codename, components, .. } in suites {
+        let components = if components.is_empty() {
+            let published = archive.suite(codename).await?;
+            let named = published.release().and_then(|release| release.field("Components")).unwrap_or("main");
+            named.split_whitespace().map(ToOwned::to_owned).collect()
+        } else {
+            components.iter().map(ToString::to_string).collect()
+        };
+        match groups.iter_mut().find(|(same, _)| *same == components) {
+            Some((_, suites)) => suites.push(codename),
+            None => groups.push((components, vec![codename])),
+        }
+    }
+    session.ui.say(&format!("\nClients: `apt install {package}`, and then read the archive with\n"));
+    let path = format!("/{}", keyring_path(package));
+    let stanzas: Vec<String> = groups
+        .iter()
+        .map(|(components, suites)| sources::stanza_by_keyring(&session.location, suites, components, &path))
+        .collect();
+    session.ui.data(stanzas.join("\n").as_bytes());
+    Ok(())
+}
