@@ -120,7 +120,7 @@ impl Config {
         Self::parse(&text, folder_of(path))
     }
 
-    fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
+    pub(super) fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
         let mut config = Self { folder: folder.to_owned(), ..Self::default() };
         let mut places = Vec::new();
         let mut stanzas = Stanzas::with_comments(&text.bytes);

@@ -1,6 +1,7 @@
 //! The text of a configuration: one file, a folder of them, files within files; and where each line came from.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -24,6 +25,9 @@ pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>,
     Ok(Some(lines.join("\n")))
 }
 
+/// Files that are to be read as if they had other contents, by the paths that no link is part of.
+pub(super) type Overlay = BTreeMap<PathBuf, Vec<u8>>;
+
 /// The text of a configuration with its included files, each line with where it came from.
 #[derive(Default)]
 pub(super) struct Lines {
@@ -34,9 +38,14 @@ pub(super) struct Lines {
 impl Lines {
     /// Reads a file, or all `*.conf` files of a folder.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, &Overlay::default())
+    }
+
+    /// The same as it would be with some files changed.
+    pub(super) fn open_with(path: &Path, overlay: &Overlay) -> Result<Self, Error> {
         let mut text = Self::default();
         if !path.is_dir() {
-            text.read(path, folder_of(path), 0)?;
+            text.read(path, folder_of(path), 0, overlay)?;
             return Ok(text);
         }
         let failed = |source| Error::Read { path: path.to_owned(), source };
@@ -49,14 +58,18 @@ impl Lines {
         }
         files.sort_unstable();
         for file in files {
-            text.read(&file, path, 0)?;
+            text.read(&file, path, 0, overlay)?;
             text.end_stanza(&file);
         }
         Ok(text)
     }
 
-    fn read(&mut self, path: &Path, folder: &Path, depth: usize) -> Result<(), Error> {
-        let text = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    fn read(&mut self, path: &Path, folder: &Path, depth: usize, overlay: &Overlay) -> Result<(), Error> {
+        let changed = || overlay.get(&fs::canonicalize(path).ok()?).cloned();
+        let text = match Some(overlay).filter(|overlay| !overlay.is_empty()).and_then(|_| changed()) {
+            Some(text) => text,
+            None => fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?,
+        };
         for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             if let Some(name) = line.strip_prefix(b"!include:") {
@@ -67,7 +80,7 @@ impl Lines {
                 if depth == DEEPEST {
                     return Err(wrong("files are included too deep; does one include itself?"));
                 }
-                self.read(&folder.join(name.trim()), folder, depth + 1)?;
+                self.read(&folder.join(name.trim()), folder, depth + 1, overlay)?;
             } else {
                 self.put(line, path, count + 1);
             }

@@ -96,27 +96,31 @@ impl GeneratedKey {
 
     /// Writes the secret key to a file that is not there yet, for its owner's eyes only.
     pub fn write_secret(&self, path: &Path) -> Result<(), Error> {
-        let failed = |doing| move |source| Error::File { doing, path: path.to_owned(), source };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder).map_err(failed("make the folder of"))?;
-        // A temporary file has mode 0600 from its first byte, and a crash leaves no half of a key under the name.
-        let mut file =
-            tempfile::Builder::new().prefix(".key-").tempfile_in(folder).map_err(failed("write"))?;
-        file.write_all(&self.secret).and_then(|()| file.as_file().sync_all()).map_err(failed("write"))?;
-        file.persist_noclobber(path).map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-            _ => failed("write")(error.error),
-        })?;
-        // The name must survive as well: the key may be in use a moment later.
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write"))
+        write_secret(path, &self.secret)
     }
+}
+
+/// Writes a secret key to a file that is not there yet, for its owner's eyes only.
+pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), Error> {
+    let failed = |doing| move |source| Error::File { doing, path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(failed("make the folder of"))?;
+    // A temporary file has mode 0600 from its first byte, and a crash leaves no half of a key under the name.
+    let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(folder).map_err(failed("write"))?;
+    file.write_all(secret).and_then(|()| file.as_file().sync_all()).map_err(failed("write"))?;
+    file.persist_noclobber(path).map_err(|error| match error.error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => failed("write")(error.error),
+    })?;
+    // The name must survive as well: the key may be in use a moment later.
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write"))
 }
 
 fn period(created: SystemTime, end: SystemTime) -> Result<Duration, Error> {

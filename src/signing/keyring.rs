@@ -7,7 +7,7 @@
 use std::{io::Write as _, time::SystemTime};
 
 use sequoia_openpgp::{
-    Cert,
+    Cert, KeyHandle,
     armor::{Kind, Writer},
     cert::{
         CertParser,
@@ -164,6 +164,25 @@ impl Keyring {
         Ok(Verified { release: release.to_vec(), signers })
     }
 
+    /// Who signed an `InRelease` besides the keys of this keyring, by what the signatures say of themselves.
+    ///
+    /// # Errors
+    /// The frame must be whole.
+    pub fn strangers(&self, in_release: &[u8]) -> Result<Vec<String>, Distrust> {
+        let parts = frame::parse(in_release)?;
+        let mut strangers: Vec<String> = Vec::new();
+        for signature in frame::signatures(parts.armor)? {
+            let issuers = signature.get_issuers();
+            let known = |key: &ErasedKeyAmalgamation<'_, PublicParts>| {
+                issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle()))
+            };
+            if !self.certs.iter().any(|cert| cert.keys().any(|key| known(&key))) {
+                strangers.push(named(&issuers));
+            }
+        }
+        Ok(strangers)
+    }
+
     /// Whose signatures count; `signed` gives the bytes that a signature of a kind covers.
     fn judge<'a>(
         &self,
@@ -185,9 +204,7 @@ impl Keyring {
                 .filter(|(_, key)| issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle())))
                 .peekable();
             if known.peek().is_none() {
-                // The fingerprint says more than the key id, and most signatures carry both.
-                let longest = issuers.iter().map(ToString::to_string).max_by_key(String::len);
-                strangers.push(longest.unwrap_or_else(|| "a signature that names no key".to_owned()));
+                strangers.push(named(&issuers));
             }
             for (cert, key) in known {
                 let fingerprint = cert.fingerprint().to_hex();
@@ -215,6 +232,12 @@ impl Keyring {
             Err(Distrust::NotBelieved { reasons })
         }
     }
+}
+
+/// What a signature says of its key. The fingerprint says more than the key id, and most signatures carry both.
+fn named(issuers: &[KeyHandle]) -> String {
+    let longest = issuers.iter().map(ToString::to_string).max_by_key(String::len);
+    longest.unwrap_or_else(|| "a signature that names no key".to_owned())
 }
 
 fn unwritable(error: &impl ToString) -> Error {

@@ -26,7 +26,7 @@ use std::{
 use bytes::Bytes;
 
 pub use error::{Distrust, Error, Refusal};
-pub use generate::{GeneratedKey, NewKey, parse_expiry};
+pub use generate::{GeneratedKey, NewKey, parse_expiry, write_secret};
 pub use gpg::Gpg;
 pub use judge::{KeyReport, Level, Verdict};
 pub use keyring::{Keyring, Verified};
