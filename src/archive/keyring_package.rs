@@ -54,6 +54,8 @@ pub struct KeyringPackage<'a> {
 pub struct PublishedKeyring {
     /// Its version.
     pub version: Version,
+    /// Who answers for it.
+    pub maintainer: Option<String>,
     /// What it holds; nothing where its file cannot be read.
     pub content: Option<KeyringContent>,
 }
@@ -211,7 +213,10 @@ impl Archive {
                 let Ok(version) = Version::parse(entry.version()) else { continue };
                 // It stands in the index of each architecture.
                 if !found.iter().any(|other| other.version.as_str() == version.as_str()) {
-                    found.push(PublishedKeyring { content: self.content(package, &entry).await?, version });
+                    let maintainer = entry.field("Maintainer").map(String::from_utf8_lossy);
+                    let maintainer = maintainer.map(std::borrow::Cow::into_owned);
+                    let content = self.content(package, &entry).await?;
+                    found.push(PublishedKeyring { version, maintainer, content });
                 }
             }
         }

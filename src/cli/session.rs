@@ -91,6 +91,24 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// The same run by another configuration, such as one that it has just written.
+    #[must_use]
+    pub fn with_config(&self, config: Config) -> Self {
+        Self {
+            ui: self.ui,
+            now: self.now,
+            location: self.location.clone(),
+            store: self.store.clone(),
+            environment: self.environment.clone(),
+            config,
+            config_path: self.config_path.clone(),
+            current: self.current.clone(),
+            sign_with: self.sign_with.clone(),
+            trust_existing: self.trust_existing,
+            allow_releaseinfo_change: self.allow_releaseinfo_change,
+        }
+    }
+
     /// The archive, for looking at it or for changing it with these keys.
     #[must_use]
     pub fn archive(&self, trust: Trust) -> Archive {

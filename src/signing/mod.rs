@@ -235,7 +235,7 @@ impl SigningKeys {
             let end = judge::expiry(cert, None, now);
             if end.is_some_and(|end| end <= now + NOTICE) {
                 warnings.push(format!(
-                    "the key {} expires on {}: clients will refuse the archive then",
+                    "the key {} expires on {}: clients will refuse the archive then; `publish key rotate` tells what to do",
                     report.fingerprint,
                     report.expires.as_deref().unwrap_or("a day to come")
                 ));

@@ -128,7 +128,7 @@ fn the_summary_names_every_command() {
       snapshot  Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
       sync      Makes another store serve this archive: a bucket, a container, a folder
       serve     Previews the archive over HTTP, for a client to try it
-      key       Makes, shows and exports signing keys, and publishes them
+      key       Makes, shows and exports signing keys; publishes and changes them
     ");
     assert!(said.stdout.contains("Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race"));
     sandbox.publish(["add"]).fails(2);

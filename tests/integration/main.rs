@@ -42,6 +42,7 @@ mod history;
 mod house;
 mod init;
 mod key_package;
+mod key_rotate;
 mod large;
 mod list;
 mod log;

@@ -3,7 +3,13 @@
 //! Each function takes what it needs and gives back a report; [`run`] shows it. What changes the archive is in files of
 //! its own.
 
+mod change;
+mod next_key;
 mod package;
+mod renew;
+mod rotate;
+mod standing;
+mod told;
 
 use std::{
     fmt::Write as _,
@@ -23,7 +29,7 @@ use crate::signing::{
     Error, Gpg, KeyReport, KeySource, Keyring, Level, NewKey, Passphrase, Verdict, parse_expiry,
 };
 
-/// Makes, shows and exports signing keys, and publishes them
+/// Makes, shows and exports signing keys; publishes and changes them
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -42,6 +48,8 @@ pub enum Command {
     Export(Export),
     /// Publishes the public keys as the package NAME-archive-keyring
     Package(package::Args),
+    /// Puts another key in the place of the one that signs, without a client that notices
+    Rotate(rotate::Args),
 }
 
 /// `publish key generate`.
@@ -107,6 +115,7 @@ pub struct ShowReport {
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Package(args) => package::run(args, session).await,
+        Command::Rotate(args) => rotate::run(args, session).await,
         // They read files and may run gpg.
         local => tokio::task::block_in_place(|| run_local(local, session)),
     }
@@ -121,7 +130,7 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
         Ok::<_, Failure>(named_keys(words, configured, &session.current, keys.unwrap_or(Path::new("")))?)
     };
     match command {
-        Command::Package(_) => {}
+        Command::Package(_) | Command::Rotate(_) => {}
         Command::Generate(args) => {
             let report = generate(args, keys, passphrase()?.as_ref(), session.now)?;
             if ui.json() { ui.object(&report) } else { ui.say(report.human().trim_end()) }

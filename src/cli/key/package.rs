@@ -1,7 +1,7 @@
 //! `publish key package`: the public keys as a package of the archive, which brings clients a new key while they believe the
 //! old one.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode, time::SystemTime};
 
 use crate::{
     archive::{
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     name: Option<String>,
 
-    /// Who answers for it, such as "Example <packages@example.org>" [default: the name on the first key]
+    /// Who answers for it, such as "Example <packages@example.org>" [default: as before, else the name on the first key]
     #[arg(long, value_name = "TEXT")]
     maintainer: Option<String>,
 
@@ -59,6 +59,13 @@ pub(super) struct Made {
     deb: Vec<u8>,
     /// The suites whose newest one holds the same keys already.
     pub(super) present: Vec<Suite>,
+}
+
+/// A keyring package, and the suites that are to have it.
+pub(super) struct Delivery {
+    pub(super) wanted: Wanted,
+    pub(super) made: Made,
+    pub(super) suites: Vec<SuiteConfig>,
 }
 
 /// What `--json` gives.
@@ -219,10 +226,16 @@ impl Wanted {
             return Ok(Made { version: newest.version.clone(), deb: content.deb.to_vec(), present });
         }
         // An older one that holds the same keys is not what apt installs.
+        let named = || {
+            let reports = self.keys.reports(session.now);
+            reports.into_iter().find_map(|key| key.user_ids.into_iter().next())
+        };
+        let before = newest.as_ref().and_then(|newest| newest.maintainer.clone());
+        let maintainer = self.maintainer.clone().or(before).or_else(named);
         let newest = newest.map(|newest| newest.version);
         let mut version = keyring_version(newest.as_ref(), session.now);
         loop {
-            let deb = self.render(&version, session)?;
+            let deb = self.render(&version, maintainer.as_deref(), session.now)?;
             if is_free(archive, suites, &deb).await? {
                 return Ok(Made { version, deb, present: Vec::new() });
             }
@@ -236,19 +249,14 @@ impl Wanted {
         Ok(self.keys.is_same(&content.keys)?.then_some(content))
     }
 
-    fn render(&self, version: &Version, session: &Session<'_>) -> Result<Vec<u8>, Failure> {
-        let named =
-            || self.keys.reports(session.now).into_iter().find_map(|key| key.user_ids.into_iter().next());
-        let maintainer = self.maintainer.clone().or_else(named);
-        let package = KeyringPackage {
-            name: &self.name,
-            version,
-            owner: &self.owner,
-            maintainer: maintainer.as_deref(),
-            keys: &self.keys,
-            now: session.now,
-        };
-        Ok(package.render()?)
+    fn render(
+        &self,
+        version: &Version,
+        maintainer: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, Failure> {
+        let Self { name, owner, keys, .. } = self;
+        Ok(KeyringPackage { name, version, owner, maintainer, keys, now }.render()?)
     }
 }
 

@@ -1,0 +1,279 @@
+//! A change of keys whose suites and keys are known: both keys sign, or the new one alone.
+//!
+//! Whatever can be found out is found out before a byte is written. Then the order is that of what may be lost: the key,
+//! the configuration, the suites.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    next_key::{self, NextKey},
+    package::{self, Delivery, Wanted},
+    renew::{published, renew},
+    rotate::Args,
+    standing::{Named, Standing, day, day_after},
+    told::Report,
+};
+use crate::{
+    archive::Archive,
+    cli::{
+        Failure,
+        session::{Session, passphrase},
+    },
+    config::{self, ConfigEdit, SuiteConfig},
+    names::Suite,
+    signing::{KeySource, Keyring, SigningKeys},
+};
+
+/// For so long both keys sign, unless another time is asked for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A change of keys in one suite.
+pub(super) struct Turn {
+    pub(super) standing: Standing,
+    pub(super) old: Vec<Named>,
+    pub(super) new: Named,
+}
+
+/// A change of keys in some suites.
+pub(super) struct Change<'a, 'b> {
+    pub(super) args: &'a Args,
+    pub(super) session: &'a Session<'b>,
+    /// The configuration, which is to be changed.
+    pub(super) config: PathBuf,
+    /// The archive, where the signatures of all configured keys are believed.
+    pub(super) archive: Archive,
+    pub(super) turns: Vec<Turn>,
+}
+
+impl Change<'_, '_> {
+    /// Both keys sign; `next` are the keys that no suite names yet, each with the one from which it takes over.
+    pub(super) async fn both(self, next: Vec<(Named, NextKey)>) -> Result<Report, Failure> {
+        let (args, session) = (self.args, self.session);
+        let dry_run = args.asked.dry_run;
+        let suites = self.suites();
+        let mut keys = public_keys(session)?;
+        for (old, new) in &next {
+            keys.merge(&new.public);
+            tokio::task::block_in_place(|| opens(session, old, new))?;
+        }
+        let package = self.package(published(session, &suites).await?, keys).await?;
+        let edit =
+            self.edit(|turn| turn.old.iter().chain([&turn.new]).map(|key| key.word.clone()).collect())?;
+        let step = if next.is_empty() { "under way" } else { "begun" };
+        let mut report = Report::of(step, &self, &edit, package.as_ref());
+        report.name_keys(&next, dry_run);
+        self.tell_keys(&next);
+        self.tell_words(&next, &edit);
+        if dry_run && !edit.is_empty() {
+            // The rest needs the key, and there is none.
+            self.tell_plan(package.as_ref());
+            report.finish = Some(day_after(session.now, PATIENCE));
+            return Ok(report);
+        }
+        if !edit.is_empty() {
+            let staged = edit.stage().map_err(|error| self.not_written(error))?;
+            // Die after this: the next run takes the same key.
+            next.iter().try_for_each(|(_, new)| new.keep())?;
+            // Die after this: the next run finds both keys there, and does the rest.
+            staged.commit().map_err(|error| self.not_written(error))?;
+        }
+        if !dry_run {
+            self.turns.iter().flat_map(|turn| &turn.old).for_each(|old| next_key::is_in_use(old, session));
+        }
+        let session = session.with_config(edit.config().clone());
+        let renewed = renew(&session, &suites, package.as_ref(), &args.asked).await?;
+        (report.since, report.finish) = self.times().await?;
+        if next.is_empty() {
+            let since = report.since.as_ref().map(|day| format!(" since {day}")).unwrap_or_default();
+            let rest = match (renewed.is_nothing() && edit.is_empty(), dry_run) {
+                (true, _) => "",
+                (false, true) => "; what was left undone would be done",
+                (false, false) => "; what was left undone is done",
+            };
+            session.ui.say(&format!("The change of keys is under way{since}: both keys sign{rest}"));
+        }
+        report.outcomes = renewed.outcomes;
+        if let Some(package) = &package {
+            package::tell_clients(&session, &package.wanted.name, &package.suites).await?;
+        }
+        self.tell_next(report.finish.as_deref());
+        Ok(report)
+    }
+
+    /// The new key signs alone; of suites whose configuration says so already, one who was killed may have signed none.
+    pub(super) async fn new_alone(self, alone: &[Standing]) -> Result<Report, Failure> {
+        let (args, session) = (self.args, self.session);
+        for turn in &self.turns {
+            if let Some(lacks) = turn.standing.published.iter().find(|signed| !signed.is_by_also(&turn.new)) {
+                let new = turn.new.fingerprint();
+                let error = format!("suite `{}` is not signed with the new key {new} yet", lacks.suite);
+                return Err(Failure::text(error, Some("`publish key rotate` signs it with both".to_owned())));
+            }
+        }
+        self.wait().await?;
+        let edit = self.edit(|turn| vec![turn.new.word.clone()])?;
+        let after = session.with_config(edit.config().clone());
+        let mut suites = self.suites();
+        let has_turned = |standing: &&Standing| {
+            self.turns.iter().any(|turn| standing.keys.iter().all(|key| key.is(&turn.new.public)))
+        };
+        suites.extend(alone.iter().filter(has_turned).map(|standing| standing.config.clone()));
+        let package = self.package(published(session, &suites).await?, public_keys(&after)?).await?;
+        let mut report = Report::of("finished", &self, &edit, package.as_ref());
+        let staged = edit.stage().map_err(|error| self.not_written(error))?;
+        if !args.asked.dry_run {
+            // Die after this: the next run has but to renew.
+            staged.commit().map_err(|error| self.not_written(error))?;
+        }
+        self.tell_words(&[], &edit);
+        report.outcomes = renew(&after, &suites, package.as_ref(), &args.asked).await?.outcomes;
+        self.tell_end(&after);
+        Ok(report)
+    }
+
+    /// No suite is changing its key by the configuration: what one who was killed left of the last change is done.
+    pub(super) async fn carry_on(self, alone: &[Standing]) -> Result<Report, Failure> {
+        let (args, session) = (self.args, self.session);
+        let suites: Vec<SuiteConfig> = alone.iter().map(|standing| standing.config.clone()).collect();
+        let keys = public_keys(session)?;
+        let mut there = published(session, &suites).await?;
+        let mut without = Vec::new();
+        for suite in &there {
+            if self.archive.keyring_package_names(&suite.codename, &keys).await?.is_empty() {
+                without.push(suite.codename.clone());
+            }
+        }
+        // Nobody asked for one there.
+        there.retain(|suite| !without.contains(&suite.codename));
+        let package = self.package(there, keys).await?;
+        let renewed = renew(session, &suites, package.as_ref(), &args.asked).await?;
+        let (step, said) = match (renewed.is_nothing(), args.asked.dry_run) {
+            (true, _) => ("nothing", "Nothing to do: no suite is changing its key"),
+            (false, true) => ("finished", "The change of keys would be finished"),
+            (false, false) => ("finished", "The change of keys is finished: what was left undone is done"),
+        };
+        session.ui.say(said);
+        let edit = self.edit(|_| Vec::new())?;
+        let mut report = Report::of(step, &self, &edit, package.as_ref());
+        report.outcomes = renewed.outcomes;
+        Ok(report)
+    }
+
+    fn suites(&self) -> Vec<SuiteConfig> {
+        self.turns.iter().map(|turn| turn.standing.config.clone()).collect()
+    }
+
+    /// The keyring package that suites are to have.
+    async fn package(&self, suites: Vec<SuiteConfig>, keys: Keyring) -> Result<Option<Delivery>, Failure> {
+        if suites.is_empty() {
+            return Ok(None);
+        }
+        // Under what name the old keys are published.
+        let mut known = keys.clone();
+        for key in self.turns.iter().flat_map(|turn| turn.old.iter().chain([&turn.new])) {
+            known.merge(&key.public);
+        }
+        let (name, owner) = package::name(&self.archive, &suites, self.args.name.as_deref(), &known).await?;
+        let wanted = Wanted { name, owner, maintainer: None, keys };
+        let made = wanted.make(self.session, &self.archive, &suites).await?;
+        Ok(Some(Delivery { wanted, made, suites }))
+    }
+
+    /// The configuration with other words for the suites.
+    fn edit(&self, words: impl Fn(&Turn) -> Vec<String>) -> Result<ConfigEdit, Failure> {
+        let wanted: BTreeMap<Suite, Vec<String>> =
+            self.turns.iter().map(|turn| (turn.standing.config.codename.clone(), words(turn))).collect();
+        ConfigEdit::sign_with(&self.config, &wanted).map_err(|error| self.not_written(error))
+    }
+
+    /// Says what to write by hand, where it cannot be written.
+    fn not_written(&self, error: config::Error) -> Failure {
+        let mut failure = Failure::from(error);
+        let finish = if self.args.finish { " --finish" } else { "" };
+        let line = match self.turns.first() {
+            Some(turn) if self.args.finish => format!("`SignWith: {}`", turn.new.word),
+            Some(turn) => {
+                let old: Vec<&str> = turn.old.iter().map(|key| key.word.as_str()).collect();
+                format!(
+                    "`SignWith: {} NEW`, NEW being a key that `publish key generate` makes,",
+                    old.join(" ")
+                )
+            }
+            None => "`SignWith:`".to_owned(),
+        };
+        for told in &mut failure.errors {
+            told.hint =
+                Some(format!("write {line} there yourself; `publish key rotate{finish}` then does the rest"));
+        }
+        failure.while_doing("cannot change `SignWith:` of the configuration")
+    }
+
+    /// Since when all clients can have the new key, and from when on the old one may be dropped.
+    async fn times(&self) -> Result<(Option<String>, Option<String>), Failure> {
+        let mut since: Option<SystemTime> = None;
+        for turn in self.turns.iter().filter(|turn| turn.standing.is_published()) {
+            let Some(time) = turn.standing.offers_since(&self.archive, &turn.new).await? else {
+                return Ok((None, None));
+            };
+            since = Some(since.map_or(time, |since| since.max(time)));
+        }
+        // An old key that has expired helps nobody.
+        let old = self.turns.iter().flat_map(|turn| &turn.old);
+        let expires = old.filter_map(|key| key.expires(self.session.now));
+        let finish = since.map(|since| day_after(since, PATIENCE)).into_iter().chain(expires).min();
+        Ok((since.map(day), finish))
+    }
+
+    /// Refuses to drop a key before clients have had the time.
+    async fn wait(&self) -> Result<(), Failure> {
+        let (session, after) = (self.session, self.args.after.unwrap_or(PATIENCE));
+        for turn in self.turns.iter().filter(|turn| turn.standing.is_published()) {
+            // What has expired helps nobody.
+            if turn.old.iter().all(|old| old.has_expired(session.now)) {
+                continue;
+            }
+            let suite = &turn.standing.config.codename;
+            let since = turn.standing.offers_since(&self.archive, &turn.new).await?;
+            let over =
+                |span| since.and_then(|since| since.checked_add(span)).is_some_and(|end| end <= session.now);
+            if over(after) && over(PATIENCE) {
+                continue;
+            }
+            let told = match since {
+                Some(since) => {
+                    format!("clients of suite `{suite}` can have the new key since {} only", day(since))
+                }
+                None => format!("no keyring package in suite `{suite}` has the new key"),
+            };
+            if over(after) || after.is_zero() {
+                session.ui.warn(&format!("{told}: those that do not have it refuse the archive from now on"));
+                continue;
+            }
+            let first = match since {
+                Some(since) => format!("run it again on {}", day_after(since, after)),
+                None => "`publish key rotate` publishes one".to_owned(),
+            };
+            let hint = format!(
+                "{first}; if the old key is in wrong hands, `--after 0d`: clients without the new one then refuse the archive"
+            );
+            return Err(Failure::text(told, Some(hint)));
+        }
+        Ok(())
+    }
+}
+
+/// Both keys must open, and be such as apt accepts, before anything relies on them.
+fn opens(session: &Session<'_>, old: &Named, new: &NextKey) -> Result<(), Failure> {
+    let keys = session.key_folder().unwrap_or_default();
+    let sources = [KeySource::parse(&old.word, &session.config.folder, &keys)?, new.source(session)?];
+    SigningKeys::open(&sources, passphrase()?.as_ref(), session.now)?;
+    Ok(())
+}
+
+fn public_keys(session: &Session<'_>) -> Result<Keyring, Failure> {
+    tokio::task::block_in_place(|| session.public_keys())
+}

@@ -1,0 +1,173 @@
+//! How a change of keys stands: what the configuration says of each suite, and what is published.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    archive::{Archive, PublishedSuite},
+    cli::{Failure, session::Session},
+    config::SuiteConfig,
+    names::Suite,
+    signing::{Error, Gpg, KeyReport, KeySource, Keyring},
+};
+
+/// A suite that is signed, as it is configured and as it is published.
+pub(super) struct Standing {
+    pub(super) config: SuiteConfig,
+    /// The words of `SignWith:` and the keys that they stand for.
+    pub(super) keys: Vec<Named>,
+    /// Itself, if it is published, and its snapshots.
+    pub(super) published: Vec<Signed>,
+}
+
+/// A word of `SignWith:`.
+#[derive(Clone)]
+pub(super) struct Named {
+    pub(super) word: String,
+    pub(super) public: Keyring,
+    /// The file of its secret part, if it is in a file.
+    pub(super) file: Option<String>,
+}
+
+/// Who has signed what is published.
+pub(super) struct Signed {
+    pub(super) suite: Suite,
+    /// The keys whose signatures are known to count, and what the others say of themselves.
+    signers: BTreeSet<String>,
+    strangers: Vec<String>,
+    /// Whether it has an `InRelease`; tools of old made none.
+    in_release: bool,
+}
+
+impl Named {
+    /// Reads a word.
+    pub(super) fn read(word: &str, session: &Session<'_>) -> Result<Self, Failure> {
+        let keys = session.key_folder().unwrap_or_default();
+        let source = KeySource::parse(word, &session.config.folder, &keys)?;
+        let file = match &source {
+            KeySource::SecretKey { origin, .. } => Some(origin.clone()),
+            KeySource::Gpg(_) => None,
+            KeySource::Command(command) => {
+                return Err(Error::KeyOfCommand { command: command.clone() }.into());
+            }
+        };
+        Ok(Self { word: word.to_owned(), public: source.certificates(&Gpg::default())?, file })
+    }
+
+    pub(super) fn fingerprints(&self) -> Vec<String> {
+        self.public.fingerprints()
+    }
+
+    /// The fingerprint by which a file of it is called.
+    pub(super) fn fingerprint(&self) -> String {
+        self.fingerprints().into_iter().next().unwrap_or_default()
+    }
+
+    /// Whether they stand for the same.
+    pub(super) fn is(&self, other: &Keyring) -> bool {
+        let theirs: BTreeSet<String> = other.fingerprints().into_iter().collect();
+        self.fingerprints().into_iter().collect::<BTreeSet<_>>() == theirs
+    }
+
+    pub(super) fn reports(&self, now: SystemTime) -> Vec<KeyReport> {
+        self.public.reports(now)
+    }
+
+    /// The first day on which it is not good any more.
+    pub(super) fn expires(&self, now: SystemTime) -> Option<String> {
+        self.reports(now).into_iter().filter_map(|key| key.expires).min()
+    }
+
+    pub(super) fn has_expired(&self, now: SystemTime) -> bool {
+        self.reports(now).iter().any(|key| key.days_left.is_some_and(|left| left < 0))
+    }
+}
+
+impl Signed {
+    fn of(published: &PublishedSuite, keys: &Keyring) -> Option<Self> {
+        let pointer = published.pointer()?;
+        let in_release = pointer.file == "InRelease";
+        let strangers = if in_release {
+            // What cannot be read is not as it is to be.
+            keys.strangers(&pointer.bytes).unwrap_or_else(|error| vec![error.to_string()])
+        } else {
+            Vec::new()
+        };
+        let signers = pointer.signers.iter().cloned().collect();
+        Some(Self { suite: published.name().clone(), signers, strangers, in_release })
+    }
+
+    /// Whether it is signed by these keys, and no other.
+    pub(super) fn is_by(&self, keys: &[Named]) -> bool {
+        let wanted: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
+        self.in_release && self.strangers.is_empty() && self.signers == wanted
+    }
+
+    /// Whether another key than these has signed it too.
+    pub(super) fn is_by_others(&self, keys: &[Named]) -> bool {
+        let known: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
+        !self.strangers.is_empty() || !self.signers.is_subset(&known)
+    }
+
+    /// Whether it is signed by this key, and perhaps others.
+    pub(super) fn is_by_also(&self, key: &Named) -> bool {
+        key.fingerprints().iter().all(|fingerprint| self.signers.contains(fingerprint))
+    }
+}
+
+impl Standing {
+    /// Looks at a suite; `archive` believes the configured keys.
+    pub(super) async fn read(
+        config: &SuiteConfig,
+        session: &Session<'_>,
+        archive: &Archive,
+        believed: &Keyring,
+    ) -> Result<Self, Failure> {
+        let keys = config.sign_with.iter().map(|word| Named::read(word, session));
+        let keys = tokio::task::block_in_place(|| keys.collect::<Result<Vec<_>, _>>())?;
+        let mut published: Vec<Signed> = Vec::new();
+        published.extend(Signed::of(&archive.suite(&config.codename).await?, believed));
+        for snapshot in archive.snapshots(&config.codename).await? {
+            published.extend(Signed::of(&snapshot, believed));
+        }
+        Ok(Self { config: config.clone(), keys, published })
+    }
+
+    pub(super) fn is_published(&self) -> bool {
+        self.published.iter().any(|signed| signed.suite == self.config.codename)
+    }
+
+    /// Since when its clients can have a key from a keyring package.
+    pub(super) async fn offers_since(
+        &self,
+        archive: &Archive,
+        key: &Named,
+    ) -> Result<Option<SystemTime>, Failure> {
+        let (suite, mut since) = (&self.config.codename, None);
+        for name in archive.keyring_package_names(suite, &key.public).await? {
+            for package in archive.keyring_packages(suite, &name).await? {
+                let Some(content) = package.content else { continue };
+                let held = content.keys.fingerprints();
+                if key.fingerprints().iter().all(|fingerprint| held.contains(fingerprint)) {
+                    since = Some(since.map_or(content.made, |since: SystemTime| since.min(content.made)));
+                }
+            }
+        }
+        Ok(since)
+    }
+}
+
+/// A time as the day it falls on.
+pub(super) fn day(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time)
+        .map_or_else(|_| "a day far off".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// The first day on which so much time has passed.
+pub(super) fn day_after(time: SystemTime, span: Duration) -> String {
+    // A time of day would be told by nobody, so the next day.
+    let whole = Duration::from_secs(24 * 60 * 60 - 1);
+    time.checked_add(span + whole).map_or_else(|| "a day far off".to_owned(), day)
+}

@@ -1,0 +1,161 @@
+//! What is told of a change of keys: to people what was done, what comes next and when; to scripts one object.
+
+use std::path::PathBuf;
+
+use super::{
+    change::{Change, PATIENCE, Turn},
+    next_key::NextKey,
+    package::Delivery,
+    standing::{Named, day_after},
+};
+use crate::{archive::Outcome, cli::session::Session, config::ConfigEdit, names::Suite};
+
+/// What `--json` gives.
+#[derive(serde::Serialize)]
+pub(super) struct Report {
+    dry_run: bool,
+    /// `begun`, `under way`, `finished`, or `nothing`.
+    step: &'static str,
+    suites: Vec<Changed>,
+    /// The files of new keys.
+    made: Vec<PathBuf>,
+    /// The files of the configuration that were changed.
+    config: Vec<PathBuf>,
+    package: Option<String>,
+    version: Option<String>,
+    /// The day since which all clients can have the new key, and that on which the old one may be dropped.
+    pub(super) since: Option<String>,
+    pub(super) finish: Option<String>,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+/// A suite whose keys change.
+#[derive(serde::Serialize)]
+struct Changed {
+    suite: Suite,
+    old: Vec<String>,
+    /// Nothing, if it would have to be made first.
+    new: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn of(
+        step: &'static str,
+        change: &Change<'_, '_>,
+        edit: &ConfigEdit,
+        package: Option<&Delivery>,
+    ) -> Self {
+        let changed = |turn: &Turn| Changed {
+            suite: turn.standing.config.codename.clone(),
+            old: turn.old.iter().flat_map(Named::fingerprints).collect(),
+            new: turn.new.fingerprints(),
+        };
+        Self {
+            dry_run: change.args.asked.dry_run,
+            step,
+            suites: change.turns.iter().map(changed).collect(),
+            made: Vec::new(),
+            config: edit.files().map(ToOwned::to_owned).collect(),
+            package: package.map(|package| package.wanted.name.to_string()),
+            version: package.map(|package| package.made.version.to_string()),
+            since: None,
+            finish: None,
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Names the files of new keys. What a dry run has made is for nobody.
+    pub(super) fn name_keys(&mut self, next: &[(Named, NextKey)], dry_run: bool) {
+        for (_, new) in next {
+            if new.is_kept() || !dry_run {
+                self.made.extend(new.file().map(ToOwned::to_owned));
+                continue;
+            }
+            let fingerprints = new.public.fingerprints();
+            self.suites
+                .iter_mut()
+                .filter(|changed| changed.new == fingerprints)
+                .for_each(|changed| changed.new.clear());
+        }
+    }
+}
+
+impl Change<'_, '_> {
+    pub(super) fn tell_keys(&self, next: &[(Named, NextKey)]) {
+        let (ui, dry_run) = (self.session.ui, self.args.asked.dry_run);
+        for (_, new) in next {
+            let end = new.public.reports(self.session.now).into_iter().find_map(|key| key.expires);
+            let end = end.map_or_else(|| "never expires".to_owned(), |day| format!("expires on {day}"));
+            if dry_run && !new.is_kept() {
+                ui.say(&format!("Would make a new key, which {end}"));
+                continue;
+            }
+            ui.say(&format!("The new key is {}, which {end}", new.word));
+            if let Some(file) = new.file() {
+                ui.say(&format!("Its secret part is in {}: keep a copy in a safe place", file.display()));
+            }
+        }
+    }
+
+    pub(super) fn tell_words(&self, next: &[(Named, NextKey)], edit: &ConfigEdit) {
+        let dry_run = self.args.asked.dry_run;
+        let verb = if dry_run { "Would write" } else { "Wrote" };
+        let is_unmade =
+            |word: &String| dry_run && next.iter().any(|(_, key)| !key.is_kept() && key.word == *word);
+        for turn in &self.turns {
+            let suite = &turn.standing.config.codename;
+            let Some(after) = edit.config().find(suite.as_str()) else { continue };
+            if after.sign_with == turn.standing.config.sign_with {
+                continue;
+            }
+            let words: Vec<&str> =
+                after.sign_with.iter().map(|word| if is_unmade(word) { "NEW" } else { word }).collect();
+            self.session.ui.say(&format!("{verb} `SignWith: {}` for suite `{suite}`", words.join(" ")));
+        }
+    }
+
+    pub(super) fn tell_plan(&self, package: Option<&Delivery>) {
+        let ui = self.session.ui;
+        let suites = self.turns.iter().flat_map(|turn| &turn.standing.published);
+        let suites: Vec<String> = suites.map(|signed| format!("`{}`", signed.suite)).collect();
+        if !suites.is_empty() {
+            ui.say(&format!("Would sign with both keys: {}", suites.join(", ")));
+        }
+        if let Some(Delivery { wanted, made, .. }) = package {
+            let name = &wanted.name;
+            ui.say(&format!("Would publish {name} {} with both keys", made.version));
+            ui.say("Clients that name its keyring in `Signed-By:` only have to upgrade; the others install it first");
+        }
+        self.tell_next(Some(&day_after(self.session.now, PATIENCE)));
+    }
+
+    pub(super) fn tell_next(&self, finish: Option<&str>) {
+        let ui = self.session.ui;
+        let day = finish.map(|day| format!(", from {day} on")).unwrap_or_default();
+        let own = |turn: &Turn| usize::from(turn.standing.is_published());
+        if self.turns.iter().any(|turn| turn.standing.published.len() > own(turn)) {
+            ui.say("\nWho reads nothing but a snapshot finds no new package there: give him archive-key.asc");
+        }
+        ui.say(&format!("\nNext, when clients have the new key{day}: publish key rotate --finish"));
+    }
+
+    pub(super) fn tell_end(&self, after: &Session<'_>) {
+        let mut told: Vec<String> = Vec::new();
+        for old in self.turns.iter().flat_map(|turn| &turn.old) {
+            let fingerprint = old.fingerprint();
+            let signs = after.config.suites.iter().any(|suite| suite.sign_with.contains(&old.word));
+            if signs || told.contains(&fingerprint) {
+                continue;
+            }
+            let verb = if self.args.asked.dry_run { "would sign" } else { "signs" };
+            let place = match &old.file {
+                Some(file) => format!("is in {file}"),
+                None => "is in the keyring of gpg".to_owned(),
+            };
+            self.session.ui.say(&format!(
+                "The old key {fingerprint} {verb} nothing any more; its secret part {place}: delete it when all is well"
+            ));
+            told.push(fingerprint);
+        }
+    }
+}

@@ -1,0 +1,568 @@
+//! Stories of `publish key rotate`: another key takes over, and no client that does as it is told notices.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{CLOCK, Outcome, Sandbox, fixture, is_root, skipped},
+    servers,
+};
+
+const DAY: u64 = 24 * 60 * 60;
+const KEYRING: &str = "usr/share/keyrings/example-archive-keyring.gpg";
+/// The key in `fixtures/keys/test.asc`, which every story begins with.
+const OLD: &str = "BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669";
+const SECOND: &str = "0D2EAFB7B77E97C3107DC552CF75B75F44D45214";
+
+/// A stanza of a suite that is signed with a key of `fixtures/`.
+fn stanza(suite: &str, key: &str, more: &str) -> String {
+    let key = fixture(&format!("keys/{key}.asc"));
+    let key = key.display();
+    format!(
+        "Codename: {suite}\nComponents: main\nArchitectures: amd64\nOrigin: Example\nSignWith: {key}\n{more}\n"
+    )
+}
+
+/// An archive of these suites with one package each.
+fn archive(stanzas: &[String]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&stanzas.concat());
+    deb("hello").write(sandbox.incoming());
+    for text in stanzas {
+        let suite = text.lines().next().unwrap().strip_prefix("Codename: ").unwrap();
+        sandbox.publish(["add", "incoming", "--suite", suite]).ok();
+    }
+    sandbox
+}
+
+fn stable() -> Sandbox {
+    archive(&[stanza("stable", "test", "")])
+}
+
+/// A change of keys, a minute after all else; its new key never expires, so that the tests do not either.
+fn rotate(sandbox: &Sandbox, more: &[&str]) -> Outcome {
+    let expires: &[&str] = if more.iter().any(|word| ["--to", "--finish"].contains(word)) {
+        &[]
+    } else {
+        &["--expires", "never"]
+    };
+    sandbox.publish_after(60, &[&["key", "rotate"], expires, more].concat())
+}
+
+fn finish(sandbox: &Sandbox, seconds: u64, more: &[&str]) -> Outcome {
+    sandbox.publish_after(seconds, &[&["key", "rotate", "--finish"], more].concat())
+}
+
+/// The words of `SignWith:` of each suite.
+fn sign_with(sandbox: &Sandbox) -> Vec<Vec<String>> {
+    let text = sandbox.read("conf/distributions");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("SignWith: "));
+    lines.map(|line| line.split_whitespace().map(ToOwned::to_owned).collect()).collect()
+}
+
+/// The fingerprint of the only key that was made here.
+fn made(sandbox: &Sandbox) -> String {
+    let files: Vec<String> = key_files(sandbox);
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].strip_suffix(".asc").unwrap().to_owned()
+}
+
+fn key_files(sandbox: &Sandbox) -> Vec<String> {
+    let Ok(folder) = fs::read_dir(sandbox.path("config/publish/keys")) else { return Vec::new() };
+    let mut names: Vec<String> =
+        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The keys whose signatures gpgv finds good on a file of the archive, of all that were ever seen.
+fn signers(sandbox: &Sandbox, suite: &str) -> Vec<String> {
+    let ring = sandbox.path("everybody.gpg");
+    let mut keys: Vec<PathBuf> =
+        ["test", "second"].map(|name| fixture(&format!("keys/{name}.pub.asc"))).into();
+    keys.extend(key_files(sandbox).iter().map(|name| sandbox.path("config/publish/keys").join(name)));
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_publish"));
+    command.args(["key", "export", "--binary", "-o"]).arg(&ring).args(&keys);
+    sandbox.run(command).ok();
+    let mut command = sandbox.command("gpgv");
+    command.args(["--status-fd", "1", "--keyring"]).arg(&ring);
+    command.arg(sandbox.archive(format!("dists/{suite}/InRelease")));
+    let said = sandbox.run(command).ok().stdout;
+    let mut signers: Vec<String> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG "))
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect();
+    signers.sort();
+    signers
+}
+
+fn sorted(keys: &[&str]) -> Vec<String> {
+    let mut keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    keys.sort();
+    keys
+}
+
+/// The keys that the archive gives to clients.
+fn client_keys(sandbox: &Sandbox) -> Vec<String> {
+    let file = sandbox.archive("archive-key.asc");
+    let said = sandbox.publish(["--json", "key", "show", file.to_str().unwrap()]).ok().stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let keys = said["keys"].as_array().unwrap().iter();
+    let keys: Vec<&str> = keys.map(|key| key["fingerprint"].as_str().unwrap()).collect();
+    sorted(&keys)
+}
+
+#[test]
+fn clients_follow_from_one_key_to_the_next() {
+    let sandbox = stable();
+    let source = || Source::folder(sandbox.archive(""));
+    let mut followers = Client::all(&sandbox);
+    let mut idle = Client::all(&sandbox);
+    for apt in followers.iter_mut().chain(&mut idle) {
+        apt.source(&source().signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+    }
+    rotate(&sandbox, &[])
+        .ok()
+        .says(["Next, when clients have the new key, from 2025-07-02 on: publish key rotate --finish"]);
+    let new = made(&sandbox);
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));
+    assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
+    sandbox.publish(["key", "export", &new, "-o", "new.asc"]).ok();
+
+    // While both sign, everybody reads it: with the old key, with the new one, with both.
+    for apt in followers.iter().chain(&idle) {
+        apt.updates();
+        assert_eq!(apt.candidate("example-archive-keyring").as_deref(), Some("2025.06.01"), "{}", apt.name);
+    }
+    let mut fresh = Client::all(&sandbox);
+    for apt in &mut fresh {
+        apt.source(&source().signed_by(sandbox.path("new.asc")));
+        apt.updates();
+    }
+    if !is_root() {
+        return skipped("an installation needs root");
+    }
+    for apt in &mut followers {
+        apt.install(&["example-archive-keyring"]).ok();
+        apt.source_by_keyring(&source(), KEYRING);
+        apt.updates();
+    }
+    deb("hello").version("2.0").write(sandbox.path("more"));
+    sandbox.publish_after(DAY, &["add", "more"]).ok();
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]), "every command signs with both");
+
+    let before = sandbox.tree();
+    finish(&sandbox, 30 * DAY + 59, &[])
+        .fails(1)
+        .says(["since 2025-06-01 only", "run it again on 2025-07-02"]);
+    assert_eq!(sandbox.tree(), before);
+    let said = finish(&sandbox, 30 * DAY + 60, &[]).ok();
+    said.says([
+        &format!("The old key {OLD} signs nothing any more; its secret part is in "),
+        "keys/test.asc: delete it",
+    ]);
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[&new]));
+    assert_eq!(client_keys(&sandbox), sorted(&[&new]));
+    sandbox.publish_after(30 * DAY + 60, &["check"]).ok();
+
+    for apt in followers.iter().chain(&fresh) {
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}", apt.name);
+        assert_eq!(apt.candidate("example-archive-keyring").as_deref(), Some("2025.07.01"), "{}", apt.name);
+    }
+    for apt in &followers {
+        apt.install(&["example-archive-keyring"]).ok();
+        apt.forgets();
+        apt.updates();
+    }
+    for apt in &idle {
+        // apt 2 has the end of its fingerprint only.
+        apt.update().fails(100).says([&new[24..], "InRelease"]);
+    }
+}
+
+#[test]
+fn a_plan_changes_nothing() {
+    let sandbox = stable();
+    sandbox.publish(["snapshot", "1.0"]).ok();
+    let before = sandbox.tree();
+    let said = rotate(&sandbox, &["-n"]).ok().stderr;
+    insta::assert_snapshot!(said.replace(fixture("").to_str().unwrap(), "FIXTURES/"), @r"
+    Would make a new key, which never expires
+    Would write `SignWith: FIXTURES/keys/test.asc NEW` for suite `stable`
+    Would sign with both keys: `stable`, `stable/snapshots/1.0`
+    Would publish example-archive-keyring 2025.06.01 with both keys
+    Clients that name its keyring in `Signed-By:` only have to upgrade; the others install it first
+
+    Who reads nothing but a snapshot finds no new package there: give him archive-key.asc
+
+    Next, when clients have the new key, from 2025-07-02 on: publish key rotate --finish
+    ");
+    let said = rotate(&sandbox, &["-n", "--json"]).ok().stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["step"], &said["dry_run"]), (&"begun".into(), &true.into()));
+    assert_eq!(said["suites"][0]["new"], Value::Array(Vec::new()), "there is no such key");
+    assert_eq!(sandbox.tree(), before);
+    assert_eq!(key_files(&sandbox), [""; 0]);
+}
+
+#[test]
+fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
+    let suites = [stanza("one", "test", ""), stanza("two", "test", ""), stanza("other", "second", "")];
+    let sandbox = archive(&suites);
+    sandbox.publish(["snapshot", "1.0", "--suite", "two"]).ok();
+    // Configured, and not published yet.
+    let text = format!("# mine\n\n{}# the end\n{}", suites.concat(), stanza("later", "test", "# later\n"));
+    sandbox.configure(&text);
+    let all = ["one", "two", "two/snapshots/1.0"];
+    let selected = ["--suite", "one", "--suite", "two", "--suite", "later"];
+    let said = rotate(&sandbox, &[&["--json"], &selected[..]].concat()).ok().stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let new = made(&sandbox);
+    assert_eq!(said["suites"][0]["old"][0], OLD);
+    assert_eq!(said["suites"][2]["new"][0], *new);
+    assert_eq!((&said["since"], &said["finish"]), (&"2025-06-01".into(), &"2025-07-02".into()));
+    let old = fixture("keys/test.asc").display().to_string();
+    assert_eq!(sandbox.read("conf/distributions"), text.replace(&old, &format!("{old} {new}")));
+    for suite in all {
+        assert_eq!(signers(&sandbox, suite), sorted(&[OLD, &new]), "{suite}");
+    }
+    assert_eq!(signers(&sandbox, "other"), [SECOND]);
+    assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new, SECOND]));
+    // The change that is under way is gone on with, and the other key is left alone.
+    let before = sandbox.tree();
+    let said = rotate(&sandbox, &[]).ok();
+    said.says(["The change of keys is under way since 2025-06-01: both keys sign\n"]);
+    assert_eq!(sandbox.tree(), before);
+    assert_eq!(made(&sandbox), new);
+
+    finish(&sandbox, 31 * DAY, &[]).ok();
+    assert_eq!(sandbox.read("conf/distributions"), text.replace(&old, &new));
+    for suite in all {
+        assert_eq!(signers(&sandbox, suite), sorted(&[&new]), "{suite}");
+    }
+    assert_eq!(client_keys(&sandbox), sorted(&[&new, SECOND]));
+    let before = sandbox.tree();
+    finish(&sandbox, 32 * DAY, &[]).ok().says(["Nothing to do: no suite is changing its key"]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish_after(32 * DAY, &["check"]).ok();
+}
+
+/// A copy of the archive and of the keys, to go back to what a killed run would have left.
+struct Copy<'a> {
+    sandbox: &'a Sandbox,
+    name: &'static str,
+}
+
+impl<'a> Copy<'a> {
+    fn of(sandbox: &'a Sandbox, name: &'static str) -> Self {
+        fs::create_dir_all(sandbox.path("config")).unwrap();
+        let copy = format!("mkdir {name} && cp -a archive config {name}/");
+        sandbox.ask("sh", ["-c", &copy]);
+        Self { sandbox, name }
+    }
+
+    /// Puts back some of it.
+    fn back(&self, paths: &[&str]) {
+        for path in paths {
+            let copy =
+                format!("rm -rf {path} && {{ test ! -e {0}/{path} || cp -a {0}/{path} {path}; }}", self.name);
+            self.sandbox.ask("sh", ["-c", &copy]);
+        }
+    }
+}
+
+const PUBLISHED: [&str; 3] = ["archive/dists", "archive/pool", "archive/archive-key.asc"];
+
+#[test]
+fn a_run_that_was_killed_anywhere_is_gone_on_with() {
+    let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "test", "")]);
+    sandbox.publish(["snapshot", "1.0", "--suite", "one"]).ok();
+    let before = Copy::of(&sandbox, "before");
+    rotate(&sandbox, &[]).ok();
+    let new = made(&sandbox);
+    let both = Copy::of(&sandbox, "both");
+    let key = sandbox.path(format!("config/publish/keys/{new}.asc"));
+    let pending = sandbox.path(format!("config/publish/keys/{OLD}.next.asc"));
+    let is_done = |keys: &[&str]| {
+        assert_eq!(made(&sandbox), new, "no second key");
+        for suite in ["one", "two", "one/snapshots/1.0"] {
+            assert_eq!(signers(&sandbox, suite), sorted(keys), "{suite}");
+        }
+        assert_eq!(client_keys(&sandbox), sorted(keys));
+        assert!(
+            sign_with(&sandbox).iter().all(|words| words.len() == keys.len()),
+            "{:?}",
+            sign_with(&sandbox)
+        );
+        let listed = sandbox.publish(["list", "example-archive-keyring"]).ok().stdout;
+        assert_eq!(listed.lines().count(), if keys.len() == 2 { 2 } else { 4 }, "{listed}");
+        sandbox.publish_after(40 * DAY, &["check"]).ok();
+    };
+    is_done(&[OLD, &new]);
+
+    // The key is kept under its first name, and nothing else was done.
+    before.back(&["archive"]);
+    fs::rename(&key, &pending).unwrap();
+    sandbox.publish_after(60, &["key", "rotate", "-n"]).ok().says([format!("The new key is {new}").as_str()]);
+    rotate(&sandbox, &[]).ok();
+    is_done(&[OLD, &new]);
+    // Under both names.
+    before.back(&["archive"]);
+    fs::copy(&key, &pending).unwrap();
+    rotate(&sandbox, &[]).ok();
+    is_done(&[OLD, &new]);
+    // The configuration was written, and then nothing.
+    before.back(&PUBLISHED);
+    fs::copy(&key, &pending).unwrap();
+    rotate(&sandbox, &[]).ok().says(["both keys sign; what was left undone is done"]);
+    is_done(&[OLD, &new]);
+    // One of two files of the configuration, as it were.
+    let text = sandbox.read("conf/distributions");
+    before.back(&PUBLISHED);
+    sandbox.configure(&text.replacen(&format!(" {new}"), "", 1));
+    rotate(&sandbox, &[]).ok();
+    is_done(&[OLD, &new]);
+    // One suite of two, a week ago.
+    before.back(&["archive/dists/two", "archive/archive-key.asc"]);
+    sandbox.publish_after(7 * DAY, &["key", "rotate"]).ok().says(["what was left undone is done"]);
+    is_done(&[OLD, &new]);
+    // All but the last step.
+    both.back(&["archive"]);
+    before.back(&["archive/archive-key.asc"]);
+    rotate(&sandbox, &[]).ok();
+    is_done(&[OLD, &new]);
+
+    // And so with the second step: not before all is signed with both.
+    both.back(&["archive"]);
+    before.back(&["archive/dists/one/snapshots"]);
+    finish(&sandbox, 31 * DAY, &[])
+        .fails(1)
+        .says(["suite `one/snapshots/1.0` is not signed with the new key", "`publish key rotate` signs it"]);
+    before.back(&PUBLISHED);
+    finish(&sandbox, 31 * DAY, &["--after", "0d"]).fails(1).says(["is not signed with the new key"]);
+    both.back(&["archive"]);
+    finish(&sandbox, 31 * DAY, &[]).ok();
+    is_done(&[&new]);
+    let text = sandbox.read("conf/distributions");
+    // The configuration was written, and then nothing.
+    both.back(&PUBLISHED);
+    rotate(&sandbox, &[]).fails(1).says(["is signed by other keys than `SignWith:` names", "--finish"]);
+    finish(&sandbox, 32 * DAY, &[])
+        .ok()
+        .says(["The change of keys is finished: what was left undone is done"]);
+    is_done(&[&new]);
+    // One of two files of the configuration.
+    both.back(&PUBLISHED);
+    let old = fixture("keys/test.asc").display().to_string();
+    sandbox.configure(&text.replacen(&format!(": {new}"), &format!(": {old} {new}"), 1));
+    finish(&sandbox, 32 * DAY, &[]).ok();
+    is_done(&[&new]);
+    // One suite of two.
+    both.back(&["archive/dists/two", "archive/archive-key.asc"]);
+    finish(&sandbox, 33 * DAY, &[]).ok();
+    is_done(&[&new]);
+}
+
+#[test]
+fn a_key_in_wrong_hands_goes_at_once() {
+    let sandbox = stable();
+    rotate(&sandbox, &[]).ok();
+    let said = finish(&sandbox, 120, &[]).fails(1);
+    said.says(["if the old key is in wrong hands, `--after 0d`"]);
+    let said = finish(&sandbox, 120, &["--after", "0d"]).ok();
+    said.says([
+        "warning: clients of suite `stable` can have the new key since 2025-06-01 only",
+        "refuse the archive from now on",
+    ]);
+    assert_eq!(signers(&sandbox, "stable"), [made(&sandbox)]);
+}
+
+#[test]
+fn a_key_that_is_given_takes_over() {
+    let sandbox = stable();
+    let second = fixture("keys/second.asc");
+    rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says([format!(
+        "The new key is {}",
+        second.display()
+    )
+    .as_str()]);
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, SECOND]));
+    assert_eq!(sign_with(&sandbox)[0][1], second.display().to_string());
+    rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says(["is under way"]);
+    let said = rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(1);
+    said.says(["suite `stable` changes to the key 0D2EAFB7B77E97C3107DC552CF75B75F44D45214 already"]);
+    // Which one stays can be said too: here it was a mistake, and the old key remains.
+    finish(&sandbox, 31 * DAY, &["--to", fixture("keys/test.asc").to_str().unwrap()]).ok();
+    assert_eq!(signers(&sandbox, "stable"), [OLD]);
+
+    // One of gpg, whose keyring knows it by its fingerprint.
+    let mut gpg = sandbox.command("gpg");
+    gpg.args(["--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20250101T000000!"]);
+    gpg.args(["--quick-generate-key", "Release <r@example.org>", "ed25519", "sign", "never"]);
+    sandbox.run(gpg).ok();
+    sandbox.publish_after(32 * DAY, &["key", "rotate", "--to", "r@example.org"]).ok();
+    let word = sign_with(&sandbox)[0][1].clone();
+    assert!(word.len() == 40 && client_keys(&sandbox).contains(&word), "{word}");
+    finish(&sandbox, 63 * DAY, &[]).ok();
+    assert_eq!(client_keys(&sandbox), [word]);
+    sandbox.publish_after(63 * DAY, &["check"]).ok();
+}
+
+#[test]
+fn each_key_has_one_that_takes_over() {
+    let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);
+    rotate(&sandbox, &[]).ok();
+    let words = sign_with(&sandbox);
+    assert_eq!(
+        key_files(&sandbox),
+        sorted(&[&format!("{}.asc", words[0][1]), &format!("{}.asc", words[1][1])])
+    );
+    assert_eq!(signers(&sandbox, "one"), sorted(&[OLD, &words[0][1]]));
+    assert_eq!(signers(&sandbox, "two"), sorted(&[SECOND, &words[1][1]]));
+    assert_eq!(client_keys(&sandbox).len(), 4);
+    finish(&sandbox, 31 * DAY, &["--suite", "two"]).ok();
+    assert_eq!(signers(&sandbox, "two"), sorted(&[&words[1][1]]));
+    // One change is under way, the other is over: nothing begins.
+    rotate(&sandbox, &[]).ok().says(["is under way since 2025-06-01"]);
+    assert_eq!(key_files(&sandbox).len(), 2);
+    finish(&sandbox, 31 * DAY, &[]).ok();
+    assert_eq!(client_keys(&sandbox), sorted(&[&words[0][1], &words[1][1]]));
+    sandbox.publish_after(31 * DAY, &["check"]).ok();
+}
+
+#[test]
+fn the_last_word_must_be_the_newest_key() {
+    let sandbox = stable();
+    rotate(&sandbox, &[]).ok();
+    let new = made(&sandbox);
+    let old = fixture("keys/test.asc").display().to_string();
+    let text = sandbox.read("conf/distributions");
+    sandbox.configure(&text.replace(&format!("{old} {new}"), &format!("{new} {old}")));
+    finish(&sandbox, 31 * DAY, &[])
+        .fails(1)
+        .says(["the last one is not the one that was made last", "`--to`"]);
+    finish(&sandbox, 31 * DAY, &["--to", &new]).ok();
+    assert_eq!(signers(&sandbox, "stable"), [new]);
+}
+
+#[test]
+fn what_cannot_be_changed_says_how_else() {
+    let refused = |sandbox: &Sandbox, arguments: &[&str], texts: &[&str]| {
+        let (before, keys) = (sandbox.tree(), key_files(sandbox));
+        rotate(sandbox, arguments).fails(1).says(texts.iter().copied());
+        assert_eq!((sandbox.tree(), key_files(sandbox)), (before, keys));
+    };
+    let by_hand = "hint: change it by hand: first `--sign-with OLD --sign-with NEW`";
+    let signed = Sandbox::signed();
+    deb("hello").write(signed.incoming());
+    signed.publish(["add", "incoming"]).ok();
+    refused(&signed, &[], &["the key is named outside the configuration", by_hand]);
+    let sandbox = Sandbox::new();
+    refused(&sandbox, &[], &["there is no configuration", by_hand]);
+    sandbox.configure("Codename: stable\nComponents: main\n");
+    refused(&sandbox, &[], &["no suite has `SignWith:`"]);
+
+    let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "test", "")]);
+    refused(&sandbox, &["--suite", "three"], &["no suite `three` is configured; there are: `one`, `two`"]);
+    refused(&sandbox, &["--to", "no/such.asc"], &["there is no key file"]);
+    refused(
+        &sandbox,
+        &["--to", "0123456789ABCDEF0123456789ABCDEF01234567"],
+        &["0123456789ABCDEF0123456789ABCDEF01234567"],
+    );
+    refused(&sandbox, &["--to", fixture("keys/expired.asc").to_str().unwrap()], &["expired"]);
+    refused(&sandbox, &["--to", fixture("keys/second.pub.asc").to_str().unwrap()], &["secret"]);
+    refused(&sandbox, &["--to", "!sign.sh"], &["a command signs alone"]);
+    rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(2).says(["signs already"]);
+    sandbox.publish(["key", "rotate", "--after", "3d"]).fails(2).says(["--finish"]);
+    rotate(&sandbox, &["--after", "3d"]).fails(2).says(["cannot be used with"]);
+    finish(&sandbox, 60, &[]).ok().says(["Nothing to do: no suite is changing its key"]);
+    let conf = sandbox.archive("conf/distributions");
+    let text = sandbox.read("conf/distributions");
+    sandbox.ask("chmod", ["a-w".as_ref(), conf.as_os_str()]);
+    refused(
+        &sandbox,
+        &[],
+        &[
+            "conf/distributions` is read-only",
+            "hint: write `SignWith: ",
+            " NEW`, NEW being a key that `publish key generate` makes",
+        ],
+    );
+    sandbox.ask("chmod", ["u+w".as_ref(), conf.as_os_str()]);
+    sandbox.configure(&text.replacen("Architectures", "ReadOnly: yes\nArchitectures", 1));
+    refused(&sandbox, &[], &["suite `one` cannot be signed anew: it has `ReadOnly: yes`", "`--suite` names"]);
+    sandbox.configure(&text.replacen("SignWith: ", "SignWith: !", 1));
+    refused(&sandbox, &[], &["suite `one` is signed by the command"]);
+    // Included by both, and only one is meant.
+    let line = text.lines().find(|line| line.starts_with("SignWith")).unwrap();
+    fs::write(sandbox.archive("conf/key"), format!("{line}\n")).unwrap();
+    sandbox.configure(&text.replace(line, "!include: key"));
+    refused(&sandbox, &["--suite", "one"], &["conf/key` line 1", "suite `two` has it from there as well"]);
+    rotate(&sandbox, &[]).ok();
+    assert_eq!(sandbox.read("conf/key"), format!("{line} {}\n", made(&sandbox)));
+    assert_eq!(signers(&sandbox, "two").len(), 2);
+
+    let sandbox = archive(&[stanza("stable", "test", "").replace("Origin: Example\n", "")]);
+    refused(&sandbox, &[], &["the suites have no `Origin`", "--name NAME"]);
+    rotate(&sandbox, &["--name", "mine"]).ok();
+    finish(&sandbox, 31 * DAY, &[]).ok().says(["mine-archive-keyring 2025.07.02 all"]);
+}
+
+#[test]
+fn an_old_key_that_cannot_sign_is_said_before_anything_is_done() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&stanza("stable", "expired", ""));
+    rotate(&sandbox, &[]).fails(1).says(["expired"]);
+    assert_eq!(key_files(&sandbox), [""; 0]);
+    assert_eq!(sign_with(&sandbox)[0].len(), 1);
+}
+
+#[test]
+fn an_archive_in_a_bucket() {
+    let Some(bucket) = servers::moto() else { return };
+    let sandbox = Sandbox::new();
+    let conf = sandbox.path("distributions");
+    let text = stanza("stable", "test", "");
+    fs::write(&conf, &text).unwrap();
+    deb("hello").write(sandbox.incoming());
+    let place = bucket.place();
+    let run = |seconds: u64, arguments: &[&str]| {
+        let clock = (CLOCK.parse::<u64>().unwrap() + seconds).to_string();
+        let all = [&["-a", &place, "--config", conf.to_str().unwrap()], arguments].concat();
+        bucket.publish(&sandbox, &clock, &all)
+    };
+    run(0, &["add", "incoming"]).ok();
+    run(5, &["snapshot", "1.0"]).ok();
+    let source = || Source::at(&bucket.url());
+    let mut clients = Client::all(&sandbox);
+    for apt in &mut clients {
+        apt.source(&source().signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+    }
+    run(10, &["key", "rotate", "--expires", "never"]).ok();
+    let new = made(&sandbox);
+    for apt in &clients {
+        apt.updates();
+    }
+    run(20, &["key", "rotate"]).ok().says(["is under way since 2025-06-01: both keys sign\n"]);
+    run(29 * DAY, &["key", "rotate", "--finish"]).fails(1).says(["run it again on 2025-07-02"]);
+    run(31 * DAY, &["key", "rotate", "--finish"]).ok();
+    assert!(!fs::read_to_string(&conf).unwrap().contains("test.asc"));
+    run(31 * DAY, &["check"]).ok();
+    run(31 * DAY, &["key", "export", "-o", "new.asc"]).ok();
+    assert!(sandbox.ask("gpg", ["--show-keys", "new.asc"]).contains(&new));
+    for apt in &mut clients {
+        assert_ne!(apt.update().status, Some(0), "{}: the old key signs nothing", apt.name);
+        for suite in ["stable", "stable/snapshots/1.0"] {
+            apt.source(&source().suite(suite).signed_by(sandbox.path("new.asc")));
+            apt.updates();
+        }
+    }
+}
