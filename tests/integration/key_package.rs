@@ -177,13 +177,19 @@ fn every_signed_suite_gets_the_same() {
     // As if a job had been killed between the two.
     sandbox.publish(["key", "package", "--name", "Example", "--suite", "one"]).ok();
     // Its name is known now.
-    let said = sandbox.publish_after(5 * DAY, &["key", "package"]).ok();
+    let said = sandbox.publish_after(DAY - 1, &["key", "package"]).ok();
     said.says(["Added 1 package to suite `two`", "example-archive-keyring 2025.06.01 all"]);
     assert!(!said.stderr.contains("suite `one`"), "{}", said.stderr);
     assert!(said.stdout.contains("\nSuites: one two\n"), "{}", said.stdout);
     let listed = sandbox.publish(["list", NAME]).ok().stdout;
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert_eq!(sandbox.tree().paths_with("pool/main/e/").len(), 1);
+    // Much later it is another one, whose time says since when its clients can have the keys.
+    sandbox.publish_after(DAY, &["remove", NAME, "--suite", "two"]).ok();
+    let said = sandbox.publish_after(5 * DAY, &["key", "package"]).ok();
+    said.says(["Added 1 package to suite `two`", "example-archive-keyring 2025.06.06 all"]);
+    let said = sandbox.publish_after(6 * DAY, &["key", "package"]).ok();
+    said.says(["Nothing to do: example-archive-keyring 2025.06.06 is published already"]);
     sandbox.publish(["key", "package", "--suite", "open"]).fails(1).says(["suite `open` is not signed"]);
 }
 

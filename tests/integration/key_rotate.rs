@@ -369,6 +369,46 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     is_done(&[&new]);
 }
 
+/// What is found out last: the key is kept, and the configuration cannot be replaced.
+#[test]
+fn a_key_that_was_kept_is_found_again() {
+    if !is_root() {
+        return skipped("a folder where others may not replace files needs root");
+    }
+    let sandbox = stable();
+    let conf = sandbox.archive("conf/distributions");
+    let text = sandbox.read("conf/distributions");
+    // Copied, for whoever may not enter the folder of the fixtures.
+    sandbox.ask("cp", [fixture("keys/test.asc").as_os_str(), sandbox.path("key.asc").as_os_str()]);
+    let line = text.lines().find(|line| line.starts_with("SignWith")).unwrap();
+    sandbox.configure(&text.replace(line, &format!("SignWith: {}", sandbox.path("key.asc").display())));
+    let archive = sandbox.archive("");
+    sandbox.ask("chmod", ["-R".as_ref(), "a+rwX".as_ref(), archive.as_os_str()]);
+    sandbox.ask("chmod", ["1777".as_ref(), conf.parent().unwrap().as_os_str()]);
+    let keys = || {
+        let folder = fs::read_dir(sandbox.path("nobody/publish/keys")).unwrap();
+        let mut names: Vec<String> =
+            folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_by_key(|name| !name.contains(".next."));
+        names
+    };
+    let before = sandbox.tree();
+    let rotate = ["key", "rotate", "--expires", "never"];
+    let said = sandbox.publish_as_nobody(rotate).fails(1);
+    let [pending, new] = &keys()[..] else { panic!("{:?}", keys()) };
+    assert_eq!(*pending, format!("{OLD}.next.asc"));
+    let new = new.strip_suffix(".asc").unwrap();
+    said.says(["cannot write `", "hint: write `SignWith: ", &format!("key.asc {new}` there yourself")]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish_as_nobody(rotate).fails(1).says([new]);
+    assert_eq!(keys().len(), 2);
+    sandbox.ask("chmod", ["0777".as_ref(), conf.parent().unwrap().as_os_str()]);
+    sandbox.publish_as_nobody(rotate).ok().says([new]);
+    assert_eq!(keys(), [format!("{new}.asc")]);
+    assert_eq!(sign_with(&sandbox)[0][1], new);
+    assert_eq!(client_keys(&sandbox), sorted(&[OLD, new]));
+}
+
 #[test]
 fn a_key_in_wrong_hands_goes_at_once() {
     let sandbox = stable();
@@ -434,6 +474,26 @@ fn each_key_has_one_that_takes_over() {
     finish(&sandbox, 31 * DAY, &[]).ok();
     assert_eq!(client_keys(&sandbox), sorted(&[&words[0][1], &words[1][1]]));
     sandbox.publish_after(31 * DAY, &["check"]).ok();
+}
+
+#[test]
+fn suites_may_change_one_after_the_other() {
+    let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "test", "")]);
+    rotate(&sandbox, &["--suite", "one"]).ok();
+    let new = made(&sandbox);
+    assert_eq!(signers(&sandbox, "two"), [OLD]);
+    // The same key takes over, and its clients have their own time.
+    sandbox.publish_after(20 * DAY, &["key", "rotate", "--suite", "two"]).ok();
+    assert_eq!((made(&sandbox), signers(&sandbox, "two")), (new.clone(), sorted(&[OLD, &new])));
+    let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
+    said.says(["clients of suite `two` can have the new key since 2025-06-21 only", "on 2025-07-21"]);
+    finish(&sandbox, 31 * DAY, &["--suite", "one"]).ok();
+    assert_eq!(signers(&sandbox, "one"), sorted(&[&new]));
+    assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]), "one suite still needs it");
+    finish(&sandbox, 50 * DAY, &[]).ok();
+    assert_eq!(signers(&sandbox, "two"), sorted(&[&new]));
+    assert_eq!(client_keys(&sandbox), [new]);
+    sandbox.publish_after(50 * DAY, &["check"]).ok();
 }
 
 #[test]

@@ -61,25 +61,28 @@ impl Change<'_, '_> {
             tokio::task::block_in_place(|| opens(session, old, new))?;
         }
         let package = self.package(published(session, &suites).await?, keys).await?;
+        let kept = next.iter().all(|(_, new)| new.is_kept());
         let edit =
-            self.edit(|turn| turn.old.iter().chain([&turn.new]).map(|key| key.word.clone()).collect())?;
+            self.edit(kept, |turn| turn.old.iter().chain([&turn.new]).map(|key| key.word.clone()).collect())?;
         let step = if next.is_empty() { "under way" } else { "begun" };
         let mut report = Report::of(step, &self, &edit, package.as_ref());
         report.name_keys(&next, dry_run);
-        self.tell_keys(&next);
-        self.tell_words(&next, &edit);
         if dry_run && !edit.is_empty() {
             // The rest needs the key, and there is none.
+            self.tell_keys(&next);
+            self.tell_words(&next, &edit);
             self.tell_plan(package.as_ref());
             report.finish = Some(day_after(session.now, PATIENCE));
             return Ok(report);
         }
         if !edit.is_empty() {
-            let staged = edit.stage().map_err(|error| self.not_written(error))?;
+            let staged = edit.stage().map_err(|error| self.not_written(error, kept))?;
             // Die after this: the next run takes the same key.
             next.iter().try_for_each(|(_, new)| new.keep())?;
+            self.tell_keys(&next);
             // Die after this: the next run finds both keys there, and does the rest.
-            staged.commit().map_err(|error| self.not_written(error))?;
+            staged.commit().map_err(|error| self.not_written(error, true))?;
+            self.tell_words(&next, &edit);
         }
         if !dry_run {
             self.turns.iter().flat_map(|turn| &turn.old).for_each(|old| next_key::is_in_use(old, session));
@@ -115,7 +118,7 @@ impl Change<'_, '_> {
             }
         }
         self.wait().await?;
-        let edit = self.edit(|turn| vec![turn.new.word.clone()])?;
+        let edit = self.edit(true, |turn| vec![turn.new.word.clone()])?;
         let after = session.with_config(edit.config().clone());
         let mut suites = self.suites();
         let has_turned = |standing: &&Standing| {
@@ -124,10 +127,10 @@ impl Change<'_, '_> {
         suites.extend(alone.iter().filter(has_turned).map(|standing| standing.config.clone()));
         let package = self.package(published(session, &suites).await?, public_keys(&after)?).await?;
         let mut report = Report::of("finished", &self, &edit, package.as_ref());
-        let staged = edit.stage().map_err(|error| self.not_written(error))?;
+        let staged = edit.stage().map_err(|error| self.not_written(error, true))?;
         if !args.asked.dry_run {
             // Die after this: the next run has but to renew.
-            staged.commit().map_err(|error| self.not_written(error))?;
+            staged.commit().map_err(|error| self.not_written(error, true))?;
         }
         self.tell_words(&[], &edit);
         report.outcomes = renew(&after, &suites, package.as_ref(), &args.asked).await?.outcomes;
@@ -157,7 +160,7 @@ impl Change<'_, '_> {
             (false, false) => ("finished", "The change of keys is finished: what was left undone is done"),
         };
         session.ui.say(said);
-        let edit = self.edit(|_| Vec::new())?;
+        let edit = self.edit(true, |_| Vec::new())?;
         let mut report = Report::of(step, &self, &edit, package.as_ref());
         report.outcomes = renewed.outcomes;
         Ok(report)
@@ -184,30 +187,26 @@ impl Change<'_, '_> {
     }
 
     /// The configuration with other words for the suites.
-    fn edit(&self, words: impl Fn(&Turn) -> Vec<String>) -> Result<ConfigEdit, Failure> {
+    fn edit(&self, is_kept: bool, words: impl Fn(&Turn) -> Vec<String>) -> Result<ConfigEdit, Failure> {
         let wanted: BTreeMap<Suite, Vec<String>> =
             self.turns.iter().map(|turn| (turn.standing.config.codename.clone(), words(turn))).collect();
-        ConfigEdit::sign_with(&self.config, &wanted).map_err(|error| self.not_written(error))
+        ConfigEdit::sign_with(&self.config, &wanted).map_err(|error| self.not_written(error, is_kept))
     }
 
-    /// Says what to write by hand, where it cannot be written.
-    fn not_written(&self, error: config::Error) -> Failure {
+    /// Says what to write by hand, where it cannot be written; the new key has perhaps been kept before that was found out.
+    fn not_written(&self, error: config::Error, is_kept: bool) -> Failure {
         let mut failure = Failure::from(error);
         let finish = if self.args.finish { " --finish" } else { "" };
-        let line = match self.turns.first() {
-            Some(turn) if self.args.finish => format!("`SignWith: {}`", turn.new.word),
-            Some(turn) => {
-                let old: Vec<&str> = turn.old.iter().map(|key| key.word.as_str()).collect();
-                format!(
-                    "`SignWith: {} NEW`, NEW being a key that `publish key generate` makes,",
-                    old.join(" ")
-                )
-            }
-            None => "`SignWith:`".to_owned(),
-        };
+        let turn = self.turns.first();
+        let old = turn.filter(|_| !self.args.finish).map(|turn| &turn.old[..]).unwrap_or_default();
+        let new = turn.map(|turn| turn.new.word.as_str()).filter(|_| is_kept).unwrap_or("NEW");
+        let words: Vec<&str> = old.iter().map(|key| key.word.as_str()).chain([new]).collect();
+        let made = if is_kept { "" } else { ", NEW being a key that `publish key generate` makes," };
         for told in &mut failure.errors {
-            told.hint =
-                Some(format!("write {line} there yourself; `publish key rotate{finish}` then does the rest"));
+            told.hint = Some(format!(
+                "write `SignWith: {}`{made} there yourself; `publish key rotate{finish}` then does the rest",
+                words.join(" ")
+            ));
         }
         failure.while_doing("cannot change `SignWith:` of the configuration")
     }

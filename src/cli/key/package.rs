@@ -1,7 +1,12 @@
 //! `publish key package`: the public keys as a package of the archive, which brings clients a new key while they believe the
 //! old one.
 
-use std::{fs, path::PathBuf, process::ExitCode, time::SystemTime};
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     archive::{
@@ -199,6 +204,8 @@ pub(super) async fn name(
 
 impl Wanted {
     /// The package that the suites are to have: the newest that one of them has, if it holds these keys, else a new one.
+    ///
+    /// An old one is not put into a further suite: its time says since when the clients of a suite can have a key.
     pub(super) async fn make(
         &self,
         session: &Session<'_>,
@@ -221,8 +228,8 @@ impl Wanted {
         }
         if let Some(newest) = &newest
             && let Some(content) = self.is_held_by(newest)?
+            && (present.len() == suites.len() || is_young(content, session.now))
         {
-            // What another suite has: a job that was killed between two suites goes on so.
             return Ok(Made { version: newest.version.clone(), deb: content.deb.to_vec(), present });
         }
         // An older one that holds the same keys is not what apt installs.
@@ -237,7 +244,7 @@ impl Wanted {
         loop {
             let deb = self.render(&version, maintainer.as_deref(), session.now)?;
             if is_free(archive, suites, &deb).await? {
-                return Ok(Made { version, deb, present: Vec::new() });
+                return Ok(Made { version, deb, present });
             }
             // Published once, and removed; or left by a job that was killed.
             version = keyring_version(Some(&version), session.now);
@@ -258,6 +265,11 @@ impl Wanted {
         let Self { name, owner, keys, .. } = self;
         Ok(KeyringPackage { name, version, owner, maintainer, keys, now }.render()?)
     }
+}
+
+/// Whether a package was made just now: by a job that was killed between two suites, and is gone on with.
+fn is_young(content: &KeyringContent, now: SystemTime) -> bool {
+    now.duration_since(content.made).is_ok_and(|age| age < Duration::from_secs(24 * 60 * 60))
 }
 
 /// Whether a package can be put into the pool, where nothing changes.
