@@ -92,6 +92,12 @@ impl Keyring {
         self.certs.iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
+    /// The fingerprints of all keys of the certificates, subkeys among them.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<String> {
+        self.certs.iter().flat_map(|cert| cert.keys().map(|key| key.key().fingerprint().to_hex())).collect()
+    }
+
     /// Whether it holds the same certificates, byte for byte, in whatever order.
     pub fn is_same(&self, other: &Self) -> Result<bool, Error> {
         let exported = |keyring: &Self| {

@@ -409,6 +409,84 @@ fn a_key_that_was_kept_is_found_again() {
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, new]));
 }
 
+/// `Signed-By` in a `Release` that expires: apt then demands these keys of the next state, where a
+/// client has no `Signed-By` of its own.
+#[test]
+fn keys_that_clients_demand_must_admit_the_new_one() {
+    let more = format!("ValidFor: 3y\nSigned-By: {OLD}\n");
+    let sandbox = archive(&[stanza("stable", "test", &more)]);
+    let source = || Source::folder(sandbox.archive(""));
+    rotate(&sandbox, &[]).ok().says([
+        "warning: by `Signed-By` of suite `stable`, clients that have none of their own take no other key",
+    ]);
+    let new = made(&sandbox);
+    fs::copy(sandbox.archive("archive-key.asc"), sandbox.path("both.asc")).unwrap();
+    let clients = || {
+        let mut clients = Client::all(&sandbox);
+        for apt in &mut clients {
+            apt.source(&source());
+            apt.trusts(&sandbox.path("both.asc"));
+            apt.update().ok();
+        }
+        clients
+    };
+    let demanding = clients();
+    let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
+    said.says([
+        "`Signed-By` of suite `stable` does not admit the new key alone",
+        &format!("hint: add `{new}`"),
+    ]);
+    let before = Copy::of(&sandbox, "before");
+    let text = sandbox.read("conf/distributions");
+    sandbox.configure(&text.replace(&format!("Signed-By: {OLD}"), &format!("Signed-By: {OLD}, {new}")));
+    deb("hello").version("2.0").write(sandbox.incoming());
+    sandbox.publish_after(31 * DAY, &["add", "incoming"]).ok();
+    for apt in &demanding {
+        apt.update().ok();
+    }
+    finish(&sandbox, 32 * DAY, &[]).ok();
+    for apt in &demanding {
+        apt.update().ok();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}", apt.name);
+    }
+    // What it is good for: who does it all the same loses every client.
+    before.back(&["archive"]);
+    let surprised = clients();
+    let text =
+        sandbox.read("conf/distributions").replace(&format!("{}, ", fixture("keys/test.asc").display()), "");
+    sandbox.configure(&text.replace(&format!("{} {new}", fixture("keys/test.asc").display()), &new));
+    sandbox.publish_after(33 * DAY, &["refresh", "--force"]).ok();
+    for apt in &surprised {
+        apt.update().fails(100).says(["stable InRelease"]);
+    }
+}
+
+#[test]
+fn an_old_key_that_expires_meanwhile_is_waited_for_no_longer() {
+    let sandbox = Sandbox::new();
+    sandbox.publish(["key", "generate", "--name", "Old", "--expires", "40d", "-o", "old.asc"]).ok();
+    let old = sandbox.path("old.asc");
+    let conf = stanza("stable", "test", "")
+        .replace(fixture("keys/test.asc").to_str().unwrap(), old.to_str().unwrap());
+    sandbox.configure(&conf);
+    deb("hello").write(sandbox.incoming());
+    let add = ["add", "incoming"];
+    sandbox.publish(add).ok();
+    sandbox
+        .publish_after(20 * DAY, &add)
+        .ok()
+        .says(["expires on 2025-07-11", "`publish key rotate` tells what to do"]);
+    let said = sandbox.publish_after(20 * DAY, &["key", "rotate", "--expires", "never"]).ok();
+    said.says(["Next, when clients have the new key, from 2025-07-11 on"]);
+    finish(&sandbox, 39 * DAY, &[]).fails(1).says(["since 2025-06-21 only"]);
+    sandbox.publish_after(41 * DAY, &add).fails(1).says(["expired"]);
+    finish(&sandbox, 41 * DAY, &[]).ok();
+    deb("hello").version("2.0").write(sandbox.incoming());
+    sandbox.publish_after(41 * DAY, &add).ok();
+    assert_eq!(client_keys(&sandbox), [made(&sandbox)]);
+    sandbox.publish_after(41 * DAY, &["check"]).ok();
+}
+
 #[test]
 fn a_key_in_wrong_hands_goes_at_once() {
     let sandbox = stable();

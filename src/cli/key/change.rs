@@ -87,6 +87,14 @@ impl Change<'_, '_> {
         if !dry_run {
             self.turns.iter().flat_map(|turn| &turn.old).for_each(|old| next_key::is_in_use(old, session));
         }
+        for turn in &self.turns {
+            for signed in turn.standing.published.iter().filter(|signed| !signed.admits(&turn.new)) {
+                let hint = admit(&turn.new.fingerprint());
+                session
+                    .ui
+                    .warn(&format!("by `Signed-By` of suite `{}`, clients that have none of their own take no other key: {hint}", signed.suite));
+            }
+        }
         let session = session.with_config(edit.config().clone());
         let renewed = renew(&session, &suites, package.as_ref(), &args.asked).await?;
         (report.since, report.finish) = self.times().await?;
@@ -115,6 +123,11 @@ impl Change<'_, '_> {
                 let new = turn.new.fingerprint();
                 let error = format!("suite `{}` is not signed with the new key {new} yet", lacks.suite);
                 return Err(Failure::text(error, Some("`publish key rotate` signs it with both".to_owned())));
+            }
+            if let Some(signed) = turn.standing.published.iter().find(|signed| !signed.admits(&turn.new)) {
+                let error =
+                    format!("`Signed-By` of suite `{}` does not admit the new key alone", signed.suite);
+                return Err(Failure::text(error, Some(admit(&turn.new.fingerprint()))));
             }
         }
         self.wait().await?;
@@ -263,6 +276,14 @@ impl Change<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// How clients come to take a key where `Release` names those that they are to demand.
+fn admit(new: &str) -> String {
+    format!(
+        "add `{new}` to `Signed-By:` in the configuration, separated by a comma, publish any change of the suite, and \
+         drop the old key once clients have read that"
+    )
 }
 
 /// Both keys must open, and be such as apt accepts, before anything relies on them.

@@ -39,6 +39,9 @@ pub(super) struct Signed {
     strangers: Vec<String>,
     /// Whether it has an `InRelease`; tools of old made none.
     in_release: bool,
+    /// The keys that clients demand of the next state, if it names such: apt does that as long as this one is valid, where
+    /// the source has no `Signed-By` of its own.
+    demanded: Vec<String>,
 }
 
 impl Named {
@@ -96,7 +99,17 @@ impl Signed {
             Vec::new()
         };
         let signers = pointer.signers.iter().cloned().collect();
-        Some(Self { suite: published.name().clone(), signers, strangers, in_release })
+        let field = |name| pointer.release.field(name);
+        let demanded = field("Signed-By").filter(|_| field("Valid-Until").is_some()).unwrap_or_default();
+        let demanded = demanded.split([',', ' ', '\t', '\n']).map(|key| key.trim_end_matches('!'));
+        let demanded = demanded.filter(|key| !key.is_empty()).map(str::to_uppercase).collect();
+        Some(Self { suite: published.name().clone(), signers, strangers, in_release, demanded })
+    }
+
+    /// Whether clients that have read it take a next state that this key alone has signed.
+    pub(super) fn admits(&self, key: &Named) -> bool {
+        let certs = key.public.key_fingerprints();
+        self.demanded.is_empty() || certs.iter().any(|key| self.demanded.contains(key))
     }
 
     /// Whether it is signed by these keys, and no other.
