@@ -1,6 +1,6 @@
 //! `publish key`: make a signing key, look at one, give its public part to clients, put another in its place.
 //!
-//! Each function takes what it needs and gives back a report; [`run`] shows it. What changes the archive is in files of
+//! Each function takes what it needs and gives back a report; `run` shows it. What changes the archive is in files of
 //! its own.
 
 mod change;
