@@ -332,3 +332,27 @@ fn a_purge_shows_the_new_suite_at_once() {
         assert!(purged.contains(&format!("{}/dists/stable/InRelease\n", cdn.url())), "{purged}");
     }
 }
+
+#[test]
+fn what_the_suites_say_of_caches_goes_along() {
+    let Some(bucket) = servers::moto() else { return };
+    let sandbox = Sandbox::signed();
+    let suite = |name: &str, more: &str| format!("Codename: {name}\nComponents: main\n{more}\n");
+    let both = suite("stable", "IndexCacheControl: max-age=7\nPoolCacheControl: max-age=77\n");
+    sandbox.configure(&both);
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    bucket.sync(&sandbox, &[]);
+    let told = |path: &str| bucket.get(&format!("apt/{path}")).header("cache-control").map(str::to_owned);
+    assert_eq!(told("dists/stable/InRelease").as_deref(), Some("max-age=7"));
+    assert_eq!(told("pool/main/h/hello/hello_1.0_amd64.deb").as_deref(), Some("max-age=77"));
+    // Where another suite says otherwise, there is nothing that would be right for both.
+    sandbox.configure(&format!("{both}\n{}", suite("testing", "IndexCacheControl: max-age=8\n")));
+    deb("other").write(sandbox.path("more"));
+    let later = [("SOURCE_DATE_EPOCH", "1748739600")];
+    sandbox.publish_with(&later, ["add", "--suite", "stable", "more"]).ok();
+    bucket
+        .sync(&sandbox, &[])
+        .says(["suites differ in `IndexCacheControl`", "suites differ in `PoolCacheControl`"]);
+    assert_eq!(told("dists/stable/InRelease").as_deref(), Some("public, max-age=60, must-revalidate"));
+}

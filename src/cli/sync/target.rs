@@ -1,11 +1,11 @@
 //! Where `sync` carries the archive: a destination of conf/destinations, or a location on the command line.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{Args, Failure, Session};
 use crate::{
     archive::Keep,
-    config::{Destination, Destinations, PurgeRule},
+    config::{Destination, Destinations, PurgeRule, SuiteConfig},
     names::Suite,
     store::{Cache, Headers, Location, Store},
 };
@@ -58,7 +58,7 @@ impl Target {
                 purge: Vec::new(),
                 headers: Headers::default(),
             }
-            .with(args, None)?,
+            .with(args, None, session)?,
         ])
     }
 
@@ -70,12 +70,6 @@ impl Target {
             let hint = "caches know objects by the URL under which clients read them: add it".to_owned();
             return Err(Failure::text(text, Some(hint)));
         }
-        let defaults = Headers::default();
-        let headers = Headers {
-            immutable: known.pool_cache_control.clone().unwrap_or(defaults.immutable),
-            mutable: known.index_cache_control.clone().unwrap_or(defaults.mutable),
-            ..defaults
-        };
         let target = Self {
             name: Some(known.name.clone()),
             location,
@@ -84,13 +78,18 @@ impl Target {
             public_url: known.public_url.clone(),
             delete: None,
             purge: known.purge.clone(),
-            headers,
+            headers: Headers::default(),
         };
-        target.with(args, Some(known))
+        target.with(args, Some(known), session)
     }
 
     /// What the command line says counts more.
-    fn with(mut self, args: &Args, known: Option<&Destination>) -> Result<Self, Failure> {
+    fn with(
+        mut self,
+        args: &Args,
+        known: Option<&Destination>,
+        session: &Session<'_>,
+    ) -> Result<Self, Failure> {
         if !args.suite.is_empty() {
             self.suites =
                 args.suite.iter().map(|name| super::session::parse_suite(name)).collect::<Result<_, _>>()?;
@@ -108,7 +107,36 @@ impl Target {
                 span: span.unwrap_or(default.span),
             });
         }
+        let of_suites = |field, of| self.as_suites_say(field, of, session);
+        let immutable = known.and_then(|known| known.pool_cache_control.clone());
+        let immutable =
+            immutable.or_else(|| of_suites("PoolCacheControl", |suite| &suite.pool_cache_control));
+        let mutable = known.and_then(|known| known.index_cache_control.clone());
+        let mutable = mutable.or_else(|| of_suites("IndexCacheControl", |suite| &suite.index_cache_control));
+        self.headers = Headers {
+            immutable: immutable.unwrap_or(self.headers.immutable),
+            mutable: mutable.unwrap_or(self.headers.mutable),
+            ..self.headers
+        };
         Ok(self)
+    }
+
+    /// What the configuration of all suites that are carried says of a header, where they agree.
+    fn as_suites_say(
+        &self,
+        field: &str,
+        of: fn(&SuiteConfig) -> &Option<String>,
+        session: &Session<'_>,
+    ) -> Option<String> {
+        let is_meant = |suite: &&SuiteConfig| self.suites.is_empty() || self.suites.contains(&suite.codename);
+        let said: BTreeSet<&Option<String>> = session.config.suites.iter().filter(is_meant).map(of).collect();
+        if said.len() > 1 {
+            session.ui.warn(&format!(
+                "suites differ in `{field}`, and a destination has one for all: say it in conf/destinations"
+            ));
+            return None;
+        }
+        said.into_iter().next().cloned().flatten()
     }
 
     /// Opens it.
