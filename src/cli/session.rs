@@ -258,6 +258,13 @@ impl<'a> Session<'a> {
         let mut keyring = Keyring::new();
         if let Some(keys) = &signing {
             keyring.merge(keys.certificates());
+            let (given, configured) = (keyring.fingerprints().len(), suite.sign_with.len());
+            if self.signs() && given < configured {
+                self.ui.warn(&format!(
+                    "`SignWith:` of suite `{}` names {configured} keys, and this signs with {given}: `--sign-with` and {SIGNING_KEY_VARIABLE} come before it, and must give all of them while keys change",
+                    suite.codename
+                ));
+            }
         }
         add_trusted_keys(suite, &mut keyring)?;
         let signs = signing.is_some();
@@ -276,10 +283,12 @@ impl<'a> Session<'a> {
             clients.keyring.merge(if own.is_empty() { &keys.trust.keyring } else { own });
         }
         let key_folder = self.key_folder().unwrap_or_default();
-        let others = self.config.suites.iter().filter(|other| other.codename != suite.codename);
-        for word in others.flat_map(|other| &other.sign_with).filter(|word| !suite.sign_with.contains(word)) {
+        // The configured keys of this suite are opened already, unless others were named in their place.
+        let is_opened = |word: &&String| !self.signs() && suite.sign_with.contains(word);
+        let words = self.config.suites.iter().flat_map(|suite| &suite.sign_with);
+        for word in words.filter(|word| !is_opened(word)) {
             let source = KeySource::parse(word, &self.config.folder, &key_folder);
-            // A job that publishes one suite need not have the keys of another.
+            // A job that publishes one suite need not have the keys of another, nor both keys while they change.
             match source.and_then(|source| source.certificates(&Gpg::default())) {
                 Ok(certificates) if !certificates.is_empty() => clients.keyring.merge(&certificates),
                 _ => clients.complete = false,

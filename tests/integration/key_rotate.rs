@@ -662,6 +662,38 @@ fn an_old_key_that_cannot_sign_is_said_before_anything_is_done() {
     assert_eq!(sign_with(&sandbox)[0].len(), 1);
 }
 
+/// A job that is given its key takes both, one after the other; with the old one alone it is told, and takes nothing away.
+#[test]
+fn a_job_that_is_given_its_key_is_given_both() {
+    let sandbox = stable();
+    rotate(&sandbox, &[]).ok();
+    let new = made(&sandbox);
+    let old_key = fs::read_to_string(fixture("keys/test.asc")).unwrap();
+    let new_key = sandbox.path(format!("config/publish/keys/{new}.asc"));
+    let both = old_key.clone() + &fs::read_to_string(&new_key).unwrap();
+    let job = |clock: u64, keys: &str, name: &str| {
+        let file = deb(name).write(sandbox.path("job"));
+        let clock = (CLOCK.parse::<u64>().unwrap() + clock).to_string();
+        let environment = [("SOURCE_DATE_EPOCH", &clock[..]), ("PUBLISH_SIGNING_KEY", keys)];
+        sandbox.publish_with(&environment, ["add", file.to_str().unwrap()]).ok()
+    };
+    let said = job(120, &both, "one");
+    assert!(!said.stderr.contains("warning: `SignWith:`"), "{}", said.stderr);
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));
+    // Elsewhere, where the new one is not.
+    fs::rename(&new_key, sandbox.path("elsewhere.asc")).unwrap();
+    job(180, &old_key, "two").says([
+        "warning: `SignWith:` of suite `stable` names 2 keys, and this signs with 1",
+        "must give all of them",
+    ]);
+    assert_eq!(signers(&sandbox, "stable"), [OLD]);
+    assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
+    // The next run that has both puts it right.
+    fs::rename(sandbox.path("elsewhere.asc"), &new_key).unwrap();
+    sandbox.publish_after(240, &["key", "rotate"]).ok();
+    assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));
+}
+
 #[test]
 fn an_archive_in_a_bucket() {
     let Some(bucket) = servers::moto() else { return };
