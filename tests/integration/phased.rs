@@ -93,3 +93,21 @@ fn the_share_is_changed_by_adding_the_file_again() {
     run(50, &["--phased", "101"]).fails(2).says(["0..=100"]);
     run(50, &["--phased", "-1"]).fails(2);
 }
+
+/// Where a package has become one for an architecture, the index of that may lack the one for all; others have it.
+#[test]
+fn what_lacks_in_one_index_stands_once_in_the_others() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\n");
+    let all = deb("hello").architecture("all").write(sandbox.incoming());
+    add(&sandbox, "2.0", 0, &[]).ok();
+    sandbox.publish_after(10, &["add", all.to_str().unwrap()]).ok();
+    sandbox.publish_after(20, &["prune", "--keep", "1"]).ok().says(["- hello 1.0 all"]);
+    sandbox.publish_after(30, &["add", all.to_str().unwrap(), "--phased", "10"]).ok();
+    for architecture in ["amd64", "arm64"] {
+        let index = sandbox.read(PACKAGES.replace("amd64", architecture));
+        assert_eq!(index.matches("Version: 1.0\n").count(), 1, "{index}");
+        assert_eq!(index.matches("Phased-Update-Percentage: 10\n").count(), 1, "{index}");
+    }
+    sandbox.publish_after(40, &["check"]).ok();
+}

@@ -50,7 +50,8 @@ impl SuiteEdit {
         if refused.is_empty() {
             for (name, entries) in new {
                 let index = indices.index(&name);
-                if !(plan.replaced.is_empty() && plan.phased.is_empty()) {
+                // One that lacks in some index may stand in others, where it is offered to another share of machines.
+                if self.replace || self.phased.is_some() {
                     for entry in &entries {
                         index.remove(entry.name(), |other| other.is_same_package(entry));
                     }
