@@ -39,14 +39,17 @@ fn tell(outcome: &Outcome, ui: &Ui) {
         let verb = if outcome.dry_run { "Would offer" } else { "Offered" };
         ui.say(&format!("{verb} {} to {to} % of machines, instead of {from} %", line(package)));
     }
-    let mut removed = outcome.removed.clone();
-    let (mut from, mut moved) = (suite, &outcome.moved);
-    while let Some(Moved { packages, to }) = moved {
-        removed.retain(|change| !packages.contains(change));
-        changes(ui, shift, '>', packages, &format!("from suite `{from}` to suite `{}`", to.suite));
-        (from, moved) = (&to.suite, &to.moved);
+    let mut last = Some(outcome);
+    while let Some(outcome) = last {
+        let (from, mut removed) = (&outcome.suite, outcome.removed.clone());
+        if let Some(Moved { packages, to }) = &outcome.moved {
+            removed.retain(|change| !packages.contains(change));
+            changes(ui, shift, '>', packages, &format!("from suite `{from}` to suite `{}`", to.suite));
+        }
+        // The suite that they go to may keep fewer versions, and have no other to give them to.
+        changes(ui, remove, '-', &removed, &format!("from suite `{from}`"));
+        last = outcome.moved.as_ref().map(|moved| &*moved.to);
     }
-    changes(ui, remove, '-', &removed, &format!("from suite `{suite}`"));
     match &outcome.present[..] {
         [] => {}
         [only] => {

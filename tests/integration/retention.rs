@@ -209,6 +209,30 @@ fn a_version_that_has_no_place_to_go_to_stays() {
     add(&sandbox, "2.0").ok();
 }
 
+/// What leaves the archive for good is told, and not only that it has left one suite for another.
+#[test]
+fn what_the_other_suite_gives_up_is_told() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(&CHAIN.replacen("Limit: 2\nArchive: older\n", "Limit: 1\n", 1));
+    add(&sandbox, "1.0").ok();
+    add(&sandbox, "2.0").ok();
+    add(&sandbox, "3.0").ok().says([
+        "Moved 1 package from suite `stable` to suite `old`",
+        "  > hello 2.0 amd64 (main)",
+        "Removed 1 package from suite `old`",
+        "  - hello 1.0 amd64 (main)",
+    ]);
+    sandbox.publish(["remove", "--suite", "stable", "hello"]).ok();
+    add(&sandbox, "0.1").ok();
+    add(&sandbox, "0.2").ok().says([
+        "Moved 1 package from suite `stable` to suite `old`",
+        "  > hello 0.1 amd64 (main)",
+        "Removed 1 package from suite `old`",
+        "  - hello 0.1 amd64 (main)",
+    ]);
+    assert_eq!(versions(&sandbox, "old"), ["2.0"]);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {
