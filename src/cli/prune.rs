@@ -121,7 +121,8 @@ impl Args {
             // So is what was surplus elsewhere and went there to be kept, but for a limit of its own.
             let goes_to = |other: &SuiteConfig| other.archive.as_ref() == Some(&suite.codename);
             if session.config.suites.iter().any(goes_to) {
-                return suite.limit.map(|versions| Retention { versions, since: None, names: Vec::new() });
+                let names = self.package.clone();
+                return suite.limit.map(|versions| Retention { versions, since: None, names });
             }
         }
         let asked = self.keep.and_then(|keep| usize::try_from(keep).ok());

@@ -233,6 +233,26 @@ fn what_the_other_suite_gives_up_is_told() {
     assert_eq!(versions(&sandbox, "old"), ["2.0"]);
 }
 
+/// Where packages are named, the suite that surplus versions go to keeps all others, as every suite does.
+#[test]
+fn only_what_is_named_goes_from_the_other_suite() {
+    let sandbox = Sandbox::signed();
+    let unlimited = CHAIN.replacen("Limit: 2\nArchive: older\n", "", 1);
+    sandbox.configure(&unlimited);
+    for version in ["1.0", "2.0"] {
+        deb("hello").version(version).write(sandbox.incoming());
+        deb("world").version(version).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "--suite", "old", "incoming"]).ok();
+    sandbox.configure(&CHAIN.replacen("Limit: 2\nArchive: older\n", "Limit: 1\n", 1));
+    sandbox
+        .publish(["prune", "--keep", "1", "--package", "world"])
+        .ok()
+        .says(["Removed 1 package from suite `old`", "  - world 1.0 amd64"]);
+    assert_eq!(versions(&sandbox, "old"), ["1.0", "2.0"]);
+    sandbox.publish(["prune", "--keep", "1"]).ok().says(["  - hello 1.0 amd64"]);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {
