@@ -253,6 +253,20 @@ fn only_what_is_named_goes_from_the_other_suite() {
     sandbox.publish(["prune", "--keep", "1"]).ok().says(["  - hello 1.0 amd64"]);
 }
 
+#[test]
+fn a_suite_that_nobody_has_begun_is_not_begun_by_taking_out() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    add(&sandbox, "1.0").ok();
+    let before = sandbox.tree();
+    for dry in [&["-n"][..], &[]] {
+        let prune = [&["prune", "--suite", "old", "--keep", "1"], dry].concat();
+        let said = sandbox.publish(prune).ok();
+        assert!(!said.stderr.contains("suite `old`"), "{}", said.stderr);
+    }
+    assert_eq!(sandbox.tree(), before);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {

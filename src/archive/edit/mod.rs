@@ -109,6 +109,10 @@ impl SuiteEdit {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
+        if arrivals.is_empty() && published.pointer().is_none() {
+            // What brings nothing begins no suite.
+            return Ok(plan);
+        }
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
         plan.render(changed, published, config, &shape, now).await?;
         Ok(plan)
