@@ -9,7 +9,7 @@ use crate::{
     deb_builder::deb,
     faults::{Faults, SIDES},
     publisher::{Publisher, memory},
-    sandbox::{CLOCK, Outcome, Sandbox, age, fixture},
+    sandbox::{CLOCK, Outcome, Sandbox, age, fixture, sha256},
     servers::{self, Bucket},
 };
 
@@ -265,6 +265,30 @@ fn a_suite_that_nobody_has_begun_is_not_begun_by_taking_out() {
         assert!(!said.stderr.contains("suite `old`"), "{}", said.stderr);
     }
     assert_eq!(sandbox.tree(), before);
+}
+
+/// Other tools write `./pool/…`, of which apt makes `pool/…` and a store would make nothing.
+#[test]
+fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
+    let sandbox = Sandbox::new();
+    let stanza = |version: &str| {
+        let path = sandbox.archive("pool");
+        let file = deb("hello").version(version).write(&path);
+        let bytes = fs::read(file).unwrap();
+        format!(
+            "Package: hello\nVersion: {version}\nArchitecture: amd64\nFilename: ./pool/hello_{version}_amd64.deb\nSize: {}\nSHA256: {}\n\n",
+            bytes.len(),
+            sha256(&bytes)
+        )
+    };
+    sandbox.adopt_index(&(stanza("1.0") + &stanza("2.0") + &stanza("3.0")));
+    age(&sandbox.archive("pool"), 100);
+    let clock = now(&sandbox);
+    sandbox
+        .publish_with(&[("SOURCE_DATE_EPOCH", &clock)], ["prune", "--older-than", "90d", "--keep", "2"])
+        .ok()
+        .says(["Removed 1 package", "  - hello 1.0 amd64"]);
+    assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
 }
 
 /// Another version of the same number is there already.

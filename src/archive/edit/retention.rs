@@ -17,6 +17,7 @@ use crate::{
     archive::{Change, Error, PublishedSuite, Reason, Refusal, plan::Plan, selected::Selected},
     config::SuiteConfig,
     dists::{IndexName, PackageEntry, PackagesIndex},
+    pool::PoolPath,
     store::Store,
 };
 
@@ -128,10 +129,11 @@ fn surplus(indices: &Indices, names: &BTreeSet<String>, keep: usize) -> Surplus 
 
 /// Takes out what came into the pool after a time, and what is not there: of that nobody knows how old it is.
 async fn spare_the_young(surplus: &mut Surplus, store: &Store, since: SystemTime) -> Result<(), Error> {
-    let files = surplus.values().flatten().filter_map(PackageEntry::filename).map(ToOwned::to_owned);
-    let files: BTreeSet<String> = files.collect();
+    // Of another tool it may be `./pool/…`, which is no path in a store.
+    let file = |entry: &PackageEntry| PoolPath::parse(entry.filename()?).ok();
+    let files: BTreeSet<PoolPath> = surplus.values().flatten().filter_map(file).collect();
     let looked_at = stream::iter(files).map(|file| async move {
-        let found = store.found(&file).await;
+        let found = store.found(file.as_str()).await;
         found.map(|found| found.is_some_and(|found| found.modified < since).then_some(file))
     });
     let mut looked_at = looked_at.buffer_unordered(AT_ONCE);
@@ -140,7 +142,7 @@ async fn spare_the_young(surplus: &mut Surplus, store: &Store, since: SystemTime
         old.extend(file?);
     }
     for entries in surplus.values_mut() {
-        entries.retain(|entry| entry.filename().is_some_and(|file| old.contains(file)));
+        entries.retain(|entry| file(entry).is_some_and(|file| old.contains(&file)));
     }
     surplus.retain(|_, entries| !entries.is_empty());
     Ok(())
