@@ -452,7 +452,9 @@ impl<'a> Session<'a> {
         edit: &SuiteEdit,
         asked: &Asked,
     ) -> Result<Outcome, Failure> {
-        let may_be_surplus = edit.retention.is_some() || suite.limit.is_some();
+        // A job that only removes need not have the keys of the suite that surplus versions go to.
+        let brings = !edit.add.is_empty() || edit.copy.is_some();
+        let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
         let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let events = self.events();
         let how = Commit { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };

@@ -291,6 +291,22 @@ fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
 }
 
+/// Who only takes out moves nothing, and needs no key of the other suite.
+#[test]
+fn to_remove_takes_the_keys_of_one_suite() {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/test.asc");
+    let signed = |other: &str| {
+        let text = CHAIN.replacen("Limit: 1\n", &format!("SignWith: {}\nLimit: 1\n", key.display()), 1);
+        text.replacen("Limit: 2\n", &format!("SignWith: {other}\nLimit: 2\n"), 1)
+    };
+    sandbox.configure(&signed(key.to_str().unwrap()));
+    add(&sandbox, "1.0").ok();
+    sandbox.configure(&signed("not-here.asc"));
+    add(&sandbox, "2.0").fails(1).says(["there is no key file", "not-here.asc"]);
+    sandbox.publish(["remove", "--suite", "stable", "hello"]).ok().says(["Removed 1 package"]);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {
