@@ -280,6 +280,11 @@ impl Archive {
 /// Publishes what is surplus in a suite where it is to go, if that is anywhere.
 async fn move_on(packages: &[(Change, Selected)], how: &Commit<'_>) -> Result<Option<Moved>, Error> {
     let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
+    // As it is with packages that are copied: what anybody may have put here is not signed there.
+    if how.keys.is_none() && to.keys.is_some() && !to.archive.trust.existing {
+        let (suite, to) = (how.config.codename.clone(), to.config.codename.clone());
+        return Err(Error::UnsignedSurplus { suite, to });
+    }
     let (packages, selected): (Vec<_>, Vec<_>) = packages.iter().cloned().unzip();
     let (config, keys, surplus) = (&to.config, to.keys.as_ref(), to.next.as_deref());
     let there = Commit { config, keys, surplus, note: how.note.clone(), ..*how };

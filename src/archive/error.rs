@@ -68,6 +68,16 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// Surplus versions of a suite that anybody may have changed would be signed.
+    #[error(
+        "surplus versions of suite `{suite}`, which is not signed, are not moved to suite `{to}`, which is"
+    )]
+    UnsignedSurplus {
+        /// The suite.
+        suite: Suite,
+        /// Where they were to go.
+        to: Suite,
+    },
     /// A suite is signed, and nobody here has a key.
     #[error("suite `{suite}` is signed, and no key is configured to sign it with")]
     NoKey {
@@ -378,6 +388,9 @@ impl Error {
             }
             Self::Untrusted { .. } | Self::NotSigned { .. } | Self::OtherSuite { .. } => {
                 "somebody without the key may have changed the archive: compare it with a copy you trust; if it is as it should be, adopt it once with `--trust-existing`"
+            }
+            Self::UnsignedSurplus { .. } => {
+                "sign both suites, or name another one in `Archive:` in conf/distributions; `--trust-existing` moves what is there once"
             }
             Self::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",
             Self::NoPublicKey { .. } => {

@@ -307,6 +307,25 @@ fn to_remove_takes_the_keys_of_one_suite() {
     sandbox.publish(["remove", "--suite", "stable", "hello"]).ok().says(["Removed 1 package"]);
 }
 
+/// As it is with `copy`: what anybody may have put into a suite that is not signed is not signed elsewhere.
+#[test]
+fn what_nobody_signed_is_not_signed_by_moving_on() {
+    let sandbox = Sandbox::new();
+    let signs = format!("SignWith: {}\nLimit: 2\n", fixture("keys/test.asc").display());
+    sandbox.configure(&CHAIN.replacen("Limit: 2\nArchive: older\n", &signs, 1));
+    add(&sandbox, "1.0").ok();
+    let copy = ["copy", "hello", "--from", "stable", "--to", "old"];
+    sandbox.publish(copy).fails(1).says(["is not signed"]);
+    add(&sandbox, "2.0").fails(1).says([
+        "surplus versions of suite `stable`, which is not signed, are not moved to suite `old`, which is",
+        "hint: sign both suites",
+    ]);
+    assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
+    let file = sandbox.incoming().join("hello_2.0_amd64.deb");
+    let trusting = ["--trust-existing", "add", "--suite", "stable", file.to_str().unwrap()];
+    sandbox.publish(trusting).ok().says(["Moved 1 package from suite `stable` to suite `old`"]);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {
