@@ -110,6 +110,8 @@ pub(super) struct Plan {
 pub(super) struct Copied {
     pub(super) path: PoolPath,
     pub(super) size: u64,
+    /// What the user calls its coming.
+    pub(super) action: &'static str,
     /// What the user calls the package.
     pub(super) subject: String,
 }

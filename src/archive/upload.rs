@@ -111,12 +111,12 @@ impl<'a> Upload<'a> {
         });
         let mut looked_at = looked_at.buffered(AT_ONCE);
         let mut refused = Vec::new();
-        while let Some((Copied { path, size, subject }, found)) = looked_at.next().await {
+        while let Some((Copied { path, size, action, subject }, found)) = looked_at.next().await {
             let found = found?;
             if found != Some(size) {
                 let suite = Some(published.name().clone());
                 let source = Reason::Lost { path: path.to_string(), size, found };
-                refused.push(Refusal { action: "copy", preposition: "to", subject, suite, source });
+                refused.push(Refusal { action, preposition: "to", subject, suite, source });
             }
         }
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }

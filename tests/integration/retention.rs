@@ -326,6 +326,17 @@ fn what_nobody_signed_is_not_signed_by_moving_on() {
     sandbox.publish(trusting).ok().says(["Moved 1 package from suite `stable` to suite `old`"]);
 }
 
+#[test]
+fn what_is_lost_does_not_move() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(CHAIN);
+    add(&sandbox, "1.0").ok();
+    fs::remove_file(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb")).unwrap();
+    add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64` to suite `old`", "is not there"]);
+    add(&sandbox, "1.0").ok().says(["Put back 1 file"]);
+    add(&sandbox, "2.0").ok().says(["Moved 1 package"]);
+}
+
 /// Another version of the same number is there already.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {

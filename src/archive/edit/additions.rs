@@ -74,9 +74,8 @@ impl SuiteEdit {
         let Arrival { entry, component, .. } = arrival;
         let placed = self.place(arrival, targets, indices)?;
         // What is surplus elsewhere is older as a rule.
-        let is_surplus = matches!(arrival.origin, Origin::Surplus(_));
         let is_added = placed.change == PlaceChange::Added;
-        if let Some(newest) = newer(entry, targets, indices).filter(|_| is_added && !is_surplus) {
+        if let Some(newest) = newer(entry, targets, indices).filter(|_| is_added && !arrival.is_surplus()) {
             if self.if_newer {
                 return Err(Reason::NotNewer { package: describe(entry), newest });
             }
@@ -94,6 +93,7 @@ impl SuiteEdit {
             (Origin::Pool(size) | Origin::Surplus(size), path) => plan.copied.push(Copied {
                 path: path.unwrap_or_else(|| arrival.path.clone()),
                 size: *size,
+                action: arrival.action(),
                 subject: arrival.subject(),
             }),
         }

@@ -65,11 +65,20 @@ impl Arrival {
     /// Why it cannot come.
     pub(super) fn refusal(&self, published: &PublishedSuite, source: Reason) -> Refusal {
         let suite = Some(published.name().clone());
-        let action = match self.origin {
+        Refusal { action: self.action(), preposition: "to", subject: self.subject(), suite, source }
+    }
+
+    /// What the user calls its coming.
+    pub(super) fn action(&self) -> &'static str {
+        match self.origin {
             Origin::File(_) => "add",
             Origin::Pool(_) => "copy",
             Origin::Surplus(_) => "move",
-        };
-        Refusal { action, preposition: "to", subject: self.subject(), suite, source }
+        }
+    }
+
+    /// Whether it is surplus in another suite.
+    pub(super) fn is_surplus(&self) -> bool {
+        matches!(self.origin, Origin::Surplus(_))
     }
 }

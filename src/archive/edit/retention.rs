@@ -8,11 +8,7 @@ use std::{
 use futures::{StreamExt, stream};
 use wildmatch::WildMatch;
 
-use super::{
-    SuiteEdit,
-    arrival::{Arrival, Origin},
-    indices::Indices,
-};
+use super::{SuiteEdit, arrival::Arrival, indices::Indices};
 use crate::{
     archive::{Change, Error, PublishedSuite, Reason, Refusal, plan::Plan, selected::Selected},
     config::SuiteConfig,
@@ -79,7 +75,7 @@ impl SuiteEdit {
             if !gone.contains_key(&new) || !plan.added.contains(&new) {
                 continue;
             }
-            if let Origin::Surplus(_) = arrival.origin {
+            if arrival.is_surplus() {
                 // Neither here is it one of the newest: it goes on to where surplus versions of this suite go.
                 plan.added.retain(|added| *added != new);
                 continue;
