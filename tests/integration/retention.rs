@@ -326,6 +326,27 @@ fn what_nobody_signed_is_not_signed_by_moving_on() {
     sandbox.publish(trusting).ok().says(["Moved 1 package from suite `stable` to suite `old`"]);
 }
 
+/// A package may have been in another component before; the suite that keeps it need not have it twice.
+#[test]
+fn what_is_kept_in_another_component_is_kept() {
+    let sandbox = Sandbox::signed();
+    let with_contrib = |text: &str| text.replace("Components: main", "Components: main contrib");
+    sandbox.configure(&with_contrib(CHAIN));
+    let add = |version: &str, component: &str| {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        let file = file.to_str().unwrap();
+        sandbox.publish(["add", "--suite", "stable", "--component", component, file])
+    };
+    add("1.0", "contrib").ok();
+    add("2.0", "contrib").ok();
+    sandbox.publish(["remove", "--suite", "stable", "hello"]).ok();
+    add("1.0", "main").ok();
+    add("2.0", "main").ok().says(["Moved 1 package from suite `stable` to suite `old`"]);
+    let listed = sandbox.publish(["list", "hello"]).ok().stdout;
+    assert_eq!(listed, "old    contrib amd64 hello 1.0\nstable main    amd64 hello 2.0\n");
+    sandbox.publish(["check"]).ok();
+}
+
 #[test]
 fn what_is_lost_does_not_move() {
     let sandbox = Sandbox::signed();

@@ -70,11 +70,13 @@ impl SuiteEdit {
                 return Err(Reason::OtherContents { package: shown, published, new });
             }
         }
-        let elsewhere = indices
-            .all
-            .iter()
-            .find(|(name, index)| name.component != *component && index.find(entry).is_some());
-        if let Some((name, _)) = elsewhere {
+        let mut others = indices.all.iter().filter(|(name, _)| name.component != *component);
+        if let Some((name, published)) = others.find_map(|(name, index)| Some((name, index.find(entry)?))) {
+            if arrival.is_surplus() && same_bytes(&published, entry) {
+                // It was to be kept, and it is.
+                let stanza = published;
+                return Ok(Placed { stanza, into: Vec::new(), change: PlaceChange::None, path: None });
+            }
             return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
         }
         // Other tools may keep it elsewhere in the pool than we would.
