@@ -150,7 +150,7 @@ fn has(side: &[&PackageEntry], version: &str) -> bool {
 }
 
 /// Whether both mean the same file; what does not tell its SHA256 is compared by what it tells.
-fn is_same_file(one: &PackageEntry, other: &PackageEntry) -> bool {
+pub(super) fn is_same_file(one: &PackageEntry, other: &PackageEntry) -> bool {
     one.stanza() == other.stanza()
         || match (one.sha256(), other.sha256()) {
             (Some(one), Some(other)) => one == other,

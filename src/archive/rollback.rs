@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Change, Error, PublishedSuite, Trust, dates, generations,
+    Change, Error, Phased, PublishedSuite, Trust, dates,
+    diff::is_same_file,
+    generations,
     leads::{self, PoolFiles, is_carried},
     newest,
     plan::Plan,
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{IndexName, PackagesIndex, Release, index_file::by_hash_path},
+    dists::{IndexName, PackageEntry, PackagesIndex, Release, index_file::by_hash_path},
     names::Suite,
     store::Store,
 };
@@ -54,6 +56,7 @@ pub(super) async fn plan(
         return Err(Error::Lacks { suite: published.name().clone(), generation: name, files: lacking });
     }
     (plan.added, plan.removed) = (difference.added, difference.removed);
+    (plan.replaced, plan.phased) = (difference.replaced, difference.phased);
     plan.needs = difference.needs;
     let mut new = earlier.clone();
     // Of another tool it may be, and now its files have these names.
@@ -101,6 +104,10 @@ async fn before(
 struct Difference {
     added: Vec<Change>,
     removed: Vec<Change>,
+    /// Of both, with other bytes.
+    replaced: Vec<Change>,
+    /// Of both, offered to another share of machines.
+    phased: Vec<Phased>,
     /// What must be there, with its size.
     needs: BTreeMap<String, u64>,
 }
@@ -136,10 +143,12 @@ impl Difference {
         }
         let order =
             |change: &Change| (change.name.clone(), change.version.clone(), change.architecture.clone());
-        for changes in [&mut difference.added, &mut difference.removed] {
+        for changes in [&mut difference.added, &mut difference.removed, &mut difference.replaced] {
             changes.sort_by_key(order);
             changes.dedup();
         }
+        difference.phased.sort_by_key(|phased| order(&phased.package));
+        difference.phased.dedup();
         Ok(difference)
     }
 
@@ -163,14 +172,26 @@ impl Difference {
                 .map(|(file, expected)| (file, expected.size)),
         );
         let Some(name) = IndexName::parse(plain) else { return Ok(()) };
-        let changes = |text| -> Result<BTreeSet<Change>, Error> {
+        let packages = |text| -> Result<BTreeMap<Change, PackageEntry>, Error> {
             let index =
                 PackagesIndex::parse(text).map_err(|source| Error::Index { path: path.clone(), source })?;
-            Ok(index.entries().iter().map(|entry| Change::of(entry, &name.component)).collect())
+            let entries = index.entries().into_iter();
+            Ok(entries.map(|entry| (Change::of(&entry, &name.component), entry)).collect())
         };
-        let (ours, theirs) = (changes(&ours)?, changes(&theirs)?);
-        self.added.extend(ours.difference(&theirs).cloned());
-        self.removed.extend(theirs.difference(&ours).cloned());
+        let (ours, mut theirs) = (packages(&ours)?, packages(&theirs)?);
+        for (package, entry) in ours {
+            let Some(published) = theirs.remove(&package) else {
+                self.added.push(package);
+                continue;
+            };
+            let (from, to) = (published.phased(), entry.phased());
+            if !is_same_file(&published, &entry) {
+                self.replaced.push(package);
+            } else if from != to {
+                self.phased.push(Phased { package, from, to });
+            }
+        }
+        self.removed.extend(theirs.into_keys());
         Ok(())
     }
 }

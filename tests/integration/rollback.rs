@@ -35,6 +35,34 @@ fn state(sandbox: &Sandbox, seconds: u64) -> String {
     names.into_iter().find(|name| name.starts_with(date.trim())).unwrap()
 }
 
+/// Whose version stays the same, but not its bytes or who is offered it.
+#[test]
+fn what_goes_back_under_one_version_is_told() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\nMutable: yes\n");
+    for night in ["monday", "tuesday"] {
+        deb("hello").architecture("all").payload(night).write(sandbox.path(night));
+    }
+    let world = deb("world").write(sandbox.incoming());
+    let world = world.to_str().unwrap();
+    sandbox.publish_after(0, &["add", world, "monday"]).ok();
+    sandbox.publish_after(60, &["add", world, "--phased", "30"]).ok();
+    sandbox.publish_after(120, &["add", "tuesday", "--replace"]).ok();
+    let monday = state(&sandbox, 0);
+    sandbox.publish_after(180, &["rollback", "-n", "--to", &monday]).ok().says([
+        "Would replace 1 package in suite `stable`",
+        "  ! hello 1.0 all (main)",
+        "Would offer world 1.0 amd64 to 100 % of machines, instead of 30 %",
+    ]);
+    let said = sandbox.publish_after(180, &["rollback", "--json"]).ok().stdout;
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["replaced"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(
+        (&told["added"], &told["removed"], &told["phased"]),
+        (&told["present"], &told["present"], &told["present"])
+    );
+}
+
 #[test]
 fn clients_see_the_earlier_version_and_the_later_one_again() {
     let sandbox = upgraded();
