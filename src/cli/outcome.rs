@@ -35,10 +35,7 @@ fn tell(outcome: &Outcome, ui: &Ui) {
     };
     changes(ui, add, '+', &outcome.added, &format!("to suite `{suite}`"));
     changes(ui, replace, '!', &outcome.replaced, &format!("in suite `{suite}`"));
-    for Phased { package, from, to } in &outcome.phased {
-        let verb = if outcome.dry_run { "Would offer" } else { "Offered" };
-        ui.say(&format!("{verb} {} to {to} % of machines, instead of {from} %", line(package)));
-    }
+    offers(ui, outcome);
     let mut last = Some(outcome);
     while let Some(outcome) = last {
         let (from, mut removed) = (&outcome.suite, outcome.removed.clone());
@@ -110,6 +107,20 @@ fn changes(ui: &Ui, verb: &str, sign: char, changes: &[Change], place: &str) {
         } else {
             ui.detail(&text);
         }
+    }
+}
+
+/// Tells what is offered to another share of machines.
+fn offers(ui: &Ui, outcome: &Outcome) {
+    let (verb, offered) = (if outcome.dry_run { "Would offer" } else { "Offered" }, &outcome.phased);
+    let is_few = offered.len() <= FEW;
+    if !is_few {
+        let packages = count(offered.len(), "package");
+        ui.say(&format!("{verb} {packages} of suite `{}` to another share of machines", outcome.suite));
+    }
+    for Phased { package, from, to } in offered {
+        let text = format!("{verb} {} to {to} % of machines, instead of {from} %", line(package));
+        if is_few { ui.say(&text) } else { ui.detail(&text) }
     }
 }
 

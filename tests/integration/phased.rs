@@ -111,3 +111,20 @@ fn what_lacks_in_one_index_stands_once_in_the_others() {
     }
     sandbox.publish_after(40, &["check"]).ok();
 }
+
+/// Of many packages there is one line, as of those that come and go.
+#[test]
+fn many_offers_are_told_in_one_line() {
+    let sandbox = Sandbox::signed();
+    for number in 10..21 {
+        deb(&format!("hello{number}")).write(sandbox.incoming());
+    }
+    let run = |seconds, more: &[&str]| sandbox.publish_after(seconds, &[&["add", "incoming"], more].concat());
+    run(0, &[]).ok();
+    let said = run(60, &["--phased", "10"]).ok();
+    said.says(["Offered 11 packages of suite `stable` to another share of machines"]);
+    assert!(!said.stderr.contains("hello10"), "{}", said.stderr);
+    run(120, &["--phased", "20", "-v"])
+        .ok()
+        .says(["Offered hello10 1.0 amd64 to 20 % of machines, instead of 10 %"]);
+}
