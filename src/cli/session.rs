@@ -463,12 +463,7 @@ impl<'a> Session<'a> {
 
     /// Where surplus versions of a suite go, and those of that one.
     async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<Surplus>>, Failure> {
-        let mut chain = Vec::new();
-        let mut last = suite;
-        while let Some(next) = last.archive.as_ref().and_then(|name| self.config.find(name.as_str())) {
-            chain.push(next);
-            last = next;
-        }
+        let chain: Vec<_> = self.config.archives_of(suite).collect();
         let mut surplus = None;
         for config in chain.into_iter().rev() {
             let keys = self.keys_to_publish(config).await?;

@@ -5,6 +5,7 @@
 //! known and not done here, is a warning that names it.
 
 use std::{
+    iter,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -177,6 +178,12 @@ impl Config {
         by(&|suite| suite.codename.as_str() == name)
             .or_else(|| by(&|suite| suite.suite.as_deref() == Some(name)))
             .or_else(|| by(&|suite| suite.also_accept_for.iter().any(|other| other == name)))
+    }
+
+    /// The suites that surplus versions of a suite go to: to the first, from there to the next, and so on.
+    pub fn archives_of(&self, suite: &SuiteConfig) -> impl Iterator<Item = &SuiteConfig> {
+        let next = |suite: &SuiteConfig| self.find(suite.archive.as_ref()?.as_str());
+        iter::successors(next(suite), move |suite| next(suite))
     }
 }
 

@@ -338,6 +338,29 @@ fn several_suites_and_their_other_names() {
     sandbox.publish(["sync", "--suite", "nonsense", "there"]).fails(1).says(["there is no suite `nonsense`"]);
 }
 
+/// Cut off between two suites, the destination has what moved from the one to the other in both.
+#[test]
+fn surplus_versions_arrive_before_they_leave() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(
+        "Codename: a\nComponents: main\nLimit: 1\nArchive: b\n\nCodename: b\nComponents: main\nLimit: 1\nArchive: c\n\n\
+         Codename: c\nComponents: main\n",
+    );
+    for version in ["1.0", "2.0", "3.0"] {
+        let file = deb("hello").version(version).write(sandbox.incoming());
+        sandbox.publish(["add".as_ref(), "--suite=a".as_ref(), file.as_os_str()]).ok();
+    }
+    let json = sandbox.publish(["sync", "--json", "there"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let sent = json["destinations"][0]["sent"].as_array().unwrap().iter();
+    let pointers: Vec<&str> = sent
+        .map(|sent| sent["path"].as_str().unwrap())
+        .filter(|path| path.matches('/').count() == 2)
+        .collect();
+    let swapped: Vec<&&str> = pointers.iter().filter(|path| path.ends_with("/InRelease")).collect();
+    assert_eq!(swapped, [&"dists/c/InRelease", &"dists/b/InRelease", &"dists/a/InRelease"]);
+}
+
 #[test]
 fn further_files_on_request() {
     let sandbox = three();

@@ -130,7 +130,12 @@ async fn carry(
 ) -> Result<(Report, Option<Failure>), Failure> {
     let started = Instant::now();
     let destination = target.open(session)?;
-    let suites = suites(archive, session, &target.suites).await?;
+    let mut suites = suites(archive, session, &target.suites).await?;
+    // Surplus versions are where they have gone before they leave: cut off in between, the destination has them in both.
+    suites.sort_by_key(|suite| {
+        let configured = session.config.find(suite.as_str());
+        configured.map_or(0, |suite| session.config.archives_of(suite).count())
+    });
     let events = session.events();
     let how = Sync {
         suites: &suites,
