@@ -132,6 +132,21 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
     sandbox.publish_after(110, &["check"]).ok();
 }
 
+/// What was stopped is not let loose without a word.
+#[test]
+fn another_share_than_that_of_the_build_before_is_told() {
+    let sandbox = nightlies();
+    let warning =
+        "`hello` 1.0 amd64 is offered to 100 % of machines, and the build that it takes the place of to 0 %";
+    add(&sandbox, "monday", 0, &["--phased", "0"]).ok();
+    let said = add(&sandbox, "tuesday", 60, &["--replace", "--phased", "5"]).ok();
+    assert!(!said.stderr.contains("of machines"), "{}", said.stderr);
+    add(&sandbox, "tuesday", 120, &["--phased", "0"]).ok();
+    add(&sandbox, "wednesday", 180, &["--replace"]).ok().says([warning]);
+    let said = add(&sandbox, "thursday", 240, &["--replace"]).ok();
+    assert!(!said.stderr.contains("of machines"), "{}", said.stderr);
+}
+
 #[test]
 fn jobs_that_replace_at_the_same_time_leave_one_of_their_builds() {
     let sandbox = nightlies();

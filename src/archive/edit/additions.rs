@@ -101,7 +101,17 @@ impl SuiteEdit {
         match placed.change {
             PlaceChange::None => plan.present.push(change),
             PlaceChange::Added => plan.added.push(change),
-            PlaceChange::Replaced => plan.replaced.push(change),
+            PlaceChange::Replaced { from, to } => {
+                // Such as a version that was stopped, of which nobody said that this build is for all.
+                if self.phased.is_none() && from != to {
+                    plan.notes.push(format!(
+                        "{} is offered to {to} % of machines, and the build that it takes the place of to {from} %: `--phased` \
+                         says otherwise",
+                        describe(entry)
+                    ));
+                }
+                plan.replaced.push(change);
+            }
             PlaceChange::Phased { from, to } => plan.phased.push(Phased { package: change, from, to }),
         }
         Ok(placed)

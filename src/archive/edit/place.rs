@@ -27,7 +27,12 @@ pub(super) enum PlaceChange {
     /// It comes, at least into some index.
     Added,
     /// It takes the place of other bytes.
-    Replaced,
+    Replaced {
+        /// The share of machines that those were offered to, in per cent.
+        from: u8,
+        /// Its own.
+        to: u8,
+    },
     /// Another share of machines is offered it.
     Phased {
         /// In per cent.
@@ -49,6 +54,7 @@ impl SuiteEdit {
         let shown = describe(entry);
         let (mut lacking, mut holding, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
         let mut there: Option<PackageEntry> = None;
+        let mut share_before = 100;
         for target in targets {
             let index = indices.all.get(target);
             let Some(published) = index.and_then(|index| index.find(entry)) else {
@@ -65,6 +71,7 @@ impl SuiteEdit {
                 there = Some(published);
             } else if self.replace {
                 outdated.push(target.clone());
+                share_before = published.phased();
             } else {
                 let (published, new) = (digest_of(&published), digest_of(entry));
                 return Err(Reason::OtherContents { package: shown, published, new });
@@ -85,7 +92,7 @@ impl SuiteEdit {
         let mut stanza = there.unwrap_or_else(|| entry.clone());
         let (from, to) = (stanza.phased(), self.phased.unwrap_or(stanza.phased()));
         let change = match (&lacking[..], &outdated[..]) {
-            (_, [_, ..]) => PlaceChange::Replaced,
+            (_, [_, ..]) => PlaceChange::Replaced { from: share_before, to },
             ([_, ..], []) => PlaceChange::Added,
             ([], []) if from != to => PlaceChange::Phased { from, to },
             ([], []) => PlaceChange::None,
