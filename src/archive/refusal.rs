@@ -29,7 +29,13 @@ impl Refusal {
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        self.source.hint()
+        match (&self.source, &self.suite) {
+            // Nobody is about to publish it: it was, in two suites, and only now they meet.
+            (Reason::OtherContents { .. }, Some(suite)) if self.action == "move" => Some(format!(
+                "take one of the two out with `publish remove`: the one in suite `{suite}`, or the one that would go there"
+            )),
+            (reason, _) => reason.hint(),
+        }
     }
 }
 

@@ -366,7 +366,11 @@ fn other_bytes_in_the_other_suite_are_not_overwritten() {
     let other = deb("hello").version("1.0").source("elsewhere").write(sandbox.path("elsewhere"));
     sandbox.publish(["add".as_ref(), "--suite".as_ref(), "old".as_ref(), other.as_os_str()]).ok();
     add(&sandbox, "1.0").ok();
-    add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64`", "is published with other contents"]);
+    add(&sandbox, "2.0").fails(1).says([
+        "cannot move `hello 1.0 amd64`",
+        "is published with other contents",
+        "take one of the two out with `publish remove`: the one in suite `old`",
+    ]);
     assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
 }
 
