@@ -1,10 +1,10 @@
 //! An index in blocks.
 //!
-//! A large `Packages` is cut into blocks of about 640 KiB at stanza boundaries that the *content* chooses ([`cut`]): a block
+//! A large `Packages` is cut into blocks of about 640 KiB at stanza boundaries that the *content* chooses (`cut.rs`): a block
 //! ends before a name whose hash says so, whatever stands around it. So one more package moves no other boundary, and a
 //! block whose text is what it was is carried over from the published file as it stands there, neither unpacked nor packed.
 //!
-//! What readers see is one ordinary file ([`gzip`], [`xz`], [`mod@zstd`]), and the file itself tells where its blocks are. An index smaller
+//! What readers see is one ordinary file (`gzip.rs`, `xz.rs`, `zstd.rs`), and the file itself tells where its blocks are. An index smaller
 //! than a block is one block; a file that was made elsewhere has no blocks that are known, and is written in blocks at its
 //! next change.
 //!
