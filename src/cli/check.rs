@@ -193,11 +193,18 @@ fn seen(state: &SuiteReport) -> String {
             count(state.pool_files, "pool file")
         );
     }
-    if let Some(control) = &state.cache_control {
-        let _ = write!(text, "\n  caches are told `{control}` of the pointer");
-    }
-    if let Some(age) = state.age_seconds {
-        let _ = write!(text, ", and have kept it for {age} s");
+    match (&state.cache_control, state.age_seconds) {
+        (Some(control), None) => {
+            let _ = write!(text, "\n  caches are told `{control}` of the pointer");
+        }
+        (Some(control), Some(age)) => {
+            let _ =
+                write!(text, "\n  caches are told `{control}` of the pointer, and have kept it for {age} s");
+        }
+        (None, Some(age)) => {
+            let _ = write!(text, "\n  a cache has kept the pointer for {age} s");
+        }
+        (None, None) => {}
     }
     if let Some(freshness) = &state.freshness {
         let _ = write!(text, "\n  {}", standing(freshness));
