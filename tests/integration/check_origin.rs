@@ -64,6 +64,37 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
 }
 
+/// A publisher's clock may run ahead of ours, and somebody may publish while a long check is under way.
+#[test]
+fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {
+    let sandbox = published();
+    let edge = copy(&sandbox, "edge");
+    goes_on(&sandbox);
+    // A bucket or a server may not say since when it has it.
+    let at_origin = Web::with(sandbox.archive(""), sound);
+    let web = Web::with(edge, sound);
+    let said = check_at(LATER - 1000, &web.url, &["--origin", &at_origin.url]).ok();
+    said.says(["which caches may", "for 0 s"]);
+}
+
+/// Whatever a server says of the time for which its files may be kept.
+#[test]
+fn a_time_without_end_is_a_long_time() {
+    let sandbox = published();
+    let at_origin = sandbox.archive("");
+    for seconds in ["18446744073709551615", "99999999999999999999999"] {
+        let web = Web::with(sandbox.archive(""), move |request, reply| {
+            if request.ends_with("/InRelease") {
+                reply.header(&format!("Cache-Control: max-age={seconds}"));
+            } else {
+                sound(request, reply);
+            }
+        });
+        let outcome = check(&web.url, &origin(&at_origin));
+        finds(outcome, "dists/stable/InRelease", &["caches may keep it for", seconds]);
+    }
+}
+
 #[test]
 fn an_edge_that_is_ahead_or_strange_is_found() {
     let sandbox = published();

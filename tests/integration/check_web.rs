@@ -271,6 +271,8 @@ fn a_server_that_knows_no_head_is_sound() {
             }
         });
         check(&web.url, &[]).ok();
+        let at_origin = sandbox.archive("").display().to_string();
+        check(&web.url, &["--origin", &at_origin]).ok();
     }
 }
 

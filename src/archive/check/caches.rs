@@ -133,7 +133,7 @@ impl Keeping {
         let (mut own, mut shared, mut beyond, mut immutable) = (None, None, Duration::ZERO, false);
         for directive in text.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            let time = || value.trim().trim_matches('"').parse().ok().map(Duration::from_secs);
+            let time = || seconds(value.trim().trim_matches('"')).map(Duration::from_secs);
             match &name.trim().to_ascii_lowercase()[..] {
                 "no-store" | "no-cache" => return Some(nothing),
                 "max-age" => own = time(),
@@ -150,6 +150,12 @@ impl Keeping {
         let time = own.into_iter().chain(shared).max().unwrap_or_default().saturating_add(beyond);
         Some(Self { time, immutable })
     }
+}
+
+/// A number of seconds; one that is too large is as large as can be (RFC 9111, section 1.2.2).
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -172,6 +178,7 @@ mod tests {
             ("max-age=60, stale-while-revalidate=3600", 3660, false),
             ("public, max-age=31536000, immutable", 31_536_000, true),
             ("immutable", 0, true),
+            ("max-age=99999999999999999999999, stale-while-revalidate=1", u64::MAX, false),
             ("no-cache", 0, false),
             ("max-age=86400, no-cache", 0, false),
             ("no-store, immutable", 0, false),

@@ -76,7 +76,7 @@ impl Archive {
         let now =
             self.trust.now.and_then(|now| Timestamp::try_from(now).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let keeping = pointer.served.as_ref().and_then(Keeping::of);
-        let allowed = keeping.map_or(UNSAID, |keeping| keeping.time + GRACE);
+        let allowed = keeping.map_or(UNSAID, |keeping| keeping.time.saturating_add(GRACE));
         let freshness = |standing, source: Option<&Source<'_>>, behind: Option<Duration>| Freshness {
             standing,
             origin_date: source.map(|source| source.date.to_string()),
@@ -152,8 +152,13 @@ impl Archive {
             let mut found = Findings::default();
             let got = match self.store.found(&path).await {
                 Ok(Some(_)) => Got::There(()),
-                Ok(None) => Got::Missing,
-                Err(error) => self.refused(&path, error, &mut found)?,
+                Err(error) if error.is_unreachable() => self.refused(&path, error, &mut found)?,
+                // No client asks with HEAD, and some servers do not know it well: what GET says counts.
+                _ => match self.store.digests(&path).await {
+                    Ok(Some(_)) => Got::There(()),
+                    Ok(None) => Got::Missing,
+                    Err(error) => self.refused(&path, error, &mut found)?,
+                },
             };
             // Listed, and never stored.
             let hidden = matches!(got, Got::Missing) && source.store.found(&path).await?.is_some();
@@ -194,12 +199,13 @@ impl<'a> Source<'a> {
         };
         let release = Release::parse(&text).map_err(unreadable)?;
         let date = release.date().map_err(unreadable)?;
-        // A state may be carried there later than it was made. A store whose clock is ahead of ours says nothing.
+        // A state may be carried there later than it was made. A store whose clock is ahead of ours says nothing of that.
         let written = store.found(path).await?.map(|found| found.modified);
         let written = written
             .filter(|time| *time > SystemTime::UNIX_EPOCH)
             .and_then(|time| Timestamp::try_from(time).ok());
-        let since = written.filter(|time| *time <= now).map_or(date, |time| time.max(date));
+        // Nor does a publisher whose clock is ahead; what was published after the check began is new.
+        let since = written.into_iter().chain([date]).filter(|time| *time <= now).max().unwrap_or(now);
         Ok(Some(Self { store, release, bytes: object.bytes, date, since }))
     }
 
