@@ -532,6 +532,65 @@ fn a_key_that_is_given_takes_over() {
     sandbox.publish_after(63 * DAY, &["check"]).ok();
 }
 
+/// Clients had it once, and lost it when they upgraded to a package without it.
+#[test]
+fn a_key_that_comes_back_is_waited_for_anew() {
+    let sandbox = stable();
+    sandbox.publish(["key", "package"]).ok();
+    rotate(&sandbox, &[]).ok();
+    finish(&sandbox, 31 * DAY, &[]).ok();
+    let back = fixture("keys/test.asc").display().to_string();
+    sandbox.publish_after(40 * DAY, &["key", "rotate", "--to", &back]).ok().says(["from 2025-08-10 on"]);
+    let said = finish(&sandbox, 41 * DAY, &["--to", &back]).fails(1);
+    said.says(["can have the new key since 2025-07-11 only"]);
+    finish(&sandbox, 71 * DAY, &["--to", &back]).ok();
+    assert_eq!(signers(&sandbox, "stable"), [OLD]);
+}
+
+#[test]
+fn a_new_key_that_does_not_open_is_said_before_the_old_one_is_dropped() {
+    let sandbox = stable();
+    let protected = fixture("keys/protected.asc").display().to_string();
+    let clock = CLOCK.parse::<u64>().unwrap();
+    let run = |clock: u64, passphrase: &str, more: &[&str]| {
+        let environment = [("SOURCE_DATE_EPOCH", &clock.to_string()[..]), ("PUBLISH_PASSPHRASE", passphrase)];
+        sandbox.publish_with(&environment, [&["key", "rotate"], more].concat())
+    };
+    run(clock, "correct horse", &["--to", &protected]).ok();
+    let before = sandbox.tree();
+    for more in [&["--finish"][..], &["--finish", "--dry-run"]] {
+        run(clock + 31 * DAY, "wrong", more).fails(1).says(["the passphrase does not open the key"]);
+        assert_eq!(sandbox.tree(), before);
+        assert_eq!(sign_with(&sandbox)[0].len(), 2);
+    }
+    run(clock + 31 * DAY, "correct horse", &["--finish"]).ok();
+    assert_eq!(sign_with(&sandbox)[0], [protected]);
+}
+
+/// Whoever has the other package would be cut off in the end.
+#[test]
+fn packages_of_several_names_are_told_apart() {
+    let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);
+    for name in ["one", "two"] {
+        sandbox.publish(["key", "package", "--suite", name, "--name", name]).ok();
+    }
+    rotate(&sandbox, &[]).fails(1).says([
+        "several packages hold its keys: `one-archive-keyring`, `two-archive-keyring`",
+        "hint: name the suites of one of them with `--suite`",
+    ]);
+    let said = rotate(&sandbox, &["--name", "one", "--dry-run"]).ok();
+    said.says([
+        "warning: suite `two` has `two-archive-keyring` too, which stays as it is",
+        "only if they install `one-archive-keyring`",
+    ]);
+    sandbox.publish(["key", "package", "--name", "one", "--dry-run"]).ok().says(["warning: suite `two` has"]);
+    for name in ["one", "two"] {
+        let said = rotate(&sandbox, &["--suite", name]).ok();
+        said.says([format!("+ {name}-archive-keyring").as_str()]);
+        assert!(!said.stderr.contains("stays as it is"), "{}", said.stderr);
+    }
+}
+
 #[test]
 fn each_key_has_one_that_takes_over() {
     let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);

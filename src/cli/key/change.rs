@@ -58,7 +58,15 @@ impl Change<'_, '_> {
         let mut keys = public_keys(session)?;
         for (old, new) in &next {
             keys.merge(&new.public);
-            tokio::task::block_in_place(|| opens(session, old, new))?;
+            tokio::task::block_in_place(|| opens(session, &[old], Some(new)))?;
+        }
+        for Turn { standing, old, new } in &self.turns {
+            let begins = next.iter().any(|(_, next)| next.word == new.word);
+            if !begins && standing.keys.iter().all(|key| key.word != new.word) {
+                // It joins a change that is under way.
+                let both: Vec<&Named> = old.iter().chain([new]).collect();
+                tokio::task::block_in_place(|| opens(session, &both, None))?;
+            }
         }
         let package = self.package(published(session, &suites).await?, keys).await?;
         let kept = next.iter().all(|(_, new)| new.is_kept());
@@ -131,6 +139,9 @@ impl Change<'_, '_> {
             }
         }
         self.wait().await?;
+        for turn in &self.turns {
+            tokio::task::block_in_place(|| opens(session, &[&turn.new], None))?;
+        }
         let edit = self.edit(true, |turn| vec![turn.new.word.clone()])?;
         let after = session.with_config(edit.config().clone());
         let mut suites = self.suites();
@@ -193,7 +204,11 @@ impl Change<'_, '_> {
         for key in self.turns.iter().flat_map(|turn| turn.old.iter().chain([&turn.new])) {
             known.merge(&key.public);
         }
-        let (name, owner) = package::name(&self.archive, &suites, self.args.name.as_deref(), &known).await?;
+        let asked = self.args.name.as_deref();
+        let (name, owner) = package::name(&self.archive, &suites, asked, &known).await?;
+        if asked.is_some() {
+            package::warn_of_others(self.session, &self.archive, &suites, &name, &known).await?;
+        }
         let wanted = Wanted { name, owner, maintainer: None, keys };
         let made = wanted.make(self.session, &self.archive, &suites).await?;
         Ok(Some(Delivery { wanted, made, suites }))
@@ -286,10 +301,16 @@ fn admit(new: &str) -> String {
     )
 }
 
-/// Both keys must open, and be such as apt accepts, before anything relies on them.
-fn opens(session: &Session<'_>, old: &Named, new: &NextKey) -> Result<(), Failure> {
+/// All keys that are to sign must open, and be such as apt accepts, before anything relies on them.
+fn opens(session: &Session<'_>, named: &[&Named], new: Option<&NextKey>) -> Result<(), Failure> {
     let keys = session.key_folder().unwrap_or_default();
-    let sources = [KeySource::parse(&old.word, &session.config.folder, &keys)?, new.source(session)?];
+    let mut sources = named
+        .iter()
+        .map(|key| KeySource::parse(&key.word, &session.config.folder, &keys))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(new) = new {
+        sources.push(new.source(session)?);
+    }
     SigningKeys::open(&sources, passphrase()?.as_ref(), session.now)?;
     Ok(())
 }

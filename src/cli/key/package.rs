@@ -93,6 +93,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let keys = tokio::task::block_in_place(|| session.public_keys())?;
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let (name, owner) = name(&archive, &suites, args.name.as_deref(), &keys).await?;
+    if args.name.is_some() && args.output.is_none() {
+        warn_of_others(session, &archive, &suites, &name, &keys).await?;
+    }
     let wanted = Wanted { name, owner, maintainer: args.maintainer.clone(), keys };
     let made = wanted.make(session, &archive, &suites).await?;
     let mut report = Report {
@@ -196,10 +199,37 @@ pub(super) async fn name(
                     format!("several packages hold its keys: `{}`", names.join("`, `"))
                 }
             };
-            let hint = "give `--name NAME`: the package is then called NAME-archive-keyring".to_owned();
-            Err(Failure::text(format!("it is not known what the archive is called: {why}"), Some(hint)))
+            let hint = if published.is_empty() {
+                "give `--name NAME`: the package is then called NAME-archive-keyring"
+            } else {
+                "name the suites of one of them with `--suite`; with `--name NAME` all get NAME-archive-keyring, and the \
+                 others no new key"
+            };
+            let error = format!("it is not known what the archive is called: {why}");
+            Err(Failure::text(error, Some(hint.to_owned())))
         }
     }
+}
+
+/// Tells of packages of other names that hold these keys: clients who have one of them get no new key from it.
+pub(super) async fn warn_of_others(
+    session: &Session<'_>,
+    archive: &Archive,
+    suites: &[SuiteConfig],
+    name: &PackageName,
+    keys: &Keyring,
+) -> Result<(), Failure> {
+    for suite in suites {
+        for other in archive.keyring_package_names(&suite.codename, keys).await? {
+            if other != *name {
+                session.ui.warn(&format!(
+                    "suite `{}` has `{other}` too, which stays as it is: clients who have that one get new keys only if they install `{name}`",
+                    suite.codename
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Wanted {

@@ -160,12 +160,14 @@ impl Standing {
     ) -> Result<Option<SystemTime>, Failure> {
         let (suite, mut since) = (&self.config.codename, None);
         for name in archive.keyring_package_names(suite, &key.public).await? {
+            // From the newest one back to the first that lacks it: a key that comes back was taken from clients meanwhile.
             for package in archive.keyring_packages(suite, &name).await? {
-                let Some(content) = package.content else { continue };
+                let Some(content) = package.content else { break };
                 let held = content.keys.fingerprints();
-                if key.fingerprints().iter().all(|fingerprint| held.contains(fingerprint)) {
-                    since = Some(since.map_or(content.made, |since: SystemTime| since.min(content.made)));
+                if !key.fingerprints().iter().all(|fingerprint| held.contains(fingerprint)) {
+                    break;
                 }
+                since = Some(since.map_or(content.made, |since: SystemTime| since.min(content.made)));
             }
         }
         Ok(since)
