@@ -58,6 +58,8 @@ pub struct PublishedKeyring {
     pub maintainer: Option<String>,
     /// What it holds; nothing where its file cannot be read.
     pub content: Option<KeyringContent>,
+    /// A path that it installs and a [`KeyringPackage`] does not: it was made by somebody else.
+    pub foreign: Option<String>,
 }
 
 /// What a keyring package holds.
@@ -215,8 +217,8 @@ impl Archive {
                 if !found.iter().any(|other| other.version.as_str() == version.as_str()) {
                     let maintainer = entry.field("Maintainer").map(String::from_utf8_lossy);
                     let maintainer = maintainer.map(std::borrow::Cow::into_owned);
-                    let content = self.content(package, &entry).await?;
-                    found.push(PublishedKeyring { version, maintainer, content });
+                    let (content, foreign) = self.content(package, &entry).await?;
+                    found.push(PublishedKeyring { version, maintainer, content, foreign });
                 }
             }
         }
@@ -251,26 +253,31 @@ impl Archive {
         Ok(names)
     }
 
-    /// What a published keyring package holds, if that can be told.
+    /// What a published keyring package holds, if that can be told, and what else it installs.
     async fn content(
         &self,
         package: &PackageName,
         entry: &PackageEntry,
-    ) -> Result<Option<KeyringContent>, Error> {
+    ) -> Result<(Option<KeyringContent>, Option<String>), Error> {
+        let nothing = (None, None);
         let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
         let (Some(path), Some(listed), Some(..=SIZE_LIMIT)) = (path, entry.sha256(), entry.size()) else {
-            return Ok(None);
+            return Ok(nothing);
         };
-        let Some(object) = self.store.read(path.as_str()).await? else { return Ok(None) };
+        let Some(object) = self.store.read(path.as_str()).await? else { return Ok(nothing) };
         if Sha256Digest::of(&object.bytes) != listed {
-            return Ok(None);
+            return Ok(nothing);
         }
-        let Ok(Some(file)) = deb::read_file(&object.bytes, &keyring_path(package)) else { return Ok(None) };
+        let Ok((file, others)) = deb::read_among(&object.bytes, &keyring_path(package)) else {
+            return Ok(nothing);
+        };
+        let foreign = others.into_iter().find(|path| !path.starts_with("usr/share/doc/"));
+        let Some(file) = file else { return Ok((None, foreign)) };
         let mut keys = Keyring::new();
         // What is no keyring is a package without keys.
         let _ = keys.add_bytes(path.as_str(), &file.bytes);
         let made = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(file.time));
-        Ok(made.map(|made| KeyringContent { deb: object.bytes, keys, made }))
+        Ok((made.map(|made| KeyringContent { deb: object.bytes, keys, made }), foreign))
     }
 }
 

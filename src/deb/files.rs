@@ -18,7 +18,13 @@ pub struct InstalledFile {
 }
 
 /// Reads the file that a package installs at a path, which has no slash at its beginning; a link or a folder is none.
-pub fn read_file(mut deb: &[u8], path: &str) -> Result<Option<InstalledFile>, Error> {
+pub fn read_file(deb: &[u8], path: &str) -> Result<Option<InstalledFile>, Error> {
+    Ok(read_among(deb, path)?.0)
+}
+
+/// The same, and the paths of all else that is no folder.
+pub fn read_among(mut deb: &[u8], path: &str) -> Result<(Option<InstalledFile>, Vec<String>), Error> {
+    let (mut file, mut others) = (None, Vec::new());
     let mut archive = Archive::open(&mut deb)?;
     let member = loop {
         match archive.next_member()? {
@@ -40,8 +46,10 @@ pub fn read_file(mut deb: &[u8], path: &str) -> Result<Option<InstalledFile>, Er
             let time = entry.header().mtime().map_err(Error::Tar)?;
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(Error::Tar)?;
-            return Ok(Some(InstalledFile { bytes, time }));
+            file.get_or_insert(InstalledFile { bytes, time });
+        } else if !entry.header().entry_type().is_dir() {
+            others.push(String::from_utf8_lossy(name).into_owned());
         }
     }
-    Ok(None)
+    Ok((file, others))
 }

@@ -25,7 +25,7 @@ mod write;
 
 pub use control::ControlFault;
 pub use error::{BadField, Error, Layout, LooksLike, Place};
-pub use files::{InstalledFile, read_file};
+pub use files::{InstalledFile, read_among, read_file};
 pub(crate) use write::gzip;
 pub use write::{NewDeb, installed_size};
 

@@ -193,6 +193,35 @@ fn every_signed_suite_gets_the_same() {
     sandbox.publish(["key", "package", "--suite", "open"]).fails(1).says(["suite `open` is not signed"]);
 }
 
+/// What clients name in `Signed-By` today would go with the upgrade.
+#[test]
+fn a_package_that_somebody_made_by_hand_is_not_replaced() {
+    let sandbox = archive();
+    let by_hand = sandbox.path("by-hand/example-archive-keyring");
+    for (path, bytes) in [
+        ("DEBIAN/control", &deb(NAME).architecture("all").stanza().into_bytes()),
+        ("usr/share/keyrings/example.asc", &fs::read(fixture("keys/test.pub.asc")).unwrap()),
+    ] {
+        let path = by_hand.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let file = sandbox.path("by-hand.deb");
+    sandbox.ask(
+        "dpkg-deb",
+        ["--root-owner-group".as_ref(), "-b".as_ref(), by_hand.as_os_str(), file.as_os_str()],
+    );
+    sandbox.publish(["add", file.to_str().unwrap()]).ok();
+    let before = sandbox.tree();
+    sandbox.publish(["key", "package"]).fails(1).says([
+        "`example-archive-keyring` 1.0 of suite `stable` was made by somebody else",
+        "it installs `/usr/share/keyrings/example.asc`",
+        "hint: `--name NAME` publishes a package of another name",
+    ]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish(["key", "package", "--name", "own"]).ok().says(["+ own-archive-keyring 2025.06.01 all"]);
+}
+
 #[test]
 fn the_first_package_of_an_archive() {
     let sandbox = Sandbox::new();

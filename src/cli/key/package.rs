@@ -244,6 +244,7 @@ impl Wanted {
     ) -> Result<Made, Failure> {
         let mut present = Vec::new();
         let mut newest: Option<PublishedKeyring> = None;
+        let mut foreign = None;
         for suite in suites {
             let Some(first) = archive.keyring_packages(&suite.codename, &self.name).await?.into_iter().next()
             else {
@@ -251,6 +252,9 @@ impl Wanted {
             };
             if self.is_held_by(&first)?.is_some() {
                 present.push(suite.codename.clone());
+            }
+            if let Some(path) = &first.foreign {
+                foreign = Some((suite, first.version.clone(), path.clone()));
             }
             if newest.as_ref().is_none_or(|newest| newest.version < first.version) {
                 newest = Some(first);
@@ -261,6 +265,14 @@ impl Wanted {
             && (present.len() == suites.len() || is_young(content, session.now))
         {
             return Ok(Made { version: newest.version.clone(), deb: content.deb.to_vec(), present });
+        }
+        if let Some((suite, version, path)) = foreign {
+            let (suite, name) = (&suite.codename, &self.name);
+            let error = format!(
+                "`{name}` {version} of suite `{suite}` was made by somebody else: it installs `/{path}`, which a newer one would take from clients"
+            );
+            let hint = "`--name NAME` publishes a package of another name, which clients install besides";
+            return Err(Failure::text(error, Some(hint.to_owned())));
         }
         // An older one that holds the same keys is not what apt installs.
         let named = || {
