@@ -193,6 +193,7 @@ fn a_plan_changes_nothing() {
     let before = sandbox.tree();
     let said = rotate(&sandbox, &["-n"]).ok().stderr;
     insta::assert_snapshot!(said.replace(fixture("").to_str().unwrap(), "FIXTURES/"), @r"
+    warning: others can read the secret key `FIXTURES/keys/test.asc`: `chmod 600` it
     Would make a new key, which never expires
     Would write `SignWith: FIXTURES/keys/test.asc NEW` for suite `stable`
     Would sign with both keys: `stable`, `stable/snapshots/1.0`
@@ -710,6 +711,25 @@ fn what_cannot_be_changed_says_how_else() {
     refused(&sandbox, &[], &["the suites have no `Origin`", "--name NAME"]);
     rotate(&sandbox, &["--name", "mine"]).ok();
     finish(&sandbox, 31 * DAY, &[]).ok().says(["mine-archive-keyring 2025.07.02 all"]);
+}
+
+/// Neither a key nor a line of the configuration is left of a change whose suite cannot be published.
+#[test]
+fn a_suite_that_cannot_be_published_is_said_before_anything_is_done() {
+    let sandbox = stable();
+    let text = sandbox.read("conf/distributions");
+    sandbox.configure(&text.replace("Origin: Example", "Origin: Another"));
+    let before = sandbox.tree();
+    for more in [&["--dry-run"][..], &[]] {
+        rotate(&sandbox, more).fails(1).says(["`Origin` changes from `Example` to `Another`"]);
+        assert_eq!((sandbox.tree(), key_files(&sandbox)), (before.clone(), Vec::new()));
+    }
+    let pointer = sandbox.read("dists/stable/InRelease");
+    sandbox.configure(&text);
+    fs::write(sandbox.archive("dists/stable/InRelease"), pointer.replace("Example", "Exemple")).unwrap();
+    let before = sandbox.tree();
+    rotate(&sandbox, &[]).fails(1);
+    assert_eq!((sandbox.tree(), key_files(&sandbox)), (before, Vec::new()));
 }
 
 #[test]

@@ -72,6 +72,9 @@ impl Change<'_, '_> {
         let kept = next.iter().all(|(_, new)| new.is_kept());
         let edit =
             self.edit(kept, |turn| turn.old.iter().chain([&turn.new]).map(|key| key.word.clone()).collect())?;
+        if let Some(Delivery { wanted, made, suites }) = package.as_ref().filter(|_| !edit.is_empty()) {
+            made.would_publish(session, wanted, suites).await?;
+        }
         let step = if next.is_empty() { "under way" } else { "begun" };
         let mut report = Report::of(step, &self, &edit, package.as_ref());
         report.name_keys(&next, dry_run);

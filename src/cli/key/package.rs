@@ -354,6 +354,22 @@ impl Made {
         Ok(outcomes)
     }
 
+    /// Finds out what refuses it, before anything is changed that it needs.
+    pub(super) async fn would_publish(
+        &self,
+        session: &Session<'_>,
+        wanted: &Wanted,
+        suites: &[SuiteConfig],
+    ) -> Result<(), Failure> {
+        let plan = Asked { dry_run: true, message: None };
+        for suite in suites.iter().filter(|suite| !self.present.contains(&suite.codename)) {
+            let keys = session.keys_to_publish(suite).await?;
+            let edit = self.edit(session, wanted)?;
+            session.publish(suite, keys, &edit.0, &plan).await?;
+        }
+        Ok(())
+    }
+
     /// The edit that adds it, from a file that is there as long as the folder.
     fn edit(
         &self,
