@@ -159,6 +159,30 @@ fn an_edge_that_keeps_that_something_is_missing_is_found() {
     finds(outcome, &new, &["the origin has it", "a cache keeps an answer"]);
 }
 
+/// Clients then take the state that `Release` has for one of nobody, or refuse it.
+#[test]
+fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
+    let sandbox = published();
+    let hides = |names: &'static [&'static str]| {
+        Web::with(sandbox.archive(""), move |request, reply| {
+            sound(request, reply);
+            if names.iter().any(|name| request.ends_with(&format!("/{name}"))) {
+                reply.says("404 Not Found");
+            }
+        })
+    };
+    let at_origin = sandbox.archive("");
+    let web = hides(&["InRelease"]);
+    let said = ["the origin has it", "a cache keeps an answer"];
+    finds(check(&web.url, &origin(&at_origin)), "dists/stable/InRelease", &said);
+    // Nobody said what clients have, and the keys of the archive are not there either.
+    let web = hides(&["InRelease", "Release.gpg", "archive-key.asc"]);
+    let arguments = [&["check", &web.url, "--suite", "stable"], &origin(&at_origin)[..]].concat();
+    let found = Sandbox::new().publish_after(0, &arguments).fails(4).stdout;
+    let paths: Vec<&str> = found.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    assert_eq!(paths, ["dists/stable/InRelease", "dists/stable/Release.gpg"]);
+}
+
 /// A real cache before a server that says nothing of caching, and a real client behind it.
 #[test]
 fn a_client_behind_a_stale_cache_sees_what_check_says() {

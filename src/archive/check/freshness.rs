@@ -144,6 +144,10 @@ impl Archive {
         let new: BTreeSet<String> =
             paths.difference(&published.release().map(digests).unwrap_or_default()).cloned().collect();
         paths.extend(source.release.files().keys().map(|path| published.path(path)));
+        // Without `InRelease` the other two are what was compared, and say nothing of it.
+        if published.pointer().is_some_and(|pointer| pointer.file != "InRelease") {
+            paths.extend(["InRelease", "Release.gpg"].map(|name| published.path(name)));
+        }
         // What was found missing already is not told twice.
         for fault in &findings.faults {
             paths.remove(&fault.path);
