@@ -64,6 +64,19 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
 }
 
+/// What was found at the edge is told all the same.
+#[test]
+fn an_origin_that_is_none_is_a_fault() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), sound);
+    let login = Web::with(sandbox.archive(""), |_, reply| reply.body = b"<html>login</html>".to_vec());
+    let outcome = check(&web.url, &["--origin", &login.url]);
+    finds(outcome, "dists/stable/InRelease", &["what is in the origin", &login.url, "cannot be read"]);
+    let empty = sandbox.path("empty");
+    fs::create_dir(&empty).unwrap();
+    finds(check(&web.url, &origin(&empty)), "dists/stable/InRelease", &["it is not in the origin"]);
+}
+
 /// A publisher's clock may run ahead of ours, and somebody may publish while a long check is under way.
 #[test]
 fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {

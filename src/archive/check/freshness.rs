@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use indicatif::HumanDuration;
 use jiff::Timestamp;
 
-use super::{SuiteReport, caches::Keeping, fetch::Got, findings::Findings};
+use super::{SuiteReport, caches::Keeping, chain, fetch::Got, findings::Findings};
 use crate::{
     archive::{Archive, Error, Pointer, PublishedSuite, generations},
     dists::{Release, index_file::by_hash_path},
@@ -83,10 +83,24 @@ impl Archive {
             behind_seconds: behind.map(|behind| behind.as_secs()),
             allowed_seconds: allowed.as_secs(),
         };
-        let Some(source) = Source::read(origin, &path, now).await? else {
-            findings.fault(path, format!("it is not in the origin, {}", origin.location()));
-            seen.freshness = Some(freshness(Standing::Strange, None, None));
-            return Ok(());
+        let read = match Source::read(origin, &path, now).await {
+            Ok(Some(source)) => Ok(source),
+            Ok(None) => Err(format!("it is not in the origin, {}", origin.location())),
+            Err(error @ Error::Store(_)) => return Err(error),
+            // A page that asks for a login, say.
+            Err(error) => Err(format!(
+                "what is in the origin, {}, cannot be read: {}",
+                origin.location(),
+                chain(&error)
+            )),
+        };
+        let source = match read {
+            Ok(source) => source,
+            Err(problem) => {
+                findings.fault(path, problem);
+                seen.freshness = Some(freshness(Standing::Strange, None, None));
+                return Ok(());
+            }
         };
         let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
         let behind = now.duration_since(source.since).unsigned_abs();
