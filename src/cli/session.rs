@@ -381,6 +381,18 @@ impl<'a> Session<'a> {
         if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
     }
 
+    /// The fingerprints of what a word of `SignWith:` stands for, as far as that is known here: it may be one itself.
+    #[must_use]
+    pub fn fingerprints_of(&self, word: &str) -> Vec<String> {
+        let digits = word.strip_prefix("0x").unwrap_or(word);
+        if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return vec![digits.to_ascii_uppercase()];
+        }
+        let source = KeySource::parse(word, &self.config.folder, &self.key_folder().unwrap_or_default());
+        let certificates = tokio::task::block_in_place(|| source?.certificates(&Gpg::default()));
+        certificates.map(|keyring| keyring.fingerprints()).unwrap_or_default()
+    }
+
     /// Every key that signs some suite of the archive.
     pub fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
         let mut words: Vec<String> = Vec::new();

@@ -92,6 +92,13 @@ impl Keyring {
         self.certs.iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
+    /// Those of its certificates that have one of these fingerprints.
+    #[must_use]
+    pub fn only(&self, fingerprints: &[String]) -> Self {
+        let wanted = |cert: &&Cert| fingerprints.contains(&cert.fingerprint().to_hex());
+        Self { certs: self.certs.iter().filter(wanted).cloned().collect() }
+    }
+
     /// The fingerprints of all keys of the certificates, subkeys among them.
     #[must_use]
     pub fn key_fingerprints(&self) -> Vec<String> {

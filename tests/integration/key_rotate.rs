@@ -767,6 +767,13 @@ fn a_job_that_is_given_its_key_is_given_both() {
     ]);
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
+    // Nor does it put a package without it in the place of the one that clients have.
+    let clock = (CLOCK.parse::<u64>().unwrap() + 200).to_string();
+    let environment = [("SOURCE_DATE_EPOCH", &clock[..]), ("PUBLISH_SIGNING_KEY", &old_key)];
+    let said = sandbox.publish_with(&environment, ["key", "package", "--json"]).ok().stdout;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["keys"].as_array().unwrap().len(), 2, "{said}");
+    assert_eq!(said["suites"], Value::Array(Vec::new()), "it is published already");
     // The next run that has both puts it right.
     fs::rename(sandbox.path("elsewhere.asc"), &new_key).unwrap();
     sandbox.publish_after(240, &["key", "rotate"]).ok();

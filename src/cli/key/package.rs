@@ -90,9 +90,12 @@ struct Report {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = signed_suites(session, &args.suite).await?;
-    let keys = tokio::task::block_in_place(|| session.public_keys())?;
+    let mut keys = tokio::task::block_in_place(|| session.public_keys())?;
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let (name, owner) = name(&archive, &suites, args.name.as_deref(), &keys).await?;
+    if session.signs() {
+        keep_configured(session, &archive, &suites, &name, &mut keys).await?;
+    }
     if args.name.is_some() && args.output.is_none() {
         warn_of_others(session, &archive, &suites, &name, &keys).await?;
     }
@@ -209,6 +212,26 @@ pub(super) async fn name(
             Err(Failure::text(error, Some(hint.to_owned())))
         }
     }
+}
+
+/// Adds what clients have already of the keys that the configuration names: a job that is given one of two keys takes the other
+/// from nobody.
+async fn keep_configured(
+    session: &Session<'_>,
+    archive: &Archive,
+    suites: &[SuiteConfig],
+    name: &PackageName,
+    keys: &mut Keyring,
+) -> Result<(), Failure> {
+    let words = session.config.suites.iter().flat_map(|suite| &suite.sign_with);
+    let named: Vec<String> = words.flat_map(|word| session.fingerprints_of(word)).collect();
+    for suite in suites {
+        let newest = archive.keyring_packages(&suite.codename, name).await?.into_iter().next();
+        if let Some(content) = newest.and_then(|newest| newest.content) {
+            keys.merge(&content.keys.only(&named));
+        }
+    }
+    Ok(())
 }
 
 /// Tells of packages of other names that hold these keys: clients who have one of them get no new key from it.
