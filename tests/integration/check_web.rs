@@ -215,6 +215,39 @@ fn what_a_server_refuses_is_a_fault_of_that_file() {
     assert_eq!(found, expected, "{}", output.stderr);
 }
 
+/// A connection that ends at one file says nothing of the others, as long as the server is there.
+#[test]
+fn a_server_that_hangs_up_at_one_file_is_a_fault_of_that_file() {
+    let sandbox = published();
+    let web = Web::with(sandbox.archive(""), |request, reply| {
+        sound(request, reply);
+        reply.hangs_up = request.ends_with(HELLO);
+    });
+    let said = check(&web.url, &[]).fails(4);
+    assert_eq!(said.stdout.lines().count(), 1, "{}", said.stdout);
+    assert!(said.stdout.starts_with(HELLO), "{}", said.stdout);
+}
+
+/// Each of thousands would take seconds of repetitions.
+#[test]
+fn a_server_that_refuses_all_packages_is_not_asked_for_each() {
+    let sandbox = Sandbox::signed();
+    for number in 0..80 {
+        deb(&format!("p{number}")).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    let web = Web::with(sandbox.archive(""), |request, reply| {
+        sound(request, reply);
+        if request.contains(" /pool/") {
+            reply.says("403 Forbidden");
+        }
+    });
+    let said = check(&web.url, &[]).fails(4);
+    let last = said.stdout.lines().find(|line| line.starts_with("pool: ")).unwrap_or_default();
+    assert_eq!(last, "pool: 50 files in a row were refused; 30 more were not asked for", "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 51, "{}", said.stdout);
+}
+
 /// apt goes on to `Release` where it hears that there is no `InRelease`, and where it hears anything else it stops.
 #[test]
 fn a_pointer_that_a_server_refuses_is_a_fault() {

@@ -26,6 +26,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<String>,
     /// What is sent, unless it was asked for with HEAD.
     pub(crate) body: Vec<u8>,
+    /// The connection ends, and nothing is sent.
+    pub(crate) hangs_up: bool,
 }
 
 impl Reply {
@@ -85,11 +87,19 @@ fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, chang
         let path = path.split(' ').next().unwrap_or("/").to_owned();
         let decoded = decode(&path);
         let mut reply = match fs::read(folder.join(decoded.trim_start_matches('/'))) {
-            Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body },
-            Err(_) => Reply { status: "404 Not Found".to_owned(), headers: Vec::new(), body: Vec::new() },
+            Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body, hangs_up: false },
+            Err(_) => Reply {
+                status: "404 Not Found".to_owned(),
+                headers: Vec::new(),
+                body: Vec::new(),
+                hangs_up: false,
+            },
         };
         log.lock().unwrap().push(path);
         change(&format!("{method} {decoded}"), &mut reply);
+        if reply.hangs_up {
+            return;
+        }
         let mut head =
             vec![format!("HTTP/1.1 {}", reply.status), format!("Content-Length: {}", reply.body.len())];
         head.extend(reply.headers);

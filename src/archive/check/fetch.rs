@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{caches::Changes, chain, findings::Findings};
+use super::{caches::Changes, findings::Findings};
 use crate::{
     archive::{Archive, Error, KEY_FILE},
     store::{self, Location},
@@ -71,9 +71,7 @@ impl Archive {
         if !self.is_on_the_web() || error.is_unreachable() {
             return Err(error.into());
         }
-        let problem = std::error::Error::source(&error).map_or_else(|| error.to_string(), chain);
-        findings.files += 1;
-        findings.fault(path, problem);
+        findings.refused(path, &error);
         Ok(Got::Refused)
     }
 }

@@ -3,8 +3,9 @@
 use super::{
     Fault,
     caches::{Caches, Changes},
+    chain,
 };
-use crate::store::Served;
+use crate::store::{self, Served};
 
 /// What was found so far.
 #[derive(Debug, Default)]
@@ -32,6 +33,13 @@ impl Findings {
         for wrong in self.caches.served(path, changes, served) {
             self.fault(path, wrong);
         }
+    }
+
+    /// Notes that a web server does not give a file.
+    pub(super) fn refused(&mut self, path: &str, error: &store::Error) {
+        let problem = std::error::Error::source(error).map_or_else(|| error.to_string(), chain);
+        self.files += 1;
+        self.fault(path, problem);
     }
 
     /// Adds what somebody else found.

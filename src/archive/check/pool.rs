@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::{caches::Changes, differs, findings::Findings};
 use crate::{
-    archive::{Archive, Error, Event, Events, suite::is_listed},
+    archive::{Archive, Error, Event, Events, KEY_FILE, suite::is_listed},
     dists::release::Listed,
     pool::PoolPath,
 };
@@ -15,6 +15,8 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// How many a web server is asked for at once.
 const AT_ONCE_ON_THE_WEB: usize = 16;
+/// Who refuses so many files in a row refuses the others too, and each takes seconds of repetitions.
+const ENOUGH: usize = 50;
 
 impl Archive {
     /// Compares every file with what is said of it: to its last byte, but on the web by its size unless `deep` is wanted.
@@ -30,13 +32,22 @@ impl Archive {
         let at_once = if self.is_on_the_web() { AT_ONCE_ON_THE_WEB } else { AT_ONCE };
         let looks = stream::iter(pool).map(|(path, listed)| async move {
             let mut found = Findings::default();
-            self.check_pool_file(path.as_str(), &listed, by_size, &mut found).await?;
-            Ok::<_, Error>(found)
+            let answer = self.check_pool_file(path.as_str(), &listed, by_size, &mut found).await?;
+            Ok::<_, Error>((answer, found))
         });
         let mut looks = looks.buffer_unordered(at_once).enumerate();
-        while let Some((done, found)) = looks.next().await {
-            findings.merge(found?);
+        let mut refused = 0;
+        while let Some((done, look)) = looks.next().await {
+            let (answer, found) = look?;
+            findings.merge(found);
             events(Event::Read { done: done + 1, total });
+            refused = if answer == Answer::Refused { refused + 1 } else { 0 };
+            let left = total - done - 1;
+            if refused == ENOUGH && left > 0 {
+                let problem = format!("{ENOUGH} files in a row were refused; {left} more were not asked for");
+                findings.fault("pool", problem);
+                break;
+            }
         }
         Ok(())
     }
@@ -47,15 +58,14 @@ impl Archive {
         listed: &Listed,
         by_size: bool,
         findings: &mut Findings,
-    ) -> Result<(), Error> {
+    ) -> Result<Answer, Error> {
         if by_size {
             match self.store.found_served(path).await {
                 Ok(Some((found, served))) if found.size == listed.size => {
                     findings.served(path, Changes::Never, served.as_ref());
                     findings.files += 1;
-                    return Ok(());
+                    return Ok(Answer::Given);
                 }
-                Err(error) if error.is_unreachable() => return Err(error.into()),
                 // No client asks with HEAD, and some servers do not know it well: what GET says counts.
                 _ => {}
             }
@@ -65,15 +75,33 @@ impl Archive {
             Ok(None) => {
                 findings.files += 1;
                 findings.fault(path, "it is missing, although an index names it");
-                return Ok(());
+                return Ok(Answer::Given);
             }
-            Err(error) => return self.refused::<()>(path, error, findings).map(drop),
+            Err(error) if self.is_on_the_web() && !(error.is_unreachable() && self.is_gone().await) => {
+                findings.refused(path, &error);
+                return Ok(Answer::Refused);
+            }
+            Err(error) => return Err(error.into()),
         };
         findings.files += 1;
         findings.served(path, Changes::Never, served.as_ref());
         if !is_listed(listed, &found) {
             findings.fault(path, differs(listed, &found));
         }
-        Ok(())
+        Ok(Answer::Given)
     }
+
+    /// Whether nothing at all is heard of the server, of which the pointer was read a moment ago.
+    async fn is_gone(&self) -> bool {
+        self.store.found(KEY_FILE).await.is_err_and(|error| error.is_unreachable())
+    }
+}
+
+/// What a server made of being asked for a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It gave it, or said that there is none.
+    Given,
+    /// It did neither.
+    Refused,
 }
