@@ -3,22 +3,17 @@
 //! Whatever can be found out is found out before a byte is written. Then the order is that of what may be lost: the key,
 //! the configuration, the suites.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use super::{
     next_key::{self, NextKey},
     package::{self, Delivery, Wanted},
     renew::{published, renew},
-    rotate::Args,
     standing::{Named, Standing, day, day_after},
     told::Report,
+    turn::{Change, PATIENCE, Turn},
 };
 use crate::{
-    archive::Archive,
     cli::{
         Failure,
         session::{Session, passphrase},
@@ -27,27 +22,6 @@ use crate::{
     names::Suite,
     signing::{KeySource, Keyring, SigningKeys},
 };
-
-/// For so long both keys sign, unless another time is asked for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// A change of keys in one suite.
-pub(super) struct Turn {
-    pub(super) standing: Standing,
-    pub(super) old: Vec<Named>,
-    pub(super) new: Named,
-}
-
-/// A change of keys in some suites.
-pub(super) struct Change<'a, 'b> {
-    pub(super) args: &'a Args,
-    pub(super) session: &'a Session<'b>,
-    /// The configuration, which is to be changed.
-    pub(super) config: PathBuf,
-    /// The archive, where the signatures of all configured keys are believed.
-    pub(super) archive: Archive,
-    pub(super) turns: Vec<Turn>,
-}
 
 impl Change<'_, '_> {
     /// Both keys sign; `next` are the keys that no suite names yet, each with the one from which it takes over.

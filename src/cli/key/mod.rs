@@ -10,6 +10,7 @@ mod renew;
 mod rotate;
 mod standing;
 mod told;
+mod turn;
 
 use std::{
     fmt::Write as _,
@@ -49,7 +50,7 @@ pub enum Command {
     /// Publishes the public keys as the package NAME-archive-keyring
     Package(package::Args),
     /// Puts another key in the place of the one that signs, without a client that notices
-    Rotate(rotate::Args),
+    Rotate(turn::Args),
 }
 
 /// `publish key generate`.

@@ -5,63 +5,20 @@
 //! `SignWith: NEW`, once they have had the time. The order is that of what may be lost: the key first, then the
 //! configuration, then the suites; whoever is killed in between runs the same command again.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
 use super::{
-    change::{Change, Turn},
     next_key::{self, NextKey},
     standing::{Named, Standing},
     told::Report,
+    turn::{Args, Change, Turn},
 };
 use crate::{
     archive::Archive,
-    cli::{Failure, asked::Asked, session::Session},
-    config::{SuiteConfig, parse_span},
+    cli::{Failure, session::Session},
+    config::SuiteConfig,
     store::Location,
 };
-
-/// Puts another key in the place of the one that signs, without a client that notices
-///
-/// First both keys sign: a new key is made, conf/distributions gets `SignWith: OLD NEW`, every suite is signed anew, and the
-/// package NAME-archive-keyring brings both keys to clients. Then, with --finish, the old key is dropped. What a killed run
-/// left undone, the same command does.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Drops the old key: the second step, once clients have the new one
-    #[arg(long)]
-    pub(super) finish: bool,
-
-    /// With --finish: how long clients must have had the new key; `0d` if the old one is in wrong hands [default: 30d]
-    #[arg(long, value_name = "TIME", value_parser = parse_patience, requires = "finish", conflicts_with = "expires")]
-    pub(super) after: Option<Duration>,
-
-    /// The key that takes over: a file, a fingerprint, a key of gpg [default: a new one]; with --finish, the one that stays
-    #[arg(long, value_name = "KEY")]
-    to: Option<String>,
-
-    /// When a new key expires: 3y, 18m, 90d, a day such as 2030-01-31, or never
-    #[arg(long, value_name = "TIME", default_value = "3y", conflicts_with_all = ["to", "finish"])]
-    expires: String,
-
-    /// What the keyring package is called [default: as it is published already, else by the `Origin` of the suites]
-    #[arg(long)]
-    pub(super) name: Option<String>,
-
-    /// Only this suite; may be repeated [default: all that are signed]
-    #[arg(short, long)]
-    suite: Vec<String>,
-
-    #[command(flatten)]
-    pub(super) asked: Asked,
-}
-
-/// A span, or none at all.
-fn parse_patience(text: &str) -> Result<Duration, String> {
-    match text.trim() {
-        "0" | "0d" | "0h" | "0w" => Ok(Duration::ZERO),
-        text => parse_span(text),
-    }
-}
 
 /// What every step begins with.
 struct Begin<'a, 'b> {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
-    change::{Change, PATIENCE, Turn},
     next_key::NextKey,
     package::Delivery,
     standing::{Named, day_after},
+    turn::{Change, PATIENCE, Turn},
 };
 use crate::{archive::Outcome, cli::session::Session, config::ConfigEdit, names::Suite};
 
