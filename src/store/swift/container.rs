@@ -87,7 +87,7 @@ impl Inner {
             return Ok(());
         }
         let answer = self.client.send(&Request::new(Method::POST, container, "").headers(&headers)).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(Error::of(&answer, container)) }
+        if answer.status.is_success() { Ok(()) } else { Err(answer.error(container)) }
     }
 
     /// Asks for a container that need not be there.
@@ -96,13 +96,13 @@ impl Inner {
         match answer.status {
             StatusCode::NOT_FOUND => Ok(answer),
             status if status.is_success() => Ok(answer),
-            _ => Err(Error::of(&answer, container)),
+            _ => Err(answer.error(container)),
         }
     }
 
     async fn put_container(&self, container: &str, headers: &HeaderMap) -> Result<(), Error> {
         let answer = self.client.send(&Request::new(Method::PUT, container, "").headers(headers)).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(Error::of(&answer, container)) }
+        if answer.status.is_success() { Ok(()) } else { Err(answer.error(container)) }
     }
 
     async fn enable_cdn(&self) -> Result<CdnAddresses, Error> {
@@ -118,7 +118,7 @@ impl Inner {
             answer = self.client.send(&request(Method::POST)).await?;
         }
         if !answer.status.is_success() {
-            return Err(Error::of(&answer, &self.container));
+            return Err(answer.error(&self.container));
         }
         let header = |name: &str| answer.header(name).map(ToOwned::to_owned);
         Ok(CdnAddresses { http: header("X-Cdn-Uri"), https: header("X-Cdn-Ssl-Uri") })

@@ -143,10 +143,10 @@ impl Inner {
             return self.delete_large(&self.container, key).await;
         }
         if !answer.status.is_success() {
-            return Err(Error::of(&answer, &self.name(key)));
+            return Err(answer.error(&self.name(key)));
         }
         let answer = self.client.send(&Request::new(Method::DELETE, &self.container, key)).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(Error::of(&answer, &self.name(key))) }
+        if answer.status.is_success() { Ok(()) } else { Err(answer.error(&self.name(key))) }
     }
 
     pub(super) async fn delete_large(&self, container: &str, key: &str) -> Result<(), Error> {
@@ -157,7 +157,7 @@ impl Inner {
             .header("accept", HeaderValue::from_static("application/json"));
         let answer = self.client.send(&request).await?;
         if !answer.status.is_success() {
-            return Err(Error::of(&answer, &name));
+            return Err(answer.error(&name));
         }
         let Some(report) = report(&answer) else { return Ok(()) };
         match report.errors.first() {

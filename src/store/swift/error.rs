@@ -1,8 +1,6 @@
 //! What can go wrong with a Swift server, and what the user can do about it.
 
-use reqwest::StatusCode;
-
-use super::{STORE, wire::Answer};
+use super::STORE;
 
 /// A failure with its texts only, so that all who wait for one login can be told the same.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -126,21 +124,6 @@ impl Error {
                 object_store::Error::Unauthenticated { path, source: self.into() }
             }
             _ => self.into(),
-        }
-    }
-
-    /// Why an answer is not what was wanted; `object` is the container with the object in it.
-    pub(super) fn of(answer: &Answer, object: &str) -> Self {
-        let object = object.to_owned();
-        match answer.status {
-            StatusCode::UNAUTHORIZED => Self::Token { object },
-            StatusCode::FORBIDDEN => Self::Forbidden { object },
-            StatusCode::NOT_FOUND => Self::NoObject { object },
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE => {
-                Self::Full { object, status: answer.status.as_u16(), text: answer.text() }
-            }
-            StatusCode::UNPROCESSABLE_ENTITY => Self::Damaged { object },
-            status => Self::Refused { object, status: status.to_string(), text: answer.text() },
         }
     }
 }

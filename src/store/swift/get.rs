@@ -57,7 +57,7 @@ impl Inner {
                 return Err(ObjectError::Precondition { path, source: text.into() });
             }
             status if status.is_success() => {}
-            _ => return Err(Error::of(&answer, &self.name(&key)).at(location.as_ref())),
+            _ => return Err(answer.error(&self.name(&key)).at(location.as_ref())),
         }
         let nonsense =
             |why: &str| ObjectError::from(Error::Nonsense { object: self.name(&key), why: why.to_owned() });

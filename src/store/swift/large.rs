@@ -179,7 +179,7 @@ impl Inner {
         for key in keys {
             let answer = self.client.send(&Request::new(Method::DELETE, container, key)).await?;
             if !answer.status.is_success() && answer.status != reqwest::StatusCode::NOT_FOUND {
-                return Err(Error::of(&answer, &format!("{container}/{key}")));
+                return Err(answer.error(&format!("{container}/{key}")));
             }
         }
         Ok(())

@@ -85,7 +85,7 @@ impl Inner {
                 };
                 serde_json::from_slice(&answer.body).map(Some).map_err(nonsense)
             }
-            _ => Err(Error::of(&answer, container)),
+            _ => Err(answer.error(container)),
         }
     }
 

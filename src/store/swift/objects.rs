@@ -88,7 +88,7 @@ impl ObjectStore for Swift {
                 return Err(failed(Error::Exists { object: inner.name(&to_key) }));
             }
             if answer.status != StatusCode::NOT_FOUND {
-                return Err(failed(Error::of(&answer, &inner.name(&to_key))));
+                return Err(failed(answer.error(&inner.name(&to_key))));
             }
         }
         inner.copy(&from_key, &to_key, headers.as_ref()).await.map_err(|error| match error {

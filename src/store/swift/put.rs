@@ -70,7 +70,7 @@ impl Inner {
                 }
                 StatusCode::UNPROCESSABLE_ENTITY if sends < SENDS => {}
                 status if status.is_success() => return Ok(answer),
-                _ => return Err(Error::of(&answer, &format!("{container}/{key}"))),
+                _ => return Err(answer.error(&format!("{container}/{key}"))),
             }
         }
     }
@@ -87,7 +87,7 @@ impl Inner {
         match answer.status {
             status if status.is_success() => Ok(()),
             StatusCode::NOT_FOUND => Err(Error::NoObject { object: self.name(from) }),
-            _ => Err(Error::of(&answer, &self.name(to))),
+            _ => Err(answer.error(&self.name(to))),
         }
     }
 }

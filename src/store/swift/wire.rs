@@ -61,6 +61,21 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Why it is not what was wanted; `object` is the container with the object in it.
+    pub(super) fn error(&self, object: &str) -> Error {
+        let object = object.to_owned();
+        match self.status {
+            StatusCode::UNAUTHORIZED => Error::Token { object },
+            StatusCode::FORBIDDEN => Error::Forbidden { object },
+            StatusCode::NOT_FOUND => Error::NoObject { object },
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE => {
+                Error::Full { object, status: self.status.as_u16(), text: self.text() }
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => Error::Damaged { object },
+            status => Error::Refused { object, status: status.to_string(), text: self.text() },
+        }
+    }
+
     /// What the server says, in one line for people.
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
