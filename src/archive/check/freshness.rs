@@ -245,9 +245,10 @@ impl<'a> Source<'a> {
 
 /// A time for people; where it is short, to the second.
 fn lasting(time: Duration) -> String {
-    if time < Duration::from_secs(600) {
-        format!("{} seconds", time.as_secs())
-    } else {
-        HumanDuration(time).to_string()
+    match time.as_secs() {
+        1 => "1 second".to_owned(),
+        // Whole minutes would hide what a cache that keeps it for one is about.
+        seconds @ ..600 => format!("{seconds} seconds"),
+        _ => HumanDuration(time).to_string(),
     }
 }
