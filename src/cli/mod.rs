@@ -14,6 +14,7 @@ pub mod list;
 pub mod log;
 mod outcome;
 pub mod prune;
+mod publishing;
 pub mod refresh;
 pub mod remove;
 pub mod rollback;

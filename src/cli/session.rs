@@ -6,15 +6,13 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Failure, Global, Ui, asked::Asked};
+use super::{Failure, Global, Ui};
 use crate::{
-    archive::{
-        Archive, ClientKeys, Commit, Event, Events, Outcome, Refresh, SuiteEdit, Surplus, Trust, snapshot_of,
-    },
+    archive::{Archive, ClientKeys, Event, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
-    store::{Cache, Environment, Headers, Location, Store},
+    store::{Cache, Environment, Location, Store},
 };
 
 /// The suite of an archive that says nothing else.
@@ -43,7 +41,8 @@ pub struct Session<'a> {
     pub current: PathBuf,
     sign_with: Vec<String>,
     trust_existing: bool,
-    allow_releaseinfo_change: bool,
+    /// Whether what makes apt stop is published all the same.
+    pub(super) allow_releaseinfo_change: bool,
 }
 
 /// The keys of a suite: what signs, and whose signatures are believed.
@@ -443,117 +442,6 @@ impl<'a> Session<'a> {
         signing::key_folder(|name| env::var_os(name))
     }
 
-    /// Publishes an edit of a suite and tells what came of it.
-    pub async fn commit(
-        &self,
-        suite: &SuiteConfig,
-        keys: Keys,
-        edit: &SuiteEdit,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
-        let outcome = self.publish(suite, keys, edit, asked).await?;
-        self.ui.outcome(&outcome);
-        Ok(outcome)
-    }
-
-    /// Publishes an edit of a suite.
-    pub async fn publish(
-        &self,
-        suite: &SuiteConfig,
-        keys: Keys,
-        edit: &SuiteEdit,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
-        // A job that only removes need not have the keys of the suite that surplus versions go to.
-        let brings = !edit.add.is_empty() || edit.copy.is_some();
-        let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
-        let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
-        let events = self.events();
-        let how = Commit { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
-        Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
-    }
-
-    /// Where surplus versions of a suite go, and those of that one.
-    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<Surplus>>, Failure> {
-        let chain: Vec<_> = self.config.archives_of(suite).collect();
-        let mut surplus = None;
-        for config in chain.into_iter().rev() {
-            let keys = self.keys_to_publish(config).await?;
-            let archive = self.archive_of(config, &keys);
-            surplus = Some(Box::new(Surplus {
-                archive,
-                config: config.clone(),
-                keys: keys.signing,
-                next: surplus,
-            }));
-        }
-        Ok(surplus)
-    }
-
-    /// Publishes the state of a suite anew, where that is due.
-    pub async fn refresh(
-        &self,
-        suite: &SuiteConfig,
-        keys: Keys,
-        when: Refresh,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
-        let events = self.events();
-        let how = self.how(suite, &keys, asked, &events);
-        Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
-    }
-
-    /// Publishes the content of an earlier state of a suite.
-    pub async fn roll_back(
-        &self,
-        suite: &SuiteConfig,
-        keys: Keys,
-        to: Option<&str>,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
-        let events = self.events();
-        let how = self.how(suite, &keys, asked, &events);
-        Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
-    }
-
-    /// Keeps the state that a suite has now as a suite of its own.
-    pub async fn snapshot(
-        &self,
-        snapshot: &SuiteConfig,
-        of: &Suite,
-        keys: Keys,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
-        let events = self.events();
-        let how = self.how(snapshot, &keys, asked, &events);
-        Ok(self.archive_of(snapshot, &keys).snapshot(of, &how).await?)
-    }
-
-    fn how<'b>(
-        &self,
-        suite: &'b SuiteConfig,
-        keys: &'b Keys,
-        asked: &Asked,
-        events: Events<'b>,
-    ) -> Commit<'b> {
-        let allow_releaseinfo_change = self.allow_releaseinfo_change;
-        Commit {
-            config: suite,
-            keys: keys.signing.as_ref(),
-            now: self.now,
-            note: asked.note(&self.environment),
-            surplus: None,
-            dry_run: asked.dry_run,
-            allow_releaseinfo_change,
-            events,
-        }
-    }
-
-    /// The archive, for changing a suite.
-    fn archive_of(&self, suite: &SuiteConfig, keys: &Keys) -> Archive {
-        Archive::new(self.store.clone().with_headers(headers(suite)), keys.trust.clone())
-    }
-
     /// Takes events of the library to the user.
     pub fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
         let ui = self.ui;
@@ -565,16 +453,6 @@ impl<'a> Session<'a> {
 async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
     let Ok(suite) = Suite::parse(name) else { return Ok(false) };
     Ok(archive.suite(&suite).await?.pointer().is_some())
-}
-
-/// What caches are told of the files of a suite, where the store keeps it.
-fn headers(suite: &SuiteConfig) -> Headers {
-    let defaults = Headers::default();
-    Headers {
-        immutable: suite.pool_cache_control.clone().unwrap_or(defaults.immutable),
-        mutable: suite.index_cache_control.clone().unwrap_or(defaults.mutable),
-        ..defaults
-    }
 }
 
 fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
