@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Error, PublishedSuite, suite::plain_path};
+use super::{Error, PublishedSuite};
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
-    dists::{PackagesIndex, release::Listed, sources},
+    dists::{
+        PackagesIndex, Release,
+        layout::{ArchivePath, plain_path},
+        release::Listed,
+        sources,
+    },
     pool::PoolPath,
     store::Found,
 };
@@ -42,22 +47,10 @@ impl From<&Listed> for Expected {
 /// Pool files by their path in the archive.
 pub(super) type PoolFiles = BTreeMap<String, Expected>;
 
-/// Whether a listed file is carried.
-///
-/// Differences between two states of an index (`Packages.diff/`) are not: apt takes the whole index where they lack. Nor
-/// is what `apt-ftparchive release` lists of its own last run, if that is not moved away: the pointer in an older state.
-pub(super) fn is_carried(path: &str) -> bool {
-    !matches!(path, "InRelease" | "Release" | "Release.gpg")
-        && !path.starts_with("generations/")
-        && !path
-            .split('/')
-            .any(|part| matches!(part.rsplit_once('.'), Some((_, "diff"))) || part == "by-hash")
-}
-
 /// The plain paths of all indices that name pool files.
 pub(super) fn indices(published: &PublishedSuite) -> BTreeSet<&str> {
-    let listed = published.release().into_iter().flat_map(|release| release.files().keys());
-    let plain = listed.filter(|path| is_carried(path)).map(|path| plain_path(path));
+    let plain =
+        published.release().into_iter().flat_map(Release::own_files).map(|(path, _)| plain_path(path));
     plain.filter(|path| matches!(path.rsplit('/').next(), Some("Packages" | "Sources"))).collect()
 }
 
@@ -89,18 +82,12 @@ pub(super) fn pool_files(index: &str, text: &Bytes, found: &mut PoolFiles) -> Re
 
 /// Refuses the name of a file that does not belong to what an archive shows to the world: an index can name anything.
 fn safe(index: &str, path: &str) -> Result<String, Error> {
-    let mut parts = path.split('/');
-    let first = parts.clone().next().unwrap_or_default();
-    let odd = |part: &str| part.is_empty() || part.starts_with('.') || part.chars().any(char::is_control);
-    if parts.any(odd) || path.contains('\\') || is_private(first) || first == "dists" {
+    let kind = ArchivePath::of(path);
+    let is_odd = path.contains('\\') || path.chars().any(char::is_control);
+    if is_odd || matches!(kind, ArchivePath::Private | ArchivePath::Dists(_)) {
         return Err(Error::Unsafe { path: index.to_owned(), names: path.to_owned() });
     }
     Ok(path.to_owned())
-}
-
-/// Whether a folder of an archive is nobody's business: the configuration, database and working files of its tools.
-pub(super) fn is_private(first: &str) -> bool {
-    matches!(first, "conf" | "db" | "incoming" | "lists" | "logs" | "log" | "morgue" | "tmp")
 }
 
 #[cfg(test)]
@@ -123,14 +110,5 @@ mod tests {
             assert!(safe("Packages", bad).is_err(), "{bad}");
         }
         assert_eq!(safe("Packages", "pool/main/a/a+b~1.deb").unwrap(), "pool/main/a/a+b~1.deb");
-    }
-
-    #[test]
-    fn package_differences_are_left_out() {
-        assert!(!is_carried("main/binary-amd64/Packages.diff/Index"));
-        assert!(is_carried("main/i18n/Translation-en.xz"));
-        assert!(
-            is_carried("main/binary-amd64/Release") && !is_carried("Release") && !is_carried("InRelease")
-        );
     }
 }

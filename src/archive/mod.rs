@@ -39,7 +39,6 @@ pub mod root_file;
 mod error;
 mod refusal;
 mod event;
-mod headers;
 
 pub use check::{Check, Fault, Freshness, Report, Standing, SuiteReport};
 pub use commit::Commit;
@@ -49,7 +48,6 @@ pub use edit::{Copies, Named, NewPackage, Removal, Retention, SuiteEdit, Wanted}
 pub use error::Error;
 pub use event::{Event, Events};
 pub use generations::Keep;
-pub use headers::content_type;
 pub use history::{NoState, Which};
 pub use holds::GRACE;
 pub use intake::{Incoming, find_files, read_packages};
@@ -70,6 +68,7 @@ pub use surplus::Surplus;
 pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 
 use crate::{
+    dists::media_type,
     names::Suite,
     store::{Object, Store},
 };
@@ -90,7 +89,7 @@ impl Archive {
     /// The archive in a store, whose objects have the types of an archive's files; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, trust: Trust) -> Self {
-        Self { store: store.with_content_type(content_type), trust }
+        Self { store: store.with_content_type(media_type::of), trust }
     }
 
     /// Where it is kept.

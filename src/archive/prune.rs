@@ -19,11 +19,11 @@ use super::{
     Archive, Error, Event, Events, Keep, PublishedSuite, Trust,
     generations::{self, Generation, is_older},
     holds::Announcement,
-    leads::is_carried,
     reach::Reach,
     suite::plain_path,
 };
 use crate::{
+    dists::Release,
     names::Suite,
     signing::Distrust,
     store::{Found, Store},
@@ -151,8 +151,8 @@ impl Archive {
             for generation in retired {
                 // What it listed by name and nobody else does; one that cannot be read says nothing.
                 if let Ok(state) = generations::open(store, suite, &generation.name).await {
-                    let files = state.release().into_iter().flat_map(|release| release.files().keys());
-                    marked.names.extend(files.filter(|path| is_carried(path)).map(|path| state.path(path)));
+                    let files = state.release().into_iter().flat_map(Release::own_files);
+                    marked.names.extend(files.map(|(path, _)| state.path(path)));
                 }
                 let why = match generation.published {
                     Some(_) => format!("an old state of suite `{suite}`, {} newer ones are kept", kept.len()),

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Error, PublishedSuite,
-    leads::{self, PoolFiles, is_carried},
+    leads::{self, PoolFiles},
 };
 use crate::{
     dists::{Release, index_file::by_hash_path},
@@ -28,13 +28,13 @@ pub(super) struct Reach {
 impl Reach {
     /// Adds the indices by their names, which only the current state of a suite leads to.
     pub(super) fn add_names(&mut self, suite: &PublishedSuite) {
-        let files = suite.release().into_iter().flat_map(Release::files).filter(|(path, _)| is_carried(path));
+        let files = suite.release().into_iter().flat_map(Release::own_files);
         self.files.extend(files.map(|(path, listed)| (suite.path(path), listed.size)));
     }
 
     /// Adds the indices by their digests.
     pub(super) fn add_listed(&mut self, suite: &PublishedSuite) {
-        let files = suite.release().into_iter().flat_map(Release::files).filter(|(path, _)| is_carried(path));
+        let files = suite.release().into_iter().flat_map(Release::own_files);
         self.files.extend(
             files.map(|(path, listed)| (suite.path(&by_hash_path(path, &listed.sha256)), listed.size)),
         );

@@ -11,7 +11,7 @@ use super::{
     Change, Error, Phased, PublishedSuite, Trust, dates,
     diff::is_same_file,
     generations,
-    leads::{self, PoolFiles, is_carried},
+    leads::{self, PoolFiles},
     newest,
     plan::Plan,
     reach::lacking,
@@ -123,10 +123,10 @@ impl Difference {
         let mut difference = Self::default();
         let indices: BTreeSet<&str> =
             leads::indices(state).union(&leads::indices(published)).copied().collect();
-        for (path, listed) in earlier.files() {
+        for (path, listed) in earlier.own_files() {
             let plain = plain_path(path);
             // What is no index of packages may be listed and not be there; apt then does without.
-            let is_needed = is_carried(path) && indices.contains(plain) && listed.size > 0;
+            let is_needed = indices.contains(plain) && listed.size > 0;
             if !is_needed || current.files().get(path) == Some(listed) {
                 continue;
             }

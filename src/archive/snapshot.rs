@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Archive, Error, PublishedSuite, Trust, dates, generations,
-    leads::{self, PoolFiles, is_carried},
+    leads::{self, PoolFiles},
     newest,
     plan::Plan,
 };
@@ -62,7 +62,7 @@ pub(super) async fn plan(
     }
     new.set("Acquire-By-Hash", Some("yes".into()));
     dates::set(&mut new, published, config, now, &mut plan.notes)?;
-    for (path, listed) in release.files().iter().filter(|(path, _)| is_carried(path)) {
+    for (path, listed) in release.own_files() {
         if let Some((_, bytes)) = source.listed_file(path, listed).await? {
             plan.indices.push(IndexFile::new(path.clone(), bytes));
         }

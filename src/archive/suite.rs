@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, io::Read, time::SystemTime};
 
 use bytes::Bytes;
 
+pub(super) use crate::dists::layout::plain_path;
+
 use super::Error;
 use crate::{
     compression::Compression,
@@ -220,13 +222,6 @@ impl PublishedSuite {
 /// Whether a file is the one that the pointer lists; SHA256 decides.
 pub(super) fn is_listed(listed: &Listed, found: &Digests) -> bool {
     (listed.size, listed.sha256) == (found.size, found.sha256)
-}
-
-/// The path of the uncompressed file.
-pub(super) fn plain_path(path: &str) -> &str {
-    let compressed =
-        Compression::ALL.into_iter().map(Compression::extension).filter(|extension| !extension.is_empty());
-    compressed.into_iter().find_map(|extension| path.strip_suffix(extension)).unwrap_or(path)
 }
 
 /// Whether bytes are the listed ones, by the digest that decides alone: the other takes three times as long.

@@ -4,6 +4,8 @@
 
 pub mod blocks;
 pub mod index_file;
+pub mod layout;
+pub mod media_type;
 mod ordered;
 mod package_entry;
 pub mod packages;

@@ -2,10 +2,14 @@
 //!
 //! What stands in it that `publish` does not make (Contents, Sources, fields of other tools) is carried over.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
 
+use super::layout::SuitePath;
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     names::{Architecture, Component},
@@ -182,6 +186,25 @@ impl Release {
         }
     }
 
+    /// The listed files that belong to the suite itself, and go where it goes: its indices and other files of its own.
+    ///
+    /// Release files and patches are not among them, nor is the content of another suite below this one, which
+    /// `apt-ftparchive release` lists as well: whatever is done to this suite must not put that one back.
+    pub fn own_files(&self) -> impl Iterator<Item = (&String, &Listed)> {
+        let nested: BTreeSet<&str> = self
+            .files
+            .keys()
+            .filter_map(|path| match SuitePath::of(path) {
+                SuitePath::Release { folder, .. } if !folder.is_empty() => Some(folder),
+                _ => None,
+            })
+            .collect();
+        let is_below = move |path: &str| {
+            nested.iter().any(|folder| path.strip_prefix(folder).is_some_and(|below| below.starts_with('/')))
+        };
+        self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_carried() && !is_below(path))
+    }
+
     /// All listed files, by path.
     #[must_use]
     pub fn files(&self) -> &BTreeMap<String, Listed> {
@@ -324,5 +347,22 @@ mod tests {
         let odd = Release::parse(b"Suite: x\nSHA256:\n main/Packages 0 e3b0\n");
         assert!(matches!(odd, Err(Error::BadLine { field: "SHA256", .. })), "{odd:?}");
         assert!(Release::parse(b"<html>").is_err());
+    }
+
+    #[test]
+    fn the_content_of_a_suite_below_is_not_its_own() {
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let paths = [
+            "main/binary-amd64/Packages",
+            "main/binary-amd64/Release",
+            "updates/InRelease",
+            "updates/main/binary-amd64/Packages",
+            "updates-more/main/binary-amd64/Packages",
+            "main/binary-amd64/Packages.diff/Index",
+        ];
+        let lines = paths.map(|path| format!(" {digest} 0 {path}")).join("\n");
+        let release = Release::parse(format!("Codename: bookworm\nSHA256:\n{lines}\n").as_bytes()).unwrap();
+        let own: Vec<&str> = release.own_files().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(own, [paths[0], paths[1], paths[4]]);
     }
 }

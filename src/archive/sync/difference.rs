@@ -8,7 +8,7 @@ use super::{
     super::{
         Error, PublishedSuite,
         generations::{self, short_digest},
-        leads::{self, Expected, PoolFiles, is_carried},
+        leads::{self, Expected, PoolFiles},
     },
     carry::{How, Load},
 };
@@ -91,10 +91,8 @@ impl Sides<'_> {
 
     /// The listed files that are carried, each with whether the destination's pointer lists the same bytes.
     fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
-        let files = self.source.release().into_iter().flat_map(release::Release::files);
-        files
-            .filter(|(path, _)| is_carried(path))
-            .map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+        let files = self.source.release().into_iter().flat_map(release::Release::own_files);
+        files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
     }
 
     fn load(&self, path: &str, listed: &Listed, to: String, how: How) -> Load {

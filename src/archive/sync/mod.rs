@@ -16,10 +16,11 @@ use bytes::Bytes;
 
 use super::{
     Archive, Error, Event, Events, GRACE, Keep, Prune, PublishedSuite, Trust, Written,
-    aliases::write_aliases, content_type, generations,
+    aliases::write_aliases, generations,
 };
 use crate::{
     digest::{Digests, Sha256Digest},
+    dists::media_type,
     names::Suite,
     store::{self, Content, Store},
 };
@@ -104,7 +105,7 @@ impl Archive {
     /// # Errors
     /// Nothing was done: what is to be included may not be carried.
     pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
-        let destination = destination.clone().with_content_type(content_type);
+        let destination = destination.clone().with_content_type(media_type::of);
         let mut run = Run {
             archive: self,
             destination: &destination,

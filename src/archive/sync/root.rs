@@ -1,8 +1,11 @@
 //! The files beside `dists/` and `pool/`: the public keys, and what the user asked for by name. Never a secret key, never
 //! what is the business of the archive's owner alone.
 
-use super::super::{Error, KEY_FILE, leads::is_private, root_file};
-use crate::store::{Loaded, Store};
+use super::super::{Error, KEY_FILE, root_file};
+use crate::{
+    dists::layout::ArchivePath,
+    store::{Loaded, Store},
+};
 
 /// A file of more bytes is not held in memory; no key is as large.
 const IN_MEMORY: u64 = root_file::SIZE_LIMIT;
@@ -62,6 +65,5 @@ pub(super) async fn load(store: &Store, path: &str) -> Result<Option<Loaded>, Er
 }
 
 fn may_be_carried(path: &str) -> bool {
-    let first = path.split('/').next().unwrap_or_default();
-    !is_private(first) && !path.split('/').any(|part| part.is_empty() || part.starts_with('.'))
+    ArchivePath::of(path) != ArchivePath::Private
 }

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use super::{
     super::{
         Error, Event, PublishedSuite,
-        leads::{self, Expected, PoolFiles, is_carried},
+        leads::{self, Expected, PoolFiles},
     },
     Run,
     carry::{How, Load},
@@ -87,10 +87,7 @@ impl Run<'_> {
     /// Every file that a suite of the source leads to, by its path at the destination.
     async fn leads_to(&self, suite: &Suite, wanted: &mut BTreeMap<String, Load>) -> Result<(), Error> {
         let source = PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await?;
-        for (path, listed) in source.release().into_iter().flat_map(Release::files) {
-            if !is_carried(path) {
-                continue;
-            }
+        for (path, listed) in source.release().into_iter().flat_map(Release::own_files) {
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];
             for (to, how) in [(by_hash, How::Renew), (alias, How::Replace)] {

@@ -19,7 +19,7 @@ use super::{
     http::{self, Decision, Target, Validators},
     listing::{File, Folder},
 };
-use crate::archive::{content_type, root_file};
+use crate::{archive::root_file, dists::media_type};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, object_store::Error>;
@@ -255,7 +255,7 @@ fn reply(request: &Parts, meta: &ObjectMeta, decision: Decision, body: Body) -> 
     if status == StatusCode::NOT_MODIFIED {
         return response;
     }
-    set(&mut response, header::CONTENT_TYPE, content_type(meta.location.as_ref()));
+    set(&mut response, header::CONTENT_TYPE, media_type::of(meta.location.as_ref()));
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
     if let Decision::Part(range) = decision {
         let sent = format!("bytes {}-{}/{}", range.start, range.end - 1, file.size);

@@ -16,7 +16,7 @@ use hyper::{
 };
 use object_store::{ObjectMeta, path::Path};
 
-use crate::archive::root_file;
+use crate::{archive::root_file, dists::layout::ArchivePath};
 
 /// What a path leads to, if it exists.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,21 +56,14 @@ pub(super) fn target(encoded: &str) -> Result<Target, StatusCode> {
 
 /// Whether a path, by its name, belongs to what a published archive consists of.
 pub(super) fn is_part_of_archive(path: &Path) -> bool {
-    let parts: Vec<&str> = path.as_ref().split('/').collect();
-    if parts.iter().any(|part| part.starts_with('.')) || is_upload(parts[parts.len() - 1]) {
-        return false;
+    match ArchivePath::of(path.as_ref()) {
+        ArchivePath::RootFile(name) => is_tree(name) || root_file::may_be_shown(name),
+        kind => kind.is_public(),
     }
-    is_tree(parts[0]) || (parts.len() == 1 && root_file::may_be_shown(parts[0]))
 }
 
 fn is_tree(first: &str) -> bool {
     matches!(first, "dists" | "pool")
-}
-
-/// Whether a name is that of a file which `object_store` is still writing in a folder: `NAME#1`.
-fn is_upload(name: &str) -> bool {
-    name.split_once('#')
-        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Undoes percent-encoding; `None` if an escape is broken or the result is not UTF-8.
@@ -253,15 +246,11 @@ fn number(digits: &str) -> Option<u64> {
 
 /// How long a file may be kept by a cache: for good where the name fixes the contents.
 pub(super) fn cache_control(path: &Path) -> &'static str {
-    let parts: Vec<&str> = path.as_ref().split('/').collect();
-    let is_immutable = match parts[..] {
-        ["pool", ..] => true,
-        ["dists", .., "by-hash", _algorithm, _digest] => true,
-        // Only a generation's own files: a suite may be called `generations`.
-        ["dists", _, .., "generations", _generation, "InRelease" | "Release" | "Release.gpg"] => true,
-        _ => false,
-    };
-    if is_immutable { "public, max-age=31536000, immutable" } else { "max-age=60, must-revalidate" }
+    if ArchivePath::of(path.as_ref()).is_immutable() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "max-age=60, must-revalidate"
+    }
 }
 
 #[cfg(test)]

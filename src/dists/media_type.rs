@@ -1,11 +1,17 @@
-//! What kind of file each path of an archive is, for the web servers and caches that show it.
+//! Media types: the `Content-Type` of each file of an archive, for the web servers and caches that serve it.
 //!
-//! By the last part of the name alone, and never as an encoding: apt wants `Packages.gz` as it is, not unpacked.
+//! Never a `Content-Encoding`: apt wants `Packages.gz` as it is, not unpacked.
+
+use super::layout::{ArchivePath, GenerationPart, ReleaseForm, SuitePath};
 
 const BYTES: &str = "application/octet-stream";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 const KEYS: &str = "application/pgp-keys";
+const SIGNATURE: &str = "application/pgp-signature";
+
+/// Indices and their descriptions, as text.
+const INDICES: [&str; 3] = ["Packages", "Sources", "Release"];
 
 /// Types by the ending of a name.
 const ENDINGS: [(&str, &str); 24] = [
@@ -20,8 +26,8 @@ const ENDINGS: [(&str, &str); 24] = [
     ("tar", "application/x-tar"),
     ("gpg", KEYS),
     ("pub", KEYS),
-    ("sig", "application/pgp-signature"),
-    ("asc", "application/pgp-signature"),
+    ("sig", SIGNATURE),
+    ("asc", SIGNATURE),
     ("dsc", TEXT),
     ("changes", TEXT),
     // What a user may put beside the archive, for people.
@@ -36,21 +42,32 @@ const ENDINGS: [(&str, &str); 24] = [
     ("png", "image/png"),
 ];
 
-/// The `Content-Type` of a file of an archive.
+/// The `Content-Type` of the file at a path of an archive.
 #[must_use]
-pub fn content_type(path: &str) -> &'static str {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    match name.rsplit_once('.') {
-        Some(("Release", "gpg")) => "application/pgp-signature",
+pub fn of(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(
+            SuitePath::Release { form, .. }
+            | SuitePath::Generation { part: GenerationPart::Release(form), .. },
+        ) => match form {
+            ReleaseForm::Signature => SIGNATURE,
+            ReleaseForm::InRelease | ReleaseForm::Release => TEXT,
+        },
+        // A by-hash name does not say what the file holds.
+        ArchivePath::Dists(SuitePath::ByHash { .. }) => BYTES,
+        ArchivePath::Dists(_) if INDICES.contains(&name) => TEXT,
         // Keys lie at the root; in the pool these are signatures of source packages.
-        Some((_, "asc")) if folder.is_empty() => KEYS,
-        Some((_, ending)) => {
-            ENDINGS.iter().find(|(known, _)| *known == ending).map_or(BYTES, |(_, kind)| kind)
+        ArchivePath::RootFile(name) if name.rsplit_once('.').is_some_and(|(_, ending)| ending == "asc") => {
+            KEYS
         }
-        None if ["InRelease", "Release", "Packages", "Sources"].contains(&name) => TEXT,
-        // Of a by-hash name nobody can say what it holds.
-        None => BYTES,
+        _ => by_ending(name),
     }
+}
+
+fn by_ending(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ENDINGS.iter().find(|(known, _)| Some(*known) == ending).map_or(BYTES, |(_, media_type)| media_type)
 }
 
 #[cfg(test)]
@@ -71,18 +88,18 @@ mod tests {
             ("dists/stable/main/binary-amd64/Packages.zst", "application/zstd"),
             ("dists/stable/main/binary-amd64/Packages.bz2", "application/x-bzip2"),
             ("dists/stable/main/binary-amd64/by-hash/SHA256/0123abcd", BYTES),
-            ("dists/stable/Release.gpg", "application/pgp-signature"),
+            ("dists/stable/Release.gpg", SIGNATURE),
             ("archive-key.asc", KEYS),
             ("archive-key.gpg", KEYS),
             ("index.html", "text/html; charset=utf-8"),
-            ("pool/main/a/a/a_1.orig.tar.gz.asc", "application/pgp-signature"),
+            ("pool/main/a/a/a_1.orig.tar.gz.asc", SIGNATURE),
             ("pool/main/a/a/a_1.dsc", TEXT),
             ("pool/main/a/a/a_1.orig.tar.xz", "application/x-xz"),
             ("pool/main/a/a/a_1.tar", "application/x-tar"),
             ("a", BYTES),
             ("", BYTES),
         ] {
-            assert_eq!(content_type(path), kind, "{path}");
+            assert_eq!(of(path), kind, "{path}");
         }
     }
 }

@@ -1,0 +1,417 @@
+//! The layout of an archive: which kind of file a path names. The one place that decides it.
+//!
+//! Reading, `sync`, `check`, `prune`, repair, `serve`, cache policy and media types ask this module; nothing else looks at
+//! the parts or the ending of a path. Pure text: a path says what a file is meant to be, not what its bytes are.
+//!
+//! Suites nest (`bookworm`, `bookworm/updates`), and components may have several parts too (`updates/main`), so a path
+//! alone does not say where the name of the suite ends. [`SuitePath`] is therefore relative: below `dists/`, or below the
+//! folder of a suite, whose own release file and generations are those with an empty `folder`.
+//!
+//! Rules: <https://wiki.debian.org/DebianRepository/Format>; `generations/`, `snapshots/` and `.publish/` are our own.
+
+use crate::compression::Compression;
+
+/// The folder of the kept release files of a suite, one folder for each.
+pub const GENERATIONS: &str = "generations";
+
+/// The kind of file that a path of an archive names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchivePath<'a> {
+    /// A file of a package, below `pool/`.
+    Package,
+    /// Any other file below `pool/`; never deleted.
+    PoolFile,
+    /// A file below `dists/`.
+    Dists(SuitePath<'a>),
+    /// A file beside `dists/` and `pool/`: public keys, a page.
+    RootFile(&'a str),
+    /// The configuration, database and working files of the archive's owner: never shown, sent or deleted.
+    Private,
+    /// Anything else: left alone. An index may name such a file as that of a package.
+    Foreign,
+}
+
+/// The kind of file that a path below `dists/`, or below the folder of a suite, names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuitePath<'a> {
+    /// A form of the release file of the suite in `folder`; of this suite where `folder` is empty.
+    Release {
+        /// The folder of the suite.
+        folder: &'a str,
+        /// The form.
+        form: ReleaseForm,
+    },
+    /// A part of a kept state of the suite in `folder`.
+    Generation {
+        /// The folder of the suite.
+        folder: &'a str,
+        /// The name of the generation.
+        name: &'a str,
+        /// The part.
+        part: GenerationPart<'a>,
+    },
+    /// An index under the digest of its bytes.
+    ByHash {
+        /// The folder of the index, above `by-hash/`.
+        folder: &'a str,
+        /// The algorithm, such as `SHA256`.
+        algorithm: &'a str,
+        /// The digest.
+        digest: &'a str,
+    },
+    /// A file of the patches that lead to an index (`Packages.diff/`).
+    Patch {
+        /// The plain path of the index.
+        index: &'a str,
+    },
+    /// A file under its own name, which a release file may list.
+    Listed {
+        /// The path of the uncompressed file.
+        plain: &'a str,
+        /// The compression.
+        compression: Compression,
+    },
+    /// A working file, such as one that is being written.
+    Private,
+}
+
+/// A form of the release file of a suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReleaseForm {
+    /// `InRelease`, with its signature.
+    InRelease,
+    /// `Release`, the text alone.
+    Release,
+    /// `Release.gpg`, the signature alone.
+    Signature,
+}
+
+/// A part of a kept state of a suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationPart<'a> {
+    /// A form of the release file.
+    Release(ReleaseForm),
+    /// Says that the state was published.
+    Published,
+    /// Says that all derived outputs of the state were written.
+    Finished,
+    /// Who made the state, and why.
+    Note,
+    /// A file that this version does not know.
+    Other(&'a str),
+}
+
+impl ReleaseForm {
+    const ALL: [Self; 3] = [Self::InRelease, Self::Release, Self::Signature];
+
+    /// The name of the file.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::InRelease => "InRelease",
+            Self::Release => "Release",
+            Self::Signature => "Release.gpg",
+        }
+    }
+
+    fn of(file: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.file_name() == file)
+    }
+}
+
+impl<'a> GenerationPart<'a> {
+    const FILES: [Self; 3] = [Self::Published, Self::Finished, Self::Note];
+
+    /// The name of the file.
+    #[must_use]
+    pub const fn file_name(self) -> &'a str {
+        match self {
+            Self::Release(form) => form.file_name(),
+            Self::Published => "published",
+            Self::Finished => "finished",
+            Self::Note => "note.json",
+            Self::Other(file) => file,
+        }
+    }
+
+    fn of(file: &'a str) -> Self {
+        let known = Self::FILES.into_iter().find(|part| part.file_name() == file);
+        known.or(ReleaseForm::of(file).map(Self::Release)).unwrap_or(Self::Other(file))
+    }
+}
+
+impl<'a> ArchivePath<'a> {
+    /// The kind of file at a path below the root of an archive.
+    #[must_use]
+    pub fn of(path: &'a str) -> Self {
+        let Some((first, below)) = path.split_once('/') else {
+            return if is_private(path) { Self::Private } else { Self::RootFile(path) };
+        };
+        if is_private(first) || below.split('/').any(is_working_file) {
+            return Self::Private;
+        }
+        match first {
+            "pool" if is_package_file(below) => Self::Package,
+            "pool" => Self::PoolFile,
+            "dists" => match SuitePath::of(below) {
+                // A suite has a name, and none of its parts is `generations` or `by-hash`.
+                SuitePath::Release { folder: "", .. } | SuitePath::Generation { folder: "", .. } => {
+                    Self::Foreign
+                }
+                file => Self::Dists(file),
+            },
+            _ => Self::Foreign,
+        }
+    }
+
+    /// Whether the path fixes the content of the file, so that a cache may keep it for good.
+    #[must_use]
+    pub fn is_immutable(self) -> bool {
+        use SuitePath::{ByHash, Generation};
+        matches!(self, Self::Package | Self::PoolFile | Self::Dists(ByHash { .. } | Generation { .. }))
+    }
+
+    /// Whether the file belongs to what an archive shows to the world.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        !matches!(self, Self::Private | Self::Foreign | Self::Dists(SuitePath::Private))
+    }
+}
+
+impl<'a> SuitePath<'a> {
+    /// The kind of file at a path below `dists/`, or below the folder of a suite.
+    #[must_use]
+    pub fn of(path: &'a str) -> Self {
+        let parts: Vec<&str> = path.split('/').collect();
+        if parts.iter().any(|part| is_working_file(part)) {
+            return Self::Private;
+        }
+        // The text before part `at`, without the slash.
+        let above = |at: usize| {
+            let length: usize = parts[..at].iter().map(|part| part.len() + 1).sum();
+            path[..length].strip_suffix('/').unwrap_or_default()
+        };
+        let last = parts.len() - 1;
+        if let [.., GENERATIONS, name, file] = parts[..] {
+            return Self::Generation { folder: above(last - 2), name, part: GenerationPart::of(file) };
+        }
+        if let [.., "by-hash", algorithm, digest] = parts[..] {
+            return Self::ByHash { folder: above(last - 2), algorithm, digest };
+        }
+        // `Packages.diff/` holds patches, and `by-hash/` of their own.
+        if let Some(at) = parts[..last].iter().position(|part| is_patch_folder(part)) {
+            let folder = above(at + 1);
+            return Self::Patch { index: folder.strip_suffix(".diff").unwrap_or(folder) };
+        }
+        let folder = above(last);
+        match ReleaseForm::of(parts[last]) {
+            Some(form) if !is_index_folder(folder) => Self::Release { folder, form },
+            _ => {
+                let (plain, compression) = uncompressed(path);
+                Self::Listed { plain, compression }
+            }
+        }
+    }
+
+    /// Whether a release file that lists the path means a file of its own suite by it, to be carried along with the suite.
+    ///
+    /// Patches are not carried: apt takes the whole index where they are missing. Release files are not either:
+    /// `apt-ftparchive release` lists those of its own last run, and those of suites below.
+    #[must_use]
+    pub fn is_carried(self) -> bool {
+        matches!(self, Self::Listed { .. })
+    }
+}
+
+/// The path of the uncompressed file.
+#[must_use]
+pub fn plain_path(path: &str) -> &str {
+    uncompressed(path).0
+}
+
+/// The path of the uncompressed file, and the compression of a path.
+#[must_use]
+pub fn uncompressed(path: &str) -> (&str, Compression) {
+    let compressed = Compression::ALL.into_iter().filter(|&compression| compression != Compression::Plain);
+    compressed
+        .into_iter()
+        .find_map(|compression| Some((path.strip_suffix(compression.extension())?, compression)))
+        .unwrap_or((path, Compression::Plain))
+}
+
+/// Whether a folder below the root of an archive is private: the configuration, database and working files of its tools.
+#[must_use]
+pub fn is_private(first: &str) -> bool {
+    is_working_file(first)
+        || matches!(first, "conf" | "db" | "incoming" | "lists" | "logs" | "log" | "morgue" | "tmp")
+}
+
+/// Whether a part of a path is hidden, or the name of a file that is being written (`NAME#1`).
+fn is_working_file(part: &str) -> bool {
+    let is_upload =
+        |(_, number): (&str, &str)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    part.is_empty() || part.starts_with('.') || part.split_once('#').is_some_and(is_upload)
+}
+
+/// Whether a folder holds the patches of an index.
+fn is_patch_folder(part: &str) -> bool {
+    part.strip_suffix(".diff").is_some()
+}
+
+/// Whether a folder holds indices, so that a `Release` in it describes them and is not that of a suite.
+fn is_index_folder(folder: &str) -> bool {
+    let last = folder.rsplit('/').next().unwrap_or_default();
+    ["binary-", "installer-"].iter().any(|start| last.starts_with(start))
+        || matches!(last, "source" | "i18n" | "dep11" | "cnf")
+}
+
+/// Whether the ending of a name is one of a file of a package, binary or source.
+fn is_package_file(path: &str) -> bool {
+    const ENDINGS: [&str; 12] = [
+        ".deb",
+        ".udeb",
+        ".ddeb",
+        ".dsc",
+        ".tar.gz",
+        ".tar.xz",
+        ".tar.bz2",
+        ".tar.zst",
+        ".tar.lzma",
+        ".diff.gz",
+        ".asc",
+        ".buildinfo",
+    ];
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(folder: &str, form: ReleaseForm) -> SuitePath<'_> {
+        SuitePath::Release { folder, form }
+    }
+
+    #[test]
+    fn release_files_name_their_suite_and_those_of_indices_are_listed() {
+        use ReleaseForm::{InRelease, Release, Signature};
+        for (path, expected) in [
+            ("InRelease", release("", InRelease)),
+            ("Release.gpg", release("", Signature)),
+            ("stable/InRelease", release("stable", InRelease)),
+            ("bookworm/updates/Release", release("bookworm/updates", Release)),
+            ("a/b/snapshots/1.0/InRelease", release("a/b/snapshots/1.0", InRelease)),
+        ] {
+            assert_eq!(SuitePath::of(path), expected, "{path}");
+        }
+        for path in [
+            "main/binary-amd64/Release",
+            "main/source/Release",
+            "s/main/debian-installer/binary-i386/Release",
+        ] {
+            assert_eq!(
+                SuitePath::of(path),
+                SuitePath::Listed { plain: path, compression: Compression::Plain }
+            );
+        }
+    }
+
+    #[test]
+    fn only_files_of_the_suite_itself_are_carried() {
+        for path in [
+            "main/binary-amd64/Packages.xz",
+            "main/i18n/Translation-en.xz",
+            "main/binary-amd64/Release",
+            "Contents-all.gz",
+        ] {
+            assert!(SuitePath::of(path).is_carried(), "{path}");
+        }
+        for path in [
+            "Release",
+            "updates/InRelease",
+            "updates/Release",
+            "generations/20250101T000000Z-00ff00ff/InRelease",
+            "main/binary-amd64/Packages.diff/Index",
+            "main/binary-amd64/by-hash/SHA256/00ff",
+            "main/.hidden/x",
+            "main/../x",
+            "main//x",
+            "main/binary-amd64/Packages#1",
+        ] {
+            assert!(!SuitePath::of(path).is_carried(), "{path}");
+        }
+    }
+
+    #[test]
+    fn generations_by_hash_and_patches_tell_where_they_belong() {
+        assert_eq!(
+            SuitePath::of("stable/generations/1-a/published"),
+            SuitePath::Generation { folder: "stable", name: "1-a", part: GenerationPart::Published }
+        );
+        assert_eq!(
+            SuitePath::of("generations/1-a/x"),
+            SuitePath::Generation { folder: "", name: "1-a", part: GenerationPart::Other("x") }
+        );
+        assert_eq!(
+            SuitePath::of("s/main/binary-amd64/by-hash/SHA256/0f"),
+            SuitePath::ByHash { folder: "s/main/binary-amd64", algorithm: "SHA256", digest: "0f" }
+        );
+        assert_eq!(
+            SuitePath::of("main/binary-amd64/Packages.diff/T-2025.gz"),
+            SuitePath::Patch { index: "main/binary-amd64/Packages" }
+        );
+        for part in
+            [GenerationPart::Note, GenerationPart::Finished, GenerationPart::Release(ReleaseForm::Signature)]
+        {
+            assert_eq!(GenerationPart::of(part.file_name()), part);
+        }
+    }
+
+    #[test]
+    fn an_archive_keeps_its_private_files() {
+        for private in [
+            "conf/distributions",
+            "db/x",
+            ".publish/prune",
+            "tmp/x",
+            "pool/.x",
+            "dists/a/.tmp/x",
+            ".asc",
+            "pool/a.deb#1",
+        ] {
+            assert_eq!(ArchivePath::of(private), ArchivePath::Private, "{private}");
+        }
+        assert_eq!(ArchivePath::of("pool/main/a/a_1_amd64.deb"), ArchivePath::Package);
+        assert_eq!(ArchivePath::of("pool/README"), ArchivePath::PoolFile);
+        assert_eq!(ArchivePath::of("archive-key.asc"), ArchivePath::RootFile("archive-key.asc"));
+        assert_eq!(ArchivePath::of("www/index.html"), ArchivePath::Foreign);
+        assert_eq!(ArchivePath::of("dists/Release"), ArchivePath::Foreign);
+    }
+
+    #[test]
+    fn a_path_that_fixes_the_content_is_immutable() {
+        for immutable in [
+            "pool/main/h/hello/hello_1_amd64.deb",
+            "dists/stable/main/binary-amd64/by-hash/SHA256/00ff",
+            "dists/bookworm/updates/generations/20261122T210000Z-00ff00ff/Release",
+        ] {
+            assert!(ArchivePath::of(immutable).is_immutable(), "{immutable}");
+        }
+        for mutable in [
+            "dists/stable/InRelease",
+            "dists/stable/main/binary-amd64/Packages.xz",
+            "dists/generations/x/InRelease",
+            "dists/by-hash/InRelease",
+            "dists/x/generations/InRelease",
+            "key.asc",
+        ] {
+            assert!(!ArchivePath::of(mutable).is_immutable(), "{mutable}");
+        }
+    }
+
+    #[test]
+    fn compressions_are_known_by_their_extensions() {
+        assert_eq!(uncompressed("main/Contents-amd64.gz").0, "main/Contents-amd64");
+        assert_eq!(uncompressed("a/Packages"), ("a/Packages", Compression::Plain));
+    }
+}
