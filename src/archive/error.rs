@@ -308,6 +308,27 @@ pub enum Error {
         /// The store.
         location: String,
     },
+    /// Another job published in between, so that the operation would now be another one than was asked for.
+    #[error("suite `{suite}` was changed while this change was being made, which would now also {change}{}",
+        states(planned_on.as_deref(), now.as_deref()))]
+    Overtaken {
+        /// The suite.
+        suite: Suite,
+        /// The change that was not asked for.
+        change: String,
+        /// The state on which the operation was planned first.
+        planned_on: Option<String>,
+        /// The state that is published now.
+        now: Option<String>,
+    },
+    /// The operation is published; a step after that failed.
+    #[error("suite `{suite}` is published, but its last steps failed")]
+    Unfinished {
+        /// The suite.
+        suite: Suite,
+        /// Why.
+        source: Box<Error>,
+    },
     /// Others published again and again in between.
     #[error("suite `{suite}` was changed by others {times} times while this change was being made")]
     RaceLost {
@@ -316,6 +337,11 @@ pub enum Error {
         /// How often it was tried.
         times: u32,
     },
+}
+
+fn states(planned_on: Option<&str>, now: Option<&str>) -> String {
+    let shown = |state: Option<&str>| state.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"));
+    format!(" (planned on state {}, published is {})", shown(planned_on), shown(now))
 }
 
 fn refusals(all: &[Refusal]) -> String {
@@ -371,6 +397,11 @@ fn what_apt_says(changes: &[ReleaseInfo]) -> String {
 }
 
 impl Error {
+    /// Says that an operation is published although a step after that failed.
+    pub(super) fn unfinished(suite: &Suite, source: Self) -> Self {
+        Self::Unfinished { suite: suite.clone(), source: Box::new(source) }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -435,6 +466,15 @@ impl Error {
                 "run the same command again once it has ended; one that was killed counts as dead after 15 minutes"
             }
             Self::RaceLost { .. } => "run the same command again",
+            Self::Overtaken { .. } => {
+                "nothing was changed: look at the new state with `publish log` and `publish diff`, then run the command again if it is still meant"
+            }
+            Self::Unfinished { source, .. } => match source.hint() {
+                Some(hint) => return Some(format!("{hint}; then finish it with `publish check --repair`")),
+                None => {
+                    "finish it with `publish check --repair`, or with the next command that publishes the suite"
+                }
+            },
             Self::Sources { .. } | Self::Incomplete { .. } | Self::Unsafe { .. } => {
                 "make the indices of the source anew with the tool that made them"
             }

@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Error, PublishedSuite, Trust, suite::read_pointer};
+use super::{
+    Error, PublishedSuite, Trust,
+    suite::{Purpose, read_pointer},
+};
 use crate::{
     digest::Digests,
     names::Suite,
@@ -102,9 +105,14 @@ pub(super) fn parse(path: &str) -> Option<(&str, &str, &str)> {
 
 /// Says that a generation has become the pointer.
 pub(super) async fn mark_published(store: &Store, suite: &PublishedSuite, name: &str) -> Result<(), Error> {
-    let text = Bytes::from_static(b"published\n");
+    put_mark(store, &suite.path(&path(name, MARK)), "published\n").await
+}
+
+/// Writes a small file that says something by being there.
+pub(super) async fn put_mark(store: &Store, path: &str, text: &'static str) -> Result<(), Error> {
+    let text = Bytes::from_static(text.as_bytes());
     let digests = Digests::of(&text);
-    store.put_new(&suite.path(&path(name, MARK)), &Content::Bytes(text, digests)).await?;
+    store.put_new(path, &Content::Bytes(text, digests)).await?;
     Ok(())
 }
 
@@ -116,12 +124,12 @@ pub(super) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     if store.size(&suite.path(&path(&name, MARK))).await?.is_some() {
         return Ok(Vec::new());
     }
-    let mut files = vec![(pointer.file, pointer.bytes.clone())];
+    let mut files = vec![(pointer.file(), pointer.bytes.clone())];
     if pointer.signed
         && let Some(signature) = store.read(&suite.path("Release.gpg")).await?
     {
         // The one beside it may be of another state: its publisher writes it late, or was killed before.
-        let belongs = pointer.file == "Release" || {
+        let belongs = !pointer.is_in_release() || {
             let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
             store.read(&suite.path("Release")).await?.is_some_and(|release| release.bytes == text)
         };
@@ -161,7 +169,7 @@ pub(super) async fn open_to_build_on(
 ) -> Result<PublishedSuite, Error> {
     let state = open(store, suite, name).await?;
     let folder = format!("dists/{suite}/{FOLDER}/{name}");
-    read_pointer(store, suite, &folder, trust, true).await?;
+    read_pointer(store, suite, &folder, trust, Purpose::BuildOn).await?;
     Ok(state)
 }
 

@@ -145,7 +145,7 @@ impl Archive {
             Some(now) => (keyring.clone(), *now),
             None => (Keyring::new(), std::time::UNIX_EPOCH),
         };
-        let verified = if pointer.file == "InRelease" {
+        let verified = if pointer.is_in_release() {
             keyring.verify_in_release(&pointer.bytes, now)
         } else {
             let path = format!("{}/Release.gpg", kept.folder(suite));

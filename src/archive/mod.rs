@@ -4,22 +4,18 @@
 //! what is to change; [`Archive::commit`] publishes the change in one atomic step, or nothing of it.
 
 mod suite;
+mod base;
+mod adopt;
 mod intake;
 mod selected;
 mod edit;
-mod plan;
 mod dates;
 mod refresh;
 mod rollback;
 mod snapshot;
 mod surplus;
-mod intent;
 mod commit;
-mod upload;
 mod holds;
-mod pointer;
-mod aliases;
-mod outcome;
 mod release_info;
 mod generations;
 mod newest;
@@ -41,7 +37,7 @@ mod refusal;
 mod event;
 
 pub use check::{Check, Fault, Freshness, Report, Standing, SuiteReport};
-pub use commit::Commit;
+pub use commit::{Change, Commit, Moved, Outcome, Phased, Written};
 pub use dates::Refresh;
 pub use diff::{Difference, Kind, diff};
 pub use edit::{Copies, Named, NewPackage, Removal, Retention, SuiteEdit, Wanted};
@@ -56,8 +52,6 @@ pub use keyring_package::{
 };
 pub use log::{Log, Signature, State};
 pub use note::Note;
-pub use outcome::{Moved, Outcome, Written};
-pub use plan::{Change, Phased};
 pub use prune::{Prune, Pruned, Swept};
 pub use refusal::{Reason, Refusal};
 pub use release_info::ReleaseInfo;
@@ -66,6 +60,8 @@ pub use snapshot::{name_of_snapshot, snapshot_of};
 pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
 pub use surplus::Surplus;
 pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
+
+use base::VerifiedBase;
 
 use crate::{
     dists::media_type,
@@ -100,7 +96,7 @@ impl Archive {
 
     /// Reads what clients see of a suite now, to look at it: a signature is checked if a key is known.
     pub async fn suite(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
-        PublishedSuite::open(&self.store, suite, &self.trust, false).await
+        PublishedSuite::look(&self.store, suite, &self.trust).await
     }
 
     /// Finds the suites that are published, each by one name.

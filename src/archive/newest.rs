@@ -12,8 +12,8 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Error, PublishedSuite, Trust, generations,
-    suite::{Pointer, made_for, plain_path, read_pointer},
+    Error, Trust, generations,
+    suite::{Pointer, Purpose, made_for, plain_path, read_pointer},
 };
 use crate::{
     dists::Release,
@@ -36,32 +36,10 @@ pub(super) struct Newer {
     pub(super) witness: String,
 }
 
-/// Opens a suite to build on it: as it was published last, or not at all.
-pub(super) async fn open_to_extend(
-    store: &Store,
-    suite: &Suite,
-    trust: &Trust,
-) -> Result<PublishedSuite, Error> {
-    let published = PublishedSuite::open(store, suite, trust, true).await?;
-    match published.pointer() {
-        None => {
-            if let Err(error) = refuse_orphans(store, suite).await {
-                // Or it was published for the first time since.
-                let now = PublishedSuite::open(store, suite, trust, true).await?;
-                let begun = now.pointer().map(|pointer| now.path(pointer.file));
-                return Err(begun.map_or(error, |path| store::Error::Conflict { path }.into()));
-            }
-        }
-        Some(pointer) if !trust.existing => refuse_older(store, suite, pointer, trust).await?,
-        Some(_) => {}
-    }
-    Ok(published)
-}
-
 /// Refuses to begin a suite where indices lie that no pointer lists: to publish would put one with the new packages alone
 /// in their place. A publisher that was killed before its first commit leaves none, since their names come after it. So it
 /// is with a generation that was published.
-async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
+pub(super) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
     if let Some(generation) = published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
         let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
         return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
@@ -81,12 +59,17 @@ async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
 }
 
 /// Refuses to build on a pointer that is not the newest.
-async fn refuse_older(store: &Store, suite: &Suite, pointer: &Pointer, trust: &Trust) -> Result<(), Error> {
+pub(super) async fn refuse_older(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+    trust: &Trust,
+) -> Result<(), Error> {
     let Some(newer) = newer(store, suite, pointer, trust).await? else {
         remember(store, suite, &pointer.release);
         return Ok(());
     };
-    let path = format!("dists/{suite}/{}", pointer.file);
+    let path = format!("dists/{suite}/{}", pointer.file());
     // Or it was published since the pointer was read.
     for _ in 0..2 {
         if store.read(&path).await?.is_none_or(|now| now.bytes != pointer.bytes) {
@@ -116,7 +99,9 @@ pub(super) async fn newer(
     for name in published_after(store, suite, date).await?.into_iter().rev() {
         let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
         let trust = Trust { now: Some(now), signs: true, existing: false, ..trust.clone() };
-        let Ok(Some(kept)) = read_pointer(store, suite, &folder, &trust, true).await else { continue };
+        let Ok(Some(kept)) = read_pointer(store, suite, &folder, &trust, Purpose::BuildOn).await else {
+            continue;
+        };
         match kept.release.date() {
             Ok(newer) if newer > date && made_for(suite, &kept.release, &folder).is_ok() => {
                 return Ok(Some(Newer { date: newer, witness: format!("kept in `{folder}`") }));

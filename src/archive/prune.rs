@@ -167,9 +167,9 @@ impl Archive {
 
     /// Reads a suite of which nothing may get lost, whoever signed it; one that was tampered with is refused.
     async fn open_to_keep(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
-        match PublishedSuite::open(&self.store, suite, &self.trust, false).await {
+        match PublishedSuite::look(&self.store, suite, &self.trust).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. }) => {
-                PublishedSuite::open(&self.store, suite, &Trust::default(), false).await
+                PublishedSuite::look(&self.store, suite, &Trust::default()).await
             }
             opened => opened,
         }

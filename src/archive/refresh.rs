@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::{
-    Error, PublishedSuite,
+    Error, VerifiedBase,
+    commit::Plan,
     dates::{self, Refresh},
-    plan::Plan,
 };
 use crate::config::SuiteConfig;
 
 /// The published state under a new `Date`, where that is due.
 pub(super) fn plan(
-    published: &PublishedSuite,
+    published: &VerifiedBase,
     config: &SuiteConfig,
     when: Refresh,
     now: Timestamp,

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Archive, Error, PublishedSuite,
-    aliases::write_aliases,
+    commit::{files_of, write_derived},
     generations, newest,
-    suite::{is_listed, made_for, plain_path, read_pointer, unpack},
+    suite::{Purpose, is_listed, made_for, plain_path, read_pointer, unpack},
 };
 use crate::{
     compression::Compression,
@@ -38,12 +38,12 @@ impl Archive {
     /// for clients that know no by-hash.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
-        let mut published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
-        if published.pointer().is_none_or(|pointer| pointer.file != "InRelease")
+        let mut published = PublishedSuite::look(&self.store, suite, &self.trust).await?;
+        if published.pointer().is_none_or(|pointer| !pointer.is_in_release())
             && let Some(path) = self.restore_pointer(&published).await?
         {
             repaired.restored.push(path);
-            published = PublishedSuite::open(&self.store, suite, &self.trust, false).await?;
+            published = PublishedSuite::look(&self.store, suite, &self.trust).await?;
         }
         let Some(release) = published.release() else { return Ok(repaired) };
         if release.field("Acquire-By-Hash") == Some("yes") {
@@ -52,7 +52,9 @@ impl Archive {
             }
         }
         repaired.restored.extend(generations::keep_current(&self.store, &published).await?);
-        repaired.restored.extend(write_aliases(&self.store, &published, release, None).await?);
+        let files = files_of(&self.store, &published).await?;
+        let derived = write_derived(&self.store, suite, &files, release).await?;
+        repaired.restored.extend(derived);
         self.store.settle().await?;
         Ok(repaired)
     }
@@ -66,15 +68,16 @@ impl Archive {
         let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
         for name in newest::published_after(&self.store, suite, since).await?.iter().rev() {
             let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
-            let trusted = read_pointer(&self.store, suite, &folder, &self.trust, self.trust.signs).await;
+            let purpose = if self.trust.signs { Purpose::BuildOn } else { Purpose::Look };
+            let trusted = read_pointer(&self.store, suite, &folder, &self.trust, purpose).await;
             let Ok(Some(kept)) = trusted else { continue };
             if made_for(suite, &kept.release, &folder).is_err() {
                 continue;
             }
-            if published.pointer().is_some_and(|left| left.file == kept.file) {
+            if published.pointer().is_some_and(|left| left.form == kept.form) {
                 return Ok(None);
             }
-            let path = published.path(kept.file);
+            let path = published.path(kept.file());
             self.store.swap(&path, kept.bytes, None).await?;
             return Ok(Some(path));
         }

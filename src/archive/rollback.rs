@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Change, Error, Phased, PublishedSuite, Trust, dates,
+    Change, Error, Phased, PublishedSuite, Trust, VerifiedBase,
+    commit::Plan,
+    dates,
     diff::is_same_file,
     generations,
     leads::{self, PoolFiles},
     newest,
-    plan::Plan,
     reach::lacking,
     release_info::stops_apt,
     suite::plain_path,
@@ -29,7 +30,7 @@ use crate::{
 pub(super) async fn plan(
     store: &Store,
     trust: &Trust,
-    published: &PublishedSuite,
+    published: &VerifiedBase,
     config: &SuiteConfig,
     to: Option<&str>,
     now: Timestamp,
@@ -47,6 +48,9 @@ pub(super) async fn plan(
     };
     let Some(earlier) = state.release() else { return Ok(Plan::default()) };
     let mut plan = Plan { based_on: Some(name.clone()), ..Plan::default() };
+    // All that was published since would go: on another state it would be another change.
+    plan.resolved
+        .insert(format!("go back from `{}` to `{name}`", published.generation().unwrap_or_default()));
     if earlier.files() == current.files() {
         return Ok(plan);
     }

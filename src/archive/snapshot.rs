@@ -8,10 +8,10 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use super::{
-    Archive, Error, PublishedSuite, Trust, dates, generations,
+    Archive, Error, PublishedSuite, Trust, VerifiedBase,
+    commit::Plan,
+    dates, generations,
     leads::{self, PoolFiles},
-    newest,
-    plan::Plan,
 };
 use crate::{
     config::SuiteConfig,
@@ -35,47 +35,77 @@ pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
     Suite::parse(above.strip_suffix(FOLDER)?.strip_suffix('/')?).ok()
 }
 
-/// Plans to keep what a suite has now.
-pub(super) async fn plan(
-    store: &Store,
-    trust: &Trust,
-    of: &Suite,
-    published: &PublishedSuite,
-    config: &SuiteConfig,
-    now: Timestamp,
-) -> Result<Plan, Error> {
-    let source = newest::open_to_extend(store, of, trust).await?;
-    let Some(release) = source.release() else { return Err(Error::NotPublished { suite: of.clone() }) };
-    let mut plan = Plan::default();
-    if let Some(there) = published.release() {
-        // Made already, perhaps by one who was killed before he could say so.
-        return if there.files() == release.files() {
-            Ok(plan)
-        } else {
-            Err(Error::SnapshotThere { snapshot: published.name().clone() })
+/// The state that a snapshot is made of: the one that was published when the command began, whatever follows it.
+#[derive(Clone)]
+pub(super) struct Source(PublishedSuite);
+
+impl Source {
+    pub(super) async fn open(store: &Store, of: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let base = VerifiedBase::open(store, of, trust).await?;
+        match base.pointer() {
+            None => Err(Error::NotPublished { suite: of.clone() }),
+            Some(_) => Ok(Self(base.state().clone())),
+        }
+    }
+
+    /// Plans to keep the state under the name of another suite.
+    pub(super) async fn plan(
+        &self,
+        published: &VerifiedBase,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let Self(source) = self;
+        let Some(release) = source.release() else { return Ok(Plan::default()) };
+        let mut plan = Plan::default();
+        if let Some(there) = published.release() {
+            // Made already, perhaps by a command that was killed before it could say so.
+            return if there.files() == release.files() {
+                Ok(plan)
+            } else {
+                Err(Error::SnapshotThere { snapshot: published.name().clone() })
+            };
+        }
+        let mut new = release.clone();
+        // The names by which apt knows the folder that it reads.
+        for field in ["Suite", "Codename"] {
+            new.set(field, Some(published.name().to_string()));
+        }
+        new.set("Acquire-By-Hash", Some("yes".into()));
+        dates::set(&mut new, published, config, now, &mut plan.notes)?;
+        for (path, listed) in release.own_files() {
+            if let Some((_, bytes)) = source.listed_file(path, listed).await? {
+                plan.indices.push(IndexFile::new(path.clone(), bytes));
+            }
+        }
+        let mut pool = PoolFiles::new();
+        for plain in leads::indices(source) {
+            if let Some(text) = source.text(plain).await? {
+                leads::pool_files(&source.path(plain), &text, &mut pool)?;
+            }
+        }
+        plan.led_to = Some((self.clone(), pool.into_keys().collect()));
+        plan.release = Some(new);
+        Ok(plan)
+    }
+
+    /// Makes sure that the state is published, or kept: `prune` deletes a state before the files that it leads to.
+    pub(super) async fn is_kept(&self) -> Result<(), Error> {
+        let Self(source) = self;
+        let (Some(pointer), Some(generation)) = (source.pointer(), source.generation()) else {
+            return Ok(());
         };
-    }
-    let mut new = release.clone();
-    // The names by which apt knows the folder that it reads.
-    for field in ["Suite", "Codename"] {
-        new.set(field, Some(published.name().to_string()));
-    }
-    new.set("Acquire-By-Hash", Some("yes".into()));
-    dates::set(&mut new, published, config, now, &mut plan.notes)?;
-    for (path, listed) in release.own_files() {
-        if let Some((_, bytes)) = source.listed_file(path, listed).await? {
-            plan.indices.push(IndexFile::new(path.clone(), bytes));
+        let kept = source.path(&generations::path(&generation, pointer.file()));
+        if source.still_current().await.is_ok() || source.store().size(&kept).await?.is_some() {
+            return Ok(());
         }
+        Err(Error::Overtaken {
+            suite: source.name().clone(),
+            change: format!("keep `{generation}`"),
+            planned_on: Some(generation),
+            now: None,
+        })
     }
-    let mut pool = PoolFiles::new();
-    for plain in leads::indices(&source) {
-        if let Some(text) = source.text(plain).await? {
-            leads::pool_files(&source.path(plain), &text, &mut pool)?;
-        }
-    }
-    plan.led_to = Some((source, pool.into_keys().collect()));
-    plan.release = Some(new);
-    Ok(plan)
 }
 
 impl Archive {

@@ -15,6 +15,7 @@ use crate::{
     digest::{Digests, Sha256Digest},
     dists::{
         IndexName, PackagesIndex, Release, index_file,
+        layout::ReleaseForm,
         release::{self, Listed},
     },
     names::Suite,
@@ -52,7 +53,7 @@ pub struct ClientKeys {
 #[derive(Debug, Clone)]
 pub struct Pointer {
     /// `InRelease` of a signed suite, `Release` of one that is not.
-    pub file: &'static str,
+    pub form: ReleaseForm,
     /// Its bytes.
     pub bytes: Bytes,
     /// The revision in which it was read.
@@ -67,6 +68,29 @@ pub struct Pointer {
     pub served: Option<Served>,
 }
 
+impl Pointer {
+    /// The name of the file.
+    #[must_use]
+    pub fn file(&self) -> &'static str {
+        self.form.file_name()
+    }
+
+    /// Whether it is `InRelease`.
+    #[must_use]
+    pub fn is_in_release(&self) -> bool {
+        self.form == ReleaseForm::InRelease
+    }
+}
+
+/// The purpose for which a release file is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To look at it: a signature is checked if a key is known.
+    Look,
+    /// To build on it: it must be signed by a trusted key, and for this suite.
+    BuildOn,
+}
+
 /// A suite as it is published; without a pointer it is not there yet.
 #[derive(Clone)]
 pub struct PublishedSuite {
@@ -76,20 +100,26 @@ pub struct PublishedSuite {
 }
 
 impl PublishedSuite {
-    /// Reads the pointer of a suite. With `to_extend`, only what may be built on is accepted.
-    pub(super) async fn open(
-        store: &Store,
-        name: &Suite,
-        trust: &Trust,
-        to_extend: bool,
-    ) -> Result<Self, Error> {
-        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, to_extend).await?;
+    /// Reads the release file of a suite, to look at it.
+    pub(super) async fn look(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::Look).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// Reads the release file of a suite and verifies it; [`super::VerifiedBase`] also makes sure that it is the newest.
+    pub(super) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// A suite whose release file was read already.
+    pub(super) fn with_pointer(store: &Store, name: &Suite, pointer: Pointer) -> Self {
+        Self { store: store.clone(), name: name.clone(), pointer: Some(pointer) }
     }
 
     /// Reads a state of a suite that was kept in another folder; the files that it leads to lie in that of the suite.
     pub(super) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
-        let pointer = read_pointer(store, name, folder, &Trust::default(), false).await?;
+        let pointer = read_pointer(store, name, folder, &Trust::default(), Purpose::Look).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
@@ -140,7 +170,7 @@ impl PublishedSuite {
     /// [`store::Error::Conflict`] if so.
     pub(super) async fn still_current(&self) -> Result<(), Error> {
         let Some(pointer) = self.pointer() else { return Ok(()) };
-        let path = self.path(pointer.file);
+        let path = self.path(pointer.file());
         match self.store.read(&path).await? {
             Some(now) if now.bytes == pointer.bytes => Ok(()),
             _ => Err(store::Error::Conflict { path }.into()),
@@ -270,26 +300,37 @@ pub(super) async fn read_pointer(
     suite: &Suite,
     folder: &str,
     trust: &Trust,
-    to_extend: bool,
+    purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/InRelease");
     if let Some(object) = store.read(&path).await? {
         let untrusted = |source| Error::Untrusted { path: path.clone(), source };
         let verified =
-            check(trust, to_extend, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
+            check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
         let (text, signers) = match verified? {
             Some(Ok(verified)) => (verified.release, verified.signers),
             Some(Err(error)) if !trust.existing => return Err(untrusted(error)),
             _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
         };
         let release = parse(&text, &path)?;
-        if to_extend && !trust.existing {
+        if purpose == Purpose::BuildOn && !trust.existing {
             made_for(suite, &release, &path)?;
         }
         let Object { bytes, revision, served } = object;
-        let file = "InRelease";
-        return Ok(Some(Pointer { file, bytes, revision, release, signers, signed: true, served }));
+        let form = ReleaseForm::InRelease;
+        return Ok(Some(Pointer { form, bytes, revision, release, signers, signed: true, served }));
     }
+    read_release(store, suite, folder, trust, purpose).await
+}
+
+/// Reads `Release` in the folder of a suite or of one of its generations, and its detached signature if there is one.
+pub(super) async fn read_release(
+    store: &Store,
+    suite: &Suite,
+    folder: &str,
+    trust: &Trust,
+    purpose: Purpose,
+) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/Release");
     let Some(object) = store.read(&path).await? else { return Ok(None) };
     let signature = store.read(&format!("{path}.gpg")).await?;
@@ -298,38 +339,42 @@ pub(super) async fn read_pointer(
         Some(signature) => {
             let verify =
                 |keyring: &Keyring, now| keyring.verify_detached(&object.bytes, &signature.bytes, now);
-            match check(trust, to_extend, suite, verify)? {
+            match check(trust, purpose, suite, verify)? {
                 Some(Ok(verified)) => signers = verified.signers,
                 Some(Err(source)) if !trust.existing => return Err(Error::Untrusted { path, source }),
                 _ => {}
             }
         }
         // What is not signed is anybody's: to sign it now would make it ours.
-        None if to_extend && trust.signs && !trust.existing => return Err(Error::NotSigned { path }),
+        None if purpose == Purpose::BuildOn && trust.signs && !trust.existing => {
+            return Err(Error::NotSigned { path });
+        }
         None => {}
     }
     let release = parse(&object.bytes, &path)?;
-    if to_extend && !trust.existing && signature.is_some() {
+    if purpose == Purpose::BuildOn && !trust.existing && signature.is_some() {
         made_for(suite, &release, &path)?;
     }
     let Object { bytes, revision, served } = object;
     let signed = signature.is_some();
-    Ok(Some(Pointer { file: "Release", bytes, revision, release, signers, signed, served }))
+    Ok(Some(Pointer { form: ReleaseForm::Release, bytes, revision, release, signers, signed, served }))
 }
 
 /// Checks a signature, where there is a key to check it with; says where there must be one.
 fn check<T>(
     trust: &Trust,
-    to_extend: bool,
+    purpose: Purpose,
     suite: &Suite,
     verify: impl FnOnce(&Keyring, SystemTime) -> T,
 ) -> Result<Option<T>, Error> {
-    if to_extend && !trust.signs {
+    if purpose == Purpose::BuildOn && !trust.signs {
         return Err(Error::NoKey { suite: suite.clone() });
     }
     match trust.now {
         Some(now) if !trust.keyring.is_empty() => Ok(Some(verify(&trust.keyring, now))),
-        _ if to_extend && !trust.existing => Err(Error::NoPublicKey { suite: suite.clone() }),
+        _ if purpose == Purpose::BuildOn && !trust.existing => {
+            Err(Error::NoPublicKey { suite: suite.clone() })
+        }
         _ => Ok(None),
     }
 }

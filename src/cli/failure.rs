@@ -101,9 +101,9 @@ impl From<archive::Error> for Failure {
                 errors: all.iter().map(|refusal| Told::of(refusal, refusal.hint())).collect(),
                 summary: (all.len() > 1).then(|| error.to_string()),
             },
-            archive::Error::RaceLost { .. } | archive::Error::Pruning { .. } => {
-                Self { code: RACE, ..Self::of(&error, error.hint()) }
-            }
+            archive::Error::RaceLost { .. }
+            | archive::Error::Overtaken { .. }
+            | archive::Error::Pruning { .. } => Self { code: RACE, ..Self::of(&error, error.hint()) },
             _ => Self::of(&error, error.hint()),
         }
     }

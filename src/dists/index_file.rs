@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::digest::{Digests, Sha256Digest};
+use super::layout::uncompressed;
+use crate::{
+    compression::Compression,
+    digest::{Digests, Sha256Digest},
+};
 
 /// An index in one compression, such as `main/binary-amd64/Packages.xz`.
 #[derive(Debug, Clone)]
@@ -30,6 +34,12 @@ impl IndexFile {
     #[must_use]
     pub fn by_hash_path(&self) -> String {
         by_hash_path(&self.path, &self.digests.sha256)
+    }
+
+    /// The compression of the form.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        uncompressed(&self.path).1
     }
 
     /// The bytes.

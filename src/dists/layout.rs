@@ -93,8 +93,6 @@ pub enum GenerationPart<'a> {
     Release(ReleaseForm),
     /// Says that the state was published.
     Published,
-    /// Says that all derived outputs of the state were written.
-    Finished,
     /// Who made the state, and why.
     Note,
     /// A file that this version does not know.
@@ -120,7 +118,7 @@ impl ReleaseForm {
 }
 
 impl<'a> GenerationPart<'a> {
-    const FILES: [Self; 3] = [Self::Published, Self::Finished, Self::Note];
+    const FILES: [Self; 2] = [Self::Published, Self::Note];
 
     /// The name of the file.
     #[must_use]
@@ -128,7 +126,6 @@ impl<'a> GenerationPart<'a> {
         match self {
             Self::Release(form) => form.file_name(),
             Self::Published => "published",
-            Self::Finished => "finished",
             Self::Note => "note.json",
             Self::Other(file) => file,
         }
@@ -361,7 +358,7 @@ mod tests {
             SuitePath::Patch { index: "main/binary-amd64/Packages" }
         );
         for part in
-            [GenerationPart::Note, GenerationPart::Finished, GenerationPart::Release(ReleaseForm::Signature)]
+            [GenerationPart::Note, GenerationPart::Published, GenerationPart::Release(ReleaseForm::Signature)]
         {
             assert_eq!(GenerationPart::of(part.file_name()), part);
         }

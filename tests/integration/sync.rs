@@ -99,6 +99,8 @@ fn stage(operation: &Operation) -> usize {
     let path = operation.path.as_str();
     let name = path.rsplit('/').next().unwrap();
     match () {
+        // A client that sees a suite must be able to check it.
+        () if path == "archive-key.asc" => 0,
         () if path.starts_with("pool/") => 1,
         () if path.contains("/by-hash/") => 2,
         () if name == "published" => 5,
@@ -121,7 +123,7 @@ async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
     let stages: Vec<usize> = writes.iter().map(stage).collect();
     assert!(stages.is_sorted(), "{writes:#?}");
     assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 1, "{writes:#?}");
-    assert!((1..=9).all(|stage| stages.contains(&stage)), "{writes:#?}");
+    assert!((0..=8).all(|stage| stages.contains(&stage)), "{writes:#?}");
 
     // One more package: nothing but what it changes, and no listing.
     let file = deb("extra").write(sandbox.path("more"));

@@ -72,7 +72,7 @@ impl Archive {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let Some(pointer) = published.pointer() else { return Ok(()) };
-        let path = published.path(pointer.file);
+        let path = published.path(pointer.file());
         let now =
             self.trust.now.and_then(|now| Timestamp::try_from(now).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let keeping = pointer.served.as_ref().and_then(Keeping::of);
@@ -159,7 +159,7 @@ impl Archive {
             paths.difference(&published.release().map(digests).unwrap_or_default()).cloned().collect();
         paths.extend(source.release.files().keys().map(|path| published.path(path)));
         // Without `InRelease` the other two are what was compared, and say nothing of it.
-        if published.pointer().is_some_and(|pointer| pointer.file != "InRelease") {
+        if published.pointer().is_some_and(|pointer| !pointer.is_in_release()) {
             paths.extend(["InRelease", "Release.gpg"].map(|name| published.path(name)));
         }
         // What was found missing already is not told twice.
@@ -236,7 +236,7 @@ impl<'a> Source<'a> {
     ) -> Result<bool, Error> {
         let kept = async |date, bytes: &[u8]| {
             let name = generations::name(date, bytes);
-            let path = published.path(&generations::path(&name, pointer.file));
+            let path = published.path(&generations::path(&name, pointer.file()));
             Ok::<_, Error>(self.store.found(&path).await?.is_some())
         };
         Ok(kept(date, &pointer.bytes).await? || !kept(self.date, &self.bytes).await?)

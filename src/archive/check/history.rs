@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use super::{chain, findings::Findings};
 use crate::{
     archive::{
-        Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest, reach::Reach,
-        suite::read_pointer,
+        Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest,
+        reach::Reach,
+        suite::{Purpose, read_pointer},
     },
     dists::release::Listed,
     names::Suite,
@@ -63,7 +64,7 @@ impl Archive {
                 "it has gone back in time: a state of {} was published ({})",
                 newer.date, newer.witness
             );
-            findings.fault(published.path(pointer.file), problem);
+            findings.fault(published.path(pointer.file()), problem);
         }
         let files: Vec<Found> = store.walk(&format!("dists/{suite}")).try_collect().await?;
         let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
@@ -114,7 +115,7 @@ impl Archive {
     ) -> Result<(), Error> {
         let suite = published.name();
         let path = published.path(&format!("{}/{name}", generations::FOLDER));
-        match read_pointer(&self.store, suite, &path, &self.trust, false).await {
+        match read_pointer(&self.store, suite, &path, &self.trust, Purpose::Look).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
                 findings.note(format!(
                     "`{path}` is signed by keys that are not known here ({}): nothing is built on it",

@@ -28,7 +28,7 @@ impl Archive {
         seen: &mut SuiteReport,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let path = published.path(pointer.file);
+        let path = published.path(pointer.file());
         let release = &pointer.release;
         findings.served(&path, Changes::Often, pointer.served.as_ref());
         seen.pointer = Some(path.clone());
@@ -58,7 +58,7 @@ impl Archive {
         }
         let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
         check_dates(&path, pointer, now, seen, findings);
-        if pointer.file == "InRelease" {
+        if pointer.is_in_release() {
             self.check_old_pointer(published, pointer.signers.is_empty(), findings).await?;
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Archive {
     ) -> Result<Vec<SignatureReport>, Error> {
         let Some(now) = self.trust.now else { return Ok(Vec::new()) };
         let keyring = &self.trust.keyring;
-        let judged = if pointer.file == "InRelease" {
+        let judged = if pointer.is_in_release() {
             keyring.judge_in_release(&pointer.bytes, now)
         } else {
             let path = format!("dists/{suite}/Release.gpg");

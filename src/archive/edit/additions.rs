@@ -11,7 +11,7 @@ use super::{
 use crate::{
     archive::{
         Change, Phased, PublishedSuite, Reason, Refusal,
-        plan::{Copied, Plan, Shape},
+        commit::{Copied, Plan, Shape},
     },
     dists::{IndexName, PackageEntry},
     pool::PoolPath,
@@ -98,6 +98,9 @@ impl SuiteEdit {
             }),
         }
         let change = Change::of(entry, component);
+        if let Origin::Pool(_) = arrival.origin {
+            plan.resolved.insert(format!("copy {change} with {}", digest_of(entry)));
+        }
         match placed.change {
             PlaceChange::None => plan.present.push(change),
             PlaceChange::Added => plan.added.push(change),
@@ -110,6 +113,7 @@ impl SuiteEdit {
                         describe(entry)
                     ));
                 }
+                plan.resolved.insert(format!("replace {change}"));
                 plan.replaced.push(change);
             }
             PlaceChange::Phased { from, to } => plan.phased.push(Phased { package: change, from, to }),

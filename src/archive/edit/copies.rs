@@ -12,7 +12,7 @@ use std::{
 use wildmatch::WildMatch;
 
 use crate::{
-    archive::{Error, PublishedSuite, Reason, Refusal, Trust, newest, selected::Selected},
+    archive::{Error, PublishedSuite, Reason, Refusal, Trust, VerifiedBase, selected::Selected},
     dists::{IndexName, PackageEntry, PackagesIndex},
     names::{Architecture, Component, Suite},
     store::Store,
@@ -53,7 +53,7 @@ pub enum Named {
 impl Copies {
     /// Reads the other suite, as it was published last, and finds what is meant.
     pub(super) async fn select(&self, store: &Store) -> Result<Vec<Selected>, Error> {
-        let source = newest::open_to_extend(store, &self.from, &self.trust).await?;
+        let source = VerifiedBase::open(store, &self.from, &self.trust).await?;
         if source.pointer().is_none() {
             return Err(Error::NotPublished { suite: self.from.clone() });
         }

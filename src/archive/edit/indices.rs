@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SuiteEdit, arrival::Arrival};
 use crate::{
-    archive::{Error, PublishedSuite, plan::Shape},
+    archive::{Error, PublishedSuite, commit::Shape},
     dists::{IndexName, PackageEntry, PackagesIndex},
     names::{Architecture, Component},
 };

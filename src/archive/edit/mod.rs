@@ -19,7 +19,7 @@ use jiff::Timestamp;
 pub use copies::{Copies, Named, Wanted};
 pub use retention::Retention;
 
-use super::{Error, Incoming, PublishedSuite, plan::Plan, selected::Selected};
+use super::{Error, Incoming, VerifiedBase, commit::Plan, selected::Selected};
 use crate::{
     config::SuiteConfig,
     names::{Architecture, Component},
@@ -68,7 +68,7 @@ impl SuiteEdit {
     /// Applies the edit to what is published.
     pub(super) async fn plan(
         &self,
-        published: &PublishedSuite,
+        published: &VerifiedBase,
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
@@ -85,7 +85,7 @@ impl SuiteEdit {
     /// Brings packages that are surplus in another suite.
     pub(super) async fn plan_surplus(
         selected: &[Selected],
-        published: &PublishedSuite,
+        published: &VerifiedBase,
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
@@ -96,7 +96,7 @@ impl SuiteEdit {
         &self,
         selected: &[Selected],
         origin: fn(u64) -> Origin,
-        published: &PublishedSuite,
+        published: &VerifiedBase,
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {

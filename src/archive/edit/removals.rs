@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{SuiteEdit, indices::Indices};
 use crate::{
-    archive::{Change, PublishedSuite, Reason, Refusal, plan::Plan},
+    archive::{Change, PublishedSuite, Reason, Refusal, commit::Plan},
     dists::PackageEntry,
 };
 
@@ -44,6 +44,7 @@ impl SuiteEdit {
                 let suite = Some(published.name().clone());
                 refused.push(Refusal { action: "remove", preposition: "from", subject, suite, source });
             }
+            plan.resolved.extend(found.iter().map(|gone| format!("remove {gone}")));
             plan.removed.extend(found);
         }
         refused

@@ -10,7 +10,7 @@ use wildmatch::WildMatch;
 
 use super::{SuiteEdit, arrival::Arrival, indices::Indices};
 use crate::{
-    archive::{Change, Error, PublishedSuite, Reason, Refusal, plan::Plan, selected::Selected},
+    archive::{Change, Error, PublishedSuite, Reason, Refusal, commit::Plan, selected::Selected},
     config::SuiteConfig,
     dists::{IndexName, PackageEntry, PackagesIndex},
     pool::PoolPath,

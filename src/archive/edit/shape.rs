@@ -5,7 +5,7 @@ use super::{
     arrival::{Arrival, Origin},
 };
 use crate::{
-    archive::{Error, PublishedSuite, plan::Shape, selected::Selected},
+    archive::{Error, PublishedSuite, commit::Shape, selected::Selected},
     config::SuiteConfig,
     names::{Architecture, Component},
 };
@@ -19,7 +19,7 @@ impl SuiteEdit {
         selected: &[Selected],
         origin: fn(u64) -> Origin,
     ) -> Result<(Shape, Vec<Arrival>), Error> {
-        let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file));
+        let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
         let unreadable = |source| Error::Pointer { path: path(), source };
         let mut shape =
             Shape { components: config.components.clone(), architectures: config.architectures.clone() };

@@ -322,10 +322,9 @@ impl<'a> Carrier<'a> {
     }
 
     /// Writes bytes that never change.
-    pub(super) async fn put_new(&self, path: &str, bytes: bytes::Bytes) -> Result<(), Error> {
-        let content = Content::Bytes(bytes.clone(), crate::digest::Digests::of(&bytes));
-        if self.destination.put_new(path, &content).await? == Put::Created {
-            self.tally().sent.push(Written { path: path.to_owned(), bytes: bytes.len() as u64 });
+    pub(super) async fn put_new(&self, path: &str, content: &Content) -> Result<(), Error> {
+        if self.destination.put_new(path, content).await? == Put::Created {
+            self.tally().sent.push(Written { path: path.to_owned(), bytes: content.digests().size });
         }
         Ok(())
     }

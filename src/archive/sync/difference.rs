@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::{
     super::{
         Error, PublishedSuite,
-        generations::{self, short_digest},
+        commit::{ReadyRelease, files_of},
+        generations::short_digest,
         leads::{self, Expected, PoolFiles},
     },
     carry::{How, Load},
@@ -16,11 +17,12 @@ use crate::{
     compression::Compression,
     dists::{
         index_file::by_hash_path,
+        layout::ReleaseForm,
         release::{self, Listed},
     },
     names::Suite,
     signing,
-    store::Store,
+    store::{Content, Store},
 };
 
 /// What has to be written to make a destination serve a suite, in the order in which it is written.
@@ -29,8 +31,10 @@ pub(super) struct Difference {
     pub(super) pool: Vec<Load>,
     /// Indices by their digests.
     pub(super) by_hash: Vec<Load>,
-    /// The pointer and its signature, kept for later.
-    pub(super) generation: Vec<(String, Bytes)>,
+    /// The release file at the source.
+    pub(super) files: ReadyRelease,
+    /// The release file and its signature, kept for later.
+    pub(super) generation: Vec<(String, Content)>,
     /// The name under which they are kept.
     pub(super) name: String,
     /// Whether the pointer is another one.
@@ -57,7 +61,11 @@ impl Difference {
         // One more request; not made where everything is going to be written anew.
         let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
         let swaps = !sides.same_pointer();
-        let (name, generation, signature) = sides.generation().await?;
+        let files = files_of(sides.source_store, sides.source).await?;
+        let (name, generation) = match sides.source.release() {
+            Some(release) => files.generation(sides.source, release),
+            None => (String::new(), Vec::new()),
+        };
         Ok(Self {
             pool,
             by_hash: sides.by_hash(),
@@ -65,7 +73,8 @@ impl Difference {
             name,
             swaps,
             aliases: sides.aliases(finished).await?,
-            forms: sides.forms(signature, finished)?,
+            forms: sides.forms(&files, finished),
+            files,
             known,
         })
     }
@@ -76,7 +85,7 @@ impl Difference {
         let loads = loads.map(|load| (load.to.clone(), load.expected.size));
         let forms =
             self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
-        let generation = self.generation.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64));
+        let generation = self.generation.iter().map(|(path, content)| (path.clone(), content.digests().size));
         loads.chain(generation).chain(forms).collect()
     }
 }
@@ -84,7 +93,7 @@ impl Difference {
 impl Sides<'_> {
     pub(super) fn same_pointer(&self) -> bool {
         match (self.source.pointer(), self.there.pointer()) {
-            (Some(ours), Some(theirs)) => ours.file == theirs.file && ours.bytes == theirs.bytes,
+            (Some(ours), Some(theirs)) => ours.form == theirs.form && ours.bytes == theirs.bytes,
             _ => false,
         }
     }
@@ -134,16 +143,16 @@ impl Sides<'_> {
         Ok(lacking)
     }
 
-    /// Whether the last step of what is published at the destination was done: its last write is `Release`. Of a suite
-    /// without `InRelease` that cannot be told.
+    /// Whether the derived outputs of the state that is published at the destination were all written: `Release` is the
+    /// last of them. Of a suite without `InRelease` this is not known.
     async fn finished(&self) -> Result<bool, Error> {
-        let Some(pointer) = self.there.pointer().filter(|pointer| pointer.file == "InRelease") else {
+        let Some(pointer) = self.there.pointer().filter(|pointer| pointer.is_in_release()) else {
             return Ok(false);
         };
         if remembers_to_have_finished(self.destination, self.there.name(), &pointer.bytes) {
             return Ok(true);
         }
-        let release = self.destination.read(&self.there.path("Release")).await?;
+        let release = self.destination.read(&self.there.path(ReleaseForm::Release.file_name())).await?;
         let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
         Ok(release.is_some_and(|release| release.bytes == text))
     }
@@ -207,54 +216,21 @@ impl Sides<'_> {
         })
     }
 
-    /// The name under which this state of the suite is kept at the destination, its files, and the detached signature
-    /// among them.
-    async fn generation(&self) -> Result<(String, Vec<(String, Bytes)>, Option<Bytes>), Error> {
-        let Some(pointer) = self.source.pointer() else { return Ok((String::new(), Vec::new(), None)) };
-        let date = pointer.release.date().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let name = generations::name(date, &pointer.bytes);
-        let path = |file: &str| self.source.path(&generations::path(&name, file));
-        let signature = self.signature(&path("Release.gpg")).await?;
-        let mut files = vec![(path(pointer.file), pointer.bytes.clone())];
-        files.extend(signature.clone().map(|signature| (path("Release.gpg"), signature)));
-        Ok((name, files, signature))
-    }
-
-    /// The detached signature that belongs to the pointer of the source.
-    async fn signature(&self, kept: &str) -> Result<Option<Bytes>, Error> {
-        let Some(pointer) = self.source.pointer().filter(|pointer| pointer.signed) else { return Ok(None) };
-        let read =
-            async |path: &str| Ok::<_, Error>(self.source_store.read(path).await?.map(|object| object.bytes));
-        if pointer.file == "InRelease" {
-            if let Some(kept) = read(kept).await? {
-                return Ok(Some(kept));
-            }
-            // The one beside it may be of another state: its publisher writes it last, or was killed before.
-            let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
-            if read(&self.source.path("Release")).await?.is_none_or(|release| release != text) {
-                return Ok(None);
-            }
+    /// The other forms of the release file, and the bytes of each; `Release` comes last and says that all is done.
+    fn forms(&self, files: &ReadyRelease, finished: bool) -> Vec<(String, Option<Bytes>)> {
+        let Some(pointer) = self.source.pointer() else { return Vec::new() };
+        if self.same_pointer() && (!pointer.is_in_release() || finished) {
+            return Vec::new();
         }
-        read(&self.source.path("Release.gpg")).await
-    }
-
-    /// `Release` and `Release.gpg` as they belong to the pointer; `Release` comes last and says that all is done.
-    fn forms(&self, signature: Option<Bytes>, finished: bool) -> Result<Vec<(String, Option<Bytes>)>, Error> {
-        let Some(pointer) = self.source.pointer() else { return Ok(Vec::new()) };
-        if self.same_pointer() && (pointer.file != "InRelease" || finished) {
-            return Ok(Vec::new());
-        }
+        let path = |form: ReleaseForm| self.source.path(form.file_name());
         let mut forms = Vec::new();
-        if pointer.signed && (signature.is_some() || self.there.pointer().is_some()) {
-            forms.push((self.source.path("Release.gpg"), signature));
+        if pointer.signed && (files.signature.is_some() || self.there.pointer().is_some()) {
+            forms.push((path(ReleaseForm::Signature), files.signature.clone()));
         }
-        if pointer.file == "InRelease" {
-            let path = self.source.path("InRelease");
-            let text = signing::unverified_text(&pointer.bytes)
-                .map_err(|source| Error::Untrusted { path, source })?;
-            forms.push((self.source.path("Release"), Some(text.into())));
+        if pointer.is_in_release() {
+            forms.push((path(ReleaseForm::Release), Some(files.text.clone())));
         }
-        Ok(forms)
+        forms
     }
 }
 

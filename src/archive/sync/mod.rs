@@ -15,8 +15,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::{
-    Archive, Error, Event, Events, GRACE, Keep, Prune, PublishedSuite, Trust, Written,
-    aliases::write_aliases, generations,
+    Archive, Error, Event, Events, GRACE, KEY_FILE, Keep, Prune, PublishedSuite, Trust, Written,
+    commit::{Swapped, Uploaded, files_of, write_derived},
+    generations,
 };
 use crate::{
     digest::{Digests, Sha256Digest},
@@ -113,8 +114,13 @@ impl Archive {
             carrier: Carrier::new(&self.store, &destination, how),
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
             seen: None,
+            believed: false,
         };
         let root = root::files(&self.store, how.include).await?;
+        // The keys first: a client that sees a suite must be able to check it.
+        let keys = vec![KEY_FILE.to_owned()];
+        let done = run.root_files(keys.clone()).await;
+        run.note(done);
         for suite in how.suites {
             let done = run.suite(suite).await;
             // A store that fails for one suite fails for all.
@@ -126,7 +132,9 @@ impl Archive {
             }
         }
         if run.is_well() {
-            let done = run.root_files(root).await;
+            // Where a suite was not there yet, the destination may have lost what it was sent before.
+            let doubts = run.believed && run.synced.suites.iter().any(|suite| suite.first);
+            let done = run.root_files(if doubts { [keys, root].concat() } else { root }).await;
             run.note(done);
         }
         if how.verify && run.is_well() {
@@ -160,6 +168,8 @@ struct Run<'a> {
     synced: Synced,
     /// The pointer of the source that is being carried.
     seen: Option<Bytes>,
+    /// Whether a file at the root was not looked for, because it was sent before.
+    believed: bool,
 }
 
 impl Run<'_> {
@@ -196,13 +206,13 @@ impl Run<'_> {
     async fn has_moved(&self, suite: &Suite) -> Result<bool, Error> {
         // Tools without by-hash write the indices first, and the pointer a moment later.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await?;
+        let now = PublishedSuite::look(&self.archive.store, suite, &self.archive.trust).await?;
         Ok(now.pointer().map(|pointer| &pointer.bytes) != self.seen.as_ref())
     }
 
     async fn try_suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
         let (source_store, destination) = (&self.archive.store, self.destination);
-        let source = PublishedSuite::open(source_store, suite, &self.archive.trust, false).await?;
+        let source = PublishedSuite::look(source_store, suite, &self.archive.trust).await?;
         let Some(pointer) = source.pointer() else {
             return Err(Error::NotPublished { suite: suite.clone() });
         };
@@ -224,7 +234,7 @@ impl Run<'_> {
         };
         self.synced.there += difference.known;
         if self.how.dry_run {
-            self.plan(&difference, &source.path(pointer.file), pointer.bytes.len());
+            self.plan(&difference, &source.path(pointer.file()), pointer.bytes.len());
             return Ok(outcome);
         }
         destination.room_for(difference.written()).await?;
@@ -246,24 +256,29 @@ impl Run<'_> {
         let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
         carrier.carry(smallest).await?;
         carrier.carry(others).await?;
-        for (path, bytes) in &difference.generation {
-            carrier.put_new(path, bytes.clone()).await?;
+        for (path, content) in &difference.generation {
+            carrier.put_new(path, content).await?;
         }
         if difference.swaps {
             // What was there before is not deleted before a pointer leads to it again.
-            let hold = carrier.hold().await?;
-            let expected = there.pointer().filter(|old| old.file == pointer.file).map(|old| &old.revision);
-            let path = source.path(pointer.file);
+            let path = source.path(pointer.file());
+            let uploaded = Uploaded {
+                store: destination,
+                base: there,
+                files: difference.files.clone(),
+                release: pointer.release.clone(),
+                generation: difference.name.clone(),
+                hold: carrier.hold().await?,
+            };
             // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
-            let swapped = destination.swap(&path, pointer.bytes.clone(), expected).await;
-            if let Some(hold) = hold {
-                hold.release().await;
+            if let Swapped::Crossed(_) = uploaded.publish().await? {
+                // A suite that was not signed changed there, and is signed now: compare once more.
+                return Err(store::Error::Conflict { path }.into());
             }
-            swapped?;
             carrier.wrote(&path, pointer.bytes.len() as u64);
             self.synced.changed.push(path);
         }
-        if difference.swaps || !difference.forms.is_empty() {
+        if !difference.swaps && !difference.forms.is_empty() {
             generations::mark_published(destination, &source, &difference.name).await?;
         }
         // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
@@ -293,13 +308,16 @@ impl Run<'_> {
     /// the pointer that is there.
     async fn leave_names_of(&mut self, source: &PublishedSuite) -> Result<(), Error> {
         let Some(pointer) = source.pointer() else { return Ok(()) };
-        let there = self.destination.read(&source.path(pointer.file)).await?;
+        let there = self.destination.read(&source.path(pointer.file())).await?;
         if there.is_some_and(|there| there.bytes == pointer.bytes) {
             return Ok(());
         }
         let there = self.open_there(source.name()).await?;
         if let Some(release) = there.release() {
-            self.synced.changed.extend(write_aliases(self.destination, &there, release, None).await?);
+            let (store, suite) = (self.destination, source.name());
+            let files = files_of(store, &there).await?;
+            let derived = write_derived(store, suite, &files, release).await?;
+            self.synced.changed.extend(derived);
         }
         Ok(())
     }
@@ -324,7 +342,7 @@ impl Run<'_> {
 
     /// The suite as the destination has it. A pointer there that cannot be read is taken away where that was asked for.
     async fn open_there(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
-        let open = async || PublishedSuite::open(self.destination, suite, &Trust::default(), false).await;
+        let open = async || PublishedSuite::look(self.destination, suite, &Trust::default()).await;
         match open().await {
             Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. })
                 if self.how.verify && !self.how.dry_run =>
@@ -342,7 +360,7 @@ impl Run<'_> {
         let (Some(ours), Some(theirs)) = (sides.source.pointer(), sides.there.pointer()) else {
             return Ok(());
         };
-        if theirs.file == "InRelease" && ours.file != "InRelease" {
+        if theirs.is_in_release() && !ours.is_in_release() {
             return Err(Error::NoLongerSigned {
                 suite: sides.source.name().clone(),
                 destination: self.destination.location().to_string(),
@@ -380,6 +398,7 @@ impl Run<'_> {
             let believes = !self.how.verify && !self.synced.suites.iter().any(|suite| suite.first);
             if believes && self.remembers_to_have_sent(&path, &sha256) {
                 self.synced.there += 1;
+                self.believed = true;
                 continue;
             }
             let same = match &loaded.content {

@@ -10,10 +10,10 @@ use crate::{
 /// A file of more bytes is not held in memory; no key is as large.
 const IN_MEMORY: u64 = root_file::SIZE_LIMIT;
 
-/// What is to be carried beside the suites; all of it may be.
+/// The files to be carried beside the suites and the public keys; each of them may be.
 pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<String>, Error> {
-    let mut files = vec![KEY_FILE.to_owned()];
-    files.extend(included(store, include).await?);
+    let files = included(store, include).await?;
+    load(store, KEY_FILE).await?;
     for path in &files {
         load(store, path).await?;
     }

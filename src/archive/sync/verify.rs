@@ -86,7 +86,7 @@ impl Run<'_> {
 
     /// Every file that a suite of the source leads to, by its path at the destination.
     async fn leads_to(&self, suite: &Suite, wanted: &mut BTreeMap<String, Load>) -> Result<(), Error> {
-        let source = PublishedSuite::open(&self.archive.store, suite, &self.archive.trust, false).await?;
+        let source = PublishedSuite::look(&self.archive.store, suite, &self.archive.trust).await?;
         for (path, listed) in source.release().into_iter().flat_map(Release::own_files) {
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];

@@ -91,7 +91,7 @@ impl Named {
 impl Signed {
     fn of(published: &PublishedSuite, keys: &Keyring) -> Option<Self> {
         let pointer = published.pointer()?;
-        let in_release = pointer.file == "InRelease";
+        let in_release = pointer.is_in_release();
         let strangers = if in_release {
             // What cannot be read is not as it is to be.
             keys.strangers(&pointer.bytes).unwrap_or_else(|error| vec![error.to_string()])

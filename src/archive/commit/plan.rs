@@ -2,15 +2,19 @@
 //!
 //! Every byte that a commit will write is known here, and none is written yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::{
-    Error, PublishedSuite, Reason, dates,
+use super::super::{
+    Error, PublishedSuite, Reason, VerifiedBase, dates,
     release_info::{ReleaseInfo, stops_apt},
     selected::Selected,
+    snapshot,
     suite::plain_path,
 };
 use crate::{
@@ -39,8 +43,14 @@ pub struct Change {
     pub component: Component,
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {} {} in `{}`", self.name, self.version, self.architecture, self.component)
+    }
+}
+
 impl Change {
-    pub(super) fn of(entry: &PackageEntry, component: &Component) -> Self {
+    pub(in crate::archive) fn of(entry: &PackageEntry, component: &Component) -> Self {
         Self {
             name: entry.name().to_owned(),
             version: entry.version().to_owned(),
@@ -63,62 +73,64 @@ pub struct Phased {
 }
 
 /// The components and architectures that a suite will have.
-pub(super) struct Shape {
-    pub(super) components: Vec<Component>,
-    pub(super) architectures: Vec<Architecture>,
+pub(in crate::archive) struct Shape {
+    pub(in crate::archive) components: Vec<Component>,
+    pub(in crate::archive) architectures: Vec<Architecture>,
 }
 
 /// What an edit comes to on one state of a suite; every byte that will be written is known.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(in crate::archive) struct Plan {
     /// The new `Release`; `None` if nothing changes.
-    pub(super) release: Option<Release>,
+    pub(in crate::archive) release: Option<Release>,
     /// Index files to store, in every compression.
-    pub(super) indices: Vec<IndexFile>,
+    pub(in crate::archive) indices: Vec<IndexFile>,
     /// Files for the pool.
-    pub(super) pool: Vec<(PoolPath, Content)>,
+    pub(in crate::archive) pool: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, if nobody lost them.
-    pub(super) kept: Vec<(PoolPath, Content)>,
+    pub(in crate::archive) kept: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, or the plan cannot be carried out.
-    pub(super) copied: Vec<Copied>,
+    pub(in crate::archive) copied: Vec<Copied>,
     /// Files that others wrote, with their sizes, which nothing may lead to any more and the new pointer will.
-    pub(super) needs: BTreeMap<String, u64>,
-    /// Files that the current state of another suite leads to, and so nobody deletes as long as it is that.
-    pub(super) led_to: Option<(PublishedSuite, Vec<String>)>,
+    pub(in crate::archive) needs: BTreeMap<String, u64>,
+    /// The state that a snapshot is made of, and the pool files that it leads to, which exist as long as that state is kept.
+    pub(in crate::archive) led_to: Option<(snapshot::Source, Vec<String>)>,
+    /// The things that the operation was resolved to on this base, a line for each: a later try may do no other ones.
+    pub(in crate::archive) resolved: BTreeSet<String>,
     /// The earlier state that this one is made from.
-    pub(super) based_on: Option<String>,
+    pub(in crate::archive) based_on: Option<String>,
     /// Packages that come.
-    pub(super) added: Vec<Change>,
+    pub(in crate::archive) added: Vec<Change>,
     /// Packages that are there already, with the same bytes.
-    pub(super) present: Vec<Change>,
+    pub(in crate::archive) present: Vec<Change>,
     /// Packages that take the place of others of the same version.
-    pub(super) replaced: Vec<Change>,
+    pub(in crate::archive) replaced: Vec<Change>,
     /// Packages that are there, and are to be offered to another share of machines.
-    pub(super) phased: Vec<Phased>,
+    pub(in crate::archive) phased: Vec<Phased>,
     /// Packages that go.
-    pub(super) removed: Vec<Change>,
+    pub(in crate::archive) removed: Vec<Change>,
     /// Those of them that are to be in another suite before.
-    pub(super) surplus: Vec<(Change, Selected)>,
+    pub(in crate::archive) surplus: Vec<(Change, Selected)>,
     /// What changes at which apt stops.
-    pub(super) stops_apt: Vec<ReleaseInfo>,
+    pub(in crate::archive) stops_apt: Vec<ReleaseInfo>,
     /// What a user should know.
-    pub(super) notes: Vec<String>,
+    pub(in crate::archive) notes: Vec<String>,
 }
 
 /// The file of a package that comes from another suite.
 #[derive(Clone)]
-pub(super) struct Copied {
-    pub(super) path: PoolPath,
-    pub(super) size: u64,
+pub(in crate::archive) struct Copied {
+    pub(in crate::archive) path: PoolPath,
+    pub(in crate::archive) size: u64,
     /// What the user calls its coming.
-    pub(super) action: &'static str,
+    pub(in crate::archive) action: &'static str,
     /// What the user calls the package.
-    pub(super) subject: String,
+    pub(in crate::archive) subject: String,
 }
 
 impl Shape {
     /// The indices that a package goes into.
-    pub(super) fn targets(
+    pub(in crate::archive) fn targets(
         &self,
         component: &Component,
         architecture: &Architecture,
@@ -139,7 +151,7 @@ impl Shape {
 
 impl Plan {
     /// Renders what has changed, and says what clients will stumble over.
-    pub(super) async fn render(
+    pub(in crate::archive) async fn render(
         &mut self,
         changed: BTreeMap<IndexName, PackagesIndex>,
         published: &PublishedSuite,
@@ -152,6 +164,23 @@ impl Plan {
         self.release = release(published, config, shape, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Publishes a base that clients do not see yet, even where nothing is added to it.
+    pub(super) fn publish_anyway(
+        &mut self,
+        base: &VerifiedBase,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let (None, Some(seen)) = (&self.release, base.release()) {
+            let mut release = seen.clone();
+            dates::set(&mut release, base, config, now, &mut self.notes)?;
+            self.release = Some(release);
         }
         Ok(())
     }

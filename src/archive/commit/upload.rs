@@ -3,15 +3,18 @@
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, Event, Events, PublishedSuite, Reason, Refusal,
-    holds::Hold,
-    plan::{Copied, Plan},
-    reach::lacking,
+    super::{
+        Error, Event, Events, PublishedSuite, Reason, Refusal,
+        holds::{Hold, STALE},
+        reach::lacking,
+    },
+    Copied, Plan,
 };
 use crate::store::{self, Content, Put, Store};
 
@@ -36,13 +39,25 @@ pub(super) type Files = Vec<(String, Content)>;
 pub(super) struct Upload<'a> {
     store: &'a Store,
     events: Events<'a>,
-    /// Written by this edit, so younger than it: nobody deletes them.
+    /// When the first of them may have been written.
+    since: Instant,
+    /// Written by this operation in any of its tries, so younger than `since`: `prune` does not delete them.
     written: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Upload<'a> {
     pub(super) fn new(store: &'a Store, events: Events<'a>) -> Self {
-        Self { store, events, written: Mutex::default() }
+        Self { store, events, since: Instant::now(), written: Mutex::default() }
+    }
+
+    /// Whether files of the first tries may be so old that `prune` deletes them before a release file leads to them.
+    pub(super) fn is_stale(&self) -> bool {
+        self.since.elapsed() >= STALE
+    }
+
+    /// Forgets which files were written: the next try looks for each again.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(self.store, self.events);
     }
 
     fn has_written(&self, path: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What came of an edit.
 
-use super::{Change, Commit, Phased, PublishedSuite, plan::Plan};
+use super::{super::PublishedSuite, Change, Commit, Phased, Plan};
 use crate::names::Suite;
 
 /// What came of an edit.
