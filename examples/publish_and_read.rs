@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // What clients see: the pointer's signature and the index's digest are checked on the way.
     let suite = archive.suite(&config.codename).await?;
-    for name in suite.index_names() {
+    for name in suite.packages_keys() {
         for entry in suite.index(&name).await?.entries() {
             println!("{}: {} {} in {:?}", name.path(), entry.name(), entry.version(), entry.filename());
         }

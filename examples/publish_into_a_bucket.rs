@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tell("theirs", theirs)?;
 
     let suite = archive.suite(&config.codename).await?;
-    for name in suite.index_names() {
+    for name in suite.packages_keys() {
         for entry in suite.index(&name).await?.entries() {
             println!("{}: {} {}", name.path(), entry.name(), entry.version());
         }

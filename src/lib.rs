@@ -59,7 +59,7 @@
 //! assert_eq!(outcome.added[0].name, "acpi");
 //!
 //! let suite = archive.suite(&config.codename).await?;
-//! let index = suite.index(suite.index_names().first().unwrap()).await?;
+//! let index = suite.index(suite.packages_keys().first().unwrap()).await?;
 //! assert_eq!(index.entries()[0].filename(), Some("pool/main/a/acpi/acpi_1.7-1.2_amd64.deb"));
 //! # Ok(())
 //! # }

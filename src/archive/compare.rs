@@ -9,7 +9,7 @@ use super::{
 use crate::{
     compression::Compression,
     digest::Sha256Digest,
-    dists::{IndexName, PackagesIndex},
+    dists::{PackagesIndex, PackagesKey},
     names::{Architecture, Component},
     store::blocking,
 };
@@ -47,7 +47,7 @@ impl Comparison {
             let after = after.get(component).unwrap_or(&none);
             let (mut old_entries, mut new_entries) = (Vec::new(), Vec::new());
             for architecture in before.union(after) {
-                let name = IndexName { component: component.clone(), architecture: architecture.clone() };
+                let name = PackagesKey { component: component.clone(), architecture: architecture.clone() };
                 // Packages for `all` stand in every index: where one is on one side only, the others tell whether they
                 // are new.
                 if before == after && is_same(old, new, &name) {
@@ -72,7 +72,7 @@ impl Comparison {
     async fn index(
         &self,
         state: &PublishedSuite,
-        name: &IndexName,
+        name: &PackagesKey,
         read: &mut BTreeMap<Sha256Digest, PackagesIndex>,
     ) -> Result<PackagesIndex, Error> {
         let listed = state.release().and_then(|release| release.files().get(&name.path()));
@@ -92,14 +92,14 @@ impl Comparison {
 /// The architectures of each component that a state lists an index of.
 fn architectures(state: &PublishedSuite) -> BTreeMap<Component, BTreeSet<Architecture>> {
     let mut all: BTreeMap<Component, BTreeSet<Architecture>> = BTreeMap::new();
-    for IndexName { component, architecture } in state.index_names() {
+    for PackagesKey { component, architecture } in state.packages_keys() {
         all.entry(component).or_default().insert(architecture);
     }
     all
 }
 
 /// Whether both pointers list some form of an index with the same digest.
-fn is_same(old: &PublishedSuite, new: &PublishedSuite, name: &IndexName) -> bool {
+fn is_same(old: &PublishedSuite, new: &PublishedSuite, name: &PackagesKey) -> bool {
     let (Some(old), Some(new)) = (old.release(), new.release()) else { return false };
     Compression::ALL.into_iter().any(|compression| {
         let path = format!("{}{}", name.path(), compression.extension());

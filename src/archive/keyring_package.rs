@@ -210,7 +210,7 @@ impl Archive {
     ) -> Result<Vec<PublishedKeyring>, Error> {
         let published = self.suite(suite).await?;
         let mut found: Vec<PublishedKeyring> = Vec::new();
-        for name in published.index_names() {
+        for name in published.packages_keys() {
             for entry in published.index(&name).await?.named(package.as_str()) {
                 let Ok(version) = Version::parse(entry.version()) else { continue };
                 // It stands in the index of each architecture.
@@ -234,7 +234,7 @@ impl Archive {
     ) -> Result<Vec<PackageName>, Error> {
         let published = self.suite(suite).await?;
         let mut seen = BTreeSet::new();
-        for name in published.index_names() {
+        for name in published.packages_keys() {
             let entries = published.index(&name).await?.entries();
             seen.extend(
                 entries.iter().map(PackageEntry::name).filter(|name| name.ends_with(END)).map(str::to_owned),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{IndexName, PackageEntry, PackagesIndex, Release, index_file::by_hash_path},
+    dists::{IndexKey, PackageEntry, PackagesIndex, Release, index_file::by_hash_path},
     names::Suite,
     store::Store,
 };
@@ -175,7 +175,7 @@ impl Difference {
                 .filter(|(file, _)| !there.contains_key(file))
                 .map(|(file, expected)| (file, expected.size)),
         );
-        let Some(name) = IndexName::parse(plain) else { return Ok(()) };
+        let Some(name) = IndexKey::parse(plain).into_packages() else { return Ok(()) };
         let packages = |text| -> Result<BTreeMap<Change, PackageEntry>, Error> {
             let index =
                 PackagesIndex::parse(text).map_err(|source| Error::Index { path: path.clone(), source })?;

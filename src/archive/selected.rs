@@ -2,7 +2,7 @@
 
 use super::{Error, PublishedSuite};
 use crate::{
-    dists::{IndexName, PackageEntry},
+    dists::{PackageEntry, PackagesKey},
     names::{Architecture, Component},
     pool::PoolPath,
 };
@@ -20,7 +20,11 @@ pub(super) struct Selected {
 
 impl Selected {
     /// Takes out of a stanza what has to be known; an error if that is not in it.
-    pub(super) fn of(entry: PackageEntry, index: &IndexName, source: &PublishedSuite) -> Result<Self, Error> {
+    pub(super) fn of(
+        entry: PackageEntry,
+        index: &PackagesKey,
+        source: &PublishedSuite,
+    ) -> Result<Self, Error> {
         let lacks = |field| Error::Incomplete {
             path: source.path(&index.path()),
             package: entry.name().to_owned(),

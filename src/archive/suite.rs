@@ -14,7 +14,7 @@ use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
     dists::{
-        IndexName, PackagesIndex, Release, index_file,
+        IndexKey, PackagesIndex, PackagesKey, Release, index_file,
         layout::ReleaseForm,
         release::{self, Listed},
     },
@@ -141,11 +141,18 @@ impl PublishedSuite {
         self.pointer.as_ref().map(|pointer| &pointer.release)
     }
 
-    /// The indices of binary packages that it lists, in any compression.
+    /// All files that it lists, each once, whatever compressions it is listed in.
     #[must_use]
-    pub fn index_names(&self) -> BTreeSet<IndexName> {
-        let listed = self.release().into_iter().flat_map(|release| release.files().keys());
-        listed.filter_map(|path| IndexName::parse(plain_path(path))).collect()
+    pub fn index_keys(&self) -> BTreeSet<IndexKey> {
+        let listed = self.release().into_iter().flat_map(Release::own_files);
+        let plain: BTreeSet<&str> = listed.map(|(path, _)| plain_path(path)).collect();
+        plain.into_iter().map(IndexKey::parse).collect()
+    }
+
+    /// The indices of binary packages that it lists: those that an edit may write.
+    #[must_use]
+    pub fn packages_keys(&self) -> BTreeSet<PackagesKey> {
+        self.index_keys().into_iter().filter_map(IndexKey::into_packages).collect()
     }
 
     /// The same state, its files read from another store.
@@ -178,7 +185,7 @@ impl PublishedSuite {
     }
 
     /// Reads an index and checks it against the pointer; an index that is not listed is empty.
-    pub async fn index(&self, name: &IndexName) -> Result<PackagesIndex, Error> {
+    pub async fn index(&self, name: &PackagesKey) -> Result<PackagesIndex, Error> {
         let plain = name.path();
         let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
         PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })

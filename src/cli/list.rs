@@ -81,7 +81,7 @@ pub(super) async fn for_each(
     for suite in session.suites_to_read(archive, suite).await? {
         let published = archive.suite(&suite).await?;
         let mut seen = BTreeSet::new();
-        for name in published.index_names() {
+        for name in published.packages_keys() {
             for entry in published.index(&name).await?.entries() {
                 let everywhere = entry.architecture() == "all";
                 let identity =

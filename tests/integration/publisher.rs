@@ -220,7 +220,7 @@ impl Publisher {
         let suite = self.archive.suite(&self.config.codename).await.unwrap();
         suite.pointer()?;
         let mut packages = Vec::new();
-        for name in suite.index_names() {
+        for name in suite.packages_keys() {
             for entry in suite.index(&name).await.unwrap().entries() {
                 let (package, version) = (entry.name(), entry.version());
                 packages.push(format!(

@@ -12,7 +12,7 @@ use crate::{
     },
     compression::Compression,
     digest::Digests,
-    dists::{IndexName, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
+    dists::{IndexKey, IndexKind, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
     pool::PoolPath,
     store::blocking,
 };
@@ -27,7 +27,7 @@ impl Archive {
     ) -> Result<Option<PackagesIndex>, Error> {
         let Some(release) = published.release() else { return Ok(None) };
         let by_hash_promised = release.field("Acquire-By-Hash") == Some("yes");
-        let is_index = IndexName::parse(plain).is_some();
+        let is_index = IndexKey::parse(plain).kind() == IndexKind::Packages;
         let plain_listed = release.files().get(plain).copied();
         if is_index && plain_listed.is_none() {
             findings.fault(

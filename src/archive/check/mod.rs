@@ -22,7 +22,7 @@ use futures::{StreamExt, stream};
 use super::{Archive, Error, Events, KEY_FILE, PublishedSuite, Trust, suite::plain_path};
 use crate::{
     digest::Digests,
-    dists::{IndexName, release::Listed},
+    dists::{IndexKey, IndexKind, release::Listed},
     names::Suite,
     pool::PoolPath,
     signing::{Keyring, SignatureReport},
@@ -259,7 +259,7 @@ impl Archive {
     ) -> Result<(), Error> {
         let Some(release) = published.release() else { return Ok(()) };
         let listed: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
-        let is_index = |path: &&String| IndexName::parse(plain_path(path)).is_some();
+        let is_index = |path: &&String| IndexKey::parse(plain_path(path)).kind() == IndexKind::Packages;
         seen.indices = release.files().keys().filter(is_index).count();
         let looks = stream::iter(listed).map(|plain| async move {
             let mut found = Findings::default();

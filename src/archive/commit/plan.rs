@@ -21,7 +21,7 @@ use crate::{
     compression::Compression,
     config::{COPIED, SuiteConfig},
     dists::{
-        IndexFile, IndexName, PackageEntry, PackagesIndex, Release,
+        IndexFile, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
         release::Listed,
     },
@@ -134,8 +134,8 @@ impl Shape {
         &self,
         component: &Component,
         architecture: &Architecture,
-    ) -> Result<Vec<IndexName>, Reason> {
-        let of = |architecture: &Architecture| IndexName {
+    ) -> Result<Vec<PackagesKey>, Reason> {
+        let of = |architecture: &Architecture| PackagesKey {
             component: component.clone(),
             architecture: architecture.clone(),
         };
@@ -153,7 +153,7 @@ impl Plan {
     /// Renders what has changed, and says what clients will stumble over.
     pub(in crate::archive) async fn render(
         &mut self,
-        changed: BTreeMap<IndexName, PackagesIndex>,
+        changed: BTreeMap<PackagesKey, PackagesIndex>,
         published: &PublishedSuite,
         config: &SuiteConfig,
         shape: &Shape,
@@ -187,12 +187,12 @@ impl Plan {
 }
 
 /// The compressed forms of indices as they are published.
-type Published = BTreeMap<(IndexName, &'static str), Before>;
+type Published = BTreeMap<(PackagesKey, &'static str), Before>;
 
 /// Reads the compressed forms of the indices that change: most of their blocks will stay as they are.
 async fn before(
     published: &PublishedSuite,
-    changed: &BTreeMap<IndexName, PackagesIndex>,
+    changed: &BTreeMap<PackagesKey, PackagesIndex>,
     compressions: &[Compression],
 ) -> Result<Published, Error> {
     let mut before = BTreeMap::new();
@@ -218,7 +218,7 @@ async fn before(
 
 /// Renders and compresses the changed indices, on all cores.
 async fn compress(
-    indices: BTreeMap<IndexName, PackagesIndex>,
+    indices: BTreeMap<PackagesKey, PackagesIndex>,
     before: Published,
     compressions: &[Compression],
 ) -> Result<Vec<IndexFile>, Error> {

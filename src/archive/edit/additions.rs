@@ -13,7 +13,7 @@ use crate::{
         Change, Phased, PublishedSuite, Reason, Refusal,
         commit::{Copied, Plan, Shape},
     },
-    dists::{IndexName, PackageEntry},
+    dists::{PackageEntry, PackagesKey},
     pool::PoolPath,
 };
 
@@ -29,7 +29,7 @@ impl SuiteEdit {
     ) -> Vec<Refusal> {
         let mut refused = Vec::new();
         let mut given = Given::default();
-        let mut new: BTreeMap<IndexName, Vec<PackageEntry>> = BTreeMap::new();
+        let mut new: BTreeMap<PackagesKey, Vec<PackageEntry>> = BTreeMap::new();
         for arrival in arrivals {
             let placed = match given.is_again(arrival) {
                 Ok(true) => continue,
@@ -67,7 +67,7 @@ impl SuiteEdit {
     fn look(
         &self,
         arrival: &Arrival,
-        targets: &[IndexName],
+        targets: &[PackagesKey],
         indices: &Indices,
         plan: &mut Plan,
     ) -> Result<Placed, Reason> {
@@ -157,7 +157,7 @@ impl<'a> Given<'a> {
 }
 
 /// The newest published version of the same name, if it is newer.
-fn newer(entry: &PackageEntry, targets: &[IndexName], indices: &Indices) -> Option<String> {
+fn newer(entry: &PackageEntry, targets: &[PackagesKey], indices: &Indices) -> Option<String> {
     let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).pop());
     let newest = published.max_by(PackageEntry::order_of_versions)?;
     newest.order_of_versions(entry).is_gt().then(|| newest.version().to_owned())

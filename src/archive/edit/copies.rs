@@ -13,7 +13,7 @@ use wildmatch::WildMatch;
 
 use crate::{
     archive::{Error, PublishedSuite, Reason, Refusal, Trust, VerifiedBase, selected::Selected},
-    dists::{IndexName, PackageEntry, PackagesIndex},
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component, Suite},
     store::Store,
 };
@@ -89,9 +89,9 @@ impl Copies {
     fn find<'a>(
         &self,
         wanted: &Wanted,
-        indices: &'a [(IndexName, PackagesIndex)],
-    ) -> Result<BTreeMap<[String; 3], (PackageEntry, &'a IndexName)>, Reason> {
-        let mut newest: BTreeMap<[String; 2], (PackageEntry, &IndexName)> = BTreeMap::new();
+        indices: &'a [(PackagesKey, PackagesIndex)],
+    ) -> Result<BTreeMap<[String; 3], (PackageEntry, &'a PackagesKey)>, Reason> {
+        let mut newest: BTreeMap<[String; 2], (PackageEntry, &PackagesKey)> = BTreeMap::new();
         let mut others = BTreeSet::new();
         for (index_name, index) in indices {
             for entry in wanted.named.of(index) {
@@ -129,9 +129,9 @@ impl Copies {
     }
 }
 
-async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(IndexName, PackagesIndex)>, Error> {
+async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(PackagesKey, PackagesIndex)>, Error> {
     let mut indices = Vec::new();
-    for name in suite.index_names() {
+    for name in suite.packages_keys() {
         let index = suite.index(&name).await?;
         indices.push((name, index));
     }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{SuiteEdit, arrival::Arrival};
 use crate::{
     archive::{Error, PublishedSuite, commit::Shape},
-    dists::{IndexName, PackageEntry, PackagesIndex},
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component},
 };
 
 /// The indices that an edit looks into, and which of them it changed.
 pub(super) struct Indices {
-    pub(super) all: BTreeMap<IndexName, PackagesIndex>,
-    pub(super) changed: BTreeSet<IndexName>,
+    pub(super) all: BTreeMap<PackagesKey, PackagesIndex>,
+    pub(super) changed: BTreeSet<PackagesKey>,
 }
 
 impl SuiteEdit {
@@ -23,14 +23,14 @@ impl SuiteEdit {
         shape: &Shape,
         arrivals: &[Arrival],
     ) -> Result<Indices, Error> {
-        let there = published.index_names();
+        let there = published.packages_keys();
         let mut wanted = BTreeSet::new();
         let any_all = arrivals.iter().any(|new| new.architecture.is_all());
         let components: BTreeSet<&Component> = arrivals.iter().map(|new| &new.component).collect();
         let architectures: BTreeSet<&Architecture> = arrivals.iter().map(|new| &new.architecture).collect();
         for component in &shape.components {
             for architecture in &shape.architectures {
-                let name = IndexName { component: component.clone(), architecture: architecture.clone() };
+                let name = PackagesKey { component: component.clone(), architecture: architecture.clone() };
                 // A package is looked for in every component of its architecture: it may be in one only.
                 let concerned = any_all
                     && (components.contains(component) || *architecture == shape.architectures[0])
@@ -65,7 +65,7 @@ impl SuiteEdit {
 }
 
 impl Indices {
-    pub(super) fn index(&mut self, name: &IndexName) -> &mut PackagesIndex {
+    pub(super) fn index(&mut self, name: &PackagesKey) -> &mut PackagesIndex {
         self.all.entry(name.clone()).or_default()
     }
 }

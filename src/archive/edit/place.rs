@@ -3,7 +3,7 @@
 use super::{SuiteEdit, arrival::Arrival, indices::Indices};
 use crate::{
     archive::Reason,
-    dists::{IndexName, PackageEntry},
+    dists::{PackageEntry, PackagesKey},
     pool::PoolPath,
 };
 
@@ -12,7 +12,7 @@ pub(super) struct Placed {
     /// Its stanza, the same in every index.
     pub(super) stanza: PackageEntry,
     /// The indices that it is put into.
-    pub(super) into: Vec<IndexName>,
+    pub(super) into: Vec<PackagesKey>,
     /// What that means.
     pub(super) change: PlaceChange,
     /// Where its file is, if it is published already.
@@ -47,7 +47,7 @@ impl SuiteEdit {
     pub(super) fn place(
         &self,
         arrival: &Arrival,
-        targets: &[IndexName],
+        targets: &[PackagesKey],
         indices: &Indices,
     ) -> Result<Placed, Reason> {
         let Arrival { entry, component, path, .. } = arrival;

@@ -12,7 +12,7 @@ use super::{SuiteEdit, arrival::Arrival, indices::Indices};
 use crate::{
     archive::{Change, Error, PublishedSuite, Reason, Refusal, commit::Plan, selected::Selected},
     config::SuiteConfig,
-    dists::{IndexName, PackageEntry, PackagesIndex},
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     pool::PoolPath,
     store::Store,
 };
@@ -33,7 +33,7 @@ pub struct Retention {
 }
 
 /// What is to leave each index.
-type Surplus = BTreeMap<IndexName, Vec<PackageEntry>>;
+type Surplus = BTreeMap<PackagesKey, Vec<PackageEntry>>;
 
 impl SuiteEdit {
     /// Takes surplus versions out: of each name that was added, by `Limit`; or of all, where that is asked for.

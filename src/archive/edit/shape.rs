@@ -7,6 +7,7 @@ use super::{
 use crate::{
     archive::{Error, PublishedSuite, commit::Shape, selected::Selected},
     config::SuiteConfig,
+    dists::index_key::INSTALLER,
     names::{Architecture, Component},
 };
 
@@ -25,14 +26,17 @@ impl SuiteEdit {
             Shape { components: config.components.clone(), architectures: config.architectures.clone() };
         if let Some(release) = published.release() {
             // Nothing published is lost because a configuration does not name it.
-            let indices = published.index_names();
+            let indices = published.packages_keys();
             let mut listed = release.components().map_err(unreadable)?;
             // `updates/main` is what some call the component whose indices lie in `main` (`FakeComponentPrefix` of
             // reprepro); clients ask for `main`.
             let has_index = |name: &str| indices.iter().any(|index| index.component.as_str() == name);
             listed.retain(|component| {
                 let name = component.as_str();
-                has_index(name) || !name.rsplit_once('/').is_some_and(|(_, last)| has_index(last))
+                // Nor is `main/debian-installer` a component: what would be written there is the index of the installer.
+                let is_other =
+                    name.rsplit_once('/').is_some_and(|(_, last)| has_index(last) || last == INSTALLER);
+                has_index(name) || !is_other
             });
             let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
             extend(&mut shape.components, there);

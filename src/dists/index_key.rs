@@ -1,0 +1,318 @@
+//! Which index a listed file is: its kind, its component and, where it has one, its architecture.
+//!
+//! [`IndexKey::parse`] and [`IndexKey::path`] are inverse to each other: one module knows how the indices of a suite are
+//! called ([repository format](https://wiki.debian.org/DebianRepository/Format), "Indices" and "Contents").
+
+use std::fmt;
+
+use crate::names::{Architecture, Component};
+
+/// The folder of a component whose indices list packages of the installer.
+pub(crate) const INSTALLER: &str = "debian-installer";
+
+/// What an index lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexKind {
+    /// Binary packages.
+    Packages,
+    /// Packages of the installer (udebs).
+    Installer,
+    /// Source packages.
+    Sources,
+    /// The paths of the files in packages.
+    Contents,
+    /// Descriptions of packages in a language.
+    Translation,
+    /// Any other listed file.
+    Other,
+}
+
+/// An index of packages of one component for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackagesKey {
+    /// The component.
+    pub component: Component,
+    /// The architecture whose clients read it; a variant such as `amd64v3` is one of its own.
+    pub architecture: Architecture,
+}
+
+/// The packages that a `Contents` is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContentsOf {
+    /// Binary packages of an architecture: `Contents-amd64`.
+    Binaries(Architecture),
+    /// Packages of the installer: `Contents-udeb-amd64`.
+    Installer(Architecture),
+    /// Source packages: `Contents-source`.
+    Sources,
+}
+
+/// Names one file that a `Release` lists, in whatever compression.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IndexKey {
+    /// `main/binary-amd64/Packages`
+    Packages(PackagesKey),
+    /// `main/debian-installer/binary-amd64/Packages`
+    Installer(PackagesKey),
+    /// `main/source/Sources`
+    Sources {
+        /// The component.
+        component: Component,
+    },
+    /// `main/Contents-amd64`, or `Contents-amd64` for all components, as before 2012.
+    Contents {
+        /// The component; none where the file is about all of them.
+        component: Option<Component>,
+        /// The packages.
+        of: ContentsOf,
+    },
+    /// `main/i18n/Translation-en`
+    Translation {
+        /// The component.
+        component: Component,
+        /// The language, such as `pt_BR`.
+        language: Box<str>,
+    },
+    /// Any other file, by its path.
+    Other(Box<str>),
+}
+
+impl PackagesKey {
+    /// The path of the uncompressed index below the suite's folder.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/binary-{}/Packages", self.component, self.architecture)
+    }
+
+    /// Understands what stands before `/Packages`.
+    fn parse(component: &str, folder: &str) -> Option<Self> {
+        let architecture = folder.strip_prefix("binary-")?.parse().ok()?;
+        Some(Self { component: component.parse().ok()?, architecture })
+    }
+}
+
+impl IndexKey {
+    /// Understands the path of an uncompressed file below the suite's folder.
+    #[must_use]
+    pub fn parse(path: &str) -> Self {
+        Self::of_index(path).unwrap_or_else(|| Self::Other(path.into()))
+    }
+
+    fn of_index(path: &str) -> Option<Self> {
+        let Some((folder, file)) = path.rsplit_once('/') else {
+            return Some(Self::Contents { component: None, of: ContentsOf::parse(path)? });
+        };
+        if let Some(of) = ContentsOf::parse(file) {
+            return Some(Self::Contents { component: Some(folder.parse().ok()?), of });
+        }
+        let (above, last) = folder.rsplit_once('/')?;
+        match (last, file) {
+            (_, "Packages") => Some(match above.rsplit_once('/') {
+                Some((component, INSTALLER)) => Self::Installer(PackagesKey::parse(component, last)?),
+                _ => Self::Packages(PackagesKey::parse(above, last)?),
+            }),
+            ("source", "Sources") => Some(Self::Sources { component: above.parse().ok()? }),
+            ("i18n", _) => {
+                let language = file.strip_prefix("Translation-").filter(|language| !language.is_empty())?;
+                Some(Self::Translation { component: above.parse().ok()?, language: language.into() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The path of the uncompressed file below the suite's folder.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Packages(key) => key.path(),
+            Self::Installer(PackagesKey { component, architecture }) => {
+                format!("{component}/{INSTALLER}/binary-{architecture}/Packages")
+            }
+            Self::Sources { component } => format!("{component}/source/Sources"),
+            Self::Contents { component: Some(component), of } => format!("{component}/{of}"),
+            Self::Contents { component: None, of } => of.to_string(),
+            Self::Translation { component, language } => format!("{component}/i18n/Translation-{language}"),
+            Self::Other(path) => path.to_string(),
+        }
+    }
+
+    /// What it lists.
+    #[must_use]
+    pub fn kind(&self) -> IndexKind {
+        match self {
+            Self::Packages(_) => IndexKind::Packages,
+            Self::Installer(_) => IndexKind::Installer,
+            Self::Sources { .. } => IndexKind::Sources,
+            Self::Contents { .. } => IndexKind::Contents,
+            Self::Translation { .. } => IndexKind::Translation,
+            Self::Other(_) => IndexKind::Other,
+        }
+    }
+
+    /// The component that it is about.
+    #[must_use]
+    pub fn component(&self) -> Option<&Component> {
+        match self {
+            Self::Packages(key) | Self::Installer(key) => Some(&key.component),
+            Self::Sources { component } | Self::Translation { component, .. } => Some(component),
+            Self::Contents { component, .. } => component.as_ref(),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The architecture that it is about.
+    #[must_use]
+    pub fn architecture(&self) -> Option<&Architecture> {
+        match self {
+            Self::Packages(key) | Self::Installer(key) => Some(&key.architecture),
+            Self::Contents { of: ContentsOf::Binaries(name) | ContentsOf::Installer(name), .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The same key as one of an index of binary packages, the kind that is written.
+    #[must_use]
+    pub fn into_packages(self) -> Option<PackagesKey> {
+        match self {
+            Self::Packages(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an index whose entries name files of the pool.
+    #[must_use]
+    pub fn has_entries(&self) -> bool {
+        matches!(self.kind(), IndexKind::Packages | IndexKind::Installer | IndexKind::Sources)
+    }
+}
+
+impl ContentsOf {
+    fn parse(file: &str) -> Option<Self> {
+        let named = file.strip_prefix("Contents-")?;
+        if named == "source" {
+            return Some(Self::Sources);
+        }
+        Some(match named.strip_prefix("udeb-") {
+            Some(architecture) => Self::Installer(architecture.parse().ok()?),
+            None => Self::Binaries(named.parse().ok()?),
+        })
+    }
+}
+
+impl fmt::Display for ContentsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Binaries(architecture) => write!(f, "Contents-{architecture}"),
+            Self::Installer(architecture) => write!(f, "Contents-udeb-{architecture}"),
+            Self::Sources => f.write_str("Contents-source"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Plain paths that the `Release` files of Debian 12, Ubuntu 24.04, reprepro, aptly and apt-ftparchive list.
+    const PATHS: [(&str, IndexKind); 26] = [
+        ("main/binary-amd64/Packages", IndexKind::Packages),
+        ("main/binary-amd64v3/Packages", IndexKind::Packages),
+        ("updates/main/binary-all/Packages", IndexKind::Packages),
+        ("debian-installer/binary-amd64/Packages", IndexKind::Packages),
+        ("non-free-firmware/binary-kfreebsd-amd64/Packages", IndexKind::Packages),
+        ("main/debian-installer/binary-amd64/Packages", IndexKind::Installer),
+        ("updates/main/debian-installer/binary-all/Packages", IndexKind::Installer),
+        ("main/source/Sources", IndexKind::Sources),
+        ("updates/main/source/Sources", IndexKind::Sources),
+        ("main/Contents-amd64", IndexKind::Contents),
+        ("main/Contents-all", IndexKind::Contents),
+        ("main/Contents-source", IndexKind::Contents),
+        ("main/Contents-udeb-amd64", IndexKind::Contents),
+        ("Contents-i386", IndexKind::Contents),
+        ("Contents-udeb-i386", IndexKind::Contents),
+        ("main/i18n/Translation-en", IndexKind::Translation),
+        ("main/i18n/Translation-pt_BR", IndexKind::Translation),
+        ("main/i18n/Translation-sr@latin", IndexKind::Translation),
+        ("main/i18n/Index", IndexKind::Other),
+        ("main/binary-amd64/Release", IndexKind::Other),
+        ("main/source/Release", IndexKind::Other),
+        ("main/dep11/Components-amd64.yml", IndexKind::Other),
+        ("main/dep11/icons-64x64.tar", IndexKind::Other),
+        ("main/cnf/Commands-amd64", IndexKind::Other),
+        ("main/installer-amd64/current/images/SHA256SUMS", IndexKind::Other),
+        ("Release", IndexKind::Other),
+    ];
+
+    #[test]
+    fn paths_of_real_archives_go_both_ways() {
+        for (path, kind) in PATHS {
+            let key = IndexKey::parse(path);
+            assert_eq!((key.kind(), key.path().as_str()), (kind, path));
+        }
+    }
+
+    #[test]
+    fn what_has_no_valid_name_is_another_file() {
+        for path in [
+            "",
+            "Packages",
+            "binary-amd64/Packages",
+            "/binary-amd64/Packages",
+            "main/binary-/Packages",
+            "main/binary-AMD64/Packages",
+            "../binary-amd64/Packages",
+            "main/binary-source/Packages",
+            "main/installer/Packages",
+            "source/Sources",
+            "main/Sources",
+            "main/i18n/Translation-",
+            "i18n/Translation-en",
+            "Contents-",
+            "main/Contents-udeb-",
+        ] {
+            assert_eq!(IndexKey::parse(path), IndexKey::Other(path.into()), "{path}");
+        }
+    }
+
+    fn keys() -> impl Strategy<Value = IndexKey> {
+        // In a path, `main/debian-installer` and the architecture `udeb-amd64` mean the installer.
+        let component = "[a-z][a-z0-9._+~-]{0,6}(/[a-z][a-z0-9]{0,6})?";
+        let component = component.prop_filter_map("a component", |text| text.parse::<Component>().ok());
+        let architecture = "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?";
+        let architecture = architecture.prop_filter_map("an architecture", |text| {
+            text.parse::<Architecture>().ok().filter(|name| !name.as_str().starts_with("udeb-"))
+        });
+        let language = "[a-z]{2}(_[A-Z]{2})?";
+        (0..7_u8, component, architecture, language, any::<bool>()).prop_map(
+            |(kind, component, architecture, language, has_component)| {
+                let packages =
+                    PackagesKey { component: component.clone(), architecture: architecture.clone() };
+                let of = match kind {
+                    0 => return IndexKey::Packages(packages),
+                    1 => return IndexKey::Installer(packages),
+                    2 => return IndexKey::Sources { component },
+                    3 => return IndexKey::Translation { component, language: language.into() },
+                    4 => ContentsOf::Binaries(architecture),
+                    5 => ContentsOf::Installer(architecture),
+                    _ => ContentsOf::Sources,
+                };
+                IndexKey::Contents { component: has_component.then_some(component), of }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_again_by_its_path(key in keys()) {
+            prop_assert_eq!(IndexKey::parse(&key.path()), key);
+        }
+
+        #[test]
+        fn any_path_stays_what_it_is(path in "([a-z-]{0,9}/){0,3}(Packages|Sources|Contents-|Translation-)?[a-z]{0,3}") {
+            prop_assert_eq!(IndexKey::parse(&path).path(), path);
+        }
+    }
+}
