@@ -6,6 +6,7 @@
 mod suite;
 mod base;
 mod adopt;
+mod suites;
 mod intake;
 mod selected;
 mod edit;
@@ -63,17 +64,10 @@ pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 
 use base::VerifiedBase;
 
-use crate::{
-    dists::media_type,
-    names::Suite,
-    store::{Object, Store},
-};
+use crate::{dists::media_type, names::Suite, store::Store};
 
 /// The public keys of the archive at its root, for clients to fetch.
 pub const KEY_FILE: &str = "archive-key.asc";
-
-/// Folders of suites are looked for this deep below `dists/` (`bookworm/updates` is two).
-const DEEPEST_SUITE: usize = 3;
 
 /// An archive: where it is, and whose word counts in it.
 pub struct Archive {
@@ -97,64 +91,5 @@ impl Archive {
     /// Reads what clients see of a suite now, to look at it: a signature is checked if a key is known.
     pub async fn suite(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         PublishedSuite::look(&self.store, suite, &self.trust).await
-    }
-
-    /// Finds the suites that are published, each by one name.
-    pub async fn suites(&self) -> Result<Vec<Suite>, Error> {
-        let found = self.suite_folders().await?;
-        self.without_links(found).await
-    }
-
-    /// Finds the folders of `dists/` with an `InRelease` or a `Release`; links are among them, which clients may use.
-    pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
-        let mut found = Vec::new();
-        let mut folders = vec![(String::new(), 0)];
-        while let Some((folder, depth)) = folders.pop() {
-            let path = if folder.is_empty() { "dists".to_owned() } else { format!("dists/{folder}") };
-            let (below, files) = self.store.list(&path).await?;
-            let name = Suite::parse(&folder);
-            if let Ok(suite) = name
-                && files.iter().any(|file| file == "InRelease" || file == "Release")
-            {
-                found.push(suite);
-                continue;
-            }
-            if depth < DEEPEST_SUITE {
-                let joined = |name| if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                folders.extend(below.into_iter().map(joined).map(|folder| (folder, depth + 1)));
-            }
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    /// Leaves out further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: what is
-    /// published under both is the same object. The codename stays.
-    async fn without_links(&self, found: Vec<Suite>) -> Result<Vec<Suite>, Error> {
-        if found.len() < 2 {
-            return Ok(found);
-        }
-        let mut suites: Vec<(Suite, Object)> = Vec::new();
-        for suite in found {
-            let mut pointer = self.store.read(&format!("dists/{suite}/InRelease")).await?;
-            if pointer.is_none() {
-                pointer = self.store.read(&format!("dists/{suite}/Release")).await?;
-            }
-            // Taken away since it was found.
-            let Some(pointer) = pointer else { continue };
-            let same = |(_, other): &(Suite, Object)| {
-                other.revision == pointer.revision && other.bytes == pointer.bytes
-            };
-            match suites.iter_mut().find(|other| same(other)) {
-                None => suites.push((suite, pointer)),
-                Some((name, _)) => {
-                    let codename = format!("\nCodename: {suite}\n");
-                    if memchr::memmem::find(&pointer.bytes, codename.as_bytes()).is_some() {
-                        *name = suite;
-                    }
-                }
-            }
-        }
-        Ok(suites.into_iter().map(|(suite, _)| suite).collect())
     }
 }

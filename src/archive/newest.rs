@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Error, Trust, generations,
     suite::{Pointer, Purpose, made_for, plain_path, read_pointer},
+    suites,
 };
 use crate::{
     dists::Release,
@@ -47,6 +48,12 @@ pub(super) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
     let mut folders = vec![(format!("dists/{suite}"), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
+        // That of a suite below this one, be its release file there or lost: it is no part of this one.
+        let has_release = |file: &String| suites::of_release_file(&format!("{folder}/{file}")).is_some();
+        let was_published = below.iter().any(|name| name == generations::FOLDER);
+        if depth > 0 && (was_published || files.iter().any(has_release)) {
+            continue;
+        }
         let index = files.into_iter().find(|file| plain_path(file) == "Packages");
         if let Some(index) = index.filter(|_| folder.contains("/binary-")) {
             return Err(Error::NoPointer { suite: suite.clone(), path: format!("{folder}/{index}") });

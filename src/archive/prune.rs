@@ -21,6 +21,7 @@ use super::{
     holds::Announcement,
     reach::Reach,
     suite::plain_path,
+    suites,
 };
 use crate::{
     dists::Release,
@@ -131,8 +132,7 @@ impl Archive {
             names: BTreeSet::new(),
             below: BTreeMap::new(),
         };
-        let suites = suites(&all)?;
-        for suite in &suites {
+        for suite in &suites_to_keep(&all)? {
             let current = self.open_to_keep(suite).await?;
             marked.reach.add_names(&current);
             marked.reach.add(&current).await?;
@@ -255,37 +255,31 @@ async fn delete(
 ///
 /// # Errors
 /// There are indices that clients have seen, and no pointer that lists them: what they lead to is not known.
-pub(super) fn suites(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
+fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
+    let parse = |name: &str, path: &str| {
+        Suite::parse(name).map_err(|source| Error::OddSuite { path: path.to_owned(), source })
+    };
     let mut suites = BTreeSet::new();
-    for found in all.iter().filter(|found| generations::parse(&found.path).is_none()) {
-        let below = found.path.strip_prefix("dists/").and_then(|below| below.rsplit_once('/'));
-        let Some((folder, file)) = below else { continue };
-        // Some tools describe each index in a `Release` of its own, without digests.
-        let last = folder.rsplit('/').next().unwrap_or_default();
-        let of_an_index = last.starts_with("binary-") || last == "source";
-        if file == "InRelease" || (file == "Release" && !of_an_index) {
-            suites.insert(
-                Suite::parse(folder)
-                    .map_err(|source| Error::OddSuite { path: found.path.clone(), source })?,
-            );
+    for Found { path, .. } in all {
+        if let Some(suite) = suites::of_release_file(path) {
+            suites.insert(parse(suite, path)?);
         }
     }
-    for found in all {
-        let (folder, file) = found.path.rsplit_once('/').unwrap_or_default();
-        let was_published = match generations::parse(&found.path) {
-            Some((.., file)) => file == generations::MARK,
-            None => ["Packages", "Sources"].contains(&plain_path(file)) && !folder.contains("/by-hash"),
-        };
+    // A suite that has lost its release file may lie below another one, which does not list its indices.
+    if let Some(suite) = suites::lost(all.iter().map(|found| &found.path[..])).first() {
+        let path = format!("dists/{suite}/{}", generations::FOLDER);
+        return Err(Error::NoPointer { suite: parse(suite, &path)?, path });
+    }
+    for Found { path, .. } in all {
+        let (folder, file) = path.rsplit_once('/').unwrap_or_default();
+        let is_index = ["Packages", "Sources"].contains(&plain_path(file)) && !folder.contains("/by-hash");
         let is_in = |suite: &Suite| {
-            let below = found.path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
+            let below = path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
             below.is_some_and(|below| below.starts_with('/'))
         };
-        if was_published && !suites.iter().any(is_in) {
+        if is_index && generations::parse(path).is_none() && !suites.iter().any(is_in) {
             let suite = folder.strip_prefix("dists/").unwrap_or(folder).split('/').next().unwrap_or_default();
-            let path = found.path.clone();
-            let suite =
-                Suite::parse(suite).map_err(|source| Error::OddSuite { path: path.clone(), source })?;
-            return Err(Error::NoPointer { suite, path });
+            return Err(Error::NoPointer { suite: parse(suite, path)?, path: path.clone() });
         }
     }
     Ok(suites)
@@ -303,7 +297,7 @@ mod tests {
             modified: SystemTime::UNIX_EPOCH,
         };
         let all: Vec<Found> = names.iter().map(found).collect();
-        Ok(suites(&all)?.iter().map(ToString::to_string).collect())
+        Ok(suites_to_keep(&all)?.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -328,6 +322,9 @@ mod tests {
             let error = named(&["stable/InRelease", lost]).unwrap_err();
             assert!(matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "testing"), "{lost}");
         }
+        // Also below another suite, which does not lead to what it needs.
+        let error = named(&["stable/InRelease", "stable/updates/generations/1-a/published"]).unwrap_err();
+        assert!(matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "stable/updates"));
         // One that is about to be published for the first time.
         let begun = ["testing/generations/1-a/InRelease", "testing/main/binary-amd64/by-hash/SHA256/a"];
         assert_eq!(named(&begun).unwrap(), [""; 0]);

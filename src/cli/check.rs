@@ -90,7 +90,8 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
     Ok(Trust { keyring, signs: true, now: Some(session.now), ..Trust::default() })
 }
 
-/// The suites that are meant: those named, or all that are there, those that lost their pointer and snapshots among them.
+/// The suites that are meant: those named, or all that are there, snapshots and those that lost their release file among
+/// them. None of them is opened here: damage is for the check to find.
 async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result<Vec<Suite>, Failure> {
     if let Location::Web(url) = &session.location {
         if args.suite.is_empty() {
@@ -100,26 +101,16 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
         }
         return args.suite.iter().map(|name| parse_suite(name)).collect();
     }
-    let mut suites = archive.lost_suites().await?;
-    suites.retain(|suite| args.suite.is_empty() || args.suite.iter().any(|asked| asked == suite.as_str()));
+    let there = archive.suites_to_check().await?;
     if args.suite.is_empty() {
-        match session.suites_to_read(archive, None).await {
-            Ok(there) => suites.extend(there),
-            // All that there was is lost.
-            Err(_) if !suites.is_empty() => {}
-            Err(failure) => return Err(failure),
-        }
-        for suite in suites.clone() {
-            let snapshots =
-                archive.snapshots(&suite).await?.into_iter().map(|snapshot| snapshot.name().clone());
-            suites.extend(snapshots);
-        }
+        return if there.is_empty() { session.suites_to_read(archive, None).await } else { Ok(there) };
     }
+    let mut suites = Vec::new();
     for name in &args.suite {
-        match session.suites_to_read(archive, Some(name)).await {
-            Ok(there) => suites.extend(there),
-            Err(_) if suites.iter().any(|lost| lost.as_str() == name) => {}
-            Err(failure) => return Err(failure),
+        match there.iter().find(|suite| suite.as_str() == name) {
+            Some(suite) => suites.push(suite.clone()),
+            // By a name that the configuration or a link gives it, or not at all.
+            None => suites.extend(session.suites_to_read(archive, Some(name)).await?),
         }
     }
     Ok(suites)

@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
             return Err(Failure::text(format!("there is no suite `{name}` at {}", self.location), None));
         }
         let mut published = archive.suites().await?;
-        // A suite within the folder of another (`bookworm/updates`) is found by its name alone.
+        // A suite may be configured by the name of a link.
         for suite in self.config.suites.iter().map(|suite| &suite.codename) {
             if !published.contains(suite) && archive.suite(suite).await?.pointer().is_some() {
                 published.push(suite.clone());

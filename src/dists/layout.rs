@@ -150,7 +150,7 @@ impl<'a> ArchivePath<'a> {
         match first {
             "pool" if is_package_file(below) => Self::Package,
             "pool" => Self::PoolFile,
-            "dists" => match SuitePath::of(below) {
+            "dists" => match SuitePath::parse(below, Within::Dists) {
                 // A suite has a name, and none of its parts is `generations` or `by-hash`.
                 SuitePath::Release { folder: "", .. } | SuitePath::Generation { folder: "", .. } => {
                     Self::Foreign
@@ -176,9 +176,13 @@ impl<'a> ArchivePath<'a> {
 }
 
 impl<'a> SuitePath<'a> {
-    /// The kind of file at a path below `dists/`, or below the folder of a suite.
+    /// The kind of file at a path below the folder of a suite.
     #[must_use]
     pub fn of(path: &'a str) -> Self {
+        Self::parse(path, Within::Suite)
+    }
+
+    fn parse(path: &'a str, within: Within) -> Self {
         let parts: Vec<&str> = path.split('/').collect();
         if parts.iter().any(|part| is_working_file(part)) {
             return Self::Private;
@@ -202,7 +206,9 @@ impl<'a> SuitePath<'a> {
         }
         let folder = above(last);
         match ReleaseForm::of(parts[last]) {
-            Some(form) if !is_index_folder(folder) => Self::Release { folder, form },
+            Some(form) if form != ReleaseForm::Release || !is_index_folder(folder, within) => {
+                Self::Release { folder, form }
+            }
             _ => {
                 let (plain, compression) = uncompressed(path);
                 Self::Listed { plain, compression }
@@ -255,11 +261,33 @@ fn is_patch_folder(part: &str) -> bool {
     part.strip_suffix(".diff").is_some()
 }
 
-/// Whether a folder holds indices, so that a `Release` in it describes them and is not that of a suite.
-fn is_index_folder(folder: &str) -> bool {
+/// The folder that a path is relative to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// `dists/`.
+    Dists,
+    /// The folder of a suite.
+    Suite,
+}
+
+/// Whether suites may lie in a folder below `dists/`: not among the kept states or the indices of another one.
+#[must_use]
+pub fn may_hold_suites(folder: &str) -> bool {
     let last = folder.rsplit('/').next().unwrap_or_default();
-    ["binary-", "installer-"].iter().any(|start| last.starts_with(start))
-        || matches!(last, "source" | "i18n" | "dep11" | "cnf")
+    !matches!(last, GENERATIONS | "by-hash") && !is_index_folder(folder, Within::Dists)
+}
+
+/// Whether a folder holds indices, so that a `Release` in it describes them and is not that of a suite.
+fn is_index_folder(folder: &str, within: Within) -> bool {
+    let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+    // A suite may be called `source`, and a folder of sources lies in a component of a suite.
+    let lies_in_a_component = match within {
+        Within::Dists => above.contains('/'),
+        Within::Suite => !above.is_empty(),
+    };
+    last.starts_with("binary-")
+        || (lies_in_a_component
+            && (last.starts_with("installer-") || matches!(last, "source" | "i18n" | "dep11" | "cnf")))
 }
 
 /// Whether the ending of a name is one of a file of a package, binary or source.
@@ -301,6 +329,12 @@ mod tests {
         ] {
             assert_eq!(SuitePath::of(path), expected, "{path}");
         }
+        let suite = release("source", Release);
+        assert_eq!(
+            ArchivePath::of("dists/source/Release"),
+            ArchivePath::Dists(suite),
+            "a suite of that name"
+        );
         for path in [
             "main/binary-amd64/Release",
             "main/source/Release",

@@ -269,3 +269,22 @@ fn the_archive_can_be_named_as_an_argument() {
     let arguments = ["--archive".as_ref(), "/nonexistent".as_ref(), "check".as_ref(), archive.as_os_str()];
     sandbox.publish(arguments).ok().says(["all is as it should be"]);
 }
+
+/// No configuration tells of them, as in a mirror; and the inner one is published first.
+#[test]
+fn a_suite_below_another_is_seen_by_every_command() {
+    let sandbox = Sandbox::new();
+    for (suite, name) in [("stable/updates", "fix"), ("stable", "hello")] {
+        let file = deb(name).write(sandbox.incoming());
+        sandbox.publish(["add".as_ref(), "--suite".as_ref(), suite.as_ref(), file.as_os_str()]).ok();
+    }
+    let said = sandbox.publish(["list"]).ok();
+    assert_eq!(
+        said.stdout, "stable         main amd64 hello 1.0\nstable/updates main amd64 fix   1.0\n",
+        "{said}"
+    );
+    sandbox.publish(["sync", "there"]).ok();
+    assert!(sandbox.path("there/dists/stable/updates/Release").exists());
+    remove(&sandbox, "pool/main/f/fix/fix_1.0_amd64.deb");
+    sandbox.publish(["check"]).fails(4).says(["fix_1.0_amd64.deb"]);
+}

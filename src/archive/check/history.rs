@@ -1,7 +1,7 @@
 //! What `check` looks at beside the current state: whether it is the newest, whether the states that are kept are what they
 //! say they are and lead to what is there, and whose keys clients are given.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -14,32 +14,12 @@ use crate::{
         suite::{Purpose, read_pointer},
     },
     dists::release::Listed,
-    names::Suite,
     pool::PoolPath,
     signing::{Distrust, Keyring},
     store::{Found, Location},
 };
 
 impl Archive {
-    /// Finds the suites that were published and have no pointer any more.
-    pub async fn lost_suites(&self) -> Result<Vec<Suite>, Error> {
-        if let Location::Web(_) = self.store.location() {
-            return Ok(Vec::new());
-        }
-        let all: Vec<Found> = self.store.walk("dists").try_collect().await?;
-        let pointers: Vec<&str> = all
-            .iter()
-            .filter_map(|found| found.path.strip_suffix("/InRelease").or(found.path.strip_suffix("/Release")))
-            .collect();
-        let published = all.iter().filter_map(|found| match generations::parse(&found.path) {
-            Some((folder, _, generations::MARK)) => Some(folder),
-            _ => None,
-        });
-        let lost: BTreeSet<&str> = published.filter(|folder| !pointers.contains(folder)).collect();
-        let suite = |folder: &str| Suite::parse(folder.strip_prefix("dists/")?).ok();
-        Ok(lost.into_iter().filter_map(suite).collect())
-    }
-
     /// Looks at the states that a suite has had; a web server does not tell which there are.
     pub(super) async fn check_history(
         &self,

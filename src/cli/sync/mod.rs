@@ -197,16 +197,11 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
         };
         return Ok(named.iter().map(folder).collect());
     }
-    // A suite within the folder of another (`bookworm/updates`) is found by its name alone.
+    // A suite may be configured by the name of a link.
     for suite in session.suites_to_read(archive, None).await? {
         if !found.contains(&suite) {
             found.push(suite);
         }
-    }
-    // Snapshots lie within the folders of their suites as well.
-    for suite in found.clone() {
-        let snapshots = archive.snapshots(&suite).await?.into_iter().map(|snapshot| snapshot.name().clone());
-        found.extend(snapshots);
     }
     Ok(found)
 }
