@@ -131,7 +131,10 @@ pub(super) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
         // The one beside it may be of another state: its publisher writes it late, or was killed before.
         let belongs = !pointer.is_in_release() || {
             let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
-            store.read(&suite.path("Release")).await?.is_some_and(|release| release.bytes == text)
+            store
+                .read(&suite.path("Release"))
+                .await?
+                .is_some_and(|release| signing::says_the_same(&release.bytes, &text))
         };
         if belongs {
             files.push(("Release.gpg", signature.bytes));

@@ -287,3 +287,14 @@ impl SigningKeys {
 pub fn unverified_text(in_release: &[u8]) -> Result<Vec<u8>, Distrust> {
     Ok(frame::parse(in_release)?.text)
 }
+
+/// Whether a `Release` says what the text of an `InRelease` says, as far as a signature of the latter covers it: blanks at
+/// the ends of lines are none of its text (RFC 9580, section 7.2).
+#[must_use]
+pub fn says_the_same(release: &[u8], text: &[u8]) -> bool {
+    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        text.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end().to_vec()).collect()
+    };
+    lines(release) == lines(text)
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-use super::{chain, findings::Findings};
+use super::{SuiteReport, chain, findings::Findings};
 use crate::{
     archive::{
         Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest,
@@ -128,16 +128,41 @@ impl Archive {
     }
 
     /// The keys that clients fetch must be ours; or, for a client who has his already, he is told of others.
-    pub(super) async fn check_keys(&self, clients_own: bool, findings: &mut Findings) -> Result<(), Error> {
-        let ours = self.trust.keyring.fingerprints();
-        if ours.is_empty() {
+    pub(super) async fn check_keys(
+        &self,
+        clients_own: bool,
+        suites: &[SuiteReport],
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(file) = self.key_file().await? else {
+            // A web server may say 404 or 403 of a file that it does not show, and clients then have the key elsewhere.
+            if self.trust.signs && !clients_own && !self.is_on_the_web() {
+                findings.fault(KEY_FILE, "it is missing: new clients find no key to check the archive with");
+            }
             return Ok(());
-        }
-        let Some(file) = self.key_file().await? else { return Ok(()) };
+        };
         let mut there = Keyring::new();
         if let Err(error) = there.add_bytes(KEY_FILE, &file) {
             findings.fault(KEY_FILE, chain(&error));
             return Ok(());
+        }
+        let ours = self.trust.keyring.fingerprints();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        for SuiteReport { suite, signed_by, .. } in suites.iter().filter(|_| self.trust.signs && !clients_own)
+        {
+            let keys: Vec<&str> =
+                signed_by.iter().filter(|signed| signed.known).map(|signed| &*signed.key).collect();
+            if !keys.is_empty()
+                && !keys.iter().any(|key| there.fingerprints().iter().any(|there| there == key))
+            {
+                let problem = format!(
+                    "it does not hold the key that signs suite `{suite}` ({}): new clients refuse the suite",
+                    keys.join(", ")
+                );
+                findings.fault(KEY_FILE, problem);
+            }
         }
         for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
             if clients_own {

@@ -146,7 +146,7 @@ impl Archive {
             }
         }
         if own.is_none() {
-            archive.check_keys(check.clients_keys, &mut findings).await?;
+            archive.check_keys(check.clients_keys, &states, &mut findings).await?;
         }
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
         let Findings { files, mut faults, mut notes, caches } = findings;

@@ -132,7 +132,9 @@ impl Archive {
                 return Ok(());
             }
         };
-        if crate::signing::unverified_text(&pointer.bytes).is_ok_and(|text| release != text) {
+        if crate::signing::unverified_text(&pointer.bytes)
+            .is_ok_and(|text| !crate::signing::says_the_same(&release, &text))
+        {
             findings.fault(path, "it is not what `InRelease` says; clients that read it see another state");
         }
         let path = published.path("Release.gpg");
