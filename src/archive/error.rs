@@ -463,7 +463,7 @@ impl Error {
                 "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing"
             }
             Self::Pruning { .. } => {
-                "run the same command again once it has ended; one that was killed counts as dead after 15 minutes"
+                "run the same command again once it has ended; one that was killed counts as dead 15 minutes after it wrote `.publish/prune` last"
             }
             Self::RaceLost { .. } => "run the same command again",
             Self::Overtaken { .. } => {

@@ -107,15 +107,20 @@ impl Archive {
     pub async fn prune(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
         if how.dry_run {
             let marked = self.mark(how, how.now).await?;
-            return self.sweep(how, marked, None, &BTreeSet::new(), how.now).await;
+            return self.sweep(how, marked, &BTreeSet::new(), how.now).await;
         }
         let mut announcement = Announcement::make(&self.store).await?;
         let now = announcement.since;
         let pruned = async {
             // In this order: whoever lets go of his hold has swapped his pointer before.
             let held = announcement.held().await?;
-            let marked = self.mark(how, now).await?;
-            self.sweep(how, marked, Some(&mut announcement), &held, now).await
+            let planned = async {
+                let marked = self.mark(how, now).await?;
+                self.sweep(how, marked, &held, now).await
+            };
+            let pruned = announcement.during(planned).await?;
+            delete(&self.store, &pruned.deleted, &mut announcement, how.events).await?;
+            Ok(pruned)
         };
         let pruned = pruned.await;
         announcement.end().await?;
@@ -175,11 +180,11 @@ impl Archive {
         }
     }
 
+    /// Decides what goes, of all that no kept state leads to.
     async fn sweep(
         &self,
         how: &Prune<'_>,
         marked: Marked,
-        mut announcement: Option<&mut Announcement<'_>>,
         held: &BTreeSet<String>,
         now: SystemTime,
     ) -> Result<Pruned, Error> {
@@ -225,9 +230,6 @@ impl Archive {
             if is_package && !reach.files.contains_key(&found.path) {
                 consider(&found, "no kept state of any suite leads to it");
             }
-        }
-        if let Some(announcement) = &mut announcement {
-            delete(&self.store, &pruned.deleted, announcement, how.events).await?;
         }
         Ok(pruned)
     }
