@@ -288,3 +288,35 @@ fn a_suite_below_another_is_seen_by_every_command() {
     remove(&sandbox, "pool/main/f/fix/fix_1.0_amd64.deb");
     sandbox.publish(["check"]).fails(4).says(["fix_1.0_amd64.deb"]);
 }
+
+#[test]
+fn a_damaged_snapshot_hides_no_other_damage() {
+    let sandbox = sound(Sandbox::signed());
+    sandbox.publish(["snapshot", "one"]).ok();
+    flip(&sandbox, "dists/stable/snapshots/one/InRelease");
+    fs::write(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb"), "").unwrap();
+    sandbox.publish(["check"]).fails(4).says(["snapshots/one", "hello_1.0_amd64.deb"]);
+}
+
+#[test]
+fn a_key_file_that_is_cut_short_or_gone_is_found() {
+    finds(&sound(Sandbox::signed()), "archive-key.asc", |sandbox| {
+        let key = fs::read(sandbox.archive("archive-key.asc")).unwrap();
+        fs::write(sandbox.archive("archive-key.asc"), &key[..key.len() / 2]).unwrap();
+    });
+    finds(&sound(Sandbox::signed()), "archive-key.asc", |sandbox| remove(sandbox, "archive-key.asc"));
+}
+
+#[test]
+fn a_damaged_pool_file_is_mended_by_adding_it_again() {
+    let sandbox = sound(Sandbox::signed());
+    let (whole, pool) = (sandbox.tree(), "pool/main/h/hello/hello_1.0_amd64.deb");
+    for damage in [&|sandbox: &Sandbox| flip(sandbox, pool), &|sandbox: &Sandbox| {
+        fs::write(sandbox.archive(pool), "!<arch>\n").unwrap();
+    }] as [&dyn Fn(&Sandbox); 2]
+    {
+        damage(&sandbox);
+        sandbox.publish(["add", "incoming"]).ok();
+        assert_eq!(sandbox.tree(), whole);
+    }
+}

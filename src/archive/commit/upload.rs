@@ -16,7 +16,10 @@ use super::{
     },
     Copied, Plan,
 };
-use crate::store::{self, Content, Put, Store};
+use crate::{
+    digest::Digests,
+    store::{self, Content, Put, Store},
+};
 
 /// A task writes one object, or small ones of so many bytes in all.
 const LONG_RUN: u64 = 1 << 20;
@@ -32,6 +35,13 @@ pub(super) enum OtherBytes {
     Nobodys,
 }
 
+/// How the file of a published package is in the pool.
+enum PoolState {
+    Whole,
+    Missing,
+    Damaged,
+}
+
 /// Files with their paths.
 pub(super) type Files = Vec<(String, Content)>;
 
@@ -43,11 +53,13 @@ pub(super) struct Upload<'a> {
     since: Instant,
     /// Written by this operation in any of its tries, so younger than `since`: `prune` does not delete them.
     written: Mutex<BTreeSet<String>>,
+    /// Files of published packages with other bytes than their index says, which this edit was given whole.
+    damaged: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Upload<'a> {
     pub(super) fn new(store: &'a Store, events: Events<'a>) -> Self {
-        Self { store, events, since: Instant::now(), written: Mutex::default() }
+        Self { store, events, since: Instant::now(), written: Mutex::default(), damaged: Mutex::default() }
     }
 
     /// Whether files of the first tries may be so old that `prune` deletes them before a release file leads to them.
@@ -102,20 +114,41 @@ impl<'a> Upload<'a> {
         if refused.is_empty() { Ok((lacking, there)) } else { Err(Error::Refused(refused)) }
     }
 
-    /// The files of published packages that are not in the pool any more, and were given again.
+    /// The files of published packages that are not in the pool any more, or not whole, and were given again.
     pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
         let looked_at = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
-            let found = self.store.size(path.as_str()).await;
+            let found = self.state_of(path.as_str(), content.digests()).await;
             (path.as_str().to_owned(), content, found)
         });
         let mut looked_at = looked_at.buffered(AT_ONCE);
         let mut lost = Vec::new();
         while let Some((path, content, found)) = looked_at.next().await {
-            if found?.is_none() {
-                lost.push((path, content));
+            match found? {
+                PoolState::Whole => continue,
+                PoolState::Missing => {}
+                PoolState::Damaged => {
+                    self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                }
             }
+            lost.push((path, content));
         }
         Ok(lost)
+    }
+
+    /// Compares a file of the pool with the digests that the published index lists; the store's own MD5 saves a reading.
+    async fn state_of(&self, path: &str, digests: &Digests) -> Result<PoolState, store::Error> {
+        let Some(found) = self.store.found(path).await? else { return Ok(PoolState::Missing) };
+        if found.surely_is(digests) {
+            return Ok(PoolState::Whole);
+        }
+        if found.size != digests.size {
+            return Ok(PoolState::Damaged);
+        }
+        Ok(match self.store.digests(path).await? {
+            None => PoolState::Missing,
+            Some(found) if found.sha256 == digests.sha256 => PoolState::Whole,
+            Some(_) => PoolState::Damaged,
+        })
     }
 
     /// Refuses to lead to packages of another suite whose files are not in the pool as they should be.
@@ -156,11 +189,13 @@ impl<'a> Upload<'a> {
                 _ => runs.push((size, vec![file])),
             }
         }
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let puts = stream::iter(runs).map(|(_, run)| {
-            let store = self.store.clone();
+            let (store, damaged) = (self.store.clone(), damaged.clone());
             tokio::spawn(async move {
                 let mut done = Vec::with_capacity(run.len());
                 for (path, content) in run {
+                    let other = if damaged.contains(&path) { OtherBytes::Nobodys } else { other };
                     let put = put(&store, &path, &content, other).await?;
                     done.push((path, content, put));
                 }
