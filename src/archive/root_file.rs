@@ -24,6 +24,13 @@ pub fn is_harmless(name: &str, contents: &[u8]) -> bool {
     !is_labelled_secret(contents) && (is_page(name) || is_public_key(contents))
 }
 
+/// Whether a file holds public keys and nothing else, to its end: a reader of keys may be content with the beginning.
+#[must_use]
+pub fn is_whole_key(contents: &[u8]) -> bool {
+    let count = |label: &[u8]| memchr::memmem::find_iter(contents, label).count();
+    is_public_key(contents) && count(b"-----BEGIN PGP ") == count(b"-----END PGP ")
+}
+
 /// Whether a file of any name holds a secret key.
 #[must_use]
 pub fn holds_a_secret(contents: &[u8]) -> bool {
@@ -95,6 +102,8 @@ mod tests {
             CertBuilder::new().add_userid("Test <test@example.org>").add_signing_subkey().generate().unwrap();
         let public = [cert.to_vec().unwrap(), cert.armored().to_vec().unwrap()];
         for bytes in &public {
+            assert!(is_whole_key(bytes) && !is_whole_key(&bytes[..bytes.len() / 2]));
+            assert!(!is_whole_key(&bytes[..bytes.len() - 20]));
             assert!(is_harmless("key.gpg", bytes));
             assert!(!holds_a_secret(bytes));
         }

@@ -11,6 +11,7 @@ use crate::{
     archive::{
         Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest,
         reach::Reach,
+        root_file,
         suite::{Purpose, read_pointer},
     },
     dists::release::Listed,
@@ -144,6 +145,10 @@ impl Archive {
         let mut there = Keyring::new();
         if let Err(error) = there.add_bytes(KEY_FILE, &file) {
             findings.fault(KEY_FILE, chain(&error));
+            return Ok(());
+        }
+        if !root_file::is_whole_key(&file) {
+            findings.fault(KEY_FILE, "it is cut short, or holds something other than public keys");
             return Ok(());
         }
         let ours = self.trust.keyring.fingerprints();

@@ -145,9 +145,7 @@ impl Archive {
                 indices::name_file(&mut pool, file, listed, &mut findings);
             }
         }
-        if own.is_none() {
-            archive.check_keys(check.clients_keys, &states, &mut findings).await?;
-        }
+        archive.check_keys(check.clients_keys, &states, &mut findings).await?;
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
         let Findings { files, mut faults, mut notes, caches } = findings;
         notes.extend(caches.notes());
