@@ -451,7 +451,7 @@ impl Error {
             Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
             Self::OddSuite { .. } => "rename the folder, or move it away",
             Self::Generation { .. } => {
-                "somebody may have changed it: delete its folder if nothing needs it, or restore it from a backup"
+                "somebody may have changed it: restore it from a backup, or let `publish prune` delete it once it is not kept any more"
             }
             Self::RolledBack { .. } => {
                 "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"

@@ -97,7 +97,7 @@ impl Error {
         match self {
             Self::Conflict { .. } => Some("run the same command again".into()),
             Self::Occupied { .. } => Some(
-                "a published file never changes; build it as a new version, such as one with `+1` added, or take the file away if nothing lists it"
+                "a published file never changes; build it as a new version, such as one with `+1` added; `publish prune` deletes a file that no kept state leads to"
                     .into(),
             ),
             Self::Full { .. } => {
