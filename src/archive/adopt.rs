@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dists::{Release, index_file::by_hash_path},
-    store::Store,
+    store::{Limit, Store, unless_larger},
 };
 
 /// Gives the listed files of an archive that had no by-hash (made by other tools, and published here for the first time)
@@ -29,7 +29,8 @@ pub(super) async fn adopt(
         }
         let (from, to) = (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
         let is_there = store.size(&to).await?.is_some();
-        if is_there || store.digests(&from).await?.is_some_and(|found| is_listed(listed, &found)) {
+        let read = async || unless_larger(store.digests(&from, Limit::bytes(listed.size)).await);
+        if is_there || read().await?.is_some_and(|found| is_listed(listed, &found)) {
             if !is_there {
                 store.copy(&from, &to).await?;
             }

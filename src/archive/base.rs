@@ -9,7 +9,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::{
-    Error, PublishedSuite, Trust, newest,
+    Error, PublishedSuite, Trust, limits, newest,
     suite::{Pointer, Purpose, read_release},
 };
 use crate::{
@@ -52,7 +52,8 @@ impl VerifiedBase {
         own: &Bytes,
     ) -> Result<Self, Error> {
         let folder = format!("dists/{suite}");
-        let signed = store.read(&format!("{folder}/{}", ReleaseForm::InRelease.file_name())).await?;
+        let signed =
+            store.read(&format!("{folder}/{}", ReleaseForm::InRelease.file_name()), limits::RELEASE).await?;
         let beside = read_release(store, suite, &folder, trust, Purpose::BuildOn).await?;
         match (signed, beside) {
             (Some(signed), Some(beside)) if signed.bytes == *own => {

@@ -101,6 +101,14 @@ pub enum Error {
         /// What is there.
         found: Box<Digests>,
     },
+    /// A file has more bytes than the pointer says.
+    #[error("`{path}` is not the file that the suite lists")]
+    Longer {
+        /// The file.
+        path: String,
+        /// How many bytes it has.
+        source: store::Error,
+    },
     /// A listed index is not there in any form.
     #[error("`{path}` is listed by the suite and is not there, in any compression")]
     Missing {
@@ -427,7 +435,11 @@ impl Error {
             Self::NoPublicKey { .. } => {
                 "name a file with the public key in `TrustedKeys:` in conf/distributions, or adopt the suite as it is with `--trust-existing`"
             }
-            Self::Mismatch { .. } | Self::Missing { .. } | Self::Unpack { .. } | Self::Index { .. } => {
+            Self::Mismatch { .. }
+            | Self::Longer { .. }
+            | Self::Missing { .. }
+            | Self::Unpack { .. }
+            | Self::Index { .. } => {
                 "the archive is damaged or was changed by other means; `publish check` tells all that is wrong with it"
             }
             Self::Refused(all) => match &all[..] {

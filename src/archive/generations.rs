@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Error, PublishedSuite, Trust,
+    Error, PublishedSuite, Trust, limits,
     suite::{Purpose, read_pointer},
 };
 use crate::{
@@ -126,13 +126,13 @@ pub(super) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     }
     let mut files = vec![(pointer.file(), pointer.bytes.clone())];
     if pointer.signed
-        && let Some(signature) = store.read(&suite.path("Release.gpg")).await?
+        && let Some(signature) = store.read(&suite.path("Release.gpg"), limits::SIGNATURE).await?
     {
         // The one beside it may be of another state: its publisher writes it late, or was killed before.
         let belongs = !pointer.is_in_release() || {
             let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
             store
-                .read(&suite.path("Release"))
+                .read(&suite.path("Release"), limits::RELEASE)
                 .await?
                 .is_some_and(|release| signing::says_the_same(&release.bytes, &text))
         };

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio::time::{Instant, sleep};
 
-use super::{Error, generations::is_older};
+use super::{Error, generations::is_older, limits};
 use crate::{
     digest::Digests,
     store::{self, Content, Store},
@@ -125,7 +125,7 @@ impl<'a> Announcement<'a> {
     /// Begins to prune, if nobody else does.
     pub(super) async fn make(store: &'a Store) -> Result<Self, Error> {
         let text = Bytes::from(format!("{}\n", unique()));
-        let expected = match store.read(ANNOUNCEMENT).await? {
+        let expected = match store.read(ANNOUNCEMENT, limits::MARKER).await? {
             None => None,
             Some(other) => {
                 let now = store_time(store).await?;
@@ -160,7 +160,7 @@ impl<'a> Announcement<'a> {
                 continue;
             }
             // Let go since.
-            let Some(names) = self.store.read(&hold.path).await? else { continue };
+            let Some(names) = self.store.read(&hold.path, limits::HOLD).await? else { continue };
             let names = String::from_utf8_lossy(&names.bytes);
             held.extend(names.lines().map(ToOwned::to_owned));
         }
@@ -202,7 +202,8 @@ impl<'a> Announcement<'a> {
             return Err(pruning());
         }
         let renewed = Instant::now();
-        let there = self.store.read(ANNOUNCEMENT).await?.filter(|there| there.bytes == self.text);
+        let there =
+            self.store.read(ANNOUNCEMENT, limits::MARKER).await?.filter(|there| there.bytes == self.text);
         let Some(there) = there else { return Err(pruning()) };
         let text = Bytes::from(format!("{}\n", unique()));
         let swapped = self.store.swap(ANNOUNCEMENT, text.clone(), Some(&there.revision)).await;
@@ -214,7 +215,8 @@ impl<'a> Announcement<'a> {
     /// Lets edits go on.
     pub(super) async fn end(self) -> Result<(), Error> {
         // Not that of somebody who took this one for dead.
-        if self.store.read(ANNOUNCEMENT).await?.is_some_and(|there| there.bytes == self.text) {
+        if self.store.read(ANNOUNCEMENT, limits::MARKER).await?.is_some_and(|there| there.bytes == self.text)
+        {
             self.store.delete(ANNOUNCEMENT).await?;
         }
         Ok(())
@@ -281,7 +283,7 @@ mod tests {
         hold.release().await;
         assert!(prune.held().await.unwrap().is_empty());
         prune.end().await.unwrap();
-        assert!(store.read(ANNOUNCEMENT).await.unwrap().is_none());
+        assert!(store.read(ANNOUNCEMENT, limits::MARKER).await.unwrap().is_none());
     }
 
     #[tokio::test(start_paused = true)]

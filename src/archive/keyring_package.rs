@@ -22,6 +22,7 @@ use crate::{
     names::{self, PackageName, Suite},
     pool::PoolPath,
     signing::{KeyReport, Keyring},
+    store,
     version::Version,
 };
 
@@ -264,7 +265,11 @@ impl Archive {
         let (Some(path), Some(listed), Some(..=SIZE_LIMIT)) = (path, entry.sha256(), entry.size()) else {
             return Ok(nothing);
         };
-        let Some(object) = self.store.read(path.as_str()).await? else { return Ok(nothing) };
+        let Some(object) =
+            store::unless_larger(self.store.read(path.as_str(), store::Limit::bytes(SIZE_LIMIT)).await)?
+        else {
+            return Ok(nothing);
+        };
         if Sha256Digest::of(&object.bytes) != listed {
             return Ok(nothing);
         }

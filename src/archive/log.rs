@@ -8,7 +8,7 @@ use super::{
     compare::Comparison,
     generations,
     history::Kept,
-    note,
+    limits, note,
     suite::{Pointer, Trust},
 };
 use crate::{
@@ -149,7 +149,9 @@ impl Archive {
             keyring.verify_in_release(&pointer.bytes, now)
         } else {
             let path = format!("{}/Release.gpg", kept.folder(suite));
-            let Some(signature) = self.store.read(&path).await? else { return Ok(Signature::default()) };
+            let Some(signature) = self.store.read(&path, limits::SIGNATURE).await? else {
+                return Ok(Signature::default());
+            };
             keyring.verify_detached(&pointer.bytes, &signature.bytes, now)
         };
         let signed = Signature { signed: true, ..Signature::default() };

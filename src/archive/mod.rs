@@ -26,6 +26,7 @@ mod history;
 mod log;
 mod note;
 mod leads;
+pub(crate) mod limits;
 mod reach;
 mod check;
 mod repair;

@@ -79,7 +79,7 @@ pub(super) async fn refuse_older(
     let path = format!("dists/{suite}/{}", pointer.file());
     // Or it was published since the pointer was read.
     for _ in 0..2 {
-        if store.read(&path).await?.is_none_or(|now| now.bytes != pointer.bytes) {
+        if !store.holds(&path, &pointer.bytes).await? {
             return Err(store::Error::Conflict { path }.into());
         }
         tokio::time::sleep(MOMENT).await;

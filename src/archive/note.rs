@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, PublishedSuite, generations};
+use super::{Error, PublishedSuite, generations, limits};
 use crate::{
     digest::Digests,
     store::{self, Content, Store},
@@ -51,7 +51,7 @@ impl Note {
 
     /// Reads what was kept; `None` where it is none of ours.
     pub(super) async fn read(store: &Store, path: &str) -> Result<Option<Self>, Error> {
-        let Some(object) = store.read(path).await? else { return Ok(None) };
+        let Some(object) = store.read(path, limits::NOTE).await? else { return Ok(None) };
         Ok(serde_json::from_slice(&object.bytes).ok().filter(|note| *note != Self::default()))
     }
 }

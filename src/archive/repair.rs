@@ -20,7 +20,7 @@ use crate::{
         release::{Listed, Release},
     },
     names::Suite,
-    store::{Content, blocking},
+    store::{self, Content, Limit, blocking, unless_larger},
 };
 
 /// What came of a repair.
@@ -93,8 +93,11 @@ impl Archive {
         repaired: &mut Repaired,
     ) -> Result<(), Error> {
         let by_hash = published.path(&by_hash_path(path, &listed.sha256));
-        let there = self.store.digests(&by_hash).await?;
-        if there.is_some_and(|there| is_listed(listed, &there)) {
+        let there = match self.store.digests(&by_hash, Limit::bytes(listed.size)).await {
+            Err(store::Error::TooLarge { .. }) => Some(None),
+            read => read?.map(Some),
+        };
+        if there.flatten().is_some_and(|there| is_listed(listed, &there)) {
             return Ok(());
         }
         // The text is listed even where it is not stored, and so may other forms be.
@@ -140,7 +143,8 @@ impl Archive {
         if let Some(bytes) = self.store.known(listed.sha256).await {
             return Ok(Some(bytes));
         }
-        if let Some(named) = self.store.read(&published.path(path)).await?
+        if let Some(named) =
+            unless_larger(self.store.read(&published.path(path), Limit::bytes(listed.size)).await)?
             && is_listed(listed, &Digests::of(&named.bytes))
         {
             return Ok(Some(named.bytes));
@@ -167,7 +171,8 @@ impl Archive {
             let path = format!("{plain}{}", compression.extension());
             let Some(listed) = release.files().get(&path) else { continue };
             for from in [published.path(&by_hash_path(&path, &listed.sha256)), published.path(&path)] {
-                let Some(object) = self.store.read(&from).await? else { continue };
+                let read = self.store.read(&from, Limit::bytes(listed.size)).await;
+                let Some(object) = unless_larger(read)? else { continue };
                 if !is_listed(listed, &Digests::of(&object.bytes)) {
                     continue;
                 }

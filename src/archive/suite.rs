@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 pub(super) use crate::dists::layout::plain_path;
 
-use super::Error;
+use super::{Error, limits};
 use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
@@ -20,7 +20,7 @@ use crate::{
     },
     names::Suite,
     signing::{self, Keyring},
-    store::{self, Object, Revision, Served, Store, blocking},
+    store::{self, Limit, Object, Revision, Served, Store, blocking},
 };
 
 /// Whose signature is believed.
@@ -178,10 +178,10 @@ impl PublishedSuite {
     pub(super) async fn still_current(&self) -> Result<(), Error> {
         let Some(pointer) = self.pointer() else { return Ok(()) };
         let path = self.path(pointer.file());
-        match self.store.read(&path).await? {
-            Some(now) if now.bytes == pointer.bytes => Ok(()),
-            _ => Err(store::Error::Conflict { path }.into()),
+        if self.store.holds(&path, &pointer.bytes).await? {
+            return Ok(());
         }
+        Err(store::Error::Conflict { path }.into())
     }
 
     /// Reads an index and checks it against the pointer; an index that is not listed is empty.
@@ -243,7 +243,13 @@ impl PublishedSuite {
         }
         for path in [by_hash.as_str(), path] {
             let full = self.path(path);
-            let Some(object) = self.store.read(&full).await? else { continue };
+            let read = match self.store.read(&full, Limit::bytes(listed.size)).await {
+                Err(source @ store::Error::TooLarge { .. }) => {
+                    return Err(Error::Longer { path: full, source });
+                }
+                read => read?,
+            };
+            let Some(object) = read else { continue };
             let bytes = object.bytes;
             if !has_digest(listed, bytes.clone()).await {
                 let found = Box::new(hash(bytes).await);
@@ -310,7 +316,7 @@ pub(super) async fn read_pointer(
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/InRelease");
-    if let Some(object) = store.read(&path).await? {
+    if let Some(object) = store.read(&path, limits::RELEASE).await? {
         let untrusted = |source| Error::Untrusted { path: path.clone(), source };
         let verified =
             check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
@@ -339,8 +345,8 @@ pub(super) async fn read_release(
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/Release");
-    let Some(object) = store.read(&path).await? else { return Ok(None) };
-    let signature = store.read(&format!("{path}.gpg")).await?;
+    let Some(object) = store.read(&path, limits::RELEASE).await? else { return Ok(None) };
+    let signature = store.read(&format!("{path}.gpg"), limits::SIGNATURE).await?;
     let mut signers = Vec::new();
     match &signature {
         Some(signature) => {

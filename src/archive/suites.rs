@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Archive, Error, generations, snapshot::snapshot_of};
+use super::{Archive, Error, generations, limits, snapshot::snapshot_of};
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
@@ -81,9 +81,9 @@ impl Archive {
         }
         let mut suites: Vec<(Suite, Object)> = Vec::new();
         for suite in found {
-            let mut pointer = self.store.read(&format!("dists/{suite}/InRelease")).await?;
+            let mut pointer = self.store.read(&format!("dists/{suite}/InRelease"), limits::RELEASE).await?;
             if pointer.is_none() {
-                pointer = self.store.read(&format!("dists/{suite}/Release")).await?;
+                pointer = self.store.read(&format!("dists/{suite}/Release"), limits::RELEASE).await?;
             }
             // Taken away since it was found.
             let Some(pointer) = pointer else { continue };

@@ -7,7 +7,7 @@
 
 use object_store::PutMode;
 
-use super::{Content, Decides, Error, Put, Service, Store, parse, parts, trouble};
+use super::{Content, Decides, Error, Limit, Put, Service, Store, parse, parts, trouble};
 use crate::digest::Digests;
 use parts::Failure;
 
@@ -69,7 +69,7 @@ impl Store {
             // Nobody reads a large file again for this.
             Some(there) if parts::is_large(new.size) && there.size == new.size => {}
             Some(there) if !there.surely_is(new) => {
-                self.same(path, new).await?;
+                self.same(path, new, there.size).await?;
             }
             // Or it is not in sight yet.
             _ => {}
@@ -78,8 +78,8 @@ impl Store {
     }
 
     /// Whether the object at a path is what was to be written there, by all of its bytes.
-    async fn same(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
-        match self.digests(path).await? {
+    async fn same(&self, path: &str, new: &Digests, size: u64) -> Result<Option<Put>, Error> {
+        match self.digests(path, Limit::bytes(size)).await? {
             Some(there) if there == *new => Ok(Some(Put::Present)),
             Some(there) => {
                 Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
@@ -95,7 +95,7 @@ impl Store {
             None => Ok(None),
             Some(found) if found.surely_is(new) => Ok(Some(Put::Present)),
             // Another MD5 proves nothing: an object that was sent in parts or is encrypted has a tag of another kind.
-            Some(_) => self.same(path, new).await,
+            Some(found) => self.same(path, new, found.size).await,
         }
     }
 }

@@ -32,6 +32,16 @@ pub enum Error {
         /// Bytes that are free.
         free: u64,
     },
+    /// An object that has more bytes than are read of it, or does not end.
+    #[error("`{path}` is larger than expected: at most {limit} bytes are read, {}", excess(*announced))]
+    TooLarge {
+        /// The object.
+        path: String,
+        /// How many bytes are read at most.
+        limit: u64,
+        /// The size that the store tells, where it does and that is more.
+        announced: Option<u64>,
+    },
     /// A local file that is no longer what it was when it was read first.
     #[error("`{path}` changed while it was being read")]
     Changed {
@@ -106,6 +116,9 @@ impl Error {
             Self::Changed { .. } => {
                 Some("wait until the file is complete, then run the same command again".into())
             }
+            Self::TooLarge { .. } => Some(
+                "the file is damaged, or the server sends something else; compare it with a copy you trust".into(),
+            ),
             Self::Unusable { hint, .. } => hint.clone(),
             Self::ReadOnly { .. } => {
                 Some("write to the folder or the bucket that the web server shows".into())
@@ -170,6 +183,10 @@ pub(super) fn io_cause(error: &object_store::Error) -> Option<&std::io::Error> {
         inner = cause.source();
     }
     None
+}
+
+fn excess(announced: Option<u64>) -> String {
+    announced.map_or_else(|| "and more came".to_owned(), |size| format!("it has {size} bytes"))
 }
 
 fn brief(digests: &Digests) -> String {

@@ -7,16 +7,21 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use object_store::{
     BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig,
-    client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+        HttpService,
+    },
 };
 use reqwest::{
     Certificate, Method, NoProxy, Proxy,
     header::{CONTENT_LENGTH, HeaderValue},
 };
 
-use super::{Environment, Served, listing, requests::Watch};
+use super::{Environment, Limit, Served, listing, requests::Watch};
 use crate::digest::Md5Digest;
 
 /// A connection is there after so long, or never will be.
@@ -25,6 +30,14 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
 /// The metadata service of a cloud answers at once, or this machine is in none.
 const METADATA: Duration = Duration::from_secs(2);
+/// So much of what a server says of a failure is read.
+const COMPLAINT: u64 = 64 << 10;
+/// What a server answers where no object is read, such as a page of a listing: a thousand names, which are short.
+const ANSWER: u64 = 64 << 20;
+/// What is read where nothing says how much is wanted or how much will come.
+const UNSIZED: u64 = 64 << 20;
+/// Where a web server tells no size, no more bytes than this are counted.
+const COUNTED: u64 = 16 << 30;
 /// Where clouds tell a machine its credentials.
 const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal", "metadata"];
 
@@ -202,6 +215,7 @@ impl Counted {
         if fine {
             return Ok(response);
         }
+        let limit = request.extensions().get::<Limit>().copied();
         let response = if head {
             *request.method_mut() = Method::GET;
             let response = self.send(request).await?;
@@ -213,9 +227,18 @@ impl Counted {
             response
         };
         let (mut parts, body) = response.into_parts();
-        let body = body.bytes().await.map_err(worth_repeating)?;
+        if head {
+            if !parts.headers.contains_key(CONTENT_LENGTH) {
+                let size = length(body).await.map_err(worth_repeating)?;
+                parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+            }
+            return Ok(HttpResponse::from_parts(parts, Bytes::new().into()));
+        }
+        // One byte more than is read at most says that there is more.
+        let most = limit.map_or(UNSIZED, Limit::get).saturating_add(1);
+        let body = up_to(body, most).await.map_err(worth_repeating)?;
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        Ok(HttpResponse::from_parts(parts, if head { bytes::Bytes::new() } else { body }.into()))
+        Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
 
@@ -223,7 +246,14 @@ impl Counted {
 impl HttpService for Counted {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         if self.web {
-            let mut response = self.send_to_web(request).await?;
+            let response = self.send_to_web(request).await?;
+            let mut response = if response.status().is_success() {
+                response
+            } else {
+                let (parts, body) = response.into_parts();
+                let body = up_to(body, COMPLAINT).await.map_err(worth_repeating)?;
+                HttpResponse::from_parts(parts, body.into())
+            };
             let served = Served::of(response.headers());
             response.extensions_mut().insert(served);
             return Ok(response);
@@ -242,10 +272,35 @@ impl HttpService for Counted {
         }
         // Read here, an answer that breaks off is one more broken connection, which is worth another try.
         let (parts, body) = response.into_parts();
-        let body = body.bytes().await.map_err(worth_repeating)?;
+        let most = if is_success { ANSWER } else { COMPLAINT };
+        let body = up_to(body, most).await.map_err(worth_repeating)?;
         let body = if is_success && listing { listing::without_foreign(body) } else { body };
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
+}
+
+/// Reads a body, and no more of it than so many bytes.
+async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
+    let mut read = BytesMut::new();
+    while (read.len() as u64) < most {
+        let Some(frame) = body.frame().await else { break };
+        if let Ok(piece) = frame?.into_data() {
+            let left = usize::try_from(most - read.len() as u64).unwrap_or(usize::MAX);
+            read.extend_from_slice(&piece[..piece.len().min(left)]);
+        }
+    }
+    Ok(read.freeze())
+}
+
+/// Counts the bytes of a body, up to a size that no file of an archive has.
+async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
+    let mut size = 0;
+    while size < COUNTED
+        && let Some(frame) = body.frame().await
+    {
+        size += frame?.into_data().map_or(0, |piece| piece.len() as u64);
+    }
+    Ok(size)
 }
 
 /// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a

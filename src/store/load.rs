@@ -9,9 +9,10 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
+use object_store::GetOptions;
 use tempfile::TempPath;
 
-use super::{Content, Error, FileStamp, Store, blocking};
+use super::{Content, Error, FileStamp, Limit, Meter, Store, blocking};
 use crate::digest::{Digests, Hasher};
 
 /// How much of a local file is read at once.
@@ -26,9 +27,12 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Reads an object with its digests; one of more than `limit` bytes is never held in memory. `None` where there is
-    /// none.
-    pub async fn load(&self, path: &str, limit: u64) -> Result<Option<Loaded>, Error> {
+    /// Reads an object with its digests; one of more than `in_memory` bytes is never held in memory. `None` where there
+    /// is none.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if it has more bytes than the limit.
+    pub async fn load(&self, path: &str, in_memory: u64, limit: Limit) -> Result<Option<Loaded>, Error> {
         let failed = |error| self.failed("read", path, error);
         if let Some(folder) = self.location.folder() {
             super::parse(path)?;
@@ -47,7 +51,8 @@ impl Store {
             };
             let unreadable = |source| Error::Source { path: file.display().to_string(), source };
             let stamp = FileStamp::of(&opened.metadata().map_err(unreadable)?);
-            let content = if stamp.size() <= limit {
+            limit.admit(path, stamp.size())?;
+            let content = if stamp.size() <= in_memory {
                 let read = blocking(move || read_whole(opened, stamp.size()));
                 let (bytes, digests) = read.await.map_err(unreadable)?;
                 Content::Bytes(bytes.into(), digests)
@@ -57,9 +62,10 @@ impl Store {
             };
             return Ok(Some(Loaded { content, _spool: None }));
         }
-        let Some(result) = self.get(path).await? else { return Ok(None) };
-        if result.meta.size <= limit {
-            let bytes = result.bytes().await.map_err(failed)?;
+        let result = self.get_within(path, GetOptions::default(), limit).await?;
+        let Some(result) = result else { return Ok(None) };
+        if result.meta.size <= in_memory {
+            let bytes = self.bytes_within(path, result, limit).await?;
             let hashed = bytes.clone();
             let digests = blocking(move || Digests::of(&hashed)).await;
             return Ok(Some(Loaded { content: Content::Bytes(bytes, digests), _spool: None }));
@@ -70,9 +76,10 @@ impl Store {
             source: Box::new(source),
         };
         let mut spool = tempfile::Builder::new().prefix("publish-").tempfile().map_err(unwritable)?;
-        let mut hasher = Hasher::default();
+        let (mut hasher, mut meter) = (Hasher::default(), Meter::new(path, limit));
         let mut stream = result.into_stream();
         while let Some(piece) = stream.try_next().await.map_err(failed)? {
+            meter.count(&piece)?;
             hasher.update(&piece);
             spool.write_all(&piece).map_err(unwritable)?;
         }
@@ -83,9 +90,10 @@ impl Store {
     }
 }
 
-fn read_whole(mut file: File, size: u64) -> std::io::Result<(Vec<u8>, Digests)> {
+fn read_whole(file: File, size: u64) -> std::io::Result<(Vec<u8>, Digests)> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    file.read_to_end(&mut bytes)?;
+    // It may have grown since.
+    file.take(size.saturating_add(1)).read_to_end(&mut bytes)?;
     let digests = Digests::of(&bytes);
     Ok((bytes, digests))
 }

@@ -16,6 +16,7 @@ mod folder;
 mod headers;
 mod http;
 mod lease;
+mod limit;
 mod listing;
 mod load;
 mod location;
@@ -37,6 +38,7 @@ pub use error::Error;
 pub use folder::Folder;
 pub use headers::Headers;
 pub use lease::LeaseTimes;
+pub use limit::{Limit, unless_larger};
 pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
 pub use probe::Decides;
@@ -59,6 +61,7 @@ use tokio::time::Instant;
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use lease::Terms;
+use limit::Meter;
 use parts::Failure;
 use probe::Verdict;
 use requests::Watch;
@@ -278,27 +281,31 @@ impl Store {
     }
 
     /// Reads an object whole; `None` where there is none.
-    pub async fn read(&self, path: &str) -> Result<Option<Object>, Error> {
-        self.read_with(path, GetOptions::default()).await
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if it has more bytes than the limit.
+    pub async fn read(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
+        self.read_with(path, GetOptions::default(), limit).await
     }
 
     /// Reads an object whole, as it was written last: servers with several copies ask for all of them.
-    pub(crate) async fn read_newest(&self, path: &str) -> Result<Option<Object>, Error> {
+    pub(crate) async fn read_newest(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
         let mut options = GetOptions::default();
         options.extensions.insert(swift::Newest);
-        self.read_with(path, options).await
+        self.read_with(path, options, limit).await
     }
 
-    async fn read_with(&self, path: &str, options: GetOptions) -> Result<Option<Object>, Error> {
-        let Some(result) = self.get_with(path, options).await? else { return Ok(None) };
+    async fn read_with(
+        &self,
+        path: &str,
+        options: GetOptions,
+        limit: Limit,
+    ) -> Result<Option<Object>, Error> {
+        let Some(result) = self.get_within(path, options, limit).await? else { return Ok(None) };
         let revision = Revision::of(&result.meta);
         let served = result.extensions.get().cloned();
-        let bytes = result.bytes().await.map_err(|error| self.failed("read", path, error))?;
+        let bytes = self.bytes_within(path, result, limit).await?;
         Ok(Some(Object { bytes, revision, served }))
-    }
-
-    async fn get(&self, path: &str) -> Result<Option<GetResult>, Error> {
-        self.get_with(path, GetOptions::default()).await
     }
 
     async fn get_with(&self, path: &str, options: GetOptions) -> Result<Option<GetResult>, Error> {
@@ -334,17 +341,23 @@ impl Store {
     }
 
     /// Reads an object piece by piece for its digests; `None` where there is none.
-    pub async fn digests(&self, path: &str) -> Result<Option<Digests>, Error> {
-        Ok(self.digests_served(path).await?.map(|(digests, _)| digests))
+    pub async fn digests(&self, path: &str, limit: Limit) -> Result<Option<Digests>, Error> {
+        Ok(self.digests_served(path, limit).await?.map(|(digests, _)| digests))
     }
 
     /// The same, with what a web server said beside the bytes.
-    pub async fn digests_served(&self, path: &str) -> Result<Option<(Digests, Option<Served>)>, Error> {
-        let Some(result) = self.get(path).await? else { return Ok(None) };
+    pub async fn digests_served(
+        &self,
+        path: &str,
+        limit: Limit,
+    ) -> Result<Option<(Digests, Option<Served>)>, Error> {
+        let result = self.get_within(path, GetOptions::default(), limit).await?;
+        let Some(result) = result else { return Ok(None) };
         let served = result.extensions.get().cloned();
-        let mut hasher = Hasher::default();
+        let (mut hasher, mut meter) = (Hasher::default(), Meter::new(path, limit));
         let mut stream = result.into_stream();
         while let Some(piece) = stream.try_next().await.map_err(|error| self.failed("read", path, error))? {
+            meter.count(&piece)?;
             hasher.update(&piece);
         }
         Ok(Some((hasher.finish(), served)))

@@ -6,7 +6,15 @@
 use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion, path::Path};
 
-use super::{Decides, Error, Revision, Service, Store, parse, trouble};
+use super::{Decides, Error, Limit, Revision, Service, Store, parse, trouble};
+
+/// What is swapped is small: it is read whole to see whose write it was.
+const LARGEST: u64 = 16 << 20;
+
+/// How much is read of an object that may be what was to be written.
+pub(super) fn limit_for(bytes: &Bytes) -> Limit {
+    Limit::bytes(LARGEST.max(bytes.len() as u64))
+}
 
 impl Store {
     /// Writes an object if it still is in the state `expected` (`None`: if there still is none).
@@ -49,7 +57,7 @@ impl Store {
             if !lost || trouble::no_bucket(&refused) {
                 return Err(self.failed("write", path, refused));
             }
-            match self.read(path).await? {
+            match self.read(path, limit_for(&bytes)).await? {
                 // The first answer may have been lost on its way, and this the refusal of a repetition.
                 Some(object) if object.bytes == bytes => return Ok(()),
                 // Nobody has changed it: the server did not know the tag in this form.

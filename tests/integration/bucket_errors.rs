@@ -46,7 +46,7 @@ fn told(error: &Error) -> (String, String) {
 /// Every verb of a store fails with the same words.
 async fn every_verb_says(store: &Store, words: &str, hint: &str) {
     let failed = [
-        store.read("a/b").await.err(),
+        store.read("a/b", publish::store::Limit::mebibytes(64)).await.err(),
         store.replace("a/b", "x".into()).await.err(),
         store.swap("a/b", "x".into(), None).await.err(),
         store.list("a").await.err(),
@@ -121,14 +121,17 @@ async fn what_a_key_may_not_do_is_told() {
         assert!(text.contains("the credentials may not do this (AccessDenied"), "{text}");
         assert!(hint.contains("allow s3:GetObject, s3:PutObject"), "{hint}");
     }
-    assert!(store.read("a").await.unwrap().is_some(), "reading is allowed still");
+    assert!(
+        store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().is_some(),
+        "reading is allowed still"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_be_reached_is_named() {
     let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let store = open("s3://bucket?endpoint=https://nowhere.invalid", &variables(&keys)).unwrap();
-    let error = store.read("a").await.unwrap_err();
+    let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
     let (text, hint) = told(&error);
     assert!(text.contains("there is no server `https://nowhere.invalid`"), "{text}");
     assert!(hint.contains("check its name"), "{hint}");
@@ -138,7 +141,9 @@ async fn a_server_that_cannot_be_reached_is_named() {
     let store = open(&format!("s3://bucket?endpoint=http://{free}"), &variables(&keys)).unwrap();
     let began = Instant::now();
     // The name of a package is no word about the connection.
-    let (text, _) = told(&store.read("pool/ca-certificates.deb").await.unwrap_err());
+    let (text, _) = told(
+        &store.read("pool/ca-certificates.deb", publish::store::Limit::mebibytes(64)).await.unwrap_err(),
+    );
     assert!(text.contains(&format!("no connection to `http://{free}`")), "{text}");
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     // Tried again and again, and each time counted.
@@ -154,7 +159,7 @@ async fn credentials_that_are_nowhere_are_told_soon() {
     ] {
         let began = Instant::now();
         let store = open(location, &variables(other)).unwrap();
-        let error = store.read("a").await.unwrap_err();
+        let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
         let (text, hint) = told(&error);
         assert!(text.contains(&format!("there are no credentials for `{location}`")), "{text}");
         assert!(hint.contains(variable), "{hint}");
@@ -196,11 +201,11 @@ async fn a_profile_is_enough() {
     // Named by the location, it goes before the keys of the environment.
     let wrong = [("HOME", home), ("AWS_ACCESS_KEY_ID", "wrong"), ("AWS_SECRET_ACCESS_KEY", "wrong")];
     let by_location = open(&format!("{}?profile=cdn", bucket.location), &variables(&wrong)).unwrap();
-    assert!(by_location.read("a").await.unwrap().is_some());
+    assert!(by_location.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().is_some());
     assert!(
         open(&format!("{}?endpoint={server}", bucket.location), &variables(&wrong))
             .unwrap()
-            .read("a")
+            .read("a", publish::store::Limit::mebibytes(64))
             .await
             .is_err()
     );
@@ -233,7 +238,11 @@ async fn credentials_can_be_said_in_each_way() {
     }
     for store in stores {
         store.replace("a", "x".into()).await.unwrap();
-        assert!(store.read("a").await.unwrap().is_some(), "{}", store.location());
+        assert!(
+            store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().is_some(),
+            "{}",
+            store.location()
+        );
     }
 }
 
@@ -257,7 +266,7 @@ async fn a_bucket_is_part_of_the_path_or_of_the_host() {
             ("STORAGE_EMULATOR_HOST", "elsewhere"),
         ];
         let store = open(location, &variables(&said)).unwrap();
-        assert!(store.read("a~b").await.unwrap().is_none());
+        assert!(store.read("a~b", publish::store::Limit::mebibytes(64)).await.unwrap().is_none());
         store.copy("a", "a~b").await.unwrap_err();
         // Azure is not told to copy. Google's client encodes what need not be.
         let (verb, copied) = match url.strip_suffix("a~b") {
@@ -330,13 +339,13 @@ async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
     let Some(nginx) = Nginx::before(origin, http, "", "proxy_set_header If-Match $tag;") else { return };
     let store = store_with(&bucket, &[("AWS_ENDPOINT_URL_S3", &format!("http://127.0.0.1:{}", nginx.port))]);
     store.swap("a", "one".into(), None).await.unwrap();
-    let one = store.read("a").await.unwrap().unwrap().revision;
+    let one = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap().revision;
     let before = store.requests().total;
     store.swap("a", "two".into(), Some(&one)).await.unwrap();
     assert_eq!(store.requests().total - before, 3, "refused, read, and done");
     let lost = store.swap("a", "three".into(), Some(&one)).await;
     assert!(matches!(lost, Err(Error::Conflict { .. })), "{lost:?}");
-    assert_eq!(store.read("a").await.unwrap().unwrap().bytes, "two");
+    assert_eq!(store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap().bytes, "two");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -347,7 +356,7 @@ async fn a_certificate_must_be_trusted() {
     let certificate = tls.folder.path().join("cert.pem").display().to_string();
     let location = format!("{}?endpoint=https://127.0.0.1:{}", bucket.location, tls.port);
     let store = open(&location, &bucket.environment()).unwrap();
-    let (text, hint) = told(&store.read("a").await.unwrap_err());
+    let (text, hint) = told(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
     assert!(text.contains("has no TLS certificate that is trusted here"), "{text}");
     assert!(hint.contains("AWS_CA_BUNDLE"), "{hint}");
     assert_eq!(store.requests().total, 1, "it is not asked again and again");
@@ -355,7 +364,7 @@ async fn a_certificate_must_be_trusted() {
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let store = open(&location, &environment(&bucket, &[(variable, &certificate)])).unwrap();
         store.replace("a", "x".into()).await.unwrap();
-        assert!(store.read("a").await.unwrap().is_some());
+        assert!(store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().is_some());
     }
 }
 
@@ -364,7 +373,7 @@ async fn tls_that_is_none_or_not_trusted_is_told() {
     let Some(bucket) = buckets::moto() else { return };
     let endpoint = bucket.endpoint.replace("http:", "https:");
     let store = open(&format!("{}?endpoint={endpoint}", bucket.location), &bucket.environment()).unwrap();
-    let (text, hint) = told(&store.read("a").await.unwrap_err());
+    let (text, hint) = told(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
     assert!(text.contains("has no TLS certificate that is trusted here"), "{text}");
     assert!(hint.contains("AWS_CA_BUNDLE"), "{hint}");
 }

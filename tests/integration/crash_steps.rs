@@ -15,7 +15,7 @@ use std::{
 
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
-use publish::store::Store;
+use publish::store::{Limit, Store};
 
 use crate::{
     auditor::Auditor,
@@ -26,6 +26,9 @@ use crate::{
     sandbox::{Sandbox, say},
     servers,
 };
+
+/// No object of these tests has more bytes.
+const LIMIT: Limit = Limit::mebibytes(64);
 
 /// The variable that tells the process that is to be killed what to do: LOCATION OPERATION SIDE FILE.
 const ORDER: &str = "PUBLISH_TEST_KILL_STEP";
@@ -51,7 +54,7 @@ impl Trial {
         let archive = folder(self.sandbox.archive(""));
         let paths: Vec<_> = archive.walk("").try_collect().await.unwrap();
         let copied = paths.iter().map(|found| async {
-            let bytes = archive.read(&found.path).await.unwrap().unwrap().bytes;
+            let bytes = archive.read(&found.path, LIMIT).await.unwrap().unwrap().bytes;
             store.replace(&found.path, bytes).await.unwrap();
         });
         futures::future::join_all(copied).await;

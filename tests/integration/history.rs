@@ -6,7 +6,7 @@ use std::fs;
 
 use publish::{
     archive::Error,
-    store::{Cache, Store},
+    store::{Cache, Limit, Store},
 };
 
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
     publisher::{Publisher, memory},
     sandbox::{Sandbox, fixture, sha256},
 };
+
+/// No object of these tests has more bytes.
+const LIMIT: Limit = Limit::mebibytes(64);
 
 const POINTER: &str = "dists/stable/InRelease";
 
@@ -179,9 +182,9 @@ async fn what_was_seen_in_a_bucket_is_remembered() {
     let store: Store = bucket.store();
     let mine = || Publisher::on(store.clone().with_cache(cache("mine")));
     mine().add(&files[0]).await.unwrap();
-    let old = store.read(POINTER).await.unwrap().unwrap().bytes;
+    let old = store.read(POINTER, LIMIT).await.unwrap().unwrap().bytes;
     mine().later(60).add(&files[1]).await.unwrap();
-    let new = store.read(POINTER).await.unwrap().unwrap().bytes;
+    let new = store.read(POINTER, LIMIT).await.unwrap().unwrap().bytes;
     // Everything that shows that there was a newer state.
     store.replace(POINTER, old).await.unwrap();
     let kept: Vec<String> = {

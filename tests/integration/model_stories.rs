@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use publish::{
     archive::{Error, GRACE, Keep, Outcome, Pruned, Reason},
-    store::Store,
+    store::{Limit, Store},
 };
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     publisher::{Publisher, memory},
     sandbox::Sandbox,
 };
+
+/// No object of these tests has more bytes.
+const LIMIT: Limit = Limit::mebibytes(64);
 
 /// Who tells stories: packages to publish, and archives that begin with some.
 struct Teller {
@@ -341,14 +344,14 @@ fn a_publisher_who_writes_the_pointer_first_is_found_guilty() {
 async fn upload(store: &Store, file: &[PathBuf], pointer_first: bool) -> Result<(), Error> {
     let copy = memory();
     for path in paths(store).await? {
-        copy.replace(&path, store.read(&path).await?.unwrap().bytes).await?;
+        copy.replace(&path, store.read(&path, LIMIT).await?.unwrap().bytes).await?;
     }
     publisher(&copy, 10).add(file).await?;
     let mut paths = paths(&copy).await?;
     paths.sort_by_key(|path| path.ends_with("/stable/InRelease") != pointer_first);
     for path in paths {
-        let new = copy.read(&path).await?.unwrap().bytes;
-        if store.read(&path).await?.is_none_or(|there| there.bytes != new) {
+        let new = copy.read(&path, LIMIT).await?.unwrap().bytes;
+        if store.read(&path, LIMIT).await?.is_none_or(|there| there.bytes != new) {
             store.replace(&path, new).await?;
         }
     }

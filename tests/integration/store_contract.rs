@@ -15,7 +15,7 @@ use object_store::{Attribute, ObjectStoreExt as _};
 use publish::{
     archive::{Archive, Trust},
     digest::Digests,
-    store::{Content, Decides, Error, FileStamp, Found, Headers, Put, Revision, Service, Store},
+    store::{Content, Decides, Error, FileStamp, Found, Headers, Limit, Put, Revision, Service, Store},
 };
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -26,6 +26,9 @@ use crate::{
     publisher::{folder, memory},
     servers,
 };
+
+/// No object of these tests has more bytes.
+const LIMIT: Limit = Limit::mebibytes(64);
 
 /// More than one part, and not a whole number of them.
 const LARGE: usize = (20 << 20) + 7;
@@ -87,7 +90,7 @@ fn noise(size: usize) -> Vec<u8> {
 }
 
 async fn text(store: &Store, path: &str) -> Option<String> {
-    let object = store.read(path).await.unwrap()?;
+    let object = store.read(path, LIMIT).await.unwrap()?;
     Some(String::from_utf8(object.bytes.to_vec()).unwrap())
 }
 
@@ -97,7 +100,7 @@ fn tags_are_digests(store: &Store) -> bool {
 }
 
 async fn revision(store: &Store, path: &str) -> Revision {
-    store.read(path).await.unwrap().unwrap().revision
+    store.read(path, LIMIT).await.unwrap().unwrap().revision
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,12 +153,12 @@ async fn a_large_file_is_sent_in_parts() {
                 // A folder copies the file itself; a bucket is sent it in parts.
                 let folder = store.location().folder().is_some();
                 assert_eq!(parts, if folder { 0 } else { size.div_ceil(PART) });
-                assert_eq!(store.digests("pool/large").await.unwrap(), Some(*content.digests()));
+                assert_eq!(store.digests("pool/large", LIMIT).await.unwrap(), Some(*content.digests()));
                 assert_eq!(store.size("pool/large").await.unwrap(), Some(size as u64));
                 assert_eq!(store.put_new("pool/large", &content).await.unwrap(), Put::Present);
                 let other = file(&place.join("other"), other);
                 assert!(matches!(store.put_new("pool/large", &other).await, Err(Error::Occupied { .. })));
-                assert_eq!(store.digests("pool/large").await.unwrap(), Some(*content.digests()));
+                assert_eq!(store.digests("pool/large", LIMIT).await.unwrap(), Some(*content.digests()));
             }
         })
         .await;
@@ -182,7 +185,7 @@ async fn a_large_file_is_there_whole_or_not_at_all() {
                     let error = failing.put_new(&path, &content).await.unwrap_err();
                     assert!(matches!(error, Error::Failed { .. }), "{error:?}");
                     let ended = matches!(*verb, "end" | "create") && side == Side::After;
-                    let there = store.digests(&path).await.unwrap();
+                    let there = store.digests(&path, LIMIT).await.unwrap();
                     assert_eq!(there, ended.then_some(*content.digests()), "{side:?} {verb}");
                     let again = store.put_new(&path, &content).await.unwrap();
                     assert_eq!(again, if ended { Put::Present } else { Put::Created });
@@ -282,7 +285,7 @@ async fn a_swap_needs_the_revision_that_was_read() {
 
         store.delete(path).await.unwrap();
         conflict(store.swap(path, "five".into(), Some(&two)).await);
-        assert_eq!(store.read(path).await.unwrap().map(|object| object.bytes), None);
+        assert_eq!(store.read(path, LIMIT).await.unwrap().map(|object| object.bytes), None);
     })
     .await;
 }
@@ -363,9 +366,9 @@ async fn what_is_not_there_can_be_deleted() {
         store.delete("a/c").await.unwrap();
         store.delete("a/b").await.unwrap();
         store.delete("a/b").await.unwrap();
-        assert!(store.read("a/b").await.unwrap().is_none());
+        assert!(store.read("a/b", LIMIT).await.unwrap().is_none());
         assert_eq!(store.size("a/b").await.unwrap(), None);
-        assert_eq!(store.digests("a/b").await.unwrap(), None);
+        assert_eq!(store.digests("a/b", LIMIT).await.unwrap(), None);
     })
     .await;
 }
@@ -427,9 +430,9 @@ async fn a_listing_tells_what_is_directly_below() {
         assert_eq!(store.list("dists/a").await.unwrap(), (owned(&["main"]), vec![]));
         assert_eq!(store.list("").await.unwrap(), (owned(&["dists", "distsx"]), owned(&["top"])));
         // A part of the path is an object.
-        assert!(store.read("dists/z/below").await.unwrap().is_none());
+        assert!(store.read("dists/z/below", LIMIT).await.unwrap().is_none());
         assert_eq!(store.size("dists/z/below").await.unwrap(), None);
-        assert!(store.read("dists/a").await.unwrap().is_none(), "a folder is no object");
+        assert!(store.read("dists/a", LIMIT).await.unwrap().is_none(), "a folder is no object");
     })
     .await;
 }
@@ -439,7 +442,7 @@ async fn no_path_leads_out_of_the_store() {
     on_each(|store, place| async move {
         fs::write(place.join("secret"), "no").unwrap();
         for path in ["../secret", "a/../../secret", "a/./b", "a//b/../c", "a\0b"] {
-            let read = store.read(path).await;
+            let read = store.read(path, LIMIT).await;
             assert!(matches!(read, Err(Error::BadPath { .. })), "{path:?}: {read:?}");
             assert!(store.replace(path, "x".into()).await.is_err(), "{path:?}");
         }
@@ -493,8 +496,8 @@ async fn headers_say_what_changes() {
             store.swap("swapped", "y".into(), Some(&now)).await.unwrap();
             store.copy("new.deb", "copied").await.unwrap();
             store.copy("large.deb", "copied.deb").await.unwrap();
-            assert_eq!(store.digests("copied.deb").await.unwrap(), Some(*large.digests()));
-            assert_eq!(store.digests("replaced.deb").await.unwrap(), Some(*large.digests()));
+            assert_eq!(store.digests("copied.deb", LIMIT).await.unwrap(), Some(*large.digests()));
+            assert_eq!(store.digests("replaced.deb", LIMIT).await.unwrap(), Some(*large.digests()));
             if store.location().folder().is_some() {
                 return;
             }
@@ -621,7 +624,7 @@ async fn what_is_there_already_is_not_read() {
         // And, being another, read to say what it is.
         assert!(matches!(store.put_new("a", &bytes("two")).await, Err(Error::Occupied { .. })));
         assert_eq!(asked(&store), (7, 0));
-        store.read("a").await.unwrap();
+        store.read("a", LIMIT).await.unwrap();
         store.size("a").await.unwrap();
         store.clone().list("").await.unwrap();
         assert_eq!(asked(&store), (10, 1));
@@ -629,7 +632,7 @@ async fn what_is_there_already_is_not_read() {
     // Of what is here, each call.
     let store = memory();
     store.replace("a", "x".into()).await.unwrap();
-    store.read("a").await.unwrap();
+    store.read("a", LIMIT).await.unwrap();
     store.list("").await.unwrap();
     assert_eq!((store.requests().total, store.requests().listings), (3, 1));
 }
@@ -644,10 +647,10 @@ async fn few_parts_are_in_memory_at_once() {
     store.put_new("large", &content).await.unwrap();
     assert_eq!(faults.writes().iter().filter(|write| write.verb == "part").count(), 8);
     assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
-    assert_eq!(store.digests("large").await.unwrap(), Some(*content.digests()));
+    assert_eq!(store.digests("large", LIMIT).await.unwrap(), Some(*content.digests()));
     store.copy("large", "copy").await.unwrap();
     assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
-    assert_eq!(store.digests("copy").await.unwrap(), Some(*content.digests()));
+    assert_eq!(store.digests("copy", LIMIT).await.unwrap(), Some(*content.digests()));
 }
 
 /// The end of an upload is sent again where its answer is lost, and then there is no upload to end.
@@ -657,7 +660,7 @@ async fn an_upload_that_was_ended_twice_is_there() {
     let content = file(&place.path().join("large"), &noise(LARGE));
     let store = Faults::gone_after(5).on(memory());
     assert_eq!(store.put_new("large", &content).await.unwrap(), Put::Present);
-    assert_eq!(store.digests("large").await.unwrap(), Some(*content.digests()));
+    assert_eq!(store.digests("large", LIMIT).await.unwrap(), Some(*content.digests()));
     // Nothing is there where the upload itself was lost.
     let store = Faults::gone_after(2).on(memory());
     assert!(matches!(store.put_new("large", &content).await, Err(Error::Failed { .. })));
@@ -679,7 +682,7 @@ async fn an_object_may_vanish_meanwhile() {
                 assert_eq!(Digests::of(&read), *large.digests());
             }
             assert_eq!(store.found("large").await.unwrap(), None);
-            assert_eq!(store.digests("large").await.unwrap(), None);
+            assert_eq!(store.digests("large", LIMIT).await.unwrap(), None);
             store.copy("large", "copy").await.unwrap_err();
             assert_eq!(store.found("copy").await.unwrap(), None);
             let swapped = store.swap("large", "x".into(), Some(&now)).await;

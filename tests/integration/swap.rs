@@ -124,7 +124,7 @@ async fn no_two_revisions_are_of_one_second() {
         store.swap("pointer", "0".into(), None).await.unwrap();
         let mut times = Vec::new();
         for number in 1..=3 {
-            let there = store.read("pointer").await.unwrap().unwrap();
+            let there = store.read("pointer", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap();
             times.push(store.found("pointer").await.unwrap().unwrap().modified);
             store.swap("pointer", number.to_string().into(), Some(&there.revision)).await.unwrap();
         }
@@ -143,7 +143,7 @@ async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
         let now = || SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let hour = Duration::from_secs(60 * 60);
         assert_eq!(store.clock_ahead(now() + hour), None, "nothing is known yet");
-        assert!(store.read("absent").await.unwrap().is_none());
+        assert!(store.read("absent", publish::store::Limit::mebibytes(64)).await.unwrap().is_none());
         assert_eq!(store.clock_ahead(now()), None, "{}", bucket.server);
         assert_eq!(store.clock_ahead(now() - hour), None);
         let ahead = store.clock_ahead(now() + hour).unwrap();
@@ -156,7 +156,7 @@ async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
 async fn add(store: &Store, who: usize, times: usize) {
     for time in 0..times {
         loop {
-            let there = store.read("number").await.unwrap();
+            let there = store.read("number", publish::store::Limit::mebibytes(64)).await.unwrap();
             let text = there.as_ref().map_or("0".into(), |there| String::from_utf8_lossy(&there.bytes));
             let number: usize = text.split(' ').next().unwrap().parse().unwrap();
             // Nobody else writes the same bytes, which would be taken for one's own.
@@ -181,7 +181,7 @@ async fn nothing_added_is_lost(bucket: Bucket, times: usize) {
         writer.await.unwrap();
     }
     let store = bucket.store();
-    let number = store.read("number").await.unwrap().unwrap().bytes;
+    let number = store.read("number", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap().bytes;
     let number = String::from_utf8_lossy(&number).into_owned();
     assert_eq!(number.split(' ').next().unwrap(), (WRITERS * times).to_string(), "{}", bucket.server);
     let left: Vec<_> = store.walk(CLAIMS).try_collect().await.unwrap();
@@ -211,7 +211,10 @@ async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
         assert_eq!(claims.len(), 1, "{}", bucket.server);
 
         store().swap("pointer", "alive".into(), None).await.unwrap();
-        assert_eq!(store().read("pointer").await.unwrap().unwrap().bytes, "alive");
+        assert_eq!(
+            store().read("pointer", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap().bytes,
+            "alive"
+        );
         let written = store().found("pointer").await.unwrap().unwrap().modified;
         assert!(written > claims[0].modified + times.length, "{}", bucket.server);
         // Which took away what the dead had left.

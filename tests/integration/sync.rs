@@ -10,6 +10,9 @@ use crate::{
     sandbox::{Sandbox, Tree, age, fixture},
 };
 
+/// No object of these tests has more bytes.
+const LIMIT: publish::store::Limit = publish::store::Limit::mebibytes(64);
+
 /// An archive with three packages, for two architectures.
 fn three() -> Sandbox {
     let sandbox = Sandbox::signed();
@@ -226,7 +229,7 @@ async fn copy_of(store: &publish::store::Store) -> publish::store::Store {
     let objects: Vec<_> = store.objects().list(None).try_collect().await.unwrap();
     for object in objects {
         let path = object.location.as_ref();
-        copy.replace(path, store.read(path).await.unwrap().unwrap().bytes).await.unwrap();
+        copy.replace(path, store.read(path, LIMIT).await.unwrap().unwrap().bytes).await.unwrap();
     }
     copy
 }

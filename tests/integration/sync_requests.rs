@@ -46,7 +46,12 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     destination.copy(".publish/probe", ".publish/copy").await.unwrap();
     for path in sandbox.tree().paths_with("") {
         if !path.starts_with("conf/") {
-            let bytes = folder(sandbox.archive("")).read(&path).await.unwrap().unwrap().bytes;
+            let bytes = folder(sandbox.archive(""))
+                .read(&path, publish::store::Limit::mebibytes(64))
+                .await
+                .unwrap()
+                .unwrap()
+                .bytes;
             destination.replace(&path, bytes).await.unwrap();
         }
     }
@@ -70,7 +75,12 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     assert_eq!(said["there"], PACKAGES + 2);
     let reader = bucket.store();
     assert_eq!(
-        reader.read("dists/stable/InRelease").await.unwrap().unwrap().bytes,
+        reader
+            .read("dists/stable/InRelease", publish::store::Limit::mebibytes(64))
+            .await
+            .unwrap()
+            .unwrap()
+            .bytes,
         fs::read(sandbox.archive("dists/stable/InRelease")).unwrap()
     );
     assert!(reader.size("pool/main/s/second/second_1.0_amd64.deb").await.unwrap().is_some());

@@ -10,11 +10,14 @@ use std::{
 use futures::TryStreamExt as _;
 use publish::{
     digest::Digests,
-    store::{Content, Environment, Error, Store},
+    store::{Content, Environment, Error, Limit, Store},
 };
 use tempfile::TempDir;
 
 use crate::{buckets::open, web::Web};
+
+/// No object of these tests has more bytes.
+const LIMIT: Limit = Limit::mebibytes(64);
 
 fn store(url: &str) -> Store {
     open(url, &Environment::default()).unwrap()
@@ -74,13 +77,13 @@ async fn a_dumb_server_is_enough_to_read() {
     let store = store(&format!("{}/debian/", web.url));
     for name in names {
         let path = format!("pool/{name}");
-        let object = store.read(&path).await.unwrap().unwrap();
+        let object = store.read(&path, LIMIT).await.unwrap().unwrap();
         assert_eq!(object.bytes, name.as_bytes());
-        assert_eq!(store.digests(&path).await.unwrap(), Some(Digests::of(name.as_bytes())));
+        assert_eq!(store.digests(&path, LIMIT).await.unwrap(), Some(Digests::of(name.as_bytes())));
     }
     assert_eq!(web.requests()[0], "/debian/pool/g%2B%2B_1.0~rc1%2Bb1_amd64.deb");
-    assert!(store.read("pool/none").await.unwrap().is_none());
-    assert!(store.digests("pool/none").await.unwrap().is_none());
+    assert!(store.read("pool/none", LIMIT).await.unwrap().is_none());
+    assert!(store.digests("pool/none", LIMIT).await.unwrap().is_none());
     assert_eq!(store.requests().listings, 0);
 }
 
@@ -115,19 +118,19 @@ async fn a_failing_server_is_asked_again() {
         |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let script = Script::of(&[&failed("503 Slow Down"), &failed("429 Too Many"), "", &failed("500 Oh"), ok]);
     let asked = store(&script.url);
-    assert_eq!(asked.read("a").await.unwrap().unwrap().bytes, "one");
+    assert_eq!(asked.read("a", LIMIT).await.unwrap().unwrap().bytes, "one");
     assert_eq!((script.asked().len(), asked.requests().total), (5, 5));
 
     let script = Script::of(&[&failed("503 Slow Down")[..]; 9]);
     let asked = store(&script.url);
-    let error = asked.read("a").await.unwrap_err();
+    let error = asked.read("a", LIMIT).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "the web server failed again and again (503)");
     assert_eq!((script.asked().len(), asked.requests().total), (7, 7));
 
     // This will not become better.
     let script = Script::of(&[&failed("403 Forbidden")]);
-    let error = store(&script.url).read("a").await.unwrap_err();
+    let error = store(&script.url).read("a", LIMIT).await.unwrap_err();
     assert!(error.hint().unwrap().contains("open to everybody"), "{error:?}");
     assert_eq!(script.asked().len(), 1);
 }
@@ -140,7 +143,7 @@ async fn a_server_need_not_tell_sizes() {
     let refused = "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let script = Script::of(&[chunked, head, chunked, refused, chunked]);
     let store = store(&script.url);
-    assert_eq!(store.read("a").await.unwrap().unwrap().bytes, "one");
+    assert_eq!(store.read("a", LIMIT).await.unwrap().unwrap().bytes, "one");
     assert_eq!(store.size("a").await.unwrap(), Some(3));
     assert_eq!(store.size("a").await.unwrap(), Some(3));
     let verbs: Vec<String> =
@@ -154,7 +157,7 @@ async fn redirects_are_followed() {
         "HTTP/1.1 302 Found\r\nLocation: URL/mirror/a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\none";
     let script = Script::of(&[away, ok]);
-    assert_eq!(store(&script.url).read("a").await.unwrap().unwrap().bytes, "one");
+    assert_eq!(store(&script.url).read("a", LIMIT).await.unwrap().unwrap().bytes, "one");
     assert_eq!(script.asked()[1], "GET /mirror/a HTTP/1.1");
 }
 
@@ -163,6 +166,6 @@ async fn redirects_are_followed() {
 async fn a_body_that_is_cut_short_is_an_error() {
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 30\r\nConnection: close\r\n\r\none";
     let script = Script::of(&[short; 9]);
-    let error = store(&script.url).read("a").await.unwrap_err();
+    let error = store(&script.url).read("a", LIMIT).await.unwrap_err();
     assert!(matches!(error, Error::Failed { .. }), "{error:?}");
 }

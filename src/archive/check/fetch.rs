@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{caches::Changes, findings::Findings};
 use crate::{
-    archive::{Archive, Error, KEY_FILE},
-    store::{self, Location},
+    archive::{Archive, Error, KEY_FILE, limits},
+    store::{self, Limit, Location},
 };
 
 /// What came of asking for a file.
@@ -37,10 +37,11 @@ impl Archive {
     pub(super) async fn fetch(
         &self,
         path: &str,
+        limit: Limit,
         changes: Changes,
         findings: &mut Findings,
     ) -> Result<Got<Bytes>, Error> {
-        match self.store.read(path).await {
+        match self.store.read(path, limit).await {
             Ok(Some(object)) => {
                 findings.served(path, changes, object.served.as_ref());
                 Ok(Got::There(object.bytes))
@@ -53,7 +54,7 @@ impl Archive {
     /// Reads the keys that the archive gives clients. There need not be any; and a bucket on the web may say 403 of what is
     /// not there.
     pub(super) async fn key_file(&self) -> Result<Option<Bytes>, Error> {
-        match self.store.read(KEY_FILE).await {
+        match self.store.read(KEY_FILE, limits::KEYS).await {
             Ok(file) => Ok(file.map(|file| file.bytes)),
             Err(error) if self.is_on_the_web() && !error.is_unreachable() => Ok(None),
             Err(error) => Err(error.into()),
@@ -68,6 +69,12 @@ impl Archive {
         error: store::Error,
         findings: &mut Findings,
     ) -> Result<Got<T>, Error> {
+        // One that is larger than it may be is damaged, wherever it is.
+        if matches!(error, store::Error::TooLarge { .. }) {
+            findings.files += 1;
+            findings.fault(path, error.to_string());
+            return Ok(Got::Refused);
+        }
         if !self.is_on_the_web() || error.is_unreachable() {
             return Err(error.into());
         }

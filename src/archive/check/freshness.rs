@@ -12,10 +12,10 @@ use jiff::Timestamp;
 
 use super::{SuiteReport, caches::Keeping, chain, fetch::Got, findings::Findings};
 use crate::{
-    archive::{Archive, Error, Pointer, PublishedSuite, generations},
+    archive::{Archive, Error, Pointer, PublishedSuite, generations, limits},
     dists::{Release, index_file::by_hash_path},
     signing,
-    store::Store,
+    store::{self, Store},
 };
 
 /// What clocks and networks take.
@@ -172,8 +172,8 @@ impl Archive {
                 Ok(Some(_)) => Got::There(()),
                 Err(error) if error.is_unreachable() => self.refused(&path, error, &mut found)?,
                 // No client asks with HEAD, and some servers do not know it well: what GET says counts.
-                _ => match self.store.digests(&path).await {
-                    Ok(Some(_)) => Got::There(()),
+                _ => match self.store.digests(&path, limits::LOOK).await {
+                    Ok(Some(_)) | Err(store::Error::TooLarge { .. }) => Got::There(()),
                     Ok(None) => Got::Missing,
                     Err(error) => self.refused(&path, error, &mut found)?,
                 },
@@ -207,7 +207,7 @@ impl Archive {
 
 impl<'a> Source<'a> {
     async fn read(store: &'a Store, path: &str, now: Timestamp) -> Result<Option<Self>, Error> {
-        let Some(object) = store.read(path).await? else { return Ok(None) };
+        let Some(object) = store.read(path, limits::RELEASE).await? else { return Ok(None) };
         let untrusted = |source| Error::Untrusted { path: path.to_owned(), source };
         let unreadable = |source| Error::Pointer { path: path.to_owned(), source };
         let text = if path.ends_with("/InRelease") {

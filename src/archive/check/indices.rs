@@ -14,7 +14,7 @@ use crate::{
     digest::Digests,
     dists::{IndexKey, IndexKind, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
     pool::PoolPath,
-    store::blocking,
+    store::{Limit, blocking},
 };
 
 impl Archive {
@@ -96,7 +96,7 @@ impl Archive {
         changes: Changes,
         findings: &mut Findings,
     ) -> Result<Option<Result<Bytes, ()>>, Error> {
-        let bytes = match self.fetch(path, changes, findings).await? {
+        let bytes = match self.fetch(path, Limit::bytes(listed.size), changes, findings).await? {
             Got::There(bytes) => bytes,
             Got::Missing => return Ok(None),
             Got::Refused => return Ok(Some(Err(()))),

@@ -11,7 +11,7 @@ use super::{
     findings::Findings,
 };
 use crate::{
-    archive::{Archive, Error, Pointer, PublishedSuite, dates::ACCEPTED_AHEAD, suite::other_name},
+    archive::{Archive, Error, Pointer, PublishedSuite, dates::ACCEPTED_AHEAD, limits, suite::other_name},
     names::Suite,
     signing::{Distrust, READERS, SignatureReport},
 };
@@ -77,7 +77,7 @@ impl Archive {
             keyring.judge_in_release(&pointer.bytes, now)
         } else {
             let path = format!("dists/{suite}/Release.gpg");
-            match self.fetch(&path, Changes::Often, findings).await? {
+            match self.fetch(&path, limits::RELEASE, Changes::Often, findings).await? {
                 Got::There(signature) => keyring.judge_detached(&pointer.bytes, &signature, now),
                 Got::Missing | Got::Refused => Ok(Vec::new()),
             }
@@ -99,12 +99,18 @@ impl Archive {
         seen.pointer = Some(path.to_owned());
         seen.signed = true;
         let Some(now) = self.trust.now else { return Ok(()) };
-        let Some(bytes) = self.fetch(path, Changes::Often, findings).await?.there() else { return Ok(()) };
+        let Some(bytes) = self.fetch(path, limits::RELEASE, Changes::Often, findings).await?.there() else {
+            return Ok(());
+        };
         let judged = if path.ends_with("/InRelease") {
             self.trust.keyring.judge_in_release(&bytes, now)
         } else {
             let path = format!("dists/{suite}/Release.gpg");
-            let signature = self.fetch(&path, Changes::Often, findings).await?.there().unwrap_or_default();
+            let signature = self
+                .fetch(&path, limits::RELEASE, Changes::Often, findings)
+                .await?
+                .there()
+                .unwrap_or_default();
             self.trust.keyring.judge_detached(&bytes, &signature, now)
         };
         seen.signed_by = judged.unwrap_or_default();
@@ -124,7 +130,7 @@ impl Archive {
     ) -> Result<(), Error> {
         let Some(pointer) = published.pointer() else { return Ok(()) };
         let path = published.path("Release");
-        let release = match self.fetch(&path, Changes::Often, findings).await? {
+        let release = match self.fetch(&path, limits::RELEASE, Changes::Often, findings).await? {
             Got::There(release) => release,
             Got::Refused => return Ok(()),
             Got::Missing => {
@@ -138,7 +144,7 @@ impl Archive {
             findings.fault(path, "it is not what `InRelease` says; clients that read it see another state");
         }
         let path = published.path("Release.gpg");
-        match (self.fetch(&path, Changes::Often, findings).await?, self.trust.now) {
+        match (self.fetch(&path, limits::RELEASE, Changes::Often, findings).await?, self.trust.now) {
             (Got::Missing, _) => {
                 findings.fault(path, "it is missing; clients that do not know `InRelease` refuse the suite");
             }

@@ -9,6 +9,7 @@ use crate::{
     archive::{Archive, Error, Event, Events, KEY_FILE, suite::is_listed},
     dists::release::Listed,
     pool::PoolPath,
+    store,
 };
 
 /// How many files are read at once.
@@ -70,11 +71,16 @@ impl Archive {
                 _ => {}
             }
         }
-        let (found, served) = match self.store.digests_served(path).await {
+        let (found, served) = match self.store.digests_served(path, store::Limit::bytes(listed.size)).await {
             Ok(Some(found)) => found,
             Ok(None) => {
                 findings.files += 1;
                 findings.fault(path, "it is missing, although an index names it");
+                return Ok(Answer::Given);
+            }
+            Err(error @ store::Error::TooLarge { .. }) => {
+                findings.files += 1;
+                findings.fault(path, error.to_string());
                 return Ok(Answer::Given);
             }
             Err(error) if self.is_on_the_web() && !(error.is_unreachable() && self.is_gone().await) => {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    super::{Archive, ClientKeys, Error, Event, KEY_FILE},
+    super::{Archive, ClientKeys, Error, Event, KEY_FILE, limits},
     Commit, jitter,
 };
 use crate::{
@@ -39,7 +39,7 @@ impl Archive {
             return Ok(Vec::new());
         }
         for times in 1..=TRIES {
-            let there = self.store.read(KEY_FILE).await?;
+            let there = self.store.read(KEY_FILE, limits::KEYS).await?;
             let mut before = Keyring::new();
             if let Some(there) = &there {
                 // A file that is no key file means nothing to clients either.

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use super::{
-    super::{Error, PublishedSuite, Trust, generations, suite},
+    super::{Error, PublishedSuite, Trust, generations, limits, suite},
     ReadyRelease,
 };
 use crate::{
     dists::{Release, index_file::by_hash_path, layout::ReleaseForm, release::Listed},
     names::Suite,
     signing,
-    store::Store,
+    store::{Limit, Store},
 };
 
 /// How many names are looked at, and written, at once.
@@ -36,7 +36,7 @@ pub(in crate::archive) async fn write_derived(
     let mut written = write_names(store, suite, release).await?;
     written.extend(write_forms(store, suite, files).await?);
     let mut done = files.bytes().clone();
-    while store.read(&path).await?.is_some_and(|now| now.bytes != done) {
+    while !store.holds(&path, &done).await? {
         let now = PublishedSuite::look(store, suite, &Trust::default()).await?;
         let Some(pointer) = now.pointer() else { break };
         written.extend(write_names(store, suite, &pointer.release).await?);
@@ -56,16 +56,16 @@ async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Resu
         [(ReleaseForm::Signature, files.signature.as_ref()), (ReleaseForm::Release, Some(&files.text))];
     for (form, bytes) in forms {
         let path = format!("dists/{suite}/{}", form.file_name());
-        let there = store.read(&path).await?.map(|object| object.bytes);
         match bytes {
-            Some(bytes) if there.as_ref() != Some(bytes) => {
-                store.replace(&path, bytes.clone()).await?;
-                written.push(path);
+            Some(bytes) => {
+                if !store.holds(&path, bytes).await? {
+                    store.replace(&path, bytes.clone()).await?;
+                    written.push(path);
+                }
             }
             // Without the key a lost signature cannot be made again, and that of another text must go: a client then takes
             // `InRelease`, and one that knows only the pair fails closed until the next commit.
-            None if there.is_some() => store.delete(&path).await?,
-            _ => {}
+            None => store.delete(&path).await?,
         }
     }
     Ok(written)
@@ -95,7 +95,12 @@ async fn write_name(
     let name = format!("dists/{suite}/{path}");
     if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
-        if vouched || store.digests(&name).await?.is_some_and(|found| suite::is_listed(listed, &found)) {
+        if vouched
+            || store
+                .digests(&name, Limit::bytes(listed.size))
+                .await?
+                .is_some_and(|found| suite::is_listed(listed, &found))
+        {
             return Ok(None);
         }
     }
@@ -117,7 +122,9 @@ pub(in crate::archive) async fn files_of(
     let Some(pointer) = state.pointer() else {
         return Ok(ReadyRelease { in_release: None, text: Bytes::new(), signature: None });
     };
-    let read = async |path: String| Ok::<_, Error>(store.read(&path).await?.map(|object| object.bytes));
+    let read = async |path: String| {
+        Ok::<_, Error>(store.read(&path, limits::SIGNATURE).await?.map(|object| object.bytes))
+    };
     let beside = state.path(ReleaseForm::Signature.file_name());
     if pointer.form == ReleaseForm::Release {
         let signature = if pointer.signed { read(beside).await? } else { None };
@@ -130,8 +137,8 @@ pub(in crate::archive) async fn files_of(
     let mut signature = read(state.path(&kept)).await?;
     if signature.is_none() {
         // The one beside it may be of another state: its publisher writes it late, or was killed before.
-        let release = read(state.path(ReleaseForm::Release.file_name())).await?;
-        if release.is_some_and(|release| release == text) {
+        let release = state.path(ReleaseForm::Release.file_name());
+        if store.holds(&release, &text).await? {
             signature = read(beside).await?;
         }
     }

@@ -208,7 +208,7 @@ async fn before(
                     before.insert((name.clone(), compression.extension()), Before { text, file });
                 }
                 // It is made anew, whatever became of it.
-                Ok(None) | Err(Error::Mismatch { .. }) => {}
+                Ok(None) | Err(Error::Mismatch { .. } | Error::Longer { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     digest::Digests,
-    store::{self, Content, Put, Store},
+    store::{self, Content, Limit, Put, Store},
 };
 
 /// A task writes one object, or small ones of so many bytes in all.
@@ -144,7 +144,7 @@ impl<'a> Upload<'a> {
         if found.size != digests.size {
             return Ok(PoolState::Damaged);
         }
-        Ok(match self.store.digests(path).await? {
+        Ok(match self.store.digests(path, Limit::bytes(found.size)).await? {
             None => PoolState::Missing,
             Some(found) if found.sha256 == digests.sha256 => PoolState::Whole,
             Some(_) => PoolState::Damaged,

@@ -102,8 +102,7 @@ impl<'a> Uploaded<'a> {
                 }
                 store.swap(&path, files.bytes().clone(), None).await?;
                 // A publisher that does not sign may have published in between, and cannot know of `InRelease`.
-                let beside = self.read(&release).await?;
-                if beside.is_some_and(|beside| beside != files.text) {
+                if !store.holds(&release, &files.text).await? && store.size(&release).await?.is_some() {
                     return Ok(Some(files.bytes().clone()));
                 }
             }
@@ -117,10 +116,6 @@ impl<'a> Uploaded<'a> {
             }
         }
         Ok(None)
-    }
-
-    async fn read(&self, path: &str) -> Result<Option<Bytes>, Error> {
-        Ok(self.store.read(path).await?.map(|object| object.bytes))
     }
 }
 

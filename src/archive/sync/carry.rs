@@ -17,7 +17,7 @@ use super::{
     super::{Error, Event, Events, Written, holds::Hold, leads::Expected},
     Sync,
 };
-use crate::store::{self, Content, Put, Store};
+use crate::store::{self, Content, Limit, Put, Store};
 
 /// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
 /// would be a request.
@@ -296,7 +296,11 @@ impl<'a> Carrier<'a> {
     /// Reads a file of the source and compares it with what the index says.
     async fn read(&self, load: &Load) -> Result<Option<store::Loaded>, FailedBecause> {
         for path in &load.from {
-            let Some(loaded) = self.source.load(path, load.in_memory()).await? else { continue };
+            let Some(loaded) =
+                self.source.load(path, load.in_memory(), Limit::bytes(load.expected.size)).await?
+            else {
+                continue;
+            };
             let found = *loaded.content.digests();
             if !load.expected.is(&found) {
                 let Expected { size: listed, sha256, .. } = load.expected;

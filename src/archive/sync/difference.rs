@@ -152,9 +152,8 @@ impl Sides<'_> {
         if remembers_to_have_finished(self.destination, self.there.name(), &pointer.bytes) {
             return Ok(true);
         }
-        let release = self.destination.read(&self.there.path(ReleaseForm::Release.file_name())).await?;
         let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
-        Ok(release.is_some_and(|release| release.bytes == text))
+        Ok(self.destination.holds(&self.there.path(ReleaseForm::Release.file_name()), &text).await?)
     }
 
     /// The files of packages that the destination's indices do not name, and how many they do.
@@ -203,7 +202,9 @@ impl Sides<'_> {
         }
         match self.there.text(plain).await {
             // Listed, and not there or damaged: then nothing is known of what it led to.
-            Err(Error::Missing { .. } | Error::Mismatch { .. } | Error::Unpack { .. }) => Ok(None),
+            Err(
+                Error::Missing { .. } | Error::Mismatch { .. } | Error::Longer { .. } | Error::Unpack { .. },
+            ) => Ok(None),
             text => text,
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     digest::{Digests, Sha256Digest},
     dists::media_type,
     names::Suite,
-    store::{self, Content, Store},
+    store::{self, Content, Limit, Store},
 };
 
 pub use carry::{Failed, FailedBecause};
@@ -193,8 +193,12 @@ impl Run<'_> {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (self.how.events)(Event::LostRace { times });
                 }
-                Err(Error::Mismatch { .. } | Error::Missing { .. } | Error::NotCarried(_))
-                    if times < TRIES && self.has_moved(suite).await? => {}
+                Err(
+                    Error::Mismatch { .. }
+                    | Error::Longer { .. }
+                    | Error::Missing { .. }
+                    | Error::NotCarried(_),
+                ) if times < TRIES && self.has_moved(suite).await? => {}
                 done => return done,
             }
             tokio::time::sleep(Duration::from_millis(50 * u64::from(times))).await;
@@ -308,8 +312,7 @@ impl Run<'_> {
     /// the pointer that is there.
     async fn leave_names_of(&mut self, source: &PublishedSuite) -> Result<(), Error> {
         let Some(pointer) = source.pointer() else { return Ok(()) };
-        let there = self.destination.read(&source.path(pointer.file())).await?;
-        if there.is_some_and(|there| there.bytes == pointer.bytes) {
+        if self.destination.holds(&source.path(pointer.file()), &pointer.bytes).await? {
             return Ok(());
         }
         let there = self.open_there(source.name()).await?;
@@ -402,12 +405,14 @@ impl Run<'_> {
                 continue;
             }
             let same = match &loaded.content {
-                Content::Bytes(bytes, _) => {
-                    self.destination.read(&path).await?.is_some_and(|there| there.bytes == *bytes)
-                }
+                Content::Bytes(bytes, _) => self.destination.holds(&path, bytes).await?,
                 Content::File { digests, .. } => {
                     self.destination.size(&path).await? == Some(size)
-                        && self.destination.digests(&path).await?.is_some_and(|there| there == *digests)
+                        && self
+                            .destination
+                            .digests(&path, Limit::bytes(size))
+                            .await?
+                            .is_some_and(|there| there == *digests)
                 }
             };
             if same {

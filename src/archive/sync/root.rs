@@ -1,7 +1,7 @@
 //! The files beside `dists/` and `pool/`: the public keys, and what the user asked for by name. Never a secret key, never
 //! what is the business of the archive's owner alone.
 
-use super::super::{Error, KEY_FILE, root_file};
+use super::super::{Error, KEY_FILE, limits, root_file};
 use crate::{
     dists::layout::ArchivePath,
     store::{Loaded, Store},
@@ -55,7 +55,7 @@ async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Err
 
 /// Reads such a file; what holds a secret key is refused.
 pub(super) async fn load(store: &Store, path: &str) -> Result<Option<Loaded>, Error> {
-    let Some(loaded) = store.load(path, IN_MEMORY).await? else { return Ok(None) };
+    let Some(loaded) = store.load(path, IN_MEMORY, limits::ROOT_FILE).await? else { return Ok(None) };
     if let crate::store::Content::Bytes(bytes, _) = &loaded.content
         && root_file::holds_a_secret(bytes)
     {

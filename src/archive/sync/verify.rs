@@ -16,7 +16,7 @@ use super::{
 use crate::{
     dists::{Release, index_file::by_hash_path},
     names::Suite,
-    store::Found,
+    store::{Found, Limit},
 };
 
 impl Run<'_> {
@@ -80,7 +80,7 @@ impl Run<'_> {
                 return Ok(true);
             }
         }
-        let digests = self.destination.digests(&found.path).await?;
+        let digests = self.destination.digests(&found.path, Limit::bytes(expected.size)).await?;
         Ok(digests.is_some_and(|digests| expected.is(&digests)))
     }
 

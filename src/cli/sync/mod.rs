@@ -272,7 +272,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         return Ok(());
     }
     let mut keys = Keyring::new();
-    if let Some(object) = destination.read(KEY_FILE).await? {
+    if let Some(object) = destination.read(KEY_FILE, crate::archive::limits::KEYS).await? {
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
     ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");

@@ -42,6 +42,7 @@ use futures::TryStreamExt;
 use object_store::PutMode;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::swap::limit_for;
 use super::{Error, Found, Object, Revision, Store, clock::Clock, parse, patience::random};
 
 /// Where claims lie.
@@ -145,7 +146,9 @@ impl Store {
                 return Err(Error::Conflict { path: path.to_owned() });
             }
             // Whoever was first may have decided it.
-            if let Some(decided) = decided(path, bytes, expected, self.read_newest(path).await?.as_ref()) {
+            if let Some(decided) =
+                decided(path, bytes, expected, self.read_newest(path, limit_for(bytes)).await?.as_ref())
+            {
                 return decided;
             }
         }
@@ -160,7 +163,7 @@ impl Store {
         expected: Option<&Revision>,
     ) -> Written {
         let length = self.lease.times.length;
-        let there = match self.read_newest(path).await {
+        let there = match self.read_newest(path, limit_for(bytes)).await {
             Ok(there) => there,
             Err(error) => return Written::Known(Err(error)),
         };
@@ -189,7 +192,7 @@ impl Store {
                 return Written::Unknown(Error::Failed { action: "write", path, source });
             }
         }
-        Written::Known(match self.read_newest(path).await {
+        Written::Known(match self.read_newest(path, limit_for(bytes)).await {
             Ok(Some(there)) if there.bytes == *bytes => Ok(()),
             Ok(_) => Err(Error::Conflict { path: path.to_owned() }),
             Err(error) => Err(error),

@@ -280,7 +280,7 @@ async fn writer(client: Client) -> bool {
     let store = store(client);
     for _ in 0..20 {
         // The answer to a read is not what this is about; but a write that was held up may be there by now.
-        let Ok(there) = store.read(POINTER).await else { return false };
+        let Ok(there) = store.read(POINTER, super::super::Limit::mebibytes(1)).await else { return false };
         let text = there.as_ref().map_or("nothing".into(), |there| String::from_utf8_lossy(&there.bytes));
         let there_is = text.split(' ').next().unwrap_or_default().to_owned();
         if there_is == name {

@@ -1,0 +1,170 @@
+//! How much a read takes at most, whatever the other side says of itself.
+//!
+//! A server may announce any length and send any other, and a folder may hold a hole of any size. So the announced size is
+//! compared with the limit first, then the bytes are counted as they come, and memory is taken as they come.
+
+use std::{fs::File, io::Read as _};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::{GetOptions, GetResult, GetResultPayload};
+
+use super::{Error, Store, blocking};
+
+/// The most bytes that a read takes: a size that is listed elsewhere, or a named constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Limit(u64);
+
+impl Limit {
+    /// A number of bytes.
+    #[must_use]
+    pub const fn bytes(count: u64) -> Self {
+        Self(count)
+    }
+
+    /// A number of units of 2^20 bytes.
+    #[must_use]
+    pub const fn mebibytes(count: u64) -> Self {
+        Self(count << 20)
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Refuses an object by the size that is announced.
+    pub(super) fn admit(self, path: &str, announced: u64) -> Result<(), Error> {
+        if announced <= self.0 { Ok(()) } else { Err(self.exceeded(path, Some(announced))) }
+    }
+
+    pub(super) fn exceeded(self, path: &str, announced: Option<u64>) -> Error {
+        Error::TooLarge { path: path.to_owned(), limit: self.0, announced }
+    }
+}
+
+/// Counts the bytes of an object as they come.
+pub(super) struct Meter<'a> {
+    path: &'a str,
+    limit: Limit,
+    seen: u64,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(path: &'a str, limit: Limit) -> Self {
+        Self { path, limit, seen: 0 }
+    }
+
+    /// Counts one piece.
+    pub(super) fn count(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.seen += piece.len() as u64;
+        if self.seen <= self.limit.0 { Ok(()) } else { Err(self.limit.exceeded(self.path, None)) }
+    }
+}
+
+/// Takes an object that is larger than its limit for one that is not there: it is not the one that was meant.
+pub fn unless_larger<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::TooLarge { .. }) => Ok(None),
+        read => read,
+    }
+}
+
+impl Store {
+    /// Asks for an object of which no more than `limit` bytes will be read.
+    pub(super) async fn get_within(
+        &self,
+        path: &str,
+        mut options: GetOptions,
+        limit: Limit,
+    ) -> Result<Option<GetResult>, Error> {
+        // The client of web servers without a length reads as much.
+        options.extensions.insert(limit);
+        let Some(result) = self.get_with(path, options).await? else { return Ok(None) };
+        limit.admit(path, result.meta.size)?;
+        Ok(Some(result))
+    }
+
+    /// Reads the bytes of an object that was asked for.
+    pub(super) async fn bytes_within(
+        &self,
+        path: &str,
+        result: GetResult,
+        limit: Limit,
+    ) -> Result<Bytes, Error> {
+        let mut meter = Meter::new(path, limit);
+        let mut stream = match result.payload {
+            GetResultPayload::File(file, _) => {
+                let read = blocking(move || read_file(file, limit)).await;
+                let bytes = read.map_err(|source| Error::Failed {
+                    action: "read",
+                    path: path.to_owned(),
+                    source: Box::new(source),
+                })?;
+                meter.count(&bytes)?;
+                return Ok(bytes);
+            }
+            GetResultPayload::Stream(stream) => {
+                stream.map_err(|error| self.failed("read", path, error)).boxed()
+            }
+        };
+        // Most objects come in one piece, which need not be copied.
+        let first = stream.try_next().await?.unwrap_or_default();
+        meter.count(&first)?;
+        let mut whole: Option<BytesMut> = None;
+        while let Some(piece) = stream.try_next().await? {
+            meter.count(&piece)?;
+            whole.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&piece);
+        }
+        Ok(whole.map_or(first, BytesMut::freeze))
+    }
+
+    /// Whether an object is there and has exactly these bytes.
+    pub async fn holds(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
+        let there = unless_larger(self.read(path, Limit::bytes(bytes.len() as u64)).await)?;
+        Ok(there.is_some_and(|there| there.bytes == bytes))
+    }
+}
+
+/// Reads a file, and one byte more than the limit if there is one.
+fn read_file(file: File, limit: Limit) -> std::io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    file.take(limit.0.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Environment, Location};
+
+    #[tokio::test]
+    async fn what_is_larger_than_its_limit_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        // A hole: nobody has so much memory.
+        let sparse = File::create(folder.path().join("sparse")).unwrap();
+        sparse.set_len(1 << 42).unwrap();
+        for location in [Location::Memory, Location::Folder(folder.path().to_owned())] {
+            let store = Store::open(&location, &Environment::default()).unwrap();
+            store.replace("four", Bytes::from_static(b"four")).await.unwrap();
+            let fits = store.read("four", Limit::bytes(4)).await.unwrap();
+            assert_eq!(fits.unwrap().bytes, "four");
+            let error = store.read("four", Limit::bytes(3)).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "`four` is larger than expected: at most 3 bytes are read, it has 4 bytes"
+            );
+            assert!(store.digests("four", Limit::bytes(3)).await.is_err());
+            assert!(store.load("four", 1, Limit::bytes(3)).await.is_err());
+            assert!(
+                store.holds("four", b"four").await.unwrap() && !store.holds("four", b"fou").await.unwrap()
+            );
+        }
+        let store =
+            Store::open(&Location::Folder(folder.path().to_owned()), &Environment::default()).unwrap();
+        let error = store.read("sparse", Limit::mebibytes(10)).await.unwrap_err();
+        assert!(error.to_string().contains("`sparse`"), "{error}");
+        assert!(store.load("sparse", 1 << 20, Limit::mebibytes(10)).await.is_err());
+    }
+}
