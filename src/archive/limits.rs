@@ -4,6 +4,8 @@ use crate::store::Limit;
 
 /// A release file: apt reads no more of one either (`Acquire::MaxReleaseFileSize`).
 pub(crate) const RELEASE: Limit = Limit::mebibytes(10);
+/// The text of an index of which the release file lists no plain form; the largest of Debian has half of it.
+pub(crate) const UNLISTED_TEXT: Limit = Limit::mebibytes(128);
 /// A detached signature, of however many keys.
 pub(crate) const SIGNATURE: Limit = Limit::mebibytes(1);
 /// The public keys that clients are given.
@@ -16,5 +18,11 @@ pub(crate) const HOLD: Limit = Limit::mebibytes(128);
 pub(crate) const MARKER: Limit = Limit::bytes(64 << 10);
 /// A file at the root of an archive that `sync` is asked to carry; it is spooled, never held in memory.
 pub(crate) const ROOT_FILE: Limit = Limit::mebibytes(1024);
+/// A listed file of which `check` tells the digest and the headers where it has a little more than it should, such as
+/// one that a server has packed once more.
+pub(crate) const fn compared(listed: u64) -> Limit {
+    Limit::bytes(listed.saturating_add(64 << 10))
+}
+
 /// A file of which only the presence matters.
 pub(crate) const LOOK: Limit = Limit::mebibytes(64);

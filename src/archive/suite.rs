@@ -3,7 +3,11 @@
 //! What an edit builds on is verified here, from the top down: the pointer's signature by the archive's keys, each index
 //! by the pointer's digests. So nobody who can only write to the store gets his packages signed.
 
-use std::{collections::BTreeSet, io::Read, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 
@@ -290,11 +294,14 @@ pub(super) async fn unpack(
     }
     blocking(move || {
         let failed = |source| Error::Unpack { path: path.clone(), source };
-        // Without a listed size, what apt itself could not hold is the limit.
-        let limit = plain.map_or(u64::from(u32::MAX), |listed| listed.size);
+        let limit = plain.map_or(limits::UNLISTED_TEXT.get(), |listed| listed.size);
         let mut text = Vec::new();
         let decoder = compression.index_decoder(&bytes[..]).map_err(failed)?;
-        decoder.take(limit + 1).read_to_end(&mut text).map_err(failed)?;
+        decoder.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(failed)?;
+        if plain.is_none() && text.len() as u64 > limit {
+            let why = format!("it unpacks to more than {}", store::bytes(limit));
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
         let text = Bytes::from(text);
         if let Some(listed) = plain
             && (text.len() as u64 != listed.size || Sha256Digest::of(&text) != listed.sha256)

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use super::{caches::Changes, chain, differs, fetch::Got, findings::Findings};
 use crate::{
     archive::{
-        Archive, Error, PublishedSuite,
+        Archive, Error, PublishedSuite, limits,
         suite::{is_listed, unpack},
     },
     compression::Compression,
     digest::Digests,
     dists::{IndexKey, IndexKind, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
     pool::PoolPath,
-    store::{Limit, blocking},
+    store::blocking,
 };
 
 impl Archive {
@@ -96,7 +96,7 @@ impl Archive {
         changes: Changes,
         findings: &mut Findings,
     ) -> Result<Option<Result<Bytes, ()>>, Error> {
-        let bytes = match self.fetch(path, Limit::bytes(listed.size), changes, findings).await? {
+        let bytes = match self.fetch(path, limits::compared(listed.size), changes, findings).await? {
             Got::There(bytes) => bytes,
             Got::Missing => return Ok(None),
             Got::Refused => return Ok(Some(Err(()))),

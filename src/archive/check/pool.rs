@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::{caches::Changes, differs, findings::Findings};
 use crate::{
-    archive::{Archive, Error, Event, Events, KEY_FILE, suite::is_listed},
+    archive::{Archive, Error, Event, Events, KEY_FILE, limits, suite::is_listed},
     dists::release::Listed,
     pool::PoolPath,
     store,
@@ -71,7 +71,7 @@ impl Archive {
                 _ => {}
             }
         }
-        let (found, served) = match self.store.digests_served(path, store::Limit::bytes(listed.size)).await {
+        let (found, served) = match self.store.digests_served(path, limits::compared(listed.size)).await {
             Ok(Some(found)) => found,
             Ok(None) => {
                 findings.files += 1;
