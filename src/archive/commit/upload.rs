@@ -2,11 +2,15 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use futures::{StreamExt, stream};
+use tokio::task::JoinSet;
 
 use super::{
     super::{
@@ -40,6 +44,19 @@ enum PoolState {
     Whole,
     Missing,
     Damaged,
+}
+
+/// The meaning of other bytes at each path.
+struct Others {
+    other: OtherBytes,
+    /// Files that are known to be damaged.
+    damaged: Arc<BTreeSet<String>>,
+}
+
+impl Others {
+    fn at(&self, path: &str) -> OtherBytes {
+        if self.damaged.contains(path) { OtherBytes::Nobodys } else { self.other }
+    }
 }
 
 /// Files with their paths.
@@ -189,25 +206,30 @@ impl<'a> Upload<'a> {
                 _ => runs.push((size, vec![file])),
             }
         }
-        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let puts = stream::iter(runs).map(|(_, run)| {
-            let (store, damaged) = (self.store.clone(), damaged.clone());
-            tokio::spawn(async move {
-                let mut done = Vec::with_capacity(run.len());
-                for (path, content) in run {
-                    let other = if damaged.contains(&path) { OtherBytes::Nobodys } else { other };
-                    let put = put(&store, &path, &content, other).await?;
-                    done.push((path, content, put));
-                }
-                Ok::<_, store::Error>(done)
-            })
-        });
-        let mut puts = puts.buffer_unordered(AT_ONCE);
+        let damaged = Arc::new(self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let (mut runs, mut puts, mut failed) = (runs.into_iter(), JoinSet::new(), None);
+        let stop = Arc::new(AtomicBool::new(false));
         let (mut done, mut there) = (0, Vec::new());
-        while let Some(run) = puts.next().await {
-            for (path, content, put) in
-                run.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
+        loop {
+            while puts.len() < AT_ONCE
+                && failed.is_none()
+                && let Some((_, run)) = runs.next()
             {
+                let others = Others { other, damaged: Arc::clone(&damaged) };
+                puts.spawn(put_run(self.store.clone(), run, others, Arc::clone(&stop)));
+            }
+            // What was begun ends before the command does: nothing is written after it has failed.
+            let run = match puts.join_next().await {
+                None => break,
+                Some(Ok(Ok(run))) => run,
+                Some(Ok(Err(error))) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(error);
+                    continue;
+                }
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            };
+            for (path, content, put) in run {
                 let bytes = content.digests().size;
                 done += bytes;
                 match put {
@@ -219,6 +241,9 @@ impl<'a> Upload<'a> {
                 }
             }
             (self.events)(Event::Stored { done, total });
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
         }
         Ok(there)
     }
@@ -277,4 +302,22 @@ async fn put(store: &Store, path: &str, content: &Content, other: OtherBytes) ->
         }
         put => put,
     }
+}
+
+/// Writes some files in turn, unless the command has failed meanwhile.
+async fn put_run(
+    store: Store,
+    run: Files,
+    others: Others,
+    stop: Arc<AtomicBool>,
+) -> Result<Vec<(String, Content, Put)>, store::Error> {
+    let mut done = Vec::with_capacity(run.len());
+    for (path, content) in run {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let put = put(&store, &path, &content, others.at(&path)).await?;
+        done.push((path, content, put));
+    }
+    Ok(done)
 }
