@@ -79,3 +79,4 @@ pub mod stanza;
 pub mod version;
 pub mod digest;
 pub mod compression;
+mod regular;

@@ -100,7 +100,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let text = stanza(args, &suite, published.release(), sign_with.as_deref());
     fs::create_dir_all(archive.join("conf")).map_err(|error| failed(&error))?;
-    let old = match fs::read(&config) {
+    let old = match crate::regular::read(&config) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         old => old.map_err(|error| failed(&error))?,
     };

@@ -64,7 +64,9 @@ impl ConfigEdit {
             let key = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
             let bytes = match files.get(&key) {
                 Some(bytes) => bytes.clone(),
-                None => fs::read(&key).map_err(|source| Error::Read { path: file.clone(), source })?,
+                None => {
+                    crate::regular::read(&key).map_err(|source| Error::Read { path: file.clone(), source })?
+                }
             };
             let lines: Vec<&[u8]> = bytes.split_inclusive(|&b| b == b'\n').collect();
             let range = line - 1..line - 1 + count;
@@ -133,7 +135,7 @@ impl ConfigEdit {
             if metadata.permissions().readonly() {
                 return Err(Error::ReadOnly { path: path.clone() });
             }
-            let old = fs::read(path).map_err(failed)?;
+            let old = crate::regular::read(path).map_err(failed)?;
             let folder = path.parent().unwrap_or(Path::new("."));
             let mut file =
                 tempfile::Builder::new().prefix(".distributions-").tempfile_in(folder).map_err(failed)?;
@@ -161,7 +163,7 @@ impl StagedEdit {
     pub fn commit(self) -> Result<(), Error> {
         for (path, old, file) in self.files {
             let failed = |source| Error::Write { path: path.clone(), source };
-            if fs::read(&path).map_err(failed)? != old {
+            if crate::regular::read(&path).map_err(failed)? != old {
                 return Err(Error::Changed { path });
             }
             file.persist(&path).map_err(|error| failed(error.error))?;

@@ -68,7 +68,9 @@ impl Lines {
         let changed = || overlay.get(&fs::canonicalize(path).ok()?).cloned();
         let text = match Some(overlay).filter(|overlay| !overlay.is_empty()).and_then(|_| changed()) {
             Some(text) => text,
-            None => fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?,
+            None => {
+                crate::regular::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?
+            }
         };
         for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
             let line = line.strip_suffix(b"\n").unwrap_or(line);

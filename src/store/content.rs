@@ -78,7 +78,7 @@ pub(super) struct Again<'a> {
 
 impl<'a> Again<'a> {
     pub(super) fn open(path: &'a Path, stamp: FileStamp) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
+        let file = crate::regular::open(path).map_err(|source| unreadable(path, source))?;
         let again = Self { path, file, stamp };
         again.unchanged()?;
         Ok(again)

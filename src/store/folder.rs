@@ -47,6 +47,13 @@ pub(super) struct LocalFile {
     pub(super) stamp: FileStamp,
 }
 
+/// Travels with a put of what is on the disk before it has its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Durable;
+
+/// The folders at the root that may be links to another disk.
+const ON_ANOTHER_DISK: [&str; 2] = ["dists", "pool"];
+
 /// A folder as an [`ObjectStore`].
 #[derive(Clone)]
 pub struct Folder(Arc<Inner>);
@@ -145,7 +152,7 @@ impl Folder {
 
     /// Answers where it stands, without opening the file: to hand it to another thread would take ten times as long.
     fn head(&self, location: &ObjectPath, options: &GetOptions) -> Result<GetResult> {
-        let metadata = fs::metadata(self.path(location)).map_err(failed)?;
+        let metadata = fs::metadata(self.readable(location)?).map_err(failed)?;
         if metadata.is_dir() {
             return Err(absent(location));
         }
@@ -166,6 +173,58 @@ impl Folder {
         })
     }
 
+    /// Refuses a path that a link leads out of the folder. The folder itself may be a link, and so may its large parts.
+    pub(super) fn inside(&self, path: &Path) -> io::Result<()> {
+        let root = &self.0.root;
+        let Ok(real_root) = fs::canonicalize(root) else { return Ok(()) };
+        let mut at = path;
+        // Nothing that is not there leads anywhere.
+        let real = loop {
+            match fs::canonicalize(at) {
+                Ok(real) => break real,
+                Err(_) => match at.parent().filter(|above| above.starts_with(root)) {
+                    Some(above) => at = above,
+                    None => return Ok(()),
+                },
+            }
+        };
+        let elsewhere = |name: &&str| {
+            let part = root.join(name);
+            at.starts_with(&part) && fs::canonicalize(part).is_ok_and(|part| real.starts_with(part))
+        };
+        if real.starts_with(real_root) || ON_ANOTHER_DISK.iter().any(elsewhere) {
+            return Ok(());
+        }
+        let why = format!("`{}` is a link that leads out of the archive", at.display());
+        Err(io::Error::other(why))
+    }
+
+    /// The place of an object, to write or delete it: a link in that very place is replaced, not followed.
+    fn place(&self, location: &ObjectPath) -> Result<PathBuf> {
+        let path = self.path(location);
+        self.inside(path.parent().unwrap_or(&path)).map_err(failed)?;
+        Ok(path)
+    }
+
+    /// The place of an object, to read it.
+    fn readable(&self, location: &ObjectPath) -> Result<PathBuf> {
+        let path = self.path(location);
+        self.inside(&path).map_err(failed)?;
+        Ok(path)
+    }
+
+    /// Tells of listed objects whether they lie inside; asks once for each folder.
+    fn inside_of_listing(&self) -> impl FnMut(&ObjectPath) -> bool + Send + use<> {
+        let (folder, mut known) = (self.clone(), HashMap::<PathBuf, bool>::new());
+        move |location| {
+            let path = folder.path(location);
+            let above = path.parent().unwrap_or(&path).to_owned();
+            let is_inside = *known.entry(above).or_insert_with_key(|above| folder.inside(above).is_ok());
+            let is_link = || fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+            is_inside && (!is_link() || folder.inside(&path).is_ok())
+        }
+    }
+
     fn path(&self, location: &ObjectPath) -> PathBuf {
         self.0.root.join(location.as_ref())
     }
@@ -175,7 +234,14 @@ impl Folder {
         self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     }
 
-    fn put(&self, path: &Path, payload: &PutPayload, local: Option<&LocalFile>, mode: PutMode) -> Result<()> {
+    fn put(
+        &self,
+        path: &Path,
+        payload: &PutPayload,
+        local: Option<&LocalFile>,
+        mode: PutMode,
+        durable: bool,
+    ) -> Result<()> {
         let mut file = unfinished(path)?;
         payload.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)?;
         if let Some(LocalFile { file: from, stamp }) = local {
@@ -188,12 +254,18 @@ impl Folder {
                 from.unchanged().map_err(bad)?;
             }
         }
+        // Readers may see the file as soon as it has its name.
+        if durable {
+            file.as_file().sync_all().map_err(failed)?;
+        }
         match mode {
             PutMode::Overwrite => finish(file, path, false)?,
             PutMode::Create => finish(file, path, true)?,
             PutMode::Update(expected) => {
-                // Flushed before the lock is taken: readers may see the file as soon as it has its name.
-                file.as_file().sync_all().map_err(failed)?;
+                // Before the lock is taken, for it may last.
+                if !durable {
+                    file.as_file().sync_all().map_err(failed)?;
+                }
                 let _lock = self.lock()?;
                 let current = fs::metadata(path).map_err(failed)?;
                 if Some(e_tag(&current)) != expected.e_tag {
@@ -281,7 +353,7 @@ fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
     if files.len() <= FEW {
         for path in files.iter().map(|file| file.as_os_str()).chain(folders.into_iter().rev()) {
             match File::open(path) {
-                Ok(file) => file.sync_all()?,
+                Ok(file) => file.sync_all().or_else(|error| needless(&file, error))?,
                 // Taken away since by another publisher; that it is gone is in the flush of its folder.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -298,6 +370,17 @@ fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Passes over the refusal of a file system that cannot flush folders (vboxsf, CIFS, FUSE): it is one that need not.
+fn needless(file: &File, error: io::Error) -> io::Result<()> {
+    use rustix::io::Errno;
+    let refused = [Errno::INVAL, Errno::BADF].map(Errno::raw_os_error);
+    let is_folder = file.metadata().is_ok_and(|metadata| metadata.is_dir());
+    if is_folder && error.raw_os_error().is_some_and(|code| refused.contains(&code)) {
+        return Ok(());
+    }
+    Err(error)
 }
 
 /// How object stores tell revisions of a local file apart; the same text as [`LocalFileSystem`] gives.
@@ -346,11 +429,12 @@ impl ObjectStore for Folder {
         options: PutOptions,
     ) -> Result<PutResult> {
         // A folder keeps no attributes: a web server gives the headers.
-        let (folder, path) = (self.clone(), self.path(location));
+        let (folder, path) = (self.clone(), self.place(location)?);
         let local = options.extensions.get::<LocalFile>().cloned();
         let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
         let may_wait = matches!(options.mode, PutMode::Update(_));
-        let put = move || folder.put(&path, &payload, local.as_ref(), options.mode);
+        let durable = options.extensions.get::<Durable>().is_some();
+        let put = move || folder.put(&path, &payload, local.as_ref(), options.mode, durable);
         // To swap is to wait for a lock.
         if may_wait || size > INLINE {
             blocking(put).await?;
@@ -374,6 +458,14 @@ impl ObjectStore for Folder {
         if options.head {
             return self.head(location, &options);
         }
+        let path = self.readable(location)?;
+        // Opened here once, for a named pipe would be waited for.
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                crate::regular::open(&path).map_err(failed)?;
+            }
+            _ => {}
+        }
         match self.reader()? {
             Some(reader) => reader.get_opts(location, options).await,
             None => Err(absent(location)),
@@ -389,6 +481,7 @@ impl ObjectStore for Folder {
             let folder = folder.clone();
             async move {
                 let location = location?;
+                folder.place(&location)?;
                 match folder.reader()? {
                     Some(reader) => reader.delete(&location).await.map(|()| location),
                     None => Err(absent(&location)),
@@ -408,7 +501,11 @@ impl ObjectStore for Folder {
             Ok(object) => !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED)),
             Err(_) => true,
         };
-        all.filter(move |object| ready(finished(object))).boxed()
+        let mut inside = self.inside_of_listing();
+        let mut shown = move |object: &Result<ObjectMeta>| {
+            finished(object) && object.as_ref().map_or(true, |object| inside(&object.location))
+        };
+        all.filter(move |object| ready(shown(object))).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
@@ -420,16 +517,19 @@ impl ObjectStore for Folder {
             });
         };
         let mut found = reader.list_with_delimiter(prefix).await?;
-        found
-            .objects
-            .retain(|object| !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED)));
+        let mut inside = self.inside_of_listing();
+        found.objects.retain(|object| {
+            !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED))
+                && inside(&object.location)
+        });
+        found.common_prefixes.retain(|folder| self.inside(&self.path(folder)).is_ok());
         Ok(found)
     }
 
     async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> Result<()> {
-        let (folder, from, to) = (self.clone(), self.path(from), self.path(to));
+        let (folder, from, to) = (self.clone(), self.readable(from)?, self.place(to)?);
         blocking(move || {
-            let mut source = File::open(&from).map_err(failed)?;
+            let mut source = crate::regular::open(&from).map_err(failed)?;
             let mut file = unfinished(&to)?;
             // The kernel copies, and shares the blocks where the file system can.
             io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
@@ -438,5 +538,79 @@ impl ObjectStore for Folder {
             Ok(())
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        digest::Digests,
+        store::{Content, Environment, Limit, Location, Store},
+    };
+
+    const LIMIT: Limit = Limit::mebibytes(1);
+
+    #[tokio::test]
+    async fn a_link_that_leads_out_is_not_followed() {
+        let all = tempfile::tempdir().unwrap();
+        let (outside, disk, real) =
+            (all.path().join("outside"), all.path().join("disk"), all.path().join("real"));
+        for folder in [&outside, &disk, &real, &real.join("dists/bookworm")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(outside.join("secret"), "secret").unwrap();
+        fs::write(disk.join("a.deb"), "a").unwrap();
+        fs::write(real.join("dists/bookworm/Release"), "b").unwrap();
+        let root = all.path().join("root");
+        symlink(&real, &root).unwrap();
+        symlink(&disk, real.join("pool")).unwrap();
+        symlink("bookworm", real.join("dists/stable")).unwrap();
+        symlink(&outside, real.join("dists/bookworm/out")).unwrap();
+        symlink(&outside, disk.join("out")).unwrap();
+        symlink(&outside, real.join("out")).unwrap();
+        symlink(outside.join("secret"), real.join("index.html")).unwrap();
+
+        let store = Store::open(&Location::Folder(root), &Environment::default()).unwrap();
+        for inside in ["dists/bookworm/Release", "dists/stable/Release", "pool/a.deb"] {
+            assert!(store.read(inside, LIMIT).await.unwrap().is_some(), "{inside}");
+        }
+        let bytes = Bytes::from_static(b"new");
+        let content = Content::Bytes(bytes.clone(), Digests::of(&bytes));
+        store.put_new("pool/new/b.deb", &content).await.unwrap();
+        assert!(disk.join("new/b.deb").exists());
+        for out in ["dists/bookworm/out/secret", "pool/out/secret", "out/secret", "index.html"] {
+            let error = store.read(out, LIMIT).await.unwrap_err();
+            assert!(format!("{error:?}").contains("leads out of the archive"), "{out}: {error:?}");
+            assert!(store.load(out, 9, LIMIT).await.is_err(), "{out}");
+            assert!(store.size(out).await.is_err(), "{out}");
+        }
+        for out in ["dists/bookworm/out/secret", "pool/out/secret", "out/secret"] {
+            assert!(store.delete(out).await.is_err(), "{out}");
+            assert!(store.replace(out, bytes.clone()).await.is_err(), "{out}");
+            assert!(store.put_new(out, &content).await.is_err(), "{out}");
+            assert!(store.swap(out, bytes.clone(), None).await.is_err(), "{out}");
+            assert!(store.copy("pool/a.deb", out).await.is_err(), "{out}");
+        }
+        assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+
+        let mut walked: Vec<String> = futures::TryStreamExt::try_collect::<Vec<_>>(store.walk(""))
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|found| found.path)
+            .collect();
+        walked.sort_unstable();
+        assert_eq!(
+            walked,
+            ["dists/bookworm/Release", "dists/stable/Release", "pool/a.deb", "pool/new/b.deb"]
+        );
+        let (folders, files) = store.list("").await.unwrap();
+        assert_eq!((folders, files), (vec!["dists".to_owned(), "pool".to_owned()], Vec::new()));
     }
 }

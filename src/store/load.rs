@@ -3,9 +3,10 @@
 use std::{
     fs::File,
     io::{
-        ErrorKind::{NotADirectory, NotFound},
+        ErrorKind::{IsADirectory, NotADirectory, NotFound},
         Read as _, Write as _,
     },
+    path::Path,
 };
 
 use futures::TryStreamExt as _;
@@ -37,10 +38,11 @@ impl Store {
         if let Some(folder) = self.location.folder() {
             super::parse(path)?;
             let file = folder.join(path);
-            let opened = match File::open(&file) {
-                Ok(opened) if opened.metadata().is_ok_and(|metadata| metadata.is_file()) => opened,
-                Ok(_) => return Ok(None),
-                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+            let opened = match self.open_inside(&file) {
+                Ok(opened) => opened,
+                Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => {
+                    return Ok(None);
+                }
                 Err(error) => {
                     return Err(Error::Failed {
                         action: "read",
@@ -87,6 +89,16 @@ impl Store {
         let file = spool.path().to_owned();
         let content = Content::File { file, digests: hasher.finish(), stamp };
         Ok(Some(Loaded { content, _spool: Some(spool.into_temp_path()) }))
+    }
+}
+
+impl Store {
+    /// Opens a file of a folder, unless a link leads to it out of there.
+    fn open_inside(&self, file: &Path) -> std::io::Result<File> {
+        if let Some(folder) = &self.folder {
+            folder.inside(file)?;
+        }
+        crate::regular::open(file)
     }
 }
 

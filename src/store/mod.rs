@@ -453,6 +453,23 @@ impl Store {
         }
     }
 
+    /// Writes an object that is on the disk before it has its name, where the store is a folder.
+    async fn put_durably(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> object_store::Result<()> {
+        let mut options = PutOptions::from(mode);
+        if self.folder.is_some() {
+            options.extensions.insert(folder::Durable);
+        } else {
+            options.attributes = attributes();
+        }
+        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+    }
+
     async fn put(
         &self,
         path: &Path,

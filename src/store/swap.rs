@@ -44,10 +44,11 @@ impl Store {
         expected: Option<&Revision>,
     ) -> Result<(), Error> {
         for mode in self.modes(expected.map(|revision| &revision.state)) {
-            let refused = match self.put(at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
-                Ok(()) => return self.settle().await,
-                Err(error) => error,
-            };
+            let refused =
+                match self.put_durably(at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
+                    Ok(()) => return self.settle().await,
+                    Err(error) => error,
+                };
             let lost = matches!(
                 refused,
                 object_store::Error::AlreadyExists { .. }
