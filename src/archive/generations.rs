@@ -16,16 +16,19 @@ use super::{
 };
 use crate::{
     digest::Digests,
+    dists::layout::{self, ArchivePath, GenerationPart, SuitePath},
     names::Suite,
     signing,
     store::{Content, Found, Store},
 };
 
 /// The folder of a suite's generations.
-pub(super) const FOLDER: &str = "generations";
+pub(super) const FOLDER: &str = layout::GENERATIONS;
+/// The folder of all suites.
+const DISTS: &str = "dists/";
 
 /// The file that says that a generation was published: whoever lost the race for the pointer leaves one without.
-pub(super) const MARK: &str = "published";
+pub(super) const MARK: &str = GenerationPart::Published.file_name();
 
 /// Which generations of a suite are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +101,12 @@ pub(super) fn path(generation: &str, file: &str) -> String {
 
 /// The folder of the suite that a path of a generation belongs to, the generation's name and the file's.
 pub(super) fn parse(path: &str) -> Option<(&str, &str, &str)> {
-    let (above, file) = path.rsplit_once('/')?;
-    let (above, name) = above.rsplit_once('/')?;
-    Some((above.strip_suffix(FOLDER)?.strip_suffix('/')?, name, file))
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(SuitePath::Generation { folder, name, part }) => {
+            Some((path.get(..DISTS.len() + folder.len())?, name, part.file_name()))
+        }
+        _ => None,
+    }
 }
 
 /// Says that a generation has become the pointer.

@@ -9,7 +9,7 @@ use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     dists::{
         PackagesIndex, Release,
-        layout::{ArchivePath, plain_path},
+        layout::{ArchivePath, names_packages, plain_path},
         release::Listed,
         sources,
     },
@@ -51,7 +51,7 @@ pub(super) type PoolFiles = BTreeMap<String, Expected>;
 pub(super) fn indices(published: &PublishedSuite) -> BTreeSet<&str> {
     let plain =
         published.release().into_iter().flat_map(Release::own_files).map(|(path, _)| plain_path(path));
-    plain.filter(|path| matches!(path.rsplit('/').next(), Some("Packages" | "Sources"))).collect()
+    plain.filter(|path| names_packages(path)).collect()
 }
 
 /// The pool files that an index names.

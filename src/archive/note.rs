@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::{Error, PublishedSuite, generations, limits};
 use crate::{
     digest::Digests,
+    dists::layout::GenerationPart,
     store::{self, Content, Store},
 };
 
 /// The file of a generation that holds it.
-pub(super) const FILE: &str = "note.json";
+pub(super) const FILE: &str = GenerationPart::Note.file_name();
 
 /// What is longer was not written here: a message comes from a command line.
 pub(super) const LONGEST: u64 = 1 << 20;

@@ -20,11 +20,13 @@ use super::{
     generations::{self, Generation, is_older},
     holds::Announcement,
     reach::Reach,
-    suite::plain_path,
     suites,
 };
 use crate::{
-    dists::Release,
+    dists::{
+        Release,
+        layout::{ArchivePath, SuitePath, names_packages},
+    },
     names::Suite,
     signing::Distrust,
     store::{Found, Store},
@@ -32,22 +34,6 @@ use crate::{
 
 /// So many objects are deleted before it is made sure again that edits still wait.
 const AT_ONCE: usize = 200;
-
-/// The endings of files that belong to packages; nothing else in the pool is anybody's to delete.
-const PACKAGES: [&str; 12] = [
-    ".deb",
-    ".udeb",
-    ".ddeb",
-    ".dsc",
-    ".tar.gz",
-    ".tar.xz",
-    ".tar.bz2",
-    ".tar.zst",
-    ".tar.lzma",
-    ".diff.gz",
-    ".asc",
-    ".buildinfo",
-];
 
 /// How an archive is pruned.
 pub struct Prune<'a> {
@@ -220,19 +206,25 @@ impl Archive {
         for found in below.values().filter(|found| !reach.files.contains_key(&found.path)) {
             if names.contains(&found.path) {
                 consider(found, "only old states list it");
-            } else if found.path.contains("/by-hash/SHA256/") {
+            } else if is_by_hash(&found.path) {
                 consider(found, "no kept state lists it");
             }
         }
         let mut pool = self.store.walk("pool");
         while let Some(found) = pool.try_next().await? {
-            let is_package = PACKAGES.iter().any(|ending| found.path.ends_with(ending));
-            if is_package && !reach.files.contains_key(&found.path) {
+            // Nothing else in the pool is ours to delete.
+            if ArchivePath::of(&found.path) == ArchivePath::Package && !reach.files.contains_key(&found.path)
+            {
                 consider(&found, "no kept state of any suite leads to it");
             }
         }
         Ok(pruned)
     }
+}
+
+/// Whether a file lies under the digest of its bytes, by which `publish` stores indices.
+fn is_by_hash(path: &str) -> bool {
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { algorithm: "SHA256", .. }))
 }
 
 /// Deletes in the order given, as long as edits wait.
@@ -273,14 +265,13 @@ fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
         return Err(Error::NoPointer { suite: parse(suite, &path)?, path });
     }
     for Found { path, .. } in all {
-        let (folder, file) = path.rsplit_once('/').unwrap_or_default();
-        let is_index = ["Packages", "Sources"].contains(&plain_path(file)) && !folder.contains("/by-hash");
+        let ArchivePath::Dists(SuitePath::Listed { plain, .. }) = ArchivePath::of(path) else { continue };
         let is_in = |suite: &Suite| {
             let below = path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
             below.is_some_and(|below| below.starts_with('/'))
         };
-        if is_index && generations::parse(path).is_none() && !suites.iter().any(is_in) {
-            let suite = folder.strip_prefix("dists/").unwrap_or(folder).split('/').next().unwrap_or_default();
+        if names_packages(plain) && !suites.iter().any(is_in) {
+            let suite = plain.split('/').next().unwrap_or_default();
             return Err(Error::NoPointer { suite: parse(suite, path)?, path: path.clone() });
         }
     }

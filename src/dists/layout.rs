@@ -242,6 +242,12 @@ pub fn uncompressed(path: &str) -> (&str, Compression) {
         .unwrap_or((path, Compression::Plain))
 }
 
+/// Whether a listed file is an index whose stanzas name files of packages.
+#[must_use]
+pub fn names_packages(plain: &str) -> bool {
+    matches!(plain.rsplit('/').next(), Some("Packages" | "Sources"))
+}
+
 /// Whether a folder below the root of an archive is private: the configuration, database and working files of its tools.
 #[must_use]
 pub fn is_private(first: &str) -> bool {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::sandbox::Sandbox;
 
 /// What each room of `src/` may use of the others; the order of `lib.rs`, top to bottom.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     (
         "archive",
         &[
@@ -24,11 +24,12 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ),
     ("purge", &["config", "store"]),
     ("deb", &["names", "stanza", "version", "digest", "compression"]),
-    ("config", &["names", "stanza", "compression"]),
+    ("config", &["names", "stanza", "compression", "regular"]),
     ("pool", &["deb", "names"]),
     ("dists", &["deb", "pool", "names", "stanza", "version", "digest", "compression"]),
     ("signing", &[]),
-    ("store", &["digest"]),
+    ("store", &["digest", "regular"]),
+    ("regular", &[]),
     ("names", &[]),
     ("stanza", &[]),
     ("version", &[]),

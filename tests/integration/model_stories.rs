@@ -247,6 +247,75 @@ fn a_copy_and_a_prune_meet() {
     .is_without_fault(100);
 }
 
+/// A suite that is not signed begins to be, while a job without a key adds a package. A job that finds it signed gets a key.
+#[test]
+fn a_change_of_an_unsigned_suite_and_its_first_signature_meet() {
+    let teller = Teller::new();
+    let objects = Arc::new(InMemory::new());
+    let store = memory().wrapped(|_| objects.clone());
+    block_on(publisher(&store, 0).unsigned().add(&teller.file("zero"))).unwrap();
+    let mut auditor = Auditor::of(objects.clone());
+    block_on(auditor.look()).unwrap();
+    let place = Place { name: "archive", objects, auditor, end: &[&["zero", "one", "two"]] };
+    let (one, two) = (teller.file("one"), teller.file("two"));
+    let signs: Actor = Box::new(move |stores| {
+        let file = one.clone();
+        Box::pin(async move { told(publisher(&stores[0], 10).adopting().add(&file).await) })
+    });
+    let changes: Actor = Box::new(move |stores| {
+        let file = two.clone();
+        Box::pin(async move {
+            match publisher(&stores[0], 10).unsigned().add(&file).await {
+                Err(Error::NoKey { .. }) => told(publisher(&stores[0], 10).add(&file).await),
+                done => told(done),
+            }
+        })
+    });
+    Story { places: vec![place], actors: [signs, changes], mortal: false, alike: false }
+        .is_without_fault(100);
+}
+
+/// To go back from another state than the one that was looked at would take out what was added meanwhile.
+#[test]
+fn a_rollback_and_an_add_meet() {
+    let teller = Teller::new();
+    let rolls_back: Actor = Box::new(|stores| {
+        Box::pin(async move {
+            match publisher(&stores[0], 10).roll_back().await {
+                Err(Error::Overtaken { .. }) => Ok(()),
+                done => told(done),
+            }
+        })
+    });
+    // It goes back before the addition, is refused, or goes back from it: but never does it end with `zero` alone.
+    let ends: &[&[&str]] = &[&["zero", "other"], &["zero", "bad", "other"], &["zero", "bad"]];
+    Story {
+        places: vec![teller.archive(&["zero", "bad"]).ends_with(ends)],
+        actors: [rolls_back, teller.adds("other")],
+        mortal: false,
+        alike: false,
+    }
+    .is_without_fault(100);
+}
+
+/// A suite and another one below it are independent.
+#[test]
+fn an_add_and_an_add_to_the_suite_below_meet() {
+    let teller = Teller::new();
+    let file = teller.file("below");
+    let adds_below: Actor = Box::new(move |stores| {
+        let file = file.clone();
+        Box::pin(async move { told(publisher(&stores[0], 10).of("stable/updates").add(&file).await) })
+    });
+    Story {
+        places: vec![teller.archive(&["zero"]).ends_with(&[&["zero", "one"]])],
+        actors: [teller.adds("one"), adds_below],
+        mortal: true,
+        alike: false,
+    }
+    .is_without_fault(300);
+}
+
 #[test]
 fn an_add_and_a_sync_meet() {
     let teller = Teller::new();

@@ -51,6 +51,7 @@ pub(crate) struct Publisher {
     surplus: Option<Surplus>,
     now: SystemTime,
     lost: AtomicU32,
+    keys: Option<&'static SigningKeys>,
 }
 
 impl Publisher {
@@ -61,12 +62,26 @@ impl Publisher {
     fn at(store: Store, now: SystemTime) -> Self {
         let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
         let archive = Archive::new(store, trust(now));
-        Self { archive, config, surplus: None, now, lost: AtomicU32::new(0) }
+        Self { archive, config, surplus: None, now, lost: AtomicU32::new(0), keys: Some(&KEYS) }
     }
 
     /// The same publisher, whose clock is so many seconds ahead.
     pub(crate) fn later(self, seconds: u64) -> Self {
         Self::at(self.archive.store().clone(), self.now + Duration::from_secs(seconds))
+    }
+
+    /// The same publisher, which has no key.
+    pub(crate) fn unsigned(mut self) -> Self {
+        let trust = Trust { now: Some(self.now), ..Trust::default() };
+        (self.archive, self.keys) = (Archive::new(self.archive.store().clone(), trust), None);
+        self
+    }
+
+    /// The same publisher, which takes over what is there as it is.
+    pub(crate) fn adopting(mut self) -> Self {
+        let trust = Trust { existing: true, ..trust(self.now) };
+        self.archive = Archive::new(self.archive.store().clone(), trust);
+        self
     }
 
     /// The same publisher, in another suite.
@@ -147,7 +162,7 @@ impl Publisher {
     fn how<'a>(&'a self, events: Events<'a>) -> Commit<'a> {
         Commit {
             config: &self.config,
-            keys: Some(&KEYS),
+            keys: self.keys,
             now: self.now,
             note: Note::default(),
             surplus: self.surplus.as_ref(),

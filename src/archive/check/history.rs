@@ -137,7 +137,8 @@ impl Archive {
     ) -> Result<(), Error> {
         let Some(file) = self.key_file().await? else {
             // A web server may say 404 or 403 of a file that it does not show, and clients then have the key elsewhere.
-            if self.trust.signs && !clients_own && !self.is_on_the_web() {
+            let is_signed = suites.iter().any(|suite| suite.signed);
+            if is_signed && self.trust.signs && !clients_own && !self.is_on_the_web() {
                 findings.fault(KEY_FILE, "it is missing: new clients find no key to check the archive with");
             }
             return Ok(());

@@ -32,16 +32,17 @@ pub(in crate::archive) async fn write_derived(
     files: &ReadyRelease,
     release: &Release,
 ) -> Result<Vec<String>, Error> {
-    let path = format!("dists/{suite}/{}", files.form().file_name());
+    let path = |form: ReleaseForm| format!("dists/{suite}/{}", form.file_name());
     let mut written = write_names(store, suite, release).await?;
     written.extend(write_forms(store, suite, files).await?);
-    let mut done = files.bytes().clone();
-    while !store.holds(&path, &done).await? {
+    // The suite may have begun to be signed: then the release file has another name too.
+    let mut done = (path(files.form()), files.bytes().clone());
+    while !store.holds(&done.0, &done.1).await? {
         let now = PublishedSuite::look(store, suite, &Trust::default()).await?;
         let Some(pointer) = now.pointer() else { break };
         written.extend(write_names(store, suite, &pointer.release).await?);
         written.extend(write_forms(store, suite, &files_of(store, &now).await?).await?);
-        done = pointer.bytes.clone();
+        done = (path(pointer.form), pointer.bytes.clone());
     }
     Ok(written)
 }

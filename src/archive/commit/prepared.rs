@@ -39,8 +39,10 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, Error> {
         let now = how.timestamp();
         let mut plan = operation.plan(archive, &base, how.config, now).await?;
-        if base.is_behind() {
-            // What is published for clients of `InRelease` is older than this base.
+        let begins_to_be_signed =
+            how.keys.is_some() && base.pointer().is_some_and(|old| !old.is_in_release());
+        if base.is_behind() || begins_to_be_signed {
+            // Clients of `InRelease` see an older state than this base, or none: its publisher may have been killed.
             plan.publish_anyway(&base, how.config, now)?;
         }
         if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {

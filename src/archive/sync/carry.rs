@@ -17,7 +17,10 @@ use super::{
     super::{Error, Event, Events, Written, holds::Hold, leads::Expected},
     Sync,
 };
-use crate::store::{self, Content, Limit, Put, Store};
+use crate::{
+    dists::layout::{ArchivePath, SuitePath},
+    store::{self, Content, Limit, Put, Store},
+};
 
 /// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
 /// would be a request.
@@ -52,9 +55,18 @@ pub(super) struct Load {
 }
 
 impl Load {
-    fn in_memory(&self) -> u64 {
-        if self.to.starts_with("dists/") { INDEX_IN_MEMORY } else { IN_MEMORY }
+    fn is_below_dists(&self) -> bool {
+        matches!(ArchivePath::of(&self.to), ArchivePath::Dists(_))
     }
+
+    fn in_memory(&self) -> u64 {
+        if self.is_below_dists() { INDEX_IN_MEMORY } else { IN_MEMORY }
+    }
+}
+
+/// Whether the path of a file is the digest of its bytes.
+fn is_by_hash(path: &str) -> bool {
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { .. }))
 }
 
 /// How a file is written.
@@ -245,7 +257,7 @@ impl<'a> Carrier<'a> {
                     return Ok(Done::WasThere);
                 }
                 // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
-                Err(store::Error::Occupied { .. }) if to.contains("/by-hash/") => {
+                Err(store::Error::Occupied { .. }) if is_by_hash(to) => {
                     self.destination.renew(to, content).await?;
                 }
                 Err(error) => return Err(error.into()),
@@ -256,7 +268,7 @@ impl<'a> Carrier<'a> {
 
     fn looks_first(&self, load: &Load) -> bool {
         let one_less = |looks: usize| looks.checked_sub(1);
-        (load.expected.size > LOOK && !load.to.starts_with("dists/"))
+        (load.expected.size > LOOK && !load.is_below_dists())
             || self.resumes.load(Ordering::Relaxed)
             || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     archive::{Archive, Failed, KEY_FILE, Sync, Synced},
     config::{parse_generations, parse_span},
+    dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
     signing::Keyring,
@@ -254,7 +255,10 @@ fn failed(report: &Report) -> Failure {
             "run the same command again once that is mended: what was sent is not sent again".to_owned(),
         );
     }
-    let is_name = |failed: &Failed| failed.path.starts_with("dists/") && !failed.path.contains("/by-hash/");
+    let is_name = |failed: &Failed| {
+        let kind = ArchivePath::of(&failed.path);
+        matches!(kind, ArchivePath::Dists(SuitePath::Listed { .. } | SuitePath::Release { .. }))
+    };
     let so = if failed.iter().all(is_name) {
         "until the next run, clients that know no by-hash may see a mismatch"
     } else {
