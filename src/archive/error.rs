@@ -287,9 +287,11 @@ pub enum Error {
         /// Those that are kept, the oldest first.
         known: Vec<String>,
     },
-    /// Files are gone that an earlier state needs.
-    #[error("suite `{suite}` cannot go back to `generations/{generation}`: {} that it needs are gone: {}",
-        files.len(), few(files))]
+    /// Files are gone or damaged that an earlier state needs.
+    #[error(
+        "suite `{suite}` cannot go back to `generations/{generation}`: files that it needs are gone or damaged: {}",
+        few(files)
+    )]
     Lacks {
         /// The suite.
         suite: Suite,
@@ -472,7 +474,7 @@ impl Error {
                 "`publish log` shows the states that are kept; `KeepFor:` and `KeepGenerations:` say for how long"
             }
             Self::Lacks { .. } => {
-                "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing"
+                "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing or damaged"
             }
             Self::Pruning { .. } => {
                 "run the same command again once it has ended; one that was killed counts as dead 15 minutes after it wrote `.publish/prune` last"

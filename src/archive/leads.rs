@@ -31,6 +31,13 @@ impl Expected {
         self.size == found.size && self.md5.is_some() && self.md5 == found.md5
     }
 
+    /// Whether both can be the same bytes, by all that is known of both.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let sha256 = self.sha256.zip(other.sha256).is_none_or(|(one, other)| one == other);
+        let md5 = self.md5.zip(other.md5).is_none_or(|(one, other)| one == other);
+        self.size == other.size && sha256 && md5
+    }
+
     /// Whether a file that was read is the one that is meant; SHA256 decides where it is known.
     pub(super) fn is(&self, found: &Digests) -> bool {
         let by_md5 = || self.md5.is_none_or(|md5| md5 == found.md5);
@@ -93,6 +100,18 @@ fn safe(index: &str, path: &str) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_descriptions_agree_unless_both_know_a_digest_and_differ() {
+        let one = Digests::of(b"one");
+        let other = Digests::of(b"two");
+        let full = Expected { size: 3, sha256: Some(one.sha256), md5: Some(one.md5) };
+        assert!(full.agrees(&Expected { sha256: None, ..full }));
+        assert!(full.agrees(&Expected { md5: None, ..full }));
+        assert!(!full.agrees(&Expected { size: 4, ..full }));
+        assert!(!full.agrees(&Expected { sha256: Some(other.sha256), ..full }));
+        assert!(!full.agrees(&Expected { sha256: None, md5: Some(other.md5), ..full }));
+    }
 
     #[test]
     fn an_index_cannot_make_us_carry_what_is_private() {

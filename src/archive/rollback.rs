@@ -15,7 +15,7 @@ use super::{
     generations,
     leads::{self, PoolFiles},
     newest,
-    reach::lacking,
+    reach::{self, Needs},
     release_info::stops_apt,
     suite::plain_path,
 };
@@ -54,11 +54,18 @@ pub(super) async fn plan(
     if earlier.files() == current.files() {
         return Ok(plan);
     }
-    let difference = Difference::between(store, published, current, &state, earlier).await?;
-    let lacking = lacking(store, &difference.needs).await?;
-    if !lacking.is_empty() {
-        return Err(Error::Lacks { suite: published.name().clone(), generation: name, files: lacking });
-    }
+    let lacks = |files: Vec<String>| {
+        if files.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Lacks { suite: published.name().clone(), generation: name.clone(), files })
+    };
+    // To sign what has rotted would publish it: each file is read. The indices first, which name the others.
+    let indices = needed_indices(store, published, current, &state, earlier).await?;
+    lacks(reach::verify(store, &indices).await?)?;
+    let mut difference = Difference::between(published, current, &state, earlier).await?;
+    lacks(reach::verify(store, &difference.needs).await?)?;
+    difference.needs.extend(indices);
     (plan.added, plan.removed) = (difference.added, difference.removed);
     (plan.replaced, plan.phased) = (difference.replaced, difference.phased);
     plan.needs = difference.needs;
@@ -103,6 +110,37 @@ async fn before(
     Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
 }
 
+/// The plain paths of the indices of packages of both states.
+fn all_indices<'a>(published: &'a PublishedSuite, state: &'a PublishedSuite) -> BTreeSet<&'a str> {
+    leads::indices(state).union(&leads::indices(published)).copied().collect()
+}
+
+/// The indices of an earlier state, by their digests, that the current one does not list.
+async fn needed_indices(
+    store: &Store,
+    published: &PublishedSuite,
+    current: &Release,
+    state: &PublishedSuite,
+    earlier: &Release,
+) -> Result<Needs, Error> {
+    let indices = all_indices(published, state);
+    let mut needs = Needs::new();
+    for (path, listed) in earlier.own_files() {
+        let plain = plain_path(path);
+        // What is no index of packages may be listed and not be there; apt then does without.
+        let is_needed = indices.contains(plain) && listed.size > 0;
+        if !is_needed || current.files().get(path) == Some(listed) {
+            continue;
+        }
+        let by_hash = state.path(&by_hash_path(path, &listed.sha256));
+        // The uncompressed form need not be stored.
+        if path != plain || store.size(&by_hash).await?.is_some() {
+            needs.insert(by_hash, listed.into());
+        }
+    }
+    Ok(needs)
+}
+
 /// What an earlier state has that the current one has not.
 #[derive(Default)]
 struct Difference {
@@ -112,35 +150,19 @@ struct Difference {
     replaced: Vec<Change>,
     /// Of both, offered to another share of machines.
     phased: Vec<Phased>,
-    /// What must be there, with its size.
-    needs: BTreeMap<String, u64>,
+    /// Files of packages that must be there.
+    needs: Needs,
 }
 
 impl Difference {
     async fn between(
-        store: &Store,
         published: &PublishedSuite,
         current: &Release,
         state: &PublishedSuite,
         earlier: &Release,
     ) -> Result<Self, Error> {
         let mut difference = Self::default();
-        let indices: BTreeSet<&str> =
-            leads::indices(state).union(&leads::indices(published)).copied().collect();
-        for (path, listed) in earlier.own_files() {
-            let plain = plain_path(path);
-            // What is no index of packages may be listed and not be there; apt then does without.
-            let is_needed = indices.contains(plain) && listed.size > 0;
-            if !is_needed || current.files().get(path) == Some(listed) {
-                continue;
-            }
-            let by_hash = state.path(&by_hash_path(path, &listed.sha256));
-            // The uncompressed form need not be stored.
-            if path != plain || store.size(&by_hash).await?.is_some() {
-                difference.needs.insert(by_hash, listed.size);
-            }
-        }
-        for plain in indices {
+        for plain in all_indices(published, state) {
             if earlier.files().get(plain) != current.files().get(plain) {
                 difference.add_packages(plain, published, state).await?;
             }
@@ -172,8 +194,8 @@ impl Difference {
         self.needs.extend(
             needed
                 .into_iter()
-                .filter(|(file, _)| !there.contains_key(file))
-                .map(|(file, expected)| (file, expected.size)),
+                // The file at a path of both may have been replaced since.
+                .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
         );
         let Some(name) = IndexKey::parse(plain).into_packages() else { return Ok(()) };
         let packages = |text| -> Result<BTreeMap<Change, PackageEntry>, Error> {

@@ -177,6 +177,60 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
     assert_eq!(sandbox.tree(), before);
 }
 
+/// Each form of each index and each package of a state that is kept, with one bit changed: the size tells nothing.
+#[test]
+fn what_has_rotted_is_found_and_not_gone_back_to() {
+    let sandbox = upgraded();
+    let (first, now) = (state(&sandbox, 0), sandbox.read("dists/stable/Release"));
+    let mut files = sandbox.tree().paths_with("/by-hash/");
+    files.retain(|path| !now.contains(&path[path.len() - 64..]));
+    assert_eq!(files.len(), 3);
+    let package = "pool/main/h/hello/hello_1.0_amd64.deb".to_owned();
+    files.push(package.clone());
+    for path in files {
+        let file = sandbox.archive(&path);
+        let whole = fs::read(&file).unwrap();
+        let mut rotten = whole.clone();
+        rotten[whole.len() / 2] ^= 1;
+        fs::write(&file, rotten).unwrap();
+        let before = sandbox.tree();
+        // Of this machine's cache nothing is to be seen in the archive.
+        fs::remove_dir_all(sandbox.path("cache")).ok();
+        let said = sandbox.publish_after(120, &["rollback"]).fails(1);
+        said.says(["cannot go back to", &first, "gone or damaged", &path, "hint: "]);
+        assert_eq!(sandbox.tree(), before);
+        // Only who goes back reads the packages of old states.
+        if path != package {
+            let found = sandbox.publish_after(120, &["check"]).fails(4).stdout;
+            assert!(found.contains(&format!("{path}: its bytes are not")), "{found}");
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    sandbox.publish_after(120, &["check"]).ok();
+    sandbox.publish_after(120, &["rollback"]).ok();
+    sandbox.publish_after(120, &["check"]).ok();
+}
+
+/// A version that was removed, taken out of the pool by hand, and added with other bytes at the same path.
+#[test]
+fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
+    let sandbox = Sandbox::signed();
+    for build in ["first", "second"] {
+        deb("hello").payload(build).write(sandbox.path(build));
+    }
+    let file = "pool/main/h/hello/hello_1.0_amd64.deb";
+    sandbox.publish_after(0, &["add", "first"]).ok();
+    sandbox.publish_after(60, &["remove", "hello"]).ok();
+    sandbox.publish_after(60, &["check"]).ok();
+    fs::remove_file(sandbox.archive(file)).unwrap();
+    sandbox.publish_after(120, &["add", "second"]).ok();
+    let first = state(&sandbox, 0);
+    let said = sandbox.publish_after(180, &["rollback", "--to", &first]).fails(1);
+    said.says(["cannot go back to", "gone or damaged", file]);
+    let found = sandbox.publish_after(180, &["check"]).fails(4).stdout;
+    assert!(found.contains(&format!("{file}: states of the suite that are kept disagree")), "{found}");
+}
+
 #[tokio::test]
 async fn a_bucket_goes_back_too() {
     let sandbox = Sandbox::signed();

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use super::{SuiteReport, chain, findings::Findings};
 use crate::{
     archive::{
-        Archive, Error, KEY_FILE, Keep, PublishedSuite, generations, newest,
-        reach::Reach,
+        Archive, Error, KEY_FILE, Keep, PublishedSuite, generations,
+        leads::Expected,
+        newest,
+        reach::{self, Reach},
         root_file,
         suite::{Purpose, read_pointer},
     },
@@ -54,34 +56,27 @@ impl Archive {
         for generation in kept.iter().filter(|generation| generation.published.is_some()) {
             self.check_generation(published, &generation.name, &mut reach, findings).await?;
         }
-        let mut there: BTreeMap<String, u64> =
-            files.into_iter().map(|found| (found.path, found.size)).collect();
+        let mut there: BTreeMap<String, Found> =
+            files.into_iter().map(|found| (found.path.clone(), found)).collect();
         let led_elsewhere = reach.files.keys().any(|path| !path.starts_with("dists/"));
         if led_elsewhere {
             let mut pool = store.walk("pool");
             while let Some(found) = pool.try_next().await? {
-                there.insert(found.path, found.size);
+                there.insert(found.path.clone(), found);
             }
         }
+        dispute(&reach, pool, findings);
         // What the current state leads to is read whole elsewhere.
         let mut now = Reach::default();
         now.add_listed(published);
         let is_read = |path: &str| {
             now.files.contains_key(path) || PoolPath::parse(path).is_ok_and(|path| pool.contains_key(&path))
         };
-        for (path, size) in reach.files.into_iter().filter(|(path, _)| !is_read(path)) {
-            // Packages may lie outside of the pool, where they were not looked for.
-            let looked_for = path.starts_with("dists/") || path.starts_with("pool/");
-            match there.get(&path) {
-                Some(found) if *found == size => {}
-                // Listed, and never stored.
-                None if path.contains("/by-hash/") || !looked_for => {}
-                None => findings.fault(path, "it is missing, although a kept state of the suite leads to it"),
-                Some(found) => {
-                    let problem = format!("it has {found} bytes; a kept state of the suite says {size}");
-                    findings.fault(path, problem);
-                }
-            }
+        let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
+        let indices = compare_sizes(led_to, &mut there, findings);
+        findings.files += indices.len();
+        for path in reach::differing(store, indices).await? {
+            findings.fault(path, "its bytes are not those that a kept state of the suite lists");
         }
         Ok(())
     }
@@ -182,4 +177,45 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// Notes files of which the states disagree, the current one among them: of one path a client of only one of them gets what
+/// its index says.
+fn dispute(reach: &Reach, pool: &BTreeMap<PoolPath, Listed>, findings: &mut Findings) {
+    let current = |path: &str| pool.get(&PoolPath::parse(path).ok()?).map(Expected::from);
+    for (path, kept) in &reach.files {
+        let others = [current(path), reach.disputed.get(path).copied()];
+        if others.into_iter().flatten().any(|other| !other.agrees(kept)) {
+            let problem = "states of the suite that are kept disagree about its bytes: not all of them can be gone back to";
+            findings.fault(path, problem);
+        }
+    }
+}
+
+/// Compares what kept states lead to by its size; returns the indices, which are small enough to be read.
+fn compare_sizes(
+    led_to: impl Iterator<Item = (String, Expected)>,
+    there: &mut BTreeMap<String, Found>,
+    findings: &mut Findings,
+) -> Vec<(Found, Expected)> {
+    let mut indices = Vec::new();
+    for (path, expected) in led_to {
+        // Packages may lie outside of the pool, where they were not looked for.
+        let looked_for = path.starts_with("dists/") || path.starts_with("pool/");
+        let is_index = path.starts_with("dists/");
+        match there.remove(&path) {
+            Some(found) if found.size == expected.size => {
+                indices.extend(is_index.then_some((found, expected)));
+            }
+            // Listed, and never stored.
+            None if is_index || !looked_for => {}
+            None => findings.fault(path, "it is missing, although a kept state of the suite leads to it"),
+            Some(Found { size, .. }) => {
+                let problem =
+                    format!("it has {size} bytes; a kept state of the suite says {}", expected.size);
+                findings.fault(path, problem);
+            }
+        }
+    }
+    indices
 }

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::super::{
     Error, PublishedSuite, Reason, VerifiedBase, dates,
+    reach::Needs,
     release_info::{ReleaseInfo, stops_apt},
     selected::Selected,
     snapshot,
@@ -91,8 +92,8 @@ pub(in crate::archive) struct Plan {
     pub(in crate::archive) kept: Vec<(PoolPath, Content)>,
     /// Files that are in the pool already, or the plan cannot be carried out.
     pub(in crate::archive) copied: Vec<Copied>,
-    /// Files that others wrote, with their sizes, which nothing may lead to any more and the new pointer will.
-    pub(in crate::archive) needs: BTreeMap<String, u64>,
+    /// Files that others wrote, which nothing may lead to any more and the new pointer will.
+    pub(in crate::archive) needs: Needs,
     /// The state that a snapshot is made of, and the pool files that it leads to, which exist as long as that state is kept.
     pub(in crate::archive) led_to: Option<(snapshot::Source, Vec<String>)>,
     /// The things that the operation was resolved to on this base, a line for each: a later try may do no other ones.
