@@ -419,13 +419,19 @@ impl Error {
             Self::Store(error) => return error.hint(),
             Self::Signing { source, .. } | Self::Keys { source } => return source.hint(),
             Self::Pointer { .. } => {
-                "restore the file from `generations/` beside it or from a backup; if the suite is to begin anew, move its folder away"
+                "`publish check --repair` restores it from the newest state that is kept; else restore it from a backup"
             }
             Self::NoPointer { .. } => {
-                "put the last one back from `generations/` with `publish check --repair`, restore it from a backup, or make a `Release` with `apt-ftparchive release`; if the suite is to begin anew, move its folder away"
+                "put the last one back from `generations/` with `publish check --repair`, restore it from a backup, or make a `Release` with `apt-ftparchive release`"
             }
             Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
                 "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
+            }
+            Self::Untrusted { source: signing::Distrust::Frame { .. }, .. } => {
+                "the file is damaged: `publish check --repair` restores it from the newest state that is kept and that a trusted key signed; else restore it from a backup"
+            }
+            Self::Untrusted { source: signing::Distrust::Damaged { .. }, .. } => {
+                "the file is damaged, or somebody without the key may have changed it: `publish check --repair` restores it from the newest state that is kept and that a trusted key signed; or compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
             }
             Self::Untrusted { .. } | Self::NotSigned { .. } | Self::OtherSuite { .. } => {
                 "somebody without the key may have changed the archive: compare it with a copy you trust; if it is as it should be, adopt it once with `--trust-existing`"

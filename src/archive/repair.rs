@@ -6,9 +6,9 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Archive, Error, PublishedSuite,
+    Archive, Error, Pointer, PublishedSuite, Trust,
     commit::{files_of, write_derived},
-    generations, newest,
+    generations, limits, newest,
     suite::{Purpose, is_listed, made_for, plain_path, read_pointer, unpack},
 };
 use crate::{
@@ -17,11 +17,33 @@ use crate::{
     dists::{
         blocks,
         index_file::by_hash_path,
+        layout::ReleaseForm,
         release::{Listed, Release},
     },
     names::Suite,
+    signing::Distrust,
     store::{self, Content, Limit, blocking, unless_larger},
 };
+
+/// The path of a release file that is empty, cut short or otherwise not readable, so that it says nothing. One that is whole
+/// and signed by others, or that a trusted key signed, is no damage.
+fn unreadable(error: &Error) -> Option<&str> {
+    match error {
+        Error::Pointer { path, .. } if path.ends_with("/Release") => Some(path),
+        Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } } => Some(path),
+        _ => None,
+    }
+}
+
+/// What came of a release file that could not be read.
+enum Restored {
+    /// Restored, at this path.
+    Written(String),
+    /// Nothing that is kept can take its place.
+    Lost(String),
+    /// A publisher has replaced it meanwhile.
+    NotNeeded,
+}
 
 /// What came of a repair.
 #[derive(Debug, Default, serde::Serialize)]
@@ -34,11 +56,25 @@ pub struct Repaired {
 
 impl Archive {
     /// Finishes what a publisher that was killed left undone, and restores what can be made from what is there: a lost
-    /// pointer from the newest state that was published, indices by their digests, the current generation, and the files
+    /// or damaged pointer from the newest state that was published, indices by their digests, the current generation, and the files
     /// for clients that know no by-hash.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
-        let mut published = PublishedSuite::look(&self.store, suite, &self.trust).await?;
+        let looked = PublishedSuite::look(&self.store, suite, &self.trust).await;
+        let mut published = match looked {
+            Err(error) if unreadable(&error).is_some() => {
+                match self.restore_damaged(suite).await? {
+                    Restored::Written(path) => repaired.restored.push(path),
+                    Restored::Lost(path) => {
+                        repaired.lost.push(path);
+                        return Ok(repaired);
+                    }
+                    Restored::NotNeeded => {}
+                }
+                PublishedSuite::look(&self.store, suite, &self.trust).await?
+            }
+            looked => looked?,
+        };
         if published.pointer().is_none_or(|pointer| !pointer.is_in_release())
             && let Some(path) = self.restore_pointer(&published).await?
         {
@@ -57,6 +93,61 @@ impl Archive {
         repaired.restored.extend(derived);
         self.store.settle().await?;
         Ok(repaired)
+    }
+
+    /// Replaces a release file that cannot be read by the newest state that was published.
+    async fn restore_damaged(&self, suite: &Suite) -> Result<Restored, Error> {
+        // The revision is that of the damaged bytes only if they are still damaged once it is known.
+        let read = async |form: ReleaseForm| {
+            let path = format!("dists/{suite}/{}", form.file_name());
+            self.store.read(&path, limits::RELEASE).await
+        };
+        let (in_release, release) = (read(ReleaseForm::InRelease).await?, read(ReleaseForm::Release).await?);
+        let path = match PublishedSuite::look(&self.store, suite, &self.trust).await {
+            Ok(_) => return Ok(Restored::NotNeeded),
+            Err(error) => match unreadable(&error) {
+                Some(path) => path.to_owned(),
+                None => return Err(error),
+            },
+        };
+        let is_in_release = path.ends_with("/InRelease");
+        let has_signature = self.store.size(&format!("dists/{suite}/Release.gpg")).await?.is_some();
+        for name in newest::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?.iter().rev() {
+            let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
+            // What was signed comes back only signed, and by a key that is known here.
+            let is_believed = !kept.signers.is_empty();
+            let expected = match (is_in_release, kept.is_in_release()) {
+                (true, true) if is_believed => in_release.as_ref(),
+                (false, true) if is_believed => None,
+                (false, false) if !kept.signed && !has_signature => release.as_ref(),
+                _ => continue,
+            };
+            // A newer one that was seen, and is gone with the rest, is not forgotten.
+            if newest::newer(&self.store, suite, &kept, &self.trust).await?.is_some() {
+                break;
+            }
+            let path = format!("dists/{suite}/{}", kept.file());
+            self.store.swap(&path, kept.bytes, expected.map(|object| &object.revision)).await?;
+            return Ok(Restored::Written(path));
+        }
+        Ok(Restored::Lost(path))
+    }
+
+    /// The release file of a state that is kept, if it is what its name says and, in a signed suite, a trusted key signed it.
+    async fn kept_to_restore(&self, suite: &Suite, name: &str) -> Result<Option<Pointer>, Error> {
+        let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
+        let signs = self.trust.signs && !self.trust.unsigned.contains(suite);
+        let purpose = if signs { Purpose::BuildOn } else { Purpose::Look };
+        let trust = Trust { existing: false, ..self.trust.clone() };
+        let kept = match read_pointer(&self.store, suite, &folder, &trust, purpose).await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(_) => return Ok(None),
+            Ok(kept) => kept,
+        };
+        Ok(kept.filter(|kept| {
+            name.ends_with(&format!("-{}", generations::short_digest(&kept.bytes)))
+                && made_for(suite, &kept.release, &folder).is_ok()
+        }))
     }
 
     /// Puts the newest state back that was published, if it is no older than what is left of the pointer; of a signed suite

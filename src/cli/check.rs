@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     deep: bool,
 
-    /// First restores what can be restored: what a killed publisher left undone, lost indices, a lost pointer
+    /// First restores what can be restored: what a killed publisher left undone, lost indices, a lost or damaged release file
     #[arg(long)]
     repair: bool,
 }

@@ -223,6 +223,46 @@ async fn a_newer_state_that_was_never_published_is_no_witness() {
     assert_eq!(Publisher::on(store).later(60).faults().await, []);
 }
 
+/// A power cut leaves a file empty or cut short, and a disk changes a bit of it.
+#[test]
+fn a_damaged_release_file_is_restored() {
+    let (signed, _) = two_states();
+    let unsigned = Sandbox::new();
+    let hello = deb("hello").write(unsigned.incoming());
+    unsigned.publish_with(&[later(60)], ["add".as_ref(), hello.as_os_str()]).ok();
+    for (sandbox, path) in [(&signed, POINTER), (&unsigned, "dists/stable/Release")] {
+        let whole = sandbox.tree();
+        let bytes = fs::read(sandbox.archive(path)).unwrap();
+        let half = &bytes[..bytes.len() / 2];
+        for damaged in [&b""[..], &bytes[..20], half, b"this is no stanza\n", &[0; 300]] {
+            if path != POINTER && damaged == half {
+                // Half of an unsigned file may be a whole one.
+                continue;
+            }
+            fs::write(sandbox.archive(path), damaged).unwrap();
+            let said = sandbox.publish_with(&[later(120)], ["remove", "hello"]).fails(1);
+            said.says(["publish check --repair"]);
+            let said = sandbox.publish_with(&[later(120)], ["check", "--repair"]).ok();
+            said.says([&*format!("Repaired {path}")]);
+            assert_eq!(sandbox.tree(), whole);
+        }
+    }
+    // Whole, and signed by a key that is not known here: that is no damage.
+    let other = Sandbox::new();
+    deb("hello").write(other.incoming());
+    let key = crate::sandbox::fixture("keys/second.asc");
+    other.publish(["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), "incoming".as_ref()]).ok();
+    fs::copy(other.archive(POINTER), signed.archive(POINTER)).unwrap();
+    let before = signed.tree();
+    signed.publish_with(&[later(120)], ["check", "--repair"]).fails(1).says(["keys that are not configured"]);
+    assert_eq!(signed.tree(), before);
+    // No state that is kept is believed: nothing takes its place.
+    fs::write(signed.archive(POINTER), "").unwrap();
+    fs::remove_dir_all(signed.archive("dists/stable/generations")).unwrap();
+    let said = signed.publish_with(&[later(120)], ["check", "--repair"]).fails(4);
+    said.says([&*format!("`{POINTER}` cannot be restored from what is there")]);
+}
+
 #[test]
 fn what_can_be_restored_is_and_the_rest_is_said() {
     let (sandbox, _) = two_states();
