@@ -1,11 +1,13 @@
 //! Adoption: the files of an archive that another tool made get the names that ours have.
 
+use std::collections::BTreeSet;
+
 use super::{
     Error, PublishedSuite, leads,
     suite::{is_listed, plain_path},
 };
 use crate::{
-    dists::{Release, index_file::by_hash_path},
+    dists::{IndexKey, Release, index_file::by_hash_path},
     store::{Limit, Store, unless_larger},
 };
 
@@ -20,7 +22,7 @@ pub(super) async fn adopt(
     let Some(old) = published.release().filter(|old| old.field("Acquire-By-Hash") != Some("yes")) else {
         return Ok(true);
     };
-    let indices = leads::indices(published);
+    let indices: BTreeSet<String> = leads::indices(published).iter().map(IndexKey::path).collect();
     let mut lacking = indices.clone();
     for (path, listed) in old.own_files() {
         let plain = plain_path(path);
@@ -38,6 +40,6 @@ pub(super) async fn adopt(
         }
     }
     // An empty index is known without being read.
-    lacking.retain(|plain| old.files().get(*plain).is_none_or(|listed| listed.size > 0));
+    lacking.retain(|plain| old.files().get(plain).is_none_or(|listed| listed.size > 0));
     Ok(lacking.is_empty())
 }

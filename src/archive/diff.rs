@@ -5,7 +5,10 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use crate::{dists::PackageEntry, names::Component};
+use crate::{
+    dists::{Entry, IndexKind},
+    names::Component,
+};
 
 /// One thing that the new list has otherwise than the old one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -14,6 +17,8 @@ pub struct Difference {
     pub name: String,
     /// The component.
     pub component: Component,
+    /// The kind of the index that lists it.
+    pub index: IndexKind,
     /// Its architecture.
     pub architecture: String,
     /// What became of it.
@@ -47,21 +52,24 @@ pub enum Kind {
     Phased,
 }
 
-/// What `new` has otherwise than `old`, both of one component; sorted by name, then architecture.
+/// What `new` has otherwise than `old`, both of one kind and component; sorted by name, then architecture.
 #[must_use]
-pub fn diff(component: &Component, old: &[PackageEntry], new: &[PackageEntry]) -> Vec<Difference> {
+pub fn diff<'a>(
+    (index, component): (IndexKind, &Component),
+    old: impl IntoIterator<Item = &'a Entry>,
+    new: impl IntoIterator<Item = &'a Entry>,
+) -> Vec<Difference> {
     let mut lines: BTreeMap<(&str, &str), Line<'_>> = BTreeMap::new();
-    for (side, entries) in [(0, old), (1, new)] {
-        for entry in entries {
-            let line = lines.entry((entry.name(), entry.architecture())).or_default();
-            line.sides[side].push(entry);
-        }
+    let both = old.into_iter().map(|entry| (0, entry)).chain(new.into_iter().map(|entry| (1, entry)));
+    for (side, entry) in both {
+        lines.entry((&entry.name, &entry.architecture)).or_default().sides[side].push(entry);
     }
     let mut found = Vec::new();
     for ((name, architecture), line) in &mut lines {
         let difference = |Finding { kind, old, new, beside, phased }: Finding<'_>| Difference {
             name: (*name).to_owned(),
             component: component.clone(),
+            index,
             architecture: (*architecture).to_owned(),
             kind,
             old: old.map(ToOwned::to_owned),
@@ -77,7 +85,7 @@ pub fn diff(component: &Component, old: &[PackageEntry], new: &[PackageEntry]) -
 /// The versions of one package, in the old list and in the new one.
 #[derive(Default)]
 struct Line<'a> {
-    sides: [Vec<&'a PackageEntry>; 2],
+    sides: [Vec<&'a Entry>; 2],
 }
 
 /// A [`Difference`] of one line.
@@ -99,16 +107,16 @@ impl<'a> Line<'a> {
     fn findings(&mut self) -> Vec<Finding<'a>> {
         for side in &mut self.sides {
             side.sort_by(|one, other| {
-                one.order_of_versions(other).then_with(|| one.version().cmp(other.version()))
+                one.order_of_versions(other).then_with(|| one.version.cmp(&other.version))
             });
             // A package for `all` stands in the index of every architecture.
-            side.dedup_by(|one, other| one.version() == other.version());
+            side.dedup_by(|one, other| one.version == other.version);
         }
         let [old, new] = &self.sides;
         let mut found = Vec::new();
         let mut step = None;
         if let (Some(&before), Some(&after)) = (old.last(), new.last()) {
-            let (from, to) = (before.version(), after.version());
+            let (from, to) = (&*before.version, &*after.version);
             let kind = match before.order_of_versions(after) {
                 Ordering::Less => Some((Kind::Newer, has(new, from))),
                 Ordering::Greater => Some((Kind::Older, has(old, to))),
@@ -120,9 +128,9 @@ impl<'a> Line<'a> {
             }
         }
         for entry in old {
-            let version = entry.version();
-            match new.iter().find(|other| other.version() == version) {
-                Some(other) if !is_same_file(entry, other) => {
+            let version = &*entry.version;
+            match new.iter().find(|other| &*other.version == version) {
+                Some(other) if !entry.is_same_file(other) => {
                     found.push(Finding::of(Kind::Contents, Some(version), Some(version)));
                 }
                 Some(other) if entry.phased() != other.phased() => found.push(Finding {
@@ -136,7 +144,7 @@ impl<'a> Line<'a> {
             }
         }
         for entry in new {
-            let version = entry.version();
+            let version = &*entry.version;
             if !has(old, version) && step.is_none_or(|(_, to)| to != version) {
                 found.push(Finding::of(Kind::Added, None, Some(version)));
             }
@@ -145,17 +153,8 @@ impl<'a> Line<'a> {
     }
 }
 
-fn has(side: &[&PackageEntry], version: &str) -> bool {
-    side.iter().any(|entry| entry.version() == version)
-}
-
-/// Whether both mean the same file; what does not tell its SHA256 is compared by what it tells.
-pub(super) fn is_same_file(one: &PackageEntry, other: &PackageEntry) -> bool {
-    one.stanza() == other.stanza()
-        || match (one.sha256(), other.sha256()) {
-            (Some(one), Some(other)) => one == other,
-            _ => (one.size(), one.md5()) == (other.size(), other.md5()),
-        }
+fn has(side: &[&Entry], version: &str) -> bool {
+    side.iter().any(|entry| &*entry.version == version)
 }
 
 #[cfg(test)]
@@ -164,12 +163,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dists::PackagesIndex;
+    use crate::dists::{self, IndexKey};
 
     /// A package: name, version, architecture, and which bytes it has.
     type Package = (String, String, &'static str, u8);
 
-    fn entries(packages: &[Package]) -> Vec<PackageEntry> {
+    fn entries(packages: &[Package]) -> Vec<Entry> {
         let stanza = |(name, version, architecture, bytes): &Package| {
             // With the higher ones the same bytes, for some machines.
             let share =
@@ -180,7 +179,7 @@ mod tests {
             )
         };
         let text: String = packages.iter().map(stanza).collect();
-        PackagesIndex::parse(&Bytes::from(text)).unwrap().entries()
+        dists::entries(&IndexKey::parse("main/binary-amd64/Packages"), &Bytes::from(text)).unwrap()
     }
 
     fn main() -> Component {
@@ -188,7 +187,7 @@ mod tests {
     }
 
     fn differences(old: &[Package], new: &[Package]) -> Vec<Difference> {
-        diff(&main(), &entries(old), &entries(new))
+        diff((IndexKind::Packages, &main()), &entries(old), &entries(new))
     }
 
     fn told(old: &[(&str, u8)], new: &[(&str, u8)]) -> Vec<(Kind, Option<String>, Option<String>, bool)> {

@@ -7,13 +7,7 @@ use bytes::Bytes;
 use super::{Error, PublishedSuite};
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
-    dists::{
-        PackagesIndex, Release,
-        layout::{ArchivePath, names_packages, plain_path},
-        release::Listed,
-        sources,
-    },
-    pool::PoolPath,
+    dists::{self, Entry, IndexKey, entries::EntryFile, layout::ArchivePath, release::Listed},
     store::Found,
 };
 
@@ -54,35 +48,38 @@ impl From<&Listed> for Expected {
 /// Pool files by their path in the archive.
 pub(super) type PoolFiles = BTreeMap<String, Expected>;
 
-/// The plain paths of all indices that name pool files.
-pub(super) fn indices(published: &PublishedSuite) -> BTreeSet<&str> {
-    let plain =
-        published.release().into_iter().flat_map(Release::own_files).map(|(path, _)| plain_path(path));
-    plain.filter(|path| names_packages(path)).collect()
+/// All indices that name pool files.
+pub(super) fn indices(published: &PublishedSuite) -> BTreeSet<IndexKey> {
+    published.index_keys().into_iter().filter(IndexKey::has_entries).collect()
+}
+
+/// The entries of an index, which has a path.
+pub(super) fn entries(key: &IndexKey, path: &str, text: &Bytes) -> Result<Vec<Entry>, Error> {
+    let path = || path.to_owned();
+    dists::entries(key, text).map_err(|error| match error {
+        dists::entries::Error::Packages(source) => Error::Index { path: path(), source },
+        dists::entries::Error::Sources(source) => Error::Sources { path: path(), source },
+    })
 }
 
 /// The pool files that an index names.
-pub(super) fn pool_files(index: &str, text: &Bytes, found: &mut PoolFiles) -> Result<(), Error> {
-    let path = || index.to_owned();
-    if index.ends_with("Sources") {
-        for file in sources::files(text).map_err(|source| Error::Sources { path: path(), source })? {
-            let expected = Expected { size: file.size, sha256: file.sha256, md5: file.md5 };
-            found.insert(safe(index, &file.path)?, expected);
+pub(super) fn pool_files(
+    key: &IndexKey,
+    path: &str,
+    text: &Bytes,
+    found: &mut PoolFiles,
+) -> Result<(), Error> {
+    for entry in entries(key, path, text)? {
+        for EntryFile { path: file, size, sha256, md5 } in &entry.files {
+            let incomplete =
+                |field| Error::Incomplete { path: path.to_owned(), package: entry.name.to_string(), field };
+            let file = file.as_deref().ok_or_else(|| incomplete("Filename"))?;
+            let size = size.ok_or_else(|| incomplete("Size"))?;
+            if sha256.is_none() && md5.is_none() {
+                return Err(incomplete("SHA256"));
+            }
+            found.insert(safe(path, file)?, Expected { size, sha256: *sha256, md5: *md5 });
         }
-        return Ok(());
-    }
-    let packages = PackagesIndex::parse(text).map_err(|source| Error::Index { path: path(), source })?;
-    for entry in packages.entries() {
-        let incomplete = |field| Error::Incomplete { path: path(), package: entry.name().to_owned(), field };
-        let file = entry.filename().ok_or_else(|| incomplete("Filename"))?;
-        let size = entry.size().ok_or_else(|| incomplete("Size"))?;
-        let (sha256, md5) = (entry.sha256(), entry.md5());
-        if sha256.is_none() && md5.is_none() {
-            return Err(incomplete("SHA256"));
-        }
-        let file = file.strip_prefix("./").unwrap_or(file);
-        PoolPath::parse(file).map_err(|_| Error::Unsafe { path: path(), names: file.to_owned() })?;
-        found.insert(safe(index, file)?, Expected { size, sha256, md5 });
     }
     Ok(())
 }
@@ -125,9 +122,13 @@ mod tests {
             "db/a",
             "pool//x",
             "a\\b",
+            "",
+            "a\nb",
         ] {
             assert!(safe("Packages", bad).is_err(), "{bad}");
         }
-        assert_eq!(safe("Packages", "pool/main/a/a+b~1.deb").unwrap(), "pool/main/a/a+b~1.deb");
+        for good in ["pool/main/a/a+b~1.deb", "pool/main/a/a.odd", "a.deb"] {
+            assert_eq!(safe("Packages", good).unwrap(), good);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Archive, Difference, Error, Note, PublishedSuite,
+    Archive, Differences, Error, Note, PublishedSuite,
     check::chain,
     compare::Comparison,
     generations,
@@ -42,7 +42,8 @@ pub struct State {
     /// What its maker told of it; nobody signs that.
     pub note: Option<Note>,
     /// What it has otherwise than the state before; nothing where none is kept that could be compared.
-    pub differences: Option<Vec<Difference>>,
+    #[serde(flatten)]
+    pub differences: Option<Differences>,
     /// Whether no state before it is kept.
     pub oldest: bool,
     /// Why it, or what it changed, cannot be told.

@@ -40,6 +40,7 @@ mod event;
 
 pub use check::{Check, Fault, Freshness, Report, Standing, SuiteReport};
 pub use commit::{Change, Commit, Moved, Outcome, Phased, Written};
+pub use compare::{ChangedFile, Differences};
 pub use dates::Refresh;
 pub use diff::{Difference, Kind, diff};
 pub use edit::{Copies, Named, NewPackage, Removal, Retention, SuiteEdit, Wanted};

@@ -51,15 +51,16 @@ impl Reach {
     pub(super) async fn add(&mut self, suite: &PublishedSuite) -> Result<(), Error> {
         let Some(release) = suite.release() else { return Ok(()) };
         self.add_listed(suite);
-        for plain in leads::indices(suite) {
+        for key in leads::indices(suite) {
+            let plain = key.path();
             let known =
-                release.files().get(plain).map(|listed| format!("{} {}", suite.name(), listed.sha256));
+                release.files().get(&plain).map(|listed| format!("{} {}", suite.name(), listed.sha256));
             if known.is_some_and(|known| !self.read.insert(known)) {
                 continue;
             }
             let mut pool = PoolFiles::new();
-            if let Some(text) = suite.text(plain).await? {
-                leads::pool_files(&suite.path(plain), &text, &mut pool)?;
+            if let Some(text) = suite.text(&plain).await? {
+                leads::pool_files(&key, &suite.path(&plain), &text, &mut pool)?;
             }
             for (path, expected) in pool {
                 self.add_file(path, expected);

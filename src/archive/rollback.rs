@@ -10,9 +10,7 @@ use jiff::Timestamp;
 use super::{
     Change, Error, Phased, PublishedSuite, Trust, VerifiedBase,
     commit::Plan,
-    dates,
-    diff::is_same_file,
-    generations,
+    dates, generations,
     leads::{self, PoolFiles},
     newest,
     reach::{self, Needs},
@@ -21,8 +19,8 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{IndexKey, PackageEntry, PackagesIndex, Release, index_file::by_hash_path},
-    names::Suite,
+    dists::{Entry, IndexKey, Release, index_file::by_hash_path},
+    names::{Component, Suite},
     store::Store,
 };
 
@@ -110,9 +108,9 @@ async fn before(
     Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
 }
 
-/// The plain paths of the indices of packages of both states.
-fn all_indices<'a>(published: &'a PublishedSuite, state: &'a PublishedSuite) -> BTreeSet<&'a str> {
-    leads::indices(state).union(&leads::indices(published)).copied().collect()
+/// The indices of packages of both states.
+fn all_indices(published: &PublishedSuite, state: &PublishedSuite) -> BTreeSet<IndexKey> {
+    leads::indices(state).union(&leads::indices(published)).cloned().collect()
 }
 
 /// The indices of an earlier state, by their digests, that the current one does not list.
@@ -128,7 +126,7 @@ async fn needed_indices(
     for (path, listed) in earlier.own_files() {
         let plain = plain_path(path);
         // What is no index of packages may be listed and not be there; apt then does without.
-        let is_needed = indices.contains(plain) && listed.size > 0;
+        let is_needed = indices.contains(&IndexKey::parse(plain)) && listed.size > 0;
         if !is_needed || current.files().get(path) == Some(listed) {
             continue;
         }
@@ -162,9 +160,10 @@ impl Difference {
         earlier: &Release,
     ) -> Result<Self, Error> {
         let mut difference = Self::default();
-        for plain in all_indices(published, state) {
-            if earlier.files().get(plain) != current.files().get(plain) {
-                difference.add_packages(plain, published, state).await?;
+        for key in all_indices(published, state) {
+            let plain = key.path();
+            if earlier.files().get(&plain) != current.files().get(&plain) {
+                difference.add_packages(&key, &plain, published, state).await?;
             }
         }
         let order =
@@ -181,6 +180,7 @@ impl Difference {
     /// Compares the packages of one index.
     async fn add_packages(
         &mut self,
+        key: &IndexKey,
         plain: &str,
         published: &PublishedSuite,
         state: &PublishedSuite,
@@ -189,20 +189,18 @@ impl Difference {
             (state.text(plain).await?.unwrap_or_default(), published.text(plain).await?.unwrap_or_default());
         let path = state.path(plain);
         let (mut needed, mut there) = (PoolFiles::new(), PoolFiles::new());
-        leads::pool_files(&path, &ours, &mut needed)?;
-        leads::pool_files(&path, &theirs, &mut there)?;
+        leads::pool_files(key, &path, &ours, &mut needed)?;
+        leads::pool_files(key, &path, &theirs, &mut there)?;
         self.needs.extend(
             needed
                 .into_iter()
                 // The file at a path of both may have been replaced since.
                 .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
         );
-        let Some(name) = IndexKey::parse(plain).into_packages() else { return Ok(()) };
-        let packages = |text| -> Result<BTreeMap<Change, PackageEntry>, Error> {
-            let index =
-                PackagesIndex::parse(text).map_err(|source| Error::Index { path: path.clone(), source })?;
-            let entries = index.entries().into_iter();
-            Ok(entries.map(|entry| (Change::of(&entry, &name.component), entry)).collect())
+        let Some(component) = key.component_of_entries() else { return Ok(()) };
+        let packages = |text| -> Result<BTreeMap<Change, Entry>, Error> {
+            let entries = leads::entries(key, &path, text)?.into_iter();
+            Ok(entries.map(|entry| (change(&entry, component), entry)).collect())
         };
         let (ours, mut theirs) = (packages(&ours)?, packages(&theirs)?);
         for (package, entry) in ours {
@@ -211,7 +209,7 @@ impl Difference {
                 continue;
             };
             let (from, to) = (published.phased(), entry.phased());
-            if !is_same_file(&published, &entry) {
+            if !published.is_same_file(&entry) {
                 self.replaced.push(package);
             } else if from != to {
                 self.phased.push(Phased { package, from, to });
@@ -219,5 +217,14 @@ impl Difference {
         }
         self.removed.extend(theirs.into_keys());
         Ok(())
+    }
+}
+
+fn change(entry: &Entry, component: &Component) -> Change {
+    Change {
+        name: entry.name.to_string(),
+        version: entry.version.to_string(),
+        architecture: entry.architecture.to_string(),
+        component: component.clone(),
     }
 }

@@ -79,9 +79,10 @@ impl Source {
             }
         }
         let mut pool = PoolFiles::new();
-        for plain in leads::indices(source) {
-            if let Some(text) = source.text(plain).await? {
-                leads::pool_files(&source.path(plain), &text, &mut pool)?;
+        for key in leads::indices(source) {
+            let index = key.path();
+            if let Some(text) = source.text(&index).await? {
+                leads::pool_files(&key, &source.path(&index), &text, &mut pool)?;
             }
         }
         plan.led_to = Some((self.clone(), pool.into_keys().collect()));

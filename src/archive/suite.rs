@@ -13,12 +13,12 @@ use bytes::Bytes;
 
 pub(super) use crate::dists::layout::plain_path;
 
-use super::{Error, limits};
+use super::{Error, leads, limits};
 use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
     dists::{
-        IndexKey, PackagesIndex, PackagesKey, Release, index_file,
+        Entry, IndexKey, PackagesIndex, PackagesKey, Release, index_file,
         layout::ReleaseForm,
         release::{self, Listed},
     },
@@ -193,6 +193,14 @@ impl PublishedSuite {
         let plain = name.path();
         let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
         PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
+    }
+
+    /// Reads the entries of an index and checks it against the pointer; an index that is not listed has none.
+    pub async fn entries(&self, key: &IndexKey) -> Result<Vec<Entry>, Error> {
+        let plain = key.path();
+        let Some(text) = self.text(&plain).await? else { return Ok(Vec::new()) };
+        let (key, path) = (key.clone(), self.path(&plain));
+        blocking(move || leads::entries(&key, &path, &text)).await
     }
 
     /// Reads the text of an index in the form that takes least, and checks it; `None` where it is not listed.

@@ -8,7 +8,7 @@ use super::{
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Difference, Error, Kind, PublishedSuite, Trust, Which},
+    archive::{Archive, ChangedFile, Difference, Differences, Error, Kind, PublishedSuite, Trust, Which},
     names::Suite,
     signing::Distrust,
     store::{Cache, Location, Store},
@@ -21,7 +21,9 @@ use crate::{
 /// is now. With --with, B is in that archive, and without B the same suite there.
 ///
 /// Each line is one difference: `+` only in B, `-` only in A, `^` newer in B, `v` older in B, `!` the same version with other
-/// contents. The highest versions are compared; further ones that only one side has are lines of their own.
+/// contents. The highest versions are compared; further ones that only one side has are lines of their own. Source packages
+/// have the architecture `source`, packages of the installer the component `main|debian-installer`. Other listed files that
+/// differ, such as `Contents`, are named by their path.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A suite, or a state of one
@@ -56,7 +58,8 @@ struct Report {
     a: Side,
     b: Side,
     differ: bool,
-    differences: Vec<Difference>,
+    #[serde(flatten)]
+    differences: Differences,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -113,8 +116,8 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         session.ui.object(&Report { a, b, differ, differences });
     } else {
         let mut text = String::new();
-        for difference in &differences {
-            let _ = writeln!(text, "{}", line(difference));
+        for line in lines(&differences) {
+            let _ = writeln!(text, "{line}");
         }
         session.ui.data(text.as_bytes());
         session.ui.say(&match differences.len() {
@@ -169,9 +172,22 @@ fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
     Ok((parse_suite(suite)?, which))
 }
 
+/// All differences for people, a line for each.
+pub(super) fn lines(differences: &Differences) -> impl Iterator<Item = String> {
+    differences.packages.iter().map(line).chain(differences.files.iter().map(line_of_file))
+}
+
+fn line_of_file(ChangedFile { path, kind }: &ChangedFile) -> String {
+    plain(&match kind {
+        Kind::Added => format!("+ {path}"),
+        Kind::Removed => format!("- {path}"),
+        _ => format!("! {path}; with other contents"),
+    })
+}
+
 /// A difference for people.
-pub(super) fn line(difference: &Difference) -> String {
-    let Difference { name, component, architecture, kind, old, new, beside, phased } = difference;
+fn line(difference: &Difference) -> String {
+    let Difference { name, component, index, architecture, kind, old, new, beside, phased } = difference;
     let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
     let (sign, versions, more) = match kind {
         Kind::Added => ('+', new.to_owned(), String::new()),
@@ -181,6 +197,7 @@ pub(super) fn line(difference: &Difference) -> String {
         Kind::Contents => ('!', new.to_owned(), String::new()),
         Kind::Phased => ('%', new.to_owned(), String::new()),
     };
+    let component = index.shown_in(component);
     let more = match (kind, phased) {
         (Kind::Contents, _) => "; with other contents".to_owned(),
         (_, Some([from, to])) => format!("; offered to {to} % of machines, before {from} %"),

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use super::{
     Failure,
-    diff::line,
+    diff::lines,
     session::{Session, parse_suite},
     ui::{count, plain},
 };
@@ -118,11 +118,11 @@ fn changes(state: &State, all: bool, text: &mut String) {
     if let Some(problem) = &state.problem {
         put(&plain(problem));
     }
-    match state.differences.as_deref() {
-        Some([]) => put("no package changed"),
+    match &state.differences {
+        Some(differences) if differences.is_empty() => put("no package changed"),
         Some(differences) => {
             let shown = if all { differences.len() } else { FEW };
-            differences.iter().take(shown).map(line).for_each(|line| put(&line));
+            lines(differences).take(shown).for_each(|line| put(&line));
             if let Some(more) = differences.len().checked_sub(shown).filter(|more| *more > 0) {
                 put(&format!("and {} more: add `--verbose`", count(more, "difference")));
             }

@@ -24,19 +24,19 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for_each(&archive, session, args.suite.as_deref(), |suite, component, entry| {
-        if entry.name() != name {
+        if &*entry.name != name {
             return;
         }
-        if version.is_some_and(|version| entry.version() != version) {
-            others.push(entry.version().to_owned());
+        if version.is_some_and(|version| &*entry.version != version) {
+            others.push(entry.version.to_string());
             return;
         }
         if !text.is_empty() {
             text.push(b'\n');
         }
-        text.extend_from_slice(entry.stanza());
-        let stanza = String::from_utf8_lossy(entry.stanza()).into_owned();
-        objects.push(serde_json::json!({ "suite": suite.name(), "component": component, "stanza": stanza }));
+        text.extend_from_slice(&entry.stanza);
+        let stanza = String::from_utf8_lossy(&entry.stanza).into_owned();
+        objects.push(serde_json::json!({ "suite": suite.name(), "component": component, "index": entry.kind, "stanza": stanza }));
     })
     .await?;
     if objects.is_empty() {

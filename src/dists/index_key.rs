@@ -183,7 +183,39 @@ impl IndexKey {
     /// Whether it is an index whose entries name files of the pool.
     #[must_use]
     pub fn has_entries(&self) -> bool {
-        matches!(self.kind(), IndexKind::Packages | IndexKind::Installer | IndexKind::Sources)
+        self.entry_kind().is_some()
+    }
+
+    /// The kind of its entries, where they name files of the pool: what a file is called decides, also in a folder that is
+    /// no component.
+    #[must_use]
+    pub fn entry_kind(&self) -> Option<IndexKind> {
+        match self {
+            Self::Other(path) => match path.rsplit('/').next() {
+                Some("Packages") => Some(IndexKind::Packages),
+                Some("Sources") => Some(IndexKind::Sources),
+                _ => None,
+            },
+            Self::Packages(_) | Self::Installer(_) | Self::Sources { .. } => Some(self.kind()),
+            Self::Contents { .. } | Self::Translation { .. } => None,
+        }
+    }
+
+    /// Its component, where it is an index of packages that belong to one.
+    #[must_use]
+    pub fn component_of_entries(&self) -> Option<&Component> {
+        self.component().filter(|_| self.has_entries())
+    }
+}
+
+impl IndexKind {
+    /// How a component is shown beside the entries of such an index: `main|debian-installer` has the packages of the installer.
+    #[must_use]
+    pub fn shown_in(self, component: &Component) -> String {
+        match self {
+            Self::Installer => format!("{component}|{INSTALLER}"),
+            _ => component.to_string(),
+        }
     }
 }
 

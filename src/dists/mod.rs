@@ -3,6 +3,7 @@
 //! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and what apt was measured to do.
 
 pub mod blocks;
+pub mod entries;
 pub mod index_file;
 pub mod index_key;
 pub mod layout;
@@ -13,6 +14,7 @@ pub mod packages;
 pub mod release;
 pub mod sources;
 
+pub use entries::{Entry, entries};
 pub use index_file::IndexFile;
 pub use index_key::{IndexKey, IndexKind, PackagesKey};
 pub use packages::{PackageEntry, PackagesIndex};

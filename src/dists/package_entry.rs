@@ -151,8 +151,7 @@ impl PackageEntry {
     /// The share of machines that this version is offered to, in per cent: all, where nothing is said.
     #[must_use]
     pub fn phased(&self) -> u8 {
-        let text = self.field(PHASED).and_then(|text| std::str::from_utf8(text).ok());
-        text.and_then(|text| text.trim().parse().ok()).map_or(100, |percent: u8| percent.min(100))
+        phased_of(&self.stanza)
     }
 
     /// The same package, offered to another share of machines.
@@ -180,6 +179,11 @@ impl PackageEntry {
     #[must_use]
     pub fn stanza(&self) -> &[u8] {
         &self.stanza
+    }
+
+    /// The same, shared with the index.
+    pub(super) fn shared_stanza(&self) -> Bytes {
+        self.stanza.clone()
     }
 
     /// Whether this is the same package: name, version and architecture, to the letter.
@@ -245,7 +249,13 @@ impl<'a> Identity<'a> {
     }
 }
 
-fn order_of_versions(one: &str, other: &str) -> Ordering {
+/// The share of machines that a stanza is offered to, in per cent.
+pub(super) fn phased_of(stanza: &[u8]) -> u8 {
+    let text = field_of(stanza, PHASED).and_then(|range| std::str::from_utf8(&stanza[range]).ok());
+    text.and_then(|text| text.trim().parse().ok()).map_or(100, |percent: u8| percent.min(100))
+}
+
+pub(super) fn order_of_versions(one: &str, other: &str) -> Ordering {
     match (Version::parse(one).ok(), Version::parse(other).ok()) {
         (None, None) => one.cmp(other),
         (one, other) => one.cmp(&other),

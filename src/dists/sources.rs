@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::{
     digest::{Md5Digest, Sha256Digest},
     stanza::{self, Stanza, Stanzas},
@@ -36,43 +38,71 @@ pub enum Error {
     },
 }
 
-/// The files that an index of source packages names.
-pub fn files(text: &[u8]) -> Result<Vec<SourceFile>, Error> {
+/// A source package of an index.
+#[derive(Debug, Clone)]
+pub struct SourcePackage {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its version.
+    pub version: Box<str>,
+    /// The stanza as it stands in the index, with its last newline.
+    pub stanza: Bytes,
+    /// Its files, by their paths.
+    pub files: Vec<SourceFile>,
+}
+
+/// The source packages of an index, in its order.
+pub fn packages(text: &Bytes) -> Result<Vec<SourcePackage>, Error> {
     let mut found = Vec::new();
     let mut stanzas = Stanzas::new(text);
     while let Some(block) = stanzas.next_block() {
         let line = stanzas.block_line();
         let stanza = Stanza::parse_lines(block, line)?;
-        let lacks = |field| Error::Field { line, field };
-        let folder = stanza.text_of("Directory").ok_or_else(|| lacks("Directory"))?.into_owned();
-        let folder = folder.strip_prefix("./").unwrap_or(&folder).trim_end_matches('/');
-        let mut named: BTreeMap<String, SourceFile> = BTreeMap::new();
-        for field in ["Files", "Checksums-Sha256"] {
-            let Some(list) = stanza.text_of(field) else { continue };
-            for entry in list.lines().filter(|line| !line.trim().is_empty()) {
-                let words: Vec<&str> = entry.split_ascii_whitespace().collect();
-                let &[digest, size, name] = &words[..] else { return Err(lacks(field)) };
-                let size = size.parse().map_err(|_| lacks(field))?;
-                let path = if folder.is_empty() || folder == "." {
-                    name.to_owned()
-                } else {
-                    format!("{folder}/{name}")
-                };
-                let file =
-                    named.entry(path.clone()).or_insert(SourceFile { path, size, sha256: None, md5: None });
-                if field == "Files" {
-                    file.md5 = Some(digest.parse().map_err(|_| lacks(field))?);
-                } else {
-                    file.sha256 = Some(digest.parse().map_err(|_| lacks(field))?);
-                }
-            }
-        }
-        if named.is_empty() {
-            return Err(lacks("Checksums-Sha256"));
-        }
-        found.extend(named.into_values());
+        let part = |field| {
+            let value = stanza.text_of(field).filter(|value| !value.is_empty());
+            value.map(Box::from).ok_or(Error::Field { line, field })
+        };
+        found.push(SourcePackage {
+            name: part("Package")?,
+            version: part("Version")?,
+            files: files(&stanza).map_err(|field| Error::Field { line, field })?,
+            stanza: if block.ends_with(b"\n") {
+                text.slice_ref(block)
+            } else {
+                [block, b"\n"].concat().into()
+            },
+        });
     }
     Ok(found)
+}
+
+/// The files that a stanza names, each once; an error is the field that cannot be read.
+fn files(stanza: &Stanza<'_>) -> Result<Vec<SourceFile>, &'static str> {
+    const LISTS: [&str; 2] = ["Files", "Checksums-Sha256"];
+    let folder = stanza.text_of("Directory").ok_or("Directory")?.into_owned();
+    let folder = folder.strip_prefix("./").unwrap_or(&folder).trim_end_matches('/');
+    if LISTS.iter().all(|field| stanza.get(field).is_none()) {
+        return Err("Checksums-Sha256");
+    }
+    let mut named: BTreeMap<String, SourceFile> = BTreeMap::new();
+    for field in LISTS {
+        let Some(list) = stanza.text_of(field) else { continue };
+        for entry in list.lines().filter(|line| !line.trim().is_empty()) {
+            let words: Vec<&str> = entry.split_ascii_whitespace().collect();
+            let &[digest, size, name] = &words[..] else { return Err(field) };
+            let size = size.parse().map_err(|_| field)?;
+            let path =
+                if folder.is_empty() || folder == "." { name.to_owned() } else { format!("{folder}/{name}") };
+            let file =
+                named.entry(path.clone()).or_insert(SourceFile { path, size, sha256: None, md5: None });
+            if field == "Files" {
+                file.md5 = Some(digest.parse().map_err(|_| field)?);
+            } else {
+                file.sha256 = Some(digest.parse().map_err(|_| field)?);
+            }
+        }
+    }
+    Ok(named.into_values().collect())
 }
 
 #[cfg(test)]
@@ -83,13 +113,15 @@ mod tests {
     fn files_are_named_once_with_every_digest() {
         let sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         let text = format!(
-            "Package: hello\nDirectory: pool/main/h/hello\nFiles:\n d41d8cd98f00b204e9800998ecf8427e 0 hello_1.dsc\n\
-             Checksums-Sha256:\n {sha256} 0 hello_1.dsc\n {sha256} 0 hello_1.tar.xz\n\nPackage: b\nDirectory: .\nFiles:\n \
+            "Package: hello\nVersion: 1\nDirectory: pool/main/h/hello\nFiles:\n d41d8cd98f00b204e9800998ecf8427e 0 hello_1.dsc\n\
+             Checksums-Sha256:\n {sha256} 0 hello_1.dsc\n {sha256} 0 hello_1.tar.xz\n\nPackage: b\nVersion: 1\nDirectory: .\nFiles:\n \
              d41d8cd98f00b204e9800998ecf8427e 0 b.dsc\n"
         );
-        let found = files(text.as_bytes()).unwrap();
+        let found = packages(&Bytes::from(text)).unwrap();
+        assert!(found[0].stanza.starts_with(b"Package: hello\n"));
         let shown: Vec<_> = found
             .iter()
+            .flat_map(|package| &package.files)
             .map(|file| (file.path.as_str(), file.sha256.is_some(), file.md5.is_some()))
             .collect();
         assert_eq!(
@@ -100,8 +132,16 @@ mod tests {
                 ("b.dsc", false, true)
             ]
         );
-        assert!(files(b"Package: x\nDirectory: y\n").is_err());
-        assert!(files(b"Package: x\nFiles:\n a b c\n").is_err());
-        assert!(files(b"").unwrap().is_empty());
+        let read = |text: &'static str| packages(&Bytes::from_static(text.as_bytes()));
+        for bad in [
+            "Package: x\nVersion: 1\nDirectory: y\n",
+            "Package: x\nVersion: 1\nDirectory: y\nFiles:\n a b c\n",
+            "Package: x\nVersion: 1\nFiles:\n",
+            "Package: x\nDirectory: y\nFiles:\n",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(read("").unwrap().is_empty());
+        assert!(read("Package: x\nVersion: 1\nDirectory: y\nFiles:\n").unwrap()[0].files.is_empty());
     }
 }

@@ -438,3 +438,22 @@ fn in_radosgw() {
 fn in_swift() {
     in_a_bucket(servers::swift());
 }
+
+/// `Sources` are not written: what was asked for by its source is copied, and what is left behind is named.
+#[test]
+fn a_source_package_that_stays_behind_is_named() {
+    let sandbox = Sandbox::new();
+    crate::diff::adopt_all_kinds(&sandbox, "testing", &[]);
+    for suite in ["stable", "other"] {
+        sandbox.adopt_files(suite, &[]);
+    }
+    fs::create_dir_all(sandbox.archive("pool")).unwrap();
+    fs::write(sandbox.archive("pool/foo.deb"), "x").unwrap();
+    sandbox.publish(["copy", "--from", "testing", "--to", "stable", "--source", "foo"]).ok().says([
+        "Added 1 package",
+        "warning",
+        "source package `foo` 1.0 stays in suite `testing` alone",
+    ]);
+    let said = sandbox.publish(["copy", "--from", "testing", "--to", "other", "foo"]).ok();
+    assert!(!said.stderr.contains("source package"), "{}", said.stderr);
+}

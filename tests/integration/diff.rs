@@ -8,7 +8,7 @@ use crate::{
     deb_builder::deb,
     faults::{Faults, Side},
     publisher::{Publisher, folder},
-    sandbox::{CLOCK, Output, Sandbox, fixture},
+    sandbox::{CLOCK, Output, Sandbox, fixture, sha256},
     servers::{self, Bucket},
     web::Web,
 };
@@ -109,7 +109,7 @@ fn scripts_get_an_object() {
     assert_eq!(said["differ"], true);
     let hello =
         said["differences"].as_array().unwrap().iter().find(|found| found["name"] == "hello").unwrap();
-    insta::assert_snapshot!(hello, @r#"{"architecture":"amd64","beside":true,"component":"main","kind":"newer","name":"hello","new":"1:0.5","old":"1.0"}"#);
+    insta::assert_snapshot!(hello, @r#"{"architecture":"amd64","beside":true,"component":"main","index":"packages","kind":"newer","name":"hello","new":"1:0.5","old":"1.0"}"#);
     let same = json(&sandbox.publish(["diff", "--json", "stable", "stable"]).ok());
     assert_eq!(same["differ"], false);
     assert_eq!(same["differences"].as_array().unwrap().len(), 0);
@@ -251,4 +251,63 @@ async fn what_was_never_published_is_no_state() {
     said.says(["is kept; there are: "]);
     Publisher::on(store).later(60).add(&two).await.unwrap();
     assert_eq!(sandbox.publish(["diff", "stable@1"]).ok().stdout, "+ two 1.0 amd64 (main)\n");
+}
+
+/// The indices of a suite of another tool, with one version of everything.
+pub(crate) fn of_all_kinds(version: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let digest = sha256(version.as_bytes());
+    let binary = |file: &str| {
+        format!(
+            "Package: foo\nVersion: {version}\nArchitecture: amd64\nFilename: {file}\nSize: 1\nSHA256: {digest}\n\n"
+        )
+    };
+    let source = format!(
+        "Package: foo\nVersion: {version}\nArchitecture: any\nDirectory: pool/foo\nChecksums-Sha256:\n {digest} 1 foo.dsc\n\n"
+    );
+    vec![
+        ("main/binary-amd64/Packages", binary("pool/foo.deb").into_bytes()),
+        ("main/debian-installer/binary-amd64/Packages", binary("pool/foo.udeb").into_bytes()),
+        ("main/source/Sources", source.into_bytes()),
+        ("main/Contents-amd64", format!("usr/bin/foo-{version} foo\n").into_bytes()),
+        ("main/source/Release", format!("Version: {version}\n").into_bytes()),
+    ]
+}
+
+/// Makes a suite of the indices above: those of the newer version are told by their beginning.
+pub(crate) fn adopt_all_kinds(sandbox: &Sandbox, suite: &str, newer: &[&str]) {
+    let (old, new) = (of_all_kinds("1.0"), of_all_kinds("2.0"));
+    let files: Vec<(&str, &[u8])> = old
+        .iter()
+        .zip(&new)
+        .map(|(old, new)| if newer.iter().any(|path| old.0.starts_with(path)) { new } else { old })
+        .map(|(path, bytes)| (*path, &bytes[..]))
+        .collect();
+    sandbox.adopt_files(suite, &files);
+}
+
+#[test]
+fn every_kind_of_index_is_compared() {
+    let sandbox = Sandbox::new();
+    adopt_all_kinds(&sandbox, "one", &[]);
+    adopt_all_kinds(&sandbox, "same", &["main/source/Release"]);
+    adopt_all_kinds(&sandbox, "sources", &["main/source/Sources"]);
+    adopt_all_kinds(&sandbox, "contents", &["main/Contents"]);
+    adopt_all_kinds(&sandbox, "all", &["main"]);
+    sandbox.publish(["diff", "one", "same", "--exit-code"]).ok().says(["No package differs"]);
+    let differs = |suite: &str| sandbox.publish(["diff", "one", suite, "--exit-code"]).fails(1).stdout;
+    insta::assert_snapshot!(differs("sources"), @"^ foo 1.0 -> 2.0 source (main)");
+    insta::assert_snapshot!(differs("contents"), @"! main/Contents-amd64; with other contents");
+    insta::assert_snapshot!(differs("all"), @r"
+    ^ foo 1.0 -> 2.0 amd64 (main)
+    ^ foo 1.0 -> 2.0 amd64 (main|debian-installer)
+    ^ foo 1.0 -> 2.0 source (main)
+    ! main/Contents-amd64; with other contents
+    ");
+    let said = json(&sandbox.publish(["diff", "--json", "one", "all"]).ok());
+    let kinds: Vec<_> = said["differences"].as_array().unwrap().iter().map(|found| &found["index"]).collect();
+    assert_eq!(kinds, ["packages", "installer", "sources"]);
+    assert_eq!(said["files"], serde_json::json!([{ "path": "main/Contents-amd64", "kind": "contents" }]));
+    // One side alone has them.
+    sandbox.adopt_files("none", &[]);
+    assert_eq!(differs("none").lines().filter(|line| line.starts_with("- ")).count(), 4);
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     deb_builder::deb,
+    diff::adopt_all_kinds,
     sandbox::{Sandbox, fixture},
 };
 
@@ -77,4 +78,29 @@ fn a_link_to_a_suite_is_not_another_suite() {
     deb("world").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok().says(["to suite `bookworm`"]);
     assert_eq!(sandbox.publish(["list", "--suite", "stable"]).ok().stdout.lines().count(), 2);
+}
+
+#[test]
+fn sources_and_packages_of_the_installer_are_listed() {
+    let sandbox = Sandbox::new();
+    adopt_all_kinds(&sandbox, "stable", &[]);
+    insta::assert_snapshot!(sandbox.publish(["list"]).ok().stdout, @r"
+    stable main                  amd64  foo 1.0
+    stable main|debian-installer amd64  foo 1.0
+    stable main                  source foo 1.0
+    ");
+    let said = sandbox.publish(["list", "--json"]).ok().stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let shown: Vec<_> =
+        said["packages"].as_array().unwrap().iter().map(|row| (&row["index"], &row["filename"])).collect();
+    let expected =
+        [("packages", "pool/foo.deb"), ("installer", "pool/foo.udeb"), ("sources", "pool/foo/foo.dsc")];
+    assert!(
+        shown
+            .iter()
+            .zip(expected)
+            .all(|(&(index, file), expected)| (index, file) == (&expected.0.into(), &expected.1.into())),
+        "{said}"
+    );
+    assert_eq!(shown.len(), expected.len());
 }

@@ -84,15 +84,22 @@ impl Sandbox {
 
     /// Makes the archive one of another tool, unsigned, of which only the index is there.
     pub(crate) fn adopt_index(&self, packages: &str) {
-        let index = "main/binary-amd64/Packages";
-        let release = format!(
-            "Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
-            sha256(packages.as_bytes()),
-            packages.len()
+        self.adopt_files("stable", &[("main/binary-amd64/Packages", packages.as_bytes())]);
+    }
+
+    /// Makes a suite one of another tool, unsigned, of which only the listed files are there.
+    pub(crate) fn adopt_files(&self, suite: &str, files: &[(&str, &[u8])]) {
+        let mut release = format!(
+            "Codename: {suite}\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n"
         );
-        fs::create_dir_all(self.archive("dists/stable/main/binary-amd64")).unwrap();
-        fs::write(self.archive("dists/stable").join(index), packages).unwrap();
-        fs::write(self.archive("dists/stable/Release"), release).unwrap();
+        for (path, bytes) in files {
+            writeln!(release, " {} {} {path}", sha256(bytes), bytes.len()).unwrap();
+            let path = self.archive("dists").join(suite).join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        fs::create_dir_all(self.archive("dists").join(suite)).unwrap();
+        fs::write(self.archive("dists").join(suite).join("Release"), release).unwrap();
     }
 
     /// Runs `publish` on the archive.

@@ -2,6 +2,7 @@
 
 use crate::{
     deb_builder::deb,
+    diff::adopt_all_kinds,
     sandbox::{Sandbox, fixture},
 };
 
@@ -34,4 +35,15 @@ fn one_version_can_be_asked_for() {
     assert!(one.contains("Version: 1:2.0\n"), "{one}");
     sandbox.publish(["show", "hello=3"]).fails(1).says(["hello=3", "1:2.0"]);
     sandbox.publish(["show", "nothing"]).fails(1).says(["nothing"]);
+}
+
+#[test]
+fn stanzas_of_every_kind_of_index_are_shown() {
+    let sandbox = Sandbox::new();
+    adopt_all_kinds(&sandbox, "stable", &[]);
+    let said = sandbox.publish(["show", "foo=1.0"]).ok().stdout;
+    for text in ["Filename: pool/foo.deb\n", "Filename: pool/foo.udeb\n", "Directory: pool/foo\n"] {
+        assert!(said.contains(text), "{said}");
+    }
+    assert_eq!(said.matches("\n\n").count(), 2, "{said}");
 }

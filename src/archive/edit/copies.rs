@@ -13,7 +13,7 @@ use wildmatch::WildMatch;
 
 use crate::{
     archive::{Error, PublishedSuite, Reason, Refusal, Trust, VerifiedBase, selected::Selected},
-    dists::{PackageEntry, PackagesIndex, PackagesKey},
+    dists::{Entry, IndexKind, PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component, Suite},
     store::Store,
 };
@@ -52,7 +52,7 @@ pub enum Named {
 
 impl Copies {
     /// Reads the other suite, as it was published last, and finds what is meant.
-    pub(super) async fn select(&self, store: &Store) -> Result<Vec<Selected>, Error> {
+    pub(super) async fn select(&self, store: &Store) -> Result<(Vec<Selected>, Vec<String>), Error> {
         let source = VerifiedBase::open(store, &self.from, &self.trust).await?;
         if source.pointer().is_none() {
             return Err(Error::NotPublished { suite: self.from.clone() });
@@ -82,7 +82,32 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        selected.into_values().map(|(entry, index)| Selected::of(entry, index, &source)).collect()
+        let selected = selected.into_values().map(|(entry, index)| Selected::of(entry, index, &source));
+        Ok((selected.collect::<Result<_, Error>>()?, self.left_behind(&source).await?))
+    }
+
+    /// Source packages that are meant and stay where they are: `Sources` are not written.
+    async fn left_behind(&self, source: &PublishedSuite) -> Result<Vec<String>, Error> {
+        let mut notes = BTreeSet::new();
+        if !self.wanted.iter().any(|wanted| matches!(wanted.named, Named::Source(_))) {
+            return Ok(Vec::new());
+        }
+        for key in source.index_keys().iter().filter(|key| key.kind() == IndexKind::Sources) {
+            let entries = match source.entries(key).await {
+                Err(error @ Error::Store(_)) => return Err(error),
+                // It says nothing of the packages that are copied.
+                Err(_) => continue,
+                Ok(entries) => entries,
+            };
+            let is_meant = |entry: &&Entry| self.wanted.iter().any(|wanted| wanted.means_source(entry));
+            notes.extend(entries.iter().filter(is_meant).map(|entry| {
+                format!(
+                    "source package `{}` {} stays in suite `{}` alone: only binary packages are copied",
+                    entry.name, entry.version, self.from
+                )
+            }));
+        }
+        Ok(notes.into_iter().collect())
     }
 
     /// The newest of each name and architecture, by name, architecture and version.
@@ -139,6 +164,12 @@ async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(PackagesKey, Package
 }
 
 impl Wanted {
+    /// Whether it names a source package.
+    fn means_source(&self, entry: &Entry) -> bool {
+        matches!(&self.named, Named::Source(name) if **name == *entry.name)
+            && self.version.as_ref().is_none_or(|version| **version == *entry.version)
+    }
+
     /// A package that is called so and was not meant.
     fn shown(&self, entry: &PackageEntry) -> String {
         let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());

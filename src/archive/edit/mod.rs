@@ -75,11 +75,13 @@ impl SuiteEdit {
         if self.replace && !config.mutable {
             return Err(Error::NotMutable { suite: published.name().clone() });
         }
-        let copied = match &self.copy {
+        let (copied, notes) = match &self.copy {
             Some(copies) => copies.select(published.store()).await?,
-            None => Vec::new(),
+            None => Default::default(),
         };
-        self.plan_with(&copied, Origin::Pool, published, config, now).await
+        let mut plan = self.plan_with(&copied, Origin::Pool, published, config, now).await?;
+        plan.notes.extend(notes);
+        Ok(plan)
     }
 
     /// Brings packages that are surplus in another suite.

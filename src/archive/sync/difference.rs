@@ -159,19 +159,21 @@ impl Sides<'_> {
     /// The files of packages that the destination's indices do not name, and how many they do.
     async fn lacking_pool(&self) -> Result<(Vec<Load>, usize), Error> {
         let mut needed = PoolFiles::new();
-        for plain in leads::indices(self.source) {
-            if !self.same_index(plain)
-                && let Some(text) = self.source.text(plain).await?
+        for key in leads::indices(self.source) {
+            let plain = key.path();
+            if !self.same_index(&plain)
+                && let Some(text) = self.source.text(&plain).await?
             {
-                leads::pool_files(&self.source.path(plain), &text, &mut needed)?;
+                leads::pool_files(&key, &self.source.path(&plain), &text, &mut needed)?;
             }
         }
         let mut known = PoolFiles::new();
         if !needed.is_empty() {
-            for plain in leads::indices(self.there) {
-                if let Some(text) = self.published_text(plain).await? {
+            for key in leads::indices(self.there) {
+                let plain = key.path();
+                if let Some(text) = self.published_text(&plain).await? {
                     // What cannot be read there says nothing of what is there.
-                    let _ = leads::pool_files(plain, &text, &mut known);
+                    let _ = leads::pool_files(&key, &plain, &text, &mut known);
                 }
             }
         }

@@ -96,9 +96,10 @@ impl Run<'_> {
             }
         }
         let mut pool = PoolFiles::new();
-        for plain in leads::indices(&source) {
-            if let Some(text) = source.text(plain).await? {
-                leads::pool_files(&source.path(plain), &text, &mut pool)?;
+        for key in leads::indices(&source) {
+            let plain = key.path();
+            if let Some(text) = source.text(&plain).await? {
+                leads::pool_files(&key, &source.path(&plain), &text, &mut pool)?;
             }
         }
         wanted.extend(pool.into_iter().map(|(path, expected)| {
