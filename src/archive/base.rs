@@ -9,7 +9,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::{
-    Error, PublishedSuite, Trust, limits, newest,
+    Error, PublishedSuite, Trust, generations, limits, newest,
     suite::{Pointer, Purpose, read_release},
 };
 use crate::{
@@ -23,6 +23,8 @@ pub(super) struct VerifiedBase {
     state: PublishedSuite,
     /// Whether `InRelease`, which its swap expects, is older than this state.
     behind: bool,
+    /// Whether it was believed as it is (`--trust-existing`).
+    adopted: bool,
 }
 
 impl VerifiedBase {
@@ -41,7 +43,7 @@ impl VerifiedBase {
             Some(pointer) if !trust.existing => newest::refuse_older(store, suite, pointer, trust).await?,
             Some(_) => {}
         }
-        Ok(Self { state, behind: false })
+        Ok(Self { state, behind: false, adopted: trust.existing })
     }
 
     /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`, which is to be published over.
@@ -64,7 +66,8 @@ impl VerifiedBase {
                     signed: true,
                     ..beside
                 };
-                Ok(Self { state: PublishedSuite::with_pointer(store, suite, pointer), behind: true })
+                let state = PublishedSuite::with_pointer(store, suite, pointer);
+                Ok(Self { state, behind: true, adopted: trust.existing })
             }
             // Another publisher has seen both, and published over them.
             _ => Self::open(store, suite, trust).await,
@@ -74,6 +77,16 @@ impl VerifiedBase {
     /// Whether clients of `InRelease` do not see this state yet.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
+    }
+
+    /// Whether this publisher made the state: then it is kept as published. Another tool's forms of one index need not agree.
+    pub(super) async fn was_published_here(&self) -> Result<bool, Error> {
+        if self.behind || self.adopted {
+            return Ok(false);
+        }
+        let Some(generation) = self.state.generation() else { return Ok(false) };
+        let mark = self.state.path(&generations::path(&generation, generations::MARK));
+        Ok(self.state.store().size(&mark).await?.is_some())
     }
 
     /// The state, to look at it.

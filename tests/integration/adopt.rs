@@ -1,11 +1,13 @@
 //! Archives that other tools made are carried on where they stand, and lose nothing.
 
-use std::fs;
+use std::{fmt::Write as _, fs, io::Read as _};
+
+use publish::compression::Compression;
 
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
-    sandbox::Sandbox,
+    sandbox::{Sandbox, sha256},
 };
 
 /// Two packages, one for all architectures, as the other tool is given them.
@@ -132,4 +134,44 @@ fn from_apt_ftparchive() {
     sandbox
         .ask("sh", ["-c".as_ref(), script.as_ref(), "sh".as_ref(), archive.as_os_str(), given.as_os_str()]);
     carried_on(&sandbox, "stable");
+}
+
+/// What a client unpacks of an index.
+fn unpacked(sandbox: &Sandbox, path: &str) -> String {
+    let file = fs::read(sandbox.archive(path)).unwrap();
+    let mut text = String::new();
+    Compression::Xz.index_decoder(&file[..]).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A large index of another tool whose compressed form has another digest of a package than the plain one: none of it is
+/// carried over unread into what is published here.
+#[test]
+fn a_compressed_form_that_says_something_else_is_made_anew() {
+    let mut text = String::new();
+    for number in 0..9000 {
+        let noise = |salt: &str| sha256(format!("{salt}{number}").as_bytes());
+        let (maintainer, digest) = (noise("maintainer"), noise("file"));
+        let name = format!("package-{number:05}");
+        write!(text, "Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: {maintainer}\nFilename: pool/{name}.deb\nSize: 1\nSHA256: {digest}\n\n").unwrap();
+    }
+    let other = text.replace(&sha256(b"file4500"), &"e".repeat(64));
+    let (plain, packed) = ("main/binary-amd64/Packages", "main/binary-amd64/Packages.xz");
+    // The blocks of the other text, in the form that this publisher makes.
+    let maker = Sandbox::new();
+    maker.adopt_index(&other);
+    let file = deb("one").write(maker.incoming());
+    maker.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let foreign = fs::read(maker.archive("dists/stable").join(packed)).unwrap();
+    let theirs = unpacked(&maker, &format!("dists/stable/{packed}"));
+    let ours = theirs.replace(&"e".repeat(64), &sha256(b"file4500"));
+    assert_ne!(theirs, ours);
+
+    let sandbox = Sandbox::new();
+    sandbox.adopt_files("stable", &[(plain, ours.as_bytes()), (packed, &foreign)]);
+    let file = deb("two").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let published = unpacked(&sandbox, &format!("dists/stable/{packed}"));
+    assert!(published.contains("Package: two\n"));
+    assert_eq!(published, sandbox.read(format!("dists/stable/{plain}")));
 }

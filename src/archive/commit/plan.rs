@@ -7,6 +7,7 @@ use std::{
     fmt,
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
@@ -16,11 +17,12 @@ use super::super::{
     release_info::{ReleaseInfo, stops_apt},
     selected::Selected,
     snapshot,
-    suite::plain_path,
+    suite::{plain_path, unpack},
 };
 use crate::{
     compression::Compression,
     config::{COPIED, SuiteConfig},
+    digest::Digests,
     dists::{
         IndexFile, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
@@ -155,7 +157,7 @@ impl Plan {
     pub(in crate::archive) async fn render(
         &mut self,
         changed: BTreeMap<PackagesKey, PackagesIndex>,
-        published: &PublishedSuite,
+        published: &VerifiedBase,
         config: &SuiteConfig,
         shape: &Shape,
         now: Timestamp,
@@ -192,12 +194,13 @@ type Published = BTreeMap<(PackagesKey, &'static str), Before>;
 
 /// Reads the compressed forms of the indices that change: most of their blocks will stay as they are.
 async fn before(
-    published: &PublishedSuite,
+    published: &VerifiedBase,
     changed: &BTreeMap<PackagesKey, PackagesIndex>,
     compressions: &[Compression],
 ) -> Result<Published, Error> {
     let mut before = BTreeMap::new();
     let Some(release) = published.release() else { return Ok(before) };
+    let mut is_ours = None;
     for (name, index) in changed {
         let Some(text) = index.published().filter(|text| blocks::are_worth_reading(text)) else { continue };
         for compression in compressions.iter().filter(|&&compression| compression != Compression::Plain) {
@@ -205,6 +208,13 @@ async fn before(
             let Some(listed) = release.files().get(&path) else { continue };
             match published.listed_file(&path, listed).await {
                 Ok(Some((_, file))) => {
+                    let ours = match is_ours {
+                        Some(known) => known,
+                        None => *is_ours.insert(published.was_published_here().await?),
+                    };
+                    if !ours && !holds(&path, &file, *compression, text).await {
+                        continue;
+                    }
                     let text = text.clone();
                     before.insert((name.clone(), compression.extension()), Before { text, file });
                 }
@@ -215,6 +225,13 @@ async fn before(
         }
     }
     Ok(before)
+}
+
+/// Whether a compressed form that another tool may have made holds the text of its index: to carry its blocks over would
+/// sign what else it holds.
+async fn holds(path: &str, file: &Bytes, compression: Compression, text: &Bytes) -> bool {
+    let plain = Listed::from(&Digests::of(text));
+    unpack(path.to_owned(), file.clone(), compression, Some(plain)).await.is_ok()
 }
 
 /// Renders and compresses the changed indices, on all cores.
