@@ -94,6 +94,7 @@ impl Store {
         limit: Limit,
     ) -> Result<Bytes, Error> {
         let mut meter = Meter::new(path, limit);
+        let room = room_for(result.meta.size, limit);
         let mut stream = match result.payload {
             GetResultPayload::File(file, _) => {
                 let read = blocking(move || read_file(file, limit)).await;
@@ -115,7 +116,12 @@ impl Store {
         let mut whole: Option<BytesMut> = None;
         while let Some(piece) = stream.try_next().await? {
             meter.count(&piece)?;
-            whole.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&piece);
+            let whole = whole.get_or_insert_with(|| {
+                let mut whole = BytesMut::with_capacity(room);
+                whole.extend_from_slice(&first);
+                whole
+            });
+            whole.extend_from_slice(&piece);
         }
         Ok(whole.map_or(first, BytesMut::freeze))
     }
@@ -127,9 +133,16 @@ impl Store {
     }
 }
 
+/// How much room is made at once for an object of an announced size: no more than its limit, and never so much that an
+/// announcement alone fills the memory. Growing piece by piece would take up to twice as much.
+fn room_for(announced: u64, limit: Limit) -> usize {
+    const MOST: u64 = 128 << 20;
+    usize::try_from(announced.min(limit.0).min(MOST)).unwrap_or(0) + 1
+}
+
 /// Reads a file, and one byte more than the limit if there is one.
 fn read_file(file: File, limit: Limit) -> std::io::Result<Bytes> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(room_for(file.metadata()?.len(), limit));
     file.take(limit.0.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
