@@ -21,13 +21,19 @@ use reqwest::{
     header::{CONTENT_LENGTH, HeaderValue},
 };
 
-use super::{Environment, Limit, Served, listing, requests::Watch};
+use super::{
+    Environment, Limit, Served, listing,
+    pace::{Pace, TooSlow},
+    requests::Watch,
+};
 use crate::digest::Md5Digest;
 
 /// A connection is there after so long, or never will be.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A server that says nothing for so long says nothing any more. There is no limit for a whole body: lines are slow.
+/// A server that says nothing for so long says nothing any more. A whole body is held to its pace ([`Pace`]).
 const SILENCE: Duration = Duration::from_secs(60);
+/// An answer to a request without a body begins within so long, or never.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(150);
 /// The metadata service of a cloud answers at once, or this machine is in none.
 const METADATA: Duration = Duration::from_secs(2);
 /// So much of what a server says of a failure is read.
@@ -190,7 +196,15 @@ impl Counted {
                 Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
             };
         }
-        let response = self.client.call(request).await.map_err(worth_repeating)?;
+        // A server may send one interim answer (1xx) after the other, for ever. What is sent with a body takes its time.
+        let sends_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE);
+        let response = if sends_nothing {
+            let late = |late| HttpError::new(HttpErrorKind::Unknown, late);
+            tokio::time::timeout(ANSWERS_WITHIN, self.client.call(request)).await.map_err(late)?
+        } else {
+            self.client.call(request).await
+        };
+        let response = response.map_err(worth_repeating)?;
         self.watch.clock.heard(response.headers());
         Ok(response)
     }
@@ -281,10 +295,11 @@ impl HttpService for Counted {
 
 /// Reads a body, and no more of it than so many bytes.
 async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
-    let mut read = BytesMut::new();
+    let (mut read, mut pace) = (BytesMut::new(), Pace::begin());
     while (read.len() as u64) < most {
         let Some(frame) = body.frame().await else { break };
         if let Ok(piece) = frame?.into_data() {
+            pace.count(piece.len() as u64).map_err(too_slow)?;
             let left = usize::try_from(most - read.len() as u64).unwrap_or(usize::MAX);
             read.extend_from_slice(&piece[..piece.len().min(left)]);
         }
@@ -294,13 +309,19 @@ async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError
 
 /// Counts the bytes of a body, up to a size that no file of an archive has.
 async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
-    let mut size = 0;
+    let (mut size, mut pace) = (0, Pace::begin());
     while size < COUNTED
         && let Some(frame) = body.frame().await
     {
-        size += frame?.into_data().map_or(0, |piece| piece.len() as u64);
+        let piece = frame?.into_data().map_or(0, |piece| piece.len() as u64);
+        size = pace.count(piece).map_err(too_slow)?;
     }
     Ok(size)
+}
+
+/// A trickle is not tried again: it would take as long once more.
+fn too_slow(error: TooSlow) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, error)
 }
 
 /// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{GetOptions, GetResult, GetResultPayload};
 
-use super::{Error, Store, blocking};
+use super::{Error, Store, blocking, pace::Pace};
 
 /// The most bytes that a read takes: a size that is listed elsewhere, or a named constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,18 +48,22 @@ impl Limit {
 pub(super) struct Meter<'a> {
     path: &'a str,
     limit: Limit,
-    seen: u64,
+    pace: Pace,
 }
 
 impl<'a> Meter<'a> {
     pub(super) fn new(path: &'a str, limit: Limit) -> Self {
-        Self { path, limit, seen: 0 }
+        Self { path, limit, pace: Pace::begin() }
     }
 
-    /// Counts one piece.
+    /// Counts one piece; a trickle ends too.
     pub(super) fn count(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.seen += piece.len() as u64;
-        if self.seen <= self.limit.0 { Ok(()) } else { Err(self.limit.exceeded(self.path, None)) }
+        let seen = self.pace.count(piece.len() as u64).map_err(|source| Error::Failed {
+            action: "read",
+            path: self.path.to_owned(),
+            source: Box::new(source),
+        })?;
+        if seen <= self.limit.0 { Ok(()) } else { Err(self.limit.exceeded(self.path, None)) }
     }
 }
 

@@ -20,6 +20,7 @@ mod limit;
 mod listing;
 mod load;
 mod location;
+mod pace;
 mod parts;
 mod patience;
 mod probe;
