@@ -185,6 +185,38 @@ async fn one_publishes_between_any_two_operations_of_another() {
     }
 }
 
+/// The names for clients without by-hash, which are compared then, may grow between any two looks at them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_publishes_while_another_finds_nothing_to_do() {
+    let packages = Packages::new();
+    let [first, two] = ["first", "two"].map(|name| packages.file(name));
+    let begun = async || {
+        let store = memory();
+        Publisher::on(store.clone()).add(&first).await.unwrap();
+        store
+    };
+    let faults = Faults::none();
+    let again = Publisher::on(faults.on(begun().await)).later(1).add(&first).await.unwrap();
+    assert!(!again.published);
+    let operations = faults.operations();
+    assert!(operations.len() > 8, "{operations:?}");
+    for at in 1..=operations.len() {
+        let when = format!("before {:?}", operations[at - 1]);
+        let store = begun().await;
+        let (faults, gate) = Faults::wait(at, Side::Before);
+        let slow = Publisher::on(faults.of_all().on(store.clone())).later(1);
+        let quick = Publisher::on(store.clone()).later(2);
+        let meanwhile = async {
+            gate.reached().await;
+            quick.add(&two).await.unwrap();
+            gate.open();
+        };
+        let (done, ()) = tokio::join!(slow.add(&first), meanwhile);
+        assert!(!done.unwrap_or_else(|error| panic!("{when}: {error}")).published, "{when}");
+        assert_eq!(Publisher::on(store.clone()).later(10).faults().await, [], "{when}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_publishes_while_another_waits_at_each_write() {
     let packages = Packages::new();

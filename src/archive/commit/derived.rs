@@ -16,7 +16,7 @@ use crate::{
     dists::{Release, index_file::by_hash_path, layout::ReleaseForm, release::Listed},
     names::Suite,
     signing,
-    store::{Limit, Store},
+    store::{Limit, Store, unless_larger},
 };
 
 /// How many names are looked at, and written, at once.
@@ -96,12 +96,9 @@ async fn write_name(
     let name = format!("dists/{suite}/{path}");
     if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
-        if vouched
-            || store
-                .digests(&name, Limit::bytes(listed.size))
-                .await?
-                .is_some_and(|found| suite::is_listed(listed, &found))
-        {
+        // Another publisher may be writing a longer one at this moment.
+        let read = async || unless_larger(store.digests(&name, Limit::bytes(listed.size)).await);
+        if vouched || read().await?.is_some_and(|found| suite::is_listed(listed, &found)) {
             return Ok(None);
         }
     }

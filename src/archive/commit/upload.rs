@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     digest::Digests,
-    store::{self, Content, Limit, Put, Store},
+    store::{self, Content, Limit, Put, Store, unless_larger},
 };
 
 /// A task writes one object, or small ones of so many bytes in all.
@@ -161,7 +161,7 @@ impl<'a> Upload<'a> {
         if found.size != digests.size {
             return Ok(PoolState::Damaged);
         }
-        Ok(match self.store.digests(path, Limit::bytes(found.size)).await? {
+        Ok(match unless_larger(self.store.digests(path, Limit::bytes(found.size)).await)? {
             None => PoolState::Missing,
             Some(found) if found.sha256 == digests.sha256 => PoolState::Whole,
             Some(_) => PoolState::Damaged,

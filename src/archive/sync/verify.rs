@@ -16,7 +16,7 @@ use super::{
 use crate::{
     dists::{Release, index_file::by_hash_path},
     names::Suite,
-    store::{Found, Limit},
+    store::{Found, Limit, unless_larger},
 };
 
 impl Run<'_> {
@@ -80,7 +80,8 @@ impl Run<'_> {
                 return Ok(true);
             }
         }
-        let digests = self.destination.digests(&found.path, Limit::bytes(expected.size)).await?;
+        let read = self.destination.digests(&found.path, Limit::bytes(expected.size)).await;
+        let digests = unless_larger(read)?;
         Ok(digests.is_some_and(|digests| expected.is(&digests)))
     }
 
