@@ -9,11 +9,13 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::{
-    Error, PublishedSuite, Trust, generations, limits, newest,
+    Error, PublishedSuite, Trust,
+    generations::{self, Generation},
+    limits, newest,
     suite::{Pointer, Purpose, read_release},
 };
 use crate::{
-    dists::layout::ReleaseForm,
+    dists::{Release, layout::ReleaseForm},
     names::Suite,
     store::{self, Store},
 };
@@ -40,8 +42,15 @@ impl VerifiedBase {
                     return Err(begun.map_or(error, |path| store::Error::Conflict { path }.into()));
                 }
             }
-            Some(pointer) if !trust.existing => newest::refuse_older(store, suite, pointer, trust).await?,
-            Some(_) => {}
+            Some(pointer) => {
+                let kept = newest::kept_since(store, suite, pointer).await?;
+                if is_crossed(&state, pointer, &kept, trust).await? {
+                    return Self::open_behind(store, suite, trust, &pointer.bytes).await;
+                }
+                if !trust.existing {
+                    newest::refuse_older(store, suite, pointer, trust, &kept).await?;
+                }
+            }
         }
         Ok(Self { state, behind: false, adopted: trust.existing })
     }
@@ -70,7 +79,7 @@ impl VerifiedBase {
                 Ok(Self { state, behind: true, adopted: trust.existing })
             }
             // Another publisher has seen both, and published over them.
-            _ => Self::open(store, suite, trust).await,
+            _ => Box::pin(Self::open(store, suite, trust)).await,
         }
     }
 
@@ -93,6 +102,35 @@ impl VerifiedBase {
     pub(super) fn state(&self) -> &PublishedSuite {
         &self.state
     }
+}
+
+/// Whether an unsigned `Release` was published beside this `InRelease` while the suite began to be signed, and the signer
+/// was killed before it could publish that change too. Clients of `InRelease` would lose it with the next state.
+///
+/// A signer marks its generation as published only when it has looked for such a `Release`. The publisher of one keeps it
+/// as a generation in that form, and marks that if it saw no `InRelease` yet; else it knows that it lost the race.
+async fn is_crossed(
+    state: &PublishedSuite,
+    pointer: &Pointer,
+    kept: &[Generation],
+    trust: &Trust,
+) -> Result<bool, Error> {
+    let own = state.generation();
+    let is_marked = |kept: &Generation| Some(&kept.name) == own.as_ref() && kept.published.is_some();
+    if !pointer.is_in_release() || kept.iter().any(is_marked) {
+        return Ok(false);
+    }
+    let path = state.path(ReleaseForm::Release.file_name());
+    let Some(beside) = state.store().read(&path, limits::RELEASE).await? else { return Ok(false) };
+    let Some(date) = Release::parse(&beside.bytes).ok().and_then(|release| release.date().ok()) else {
+        return Ok(false);
+    };
+    let name = generations::name(date, &beside.bytes);
+    let file = state.path(&generations::path(&name, ReleaseForm::Release.file_name()));
+    Ok(kept.iter().any(|kept| {
+        // A publisher may not have marked it yet: an adoption publishes it in any case.
+        kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.existing)
+    }))
 }
 
 impl Deref for VerifiedBase {

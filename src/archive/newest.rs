@@ -12,7 +12,8 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Error, Trust, generations,
+    Error, Trust,
+    generations::{self, Generation},
     suite::{Pointer, Purpose, made_for, plain_path, read_pointer},
     suites,
 };
@@ -71,8 +72,9 @@ pub(super) async fn refuse_older(
     suite: &Suite,
     pointer: &Pointer,
     trust: &Trust,
+    kept: &[Generation],
 ) -> Result<(), Error> {
-    let Some(newer) = newer(store, suite, pointer, trust).await? else {
+    let Some(newer) = newer_among(store, suite, pointer, trust, kept).await? else {
         remember(store, suite, &pointer.release);
         return Ok(());
     };
@@ -95,6 +97,31 @@ pub(super) async fn newer(
     pointer: &Pointer,
     trust: &Trust,
 ) -> Result<Option<Newer>, Error> {
+    let kept = kept_since(store, suite, pointer).await?;
+    newer_among(store, suite, pointer, trust, &kept).await
+}
+
+/// The generations with the `Date` of a signed pointer or a later one, the newest first: one listing. Of an unsigned suite
+/// none, for anyone could have made them.
+pub(super) async fn kept_since(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+) -> Result<Vec<Generation>, Error> {
+    match pointer.release.date() {
+        Ok(date) if pointer.signed => listed_since(store, suite, date).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The newest state that this machine or one of these generations knows, if it is newer than the pointer.
+async fn newer_among(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+    trust: &Trust,
+    kept: &[Generation],
+) -> Result<Option<Newer>, Error> {
     let Ok(date) = pointer.release.date() else { return Ok(None) };
     if let Some(seen) = recall(store, suite).filter(|seen| *seen > date) {
         return Ok(Some(Newer { date: seen, witness: "seen from this machine".into() }));
@@ -103,8 +130,12 @@ pub(super) async fn newer(
     let Some(now) = trust.now.filter(|_| pointer.signed && !trust.keyring.is_empty()) else {
         return Ok(None);
     };
-    for name in published_after(store, suite, date).await?.into_iter().rev() {
-        let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
+    let own = generations::beginning(date);
+    for generation in kept {
+        if generation.published.is_none() || generation.name.starts_with(&own) {
+            continue;
+        }
+        let folder = format!("dists/{suite}/{}/{}", generations::FOLDER, generation.name);
         let trust = Trust { now: Some(now), signs: true, existing: false, ..trust.clone() };
         let Ok(Some(kept)) = read_pointer(store, suite, &folder, &trust, Purpose::BuildOn).await else {
             continue;
@@ -125,16 +156,18 @@ pub(super) async fn published_after(
     suite: &Suite,
     date: Timestamp,
 ) -> Result<Vec<String>, Error> {
+    let next = date.checked_add(SignedDuration::from_secs(1)).unwrap_or(date);
+    let kept = listed_since(store, suite, next).await?.into_iter().rev();
+    Ok(kept.filter(|generation| generation.published.is_some()).map(|generation| generation.name).collect())
+}
+
+/// The generations with this `Date` or a later one, the newest first.
+async fn listed_since(store: &Store, suite: &Suite, date: Timestamp) -> Result<Vec<Generation>, Error> {
     let folder = format!("dists/{suite}/{}", generations::FOLDER);
     // Names sort by `Date`, so this asks for little, however many there are.
-    let next = date.checked_add(SignedDuration::from_secs(1)).unwrap_or(date);
-    let after = format!("{folder}/{}", generations::beginning(next));
+    let after = format!("{folder}/{}", generations::beginning(date));
     let files: Vec<Found> = store.walk_after(&folder, &after).try_collect().await?;
-    let published = generations::of_files(suite, &files).into_iter().rev();
-    Ok(published
-        .filter(|generation| generation.published.is_some())
-        .map(|generation| generation.name)
-        .collect())
+    Ok(generations::of_files(suite, &files))
 }
 
 /// Remembers what was seen or published; of a folder nothing, which whoever uses this machine may put back as he likes.

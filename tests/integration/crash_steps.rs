@@ -30,12 +30,14 @@ use crate::{
 /// No object of these tests has more bytes.
 const LIMIT: Limit = Limit::mebibytes(64);
 
-/// The variable that tells the process that is to be killed what to do: LOCATION OPERATION SIDE FILE.
+/// The variable that tells the process that is to be killed what to do: LOCATION OPERATION SIDE FIRST-SIGNATURE FILE.
 const ORDER: &str = "PUBLISH_TEST_KILL_STEP";
 
 /// What is added, again and again.
 struct Trial {
     sandbox: Sandbox,
+    /// Whether the suite is not signed before, and that `add` signs it for the first time.
+    signs_first: bool,
     new: Vec<PathBuf>,
     later: Vec<PathBuf>,
 }
@@ -43,10 +45,27 @@ struct Trial {
 impl Trial {
     /// With an archive of one package in the folder of the sandbox.
     fn new() -> Self {
+        Self::of(false)
+    }
+
+    /// With an archive of one package that is not signed; the next `add` signs it.
+    fn that_signs_first() -> Self {
+        Self::of(true)
+    }
+
+    fn of(signs_first: bool) -> Self {
         let sandbox = Sandbox::signed();
         let file = |name: &str| vec![deb(name).write(sandbox.path("debs"))];
-        block_on(Publisher::on(folder(sandbox.archive(""))).add(&file("hello"))).unwrap();
-        Self { new: file("new"), later: file("later"), sandbox }
+        let first = Publisher::on(folder(sandbox.archive("")));
+        let first = if signs_first { first.unsigned() } else { first };
+        block_on(first.add(&file("hello"))).unwrap();
+        Self { new: file("new"), later: file("later"), signs_first, sandbox }
+    }
+
+    /// Who adds the new package.
+    fn publisher(&self, store: Store, seconds: u64) -> Publisher {
+        let publisher = Publisher::on(store).later(seconds);
+        if self.signs_first { publisher.adopting() } else { publisher }
     }
 
     /// Puts that archive into a store.
@@ -64,7 +83,7 @@ impl Trial {
     fn operations(&self, store: &Store) -> usize {
         block_on(self.begin(store));
         let faults = Faults::none();
-        block_on(Publisher::on(faults.on(store.clone())).add(&self.new)).unwrap();
+        block_on(self.publisher(faults.on(store.clone()), 0).add(&self.new)).unwrap();
         let operations = faults.operations();
         assert!(operations.len() > 20 && operations.iter().any(|operation| operation.verb == "get"));
         operations.len()
@@ -84,7 +103,7 @@ impl Trial {
             assert!(sets.contains(&auditor.packages()), "{when}: {:?}", auditor.packages());
         };
         look(&[&["hello"], &["hello", "new"]]);
-        block_on(Publisher::on(store.clone()).later(1).add(&self.new)).unwrap();
+        block_on(self.publisher(store.clone(), 1).add(&self.new)).unwrap();
         look(&[&["hello", "new"]]);
         let next = Publisher::on(store.clone()).later(2);
         block_on(next.add(&self.later)).unwrap();
@@ -96,7 +115,7 @@ impl Trial {
     fn kill(&self, location: &str, variables: &[(&str, String)], at: usize, side: Side) {
         let status = Command::new(env::current_exe().unwrap())
             .args(["--exact", "crash_steps::the_process_that_is_killed", "--ignored", "--test-threads=1"])
-            .env(ORDER, format!("{location} {at} {side:?} {}", self.new[0].display()))
+            .env(ORDER, format!("{location} {at} {side:?} {} {}", self.signs_first, self.new[0].display()))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .status()
@@ -126,14 +145,22 @@ fn every_step(operations: usize, at_once: usize, attempt: impl Fn(usize, Side) +
 
 #[test]
 fn an_add_ends_at_any_step_in_memory() {
-    let trial = Trial::new();
+    ends_at_any_step_in_memory(&Trial::new());
+}
+
+#[test]
+fn the_first_signature_ends_at_any_step_in_memory() {
+    ends_at_any_step_in_memory(&Trial::that_signs_first());
+}
+
+fn ends_at_any_step_in_memory(trial: &Trial) {
     let operations = trial.operations(&memory());
     every_step(operations, 2, |at, side| {
         let objects = Arc::new(InMemory::new());
         let store = memory().wrapped(|_| objects.clone());
         let died = || {
             let (faults, gate) = Faults::stop(at, side);
-            let publisher = Publisher::on(faults.of_all().on(store.clone()));
+            let publisher = trial.publisher(faults.of_all().on(store.clone()), 0);
             // With the runtime all ends that was begun.
             block_on(async {
                 tokio::select! {
@@ -148,7 +175,15 @@ fn an_add_ends_at_any_step_in_memory() {
 
 #[test]
 fn an_add_is_killed_at_any_step_in_a_folder() {
-    let trial = Trial::new();
+    is_killed_at_any_step_in_a_folder(&Trial::new());
+}
+
+#[test]
+fn the_first_signature_is_killed_at_any_step_in_a_folder() {
+    is_killed_at_any_step_in_a_folder(&Trial::that_signs_first());
+}
+
+fn is_killed_at_any_step_in_a_folder(trial: &Trial) {
     let operations = trial.operations(&folder(trial.sandbox.path("undisturbed")));
     every_step(operations, 2, |at, side| {
         let path = trial.sandbox.path(format!("{at}-{side:?}"));
@@ -179,11 +214,13 @@ fn an_add_is_killed_at_any_step_on_radosgw() {
 fn the_process_that_is_killed() {
     let Ok(order) = env::var(ORDER) else { return };
     let parts: Vec<&str> = order.split(' ').collect();
-    let [location, at, side, file] = parts[..] else { panic!("{order}") };
+    let [location, at, side, signs_first, file] = parts[..] else { panic!("{order}") };
     let side = if side == "Before" { Side::Before } else { Side::After };
     let store = buckets::open(location, &env::vars().collect()).unwrap();
     let store = Faults::kill(at.parse().unwrap(), side).of_all().on(store);
-    block_on(Publisher::on(store).add(&[Path::new(file).to_owned()])).unwrap();
+    let publisher = Publisher::on(store);
+    let publisher = if signs_first == "true" { publisher.adopting() } else { publisher };
+    block_on(publisher.add(&[Path::new(file).to_owned()])).unwrap();
 }
 
 /// On a runtime of its own, which ends what is left.

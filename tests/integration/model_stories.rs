@@ -271,8 +271,7 @@ fn a_change_of_an_unsigned_suite_and_its_first_signature_meet() {
             }
         })
     });
-    Story { places: vec![place], actors: [signs, changes], mortal: false, alike: false }
-        .is_without_fault(100);
+    Story { places: vec![place], actors: [signs, changes], mortal: true, alike: false }.is_without_fault(300);
 }
 
 /// To go back from another state than the one that was looked at would take out what was added meanwhile.

@@ -119,7 +119,9 @@ impl<'a> Prepared<'a> {
         there.extend(upload.put_all(&self.pool, OtherBytes::Refused).await?);
         // Or another publisher was faster while the packages were sent: fewer files that nothing refers to.
         base.still_current().await?;
-        if adopt(store, &base, &release).await? {
+        // A state that was crossed is not marked before this one is published: until then the mark would hide from the next
+        // publisher that there is more to publish.
+        if adopt(store, &base, &release).await? && !self.base.is_behind() {
             generations::keep_current(store, &base).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
