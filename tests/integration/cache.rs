@@ -68,6 +68,14 @@ impl Machine {
         self.indices("GET", from).intersection(&published).cloned().collect()
     }
 
+    /// The indices that were downloaded since, by digest or by name.
+    fn downloaded(&self, from: usize) -> Vec<String> {
+        let seen = self.proxy.seen();
+        let is_index = |path: &str| path.contains("/by-hash/") || path.contains("/Packages");
+        let seen = seen[from..].iter().filter(|seen| seen.method == "GET" && is_index(&seen.path));
+        seen.map(|seen| seen.path.clone()).collect()
+    }
+
     /// The indices that are kept on this machine.
     fn kept(&self) -> Vec<PathBuf> {
         let kept = fs::read_dir(self.cache.join("objects")).unwrap();
@@ -91,6 +99,31 @@ fn a_second_add_downloads_no_index() {
     fs::remove_dir_all(&machine.cache).unwrap();
     assert_eq!(machine.downloaded_by_adding("third").len(), 1);
     machine.holds(&["first", "second", "third"]);
+}
+
+/// Each index is looked at by its size and checksum, as the store gives them.
+#[test]
+fn nothing_of_three_architectures_is_downloaded_again() {
+    let Some(machine) = Machine::new() else { return };
+    let add = |names: &[&str], architecture: &str| {
+        let written = |name: &&str| deb(name).architecture(architecture).write(machine.sandbox.incoming());
+        let files: Vec<PathBuf> = names.iter().map(written).collect();
+        let files: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+        machine.publish(&[&["add"], &files[..]].concat()).ok()
+    };
+    add(&["second"], "arm64");
+    add(&["third"], "i386");
+
+    let from = machine.proxy.seen().len();
+    add(&["third"], "i386").says(["Nothing to do"]);
+    assert_eq!(machine.downloaded(from), [""; 0]);
+
+    let from = machine.proxy.seen().len();
+    add(&["fourth"], "arm64").says(["Published suite"]);
+    assert_eq!(machine.downloaded(from), [""; 0]);
+    let written = machine.indices("PUT", from);
+    assert!(!written.is_empty() && written.iter().all(|path| path.contains("/binary-arm64/")), "{written:?}");
+    machine.holds(&["first", "second", "third", "fourth"]);
 }
 
 #[test]
