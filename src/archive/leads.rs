@@ -78,20 +78,19 @@ pub(super) fn pool_files(
             if sha256.is_none() && md5.is_none() {
                 return Err(incomplete("SHA256"));
             }
-            found.insert(safe(path, file)?, Expected { size, sha256: *sha256, md5: *md5 });
+            if !is_shown(file) {
+                return Err(Error::Unsafe { path: path.to_owned(), names: file.to_owned() });
+            }
+            found.insert(file.to_owned(), Expected { size, sha256: *sha256, md5: *md5 });
         }
     }
     Ok(())
 }
 
-/// Refuses the name of a file that does not belong to what an archive shows to the world: an index can name anything.
-fn safe(index: &str, path: &str) -> Result<String, Error> {
-    let kind = ArchivePath::of(path);
+/// Whether a file that an index names belongs to what an archive shows to the world: an index can name anything.
+pub(super) fn is_shown(path: &str) -> bool {
     let is_odd = path.contains('\\') || path.chars().any(char::is_control);
-    if is_odd || matches!(kind, ArchivePath::Private | ArchivePath::Dists(_)) {
-        return Err(Error::Unsafe { path: index.to_owned(), names: path.to_owned() });
-    }
-    Ok(path.to_owned())
+    !is_odd && ArchivePath::of(path).may_be_named()
 }
 
 #[cfg(test)]
@@ -119,16 +118,25 @@ mod tests {
             "pool/.x",
             "/etc/passwd",
             "dists/x",
+            "dists/stable/InRelease",
+            "dists/stable/main/binary-amd64/Packages",
+            "dists/stable/main/binary-amd64/by-hash/SHA256/a.deb",
             "db/a",
             "pool//x",
             "a\\b",
             "",
             "a\nb",
         ] {
-            assert!(safe("Packages", bad).is_err(), "{bad}");
+            assert!(!is_shown(bad), "{bad}");
         }
-        for good in ["pool/main/a/a+b~1.deb", "pool/main/a/a.odd", "a.deb"] {
-            assert_eq!(safe("Packages", good).unwrap(), good);
+        for good in [
+            "pool/main/a/a+b~1.deb",
+            "pool/main/a/a.odd",
+            "a.deb",
+            "packages/a",
+            "dists/stable/main/binary-amd64/a.deb",
+        ] {
+            assert!(is_shown(good), "{good}");
         }
     }
 }

@@ -168,6 +168,20 @@ impl<'a> ArchivePath<'a> {
         matches!(self, Self::Package | Self::PoolFile | Self::Dists(ByHash { .. } | Generation { .. }))
     }
 
+    /// Whether an index may name the file as that of a package: anything that an archive shows, whatever its ending. Below
+    /// `dists/`, where some archives keep their packages, only by the endings of binary packages: an index must not pass
+    /// the file of a suite off as a package.
+    #[must_use]
+    pub fn may_be_named(self) -> bool {
+        match self {
+            Self::Dists(SuitePath::Listed { plain, compression: Compression::Plain }) => {
+                [".deb", ".udeb", ".ddeb"].iter().any(|ending| plain.ends_with(ending))
+            }
+            Self::Private | Self::Dists(_) => false,
+            Self::Package | Self::PoolFile | Self::RootFile(_) | Self::Foreign => true,
+        }
+    }
+
     /// Whether the file belongs to what an archive shows to the world.
     #[must_use]
     pub fn is_public(self) -> bool {
@@ -248,6 +262,17 @@ pub fn names_packages(plain: &str) -> bool {
     matches!(plain.rsplit('/').next(), Some("Packages" | "Sources"))
 }
 
+/// The component of an index of packages, by its path below the suite.
+#[must_use]
+pub fn component_of(index: &str) -> Option<&str> {
+    let (folder, _) = index.rsplit_once('/')?;
+    let (component, last) = folder.rsplit_once('/')?;
+    if !last.starts_with("binary-") && last != "source" {
+        return None;
+    }
+    Some(component.strip_suffix("/debian-installer").unwrap_or(component))
+}
+
 /// Whether a folder below the root of an archive is private: the configuration, database and working files of its tools.
 #[must_use]
 pub fn is_private(first: &str) -> bool {
@@ -263,7 +288,8 @@ fn is_working_file(part: &str) -> bool {
 }
 
 /// Whether a folder holds the patches of an index.
-fn is_patch_folder(part: &str) -> bool {
+#[must_use]
+pub fn is_patch_folder(part: &str) -> bool {
     part.strip_suffix(".diff").is_some()
 }
 

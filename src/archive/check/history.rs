@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-use super::{SuiteReport, chain, findings::Findings};
+use super::{SuiteReport, chain, findings::Findings, pool::Pool};
 use crate::{
     archive::{
         Archive, Error, KEY_FILE, Keep, PublishedSuite, generations,
@@ -16,8 +16,7 @@ use crate::{
         root_file,
         suite::{Purpose, read_pointer},
     },
-    dists::release::Listed,
-    pool::PoolPath,
+    dists::layout::ReleaseForm,
     signing::{Distrust, Keyring},
     store::{Found, Location},
 };
@@ -27,7 +26,7 @@ impl Archive {
     pub(super) async fn check_history(
         &self,
         published: &PublishedSuite,
-        pool: &BTreeMap<PoolPath, Listed>,
+        pool: &Pool,
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let (store, suite) = (&self.store, published.name());
@@ -42,6 +41,14 @@ impl Archive {
             }
             return Ok(());
         };
+        if pointer.form == ReleaseForm::Release && !pointer.signed {
+            let signature = published.generation().unwrap_or_default();
+            let signature = generations::path(&signature, ReleaseForm::Signature.file_name());
+            if store.size(&published.path(&signature)).await?.is_some() {
+                let problem = format!("it is missing, although `{signature}` was published with this state");
+                findings.fault(published.path(ReleaseForm::Signature.file_name()), problem);
+            }
+        }
         if let Some(newer) = newest::newer(store, suite, pointer, &self.trust).await? {
             let problem = format!(
                 "it has gone back in time: a state of {} was published ({})",
@@ -69,9 +76,7 @@ impl Archive {
         // What the current state leads to is read whole elsewhere.
         let mut now = Reach::default();
         now.add_listed(published);
-        let is_read = |path: &str| {
-            now.files.contains_key(path) || PoolPath::parse(path).is_ok_and(|path| pool.contains_key(&path))
-        };
+        let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
         let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
         let indices = compare_sizes(led_to, &mut there, findings);
         findings.files += indices.len();
@@ -181,8 +186,8 @@ impl Archive {
 
 /// Notes files of which the states disagree, the current one among them: of one path a client of only one of them gets what
 /// its index says.
-fn dispute(reach: &Reach, pool: &BTreeMap<PoolPath, Listed>, findings: &mut Findings) {
-    let current = |path: &str| pool.get(&PoolPath::parse(path).ok()?).map(Expected::from);
+fn dispute(reach: &Reach, pool: &Pool, findings: &mut Findings) {
+    let current = |path: &str| pool.get(path).map(|named| named.expected);
     for (path, kept) in &reach.files {
         let others = [current(path), reach.disputed.get(path).copied()];
         if others.into_iter().flatten().any(|other| !other.agrees(kept)) {

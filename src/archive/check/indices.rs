@@ -1,35 +1,44 @@
 //! The files that a pointer lists: each form under its name and its digest, and what the indices say of packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{caches::Changes, chain, differs, fetch::Got, findings::Findings};
+use super::{
+    caches::Changes,
+    chain, differs,
+    fetch::Got,
+    findings::Findings,
+    pool::{Named, Pool, name_file, shown},
+};
 use crate::{
     archive::{
-        Archive, Error, PublishedSuite, limits,
+        Archive, Error, PublishedSuite,
+        leads::{self, Expected},
+        limits,
         suite::{is_listed, unpack},
     },
     compression::Compression,
     digest::Digests,
-    dists::{IndexKey, IndexKind, PackageEntry, PackagesIndex, index_file::by_hash_path, release::Listed},
-    pool::PoolPath,
+    dists::{Entry, IndexKey, IndexKind, entries::EntryFile, index_file::by_hash_path, release::Listed},
     store::blocking,
 };
 
 impl Archive {
-    /// Reads every form of one listed file, by its name and by its digest; returns it as an index if it is one.
+    /// Reads every form of one listed file, by its name and by its digest; returns the entries of an index.
     pub(super) async fn check_listed(
         &self,
         published: &PublishedSuite,
         plain: &str,
         findings: &mut Findings,
-    ) -> Result<Option<PackagesIndex>, Error> {
+    ) -> Result<Option<Vec<Entry>>, Error> {
         let Some(release) = published.release() else { return Ok(None) };
         let by_hash_promised = release.field("Acquire-By-Hash") == Some("yes");
-        let is_index = IndexKey::parse(plain).kind() == IndexKind::Packages;
+        let key = IndexKey::parse(plain);
+        let is_index = key.has_entries();
         let plain_listed = release.files().get(plain).copied();
-        if is_index && plain_listed.is_none() {
+        // The installer reads a compressed form alone.
+        if matches!(key.kind(), IndexKind::Packages | IndexKind::Sources) && plain_listed.is_none() {
             findings.fault(
                 published.path(plain),
                 "the uncompressed index is not listed; apt shows no packages without saying why",
@@ -78,13 +87,14 @@ impl Archive {
         if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
             findings.fault(published.path(plain), "it is listed and is not there, in any compression");
         }
-        match text.map(|text| PackagesIndex::parse(&text)) {
-            Some(Ok(index)) => Ok(Some(index)),
-            Some(Err(error)) => {
+        let Some(text) = text else { return Ok(None) };
+        let path = published.path(plain);
+        match blocking(move || leads::entries(&key, &path, &text)).await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) => {
                 findings.fault(published.path(plain), chain(&error));
                 Ok(None)
             }
-            None => Ok(None),
         }
     }
 
@@ -112,50 +122,47 @@ impl Archive {
     }
 }
 
-/// Looks at the stanzas of one index, and notes the pool files that they name.
+/// Looks at the entries of one index, and notes the files that they name.
 pub(super) fn check(
     path: &str,
-    index: &PackagesIndex,
-    pool: &mut BTreeMap<PoolPath, Listed>,
+    entries: &[Entry],
+    pool: &mut Pool,
     packages: &mut BTreeSet<(String, String, String)>,
     findings: &mut Findings,
 ) {
-    let mut previous: Option<PackageEntry> = None;
-    for entry in index.entries() {
-        let shown = format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture());
-        if previous.is_some_and(|previous| previous.is_same_package(&entry)) {
-            findings.fault(path.to_owned(), format!("{shown} stands twice in it; apt takes either"));
+    let index: Arc<str> = path.into();
+    let identity =
+        |entry: &Entry| (entry.name.to_string(), entry.version.to_string(), entry.architecture.to_string());
+    let mut previous = None;
+    for entry in entries {
+        let this = identity(entry);
+        if previous.as_ref() == Some(&this) {
+            findings.fault(path, format!("{} stands twice in it; apt takes either", shown(entry)));
         }
-        previous = Some(entry.clone());
-        packages.insert((entry.name().into(), entry.version().into(), entry.architecture().into()));
-        let (Some(size), Some(sha256)) = (entry.size(), entry.sha256()) else {
-            findings.fault(
-                path.to_owned(),
-                format!("{shown} has no `Size` or no `SHA256`; apt does not download it"),
-            );
-            continue;
-        };
-        let Some(Ok(file)) = entry.filename().map(PoolPath::parse) else {
-            findings
-                .fault(path.to_owned(), format!("{shown} has no `Filename`, or one that apt cannot fetch"));
-            continue;
-        };
-        let listed = Listed { size, sha256, md5: None };
-        name_file(pool, file, listed, findings);
+        previous = Some(this.clone());
+        packages.insert(this);
+        for file in &entry.files {
+            match named(entry, file) {
+                Ok((file, expected)) => {
+                    name_file(pool, file, Named::new(expected, entry, &index), findings);
+                }
+                Err(problem) => findings.fault(path, format!("{} {problem}", shown(entry))),
+            }
+        }
     }
 }
 
-/// Notes a file of the pool, of which every index of the archive must say the same.
-pub(super) fn name_file(
-    pool: &mut BTreeMap<PoolPath, Listed>,
-    file: PoolPath,
-    listed: Listed,
-    findings: &mut Findings,
-) {
-    if let Some(other) = pool.get(&file).filter(|other| **other != listed) {
-        let problem =
-            format!("indices disagree about its bytes: SHA256 {} and {}", other.sha256, listed.sha256);
-        findings.fault(file.as_str(), problem);
+/// The path of a file that an entry names, and what it must be; else why no client can fetch it.
+fn named(entry: &Entry, file: &EntryFile) -> Result<(String, Expected), String> {
+    let EntryFile { path, size, sha256, md5 } = file;
+    // Tools of old name the files of a source package by their MD5 alone.
+    let has_digest = sha256.is_some() || (entry.kind == IndexKind::Sources && md5.is_some());
+    let Some(size) = size.filter(|_| has_digest) else {
+        return Err("has no `Size` or no `SHA256`; apt does not download it".to_owned());
+    };
+    let Some(path) = path else { return Err("has no `Filename`; apt does not download it".to_owned()) };
+    if !leads::is_shown(path) {
+        return Err(format!("names the file `{}`, which leads out of the archive", path.escape_debug()));
     }
-    pool.insert(file, listed);
+    Ok((path.clone(), Expected { size, sha256: *sha256, md5: *md5 }))
 }

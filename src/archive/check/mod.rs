@@ -12,24 +12,21 @@ mod indices;
 mod pointer;
 mod pool;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, stream};
 
 use super::{Archive, Error, Events, KEY_FILE, PublishedSuite, Trust, suite::plain_path};
 use crate::{
     digest::Digests,
-    dists::{IndexKey, IndexKind, release::Listed},
+    dists::{IndexKey, release::Listed},
     names::Suite,
-    pool::PoolPath,
     signing::{Keyring, SignatureReport},
     store::{self, Store},
 };
 use findings::Findings;
 pub use freshness::{Freshness, Standing};
+use pool::{Pool, name_file};
 
 /// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
 const LISTED_AT_ONCE: usize = 4;
@@ -130,19 +127,19 @@ pub struct Fault {
 }
 
 impl Archive {
-    /// Reads the pointer, every listed index in every form, and every pool file of the suites.
+    /// Reads the pointer, every listed index in every form, and every file that an index of any kind names.
     pub async fn check(&self, check: &Check<'_>, events: Events<'_>) -> Result<Report, Error> {
         let mut findings = Findings::default();
         let own = self.with_its_own_keys(&mut findings).await?;
         let archive = own.as_ref().unwrap_or(self);
-        let mut pool: BTreeMap<PoolPath, Listed> = BTreeMap::new();
+        let mut pool = Pool::new();
         let mut states = Vec::new();
         for suite in check.suites {
             let (seen, files, found) = archive.look_at(suite, check).await?;
             states.push(seen);
             findings.merge(found);
-            for (file, listed) in files {
-                indices::name_file(&mut pool, file, listed, &mut findings);
+            for (file, named) in files {
+                name_file(&mut pool, file, named, &mut findings);
             }
         }
         archive.check_keys(check.clients_keys, &states, &mut findings).await?;
@@ -178,14 +175,13 @@ impl Archive {
         &self,
         suite: &Suite,
         check: &Check<'_>,
-    ) -> Result<(SuiteReport, BTreeMap<PoolPath, Listed>, Findings), Error> {
+    ) -> Result<(SuiteReport, Pool, Findings), Error> {
         let mut before = None;
         for times in 0..LOOKS {
             if times > 0 {
                 tokio::time::sleep(if self.store.is_near() { MOMENT } else { 10 * MOMENT }).await;
             }
-            let (mut seen, mut files, mut found) =
-                (SuiteReport::of(suite), BTreeMap::new(), Findings::default());
+            let (mut seen, mut files, mut found) = (SuiteReport::of(suite), Pool::new(), Findings::default());
             self.check_suite(check, &mut seen, &mut files, &mut found).await?;
             let faulty: BTreeSet<String> = found.faults.iter().map(|fault| fault.path.clone()).collect();
             let now = (seen.date.clone(), faulty);
@@ -199,14 +195,14 @@ impl Archive {
             format!("dists/{suite}"),
             "it changed again and again while it was looked at, each time with other faults; look when nobody publishes",
         );
-        Ok((seen, BTreeMap::new(), found))
+        Ok((seen, Pool::new(), found))
     }
 
     async fn check_suite(
         &self,
         check: &Check<'_>,
         seen: &mut SuiteReport,
-        pool: &mut BTreeMap<PoolPath, Listed>,
+        pool: &mut Pool,
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let suite = seen.suite.clone();
@@ -218,7 +214,7 @@ impl Archive {
             }
             Err(Error::Store(error)) => {
                 let path = match &error {
-                    store::Error::Failed { path, .. } => path.clone(),
+                    store::Error::Failed { path, .. } | store::Error::TooLarge { path, .. } => path.clone(),
                     _ => format!("dists/{suite}"),
                 };
                 return self.refused::<()>(&path, error, findings).map(drop);
@@ -252,31 +248,31 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         seen: &mut SuiteReport,
-        pool: &mut BTreeMap<PoolPath, Listed>,
+        pool: &mut Pool,
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let Some(release) = published.release() else { return Ok(()) };
         let listed: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
-        let is_index = |path: &&String| IndexKey::parse(plain_path(path)).kind() == IndexKind::Packages;
+        let is_index = |path: &&String| IndexKey::parse(plain_path(path)).has_entries();
         seen.indices = release.files().keys().filter(is_index).count();
         let looks = stream::iter(listed).map(|plain| async move {
             let mut found = Findings::default();
-            let index = self.check_listed(published, plain, &mut found).await?;
-            Ok::<_, Error>((plain, index, found))
+            let entries = self.check_listed(published, plain, &mut found).await?;
+            Ok::<_, Error>((plain, entries, found))
         });
         let mut looks = looks.buffered(if self.is_on_the_web() { LISTED_AT_ONCE } else { 1 });
-        let (mut packages, mut files) = (BTreeSet::new(), BTreeMap::new());
+        let (mut packages, mut files) = (BTreeSet::new(), Pool::new());
         while let Some(look) = looks.next().await {
-            let (plain, index, found) = look?;
+            let (plain, entries, found) = look?;
             findings.merge(found);
-            if let Some(index) = index {
-                indices::check(&published.path(plain), &index, &mut files, &mut packages, findings);
+            if let Some(entries) = entries {
+                indices::check(&published.path(plain), &entries, &mut files, &mut packages, findings);
             }
         }
         seen.packages = packages.len();
         seen.pool_files = files.len();
-        for (file, listed) in files {
-            indices::name_file(pool, file, listed, findings);
+        for (file, named) in files {
+            name_file(pool, file, named, findings);
         }
         Ok(())
     }
