@@ -18,7 +18,7 @@ use super::{
     suites,
 };
 use crate::{
-    dists::Release,
+    dists::{Release, layout::names_packages},
     names::Suite,
     store::{self, Found, Store},
 };
@@ -55,8 +55,8 @@ pub(super) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
         if depth > 0 && (was_published || files.iter().any(has_release)) {
             continue;
         }
-        let index = files.into_iter().find(|file| plain_path(file) == "Packages");
-        if let Some(index) = index.filter(|_| folder.contains("/binary-")) {
+        let index = files.into_iter().find(|file| names_packages(plain_path(file)));
+        if let Some(index) = index.filter(|_| folder.contains("/binary-") || folder.ends_with("/source")) {
             return Err(Error::NoPointer { suite: suite.clone(), path: format!("{folder}/{index}") });
         }
         if depth < DEEPEST_INDEX {

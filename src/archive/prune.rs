@@ -20,12 +20,12 @@ use super::{
     generations::{self, Generation, is_older},
     holds::Announcement,
     reach::Reach,
-    suites,
+    snapshot, suites,
 };
 use crate::{
     dists::{
         Release,
-        layout::{ArchivePath, SuitePath, names_packages},
+        layout::{ArchivePath, SuitePath, component_of, is_patch_folder, names_packages, plain_path},
     },
     names::Suite,
     signing::Distrust,
@@ -123,10 +123,18 @@ impl Archive {
             names: BTreeSet::new(),
             below: BTreeMap::new(),
         };
-        for suite in &suites_to_keep(&all)? {
+        let suites = suites_to_keep(&all)?;
+        // The indices that a state of any suite lists, current or old.
+        let mut listed = BTreeSet::new();
+        let mut list = |state: &PublishedSuite| {
+            let files = state.release().into_iter().flat_map(Release::own_files);
+            listed.extend(files.map(|(path, _)| state.path(plain_path(path))));
+        };
+        for suite in &suites {
             let current = self.open_to_keep(suite).await?;
             marked.reach.add_names(&current);
             marked.reach.add(&current).await?;
+            list(&current);
             let found = generations::of_files(suite, &all);
             let (kept, retired) = match how.keep.get(suite).copied().or(how.otherwise) {
                 Some(keep) => keep.split(found, &current, now),
@@ -136,12 +144,15 @@ impl Archive {
                 // Of one that is being written, or deleted, there is no pointer.
                 let has_pointer = |file: &String| file.ends_with("/InRelease") || file.ends_with("/Release");
                 if generation.files.iter().any(has_pointer) {
-                    marked.reach.add(&generations::open(store, suite, &generation.name).await?).await?;
+                    let state = generations::open(store, suite, &generation.name).await?;
+                    marked.reach.add(&state).await?;
+                    list(&state);
                 }
             }
             for generation in retired {
                 // What it listed by name and nobody else does; one that cannot be read says nothing.
                 if let Ok(state) = generations::open(store, suite, &generation.name).await {
+                    list(&state);
                     let files = state.release().into_iter().flat_map(Release::own_files);
                     marked.names.extend(files.map(|(path, _)| state.path(path)));
                 }
@@ -152,6 +163,7 @@ impl Archive {
                 marked.retired.push((generation, why));
             }
         }
+        refuse_lost_below(&all, &suites, &listed)?;
         marked.below = all.into_iter().map(|found| (found.path.clone(), found)).collect();
         Ok(marked)
     }
@@ -222,9 +234,43 @@ impl Archive {
     }
 }
 
-/// Whether a file lies under the digest of its bytes, by which `publish` stores indices.
+/// Whether a file lies under the digest of its bytes, by which `publish` stores indices; patches are those of other tools.
 fn is_by_hash(path: &str) -> bool {
-    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { algorithm: "SHA256", .. }))
+    matches!(
+        ArchivePath::of(path),
+        ArchivePath::Dists(SuitePath::ByHash { folder, algorithm: "SHA256", .. }) if !is_patch_folder(folder)
+    )
+}
+
+/// Refuses indices below a suite that none of its states lists, and that lie too deep for a component of one part: those of
+/// another tool's suite (`bookworm/updates/main` below `bookworm`) that has lost its release file. What they lead to is not
+/// known. A removed snapshot may have left some as well, and nothing needs them.
+fn refuse_lost_below(
+    all: &[Found],
+    suites: &BTreeSet<Suite>,
+    listed: &BTreeSet<String>,
+) -> Result<(), Error> {
+    for Found { path, .. } in all {
+        let ArchivePath::Dists(SuitePath::Listed { plain, .. }) = ArchivePath::of(path) else { continue };
+        if !names_packages(plain) || listed.contains(plain_path(path)) {
+            continue;
+        }
+        let below = suites.iter().filter_map(|suite| Some((suite, below(plain, suite)?)));
+        let Some((above, below)) = below.min_by_key(|(_, below)| below.len()) else { continue };
+        let Some((lost, _)) = component_of(below).and_then(|component| component.rsplit_once('/')) else {
+            continue;
+        };
+        let Ok(suite) = Suite::parse(&format!("{above}/{lost}")) else { continue };
+        if snapshot::snapshot_of(&suite).is_none() {
+            return Err(Error::NoPointer { suite, path: path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The part of a path below `dists/` that lies below a suite.
+fn below<'a>(path: &'a str, suite: &Suite) -> Option<&'a str> {
+    path.strip_prefix(suite.as_str())?.strip_prefix('/')
 }
 
 /// Deletes in the order given, as long as edits wait.
@@ -307,6 +353,46 @@ mod tests {
             "a/b/c/d/InRelease",
         ]);
         assert_eq!(suites.unwrap(), ["a/b/c/d", "stable", "stable/updates"]);
+    }
+
+    #[test]
+    fn indices_below_a_suite_that_lists_them_not_may_be_those_of_a_lost_one() {
+        let suites = BTreeSet::from([Suite::parse("stable").unwrap()]);
+        let listed = BTreeSet::from(["dists/stable/security/main/binary-amd64/Packages".to_owned()]);
+        let refused = |path: &str| {
+            let path = format!("dists/stable/{path}");
+            let found = Found { path, size: 1, md5: None, modified: SystemTime::UNIX_EPOCH };
+            refuse_lost_below(&[found], &suites, &listed).err()
+        };
+        for lost in [
+            "updates/main/binary-amd64/Packages.gz",
+            "updates/main/source/Sources.xz",
+            "updates/main/debian-installer/binary-amd64/Packages",
+        ] {
+            let error = refused(lost).unwrap();
+            assert!(
+                matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "stable/updates"),
+                "{lost}"
+            );
+        }
+        for own in [
+            // A component that the suite has no longer.
+            "contrib/binary-amd64/Packages.gz",
+            "contrib/debian-installer/binary-amd64/Packages.gz",
+            // One of two parts, in another form than is listed.
+            "security/main/binary-amd64/Packages.bz2",
+            "snapshots/one/main/binary-amd64/Packages",
+            "updates/main/i18n/Translation-en.xz",
+        ] {
+            assert!(refused(own).is_none(), "{own}");
+        }
+    }
+
+    #[test]
+    fn patches_of_other_tools_are_not_ours() {
+        assert!(is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA256/0f"));
+        assert!(!is_by_hash("dists/stable/main/binary-amd64/Packages.diff/by-hash/SHA256/0f"));
+        assert!(!is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA512/0f"));
     }
 
     #[test]
