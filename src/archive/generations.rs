@@ -19,7 +19,7 @@ use crate::{
     dists::layout::{self, ArchivePath, GenerationPart, SuitePath},
     names::Suite,
     signing,
-    store::{Content, Found, Store},
+    store::{Content, Found, Store, unless_larger},
 };
 
 /// The folder of a suite's generations.
@@ -132,14 +132,13 @@ pub(super) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     }
     let mut files = vec![(pointer.file(), pointer.bytes.clone())];
     if pointer.signed
-        && let Some(signature) = store.read(&suite.path("Release.gpg"), limits::SIGNATURE).await?
+        && let Some(signature) =
+            unless_larger(store.read(&suite.path("Release.gpg"), limits::SIGNATURE).await)?
     {
         // The one beside it may be of another state: its publisher writes it late, or was killed before.
         let belongs = !pointer.is_in_release() || {
             let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
-            store
-                .read(&suite.path("Release"), limits::RELEASE)
-                .await?
+            unless_larger(store.read(&suite.path("Release"), limits::RELEASE).await)?
                 .is_some_and(|release| signing::says_the_same(&release.bytes, &text))
         };
         if belongs {

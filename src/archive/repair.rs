@@ -10,6 +10,7 @@ use super::{
     commit::{files_of, write_derived},
     generations, limits, newest,
     suite::{Purpose, is_listed, made_for, plain_path, read_pointer, unpack},
+    suites,
 };
 use crate::{
     compression::Compression,
@@ -22,7 +23,7 @@ use crate::{
     },
     names::Suite,
     signing::Distrust,
-    store::{self, Content, Limit, blocking, unless_larger},
+    store::{self, Content, Limit, Revision, blocking, unless_larger},
 };
 
 /// The path of a release file that is empty, cut short or otherwise not readable, so that it says nothing. One that is whole
@@ -30,6 +31,7 @@ use crate::{
 fn unreadable(error: &Error) -> Option<&str> {
     match error {
         Error::Pointer { path, .. } if path.ends_with("/Release") => Some(path),
+        Error::Store(store::Error::TooLarge { path, .. }) if suites::is_release_file(path) => Some(path),
         Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } } => Some(path),
         _ => None,
     }
@@ -37,8 +39,8 @@ fn unreadable(error: &Error) -> Option<&str> {
 
 /// What came of a release file that could not be read.
 enum Restored {
-    /// Restored, at this path.
-    Written(String),
+    /// Restored: these files.
+    Written(Vec<String>),
     /// Nothing that is kept can take its place.
     Lost(String),
     /// A publisher has replaced it meanwhile.
@@ -64,7 +66,7 @@ impl Archive {
         let mut published = match looked {
             Err(error) if unreadable(&error).is_some() => {
                 match self.restore_damaged(suite).await? {
-                    Restored::Written(path) => repaired.restored.push(path),
+                    Restored::Written(paths) => repaired.restored.extend(paths),
                     Restored::Lost(path) => {
                         repaired.lost.push(path);
                         return Ok(repaired);
@@ -75,10 +77,8 @@ impl Archive {
             }
             looked => looked?,
         };
-        if published.pointer().is_none_or(|pointer| !pointer.is_in_release())
-            && let Some(path) = self.restore_pointer(&published).await?
-        {
-            repaired.restored.push(path);
+        if published.pointer().is_none_or(|pointer| !pointer.is_in_release()) {
+            repaired.restored.extend(self.restore_pointer(&published).await?);
             published = PublishedSuite::look(&self.store, suite, &self.trust).await?;
         }
         let Some(release) = published.release() else { return Ok(repaired) };
@@ -98,11 +98,11 @@ impl Archive {
     /// Replaces a release file that cannot be read by the newest state that was published.
     async fn restore_damaged(&self, suite: &Suite) -> Result<Restored, Error> {
         // The revision is that of the damaged bytes only if they are still damaged once it is known.
-        let read = async |form: ReleaseForm| {
-            let path = format!("dists/{suite}/{}", form.file_name());
-            self.store.read(&path, limits::RELEASE).await
+        let revision = async |form: ReleaseForm| {
+            self.store.revision(&format!("dists/{suite}/{}", form.file_name())).await
         };
-        let (in_release, release) = (read(ReleaseForm::InRelease).await?, read(ReleaseForm::Release).await?);
+        let (in_release, release) =
+            (revision(ReleaseForm::InRelease).await?, revision(ReleaseForm::Release).await?);
         let path = match PublishedSuite::look(&self.store, suite, &self.trust).await {
             Ok(_) => return Ok(Restored::NotNeeded),
             Err(error) => match unreadable(&error) {
@@ -119,18 +119,51 @@ impl Archive {
             let expected = match (is_in_release, kept.is_in_release()) {
                 (true, true) if is_believed => in_release.as_ref(),
                 (false, true) if is_believed => None,
-                (false, false) if !kept.signed && !has_signature => release.as_ref(),
+                (false, false) if is_believed || (!kept.signed && !has_signature) => release.as_ref(),
                 _ => continue,
             };
             // A newer one that was seen, and is gone with the rest, is not forgotten.
             if newest::newer(&self.store, suite, &kept, &self.trust).await?.is_some() {
                 break;
             }
-            let path = format!("dists/{suite}/{}", kept.file());
-            self.store.swap(&path, kept.bytes, expected.map(|object| &object.revision)).await?;
-            return Ok(Restored::Written(path));
+            return Ok(Restored::Written(self.put_back(suite, name, kept, expected).await?));
         }
         Ok(Restored::Lost(path))
+    }
+
+    /// Writes the release file of a kept state over what is there, and the signature that belongs to it beside it; an
+    /// `InRelease` holds its own. Returns the files that were written.
+    async fn put_back(
+        &self,
+        suite: &Suite,
+        name: &str,
+        kept: Pointer,
+        expected: Option<&Revision>,
+    ) -> Result<Vec<String>, Error> {
+        let path = format!("dists/{suite}/{}", kept.file());
+        let mut written = Vec::new();
+        // Of the pair the signature alone may be damaged.
+        if !self.store.holds(&path, &kept.bytes).await? {
+            self.store.swap(&path, kept.bytes, expected).await?;
+            written.push(path);
+        }
+        if kept.signed && kept.form == ReleaseForm::Release {
+            written.extend(self.put_signature_back(suite, name).await?);
+        }
+        Ok(written)
+    }
+
+    /// Writes the detached signature of a kept state beside its `Release`.
+    async fn put_signature_back(&self, suite: &Suite, name: &str) -> Result<Option<String>, Error> {
+        let file = ReleaseForm::Signature.file_name();
+        let kept = format!("dists/{suite}/{}", generations::path(name, file));
+        let path = format!("dists/{suite}/{file}");
+        let Some(signature) = self.store.read(&kept, limits::SIGNATURE).await? else { return Ok(None) };
+        if self.store.holds(&path, &signature.bytes).await? {
+            return Ok(None);
+        }
+        self.store.replace(&path, signature.bytes).await?;
+        Ok(Some(path))
     }
 
     /// The release file of a state that is kept, if it is what its name says and, in a signed suite, a trusted key signed it.
@@ -152,27 +185,25 @@ impl Archive {
 
     /// Puts the newest state back that was published, if it is no older than what is left of the pointer; of a signed suite
     /// only what a known key signed.
-    async fn restore_pointer(&self, published: &PublishedSuite) -> Result<Option<String>, Error> {
+    async fn restore_pointer(&self, published: &PublishedSuite) -> Result<Vec<String>, Error> {
         let suite = published.name();
         let left = published.release().and_then(|release| release.date().ok());
         let since = left.and_then(|date| date.checked_sub(SignedDuration::from_secs(1)).ok());
         let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
         for name in newest::published_after(&self.store, suite, since).await?.iter().rev() {
-            let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
-            let purpose = if self.trust.signs { Purpose::BuildOn } else { Purpose::Look };
-            let trusted = read_pointer(&self.store, suite, &folder, &self.trust, purpose).await;
-            let Ok(Some(kept)) = trusted else { continue };
-            if made_for(suite, &kept.release, &folder).is_err() {
-                continue;
+            let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
+            match published.pointer() {
+                Some(left) if left.form != kept.form => {}
+                None => {}
+                // Its signature alone was lost.
+                Some(left) if kept.signed && !left.signed && left.bytes == kept.bytes => {
+                    return Ok(self.put_signature_back(suite, name).await?.into_iter().collect());
+                }
+                Some(_) => return Ok(Vec::new()),
             }
-            if published.pointer().is_some_and(|left| left.form == kept.form) {
-                return Ok(None);
-            }
-            let path = published.path(kept.file());
-            self.store.swap(&path, kept.bytes, None).await?;
-            return Ok(Some(path));
+            return self.put_back(suite, name, kept, None).await;
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
     /// Restores an index by its digest, if it is damaged or not there.

@@ -12,7 +12,7 @@ use super::{Archive, Error, generations, limits, snapshot::snapshot_of};
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
-    store::{Object, Store},
+    store::{self, Object, Store},
 };
 
 /// The objects of an archive with no more than these below `dists/` come in one page of a listing.
@@ -31,6 +31,11 @@ pub(super) fn of_release_file(path: &str) -> Option<&str> {
         }) => Some(folder),
         _ => None,
     }
+}
+
+/// Whether a path is a form of the release file of a suite.
+pub(super) fn is_release_file(path: &str) -> bool {
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Release { .. }))
 }
 
 /// The suites that files belong to.
@@ -80,11 +85,21 @@ impl Archive {
             return Ok(found);
         }
         let mut suites: Vec<(Suite, Object)> = Vec::new();
+        let mut too_large = Vec::new();
         for suite in found {
-            let mut pointer = self.store.read(&format!("dists/{suite}/InRelease"), limits::RELEASE).await?;
-            if pointer.is_none() {
-                pointer = self.store.read(&format!("dists/{suite}/Release"), limits::RELEASE).await?;
+            let read = async |form: ReleaseForm| {
+                self.store.read(&format!("dists/{suite}/{}", form.file_name()), limits::RELEASE).await
+            };
+            let pointer = match read(ReleaseForm::InRelease).await {
+                Ok(None) => read(ReleaseForm::Release).await,
+                read => read,
+            };
+            // Damage of one suite hides none of the others.
+            if let Err(store::Error::TooLarge { .. }) = pointer {
+                too_large.push(suite);
+                continue;
             }
+            let pointer = pointer?;
             // Taken away since it was found.
             let Some(pointer) = pointer else { continue };
             let holds = |text: &str| memchr::memmem::find(&pointer.bytes, text.as_bytes()).is_some();
@@ -102,7 +117,9 @@ impl Archive {
                 }
             }
         }
-        Ok(suites.into_iter().map(|(suite, _)| suite).collect())
+        let mut suites: Vec<Suite> = suites.into_iter().map(|(suite, _)| suite).chain(too_large).collect();
+        suites.sort_unstable();
+        Ok(suites)
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`super::lease`] guards it.
 
 use bytes::Bytes;
-use object_store::{PutMode, UpdateVersion, path::Path};
+use object_store::{GetOptions, PutMode, UpdateVersion, path::Path};
 
 use super::{Decides, Error, Limit, Revision, Service, Store, parse, trouble};
 
@@ -17,6 +17,12 @@ pub(super) fn limit_for(bytes: &Bytes) -> Limit {
 }
 
 impl Store {
+    /// The state of an object, however large it is; `None` where there is none.
+    pub async fn revision(&self, path: &str) -> Result<Option<Revision>, Error> {
+        let head = GetOptions { head: true, ..GetOptions::default() };
+        Ok(self.get_with(path, head).await?.map(|found| Revision::of(&found.meta)))
+    }
+
     /// Writes an object if it still is in the state `expected` (`None`: if there still is none).
     ///
     /// All that was written before survives a power cut before this is visible.

@@ -121,7 +121,8 @@ pub(in crate::archive) async fn files_of(
         return Ok(ReadyRelease { in_release: None, text: Bytes::new(), signature: None });
     };
     let read = async |path: String| {
-        Ok::<_, Error>(store.read(&path, limits::SIGNATURE).await?.map(|object| object.bytes))
+        let read = unless_larger(store.read(&path, limits::SIGNATURE).await)?;
+        Ok::<_, Error>(read.map(|object| object.bytes))
     };
     let beside = state.path(ReleaseForm::Signature.file_name());
     if pointer.form == ReleaseForm::Release {
