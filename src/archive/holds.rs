@@ -348,6 +348,25 @@ mod tests {
         prune.end().await.unwrap();
     }
 
+    #[tokio::test]
+    async fn a_marker_from_the_future_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&Location::Folder(folder.path().to_owned()), &Environment::default()).unwrap();
+        drop(Announcement::make(&store).await.unwrap());
+        let date = |time| {
+            std::fs::File::open(folder.path().join(ANNOUNCEMENT)).unwrap().set_modified(time).unwrap();
+        };
+        let written = written(&store, ANNOUNCEMENT).await.unwrap();
+        // Clocks of two machines differ by a little.
+        date(written + DEAD / 2);
+        assert!(matches!(Announcement::make(&store).await, Err(Error::Pruning { .. })));
+        date(written + 2 * DEAD);
+        let mut taken = Announcement::make(&store).await.unwrap();
+        taken.assure().await.unwrap();
+        taken.end().await.unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn there_is_one_prune_at_a_time_and_a_stalled_one_stops() {
         let store = memory();

@@ -298,3 +298,40 @@ pub fn says_the_same(release: &[u8], text: &[u8]) -> bool {
     };
     lines(release) == lines(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_says_the_same_but_for_blanks_at_the_ends_of_lines() {
+        let text = b"Suite: stable\nDate: today\n";
+        for same in [
+            &text[..],
+            b"Suite: stable\nDate: today",
+            b"Suite: stable  \nDate: today\t\n",
+            b"Suite: stable\r\nDate: today\r\n",
+        ] {
+            assert!(
+                says_the_same(same, text) && says_the_same(text, same),
+                "{}",
+                String::from_utf8_lossy(same)
+            );
+        }
+        for other in [
+            &b""[..],
+            b"Suite: stable\n",
+            b"Suite: stable\nDate: today\n\n",
+            b"Suite:  stable\nDate: today\n",
+            b" Suite: stable\nDate: today\n",
+            b"Suite: stable\n\nDate: today\n",
+            b"Suite: stable Date: today\n",
+        ] {
+            assert!(
+                !says_the_same(other, text) && !says_the_same(text, other),
+                "{}",
+                String::from_utf8_lossy(other)
+            );
+        }
+    }
+}
