@@ -89,13 +89,8 @@ impl VerifiedBase {
     }
 
     /// Whether this publisher made the state: then it is kept as published. Another tool's forms of one index need not agree.
-    pub(super) async fn was_published_here(&self) -> Result<bool, Error> {
-        if self.behind || self.adopted {
-            return Ok(false);
-        }
-        let Some(generation) = self.state.generation() else { return Ok(false) };
-        let mark = self.state.path(&generations::path(&generation, generations::MARK));
-        Ok(self.state.store().size(&mark).await?.is_some())
+    pub(super) fn was_published_here(&self) -> bool {
+        !self.behind && !self.adopted && self.state.is_of_our_form()
     }
 
     /// The state, to look at it.

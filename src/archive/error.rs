@@ -1,6 +1,6 @@
 //! What can go wrong with a verb, and what the user can do about it.
 
-use super::{Failed, Refusal, ReleaseInfo, refusal::list};
+use super::{Failed, Refusal, ReleaseInfo, refusal::list, suites};
 use crate::{
     digest::Digests,
     dists::{packages, release, sources},
@@ -108,6 +108,19 @@ pub enum Error {
         path: String,
         /// How many bytes it has.
         source: store::Error,
+    },
+    /// Two forms of an index hold different texts.
+    #[error("`{path}` does not hold what `{other}` holds: {} bytes with SHA256 {}, and {} bytes with SHA256 {}",
+        found.size, found.sha256, listed.size, listed.sha256)]
+    Contradicts {
+        /// A form of an index.
+        path: String,
+        /// Another form of it.
+        other: String,
+        /// The text that the first one unpacks to, or the beginning of it.
+        found: Box<Digests>,
+        /// The text of the other one.
+        listed: Box<release::Listed>,
     },
     /// A listed index is not there in any form.
     #[error("`{path}` is listed by the suite and is not there, in any compression")]
@@ -393,6 +406,10 @@ fn changed(changes: &[ReleaseInfo]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What to do about a release file that cannot be read.
+const RESTORE: &str =
+    "`publish check --repair` restores it from the newest state that is kept; else restore it from a backup";
+
 /// What users of clients would read, and what can be done about it.
 fn what_apt_says(changes: &[ReleaseInfo]) -> String {
     let says = changes.iter().map(|ReleaseInfo { field, before, after }| {
@@ -416,13 +433,15 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Store(store::Error::TooLarge { path, .. }) if suites::is_release_file(path) => RESTORE,
             Self::Store(error) => return error.hint(),
             Self::Signing { source, .. } | Self::Keys { source } => return source.hint(),
-            Self::Pointer { .. } => {
-                "`publish check --repair` restores it from the newest state that is kept; else restore it from a backup"
+            Self::Pointer { .. } => RESTORE,
+            Self::Contradicts { .. } => {
+                "clients of one see other packages than clients of the other: write the indices and the `Release` anew with the tool that made them, such as `reprepro export`, `aptly publish update` or `apt-ftparchive`, then run the command again"
             }
             Self::NoPointer { .. } => {
-                "put the last one back from `generations/` with `publish check --repair`, restore it from a backup, or make a `Release` with `apt-ftparchive release`"
+                "`publish check --repair` puts the last one back if it was kept; else restore it from a backup, or write it anew with the tool that made the suite"
             }
             Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
                 "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
@@ -469,9 +488,11 @@ impl Error {
             }
             Self::Input { .. } | Self::NotIncluded { .. } | Self::Private { .. } => return None,
             Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
-            Self::OddSuite { .. } => "rename the folder, or move it away",
+            Self::OddSuite { .. } => {
+                "rename the folder to a name of a suite; if you move it away instead, `publish prune` deletes the packages that it alone leads to"
+            }
             Self::Generation { .. } => {
-                "somebody may have changed it: restore it from a backup, or let `publish prune` delete it once it is not kept any more"
+                "it is damaged or was changed: restore it from a backup, or leave it until it is old enough for `publish prune` to delete it"
             }
             Self::RolledBack { .. } => {
                 "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"
@@ -503,7 +524,7 @@ impl Error {
                 "somebody published there directly, or this is an old copy of the archive; to put the older state there all the same, add `--allow-older`"
             }
             Self::NoLongerSigned { .. } => {
-                "sign the suite here; or, if its clients are to trust it unsigned from now on, delete its `InRelease` there first"
+                "sign the suite here with `publish refresh --suite NAME --sign-with KEY`, then run `publish sync` again; clients that have seen it signed refuse it unsigned, so serve an unsigned suite at another destination"
             }
             Self::Secret { .. } => "move it out of the archive: whoever has it can sign in your name",
             Self::NotCarried(_) => "run the same command again: what was sent is not sent again",

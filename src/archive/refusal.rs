@@ -162,6 +162,11 @@ impl Reason {
             }
             Self::GivenTwice { .. } => "give only one of the two files",
             Self::SameFile { .. } => "build one of the two with another upstream version or revision",
+            Self::Pool(store::Error::Occupied { path, .. }) => {
+                return Some(format!(
+                    "a published file never changes: build it as a new version, such as one with `+1` added; if no state lists `{path}`, it is left over from a crash or another tool: `publish prune` deletes it once it is two days old, then add the package again"
+                ));
+            }
             Self::Pool(error) => return error.hint(),
             Self::Lost { .. } => {
                 "`publish check` tells what else the archive lacks; `publish add` of the same file puts it back"

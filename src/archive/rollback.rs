@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Change, Error, Phased, PublishedSuite, Trust, VerifiedBase,
+    Change, Error, Phased, PublishedSuite, Trust, VerifiedBase, adopt,
     commit::Plan,
     dates, generations,
     leads::{self, PoolFiles},
@@ -68,6 +68,9 @@ pub(super) async fn plan(
     (plan.replaced, plan.phased) = (difference.replaced, difference.phased);
     plan.needs = difference.needs;
     let mut new = earlier.clone();
+    if !state.is_of_our_form() {
+        plan.notes.extend(adopt::verify(&state, &mut new).await?);
+    }
     // Of another tool it may be, and now its files have these names.
     new.set("Acquire-By-Hash", Some("yes".into()));
     dates::set(&mut new, published, config, now, &mut plan.notes)?;

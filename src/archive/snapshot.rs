@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use super::{
-    Archive, Error, PublishedSuite, Trust, VerifiedBase,
+    Archive, Error, PublishedSuite, Trust, VerifiedBase, adopt,
     commit::Plan,
     dates, generations,
     leads::{self, PoolFiles},
@@ -42,10 +42,13 @@ pub(super) struct Source(PublishedSuite);
 impl Source {
     pub(super) async fn open(store: &Store, of: &Suite, trust: &Trust) -> Result<Self, Error> {
         let base = VerifiedBase::open(store, of, trust).await?;
-        match base.pointer() {
-            None => Err(Error::NotPublished { suite: of.clone() }),
-            Some(_) => Ok(Self(base.state().clone())),
+        let Some(release) = base.release() else {
+            return Err(Error::NotPublished { suite: of.clone() });
+        };
+        if !base.was_published_here() {
+            adopt::verify(&base, &mut release.clone()).await?;
         }
+        Ok(Self(base.state().clone()))
     }
 
     /// Plans to keep the state under the name of another suite.

@@ -175,6 +175,18 @@ impl PublishedSuite {
         format!("dists/{}/{below}", self.name)
     }
 
+    /// Whether the release file has the form that this publisher writes, to the letter: the commit that wrote it has compared
+    /// all that it lists. The mark of a kept state does not tell, since states of other tools are kept as well.
+    pub(super) fn is_of_our_form(&self) -> bool {
+        let Some(pointer) = self.pointer() else { return true };
+        let rendered = pointer.release.render();
+        match pointer.form {
+            ReleaseForm::Release => pointer.bytes == rendered,
+            _ => signing::unverified_text(&pointer.bytes)
+                .is_ok_and(|text| signing::says_the_same(&rendered, &text)),
+        }
+    }
+
     /// Finds out whether somebody else has published since this state was read.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ impl Error {
         match self {
             Self::Conflict { .. } => Some("run the same command again".into()),
             Self::Occupied { .. } => Some(
-                "a published file never changes; build it as a new version, such as one with `+1` added; `publish prune` deletes a file that no kept state leads to"
+                "a published file never changes; build it as a new version, such as one with `+1` added"
                     .into(),
             ),
             Self::Full { .. } => {
@@ -117,7 +117,8 @@ impl Error {
                 Some("wait until the file is complete, then run the same command again".into())
             }
             Self::TooLarge { .. } => Some(
-                "the file is damaged, or the server sends something else; compare it with a copy you trust".into(),
+                "the file is damaged, or the server sends something else; compare it with a copy you trust"
+                    .into(),
             ),
             Self::Unusable { hint, .. } => hint.clone(),
             Self::ReadOnly { .. } => {

@@ -200,7 +200,7 @@ async fn before(
 ) -> Result<Published, Error> {
     let mut before = BTreeMap::new();
     let Some(release) = published.release() else { return Ok(before) };
-    let mut is_ours = None;
+    let ours = published.was_published_here();
     for (name, index) in changed {
         let Some(text) = index.published().filter(|text| blocks::are_worth_reading(text)) else { continue };
         for compression in compressions.iter().filter(|&&compression| compression != Compression::Plain) {
@@ -208,10 +208,6 @@ async fn before(
             let Some(listed) = release.files().get(&path) else { continue };
             match published.listed_file(&path, listed).await {
                 Ok(Some((_, file))) => {
-                    let ours = match is_ours {
-                        Some(known) => known,
-                        None => *is_ours.insert(published.was_published_here().await?),
-                    };
                     if !ours && !holds(&path, &file, *compression, text).await {
                         continue;
                     }

@@ -1,7 +1,7 @@
 //! An operation as it was planned on one base: every change is known and nothing is written. A dry run ends here.
 
 use super::{
-    super::{Error, PublishedSuite, VerifiedBase, adopt::adopt, generations, note, selected::Selected},
+    super::{Error, PublishedSuite, VerifiedBase, adopt, generations, note, selected::Selected},
     Change, Commit, Meaning, Moved, Outcome, Plan, ReadyRelease, Uploaded, Written, derived,
     operation::Operation,
     upload::{Files, OtherBytes, Upload},
@@ -44,6 +44,10 @@ impl<'a> Prepared<'a> {
         if base.is_behind() || begins_to_be_signed {
             // Clients of `InRelease` see an older state than this base, or none: its publisher may have been killed.
             plan.publish_anyway(&base, how.config, now)?;
+        }
+        // The new release file vouches for all that it lists, also for what another tool made.
+        if let Some(release) = plan.release.as_mut().filter(|_| !base.was_published_here()) {
+            plan.notes.extend(adopt::verify(&base, release).await?);
         }
         if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {
             return Err(Error::StopsApt { suite: base.name().clone(), changes: plan.stops_apt });
@@ -121,7 +125,7 @@ impl<'a> Prepared<'a> {
         base.still_current().await?;
         // A state that was crossed is not marked before this one is published: until then the mark would hide from the next
         // publisher that there is more to publish.
-        if adopt(store, &base, &release).await? && !self.base.is_behind() {
+        if adopt::adopt(store, &base, &release).await? && !self.base.is_behind() {
             generations::keep_current(store, &base).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);

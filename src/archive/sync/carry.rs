@@ -95,6 +95,10 @@ impl Failed {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.source {
+            // Sent by another job, or left over: the destination's own states decide.
+            FailedBecause::Store(store::Error::Occupied { .. }) => Some(
+                "the destination has another file there: `publish check --archive DESTINATION` says whether one of its suites needs it; if no state there lists it, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
+            ),
             FailedBecause::Store(error) => error.hint(),
             FailedBecause::Absent | FailedBecause::Differs { .. } => Some(
                 "the source is damaged: `publish check` tells all that is wrong with it; put the file back, or publish the package anew".into(),

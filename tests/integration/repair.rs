@@ -1,0 +1,139 @@
+//! `publish check --repair` of release files: of the pair without `InRelease` as of `InRelease`.
+
+use std::fs;
+
+use crate::{
+    deb_builder::deb,
+    sandbox::{Outcome, Sandbox, Tree, fixture},
+};
+
+/// More than any release file may have.
+const HUGE: usize = 20 << 20;
+
+/// A suite with `Release` and `Release.gpg` alone, as older tools make it, carried to `there`, where it is kept.
+fn pair() -> Sandbox {
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
+    fs::remove_dir_all(sandbox.archive("dists/stable/generations")).unwrap();
+    sandbox.publish(["sync", "there"]).ok();
+    sandbox
+}
+
+fn there(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    let there = sandbox.path("there").display().to_string();
+    sandbox.publish([&["--archive", &there], arguments].concat())
+}
+
+#[test]
+fn the_pair_of_an_older_tool_is_seen_and_repaired() {
+    let sandbox = pair();
+    there(&sandbox, &["check"]).ok();
+    let whole = Tree::read(&sandbox.path("there"));
+    assert!(whole.paths_with("/generations/").iter().any(|path| path.ends_with("/Release.gpg")), "{whole:?}");
+    for name in ["Release", "Release.gpg"] {
+        let path = sandbox.path("there/dists/stable").join(name);
+        let bytes = fs::read(&path).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        for damage in [
+            None,
+            Some(vec![]),
+            Some(bytes[..bytes.len() / 2].to_vec()),
+            Some(flipped),
+            Some(vec![b'x'; HUGE]),
+        ] {
+            let shown = format!("{name}, {:?} bytes", damage.as_ref().map(Vec::len));
+            match damage {
+                None => fs::remove_file(&path).unwrap(),
+                Some(damage) => fs::write(&path, damage).unwrap(),
+            }
+            let found = there(&sandbox, &["check"]);
+            assert!(found.status == Some(4) && found.stdout.contains("dists/stable/"), "{shown}: {found}");
+            there(&sandbox, &["check", "--repair"]).ok().says(["Repaired dists/stable/Release"]);
+            assert_eq!(Tree::read(&sandbox.path("there")), whole, "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_suite_with_the_pair_alone_is_carried_on() {
+    let sandbox = pair();
+    let file = deb("new").write(sandbox.incoming());
+    there(&sandbox, &["add", file.to_str().unwrap()]).ok().says(["Added 1 package"]);
+    assert!(sandbox.path("there/dists/stable/InRelease").exists());
+    there(&sandbox, &["check"]).ok().says(["2 packages"]);
+    // Where nothing was kept, what cannot be read is not built on, and not lost by a repair either.
+    let sandbox = pair();
+    let path = sandbox.archive("dists/stable/Release");
+    let text = fs::read_to_string(&path).unwrap().replace("Suite: stable", "Suite: stapel");
+    fs::write(&path, text).unwrap();
+    let before = sandbox.tree();
+    sandbox
+        .publish(["add", file.to_str().unwrap()])
+        .fails(1)
+        .says(["dists/stable/Release", "is not trusted"]);
+    sandbox.publish(["check", "--repair"]).fails(4).says(["cannot be restored"]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn a_release_file_that_is_too_large_is_repaired() {
+    for (sandbox, name) in [
+        (Sandbox::signed(), "InRelease"),
+        (Sandbox::signed(), "Release.gpg"),
+        (Sandbox::signed(), "Release"),
+        (Sandbox::new(), "Release"),
+    ] {
+        deb("hello").write(sandbox.incoming());
+        sandbox.publish(["add", "incoming"]).ok();
+        // Damage of one suite does not hide another one.
+        sandbox.publish(["snapshot", "one"]).ok();
+        let whole = sandbox.tree();
+        fs::write(sandbox.archive("dists/stable").join(name), vec![b'x'; HUGE]).unwrap();
+        let found = sandbox.publish(["check"]);
+        assert!(found.status == Some(4) && found.stdout.contains(&format!("dists/stable/{name}")), "{found}");
+        sandbox.publish(["check", "--repair"]).ok();
+        assert_eq!(sandbox.tree(), whole, "{name}");
+    }
+}
+
+#[test]
+fn a_kept_state_that_is_not_what_its_name_says_does_not_come_back() {
+    let sandbox = Sandbox::new();
+    let one = deb("one").write(sandbox.incoming());
+    let two = deb("two").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), one.as_os_str()]).ok();
+    let first = sandbox.read("dists/stable/Release");
+    sandbox.publish_after(9, &["add", two.to_str().unwrap()]).ok();
+    let newest = sandbox.tree().paths_with("/generations/");
+    let newest = newest.iter().rfind(|path| path.ends_with("/Release")).unwrap();
+    let changed = sandbox.read(newest).replace("Suite: stable", "Suite: stable\nLabel: evil");
+    fs::write(sandbox.archive(newest), changed).unwrap();
+    fs::remove_file(sandbox.archive("dists/stable/Release")).unwrap();
+    let said = sandbox.publish(["check", "--repair"]);
+    assert_eq!(said.status, Some(4), "the damaged state is still found: {said}");
+    assert_eq!(sandbox.read("dists/stable/Release"), first);
+}
+
+/// The hint about a suite that was signed at the destination, and is not here, does as it says.
+#[test]
+fn a_suite_that_is_signed_no_longer_is_signed_again() {
+    let sandbox = Sandbox::new();
+    let file = deb("hello").write(sandbox.incoming());
+    let key = fixture("keys/test.asc");
+    sandbox.publish(["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), file.as_os_str()]).ok();
+    sandbox.publish(["sync", "there"]).ok();
+    fs::remove_dir_all(sandbox.archive("dists")).unwrap();
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let before = Tree::read(&sandbox.path("there"));
+    sandbox
+        .publish(["sync", "there"])
+        .fails(1)
+        .says(["is signed in", "`publish refresh --suite NAME --sign-with KEY`"]);
+    assert_eq!(Tree::read(&sandbox.path("there")), before);
+    let signed = ["refresh", "--suite", "stable", "--trust-existing", "--sign-with", key.to_str().unwrap()];
+    sandbox.publish_after(9, &signed).ok();
+    sandbox.publish(["sync", "there"]).ok();
+}
