@@ -1,5 +1,5 @@
-//! Opens local files that must be files: a named pipe or a device in the place of one is an error at once, not a wait
-//! without end.
+//! Reads local files that must be files: a named pipe or a device in the place of one is an error at once, not a wait
+//! without end, and a file of any size is read up to a limit.
 
 use std::{
     fs::File,
@@ -9,6 +9,12 @@ use std::{
 };
 
 use rustix::fs::OFlags;
+
+/// The most bytes of a configuration, of keys, of certificates or of credentials; the largest keyrings have a quarter of it.
+pub(crate) const LARGEST: u64 = 32 << 20;
+/// Descriptors that this process was started with, such as a pipe of the shell (`<(gpg --export KEY)`). They have a
+/// writer, so a wait for them ends.
+const OWN_DESCRIPTORS: [&str; 4] = ["/dev/stdin", "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
 
 /// Opens a file to read it.
 pub(crate) fn open(path: &Path) -> Result<File> {
@@ -26,11 +32,22 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     Err(Error::new(ErrorKind::InvalidInput, format!("it is a {name}, not a file")))
 }
 
-/// Reads a file whole.
+/// Reads a file of keys, credentials or configuration whole; of the process's own descriptors also a pipe.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut file = open(path)?;
+    read_within(path, LARGEST)
+}
+
+/// Reads a file whole that has no more bytes than a limit.
+pub(crate) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let is_own = OWN_DESCRIPTORS.iter().any(|own| path.starts_with(own));
+    let file = if is_own { File::open(path)? } else { open(path)? };
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let why =
+            format!("it has more than {}, the most that is read of such a file", crate::store::bytes(limit));
+        return Err(Error::new(ErrorKind::FileTooLarge, why));
+    }
     Ok(bytes)
 }
 
@@ -49,5 +66,18 @@ mod tests {
         assert_eq!(read(&pipe).unwrap_err().to_string(), "it is a named pipe, not a file");
         assert_eq!(read(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");
         assert_eq!(read(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "text").unwrap();
+        assert_eq!(read_within(&file, 4).unwrap(), b"text");
+        assert!(read_within(&file, 3).unwrap_err().to_string().contains("more than 3 B"));
+        File::create(&file).unwrap().set_len(1 << 42).unwrap();
+        let error = read(&file).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+        assert!(error.to_string().starts_with("it has more than 32.00 MiB"), "{error}");
     }
 }

@@ -1,7 +1,6 @@
 //! From what a user names to packages that were read: folders are searched, files are read on all cores.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
@@ -102,12 +101,8 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
 }
 
 fn read_package(path: &Path) -> Result<Incoming, Reason> {
-    let file = File::open(path).map_err(Reason::Unreadable)?;
+    let file = crate::regular::open(path).map_err(Reason::Unreadable)?;
     let metadata = file.metadata().map_err(Reason::Unreadable)?;
-    if !metadata.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(Reason::Unreadable(error));
-    }
     let package = BinaryPackage::read(&file)?;
     Ok(Incoming { file: path.to_owned(), package, stamp: FileStamp::of(&metadata) })
 }

@@ -457,7 +457,7 @@ async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
 
 fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
     for path in &suite.trusted_keys {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = crate::regular::read(path).map_err(|error| {
             Failure::of(&error, None).while_doing(format!("cannot read `{}`", path.display()))
         })?;
         keyring.add_bytes(&path.display().to_string(), &bytes)?;
@@ -481,7 +481,7 @@ pub fn passphrase() -> Result<Option<Passphrase>, Failure> {
         return Ok(Some(Passphrase::new(text.into_encoded_bytes())));
     }
     let Some(path) = env::var_os("PUBLISH_PASSPHRASE_FILE") else { return Ok(None) };
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let bytes = crate::regular::read(Path::new(&path)).map_err(|error| {
         let path = Path::new(&path).display().to_string();
         Failure::of(&error, None)
             .while_doing(format!("cannot read the passphrase in `{path}` (PUBLISH_PASSPHRASE_FILE)"))

@@ -33,6 +33,8 @@ pub(super) type Overlay = BTreeMap<PathBuf, Vec<u8>>;
 pub(super) struct Lines {
     pub(super) bytes: Vec<u8>,
     origins: Vec<(PathBuf, usize)>,
+    /// How much was read so far: a file can include others many times, and they can do the same.
+    read: u64,
 }
 
 impl Lines {
@@ -72,6 +74,15 @@ impl Lines {
                 crate::regular::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?
             }
         };
+        self.read = self.read.saturating_add(text.len() as u64);
+        if self.read > crate::regular::LARGEST {
+            let why = format!(
+                "with what it includes, it has more than {}",
+                crate::store::bytes(crate::regular::LARGEST)
+            );
+            let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, why);
+            return Err(Error::Read { path: path.to_owned(), source });
+        }
         for (count, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             if let Some(name) = line.strip_prefix(b"!include:") {

@@ -13,6 +13,8 @@ const TRIES: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// No service is waited for longer than this at a time, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The most that is read of an answer: those of a purge are a few lines.
+const ANSWER: usize = 1 << 20;
 /// How much of an answer is told.
 pub(super) const TOLD: usize = 500;
 
@@ -78,7 +80,12 @@ impl Service {
                 Ok(response) => {
                     let status = response.status();
                     let asked = wait_asked_for(&response);
-                    match response.text().await {
+                    match text_of(response).await {
+                        Ok(text) if status.is_success() && text.len() > ANSWER => {
+                            let why =
+                                format!("an answer of more than {}", crate::store::bytes(ANSWER as u64));
+                            return Err(self.refused(&status.to_string(), why));
+                        }
                         Ok(text) if status.is_success() => return Ok(text),
                         Ok(text) if tried == TRIES || !passes(status) => {
                             let text = tell(&text).unwrap_or_else(|| short(&text));
@@ -104,6 +111,17 @@ impl Service {
         let text = if text.is_empty() { "nothing more".into() } else { text };
         Cause::Answer { service: self.name, status: status.to_owned(), text }
     }
+}
+
+/// The text of an answer, up to the piece in which it exceeds the limit.
+async fn text_of(mut response: Response) -> reqwest::Result<String> {
+    let mut bytes = Vec::new();
+    while bytes.len() <= ANSWER
+        && let Some(piece) = response.chunk().await?
+    {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether the same request may succeed later.

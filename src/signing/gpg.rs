@@ -225,7 +225,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::File { doing: "read", path: path.to_owned(), source })
+    crate::regular::read(path).map_err(|source| Error::File { doing: "read", path: path.to_owned(), source })
 }
 
 #[cfg(test)]

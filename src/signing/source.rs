@@ -93,7 +93,7 @@ impl KeySource {
 
     /// Reads a key file.
     fn file(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|source| match source.kind() {
+        let bytes = crate::regular::read(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::NoKeyFile { path: path.to_owned() },
             _ => Error::File { doing: "read", path: path.to_owned(), source },
         })?;

@@ -19,6 +19,8 @@ use crate::digest::Sha256Digest;
 
 /// How many bytes are kept where nothing else is said.
 const LIMIT: u64 = 1 << 30;
+/// A fact about a store is a word or an address.
+const FACT: u64 = 64 << 10;
 
 /// A folder with what was read before.
 #[derive(Debug, Clone)]
@@ -49,6 +51,11 @@ impl Cache {
         Some(Self::new(&absolute("PUBLISH_CACHE_DIR").or_else(own)?, LIMIT))
     }
 
+    /// No object of more bytes is kept.
+    fn largest(&self) -> u64 {
+        self.0.limit / 4
+    }
+
     fn object(&self, sha256: &Sha256Digest) -> PathBuf {
         self.0.folder.join("objects").join(sha256.to_string())
     }
@@ -56,7 +63,7 @@ impl Cache {
     /// Bytes that were kept.
     fn get(&self, sha256: &Sha256Digest) -> Option<Bytes> {
         let path = self.object(sha256);
-        let bytes = fs::read(&path).ok()?;
+        let bytes = crate::regular::read_within(&path, self.largest()).ok()?;
         if Sha256Digest::of(&bytes) != *sha256 {
             let _ = fs::remove_file(&path);
             return None;
@@ -70,7 +77,7 @@ impl Cache {
     /// Keeps bytes; that they cannot be kept is no failure of anything.
     fn put(&self, sha256: &Sha256Digest, bytes: &[u8]) {
         let path = self.object(sha256);
-        if bytes.len() as u64 <= self.0.limit / 4 && !path.exists() && self.write(&path, bytes).is_ok() {
+        if bytes.len() as u64 <= self.largest() && !path.exists() && self.write(&path, bytes).is_ok() {
             let _ = self.trim();
         }
     }
@@ -128,7 +135,7 @@ impl Cache {
     pub(crate) fn recall(&self, kind: &str, subject: &str) -> Option<(String, Duration)> {
         let path = self.fact(kind, subject);
         let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
-        let text = fs::read_to_string(path).ok()?;
+        let text = String::from_utf8(crate::regular::read_within(&path, FACT).ok()?).ok()?;
         Some((text, now().duration_since(modified).unwrap_or_default()))
     }
 

@@ -74,7 +74,7 @@ impl NextKey {
     ) -> Result<Self, Failure> {
         let keys = session.key_folder().ok_or(Error::NoKeyFolder)?;
         let pending = pending(&keys, old);
-        let (secret, is_kept) = match fs::read(&pending) {
+        let (secret, is_kept) = match crate::regular::read(&pending) {
             Ok(secret) => (secret, true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let (now, passphrase) = (session.now, passphrase()?);

@@ -46,7 +46,10 @@ impl Profiles {
             let Some(path) = named.or_else(|| Some(environment.home()?.join(".aws").join(name))) else {
                 return Ok(Ini::new());
             };
-            match std::fs::read_to_string(&path) {
+            let read = crate::regular::read(&path).and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
+            });
+            match read {
                 Ok(text) => Ok(parse(&text)),
                 // Neither is there: credentials may come from elsewhere.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ini::new()),

@@ -23,12 +23,17 @@ use reqwest::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Watch, error::Error};
-use crate::store::patience::{Patience, passes};
+use crate::store::{
+    pace::Pace,
+    patience::{Patience, passes},
+};
 
 /// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
 const PIECE: usize = 64 << 10;
 /// So much of what a server says about a failure is read.
 const TEXT: usize = 64 << 10;
+/// The most of an answer that is no object: a page of a listing of ten thousand names, a catalogue.
+const ANSWER: usize = 64 << 20;
 
 /// One request.
 #[derive(Clone)]
@@ -121,7 +126,7 @@ impl Wire {
             None => Error::Login { url: "the network".into(), why },
         };
         if let Some(path) = authorities {
-            let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+            let pem = crate::regular::read(path).map_err(|error| bad(error.to_string()))?;
             let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(chain(&error)))?;
             if found.is_empty() {
                 return Err(bad("it holds no certificate".into()));
@@ -169,8 +174,11 @@ impl Wire {
         if request.stream && status.is_success() {
             return Ok(Answer { status, headers, body: Bytes::new(), rest: Some(response) });
         }
-        let limit = if status.is_success() { usize::MAX } else { TEXT };
+        let limit = if status.is_success() { ANSWER } else { TEXT };
         let body = Self::whole(response, limit, self.silence(request)).await?;
+        if status.is_success() && body.len() > limit {
+            return Err(format!("the answer has more than {}", crate::store::bytes(limit as u64)));
+        }
         Ok(Answer { status, headers, body, rest: None })
     }
 
@@ -203,11 +211,13 @@ impl Wire {
         piece(response, self.patience.silence).await
     }
 
+    /// Reads a body, up to the piece in which it exceeds a limit.
     async fn whole(mut response: Response, limit: usize, silence: Duration) -> Result<Bytes, String> {
-        let mut body = BytesMut::new();
-        while body.len() < limit
+        let (mut body, mut pace) = (BytesMut::new(), Pace::begin());
+        while body.len() <= limit
             && let Some(piece) = piece(&mut response, silence).await?
         {
+            pace.count(piece.len() as u64).map_err(|error| error.to_string())?;
             body.extend_from_slice(&piece);
         }
         Ok(body.freeze())
