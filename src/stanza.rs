@@ -171,6 +171,17 @@ impl<'a> Stanza<'a> {
         Some(memchr::memchr_iter(b'\n', &self.text[..offset(self.text, field.raw)]).count())
     }
 
+    /// All fields in their order, each with the number of lines before it, comments among them.
+    pub fn fields_with_lines(&self) -> impl Iterator<Item = (&Field<'a>, usize)> {
+        let (mut lines, mut at) = (0, 0);
+        self.fields.iter().map(move |field| {
+            let start = offset(self.text, field.raw);
+            lines += memchr::memchr_iter(b'\n', &self.text[at..start]).count();
+            at = start;
+            (field, lines)
+        })
+    }
+
     /// All fields in their order.
     #[must_use]
     pub fn fields(&self) -> &[Field<'a>] {

@@ -4,7 +4,7 @@
 //! that is unknown is a warning; a value that makes no sense is an error, because what follows from it (what is deleted,
 //! how long caches keep what) is only seen when it is too late.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{collections::HashSet, fmt, path::Path, time::Duration};
 
 use reqwest::Url;
 
@@ -96,6 +96,7 @@ impl Destinations {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = Lines::open(path)?;
         let mut read = Self::default();
+        let mut known = HashSet::new();
         let mut stanzas = Stanzas::with_comments(&text.bytes);
         while let Some(stanza) = stanzas.next() {
             let stanza = stanza.map_err(|error| {
@@ -104,7 +105,7 @@ impl Destinations {
             })?;
             let reader = Reader { stanza, text: &text, line: stanzas.block_line() };
             let destination = reader.destination()?;
-            if read.all.iter().any(|other| other.name == destination.name) {
+            if !known.insert(destination.name.clone()) {
                 let why = format!("the name `{}` stands in an earlier stanza already", destination.name);
                 return Err(reader.wrong(why));
             }
@@ -189,9 +190,9 @@ impl Reader<'_> {
     }
 
     fn warn_of_unknown_fields(&self, warnings: &mut Vec<String>) {
-        for field in self.stanza.fields() {
+        for (field, line) in self.stanza.fields_with_lines() {
             if !FIELDS.iter().any(|known| known.eq_ignore_ascii_case(field.name)) {
-                let (path, line) = self.origin_of(field.name);
+                let (path, line) = self.text.origin(self.line + line);
                 let (path, name) = (path.display(), field.name);
                 warnings.push(format!("`{path}` line {line}: field `{name}` is unknown and has no effect"));
             }

@@ -5,6 +5,7 @@
 //! known and not done here, is a warning that names it.
 
 use std::{
+    collections::{HashMap, HashSet},
     iter,
     path::{Path, PathBuf},
     time::Duration,
@@ -124,6 +125,7 @@ impl Config {
     pub(super) fn parse(text: &Lines, folder: &Path) -> Result<Self, Error> {
         let mut config = Self { folder: folder.to_owned(), ..Self::default() };
         let mut places = Vec::new();
+        let mut known = HashSet::new();
         let mut stanzas = Stanzas::with_comments(&text.bytes);
         while let Some(stanza) = stanzas.next() {
             let stanza = stanza.map_err(|error| {
@@ -137,7 +139,7 @@ impl Config {
                 config.warnings.push(format!("{place}: {warning}"));
             })
             .map_err(wrong)?;
-            if config.suites.iter().any(|other| other.codename == suite.codename) {
+            if !known.insert(suite.codename.clone()) {
                 return Err(wrong(format!(
                     "codename `{}` stands in an earlier stanza already",
                     suite.codename
@@ -146,29 +148,13 @@ impl Config {
             config.suites.push(suite);
             places.push((path, line));
         }
+        let archives: HashMap<&Suite, Option<&Suite>> =
+            config.suites.iter().map(|suite| (&suite.codename, suite.archive.as_ref())).collect();
+        let mut ends = HashSet::new();
         for (suite, (path, line)) in config.suites.iter().zip(places) {
-            config.check_archive(suite).map_err(|why| Error::Field { path, line, why })?;
+            check_archive(suite, &archives, &mut ends).map_err(|why| Error::Field { path, line, why })?;
         }
         Ok(config)
-    }
-
-    /// Surplus versions go to a suite that is there, and from that one on to others, but never in a circle.
-    fn check_archive(&self, suite: &SuiteConfig) -> Result<(), String> {
-        let mut next = suite.archive.as_ref();
-        let mut steps = 0;
-        while let Some(name) = next {
-            let Some(archive) = self.suites.iter().find(|other| other.codename == *name) else {
-                return Err(format!(
-                    "field `Archive` names `{name}`, which is not the codename of any suite"
-                ));
-            };
-            steps += 1;
-            if archive.codename == suite.codename || steps > self.suites.len() {
-                return Err(format!("field `Archive` of `{}` leads back to it", archive.codename));
-            }
-            next = archive.archive.as_ref();
-        }
-        Ok(())
     }
 
     /// The suite that a user means by a name: its codename first, then `Suite`, then `AlsoAcceptFor`.
@@ -237,9 +223,10 @@ impl SuiteConfig {
 
         let codename = Suite::parse(needed("Codename")?.trim()).map_err(because)?;
         let mut suite = Self::unconfigured(codename);
+        let (mut components, mut known) = (HashSet::new(), HashSet::new());
         for word in needed("Components")?.split_whitespace() {
             let component = Component::parse(word).map_err(because)?;
-            if !suite.components.contains(&component) {
+            if components.insert(component.clone()) {
                 suite.components.push(component);
             }
         }
@@ -253,7 +240,7 @@ impl SuiteConfig {
                     "`all` cannot stand in `Architectures`: such packages go into each architecture".into()
                 );
             }
-            if !suite.architectures.contains(&architecture) {
+            if known.insert(architecture.clone()) {
                 suite.architectures.push(architecture);
             }
         }
@@ -321,6 +308,28 @@ impl SuiteConfig {
         }
         Ok(suite)
     }
+}
+
+/// Checks that surplus versions go to a suite that exists, and from there on to others, but never in a circle; `ends` are
+/// the suites from which that is known.
+fn check_archive<'a>(
+    suite: &'a SuiteConfig,
+    archives: &HashMap<&'a Suite, Option<&'a Suite>>,
+    ends: &mut HashSet<&'a Suite>,
+) -> Result<(), String> {
+    let mut on_the_way = HashSet::from([&suite.codename]);
+    let mut next = suite.archive.as_ref();
+    while let Some(name) = next.filter(|name| !ends.contains(name)) {
+        let Some(&archive) = archives.get(name) else {
+            return Err(format!("field `Archive` names `{name}`, which is not the codename of any suite"));
+        };
+        if !on_the_way.insert(name) {
+            return Err(format!("field `Archive` of `{name}` leads back to it"));
+        }
+        next = archive;
+    }
+    ends.extend(on_the_way);
+    Ok(())
 }
 
 /// A field that is `yes` or `no`; the latter where it lacks.

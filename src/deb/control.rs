@@ -4,7 +4,10 @@
 //! whatever could make that folder hold another `control` than the one found (a second entry, a link, a path that climbs,
 //! an extension header that renames) is refused instead of guessed at.
 
-use std::io::{self, BufReader, Read};
+use std::{
+    collections::HashSet,
+    io::{self, BufReader, Read},
+};
 
 use super::{Error, ar::Archive};
 use crate::compression::Compression;
@@ -190,19 +193,18 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
 
 /// Refuses extended headers that give an entry one name or size here and another in GNU tar.
 fn check_extensions(entry: &mut tar::Entry<'_, impl Read>) -> Result<(), Stop> {
-    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    let mut keys: HashSet<Box<[u8]>> = HashSet::new();
     let mut name = None;
     if let Some(extensions) = entry.pax_extensions()? {
         for extension in extensions {
             let extension = extension?;
             let key = extension.key_bytes();
-            if key.starts_with(b"GNU.sparse") || keys.iter().any(|seen| **seen == *key) {
+            if key.starts_with(b"GNU.sparse") || !keys.insert(key.into()) {
                 return Err(ControlFault::Extension.into());
             }
             if key == b"path" {
                 name = Some(extension.value_bytes().to_vec());
             }
-            keys.push(key.into());
         }
     }
     match name {

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    ops::Bound,
 };
 
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
@@ -191,18 +192,11 @@ impl Release {
     /// Release files and patches are not among them, nor is the content of another suite below this one, which
     /// `apt-ftparchive release` lists as well: whatever is done to this suite must not put that one back.
     pub fn own_files(&self) -> impl Iterator<Item = (&String, &Listed)> {
-        let nested: BTreeSet<&str> = self
-            .files
-            .keys()
-            .filter_map(|path| match SuitePath::of(path) {
-                SuitePath::Release { folder, .. } if !folder.is_empty() => Some(folder),
-                _ => None,
-            })
-            .collect();
-        let is_below = move |path: &str| {
-            nested.iter().any(|folder| path.strip_prefix(folder).is_some_and(|below| below.starts_with('/')))
-        };
-        self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_carried() && !is_below(path))
+        let nested = Folders::of(self.files.keys().filter_map(|path| match SuitePath::of(path) {
+            SuitePath::Release { folder, .. } if !folder.is_empty() => Some(folder),
+            _ => None,
+        }));
+        self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_carried() && !nested.hold(path))
     }
 
     /// All listed files, by path.
@@ -261,6 +255,29 @@ impl Release {
     }
 }
 
+/// Folders, none of which lies in another: each as its path with a slash behind it.
+struct Folders(BTreeSet<String>);
+
+impl Folders {
+    fn of<'a>(folders: impl Iterator<Item = &'a str>) -> Self {
+        let sorted: BTreeSet<String> = folders.map(|folder| format!("{folder}/")).collect();
+        let mut all = Self(BTreeSet::new());
+        // Whatever begins with a text follows it directly, so one comparison says whether a folder lies in another.
+        for folder in sorted {
+            if !all.hold(&folder) {
+                all.0.insert(folder);
+            }
+        }
+        all
+    }
+
+    /// Whether a path lies in one of them: a release file can list a hundred thousand of each.
+    fn hold(&self, path: &str) -> bool {
+        let before = self.0.range::<str, _>((Bound::Unbounded, Bound::Included(path))).next_back();
+        before.is_some_and(|folder| path.starts_with(folder.as_str()))
+    }
+}
+
 fn lines<'a, D: std::str::FromStr>(
     field: &'static str,
     list: &'a str,
@@ -314,6 +331,26 @@ mod tests {
         assert_eq!(release.components().unwrap(), ["main".parse().unwrap()]);
         assert_eq!(release.files()["main/binary-amd64/Packages"], Listed::from(&Digests::of(b"")));
         assert_eq!(render_date(release.date().unwrap()), "Sun, 22 Nov 2026 21:08:25 UTC");
+    }
+
+    #[test]
+    fn a_suite_below_is_known_by_its_folder_among_very_many() {
+        let mut release = Release::parse(TEXT.as_bytes()).unwrap();
+        let listed = Listed::from(&Digests::of(b""));
+        // A comparison of each with each would take minutes.
+        for number in 0..30_000 {
+            release.list(format!("a{number}/Release"), listed);
+            release.list(format!("b{number}/x"), listed);
+        }
+        for path in ["a1/main/x", "a1/b/Release", "a1/b/x", "a1-b/x", "a1", "c/x", "c!/Release", "c!/d/x"] {
+            release.list(path.to_owned(), listed);
+        }
+        let own: Vec<&str> = release
+            .own_files()
+            .map(|(path, _)| path.as_str())
+            .filter(|path| !path.starts_with('b'))
+            .collect();
+        assert_eq!(own, ["a1", "a1-b/x", "c/x", "main/binary-amd64/Packages"]);
     }
 
     #[test]

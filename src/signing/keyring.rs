@@ -4,10 +4,10 @@
 //! signed is still believed: this is our own archive, and its owner must be able to carry it on. A key that became
 //! known to others (any hard revocation) is never believed.
 
-use std::{io::Write as _, time::SystemTime};
+use std::{collections::HashMap, io::Write as _, time::SystemTime};
 
 use sequoia_openpgp::{
-    Cert, KeyHandle,
+    Cert, Fingerprint, KeyHandle,
     armor::{Kind, Writer},
     cert::{
         CertParser,
@@ -56,30 +56,31 @@ impl Keyring {
 
     /// Adds every certificate in some bytes, armoured or binary; of secret keys, the public part.
     pub fn add_bytes(&mut self, origin: &str, bytes: &[u8]) -> Result<(), Error> {
-        for cert in parse_certs(origin, bytes)? {
-            self.add(cert);
-        }
+        self.add_all(parse_certs(origin, bytes)?);
         Ok(())
     }
 
     /// Adds the certificates of another keyring.
     pub fn merge(&mut self, other: &Self) {
-        for cert in &other.certs {
-            self.add(cert.clone());
-        }
+        self.add_all(other.certs.iter().cloned());
     }
 
     pub(super) fn add(&mut self, cert: Cert) {
-        let cert = cert.strip_secret_key_material();
-        match self.certs.iter_mut().find(|known| known.fingerprint() == cert.fingerprint()) {
-            // Two copies of one certificate may each know something, such as a revocation.
-            Some(known) => {
-                if let Ok(merged) = known.clone().merge_public(cert) {
-                    *known = merged;
-                }
+        self.add_all([cert]);
+    }
+
+    fn add_all(&mut self, new: impl IntoIterator<Item = Cert>) {
+        let known = std::mem::take(&mut self.certs);
+        let mut copies: Vec<Vec<Cert>> = Vec::with_capacity(known.len());
+        let mut places: HashMap<Fingerprint, usize> = HashMap::new();
+        for cert in known.into_iter().chain(new.into_iter().map(Cert::strip_secret_key_material)) {
+            let place = *places.entry(cert.fingerprint()).or_insert(copies.len());
+            match copies.get_mut(place) {
+                Some(copies) => copies.push(cert),
+                None => copies.push(vec![cert]),
             }
-            None => self.certs.push(cert),
         }
+        self.certs = copies.into_iter().filter_map(merged).collect();
     }
 
     pub(super) fn certs(&self) -> &[Cert] {
@@ -245,6 +246,23 @@ impl Keyring {
             Err(Distrust::NotBelieved { reasons })
         }
     }
+}
+
+/// One certificate of all its copies, each of which may know something, such as a revocation. They are merged in pairs:
+/// to merge each into all before it would take quadratic time.
+fn merged(mut copies: Vec<Cert>) -> Option<Cert> {
+    while copies.len() > 1 {
+        let mut rest = copies.into_iter();
+        let mut pairs = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(one) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(other) => one.clone().merge_public(other).unwrap_or(one),
+                None => one,
+            });
+        }
+        copies = pairs;
+    }
+    copies.pop()
 }
 
 /// What a signature says of its key. The fingerprint says more than the key id, and most signatures carry both.

@@ -1,5 +1,7 @@
 //! What components and architectures a suite will have, and where a new package belongs.
 
+use std::{collections::HashSet, hash::Hash};
+
 use super::{
     SuiteEdit,
     arrival::{Arrival, Origin},
@@ -30,7 +32,8 @@ impl SuiteEdit {
             let mut listed = release.components().map_err(unreadable)?;
             // `updates/main` is what some call the component whose indices lie in `main` (`FakeComponentPrefix` of
             // reprepro); clients ask for `main`.
-            let has_index = |name: &str| indices.iter().any(|index| index.component.as_str() == name);
+            let with_index: HashSet<&str> = indices.iter().map(|index| index.component.as_str()).collect();
+            let has_index = |name: &str| with_index.contains(name);
             listed.retain(|component| {
                 let name = component.as_str();
                 // Nor is `main/debian-installer` a component: what would be written there is the index of the installer.
@@ -80,9 +83,11 @@ impl SuiteEdit {
     }
 }
 
-fn extend<T: PartialEq>(names: &mut Vec<T>, more: impl Iterator<Item = T>) {
+/// Adds the names that are not there yet; a release file can list a million of them.
+fn extend<T: Clone + Eq + Hash>(names: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    let mut known: HashSet<T> = names.iter().cloned().collect();
     for name in more {
-        if !names.contains(&name) {
+        if known.insert(name.clone()) {
             names.push(name);
         }
     }
