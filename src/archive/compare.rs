@@ -149,7 +149,7 @@ fn changed_files(old: &PublishedSuite, new: &PublishedSuite) -> Vec<ChangedFile>
     let files = |state: &PublishedSuite| -> BTreeSet<String> {
         let others = state.index_keys().into_iter().filter(|key| key.component_of_entries().is_none());
         // Such a file says of the index beside it what the suite's own says too.
-        let is_release = |path: &str| path.rsplit('/').next() == Some(ReleaseForm::Release.file_name());
+        let is_release = |path: &str| ReleaseForm::of_path(path) == Some(ReleaseForm::Release);
         others.map(|key| key.path()).filter(|path| !is_release(path)).collect()
     };
     let (before, after) = (files(old), files(new));

@@ -6,6 +6,14 @@ use crate::store::Limit;
 pub(crate) const RELEASE: Limit = Limit::mebibytes(10);
 /// The text of an index of which the release file lists no plain form; the largest of Debian has half of it.
 pub(crate) const UNLISTED_TEXT: Limit = Limit::mebibytes(128);
+/// A listed file that is held in memory, whatever size the release file lists; no index of Debian has half of it.
+const INDEX: Limit = Limit::mebibytes(1024);
+
+/// A listed file that is held in memory.
+pub(crate) const fn listed(size: u64) -> Limit {
+    if size < INDEX.get() { Limit::bytes(size) } else { INDEX }
+}
+
 /// A detached signature, of however many keys.
 pub(crate) const SIGNATURE: Limit = Limit::mebibytes(1);
 /// The public keys that clients are given.

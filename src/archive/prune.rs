@@ -25,7 +25,10 @@ use super::{
 use crate::{
     dists::{
         Release,
-        layout::{ArchivePath, SuitePath, component_of, is_patch_folder, names_packages, plain_path},
+        layout::{
+            ArchivePath, ReleaseForm, SuitePath, component_of, is_mark, is_patch_folder, names_packages,
+            plain_path, top_folder,
+        },
     },
     names::Suite,
     signing::Distrust,
@@ -142,7 +145,9 @@ impl Archive {
             };
             for generation in &kept {
                 // Of one that is being written, or deleted, there is no pointer.
-                let has_pointer = |file: &String| file.ends_with("/InRelease") || file.ends_with("/Release");
+                let has_pointer = |file: &String| {
+                    matches!(ReleaseForm::of_path(file), Some(ReleaseForm::InRelease | ReleaseForm::Release))
+                };
                 if generation.files.iter().any(has_pointer) {
                     let state = generations::open(store, suite, &generation.name).await?;
                     marked.reach.add(&state).await?;
@@ -191,7 +196,7 @@ impl Archive {
         // States first: one that is there leads to nothing that is not.
         for (mut generation, why) in retired {
             // The mark before the rest: what is left then is no state that was published, and no damage.
-            generation.files.sort_by_key(|path| !path.ends_with(&format!("/{}", generations::MARK)));
+            generation.files.sort_by_key(|path| !is_mark(path));
             let bytes = |path: &String| below.get(path).map_or(0, |found| found.size);
             let files = generation.files.iter();
             pruned.deleted.extend(files.map(|path| Swept {
@@ -317,7 +322,7 @@ fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
             below.is_some_and(|below| below.starts_with('/'))
         };
         if names_packages(plain) && !suites.iter().any(is_in) {
-            let suite = plain.split('/').next().unwrap_or_default();
+            let suite = top_folder(plain);
             return Err(Error::NoPointer { suite: parse(suite, path)?, path: path.clone() });
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     dists::{
         blocks,
         index_file::by_hash_path,
-        layout::ReleaseForm,
+        layout::{ReleaseForm, names_packages},
         release::{Listed, Release},
     },
     names::Suite,
@@ -30,7 +30,7 @@ use crate::{
 /// and signed by others, or that a trusted key signed, is no damage.
 fn unreadable(error: &Error) -> Option<&str> {
     match error {
-        Error::Pointer { path, .. } if path.ends_with("/Release") => Some(path),
+        Error::Pointer { path, .. } if ReleaseForm::of_path(path) == Some(ReleaseForm::Release) => Some(path),
         Error::Store(store::Error::TooLarge { path, .. }) if suites::is_release_file(path) => Some(path),
         Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } } => Some(path),
         _ => None,
@@ -110,7 +110,7 @@ impl Archive {
                 None => return Err(error),
             },
         };
-        let is_in_release = path.ends_with("/InRelease");
+        let is_in_release = ReleaseForm::of_path(&path) == Some(ReleaseForm::InRelease);
         let has_signature = self.store.size(&format!("dists/{suite}/Release.gpg")).await?.is_some();
         for name in newest::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?.iter().rev() {
             let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
@@ -252,7 +252,7 @@ impl Archive {
             }
         }
         // Others than indices may be listed without being there.
-        Ok(matches!(plain.rsplit('/').next(), Some("Packages" | "Sources")))
+        Ok(names_packages(plain))
     }
 
     /// The bytes of an index: from this machine's cache, by its name, or made again from another form.
@@ -266,7 +266,7 @@ impl Archive {
             return Ok(Some(bytes));
         }
         if let Some(named) =
-            unless_larger(self.store.read(&published.path(path), Limit::bytes(listed.size)).await)?
+            unless_larger(self.store.read(&published.path(path), limits::listed(listed.size)).await)?
             && is_listed(listed, &Digests::of(&named.bytes))
         {
             return Ok(Some(named.bytes));
@@ -293,7 +293,7 @@ impl Archive {
             let path = format!("{plain}{}", compression.extension());
             let Some(listed) = release.files().get(&path) else { continue };
             for from in [published.path(&by_hash_path(&path, &listed.sha256)), published.path(&path)] {
-                let read = self.store.read(&from, Limit::bytes(listed.size)).await;
+                let read = self.store.read(&from, limits::listed(listed.size)).await;
                 let Some(object) = unless_larger(read)? else { continue };
                 if !is_listed(listed, &Digests::of(&object.bytes)) {
                     continue;

@@ -9,13 +9,15 @@ use sequoia_openpgp::{
     parse::{PacketParser, PacketParserResult, Parse as _},
 };
 
+use crate::dists::layout::{is_key_file, is_page};
+
 /// Files above this size are neither keys nor index pages.
 pub const SIZE_LIMIT: u64 = 1 << 20;
 
 /// Whether a file at the root has the name of something that may be shown.
 #[must_use]
 pub fn may_be_shown(name: &str) -> bool {
-    is_page(name) || [".asc", ".gpg", ".pub"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+    is_page(name) || is_key_file(name)
 }
 
 /// Whether the contents of such a file may be shown.
@@ -41,10 +43,6 @@ pub fn holds_a_secret(contents: &[u8]) -> bool {
 /// What every armoured secret key is labelled with, be it of `OpenPGP`, `OpenSSH` or X.509.
 fn is_labelled_secret(contents: &[u8]) -> bool {
     memchr::memmem::find(contents, b"PRIVATE KEY").is_some()
-}
-
-fn is_page(name: &str) -> bool {
-    name == "index.html"
 }
 
 /// Whether the contents are public keys (RFC 9580, binary or armoured) and nothing else.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::SuiteConfig,
     dists::IndexFile,
+    dists::layout::is_mark,
     names::{self, Suite},
     store::{Found, Store},
 };
@@ -141,7 +142,7 @@ impl Archive {
         // read what goes. One who is killed in between can do it again.
         let pointers = ["InRelease", "Release", "Release.gpg"].map(|file| format!("{folder}/{file}"));
         let rank = |path: &String| match path {
-            mark if mark.ends_with(&format!("/{}", generations::MARK)) => 0,
+            mark if is_mark(mark) => 0,
             pointer if pointers.contains(pointer) => 1,
             _ => 2,
         };

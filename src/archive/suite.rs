@@ -24,7 +24,7 @@ use crate::{
     },
     names::Suite,
     signing::{self, Keyring},
-    store::{self, Limit, Object, Revision, Served, Store, blocking},
+    store::{self, Object, Revision, Served, Store, blocking},
 };
 
 /// Whose signature is believed.
@@ -73,6 +73,21 @@ pub struct Pointer {
 }
 
 impl Pointer {
+    /// A release file that was read; `signers` are those of its signature, if it has one.
+    fn of(object: Object, form: ReleaseForm, release: Release, signers: Option<Vec<String>>) -> Self {
+        let Object { bytes, revision, served } = object;
+        let signed = signers.is_some();
+        Self { form, bytes, revision, release, signers: signers.unwrap_or_default(), signed, served }
+    }
+
+    /// Refuses one that was signed for another suite, where it is to be built on.
+    fn checked(self, suite: &Suite, path: &str, trust: &Trust, purpose: Purpose) -> Result<Self, Error> {
+        if purpose == Purpose::BuildOn && !trust.existing && self.signed {
+            made_for(suite, &self.release, path)?;
+        }
+        Ok(self)
+    }
+
     /// The name of the file.
     #[must_use]
     pub fn file(&self) -> &'static str {
@@ -267,7 +282,7 @@ impl PublishedSuite {
         }
         for path in [by_hash.as_str(), path] {
             let full = self.path(path);
-            let read = match self.store.read(&full, Limit::bytes(listed.size)).await {
+            let read = match self.store.read(&full, limits::listed(listed.size)).await {
                 Err(source @ store::Error::TooLarge { .. }) => {
                     return Err(Error::Longer { path: full, source });
                 }
@@ -314,11 +329,11 @@ pub(super) async fn unpack(
     }
     blocking(move || {
         let failed = |source| Error::Unpack { path: path.clone(), source };
-        let limit = plain.map_or(limits::UNLISTED_TEXT.get(), |listed| listed.size);
+        let limit = plain.map_or(limits::UNLISTED_TEXT, |listed| limits::listed(listed.size)).get();
         let mut text = Vec::new();
         let decoder = compression.index_decoder(&bytes[..]).map_err(failed)?;
         decoder.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(failed)?;
-        if plain.is_none() && text.len() as u64 > limit {
+        if text.len() as u64 > limit && plain.is_none_or(|listed| listed.size > limit) {
             let why = format!("it unpacks to more than {}", store::bytes(limit));
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
         }
@@ -353,12 +368,9 @@ pub(super) async fn read_pointer(
             _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
         };
         let release = parse(&text, &path)?;
-        if purpose == Purpose::BuildOn && !trust.existing {
-            made_for(suite, &release, &path)?;
-        }
-        let Object { bytes, revision, served } = object;
         let form = ReleaseForm::InRelease;
-        return Ok(Some(Pointer { form, bytes, revision, release, signers, signed: true, served }));
+        let pointer = Pointer::of(object, form, release, Some(signers));
+        return pointer.checked(suite, &path, trust, purpose).map(Some);
     }
     read_release(store, suite, folder, trust, purpose).await
 }
@@ -392,12 +404,8 @@ pub(super) async fn read_release(
         None => {}
     }
     let release = parse(&object.bytes, &path)?;
-    if purpose == Purpose::BuildOn && !trust.existing && signature.is_some() {
-        made_for(suite, &release, &path)?;
-    }
-    let Object { bytes, revision, served } = object;
-    let signed = signature.is_some();
-    Ok(Some(Pointer { form: ReleaseForm::Release, bytes, revision, release, signers, signed, served }))
+    let pointer = Pointer::of(object, ReleaseForm::Release, release, signature.map(|_| signers));
+    pointer.checked(suite, &path, trust, purpose).map(Some)
 }
 
 /// Checks a signature, where there is a key to check it with; says where there must be one.

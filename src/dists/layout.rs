@@ -14,6 +14,15 @@ use crate::compression::Compression;
 /// The folder of the kept release files of a suite, one folder for each.
 pub const GENERATIONS: &str = "generations";
 
+/// The folders of an archive, below its root. Their owner may have put each on another disk.
+pub const TREES: [&str; 2] = [DISTS, POOL];
+
+/// The folder of the suites.
+pub const DISTS: &str = "dists";
+
+/// The folder of the files of packages.
+pub const POOL: &str = "pool";
+
 /// The kind of file that a path of an archive names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchivePath<'a> {
@@ -112,6 +121,12 @@ impl ReleaseForm {
         }
     }
 
+    /// The form that a path names by its last part.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        Self::of(path.rsplit('/').next()?)
+    }
+
     fn of(file: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.file_name() == file)
     }
@@ -148,9 +163,9 @@ impl<'a> ArchivePath<'a> {
             return Self::Private;
         }
         match first {
-            "pool" if is_package_file(below) => Self::Package,
-            "pool" => Self::PoolFile,
-            "dists" => match SuitePath::parse(below, Within::Dists) {
+            POOL if is_package_file(below) => Self::Package,
+            POOL => Self::PoolFile,
+            DISTS => match SuitePath::parse(below, Within::Dists) {
                 // A suite has a name, and none of its parts is `generations` or `by-hash`.
                 SuitePath::Release { folder: "", .. } | SuitePath::Generation { folder: "", .. } => {
                     Self::Foreign
@@ -271,6 +286,42 @@ pub fn component_of(index: &str) -> Option<&str> {
         return None;
     }
     Some(component.strip_suffix("/debian-installer").unwrap_or(component))
+}
+
+/// The folder below the root of an archive that holds a path; of a path beside them the file itself.
+#[must_use]
+pub fn top_folder(path: &str) -> &str {
+    path.split_once('/').map_or(path, |(first, _)| first)
+}
+
+/// Whether a path lies in one of the two folders of an archive, [`TREES`].
+#[must_use]
+pub fn is_in_tree(path: &str) -> bool {
+    path.contains('/') && TREES.contains(&top_folder(path))
+}
+
+/// Whether a path lies below `dists/`.
+#[must_use]
+pub fn is_in_dists(path: &str) -> bool {
+    is_in_tree(path) && top_folder(path) == DISTS
+}
+
+/// Whether a path names the file which says that a generation was published.
+#[must_use]
+pub fn is_mark(path: &str) -> bool {
+    matches!(SuitePath::of(path), SuitePath::Generation { part: GenerationPart::Published, .. })
+}
+
+/// Whether a file at the root has the name of a public key.
+#[must_use]
+pub fn is_key_file(name: &str) -> bool {
+    [".asc", ".gpg", ".pub"].iter().any(|end| name.strip_suffix(end).is_some_and(|before| !before.is_empty()))
+}
+
+/// Whether a file at the root has the name of a page for visitors.
+#[must_use]
+pub fn is_page(name: &str) -> bool {
+    name == "index.html"
 }
 
 /// Whether a folder below the root of an archive is private: the configuration, database and working files of its tools.
@@ -470,6 +521,23 @@ mod tests {
         ] {
             assert!(!ArchivePath::of(mutable).is_immutable(), "{mutable}");
         }
+    }
+
+    #[test]
+    fn a_path_lies_in_a_folder_of_the_archive_or_beside_them() {
+        for (path, tree, dists) in [
+            ("dists/stable/Release", true, true),
+            ("pool/a.deb", true, false),
+            ("pool", false, false),
+            ("poolside/a.deb", false, false),
+            ("a.deb", false, false),
+        ] {
+            assert_eq!((is_in_tree(path), is_in_dists(path)), (tree, dists), "{path}");
+        }
+        assert_eq!(top_folder("www/a/b"), "www");
+        assert_eq!(ReleaseForm::of_path("dists/stable/Release.gpg"), Some(ReleaseForm::Signature));
+        assert_eq!(ReleaseForm::of_path("dists/stable/NotARelease"), None);
+        assert!(is_mark("dists/a/generations/1-a/published") && !is_mark("dists/a/published"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{SuiteReport, caches::Keeping, chain, fetch::Got, findings::Findings};
 use crate::{
     archive::{Archive, Error, Pointer, PublishedSuite, generations, limits},
+    dists::layout::ReleaseForm,
     dists::{Release, index_file::by_hash_path},
     signing,
     store::{self, Store},
@@ -210,7 +211,7 @@ impl<'a> Source<'a> {
         let Some(object) = store.read(path, limits::RELEASE).await? else { return Ok(None) };
         let untrusted = |source| Error::Untrusted { path: path.to_owned(), source };
         let unreadable = |source| Error::Pointer { path: path.to_owned(), source };
-        let text = if path.ends_with("/InRelease") {
+        let text = if ReleaseForm::of_path(path) == Some(ReleaseForm::InRelease) {
             signing::unverified_text(&object.bytes).map_err(untrusted)?
         } else {
             object.bytes.to_vec()

@@ -16,7 +16,7 @@ use crate::{
         root_file,
         suite::{Purpose, read_pointer},
     },
-    dists::layout::ReleaseForm,
+    dists::layout::{self, ReleaseForm},
     signing::{Distrust, Keyring},
     store::{Found, Location},
 };
@@ -65,9 +65,9 @@ impl Archive {
         }
         let mut there: BTreeMap<String, Found> =
             files.into_iter().map(|found| (found.path.clone(), found)).collect();
-        let led_elsewhere = reach.files.keys().any(|path| !path.starts_with("dists/"));
+        let led_elsewhere = reach.files.keys().any(|path| !layout::is_in_dists(path));
         if led_elsewhere {
-            let mut pool = store.walk("pool");
+            let mut pool = store.walk(layout::POOL);
             while let Some(found) = pool.try_next().await? {
                 there.insert(found.path.clone(), found);
             }
@@ -206,8 +206,8 @@ fn compare_sizes(
     let mut indices = Vec::new();
     for (path, expected) in led_to {
         // Packages may lie outside of the pool, where they were not looked for.
-        let looked_for = path.starts_with("dists/") || path.starts_with("pool/");
-        let is_index = path.starts_with("dists/");
+        let looked_for = layout::is_in_tree(&path);
+        let is_index = layout::is_in_dists(&path);
         match there.remove(&path) {
             Some(found) if found.size == expected.size => {
                 indices.extend(is_index.then_some((found, expected)));

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     archive::{Archive, Error, Pointer, PublishedSuite, dates::ACCEPTED_AHEAD, limits, suite::other_name},
+    dists::layout::ReleaseForm,
     names::Suite,
     signing::{Distrust, READERS, SignatureReport},
 };
@@ -102,7 +103,7 @@ impl Archive {
         let Some(bytes) = self.fetch(path, limits::RELEASE, Changes::Often, findings).await?.there() else {
             return Ok(());
         };
-        let judged = if path.ends_with("/InRelease") {
+        let judged = if ReleaseForm::of_path(path) == Some(ReleaseForm::InRelease) {
             self.trust.keyring.judge_in_release(&bytes, now)
         } else {
             let path = format!("dists/{suite}/Release.gpg");

@@ -14,7 +14,7 @@ use super::{
     carry::{How, Load},
 };
 use crate::{
-    dists::{Release, index_file::by_hash_path},
+    dists::{Release, index_file::by_hash_path, layout},
     names::Suite,
     store::{Found, Limit, unless_larger},
 };
@@ -26,7 +26,7 @@ impl Run<'_> {
         for suite in suites {
             self.leads_to(suite, &mut wanted).await?;
         }
-        let folders: BTreeSet<&str> = wanted.keys().map(|path| listed_folder(path)).collect();
+        let folders: BTreeSet<&str> = wanted.keys().map(|path| layout::top_folder(path)).collect();
         let mut there: BTreeMap<String, Found> = BTreeMap::new();
         for folder in folders {
             let mut found = self.destination.walk(folder);
@@ -109,12 +109,4 @@ impl Run<'_> {
         }));
         Ok(())
     }
-}
-
-/// The folder whose listing holds a path: that of the suite, else the first.
-fn listed_folder(path: &str) -> &str {
-    if !path.starts_with("dists/") {
-        return path.split('/').next().unwrap_or_default();
-    }
-    "dists"
 }
