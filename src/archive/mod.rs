@@ -66,7 +66,11 @@ pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
 
 use base::VerifiedBase;
 
-use crate::{dists::media_type, names::Suite, store::Store};
+use crate::{
+    dists::{layout::TREES, media_type},
+    names::Suite,
+    store::Store,
+};
 
 /// The public keys of the archive at its root, for clients to fetch.
 pub const KEY_FILE: &str = "archive-key.asc";
@@ -81,7 +85,7 @@ impl Archive {
     /// The archive in a store, whose objects have the types of an archive's files; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, trust: Trust) -> Self {
-        Self { store: store.with_content_type(media_type::of), trust }
+        Self { store: store.with_content_type(media_type::of).with_linked_folders(&TREES), trust }
     }
 
     /// Where it is kept.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     archive::{Archive, Check, Freshness, Report, Standing, SuiteReport, Trust},
+    dists::layout,
     names::Suite,
     signing::Keyring,
     store::{Location, Store},
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         Some(text) => {
             let location =
                 Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))?;
-            Some(Store::open(&location, &session.environment)?)
+            Some(Store::open(&location, &session.environment)?.with_linked_folders(&layout::TREES))
         }
     };
     let check = Check {
@@ -82,7 +83,7 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
     }
     let mut keyring = Keyring::new();
     for name in &args.keyring {
-        let bytes = std::fs::read(session.current.join(name))
+        let bytes = crate::regular::read(&session.current.join(name))
             .map_err(|error| Failure::of(&error, None).while_doing(format!("cannot read `{name}`")))?;
         keyring.add_bytes(name, &bytes)?;
     }

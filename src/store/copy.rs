@@ -10,7 +10,7 @@
 use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
 
-use super::{Error, Location, Service, Store, parse, parts};
+use super::{Error, Limit, Location, Service, Store, parse, parts};
 use crate::digest::Sha256Digest;
 use parts::Failure;
 
@@ -104,7 +104,7 @@ impl Store {
             let parts = parts::cut(pieces, parts::size_for(size));
             parts::send(self.ask(false), &at, attributes(), parts).await
         } else {
-            let bytes = read.bytes().await.map_err(|error| self.failed("read", from, error))?;
+            let bytes = self.bytes_within(from, read, Limit::bytes(size)).await?;
             self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)
         };
         written.map_err(|failure| self.unwritten(to, failure))

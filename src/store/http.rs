@@ -23,8 +23,9 @@ use reqwest::{
 
 use super::{
     Environment, Limit, Served, listing,
-    pace::{Pace, TooSlow},
+    pace::Pace,
     requests::Watch,
+    spool::{self, too_slow},
 };
 use crate::digest::Md5Digest;
 
@@ -71,7 +72,7 @@ impl Http {
         for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
             if let Some(path) = environment.get(variable) {
                 let bad = |error: &dyn std::fmt::Display| Unusable(format!("`{path}` ({variable}): {error}"));
-                let pem = std::fs::read(path).map_err(|error| bad(&error))?;
+                let pem = crate::regular::read(path.as_ref()).map_err(|error| bad(&error))?;
                 let found = Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
                 if found.is_empty() {
                     return Err(bad(&"there is no certificate in it"));
@@ -250,9 +251,9 @@ impl Counted {
         }
         // One byte more than is read at most says that there is more.
         let most = limit.map_or(UNSIZED, Limit::get).saturating_add(1);
-        let body = up_to(body, most).await.map_err(worth_repeating)?;
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        Ok(HttpResponse::from_parts(parts, body.into()))
+        let (size, body) = spool::measured(body, most).await.map_err(worth_repeating)?;
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+        Ok(HttpResponse::from_parts(parts, body))
     }
 }
 
@@ -317,11 +318,6 @@ async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
         size = pace.count(piece).map_err(too_slow)?;
     }
     Ok(size)
-}
-
-/// A trickle is not tried again: it would take as long once more.
-fn too_slow(error: TooSlow) -> HttpError {
-    HttpError::new(HttpErrorKind::Unknown, error)
 }
 
 /// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a

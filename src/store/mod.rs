@@ -28,8 +28,11 @@ mod requests;
 mod served;
 mod swap;
 mod swift;
+mod spool;
 mod trouble;
+mod walk;
 mod web;
+mod write;
 
 pub use cache::Cache;
 pub(crate) use content::blocking;
@@ -52,21 +55,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, future::ready, stream, stream::BoxStream};
-use object_store::{
-    Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    PutPayload, UpdateVersion, path::Path,
-};
+use futures::TryStreamExt;
+use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, UpdateVersion, path::Path};
 use tokio::time::Instant;
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use lease::Terms;
 use limit::Meter;
-use parts::Failure;
 use probe::Verdict;
 use requests::Watch;
 use swift::Swift;
+use walk::found;
 
 /// How long anybody waits for a turn: somebody may have stopped the process that has it.
 const TURN_PAUSE: Duration = Duration::from_millis(20);
@@ -201,6 +201,16 @@ impl Store {
     pub fn with_content_type(self, content_type: fn(&str) -> &'static str) -> Self {
         let headers = Headers { content_type, ..Headers::clone(&self.headers) };
         self.with_headers(headers)
+    }
+
+    /// Names the folders at the root that may be links to another disk, where the store is a folder; a link in any other
+    /// place that leads out of it is not followed.
+    #[must_use]
+    pub fn with_linked_folders(self, names: &'static [&'static str]) -> Self {
+        if let Some(folder) = &self.folder {
+            folder.may_link(names);
+        }
+        self
     }
 
     /// How often the store was asked so far, by all clones of it.
@@ -364,182 +374,6 @@ impl Store {
         Ok(Some((hasher.finish(), served)))
     }
 
-    /// The names directly below a folder: folders, then objects.
-    pub async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), Error> {
-        let path = parse(folder)?;
-        self.listable()?;
-        let found = match self.ask(true).list_with_delimiter(Some(&path)).await {
-            Ok(found) => found,
-            Err(error) if Self::is_absent(&error) => return Ok((Vec::new(), Vec::new())),
-            Err(error) => return Err(self.failed("list", folder, error)),
-        };
-        let name = |path: &Path| path.filename().map(ToOwned::to_owned);
-        let mut folders: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
-        let mut objects: Vec<String> =
-            found.objects.iter().filter_map(|object| name(&object.location)).collect();
-        folders.sort_unstable();
-        objects.sort_unstable();
-        Ok((folders, objects))
-    }
-
-    /// Everything below a folder, however deep, in no order; what has a name that no object of ours can have is left out.
-    #[must_use]
-    pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<Found, Error>> {
-        let path = match self.listable().and_then(|()| parse(folder)) {
-            Ok(path) => path,
-            Err(error) => return stream::once(ready(Err(error))).boxed(),
-        };
-        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
-        self.ask(true)
-            .list(Some(&path))
-            .map_ok(move |object| found(&object, service))
-            .map_err(move |error| Error::failed("list", &folder, error, &location))
-            .boxed()
-    }
-
-    /// The objects below a folder whose paths sort after one that need not be there, in no order.
-    #[must_use]
-    pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<Found, Error>> {
-        let paths = self.listable().and_then(|()| Ok((parse(folder)?, parse(after)?)));
-        let (path, after) = match paths {
-            Ok(paths) => paths,
-            Err(error) => return stream::once(ready(Err(error))).boxed(),
-        };
-        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
-        self.ask(true)
-            .list_with_offset(Some(&path), &after)
-            .map_ok(move |object| found(&object, service))
-            .map_err(move |error| Error::failed("list", &folder, error, &location))
-            .boxed()
-    }
-
-    /// How long it may take until a listing shows what was written: the containers of Swift are told of it later.
-    #[must_use]
-    pub fn listing_lag(&self) -> Duration {
-        if self.service() == Some(Service::Swift) { Duration::from_secs(10) } else { Duration::ZERO }
-    }
-
-    fn listable(&self) -> Result<(), Error> {
-        match &self.location {
-            Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes any content: a folder copies a file, a bucket is sent it, in parts if it is large.
-    async fn write(
-        &self,
-        path: &Path,
-        content: &Content,
-        mode: PutMode,
-        attributes: impl FnOnce() -> Attributes,
-    ) -> Result<(), Failure> {
-        match content {
-            Content::File { file, stamp, .. } if self.folder.is_some() => {
-                let mut options = PutOptions::from(mode);
-                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
-                self.ask(false).put_opts(path, PutPayload::new(), options).await?;
-                Ok(())
-            }
-            // In memory already, and every service takes as much at once as any index has.
-            Content::Bytes(bytes, _) => Ok(self.put(path, bytes.clone(), mode, attributes).await?),
-            Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
-                let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
-                Ok(self.put(path, bytes, mode, attributes).await?)
-            }
-            Content::File { file, digests, stamp } => {
-                let parts = content::parts(file, *stamp, parts::size_for(digests.size));
-                parts::send(self.ask(false), path, attributes(), parts).await
-            }
-        }
-    }
-
-    /// Writes an object that is on the disk before it has its name, where the store is a folder.
-    async fn put_durably(
-        &self,
-        path: &Path,
-        bytes: Bytes,
-        mode: PutMode,
-        attributes: impl FnOnce() -> Attributes,
-    ) -> object_store::Result<()> {
-        let mut options = PutOptions::from(mode);
-        if self.folder.is_some() {
-            options.extensions.insert(folder::Durable);
-        } else {
-            options.attributes = attributes();
-        }
-        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
-    }
-
-    async fn put(
-        &self,
-        path: &Path,
-        bytes: Bytes,
-        mode: PutMode,
-        attributes: impl FnOnce() -> Attributes,
-    ) -> object_store::Result<()> {
-        let mut options = PutOptions::from(mode);
-        if self.folder.is_none() {
-            options.attributes = attributes();
-        }
-        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
-    }
-
-    fn unwritten(&self, path: &str, failure: Failure) -> Error {
-        match failure {
-            Failure::Content(error) => error,
-            Failure::Store(error) => {
-                content_error(error).unwrap_or_else(|error| self.failed("write", path, error))
-            }
-        }
-    }
-
-    /// Writes an object that may lag behind the commit.
-    pub async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
-        let digests = Digests::of(&bytes);
-        self.replace_with(path, &Content::Bytes(bytes, digests)).await
-    }
-
-    /// Writes an object that may lag behind the commit, whatever it is made from.
-    pub async fn replace_with(&self, path: &str, content: &Content) -> Result<(), Error> {
-        self.writable("write", path)?;
-        let written =
-            self.write(&parse(path)?, content, PutMode::Overwrite, || self.headers.of_mutable(path)).await;
-        written.map_err(|failure| self.unwritten(path, failure))
-    }
-
-    /// Writes an object anew that never changes, over what is there: a damaged one, or the same.
-    pub async fn renew(&self, path: &str, content: &Content) -> Result<(), Error> {
-        self.writable("write", path)?;
-        let written =
-            self.write(&parse(path)?, content, PutMode::Overwrite, || self.headers.of_immutable(path)).await;
-        written.map_err(|failure| self.unwritten(path, failure))
-    }
-
-    /// Removes an object; that there is none is fine.
-    pub async fn delete(&self, path: &str) -> Result<(), Error> {
-        self.writable("delete", path)?;
-        match self.ask(false).delete(&parse(path)?).await {
-            Err(error) if !Self::is_absent(&error) => Err(self.failed("delete", path, error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes objects, many in one request where the store can; that some are not there is fine.
-    pub async fn delete_all(&self, paths: &[String]) -> Result<(), Error> {
-        let Some(first) = paths.first() else { return Ok(()) };
-        self.writable("delete", first)?;
-        let parsed: Vec<Path> = paths.iter().map(|path| parse(path)).collect::<Result<_, _>>()?;
-        let mut deleted = self.ask(false).delete_stream(stream::iter(parsed.into_iter().map(Ok)).boxed());
-        while let Some(done) = deleted.next().await {
-            match done {
-                Err(error) if !Self::is_absent(&error) => return Err(self.failed("delete", first, error)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Waits for a turn among those who have lost a race for an object of this store, so that they do not lose against each
     /// other again and again. A courtesy, and nothing is safe by it: only a folder knows who waits, and nobody waits for long.
     pub async fn turn(&self) -> Option<Turn> {
@@ -579,31 +413,7 @@ impl Store {
     }
 }
 
-/// What is told of an object.
-fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
-    // The tag of what was sent in one piece is its MD5, unless it is encrypted.
-    let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
-    let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
-    Found {
-        path: object.location.to_string(),
-        size: object.size,
-        md5: tag.filter(|_| tagged).and_then(|tag| tag.parse().ok()),
-        modified: object.last_modified.into(),
-    }
-}
-
 fn parse(path: &str) -> Result<Path, Error> {
     // Not `Path::from`: it would encode `~`, and apt would ask for a name that is not there.
     Path::parse(path).map_err(|_| Error::BadPath { path: path.to_owned() })
-}
-
-/// What was wrong with the local file, where a folder was told to copy it.
-fn content_error(error: object_store::Error) -> Result<Error, object_store::Error> {
-    match error {
-        object_store::Error::Generic { store, source } => match source.downcast::<Error>() {
-            Ok(error) => Ok(*error),
-            Err(source) => Err(object_store::Error::Generic { store, source }),
-        },
-        error => Err(error),
-    }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     digest::{Digests, Sha256Digest},
-    dists::media_type,
+    dists::{layout::TREES, media_type},
     names::Suite,
     store::{self, Content, Limit, Store},
 };
@@ -106,7 +106,7 @@ impl Archive {
     /// # Errors
     /// Nothing was done: what is to be included may not be carried.
     pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
-        let destination = destination.clone().with_content_type(media_type::of);
+        let destination = destination.clone().with_content_type(media_type::of).with_linked_folders(&TREES);
         let mut run = Run {
             archive: self,
             destination: &destination,

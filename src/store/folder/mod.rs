@@ -7,9 +7,12 @@
 //! Durability is asked for in one go ([`Folder::settle`]) instead of after each file: nothing counts before the pointer
 //! is swapped, and [`super::Store::swap`] settles everything that the pointer leads to before it.
 
+mod flush;
+mod links;
+mod room;
+mod walk;
+
 use std::{
-    collections::{BTreeSet, HashMap},
-    ffi::OsStr,
     fmt,
     fs::{self, File},
     io::{self, Write},
@@ -21,7 +24,6 @@ use std::{
 
 use futures::{
     StreamExt,
-    future::ready,
     stream::{self, BoxStream},
 };
 use object_store::{
@@ -32,13 +34,12 @@ use object_store::{
 use tempfile::NamedTempFile;
 
 use super::content::{Again, FileStamp, INLINE, blocking};
+use flush::flush;
 
 /// What hidden files begin with while they are written.
 const UNFINISHED: &str = ".publish-";
 /// The file at the folder's root whose lock guards compare-and-swap.
 const LOCK: &str = ".publish-lock";
-/// From so many files on, one flush of the file system is cheaper than one flush each.
-const FEW: usize = 64;
 
 /// Travels with a put without payload: [`Folder`] copies this file.
 #[derive(Debug, Clone)]
@@ -51,58 +52,30 @@ pub(super) struct LocalFile {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Durable;
 
-/// The folders at the root that may be links to another disk.
-const ON_ANOTHER_DISK: [&str; 2] = ["dists", "pool"];
-
 /// A folder as an [`ObjectStore`].
 #[derive(Clone)]
 pub struct Folder(Arc<Inner>);
 
 struct Inner {
     root: PathBuf,
+    /// The folders at the root that may be links to another disk.
+    links: OnceLock<&'static [&'static str]>,
     /// Reads and lists; made when the folder is there.
     reader: OnceLock<LocalFileSystem>,
     /// What was written since the last [`Folder::settle`].
     unsettled: Mutex<Vec<PathBuf>>,
 }
 
-/// A file system.
-#[derive(Clone, Copy)]
-struct Disk {
-    device: u64,
-    free: u64,
-    block: u64,
-}
-
-impl Disk {
-    /// The one that a folder is on, or will be once it is made; asks once for each folder.
-    fn of(folder: &Path, known: &mut HashMap<PathBuf, Option<Self>>) -> Option<Self> {
-        if let Some(disk) = known.get(folder) {
-            return *disk;
-        }
-        let disk = match fs::metadata(folder) {
-            Ok(metadata) => Self::under(folder, &metadata),
-            Err(_) => folder.parent().and_then(|parent| Self::of(parent, known)),
-        };
-        known.insert(folder.to_owned(), disk);
-        disk
-    }
-
-    fn under(folder: &Path, metadata: &fs::Metadata) -> Option<Self> {
-        let stat = rustix::fs::statvfs(folder).ok().filter(|stat| stat.f_blocks > 0)?;
-        Some(Self {
-            device: metadata.dev(),
-            free: stat.f_bavail.saturating_mul(stat.f_frsize),
-            block: stat.f_frsize.max(1),
-        })
-    }
-}
-
 impl Folder {
     /// The folder at a path, which need not be there before the first write.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        let inner = Inner { root: root.to_owned(), reader: OnceLock::new(), unsettled: Mutex::default() };
+        let inner = Inner {
+            root: root.to_owned(),
+            links: OnceLock::new(),
+            reader: OnceLock::new(),
+            unsettled: Mutex::default(),
+        };
         Self(Arc::new(inner))
     }
 
@@ -114,25 +87,6 @@ impl Folder {
         }
         let root = self.0.root.clone();
         blocking(move || flush(&root, &files)).await
-    }
-
-    /// Bytes needed and bytes free on a file system that has no room for objects of these sizes, if there is one.
-    ///
-    /// A part of the archive may be a link to another disk. What does not say how large it is has room.
-    pub(super) async fn lacks_room(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
-        let root = self.0.root.clone();
-        blocking(move || {
-            let mut disks = HashMap::new();
-            let mut needed: HashMap<u64, (u64, u64)> = HashMap::new();
-            for (path, size) in objects {
-                let path = root.join(path);
-                let folder = path.parent().unwrap_or(&root);
-                let Some(Disk { device, free, block }) = Disk::of(folder, &mut disks) else { continue };
-                needed.entry(device).or_insert((0, free)).0 += size.next_multiple_of(block) + block;
-            }
-            needed.into_values().find(|(needed, free)| needed > free)
-        })
-        .await
     }
 
     fn reader(&self) -> Result<Option<&LocalFileSystem>> {
@@ -156,13 +110,7 @@ impl Folder {
         if metadata.is_dir() {
             return Err(absent(location));
         }
-        let meta = ObjectMeta {
-            location: location.clone(),
-            last_modified: metadata.modified().map_err(failed)?.into(),
-            size: metadata.len(),
-            e_tag: Some(e_tag(&metadata)),
-            version: None,
-        };
+        let meta = meta(location.clone(), &metadata)?;
         options.check_preconditions(&meta)?;
         Ok(GetResult {
             payload: GetResultPayload::Stream(stream::empty().boxed()),
@@ -171,58 +119,6 @@ impl Folder {
             attributes: Attributes::default(),
             extensions: Extensions::default(),
         })
-    }
-
-    /// Refuses a path that a link leads out of the folder. The folder itself may be a link, and so may its large parts.
-    pub(super) fn inside(&self, path: &Path) -> io::Result<()> {
-        let root = &self.0.root;
-        let Ok(real_root) = fs::canonicalize(root) else { return Ok(()) };
-        let mut at = path;
-        // Nothing that is not there leads anywhere.
-        let real = loop {
-            match fs::canonicalize(at) {
-                Ok(real) => break real,
-                Err(_) => match at.parent().filter(|above| above.starts_with(root)) {
-                    Some(above) => at = above,
-                    None => return Ok(()),
-                },
-            }
-        };
-        let elsewhere = |name: &&str| {
-            let part = root.join(name);
-            at.starts_with(&part) && fs::canonicalize(part).is_ok_and(|part| real.starts_with(part))
-        };
-        if real.starts_with(real_root) || ON_ANOTHER_DISK.iter().any(elsewhere) {
-            return Ok(());
-        }
-        let why = format!("`{}` is a link that leads out of the archive", at.display());
-        Err(io::Error::other(why))
-    }
-
-    /// The place of an object, to write or delete it: a link in that very place is replaced, not followed.
-    fn place(&self, location: &ObjectPath) -> Result<PathBuf> {
-        let path = self.path(location);
-        self.inside(path.parent().unwrap_or(&path)).map_err(failed)?;
-        Ok(path)
-    }
-
-    /// The place of an object, to read it.
-    fn readable(&self, location: &ObjectPath) -> Result<PathBuf> {
-        let path = self.path(location);
-        self.inside(&path).map_err(failed)?;
-        Ok(path)
-    }
-
-    /// Tells of listed objects whether they lie inside; asks once for each folder.
-    fn inside_of_listing(&self) -> impl FnMut(&ObjectPath) -> bool + Send + use<> {
-        let (folder, mut known) = (self.clone(), HashMap::<PathBuf, bool>::new());
-        move |location| {
-            let path = folder.path(location);
-            let above = path.parent().unwrap_or(&path).to_owned();
-            let is_inside = *known.entry(above).or_insert_with_key(|above| folder.inside(above).is_ok());
-            let is_link = || fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
-            is_inside && (!is_link() || folder.inside(&path).is_ok())
-        }
     }
 
     fn path(&self, location: &ObjectPath) -> PathBuf {
@@ -338,49 +234,15 @@ fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
     }
 }
 
-/// Flushes files and every folder between them and the root: each by itself, or where they are many, each file system
-/// once (`syncfs` waits for the data and reports errors since Linux 5.8).
-fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
-    // As text: comparing paths part by part takes longer than the flush.
-    let mut folders: BTreeSet<&OsStr> = BTreeSet::new();
-    for file in files {
-        for folder in file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
-            if !folders.insert(folder.as_os_str()) {
-                break;
-            }
-        }
-    }
-    if files.len() <= FEW {
-        for path in files.iter().map(|file| file.as_os_str()).chain(folders.into_iter().rev()) {
-            match File::open(path) {
-                Ok(file) => file.sync_all().or_else(|error| needless(&file, error))?,
-                // Taken away since by another publisher; that it is gone is in the flush of its folder.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        return Ok(());
-    }
-    let mut flushed = BTreeSet::new();
-    for folder in folders {
-        // A part of the archive may be a link to another disk.
-        let folder = File::open(folder)?;
-        if flushed.insert(folder.metadata()?.dev()) {
-            rustix::fs::syncfs(&folder)?;
-        }
-    }
-    Ok(())
-}
-
-/// Passes over the refusal of a file system that cannot flush folders (vboxsf, CIFS, FUSE): it is one that need not.
-fn needless(file: &File, error: io::Error) -> io::Result<()> {
-    use rustix::io::Errno;
-    let refused = [Errno::INVAL, Errno::BADF].map(Errno::raw_os_error);
-    let is_folder = file.metadata().is_ok_and(|metadata| metadata.is_dir());
-    if is_folder && error.raw_os_error().is_some_and(|code| refused.contains(&code)) {
-        return Ok(());
-    }
-    Err(error)
+/// What is known of an object without its bytes.
+fn meta(location: ObjectPath, metadata: &fs::Metadata) -> Result<ObjectMeta> {
+    Ok(ObjectMeta {
+        location,
+        last_modified: metadata.modified().map_err(failed)?.into(),
+        size: metadata.len(),
+        e_tag: Some(e_tag(metadata)),
+        version: None,
+    })
 }
 
 /// How object stores tell revisions of a local file apart; the same text as [`LocalFileSystem`] gives.
@@ -492,38 +354,12 @@ impl ObjectStore for Folder {
     }
 
     fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let all = match self.reader() {
-            Ok(Some(reader)) => reader.list(prefix),
-            Ok(None) => stream::empty().boxed(),
-            Err(error) => stream::once(ready(Err(error))).boxed(),
-        };
-        let finished = |object: &Result<ObjectMeta>| match object {
-            Ok(object) => !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED)),
-            Err(_) => true,
-        };
-        let mut inside = self.inside_of_listing();
-        let mut shown = move |object: &Result<ObjectMeta>| {
-            finished(object) && object.as_ref().map_or(true, |object| inside(&object.location))
-        };
-        all.filter(move |object| ready(shown(object))).boxed()
+        self.walk(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
-        let Some(reader) = self.reader()? else {
-            return Ok(ListResult {
-                common_prefixes: Vec::new(),
-                objects: Vec::new(),
-                extensions: Extensions::default(),
-            });
-        };
-        let mut found = reader.list_with_delimiter(prefix).await?;
-        let mut inside = self.inside_of_listing();
-        found.objects.retain(|object| {
-            !object.location.filename().is_some_and(|name| name.starts_with(UNFINISHED))
-                && inside(&object.location)
-        });
-        found.common_prefixes.retain(|folder| self.inside(&self.path(folder)).is_ok());
-        Ok(found)
+        let (folder, prefix) = (self.clone(), prefix.cloned());
+        blocking(move || folder.list_folder(prefix.as_ref())).await
     }
 
     async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> Result<()> {
@@ -538,79 +374,5 @@ impl ObjectStore for Folder {
             Ok(())
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::{
-        digest::Digests,
-        store::{Content, Environment, Limit, Location, Store},
-    };
-
-    const LIMIT: Limit = Limit::mebibytes(1);
-
-    #[tokio::test]
-    async fn a_link_that_leads_out_is_not_followed() {
-        let all = tempfile::tempdir().unwrap();
-        let (outside, disk, real) =
-            (all.path().join("outside"), all.path().join("disk"), all.path().join("real"));
-        for folder in [&outside, &disk, &real, &real.join("dists/bookworm")] {
-            fs::create_dir_all(folder).unwrap();
-        }
-        fs::write(outside.join("secret"), "secret").unwrap();
-        fs::write(disk.join("a.deb"), "a").unwrap();
-        fs::write(real.join("dists/bookworm/Release"), "b").unwrap();
-        let root = all.path().join("root");
-        symlink(&real, &root).unwrap();
-        symlink(&disk, real.join("pool")).unwrap();
-        symlink("bookworm", real.join("dists/stable")).unwrap();
-        symlink(&outside, real.join("dists/bookworm/out")).unwrap();
-        symlink(&outside, disk.join("out")).unwrap();
-        symlink(&outside, real.join("out")).unwrap();
-        symlink(outside.join("secret"), real.join("index.html")).unwrap();
-
-        let store = Store::open(&Location::Folder(root), &Environment::default()).unwrap();
-        for inside in ["dists/bookworm/Release", "dists/stable/Release", "pool/a.deb"] {
-            assert!(store.read(inside, LIMIT).await.unwrap().is_some(), "{inside}");
-        }
-        let bytes = Bytes::from_static(b"new");
-        let content = Content::Bytes(bytes.clone(), Digests::of(&bytes));
-        store.put_new("pool/new/b.deb", &content).await.unwrap();
-        assert!(disk.join("new/b.deb").exists());
-        for out in ["dists/bookworm/out/secret", "pool/out/secret", "out/secret", "index.html"] {
-            let error = store.read(out, LIMIT).await.unwrap_err();
-            assert!(format!("{error:?}").contains("leads out of the archive"), "{out}: {error:?}");
-            assert!(store.load(out, 9, LIMIT).await.is_err(), "{out}");
-            assert!(store.size(out).await.is_err(), "{out}");
-        }
-        for out in ["dists/bookworm/out/secret", "pool/out/secret", "out/secret"] {
-            assert!(store.delete(out).await.is_err(), "{out}");
-            assert!(store.replace(out, bytes.clone()).await.is_err(), "{out}");
-            assert!(store.put_new(out, &content).await.is_err(), "{out}");
-            assert!(store.swap(out, bytes.clone(), None).await.is_err(), "{out}");
-            assert!(store.copy("pool/a.deb", out).await.is_err(), "{out}");
-        }
-        assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
-
-        let mut walked: Vec<String> = futures::TryStreamExt::try_collect::<Vec<_>>(store.walk(""))
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|found| found.path)
-            .collect();
-        walked.sort_unstable();
-        assert_eq!(
-            walked,
-            ["dists/bookworm/Release", "dists/stable/Release", "pool/a.deb", "pool/new/b.deb"]
-        );
-        let (folders, files) = store.list("").await.unwrap();
-        assert_eq!((folders, files), (vec!["dists".to_owned(), "pool".to_owned()], Vec::new()));
     }
 }

@@ -1,0 +1,63 @@
+//! Space: whether the file systems under a folder have room for what is to be written.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{Folder, blocking};
+
+/// A file system.
+#[derive(Clone, Copy)]
+struct Disk {
+    device: u64,
+    free: u64,
+    block: u64,
+}
+
+impl Disk {
+    /// The one that a folder is on, or will be once it is made; asks once for each folder.
+    fn of(folder: &Path, known: &mut HashMap<PathBuf, Option<Self>>) -> Option<Self> {
+        if let Some(disk) = known.get(folder) {
+            return *disk;
+        }
+        let disk = match fs::metadata(folder) {
+            Ok(metadata) => Self::under(folder, &metadata),
+            Err(_) => folder.parent().and_then(|parent| Self::of(parent, known)),
+        };
+        known.insert(folder.to_owned(), disk);
+        disk
+    }
+
+    fn under(folder: &Path, metadata: &fs::Metadata) -> Option<Self> {
+        let stat = rustix::fs::statvfs(folder).ok().filter(|stat| stat.f_blocks > 0)?;
+        Some(Self {
+            device: metadata.dev(),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            block: stat.f_frsize.max(1),
+        })
+    }
+}
+
+impl Folder {
+    /// Bytes needed and bytes free on a file system that has no room for objects of these sizes, if there is one.
+    ///
+    /// A part of the archive may be a link to another disk. What does not say how large it is has room.
+    pub(in crate::store) async fn lacks_room(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
+        let root = self.0.root.clone();
+        blocking(move || {
+            let mut disks = HashMap::new();
+            let mut needed: HashMap<u64, (u64, u64)> = HashMap::new();
+            for (path, size) in objects {
+                let path = root.join(path);
+                let folder = path.parent().unwrap_or(&root);
+                let Some(Disk { device, free, block }) = Disk::of(folder, &mut disks) else { continue };
+                needed.entry(device).or_insert((0, free)).0 += size.next_multiple_of(block) + block;
+            }
+            needed.into_values().find(|(needed, free)| needed > free)
+        })
+        .await
+    }
+}

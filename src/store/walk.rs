@@ -1,0 +1,85 @@
+//! Listings: of one folder, and of everything below one.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, future::ready, stream, stream::BoxStream};
+use object_store::{ObjectMeta, path::Path};
+
+use super::{Error, Found, Location, Service, Store, parse};
+
+impl Store {
+    /// The names directly below a folder: folders, then objects.
+    pub async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), Error> {
+        let path = parse(folder)?;
+        self.listable()?;
+        let found = match self.ask(true).list_with_delimiter(Some(&path)).await {
+            Ok(found) => found,
+            Err(error) if Self::is_absent(&error) => return Ok((Vec::new(), Vec::new())),
+            Err(error) => return Err(self.failed("list", folder, error)),
+        };
+        let name = |path: &Path| path.filename().map(ToOwned::to_owned);
+        let mut folders: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
+        let mut objects: Vec<String> =
+            found.objects.iter().filter_map(|object| name(&object.location)).collect();
+        folders.sort_unstable();
+        objects.sort_unstable();
+        Ok((folders, objects))
+    }
+
+    /// Everything below a folder, however deep, in no order; what has a name that no object of ours can have is left out.
+    #[must_use]
+    pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<Found, Error>> {
+        let path = match self.listable().and_then(|()| parse(folder)) {
+            Ok(path) => path,
+            Err(error) => return stream::once(ready(Err(error))).boxed(),
+        };
+        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
+        self.ask(true)
+            .list(Some(&path))
+            .map_ok(move |object| found(&object, service))
+            .map_err(move |error| Error::failed("list", &folder, error, &location))
+            .boxed()
+    }
+
+    /// The objects below a folder whose paths sort after one that need not be there, in no order.
+    #[must_use]
+    pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<Found, Error>> {
+        let paths = self.listable().and_then(|()| Ok((parse(folder)?, parse(after)?)));
+        let (path, after) = match paths {
+            Ok(paths) => paths,
+            Err(error) => return stream::once(ready(Err(error))).boxed(),
+        };
+        let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
+        self.ask(true)
+            .list_with_offset(Some(&path), &after)
+            .map_ok(move |object| found(&object, service))
+            .map_err(move |error| Error::failed("list", &folder, error, &location))
+            .boxed()
+    }
+
+    /// How long it may take until a listing shows what was written: the containers of Swift are told of it later.
+    #[must_use]
+    pub fn listing_lag(&self) -> Duration {
+        if self.service() == Some(Service::Swift) { Duration::from_secs(10) } else { Duration::ZERO }
+    }
+
+    fn listable(&self) -> Result<(), Error> {
+        match &self.location {
+            Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is told of an object.
+pub(super) fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
+    // The tag of what was sent in one piece is its MD5, unless it is encrypted.
+    let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
+    let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
+    Found {
+        path: object.location.to_string(),
+        size: object.size,
+        md5: tag.filter(|_| tagged).and_then(|tag| tag.parse().ok()),
+        modified: object.last_modified.into(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Writes: of any content, and deletes; [`super::swap`] and [`super::create`] have the two that compare.
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use object_store::{Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path};
+
+use super::{
+    Content, Error, Store, content, folder, parse,
+    parts::{self, Failure},
+};
+use crate::digest::Digests;
+
+impl Store {
+    /// Writes any content: a folder copies a file, a bucket is sent it, in parts if it is large.
+    pub(super) async fn write(
+        &self,
+        path: &Path,
+        content: &Content,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> Result<(), Failure> {
+        match content {
+            Content::File { file, stamp, .. } if self.folder.is_some() => {
+                let mut options = PutOptions::from(mode);
+                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
+                self.ask(false).put_opts(path, PutPayload::new(), options).await?;
+                Ok(())
+            }
+            // In memory already, and every service takes as much at once as any index has.
+            Content::Bytes(bytes, _) => Ok(self.put(path, bytes.clone(), mode, attributes).await?),
+            Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
+                let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
+                Ok(self.put(path, bytes, mode, attributes).await?)
+            }
+            Content::File { file, digests, stamp } => {
+                let parts = content::parts(file, *stamp, parts::size_for(digests.size));
+                parts::send(self.ask(false), path, attributes(), parts).await
+            }
+        }
+    }
+
+    /// Writes an object that is on the disk before it has its name, where the store is a folder.
+    pub(super) async fn put_durably(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> object_store::Result<()> {
+        let mut options = PutOptions::from(mode);
+        if self.folder.is_some() {
+            options.extensions.insert(folder::Durable);
+        } else {
+            options.attributes = attributes();
+        }
+        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+    }
+
+    pub(super) async fn put(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        mode: PutMode,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> object_store::Result<()> {
+        let mut options = PutOptions::from(mode);
+        if self.folder.is_none() {
+            options.attributes = attributes();
+        }
+        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+    }
+
+    pub(super) fn unwritten(&self, path: &str, failure: Failure) -> Error {
+        match failure {
+            Failure::Content(error) => error,
+            Failure::Store(error) => {
+                content_error(error).unwrap_or_else(|error| self.failed("write", path, error))
+            }
+        }
+    }
+
+    /// Writes an object that may lag behind the commit.
+    pub async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
+        let digests = Digests::of(&bytes);
+        self.replace_with(path, &Content::Bytes(bytes, digests)).await
+    }
+
+    /// Writes an object that may lag behind the commit, whatever it is made from.
+    pub async fn replace_with(&self, path: &str, content: &Content) -> Result<(), Error> {
+        self.overwrite(path, content, || self.headers.of_mutable(path)).await
+    }
+
+    /// Writes an object anew that never changes, over what is there: a damaged one, or the same.
+    pub async fn renew(&self, path: &str, content: &Content) -> Result<(), Error> {
+        self.overwrite(path, content, || self.headers.of_immutable(path)).await
+    }
+
+    async fn overwrite(
+        &self,
+        path: &str,
+        content: &Content,
+        attributes: impl FnOnce() -> Attributes,
+    ) -> Result<(), Error> {
+        self.writable("write", path)?;
+        let written = self.write(&parse(path)?, content, PutMode::Overwrite, attributes).await;
+        written.map_err(|failure| self.unwritten(path, failure))
+    }
+
+    /// Removes an object; that there is none is fine.
+    pub async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.writable("delete", path)?;
+        match self.ask(false).delete(&parse(path)?).await {
+            Err(error) if !Self::is_absent(&error) => Err(self.failed("delete", path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes objects, many in one request where the store can; that some are not there is fine.
+    pub async fn delete_all(&self, paths: &[String]) -> Result<(), Error> {
+        let Some(first) = paths.first() else { return Ok(()) };
+        self.writable("delete", first)?;
+        let parsed: Vec<Path> = paths.iter().map(|path| parse(path)).collect::<Result<_, _>>()?;
+        let mut deleted = self.ask(false).delete_stream(stream::iter(parsed.into_iter().map(Ok)).boxed());
+        while let Some(done) = deleted.next().await {
+            match done {
+                Err(error) if !Self::is_absent(&error) => return Err(self.failed("delete", first, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was wrong with the local file, where a folder was told to copy it.
+fn content_error(error: object_store::Error) -> Result<Error, object_store::Error> {
+    match error {
+        object_store::Error::Generic { store, source } => match source.downcast::<Error>() {
+            Ok(error) => Ok(*error),
+            Err(source) => Err(object_store::Error::Generic { store, source }),
+        },
+        error => Err(error),
+    }
+}
