@@ -19,6 +19,7 @@ mod adopt;
 mod apt_client;
 mod auditor;
 mod bad_input;
+mod bounds;
 mod bucket_errors;
 mod buckets;
 mod cache;
