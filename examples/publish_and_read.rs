@@ -7,7 +7,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{Archive, Check, Commit, NewPackage, Note, Removal, SuiteEdit, Trust, read_packages},
+    archive::{Archive, Check, Commit, Note, Removal, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -20,11 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now();
     let folder = tempfile::tempdir()?;
 
-    // A key: whoever opens the archive with it signs, and believes what it has signed.
-    let key = NewKey { name: "Example archive", created: now, expires: None, passphrase: None }.generate()?;
+    // A key that signs, and whose signatures alone are believed.
+    let key = NewKey::new("Example archive", now).generate()?;
     let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
-    let trust =
-        Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
+    let trust = Trust::keyring(keys.certificates().clone(), now);
     let archive = Archive::new(
         Store::open(&Location::Folder(folder.path().to_owned()), &Environment::default())?,
         trust,
@@ -32,20 +31,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Read the .debs, say what is to be there, publish it in one step.
     let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
-    let how = Commit {
-        config: &config,
-        keys: Some(&keys),
-        now,
-        note: Note { message: Some("An example".into()), ..Note::default() },
-        surplus: None,
-        dry_run: false,
-        allow_releaseinfo_change: false,
-        events: &|_| (),
-    };
+    let note = Note { message: Some("An example".into()), ..Note::default() };
+    let how = Commit::new(&config, now).keys(&keys).note(note);
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs/acpi_1.7-1.2_amd64.deb");
-    let add = read_packages(vec![file], &|_| ())?;
-    let add = add.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-    let outcome = archive.commit(&SuiteEdit { add, ..SuiteEdit::default() }, &how).await?;
+    let edit = SuiteEdit::adding(read_packages(vec![file], &|_| ())?);
+    let outcome = archive.commit(&edit, &how).await?;
     println!("published {} objects", outcome.written.len());
 
     // What clients see: the pointer's signature and the index's digest are checked on the way.
@@ -55,12 +45,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{}: {} {} in {:?}", name.path(), entry.name(), entry.version(), entry.filename());
         }
     }
-    let what = Check { suites: std::slice::from_ref(&config.codename), ..Check::default() };
+    let what = Check::new(std::slice::from_ref(&config.codename));
     let report = archive.check(&what, &|_| ()).await?;
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 
-    let remove = vec![Removal { name: "acpi".into(), version: None, architecture: None }];
-    let outcome = archive.commit(&SuiteEdit { remove, ..SuiteEdit::default() }, &how).await?;
+    let removal = Removal { name: "acpi".into(), version: None, architecture: None };
+    let outcome = archive.commit(&SuiteEdit::removing([removal]), &how).await?;
     assert_eq!(outcome.removed.len(), 1);
     println!("took {} out again; its file stays in the pool", outcome.removed[0].name);
     Ok(())

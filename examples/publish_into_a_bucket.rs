@@ -8,7 +8,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{self, Archive, Commit, NewPackage, Note, Outcome, SuiteEdit, Trust, read_packages},
+    archive::{self, Archive, Commit, Note, Outcome, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -23,22 +23,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let location = Location::parse(&location, &std::env::current_dir()?)?;
     let store = Store::open(&location, &Environment::of_process())?;
 
-    let key = NewKey { name: "Example archive", created: now, expires: None, passphrase: None }.generate()?;
+    let key = NewKey::new("Example archive", now).generate()?;
     let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
-    let trust =
-        Trust { keyring: keys.certificates().clone(), signs: true, now: Some(now), ..Trust::default() };
+    let trust = Trust::keyring(keys.certificates().clone(), now);
     let archive = Archive::new(store, trust);
     let config = SuiteConfig::unconfigured(Suite::parse("example")?);
-    let how = Commit {
-        config: &config,
-        keys: Some(&keys),
-        now,
-        note: Note { message: Some("An example".into()), ..Note::default() },
-        surplus: None,
-        dry_run: false,
-        allow_releaseinfo_change: false,
-        events: &|_| (),
-    };
+    let note = Note { message: Some("An example".into()), ..Note::default() };
+    let how = Commit::new(&config, now).keys(&keys).note(note);
 
     // Two jobs at once. Neither locks: who is second is told so by the store, and `commit` makes the same change once more
     // on top of what the first has published.
@@ -59,9 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Adds one package of the fixtures.
 fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs").join(name);
-    let add = read_packages(vec![file], &|_| ())?;
-    let add = add.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-    Ok(SuiteEdit { add, ..SuiteEdit::default() })
+    Ok(SuiteEdit::adding(read_packages(vec![file], &|_| ())?))
 }
 
 /// What a job does about the end of its commit.

@@ -20,6 +20,7 @@ const BUFFER: usize = 64 << 10;
 
 /// A compression format, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Compression {
     /// Not compressed.
     Plain,

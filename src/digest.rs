@@ -44,12 +44,6 @@ macro_rules! digest {
                 Ok(Self(bytes))
             }
         }
-
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
     };
 }
 
@@ -78,7 +72,7 @@ impl Sha256Digest {
 }
 
 /// Size and digests of one sequence of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
     /// The number of bytes.
     pub size: u64,

@@ -10,13 +10,13 @@
 //!
 //! # The walk of one .deb
 //!
-//! [`cli::add`] → [`archive::read_packages`] → [`deb`] (stanza and digests, in one pass) → [`archive::SuiteEdit`] →
+//! `publish add` → [`archive::read_packages`] → [`deb`] (stanza and digests, in one pass) → [`archive::SuiteEdit`] →
 //! [`pool`] (its path) → [`dists::packages`] (its entry) → [`dists::blocks`] (the index, compressed) →
 //! [`dists::release`] → [`signing`] → [`archive::Commit`] (the order of writes) → [`store`].
 //!
 //! # The walk of one sync
 //!
-//! [`cli::sync`] → [`archive::Sync`] (what the pointers and indices of both sides differ in, and the order in which it is
+//! `publish sync` → [`archive::Sync`] (what the pointers and indices of both sides differ in, and the order in which it is
 //! sent) → [`store`] (a folder, a bucket, the web) → [`purge`] (caches are told what changed).
 //!
 //! Arrows go down only. [`deb`], [`pool`] and [`dists`] are pure: bytes in, bytes out. The commit is one conditional
@@ -27,11 +27,14 @@
 //! What serves the archive elsewhere stands in `conf/destinations` ([`config::Destinations`]); [`purge`] tells the caches
 //! before it which addresses changed, after all else is done.
 //!
+//! [`names`], [`version`], [`stanza`], [`digest`] and [`compression`] are the shared vocabulary. The command line is no part
+//! of this interface; what it prints for scripts is described by `publish help json`.
+//!
 //! # An example
 //!
 //! ```
 //! use publish::{
-//!     archive::{Archive, Commit, NewPackage, Note, SuiteEdit, Trust, read_packages},
+//!     archive::{Archive, Commit, SuiteEdit, Trust, read_packages},
 //!     config::SuiteConfig,
 //!     names::Suite,
 //!     store::{Environment, Location, Store},
@@ -39,22 +42,12 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let archive = Archive::new(Store::open(&Location::Memory, &Environment::default())?, Trust::default());
+//! let archive = Archive::new(Store::open(&Location::Memory, &Environment::default())?, Trust::unsigned());
 //! let read = read_packages(vec!["fixtures/debs/acpi_1.7-1.2_amd64.deb".into()], &|_| ())?;
-//! let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-//! let edit = SuiteEdit { add, ..SuiteEdit::default() };
+//! let edit = SuiteEdit::adding(read);
 //! let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
 //! let now = std::time::SystemTime::UNIX_EPOCH;
-//! let how = Commit {
-//!     config: &config,
-//!     keys: None,
-//!     now,
-//!     note: Note::default(),
-//!     surplus: None,
-//!     dry_run: false,
-//!     allow_releaseinfo_change: false,
-//!     events: &|_| (),
-//! };
+//! let how = Commit::new(&config, now);
 //! let outcome = archive.commit(&edit, &how).await?;
 //! assert_eq!(outcome.added[0].name, "acpi");
 //!
@@ -65,6 +58,7 @@
 //! # }
 //! ```
 
+#[doc(hidden)]
 pub mod cli;
 pub mod archive;
 pub mod purge;

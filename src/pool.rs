@@ -127,12 +127,6 @@ impl AsRef<str> for PoolPath {
     }
 }
 
-impl serde::Serialize for PoolPath {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

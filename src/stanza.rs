@@ -39,6 +39,7 @@ pub struct Error {
 
 /// What can be wrong with a line of a stanza.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// A line that is neither `Name: value` nor a continuation.
     #[error("expected `Field: value`, found `{0}`")]

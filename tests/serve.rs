@@ -15,7 +15,7 @@ use std::{
 };
 
 use object_store::local::LocalFileSystem;
-use publish::cli::serve::Server;
+use publish::cli::Server;
 use sequoia_openpgp::{cert::CertBuilder, serialize::SerializeInto as _};
 use tempfile::TempDir;
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use publish::signing::{
-    Distrust, Error, GeneratedKey, Gpg, KeySource, Keyring, Level, NewKey, Passphrase, READERS, Refusal,
-    SignedRelease, SigningKeys, parse_expiry, unverified_text,
+    Distrust, Error, GeneratedKey, Gpg, KeySource, KeyWarning, Keyring, Level, NewKey, Passphrase, READERS,
+    Refusal, SignedRelease, SigningKeys, parse_expiry, unverified_text,
 };
 use sequoia_openpgp::{
     Cert, KeyHandle,
@@ -57,7 +57,9 @@ fn open(sources: &[KeySource]) -> Result<SigningKeys, Error> {
 fn key(created: &str, expires: Option<&str>) -> GeneratedKey {
     let (created, expires) = (day(created), expires.map(day));
     let name = "Some key <key@example.org>";
-    NewKey { name, created, expires, passphrase: None }.generate().unwrap()
+    let mut new = NewKey::new(name, created);
+    new.expires = expires;
+    new.generate().unwrap()
 }
 
 fn source(bytes: impl Into<Vec<u8>>) -> KeySource {
@@ -378,7 +380,6 @@ fn gpg_takes_the_passphrase_from_us() {
     home.forget();
     let wrong = home.open(&[gpg("")], Some("wrong")).unwrap().sign(RELEASE, today()).unwrap_err();
     assert!(matches!(wrong, Error::Gpg { .. }), "{wrong}");
-    assert!(wrong.hint().unwrap().contains("PUBLISH_PASSPHRASE"), "{wrong}");
     home.forget();
     let keys = home.open(&[gpg("")], Some("correct horse")).unwrap();
     apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
@@ -421,7 +422,7 @@ fn rsa_signs_with_a_word_about_it() {
     home.make("rsa@example.org", "rsa2048", &[]);
     let keys = home.open(&[source(home.secret("rsa@example.org"))], None).unwrap();
     apt_accepts(&keys.sign(RELEASE, today()).unwrap(), keys.certificates(), 1);
-    let warnings = keys.warnings(today()).join("\n");
+    let warnings: String = keys.warnings(today()).iter().map(ToString::to_string).collect();
     assert!(warnings.contains("3072 bits"), "{warnings}");
     assert_eq!(cfg!(feature = "crypto-rust"), warnings.contains("depends on the secret"), "{warnings}");
     // apt 3 draws the line in February 2030.
@@ -502,7 +503,6 @@ fn each_trouble_with_a_key_file_has_its_own_words() {
     assert!(matches!(error, Error::WrongPassphrase { .. }), "{error}");
     let error = refused("protected.asc", None, "2025-01-01");
     assert!(matches!(error, Error::PassphraseMissing { .. }), "{error}");
-    assert!(error.hint().unwrap().contains("PUBLISH_PASSPHRASE_FILE"));
     let error = refused("test.pub.asc", None, "2025-01-01");
     assert!(matches!(error, Error::PublicOnly { .. }), "{error}");
     let error = refused("expired.asc", None, "2025-01-01");
@@ -516,7 +516,7 @@ fn each_trouble_with_a_key_file_has_its_own_words() {
     }
     let one_line = text(&fs::read(fixture("test.asc")).unwrap()).replace('\n', " ");
     let error = open(&[KeySource::secret("PUBLISH_SIGNING_KEY", one_line)]).unwrap_err();
-    assert!(error.hint().unwrap().contains("line breaks"), "{error}");
+    assert!(matches!(error, Error::NotAKey { .. }), "{error}");
     assert!(matches!(open(&[]), Err(Error::NoKeys)));
 }
 
@@ -699,7 +699,7 @@ fn the_end_of_a_key_is_told_a_month_before() {
     let keys = open(&[source(key("2024-01-01", Some("2025-06-01")).secret())]).unwrap();
     assert!(keys.warnings(day("2025-04-01")).is_empty());
     let warnings = keys.warnings(day("2025-05-10"));
-    assert!(warnings[0].contains("expires on 2025-06-01"), "{warnings:?}");
+    assert!(matches!(&warnings[..], [KeyWarning::Expires { on, .. }] if on == "2025-06-01"), "{warnings:?}");
 }
 
 #[cfg(unix)]
@@ -714,14 +714,16 @@ fn a_key_file_that_others_can_read_is_told() {
         open(&[KeySource::parse("key.asc", folder.path(), folder.path()).unwrap()]).unwrap().warnings(today())
     };
     assert!(warnings(0o600).is_empty());
-    assert!(warnings(0o640)[0].contains("chmod 600"));
+    assert!(warnings(0o640)[0].to_string().contains("chmod 600"));
 }
 
 #[test]
 fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
     let created = today() + Duration::from_secs(12_345);
     let expires = parse_expiry("3y", created).unwrap();
-    let new = NewKey { name: "A", created, expires, passphrase: None }.generate().unwrap();
+    let mut new = NewKey::new("A", created);
+    new.expires = expires;
+    let new = new.generate().unwrap();
     let cert = Cert::from_bytes(new.secret()).unwrap();
     let policy = StandardPolicy::new();
     let valid = cert.with_policy(&policy, created).unwrap();
@@ -754,7 +756,8 @@ fn make_the_fixtures() {
             continue;
         }
         let name = format!("publish fixture {file} <{file}@example.org>");
-        let new = NewKey { name: &name, created: day(created), expires: expires.map(day), passphrase };
+        let mut new = NewKey::new(&name, day(created));
+        (new.expires, new.passphrase) = (expires.map(day), passphrase);
         let new = new.generate().unwrap();
         new.write_secret(&path).unwrap();
         fs::write(fixture(&format!("{file}.pub.asc")), new.public.armored().unwrap()).unwrap();

@@ -47,12 +47,12 @@ impl VerifiedBase {
                 if is_crossed(&state, pointer, &kept, trust).await? {
                     return Self::open_behind(store, suite, trust, &pointer.bytes).await;
                 }
-                if !trust.existing {
+                if !trust.adopts() {
                     newest::refuse_older(store, suite, pointer, trust, &kept).await?;
                 }
             }
         }
-        Ok(Self { state, behind: false, adopted: trust.existing })
+        Ok(Self { state, behind: false, adopted: trust.adopts() })
     }
 
     /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`, which is to be published over.
@@ -76,7 +76,7 @@ impl VerifiedBase {
                     ..beside
                 };
                 let state = PublishedSuite::with_pointer(store, suite, pointer);
-                Ok(Self { state, behind: true, adopted: trust.existing })
+                Ok(Self { state, behind: true, adopted: trust.adopts() })
             }
             // Another publisher has seen both, and published over them.
             _ => Box::pin(Self::open(store, suite, trust)).await,
@@ -124,7 +124,7 @@ async fn is_crossed(
     let file = state.path(&generations::path(&name, ReleaseForm::Release.file_name()));
     Ok(kept.iter().any(|kept| {
         // A publisher may not have marked it yet: an adoption publishes it in any case.
-        kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.existing)
+        kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.adopts())
     }))
 }
 

@@ -18,17 +18,18 @@ use crate::{
 };
 
 /// What a state has otherwise than another.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Differences {
     /// Packages, binary and source, by name, component and architecture.
-    #[serde(rename = "differences")]
     pub packages: Vec<Difference>,
     /// Listed files that are no indices of packages, such as `Contents`.
     pub files: Vec<ChangedFile>,
 }
 
 /// A listed file that only one of two states has, or that has other contents in each.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChangedFile {
     /// Its path below the suite, without the ending of a compression.
     pub path: String,

@@ -15,6 +15,7 @@ pub(super) const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// When the state of a suite that did not change is published anew, under a new `Date`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refresh {
     /// When half of the time is over for which it is valid.
     HalfOver,

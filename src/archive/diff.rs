@@ -5,13 +5,15 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use super::PackageFile;
 use crate::{
     dists::{Entry, IndexKind},
     names::Component,
 };
 
 /// One thing that the new list has otherwise than the old one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Difference {
     /// The name of the package.
     pub name: String,
@@ -27,16 +29,19 @@ pub struct Difference {
     pub old: Option<String>,
     /// The version in the new list, where this is about one.
     pub new: Option<String>,
+    /// The file of that version in the old list.
+    pub old_file: Option<PackageFile>,
+    /// The file of that version in the new list.
+    pub new_file: Option<PackageFile>,
     /// Of two versions, whether the lower one stands in both lists.
     pub beside: bool,
     /// Where the share of machines differs that a version is offered to: the old one and the new one, in per cent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub phased: Option<[u8; 2]>,
 }
 
 /// What became of a package, seen from the old list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Kind {
     /// Only the new list has this version.
     Added,
@@ -72,8 +77,10 @@ pub fn diff<'a>(
             index,
             architecture: (*architecture).to_owned(),
             kind,
-            old: old.map(ToOwned::to_owned),
-            new: new.map(ToOwned::to_owned),
+            old: old.map(|entry| entry.version.to_string()),
+            new: new.map(|entry| entry.version.to_string()),
+            old_file: old.map(PackageFile::from),
+            new_file: new.map(PackageFile::from),
             beside,
             phased,
         };
@@ -91,14 +98,14 @@ struct Line<'a> {
 /// A [`Difference`] of one line.
 struct Finding<'a> {
     kind: Kind,
-    old: Option<&'a str>,
-    new: Option<&'a str>,
+    old: Option<&'a Entry>,
+    new: Option<&'a Entry>,
     beside: bool,
     phased: Option<[u8; 2]>,
 }
 
 impl<'a> Finding<'a> {
-    fn of(kind: Kind, old: Option<&'a str>, new: Option<&'a str>) -> Self {
+    fn of(kind: Kind, old: Option<&'a Entry>, new: Option<&'a Entry>) -> Self {
         Self { kind, old, new, beside: false, phased: None }
     }
 }
@@ -123,30 +130,30 @@ impl<'a> Line<'a> {
                 Ordering::Equal => None,
             };
             if let Some((kind, beside)) = kind {
-                found.push(Finding { beside, ..Finding::of(kind, Some(from), Some(to)) });
+                found.push(Finding { beside, ..Finding::of(kind, Some(before), Some(after)) });
                 step = Some((from, to));
             }
         }
-        for entry in old {
+        for &entry in old {
             let version = &*entry.version;
-            match new.iter().find(|other| &*other.version == version) {
+            match new.iter().copied().find(|other| &*other.version == version) {
                 Some(other) if !entry.is_same_file(other) => {
-                    found.push(Finding::of(Kind::Contents, Some(version), Some(version)));
+                    found.push(Finding::of(Kind::Contents, Some(entry), Some(other)));
                 }
                 Some(other) if entry.phased() != other.phased() => found.push(Finding {
                     phased: Some([entry.phased(), other.phased()]),
-                    ..Finding::of(Kind::Phased, Some(version), Some(version))
+                    ..Finding::of(Kind::Phased, Some(entry), Some(other))
                 }),
                 None if step.is_none_or(|(from, _)| from != version) => {
-                    found.push(Finding::of(Kind::Removed, Some(version), None));
+                    found.push(Finding::of(Kind::Removed, Some(entry), None));
                 }
                 _ => {}
             }
         }
-        for entry in new {
+        for &entry in new {
             let version = &*entry.version;
             if !has(old, version) && step.is_none_or(|(_, to)| to != version) {
-                found.push(Finding::of(Kind::Added, None, Some(version)));
+                found.push(Finding::of(Kind::Added, None, Some(entry)));
             }
         }
         found
@@ -256,6 +263,8 @@ mod tests {
                     phased: seen.phased.map(|[old, new]| [new, old]),
                     old: seen.new,
                     new: seen.old,
+                    old_file: seen.new_file,
+                    new_file: seen.old_file,
                     ..seen
                 })
                 .collect();

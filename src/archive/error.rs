@@ -1,6 +1,6 @@
-//! What can go wrong with a verb, and what the user can do about it.
+//! What can go wrong with a verb.
 
-use super::{Failed, Refusal, ReleaseInfo, refusal::list, suites};
+use super::{Failed, Refusal, ReleaseInfo, refusal::list};
 use crate::{
     digest::Digests,
     dists::{packages, release, sources},
@@ -10,6 +10,7 @@ use crate::{
 
 /// An error of a verb; the archive is as it was, but for files that nothing refers to.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The store failed or refused.
     #[error(transparent)]
@@ -406,129 +407,9 @@ fn changed(changes: &[ReleaseInfo]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What to do about a release file that cannot be read.
-const RESTORE: &str =
-    "`publish check --repair` restores it from the newest state that is kept; else restore it from a backup";
-
-/// What users of clients would read, and what can be done about it.
-fn what_apt_says(changes: &[ReleaseInfo]) -> String {
-    let says = changes.iter().map(|ReleaseInfo { field, before, after }| {
-        let (before, after) = (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
-        format!("\"Repository '...' changed its '{field}' value from '{before}' to '{after}'\"")
-    });
-    let says = says.collect::<Vec<_>>().join(", ");
-    format!(
-        "`apt update` would say {says}, and update nothing until its user runs it with `--allow-releaseinfo-change`; put back \
-         in conf/distributions what was published, or, if the change is meant, add `--allow-releaseinfo-change` here"
-    )
-}
-
 impl Error {
     /// Says that an operation is published although a step after that failed.
     pub(super) fn unfinished(suite: &Suite, source: Self) -> Self {
         Self::Unfinished { suite: suite.clone(), source: Box::new(source) }
-    }
-
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Store(store::Error::TooLarge { path, .. }) if suites::is_release_file(path) => RESTORE,
-            Self::Store(error) => return error.hint(),
-            Self::Signing { source, .. } | Self::Keys { source } => return source.hint(),
-            Self::Pointer { .. } => RESTORE,
-            Self::Contradicts { .. } => {
-                "clients of one see other packages than clients of the other: write the indices and the `Release` anew with the tool that made them, such as `reprepro export`, `aptly publish update` or `apt-ftparchive`, then run the command again"
-            }
-            Self::NoPointer { .. } => {
-                "`publish check --repair` puts the last one back if it was kept; else restore it from a backup, or write it anew with the tool that made the suite"
-            }
-            Self::Untrusted { source: signing::Distrust::UnknownSigners { .. }, .. } => {
-                "if this is the key that signed the archive before, name a file with its public part in `TrustedKeys:` in conf/distributions; else compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
-            }
-            Self::Untrusted { source: signing::Distrust::Frame { .. }, .. } => {
-                "the file is damaged: `publish check --repair` restores it from the newest state that is kept and that a trusted key signed; else restore it from a backup"
-            }
-            Self::Untrusted { source: signing::Distrust::Damaged { .. }, .. } => {
-                "the file is damaged, or somebody without the key may have changed it: `publish check --repair` restores it from the newest state that is kept and that a trusted key signed; or compare the archive with a copy you trust, and adopt it once with `--trust-existing`"
-            }
-            Self::Untrusted { .. } | Self::NotSigned { .. } | Self::OtherSuite { .. } => {
-                "somebody without the key may have changed the archive: compare it with a copy you trust; if it is as it should be, adopt it once with `--trust-existing`"
-            }
-            Self::UnsignedSurplus { .. } => {
-                "sign both suites, or name another one in `Archive:` in conf/distributions; `--trust-existing` moves what is there once"
-            }
-            Self::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",
-            Self::NoPublicKey { .. } => {
-                "name a file with the public key in `TrustedKeys:` in conf/distributions, or adopt the suite as it is with `--trust-existing`"
-            }
-            Self::Mismatch { .. }
-            | Self::Longer { .. }
-            | Self::Missing { .. }
-            | Self::Unpack { .. }
-            | Self::Index { .. } => {
-                "the archive is damaged or was changed by other means; `publish check` tells all that is wrong with it"
-            }
-            Self::Refused(all) => match &all[..] {
-                [only] => return only.hint(),
-                _ => return None,
-            },
-            Self::StopsApt { changes, .. } => return Some(what_apt_says(changes)),
-            Self::ReadOnly { .. } => "take `ReadOnly:` out of its stanza in conf/distributions to change it",
-            Self::NotMutable { .. } => {
-                "build it as a new version; or write `Mutable: yes` into its stanza in conf/distributions, as for nightlies"
-            }
-            Self::Snapshot { .. } => "change the suite it was made of, and make another snapshot",
-            Self::SnapshotThere { .. } => {
-                "give the new one another name, or remove the old one first with `publish snapshot --remove`"
-            }
-            Self::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
-            Self::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                "run `publish` as a user who may read it"
-            }
-            Self::Input { .. } | Self::NotIncluded { .. } | Self::Private { .. } => return None,
-            Self::NoDebs { .. } => "name the `.deb` files themselves, or the folder that holds them",
-            Self::OddSuite { .. } => {
-                "rename the folder to a name of a suite; if you move it away instead, `publish prune` deletes the packages that it alone leads to"
-            }
-            Self::Generation { .. } => {
-                "it is damaged or was changed: restore it from a backup, or leave it until it is old enough for `publish prune` to delete it"
-            }
-            Self::RolledBack { .. } => {
-                "somebody may have put an older state back: compare the archive with a copy you trust, and put the newer pointer back; or, if the older state is meant, build on it once with `--trust-existing`"
-            }
-            Self::NoGeneration { .. } => {
-                "`publish log` shows the states that are kept; `KeepFor:` and `KeepGenerations:` say for how long"
-            }
-            Self::Lacks { .. } => {
-                "put them back from a backup, or name another state with `--to`; `publish check` tells all that is missing or damaged"
-            }
-            Self::Pruning { .. } => {
-                "run the same command again once it has ended; one that was killed counts as dead 15 minutes after it wrote `.publish/prune` last"
-            }
-            Self::RaceLost { .. } => "run the same command again",
-            Self::Overtaken { .. } => {
-                "nothing was changed: look at the new state with `publish log` and `publish diff`, then run the command again if it is still meant"
-            }
-            Self::Unfinished { source, .. } => match source.hint() {
-                Some(hint) => return Some(format!("{hint}; then finish it with `publish check --repair`")),
-                None => {
-                    "finish it with `publish check --repair`, or with the next command that publishes the suite"
-                }
-            },
-            Self::Sources { .. } | Self::Incomplete { .. } | Self::Unsafe { .. } => {
-                "make the indices of the source anew with the tool that made them"
-            }
-            Self::NotPublished { .. } => "`publish list` shows what is published",
-            Self::Older { .. } => {
-                "somebody published there directly, or this is an old copy of the archive; to put the older state there all the same, add `--allow-older`"
-            }
-            Self::NoLongerSigned { .. } => {
-                "sign the suite here with `publish refresh --suite NAME --sign-with KEY`, then run `publish sync` again; clients that have seen it signed refuse it unsigned, so serve an unsigned suite at another destination"
-            }
-            Self::Secret { .. } => "move it out of the archive: whoever has it can sign in your name",
-            Self::NotCarried(_) => "run the same command again: what was sent is not sent again",
-        };
-        Some(text.into())
     }
 }

@@ -4,6 +4,7 @@ use crate::names::Suite;
 
 /// Something that happened on the way.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Event {
     /// So many of so many .debs have been read.
     Read {
@@ -55,3 +56,6 @@ pub enum Event {
 
 /// Takes events as they come, from any thread.
 pub type Events<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+/// Takes events and does nothing with them.
+pub(super) const UNHEARD: Events<'static> = &|_| ();

@@ -15,6 +15,7 @@ const DIGITS_OF_A_NUMBER: usize = 3;
 
 /// Which state of a suite is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Which {
     /// So many states before the one that is published now; 0 is that one.
     Back(usize),

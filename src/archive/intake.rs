@@ -13,6 +13,7 @@ use crate::{deb::BinaryPackage, store::FileStamp};
 
 /// A .deb that was read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Incoming {
     /// Where it is.
     pub file: PathBuf,

@@ -35,6 +35,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 
 /// A keyring package to be made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct KeyringPackage<'a> {
     /// Its name.
     pub name: &'a PackageName,
@@ -50,8 +51,22 @@ pub struct KeyringPackage<'a> {
     pub now: SystemTime,
 }
 
+impl<'a> KeyringPackage<'a> {
+    /// A keyring package that nobody in particular answers for.
+    #[must_use]
+    pub fn new(
+        (name, version): (&'a PackageName, &'a Version),
+        owner: &'a str,
+        keys: &'a Keyring,
+        now: SystemTime,
+    ) -> Self {
+        Self { name, version, owner, maintainer: None, keys, now }
+    }
+}
+
 /// A keyring package that is published in a suite.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PublishedKeyring {
     /// Its version.
     pub version: Version,
@@ -65,6 +80,7 @@ pub struct PublishedKeyring {
 
 /// What a keyring package holds.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct KeyringContent {
     /// The package itself.
     pub deb: Bytes,

@@ -3,13 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Archive, Differences, Error, Note, PublishedSuite,
-    check::chain,
-    compare::Comparison,
-    generations,
-    history::Kept,
-    limits, note,
-    suite::{Pointer, Trust},
+    Archive, Differences, Error, Note, PublishedSuite, Trust, check::chain, compare::Comparison, generations,
+    history::Kept, limits, note, suite::Pointer,
 };
 use crate::{
     names::Suite,
@@ -17,7 +12,8 @@ use crate::{
 };
 
 /// The states of a suite that are kept.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct Log {
     /// The suite.
     pub suite: Suite,
@@ -28,21 +24,20 @@ pub struct Log {
 }
 
 /// A state of a suite.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct State {
     /// The name of its generation.
     pub generation: String,
     /// Whether it is the one that is published now.
     pub current: bool,
     /// Its `Date`.
-    #[serde(serialize_with = "as_text")]
     pub date: Option<Timestamp>,
     /// Who signed it.
     pub signature: Signature,
     /// What its maker told of it; nobody signs that.
     pub note: Option<Note>,
     /// What it has otherwise than the state before; nothing where none is kept that could be compared.
-    #[serde(flatten)]
     pub differences: Option<Differences>,
     /// Whether no state before it is kept.
     pub oldest: bool,
@@ -51,7 +46,8 @@ pub struct State {
 }
 
 /// Who signed a state, and whether that is known to be so.
-#[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Signature {
     /// Whether there is a signature at all.
     pub signed: bool,
@@ -161,13 +157,5 @@ impl Archive {
             Err(Distrust::UnknownSigners { signers }) => Signature { keys: signers, ..signed },
             Err(distrust) => Signature { problem: Some(chain(&distrust)), ..signed },
         })
-    }
-}
-
-#[expect(clippy::ref_option, reason = "serde hands it over so")]
-fn as_text<S: serde::Serializer>(date: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match date {
-        Some(date) => serializer.collect_str(date),
-        None => serializer.serialize_none(),
     }
 }

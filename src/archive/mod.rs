@@ -3,6 +3,7 @@
 //! An [`Archive`] is a store and who may extend it. [`Archive::suite`] reads what clients see now; a [`SuiteEdit`] says
 //! what is to change; [`Archive::commit`] publishes the change in one atomic step, or nothing of it.
 
+mod trust;
 mod suite;
 mod base;
 mod adopt;
@@ -25,6 +26,7 @@ mod compare;
 mod history;
 mod log;
 mod note;
+mod package_file;
 mod leads;
 pub(crate) mod limits;
 mod reach;
@@ -55,14 +57,16 @@ pub use keyring_package::{
 };
 pub use log::{Log, Signature, State};
 pub use note::Note;
+pub use package_file::PackageFile;
 pub use prune::{Prune, Pruned, Swept};
 pub use refusal::{Reason, Refusal};
 pub use release_info::ReleaseInfo;
 pub use repair::Repaired;
 pub use snapshot::{name_of_snapshot, snapshot_of};
-pub use suite::{ClientKeys, Pointer, PublishedSuite, Trust};
+pub use suite::{Pointer, PublishedSuite};
 pub use surplus::Surplus;
 pub use sync::{Failed, FailedBecause, Sync, Synced, SyncedSuite};
+pub use trust::{ClientKeys, Trust};
 
 use base::VerifiedBase;
 
@@ -94,7 +98,10 @@ impl Archive {
         &self.store
     }
 
-    /// Reads what clients see of a suite now, to look at it: a signature is checked if a key is known.
+    /// Reads what clients see of a suite now, to look at it, verified as its [`Trust`] says.
+    ///
+    /// # Errors
+    /// [`Error::NotSigned`], [`Error::Untrusted`] and [`Error::NoPublicKey`] if the suite is not one to believe.
     pub async fn suite(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         PublishedSuite::look(&self.store, suite, &self.trust).await
     }

@@ -127,16 +127,16 @@ async fn newer_among(
         return Ok(Some(Newer { date: seen, witness: "seen from this machine".into() }));
     }
     // Of what is not signed anybody can make newer states.
-    let Some(now) = trust.now.filter(|_| pointer.signed && !trust.keyring.is_empty()) else {
+    if trust.now.is_none() || !pointer.signed || trust.keyring.is_empty() {
         return Ok(None);
-    };
+    }
     let own = generations::beginning(date);
     for generation in kept {
         if generation.published.is_none() || generation.name.starts_with(&own) {
             continue;
         }
         let folder = format!("dists/{suite}/{}/{}", generations::FOLDER, generation.name);
-        let trust = Trust { now: Some(now), signs: true, existing: false, ..trust.clone() };
+        let trust = trust.strict();
         let Ok(Some(kept)) = read_pointer(store, suite, &folder, &trust, Purpose::BuildOn).await else {
             continue;
         };

@@ -16,7 +16,8 @@ use std::{
 use futures::TryStreamExt;
 
 use super::{
-    Archive, Error, Event, Events, Keep, PublishedSuite, Trust,
+    Archive, Error, Event, Events, GRACE, Keep, PublishedSuite, Trust,
+    event::UNHEARD,
     generations::{self, Generation, is_older},
     holds::Announcement,
     reach::Reach,
@@ -39,6 +40,7 @@ use crate::{
 const AT_ONCE: usize = 200;
 
 /// How an archive is pruned.
+#[non_exhaustive]
 pub struct Prune<'a> {
     /// Which states of these suites are kept.
     pub keep: BTreeMap<Suite, Keep>,
@@ -54,8 +56,24 @@ pub struct Prune<'a> {
     pub events: Events<'a>,
 }
 
+impl Prune<'_> {
+    /// Prunes all suites, and keeps what clients may still need.
+    #[must_use]
+    pub fn new(now: SystemTime) -> Self {
+        Self {
+            keep: BTreeMap::new(),
+            otherwise: Some(Keep::default()),
+            grace: GRACE,
+            now,
+            dry_run: false,
+            events: UNHEARD,
+        }
+    }
+}
+
 /// What came of it.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Pruned {
     /// Nothing was deleted, because it was not asked for.
     pub dry_run: bool,
@@ -66,7 +84,8 @@ pub struct Pruned {
 }
 
 /// An object that no kept state leads to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Swept {
     /// Its path.
     pub path: String,
@@ -177,7 +196,7 @@ impl Archive {
     async fn open_to_keep(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         match PublishedSuite::look(&self.store, suite, &self.trust).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. }) => {
-                PublishedSuite::look(&self.store, suite, &Trust::default()).await
+                PublishedSuite::look(&self.store, suite, &Trust::unverified()).await
             }
             opened => opened,
         }

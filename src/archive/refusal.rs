@@ -1,4 +1,4 @@
-//! Why one package cannot be added, copied or removed, and what the user can do about it.
+//! Why one package cannot be added, copied or removed.
 
 use crate::{
     deb,
@@ -6,12 +6,10 @@ use crate::{
     store,
 };
 
-/// So many packages are named that were not meant.
-const MOST_SHOWN: usize = 20;
-
 /// One package that cannot be taken, or one name that cannot be copied or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{subject}`{}", suite.as_ref().map(|suite| format!(" {preposition} suite `{suite}`")).unwrap_or_default())]
+#[non_exhaustive]
 pub struct Refusal {
     /// `add`, `copy` or `remove`.
     pub action: &'static str,
@@ -25,22 +23,9 @@ pub struct Refusal {
     pub source: Reason,
 }
 
-impl Refusal {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match (&self.source, &self.suite) {
-            // Nobody is about to publish it: it was, in two suites, and only now they meet.
-            (Reason::OtherContents { .. }, Some(suite)) if self.action == "move" => Some(format!(
-                "take one of the two out with `publish remove`: the one in suite `{suite}`, or the one that would go there"
-            )),
-            (reason, _) => reason.hint(),
-        }
-    }
-}
-
 /// Why a package cannot be taken or removed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Reason {
     /// The file cannot be read.
     #[error("cannot read the file")]
@@ -145,48 +130,4 @@ fn lost(size: u64, found: Option<u64>) -> String {
 /// Names for a message.
 pub(super) fn list<T: ToString>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{}`", name.to_string())).collect::<Vec<_>>().join(", ")
-}
-
-impl Reason {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Unreadable(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                "run `publish` as a user who may read the file"
-            }
-            Self::Unreadable(_) => return None,
-            Self::Deb(error) => return error.hint(),
-            Self::OtherContents { .. } => {
-                "a published version never changes; build it as a new version, such as one with `+1` added"
-            }
-            Self::GivenTwice { .. } => "give only one of the two files",
-            Self::SameFile { .. } => "build one of the two with another upstream version or revision",
-            Self::Pool(store::Error::Occupied { path, .. }) => {
-                return Some(format!(
-                    "a published file never changes: build it as a new version, such as one with `+1` added; if no state lists `{path}`, it is left over from a crash or another tool: `publish prune` deletes it once it is two days old, then add the package again"
-                ));
-            }
-            Self::Pool(error) => return error.hint(),
-            Self::Lost { .. } => {
-                "`publish check` tells what else the archive lacks; `publish add` of the same file puts it back"
-            }
-            Self::OtherComponent { .. } => "remove it there first; its file stays in the pool",
-            Self::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",
-            Self::BelowLimit { .. } => {
-                "raise `Limit:` in conf/distributions to publish older versions beside newer ones"
-            }
-            Self::NotNewer { .. } => "without `--if-newer` it is published beside the newer one",
-            Self::NotPublished { others } if others.is_empty() => "`publish list` shows what is published",
-            Self::NotPublished { others } => {
-                let more = match others.len().saturating_sub(MOST_SHOWN) {
-                    0 => String::new(),
-                    more => format!(", and {more} more"),
-                };
-                let others = &others[..others.len().min(MOST_SHOWN)];
-                return Some(format!("published are: {}{more}", others.join(", ")));
-            }
-        };
-        Some(text.into())
-    }
 }

@@ -9,7 +9,8 @@ use crate::dists::Release;
 const FIELDS: [&str; 5] = ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"];
 
 /// A change at which apt stops.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReleaseInfo {
     /// The field.
     pub field: &'static str,

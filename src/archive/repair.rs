@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Archive, Error, Pointer, PublishedSuite, Trust,
+    Archive, Error, Pointer, PublishedSuite,
     commit::{files_of, write_derived},
     generations, limits, newest,
     suite::{Purpose, is_listed, made_for, plain_path, read_pointer, unpack},
@@ -48,7 +48,8 @@ enum Restored {
 }
 
 /// What came of a repair.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Repaired {
     /// What was written.
     pub restored: Vec<String>,
@@ -62,7 +63,7 @@ impl Archive {
     /// for clients that know no by-hash.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
-        let looked = PublishedSuite::look(&self.store, suite, &self.trust).await;
+        let looked = PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await;
         let mut published = match looked {
             Err(error) if unreadable(&error).is_some() => {
                 match self.restore_damaged(suite).await? {
@@ -73,13 +74,14 @@ impl Archive {
                     }
                     Restored::NotNeeded => {}
                 }
-                PublishedSuite::look(&self.store, suite, &self.trust).await?
+                PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await?
             }
             looked => looked?,
         };
         if published.pointer().is_none_or(|pointer| !pointer.is_in_release()) {
             repaired.restored.extend(self.restore_pointer(&published).await?);
-            published = PublishedSuite::look(&self.store, suite, &self.trust).await?;
+            published =
+                PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await?;
         }
         let Some(release) = published.release() else { return Ok(repaired) };
         if release.field("Acquire-By-Hash") == Some("yes") {
@@ -103,7 +105,8 @@ impl Archive {
         };
         let (in_release, release) =
             (revision(ReleaseForm::InRelease).await?, revision(ReleaseForm::Release).await?);
-        let path = match PublishedSuite::look(&self.store, suite, &self.trust).await {
+        let path = match PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await
+        {
             Ok(_) => return Ok(Restored::NotNeeded),
             Err(error) => match unreadable(&error) {
                 Some(path) => path.to_owned(),
@@ -169,9 +172,8 @@ impl Archive {
     /// The release file of a state that is kept, if it is what its name says and, in a signed suite, a trusted key signed it.
     async fn kept_to_restore(&self, suite: &Suite, name: &str) -> Result<Option<Pointer>, Error> {
         let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
-        let signs = self.trust.signs && !self.trust.unsigned.contains(suite);
-        let purpose = if signs { Purpose::BuildOn } else { Purpose::Look };
-        let trust = Trust { existing: false, ..self.trust.clone() };
+        let purpose = if self.trust.demands_signature_of(suite) { Purpose::BuildOn } else { Purpose::Look };
+        let trust = self.trust.without_adopting();
         let kept = match read_pointer(&self.store, suite, &folder, &trust, purpose).await {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(_) => return Ok(None),

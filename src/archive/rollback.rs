@@ -229,5 +229,6 @@ fn change(entry: &Entry, component: &Component) -> Change {
         version: entry.version.to_string(),
         architecture: entry.architecture.to_string(),
         component: component.clone(),
+        file: entry.into(),
     }
 }

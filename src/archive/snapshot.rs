@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use super::{
-    Archive, Error, PublishedSuite, Trust, VerifiedBase, adopt,
+    Archive, Error, PublishedSuite, Trust, VerifiedBase, Written, adopt,
     commit::Plan,
     dates, generations,
     leads::{self, PoolFiles},
@@ -132,7 +132,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`Error::NotPublished`] if there is no such snapshot.
-    pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<String>, Error> {
+    pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<Written>, Error> {
         let folder = format!("dists/{snapshot}");
         let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
         if snapshot_of(snapshot).is_none() || all.is_empty() {
@@ -141,20 +141,22 @@ impl Archive {
         // First the marks, so that nobody misses a state that was published; then the pointer, so that no client begins to
         // read what goes. One who is killed in between can do it again.
         let pointers = ["InRelease", "Release", "Release.gpg"].map(|file| format!("{folder}/{file}"));
-        let rank = |path: &String| match path {
+        let rank = |file: &Written| match &file.path {
             mark if is_mark(mark) => 0,
             pointer if pointers.contains(pointer) => 1,
             _ => 2,
         };
-        let mut paths: Vec<String> = all.into_iter().map(|found| found.path).collect();
-        paths.sort_by_key(rank);
+        let file = |Found { path, size: bytes, .. }| Written { path, bytes };
+        let mut files: Vec<Written> = all.into_iter().map(file).collect();
+        files.sort_by_key(rank);
         if !dry_run {
-            for step in paths.chunk_by(|one, next| rank(one) == rank(next)) {
-                self.store.delete_all(step).await?;
+            for step in files.chunk_by(|one, next| rank(one) == rank(next)) {
+                let paths: Vec<String> = step.iter().map(|file| file.path.clone()).collect();
+                self.store.delete_all(&paths).await?;
             }
             self.store.settle().await?;
         }
-        Ok(paths)
+        Ok(files)
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 pub(super) use crate::dists::layout::plain_path;
 
-use super::{Error, leads, limits};
+use super::{Error, Trust, leads, limits};
 use crate::{
     compression::Compression,
     digest::{Digests, Sha256Digest},
@@ -27,34 +27,9 @@ use crate::{
     store::{self, Object, Revision, Served, Store, blocking},
 };
 
-/// Whose signature is believed.
-#[derive(Clone, Default)]
-pub struct Trust {
-    /// The keys.
-    pub keyring: Keyring,
-    /// Whether something signs here; then what is not signed is not believed.
-    pub signs: bool,
-    /// Suites that nothing signs, although other suites of the archive are signed.
-    pub unsigned: Vec<Suite>,
-    /// Adopt what is there as it is (`--trust-existing`).
-    pub existing: bool,
-    /// The time at which keys must be good.
-    pub now: Option<SystemTime>,
-    /// What clients are given.
-    pub clients: ClientKeys,
-}
-
-/// The public keys at the root of the archive, with which clients check its suites.
-#[derive(Clone, Default)]
-pub struct ClientKeys {
-    /// The keys.
-    pub keyring: Keyring,
-    /// Whether these are the keys of all suites; else those that are there stay beside them.
-    pub complete: bool,
-}
-
 /// The one file of a suite whose change is the commit.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Pointer {
     /// `InRelease` of a signed suite, `Release` of one that is not.
     pub form: ReleaseForm,
@@ -82,7 +57,7 @@ impl Pointer {
 
     /// Refuses one that was signed for another suite, where it is to be built on.
     fn checked(self, suite: &Suite, path: &str, trust: &Trust, purpose: Purpose) -> Result<Self, Error> {
-        if purpose == Purpose::BuildOn && !trust.existing && self.signed {
+        if purpose == Purpose::BuildOn && !trust.adopts() && self.signed {
             made_for(suite, &self.release, path)?;
         }
         Ok(self)
@@ -104,7 +79,7 @@ impl Pointer {
 /// The purpose for which a release file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To look at it: a signature is checked if a key is known.
+    /// To look at it: verified as [`Trust`] says of reading.
     Look,
     /// To build on it: it must be signed by a trusted key, and for this suite.
     BuildOn,
@@ -138,7 +113,7 @@ impl PublishedSuite {
 
     /// Reads a state of a suite that was kept in another folder; the files that it leads to lie in that of the suite.
     pub(super) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
-        let pointer = read_pointer(store, name, folder, &Trust::default(), Purpose::Look).await?;
+        let pointer = read_pointer(store, name, folder, &Trust::unverified(), Purpose::Look).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
@@ -364,7 +339,7 @@ pub(super) async fn read_pointer(
             check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
         let (text, signers) = match verified? {
             Some(Ok(verified)) => (verified.release, verified.signers),
-            Some(Err(error)) if !trust.existing => return Err(untrusted(error)),
+            Some(Err(error)) if !trust.adopts() => return Err(untrusted(error)),
             _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
         };
         let release = parse(&text, &path)?;
@@ -393,12 +368,12 @@ pub(super) async fn read_release(
                 |keyring: &Keyring, now| keyring.verify_detached(&object.bytes, &signature.bytes, now);
             match check(trust, purpose, suite, verify)? {
                 Some(Ok(verified)) => signers = verified.signers,
-                Some(Err(source)) if !trust.existing => return Err(Error::Untrusted { path, source }),
+                Some(Err(source)) if !trust.adopts() => return Err(Error::Untrusted { path, source }),
                 _ => {}
             }
         }
         // What is not signed is anybody's: to sign it now would make it ours.
-        None if purpose == Purpose::BuildOn && trust.signs && !trust.existing => {
+        None if must_verify(trust, purpose) && trust.demands_signature_of(suite) => {
             return Err(Error::NotSigned { path });
         }
         None => {}
@@ -415,16 +390,21 @@ fn check<T>(
     suite: &Suite,
     verify: impl FnOnce(&Keyring, SystemTime) -> T,
 ) -> Result<Option<T>, Error> {
-    if purpose == Purpose::BuildOn && !trust.signs {
+    if purpose == Purpose::BuildOn && !trust.demands_signatures() {
         return Err(Error::NoKey { suite: suite.clone() });
     }
     match trust.now {
         Some(now) if !trust.keyring.is_empty() => Ok(Some(verify(&trust.keyring, now))),
-        _ if purpose == Purpose::BuildOn && !trust.existing => {
+        _ if must_verify(trust, purpose) && trust.demands_signatures() => {
             Err(Error::NoPublicKey { suite: suite.clone() })
         }
         _ => Ok(None),
     }
+}
+
+/// Whether what cannot be verified is refused.
+fn must_verify(trust: &Trust, purpose: Purpose) -> bool {
+    !trust.adopts() && (purpose == Purpose::BuildOn || !trust.reads_unverified())
 }
 
 /// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.

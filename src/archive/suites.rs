@@ -206,7 +206,7 @@ mod tests {
         for (path, text) in files {
             store.replace(path, Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
         }
-        Archive::new(store, Trust::default())
+        Archive::new(store, Trust::unverified())
     }
 
     fn names(suites: &[Suite]) -> Vec<&str> {

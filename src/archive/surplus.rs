@@ -7,6 +7,7 @@ use super::Archive;
 use crate::{config::SuiteConfig, signing::SigningKeys};
 
 /// The suite that surplus versions of another one go to, and what it takes to publish there.
+#[non_exhaustive]
 pub struct Surplus {
     /// The archive, as far as this suite is trusted.
     pub archive: Archive,
@@ -16,4 +17,12 @@ pub struct Surplus {
     pub keys: Option<SigningKeys>,
     /// Where its own surplus versions go.
     pub next: Option<Box<Surplus>>,
+}
+
+impl Surplus {
+    /// A suite that is not signed, and that gives nothing on.
+    #[must_use]
+    pub fn new(archive: Archive, config: SuiteConfig) -> Self {
+        Self { archive, config, keys: None, next: None }
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
 /// Reads each .deb once, puts it into the pool, and publishes the new indices. A package that is published already with
 /// the same bytes is left as it is; one with other bytes is refused.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// .deb files, or folders with such files
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let add = read.into_iter().map(component).collect();
     let Args { if_newer, replace, phased, .. } = args;
     let edit = SuiteEdit { add, if_newer, replace, phased, ..SuiteEdit::default() };
-    let client_keys = keys.trust.clients.keyring.clone();
+    let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::tell_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use crate::{archive::Note, store::Environment};
 
 /// Options of every command that changes a suite.
 #[derive(Debug, clap::Args)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Tells what would be done, and does nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

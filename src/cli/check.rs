@@ -1,14 +1,15 @@
 //! `publish check`: an archive read as a client reads it.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, path::Path, process::ExitCode};
 
 use super::{
     Failure, failure,
+    json::Checked,
     session::{Session, parse_suite},
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Check, Freshness, Report, Standing, SuiteReport, Trust},
+    archive::{Archive, Check, Freshness, Repaired, Report, Standing, SuiteReport, Trust},
     dists::layout,
     names::Suite,
     signing::Keyring,
@@ -21,7 +22,7 @@ use crate::{
 /// outside, without credentials: besides, what caches are told of each file, and with --origin whether what is shown is what
 /// the origin has. There packages are compared by their size, with --deep by all of their bytes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The archive, instead of the one that `--archive` names
     #[arg(value_name = "LOCATION")]
     pub(super) location: Option<String>,
@@ -50,9 +51,7 @@ pub struct Args {
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| trust(args, session))?);
     let suites = suites(args, session, &archive).await?;
-    if args.repair {
-        repair(&archive, &suites, session).await?;
-    }
+    let repaired = if args.repair { repair(&archive, &suites, session).await? } else { Repaired::default() };
     let origin = match &args.origin {
         None => None,
         Some(text) => {
@@ -69,7 +68,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let report = archive.check(&check, &session.events()).await?;
     if session.ui.json() {
-        session.ui.object(&report);
+        session.ui.object(&Checked::new(&report, repaired));
     } else {
         tell(&report, session);
     }
@@ -84,11 +83,11 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
     let mut keyring = Keyring::new();
     for name in &args.keyring {
         let bytes = crate::regular::read(&session.current.join(name))
-            .map_err(|error| Failure::of(&error, None).while_doing(format!("cannot read `{name}`")))?;
+            .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
         keyring.add_bytes(name, &bytes)?;
     }
     // Who has a key in Signed-By refuses what is not signed.
-    Ok(Trust { keyring, signs: true, now: Some(session.now), ..Trust::default() })
+    Ok(Trust::keyring(keyring, session.now).read_unverified())
 }
 
 /// The suites that are meant: those named, or all that are there, snapshots and those that lost their release file among
@@ -117,17 +116,20 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
     Ok(suites)
 }
 
-async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> Result<(), Failure> {
+async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> Result<Repaired, Failure> {
+    let mut all = Repaired::default();
     for suite in suites {
         let repaired = archive.repair(suite).await?;
-        for path in repaired.restored {
+        for path in &repaired.restored {
             session.ui.say(&format!("Repaired {path}"));
         }
-        for path in repaired.lost {
+        for path in &repaired.lost {
             session.ui.warn(&format!("`{path}` cannot be restored from what is there"));
         }
+        all.restored.extend(repaired.restored);
+        all.lost.extend(repaired.lost);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Tells people: what was seen, what is to be known, what is wrong.
@@ -137,6 +139,9 @@ fn tell(report: &Report, session: &Session<'_>) {
     }
     for note in &report.notes {
         session.ui.say(&format!("note: {}", plain(note)));
+    }
+    if report.own_keys {
+        session.ui.say("hint: name the keys that clients have with `--keyring FILE`");
     }
     let faults =
         report.faults.iter().map(|fault| format!("{}: {}\n", plain(&fault.path), plain(&fault.problem)));

@@ -14,7 +14,7 @@ use crate::{
 /// then see too. Of each name and architecture the newest version in --from is meant, unless one is named. What is there
 /// already with the same bytes is left as it is; with other bytes it is refused.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Names of packages: their newest versions, or with `=VERSION` that one; `*` stands for any text, `?` for one character
     #[arg(required_unless_present_any = ["source", "all"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         component: args.component.clone(),
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
-    let client_keys = keys.trust.clients.keyring.clone();
+    let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::tell_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)

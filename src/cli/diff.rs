@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use super::{
-    Failure, failure,
+    Failure, failure, json,
     session::{Session, parse_suite},
     ui::{count, plain},
 };
@@ -25,7 +25,7 @@ use crate::{
 /// have the architecture `source`, packages of the installer the component `main|debian-installer`. Other listed files that
 /// differ, such as `Contents`, are named by their path.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A suite, or a state of one
     #[arg(value_name = "A")]
     old: String,
@@ -41,25 +41,6 @@ pub struct Args {
     /// Ends with 1 where they differ, 0 where not, and 2 where that cannot be told, as diff(1) does
     #[arg(long)]
     exit_code: bool,
-}
-
-/// What is compared, as it is told.
-#[derive(serde::Serialize)]
-struct Side {
-    archive: String,
-    suite: Suite,
-    /// The name of the state, where one was asked for.
-    state: Option<String>,
-}
-
-/// What `--json` gives.
-#[derive(serde::Serialize)]
-struct Report {
-    a: Side,
-    b: Side,
-    differ: bool,
-    #[serde(flatten)]
-    differences: Differences,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -105,15 +86,15 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
     };
     let differences = a.differences(&b).await?;
     let differ = !differences.is_empty();
-    let side = |location: &Location, state: &PublishedSuite, which: Option<&Which>| Side {
+    let side = |location: &Location, state: &PublishedSuite, which: Option<&Which>| json::State {
         archive: location.to_string(),
-        suite: state.name().clone(),
-        state: which.and(state.generation()),
+        suite: state.name().to_string(),
+        generation: which.and(state.generation()),
     };
     if session.ui.json() {
         let b = side(there.as_ref().unwrap_or(&session.location), &b, other_which.as_ref());
         let a = side(&session.location, &a, which.as_ref());
-        session.ui.object(&Report { a, b, differ, differences });
+        session.ui.object(&json::Diff::new(a, b, &differences));
     } else {
         let mut text = String::new();
         for line in lines(&differences) {
@@ -148,7 +129,7 @@ impl Place<'_> {
         let opened = match read(self.trust.clone()).await {
             Err(Error::Untrusted { source: source @ Distrust::UnknownSigners { .. }, path }) => {
                 session.ui.warn(&format!("`{path}` in `{}`: {source}", self.location));
-                read(Trust::default()).await
+                read(Trust::unverified()).await
             }
             opened => opened,
         };
@@ -187,7 +168,7 @@ fn line_of_file(ChangedFile { path, kind }: &ChangedFile) -> String {
 
 /// A difference for people.
 fn line(difference: &Difference) -> String {
-    let Difference { name, component, index, architecture, kind, old, new, beside, phased } = difference;
+    let Difference { name, component, index, architecture, kind, old, new, beside, phased, .. } = difference;
     let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
     let (sign, versions, more) = match kind {
         Kind::Added => ('+', new.to_owned(), String::new()),

@@ -1,66 +1,79 @@
 //! Errors as a user sees them: what failed, why, what to do; and the one table of exit codes.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
+use super::{
+    class::{Class, Kind},
+    hints,
+};
 use crate::{archive, config, purge, signing, store};
 
 /// The command failed.
-pub const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 /// The command line makes no sense.
-pub const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 /// Others published in between, too often; the same command may succeed later.
-pub const RACE: u8 = 3;
+pub(super) const RACE: u8 = 3;
 /// `check` found damage.
-pub const DAMAGE: u8 = 4;
+pub(super) const DAMAGE: u8 = 4;
 
 /// Why a command failed: one or more errors and the exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// The exit code.
-    pub code: u8,
+    pub(super) code: u8,
     /// What went wrong; at least one.
-    pub errors: Vec<Told>,
+    pub(super) errors: Vec<Problem>,
     /// A closing sentence where there are several.
-    pub summary: Option<String>,
+    pub(super) summary: Option<String>,
 }
 
-/// One error, told.
-#[derive(Debug, serde::Serialize)]
-pub struct Told {
+/// One error in words, with its class.
+#[derive(Debug)]
+pub(super) struct Problem {
     /// What failed.
-    pub error: String,
+    pub(super) message: String,
     /// Why, from the outermost cause to the innermost.
-    pub causes: Vec<String>,
+    pub(super) causes: Vec<String>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
+    /// What scripts go by.
+    pub(super) class: Class,
 }
 
 impl Failure {
-    /// A failure of one error.
-    #[must_use]
-    pub fn of(error: &dyn Error, hint: Option<String>) -> Self {
-        Self { code: FAILED, errors: vec![Told::of(error, hint)], summary: None }
+    /// A failure of one error that has no class.
+    pub(super) fn of(error: &dyn Error, hint: Option<String>) -> Self {
+        Problem::of(error, hint, Class::of(Kind::Other)).into()
+    }
+
+    /// A local file that cannot be read or written.
+    pub(super) fn file(error: &std::io::Error, path: &Path, doing: &str) -> Self {
+        let path = path.display().to_string();
+        let class = Class { file: Some(path.clone()), ..Class::of(Kind::Input) };
+        let failure = Self::from(Problem::of(error, None, class));
+        failure.while_doing(format!("cannot {doing} `{path}`"))
     }
 
     /// A failure in plain words.
-    #[must_use]
-    pub fn text(error: impl Into<String>, hint: Option<String>) -> Self {
-        Self {
-            code: FAILED,
-            errors: vec![Told { error: error.into(), causes: Vec::new(), hint }],
-            summary: None,
-        }
+    pub(super) fn text(error: impl Into<String>, hint: Option<String>) -> Self {
+        let class = Class::of(Kind::Other);
+        Problem { message: error.into(), causes: Vec::new(), hint, class }.into()
     }
 
     /// A command line that makes no sense.
-    #[must_use]
-    pub fn usage(error: impl Into<String>) -> Self {
-        Self { code: USAGE, ..Self::text(error, None) }
+    pub(super) fn usage(error: impl Into<String>) -> Self {
+        Self { code: USAGE, ..Self::text(error, None).kind(Kind::Usage) }
+    }
+
+    /// The same errors, of this kind.
+    pub(super) fn kind(mut self, kind: Kind) -> Self {
+        self.errors.iter_mut().for_each(|problem| problem.class.kind = kind);
+        self
     }
 
     /// Both; the code of the first counts.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(super) fn and(mut self, other: Self) -> Self {
         self.errors.extend(other.errors);
         self.summary = match (self.summary, other.summary) {
             (Some(one), Some(other)) => Some(format!("{one}\nerror: {other}")),
@@ -70,66 +83,83 @@ impl Failure {
     }
 
     /// Puts what was being done before the error.
-    #[must_use]
-    pub fn while_doing(mut self, what: impl Into<String>) -> Self {
+    pub(super) fn while_doing(mut self, what: impl Into<String>) -> Self {
         let what = what.into();
-        for told in &mut self.errors {
-            let inner = std::mem::replace(&mut told.error, what.clone());
-            told.causes.insert(0, inner);
+        for problem in &mut self.errors {
+            let inner = std::mem::replace(&mut problem.message, what.clone());
+            problem.causes.insert(0, inner);
         }
         self
     }
 }
 
-impl Told {
-    fn of(error: &dyn Error, hint: Option<String>) -> Self {
+impl Problem {
+    /// An error with its causes.
+    pub(super) fn of(error: &dyn Error, hint: Option<String>, class: Class) -> Self {
         let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(inner) = cause {
             causes.push(inner.to_string());
             cause = inner.source();
         }
-        Self { error: error.to_string(), causes, hint }
+        Self { message: error.to_string(), causes, hint, class }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { code: FAILED, errors: vec![problem], summary: None }
+    }
+}
+
+impl From<&archive::Failed> for Problem {
+    fn from(failed: &archive::Failed) -> Self {
+        Self::of(failed, hints::of_failed(failed), failed.into())
     }
 }
 
 impl From<archive::Error> for Failure {
     fn from(error: archive::Error) -> Self {
-        match &error {
-            archive::Error::Refused(all) => Self {
-                code: FAILED,
-                errors: all.iter().map(|refusal| Told::of(refusal, refusal.hint())).collect(),
-                summary: (all.len() > 1).then(|| error.to_string()),
-            },
-            archive::Error::RaceLost { .. }
-            | archive::Error::Overtaken { .. }
-            | archive::Error::Pruning { .. } => Self { code: RACE, ..Self::of(&error, error.hint()) },
-            _ => Self::of(&error, error.hint()),
+        if let archive::Error::Refused(all) = &error {
+            let problem = |refusal: &archive::Refusal| {
+                Problem::of(refusal, hints::refusal::hint(refusal), Class::from(refusal))
+            };
+            let summary = (all.len() > 1).then(|| error.to_string());
+            return Self { code: FAILED, errors: all.iter().map(problem).collect(), summary };
         }
+        let is_race = matches!(
+            error,
+            archive::Error::RaceLost { .. }
+                | archive::Error::Overtaken { .. }
+                | archive::Error::Pruning { .. }
+        );
+        let failure = Self::from(Problem::of(&error, hints::archive::hint(&error), Class::from(&error)));
+        Self { code: if is_race { RACE } else { FAILED }, ..failure }
     }
 }
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        Self::of(&error, error.hint())
+        Problem::of(&error, hints::store::hint(&error), Class::from(&error)).into()
     }
 }
 
 impl From<signing::Error> for Failure {
     fn from(error: signing::Error) -> Self {
-        Self::of(&error, error.hint())
+        Problem::of(&error, hints::signing::hint(&error), Class::from(&error)).into()
     }
 }
 
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
-        Self::of(&error, None)
+        Problem::of(&error, None, Class::from(&error)).into()
     }
 }
 
 impl From<purge::Error> for Failure {
     fn from(error: purge::Error) -> Self {
-        let errors = error.failures.iter().map(|failure| Told::of(failure, failure.hint())).collect();
+        let problem = |failure: &purge::NotPurged| Problem::of(failure, failure.hint(), failure.into());
+        let errors = error.failures.iter().map(problem).collect();
         Self { code: FAILED, errors, summary: Some(error.to_string()) }
     }
 }

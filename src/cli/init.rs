@@ -4,6 +4,7 @@ use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode};
 
 use super::{
     Failure,
+    json::{Initialized, KeyFile},
     session::{Session, parse_suite, passphrase},
 };
 use crate::{
@@ -22,7 +23,7 @@ const EXPIRES: &str = "3y";
 /// The key is kept outside the archive, in the folder of your configuration; its public part is put at the root of the
 /// archive for clients. An existing configuration gets a further stanza.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The suite
     #[arg(short, long, default_value = "stable")]
     suite: String,
@@ -48,27 +49,13 @@ pub struct Args {
     unsigned: bool,
 }
 
-/// What was written.
-#[derive(Debug, serde::Serialize)]
-struct Report {
-    config: String,
-    suite: Suite,
-    /// What signs it.
-    sign_with: Option<String>,
-    /// The file of the new key, if one was made.
-    key: Option<String>,
-    fingerprint: Option<String>,
-}
-
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let Location::Folder(archive) = &session.location else {
         return Err(Failure::usage("`init` writes a configuration into a folder; name one with `--archive`"));
     };
     let suite = parse_suite(&args.suite)?;
     let config = archive.join("conf/distributions");
-    let failed = |error: &std::io::Error| {
-        Failure::of(error, None).while_doing(format!("cannot write `{}`", config.display()))
-    };
+    let failed = |error: &std::io::Error| Failure::file(error, &config, "write");
     if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {
         let hint = format!("change it there: `{}`", config.display());
         return Err(Failure::text(format!("suite `{suite}` is configured already"), Some(hint)));
@@ -79,7 +66,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             return Err(Failure::usage(format!("`{option}` must be one line of text")));
         }
     }
-    let published = session.archive(Trust::default()).suite(&suite).await?;
+    let published = session.archive(Trust::unverified()).suite(&suite).await?;
     // One archive, one key, unless its owner names another.
     let suites = if config.exists() { &session.config.suites[..] } else { &[] };
     let shared = suites.iter().find(|other| !other.sign_with.is_empty());
@@ -123,28 +110,27 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     file.persist(&config).map_err(|error| failed(&error.error))?;
     if let Some((key, _)) = &key {
         let clients = ClientKeys { keyring: key.public.clone(), complete: false };
-        session.archive(Trust { clients, ..Trust::default() }).write_client_keys(None).await?;
+        session.archive(Trust::default().with_client_keys(clients)).write_client_keys(None).await?;
     }
     tell(
         session,
-        Report {
+        Initialized {
             config: config.display().to_string(),
-            suite,
+            suite: suite.to_string(),
             sign_with,
-            key: key.as_ref().map(|(_, path)| path.clone()),
-            fingerprint: key.map(|(key, _)| key.fingerprint),
+            key: key.map(|(key, file)| KeyFile { fingerprint: key.fingerprint, file }),
         },
     );
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(session: &Session<'_>, report: Report) {
+fn tell(session: &Session<'_>, report: Initialized) {
     let ui = session.ui;
     if ui.json() {
         return ui.object(&report);
     }
     ui.say(&format!("Wrote suite `{}` to {}", report.suite, report.config));
-    if let (Some(fingerprint), Some(key)) = (report.fingerprint, report.key) {
+    if let Some(KeyFile { fingerprint, file: key }) = report.key {
         ui.say(&format!("Made key {fingerprint}, which expires in {EXPIRES}"));
         ui.say(&format!("Its secret part is in {key}: keep a copy in a safe place"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));

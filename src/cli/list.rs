@@ -4,16 +4,20 @@ use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
 
 use wildmatch::WildMatch;
 
-use super::{Failure, session::Session};
+use super::{
+    Failure,
+    json::{Listed, ListedPackage},
+    session::Session,
+};
 use crate::archive::{Archive, PublishedSuite};
-use crate::dists::{Entry, IndexKind};
-use crate::names::{Component, Suite};
+use crate::dists::Entry;
+use crate::names::Component;
 
 /// Lists the packages of the archive: suite, component, architecture, name, version
 ///
 /// Source packages have the architecture `source`, packages of the installer the component `main|debian-installer`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Only packages of this name; `*` stands for any text, `?` for one character
     pattern: Option<String>,
 
@@ -22,19 +26,8 @@ pub struct Args {
     suite: Option<String>,
 }
 
-/// A package of a suite.
-#[derive(Debug, serde::Serialize)]
-struct Row {
-    suite: Suite,
-    component: Component,
-    index: IndexKind,
-    architecture: String,
-    name: String,
-    version: String,
-    filename: Option<String>,
-    size: Option<u64>,
-    sha256: Option<crate::digest::Sha256Digest>,
-}
+/// A package, and the component as people see it.
+type Row = (String, ListedPackage);
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
@@ -42,36 +35,25 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let mut rows = Vec::new();
     for_each(&archive, session, args.suite.as_deref(), |suite, component, entry| {
         if pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name)) {
-            let file = entry.main_file();
-            rows.push(Row {
-                suite: suite.name().clone(),
-                component: component.clone(),
-                index: entry.kind,
-                architecture: entry.architecture.to_string(),
-                name: entry.name.to_string(),
-                version: entry.version.to_string(),
-                filename: file.and_then(|file| file.path.clone()),
-                size: file.and_then(|file| file.size),
-                sha256: file.and_then(|file| file.sha256),
-            });
+            rows.push((entry.kind.shown_in(component), ListedPackage::new(suite.name(), component, entry)));
         }
     })
     .await?;
     if session.ui.json() {
-        session.ui.object(&serde_json::json!({ "packages": rows }));
+        let packages = rows.into_iter().map(|(_, package)| package).collect();
+        session.ui.object(&Listed::<ListedPackage> { packages });
         return Ok(ExitCode::SUCCESS);
     }
-    let width = |column: &dyn Fn(&Row) -> &str| rows.iter().map(|row| column(row).len()).max().unwrap_or(0);
-    let components: Vec<String> = rows.iter().map(|row| row.index.shown_in(&row.component)).collect();
-    let component = components.iter().map(String::len).max().unwrap_or(0);
-    let suite = width(&|row| row.suite.as_str());
-    let (architecture, name) = (width(&|row| &row.architecture), width(&|row| &row.name));
+    let width = |column: &dyn Fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
+    let (component, suite) = (width(&|(shown, _)| shown.len()), width(&|(_, row)| row.suite.len()));
+    let architecture = width(&|(_, row)| row.package.architecture.len());
+    let name = width(&|(_, row)| row.package.name.len());
     let mut text = String::new();
-    for (row, shown) in rows.iter().zip(&components) {
+    for (shown, ListedPackage { suite: of, package, .. }) in &rows {
         let _ = writeln!(
             text,
-            "{:suite$} {:component$} {:architecture$} {:name$} {}",
-            row.suite, shown, row.architecture, row.name, row.version
+            "{of:suite$} {shown:component$} {:architecture$} {:name$} {}",
+            package.architecture, package.name, package.version
         );
     }
     session.ui.data(text.as_bytes());

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use super::{
     Failure,
     diff::lines,
+    json,
     session::{Session, parse_suite},
     ui::{count, plain},
 };
@@ -22,7 +23,7 @@ const FEW: usize = 20;
 /// The newest first; each is compared with the one before it, and named as `publish diff` takes it. Of packages `+` was
 /// added, `-` removed, `^` is newer now, `v` older, `!` has other contents.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The suite [default: the only one there is]
     suite: Option<String>,
 
@@ -42,7 +43,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let log = archive.log(&suite, usize::try_from(args.limit).unwrap_or(usize::MAX)).await?;
     if session.ui.json() {
-        session.ui.object(&log);
+        session.ui.object(&json::Log::from(&log));
         return Ok(ExitCode::SUCCESS);
     }
     session.ui.data(text(&log, session.ui.verbose()).as_bytes());
@@ -57,7 +58,7 @@ async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
     if let Some(name) = &args.suite {
         return Ok(session.codename(parse_suite(name)?));
     }
-    let looking = Archive::new(session.store.clone(), Trust::default());
+    let looking = Archive::new(session.store.clone(), Trust::unverified());
     match &session.suites_to_read(&looking, None).await?[..] {
         [only] => Ok(only.clone()),
         all => {

@@ -1,31 +1,37 @@
 //! The command line: what the user typed, what the user sees.
 //!
 //! Each subcommand is a file with its `Args` and its `run`. Only here the clock and the environment are read; only
-//! [`ui`] prints; only [`failure`] knows exit codes.
+//! `ui` prints; only `failure` knows exit codes.
 
-pub mod add;
+mod add;
 mod asked;
-pub mod check;
-pub mod copy;
-pub mod diff;
-pub mod init;
-pub mod key;
-pub mod list;
-pub mod log;
+mod check;
+mod class;
+mod copy;
+mod diff;
+mod failure;
+mod help;
+mod hints;
+mod init;
+mod json;
+mod key;
+mod list;
+mod log;
 mod outcome;
-pub mod prune;
+mod prune;
 mod publishing;
-pub mod refresh;
-pub mod remove;
-pub mod rollback;
-pub mod serve;
-pub mod session;
-pub mod show;
-pub mod snapshot;
-pub mod sources;
-pub mod sync;
-pub mod failure;
-pub mod ui;
+mod refresh;
+mod remove;
+mod rollback;
+mod serve;
+mod session;
+mod show;
+mod snapshot;
+mod sources;
+mod sync;
+mod ui;
+
+pub use serve::Server;
 
 use std::{
     path::PathBuf,
@@ -43,9 +49,9 @@ use ui::Ui;
 
 /// Publishes Debian packages: real .debs into a signed APT archive, in one atomic step, without a database.
 #[derive(Debug, Parser)]
-#[command(name = "publish", version = VERSION.as_str(), max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "publish", version, long_version = VERSION.as_str(), max_term_width = 100, after_help = EXIT_CODES)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -64,7 +70,7 @@ const BLOCKING: usize = 8;
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
-pub struct Global {
+struct Global {
     /// Where the archive is: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; to look at, http(s)://
     #[arg(
         short,
@@ -127,6 +133,7 @@ enum Command {
     Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
+    Help(help::Args),
 }
 
 /// Runs the command line of this process.
@@ -134,13 +141,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap's own words: help and version to stdout, usage errors to stderr with status 2.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE));
-        }
+        Err(error) => return not_understood(&error),
     };
     let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose);
+    if let Command::Help(args) = &cli.command {
+        help::run(args, &ui);
+        return ui.end(ExitCode::SUCCESS);
+    }
     let done =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build();
     let done =
@@ -149,6 +156,30 @@ pub fn main() -> ExitCode {
         Ok(code) => ui.end(code),
         Err(failure) => ui.failure(&failure),
     }
+}
+
+/// Ends with clap's own words: help and version to stdout, usage errors to stderr with status 2, and as an object where one
+/// was asked for.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    if error.use_stderr() && arguments.any(|argument| argument == "--json") {
+        Ui::new(true, false, false).object(&json::Failed::from(&usage(error)));
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
+}
+
+/// A usage error of clap: its first paragraph, and its tip where it has one.
+fn usage(error: &clap::Error) -> Failure {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::usage("no command is given");
+    }
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let mut failure = Failure::usage(message.split_whitespace().collect::<Vec<_>>().join(" "));
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).map(ToOwned::to_owned);
+    failure.errors.iter_mut().for_each(|problem| problem.hint.clone_from(&tip));
+    failure
 }
 
 async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
@@ -173,12 +204,13 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
+        Command::Help(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
 /// Serves until it is interrupted; what happens is told as it comes.
 async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let archive = session.archive(Trust::default());
+    let archive = session.archive(Trust::unverified());
     if archive.suites().await?.is_empty() {
         session.ui.warn(&format!("nothing is published in `{}` yet", session.location));
     }
@@ -194,6 +226,10 @@ async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Fa
                         session.ui.warn(&warning);
                     }
                     session.ui.say(&format!("Serving {} at {url}", session.location));
+                    if session.ui.json() {
+                        let archive = session.location.to_string();
+                        session.ui.object(&json::Serving { url, archive });
+                    }
                 }
                 serve::Event::Answered(answered) => session.ui.detail(&answered.to_string()),
             },
@@ -222,9 +258,10 @@ fn clock() -> Result<SystemTime, Failure> {
     }
 }
 
-/// The version, and which cryptography is inside: packagers may choose another.
+/// The version, the commit, and which cryptography is inside: packagers may choose another.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    format!("{} (OpenPGP: {})", env!("CARGO_PKG_VERSION"), sequoia_openpgp::crypto::backend())
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), option_env!("PUBLISH_COMMIT").unwrap_or("unknown"));
+    format!("{version}\ncommit: {commit}\nOpenPGP: {}", sequoia_openpgp::crypto::backend())
 });
 
 #[cfg(test)]

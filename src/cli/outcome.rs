@@ -1,6 +1,9 @@
 //! What came of an edit, for people: what changed, in counts, and what it took.
 
-use super::ui::{Ui, count};
+use super::{
+    json::Publication,
+    ui::{Ui, count},
+};
 use crate::{
     archive::{Change, Moved, Outcome, Phased},
     store::bytes,
@@ -11,14 +14,14 @@ const FEW: usize = 10;
 
 impl Ui {
     /// Tells what came of an edit.
-    pub fn outcome(&self, outcome: &Outcome) {
+    pub(super) fn outcome(&self, outcome: &Outcome) {
         let mut all = Some(outcome);
         while let Some(outcome) = all {
             outcome.notes.iter().for_each(|note| self.warn(note));
             all = outcome.moved.as_ref().map(|moved| &*moved.to);
         }
         if self.json() {
-            self.object(outcome);
+            self.object(&Publication::from(outcome));
         } else {
             tell(outcome, self);
         }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Failure,
     asked::Asked,
+    json::{self, Publication},
     session::Session,
     ui::{Ui, count},
 };
@@ -29,7 +30,7 @@ const FEW: usize = 10;
 /// Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
 /// `KeepGenerations:`), and that is older than two days. Jobs may go on publishing meanwhile.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Only old versions and old states of this suite; may be repeated
     #[arg(short, long)]
     suite: Vec<String>,
@@ -59,14 +60,6 @@ pub struct Args {
     asked: Asked,
 }
 
-/// What `--json` gives.
-#[derive(serde::Serialize)]
-struct Report {
-    retention: Vec<Outcome>,
-    #[serde(flatten)]
-    pruned: Pruned,
-}
-
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = session.suites_as_configured(&args.suite).await?;
     if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session).is_none()) {
@@ -91,7 +84,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
     let pruned = Archive::new(session.store.clone(), trust).prune(&how).await?;
     if session.ui.json() {
-        session.ui.object(&Report { retention, pruned });
+        let suites = retention.iter().map(Publication::from).collect();
+        session.ui.object(&json::Pruned::new(suites, &pruned));
     } else {
         tell(&pruned, session.ui);
     }

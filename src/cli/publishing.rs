@@ -15,7 +15,7 @@ use crate::{
 
 impl Session<'_> {
     /// Publishes an edit of a suite and tells what came of it.
-    pub async fn commit(
+    pub(super) async fn commit(
         &self,
         suite: &SuiteConfig,
         keys: Keys,
@@ -28,7 +28,7 @@ impl Session<'_> {
     }
 
     /// Publishes an edit of a suite.
-    pub async fn publish(
+    pub(super) async fn publish(
         &self,
         suite: &SuiteConfig,
         keys: Keys,
@@ -62,7 +62,7 @@ impl Session<'_> {
     }
 
     /// Publishes the state of a suite anew, where that is due.
-    pub async fn refresh(
+    pub(super) async fn refresh(
         &self,
         suite: &SuiteConfig,
         keys: Keys,
@@ -75,7 +75,7 @@ impl Session<'_> {
     }
 
     /// Publishes the content of an earlier state of a suite.
-    pub async fn roll_back(
+    pub(super) async fn roll_back(
         &self,
         suite: &SuiteConfig,
         keys: Keys,
@@ -88,7 +88,7 @@ impl Session<'_> {
     }
 
     /// Keeps the state that a suite has now as a suite of its own.
-    pub async fn snapshot(
+    pub(super) async fn snapshot(
         &self,
         snapshot: &SuiteConfig,
         of: &Suite,

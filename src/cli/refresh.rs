@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use super::{Failure, asked::Asked, session::Session};
+use super::{Failure, asked::Asked, json::Publications, session::Session};
 use crate::{
     archive::{Outcome, Refresh},
     config::parse_span,
@@ -13,7 +13,7 @@ use crate::{
 /// A suite with `ValidFor:` is due once half of that time is over, or if `ValidFor:` is another than the published state
 /// has. One that does not expire is never due. The states that are kept stay as they are.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Only this suite; may be repeated [default: all that are published, but those with `ReadOnly:`]
     #[arg(short, long)]
     suite: Vec<String>,
@@ -30,12 +30,6 @@ pub struct Args {
     asked: Asked,
 }
 
-/// What `--json` gives.
-#[derive(serde::Serialize)]
-struct Report {
-    suites: Vec<Outcome>,
-}
-
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let when = match args.within {
         Some(within) => Refresh::Within(within),
@@ -44,12 +38,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let mut suites = session.suites_as_configured(&args.suite).await?;
     suites.retain(|suite| !suite.read_only || !args.suite.is_empty());
-    let mut report = Report { suites: Vec::new() };
+    let mut report = Publications { suites: Vec::new() };
     for suite in &suites {
         let keys = session.keys_to_publish(suite).await?;
         let outcome = session.refresh(suite, keys, when, &args.asked).await?;
         tell(&outcome, session);
-        report.suites.push(outcome);
+        report.suites.push((&outcome).into());
     }
     if session.ui.json() {
         session.ui.object(&report);

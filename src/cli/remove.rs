@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Their files stay in the pool, for clients that have read the suite before.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Names of packages; with `=VERSION` only that version
     #[arg(required = true, value_name = "NAME[=VERSION]")]
     names: Vec<String>,

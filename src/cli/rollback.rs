@@ -9,7 +9,7 @@ use super::{Failure, asked::Asked, session::Session};
 /// Nothing is lost: the state that was published until now is kept beside the others, and a second `rollback` goes back to
 /// that. A client that has installed a newer version keeps it until it is told to take the earlier one.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The suite [default: the only one there is]
     #[arg(value_name = "SUITE")]
     suite: Option<String>,

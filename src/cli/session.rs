@@ -6,12 +6,12 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Failure, Global, Ui};
+use super::{Failure, Global, Ui, class::Kind};
 use crate::{
     archive::{Archive, ClientKeys, Event, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
-    signing::{self, Gpg, KeySource, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
+    signing::{self, Gpg, KeySource, KeyWarning, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
     store::{Cache, Environment, Location, Store},
 };
 
@@ -22,7 +22,7 @@ const NEW_SUITE: &str =
     "to begin a suite, run `publish init --suite NAME`, or add a stanza for it to conf/distributions";
 
 /// One run of `publish`.
-pub struct Session<'a> {
+pub(super) struct Session<'a> {
     /// What prints.
     pub ui: &'a Ui,
     /// The time of this run.
@@ -46,7 +46,7 @@ pub struct Session<'a> {
 }
 
 /// The keys of a suite: what signs, and whose signatures are believed.
-pub struct Keys {
+pub(super) struct Keys {
     /// What signs, if anything does.
     pub signing: Option<SigningKeys>,
     /// Whose signatures are believed.
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
 
     /// The same run by another configuration, such as one that it has just written.
     #[must_use]
-    pub fn with_config(&self, config: Config) -> Self {
+    pub(super) fn with_config(&self, config: Config) -> Self {
         Self {
             ui: self.ui,
             now: self.now,
@@ -110,26 +110,28 @@ impl<'a> Session<'a> {
 
     /// The archive, for looking at it or for changing it with these keys.
     #[must_use]
-    pub fn archive(&self, trust: Trust) -> Archive {
+    pub(super) fn archive(&self, trust: Trust) -> Archive {
         Archive::new(self.store.clone(), trust)
     }
 
     /// The suite that is to be changed: the one named, or the only one there is.
-    pub async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
+    pub(super) async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
         if let Location::Web(_) = self.location {
             let hint =
                 "name the folder or the bucket that the web server shows, such as `s3://BUCKET/PREFIX`"
                     .to_owned();
-            return Err(Failure::text(format!("`{}` can only be read", self.location), Some(hint)));
+            let failure = Failure::text(format!("`{}` can only be read", self.location), Some(hint));
+            return Err(failure.kind(Kind::Refused));
         }
         let unknown = |name: &str, known: &[String], hint: &str| {
             let known = if known.is_empty() { "none".to_owned() } else { known.join("`, `") };
             Failure::text(format!("there is no suite `{name}`; there are: `{known}`"), Some(hint.to_owned()))
+                .kind(Kind::NotFound)
         };
         let which = |known: &[String]| {
             Failure::usage(format!("which suite? name it with `--suite`: `{}`", known.join("`, `")))
         };
-        let archive = self.archive(Trust::default());
+        let archive = self.archive(Trust::unverified());
         if !self.config.suites.is_empty() {
             let known: Vec<String> =
                 self.config.suites.iter().map(|suite| suite.codename.to_string()).collect();
@@ -173,7 +175,7 @@ impl<'a> Session<'a> {
     }
 
     /// The suite that packages are to be copied from; whether it is there is found out when it is read.
-    pub fn suite_to_copy_from(&self, name: &str) -> Result<SuiteConfig, Failure> {
+    pub(super) fn suite_to_copy_from(&self, name: &str) -> Result<SuiteConfig, Failure> {
         match self.config.find(name) {
             Some(suite) => Ok(suite.clone()),
             None => Ok(SuiteConfig::unconfigured(parse_suite(name)?)),
@@ -181,7 +183,7 @@ impl<'a> Session<'a> {
     }
 
     /// Suites as they are configured: those named, or all that are published.
-    pub async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+    pub(super) async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
         if !asked.is_empty() {
             let mut suites = Vec::new();
             for name in asked {
@@ -189,7 +191,7 @@ impl<'a> Session<'a> {
             }
             return Ok(suites);
         }
-        let archive = self.archive(Trust::default());
+        let archive = self.archive(Trust::unverified());
         let published = self.suites_to_read(&archive, None).await?;
         let configured =
             |suite: &Suite| self.config.find(suite.as_str()).filter(|found| found.codename == *suite);
@@ -199,7 +201,7 @@ impl<'a> Session<'a> {
     }
 
     /// The suites that are to be looked at: the one named, or all that are published.
-    pub async fn suites_to_read(
+    pub(super) async fn suites_to_read(
         &self,
         archive: &Archive,
         asked: Option<&str>,
@@ -210,7 +212,8 @@ impl<'a> Session<'a> {
             if archive.suite(&suite).await?.pointer().is_some() {
                 return Ok(vec![suite]);
             }
-            return Err(Failure::text(format!("there is no suite `{name}` at {}", self.location), None));
+            let failure = Failure::text(format!("there is no suite `{name}` at {}", self.location), None);
+            return Err(failure.kind(Kind::NotFound));
         }
         let mut published = archive.suites().await?;
         // A suite may be configured by the name of a link.
@@ -221,7 +224,8 @@ impl<'a> Session<'a> {
         }
         if published.is_empty() {
             let hint = "name the archive with `--archive`; `publish add FILE` begins one".to_owned();
-            return Err(Failure::text(format!("there is no archive in `{}`", self.location), Some(hint)));
+            let failure = Failure::text(format!("there is no archive in `{}`", self.location), Some(hint));
+            return Err(failure.kind(Kind::NotFound));
         }
         let Some(name) = asked else { return Ok(published) };
         let codename = self.config.find(name).map(|suite| suite.codename.clone());
@@ -230,17 +234,18 @@ impl<'a> Session<'a> {
             return Ok(vec![suite]);
         }
         let known: Vec<String> = published.iter().map(ToString::to_string).collect();
-        Err(Failure::text(format!("there is no suite `{name}`; there are: `{}`", known.join("`, `")), None))
+        let text = format!("there is no suite `{name}`; there are: `{}`", known.join("`, `"));
+        Err(Failure::text(text, None).kind(Kind::NotFound))
     }
 
     /// The folder of a suite, which the configuration may know by another name.
     #[must_use]
-    pub fn codename(&self, suite: Suite) -> Suite {
+    pub(super) fn codename(&self, suite: Suite) -> Suite {
         self.config.find(suite.as_str()).map_or(suite, |configured| configured.codename.clone())
     }
 
     /// The keys that a suite is signed with, opened and judged, and those whose signatures are believed.
-    pub async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
+    pub(super) async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let sources = self.key_sources(&suite.sign_with)?;
         let (now, passphrase) = (self.now, passphrase()?);
         let signing = if sources.is_empty() {
@@ -252,7 +257,11 @@ impl<'a> Session<'a> {
             Some(opened.await.map_err(|error| Failure::of(&error, None))??)
         };
         for warning in signing.iter().flat_map(|keys| keys.warnings(now)) {
-            self.ui.warn(&warning);
+            let way_out = match warning {
+                KeyWarning::Expires { .. } => "; `publish key rotate` tells what to do",
+                _ => "",
+            };
+            self.ui.warn(&format!("{warning}{way_out}"));
         }
         let mut keyring = Keyring::new();
         if let Some(keys) = &signing {
@@ -266,20 +275,19 @@ impl<'a> Session<'a> {
             }
         }
         add_trusted_keys(suite, &mut keyring)?;
-        let signs = signing.is_some();
-        let trust =
-            Trust { keyring, signs, existing: self.trust_existing, now: Some(now), ..Trust::default() };
+        let trust = self.adopting(Trust::keyring(keyring, now));
+        let trust = if signing.is_some() { trust } else { trust.allow_unsigned() };
         Ok(Keys { signing, trust })
     }
 
     /// The keys of a suite that is to be changed, with those that clients need.
-    pub async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
+    pub(super) async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let mut keys = self.keys(suite).await?;
         let mut clients = ClientKeys { complete: true, ..ClientKeys::default() };
         if let Some(signing) = &keys.signing {
             // Nobody here knows the key of a signing command, but whose signatures are believed is configured.
             let own = signing.certificates();
-            clients.keyring.merge(if own.is_empty() { &keys.trust.keyring } else { own });
+            clients.keyring.merge(if own.is_empty() { keys.trust.keys() } else { own });
         }
         let key_folder = self.key_folder().unwrap_or_default();
         // The configured keys of this suite are opened already, unless others were named in their place.
@@ -293,7 +301,7 @@ impl<'a> Session<'a> {
                 _ => clients.complete = false,
             }
         }
-        keys.trust.clients = clients;
+        keys.trust = keys.trust.with_client_keys(clients);
         Ok(keys)
     }
 
@@ -302,11 +310,11 @@ impl<'a> Session<'a> {
     ///
     /// A suite that is not signed is believed only if nothing signs the other one either.
     #[must_use]
-    pub fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
-        let mut keyring = to.keyring.clone();
+    pub(super) fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
+        let mut keyring = to.keys().clone();
         let mut errors = Vec::new();
         if let Err(failure) = add_trusted_keys(from, &mut keyring) {
-            errors.extend(failure.errors.iter().map(|told| told.error.clone()));
+            errors.extend(failure.errors.iter().map(|problem| problem.message.clone()));
         }
         let key_folder = self.key_folder().unwrap_or_default();
         for word in &from.sign_with {
@@ -320,43 +328,51 @@ impl<'a> Session<'a> {
         if !errors.is_empty() {
             self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
         }
-        let signs = to.signs || !from.sign_with.is_empty();
-        Trust { keyring, signs, existing: to.existing, now: to.now, ..Trust::default() }
+        let trust = self.adopting(Trust::keyring(keyring, self.now));
+        if to.demands_signatures() || !from.sign_with.is_empty() { trust } else { trust.allow_unsigned() }
     }
 
     /// Whose signatures are believed when looking at all suites: public parts are enough, and a key that cannot be read is
     /// no obstacle.
     #[must_use]
-    pub fn trust_to_read(&self) -> Trust {
-        let mut all = Trust { now: Some(self.now), existing: self.trust_existing, ..Trust::default() };
+    pub(super) fn trust_to_read(&self) -> Trust {
+        let mut keyring = Keyring::new();
         let unconfigured =
             [SuiteConfig::unconfigured(Suite::parse(DEFAULT_SUITE).unwrap_or_else(|_| unreachable!()))];
         let suites = if self.config.suites.is_empty() { &unconfigured[..] } else { &self.config.suites };
         for suite in suites {
-            if let Err(failure) = self.add_public_keys(suite, &mut all) {
-                let errors = failure.errors.iter().map(|told| told.error.as_str()).collect::<Vec<_>>();
+            if let Err(failure) = self.add_public_keys(suite, &mut keyring) {
+                let errors =
+                    failure.errors.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>();
                 self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
             }
         }
-        all
+        let is_unsigned = |suite: &&SuiteConfig| suite.sign_with.is_empty() && !self.signs();
+        let unsigned: Vec<Suite> =
+            suites.iter().filter(is_unsigned).map(|suite| suite.codename.clone()).collect();
+        let trust = self.adopting(Trust::keyring(keyring, self.now)).read_unverified();
+        if unsigned.len() == suites.len() {
+            return trust.allow_unsigned();
+        }
+        trust.allow_unsigned_suites(unsigned)
     }
 
-    fn add_public_keys(&self, suite: &SuiteConfig, trust: &mut Trust) -> Result<(), Failure> {
-        if suite.sign_with.is_empty() && !self.signs() {
-            trust.unsigned.push(suite.codename.clone());
-        } else {
-            trust.signs = true;
-        }
+    /// The same policy with `--trust-existing`, if that is given.
+    fn adopting(&self, trust: Trust) -> Trust {
+        if self.trust_existing { trust.adopt_existing() } else { trust }
+    }
+
+    fn add_public_keys(&self, suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
         // Those that are believed for being named first: one key that lacks must not hide them.
-        let trusted = add_trusted_keys(suite, &mut trust.keyring);
+        let trusted = add_trusted_keys(suite, keyring);
         for source in self.key_sources(&suite.sign_with)? {
-            trust.keyring.merge(&source.certificates(&Gpg::default())?);
+            keyring.merge(&source.certificates(&Gpg::default())?);
         }
         trusted
     }
 
     /// The public keys that clients need for all suites; where a command signs, those that are trusted there.
-    pub fn public_keys(&self) -> Result<Keyring, Failure> {
+    pub(super) fn public_keys(&self) -> Result<Keyring, Failure> {
         let mut keyring = Keyring::new();
         let mut add = |words: &[String], suite: Option<&SuiteConfig>| {
             for source in self.key_sources(words)? {
@@ -382,7 +398,7 @@ impl<'a> Session<'a> {
 
     /// The fingerprints of what a word of `SignWith:` stands for, as far as that is known here: it may be one itself.
     #[must_use]
-    pub fn fingerprints_of(&self, word: &str) -> Vec<String> {
+    pub(super) fn fingerprints_of(&self, word: &str) -> Vec<String> {
         let digits = word.strip_prefix("0x").unwrap_or(word);
         if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return vec![digits.to_ascii_uppercase()];
@@ -393,7 +409,7 @@ impl<'a> Session<'a> {
     }
 
     /// Every key that signs some suite of the archive.
-    pub fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
+    pub(super) fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
         let mut words: Vec<String> = Vec::new();
         for word in self.config.suites.iter().flat_map(|suite| &suite.sign_with) {
             if !words.contains(word) {
@@ -421,13 +437,13 @@ impl<'a> Session<'a> {
 
     /// Whether a key was named outside the configuration.
     #[must_use]
-    pub fn signs(&self) -> bool {
+    pub(super) fn signs(&self) -> bool {
         !self.sign_with.is_empty() || env::var_os(SIGNING_KEY_VARIABLE).is_some_and(|key| !key.is_empty())
     }
 
     /// The keys named on the command line as a configuration can hold them: files by their full path.
     #[must_use]
-    pub fn sign_with_words(&self) -> Option<String> {
+    pub(super) fn sign_with_words(&self) -> Option<String> {
         let full = |word: &String| match self.current.join(word) {
             path if path.is_file() => path.display().to_string(),
             _ => word.clone(),
@@ -438,12 +454,13 @@ impl<'a> Session<'a> {
 
     /// The folder where keys that `publish` makes are kept: outside the archive, which a web server may show.
     #[must_use]
-    pub fn key_folder(&self) -> Option<PathBuf> {
+    #[expect(clippy::unused_self, reason = "the environment of the process is part of the session")]
+    pub(super) fn key_folder(&self) -> Option<PathBuf> {
         signing::key_folder(|name| env::var_os(name))
     }
 
     /// Takes events of the library to the user.
-    pub fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
+    pub(super) fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
         let ui = self.ui;
         move |event| ui.event(event)
     }
@@ -457,16 +474,14 @@ async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
 
 fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
     for path in &suite.trusted_keys {
-        let bytes = crate::regular::read(path).map_err(|error| {
-            Failure::of(&error, None).while_doing(format!("cannot read `{}`", path.display()))
-        })?;
+        let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
         keyring.add_bytes(&path.display().to_string(), &bytes)?;
     }
     Ok(())
 }
 
 /// Parses the name of a suite as a user gives it.
-pub fn parse_suite(name: &str) -> Result<Suite, Failure> {
+pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
     Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
 }
 
@@ -476,7 +491,7 @@ fn default_config(location: &Location, current: &Path) -> Option<PathBuf> {
 }
 
 /// The passphrase of secret keys: from the environment, or the first line of a file.
-pub fn passphrase() -> Result<Option<Passphrase>, Failure> {
+pub(super) fn passphrase() -> Result<Option<Passphrase>, Failure> {
     if let Some(text) = env::var_os("PUBLISH_PASSPHRASE") {
         return Ok(Some(Passphrase::new(text.into_encoded_bytes())));
     }

@@ -2,11 +2,17 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, list::for_each, session::Session};
+use super::{
+    Failure,
+    class::Kind,
+    json::{Listed, ListedPackage, ShownPackage},
+    list::for_each,
+    session::Session,
+};
 
 /// Shows the published stanzas of a package
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The name of the package; with `=VERSION` only that version
     #[arg(value_name = "NAME[=VERSION]")]
     name: String,
@@ -36,7 +42,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
         text.extend_from_slice(&entry.stanza);
         let stanza = String::from_utf8_lossy(&entry.stanza).into_owned();
-        objects.push(serde_json::json!({ "suite": suite.name(), "component": component, "index": entry.kind, "stanza": stanza }));
+        objects.push(ShownPackage { package: ListedPackage::new(suite.name(), component, entry), stanza });
     })
     .await?;
     if objects.is_empty() {
@@ -46,10 +52,11 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         } else {
             format!("published are: {}", others.join(", "))
         };
-        return Err(Failure::text(format!("`{}` is not published", args.name), Some(hint)));
+        let failure = Failure::text(format!("`{}` is not published", args.name), Some(hint));
+        return Err(failure.kind(Kind::NotFound));
     }
     if session.ui.json() {
-        session.ui.object(&serde_json::json!({ "packages": objects }));
+        session.ui.object(&Listed::<ShownPackage> { packages: objects });
     } else {
         session.ui.data(&text);
     }

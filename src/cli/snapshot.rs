@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, asked::Asked, session::Session, ui::count};
+use super::{Failure, asked::Asked, json, session::Session, ui::count};
 use crate::archive::{PublishedSuite, name_of_snapshot};
 
 /// Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
 ///
 /// Clients read it with that name in `Suites:`. It shares the pool, does not expire, is never changed and never pruned.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Its name
     #[arg(value_name = "NAME", required_unless_present = "list")]
     name: Option<String>,
@@ -30,8 +30,7 @@ pub struct Args {
     asked: Asked,
 }
 
-/// What `--json` gives of a snapshot.
-#[derive(serde::Serialize)]
+/// A snapshot.
 struct Row {
     name: String,
     date: Option<String>,
@@ -50,7 +49,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
         let removed = archive.remove_snapshot(&snapshot, args.asked.dry_run).await?;
         if session.ui.json() {
-            session.ui.object(&serde_json::json!({ "dry_run": args.asked.dry_run, "removed": removed }));
+            let deleted = removed.iter().map(json::File::from).collect();
+            let (dry_run, suite) = (args.asked.dry_run, snapshot.to_string());
+            session.ui.object(&json::RemovedSnapshot { dry_run, suite, deleted });
         }
         let verb = if args.asked.dry_run { "Would remove" } else { "Removed" };
         session.ui.say(&format!("{verb} snapshot `{snapshot}`: {}", count(removed.len(), "object")));
@@ -75,7 +76,8 @@ fn list(snapshots: &[PublishedSuite], session: &Session<'_>) {
         })
         .collect();
     if session.ui.json() {
-        session.ui.object(&serde_json::json!({ "snapshots": rows }));
+        let of = |(row, snapshot): (Row, &PublishedSuite)| (row.name, snapshot.name().to_string(), row.date);
+        session.ui.object(&json::Snapshots::new(rows.into_iter().zip(snapshots).map(of)));
         return;
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();

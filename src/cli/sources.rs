@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What a client has to know of a suite.
-pub struct Client<'a> {
+pub(super) struct Client<'a> {
     /// Where it reads the archive, if that is not where it is kept.
     pub public_url: Option<&'a str>,
     /// The suite.
@@ -21,10 +21,10 @@ pub struct Client<'a> {
 }
 
 /// Stands for the address of a bucket, which only its owner knows: a domain of one's own, a CDN, the service's.
-pub const UNKNOWN: &str = "https://PUBLIC-URL";
+pub(super) const UNKNOWN: &str = "https://PUBLIC-URL";
 
 /// The stanza that lets apt read a suite from where it is; `keys` are those at the root of the archive.
-pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
+pub(super) fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
     let uri = uri(client.public_url, location);
     let folder = location.folder().filter(|_| client.public_url.is_none());
     let trust = match folder {
@@ -44,7 +44,7 @@ pub fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Resul
 
 /// The stanza that lets apt read suites by a keyring that is installed on the client; all have the same components.
 #[must_use]
-pub fn stanza_by_keyring(
+pub(super) fn stanza_by_keyring(
     location: &Location,
     suites: &[&Suite],
     components: &[String],

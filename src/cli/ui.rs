@@ -9,11 +9,14 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::failure::{self, Failure};
+use super::{
+    failure::{self, Failure},
+    json,
+};
 use crate::archive::Event;
 
 /// What is printed, and how much of it.
-pub struct Ui {
+pub(super) struct Ui {
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -36,7 +39,7 @@ enum Phase {
 impl Ui {
     /// Prints as the global options say; progress only where stderr is a terminal.
     #[must_use]
-    pub fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+    pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
         let terminal = io::stderr().is_terminal() && !quiet && !json;
         let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         Self {
@@ -52,24 +55,24 @@ impl Ui {
 
     /// Whether a command prints one JSON object.
     #[must_use]
-    pub fn json(&self) -> bool {
+    pub(super) fn json(&self) -> bool {
         self.json
     }
 
     /// Whether nothing is told but errors and what was asked for.
     #[must_use]
-    pub fn quiet(&self) -> bool {
+    pub(super) fn quiet(&self) -> bool {
         self.quiet
     }
 
     /// Whether every detail is wanted.
     #[must_use]
-    pub fn verbose(&self) -> bool {
+    pub(super) fn verbose(&self) -> bool {
         self.verbose
     }
 
     /// What was asked for: text to stdout, as it is.
-    pub fn data(&self, text: &[u8]) {
+    pub(super) fn data(&self, text: &[u8]) {
         self.end_progress();
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text).and_then(|()| stdout.flush()) {
@@ -83,7 +86,7 @@ impl Ui {
 
     /// The exit code of a command that has done its work: data that could not be written makes it a failure.
     #[must_use]
-    pub fn end(&self, code: ExitCode) -> ExitCode {
+    pub(super) fn end(&self, code: ExitCode) -> ExitCode {
         match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => code,
             Some(error) => {
@@ -95,28 +98,26 @@ impl Ui {
     }
 
     /// The one object of a command with `--json`.
-    pub fn object(&self, object: &impl serde::Serialize) {
-        let mut text = serde_json::to_vec_pretty(object).unwrap_or_default();
-        text.push(b'\n');
-        self.data(&text);
+    pub(super) fn object(&self, document: &impl json::Document) {
+        self.data(&json::render(document));
     }
 
     /// A line of what was done, unless it is to be quiet.
-    pub fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         if !self.quiet && !self.json {
             self.line(line);
         }
     }
 
     /// A line for those who want every detail.
-    pub fn detail(&self, line: &str) {
+    pub(super) fn detail(&self, line: &str) {
         if self.verbose && !self.json {
             self.line(line);
         }
     }
 
     /// A warning, once; also told with `--json` and `--quiet`.
-    pub fn warn(&self, text: &str) {
+    pub(super) fn warn(&self, text: &str) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             self.line(&format!("warning: {text}"));
         }
@@ -124,16 +125,16 @@ impl Ui {
 
     /// Errors in full; gives the exit code.
     #[must_use]
-    pub fn failure(&self, failure: &Failure) -> ExitCode {
+    pub(super) fn failure(&self, failure: &Failure) -> ExitCode {
         if self.json {
-            self.object(&serde_json::json!({ "errors": failure.errors }));
+            self.object(&json::Failed::from(failure));
         }
-        for told in &failure.errors {
-            self.line(&format!("error: {}", told.error));
-            for cause in &told.causes {
+        for problem in &failure.errors {
+            self.line(&format!("error: {}", problem.message));
+            for cause in &problem.causes {
                 self.line(&format!("  caused by: {cause}"));
             }
-            if let Some(hint) = &told.hint {
+            if let Some(hint) = &problem.hint {
                 self.line(&format!("hint: {hint}"));
             }
         }
@@ -144,7 +145,7 @@ impl Ui {
     }
 
     /// Tells an event of the library.
-    pub fn event(&self, event: Event) {
+    pub(super) fn event(&self, event: Event) {
         match event {
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
@@ -205,7 +206,7 @@ impl Ui {
 
 /// A text of somebody else's on one line of a terminal: what a terminal would obey is shown instead.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     // What turns the direction of a text around can make it look like another.
     let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
@@ -217,7 +218,7 @@ pub fn plain(text: &str) -> String {
 
 /// `1 package`, `2 packages`, `10,000 packages`.
 #[must_use]
-pub fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", indicatif::HumanCount(number as u64))
 }

@@ -35,6 +35,7 @@ const FIELDS: [&str; 11] = [
 
 /// The destinations of an archive.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Destinations {
     /// The destinations, in the order of the file.
     pub all: Vec<Destination>,
@@ -44,6 +45,7 @@ pub struct Destinations {
 
 /// A store that is to serve the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Destination {
     /// What the user calls it.
     pub name: String,
@@ -71,6 +73,7 @@ pub struct Destination {
 
 /// Who tells caches that something changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PurgeRule {
     /// A command of the user's, for `sh -c`.
     Command(String),

@@ -24,6 +24,7 @@ use crate::{
 
 /// The configuration of an archive.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Config {
     /// The suites, in the order of the file.
     pub suites: Vec<SuiteConfig>,
@@ -35,6 +36,7 @@ pub struct Config {
 
 /// What a suite is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SuiteConfig {
     /// The folder below `dists/`, and `Codename` in `Release`.
     pub codename: Suite,

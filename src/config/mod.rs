@@ -22,6 +22,7 @@ use crate::stanza;
 
 /// Says what is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file cannot be read.
     #[error("cannot read `{}`", path.display())]

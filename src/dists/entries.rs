@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{
     IndexKey, IndexKind, PackageEntry, PackagesIndex,
-    package_entry::{order_of_versions, phased_of},
+    package_entry::{Source, order_of_versions, phased_of, source_of},
     packages,
     sources::{self, SourcePackage},
 };
@@ -19,6 +19,7 @@ const SOURCE: &str = "source";
 
 /// One entry of an index.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Entry {
     /// The kind of the index.
     pub kind: IndexKind,
@@ -36,6 +37,7 @@ pub struct Entry {
 
 /// A file that an entry names, as far as the entry says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EntryFile {
     /// Its path below the root of the archive.
     pub path: Option<String>,
@@ -49,6 +51,7 @@ pub struct EntryFile {
 
 /// Says what is wrong with an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It is no index of packages.
     #[error(transparent)]
@@ -98,6 +101,13 @@ impl Entry {
                 .is_some_and(|(_, ending)| ending == "dsc")
         };
         self.files.iter().find(is_description).or(self.files.first())
+    }
+
+    /// The source that the package was built from; a source package is its own.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        let package = Source { name: &self.name, version: &self.version };
+        if self.kind == IndexKind::Sources { package } else { source_of(&self.stanza, package) }
     }
 
     /// The share of machines that this version is offered to, in per cent: all, where nothing is said.

@@ -11,8 +11,8 @@ use crate::names::{Architecture, Component};
 pub(crate) const INSTALLER: &str = "debian-installer";
 
 /// What an index lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum IndexKind {
     /// Binary packages.
     Packages,
@@ -39,6 +39,7 @@ pub struct PackagesKey {
 
 /// The packages that a `Contents` is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ContentsOf {
     /// Binary packages of an architecture: `Contents-amd64`.
     Binaries(Architecture),
@@ -50,6 +51,7 @@ pub enum ContentsOf {
 
 /// Names one file that a `Release` lists, in whatever compression.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum IndexKey {
     /// `main/binary-amd64/Packages`
     Packages(PackagesKey),
@@ -209,6 +211,19 @@ impl IndexKey {
 }
 
 impl IndexKind {
+    /// What it is called in text for programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Packages => "packages",
+            Self::Installer => "installer",
+            Self::Sources => "sources",
+            Self::Contents => "contents",
+            Self::Translation => "translation",
+            Self::Other => "other",
+        }
+    }
+
     /// How a component is shown beside the entries of such an index: `main|debian-installer` has the packages of the installer.
     #[must_use]
     pub fn shown_in(self, component: &Component) -> String {

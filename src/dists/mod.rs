@@ -17,5 +17,6 @@ pub mod sources;
 pub use entries::{Entry, entries};
 pub use index_file::IndexFile;
 pub use index_key::{IndexKey, IndexKind, PackagesKey};
+pub use package_entry::Source;
 pub use packages::{PackageEntry, PackagesIndex};
 pub use release::Release;

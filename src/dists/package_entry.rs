@@ -49,6 +49,7 @@ pub(super) struct Identity<'a> {
 
 /// Says what is wrong with a stanza of an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A stanza lacks a field without which it is no package.
     #[error("the stanza at line {line} has no field `{field}`")]
@@ -111,11 +112,7 @@ impl PackageEntry {
     #[must_use]
     pub fn source(&self) -> Source<'_> {
         let Identity { name, version, .. } = self.identity();
-        let text = self.field("Source").and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
-        let (named, rest) = text.split_at(text.find([' ', '\t', '(']).unwrap_or(text.len()));
-        let rest = rest.trim_matches([' ', '\t']);
-        let version = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(version);
-        Source { name: if named.is_empty() { name } else { named }, version: version.trim() }
+        source_of(&self.stanza, Source { name, version })
     }
 
     /// The value of any other field.
@@ -247,6 +244,16 @@ impl<'a> Identity<'a> {
             .then_with(|| self.version.cmp(other.version))
             .then_with(|| self.architecture.cmp(other.architecture))
     }
+}
+
+/// The source that a stanza names; what it does not say is as of the package itself.
+pub(super) fn source_of<'a>(stanza: &'a [u8], package: Source<'a>) -> Source<'a> {
+    let text = field_of(stanza, "Source").and_then(|range| std::str::from_utf8(&stanza[range]).ok());
+    let text = text.unwrap_or_default();
+    let (named, rest) = text.split_at(text.find([' ', '\t', '(']).unwrap_or(text.len()));
+    let rest = rest.trim_matches([' ', '\t']);
+    let version = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(package.version);
+    Source { name: if named.is_empty() { package.name } else { named }, version: version.trim() }
 }
 
 /// The share of machines that a stanza is offered to, in per cent.

@@ -68,6 +68,7 @@ impl From<&Digests> for Listed {
 
 /// Says why a text is no `Release`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It is no stanza.
     #[error("it is no `Release` file")]

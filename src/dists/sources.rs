@@ -24,6 +24,7 @@ pub struct SourceFile {
 
 /// Says what is wrong with an index of source packages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It holds something that is no stanza.
     #[error("it is no index of source packages")]

@@ -6,6 +6,7 @@ use crate::config::PurgeRule;
 
 /// Not every purger did its work; the archive is published all the same.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Error {
     /// Those that did not; at least one.
     pub failures: Vec<NotPurged>,
@@ -28,6 +29,7 @@ impl std::error::Error for Error {
 /// A purger that did not do its work.
 #[derive(Debug, thiserror::Error)]
 #[error("{} failed", purge_by(rule))]
+#[non_exhaustive]
 pub struct NotPurged {
     /// Who.
     pub rule: PurgeRule,
@@ -45,6 +47,7 @@ fn purge_by(rule: &PurgeRule) -> String {
 
 /// Why a purger did not do its work.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Cause {
     /// A variable that lacks.
     #[error("the environment has no `{variable}`")]

@@ -17,7 +17,8 @@ pub use urls::urls;
 use crate::{config::PurgeRule, store::Environment};
 
 /// What was purged.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Purged {
     /// How many addresses each purger was told.
     pub urls: usize,

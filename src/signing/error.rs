@@ -1,9 +1,10 @@
-//! What can go wrong with keys and signatures, each with a way out.
+//! What can go wrong with keys and signatures.
 
 use std::{io, path::PathBuf};
 
 /// Why an archive cannot be signed, or a key not be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A key file or one of our own temporary files cannot be read or written.
     #[error("cannot {doing} `{}`", path.display())]
@@ -176,74 +177,9 @@ pub enum Error {
     Distrust(#[from] Distrust),
 }
 
-impl Error {
-    /// The way out, where there is one to tell.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::NoKeyFile { .. } => {
-                "`publish key generate` makes a key; a gpg key is named by its fingerprint".to_owned()
-            }
-            Self::NoKeys => {
-                "give one with --sign-with, in PUBLISH_SIGNING_KEY or as SignWith: in conf/distributions"
-                    .to_owned()
-            }
-            Self::CommandAmongKeys { .. } => {
-                "let the command make all signatures, or name keys only".to_owned()
-            }
-            Self::KeyOfCommand { .. } => {
-                "name the key itself: `publish key show FINGERPRINT`, `publish key export FINGERPRINT`".to_owned()
-            }
-            Self::NoKeyFolder => "name the file with --output".to_owned(),
-            Self::NotAKey { origin } if origin == super::SIGNING_KEY_VARIABLE => format!(
-                "{origin} must hold the armoured secret key with its line breaks, from the BEGIN line to the END line"
-            ),
-            Self::NotAKey { .. } => "`gpg --export-secret-keys --armor KEY` writes a key file from gpg".to_owned(),
-            Self::PublicOnly { .. } => {
-                "signing needs the secret part: `gpg --export-secret-keys --armor KEY` writes it, or name the key by \
-                 its fingerprint to sign through gpg"
-                    .to_owned()
-            }
-            Self::PassphraseMissing { .. } => {
-                "put the passphrase in PUBLISH_PASSPHRASE, or the name of a file that holds it in \
-                 PUBLISH_PASSPHRASE_FILE"
-                    .to_owned()
-            }
-            Self::WrongPassphrase { .. } => {
-                "look at PUBLISH_PASSPHRASE, or at the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
-            }
-            Self::Refused { refusal, .. } => refusal.hint().to_owned(),
-            Self::Program { program, source } if source.kind() == io::ErrorKind::NotFound => {
-                if program.file_name().is_some_and(|name| name == "gpg") {
-                    "install gnupg, or sign with a secret key file, which needs no gpg".to_owned()
-                } else {
-                    "a relative path starts at the folder of conf/distributions".to_owned()
-                }
-            }
-            Self::NoGpgKey { .. } => {
-                "`gpg --list-secret-keys` shows the keys of this user; GNUPGHOME names another key ring".to_owned()
-            }
-            Self::Ambiguous { .. } => "write the whole fingerprint".to_owned(),
-            Self::Gpg { said, .. } if said.contains("assphrase") || said.contains("pinentry") => {
-                "gpg may not ask here: put the passphrase in PUBLISH_PASSPHRASE, or unlock the key in gpg-agent first"
-                    .to_owned()
-            }
-            Self::Command { .. } => {
-                "it is run with three arguments: the file to sign, where to write InRelease, where to write Release.gpg"
-                    .to_owned()
-            }
-            Self::Expiry { .. } => "write `3y`, `18m`, `90d`, a date such as 2030-01-31, or `never`".to_owned(),
-            Self::Name { .. } => "write a name and an address, such as `Example archive <packages@example.org>`".to_owned(),
-            Self::Exists { .. } => "a key file is never overwritten: name another with --output".to_owned(),
-            Self::Distrust(distrust) => return distrust.hint(),
-            _ => return None,
-        };
-        Some(hint)
-    }
-}
-
 /// Why a certificate may not sign an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Its time is over.
     #[error("it expired on {on}")]
@@ -274,25 +210,9 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
-    fn hint(&self) -> &'static str {
-        match self {
-            Self::Expired { .. } => {
-                "`gpg --quick-set-expire FINGERPRINT 3y` extends a key of gpg (clients need the new public key); \
-                 `publish key generate` makes a new one"
-            }
-            Self::NotYet { .. } => "look at the clock of this machine, and at SOURCE_DATE_EPOCH",
-            Self::Revoked { .. } => "`publish key generate` makes a new key; clients need its public part",
-            Self::NoSigningKey => "use a key whose primary key or one subkey has the signing flag",
-            Self::Unfit { .. } => {
-                "`publish key show` tells what apt thinks of a key, `publish key generate` makes one that every apt accepts"
-            }
-        }
-    }
-}
-
 /// Why a signature over a Release is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Distrust {
     /// Not the frame of a clear-signed message.
     #[error("it is no clear-signed message: {why}")]
@@ -320,21 +240,19 @@ pub enum Distrust {
     },
 }
 
-impl Distrust {
-    /// The way out, where there is one to tell.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::UnknownSigners { .. } => Some(
-                "if the archive is yours, sign with the key that signed it before; --trust-existing takes it as it is"
-                    .to_owned(),
-            ),
-            Self::Frame { .. } | Self::Damaged { .. } => {
-                Some("somebody or something other than a publisher may have changed it".to_owned())
-            }
-            Self::NotBelieved { .. } => Some(
-                "--trust-existing takes the archive as it is; the next publish signs it with the key of today".to_owned(),
-            ),
-        }
-    }
+/// Something that the owner of a key should know, although it signs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyWarning {
+    /// It expires soon.
+    #[error("the key {fingerprint} expires on {on}: clients will refuse the archive then")]
+    Expires {
+        /// The certificate.
+        fingerprint: String,
+        /// The day.
+        on: String,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
 }

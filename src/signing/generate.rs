@@ -21,6 +21,7 @@ use super::{error::Error, keyring::Keyring, secret::Passphrase};
 
 /// What a new key shall be.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NewKey<'a> {
     /// The name on it, such as `Example archive <packages@example.org>`.
     pub name: &'a str,
@@ -32,7 +33,28 @@ pub struct NewKey<'a> {
     pub passphrase: Option<&'a Passphrase>,
 }
 
+impl<'a> NewKey<'a> {
+    /// A key that never expires and that no passphrase protects.
+    #[must_use]
+    pub fn new(name: &'a str, created: SystemTime) -> Self {
+        Self { name, created, expires: None, passphrase: None }
+    }
+
+    /// The same, which expires then.
+    #[must_use]
+    pub fn expires(self, time: SystemTime) -> Self {
+        Self { expires: Some(time), ..self }
+    }
+
+    /// The same, whose secret part this protects.
+    #[must_use]
+    pub fn passphrase(self, passphrase: &'a Passphrase) -> Self {
+        Self { passphrase: Some(passphrase), ..self }
+    }
+}
+
 /// A new key, still in memory only.
+#[non_exhaustive]
 pub struct GeneratedKey {
     /// Its fingerprint, in capitals without spaces.
     pub fingerprint: String,

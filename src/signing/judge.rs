@@ -17,7 +17,6 @@ use sequoia_openpgp::{
     policy::{AsymmetricAlgorithm, HashAlgoSecurity, StandardPolicy},
     types::{Curve, HashAlgorithm, ReasonForRevocation, RevocationStatus},
 };
-use serde::Serialize;
 
 use super::error::Refusal;
 
@@ -32,8 +31,8 @@ pub(super) const SQV: &str = "apt 3 (sqv)";
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How good a key is to one reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Level {
     /// The reader accepts it.
     Ok,
@@ -44,7 +43,8 @@ pub enum Level {
 }
 
 /// What one reader thinks of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// Who judges: `apt 2 (gpgv)` or `apt 3 (sqv)`.
     pub reader: &'static str,
@@ -57,7 +57,8 @@ pub struct Verdict {
 }
 
 /// What there is to know about one certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyReport {
     /// The fingerprint of the certificate, in capitals without spaces.
     pub fingerprint: String,

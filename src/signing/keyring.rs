@@ -34,6 +34,7 @@ pub struct Keyring {
 
 /// A text that somebody we know has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verified {
     /// The signed text, byte for byte.
     pub release: Vec<u8>,

@@ -25,7 +25,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub use error::{Distrust, Error, Refusal};
+pub use error::{Distrust, Error, KeyWarning, Refusal};
 pub use generate::{GeneratedKey, NewKey, parse_expiry, write_secret};
 pub use gpg::Gpg;
 pub use judge::{KeyReport, Level, Verdict};
@@ -59,6 +59,7 @@ enum Key {
 
 /// A Release and its two signed forms, all of the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignedRelease {
     /// The Release itself.
     pub release: Bytes,
@@ -228,17 +229,14 @@ impl SigningKeys {
 
     /// What the owner of the keys should know.
     #[must_use]
-    pub fn warnings(&self, now: SystemTime) -> Vec<String> {
-        let mut warnings = self.remarks.clone();
+    pub fn warnings(&self, now: SystemTime) -> Vec<KeyWarning> {
+        let mut warnings: Vec<KeyWarning> = self.remarks.iter().cloned().map(KeyWarning::Other).collect();
         for cert in self.certificates.certs() {
             let report = judge::report(cert, now);
             let end = judge::expiry(cert, None, now);
             if end.is_some_and(|end| end <= now + NOTICE) {
-                warnings.push(format!(
-                    "the key {} expires on {}: clients will refuse the archive then; `publish key rotate` tells what to do",
-                    report.fingerprint,
-                    report.expires.as_deref().unwrap_or("a day to come")
-                ));
+                let on = report.expires.unwrap_or_else(|| "a day to come".to_owned());
+                warnings.push(KeyWarning::Expires { fingerprint: report.fingerprint, on });
                 continue;
             }
             for verdict in report.verdicts {
@@ -246,10 +244,10 @@ impl SigningKeys {
                 if verdict.level == Level::Warn
                     && end.is_none_or(|end| end > now + Duration::from_secs(365 * 86_400))
                 {
-                    warnings.push(format!(
+                    warnings.push(KeyWarning::Other(format!(
                         "the key {}: {}: {}",
                         report.fingerprint, verdict.reader, verdict.text
-                    ));
+                    )));
                 }
             }
         }
@@ -259,11 +257,11 @@ impl SigningKeys {
                     && key.is_rsa
                     && cfg!(feature = "crypto-rust")
                 {
-                    warnings.push(format!(
+                    warnings.push(KeyWarning::Other(format!(
                         "the key {} is RSA: this build computes with it in a time that depends on the secret; sign \
                          through gpg, or with a build for nettle, where others can measure that",
                         key.cert.fingerprint().to_hex()
-                    ));
+                    )));
                 }
             }
         }

@@ -13,7 +13,6 @@ use sequoia_openpgp::{
     policy::{HashAlgoSecurity, Policy as _},
     types::{HashAlgorithm, RevocationStatus, SignatureType},
 };
-use serde::Serialize;
 
 use super::{
     error::Distrust,
@@ -23,7 +22,8 @@ use super::{
 };
 
 /// One signature on a `Release`, as clients see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignatureReport {
     /// The fingerprint of the certificate; of one that is not known, what the signature calls it.
     pub key: String,

@@ -14,6 +14,7 @@ use super::{error::Error, gpg::Gpg, keyring::Keyring};
 pub const SIGNING_KEY_VARIABLE: &str = "PUBLISH_SIGNING_KEY";
 
 /// Something that signs: named and read, not yet opened.
+#[non_exhaustive]
 pub enum KeySource {
     /// A secret key in memory.
     SecretKey {

@@ -5,6 +5,7 @@ use crate::digest::Digests;
 
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The object changed since it was read: somebody else won the race.
     #[error("`{path}` was changed by somebody else meanwhile")]
@@ -105,11 +106,6 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Conflict { .. } => Some("run the same command again".into()),
-            Self::Occupied { .. } => Some(
-                "a published file never changes; build it as a new version, such as one with `+1` added"
-                    .into(),
-            ),
             Self::Full { .. } => {
                 Some("make room, or put the archive on a larger disk; nothing was written".into())
             }
@@ -124,7 +120,6 @@ impl Error {
             Self::ReadOnly { .. } => {
                 Some("write to the folder or the bucket that the web server shows".into())
             }
-            Self::Unlistable { .. } => Some("name what is wanted, such as the suite with `--suite`".into()),
             Self::Failed { source, .. } => {
                 if let Some(trouble) = source.downcast_ref::<trouble::Trouble>() {
                     return trouble.hint.clone();
@@ -134,7 +129,11 @@ impl Error {
                     "run `publish` as a user who may write there, or correct the owner of the folder".into()
                 })
             }
-            Self::Source { .. } | Self::BadPath { .. } => None,
+            Self::Conflict { .. }
+            | Self::Occupied { .. }
+            | Self::Unlistable { .. }
+            | Self::Source { .. }
+            | Self::BadPath { .. } => None,
         }
     }
 
@@ -144,6 +143,19 @@ impl Error {
         match self {
             Self::Failed { source, .. } => {
                 source.downcast_ref::<trouble::Trouble>().is_some_and(|trouble| trouble.unreachable)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing else changed: another publisher was faster, the server or the
+    /// network failed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Conflict { .. } => true,
+            Self::Failed { source, .. } => {
+                source.downcast_ref::<trouble::Trouble>().is_some_and(|trouble| trouble.transient)
             }
             _ => false,
         }

@@ -11,6 +11,7 @@ use std::{
 
 /// The place of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Location {
     /// A folder, by its absolute path.
     Folder(PathBuf),
@@ -24,6 +25,7 @@ pub enum Location {
 
 /// A bucket, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bucket {
     /// Whose it is.
     pub service: Service,
@@ -37,6 +39,7 @@ pub struct Bucket {
 
 /// A kind of object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Service {
     /// Amazon S3, and everything that speaks like it.
     S3,

@@ -116,6 +116,7 @@ impl Eq for Revision {}
 
 /// An object that was read whole.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Object {
     /// Its bytes.
     pub bytes: Bytes,
@@ -127,6 +128,7 @@ pub struct Object {
 
 /// What a store tells of an object without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Found {
     /// Where it is.
     pub path: String,

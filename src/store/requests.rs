@@ -10,7 +10,8 @@ use super::clock::Clock;
 /// How often a store was asked since it was opened.
 ///
 /// Every HTTP request that was really sent, repetitions and logins included; of a folder and of memory, every call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Requests {
     /// All of them.
     pub total: u64,

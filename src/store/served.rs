@@ -6,6 +6,7 @@ use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE, EXPIRES, Heade
 
 /// What a web server said of a file that it served; nothing where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Served {
     /// `Cache-Control`: all of them, for there may be several.
     pub cache_control: Option<String>,

@@ -16,11 +16,13 @@ pub(super) struct Trouble {
     pub(super) hint: Option<String>,
     /// Whether nothing at all was heard of the server.
     pub(super) unreachable: bool,
+    /// Whether the same request may succeed later.
+    pub(super) transient: bool,
 }
 
 impl Trouble {
     fn new(text: impl Into<String>, hint: Option<String>) -> Self {
-        Self { text: text.into(), hint, unreachable: false }
+        Self { text: text.into(), hint, unreachable: false, transient: false }
     }
 }
 
@@ -75,13 +77,18 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
 /// Puts an error of a bucket or a web server in words; none for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
     if let Some(error) = swift_cause(error) {
-        return Some(Trouble::new(error.to_string(), error.hint()));
+        return Some(Trouble {
+            transient: error.is_transient(),
+            ..Trouble::new(error.to_string(), error.hint())
+        });
     }
     let text = everything(error);
     let request = request(error);
     let unreachable =
         request.is_some_and(|error| error.is_connect() || error.is_timeout() && !error.is_body());
-    let say = |text: String, hint: String| Some(Trouble { text, hint: Some(hint), unreachable });
+    let say = |text: String, hint: String| {
+        Some(Trouble { text, hint: Some(hint), unreachable, transient: unreachable })
+    };
     if matches!(location, Location::Folder(_) | Location::Memory) {
         return None;
     }
@@ -91,10 +98,11 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         return say(format!("there are no credentials for `{bucket}`"), credentials(bucket));
     }
     if let Some(answer) = Answer::find(&text) {
-        return Some(match location {
+        let trouble = match location {
             Location::Bucket(bucket) => of_bucket(&answer, bucket),
             _ => of_web(&answer),
-        });
+        };
+        return Some(Trouble { transient: matches!(answer.status, 429 | 500..), ..trouble });
     }
     let server = server(&text, location);
     if text.contains("redirect without LOCATION") {
@@ -120,7 +128,8 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         return say(format!("`{server}` has no TLS certificate that is trusted here: {last}"), hint.into());
     }
     let hint = "run the same command again when the server and the network are well";
-    say(format!("no connection to `{server}`: {last}"), hint.into())
+    let trouble = say(format!("no connection to `{server}`: {last}"), hint.into());
+    trouble.map(|trouble| Trouble { transient: true, ..trouble })
 }
 
 /// What Swift's client says, which has words of its own.

@@ -59,7 +59,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     let told = check_at(LATER + 310, &silent.url, &[&origin(&at_origin)[..], &["--json"]].concat());
     assert_eq!(told.status, Some(4), "{told}");
     let json: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
-    let freshness = &json["states"][0]["freshness"];
+    let freshness = &json["suites"][0]["freshness"];
     assert_eq!(freshness["standing"], "behind");
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
 }

@@ -101,10 +101,10 @@ fn json_tells_what_was_seen() {
     let web = Web::with(sandbox.archive(""), sound);
     let said = check(&web.url, &["--json"]).ok();
     let report: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(report["suites"], serde_json::json!(["stable"]));
     assert_eq!((&report["packages"], &report["files"]), (&2.into(), &8.into()), "{report}");
     assert_eq!((&report["faults"], &report["notes"]), (&serde_json::json!([]), &serde_json::json!([])));
-    let state = &report["states"][0];
+    let state = &report["suites"][0];
+    assert_eq!((&state["suite"], report["suites"].as_array().unwrap().len()), (&"stable".into(), 1));
     assert_eq!(state["date"], "2025-06-01T00:00:00Z");
     assert_eq!(state["valid_until"], serde_json::Value::Null);
     assert_eq!(
@@ -112,7 +112,7 @@ fn json_tells_what_was_seen() {
         (&3.into(), &2.into(), &2.into())
     );
     assert_eq!(state["cacheable_seconds"], 60);
-    let signature = &state["signed_by"][0];
+    let signature = &state["signatures"][0];
     assert_eq!(signature["hash"], "SHA512");
     for verdict in signature["verdicts"].as_array().unwrap() {
         assert_eq!(verdict["level"], "ok");

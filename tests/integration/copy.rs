@@ -223,11 +223,12 @@ fn a_dry_run_writes_nothing_and_json_is_one_object() {
     let done = parse(copy(&sandbox, &["hello", "--json"]).ok());
     // But for the names of generations, which are those of signatures.
     let sizes = |object: &serde_json::Value| -> Vec<u64> {
-        object["written"].as_array().unwrap().iter().map(|file| file["bytes"].as_u64().unwrap()).collect()
+        object["written"].as_array().unwrap().iter().map(|file| file["size"].as_u64().unwrap()).collect()
     };
     assert_eq!(sizes(&plan), sizes(&done));
     assert_eq!((&plan["published"], &done["published"]), (&false.into(), &true.into()));
-    insta::assert_snapshot!(done["added"], @r#"[{"architecture":"amd64","component":"main","name":"hello","version":"2.0"}]"#);
+    let added = &done["added"][0];
+    assert_eq!((&added["name"], &added["version"]), (&"hello".into(), &"2.0".into()));
     let written = done["written"].as_array().unwrap();
     assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/stable/")), "{done}");
 }

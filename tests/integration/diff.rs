@@ -107,12 +107,14 @@ fn scripts_get_an_object() {
     assert_eq!(said["a"]["suite"], "stable");
     assert_eq!(said["b"]["suite"], "testing");
     assert_eq!(said["differ"], true);
-    let hello =
-        said["differences"].as_array().unwrap().iter().find(|found| found["name"] == "hello").unwrap();
-    insta::assert_snapshot!(hello, @r#"{"architecture":"amd64","beside":true,"component":"main","index":"packages","kind":"newer","name":"hello","new":"1:0.5","old":"1.0"}"#);
+    let hello = said["changes"]["packages"].as_array().unwrap().iter();
+    let hello = hello.clone().find(|found| found["old"]["name"] == "hello").unwrap();
+    assert_eq!((&hello["change"], &hello["beside"]), (&"newer".into(), &true.into()));
+    assert_eq!((&hello["old"]["version"], &hello["new"]["version"]), (&"1.0".into(), &"1:0.5".into()));
+    assert_eq!(hello["new"]["path"], "pool/main/h/hello/hello_0.5_amd64.deb");
     let same = json(&sandbox.publish(["diff", "--json", "stable", "stable"]).ok());
     assert_eq!(same["differ"], false);
-    assert_eq!(same["differences"].as_array().unwrap().len(), 0);
+    assert_eq!(same["changes"], serde_json::json!({ "packages": [], "files": [] }));
 }
 
 #[test]
@@ -135,8 +137,8 @@ fn states_of_a_suite_are_named_or_counted() {
     assert_eq!(diff(&["stable", "stable@20250601T0001"]), "v hello 3.0 -> 2.0 amd64 (main); 2.0 was there");
     assert_eq!(diff(&["stable@0", "stable"]), "");
     let state = json(&publish(&sandbox, 200, &["diff", "--json", "stable@1"]));
-    assert_eq!(state["a"]["state"], names[1].as_str());
-    assert_eq!(state["b"]["state"], serde_json::Value::Null);
+    assert_eq!(state["a"]["generation"], names[1].as_str());
+    assert_eq!(state["b"]["generation"], serde_json::Value::Null);
 
     for (state, status, says) in [
         ("stable@3", 1, "`publish log` shows the states that are kept"),
@@ -304,9 +306,11 @@ fn every_kind_of_index_is_compared() {
     ! main/Contents-amd64; with other contents
     ");
     let said = json(&sandbox.publish(["diff", "--json", "one", "all"]).ok());
-    let kinds: Vec<_> = said["differences"].as_array().unwrap().iter().map(|found| &found["index"]).collect();
+    let kinds: Vec<_> =
+        said["changes"]["packages"].as_array().unwrap().iter().map(|found| &found["index"]).collect();
     assert_eq!(kinds, ["packages", "installer", "sources"]);
-    assert_eq!(said["files"], serde_json::json!([{ "path": "main/Contents-amd64", "kind": "contents" }]));
+    let files = serde_json::json!([{ "path": "main/Contents-amd64", "change": "contents" }]);
+    assert_eq!(said["changes"]["files"], files);
     // One side alone has them.
     sandbox.adopt_files("none", &[]);
     assert_eq!(differs("none").lines().filter(|line| line.starts_with("- ")).count(), 4);

@@ -130,6 +130,7 @@ fn the_summary_names_every_command() {
       sync      Makes another store serve this archive: a bucket, a container, a folder
       serve     Previews the archive over HTTP, for a client to try it
       key       Makes, shows and exports signing keys; publishes and changes them
+      help      Explains a topic: `json`, the output for scripts, field by field
     ");
     assert!(said.stdout.contains("Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race"));
     sandbox.publish(["add"]).fails(2);

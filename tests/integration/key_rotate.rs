@@ -207,7 +207,7 @@ fn a_plan_changes_nothing() {
     let said = rotate(&sandbox, &["-n", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["step"], &said["dry_run"]), (&"begun".into(), &true.into()));
-    assert_eq!(said["suites"][0]["new"], Value::Array(Vec::new()), "there is no such key");
+    assert_eq!(said["changes"][0]["new"], Value::Array(Vec::new()), "there is no such key");
     assert_eq!(sandbox.tree(), before);
     assert_eq!(key_files(&sandbox), [""; 0]);
 }
@@ -225,8 +225,8 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     let said = rotate(&sandbox, &[&["--json"], &selected[..]].concat()).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     let new = made(&sandbox);
-    assert_eq!(said["suites"][0]["old"][0], OLD);
-    assert_eq!(said["suites"][2]["new"][0], *new);
+    assert_eq!(said["changes"][0]["old"][0], OLD);
+    assert_eq!(said["changes"][2]["new"][0], *new);
     assert_eq!((&said["since"], &said["finish"]), (&"2025-06-01".into(), &"2025-07-02".into()));
     let old = fixture("keys/test.asc").display().to_string();
     assert_eq!(sandbox.read("conf/distributions"), text.replace(&old, &format!("{old} {new}")));

@@ -92,7 +92,7 @@ fn sources_and_packages_of_the_installer_are_listed() {
     let said = sandbox.publish(["list", "--json"]).ok().stdout;
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     let shown: Vec<_> =
-        said["packages"].as_array().unwrap().iter().map(|row| (&row["index"], &row["filename"])).collect();
+        said["packages"].as_array().unwrap().iter().map(|row| (&row["index"], &row["path"])).collect();
     let expected =
         [("packages", "pool/foo.deb"), ("installer", "pool/foo.udeb"), ("sources", "pool/foo/foo.dsc")];
     assert!(

@@ -93,17 +93,17 @@ fn scripts_get_an_object() {
     let log = json(&publish(&sandbox, 200, &["log", "--json"]));
     assert_eq!(log["suite"], "stable");
     assert_eq!(log["older"], 0);
-    let states = log["states"].as_array().unwrap();
+    let states = log["generations"].as_array().unwrap();
     assert_eq!(states.len(), 4);
     let names: Vec<&str> = states.iter().rev().map(|state| state["generation"].as_str().unwrap()).collect();
     assert_eq!(names, generations(&sandbox));
     assert_eq!(states[0]["current"], true);
     assert_eq!(states[0]["date"], "2025-06-01T00:03:00Z");
     assert_eq!(states[0]["signature"]["verified"], true);
-    assert_eq!(states[0]["differences"][0]["kind"], "older");
-    assert_eq!(states[0]["differences"][0]["new"], "1.0");
+    let change = &states[0]["changes"]["packages"][0];
+    assert_eq!((&change["change"], &change["new"]["version"]), (&"older".into(), &"1.0".into()));
     assert_eq!(states[3]["oldest"], true);
-    assert_eq!(states[3]["differences"], serde_json::Value::Null);
+    assert_eq!(states[3]["changes"], serde_json::Value::Null);
     assert_eq!(json(&publish(&sandbox, 200, &["log", "--json", "-n", "1"]))["older"], 3);
 }
 
@@ -258,10 +258,18 @@ fn many_changes_are_counted_unless_all_are_wanted() {
     assert_eq!(publish(&sandbox, 60, &["log", "-v"]).stdout.matches("  + p").count(), 25);
 }
 
+/// A note without what it does not say.
+fn known(note: &serde_json::Value) -> serde_json::Value {
+    match note.as_object() {
+        None => serde_json::Value::Null,
+        Some(note) => note.clone().into_iter().filter(|(_, value)| !value.is_null()).collect(),
+    }
+}
+
 /// What was told of each state, the oldest first.
 fn notes(sandbox: &Sandbox) -> Vec<serde_json::Value> {
     let log = json(&sandbox.publish(["log", "--json"]).ok());
-    log["states"].as_array().unwrap().iter().rev().map(|state| state["note"].clone()).collect()
+    log["generations"].as_array().unwrap().iter().rev().map(|state| known(&state["note"])).collect()
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod harness;
 mod history;
 mod house;
 mod init;
+mod json;
 mod key_package;
 mod key_rotate;
 mod large;

@@ -76,8 +76,9 @@ fn the_share_is_changed_by_adding_the_file_again() {
         .says(["Would offer hello 1.0 all to 50 % of machines, instead of 10 %", "nothing was written"]);
     assert_eq!(sandbox.tree(), before);
     let told: Value = serde_json::from_str(&run(30, &["--phased", "50", "--json"]).ok().stdout).unwrap();
-    assert_eq!(told["phased"][0]["name"], "hello");
-    assert_eq!((&told["phased"][0]["from"], &told["phased"][0]["to"]), (&10.into(), &50.into()));
+    let phased = &told["phased"][0];
+    assert_eq!(phased["package"]["name"], "hello");
+    assert_eq!(phased["share"], serde_json::json!({ "from": 10, "to": 50 }));
     assert_eq!(told["added"], Value::Array(Vec::new()));
     let written = told["written"].as_array().unwrap();
     assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/")), "{told}");

@@ -15,14 +15,13 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Check, Commit, Copies, Error, Event, Events, Fault, Keep, Named, NewPackage, Note, Outcome,
-        Prune, Pruned, Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot,
-        read_packages,
+        Archive, Check, Commit, Copies, Error, Event, Events, Fault, Keep, Named, Outcome, Prune, Pruned,
+        Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
     names::Suite,
-    signing::{KeySource, SigningKeys},
+    signing::{KeySource, Keyring, SigningKeys},
     store::{Environment, Location, Store},
 };
 
@@ -41,7 +40,7 @@ fn clock() -> SystemTime {
 }
 
 fn trust(now: SystemTime) -> Trust {
-    Trust { keyring: KEYS.certificates().clone(), signs: true, now: Some(now), ..Trust::default() }
+    Trust::keyring(KEYS.certificates().clone(), now)
 }
 
 /// Who publishes in suite `stable`, unless told otherwise.
@@ -72,14 +71,14 @@ impl Publisher {
 
     /// The same publisher, which has no key.
     pub(crate) fn unsigned(mut self) -> Self {
-        let trust = Trust { now: Some(self.now), ..Trust::default() };
+        let trust = Trust::keyring(Keyring::new(), self.now).allow_unsigned();
         (self.archive, self.keys) = (Archive::new(self.archive.store().clone(), trust), None);
         self
     }
 
     /// The same publisher, which takes over what is there as it is.
     pub(crate) fn adopting(mut self) -> Self {
-        let trust = Trust { existing: true, ..trust(self.now) };
+        let trust = trust(self.now).adopt_existing();
         self.archive = Archive::new(self.archive.store().clone(), trust);
         self
     }
@@ -93,12 +92,10 @@ impl Publisher {
     /// The same publisher, whose suite keeps one version of a package and gives older ones to another suite.
     pub(crate) fn giving_to(mut self, suite: &str) -> Self {
         let suite = Suite::parse(suite).unwrap();
-        self.surplus = Some(Surplus {
-            archive: Archive::new(self.archive.store().clone(), trust(self.now)),
-            config: SuiteConfig::unconfigured(suite.clone()),
-            keys: Some(keys()),
-            next: None,
-        });
+        let archive = Archive::new(self.archive.store().clone(), trust(self.now));
+        let mut surplus = Surplus::new(archive, SuiteConfig::unconfigured(suite.clone()));
+        surplus.keys = Some(keys());
+        self.surplus = Some(surplus);
         (self.config.limit, self.config.archive) = (Some(1), Some(suite));
         self
     }
@@ -117,25 +114,19 @@ impl Publisher {
 
     pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
         let read = read_packages(files.to_vec(), &|_| ())?;
-        let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
-        self.commit(SuiteEdit { add, ..SuiteEdit::default() }).await
+        self.commit(SuiteEdit::adding(read)).await
     }
 
     pub(crate) async fn remove(&self, name: &str) -> Result<Outcome, Error> {
-        let remove = vec![Removal { name: name.to_owned(), version: None, architecture: None }];
-        self.commit(SuiteEdit { remove, ..SuiteEdit::default() }).await
+        let removal = Removal { name: name.to_owned(), version: None, architecture: None };
+        self.commit(SuiteEdit::removing([removal])).await
     }
 
     /// The newest version of a package, from another suite.
     pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<Outcome, Error> {
-        let copies = Copies {
-            from: Suite::parse(from).unwrap(),
-            trust: trust(self.now),
-            wanted: vec![Wanted { named: Named::Package(name.to_owned()), version: None }],
-            architectures: Vec::new(),
-            component: None,
-        };
-        self.commit(SuiteEdit { copy: Some(copies), ..SuiteEdit::default() }).await
+        let mut copies = Copies::new(Suite::parse(from).unwrap(), trust(self.now));
+        copies.wanted = vec![Wanted { named: Named::Package(name.to_owned()), version: None }];
+        self.commit(SuiteEdit::copying(copies)).await
     }
 
     async fn commit(&self, edit: SuiteEdit) -> Result<Outcome, Error> {
@@ -155,37 +146,22 @@ impl Publisher {
     /// What `publish snapshot` does.
     pub(crate) async fn snapshot(&self, name: &str) -> Result<Outcome, Error> {
         let config = self.config.snapshot(name_of_snapshot(&self.config.codename, name).unwrap());
-        let how = Commit { config: &config, ..self.how(&|_| ()) };
+        let mut how = self.how(&|_| ());
+        how.config = &config;
         self.archive.snapshot(&self.config.codename, &how).await
     }
 
     fn how<'a>(&'a self, events: Events<'a>) -> Commit<'a> {
-        Commit {
-            config: &self.config,
-            keys: self.keys,
-            now: self.now,
-            note: Note::default(),
-            surplus: self.surplus.as_ref(),
-            dry_run: false,
-            allow_releaseinfo_change: false,
-            events,
-        }
+        let mut how = Commit::new(&self.config, self.now).events(events);
+        (how.keys, how.surplus) = (self.keys, self.surplus.as_ref());
+        how
     }
 
     /// What `publish sync` does, on any store.
     pub(crate) async fn sync(&self, destination: &Store) -> Result<Synced, Error> {
         let suites = self.archive.suites().await?;
-        let how = Sync {
-            suites: &suites,
-            include: &[],
-            verify: false,
-            delete: None,
-            allow_older: false,
-            at_once: 4,
-            now: self.now,
-            dry_run: false,
-            events: &|_| (),
-        };
+        let mut how = Sync::new(&suites, self.now);
+        how.at_once = 4;
         self.archive.sync(destination, &how).await
     }
 
@@ -206,14 +182,8 @@ impl Publisher {
         keep: Keep,
         grace: Duration,
     ) -> Result<Pruned, Error> {
-        let how = Prune {
-            keep: suites,
-            otherwise: Some(keep),
-            grace,
-            now: self.now,
-            dry_run: false,
-            events: &|_| (),
-        };
+        let mut how = Prune::new(self.now);
+        (how.keep, how.otherwise, how.grace) = (suites, Some(keep), grace);
         self.archive.prune(&how).await
     }
 
@@ -227,7 +197,7 @@ impl Publisher {
         let mut suites = self.archive.suites().await.unwrap();
         let snapshots = self.archive.snapshots(&self.config.codename).await.unwrap();
         suites.extend(snapshots.iter().map(|snapshot| snapshot.name().clone()));
-        self.archive.check(&Check { suites: &suites, ..Check::default() }, &|_| ()).await.unwrap().faults
+        self.archive.check(&Check::new(&suites), &|_| ()).await.unwrap().faults
     }
 
     /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` where there is no suite.

@@ -520,7 +520,7 @@ async fn headers_say_what_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_gives_its_files_their_types() {
-    let archive = Archive::new(memory(), Trust::default());
+    let archive = Archive::new(memory(), Trust::unsigned());
     archive.store().put_new("pool/a.deb", &bytes("x")).await.unwrap();
     archive.store().replace("dists/stable/Release", "x".into()).await.unwrap();
     assert_eq!(

@@ -2,9 +2,18 @@
 
 use std::fs;
 
+use publish::{
+    archive::{Archive, Commit, Error, Removal, SuiteEdit, Trust},
+    config::SuiteConfig,
+    names::Suite,
+    signing::Keyring,
+    store::Store,
+};
+
 use crate::{
     deb_builder::{Pack, deb, pack},
-    sandbox::{Sandbox, fixture, sha256},
+    publisher::{Publisher, memory},
+    sandbox::{CLOCK, Sandbox, fixture, sha256},
 };
 
 fn signed_archive() -> Sandbox {
@@ -229,4 +238,54 @@ fn every_by_hash_file_has_the_digest_of_its_name() {
     for path in paths {
         assert!(path.ends_with(&sha256(&fs::read(sandbox.archive(&path)).unwrap())), "{path}");
     }
+}
+
+/// What the library reads of suite `stable` with this policy.
+async fn read(store: &Store, trust: Trust) -> Result<(), Error> {
+    Archive::new(store.clone(), trust).suite(&Suite::parse("stable").unwrap()).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_library_believes_signed_suites_alone_unless_told_otherwise() {
+    let sandbox = Sandbox::new();
+    let file = deb("hello").write(sandbox.incoming());
+    let (signed, unsigned) = (memory(), memory());
+    Publisher::on(signed.clone()).add(std::slice::from_ref(&file)).await.unwrap();
+    Publisher::on(unsigned.clone()).unsigned().add(&[file]).await.unwrap();
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(CLOCK.parse().unwrap());
+    let with_key = |name: &str| {
+        let mut keyring = Keyring::new();
+        keyring.add_bytes(name, &fs::read(fixture(name)).unwrap()).unwrap();
+        Trust::keyring(keyring, now)
+    };
+    let (ours, foreign) = (with_key("keys/test.pub.asc"), with_key("keys/second.pub.asc"));
+    let named = |name: &str| ours.clone().allow_unsigned_suites([Suite::parse(name).unwrap()]);
+
+    for trust in [ours.clone(), foreign.clone(), Trust::default(), named("testing")] {
+        let refused = read(&unsigned, trust).await;
+        assert!(matches!(refused, Err(Error::NotSigned { .. })), "{refused:?}");
+    }
+    for trust in [ours.clone().allow_unsigned(), named("stable"), Trust::unsigned(), Trust::unverified()] {
+        read(&unsigned, trust).await.unwrap();
+    }
+    for trust in [foreign.clone(), foreign.clone().allow_unsigned(), foreign.clone().read_unverified()] {
+        let refused = read(&signed, trust).await;
+        assert!(matches!(refused, Err(Error::Untrusted { .. })), "{refused:?}");
+    }
+    assert!(matches!(read(&signed, Trust::default()).await, Err(Error::NoPublicKey { .. })));
+    for trust in [ours.clone(), Trust::unverified(), foreign.clone().adopt_existing()] {
+        read(&signed, trust).await.unwrap();
+    }
+
+    // To look at a suite is not to build on it.
+    let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
+    let removal = Removal { name: "hello".into(), version: None, architecture: None };
+    let (edit, how) = (SuiteEdit::removing([removal]), Commit::new(&config, now).dry_run());
+    for (store, trust) in
+        [(&signed, Trust::unverified()), (&unsigned, Trust::unverified()), (&unsigned, ours)]
+    {
+        let refused = Archive::new(store.clone(), trust).commit(&edit, &how).await;
+        assert!(matches!(refused, Err(Error::NoPublicKey { .. } | Error::NotSigned { .. })), "{refused:?}");
+    }
+    Archive::new(unsigned, Trust::unsigned()).commit(&edit, &how).await.unwrap();
 }

@@ -27,8 +27,8 @@ const UNSAID: Duration = Duration::from_secs(5 * 60);
 const AT_ONCE: usize = 16;
 
 /// How an edge stands to its origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Standing {
     /// It shows the state that the origin has.
     Fresh,
@@ -41,7 +41,8 @@ pub enum Standing {
 }
 
 /// How a suite at an edge stands to the same at its origin.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Freshness {
     /// In a word.
     pub standing: Standing,

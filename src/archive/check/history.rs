@@ -138,7 +138,7 @@ impl Archive {
         let Some(file) = self.key_file().await? else {
             // A web server may say 404 or 403 of a file that it does not show, and clients then have the key elsewhere.
             let is_signed = suites.iter().any(|suite| suite.signed);
-            if is_signed && self.trust.signs && !clients_own && !self.is_on_the_web() {
+            if is_signed && self.trust.demands_signatures() && !clients_own && !self.is_on_the_web() {
                 findings.fault(KEY_FILE, "it is missing: new clients find no key to check the archive with");
             }
             return Ok(());
@@ -156,7 +156,8 @@ impl Archive {
         if ours.is_empty() {
             return Ok(());
         }
-        for SuiteReport { suite, signed_by, .. } in suites.iter().filter(|_| self.trust.signs && !clients_own)
+        for SuiteReport { suite, signed_by, .. } in
+            suites.iter().filter(|_| self.trust.demands_signatures() && !clients_own)
         {
             let keys: Vec<&str> =
                 signed_by.iter().filter(|signed| signed.known).map(|signed| &*signed.key).collect();

@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt, stream};
 
-use super::{Archive, Error, Events, KEY_FILE, PublishedSuite, Trust, suite::plain_path};
+use super::{Archive, Error, Events, KEY_FILE, PublishedSuite, suite::plain_path};
 use crate::{
     digest::Digests,
     dists::{IndexKey, release::Listed},
@@ -38,6 +38,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// What is to be looked at, and how closely.
 #[derive(Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct Check<'a> {
     /// The suites.
     pub suites: &'a [Suite],
@@ -49,8 +50,17 @@ pub struct Check<'a> {
     pub origin: Option<&'a Store>,
 }
 
+impl<'a> Check<'a> {
+    /// A check of these suites.
+    #[must_use]
+    pub fn new(suites: &'a [Suite]) -> Self {
+        Self { suites, ..Self::default() }
+    }
+}
+
 /// What a check of an archive found.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// The suites that were looked at.
     pub suites: Vec<Suite>,
@@ -64,10 +74,13 @@ pub struct Report {
     pub faults: Vec<Fault>,
     /// What a user should know, though no client fails.
     pub notes: Vec<String>,
+    /// Whether no key was given, so that signatures were checked with the keys of the archive itself.
+    pub own_keys: bool,
 }
 
 /// What was seen of a suite.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct SuiteReport {
     /// Its name.
     pub suite: Suite,
@@ -118,7 +131,8 @@ impl SuiteReport {
 }
 
 /// Something that is wrong with an archive.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Fault {
     /// The file.
     pub path: String,
@@ -131,7 +145,9 @@ impl Archive {
     pub async fn check(&self, check: &Check<'_>, events: Events<'_>) -> Result<Report, Error> {
         let mut findings = Findings::default();
         let own = self.with_its_own_keys(&mut findings).await?;
-        let archive = own.as_ref().unwrap_or(self);
+        let Self { store, trust } = own.as_ref().unwrap_or(self);
+        // What is not signed is a finding, and no reason to stop.
+        let archive = Self { store: store.clone(), trust: trust.clone().read_unverified() };
         let mut pool = Pool::new();
         let mut states = Vec::new();
         for suite in check.suites {
@@ -149,7 +165,8 @@ impl Archive {
         faults.sort();
         faults.dedup();
         let packages = states.iter().map(|state| state.packages).sum();
-        Ok(Report { suites: check.suites.to_vec(), states, packages, files, faults, notes })
+        let suites = check.suites.to_vec();
+        Ok(Report { suites, states, packages, files, faults, notes, own_keys: own.is_some() })
     }
 
     /// Where nobody said whose signatures are believed: the archive with the keys that it gives clients itself.
@@ -163,9 +180,9 @@ impl Archive {
             _ => return Ok(None),
         }
         findings.note(format!(
-            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which says that they fit, and not whose they are: name the keys that clients have with `--keyring`"
+            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which says that they fit, and not whose they are"
         ));
-        let trust = Trust { keyring, ..self.trust.clone() };
+        let trust = self.trust.with_keys(keyring);
         Ok(Some(Self { store: self.store.clone(), trust }))
     }
 

@@ -40,7 +40,7 @@ impl Archive {
             seen.age_seconds = served.age.map(|age| age.as_secs());
         }
         match (pointer.signed, &pointer.signers[..]) {
-            (false, _) if self.trust.signs && !self.trust.unsigned.contains(published.name()) => {
+            (false, _) if self.trust.demands_signature_of(published.name()) => {
                 findings.fault(path.clone(), "it is not signed, although a key is configured");
             }
             (false, _) => findings.note(format!("`{path}` is not signed")),
@@ -211,7 +211,7 @@ fn check_dates(
     } else if left < span / 4 {
         let left = HumanDuration(left.unsigned_abs());
         findings.note(format!(
-            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its time is left, and `publish refresh` should have signed it anew"
+            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its time is left, and it should have been signed anew"
         ));
     }
 }

@@ -37,7 +37,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Archive, Error, Event, Events, Note, Refresh, SuiteEdit, Surplus, VerifiedBase, snapshot};
+use super::{
+    Archive, Error, Event, Events, Note, Refresh, SuiteEdit, Surplus, VerifiedBase, event::UNHEARD, snapshot,
+};
 use crate::{config::SuiteConfig, names::Suite, signing::SigningKeys, store};
 use operation::Operation;
 use prepared::Prepared;
@@ -47,6 +49,7 @@ use upload::Upload;
 const TRIES: u32 = 100;
 
 /// How an operation is to be published.
+#[non_exhaustive]
 pub struct Commit<'a> {
     /// What the suite is to be.
     pub config: &'a SuiteConfig,
@@ -66,7 +69,58 @@ pub struct Commit<'a> {
     pub events: Events<'a>,
 }
 
-impl Commit<'_> {
+impl<'a> Commit<'a> {
+    /// Publishes a suite unsigned, at this time; the other methods ask for more.
+    #[must_use]
+    pub fn new(config: &'a SuiteConfig, now: SystemTime) -> Self {
+        Self {
+            config,
+            keys: None,
+            now,
+            note: Note::default(),
+            surplus: None,
+            dry_run: false,
+            allow_releaseinfo_change: false,
+            events: UNHEARD,
+        }
+    }
+
+    /// Signs with these keys.
+    #[must_use]
+    pub fn keys(self, keys: &'a SigningKeys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// Keeps this with the new state.
+    #[must_use]
+    pub fn note(self, note: Note) -> Self {
+        Self { note, ..self }
+    }
+
+    /// Publishes surplus versions there.
+    #[must_use]
+    pub fn surplus(self, surplus: &'a Surplus) -> Self {
+        Self { surplus: Some(surplus), ..self }
+    }
+
+    /// Plans, and writes nothing.
+    #[must_use]
+    pub fn dry_run(self) -> Self {
+        Self { dry_run: true, ..self }
+    }
+
+    /// Also publishes what makes apt stop on every client until its user agrees.
+    #[must_use]
+    pub fn allow_releaseinfo_change(self) -> Self {
+        Self { allow_releaseinfo_change: true, ..self }
+    }
+
+    /// Reports progress and warnings there.
+    #[must_use]
+    pub fn events(self, events: Events<'a>) -> Self {
+        Self { events, ..self }
+    }
+
     fn timestamp(&self) -> Timestamp {
         Timestamp::try_from(self.now).unwrap_or(Timestamp::UNIX_EPOCH)
     }

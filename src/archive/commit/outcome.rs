@@ -4,8 +4,9 @@ use super::{super::PublishedSuite, Change, Commit, Phased, Plan};
 use crate::names::Suite;
 
 /// What came of an edit.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, told to scripts as they are")]
+#[non_exhaustive]
 pub struct Outcome {
     /// The suite.
     pub suite: Suite,
@@ -26,7 +27,6 @@ pub struct Outcome {
     /// Packages that went.
     pub removed: Vec<Change>,
     /// Those of them that went to another suite.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
     pub written: Vec<Written>,
@@ -47,7 +47,8 @@ pub struct Outcome {
 }
 
 /// Surplus versions that went to another suite.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Moved {
     /// What left this suite.
     pub packages: Vec<Change>,
@@ -56,7 +57,8 @@ pub struct Moved {
 }
 
 /// An object that was written, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Written {
     /// Its path in the archive.
     pub path: String,

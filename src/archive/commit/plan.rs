@@ -3,6 +3,7 @@
 //! Every byte that a commit will write is known here, and none is written yet.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::super::{
-    Error, PublishedSuite, Reason, VerifiedBase, dates,
+    Error, PackageFile, PublishedSuite, Reason, VerifiedBase, dates,
     reach::Needs,
     release_info::{ReleaseInfo, stops_apt},
     selected::Selected,
@@ -34,7 +35,10 @@ use crate::{
 };
 
 /// A package that came, went or was there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+///
+/// Two are equal if they are the same package, whatever their files.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Change {
     /// The name of the package.
     pub name: String,
@@ -44,6 +48,28 @@ pub struct Change {
     pub architecture: String,
     /// The component.
     pub component: Component,
+    /// Its file and its source.
+    pub file: PackageFile,
+}
+
+impl PartialEq for Change {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Change {}
+
+impl PartialOrd for Change {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Change {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
 }
 
 impl fmt::Display for Change {
@@ -53,21 +79,26 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    fn identity(&self) -> (&str, &str, &str, &Component) {
+        (&self.name, &self.version, &self.architecture, &self.component)
+    }
+
     pub(in crate::archive) fn of(entry: &PackageEntry, component: &Component) -> Self {
         Self {
             name: entry.name().to_owned(),
             version: entry.version().to_owned(),
             architecture: entry.architecture().to_owned(),
             component: component.clone(),
+            file: entry.into(),
         }
     }
 }
 
 /// A package that is offered to another share of machines.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Phased {
     /// Which.
-    #[serde(flatten)]
     pub package: Change,
     /// The share before, in per cent.
     pub from: u8,

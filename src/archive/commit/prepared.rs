@@ -183,7 +183,7 @@ fn by_hash_files(plan: &Plan, how: &Commit<'_>, base: &PublishedSuite) -> Files 
 async fn move_on(packages: &[(Change, Selected)], how: &Commit<'_>) -> Result<Option<Moved>, Error> {
     let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
     // As with packages that are copied: nothing that lay here unsigned is signed there.
-    if how.keys.is_none() && to.keys.is_some() && !to.archive.trust.existing {
+    if how.keys.is_none() && to.keys.is_some() && !to.archive.trust.adopts() {
         let (suite, to) = (how.config.codename.clone(), to.config.codename.clone());
         return Err(Error::UnsignedSurplus { suite, to });
     }

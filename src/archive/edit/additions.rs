@@ -108,8 +108,7 @@ impl SuiteEdit {
                 // Such as a version that was stopped, of which nobody said that this build is for all.
                 if self.phased.is_none() && from != to {
                     plan.notes.push(format!(
-                        "{} is offered to {to} % of machines, and the build that it takes the place of to {from} %: `--phased` \
-                         says otherwise",
+                        "{} is offered to {to} % of machines, and the build that it takes the place of to {from} %",
                         describe(entry)
                     ));
                 }

@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// Packages that are to be taken over from another suite.
+#[non_exhaustive]
 pub struct Copies {
     /// The suite that they stand in.
     pub from: Suite,
@@ -43,6 +44,7 @@ pub struct Wanted {
 
 /// What packages that are meant are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Named {
     /// By their own name; `*` stands for any text, `?` for one character.
     Package(String),
@@ -51,6 +53,12 @@ pub enum Named {
 }
 
 impl Copies {
+    /// Copies from a suite, in which these signatures are believed; nothing as long as [`Copies::wanted`] is empty.
+    #[must_use]
+    pub fn new(from: Suite, trust: Trust) -> Self {
+        Self { from, trust, wanted: Vec::new(), architectures: Vec::new(), component: None }
+    }
+
     /// Reads the other suite, as it was published last, and finds what is meant.
     pub(super) async fn select(&self, store: &Store) -> Result<(Vec<Selected>, Vec<String>), Error> {
         let source = VerifiedBase::open(store, &self.from, &self.trust).await?;

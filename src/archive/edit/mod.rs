@@ -27,6 +27,7 @@ use crate::{
 
 /// What a suite's content is to become.
 #[derive(Default)]
+#[non_exhaustive]
 pub struct SuiteEdit {
     /// Packages that are to be there.
     pub add: Vec<NewPackage>,
@@ -64,7 +65,31 @@ pub struct Removal {
     pub architecture: Option<Architecture>,
 }
 
+impl From<Incoming> for NewPackage {
+    fn from(incoming: Incoming) -> Self {
+        Self { incoming, component: None }
+    }
+}
+
 impl SuiteEdit {
+    /// An edit that adds packages.
+    #[must_use]
+    pub fn adding(packages: impl IntoIterator<Item = impl Into<NewPackage>>) -> Self {
+        Self { add: packages.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// An edit that copies packages of another suite.
+    #[must_use]
+    pub fn copying(packages: Copies) -> Self {
+        Self { copy: Some(packages), ..Self::default() }
+    }
+
+    /// An edit that removes packages.
+    #[must_use]
+    pub fn removing(packages: impl IntoIterator<Item = Removal>) -> Self {
+        Self { remove: packages.into_iter().collect(), ..Self::default() }
+    }
+
     /// Applies the edit to what is published.
     pub(super) async fn plan(
         &self,

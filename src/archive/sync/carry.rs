@@ -83,6 +83,7 @@ pub(super) enum How {
 /// A file that could not be carried.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot carry `{path}`")]
+#[non_exhaustive]
 pub struct Failed {
     /// The file.
     pub path: String,
@@ -90,31 +91,9 @@ pub struct Failed {
     pub source: FailedBecause,
 }
 
-impl Failed {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match &self.source {
-            // Sent by another job, or left over: the destination's own states decide.
-            FailedBecause::Store(store::Error::Occupied { .. }) => Some(
-                "the destination has another file there: `publish check --archive DESTINATION` says whether one of its suites needs it; if no state there lists it, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
-            ),
-            FailedBecause::Store(error) => error.hint(),
-            FailedBecause::Absent | FailedBecause::Differs { .. } => Some(
-                "the source is damaged: `publish check` tells all that is wrong with it; put the file back, or publish the package anew".into(),
-            ),
-        }
-    }
-}
-
-impl serde::Serialize for Failed {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}: {}", self.path, self.source))
-    }
-}
-
 /// Why a file could not be carried.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FailedBecause {
     /// A store failed or refused.
     #[error(transparent)]

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use super::{
     Archive, Error, Event, Events, GRACE, KEY_FILE, Keep, Prune, PublishedSuite, Trust, Written,
     commit::{Swapped, Uploaded, files_of, write_derived},
+    event::UNHEARD,
     generations,
 };
 use crate::{
@@ -34,10 +35,14 @@ use difference::{Difference, Sides};
 /// What the memory of files is called that a destination was sent, or was found to have.
 const SENT: &str = "sent";
 
+/// How many objects are sent at once, if nothing else is asked for.
+const AT_ONCE: usize = 16;
+
 /// How often a suite is compared anew because somebody published meanwhile.
 const TRIES: u32 = 10;
 
 /// How an archive is carried to another store.
+#[non_exhaustive]
 pub struct Sync<'a> {
     /// The suites.
     pub suites: &'a [Suite],
@@ -59,8 +64,27 @@ pub struct Sync<'a> {
     pub events: Events<'a>,
 }
 
+impl<'a> Sync<'a> {
+    /// Carries suites, and deletes nothing.
+    #[must_use]
+    pub fn new(suites: &'a [Suite], now: SystemTime) -> Self {
+        Self {
+            suites,
+            include: &[],
+            verify: false,
+            delete: None,
+            allow_older: false,
+            now,
+            at_once: AT_ONCE,
+            dry_run: false,
+            events: UNHEARD,
+        }
+    }
+}
+
 /// What came of it.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Synced {
     /// Nothing was written, because it was not asked for.
     pub dry_run: bool,
@@ -77,12 +101,12 @@ pub struct Synced {
     /// What could not be carried; a suite that leads to it was left as it was.
     pub failed: Vec<Failed>,
     /// Why suites were left as they were, where it was not for single files.
-    #[serde(skip)]
     pub errors: Vec<Error>,
 }
 
 /// What came of one suite.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SyncedSuite {
     /// The suite.
     pub suite: Suite,
@@ -345,7 +369,7 @@ impl Run<'_> {
 
     /// The suite as the destination has it. A pointer there that cannot be read is taken away where that was asked for.
     async fn open_there(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
-        let open = async || PublishedSuite::look(self.destination, suite, &Trust::default()).await;
+        let open = async || PublishedSuite::look(self.destination, suite, &Trust::unverified()).await;
         match open().await {
             Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. })
                 if self.how.verify && !self.how.dry_run =>

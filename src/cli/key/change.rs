@@ -10,12 +10,12 @@ use super::{
     package::{self, Delivery, Wanted},
     renew::{published, renew},
     standing::{Named, Standing, day, day_after},
-    told::Report,
     turn::{Change, PATIENCE, Turn},
 };
 use crate::{
     cli::{
         Failure,
+        json::{Publication, Rotated},
         session::{Session, passphrase},
     },
     config::{self, ConfigEdit, SuiteConfig},
@@ -25,7 +25,7 @@ use crate::{
 
 impl Change<'_, '_> {
     /// Both keys sign; `next` are the keys that no suite names yet, each with the one from which it takes over.
-    pub(super) async fn both(self, next: Vec<(Named, NextKey)>) -> Result<Report, Failure> {
+    pub(super) async fn both(self, next: Vec<(Named, NextKey)>) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         let dry_run = args.asked.dry_run;
         let suites = self.suites();
@@ -50,7 +50,7 @@ impl Change<'_, '_> {
             made.would_publish(session, wanted, suites).await?;
         }
         let step = if next.is_empty() { "under way" } else { "begun" };
-        let mut report = Report::of(step, &self, &edit, package.as_ref());
+        let mut report = Rotated::of(step, &self, &edit, package.as_ref());
         report.name_keys(&next, dry_run);
         if dry_run && !edit.is_empty() {
             // The rest needs the key, and there is none.
@@ -92,7 +92,7 @@ impl Change<'_, '_> {
             };
             session.ui.say(&format!("The change of keys is under way{since}: both keys sign{rest}"));
         }
-        report.outcomes = renewed.outcomes;
+        report.suites = renewed.outcomes.iter().map(Publication::from).collect();
         if let Some(package) = &package {
             package::tell_clients(&session, &package.wanted.name, &package.suites).await?;
         }
@@ -101,7 +101,7 @@ impl Change<'_, '_> {
     }
 
     /// The new key signs alone; of suites whose configuration says so already, one who was killed may have signed none.
-    pub(super) async fn new_alone(self, alone: &[Standing]) -> Result<Report, Failure> {
+    pub(super) async fn new_alone(self, alone: &[Standing]) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         for turn in &self.turns {
             if let Some(lacks) = turn.standing.published.iter().find(|signed| !signed.is_by_also(&turn.new)) {
@@ -127,20 +127,21 @@ impl Change<'_, '_> {
         };
         suites.extend(alone.iter().filter(has_turned).map(|standing| standing.config.clone()));
         let package = self.package(published(session, &suites).await?, public_keys(&after)?).await?;
-        let mut report = Report::of("finished", &self, &edit, package.as_ref());
+        let mut report = Rotated::of("finished", &self, &edit, package.as_ref());
         let staged = edit.stage().map_err(|error| self.not_written(error, true))?;
         if !args.asked.dry_run {
             // Die after this: the next run has but to renew.
             staged.commit().map_err(|error| self.not_written(error, true))?;
         }
         self.tell_words(&[], &edit);
-        report.outcomes = renew(&after, &suites, package.as_ref(), &args.asked).await?.outcomes;
+        let renewed = renew(&after, &suites, package.as_ref(), &args.asked).await?;
+        report.suites = renewed.outcomes.iter().map(Publication::from).collect();
         self.tell_end(&after);
         Ok(report)
     }
 
     /// No suite is changing its key by the configuration: what one who was killed left of the last change is done.
-    pub(super) async fn carry_on(self, alone: &[Standing]) -> Result<Report, Failure> {
+    pub(super) async fn carry_on(self, alone: &[Standing]) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         let suites: Vec<SuiteConfig> = alone.iter().map(|standing| standing.config.clone()).collect();
         let keys = public_keys(session)?;
@@ -162,8 +163,8 @@ impl Change<'_, '_> {
         };
         session.ui.say(said);
         let edit = self.edit(true, |_| Vec::new())?;
-        let mut report = Report::of(step, &self, &edit, package.as_ref());
-        report.outcomes = renewed.outcomes;
+        let mut report = Rotated::of(step, &self, &edit, package.as_ref());
+        report.suites = renewed.outcomes.iter().map(Publication::from).collect();
         Ok(report)
     }
 
@@ -207,8 +208,8 @@ impl Change<'_, '_> {
         let new = turn.map(|turn| turn.new.word.as_str()).filter(|_| is_kept).unwrap_or("NEW");
         let words: Vec<&str> = old.iter().map(|key| key.word.as_str()).chain([new]).collect();
         let made = if is_kept { "" } else { ", NEW being a key that `publish key generate` makes," };
-        for told in &mut failure.errors {
-            told.hint = Some(format!(
+        for problem in &mut failure.errors {
+            problem.hint = Some(format!(
                 "write `SignWith: {}`{made} there yourself; `publish key rotate{finish}` then does the rest",
                 words.join(" ")
             ));

@@ -20,10 +20,8 @@ use std::{
     time::SystemTime,
 };
 
-use serde::Serialize;
-
 use super::{
-    Failure,
+    Failure, json,
     session::{Session, passphrase},
 };
 use crate::signing::{
@@ -32,7 +30,7 @@ use crate::signing::{
 
 /// Makes, shows and exports signing keys; publishes and changes them
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -40,7 +38,7 @@ pub struct Args {
 
 /// The commands below `publish key`.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Makes an Ed25519 key and keeps its secret part in a file
     Generate(Generate),
     /// Says what a key is, when it expires and what apt thinks of it
@@ -55,7 +53,7 @@ pub enum Command {
 
 /// `publish key generate`.
 #[derive(Debug, clap::Args)]
-pub struct Generate {
+pub(super) struct Generate {
     /// The name on the key, such as "Example archive <packages@example.org>".
     #[arg(long, value_name = "NAME", default_value = "APT archive")]
     pub name: String,
@@ -69,7 +67,7 @@ pub struct Generate {
 
 /// `publish key show`.
 #[derive(Debug, clap::Args)]
-pub struct Show {
+pub(super) struct Show {
     /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
@@ -77,7 +75,7 @@ pub struct Show {
 
 /// `publish key export`.
 #[derive(Debug, clap::Args)]
-pub struct Export {
+pub(super) struct Export {
     /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
@@ -90,8 +88,8 @@ pub struct Export {
 }
 
 /// The outcome of `publish key generate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GenerateReport {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GenerateReport {
     /// The fingerprint of the new key.
     pub fingerprint: String,
     /// The name on it.
@@ -107,8 +105,8 @@ pub struct GenerateReport {
 }
 
 /// The outcome of `publish key show`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ShowReport {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ShowReport {
     /// One report for each key.
     pub keys: Vec<KeyReport>,
 }
@@ -134,20 +132,34 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
         Command::Package(_) | Command::Rotate(_) => {}
         Command::Generate(args) => {
             let report = generate(args, keys, passphrase()?.as_ref(), session.now)?;
-            if ui.json() { ui.object(&report) } else { ui.say(report.human().trim_end()) }
+            if ui.json() { ui.object(&report.document()) } else { ui.say(report.human().trim_end()) }
         }
         Command::Show(args) => {
             let report = show(&sources(&args.keys)?, &Gpg::default(), session.now)?;
-            if ui.json() { ui.object(&report) } else { ui.data(report.human().as_bytes()) }
+            if ui.json() {
+                ui.object(&json::Keys::new(&report.keys));
+            } else {
+                ui.data(report.human().as_bytes());
+            }
         }
         Command::Export(args) => {
+            if ui.json() && args.binary && args.output.is_none() {
+                let text = "`--binary` gives bytes, which no JSON object holds: add `--output FILE`";
+                return Err(Failure::usage(text));
+            }
             let key = export(&sources(&args.keys)?, &Gpg::default(), args.binary)?;
-            match &args.output {
-                None => ui.data(&key),
-                Some(file) => {
-                    write_public(file, &key)?;
-                    ui.say(&format!("Wrote the public key to {}", file.display()));
+            if let Some(file) = &args.output {
+                write_public(file, &key)?;
+                ui.say(&format!("Wrote the public key to {}", file.display()));
+            }
+            let output = args.output.as_deref().map(|file| file.display().to_string());
+            match output {
+                output if ui.json() => {
+                    let armored = output.is_none().then(|| String::from_utf8_lossy(&key).into_owned());
+                    ui.object(&json::ExportedKeys { output, armored });
                 }
+                Some(_) => {}
+                None => ui.data(&key),
             }
         }
     }
@@ -158,7 +170,7 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
 ///
 /// # Errors
 /// Without `--output` there must be a folder for keys, and no file is ever overwritten.
-pub fn generate(
+pub(super) fn generate(
     args: &Generate,
     keys: Option<&Path>,
     passphrase: Option<&Passphrase>,
@@ -187,7 +199,7 @@ pub fn generate(
 }
 
 /// The keys that a user names, else those that the archive is signed with.
-pub fn named_keys(
+pub(super) fn named_keys(
     words: &[String],
     configured: Vec<KeySource>,
     folder: &Path,
@@ -200,18 +212,18 @@ pub fn named_keys(
 }
 
 /// Says what there is to know about keys; no secret part is opened.
-pub fn show(sources: &[KeySource], gpg: &Gpg, now: SystemTime) -> Result<ShowReport, Error> {
+pub(super) fn show(sources: &[KeySource], gpg: &Gpg, now: SystemTime) -> Result<ShowReport, Error> {
     Ok(ShowReport { keys: certificates(sources, gpg)?.reports(now) })
 }
 
 /// The public parts of keys: one armoured block, or binary.
-pub fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Error> {
+pub(super) fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Error> {
     let certificates = certificates(sources, gpg)?;
     if binary { certificates.binary() } else { certificates.armored() }
 }
 
 /// Writes an exported key to a file that everybody can read, in one step.
-pub fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::File { doing: "write", path: file.to_owned(), source };
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -243,9 +255,14 @@ fn certificates(sources: &[KeySource], gpg: &Gpg) -> Result<Keyring, Error> {
 }
 
 impl GenerateReport {
+    fn document(self) -> json::NewKey {
+        let Self { fingerprint, name, expires, protected, file, sign_with } = self;
+        json::NewKey { fingerprint, file: file.display().to_string(), name, expires, protected, sign_with }
+    }
+
     /// The report for a person, with what to do next.
     #[must_use]
-    pub fn human(&self) -> String {
+    pub(super) fn human(&self) -> String {
         let end = match &self.expires {
             Some(day) => format!("expires on {day}"),
             None => "never expires".to_owned(),
@@ -272,7 +289,7 @@ impl GenerateReport {
 impl ShowReport {
     /// The report for a person, one block for each key.
     #[must_use]
-    pub fn human(&self) -> String {
+    pub(super) fn human(&self) -> String {
         let blocks: Vec<String> = self.keys.iter().map(block).collect();
         blocks.join("\n")
     }
@@ -447,7 +464,7 @@ mod tests {
     fn the_key_of_a_command_must_be_named() {
         let sources = [KeySource::Command("/usr/bin/sign".into())];
         let error = export(&sources, &Gpg::default(), false).unwrap_err();
-        assert!(error.hint().unwrap().contains("key export"), "{error}");
+        assert!(matches!(error, Error::KeyOfCommand { .. }), "{error}");
         assert!(matches!(show(&[], &Gpg::default(), now()), Err(Error::NoKeys)));
     }
 

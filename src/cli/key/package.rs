@@ -13,7 +13,13 @@ use crate::{
         Archive, KeyringContent, KeyringPackage, NewPackage, Outcome, PublishedKeyring, SuiteEdit, Trust,
         keyring_package_name, keyring_path, keyring_version, read_packages,
     },
-    cli::{Failure, asked::Asked, session::Session, sources},
+    cli::{
+        Failure,
+        asked::Asked,
+        json::{KeyPackage, Publication},
+        session::Session,
+        sources,
+    },
     config::SuiteConfig,
     deb::BinaryPackage,
     digest::Digests,
@@ -29,7 +35,7 @@ use crate::{
 /// It installs /usr/share/keyrings/NAME-archive-keyring.gpg with the keys of all suites, for `Signed-By`, and is added to every
 /// suite that is signed. Where the newest one that is published holds the same keys, nothing is done.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// What the package is called [default: as it is published already, else by the `Origin` of the suites]
     #[arg(long)]
     name: Option<String>,
@@ -73,21 +79,6 @@ pub(super) struct Delivery {
     pub(super) suites: Vec<SuiteConfig>,
 }
 
-/// What `--json` gives.
-#[derive(serde::Serialize)]
-struct Report {
-    dry_run: bool,
-    package: PackageName,
-    version: String,
-    /// The fingerprints of the keys in it.
-    keys: Vec<String>,
-    /// The file that was written, with `--output`.
-    output: Option<PathBuf>,
-    /// The suites that it is published in already, and what came of the others.
-    present: Vec<Suite>,
-    suites: Vec<Outcome>,
-}
-
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = signed_suites(session, &args.suite).await?;
     let mut keys = tokio::task::block_in_place(|| session.public_keys())?;
@@ -101,20 +92,21 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     let wanted = Wanted { name, owner, maintainer: args.maintainer.clone(), keys };
     let made = wanted.make(session, &archive, &suites).await?;
-    let mut report = Report {
+    let mut report = KeyPackage {
         dry_run: args.asked.dry_run,
-        package: wanted.name.clone(),
+        name: wanted.name.to_string(),
         version: made.version.to_string(),
         keys: wanted.keys.fingerprints(),
-        output: args.output.clone(),
-        present: made.present.clone(),
+        output: args.output.as_deref().map(|file| file.display().to_string()),
+        present: made.present.iter().map(ToString::to_string).collect(),
         suites: Vec::new(),
     };
     if let Some(file) = &args.output {
         super::write_public(file, &made.deb)?;
         session.ui.say(&format!("Wrote {} {} to {}", wanted.name, made.version, file.display()));
     } else {
-        report.suites = made.publish(session, &wanted, &suites, &args.asked).await?;
+        let outcomes = made.publish(session, &wanted, &suites, &args.asked).await?;
+        report.suites = outcomes.iter().map(Publication::from).collect();
         if suites.len() == made.present.len() {
             session.ui.say(&format!(
                 "Nothing to do: {} {} is published already, with the same keys",
@@ -142,7 +134,7 @@ async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<Su
             )),
         };
     }
-    let mut suites = if session.archive(Trust::default()).suites().await?.is_empty() {
+    let mut suites = if session.archive(Trust::unverified()).suites().await?.is_empty() {
         // The first package of the archive.
         vec![session.suite_to_change(None).await?]
     } else {
@@ -420,7 +412,7 @@ pub(super) async fn tell_clients(
     if session.ui.json() || session.ui.quiet() {
         return Ok(());
     }
-    let archive = session.archive(Trust::default());
+    let archive = session.archive(Trust::unverified());
     let mut groups: Vec<(Vec<String>, Vec<&Suite>)> = Vec::new();
     for SuiteConfig { codename, components, .. } in suites {
         let components = if components.is_empty() {

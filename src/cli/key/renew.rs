@@ -40,7 +40,7 @@ pub(super) async fn renew(
         renewed.outcomes.iter().any(|outcome| outcome.suite == *suite && outcome.generation.is_some())
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
-    let (believed, archive) = (trust.keyring.clone(), session.archive(trust));
+    let (believed, archive) = (trust.keys().clone(), session.archive(trust));
     for config in &as_configured(session, suites) {
         let standing = Standing::read(config, session, &archive, &believed).await?;
         for signed in &standing.published {
@@ -76,7 +76,7 @@ pub(super) async fn published(
     session: &Session<'_>,
     suites: &[SuiteConfig],
 ) -> Result<Vec<SuiteConfig>, Failure> {
-    let archive = session.archive(crate::archive::Trust::default());
+    let archive = session.archive(crate::archive::Trust::unverified());
     let mut found = Vec::new();
     for suite in suites {
         if archive.suite(&suite.codename).await?.pointer().is_some() {

@@ -10,12 +10,11 @@ use std::{path::PathBuf, process::ExitCode};
 use super::{
     next_key::{self, NextKey},
     standing::{Named, Standing},
-    told::Report,
     turn::{Args, Change, Turn},
 };
 use crate::{
     archive::Archive,
-    cli::{Failure, session::Session},
+    cli::{Failure, json::Rotated, session::Session},
     config::SuiteConfig,
     store::Location,
 };
@@ -55,7 +54,7 @@ impl<'a, 'b> Begin<'a, 'b> {
         };
         let suites = selected(args, session)?;
         let trust = tokio::task::block_in_place(|| session.trust_to_read());
-        let (believed, archive) = (trust.keyring.clone(), session.archive(trust));
+        let (believed, archive) = (trust.keys().clone(), session.archive(trust));
         let mut standings = Vec::new();
         for suite in &suites {
             standings.push(Standing::read(suite, session, &archive, &believed).await?);
@@ -64,7 +63,7 @@ impl<'a, 'b> Begin<'a, 'b> {
     }
 
     /// The first step.
-    async fn begin(self) -> Result<Report, Failure> {
+    async fn begin(self) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         // Of all suites: what one of them is changing from and to, the others change from and to as well.
         let under_way = changes_under_way(session)?;
@@ -122,7 +121,7 @@ impl<'a, 'b> Begin<'a, 'b> {
     }
 
     /// The second step.
-    async fn finish(self) -> Result<Report, Failure> {
+    async fn finish(self) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         let given = args.to.as_deref().map(|to| NextKey::given(to, session)).transpose()?;
         let (mut turns, mut alone) = (Vec::new(), Vec::new());

@@ -1,66 +1,44 @@
 //! What is told of a change of keys: to people what was done, what comes next and when; to scripts one object.
 
-use std::path::PathBuf;
-
 use super::{
     next_key::NextKey,
     package::Delivery,
     standing::{Named, day_after},
     turn::{Change, PATIENCE, Turn},
 };
-use crate::{archive::Outcome, cli::session::Session, config::ConfigEdit, names::Suite};
+use crate::{
+    cli::{
+        json::{KeyFile, PackageVersion, Rotated, Rotation},
+        session::Session,
+    },
+    config::ConfigEdit,
+};
 
-/// What `--json` gives.
-#[derive(serde::Serialize)]
-pub(super) struct Report {
-    dry_run: bool,
-    /// `begun`, `under way`, `finished`, or `nothing`.
-    step: &'static str,
-    suites: Vec<Changed>,
-    /// The files of new keys.
-    made: Vec<PathBuf>,
-    /// The files of the configuration that were changed.
-    config: Vec<PathBuf>,
-    package: Option<String>,
-    version: Option<String>,
-    /// The day since which all clients can have the new key, and that on which the old one may be dropped.
-    pub(super) since: Option<String>,
-    pub(super) finish: Option<String>,
-    pub(super) outcomes: Vec<Outcome>,
-}
-
-/// A suite whose keys change.
-#[derive(serde::Serialize)]
-struct Changed {
-    suite: Suite,
-    old: Vec<String>,
-    /// Nothing, if it would have to be made first.
-    new: Vec<String>,
-}
-
-impl Report {
+impl Rotated {
     pub(super) fn of(
         step: &'static str,
         change: &Change<'_, '_>,
         edit: &ConfigEdit,
         package: Option<&Delivery>,
     ) -> Self {
-        let changed = |turn: &Turn| Changed {
-            suite: turn.standing.config.codename.clone(),
+        let changed = |turn: &Turn| Rotation {
+            suite: turn.standing.config.codename.to_string(),
             old: turn.old.iter().flat_map(Named::fingerprints).collect(),
             new: turn.new.fingerprints(),
         };
         Self {
             dry_run: change.args.asked.dry_run,
             step,
-            suites: change.turns.iter().map(changed).collect(),
+            changes: change.turns.iter().map(changed).collect(),
             made: Vec::new(),
-            config: edit.files().map(ToOwned::to_owned).collect(),
-            package: package.map(|package| package.wanted.name.to_string()),
-            version: package.map(|package| package.made.version.to_string()),
+            config: edit.files().map(|file| file.display().to_string()).collect(),
+            package: package.map(|package| PackageVersion {
+                name: package.wanted.name.to_string(),
+                version: package.made.version.to_string(),
+            }),
             since: None,
             finish: None,
-            outcomes: Vec::new(),
+            suites: Vec::new(),
         }
     }
 
@@ -68,11 +46,13 @@ impl Report {
     pub(super) fn name_keys(&mut self, next: &[(Named, NextKey)], dry_run: bool) {
         for (_, new) in next {
             if new.is_kept() || !dry_run {
-                self.made.extend(new.file().map(ToOwned::to_owned));
+                let fingerprint = new.public.fingerprints().first().cloned().unwrap_or_default();
+                let file = new.file().map(|file| file.display().to_string());
+                self.made.extend(file.map(|file| KeyFile { fingerprint, file }));
                 continue;
             }
             let fingerprints = new.public.fingerprints();
-            self.suites
+            self.changes
                 .iter_mut()
                 .filter(|changed| changed.new == fingerprints)
                 .for_each(|changed| changed.new.clear());

@@ -15,7 +15,7 @@ use crate::{
 /// package NAME-archive-keyring brings both keys to clients. Then, with --finish, the old key is dropped. What a killed run
 /// left undone, the same command does.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Drops the old key: the second step, once clients have the new one
     #[arg(long)]
     pub(super) finish: bool,

@@ -20,12 +20,12 @@ use std::{io, sync::Arc};
 
 use object_store::ObjectStore;
 
-pub use answer::Answered;
+pub(super) use answer::Answered;
 pub use server::Server;
 
 /// Previews the archive over HTTP, for a client to try it
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where to listen; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: String,
@@ -49,7 +49,7 @@ pub enum Error {
 
 /// What happens while an archive is served.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// The server can be reached.
     Ready {
         /// The address to show, such as `http://127.0.0.1:8080/`.
@@ -62,7 +62,7 @@ pub enum Event {
 }
 
 /// Serves an archive until the user interrupts it, then lets the answers in flight end.
-pub async fn run(
+pub(super) async fn run(
     args: &Args,
     store: Arc<dyn ObjectStore>,
     on_event: impl Fn(Event) + Send + Sync + 'static,
@@ -82,7 +82,7 @@ pub async fn run(
 ///
 /// It listens from the call on, not from the first poll.
 #[cfg(unix)]
-pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn interrupted() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
 
     let terminate = signal(SignalKind::terminate());

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Failure,
-    failure::{self, Told},
+    failure::{self, Problem},
+    json,
     session::{self, Session},
     sources::{self, Client},
     ui::{Ui, count},
@@ -36,7 +37,7 @@ const FEW: usize = 20;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
-pub struct Args {
+pub(super) struct Args {
     /// Where to: a name in conf/destinations, a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
     /// swift://CONTAINER/PREFIX
     #[arg(value_name = "DESTINATION", required_unless_present = "all", conflicts_with = "all")]
@@ -87,16 +88,21 @@ pub struct Args {
     dry_run: bool,
 }
 
-/// What `--json` gives for one destination.
-#[derive(serde::Serialize)]
+/// What came of one destination.
 struct Report {
     destination: String,
     name: Option<String>,
-    #[serde(flatten)]
     synced: Synced,
     requests: Requests,
     purged: Option<Purged>,
     seconds: f64,
+}
+
+impl Report {
+    fn document(&self) -> json::Destination {
+        let place = (self.destination.as_str(), self.name.as_deref());
+        json::Destination::new(place, &self.synced, self.requests, self.purged.as_ref(), self.seconds)
+    }
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -114,7 +120,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     }
     if session.ui.json() && failures.is_empty() {
-        session.ui.object(&serde_json::json!({ "destinations": reports }));
+        let destinations = reports.iter().map(Report::document).collect();
+        session.ui.object(&json::Synced { destinations });
     }
     match failures.into_iter().reduce(Failure::and) {
         None => Ok(ExitCode::SUCCESS),
@@ -248,8 +255,7 @@ fn tell(report: &Report, ui: &Ui) {
 
 fn failed(report: &Report) -> Failure {
     let failed = &report.synced.failed;
-    let mut errors: Vec<Told> =
-        failed.iter().take(FEW).map(|failed| Failure::of(failed, failed.hint()).errors.remove(0)).collect();
+    let mut errors: Vec<Problem> = failed.iter().take(FEW).map(Problem::from).collect();
     if let Some(last) = errors.last_mut().filter(|last| last.hint.is_none()) {
         last.hint = Some(
             "run the same command again once that is mended: what was sent is not sent again".to_owned(),

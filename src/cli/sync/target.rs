@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use super::{Args, Failure, Session};
 use crate::{
     archive::Keep,
+    cli::class::Kind,
     config::{Destination, Destinations, PurgeRule, SuiteConfig},
     names::Suite,
     store::{Cache, Headers, Location, Store},
@@ -32,7 +33,8 @@ impl Target {
             if known.all.is_empty() {
                 let hint =
                     "name one in conf/destinations, or give a location: `publish sync s3://BUCKET/PREFIX`";
-                return Err(Failure::text("there are no destinations", Some(hint.to_owned())));
+                let failure = Failure::text("there are no destinations", Some(hint.to_owned()));
+                return Err(failure.kind(Kind::NotFound));
             }
             return known.all.iter().map(|known| Self::configured(known, args, session)).collect();
         };
@@ -44,7 +46,7 @@ impl Target {
             let names: Vec<&str> = known.all.iter().map(|known| known.name.as_str()).collect();
             let hint = format!("for a folder of that name, write `./{word}`");
             let text = format!("there is no destination `{word}`; there are: `{}`", names.join("`, `"));
-            return Err(Failure::text(text, Some(hint)));
+            return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
         }
         let location = parse(word, session)?;
         Ok(vec![
@@ -68,7 +70,7 @@ impl Target {
         if !known.purge.is_empty() && known.public_url.is_none() {
             let text = format!("destination `{}` has `Purge:` and no `Public-Url:`", known.name);
             let hint = "caches know objects by the URL under which clients read them: add it".to_owned();
-            return Err(Failure::text(text, Some(hint)));
+            return Err(Failure::text(text, Some(hint)).kind(Kind::Config));
         }
         let target = Self {
             name: Some(known.name.clone()),

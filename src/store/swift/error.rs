@@ -111,6 +111,15 @@ impl Error {
         })
     }
 
+    /// Whether the same request may succeed later.
+    pub(in crate::store) fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => status.starts_with('5') || status.starts_with("429"),
+            Self::Unreachable { .. } | Self::Damaged { .. } | Self::Token { .. } | Self::Cut { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The error of an object store that says the same, as far as it can.
     pub(super) fn at(self, path: &str) -> object_store::Error {
         let path = path.to_owned();

@@ -1,0 +1,233 @@
+//! Classes of errors, for scripts: what kind an error is, which file it is about, and whether running the same command
+//! again may succeed.
+
+use std::path::Path;
+
+use crate::{
+    archive::{self, FailedBecause, Reason},
+    config, purge, signing, store,
+};
+
+/// What kind an error is. The names are part of the output: see `json/schema.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Usage,
+    NotFound,
+    Input,
+    Conflict,
+    Refused,
+    ReleaseInfo,
+    RaceLost,
+    Untrusted,
+    Signing,
+    Damaged,
+    Store,
+    Full,
+    Config,
+    Purge,
+    Unfinished,
+    Other,
+}
+
+impl Kind {
+    /// The name in the output.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::Input => "input",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::ReleaseInfo => "release-info",
+            Self::RaceLost => "race-lost",
+            Self::Untrusted => "untrusted",
+            Self::Signing => "signing",
+            Self::Damaged => "damaged",
+            Self::Store => "store",
+            Self::Full => "full",
+            Self::Config => "config",
+            Self::Purge => "purge",
+            Self::Unfinished => "unfinished",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The class of an error.
+#[derive(Debug, Clone)]
+pub(super) struct Class {
+    pub(super) kind: Kind,
+    /// The file or object that it is about.
+    pub(super) file: Option<String>,
+    /// Whether running the same command again may succeed, with nothing else changed.
+    pub(super) retry: bool,
+}
+
+impl Class {
+    /// One that only a change of something helps.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self { kind, file: None, retry: false }
+    }
+
+    fn about(kind: Kind, file: &str) -> Self {
+        Self { file: Some(file.to_owned()), ..Self::of(kind) }
+    }
+
+    fn at(kind: Kind, path: &Path) -> Self {
+        Self::about(kind, &path.display().to_string())
+    }
+
+    fn or_again(self) -> Self {
+        Self { retry: true, ..self }
+    }
+}
+
+impl From<&archive::Error> for Class {
+    fn from(error: &archive::Error) -> Self {
+        use archive::Error as E;
+        match error {
+            E::Store(error) => error.into(),
+            E::Signing { source, .. } | E::Keys { source } => source.into(),
+            E::Untrusted { path, .. }
+            | E::NotSigned { path }
+            | E::OtherSuite { path, .. }
+            | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
+            E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => Self::of(Kind::Untrusted),
+            E::NoKey { .. } => Self::of(Kind::Signing),
+            E::Pointer { path, .. }
+            | E::NoPointer { path, .. }
+            | E::Mismatch { path, .. }
+            | E::Longer { path, .. }
+            | E::Missing { path }
+            | E::Unpack { path, .. }
+            | E::Index { path, .. }
+            | E::Sources { path, .. }
+            | E::Incomplete { path, .. }
+            | E::Unsafe { path, .. }
+            | E::OddSuite { path, .. }
+            | E::Contradicts { path, .. }
+            | E::Generation { path } => Self::about(Kind::Damaged, path),
+            E::Lacks { files, .. } => {
+                files.first().map_or_else(|| Self::of(Kind::Damaged), |file| Self::about(Kind::Damaged, file))
+            }
+            E::ReadOnly { .. }
+            | E::NotMutable { .. }
+            | E::Snapshot { .. }
+            | E::SnapshotThere { .. }
+            | E::UnknownComponent { .. }
+            | E::Older { .. }
+            | E::NoLongerSigned { .. } => Self::of(Kind::Refused),
+            E::Private { path } | E::Secret { path } => Self::about(Kind::Refused, path),
+            E::StopsApt { .. } => Self::of(Kind::ReleaseInfo),
+            E::Refused(all) => all.first().map_or_else(|| Self::of(Kind::Refused), Self::from),
+            E::Input { path, .. } => Self::about(Kind::Input, path),
+            E::NoDebs { path } | E::NotIncluded { path } => Self::about(Kind::NotFound, path),
+            E::NotPublished { .. } | E::NoGeneration { .. } => Self::of(Kind::NotFound),
+            E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
+            E::Pruning { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
+                Self::of(Kind::RaceLost).or_again()
+            }
+            // The next command that publishes the suite finishes it.
+            E::Unfinished { source, .. } => {
+                Self { kind: Kind::Unfinished, retry: true, ..Self::from(&**source) }
+            }
+        }
+    }
+}
+
+impl From<&archive::Refusal> for Class {
+    fn from(refusal: &archive::Refusal) -> Self {
+        let kind = match &refusal.source {
+            Reason::Pool(error) => return error.into(),
+            Reason::Lost { path, .. } => return Self::about(Kind::Damaged, path),
+            Reason::Unreadable(_) | Reason::Deb(_) => Kind::Input,
+            Reason::OtherContents { .. }
+            | Reason::GivenTwice { .. }
+            | Reason::SameFile { .. }
+            | Reason::OtherComponent { .. } => Kind::Conflict,
+            Reason::Architecture { .. } | Reason::NotNewer { .. } | Reason::BelowLimit { .. } => {
+                Kind::Refused
+            }
+            Reason::NotPublished { .. } => Kind::NotFound,
+        };
+        // Of the others the subject is the name of a package.
+        let is_file = refusal.action == "add";
+        Self { file: is_file.then(|| refusal.subject.clone()), ..Self::of(kind) }
+    }
+}
+
+impl From<&archive::Failed> for Class {
+    fn from(failed: &archive::Failed) -> Self {
+        let class = match &failed.source {
+            FailedBecause::Store(error) => Self::from(error),
+            FailedBecause::Absent | FailedBecause::Differs { .. } => Self::of(Kind::Damaged),
+        };
+        Self { file: Some(failed.path.clone()), ..class }
+    }
+}
+
+impl From<&store::Error> for Class {
+    fn from(error: &store::Error) -> Self {
+        use store::Error as E;
+        match error {
+            E::Conflict { path } => Self::about(Kind::RaceLost, path).or_again(),
+            E::Occupied { path, .. } => Self::about(Kind::Conflict, path),
+            E::Full { .. } => Self::of(Kind::Full),
+            E::TooLarge { path, .. } => Self::about(Kind::Damaged, path),
+            E::Changed { path } => Self::about(Kind::Input, path).or_again(),
+            E::Source { path, .. } => Self::about(Kind::Input, path),
+            E::Unusable { .. } | E::Unlistable { .. } => Self::of(Kind::Store),
+            E::BadPath { path } | E::ReadOnly { path, .. } => Self::about(Kind::Refused, path),
+            E::Failed { path, .. } => Self { retry: error.is_transient(), ..Self::about(Kind::Store, path) },
+        }
+    }
+}
+
+impl From<&signing::Error> for Class {
+    fn from(error: &signing::Error) -> Self {
+        use signing::Error as E;
+        match error {
+            E::File { path, .. } | E::NoKeyFile { path } | E::Exists { path } => {
+                Self::at(Kind::Signing, path)
+            }
+            E::CommandAmongKeys { command } | E::KeyOfCommand { command } | E::Command { command, .. } => {
+                Self::at(Kind::Signing, command)
+            }
+            E::NotAKey { origin }
+            | E::PublicOnly { origin, .. }
+            | E::PassphraseMissing { origin }
+            | E::WrongPassphrase { origin }
+            | E::Refused { origin, .. } => Self::about(Kind::Signing, origin),
+            E::Program { program, .. } => Self::at(Kind::Signing, program),
+            E::Distrust(_) => Self::of(Kind::Untrusted),
+            _ => Self::of(Kind::Signing),
+        }
+    }
+}
+
+impl From<&config::Error> for Class {
+    fn from(error: &config::Error) -> Self {
+        use config::Error as E;
+        match error {
+            E::Read { path, .. }
+            | E::Stanza { path, .. }
+            | E::Field { path, .. }
+            | E::Value { path, .. }
+            | E::Edit { path, .. }
+            | E::Write { path, .. }
+            | E::ReadOnly { path } => Self::at(Kind::Config, path),
+            E::Changed { path } => Self::at(Kind::Config, path).or_again(),
+        }
+    }
+}
+
+impl From<&purge::NotPurged> for Class {
+    fn from(failure: &purge::NotPurged) -> Self {
+        let retry = match &failure.cause {
+            purge::Cause::Answer { status, .. } => status.starts_with('5') || status.starts_with("429"),
+            purge::Cause::NoAnswer { .. } | purge::Cause::Command { .. } => true,
+            _ => false,
+        };
+        Self { retry, ..Self::of(Kind::Purge) }
+    }
+}

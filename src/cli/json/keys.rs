@@ -1,0 +1,143 @@
+//! What the commands below `key` print.
+
+use serde::Serialize;
+
+use super::{Document, Publication};
+use crate::signing::{self, KeyReport, Level};
+
+/// A key and the file of its secret part.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct KeyFile {
+    pub(in crate::cli) fingerprint: String,
+    pub(in crate::cli) file: String,
+}
+
+/// What `key generate` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct NewKey {
+    pub(in crate::cli) fingerprint: String,
+    pub(in crate::cli) file: String,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) expires: Option<String>,
+    pub(in crate::cli) protected: bool,
+    pub(in crate::cli) sign_with: String,
+}
+
+/// What `key show` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Keys {
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Serialize)]
+struct Key {
+    fingerprint: String,
+    user_ids: Vec<String>,
+    algorithm: String,
+    signing_subkey: Option<String>,
+    created: String,
+    expires: Option<String>,
+    days_left: Option<i64>,
+    revoked: Option<String>,
+    verdicts: Vec<Verdict>,
+}
+
+/// The judgement of an apt on a key or a signature.
+#[derive(Debug, Serialize)]
+pub(super) struct Verdict {
+    reader: &'static str,
+    when: &'static str,
+    level: &'static str,
+    text: String,
+}
+
+/// What `key export` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct ExportedKeys {
+    pub(in crate::cli) output: Option<String>,
+    pub(in crate::cli) armored: Option<String>,
+}
+
+/// What `key package` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct KeyPackage {
+    pub(in crate::cli) dry_run: bool,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) version: String,
+    pub(in crate::cli) keys: Vec<String>,
+    pub(in crate::cli) output: Option<String>,
+    pub(in crate::cli) present: Vec<String>,
+    pub(in crate::cli) suites: Vec<Publication>,
+}
+
+/// What `key rotate` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Rotated {
+    pub(in crate::cli) dry_run: bool,
+    pub(in crate::cli) step: &'static str,
+    pub(in crate::cli) changes: Vec<Rotation>,
+    pub(in crate::cli) made: Vec<KeyFile>,
+    pub(in crate::cli) config: Vec<String>,
+    pub(in crate::cli) package: Option<PackageVersion>,
+    pub(in crate::cli) since: Option<String>,
+    pub(in crate::cli) finish: Option<String>,
+    pub(in crate::cli) suites: Vec<Publication>,
+}
+
+/// The keyring package that suites get.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct PackageVersion {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) version: String,
+}
+
+/// A suite whose key changes.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Rotation {
+    pub(in crate::cli) suite: String,
+    pub(in crate::cli) old: Vec<String>,
+    pub(in crate::cli) new: Vec<String>,
+}
+
+impl Document for NewKey {}
+impl Document for Keys {}
+impl Document for ExportedKeys {}
+impl Document for KeyPackage {}
+impl Document for Rotated {}
+
+impl Keys {
+    pub(in crate::cli) fn new(reports: &[KeyReport]) -> Self {
+        Self { keys: reports.iter().map(Key::from).collect() }
+    }
+}
+
+impl From<&KeyReport> for Key {
+    fn from(report: &KeyReport) -> Self {
+        Self {
+            fingerprint: report.fingerprint.clone(),
+            user_ids: report.user_ids.clone(),
+            algorithm: report.algorithm.clone(),
+            signing_subkey: report.signing_subkey.clone(),
+            created: report.created.clone(),
+            expires: report.expires.clone(),
+            days_left: report.days_left,
+            revoked: report.revoked.clone(),
+            verdicts: verdicts(&report.verdicts),
+        }
+    }
+}
+
+/// What each reader thinks.
+pub(super) fn verdicts(all: &[signing::Verdict]) -> Vec<Verdict> {
+    let verdict = |verdict: &signing::Verdict| Verdict {
+        reader: verdict.reader,
+        when: verdict.when,
+        level: match verdict.level {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Refused => "refused",
+        },
+        text: verdict.text.clone(),
+    };
+    all.iter().map(verdict).collect()
+}

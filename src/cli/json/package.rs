@@ -1,0 +1,101 @@
+//! Packages and files, in one shape wherever they appear.
+
+use serde::Serialize;
+
+use crate::{
+    archive::{Change, Difference, PackageFile, Written},
+    dists::Entry,
+    names::Component,
+};
+
+/// A package.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Package {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) version: String,
+    pub(in crate::cli) architecture: String,
+    pub(in crate::cli) component: String,
+    path: Option<String>,
+    size: Option<u64>,
+    sha256: Option<String>,
+    source: Source,
+}
+
+/// The source package that a package was built from.
+#[derive(Debug, Serialize)]
+struct Source {
+    name: String,
+    version: String,
+}
+
+/// A package of a suite.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct ListedPackage {
+    pub(in crate::cli) suite: String,
+    index: String,
+    #[serde(flatten)]
+    pub(in crate::cli) package: Package,
+}
+
+/// A share of machines that changes.
+#[derive(Debug, Serialize)]
+pub(super) struct Share {
+    pub(super) from: u8,
+    pub(super) to: u8,
+}
+
+/// A file of the archive.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct File {
+    path: String,
+    size: u64,
+}
+
+impl Package {
+    fn new(name: &str, version: &str, architecture: &str, component: &Component, file: PackageFile) -> Self {
+        let PackageFile { path, size, sha256, source, source_version } = file;
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            architecture: architecture.to_owned(),
+            component: component.to_string(),
+            path,
+            size,
+            sha256: sha256.map(|digest| digest.to_string()),
+            source: Source { name: source, version: source_version },
+        }
+    }
+
+    /// The package as the older state of a comparison has it, and as the newer one has it.
+    pub(super) fn of_difference(difference: &Difference) -> [Option<Self>; 2] {
+        let Difference { name, architecture, component, old, new, old_file, new_file, .. } = difference;
+        [(old, old_file), (new, new_file)].map(|(version, file)| {
+            let (version, file) = version.as_ref().zip(file.clone())?;
+            Some(Self::new(name, version, architecture, component, file))
+        })
+    }
+}
+
+impl From<&Change> for Package {
+    fn from(change: &Change) -> Self {
+        let Change { name, version, architecture, component, file } = change;
+        Self::new(name, version, architecture, component, file.clone())
+    }
+}
+
+impl ListedPackage {
+    pub(in crate::cli) fn new(suite: &crate::names::Suite, component: &Component, entry: &Entry) -> Self {
+        let Entry { name, version, architecture, kind, .. } = entry;
+        Self {
+            suite: suite.to_string(),
+            index: kind.name().to_owned(),
+            package: Package::new(name, version, architecture, component, entry.into()),
+        }
+    }
+}
+
+impl From<&Written> for File {
+    fn from(Written { path, bytes }: &Written) -> Self {
+        Self { path: path.clone(), size: *bytes }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the commands print that delete: `prune`, `snapshot --remove`.
+
+use serde::Serialize;
+
+use super::{Document, File, Publication};
+use crate::archive;
+
+/// What `prune` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Pruned {
+    dry_run: bool,
+    suites: Vec<Publication>,
+    deleted: Vec<Swept>,
+    spared: Vec<Swept>,
+}
+
+#[derive(Debug, Serialize)]
+struct Swept {
+    path: String,
+    size: u64,
+    reason: String,
+}
+
+/// What `snapshot --remove` prints.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct RemovedSnapshot {
+    pub(in crate::cli) dry_run: bool,
+    pub(in crate::cli) suite: String,
+    pub(in crate::cli) deleted: Vec<File>,
+}
+
+impl Document for Pruned {}
+impl Document for RemovedSnapshot {}
+
+impl Pruned {
+    pub(in crate::cli) fn new(suites: Vec<Publication>, pruned: &archive::Pruned) -> Self {
+        let swept = |swept: &archive::Swept| Swept {
+            path: swept.path.clone(),
+            size: swept.bytes,
+            reason: swept.why.clone(),
+        };
+        Self {
+            dry_run: pruned.dry_run,
+            suites,
+            deleted: pruned.deleted.iter().map(swept).collect(),
+            spared: pruned.spared.iter().map(swept).collect(),
+        }
+    }
+}
