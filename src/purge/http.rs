@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Request, Response, StatusCode, Url, header::RETRY_AFTER};
+use reqwest::{
+    Client, Request, Response, StatusCode, Url,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+};
 
 use super::Cause;
 use crate::store::Environment;
@@ -79,7 +82,7 @@ impl Service {
             let asked = match self.client.execute(request).await {
                 Ok(response) => {
                     let status = response.status();
-                    let asked = wait_asked_for(&response);
+                    let asked = wait_asked_for(response.headers());
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
                             let why =
@@ -130,13 +133,13 @@ fn passes(status: StatusCode) -> bool {
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which only the clock of the service makes a wait of.
-fn wait_asked_for(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+fn wait_asked_for(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let then = httpdate::parse_http_date(text).ok()?;
-    let now = response.headers().get(reqwest::header::DATE)?.to_str().ok()?;
+    let now = headers.get(DATE)?.to_str().ok()?;
     Some(then.duration_since(httpdate::parse_http_date(now).ok()?).unwrap_or_default())
 }
 
@@ -160,5 +163,27 @@ pub(super) fn secret(environment: &Environment, names: &[&'static str]) -> Resul
             Err(Cause::BadVariable { variable, expected: "letters, digits and signs, without blanks" })
         }
         None => Err(Cause::Missing { variable: names.first().copied().unwrap_or_default() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_by_the_clock_of_the_service() {
+        let asked = |headers: &[(_, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name, value.parse().unwrap()));
+            wait_asked_for(&headers.map(|(name, value)| (Clone::clone(name), value)).collect())
+        };
+        let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(asked(&[(RETRY_AFTER, " 7 ")]), Some(Duration::from_secs(7)));
+        let a_second_later = [(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:38 GMT"), (DATE, long_ago)];
+        assert_eq!(asked(&a_second_later), Some(Duration::from_secs(1)));
+        let past = [(RETRY_AFTER, long_ago), (DATE, "Sun, 06 Nov 1994 08:49:38 GMT")];
+        assert_eq!(asked(&past), Some(Duration::ZERO));
+        for nothing in [&[][..], &[(RETRY_AFTER, long_ago)], &[(RETRY_AFTER, "soon"), (DATE, long_ago)]] {
+            assert_eq!(asked(nothing), None);
+        }
     }
 }

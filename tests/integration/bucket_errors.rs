@@ -139,13 +139,11 @@ async fn a_server_that_cannot_be_reached_is_named() {
     // A port that nobody listens at.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = open(&format!("s3://bucket?endpoint=http://{free}"), &variables(&keys)).unwrap();
-    let began = Instant::now();
     // The name of a package is no word about the connection.
     let (text, _) = told(
         &store.read("pool/ca-certificates.deb", publish::store::Limit::mebibytes(64)).await.unwrap_err(),
     );
     assert!(text.contains(&format!("no connection to `http://{free}`")), "{text}");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     // Tried again and again, and each time counted.
     assert_eq!(store.requests().total, 7);
 }
@@ -157,13 +155,14 @@ async fn credentials_that_are_nowhere_are_told_soon() {
         ("gs://bucket", &[][..], "GOOGLE_APPLICATION_CREDENTIALS"),
         ("az://container", &[("AZURE_STORAGE_ACCOUNT_NAME", "apt")][..], "AZURE_STORAGE_ACCOUNT_KEY"),
     ] {
-        let began = Instant::now();
         let store = open(location, &variables(other)).unwrap();
         let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
         let (text, hint) = told(&error);
         assert!(text.contains(&format!("there are no credentials for `{location}`")), "{text}");
         assert!(hint.contains(variable), "{hint}");
-        assert!(began.elapsed() < Duration::from_secs(15), "{location}: {:?}", began.elapsed());
+        // Each way to credentials is tried once.
+        let asked = store.requests().total;
+        assert!(asked <= 3, "{location}: {asked} requests");
     }
     // At once, where that is all that can be known.
     for (location, other) in [
@@ -314,7 +313,7 @@ impl Nginx {
             .args(["-c", &format!("{path}/nginx.conf"), "-e", &format!("{path}/error.log")])
             .spawn()
             .unwrap();
-        let patience = Instant::now() + Duration::from_secs(20);
+        let patience = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < patience, "nginx does not start");
             std::thread::sleep(Duration::from_millis(20));

@@ -419,7 +419,6 @@ async fn what_passes_is_tried_again_and_the_wait_asked_for_is_kept() {
     ask("cloudflare z", &numbered(1), &environment).await.unwrap();
     // Two waits of a second that were asked for, and the third of our own.
     assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let asked = recorder.asked();
     assert_eq!(asked.len(), 4);
     assert!(asked.iter().all(|one| one.body == asked[0].body));
@@ -563,10 +562,16 @@ async fn a_command_gets_exactly_the_addresses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_may_leave_its_input_and_write_much() {
+    let folder = TempDir::with_prefix("publish-test-").unwrap();
+    let place = folder.path().display();
+    // It ends when it may, or in a minute.
+    let left = format!(
+        "(for i in $(seq 600); do [ ! -e {place}/go ] || break; sleep 0.1; done; touch {place}/ended) &"
+    );
     let all = numbered(20_000);
-    let begun = Instant::now();
-    ask("true\nseq 200000 >&2\nsleep 20 &", &all, &Environment::default()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(15), "what it leaves running is not waited for");
+    ask(&format!("true\nseq 200000 >&2\n{left}"), &all, &Environment::default()).await.unwrap();
+    assert!(!folder.path().join("ended").exists(), "what it leaves running is not waited for");
+    fs::write(folder.path().join("go"), "").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -391,7 +391,7 @@ impl Server {
         });
         let mut said = String::new();
         let url = loop {
-            let Ok(line) = told.recv_timeout(Duration::from_secs(20)) else {
+            let Ok(line) = told.recv_timeout(Duration::from_secs(120)) else {
                 let _ = child.kill();
                 panic!("`publish serve` named no address; it said: {said}");
             };

@@ -39,7 +39,7 @@ impl Response {
 /// Sends requests in one go on one connection and takes as many responses as there are requests.
 fn ask(server: &Server, requests: &[(&str, &str, &str)]) -> Vec<Response> {
     let mut connection = TcpStream::connect(server.address()).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let mut text = String::new();
     for (number, (method, path, headers)) in requests.iter().enumerate() {
         let last = if number + 1 == requests.len() { "Connection: close\r\n" } else { "" };

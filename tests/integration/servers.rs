@@ -366,7 +366,7 @@ impl Cdn {
             .unwrap();
         let mut cdn = Self { server, folder, url: format!("http://{address}") };
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(20) && cdn.server.try_wait().unwrap().is_none() {
+        while start.elapsed() < Duration::from_secs(120) && cdn.server.try_wait().unwrap().is_none() {
             // The file is written once the port is ours.
             if fs::exists(cdn.folder.path().join("pid")).unwrap() && TcpStream::connect(address).is_ok() {
                 return Some(cdn);
