@@ -44,6 +44,12 @@ macro_rules! digest {
                 Ok(Self(bytes))
             }
         }
+
+        impl From<[u8; $bytes]> for $type {
+            fn from(bytes: [u8; $bytes]) -> Self {
+                Self(bytes)
+            }
+        }
     };
 }
 

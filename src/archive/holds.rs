@@ -14,7 +14,6 @@
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, Hasher},
     task::Poll,
     time::{Duration, SystemTime},
 };
@@ -254,10 +253,9 @@ async fn store_time(store: &Store) -> Result<SystemTime, Error> {
     now
 }
 
-/// A name that nobody else draws: the standard library seeds its hash tables from the system's randomness.
+/// A name that no other process draws.
 fn unique() -> String {
-    let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
+    format!("{:032x}", rand::random::<u128>())
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) async fn purge(
         urls.iter().map(|url| host_and_path(url).1).filter(|path| seen.insert(*path)).collect();
     for paths in paths.chunks(AT_ONCE) {
         // The same for each try: a request whose answer was lost is not done twice.
-        let body = invalidation(paths, &unique(&url)?);
+        let body = invalidation(paths, &unique());
         service.send(|| signed(&url, &body, &credential), tell).await?;
     }
     Ok(())
@@ -76,14 +76,8 @@ fn invalidation(paths: &[&str], reference: &str) -> String {
 }
 
 /// A reference that no other request ever had.
-fn unique(url: &str) -> Result<String, Cause> {
-    let mut random = [0; 16];
-    let provider = rustls::crypto::ring::default_provider();
-    provider.secure_random.fill(&mut random).map_err(|_| Cause::Request {
-        url: url.to_owned(),
-        source: "the system gives no random bytes".into(),
-    })?;
-    Ok(format!("publish-{:032x}", u128::from_ne_bytes(random)))
+fn unique() -> String {
+    format!("publish-{:032x}", rand::random::<u128>())
 }
 
 fn escape(text: &str) -> String {

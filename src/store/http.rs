@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use object_store::{
@@ -155,27 +156,12 @@ pub(super) struct ContentMd5(pub(super) Md5Digest);
 impl ContentMd5 {
     const HEADER: &str = "content-md5";
 
-    /// Reads a digest in base64, which has 22 digits and `==`.
+    /// Reads a digest in base64.
     fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_suffix("==").filter(|digits| digits.len() == 22)?;
-        let mut hex = String::new();
-        let (mut bits, mut count) = (0_u32, 0);
-        for digit in digits.bytes() {
-            let value = match digit {
-                b'A'..=b'Z' => digit - b'A',
-                b'a'..=b'z' => digit - b'a' + 26,
-                b'0'..=b'9' => digit - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            (bits, count) = (bits << 6 | u32::from(value), count + 6);
-            while count >= 4 && hex.len() < 32 {
-                count -= 4;
-                hex.extend(char::from_digit(bits >> count & 0xf, 16));
-            }
-        }
-        Some(Self(hex.parse().ok()?))
+        // Room for 24 digits, of which a digest fills 22.
+        let mut bytes = [0; 18];
+        let length = BASE64.decode_slice(text, &mut bytes).ok()?;
+        Some(Self(<[u8; 16]>::try_from(&bytes[..length]).ok()?.into()))
     }
 }
 

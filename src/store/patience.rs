@@ -1,6 +1,6 @@
 //! How long to go on with a server that fails.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, time::Duration};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use tokio::time::Instant;
@@ -40,16 +40,10 @@ impl Patience {
         }
         let pause = self.pause.saturating_mul(1 << (tries - 1).min(16)).min(self.longest);
         // Between a half and the whole of it: who failed together shall not come back together.
-        let share = u32::try_from(random() % 512).unwrap_or(0);
-        let pause = pause / 2 + pause / 1024 * share;
+        let pause = rand::random_range(pause / 2..=pause);
         let pause = pause.max(asked.unwrap_or_default().min(self.longest));
         (since.elapsed() + pause < self.whole).then_some(pause)
     }
-}
-
-/// A number that no other process draws: the standard library seeds its hash tables from the system's randomness.
-pub(super) fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 /// Whether the same request may succeed a little later.

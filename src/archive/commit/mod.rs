@@ -254,8 +254,5 @@ struct Tries<'a> {
 
 /// A random wait that grows with each lost race, so that many publishers do not meet again and again.
 fn jitter(times: u32) -> Duration {
-    use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    let longest = 20 << times.min(8);
-    Duration::from_millis(random % longest)
+    Duration::from_millis(rand::random_range(0..20 << times.min(8)))
 }

@@ -43,7 +43,7 @@ use object_store::PutMode;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::swap::limit_for;
-use super::{Error, Found, Object, Revision, Store, clock::Clock, parse, patience::random};
+use super::{Error, Found, Object, Revision, Store, clock::Clock, parse};
 
 /// Where claims lie.
 const CLAIMS: &str = ".publish/claims";
@@ -76,7 +76,7 @@ pub(super) struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { times: LeaseTimes::default(), draw: random }
+        Self { times: LeaseTimes::default(), draw: rand::random }
     }
 }
 

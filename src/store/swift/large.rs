@@ -29,7 +29,6 @@ use super::{
     get::{LARGE, is_large},
     wire::Answer,
 };
-use crate::store::patience::random;
 
 /// The most that a segment may hold.
 const SEGMENT: usize = 5 << 30;
@@ -72,7 +71,7 @@ impl fmt::Debug for Upload {
 impl Upload {
     pub(super) fn new(inner: Arc<Inner>, location: Path, headers: HeaderMap) -> Self {
         let key = inner.key(location.as_ref());
-        let place = format!("{key}/{:016x}{:016x}", random(), random());
+        let place = format!("{key}/{:032x}", rand::random::<u128>());
         Self { inner, location, key, headers, place, begun: 0, sent: Arc::default() }
     }
 

@@ -20,11 +20,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{Limits, Swift, client::Request, error::Error};
-use crate::store::{
-    Environment,
-    patience::{Patience, random},
-    requests::Watch,
-};
+use crate::store::{Environment, patience::Patience, requests::Watch};
 
 /// The address of the real server, if there is one.
 fn server() -> Option<String> {
@@ -60,7 +56,7 @@ fn http() -> reqwest::Client {
 
 /// A container that no other test has.
 fn new_container() -> String {
-    format!("publish-test-{:016x}", random())
+    format!("publish-test-{:016x}", rand::random::<u64>())
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
