@@ -1,7 +1,5 @@
 //! Signing, judged by those who will judge it: `gpgv`, as apt 2 runs it, and `gpg` for keys that are not ours.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use std::{
     fs,
     io::Read as _,

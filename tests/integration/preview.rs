@@ -1,7 +1,5 @@
 //! The preview server as clients meet it: raw bytes over a socket, and a real apt.
 
-#![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, not in what they share")]
-
 use std::{
     collections::HashMap,
     fs,
@@ -58,7 +56,7 @@ impl Preview {
 
     fn connect(&self) -> Connection {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         Connection { stream, read: Vec::new() }
     }
 
