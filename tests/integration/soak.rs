@@ -1,8 +1,9 @@
-//! Sixteen processes add twenty packages each, one in each command, to one suite; real clients update and download in a
+//! Many processes add packages, one in each command, to one suite; real clients update and download in a
 //! loop. All of it once more while the processes are killed at random and run again. Nothing is lost, and no client ever
 //! sees anything wrong.
 //!
-//! The figures are printed. `PUBLISH_SOAK=small` is for a quick try while one works on this.
+//! The figures are printed. By default there are fewer of both; `PUBLISH_SOAK=full tests/run soak` is for the time before a
+//! release.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +31,7 @@ use crate::{
 
 /// How many processes publish at once, and how many packages each.
 fn size() -> (usize, usize) {
-    if env::var("PUBLISH_SOAK").is_ok_and(|size| size == "small") { (4, 5) } else { (16, 20) }
+    if env::var("PUBLISH_SOAK").is_ok_and(|size| size == "full") { (16, 20) } else { (8, 5) }
 }
 
 /// The package that is there before they begin.
