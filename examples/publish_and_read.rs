@@ -7,7 +7,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{Archive, Check, Commit, Note, Removal, SuiteEdit, Trust, read_packages},
+    archive::{Archive, Check, CommitOptions, Note, Removal, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Read the .debs, say what is to be there, publish it in one step.
     let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
     let note = Note { message: Some("An example".into()), ..Note::default() };
-    let how = Commit::new(&config, now).keys(&keys).note(note);
+    let how = CommitOptions::new(&config, now).keys(&keys).note(note);
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/debs/acpi_1.7-1.2_amd64.deb");
     let edit = SuiteEdit::adding(read_packages(vec![file], &|_| ())?);
     let outcome = archive.commit(&edit, &how).await?;

@@ -8,7 +8,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{self, Archive, Commit, Note, Outcome, SuiteEdit, Trust, read_packages},
+    archive::{self, Archive, CommitOptions, CommitReport, Note, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let archive = Archive::new(store, trust);
     let config = SuiteConfig::unconfigured(Suite::parse("example")?);
     let note = Note { message: Some("An example".into()), ..Note::default() };
-    let how = Commit::new(&config, now).keys(&keys).note(note);
+    let how = CommitOptions::new(&config, now).keys(&keys).note(note);
 
     // Two jobs at once. Neither locks: who is second is told so by the store, and `commit` makes the same change once more
     // on top of what the first has published.
@@ -54,7 +54,7 @@ fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
 }
 
 /// What a job does about the end of its commit.
-fn tell(who: &str, ended: Result<Outcome, archive::Error>) -> Result<(), archive::Error> {
+fn tell(who: &str, ended: Result<CommitReport, archive::Error>) -> Result<(), archive::Error> {
     match ended {
         Ok(outcome) => {
             println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len());

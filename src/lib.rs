@@ -8,33 +8,51 @@
 //! `InRelease`. That one file is the suite's **pointer**: all else is immutable, under a name that fixes its content
 //! (pool files, **by-hash** indices, **generations** of the pointer), or an alias for clients of old.
 //!
+//! # The rooms, from top to bottom
+//!
+//! Each room uses only the rooms below it, and its files only those below them in its `mod.rs`.
+//!
+//! | Room | Purpose |
+//! |---|---|
+//! | [`cli`] | parses what the user typed, calls, and prints |
+//! | [`archive`] | the public face of the rooms below |
+//! | `keys` | the public keys, as clients get them |
+//! | `mirror` | `sync`: another store serves the same suites |
+//! | `inspect` | `check`, `log`, `diff`: looks and never writes |
+//! | `commit` | the transaction: prepared, uploaded, published by one swap, derived outputs; and its repair |
+//! | `operations` | add, copy, remove, retain, rollback, refresh, snapshot: each planned on a verified base |
+//! | `gc` | `prune`: marks the live set and sweeps the rest; pins of uploads |
+//! | `suite` | a suite as it is published; the verified base; generations, freshness, references |
+//! | [`purge`] | invalidates the caches in front of a destination |
+//! | [`config`] | `conf/distributions` and `conf/destinations` |
+//! | [`dists`], [`pool`] | paths and files of an archive: layout, indices in blocks, `Release` |
+//! | [`deb`] | reads and writes binary packages |
+//! | [`signing`] | keys, signatures, and who trusts them |
+//! | [`store`] | bytes at paths: a folder, a bucket, the web |
+//!
 //! # The walk of one .deb
 //!
-//! `publish add` → [`archive::read_packages`] → [`deb`] (stanza and digests, in one pass) → [`archive::SuiteEdit`] →
-//! [`pool`] (its path) → [`dists::packages`] (its entry) → [`dists::blocks`] (the index, compressed) →
-//! [`dists::release`] → [`signing`] → [`archive::Commit`] (the order of writes) → [`store`].
+//! [`cli`] → [`archive::read_packages`] → [`deb`] (stanza and digests, in one pass) → [`archive::SuiteEdit`] (the operation,
+//! planned on a verified base) → [`pool`] (its path) → [`dists::packages`] (its entry) → [`dists::blocks`] (the index,
+//! compressed) → [`dists::release`] → [`signing`] → [`archive::Archive::commit`] (the order of writes) → [`store`].
 //!
 //! # The walk of one sync
 //!
-//! `publish sync` → [`archive::Sync`] (what the pointers and indices of both sides differ in, and the order in which it is
-//! sent) → [`store`] (a folder, a bucket, the web) → [`purge`] (caches are told what changed).
+//! [`cli`] → [`archive::Archive::sync`] (compares the release files and indices of both sides, and sends what differs) →
+//! [`store`] (a folder, a bucket, the web) → [`purge`] (invalidates caches).
 //!
-//! Arrows go down only. [`deb`], [`pool`] and [`dists`] are pure: bytes in, bytes out. The commit is one conditional
-//! write, [`store::Store::swap`]; whoever loses that race makes the same edit again on the winner's state, and no lock is
-//! held while uploading. What an edit builds on is verified first ([`archive::PublishedSuite`]): who can write to the
-//! store and has no key can never get his packages signed.
+//! [`deb`], [`pool`] and [`dists`] are pure: bytes in, bytes out. The commit is one conditional write,
+//! [`store::Store::swap`]; the loser of a race plans the same operation again on the winner's state, and no lock is held
+//! while files are uploaded. The base of an operation is verified first: its signature, its freshness, and the digest of
+//! each index that is read. An attacker with write access to the store and no key can never get a package signed.
 //!
-//! What serves the archive elsewhere stands in `conf/destinations` ([`config::Destinations`]); [`purge`] tells the caches
-//! before it which addresses changed, after all else is done.
-//!
-//! [`names`], [`version`], [`stanza`], [`digest`] and [`compression`] are the shared vocabulary. The command line is no part
-//! of this interface; what it prints for scripts is described by `publish help json`.
+//! Destinations are configured in `conf/destinations` ([`config::Destinations`]); [`purge`] runs after everything else.
 //!
 //! # An example
 //!
 //! ```
 //! use publish::{
-//!     archive::{Archive, Commit, SuiteEdit, Trust, read_packages},
+//!     archive::{Archive, CommitOptions, SuiteEdit, Trust, read_packages},
 //!     config::SuiteConfig,
 //!     names::Suite,
 //!     store::{Environment, Location, Store},
@@ -47,7 +65,7 @@
 //! let edit = SuiteEdit::adding(read);
 //! let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
 //! let now = std::time::SystemTime::UNIX_EPOCH;
-//! let how = Commit::new(&config, now);
+//! let how = CommitOptions::new(&config, now);
 //! let outcome = archive.commit(&edit, &how).await?;
 //! assert_eq!(outcome.added[0].name, "acpi");
 //!
@@ -61,16 +79,24 @@
 #[doc(hidden)]
 pub mod cli;
 pub mod archive;
+mod keys;
+mod mirror;
+mod inspect;
+mod commit;
+mod operations;
+mod gc;
+mod suite;
 pub mod purge;
-pub mod deb;
 pub mod config;
-pub mod pool;
 pub mod dists;
+pub mod pool;
+pub mod deb;
 pub mod signing;
 pub mod store;
+mod regular;
+mod size;
 pub mod names;
 pub mod stanza;
 pub mod version;
 pub mod digest;
 pub mod compression;
-mod regular;

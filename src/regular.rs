@@ -45,7 +45,7 @@ pub(crate) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>> {
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let why =
-            format!("it has more than {}, the most that is read of such a file", crate::store::bytes(limit));
+            format!("it has more than {}, the most that is read of such a file", crate::size::bytes(limit));
         return Err(Error::new(ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)

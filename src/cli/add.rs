@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Failure, asked::Asked, session::Session, sources};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
 use crate::{
     archive::{NewPackage, SuiteEdit, find_files, read_packages},
     names::Component,
@@ -41,7 +41,7 @@ pub(super) struct Args {
     phased: Option<u8>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

@@ -3,13 +3,13 @@
 use std::{fmt::Write as _, path::Path, process::ExitCode};
 
 use super::{
-    Failure, failure,
+    failure::{self, Failure},
     json::Checked,
     session::{Session, parse_suite},
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Check, Freshness, Repaired, Report, Standing, SuiteReport, Trust},
+    archive::{Archive, Check, Freshness, FreshnessState, Repaired, Report, SuiteReport, Trust},
     dists::layout,
     names::Suite,
     signing::Keyring,
@@ -213,13 +213,13 @@ fn standing(freshness: &Freshness) -> String {
     let Freshness { standing, origin_date, behind_seconds, .. } = freshness;
     let origin = origin_date.as_deref().unwrap_or("nothing");
     match (standing, behind_seconds) {
-        (Standing::Fresh, _) => "fresh: the origin has the same".to_owned(),
-        (Standing::Behind, Some(seconds)) => {
+        (FreshnessState::Fresh, _) => "fresh: the origin has the same".to_owned(),
+        (FreshnessState::Behind, Some(seconds)) => {
             format!("behind: the origin has {origin}, for {seconds} s")
         }
-        (Standing::Behind, None) => format!("behind: the origin has {origin}"),
-        (Standing::Ahead, _) => format!("ahead of the origin, which has {origin}"),
-        (Standing::Strange, _) => format!("not of the origin, which has {origin}"),
+        (FreshnessState::Behind, None) => format!("behind: the origin has {origin}"),
+        (FreshnessState::Ahead, _) => format!("ahead of the origin, which has {origin}"),
+        (FreshnessState::Strange, _) => format!("not of the origin, which has {origin}"),
     }
 }
 

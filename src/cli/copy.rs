@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, asked::Asked, session::Session, sources};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
 use crate::{
     archive::{Copies, Named, SuiteEdit, Wanted},
     names::{Architecture, Component},
@@ -44,7 +44,7 @@ pub(super) struct Args {
     component: Option<Component>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

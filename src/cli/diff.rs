@@ -3,7 +3,8 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use super::{
-    Failure, failure, json,
+    failure::{self, Failure},
+    json,
     session::{Session, parse_suite},
     ui::{count, plain},
 };

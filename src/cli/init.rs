@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode};
 
 use super::{
-    Failure,
+    failure::Failure,
     json::{Initialized, KeyFile},
     session::{Session, parse_suite, passphrase},
 };

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
 use wildmatch::WildMatch;
 
 use super::{
-    Failure,
+    failure::Failure,
     json::{Listed, ListedPackage},
     session::Session,
 };

@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use super::{
-    Failure,
     diff::lines,
+    failure::Failure,
     json,
     session::{Session, parse_suite},
     ui::{count, plain},

@@ -4,19 +4,13 @@
 //! `ui` prints; only `failure` knows exit codes.
 
 mod add;
-mod asked;
 mod check;
-mod class;
 mod copy;
-mod diff;
-mod failure;
 mod help;
-mod hints;
 mod init;
-mod json;
 mod key;
-mod list;
 mod log;
+mod diff;
 mod outcome;
 mod prune;
 mod publishing;
@@ -24,12 +18,18 @@ mod refresh;
 mod remove;
 mod rollback;
 mod serve;
-mod session;
 mod show;
+mod list;
 mod snapshot;
-mod sources;
+mod change_args;
 mod sync;
+mod sources;
+mod session;
 mod ui;
+mod json;
+mod failure;
+mod class;
+mod hints;
 
 pub use serve::Server;
 

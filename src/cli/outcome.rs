@@ -5,8 +5,8 @@ use super::{
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Change, Moved, Outcome, Phased},
-    store::bytes,
+    archive::{Change, CommitReport, Moved, Phased},
+    size::bytes,
 };
 
 /// So many packages are told one by one without `--verbose`.
@@ -14,7 +14,7 @@ const FEW: usize = 10;
 
 impl Ui {
     /// Tells what came of an edit.
-    pub(super) fn outcome(&self, outcome: &Outcome) {
+    pub(super) fn outcome(&self, outcome: &CommitReport) {
         let mut all = Some(outcome);
         while let Some(outcome) = all {
             outcome.notes.iter().for_each(|note| self.warn(note));
@@ -28,7 +28,7 @@ impl Ui {
     }
 }
 
-fn tell(outcome: &Outcome, ui: &Ui) {
+fn tell(outcome: &CommitReport, ui: &Ui) {
     let suite = &outcome.suite;
     let replace = if outcome.dry_run { "Would replace" } else { "Replaced" };
     let [add, shift, remove] = if outcome.dry_run {
@@ -73,7 +73,7 @@ fn tell(outcome: &Outcome, ui: &Ui) {
 }
 
 /// Tells what was written, in counts.
-fn tell_written(outcome: &Outcome, ui: &Ui) {
+fn tell_written(outcome: &CommitReport, ui: &Ui) {
     let suite = &outcome.suite;
     let size = bytes(outcome.written.iter().map(|written| written.bytes).sum());
     let objects = count(outcome.written.len(), "object");
@@ -114,7 +114,7 @@ fn changes(ui: &Ui, verb: &str, sign: char, changes: &[Change], place: &str) {
 }
 
 /// Tells what is offered to another share of machines.
-fn offers(ui: &Ui, outcome: &Outcome) {
+fn offers(ui: &Ui, outcome: &CommitReport) {
     let (verb, offered) = (if outcome.dry_run { "Would offer" } else { "Offered" }, &outcome.phased);
     let is_few = offered.len() <= FEW;
     if !is_few {

@@ -6,16 +6,16 @@ use std::{
 };
 
 use super::{
-    Failure,
-    asked::Asked,
+    change_args::ChangeArgs,
+    failure::Failure,
     json::{self, Publication},
     session::Session,
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Archive, GRACE, Keep, Outcome, Prune, Pruned, Retention, SuiteEdit, Swept},
+    archive::{Archive, CommitReport, GRACE, Keep, Prune, Pruned, Retention, SuiteEdit, Swept},
     config::{SuiteConfig, parse_generations, parse_span},
-    store::bytes,
+    size::bytes,
 };
 
 /// So many deleted objects are told one by one without `--verbose`.
@@ -57,7 +57,7 @@ pub(super) struct Args {
     keep_generations: Option<usize>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -93,7 +93,11 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 /// Takes old versions out of one suite, if it says how many stay.
-async fn retain(args: &Args, suite: &SuiteConfig, session: &Session<'_>) -> Result<Option<Outcome>, Failure> {
+async fn retain(
+    args: &Args,
+    suite: &SuiteConfig,
+    session: &Session<'_>,
+) -> Result<Option<CommitReport>, Failure> {
     let Some(retention) = args.retention(suite, session) else { return Ok(None) };
     let keys = session.keys_to_publish(suite).await?;
     let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };

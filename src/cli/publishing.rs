@@ -2,12 +2,12 @@
 //! surplus versions go.
 
 use super::{
-    Failure,
-    asked::Asked,
+    change_args::ChangeArgs,
+    failure::Failure,
     session::{Keys, Session},
 };
 use crate::{
-    archive::{Archive, Commit, Events, Outcome, Refresh, SuiteEdit, Surplus},
+    archive::{Archive, ArchiveTarget, CommitOptions, CommitReport, Events, Refresh, SuiteEdit},
     config::SuiteConfig,
     names::Suite,
     store::Headers,
@@ -20,8 +20,8 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: Keys,
         edit: &SuiteEdit,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<CommitReport, Failure> {
         let outcome = self.publish(suite, keys, edit, asked).await?;
         self.ui.outcome(&outcome);
         Ok(outcome)
@@ -33,25 +33,25 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: Keys,
         edit: &SuiteEdit,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<CommitReport, Failure> {
         // A job that only removes need not have the keys of the suite that surplus versions go to.
         let brings = !edit.add.is_empty() || edit.copy.is_some();
         let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
         let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let events = self.events();
-        let how = Commit { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
+        let how = CommitOptions { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
         Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
     }
 
     /// Where surplus versions of a suite go, and those of that one.
-    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<Surplus>>, Failure> {
+    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<ArchiveTarget>>, Failure> {
         let chain: Vec<_> = self.config.archives_of(suite).collect();
         let mut surplus = None;
         for config in chain.into_iter().rev() {
             let keys = self.keys_to_publish(config).await?;
             let archive = self.archive_of(config, &keys);
-            surplus = Some(Box::new(Surplus {
+            surplus = Some(Box::new(ArchiveTarget {
                 archive,
                 config: config.clone(),
                 keys: keys.signing,
@@ -67,8 +67,8 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: Keys,
         when: Refresh,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(suite, &keys, asked, &events);
         Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
@@ -80,8 +80,8 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: Keys,
         to: Option<&str>,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(suite, &keys, asked, &events);
         Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
@@ -93,8 +93,8 @@ impl Session<'_> {
         snapshot: &SuiteConfig,
         of: &Suite,
         keys: Keys,
-        asked: &Asked,
-    ) -> Result<Outcome, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(snapshot, &keys, asked, &events);
         Ok(self.archive_of(snapshot, &keys).snapshot(of, &how).await?)
@@ -104,11 +104,11 @@ impl Session<'_> {
         &self,
         suite: &'b SuiteConfig,
         keys: &'b Keys,
-        asked: &Asked,
+        asked: &ChangeArgs,
         events: Events<'b>,
-    ) -> Commit<'b> {
+    ) -> CommitOptions<'b> {
         let allow_releaseinfo_change = self.allow_releaseinfo_change;
-        Commit {
+        CommitOptions {
             config: suite,
             keys: keys.signing.as_ref(),
             now: self.now,

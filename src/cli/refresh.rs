@@ -2,9 +2,9 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use super::{Failure, asked::Asked, json::Publications, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, json::Publications, session::Session};
 use crate::{
-    archive::{Outcome, Refresh},
+    archive::{CommitReport, Refresh},
     config::parse_span,
 };
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
     force: bool,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -53,7 +53,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(outcome: &Outcome, session: &Session<'_>) {
+fn tell(outcome: &CommitReport, session: &Session<'_>) {
     for note in &outcome.notes {
         session.ui.warn(note);
     }

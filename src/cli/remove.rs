@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, asked::Asked, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
     archive::{Removal, SuiteEdit},
     names::Architecture,
@@ -26,7 +26,7 @@ pub(super) struct Args {
     suite: Option<String>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, asked::Asked, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 
 /// Goes back to an earlier state of a suite: publishes its content as a new state
 ///
@@ -20,7 +20,7 @@ pub(super) struct Args {
     to: Option<String>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Failure, Global, Ui, class::Kind};
+use super::{Global, class::Kind, failure::Failure, ui::Ui};
 use crate::{
     archive::{Archive, ClientKeys, Event, Trust, snapshot_of},
     config::{Config, SuiteConfig},

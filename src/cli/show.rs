@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::{
-    Failure,
     class::Kind,
+    failure::Failure,
     json::{Listed, ListedPackage, ShownPackage},
     list::for_each,
     session::Session,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, asked::Asked, json, session::Session, ui::count};
+use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, ui::count};
 use crate::archive::{PublishedSuite, name_of_snapshot};
 
 /// Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
@@ -27,7 +27,7 @@ pub(super) struct Args {
     remove: bool,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 /// A snapshot.

@@ -1,8 +1,8 @@
 //! The `.sources` stanza for a client (deb822 format of sources.list(5)).
 
-use super::{Failure, session::Session};
+use super::{failure::Failure, session::Session};
 use crate::{
-    archive::{KEY_FILE, Outcome},
+    archive::{CommitReport, KEY_FILE},
     names::Suite,
     signing::{Error, Keyring},
     store::Location,
@@ -65,7 +65,11 @@ fn uri(public_url: Option<&str>, location: &Location) -> String {
 }
 
 /// Tells how clients read a suite that was just published for the first time.
-pub(super) fn tell_first(session: &Session<'_>, outcome: &Outcome, keys: &Keyring) -> Result<(), Failure> {
+pub(super) fn tell_first(
+    session: &Session<'_>,
+    outcome: &CommitReport,
+    keys: &Keyring,
+) -> Result<(), Failure> {
     if !outcome.first || !outcome.published || session.ui.json() || session.ui.quiet() {
         return Ok(());
     }

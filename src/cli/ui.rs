@@ -152,11 +152,11 @@ impl Ui {
             Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
             Event::Warning(text) => self.warn(&text),
             Event::Phase { what, suite, files, bytes } => {
-                let size = crate::store::bytes(bytes);
+                let size = crate::size::bytes(bytes);
                 self.say(&format!("Sending {what} of suite `{suite}`: {}, {size}", count(files, "file")));
             }
             Event::Written { path, bytes } => {
-                self.detail(&format!("wrote {path} ({})", crate::store::bytes(bytes)));
+                self.detail(&format!("wrote {path} ({})", crate::size::bytes(bytes)));
             }
             Event::LostRace { times } => {
                 self.detail(&format!(

@@ -14,7 +14,8 @@ use std::{
 };
 
 use super::{
-    Config, Error,
+    Error,
+    distributions::Config,
     lines::{Lines, Overlay, folder_of, text_of},
 };
 use crate::{names::Suite, stanza::Stanzas};

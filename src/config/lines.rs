@@ -78,7 +78,7 @@ impl Lines {
         if self.read > crate::regular::LARGEST {
             let why = format!(
                 "with what it includes, it has more than {}",
-                crate::store::bytes(crate::regular::LARGEST)
+                crate::size::bytes(crate::regular::LARGEST)
             );
             let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, why);
             return Err(Error::Read { path: path.to_owned(), source });

@@ -5,8 +5,8 @@
 //! or a key is not decided here.
 
 mod destinations;
-mod distributions;
 mod edit;
+mod distributions;
 mod lines;
 mod values;
 

@@ -9,7 +9,7 @@ use std::{
     io::{self, BufRead, Read},
 };
 
-use super::{Error, LooksLike, Place};
+use super::error::{Error, LooksLike, Place};
 use crate::digest::{Digests, HashingReader};
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";

@@ -9,7 +9,7 @@ use std::{
     io::{self, BufReader, Read},
 };
 
-use super::{Error, ar::Archive};
+use super::{ar::Archive, error::Error};
 use crate::compression::Compression;
 
 /// How much a control archive may unpack to.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::ControlFault;
+use super::control::ControlFault;
 use crate::{names, stanza, version};
 
 /// Says why a file is not a package that can be published.

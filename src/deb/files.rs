@@ -2,7 +2,11 @@
 
 use std::io::Read;
 
-use super::{Error, Layout, ar::Archive, is_data};
+use super::{
+    ar::Archive,
+    error::{Error, Layout},
+    is_data,
+};
 use crate::compression::Compression;
 
 /// How much of a data archive is unpacked in search of a file.

@@ -17,11 +17,13 @@ use crate::{
     version::Version,
 };
 
+mod files;
+mod write;
+#[cfg(test)]
+pub(crate) mod tests;
 mod ar;
 mod control;
 mod error;
-mod files;
-mod write;
 
 pub use control::ControlFault;
 pub use error::{BadField, Error, Layout, LooksLike, Place};
@@ -336,6 +338,3 @@ fn source_name(text: &str) -> Result<PackageName, BadField> {
     }
     Ok(PackageName::parse(name)?)
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -7,9 +7,9 @@ use std::{cmp::Ordering, collections::BTreeSet};
 use bytes::Bytes;
 
 use super::{
-    IndexKey, IndexKind, PackageEntry, PackagesIndex,
+    index_key::{IndexKey, IndexKind},
     package_entry::{Source, order_of_versions, phased_of, source_of},
-    packages,
+    packages::{self, PackageEntry, PackagesIndex},
     sources::{self, SourcePackage},
 };
 use crate::digest::{Md5Digest, Sha256Digest};

@@ -255,6 +255,12 @@ impl<'a> SuitePath<'a> {
     }
 }
 
+/// Whether a path is a form of the release file of a suite.
+#[must_use]
+pub fn is_release_file(path: &str) -> bool {
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Release { .. }))
+}
+
 /// The path of the uncompressed file.
 #[must_use]
 pub fn plain_path(path: &str) -> &str {

@@ -6,12 +6,12 @@ pub mod blocks;
 pub mod entries;
 pub mod index_file;
 pub mod index_key;
-pub mod layout;
 pub mod media_type;
+pub mod packages;
 mod ordered;
 mod package_entry;
-pub mod packages;
 pub mod release;
+pub mod layout;
 pub mod sources;
 
 pub use entries::{Entry, entries};

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    Cause,
+    error::Cause,
     http::{Service, secret, short},
 };
 use crate::store::Environment;

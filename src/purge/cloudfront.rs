@@ -12,7 +12,7 @@ use object_store::{
 };
 
 use super::{
-    Cause,
+    error::Cause,
     http::{Service, secret, short},
     urls::host_and_path,
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Cause,
+    error::Cause,
     http::{TOLD, short},
 };
 use crate::store::blocking;

@@ -6,7 +6,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Cause,
+    error::Cause,
     http::{Service, secret},
     urls::host_and_path,
 };

@@ -7,7 +7,7 @@ use reqwest::{
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
 
-use super::Cause;
+use super::error::Cause;
 use crate::store::Environment;
 
 /// How often a request is tried.
@@ -85,8 +85,7 @@ impl Service {
                     let asked = wait_asked_for(response.headers());
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
-                            let why =
-                                format!("an answer of more than {}", crate::store::bytes(ANSWER as u64));
+                            let why = format!("an answer of more than {}", crate::size::bytes(ANSWER as u64));
                             return Err(self.refused(&status.to_string(), why));
                         }
                         Ok(text) if status.is_success() => return Ok(text),

@@ -6,9 +6,9 @@
 mod cloudflare;
 mod cloudfront;
 mod command;
-mod error;
 mod fastly;
 mod http;
+mod error;
 mod urls;
 
 pub use error::{Cause, Error, NotPurged};

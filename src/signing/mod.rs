@@ -8,15 +8,15 @@
 //! `Release.gpg` an armoured detached one. Both carry SHA-512 signatures over the same bytes.
 
 mod command;
-mod error;
-mod frame;
 mod generate;
-mod gpg;
-mod judge;
-mod keyring;
 mod readers;
-mod secret;
 mod source;
+mod gpg;
+mod secret;
+mod keyring;
+mod frame;
+mod judge;
+mod error;
 
 use std::{
     path::PathBuf,

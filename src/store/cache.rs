@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Environment, Store, blocking};
+use super::{Store, content::blocking, environment::Environment};
 use crate::digest::Sha256Digest;
 
 /// How many bytes are kept where nothing else is said.
@@ -164,7 +164,7 @@ impl Store {
     }
 
     fn objects_cache(&self) -> Option<Cache> {
-        self.cache.clone().filter(|_| !self.is_near())
+        self.cache.clone().filter(|_| !self.is_local())
     }
 
     /// Bytes of this digest that were read before, without asking the store.

@@ -69,7 +69,7 @@ impl Store {
     ///
     /// A folder sees to it by itself, and nobody asks a memory.
     pub(super) async fn wait_for_another_second(&self, revision: &Revision) {
-        if !self.is_near() {
+        if !self.is_local() {
             self.watch.clock.after_second_of(revision.modified, revision.read).await;
         }
     }

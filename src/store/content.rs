@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, stream};
 
-use super::Error;
+use super::error::Error;
 use crate::digest::Digests;
 
 /// The content of an object that never changes, with its digests.

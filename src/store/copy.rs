@@ -10,7 +10,13 @@
 use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
 
-use super::{Error, Limit, Location, Service, Store, parse, parts};
+use super::{
+    Store,
+    error::Error,
+    limit::Limit,
+    location::{Location, Service},
+    parse, parts,
+};
 use crate::digest::Sha256Digest;
 use parts::Failure;
 
@@ -75,7 +81,7 @@ impl Store {
         if self.folder.is_none() {
             options.extensions.insert::<Attributes>(self.headers.of_mutable(to));
         }
-        match self.ask(false).copy_opts(&parse(from)?, &parse(to)?, options).await {
+        match self.request(false).copy_opts(&parse(from)?, &parse(to)?, options).await {
             Ok(()) => Ok(true),
             Err(object_store::Error::NotImplemented { .. }) => Ok(false),
             Err(error @ object_store::Error::NotFound { .. }) => Err(self.failed("read", from, error)),
@@ -94,7 +100,8 @@ impl Store {
     /// Reads an object and writes it again, piece by piece where it is large.
     async fn copy_through(&self, from: &str, to: &str) -> Result<(), Error> {
         let (source, at): (Path, Path) = (parse(from)?, parse(to)?);
-        let read = self.ask(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
+        let read =
+            self.request(false).get(&source).await.map_err(|error| self.failed("read", from, error))?;
         let attributes = || self.headers.of_mutable(to);
         let size = read.meta.size;
         let written = if parts::is_large(size) {
@@ -102,7 +109,7 @@ impl Store {
             let pieces =
                 read.into_stream().map_err(move |error| Error::failed("read", &path, error, &location));
             let parts = parts::cut(pieces, parts::size_for(size));
-            parts::send(self.ask(false), &at, attributes(), parts).await
+            parts::send(self.request(false), &at, attributes(), parts).await
         } else {
             let bytes = self.bytes_within(from, read, Limit::bytes(size)).await?;
             self.put(&at, bytes, PutMode::Overwrite, attributes).await.map_err(Failure::Store)

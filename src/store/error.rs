@@ -1,7 +1,8 @@
 //! What can go wrong with a store.
 
-use super::{Location, bytes, trouble};
+use super::{diagnose, location::Location};
 use crate::digest::Digests;
+use crate::size::bytes;
 
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +122,7 @@ impl Error {
                 Some("write to the folder or the bucket that the web server shows".into())
             }
             Self::Failed { source, .. } => {
-                if let Some(trouble) = source.downcast_ref::<trouble::Trouble>() {
+                if let Some(trouble) = source.downcast_ref::<diagnose::Trouble>() {
                     return trouble.hint.clone();
                 }
                 let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
@@ -142,7 +143,7 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Failed { source, .. } => {
-                source.downcast_ref::<trouble::Trouble>().is_some_and(|trouble| trouble.unreachable)
+                source.downcast_ref::<diagnose::Trouble>().is_some_and(|trouble| trouble.unreachable)
             }
             _ => false,
         }
@@ -155,7 +156,7 @@ impl Error {
         match self {
             Self::Conflict { .. } => true,
             Self::Failed { source, .. } => {
-                source.downcast_ref::<trouble::Trouble>().is_some_and(|trouble| trouble.transient)
+                source.downcast_ref::<diagnose::Trouble>().is_some_and(|trouble| trouble.transient)
             }
             _ => false,
         }
@@ -168,7 +169,7 @@ impl Error {
         error: object_store::Error,
         location: &Location,
     ) -> Self {
-        let source = match trouble::explain(&error, location) {
+        let source = match diagnose::explain(&error, location) {
             Some(trouble) => Box::new(trouble),
             None => root_cause(error),
         };

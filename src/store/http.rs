@@ -23,9 +23,12 @@ use reqwest::{
 };
 
 use super::{
-    Environment, Limit, Served, listing,
+    environment::Environment,
+    limit::Limit,
+    listing,
     pace::Pace,
     requests::Watch,
+    response_headers::ResponseHeaders,
     spool::{self, too_slow},
 };
 use crate::digest::Md5Digest;
@@ -255,7 +258,7 @@ impl HttpService for Counted {
                 let body = up_to(body, COMPLAINT).await.map_err(worth_repeating)?;
                 HttpResponse::from_parts(parts, body.into())
             };
-            let served = Served::of(response.headers());
+            let served = ResponseHeaders::of(response.headers());
             response.extensions_mut().insert(served);
             return Ok(response);
         }

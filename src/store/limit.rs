@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{GetOptions, GetResult, GetResultPayload};
 
-use super::{Error, Store, blocking, pace::Pace};
+use super::{Store, content::blocking, error::Error, pace::Pace};
 
 /// The most bytes that a read takes: a size that is listed elsewhere, or a named constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

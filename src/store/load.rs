@@ -13,7 +13,12 @@ use futures::TryStreamExt as _;
 use object_store::GetOptions;
 use tempfile::TempPath;
 
-use super::{Content, Error, FileStamp, Limit, Meter, Store, blocking};
+use super::{
+    Store,
+    content::{Content, FileStamp, blocking},
+    error::Error,
+    limit::{Limit, Meter},
+};
 use crate::digest::{Digests, Hasher};
 
 /// How much of a local file is read at once.

@@ -6,33 +6,33 @@
 
 mod bucket;
 mod cache;
-mod clock;
-mod content;
-mod copy;
 mod create;
-mod environment;
-mod error;
-mod folder;
 mod headers;
-mod http;
 mod lease;
-mod limit;
-mod listing;
 mod load;
-mod location;
-mod pace;
-mod parts;
-mod patience;
-mod probe;
-mod requests;
-mod served;
 mod swap;
-mod swift;
-mod spool;
-mod trouble;
+mod probe;
+mod copy;
 mod walk;
 mod web;
+mod http;
+mod limit;
+mod listing;
+mod requests;
+mod clock;
+mod response_headers;
+mod spool;
 mod write;
+mod folder;
+mod parts;
+mod content;
+mod error;
+mod diagnose;
+mod location;
+mod swift;
+mod environment;
+mod pace;
+mod retry;
 
 pub use cache::Cache;
 pub(crate) use content::blocking;
@@ -45,9 +45,9 @@ pub use lease::LeaseTimes;
 pub use limit::{Limit, unless_larger};
 pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
-pub use probe::Decides;
+pub use probe::ConditionalWrites;
 pub use requests::Requests;
-pub use served::Served;
+pub use response_headers::ResponseHeaders;
 
 use std::{
     sync::Arc,
@@ -61,7 +61,7 @@ use tokio::time::Instant;
 
 use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
-use lease::Terms;
+use lease::LeaseConfig;
 use limit::Meter;
 use probe::Verdict;
 use requests::Watch;
@@ -84,7 +84,7 @@ pub struct Store {
     headers: Arc<Headers>,
     watch: Watch,
     verdict: Verdict,
-    lease: Terms,
+    lease: LeaseConfig,
     /// Where what was read from far away is kept.
     cache: Option<Cache>,
 }
@@ -123,7 +123,7 @@ pub struct Object {
     /// What [`Store::swap`] compares.
     pub revision: Revision,
     /// What a web server said beside them.
-    pub served: Option<Served>,
+    pub served: Option<ResponseHeaders>,
 }
 
 /// What a store tells of an object without its bytes.
@@ -143,7 +143,7 @@ pub struct Found {
 impl Found {
     /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
     #[must_use]
-    pub fn surely_is(&self, digests: &Digests) -> bool {
+    pub fn matches_checksum(&self, digests: &Digests) -> bool {
         self.size == digests.size && self.md5 == Some(digests.md5)
     }
 }
@@ -161,12 +161,6 @@ pub enum Put {
 #[derive(Debug)]
 pub struct Turn {
     _lock: std::fs::File,
-}
-
-/// A number of bytes for people.
-#[must_use]
-pub fn bytes(count: u64) -> String {
-    indicatif::BinaryBytes(count).to_string()
 }
 
 impl Store {
@@ -188,7 +182,7 @@ impl Store {
             Location::Web(url) => web::open(url, environment, &watch)?,
         };
         let (verdict, headers) = (Verdict::of(location, endpoint.as_deref()), Arc::default());
-        let (location, lease) = (location.clone(), Terms::default());
+        let (location, lease) = (location.clone(), LeaseConfig::default());
         Ok(Self { objects, folder, swift, location, headers, watch, verdict, lease, cache: None })
     }
 
@@ -246,7 +240,7 @@ impl Store {
 
     /// Whether its bytes are at hand, without a network.
     #[must_use]
-    pub fn is_near(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         matches!(self.location, Location::Folder(_) | Location::Memory)
     }
 
@@ -257,8 +251,8 @@ impl Store {
     }
 
     /// The objects, asked for something: of a bucket the HTTP client counts instead.
-    fn ask(&self, listing: bool) -> &dyn ObjectStore {
-        if self.is_near() {
+    fn request(&self, listing: bool) -> &dyn ObjectStore {
+        if self.is_local() {
             self.watch.counter.count(listing);
         }
         &*self.objects
@@ -277,7 +271,7 @@ impl Store {
         use std::io::ErrorKind::{IsADirectory, NotADirectory};
         match error {
             // Without its bucket nothing can be said of an object.
-            object_store::Error::NotFound { .. } => !trouble::no_bucket(error),
+            object_store::Error::NotFound { .. } => !diagnose::no_bucket(error),
             // A part of the path is a file, or the whole of it is a folder.
             _ => io_cause(error).is_some_and(|io| matches!(io.kind(), NotADirectory | IsADirectory)),
         }
@@ -322,7 +316,7 @@ impl Store {
     }
 
     async fn get_with(&self, path: &str, options: GetOptions) -> Result<Option<GetResult>, Error> {
-        match self.ask(false).get_opts(&parse(path)?, options).await {
+        match self.request(false).get_opts(&parse(path)?, options).await {
             Ok(result) => Ok(Some(result)),
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
@@ -335,9 +329,9 @@ impl Store {
     }
 
     /// The same, with what a web server said of it.
-    pub async fn found_served(&self, path: &str) -> Result<Option<(Found, Option<Served>)>, Error> {
+    pub async fn found_served(&self, path: &str) -> Result<Option<(Found, Option<ResponseHeaders>)>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
-        match self.ask(false).get_opts(&parse(path)?, head).await {
+        match self.request(false).get_opts(&parse(path)?, head).await {
             Ok(told) => {
                 let mut found = found(&told.meta, self.service());
                 found.md5 = found.md5.or_else(|| told.extensions.get().map(|http::ContentMd5(md5)| *md5));
@@ -363,7 +357,7 @@ impl Store {
         &self,
         path: &str,
         limit: Limit,
-    ) -> Result<Option<(Digests, Option<Served>)>, Error> {
+    ) -> Result<Option<(Digests, Option<ResponseHeaders>)>, Error> {
         let result = self.get_within(path, GetOptions::default(), limit).await?;
         let Some(result) = result else { return Ok(None) };
         let served = result.extensions.get().cloned();
@@ -390,9 +384,9 @@ impl Store {
     }
 
     /// Returns when everything written so far survives a power cut.
-    pub async fn settle(&self) -> Result<(), Error> {
+    pub async fn flush(&self) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        folder.settle().await.map_err(|source| Error::Failed {
+        folder.flush().await.map_err(|source| Error::Failed {
             action: "flush",
             path: self.location.to_string(),
             source: Box::new(source),

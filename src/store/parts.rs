@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{Attributes, ObjectStore, PutMultipartOptions, path::Path};
 
-use super::Error;
+use super::error::Error;
 
 /// What a part holds. R2 wants all but the last of one size, and every service at least 5 MiB.
 const PART: u64 = 8 << 20;

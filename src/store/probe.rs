@@ -11,7 +11,14 @@ use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion};
 use tokio::sync::OnceCell;
 
-use super::{Error, Location, Service, Store, blocking, copy, parse, trouble};
+use super::{
+    Store,
+    content::blocking,
+    copy, diagnose,
+    error::Error,
+    location::{Location, Service},
+    parse,
+};
 
 /// The object at which it is tried.
 const PROBE: &str = ".publish/probe";
@@ -24,30 +31,30 @@ const BELIEVED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What decides between two who write one object at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decides {
+pub enum ConditionalWrites {
     /// The store itself: it honours conditional writes.
-    Natively,
+    Native,
     /// A lease that whoever writes takes first, which is weaker: the store overwrites, whatever the condition.
-    ByLease,
+    Lease,
 }
 
-impl Decides {
+impl ConditionalWrites {
     fn name(self) -> &'static str {
         match self {
-            Self::Natively => "natively",
-            Self::ByLease => "by lease",
+            Self::Native => "natively",
+            Self::Lease => "by lease",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Natively, Self::ByLease].into_iter().find(|decides| decides.name() == name)
+        [Self::Native, Self::Lease].into_iter().find(|decides| decides.name() == name)
     }
 }
 
 /// What is known of a store; clones of it know the same.
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
-    known: Arc<OnceCell<Decides>>,
+    known: Arc<OnceCell<ConditionalWrites>>,
     /// Whether it copies by itself, under the headers that it is told.
     pub(super) copies: Arc<OnceCell<bool>>,
     /// What the facts are remembered by.
@@ -65,9 +72,9 @@ impl Verdict {
     /// The same, found out anew and remembered nowhere.
     pub(super) fn of_its_own(location: &Location) -> Self {
         let known = match location {
-            Location::Bucket(bucket) if bucket.service == Service::Swift => Some(Decides::ByLease),
+            Location::Bucket(bucket) if bucket.service == Service::Swift => Some(ConditionalWrites::Lease),
             Location::Bucket(_) => None,
-            Location::Folder(_) | Location::Web(_) | Location::Memory => Some(Decides::Natively),
+            Location::Folder(_) | Location::Web(_) | Location::Memory => Some(ConditionalWrites::Native),
         };
         let copies = copy::known(location, false);
         let (known, copies) = (OnceCell::new_with(known), OnceCell::new_with(copies));
@@ -76,19 +83,19 @@ impl Verdict {
 
     #[cfg(test)]
     pub(super) fn by_lease() -> Self {
-        let known = Arc::new(OnceCell::new_with(Some(Decides::ByLease)));
+        let known = Arc::new(OnceCell::new_with(Some(ConditionalWrites::Lease)));
         Self { known, copies: Arc::default(), subject: None }
     }
 }
 
 impl Store {
     /// What decides between two writers here; a bucket of which nothing is known is tried, by three or four small writes.
-    pub async fn decides(&self) -> Result<Decides, Error> {
+    pub async fn conditional_writes(&self) -> Result<ConditionalWrites, Error> {
         self.verdict.known.get_or_try_init(|| self.find_out()).await.copied()
     }
 
-    async fn find_out(&self) -> Result<Decides, Error> {
-        if let Some(decides) = self.recall(KIND).await.as_deref().and_then(Decides::parse) {
+    async fn find_out(&self) -> Result<ConditionalWrites, Error> {
+        if let Some(decides) = self.recall(KIND).await.as_deref().and_then(ConditionalWrites::parse) {
             return Ok(decides);
         }
         let decides = self.probe().await?;
@@ -110,7 +117,7 @@ impl Store {
         }
     }
 
-    async fn probe(&self) -> Result<Decides, Error> {
+    async fn probe(&self) -> Result<ConditionalWrites, Error> {
         // Whoever was here before has left it, or it is there now; or somebody takes it away meanwhile, which is no fault
         // of the server, so it has three tries.
         let mut honoured = false;
@@ -121,14 +128,14 @@ impl Store {
             }
         }
         if !honoured {
-            return Ok(Decides::ByLease);
+            return Ok(ConditionalWrites::Lease);
         }
         for mode in self.modes(Some(&self.never())) {
             if !self.refuses(mode).await? {
-                return Ok(Decides::ByLease);
+                return Ok(ConditionalWrites::Lease);
             }
         }
-        Ok(Decides::Natively)
+        Ok(ConditionalWrites::Native)
     }
 
     /// Whether the server refuses to write under a condition; that it can say no more than that it knows no conditions
@@ -137,7 +144,7 @@ impl Store {
         let (at, bytes) = (parse(PROBE)?, Bytes::from_static(TEXT.as_bytes()));
         let put = self.put(&at, bytes, mode, || self.headers.of_mutable(PROBE));
         match put.await {
-            Err(error) if trouble::no_bucket(&error) => Err(self.failed("write", PROBE, error)),
+            Err(error) if diagnose::no_bucket(&error) => Err(self.failed("write", PROBE, error)),
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. }
@@ -145,7 +152,7 @@ impl Store {
                 | object_store::Error::NotFound { .. },
             ) => Ok(true),
             Ok(()) | Err(object_store::Error::NotImplemented { .. }) => Ok(false),
-            Err(error) if trouble::status(&error) == Some(501) => Ok(false),
+            Err(error) if diagnose::status(&error) == Some(501) => Ok(false),
             Err(error) => Err(self.failed("write", PROBE, error)),
         }
     }

@@ -1,12 +1,14 @@
 //! Compare-and-swap: the one write whose success is the commit.
 //!
-//! Where the store decides between two writers ([`super::Decides`]), it is one conditional write; elsewhere
+//! Where the store decides between two writers ([`super::ConditionalWrites`]), it is one conditional write; elsewhere
 //! [`super::lease`] guards it.
 
 use bytes::Bytes;
 use object_store::{GetOptions, PutMode, UpdateVersion, path::Path};
 
-use super::{Decides, Error, Limit, Revision, Service, Store, parse, trouble};
+use super::{
+    Revision, Store, diagnose, error::Error, limit::Limit, location::Service, parse, probe::ConditionalWrites,
+};
 
 /// What is swapped is small: it is read whole to see whose write it was.
 const LARGEST: u64 = 16 << 20;
@@ -32,13 +34,13 @@ impl Store {
     pub async fn swap(&self, path: &str, bytes: Bytes, expected: Option<&Revision>) -> Result<(), Error> {
         let at = parse(path)?;
         self.writable("write", path)?;
-        self.settle().await?;
+        self.flush().await?;
         if let Some(revision) = expected {
             self.wait_for_another_second(revision).await;
         }
-        match self.decides().await? {
-            Decides::Natively => self.swap_natively(path, &at, bytes, expected).await,
-            Decides::ByLease => self.swap_by_lease(path, &bytes, expected).await,
+        match self.conditional_writes().await? {
+            ConditionalWrites::Native => self.swap_natively(path, &at, bytes, expected).await,
+            ConditionalWrites::Lease => self.swap_by_lease(path, &bytes, expected).await,
         }
     }
 
@@ -52,7 +54,7 @@ impl Store {
         for mode in self.modes(expected.map(|revision| &revision.state)) {
             let refused =
                 match self.put_durably(at, bytes.clone(), mode, || self.headers.of_mutable(path)).await {
-                    Ok(()) => return self.settle().await,
+                    Ok(()) => return self.flush().await,
                     Err(error) => error,
                 };
             let lost = matches!(
@@ -61,7 +63,7 @@ impl Store {
                     | object_store::Error::Precondition { .. }
                     | object_store::Error::NotFound { .. }
             );
-            if !lost || trouble::no_bucket(&refused) {
+            if !lost || diagnose::no_bucket(&refused) {
                 return Err(self.failed("write", path, refused));
             }
             match self.read(path, limit_for(&bytes)).await? {

@@ -5,14 +5,19 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _, future::ready, stream, stream::BoxStream};
 use object_store::{ObjectMeta, path::Path};
 
-use super::{Error, Found, Location, Service, Store, parse};
+use super::{
+    Found, Store,
+    error::Error,
+    location::{Location, Service},
+    parse,
+};
 
 impl Store {
     /// The names directly below a folder: folders, then objects.
     pub async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), Error> {
         let path = parse(folder)?;
         self.listable()?;
-        let found = match self.ask(true).list_with_delimiter(Some(&path)).await {
+        let found = match self.request(true).list_with_delimiter(Some(&path)).await {
             Ok(found) => found,
             Err(error) if Self::is_absent(&error) => return Ok((Vec::new(), Vec::new())),
             Err(error) => return Err(self.failed("list", folder, error)),
@@ -34,7 +39,7 @@ impl Store {
             Err(error) => return stream::once(ready(Err(error))).boxed(),
         };
         let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
-        self.ask(true)
+        self.request(true)
             .list(Some(&path))
             .map_ok(move |object| found(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))
@@ -50,7 +55,7 @@ impl Store {
             Err(error) => return stream::once(ready(Err(error))).boxed(),
         };
         let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
-        self.ask(true)
+        self.request(true)
             .list_with_offset(Some(&path), &after)
             .map_ok(move |object| found(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, http::HttpBuilder};
 
-use super::{Environment, Error, http::Http, requests::Watch};
+use super::{environment::Environment, error::Error, http::Http, requests::Watch};
 
 /// Opens what lies below a URL; nothing is asked yet.
 pub(super) fn open(

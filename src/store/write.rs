@@ -5,7 +5,10 @@ use futures::{StreamExt as _, stream};
 use object_store::{Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{
-    Content, Error, Store, content, folder, parse,
+    Store,
+    content::{self, Content},
+    error::Error,
+    folder, parse,
     parts::{self, Failure},
 };
 use crate::digest::Digests;
@@ -23,7 +26,7 @@ impl Store {
             Content::File { file, stamp, .. } if self.folder.is_some() => {
                 let mut options = PutOptions::from(mode);
                 options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
-                self.ask(false).put_opts(path, PutPayload::new(), options).await?;
+                self.request(false).put_opts(path, PutPayload::new(), options).await?;
                 Ok(())
             }
             // In memory already, and every service takes as much at once as any index has.
@@ -34,7 +37,7 @@ impl Store {
             }
             Content::File { file, digests, stamp } => {
                 let parts = content::parts(file, *stamp, parts::size_for(digests.size));
-                parts::send(self.ask(false), path, attributes(), parts).await
+                parts::send(self.request(false), path, attributes(), parts).await
             }
         }
     }
@@ -53,7 +56,7 @@ impl Store {
         } else {
             options.attributes = attributes();
         }
-        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+        self.request(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
     }
 
     pub(super) async fn put(
@@ -67,7 +70,7 @@ impl Store {
         if self.folder.is_none() {
             options.attributes = attributes();
         }
-        self.ask(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+        self.request(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
     }
 
     pub(super) fn unwritten(&self, path: &str, failure: Failure) -> Error {
@@ -109,7 +112,7 @@ impl Store {
     /// Removes an object; that there is none is fine.
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
         self.writable("delete", path)?;
-        match self.ask(false).delete(&parse(path)?).await {
+        match self.request(false).delete(&parse(path)?).await {
             Err(error) if !Self::is_absent(&error) => Err(self.failed("delete", path, error)),
             _ => Ok(()),
         }
@@ -120,7 +123,7 @@ impl Store {
         let Some(first) = paths.first() else { return Ok(()) };
         self.writable("delete", first)?;
         let parsed: Vec<Path> = paths.iter().map(|path| parse(path)).collect::<Result<_, _>>()?;
-        let mut deleted = self.ask(false).delete_stream(stream::iter(parsed.into_iter().map(Ok)).boxed());
+        let mut deleted = self.request(false).delete_stream(stream::iter(parsed.into_iter().map(Ok)).boxed());
         while let Some(done) = deleted.next().await {
             match done {
                 Err(error) if !Self::is_absent(&error) => return Err(self.failed("delete", first, error)),

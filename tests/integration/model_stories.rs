@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use publish::{
-    archive::{Error, GRACE, Keep, Outcome, Pruned, Reason},
+    archive::{CommitReport, Error, GRACE, Keep, Pruned, Reason},
     store::{Limit, Store},
 };
 
@@ -168,7 +168,7 @@ fn pruned(pruned: Result<Pruned, Error>) -> Result<(), String> {
 }
 
 /// What somebody else has removed, or deleted, can neither be removed nor copied.
-fn unless_gone(done: Result<Outcome, Error>) -> Result<(), String> {
+fn unless_gone(done: Result<CommitReport, Error>) -> Result<(), String> {
     match done {
         Err(Error::Refused(all)) if all.iter().all(|refusal| is_gone(&refusal.source)) => Ok(()),
         done => told(done),

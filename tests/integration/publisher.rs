@@ -15,8 +15,9 @@ use std::{
 
 use publish::{
     archive::{
-        Archive, Check, Commit, Copies, Error, Event, Events, Fault, Keep, Named, Outcome, Prune, Pruned,
-        Removal, SuiteEdit, Surplus, Sync, Synced, Trust, Wanted, name_of_snapshot, read_packages,
+        Archive, ArchiveTarget, Check, CommitOptions, CommitReport, Copies, Error, Event, Events, Fault,
+        Keep, Named, Prune, Pruned, Removal, SuiteEdit, Sync, Synced, Trust, Wanted, name_of_snapshot,
+        read_packages,
     },
     compression::Compression,
     config::SuiteConfig,
@@ -47,7 +48,7 @@ fn trust(now: SystemTime) -> Trust {
 pub(crate) struct Publisher {
     archive: Archive,
     config: SuiteConfig,
-    surplus: Option<Surplus>,
+    surplus: Option<ArchiveTarget>,
     now: SystemTime,
     lost: AtomicU32,
     keys: Option<&'static SigningKeys>,
@@ -93,7 +94,7 @@ impl Publisher {
     pub(crate) fn giving_to(mut self, suite: &str) -> Self {
         let suite = Suite::parse(suite).unwrap();
         let archive = Archive::new(self.archive.store().clone(), trust(self.now));
-        let mut surplus = Surplus::new(archive, SuiteConfig::unconfigured(suite.clone()));
+        let mut surplus = ArchiveTarget::new(archive, SuiteConfig::unconfigured(suite.clone()));
         surplus.keys = Some(keys());
         self.surplus = Some(surplus);
         (self.config.limit, self.config.archive) = (Some(1), Some(suite));
@@ -112,24 +113,24 @@ impl Publisher {
         self
     }
 
-    pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
+    pub(crate) async fn add(&self, files: &[PathBuf]) -> Result<CommitReport, Error> {
         let read = read_packages(files.to_vec(), &|_| ())?;
         self.commit(SuiteEdit::adding(read)).await
     }
 
-    pub(crate) async fn remove(&self, name: &str) -> Result<Outcome, Error> {
+    pub(crate) async fn remove(&self, name: &str) -> Result<CommitReport, Error> {
         let removal = Removal { name: name.to_owned(), version: None, architecture: None };
         self.commit(SuiteEdit::removing([removal])).await
     }
 
     /// The newest version of a package, from another suite.
-    pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<Outcome, Error> {
+    pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<CommitReport, Error> {
         let mut copies = Copies::new(Suite::parse(from).unwrap(), trust(self.now));
         copies.wanted = vec![Wanted { named: Named::Package(name.to_owned()), version: None }];
         self.commit(SuiteEdit::copying(copies)).await
     }
 
-    async fn commit(&self, edit: SuiteEdit) -> Result<Outcome, Error> {
+    async fn commit(&self, edit: SuiteEdit) -> Result<CommitReport, Error> {
         let events = |event| {
             if let Event::LostRace { .. } = event {
                 self.lost.fetch_add(1, Ordering::Relaxed);
@@ -139,20 +140,20 @@ impl Publisher {
     }
 
     /// What `publish rollback` does.
-    pub(crate) async fn roll_back(&self) -> Result<Outcome, Error> {
+    pub(crate) async fn roll_back(&self) -> Result<CommitReport, Error> {
         self.archive.roll_back(None, &self.how(&|_| ())).await
     }
 
     /// What `publish snapshot` does.
-    pub(crate) async fn snapshot(&self, name: &str) -> Result<Outcome, Error> {
+    pub(crate) async fn snapshot(&self, name: &str) -> Result<CommitReport, Error> {
         let config = self.config.snapshot(name_of_snapshot(&self.config.codename, name).unwrap());
         let mut how = self.how(&|_| ());
         how.config = &config;
         self.archive.snapshot(&self.config.codename, &how).await
     }
 
-    fn how<'a>(&'a self, events: Events<'a>) -> Commit<'a> {
-        let mut how = Commit::new(&self.config, self.now).events(events);
+    fn how<'a>(&'a self, events: Events<'a>) -> CommitOptions<'a> {
+        let mut how = CommitOptions::new(&self.config, self.now).events(events);
         (how.keys, how.surplus) = (self.keys, self.surplus.as_ref());
         how
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use publish::{
-    archive::{Error, Outcome, Reason},
+    archive::{CommitReport, Error, Reason},
     store::{self, Store},
 };
 use tokio::sync::Barrier;
@@ -113,7 +113,7 @@ enum Verb {
 }
 
 impl Verb {
-    async fn run(self, publisher: &Publisher, file: &[PathBuf]) -> Result<Outcome, Error> {
+    async fn run(self, publisher: &Publisher, file: &[PathBuf]) -> Result<CommitReport, Error> {
         match self {
             Self::Add => publisher.add(file).await,
             Self::Remove => publisher.remove("first").await,
@@ -319,7 +319,8 @@ async fn two_add_the_same_file() {
             let (first, second) = (publisher(), publisher());
             let (a, b) = tokio::join!(first.add(&one), second.add(&one));
             let (a, b) = (a.unwrap(), b.unwrap());
-            let told = |outcome: &Outcome| (outcome.added.len(), outcome.present.len(), outcome.published);
+            let told =
+                |outcome: &CommitReport| (outcome.added.len(), outcome.present.len(), outcome.published);
             let mut both = [told(&a), told(&b)];
             both.sort_unstable();
             assert_eq!(both, [(0, 1, false), (1, 0, true)], "{kind:?} at write {at}");

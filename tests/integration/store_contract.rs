@@ -15,7 +15,9 @@ use object_store::{Attribute, ObjectStoreExt as _};
 use publish::{
     archive::{Archive, Trust},
     digest::Digests,
-    store::{Content, Decides, Error, FileStamp, Found, Headers, Limit, Put, Revision, Service, Store},
+    store::{
+        ConditionalWrites, Content, Error, FileStamp, Found, Headers, Limit, Put, Revision, Service, Store,
+    },
 };
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -109,10 +111,10 @@ async fn what_never_changes_is_created_once() {
         let small = [bytes("one"), file(&place.join("small"), b"one")];
         for (at, content) in small.iter().enumerate() {
             let path = format!("a/b{at}/c");
-            assert_eq!(store.would_put(&path, content.digests()).await.unwrap(), None);
+            assert_eq!(store.check_put(&path, content.digests()).await.unwrap(), None);
             assert_eq!(store.put_new(&path, content).await.unwrap(), Put::Created);
             assert_eq!(store.put_new(&path, content).await.unwrap(), Put::Present);
-            assert_eq!(store.would_put(&path, content.digests()).await.unwrap(), Some(Put::Present));
+            assert_eq!(store.check_put(&path, content.digests()).await.unwrap(), Some(Put::Present));
             // Of the same size, too: sizes alone prove nothing.
             for other in [bytes("two"), bytes("three"), bytes("")] {
                 match store.put_new(&path, &other).await.unwrap_err() {
@@ -124,7 +126,7 @@ async fn what_never_changes_is_created_once() {
                     }
                     error => panic!("{error}"),
                 }
-                assert!(matches!(store.would_put(&path, other.digests()).await, Err(Error::Occupied { .. })));
+                assert!(matches!(store.check_put(&path, other.digests()).await, Err(Error::Occupied { .. })));
             }
             assert_eq!(text(&store, &path).await.as_deref(), Some("one"));
         }
@@ -296,7 +298,7 @@ async fn of_many_swaps_on_one_revision_one_wins() {
         let path = "dists/stable/InRelease";
         let mut expected = None;
         // No two revisions on a server are of the same second.
-        let rounds = if store.is_near() { 20 } else { 5 };
+        let rounds = if store.is_local() { 20 } else { 5 };
         for round in 0..rounds {
             let barrier = Arc::new(Barrier::new(16));
             let swaps = (0..16).map(|number| {
@@ -328,7 +330,7 @@ async fn of_many_swaps_on_one_revision_one_wins() {
 async fn of_many_that_create_one_object_one_wins() {
     on_each(|store, place| async move {
         // Measured: several may be told that they won.
-        if store.decides().await.unwrap() == Decides::ByLease {
+        if store.conditional_writes().await.unwrap() == ConditionalWrites::Lease {
             return;
         }
         for round in 0..5 {
@@ -560,7 +562,7 @@ async fn a_walk_finds_everything_on_all_pages() {
             let digests = Digests::of(found.path.as_bytes());
             let told = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
             assert_eq!(found.md5, told.then_some(digests.md5));
-            assert_eq!(found.surely_is(&digests), told);
+            assert_eq!(found.matches_checksum(&digests), told);
             let age = found.modified.elapsed().unwrap_or_default();
             assert!(age.as_secs() < 3_600, "{age:?}");
         }
@@ -608,7 +610,7 @@ async fn what_is_there_already_is_not_read() {
         let store = bucket.store();
         assert_eq!(store.requests().total, 0, "opening asks for nothing");
         // Who decides there is found out once.
-        store.decides().await.unwrap();
+        store.conditional_writes().await.unwrap();
         let before = store.requests().total;
         let asked = |store: &Store| (store.requests().total - before, store.requests().listings);
         store.put_new("a", &bytes("one")).await.unwrap();
@@ -619,7 +621,7 @@ async fn what_is_there_already_is_not_read() {
         // Refused, looked at.
         assert_eq!(store.put_new("a", &bytes("one")).await.unwrap(), Put::Present);
         assert_eq!(asked(&store), (3, 0), "{}", bucket.server);
-        assert_eq!(store.would_put("a", bytes("one").digests()).await.unwrap(), Some(Put::Present));
+        assert_eq!(store.check_put("a", bytes("one").digests()).await.unwrap(), Some(Put::Present));
         assert_eq!(asked(&store), (4, 0));
         // And, being another, read to say what it is.
         assert!(matches!(store.put_new("a", &bytes("two")).await, Err(Error::Occupied { .. })));

@@ -8,7 +8,7 @@ use std::{
 use futures::TryStreamExt as _;
 use publish::{
     digest::Digests,
-    store::{Cache, Content, Decides, Error, LeaseTimes, Put, Store},
+    store::{Cache, ConditionalWrites, Content, Error, LeaseTimes, Put, Store},
 };
 use tempfile::TempDir;
 
@@ -37,27 +37,27 @@ fn with(bucket: &Bucket, name: &str, value: &str) -> Store {
 async fn each_store_is_believed_as_far_as_it_deserves() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
     for store in [memory(), folder(place.path())] {
-        assert_eq!(store.decides().await.unwrap(), Decides::Natively);
+        assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Native);
         assert_eq!(store.requests().total, 0, "nothing is asked");
     }
     for (make, decides, first, again) in [
         // Written, refused, and refused with two kinds of stale tags; the next one need not write it.
-        (buckets::moto as fn() -> Option<Bucket>, Decides::Natively, 4, 3),
-        (buckets::rgw, Decides::Natively, 4, 3),
-        (buckets::azure, Decides::Natively, 3, 2),
-        (buckets::gcs, Decides::Natively, 3, 2),
+        (buckets::moto as fn() -> Option<Bucket>, ConditionalWrites::Native, 4, 3),
+        (buckets::rgw, ConditionalWrites::Native, 4, 3),
+        (buckets::azure, ConditionalWrites::Native, 3, 2),
+        (buckets::gcs, ConditionalWrites::Native, 3, 2),
         // Never refused.
-        (buckets::ignoring, Decides::ByLease, 3, 3),
+        (buckets::ignoring, ConditionalWrites::Lease, 3, 3),
         // Where it is known.
-        (buckets::swift, Decides::ByLease, 0, 0),
+        (buckets::swift, ConditionalWrites::Lease, 0, 0),
     ] {
         let Some(bucket) = make() else { continue };
         for requests in [first, again] {
             let store = bucket.store();
-            assert_eq!(store.decides().await.unwrap(), decides, "{}", bucket.server);
+            assert_eq!(store.conditional_writes().await.unwrap(), decides, "{}", bucket.server);
             assert_eq!(store.requests().total, requests, "{}", bucket.server);
             // Clones know it too.
-            assert_eq!(store.clone().decides().await.unwrap(), decides);
+            assert_eq!(store.clone().conditional_writes().await.unwrap(), decides);
             assert_eq!(store.requests().total, requests);
         }
         let (_, objects) = bucket.store().list(".publish").await.unwrap();
@@ -73,10 +73,10 @@ async fn many_may_find_it_out_at_once() {
         let Some(bucket) = make() else { continue };
         let probes = (0..8).map(|_| {
             let store = bucket.store();
-            tokio::spawn(async move { store.decides().await.unwrap() })
+            tokio::spawn(async move { store.conditional_writes().await.unwrap() })
         });
         for probe in probes.collect::<Vec<_>>() {
-            assert_eq!(probe.await.unwrap(), Decides::Natively, "{}", bucket.server);
+            assert_eq!(probe.await.unwrap(), ConditionalWrites::Native, "{}", bucket.server);
         }
     }
 }
@@ -86,16 +86,18 @@ async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
     let (Some(moto), Some(ignoring)) = (buckets::moto(), buckets::ignoring()) else { return };
     let place = TempDir::with_prefix("publish-test-").unwrap();
     let cached = |store: Store| store.with_cache(Some(Cache::new(place.path(), 1 << 20)));
-    for (bucket, decides, first) in [(&moto, Decides::Natively, 4), (&ignoring, Decides::ByLease, 3)] {
+    for (bucket, decides, first) in
+        [(&moto, ConditionalWrites::Native, 4), (&ignoring, ConditionalWrites::Lease, 3)]
+    {
         for requests in [first, 0] {
             let store = cached(bucket.store());
-            assert_eq!(store.decides().await.unwrap(), decides);
+            assert_eq!(store.conditional_writes().await.unwrap(), decides);
             assert_eq!(store.requests().total, requests);
         }
     }
     // The same name on another server is another bucket.
     let store = cached(with(&moto, "AWS_ENDPOINT_URL_S3", &ignoring.endpoint));
-    assert_eq!(store.decides().await.unwrap(), Decides::ByLease);
+    assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Lease);
     // Believed for a week.
     let long_ago = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap() - WEEK;
     for entry in walkdir::WalkDir::new(place.path()).into_iter().map(Result::unwrap) {
@@ -104,7 +106,7 @@ async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
         }
     }
     let store = cached(moto.store());
-    store.decides().await.unwrap();
+    store.conditional_writes().await.unwrap();
     assert_eq!(store.requests().total, 3);
 }
 
@@ -112,7 +114,7 @@ async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
 async fn what_goes_wrong_with_the_probe_is_no_verdict() {
     let Some(bucket) = buckets::rgw() else { return };
     let store = with(&bucket, "AWS_SECRET_ACCESS_KEY", "wrong");
-    let error = store.decides().await.unwrap_err();
+    let error = store.conditional_writes().await.unwrap_err();
     assert!(matches!(&error, Error::Failed { path, .. } if path == PROBE), "{error:?}");
 }
 

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs};
 
 use publish::{
     digest::Digests,
-    store::{Cache, Decides},
+    store::{Cache, ConditionalWrites},
 };
 
 use crate::{buckets, deb_builder::deb, publisher::folder, sandbox::Sandbox};
@@ -42,7 +42,7 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     let home = [("HOME".to_owned(), sandbox.path("home").display().to_string())];
     let destination = bucket.store().with_cache(Cache::of(&home.into_iter().collect()));
     // What decides there, and how it copies, is found out once in a week; that is not counted here.
-    assert_eq!(destination.decides().await.unwrap(), Decides::Natively);
+    assert_eq!(destination.conditional_writes().await.unwrap(), ConditionalWrites::Native);
     destination.copy(".publish/probe", ".publish/copy").await.unwrap();
     for path in sandbox.tree().paths_with("") {
         if !path.starts_with("conf/") {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use publish::{
-    archive::{Archive, Commit, Error, Removal, SuiteEdit, Trust},
+    archive::{Archive, CommitOptions, Error, Removal, SuiteEdit, Trust},
     config::SuiteConfig,
     names::Suite,
     signing::Keyring,
@@ -280,7 +280,7 @@ async fn the_library_believes_signed_suites_alone_unless_told_otherwise() {
     // To look at a suite is not to build on it.
     let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
     let removal = Removal { name: "hello".into(), version: None, architecture: None };
-    let (edit, how) = (SuiteEdit::removing([removal]), Commit::new(&config, now).dry_run());
+    let (edit, how) = (SuiteEdit::removing([removal]), CommitOptions::new(&config, now).dry_run());
     for (store, trust) in
         [(&signed, Trust::unverified()), (&unsigned, Trust::unverified()), (&unsigned, ours)]
     {

@@ -7,7 +7,7 @@ use super::{
     keys::{Verdict, verdicts},
 };
 use crate::{
-    archive::{self, Repaired, Standing, SuiteReport},
+    archive::{self, FreshnessState, Repaired, SuiteReport},
     signing::SignatureReport,
 };
 
@@ -116,10 +116,10 @@ impl From<&archive::Freshness> for Freshness {
     fn from(freshness: &archive::Freshness) -> Self {
         Self {
             standing: match freshness.standing {
-                Standing::Fresh => "fresh",
-                Standing::Behind => "behind",
-                Standing::Ahead => "ahead",
-                Standing::Strange => "strange",
+                FreshnessState::Fresh => "fresh",
+                FreshnessState::Behind => "behind",
+                FreshnessState::Ahead => "ahead",
+                FreshnessState::Strange => "strange",
             },
             origin_date: freshness.origin_date.clone(),
             behind_seconds: freshness.behind_seconds,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, Publication};
+use super::{Document, publication::Publication};
 use crate::signing::{self, KeyReport, Level};
 
 /// A key and the file of its secret part.

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Document, ListedPackage, Package, package::Share, publication::generation};
+use super::{
+    Document,
+    package::{ListedPackage, Package, Share},
+    publication::generation,
+};
 use crate::archive::{self, Differences, Kind};
 
 /// What `list` prints.

@@ -9,16 +9,15 @@ mod check;
 mod errors;
 mod keys;
 mod look;
-mod package;
-mod publication;
 mod sync;
 mod sweep;
+mod publication;
+mod package;
 
 pub(super) use check::Checked;
 pub(super) use errors::Failed;
 pub(super) use keys::{ExportedKeys, KeyFile, KeyPackage, Keys, NewKey, PackageVersion, Rotated, Rotation};
 pub(super) use look::{Diff, Listed, Log, ShownPackage, Snapshots, State};
-use package::Package;
 pub(super) use package::{File, ListedPackage};
 pub(super) use publication::{Publication, Publications};
 pub(super) use sweep::{Pruned, RemovedSnapshot};

@@ -2,8 +2,12 @@
 
 use serde::Serialize;
 
-use super::{Document, File, Package, package::Share, texts};
-use crate::archive::{Change, Moved, Outcome, Phased};
+use super::{
+    Document,
+    package::{File, Package, Share},
+    texts,
+};
+use crate::archive::{Change, CommitReport, Moved, Phased};
 
 /// What came of an operation on one suite.
 #[derive(Debug, Serialize)]
@@ -59,8 +63,8 @@ fn packages(changes: &[Change]) -> Vec<Package> {
     changes.iter().map(Package::from).collect()
 }
 
-impl From<&Outcome> for Publication {
-    fn from(outcome: &Outcome) -> Self {
+impl From<&CommitReport> for Publication {
+    fn from(outcome: &CommitReport) -> Self {
         let phased = |Phased { package, from, to }: &Phased| PhasedPackage {
             package: package.into(),
             share: Share { from: *from, to: *to },

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, File, Publication};
+use super::{Document, package::File, publication::Publication};
 use crate::archive;
 
 /// What `prune` prints.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, File};
+use super::{Document, package::File};
 use crate::{archive, purge, store};
 
 /// What came of each destination.

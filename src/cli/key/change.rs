@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cli::{
-        Failure,
+        failure::Failure,
         json::{Publication, Rotated},
         session::{Session, passphrase},
     },

@@ -4,13 +4,13 @@
 //! its own.
 
 mod change;
-mod next_key;
-mod package;
 mod renew;
 mod rotate;
-mod standing;
 mod told;
+mod next_key;
+mod package;
 mod turn;
+mod standing;
 
 use std::{
     fmt::Write as _,
@@ -21,7 +21,8 @@ use std::{
 };
 
 use super::{
-    Failure, json,
+    failure::Failure,
+    json,
     session::{Session, passphrase},
 };
 use crate::signing::{

@@ -12,7 +12,7 @@ use std::{
 use super::standing::Named;
 use crate::{
     cli::{
-        Failure,
+        failure::Failure,
         session::{Session, passphrase},
     },
     signing::{Error, Gpg, KeySource, Keyring, NewKey, parse_expiry, write_secret},

@@ -10,12 +10,12 @@ use std::{
 
 use crate::{
     archive::{
-        Archive, KeyringContent, KeyringPackage, NewPackage, Outcome, PublishedKeyring, SuiteEdit, Trust,
-        keyring_package_name, keyring_path, keyring_version, read_packages,
+        Archive, CommitReport, KeyringContent, KeyringPackage, NewPackage, PublishedKeyring, SuiteEdit,
+        Trust, keyring_package_name, keyring_path, keyring_version, read_packages,
     },
     cli::{
-        Failure,
-        asked::Asked,
+        change_args::ChangeArgs,
+        failure::Failure,
         json::{KeyPackage, Publication},
         session::Session,
         sources,
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    asked: Asked,
+    asked: ChangeArgs,
 }
 
 /// What a keyring package is to be.
@@ -336,7 +336,7 @@ async fn is_free(archive: &Archive, suites: &[SuiteConfig], deb: &[u8]) -> Resul
     let main = Component::parse("main").unwrap_or_else(|error| unreachable!("{error}"));
     for suite in suites {
         let path = PoolPath::of(suite.components.first().unwrap_or(&main), &package);
-        match archive.store().would_put(path.as_str(), &Digests::of(deb)).await {
+        match archive.store().check_put(path.as_str(), &Digests::of(deb)).await {
             Ok(_) => {}
             Err(store::Error::Occupied { .. }) => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -352,8 +352,8 @@ impl Made {
         session: &Session<'_>,
         wanted: &Wanted,
         suites: &[SuiteConfig],
-        asked: &Asked,
-    ) -> Result<Vec<Outcome>, Failure> {
+        asked: &ChangeArgs,
+    ) -> Result<Vec<CommitReport>, Failure> {
         let mut outcomes = Vec::new();
         for suite in suites.iter().filter(|suite| !self.present.contains(&suite.codename)) {
             let keys = session.keys_to_publish(suite).await?;
@@ -376,7 +376,7 @@ impl Made {
         wanted: &Wanted,
         suites: &[SuiteConfig],
     ) -> Result<(), Failure> {
-        let plan = Asked { dry_run: true, message: None };
+        let plan = ChangeArgs { dry_run: true, message: None };
         for suite in suites.iter().filter(|suite| !self.present.contains(&suite.codename)) {
             let keys = session.keys_to_publish(suite).await?;
             let edit = self.edit(session, wanted)?;

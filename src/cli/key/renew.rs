@@ -3,8 +3,8 @@
 
 use super::{package::Delivery, standing::Standing};
 use crate::{
-    archive::{Outcome, Refresh},
-    cli::{Failure, asked::Asked, session::Session},
+    archive::{CommitReport, Refresh},
+    cli::{change_args::ChangeArgs, failure::Failure, session::Session},
     config::SuiteConfig,
     names::Suite,
 };
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Renewed {
     /// What was published (or would be).
-    pub(super) outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<CommitReport>,
 }
 
 impl Renewed {
@@ -28,7 +28,7 @@ pub(super) async fn renew(
     session: &Session<'_>,
     suites: &[SuiteConfig],
     package: Option<&Delivery>,
-    asked: &Asked,
+    asked: &ChangeArgs,
 ) -> Result<Renewed, Failure> {
     let mut renewed = Renewed::default();
     if let Some(Delivery { wanted, made, suites }) = package {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     archive::Archive,
-    cli::{Failure, json::Rotated, session::Session},
+    cli::{failure::Failure, json::Rotated, session::Session},
     config::SuiteConfig,
     store::Location,
 };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     archive::{Archive, PublishedSuite},
-    cli::{Failure, session::Session},
+    cli::{failure::Failure, session::Session},
     config::SuiteConfig,
     names::Suite,
     signing::{Error, Gpg, KeyReport, KeySource, Keyring},

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::standing::{Named, Standing};
 use crate::{
     archive::Archive,
-    cli::{asked::Asked, session::Session},
+    cli::{change_args::ChangeArgs, session::Session},
     config::parse_span,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     pub(super) suite: Vec<String>,
 
     #[command(flatten)]
-    pub(super) asked: Asked,
+    pub(super) asked: ChangeArgs,
 }
 
 /// A span, or none at all.

@@ -19,7 +19,7 @@ use super::{
     http::{self, Decision, Target, Validators},
     listing::{File, Folder},
 };
-use crate::{archive::root_file, dists::media_type};
+use crate::{dists::media_type, suite::public_files};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, object_store::Error>;
@@ -155,12 +155,12 @@ fn is_same(one: &ObjectMeta, other: &ObjectMeta) -> bool {
 /// Reads a file beside `dists/`; `None` if it may not be shown.
 async fn root_file(store: &dyn ObjectStore, path: &Path) -> Result<Option<(ObjectMeta, Bytes)>, Refusal> {
     let result = store.get(path).await?;
-    if result.meta.size > root_file::SIZE_LIMIT {
+    if result.meta.size > public_files::SIZE_LIMIT {
         return Ok(None);
     }
     let meta = result.meta.clone();
     let contents = result.bytes().await?;
-    let is_shown = contents.len() as u64 == meta.size && root_file::is_harmless(path.as_ref(), &contents);
+    let is_shown = contents.len() as u64 == meta.size && public_files::is_harmless(path.as_ref(), &contents);
     Ok(is_shown.then_some((meta, contents)))
 }
 

@@ -17,8 +17,8 @@ use hyper::{
 use object_store::{ObjectMeta, path::Path};
 
 use crate::{
-    archive::root_file,
     dists::layout::{self, ArchivePath},
+    suite::public_files,
 };
 
 /// What a path leads to, if it exists.
@@ -60,7 +60,7 @@ pub(super) fn target(encoded: &str) -> Result<Target, StatusCode> {
 /// Whether a path, by its name, belongs to what a published archive consists of.
 pub(super) fn is_part_of_archive(path: &Path) -> bool {
     match ArchivePath::of(path.as_ref()) {
-        ArchivePath::RootFile(name) => is_tree(name) || root_file::may_be_shown(name),
+        ArchivePath::RootFile(name) => is_tree(name) || public_files::may_be_shown(name),
         kind => kind.is_public(),
     }
 }

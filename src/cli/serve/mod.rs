@@ -10,11 +10,11 @@
 //! | `answer` | joins these with the store |
 //! | `server` | connections: how many, how long, how they end |
 
-mod answer;
-mod http;
-mod listing;
-mod patience;
 mod server;
+mod answer;
+mod listing;
+mod http;
+mod timeouts;
 
 use std::{io, sync::Arc};
 

@@ -12,7 +12,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Answered, Error, answer::answer, patience::Patient};
+use super::{
+    Error,
+    answer::{Answered, answer},
+    timeouts::WithTimeout,
+};
 
 /// How many clients are served at once; others wait in the system's queue.
 const CONNECTIONS: usize = 256;
@@ -154,7 +158,7 @@ async fn serve_connection(
         .header_read_timeout(REQUEST_PATIENCE)
         .max_header_size(REQUEST_SIZE)
         .max_buf_size(REQUEST_SIZE)
-        .serve_connection(TokioIo::new(Patient::new(stream, ANSWER_PATIENCE)), service);
+        .serve_connection(TokioIo::new(WithTimeout::new(stream, ANSWER_PATIENCE)), service);
     tokio::pin!(connection);
     // An error here is the client's: it left, or sent what is no HTTP and was told so.
     tokio::select! {

@@ -8,13 +8,13 @@ use std::{
 };
 
 use super::{
-    Failure,
-    failure::{self, Problem},
+    failure::{self, Failure, Problem},
     json,
     session::{self, Session},
     sources::{self, Client},
     ui::{Ui, count},
 };
+use crate::size::bytes;
 use crate::{
     archive::{Archive, Failed, KEY_FILE, Sync, Synced},
     config::{parse_generations, parse_span},
@@ -22,7 +22,7 @@ use crate::{
     names::Suite,
     purge::{self, Purged},
     signing::Keyring,
-    store::{Location, Requests, Store, bytes},
+    store::{Location, Requests, Store},
 };
 use target::Target;
 
@@ -282,7 +282,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         return Ok(());
     }
     let mut keys = Keyring::new();
-    if let Some(object) = destination.read(KEY_FILE, crate::archive::limits::KEYS).await? {
+    if let Some(object) = destination.read(KEY_FILE, crate::suite::limits::KEYS).await? {
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
     ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");

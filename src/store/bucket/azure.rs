@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 
 use super::{Objects, Refused};
-use crate::store::{Bucket, Environment, http::Http, location};
+use crate::store::{
+    environment::Environment,
+    http::Http,
+    location::{self, Bucket},
+};
 
 /// The account of every emulator, and its key: both are published.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";

@@ -22,7 +22,7 @@ use reqwest::{
 use tokio::time::{Instant, sleep};
 
 use crate::store::{
-    patience::{Patience, passes},
+    retry::{RetryPolicy, passes},
     swift::encoded,
 };
 
@@ -100,7 +100,7 @@ impl<T: ObjectStore, S: Sign> Copying<T, S> {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            match Patience::default().wait(tries, since, None) {
+            match RetryPolicy::default().wait(tries, since, None) {
                 Some(pause) => sleep(pause).await,
                 None => return Err(failure),
             }

@@ -14,7 +14,12 @@ use super::{
     Objects, Refused,
     copy::{Copying, Place, Sign},
 };
-use crate::store::{Bucket, Environment, http::Http, location, swift::encoded};
+use crate::store::{
+    environment::Environment,
+    http::Http,
+    location::{self, Bucket},
+    swift::encoded,
+};
 
 /// Google's own.
 const SERVER: &str = "https://storage.googleapis.com";

@@ -3,16 +3,24 @@
 //! The client is told everything; nothing here lets it look into the environment of the process by itself.
 
 mod azure;
-mod copy;
 mod gcs;
-mod profile;
 mod s3;
+mod copy;
+mod profile;
 
 use std::sync::Arc;
 
 use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
 
-use super::{Bucket, Environment, Error, Service, http::Http, requests::Watch, swift::Swift, trouble};
+use super::{
+    diagnose,
+    environment::Environment,
+    error::Error,
+    http::Http,
+    location::{Bucket, Service},
+    requests::Watch,
+    swift::Swift,
+};
 
 /// Why a bucket cannot be opened, and what to do about it.
 struct Refused {
@@ -63,7 +71,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) ->
         }
     };
     let (objects, endpoint) = opened.map_err(|Refused { why, hint }| {
-        unusable(why, hint.or_else(|| Some(trouble::credentials(bucket))))
+        unusable(why, hint.or_else(|| Some(diagnose::credentials(bucket))))
     })?;
     let prefix = Path::parse(&bucket.prefix)
         .map_err(|error| unusable(error.to_string(), Some("correct the folder in the location".into())))?;

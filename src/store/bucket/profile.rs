@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::Refused;
-use crate::store::Environment;
+use crate::store::environment::Environment;
 
 /// What this reader cannot do with a profile, by the key that asks for it.
 const UNKNOWN_WAYS: [&str; 6] =

@@ -15,7 +15,11 @@ use super::{
     copy::{Copying, Place, Sign},
     profile::{Profile, Profiles},
 };
-use crate::store::{Bucket, Environment, http::Http, location};
+use crate::store::{
+    environment::Environment,
+    http::Http,
+    location::{self, Bucket},
+};
 
 pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
     let option = |name: &str| bucket.options.get(name).map(String::as_str);

@@ -80,7 +80,7 @@ impl Folder {
     }
 
     /// Makes everything written so far survive a power cut.
-    pub(super) async fn settle(&self) -> io::Result<()> {
+    pub(super) async fn flush(&self) -> io::Result<()> {
         let files = std::mem::take(&mut *self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
         if files.is_empty() {
             return Ok(());

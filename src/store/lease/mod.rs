@@ -1,6 +1,6 @@
 //! A lease: what decides between two writers where the store itself does not.
 //!
-//! Swift has no conditional write, and other servers take the condition and ignore it ([`super::Decides`]). There,
+//! Swift has no conditional write, and other servers take the condition and ignore it ([`super::ConditionalWrites`]). There,
 //! whoever swaps an object first puts a *claim* beside it: `.publish/claims/PATH/NAME`, an object of his own under a name
 //! that nobody ever uses again. Then he waits until listings have settled, and lists the claims. Whoever finds no claim
 //! but his own holds the lease: he compares, writes, reads back, and takes his claim away. Of several, the one with the
@@ -68,13 +68,13 @@ impl Default for LeaseTimes {
 
 /// What the parts of a lease are made with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct LeaseConfig {
     times: LeaseTimes,
     /// Where names and pauses come from.
     draw: fn() -> u64,
 }
 
-impl Default for Terms {
+impl Default for LeaseConfig {
     fn default() -> Self {
         Self { times: LeaseTimes::default(), draw: rand::random }
     }
@@ -113,7 +113,7 @@ enum Written {
     /// It may still be carried out.
     Unknown(Error),
     /// It was too late to begin.
-    Late,
+    Expired,
 }
 
 impl Store {
@@ -139,7 +139,7 @@ impl Store {
                         return result;
                     }
                     Written::Unknown(error) => return Err(error),
-                    Written::Late => claims.release(&claim).await,
+                    Written::Expired => claims.release(&claim).await,
                 }
             }
             if !claims.quiet().await? {
@@ -176,7 +176,7 @@ impl Store {
         };
         let put = self.put(&at, bytes.clone(), PutMode::Overwrite, || self.headers.of_mutable(path));
         if claim.written.elapsed() > length / 4 {
-            return Written::Late;
+            return Written::Expired;
         }
         match timeout(length / 2, put).await {
             Ok(Ok(())) => {}

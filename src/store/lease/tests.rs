@@ -25,7 +25,7 @@ use object_store::{
 };
 
 use super::*;
-use crate::store::{Environment, Location, probe::Verdict};
+use crate::store::{environment::Environment, location::Location, probe::Verdict};
 
 const POINTER: &str = "dists/stable/InRelease";
 /// By so much time is moved at once.

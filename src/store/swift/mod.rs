@@ -11,19 +11,18 @@
 //! The interface: <https://docs.openstack.org/api-ref/object-store/>, and for the CDN
 //! <https://docs.rackspace.com/docs/cloud-files/v1/cdn-api-reference>.
 
-mod auth;
-mod client;
 mod container;
 mod delete;
-mod error;
-mod get;
-mod large;
 mod listing;
 mod objects;
+mod large;
+mod get;
 mod put;
+mod client;
+mod auth;
 mod settings;
 mod wire;
-
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +30,7 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-use super::{Environment, patience::Patience, requests::Watch};
+use super::{Environment, requests::Watch, retry::RetryPolicy};
 use auth::Login;
 use client::Client;
 use settings::Settings;
@@ -90,7 +89,7 @@ impl Swift {
         environment: &Environment,
         watch: &Watch,
     ) -> Result<Self, super::Error> {
-        let (limits, patience) = (Limits::default(), Patience::default());
+        let (limits, patience) = (Limits::default(), RetryPolicy::default());
         Self::with(container, prefix, options, environment, limits, patience, watch).map_err(|error| {
             super::Error::Unusable {
                 location: format!("swift://{container}"),
@@ -106,7 +105,7 @@ impl Swift {
         options: &BTreeMap<String, String>,
         environment: &Environment,
         limits: Limits,
-        patience: Patience,
+        patience: RetryPolicy,
         watch: &Watch,
     ) -> Result<Self, Error> {
         if let Some(why) = no_container(container) {

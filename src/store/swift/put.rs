@@ -19,7 +19,7 @@ use super::{
     error::Error,
     wire::Answer,
 };
-use crate::store::{blocking, content::INLINE};
+use crate::store::content::{INLINE, blocking};
 
 /// How often bytes are sent that arrive damaged.
 const SENDS: u32 = 3;

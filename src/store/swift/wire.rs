@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Watch, error::Error};
 use crate::store::{
     pace::Pace,
-    patience::{Patience, passes},
+    retry::{RetryPolicy, passes},
 };
 
 /// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
@@ -106,12 +106,16 @@ impl Answer {
 pub(super) struct Wire {
     http: reqwest::Client,
     pub(super) watch: Watch,
-    pub(super) patience: Patience,
+    pub(super) patience: RetryPolicy,
 }
 
 impl Wire {
     /// A wire that trusts the system's authorities, and those of a file where there is one.
-    pub(super) fn new(authorities: Option<&Path>, patience: Patience, watch: Watch) -> Result<Self, Error> {
+    pub(super) fn new(
+        authorities: Option<&Path>,
+        patience: RetryPolicy,
+        watch: Watch,
+    ) -> Result<Self, Error> {
         // Whoever installs a provider first wins, and all here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -177,7 +181,7 @@ impl Wire {
         let limit = if status.is_success() { ANSWER } else { TEXT };
         let body = Self::whole(response, limit, self.silence(request)).await?;
         if status.is_success() && body.len() > limit {
-            return Err(format!("the answer has more than {}", crate::store::bytes(limit as u64)));
+            return Err(format!("the answer has more than {}", crate::size::bytes(limit as u64)));
         }
         Ok(Answer { status, headers, body, rest: None })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::given_address;
-use crate::store::{Environment, swift::error::Error};
+use crate::store::{environment::Environment, swift::error::Error};
 
 /// The service that holds containers.
 pub(super) const STORAGE: &str = "object-store";

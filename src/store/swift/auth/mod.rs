@@ -1,9 +1,9 @@
 //! How to log in: which of the ways the environment describes, and what comes out of each, a token and an address.
 
-mod catalogue;
 mod v1;
 mod v2;
 mod v3;
+mod catalogue;
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
     error::Error,
     wire::{Answer, Outgoing, Wire},
 };
-use crate::store::Environment;
+use crate::store::environment::Environment;
 use catalogue::Choice;
 
 /// Where Rackspace's customers log in.

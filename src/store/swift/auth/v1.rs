@@ -10,7 +10,7 @@ use reqwest::{
 
 use super::{Session, address, given_address, need, send, token};
 use crate::store::{
-    Environment,
+    environment::Environment,
     swift::{error::Error, wire::Wire},
 };
 

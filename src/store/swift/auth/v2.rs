@@ -11,7 +11,7 @@ use super::{
     need, post, token,
 };
 use crate::store::{
-    Environment,
+    environment::Environment,
     swift::{
         error::Error,
         wire::{Answer, Wire},

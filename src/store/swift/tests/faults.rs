@@ -142,7 +142,7 @@ async fn silence_is_not_waited_out() {
         _ => Act::Pass,
     })
     .await;
-    let patience = Patience { silence: Duration::from_secs(3), ..hasty() };
+    let patience = RetryPolicy { silence: Duration::from_secs(3), ..hasty() };
     let swift = Opening { patience, ..opening }.open();
     assert_eq!(get(&swift, "a").await, noise(100_000));
     assert_eq!(proxy.seen().len(), 2);

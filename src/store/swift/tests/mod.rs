@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
 use super::{Limits, Swift, client::Request, error::Error};
-use crate::store::{Environment, patience::Patience, requests::Watch};
+use crate::store::{environment::Environment, requests::Watch, retry::RetryPolicy};
 
 /// The address of the real server, if there is one.
 fn server() -> Option<String> {
@@ -74,9 +74,9 @@ fn v1(server: &str) -> Vec<(String, String)> {
     .into()
 }
 
-/// Patience for tests: the pauses are short.
-fn hasty() -> Patience {
-    Patience { pause: Duration::from_millis(20), ..Patience::default() }
+/// A retry policy for tests: the pauses are short.
+fn hasty() -> RetryPolicy {
+    RetryPolicy { pause: Duration::from_millis(20), ..RetryPolicy::default() }
 }
 
 /// How a container is opened.
@@ -86,7 +86,7 @@ struct Opening {
     options: BTreeMap<String, String>,
     variables: Vec<(String, String)>,
     limits: Limits,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 impl Opening {
@@ -195,7 +195,7 @@ fn noise(size: usize) -> Vec<u8> {
 
 #[test]
 fn pauses_grow_and_end() {
-    let patience = Patience::default();
+    let patience = RetryPolicy::default();
     let since = tokio::time::Instant::now();
     for (tries, least, most) in [(1, 150, 300), (2, 300, 600), (5, 2400, 4800)] {
         let pause = patience.wait(tries, since, None).unwrap().as_millis();

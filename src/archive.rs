@@ -1,0 +1,55 @@
+//! The public face of the rooms: what a program can do with an archive as a whole.
+//!
+//! An [`Archive`] is a store and whose signatures are believed. [`Archive::suite`] reads what clients see now; a
+//! [`SuiteEdit`] says what is to change; [`Archive::commit`] publishes the change in one atomic step, or nothing of it.
+//! [`Archive::check`] looks, [`Archive::prune`] collects garbage, [`Archive::sync`] mirrors to another store.
+
+pub use crate::commit::{
+    options::CommitOptions,
+    outcome::{CommitReport, Moved},
+    repair::Repaired,
+};
+pub use crate::gc::{
+    pins::GRACE,
+    prune::{Prune, Pruned, Swept},
+};
+pub use crate::inspect::{
+    check::{
+        Check,
+        report::{Fault, Freshness, FreshnessState, Report, SuiteReport},
+    },
+    compare::{ChangedFile, Differences},
+    diff::{Difference, Kind, diff},
+    log::{Log, Signature, State},
+};
+pub use crate::keys::keyring_package::{
+    KeyringContent, KeyringPackage, PublishedKeyring, keyring_package_name, keyring_path, keyring_version,
+};
+pub use crate::mirror::{
+    options::Sync,
+    report::{Synced, SyncedSuite},
+};
+pub use crate::operations::written::Written;
+pub use crate::operations::{
+    copy::{Copies, Named, Wanted},
+    dates::Refresh,
+    edit::{NewPackage, Removal, Retention, SuiteEdit},
+    overflow::ArchiveTarget,
+    plan::{Change, Phased},
+    read_debs::{Incoming, find_files, read_packages},
+};
+pub use crate::suite::{
+    archive::{Archive, KEY_FILE},
+    error::Error,
+    event::{Event, Events},
+    failed::{Failed, FailedBecause},
+    generations::Keep,
+    history::{NoState, Which},
+    note::Note,
+    package_file::PackageFile,
+    published::{Pointer, PublishedSuite},
+    refusal::{Reason, Refusal},
+    release_info::ReleaseInfo,
+    snapshots::{name_of_snapshot, snapshot_of},
+    trust::{ClientKeys, Trust},
+};

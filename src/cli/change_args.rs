@@ -1,0 +1,42 @@
+//! What every command that changes a suite may be told besides, and who tells it.
+
+use crate::{archive::Note, store::Environment};
+
+/// Options of every command that changes a suite.
+#[derive(Debug, clap::Args)]
+pub(super) struct ChangeArgs {
+    /// Tells what would be done, and does nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Why: kept with the new state for `publish log`. It is not signed, and for all to see
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+}
+
+impl ChangeArgs {
+    /// What is kept with the new state: the message, and what a CI system says of its job.
+    pub(super) fn note(&self, environment: &Environment) -> Note {
+        let message = self.message.clone().filter(|message| !message.is_empty());
+        Note { message, ..of_job(environment) }
+    }
+}
+
+/// What GitHub Actions and GitLab CI tell their jobs
+/// (<https://docs.github.com/actions/reference/workflows-and-actions/variables>,
+/// <https://docs.gitlab.com/ci/variables/predefined_variables/>).
+fn of_job(environment: &Environment) -> Note {
+    let get = |name| environment.get(name).map(ToOwned::to_owned);
+    if environment.get("GITHUB_ACTIONS") == Some("true") {
+        let server = get("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+        let project = get("GITHUB_REPOSITORY");
+        let job = project.as_ref().zip(get("GITHUB_RUN_ID"));
+        let job = job.map(|(project, run)| format!("{server}/{project}/actions/runs/{run}"));
+        return Note { message: None, by: get("GITHUB_ACTOR"), project, job };
+    }
+    if environment.get("GITLAB_CI") == Some("true") {
+        let (by, project) = (get("GITLAB_USER_LOGIN"), get("CI_PROJECT_PATH"));
+        return Note { message: None, by, project, job: get("CI_JOB_URL") };
+    }
+    Note::default()
+}

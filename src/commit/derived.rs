@@ -1,0 +1,145 @@
+//! Derived outputs: files that follow from the published state, for clients without by-hash (apt before 1.2). These are
+//! the indices under their own names, `Release` and `Release.gpg`.
+//!
+//! They may lag behind the release file, and a publisher may be killed before it has written them, or while it overwrites
+//! those of a faster one. So every command looks at each of them, and writes the ones that are not as they should be. An
+//! index is not read for that where the store tells its size and MD5.
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+
+use super::release_file::ReadyRelease;
+use crate::{
+    dists::{Release, index_file::by_hash_path, layout::ReleaseForm, release::Listed},
+    names::Suite,
+    signing,
+    store::{Limit, Store, unless_larger},
+    suite::{
+        error::Error,
+        generations, limits,
+        published::{self, PublishedSuite},
+        trust::Trust,
+    },
+};
+
+/// How many names are looked at, and written, at once.
+const AT_ONCE: usize = 8;
+
+/// Writes the derived outputs of a state, as far as they are not there already. Says which were written.
+///
+/// Two publishers may be here at once. The one that ends last looks at the release file once more and, if it is not its
+/// own, writes the outputs of that one; so in the end they are those of the published state.
+pub(crate) async fn write_derived(
+    store: &Store,
+    suite: &Suite,
+    files: &ReadyRelease,
+    release: &Release,
+) -> Result<Vec<String>, Error> {
+    let path = |form: ReleaseForm| format!("dists/{suite}/{}", form.file_name());
+    let mut written = write_names(store, suite, release).await?;
+    written.extend(write_forms(store, suite, files).await?);
+    // The suite may have begun to be signed: then the release file has another name too.
+    let mut done = (path(files.form()), files.bytes().clone());
+    while !store.holds(&done.0, &done.1).await? {
+        let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
+        let Some(pointer) = now.pointer() else { break };
+        written.extend(write_names(store, suite, &pointer.release).await?);
+        written.extend(write_forms(store, suite, &files_of(store, &now).await?).await?);
+        done = (path(pointer.form), pointer.bytes.clone());
+    }
+    Ok(written)
+}
+
+/// Writes the other forms of a release file; `Release` comes last, and says that all is done.
+async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Result<Vec<String>, Error> {
+    if files.form() == ReleaseForm::Release {
+        return Ok(Vec::new());
+    }
+    let mut written = Vec::new();
+    let forms =
+        [(ReleaseForm::Signature, files.signature.as_ref()), (ReleaseForm::Release, Some(&files.text))];
+    for (form, bytes) in forms {
+        let path = format!("dists/{suite}/{}", form.file_name());
+        match bytes {
+            Some(bytes) => {
+                if !store.holds(&path, bytes).await? {
+                    store.replace(&path, bytes.clone()).await?;
+                    written.push(path);
+                }
+            }
+            // Without the key a lost signature cannot be made again, and that of another text must go: a client then takes
+            // `InRelease`, and one that knows only the pair fails closed until the next commit.
+            None => store.delete(&path).await?,
+        }
+    }
+    Ok(written)
+}
+
+/// Writes listed files under their own names.
+async fn write_names(store: &Store, suite: &Suite, release: &Release) -> Result<Vec<String>, Error> {
+    // Owned, so that a commit can be spawned.
+    let listed: Vec<_> = release.own_files().map(|(path, listed)| (path.clone(), *listed)).collect();
+    let names = stream::iter(listed)
+        .map(|(path, listed)| async move { write_name(store, suite, &path, &listed).await });
+    let mut names = names.buffered(AT_ONCE);
+    let mut written = Vec::new();
+    while let Some(name) = names.next().await {
+        written.extend(name?);
+    }
+    Ok(written)
+}
+
+/// Writes a listed file under its own name, unless it is there already.
+async fn write_name(
+    store: &Store,
+    suite: &Suite,
+    path: &str,
+    listed: &Listed,
+) -> Result<Option<String>, Error> {
+    let name = format!("dists/{suite}/{path}");
+    if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
+        let vouched = listed.md5.is_some() && found.md5 == listed.md5;
+        // Another publisher may be writing a longer one at this moment.
+        let read = async || unless_larger(store.digests(&name, Limit::bytes(listed.size)).await);
+        if vouched || read().await?.is_some_and(|found| published::is_listed(listed, &found)) {
+            return Ok(None);
+        }
+    }
+    let by_hash = format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256));
+    // A listed file without a by-hash name is not stored, or not ours.
+    if store.size(&by_hash).await?.is_none() {
+        return Ok(None);
+    }
+    store.copy_known(listed.sha256, &by_hash, &name).await?;
+    Ok(Some(name))
+}
+
+/// The forms of a release file that another publisher made, as far as they can be had without the key: the detached
+/// signature is kept beside the generation.
+pub(crate) async fn files_of(store: &Store, state: &PublishedSuite) -> Result<ReadyRelease, Error> {
+    let Some(pointer) = state.pointer() else {
+        return Ok(ReadyRelease { in_release: None, text: Bytes::new(), signature: None });
+    };
+    let read = async |path: String| {
+        let read = unless_larger(store.read(&path, limits::SIGNATURE).await)?;
+        Ok::<_, Error>(read.map(|object| object.bytes))
+    };
+    let beside = state.path(ReleaseForm::Signature.file_name());
+    if pointer.form == ReleaseForm::Release {
+        let signature = if pointer.signed { read(beside).await? } else { None };
+        return Ok(ReadyRelease { in_release: None, text: pointer.bytes.clone(), signature });
+    }
+    let untrusted = |source| Error::Untrusted { path: state.path(pointer.file()), source };
+    let text = Bytes::from(signing::unverified_text(&pointer.bytes).map_err(untrusted)?);
+    let generation = state.generation().unwrap_or_default();
+    let kept = generations::path(&generation, ReleaseForm::Signature.file_name());
+    let mut signature = read(state.path(&kept)).await?;
+    if signature.is_none() {
+        // The one beside it may be of another state: its publisher writes it late, or was killed before.
+        let release = state.path(ReleaseForm::Release.file_name());
+        if store.holds(&release, &text).await? {
+            signature = read(beside).await?;
+        }
+    }
+    Ok(ReadyRelease { in_release: Some(pointer.bytes.clone()), text, signature })
+}

@@ -1,0 +1,57 @@
+//! Operations: every change of a suite that a command can ask for, in a form that can be planned on any of its states.
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::{
+    config::SuiteConfig,
+    names::Suite,
+    operations::{
+        copied_package::CopiedPackage, dates::Refresh, edit::SuiteEdit, plan::Plan, refresh, rollback,
+        snapshot_source::Source,
+    },
+    suite::{archive::Archive, base::VerifiedBase, error::Error},
+};
+
+/// An operation on a suite.
+pub(super) enum Operation<'a> {
+    Edit(&'a SuiteEdit),
+    /// Packages come that are surplus in another suite.
+    Surplus(&'a [CopiedPackage]),
+    Refresh(Refresh),
+    RollBack(Option<&'a str>),
+    /// A state of a suite is kept for good: the one that was current when the command began.
+    Snapshot {
+        of: &'a Suite,
+        source: Box<OnceCell<Source>>,
+    },
+}
+
+impl Operation<'_> {
+    /// Plans the operation on a state of the suite. Nothing is written.
+    pub(super) async fn plan(
+        &self,
+        archive: &Archive,
+        base: &VerifiedBase,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        match self {
+            Self::Edit(edit) => edit.plan(base, config, now).await,
+            Self::Surplus(packages) => SuiteEdit::plan_surplus(packages, base, config, now).await,
+            Self::Refresh(when) => refresh::plan(base, config, *when, now),
+            Self::RollBack(to) => {
+                rollback::plan(&archive.store, &archive.trust, base, config, *to, now).await
+            }
+            Self::Snapshot { of, source } => {
+                let open = || Source::open(&archive.store, of, &archive.trust);
+                source.get_or_try_init(open).await?.plan(base, config, now).await
+            }
+        }
+    }
+
+    /// Whether the content stays as it is, so that a snapshot may be published so: its signature has to outlive keys.
+    pub(super) fn keeps_content(&self) -> bool {
+        matches!(self, Self::Refresh(_) | Self::Snapshot { .. })
+    }
+}

@@ -1,0 +1,75 @@
+//! The release file of a new state in all its forms, ready to be published.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::options::CommitOptions;
+use crate::{
+    digest::Digests,
+    dists::{Release, layout::ReleaseForm},
+    names::Suite,
+    store::Content,
+    suite::{error::Error, generations, published::PublishedSuite},
+};
+
+/// The forms of a release file.
+#[derive(Clone)]
+pub(crate) struct ReadyRelease {
+    /// `InRelease`, of a suite that has one.
+    pub(crate) in_release: Option<Bytes>,
+    /// `Release`, the text.
+    pub(crate) text: Bytes,
+    /// `Release.gpg`, of a signed suite; it may have been lost where another publisher signed.
+    pub(crate) signature: Option<Bytes>,
+}
+
+impl ReadyRelease {
+    /// Signs a release file, if there is a key.
+    pub(super) fn sign(
+        release: &Release,
+        how: &CommitOptions<'_>,
+        suite: &Suite,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let text = release.render();
+        let Some(keys) = how.keys else {
+            return Ok(Self { in_release: None, text: text.into(), signature: None });
+        };
+        let signed =
+            keys.sign(&text, now.into()).map_err(|source| Error::Signing { suite: suite.clone(), source })?;
+        Ok(Self {
+            in_release: Some(signed.in_release),
+            text: signed.release,
+            signature: Some(signed.release_gpg),
+        })
+    }
+
+    /// The form whose swap is the commit.
+    pub(crate) fn form(&self) -> ReleaseForm {
+        if self.in_release.is_some() { ReleaseForm::InRelease } else { ReleaseForm::Release }
+    }
+
+    /// The bytes of that form.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        self.in_release.as_ref().unwrap_or(&self.text)
+    }
+
+    /// The name of the generation that keeps this state of the suite for later, and its files.
+    ///
+    /// The detached signature is among them: a publisher that finishes the last step for a killed one has no key.
+    pub(crate) fn generation(
+        &self,
+        published: &PublishedSuite,
+        release: &Release,
+    ) -> (String, Vec<(String, Content)>) {
+        let date = release.date().unwrap_or(Timestamp::UNIX_EPOCH);
+        let name = generations::name(date, self.bytes());
+        let file = |form: ReleaseForm, bytes: &Bytes| {
+            let content = Content::Bytes(bytes.clone(), Digests::of(bytes));
+            (published.path(&generations::path(&name, form.file_name())), content)
+        };
+        let mut files = vec![file(self.form(), self.bytes())];
+        files.extend(self.signature.as_ref().map(|signature| file(ReleaseForm::Signature, signature)));
+        (name, files)
+    }
+}

@@ -1,0 +1,326 @@
+//! Files that never change: which of them lack, and what one edit has written of them, over all its tries.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use futures::{StreamExt, stream};
+use tokio::task::JoinSet;
+
+use crate::{
+    digest::Digests,
+    gc::{
+        live_set::missing,
+        pins::{Pin, STALE},
+    },
+    operations::plan::{Copied, Plan},
+    store::{self, Content, Limit, Put, Store, unless_larger},
+    suite::{
+        error::Error,
+        event::{Event, Events},
+        published::PublishedSuite,
+        refusal::{Reason, Refusal},
+    },
+};
+
+/// A task writes one object, or small ones of so many bytes in all.
+const LONG_RUN: u64 = 1 << 20;
+/// How many objects are written at once.
+const AT_ONCE: usize = 16;
+
+/// What other bytes in the place of a file mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherBytes {
+    /// Something is published there, and is not to be changed.
+    Refused,
+    /// The name is the digest of what belongs there: they are nobody's, such as a power cut leaves.
+    Nobodys,
+}
+
+/// How the file of a published package is in the pool.
+enum PoolState {
+    Whole,
+    Missing,
+    Damaged,
+}
+
+/// The meaning of other bytes at each path.
+struct Others {
+    other: OtherBytes,
+    /// Files that are known to be damaged.
+    damaged: Arc<BTreeSet<String>>,
+}
+
+impl Others {
+    fn at(&self, path: &str) -> OtherBytes {
+        if self.damaged.contains(path) { OtherBytes::Nobodys } else { self.other }
+    }
+}
+
+/// Files with their paths.
+pub(super) type Files = Vec<(String, Content)>;
+
+/// Writes the files of one edit, each once, and knows which were there before.
+pub(super) struct Upload<'a> {
+    store: &'a Store,
+    events: Events<'a>,
+    /// When the first of them may have been written.
+    since: Instant,
+    /// Written by this operation in any of its tries, so younger than `since`: `prune` does not delete them.
+    written: Mutex<BTreeSet<String>>,
+    /// Files of published packages with other bytes than their index says, which this edit was given whole.
+    damaged: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Upload<'a> {
+    pub(super) fn new(store: &'a Store, events: Events<'a>) -> Self {
+        Self { store, events, since: Instant::now(), written: Mutex::default(), damaged: Mutex::default() }
+    }
+
+    /// Whether files of the first tries may be so old that `prune` deletes them before a release file leads to them.
+    pub(super) fn is_stale(&self) -> bool {
+        self.since.elapsed() >= STALE
+    }
+
+    /// Forgets which files were written: the next try looks for each again.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(self.store, self.events);
+    }
+
+    fn has_written(&self, path: &str) -> bool {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// The files that the pool lacks, or lacked before this edit, and those that it has; other bytes in the place of one
+    /// are refused before anything is written.
+    pub(super) async fn for_pool(
+        &self,
+        plan: &Plan,
+        published: &PublishedSuite,
+    ) -> Result<(Files, Files), Error> {
+        // Owned, so that a commit can be spawned.
+        let looked_at = stream::iter(plan.pool.clone()).map(|(path, content)| async move {
+            let found = if self.has_written(path.as_str()) {
+                Ok(None)
+            } else {
+                self.store.check_put(path.as_str(), content.digests()).await
+            };
+            (path.as_str().to_owned(), content, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let (mut lacking, mut there, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some((path, content, found)) = looked_at.next().await {
+            match found {
+                Ok(None) => lacking.push((path, content)),
+                Ok(Some(_)) => there.push((path, content)),
+                Err(error @ store::Error::Occupied { .. }) => refused.push(Refusal {
+                    action: "add",
+                    preposition: "to",
+                    subject: match content {
+                        Content::File { file, .. } => file.display().to_string(),
+                        Content::Bytes(..) => path,
+                    },
+                    suite: Some(published.name().clone()),
+                    source: Reason::Pool(error),
+                }),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if refused.is_empty() { Ok((lacking, there)) } else { Err(Error::Refused(refused)) }
+    }
+
+    /// The files of published packages that are not in the pool any more, or not whole, and were given again.
+    pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
+        let looked_at = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
+            let found = self.state_of(path.as_str(), content.digests()).await;
+            (path.as_str().to_owned(), content, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut lost = Vec::new();
+        while let Some((path, content, found)) = looked_at.next().await {
+            match found? {
+                PoolState::Whole => continue,
+                PoolState::Missing => {}
+                PoolState::Damaged => {
+                    self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                }
+            }
+            lost.push((path, content));
+        }
+        Ok(lost)
+    }
+
+    /// Compares a file of the pool with the digests that the published index lists; the store's own MD5 saves a reading.
+    async fn state_of(&self, path: &str, digests: &Digests) -> Result<PoolState, store::Error> {
+        let Some(found) = self.store.found(path).await? else { return Ok(PoolState::Missing) };
+        if found.matches_checksum(digests) {
+            return Ok(PoolState::Whole);
+        }
+        if found.size != digests.size {
+            return Ok(PoolState::Damaged);
+        }
+        Ok(match unless_larger(self.store.digests(path, Limit::bytes(found.size)).await)? {
+            None => PoolState::Missing,
+            Some(found) if found.sha256 == digests.sha256 => PoolState::Whole,
+            Some(_) => PoolState::Damaged,
+        })
+    }
+
+    /// Refuses to lead to packages of another suite whose files are not in the pool as they should be.
+    pub(super) async fn all_there(&self, copied: &[Copied], published: &PublishedSuite) -> Result<(), Error> {
+        let looked_at = stream::iter(copied.to_vec()).map(|copied| async move {
+            let found = self.store.size(copied.path.as_str()).await;
+            (copied, found)
+        });
+        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut refused = Vec::new();
+        while let Some((Copied { path, size, action, subject }, found)) = looked_at.next().await {
+            let found = found?;
+            if found != Some(size) {
+                let suite = Some(published.name().clone());
+                let source = Reason::Lost { path: path.to_string(), size, found };
+                refused.push(Refusal { action, preposition: "to", subject, suite, source });
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+
+    /// Writes files that never change: some at once, and small ones several in a task. Gives those that were there.
+    pub(super) async fn put_all(
+        &self,
+        files: &[(String, Content)],
+        other: OtherBytes,
+    ) -> Result<Files, Error> {
+        let files: Files = files.iter().filter(|(path, _)| !self.has_written(path)).cloned().collect();
+        let total = files.iter().map(|(_, content)| content.digests().size).sum();
+        let mut runs: Vec<(u64, Files)> = Vec::new();
+        for file in files {
+            let size = file.1.digests().size;
+            match runs.last_mut() {
+                Some((bytes, run)) if run.len() < self.store.run() && *bytes + size <= LONG_RUN => {
+                    *bytes += size;
+                    run.push(file);
+                }
+                _ => runs.push((size, vec![file])),
+            }
+        }
+        let damaged = Arc::new(self.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let (mut runs, mut puts, mut failed) = (runs.into_iter(), JoinSet::new(), None);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut done, mut there) = (0, Vec::new());
+        loop {
+            while puts.len() < AT_ONCE
+                && failed.is_none()
+                && let Some((_, run)) = runs.next()
+            {
+                let others = Others { other, damaged: Arc::clone(&damaged) };
+                puts.spawn(put_run(self.store.clone(), run, others, Arc::clone(&stop)));
+            }
+            // What was begun ends before the command does: nothing is written after it has failed.
+            let run = match puts.join_next().await {
+                None => break,
+                Some(Ok(Ok(run))) => run,
+                Some(Ok(Err(error))) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(error);
+                    continue;
+                }
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            };
+            for (path, content, put) in run {
+                let bytes = content.digests().size;
+                done += bytes;
+                match put {
+                    Put::Created => {
+                        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+                        (self.events)(Event::Written { path, bytes });
+                    }
+                    Put::Present => there.push((path, content)),
+                }
+            }
+            (self.events)(Event::Stored { done, total });
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        Ok(there)
+    }
+
+    /// Keeps files that were there from being deleted before a pointer leads to them: those that may just have been are
+    /// written again, or, where nobody here has their content, end this try.
+    pub(super) async fn hold(
+        &self,
+        there: &[(String, Content)],
+        plan: &Plan,
+        published: &PublishedSuite,
+    ) -> Result<Option<Pin<'a>>, Error> {
+        let led_to = plan.led_to.iter().flat_map(|(_, files)| files);
+        let paths = there.iter().map(|(path, _)| path).chain(plan.needs.keys()).chain(led_to);
+        let paths = paths.map(String::as_str).chain(plan.copied.iter().map(|file| file.path.as_str()));
+        let mut paths = paths.peekable();
+        if paths.peek().is_none() {
+            return Ok(None);
+        }
+        let hold = Pin::take(self.store, paths).await?;
+        let made_sure = async {
+            if let Some(path) = missing(self.store, &plan.needs).await?.pop() {
+                // The next try says what lacks, if it does.
+                return Err(store::Error::Conflict { path }.into());
+            }
+            self.put_what_is_gone(there).await?;
+            self.all_there(&plan.copied, published).await
+        };
+        match made_sure.await {
+            Ok(()) => Ok(Some(hold)),
+            Err(error) => {
+                hold.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn put_what_is_gone(&self, there: &[(String, Content)]) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for (path, content) in there {
+            if self.store.size(path).await?.is_none() {
+                gone.push((path.clone(), content.clone()));
+            }
+        }
+        self.put_all(&gone, OtherBytes::Refused).await?;
+        Ok(())
+    }
+}
+
+/// Writes one file that never changes.
+async fn put(store: &Store, path: &str, content: &Content, other: OtherBytes) -> Result<Put, store::Error> {
+    match store.put_new(path, content).await {
+        Err(store::Error::Occupied { .. }) if other == OtherBytes::Nobodys => {
+            store.renew(path, content).await?;
+            Ok(Put::Created)
+        }
+        put => put,
+    }
+}
+
+/// Writes some files in turn, unless the command has failed meanwhile.
+async fn put_run(
+    store: Store,
+    run: Files,
+    others: Others,
+    stop: Arc<AtomicBool>,
+) -> Result<Vec<(String, Content, Put)>, store::Error> {
+    let mut done = Vec::with_capacity(run.len());
+    for (path, content) in run {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let put = put(&store, &path, &content, others.at(&path)).await?;
+        done.push((path, content, put));
+    }
+    Ok(done)
+}

@@ -1,0 +1,149 @@
+//! Everything that states of suites lead to, by path: what must not be deleted, and must be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::{
+    dists::{Release, index_file::by_hash_path},
+    store::{Found, Limit, Store, unless_larger},
+    suite::{
+        error::Error,
+        published::PublishedSuite,
+        references::{self, Expected, PoolFiles},
+    },
+};
+
+/// How many files are looked for at once.
+const AT_ONCE: usize = 16;
+/// How many files are read at once.
+const READ_AT_ONCE: usize = 8;
+
+/// Files that must be there, by path, with what is known of their bytes.
+pub(crate) type Needs = BTreeMap<String, Expected>;
+
+/// What states of suites lead to.
+#[derive(Default)]
+pub(crate) struct LiveSet {
+    /// The files, by path.
+    pub(crate) files: Needs,
+    /// Files of which two states say different things, by path; the other one's word is in `files`.
+    pub(crate) disputed: Needs,
+    /// Digests of indices whose packages are counted already.
+    read: BTreeSet<String>,
+}
+
+impl LiveSet {
+    /// Adds the indices by their names, which only the current state of a suite leads to.
+    pub(crate) fn add_names(&mut self, suite: &PublishedSuite) {
+        let files = suite.release().into_iter().flat_map(Release::own_files);
+        self.files.extend(files.map(|(path, listed)| (suite.path(path), listed.into())));
+    }
+
+    /// Adds the indices by their digests.
+    pub(crate) fn add_listed(&mut self, suite: &PublishedSuite) {
+        let files = suite.release().into_iter().flat_map(Release::own_files);
+        self.files.extend(
+            files.map(|(path, listed)| (suite.path(&by_hash_path(path, &listed.sha256)), listed.into())),
+        );
+    }
+
+    /// Adds the indices by their digests, and the files of the packages that they name.
+    pub(crate) async fn add(&mut self, suite: &PublishedSuite) -> Result<(), Error> {
+        let Some(release) = suite.release() else { return Ok(()) };
+        self.add_listed(suite);
+        for key in suite.pool_index_keys() {
+            let plain = key.path();
+            let known =
+                release.files().get(&plain).map(|listed| format!("{} {}", suite.name(), listed.sha256));
+            if known.is_some_and(|known| !self.read.insert(known)) {
+                continue;
+            }
+            let mut pool = PoolFiles::new();
+            if let Some(text) = suite.text(&plain).await? {
+                references::pool_files(&key, &suite.path(&plain), &text, &mut pool)?;
+            }
+            for (path, expected) in pool {
+                self.add_file(path, expected);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: String, expected: Expected) {
+        if let Some(other) = self.files.get(&path).filter(|other| !other.agrees(&expected)) {
+            self.disputed.insert(path.clone(), *other);
+        }
+        self.files.insert(path, expected);
+    }
+}
+
+/// The files that are not there, or have another size.
+pub(crate) async fn missing(store: &Store, needs: &Needs) -> Result<Vec<String>, Error> {
+    // Owned, so that a commit can be spawned.
+    let looked_at = stream::iter(needs.clone()).map(|(path, expected)| async move {
+        let found = store.size(&path).await?;
+        Ok::<_, Error>((found != Some(expected.size)).then_some(path))
+    });
+    let looked_at: Vec<Option<String>> = looked_at.buffered(AT_ONCE).try_collect().await?;
+    Ok(looked_at.into_iter().flatten().collect())
+}
+
+/// The files that are not there, or have other bytes: each is read, unless the store vouches for it.
+pub(crate) async fn verify(store: &Store, needs: &Needs) -> Result<Vec<String>, Error> {
+    let looked_at = stream::iter(needs.clone()).map(|(path, expected)| async move {
+        let is_same = match store.found(&path).await? {
+            Some(found) => is_same(store, &found, &expected).await?,
+            None => false,
+        };
+        Ok::<_, Error>((!is_same).then_some(path))
+    });
+    let looked_at: Vec<Option<String>> = looked_at.buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(looked_at.into_iter().flatten().collect())
+}
+
+/// Those of the files that were found whose bytes are others.
+pub(crate) async fn differing(store: &Store, files: Vec<(Found, Expected)>) -> Result<Vec<String>, Error> {
+    let looked_at = stream::iter(files).map(|(found, expected)| async move {
+        let is_same = is_same(store, &found, &expected).await?;
+        Ok::<_, Error>((!is_same).then_some(found.path))
+    });
+    let looked_at: Vec<Option<String>> = looked_at.buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(looked_at.into_iter().flatten().collect())
+}
+
+async fn is_same(store: &Store, found: &Found, expected: &Expected) -> Result<bool, Error> {
+    if expected.matches_checksum(found) {
+        return Ok(true);
+    }
+    if found.size != expected.size {
+        return Ok(false);
+    }
+    let read = unless_larger(store.digests(&found.path, Limit::bytes(expected.size)).await)?;
+    Ok(read.is_some_and(|digests| expected.is(&digests)))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        digest::Digests,
+        store::{Environment, Location},
+    };
+
+    #[tokio::test]
+    async fn files_are_held_to_their_digests() {
+        let store = Store::open(&Location::Memory, &Environment::default()).unwrap();
+        let one = Digests::of(b"one");
+        let expected = Expected { size: 3, sha256: Some(one.sha256), md5: None };
+        for (path, bytes) in [("same", "one"), ("rotten", "onf"), ("short", "on"), ("long", "ones")] {
+            store.replace(path, Bytes::from_static(bytes.as_bytes())).await.unwrap();
+        }
+        let needs = ["gone", "long", "rotten", "same", "short"].map(|path| (path.to_owned(), expected));
+        let needs = Needs::from(needs);
+        assert_eq!(missing(&store, &needs).await.unwrap(), ["gone", "long", "short"]);
+        assert_eq!(verify(&store, &needs).await.unwrap(), ["gone", "long", "rotten", "short"]);
+    }
+}

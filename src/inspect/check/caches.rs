@@ -1,0 +1,230 @@
+//! What caches between a web server and its clients are told of each file.
+//!
+//! A cache that keeps the pointer for hours shows clients a state that is hours old, and one that keeps an alias shows files
+//! of one state beside the pointer of another. What never changes may be kept for ever, and should be. See RFC 9111.
+
+use std::time::Duration;
+
+use indicatif::HumanDuration;
+
+use crate::store::ResponseHeaders;
+
+/// What may change is not kept for longer.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// What never changes should be kept for so long at least.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a file of an archive changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// The pointer, and what lies under a name that stays.
+    Often,
+    /// The pool, and what lies under its digest.
+    Never,
+}
+
+/// What is told once, with a number, and not for each file.
+#[derive(Debug, Default)]
+pub(super) struct Caches {
+    /// Files that change and of which nothing is said.
+    silent: Sample,
+    /// Files that never change.
+    fixed: usize,
+    /// Those of them that may not be kept for long.
+    short: Sample,
+}
+
+/// A number of files, and one of them.
+#[derive(Debug, Default)]
+struct Sample {
+    number: usize,
+    first: Option<String>,
+}
+
+impl Sample {
+    fn add(&mut self, path: &str) {
+        self.merge(Self { number: 1, first: Some(path.to_owned()) });
+    }
+
+    /// Whichever was answered first, the same one is named.
+    fn merge(&mut self, other: Self) {
+        self.number += other.number;
+        self.first = self.first.take().into_iter().chain(other.first).min();
+    }
+}
+
+impl Caches {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.silent.merge(other.silent);
+        self.fixed += other.fixed;
+        self.short.merge(other.short);
+    }
+
+    /// Looks at what a web server said of a file; gives what is wrong with that.
+    pub(super) fn served(&mut self, path: &str, changes: Changes, served: &ResponseHeaders) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if let Some(encoding) = &served.content_encoding {
+            wrong.push(format!(
+                "it is served with `Content-Encoding: {encoding}`: who honours that unpacks it, and finds other bytes than those listed"
+            ));
+        }
+        let said = served.cache_control.as_deref().unwrap_or("Expires");
+        match (changes, Keeping::of(served)) {
+            (Changes::Often, None) => self.silent.add(path),
+            (Changes::Often, Some(Keeping { immutable: true, .. })) => {
+                wrong.push(format!("caches keep it for good (`{said}`), and it changes"));
+            }
+            (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
+                let time = HumanDuration(time);
+                wrong.push(format!(
+                    "caches may keep it for {time} (`{said}`): clients see what was published that much later"
+                ));
+            }
+            (Changes::Often, _) => {}
+            (Changes::Never, keeping) => {
+                self.fixed += 1;
+                if keeping.is_none_or(|keeping| !keeping.immutable && keeping.time < LONG) {
+                    self.short.add(path);
+                }
+            }
+        }
+        wrong
+    }
+
+    /// What is to be said of all files together.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(path) = &self.silent.first {
+            notes.push(format!(
+                "{} that change are served without `Cache-Control`, such as `{path}`: each cache guesses how long it may keep them; `max-age=60, must-revalidate` says it",
+                files(self.silent.number)
+            ));
+        }
+        if let Some(path) = &self.short.first {
+            notes.push(format!(
+                "{} of {} that never change (pool and by-hash) may not be kept for long, such as `{path}`: caches fetch them again and again; `max-age=31536000, immutable` spares that",
+                self.short.number,
+                files(self.fixed)
+            ));
+        }
+        notes
+    }
+}
+
+fn files(number: usize) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{} files", indicatif::HumanCount(number as u64)) }
+}
+
+/// How long a cache may serve a file without asking for it anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Keeping {
+    pub(super) time: Duration,
+    /// Not even a client that reloads asks anew.
+    pub(super) immutable: bool,
+}
+
+impl Keeping {
+    /// What the headers say; nothing where they say nothing.
+    pub(super) fn of(served: &ResponseHeaders) -> Option<Self> {
+        let nothing = Self { time: Duration::ZERO, immutable: false };
+        let Some(text) = &served.cache_control else {
+            return served.expires_in.map(|time| Self { time, ..nothing });
+        };
+        let (mut own, mut shared, mut beyond, mut immutable) = (None, None, Duration::ZERO, false);
+        for directive in text.split(',') {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            let time = || seconds(value.trim().trim_matches('"')).map(Duration::from_secs);
+            match &name.trim().to_ascii_lowercase()[..] {
+                "no-store" | "no-cache" => return Some(nothing),
+                "max-age" => own = time(),
+                "s-maxage" => shared = time(),
+                // Meanwhile the old one is served on.
+                "stale-while-revalidate" => beyond = time().unwrap_or_default(),
+                "immutable" => immutable = true,
+                _ => {}
+            }
+        }
+        if own.is_none() && shared.is_none() && !immutable {
+            return served.expires_in.map(|time| Self { time, ..nothing });
+        }
+        let time = own.into_iter().chain(shared).max().unwrap_or_default().saturating_add(beyond);
+        Some(Self { time, immutable })
+    }
+}
+
+/// A number of seconds; one that is too large is as large as can be (RFC 9111, section 1.2.2).
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeping(text: &str) -> Option<(u64, bool)> {
+        let served = ResponseHeaders { cache_control: Some(text.to_owned()), ..ResponseHeaders::default() };
+        Keeping::of(&served).map(|keeping| (keeping.time.as_secs(), keeping.immutable))
+    }
+
+    #[test]
+    fn directives_in_every_spelling() {
+        for (text, seconds, immutable) in [
+            ("max-age=60", 60, false),
+            ("public, Max-Age = 60 , must-revalidate", 60, false),
+            ("max-age=\"60\"", 60, false),
+            ("max-age=0, s-maxage=86400", 86400, false),
+            ("max-age=86400, s-maxage=60", 86400, false),
+            ("max-age=60, stale-while-revalidate=3600", 3660, false),
+            ("public, max-age=31536000, immutable", 31_536_000, true),
+            ("immutable", 0, true),
+            ("max-age=99999999999999999999999, stale-while-revalidate=1", u64::MAX, false),
+            ("no-cache", 0, false),
+            ("max-age=86400, no-cache", 0, false),
+            ("no-store, immutable", 0, false),
+        ] {
+            assert_eq!(keeping(text), Some((seconds, immutable)), "{text}");
+        }
+        for silent in ["", "public", "must-revalidate", "max-age=soon"] {
+            assert_eq!(keeping(silent), None, "{silent}");
+        }
+    }
+
+    #[test]
+    fn expires_counts_where_nothing_else_does() {
+        let hour = Some(Duration::from_secs(3600));
+        let served = |text: Option<&str>| ResponseHeaders {
+            cache_control: text.map(str::to_owned),
+            expires_in: hour,
+            ..ResponseHeaders::default()
+        };
+        let time = |text| Keeping::of(&served(text)).map(|keeping| keeping.time.as_secs());
+        assert_eq!(time(None), Some(3600));
+        assert_eq!(time(Some("public")), Some(3600));
+        assert_eq!(time(Some("max-age=60")), Some(60));
+    }
+
+    #[test]
+    fn each_kind_of_file_is_held_to_its_own() {
+        let served = |text: &str| ResponseHeaders {
+            cache_control: Some(text.to_owned()),
+            ..ResponseHeaders::default()
+        };
+        let (mut caches, mut faults) = (Caches::default(), Vec::new());
+        for (path, changes, text) in [
+            ("a", Changes::Often, "max-age=3600"),
+            ("b", Changes::Often, "max-age=3601"),
+            ("c", Changes::Often, "max-age=1, immutable"),
+            ("d", Changes::Never, "max-age=31536000"),
+            ("f", Changes::Never, "max-age=60"),
+            ("e", Changes::Never, "no-cache"),
+        ] {
+            faults.extend(caches.served(path, changes, &served(text)).into_iter().map(|_| path));
+        }
+        assert_eq!(caches.served("g", Changes::Often, &ResponseHeaders::default()), [""; 0]);
+        assert_eq!(faults, ["b", "c"]);
+        let notes = caches.notes();
+        assert!(notes[0].starts_with("1 file that change") && notes[0].contains("`g`"), "{notes:?}");
+        assert!(notes[1].starts_with("2 of 3 files") && notes[1].contains("`e`"), "{notes:?}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What is found on the way, by one who looks or by several at once, until it becomes a report.
+
+use super::{
+    caches::{Caches, Changes},
+    report::Fault,
+};
+use crate::{
+    store::{self, ResponseHeaders},
+    suite::error::chain,
+};
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// How many files were read, or asked for.
+    pub(super) files: usize,
+    pub(super) faults: Vec<Fault>,
+    pub(super) notes: Vec<String>,
+    /// What caches were told.
+    pub(super) caches: Caches,
+}
+
+impl Findings {
+    pub(super) fn fault(&mut self, path: impl Into<String>, problem: impl Into<String>) {
+        self.faults.push(Fault { path: path.into(), problem: problem.into() });
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// Looks at what a web server said of a file; of one in a folder or a bucket nobody says anything.
+    pub(super) fn served(&mut self, path: &str, changes: Changes, served: Option<&ResponseHeaders>) {
+        let Some(served) = served else { return };
+        for wrong in self.caches.served(path, changes, served) {
+            self.fault(path, wrong);
+        }
+    }
+
+    /// Notes that a web server does not give a file.
+    pub(super) fn refused(&mut self, path: &str, error: &store::Error) {
+        let problem = std::error::Error::source(error).map_or_else(|| error.to_string(), chain);
+        self.files += 1;
+        self.fault(path, problem);
+    }
+
+    /// Adds what somebody else found.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.files += other.files;
+        self.faults.extend(other.faults);
+        self.notes.extend(other.notes);
+        self.caches.merge(other.caches);
+    }
+}

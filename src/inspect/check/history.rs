@@ -1,0 +1,229 @@
+//! What `check` looks at beside the current state: whether it is the newest, whether the states that are kept are what they
+//! say they are and lead to what is there, and whose keys clients are given.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+
+use super::{findings::Findings, pool::Pool, report::SuiteReport};
+use crate::{
+    dists::layout::{self, ReleaseForm},
+    gc::live_set::{self, LiveSet},
+    signing::{Distrust, Keyring},
+    store::{Found, Location},
+    suite::{
+        archive::{Archive, KEY_FILE},
+        error::{Error, chain},
+        freshness,
+        generations::{self, Keep},
+        public_files,
+        published::{PublishedSuite, Purpose, read_pointer},
+        references::Expected,
+    },
+};
+
+impl Archive {
+    /// Looks at the states that a suite has had; a web server does not tell which there are.
+    pub(super) async fn check_history(
+        &self,
+        published: &PublishedSuite,
+        pool: &Pool,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let (store, suite) = (&self.store, published.name());
+        if let Location::Web(_) = store.location() {
+            return Ok(());
+        }
+        let Some(pointer) = published.pointer() else {
+            if let Some(name) = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
+                let problem =
+                    format!("the pointer of the suite is gone, although `generations/{name}` was published");
+                findings.fault(published.path("InRelease"), problem);
+            }
+            return Ok(());
+        };
+        if pointer.form == ReleaseForm::Release && !pointer.signed {
+            let signature = published.generation().unwrap_or_default();
+            let signature = generations::path(&signature, ReleaseForm::Signature.file_name());
+            if store.size(&published.path(&signature)).await?.is_some() {
+                let problem = format!("it is missing, although `{signature}` was published with this state");
+                findings.fault(published.path(ReleaseForm::Signature.file_name()), problem);
+            }
+        }
+        if let Some(newer) = freshness::newer(store, suite, pointer, &self.trust).await? {
+            let problem = format!(
+                "it has gone back in time: a state of {} was published ({})",
+                newer.date, newer.witness
+            );
+            findings.fault(published.path(pointer.file()), problem);
+        }
+        let files: Vec<Found> = store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
+        let (kept, _) = Keep::default().split(generations::of_files(suite, &files), published, time);
+        let mut reach = LiveSet::default();
+        for generation in kept.iter().filter(|generation| generation.published.is_some()) {
+            self.check_generation(published, &generation.name, &mut reach, findings).await?;
+        }
+        let mut there: BTreeMap<String, Found> =
+            files.into_iter().map(|found| (found.path.clone(), found)).collect();
+        let led_elsewhere = reach.files.keys().any(|path| !layout::is_in_dists(path));
+        if led_elsewhere {
+            let mut pool = store.walk(layout::POOL);
+            while let Some(found) = pool.try_next().await? {
+                there.insert(found.path.clone(), found);
+            }
+        }
+        dispute(&reach, pool, findings);
+        // What the current state leads to is read whole elsewhere.
+        let mut now = LiveSet::default();
+        now.add_listed(published);
+        let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
+        let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
+        let indices = compare_sizes(led_to, &mut there, findings);
+        findings.files += indices.len();
+        for path in live_set::differing(store, indices).await? {
+            findings.fault(path, "its bytes are not those that a kept state of the suite lists");
+        }
+        Ok(())
+    }
+
+    /// Reads a kept state: its name must be its digest, and a known key must have signed it.
+    async fn check_generation(
+        &self,
+        published: &PublishedSuite,
+        name: &str,
+        reach: &mut LiveSet,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let suite = published.name();
+        let path = published.path(&format!("{}/{name}", generations::FOLDER));
+        match read_pointer(&self.store, suite, &path, &self.trust, Purpose::Look).await {
+            Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
+                findings.note(format!(
+                    "`{path}` is signed by keys that are not known here ({}): nothing is built on it",
+                    signers.join(", ")
+                ));
+            }
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                findings.fault(path, chain(&error));
+                return Ok(());
+            }
+            Ok(_) => {}
+        }
+        let state = match generations::open(&self.store, suite, name).await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                findings.fault(path, chain(&error));
+                return Ok(());
+            }
+            Ok(state) => state,
+        };
+        match reach.add(&state).await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => {
+                findings.fault(path, format!("what it leads to is not all there: {}", chain(&error)));
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// The keys that clients fetch must be ours; or, for a client who has his already, he is told of others.
+    pub(super) async fn check_keys(
+        &self,
+        clients_own: bool,
+        suites: &[SuiteReport],
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(file) = self.key_file().await? else {
+            // A web server may say 404 or 403 of a file that it does not show, and clients then have the key elsewhere.
+            let is_signed = suites.iter().any(|suite| suite.signed);
+            if is_signed && self.trust.demands_signatures() && !clients_own && !self.is_on_the_web() {
+                findings.fault(KEY_FILE, "it is missing: new clients find no key to check the archive with");
+            }
+            return Ok(());
+        };
+        let mut there = Keyring::new();
+        if let Err(error) = there.add_bytes(KEY_FILE, &file) {
+            findings.fault(KEY_FILE, chain(&error));
+            return Ok(());
+        }
+        if !public_files::is_whole_key(&file) {
+            findings.fault(KEY_FILE, "it is cut short, or holds something other than public keys");
+            return Ok(());
+        }
+        let ours = self.trust.keyring.fingerprints();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        for SuiteReport { suite, signed_by, .. } in
+            suites.iter().filter(|_| self.trust.demands_signatures() && !clients_own)
+        {
+            let keys: Vec<&str> =
+                signed_by.iter().filter(|signed| signed.known).map(|signed| &*signed.key).collect();
+            if !keys.is_empty()
+                && !keys.iter().any(|key| there.fingerprints().iter().any(|there| there == key))
+            {
+                let problem = format!(
+                    "it does not hold the key that signs suite `{suite}` ({}): new clients refuse the suite",
+                    keys.join(", ")
+                );
+                findings.fault(KEY_FILE, problem);
+            }
+        }
+        for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
+            if clients_own {
+                findings.note(format!("`{KEY_FILE}` gives clients a key that was not given here: {key}"));
+                continue;
+            }
+            let problem = format!(
+                "it gives clients the key {key}, which is not configured here; what it signs they would believe"
+            );
+            findings.fault(KEY_FILE, problem);
+        }
+        Ok(())
+    }
+}
+
+/// Notes files of which the states disagree, the current one among them: of one path a client of only one of them gets what
+/// its index says.
+fn dispute(reach: &LiveSet, pool: &Pool, findings: &mut Findings) {
+    let current = |path: &str| pool.get(path).map(|named| named.expected);
+    for (path, kept) in &reach.files {
+        let others = [current(path), reach.disputed.get(path).copied()];
+        if others.into_iter().flatten().any(|other| !other.agrees(kept)) {
+            let problem = "states of the suite that are kept disagree about its bytes: not all of them can be gone back to";
+            findings.fault(path, problem);
+        }
+    }
+}
+
+/// Compares what kept states lead to by its size; returns the indices, which are small enough to be read.
+fn compare_sizes(
+    led_to: impl Iterator<Item = (String, Expected)>,
+    there: &mut BTreeMap<String, Found>,
+    findings: &mut Findings,
+) -> Vec<(Found, Expected)> {
+    let mut indices = Vec::new();
+    for (path, expected) in led_to {
+        // Packages may lie outside of the pool, where they were not looked for.
+        let looked_for = layout::is_in_tree(&path);
+        let is_index = layout::is_in_dists(&path);
+        match there.remove(&path) {
+            Some(found) if found.size == expected.size => {
+                indices.extend(is_index.then_some((found, expected)));
+            }
+            // Listed, and never stored.
+            None if is_index || !looked_for => {}
+            None => findings.fault(path, "it is missing, although a kept state of the suite leads to it"),
+            Some(Found { size, .. }) => {
+                let problem =
+                    format!("it has {size} bytes; a kept state of the suite says {}", expected.size);
+                findings.fault(path, problem);
+            }
+        }
+    }
+    indices
+}

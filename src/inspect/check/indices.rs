@@ -1,0 +1,169 @@
+//! The files that a pointer lists: each form under its name and its digest, and what the indices say of packages.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    caches::Changes,
+    fetch::Got,
+    findings::Findings,
+    pool::{Named, Pool, name_file, shown},
+    report::differs,
+};
+use crate::{
+    compression::Compression,
+    digest::Digests,
+    dists::{Entry, IndexKey, IndexKind, entries::EntryFile, index_file::by_hash_path, release::Listed},
+    store::blocking,
+    suite::{
+        archive::Archive,
+        error::{Error, chain},
+        limits,
+        published::{PublishedSuite, is_listed, unpack},
+        references::{self, Expected},
+    },
+};
+
+impl Archive {
+    /// Reads every form of one listed file, by its name and by its digest; returns the entries of an index.
+    pub(super) async fn check_listed(
+        &self,
+        published: &PublishedSuite,
+        plain: &str,
+        findings: &mut Findings,
+    ) -> Result<Option<Vec<Entry>>, Error> {
+        let Some(release) = published.release() else { return Ok(None) };
+        let by_hash_promised = release.field("Acquire-By-Hash") == Some("yes");
+        let key = IndexKey::parse(plain);
+        let is_index = key.has_entries();
+        let plain_listed = release.files().get(plain).copied();
+        // The installer reads a compressed form alone.
+        if matches!(key.kind(), IndexKind::Packages | IndexKind::Sources) && plain_listed.is_none() {
+            findings.fault(
+                published.path(plain),
+                "the uncompressed index is not listed; apt shows no packages without saying why",
+            );
+        }
+        let (mut text, mut there) = (None, false);
+        for compression in Compression::ALL {
+            let path = format!("{plain}{}", compression.extension());
+            let Some(listed) = release.files().get(&path) else { continue };
+            let by_hash = published.path(&by_hash_path(&path, &listed.sha256));
+            let name = published.path(&path);
+            // Clients ask for no digest where none is promised; a bucket on the web may then answer 403 instead of 404.
+            let asks_by_hash = by_hash_promised || !self.is_on_the_web();
+            let (mut of_name, mut of_digest) = (Findings::default(), Findings::default());
+            let (named, hashed) =
+                futures::join!(self.read_listed(&name, listed, Changes::Often, &mut of_name), async {
+                    if asks_by_hash {
+                        self.read_listed(&by_hash, listed, Changes::Never, &mut of_digest).await
+                    } else {
+                        Ok(None)
+                    }
+                },);
+            let (named, hashed) = (named?, hashed?);
+            findings.merge(of_name);
+            findings.merge(of_digest);
+            there |= named.is_some() || hashed.is_some();
+            match (&named, &hashed) {
+                (Some(_), None) if by_hash_promised => {
+                    findings.fault(by_hash, "it is missing, although `Acquire-By-Hash` promises it");
+                }
+                (None, Some(_)) => {
+                    findings
+                        .fault(name.clone(), "it is missing; clients that do not know by-hash find nothing");
+                }
+                _ => {}
+            }
+            let Some(Ok(bytes)) = [hashed, named].into_iter().flatten().find(Result::is_ok) else { continue };
+            if is_index {
+                match unpack(name, bytes, compression, plain_listed).await {
+                    Ok(unpacked) => text = Some(unpacked),
+                    Err(error) => findings.fault(published.path(&path), chain(&error)),
+                }
+            }
+        }
+        // Other files (Contents of an architecture, say) may be listed and not be there; apt then does without.
+        if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
+            findings.fault(published.path(plain), "it is listed and is not there, in any compression");
+        }
+        let Some(text) = text else { return Ok(None) };
+        let path = published.path(plain);
+        match blocking(move || references::entries(&key, &path, &text)).await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) => {
+                findings.fault(published.path(plain), chain(&error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The bytes of a file if it is there: `Err` where they are not the listed ones or are refused, which is noted.
+    async fn read_listed(
+        &self,
+        path: &str,
+        listed: &Listed,
+        changes: Changes,
+        findings: &mut Findings,
+    ) -> Result<Option<Result<Bytes, ()>>, Error> {
+        let bytes = match self.fetch(path, limits::compared(listed.size), changes, findings).await? {
+            Got::There(bytes) => bytes,
+            Got::Missing => return Ok(None),
+            Got::Refused => return Ok(Some(Err(()))),
+        };
+        findings.files += 1;
+        let hashed = bytes.clone();
+        let found = blocking(move || Digests::of(&hashed)).await;
+        if is_listed(listed, &found) && listed.md5.is_none_or(|md5| md5 == found.md5) {
+            return Ok(Some(Ok(bytes)));
+        }
+        findings.fault(path, differs(listed, &found));
+        Ok(Some(Err(())))
+    }
+}
+
+/// Looks at the entries of one index, and notes the files that they name.
+pub(super) fn check(
+    path: &str,
+    entries: &[Entry],
+    pool: &mut Pool,
+    packages: &mut BTreeSet<(String, String, String)>,
+    findings: &mut Findings,
+) {
+    let index: Arc<str> = path.into();
+    let identity =
+        |entry: &Entry| (entry.name.to_string(), entry.version.to_string(), entry.architecture.to_string());
+    let mut previous = None;
+    for entry in entries {
+        let this = identity(entry);
+        if previous.as_ref() == Some(&this) {
+            findings.fault(path, format!("{} stands twice in it; apt takes either", shown(entry)));
+        }
+        previous = Some(this.clone());
+        packages.insert(this);
+        for file in &entry.files {
+            match named(entry, file) {
+                Ok((file, expected)) => {
+                    name_file(pool, file, Named::new(expected, entry, &index), findings);
+                }
+                Err(problem) => findings.fault(path, format!("{} {problem}", shown(entry))),
+            }
+        }
+    }
+}
+
+/// The path of a file that an entry names, and what it must be; else why no client can fetch it.
+fn named(entry: &Entry, file: &EntryFile) -> Result<(String, Expected), String> {
+    let EntryFile { path, size, sha256, md5 } = file;
+    // Tools of old name the files of a source package by their MD5 alone.
+    let has_digest = sha256.is_some() || (entry.kind == IndexKind::Sources && md5.is_some());
+    let Some(size) = size.filter(|_| has_digest) else {
+        return Err("has no `Size` or no `SHA256`; apt does not download it".to_owned());
+    };
+    let Some(path) = path else { return Err("has no `Filename`; apt does not download it".to_owned()) };
+    if !references::is_shown(path) {
+        return Err(format!("names the file `{}`, which leads out of the archive", path.escape_debug()));
+    }
+    Ok((path.clone(), Expected { size, sha256: *sha256, md5: *md5 }))
+}

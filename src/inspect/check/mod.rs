@@ -1,0 +1,219 @@
+//! Reads an archive as clients would, and tells all that is missing or differs.
+//!
+//! On the web it stands where clients stand: without credentials, behind whatever caches there are, and what one file is
+//! refused with is a fault of that file.
+
+mod freshness;
+mod history;
+mod indices;
+mod pointer;
+mod fetch;
+mod pool;
+mod findings;
+mod caches;
+pub(crate) mod report;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures::{StreamExt, stream};
+
+use crate::{
+    dists::IndexKey,
+    names::Suite,
+    signing::Keyring,
+    store::{self, Store},
+    suite::{
+        archive::{Archive, KEY_FILE},
+        error::{Error, chain},
+        event::Events,
+        published::{PublishedSuite, plain_path},
+    },
+};
+use findings::Findings;
+use pool::{Pool, name_file};
+use report::{Report, SuiteReport};
+
+/// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
+const LISTED_AT_ONCE: usize = 4;
+
+/// How often a suite is looked at that somebody publishes meanwhile.
+const LOOKS: u32 = 10;
+/// A publisher near by has written a file after so long.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// What is to be looked at, and how closely.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Check<'a> {
+    /// The suites.
+    pub suites: &'a [Suite],
+    /// Read the files of the pool to the last byte where else a web server would be asked for their sizes.
+    pub deep: bool,
+    /// The keys are those that a client has, and not those of who publishes.
+    pub clients_keys: bool,
+    /// Where what this archive shows comes from, to be compared with.
+    pub origin: Option<&'a Store>,
+}
+
+impl<'a> Check<'a> {
+    /// A check of these suites.
+    #[must_use]
+    pub fn new(suites: &'a [Suite]) -> Self {
+        Self { suites, ..Self::default() }
+    }
+}
+
+impl Archive {
+    /// Reads the pointer, every listed index in every form, and every file that an index of any kind names.
+    pub async fn check(&self, check: &Check<'_>, events: Events<'_>) -> Result<Report, Error> {
+        let mut findings = Findings::default();
+        let own = self.with_its_own_keys(&mut findings).await?;
+        let Self { store, trust } = own.as_ref().unwrap_or(self);
+        // What is not signed is a finding, and no reason to stop.
+        let archive = Self { store: store.clone(), trust: trust.clone().read_unverified() };
+        let mut pool = Pool::new();
+        let mut states = Vec::new();
+        for suite in check.suites {
+            let (seen, files, found) = archive.look_at(suite, check).await?;
+            states.push(seen);
+            findings.merge(found);
+            for (file, named) in files {
+                name_file(&mut pool, file, named, &mut findings);
+            }
+        }
+        archive.check_keys(check.clients_keys, &states, &mut findings).await?;
+        archive.check_pool(pool, check.deep, &mut findings, events).await?;
+        let Findings { files, mut faults, mut notes, caches } = findings;
+        notes.extend(caches.notes());
+        faults.sort();
+        faults.dedup();
+        let packages = states.iter().map(|state| state.packages).sum();
+        let suites = check.suites.to_vec();
+        Ok(Report { suites, states, packages, files, faults, notes, own_keys: own.is_some() })
+    }
+
+    /// Where nobody said whose signatures are believed: the archive with the keys that it gives clients itself.
+    async fn with_its_own_keys(&self, findings: &mut Findings) -> Result<Option<Self>, Error> {
+        if !self.trust.keyring.is_empty() {
+            return Ok(None);
+        }
+        let mut keyring = Keyring::new();
+        match self.key_file().await? {
+            Some(bytes) if keyring.add_bytes(KEY_FILE, &bytes).is_ok() => {}
+            _ => return Ok(None),
+        }
+        findings.note(format!(
+            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which says that they fit, and not whose they are"
+        ));
+        let trust = self.trust.with_keys(keyring);
+        Ok(Some(Self { store: self.store.clone(), trust }))
+    }
+
+    /// Looks at a suite until it is without fault, or has the same ones as the time before: somebody may publish meanwhile.
+    /// What is found then is of two states, or of one whose last files are on their way.
+    async fn look_at(
+        &self,
+        suite: &Suite,
+        check: &Check<'_>,
+    ) -> Result<(SuiteReport, Pool, Findings), Error> {
+        let mut before = None;
+        for times in 0..LOOKS {
+            if times > 0 {
+                tokio::time::sleep(if self.store.is_local() { MOMENT } else { 10 * MOMENT }).await;
+            }
+            let (mut seen, mut files, mut found) = (SuiteReport::of(suite), Pool::new(), Findings::default());
+            self.check_suite(check, &mut seen, &mut files, &mut found).await?;
+            let faulty: BTreeSet<String> = found.faults.iter().map(|fault| fault.path.clone()).collect();
+            let now = (seen.date.clone(), faulty);
+            if found.faults.is_empty() || before.as_ref() == Some(&now) {
+                return Ok((seen, files, found));
+            }
+            before = Some(now);
+        }
+        let (seen, mut found) = (SuiteReport::of(suite), Findings::default());
+        found.fault(
+            format!("dists/{suite}"),
+            "it changed again and again while it was looked at, each time with other faults; look when nobody publishes",
+        );
+        Ok((seen, Pool::new(), found))
+    }
+
+    async fn check_suite(
+        &self,
+        check: &Check<'_>,
+        seen: &mut SuiteReport,
+        pool: &mut Pool,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let suite = seen.suite.clone();
+        // A fault of the pointer ends the look at this suite: nothing below it can be believed.
+        let published = match self.suite(&suite).await {
+            Ok(published) => published,
+            Err(Error::Untrusted { path, source }) => {
+                return self.judge_untrusted(&suite, &path, &source, seen, findings).await;
+            }
+            Err(Error::Store(error)) => {
+                let path = match &error {
+                    store::Error::Failed { path, .. } | store::Error::TooLarge { path, .. } => path.clone(),
+                    _ => format!("dists/{suite}"),
+                };
+                return self.refused::<()>(&path, error, findings).map(drop);
+            }
+            Err(error) => {
+                findings.fault(format!("dists/{suite}"), chain(&error));
+                return Ok(());
+            }
+        };
+        match published.pointer() {
+            Some(pointer) => {
+                self.check_pointer(&published, pointer, seen, findings).await?;
+                self.check_contents(&published, seen, pool, findings).await?;
+            }
+            None if self.is_on_the_web() => {
+                findings.fault(
+                    published.path("InRelease"),
+                    "it is missing, as is `Release`: clients find no suite",
+                );
+            }
+            None => {}
+        }
+        if let Some(origin) = check.origin {
+            self.check_freshness(&published, origin, seen, findings).await?;
+        }
+        self.check_history(&published, pool, findings).await
+    }
+
+    /// Reads what the pointer lists.
+    async fn check_contents(
+        &self,
+        published: &PublishedSuite,
+        seen: &mut SuiteReport,
+        pool: &mut Pool,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(release) = published.release() else { return Ok(()) };
+        let listed: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
+        let is_index = |path: &&String| IndexKey::parse(plain_path(path)).has_entries();
+        seen.indices = release.files().keys().filter(is_index).count();
+        let looks = stream::iter(listed).map(|plain| async move {
+            let mut found = Findings::default();
+            let entries = self.check_listed(published, plain, &mut found).await?;
+            Ok::<_, Error>((plain, entries, found))
+        });
+        let mut looks = looks.buffered(if self.is_on_the_web() { LISTED_AT_ONCE } else { 1 });
+        let (mut packages, mut files) = (BTreeSet::new(), Pool::new());
+        while let Some(look) = looks.next().await {
+            let (plain, entries, found) = look?;
+            findings.merge(found);
+            if let Some(entries) = entries {
+                indices::check(&published.path(plain), &entries, &mut files, &mut packages, findings);
+            }
+        }
+        seen.packages = packages.len();
+        seen.pool_files = files.len();
+        for (file, named) in files {
+            name_file(pool, file, named, findings);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! The pointer: who signed it and which clients accept that, how long it holds, and whether clients of old read the same.
+
+use indicatif::HumanDuration;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    caches::{Changes, Keeping},
+    fetch::Got,
+    findings::Findings,
+    report::SuiteReport,
+};
+use crate::{
+    dists::layout::ReleaseForm,
+    names::Suite,
+    operations::dates::ACCEPTED_AHEAD,
+    signing::{Distrust, READERS, SignatureReport},
+    suite::{
+        archive::Archive,
+        error::{Error, chain},
+        limits,
+        published::{Pointer, PublishedSuite, other_name},
+    },
+};
+
+/// So many days before a key expires, its owner is told.
+const NOTICE_DAYS: i64 = 30;
+
+impl Archive {
+    /// Holds the pointer of a suite to what clients ask of it.
+    pub(super) async fn check_pointer(
+        &self,
+        published: &PublishedSuite,
+        pointer: &Pointer,
+        seen: &mut SuiteReport,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let path = published.path(pointer.file());
+        let release = &pointer.release;
+        findings.served(&path, Changes::Often, pointer.served.as_ref());
+        seen.pointer = Some(path.clone());
+        seen.signed = pointer.signed;
+        if let Some(served) = &pointer.served {
+            seen.cache_control.clone_from(&served.cache_control);
+            seen.cacheable_seconds = Keeping::of(served).map(|keeping| keeping.time.as_secs());
+            seen.age_seconds = served.age.map(|age| age.as_secs());
+        }
+        match (pointer.signed, &pointer.signers[..]) {
+            (false, _) if self.trust.demands_signature_of(published.name()) => {
+                findings.fault(path.clone(), "it is not signed, although a key is configured");
+            }
+            (false, _) => findings.note(format!("`{path}` is not signed")),
+            (true, []) => {
+                findings.note(format!("the signature of `{path}` was not checked: no public key is known"));
+            }
+            (true, _) => {
+                seen.signed_by = self.judge(published.name(), pointer, findings).await?;
+                check_signatures(&path, &seen.signed_by, findings);
+            }
+        }
+        if let Some(named) = other_name(published.name(), release) {
+            findings.note(format!(
+                "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and nothing is built on it if it is signed"
+            ));
+        }
+        let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
+        check_dates(&path, pointer, now, seen, findings);
+        if pointer.is_in_release() {
+            self.check_old_pointer(published, pointer.signers.is_empty(), findings).await?;
+        }
+        Ok(())
+    }
+
+    /// What each client makes of the signatures.
+    async fn judge(
+        &self,
+        suite: &Suite,
+        pointer: &Pointer,
+        findings: &mut Findings,
+    ) -> Result<Vec<SignatureReport>, Error> {
+        let Some(now) = self.trust.now else { return Ok(Vec::new()) };
+        let keyring = &self.trust.keyring;
+        let judged = if pointer.is_in_release() {
+            keyring.judge_in_release(&pointer.bytes, now)
+        } else {
+            let path = format!("dists/{suite}/Release.gpg");
+            match self.fetch(&path, limits::RELEASE, Changes::Often, findings).await? {
+                Got::There(signature) => keyring.judge_detached(&pointer.bytes, &signature, now),
+                Got::Missing | Got::Refused => Ok(Vec::new()),
+            }
+        };
+        // What cannot be read is not believed either, and was told.
+        Ok(judged.unwrap_or_default())
+    }
+
+    /// Says of a pointer that is not believed what clients make of it.
+    pub(super) async fn judge_untrusted(
+        &self,
+        suite: &Suite,
+        path: &str,
+        distrust: &Distrust,
+        seen: &mut SuiteReport,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        findings.fault(path, format!("its signature is not trusted: {distrust}"));
+        seen.pointer = Some(path.to_owned());
+        seen.signed = true;
+        let Some(now) = self.trust.now else { return Ok(()) };
+        let Some(bytes) = self.fetch(path, limits::RELEASE, Changes::Often, findings).await?.there() else {
+            return Ok(());
+        };
+        let judged = if ReleaseForm::of_path(path) == Some(ReleaseForm::InRelease) {
+            self.trust.keyring.judge_in_release(&bytes, now)
+        } else {
+            let path = format!("dists/{suite}/Release.gpg");
+            let signature = self
+                .fetch(&path, limits::RELEASE, Changes::Often, findings)
+                .await?
+                .there()
+                .unwrap_or_default();
+            self.trust.keyring.judge_detached(&bytes, &signature, now)
+        };
+        seen.signed_by = judged.unwrap_or_default();
+        // That its key is not known, or that it does not fit, is as true for every client.
+        if let Distrust::NotBelieved { .. } = distrust {
+            check_signatures(path, &seen.signed_by, findings);
+        }
+        Ok(())
+    }
+
+    /// `Release` and `Release.gpg`, which clients of old read, must say what `InRelease` says.
+    async fn check_old_pointer(
+        &self,
+        published: &PublishedSuite,
+        unknown: bool,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(pointer) = published.pointer() else { return Ok(()) };
+        let path = published.path("Release");
+        let release = match self.fetch(&path, limits::RELEASE, Changes::Often, findings).await? {
+            Got::There(release) => release,
+            Got::Refused => return Ok(()),
+            Got::Missing => {
+                findings.fault(path, "it is missing; clients that do not know `InRelease` find nothing");
+                return Ok(());
+            }
+        };
+        if crate::signing::unverified_text(&pointer.bytes)
+            .is_ok_and(|text| !crate::signing::says_the_same(&release, &text))
+        {
+            findings.fault(path, "it is not what `InRelease` says; clients that read it see another state");
+        }
+        let path = published.path("Release.gpg");
+        match (self.fetch(&path, limits::RELEASE, Changes::Often, findings).await?, self.trust.now) {
+            (Got::Missing, _) => {
+                findings.fault(path, "it is missing; clients that do not know `InRelease` refuse the suite");
+            }
+            (Got::There(signature), Some(now)) if !unknown => {
+                if let Err(error) = self.trust.keyring.verify_detached(&release, &signature, now) {
+                    findings.fault(path, chain(&error));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// One signature that a client accepts is enough for it; but every client must find one.
+fn check_signatures(path: &str, signatures: &[SignatureReport], findings: &mut Findings) {
+    for reader in READERS {
+        let refusals: Option<Vec<String>> = signatures
+            .iter()
+            .map(|signature| {
+                let verdict = signature.refused_by(reader)?;
+                Some(format!("{reader} {} (key {})", verdict.text, signature.key))
+            })
+            .collect();
+        if let Some(all) = refusals.filter(|all| !all.is_empty()) {
+            findings.fault(path, all.join("; "));
+        }
+    }
+    for signature in signatures {
+        if let (Some(day), Some(days @ 0..=NOTICE_DAYS)) = (&signature.expires, signature.days_left) {
+            findings.note(format!(
+                "the key {}, which signed `{path}`, expires on {day}, in {days} days: clients need the longer one before",
+                signature.key
+            ));
+        }
+    }
+}
+
+/// Whether clients accept it today, and still will when somebody has read this.
+fn check_dates(
+    path: &str,
+    pointer: &Pointer,
+    now: Option<Timestamp>,
+    seen: &mut SuiteReport,
+    findings: &mut Findings,
+) {
+    let date = pointer.release.date().ok();
+    let until = pointer.release.valid_until();
+    seen.date = date.map(|date| date.to_string());
+    if let Ok(until) = until {
+        seen.valid_until = until.map(|until| until.to_string());
+    } else {
+        findings.fault(path, "clients refuse it: `Valid-Until` cannot be read");
+    }
+    let (Some(now), Some(date)) = (now, date) else { return };
+    if date.duration_since(now) > ACCEPTED_AHEAD {
+        findings.fault(path, format!("clients refuse it until {date}: `Date` lies in the future"));
+    }
+    let Ok(Some(until)) = until else { return };
+    let (left, span) = (until.duration_since(now), until.duration_since(date));
+    if left < SignedDuration::ZERO {
+        findings.fault(path, format!("clients refuse it since {until}: `Valid-Until` has passed"));
+    } else if left < span / 4 {
+        let left = HumanDuration(left.unsigned_abs());
+        findings.note(format!(
+            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its time is left, and it should have been signed anew"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::{Level, Verdict};
+
+    /// A signature that the readers accept or not, in the order of [`READERS`].
+    fn signature(key: &str, accepted: [bool; 2], days_left: Option<i64>) -> SignatureReport {
+        let verdict = |(reader, accepted)| Verdict {
+            reader,
+            when: "now",
+            level: if accepted { Level::Ok } else { Level::Refused },
+            text: if accepted { "accepts it" } else { "refuses it: so" }.to_owned(),
+        };
+        SignatureReport {
+            key: key.to_owned(),
+            user_ids: Vec::new(),
+            known: true,
+            hash: "SHA512".to_owned(),
+            expires: days_left.map(|_| "a day".to_owned()),
+            days_left,
+            verdicts: READERS.into_iter().zip(accepted).map(verdict).collect(),
+        }
+    }
+
+    fn found(signatures: &[SignatureReport]) -> (Vec<String>, usize) {
+        let mut findings = Findings::default();
+        check_signatures("path", signatures, &mut findings);
+        (findings.faults.into_iter().map(|fault| fault.problem).collect(), findings.notes.len())
+    }
+
+    #[test]
+    fn every_client_must_find_one_signature_that_it_accepts() {
+        let none: Vec<String> = Vec::new();
+        let (one, other) = (signature("A", [true, false], None), signature("B", [false, true], None));
+        assert_eq!(found(&[one.clone(), other.clone()]), (none.clone(), 0));
+        assert_eq!(found(&[signature("C", [true, true], None), other.clone()]), (none, 0));
+        let (faults, _) = found(&[other.clone(), signature("D", [false, true], None)]);
+        assert_eq!(faults, ["apt 2 (gpgv) refuses it: so (key B); apt 2 (gpgv) refuses it: so (key D)"]);
+        assert_eq!(found(&[one]).0, ["apt 3 (sqv) refuses it: so (key A)"]);
+    }
+
+    #[test]
+    fn a_key_is_told_of_a_month_before_its_end() {
+        for (days, notes) in [(31, 0), (30, 1), (0, 1), (-1, 0)] {
+            assert_eq!(found(&[signature("A", [true, true], Some(days))]).1, notes, "{days}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The public keys of an archive, as clients get them.
+
+pub(crate) mod keyring_package;

@@ -1,0 +1,269 @@
+//! What a destination lacks of a suite: found by comparing the pointers and indices of both sides, without a listing.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::carry::{How, Load};
+use crate::{
+    commit::{derived::files_of, release_file::ReadyRelease},
+    compression::Compression,
+    dists::{
+        index_file::by_hash_path,
+        layout::ReleaseForm,
+        release::{self, Listed},
+    },
+    names::Suite,
+    signing,
+    store::{Content, Store},
+    suite::{
+        error::Error,
+        generations::short_digest,
+        published::PublishedSuite,
+        references::{self, Expected, PoolFiles},
+    },
+};
+
+/// What has to be written to make a destination serve a suite, in the order in which it is written.
+pub(super) struct Difference {
+    /// Files of packages.
+    pub(super) pool: Vec<Load>,
+    /// Indices by their digests.
+    pub(super) by_hash: Vec<Load>,
+    /// The release file at the source.
+    pub(super) files: ReadyRelease,
+    /// The release file and its signature, kept for later.
+    pub(super) generation: Vec<(String, Content)>,
+    /// The name under which they are kept.
+    pub(super) name: String,
+    /// Whether the pointer is another one.
+    pub(super) swaps: bool,
+    /// Indices by their names.
+    pub(super) aliases: Vec<Load>,
+    /// The other forms of the pointer; `None` takes one away.
+    pub(super) forms: Vec<(String, Option<Bytes>)>,
+    /// How many files of packages the destination is known to have.
+    pub(super) known: usize,
+}
+
+/// A suite on both sides.
+pub(super) struct Sides<'a> {
+    pub(super) source: &'a PublishedSuite,
+    pub(super) there: &'a PublishedSuite,
+    pub(super) source_store: &'a Store,
+    pub(super) destination: &'a Store,
+}
+
+impl Difference {
+    pub(super) async fn between(sides: &Sides<'_>) -> Result<Self, Error> {
+        let (pool, known) = sides.lacking_pool().await?;
+        // One more request; not made where everything is going to be written anew.
+        let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
+        let swaps = !sides.same_pointer();
+        let files = files_of(sides.source_store, sides.source).await?;
+        let (name, generation) = match sides.source.release() {
+            Some(release) => files.generation(sides.source, release),
+            None => (String::new(), Vec::new()),
+        };
+        Ok(Self {
+            pool,
+            by_hash: sides.by_hash(),
+            generation: if swaps { generation } else { Vec::new() },
+            name,
+            swaps,
+            aliases: sides.aliases(finished).await?,
+            forms: sides.forms(&files, finished),
+            files,
+            known,
+        })
+    }
+
+    /// How many objects, and bytes of them, will be written.
+    pub(super) fn written(&self) -> Vec<(String, u64)> {
+        let loads = self.pool.iter().chain(&self.by_hash).chain(&self.aliases);
+        let loads = loads.map(|load| (load.to.clone(), load.expected.size));
+        let forms =
+            self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
+        let generation = self.generation.iter().map(|(path, content)| (path.clone(), content.digests().size));
+        loads.chain(generation).chain(forms).collect()
+    }
+}
+
+impl Sides<'_> {
+    pub(super) fn same_pointer(&self) -> bool {
+        match (self.source.pointer(), self.there.pointer()) {
+            (Some(ours), Some(theirs)) => ours.form == theirs.form && ours.bytes == theirs.bytes,
+            _ => false,
+        }
+    }
+
+    /// The listed files that are carried, each with whether the destination's pointer lists the same bytes.
+    fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
+        let files = self.source.release().into_iter().flat_map(release::Release::own_files);
+        files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+    }
+
+    fn load(&self, path: &str, listed: &Listed, to: String, how: How) -> Load {
+        let by_hash = self.source.path(&by_hash_path(path, &listed.sha256));
+        Load {
+            to,
+            from: vec![by_hash, self.source.path(path)],
+            expected: Expected::from(listed),
+            how,
+            optional: true,
+        }
+    }
+
+    fn by_hash(&self) -> Vec<Load> {
+        let mut lacking: Vec<Load> = self
+            .listed()
+            .filter(|(.., same)| !same)
+            .map(|(path, listed, _)| {
+                let to = self.source.path(&by_hash_path(path, &listed.sha256));
+                self.load(path, listed, to, How::New)
+            })
+            .collect();
+        // The smallest first: were it sent by a run that was cut off, the large ones are asked for before they are sent.
+        lacking.sort_by(|a, b| (a.expected.size, &a.to).cmp(&(b.expected.size, &b.to)));
+        // The same bytes may be listed by several names.
+        lacking.dedup_by(|a, b| a.to == b.to);
+        lacking
+    }
+
+    async fn aliases(&self, finished: bool) -> Result<Vec<Load>, Error> {
+        let mut lacking = Vec::new();
+        for (path, listed, same) in self.listed() {
+            let to = self.source.path(path);
+            if same && (finished || self.destination.size(&to).await? == Some(listed.size)) {
+                continue;
+            }
+            lacking.push(self.load(path, listed, to, How::Replace));
+        }
+        Ok(lacking)
+    }
+
+    /// Whether the derived outputs of the state that is published at the destination were all written: `Release` is the
+    /// last of them. Of a suite without `InRelease` this is not known.
+    async fn finished(&self) -> Result<bool, Error> {
+        let Some(pointer) = self.there.pointer().filter(|pointer| pointer.is_in_release()) else {
+            return Ok(false);
+        };
+        if remembers_to_have_finished(self.destination, self.there.name(), &pointer.bytes) {
+            return Ok(true);
+        }
+        let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
+        Ok(self.destination.holds(&self.there.path(ReleaseForm::Release.file_name()), &text).await?)
+    }
+
+    /// The files of packages that the destination's indices do not name, and how many they do.
+    async fn lacking_pool(&self) -> Result<(Vec<Load>, usize), Error> {
+        let mut needed = PoolFiles::new();
+        for key in self.source.pool_index_keys() {
+            let plain = key.path();
+            if !self.same_index(&plain)
+                && let Some(text) = self.source.text(&plain).await?
+            {
+                references::pool_files(&key, &self.source.path(&plain), &text, &mut needed)?;
+            }
+        }
+        let mut known = PoolFiles::new();
+        if !needed.is_empty() {
+            for key in self.there.pool_index_keys() {
+                let plain = key.path();
+                if let Some(text) = self.published_text(&plain).await? {
+                    // What cannot be read there says nothing of what is there.
+                    let _ = references::pool_files(&key, &plain, &text, &mut known);
+                }
+            }
+        }
+        let all = needed.len();
+        let lacking: BTreeMap<String, Expected> = needed
+            .into_iter()
+            .filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)))
+            .collect();
+        let count = all - lacking.len();
+        let load = |(path, expected): (String, Expected)| Load {
+            to: path.clone(),
+            from: vec![path],
+            expected,
+            how: How::New,
+            optional: false,
+        };
+        Ok((lacking.into_iter().map(load).collect(), count))
+    }
+
+    /// The text of an index as the destination has it: from the source where that has it too, which costs nothing.
+    async fn published_text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
+        let is_local = self.source_store.location().folder().is_some();
+        if self.same_index(plain) {
+            return if is_local { self.source.text(plain).await } else { Ok(None) };
+        }
+        if is_local && let Ok(Some(text)) = self.there.read_from(self.source_store).text(plain).await {
+            return Ok(Some(text));
+        }
+        match self.there.text(plain).await {
+            // Listed, and not there or damaged: then nothing is known of what it led to.
+            Err(
+                Error::Missing { .. } | Error::Mismatch { .. } | Error::Longer { .. } | Error::Unpack { .. },
+            ) => Ok(None),
+            text => text,
+        }
+    }
+
+    fn same_index(&self, plain: &str) -> bool {
+        let Some(release) = self.source.release() else { return false };
+        Compression::ALL.into_iter().any(|compression| {
+            let path = format!("{plain}{}", compression.extension());
+            release.files().get(&path).is_some_and(|listed| is_same(self.there.release(), &path, listed))
+        })
+    }
+
+    /// The other forms of the release file, and the bytes of each; `Release` comes last and says that all is done.
+    fn forms(&self, files: &ReadyRelease, finished: bool) -> Vec<(String, Option<Bytes>)> {
+        let Some(pointer) = self.source.pointer() else { return Vec::new() };
+        if self.same_pointer() && (!pointer.is_in_release() || finished) {
+            return Vec::new();
+        }
+        let path = |form: ReleaseForm| self.source.path(form.file_name());
+        let mut forms = Vec::new();
+        if pointer.signed && (files.signature.is_some() || self.there.pointer().is_some()) {
+            forms.push((path(ReleaseForm::Signature), files.signature.clone()));
+        }
+        if pointer.is_in_release() {
+            forms.push((path(ReleaseForm::Release), Some(files.text.clone())));
+        }
+        forms
+    }
+}
+
+/// What the memory of suites is called whose last step was done here.
+const MEMORY: &str = "finished";
+
+/// Remembers that a suite was carried to its last step, so that the next run need not look.
+pub(super) fn remember_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) {
+    if let Some(cache) = destination.cache().filter(|_| !destination.is_local()) {
+        cache.remember(MEMORY, &format!("{} {suite}", destination.location()), &short_digest(pointer));
+    }
+}
+
+fn remembers_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
+    let cache = destination.cache().filter(|_| !destination.is_local());
+    let finished =
+        cache.and_then(|cache| cache.recall(MEMORY, &format!("{} {suite}", destination.location())));
+    finished.is_some_and(|(finished, _)| finished == short_digest(pointer))
+}
+
+fn is_same(release: Option<&release::Release>, path: &str, listed: &Listed) -> bool {
+    let there = release.and_then(|release| release.files().get(path));
+    there.is_some_and(|there| (there.size, there.sha256) == (listed.size, listed.sha256))
+}
+
+/// Whether two indices mean the same bytes.
+fn same(one: &Expected, other: &Expected) -> bool {
+    let by_md5 = || one.md5.is_some() && one.md5 == other.md5;
+    one.size == other.size
+        && match (one.sha256, other.sha256) {
+            (Some(one), Some(other)) => one == other,
+            _ => by_md5(),
+        }
+}

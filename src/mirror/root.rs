@@ -1,0 +1,69 @@
+//! The files beside `dists/` and `pool/`: the public keys, and what the user asked for by name. Never a secret key, never
+//! what is the business of the archive's owner alone.
+
+use crate::{
+    dists::layout::ArchivePath,
+    store::{Loaded, Store},
+    suite::{archive::KEY_FILE, error::Error, limits, public_files},
+};
+
+/// A file of more bytes is not held in memory; no key is as large.
+const IN_MEMORY: u64 = public_files::SIZE_LIMIT;
+
+/// The files to be carried beside the suites and the public keys; each of them may be.
+pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<String>, Error> {
+    let files = included(store, include).await?;
+    load(store, KEY_FILE).await?;
+    for path in &files {
+        load(store, path).await?;
+    }
+    Ok(files)
+}
+
+/// The files of an archive that patterns name; one without `*` and `?` is a name, and must be there.
+async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Error> {
+    let (globs, names): (Vec<&String>, Vec<&String>) =
+        patterns.iter().partition(|text| text.contains(['*', '?']));
+    let mut found = Vec::new();
+    for name in names {
+        let name = name.trim_start_matches("./");
+        if !may_be_carried(name) {
+            return Err(Error::Private { path: name.to_owned() });
+        }
+        if store.size(name).await?.is_none() {
+            return Err(Error::NotIncluded { path: name.to_owned() });
+        }
+        found.push(name.to_owned());
+    }
+    if globs.is_empty() {
+        return Ok(found);
+    }
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let (below, files) = store.list(&folder).await?;
+        let path = |name: String| if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        folders.extend(below.into_iter().map(path).filter(|path| may_be_carried(path)));
+        let files = files.into_iter().map(path).filter(|path| may_be_carried(path));
+        found.extend(
+            files.filter(|file| globs.iter().any(|glob| wildmatch::WildMatch::new(glob).matches(file))),
+        );
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Reads such a file; what holds a secret key is refused.
+pub(super) async fn load(store: &Store, path: &str) -> Result<Option<Loaded>, Error> {
+    let Some(loaded) = store.load(path, IN_MEMORY, limits::ROOT_FILE).await? else { return Ok(None) };
+    if let crate::store::Content::Bytes(bytes, _) = &loaded.content
+        && public_files::holds_a_secret(bytes)
+    {
+        return Err(Error::Secret { path: path.to_owned() });
+    }
+    Ok(Some(loaded))
+}
+
+fn may_be_carried(path: &str) -> bool {
+    ArchivePath::of(path) != ArchivePath::Private
+}

@@ -1,0 +1,204 @@
+//! Adoption: the files of an archive that another tool made are compared with each other once, and get the names that ours
+//! have.
+//!
+//! A state that was published here is vouched for by the commit that made it. What another tool lists may contradict itself,
+//! and a new release file would sign that.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+};
+
+use futures::{StreamExt, stream};
+
+use crate::{
+    compression::Compression,
+    digest::{Digests, HashingReader},
+    dists::{IndexKey, Release, index_file::by_hash_path, release::Listed},
+    store::{self, Content, Limit, Loaded, Store, blocking, unless_larger},
+    suite::{
+        error::Error,
+        limits,
+        published::{PublishedSuite, is_listed, plain_path},
+    },
+};
+
+/// A form of more bytes is read from the disk piece by piece.
+const IN_MEMORY: u64 = 16 << 20;
+/// A listed file that is no index is read up to this size, where the store does not vouch for its bytes; a larger one is
+/// compared by its size.
+const CHEAP: u64 = 64 << 20;
+/// How many files are compared at once.
+const AT_ONCE: usize = 8;
+
+/// The text of an index, as one of its forms has it or as it is listed.
+struct Text {
+    path: String,
+    listed: Listed,
+}
+
+/// Compares the files of a state that another tool published, as far as the new release file still lists them: each form of
+/// an index with its digest and with the other forms, and the other files with their digests. Those of the latter that
+/// differ are taken out of the list, since no client accepts them; returns a note for each. Files that are listed and not
+/// there are no fault: other tools list plain forms that they do not store.
+///
+/// # Errors
+/// Two forms of an index contradict each other, or a form is not the one that is listed.
+pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Result<Vec<String>, Error> {
+    let Some(old) = state.release() else { return Ok(Vec::new()) };
+    let still = |path: &str, listed: &Listed| release.files().get(path) == Some(listed);
+    let indices = state.pool_index_keys();
+    for key in &indices {
+        let plain = key.path();
+        let forms = Compression::ALL.into_iter().filter_map(|compression| {
+            let path = format!("{plain}{}", compression.extension());
+            let listed = *old.files().get(&path)?;
+            still(&path, &listed).then_some((compression, path, listed))
+        });
+        let mut text =
+            old.files().get(&plain).map(|listed| Text { path: state.path(&plain), listed: *listed });
+        for (compression, path, listed) in forms.collect::<Vec<_>>() {
+            let Some((path, loaded)) = load(state, &path, &listed).await? else { continue };
+            let found = unpacked(&path, loaded, compression, text.as_ref()).await?;
+            match &text {
+                None => text = Some(Text { path, listed: Listed::from(&found) }),
+                Some(text) if is_listed(&text.listed, &found) => {}
+                Some(text) => {
+                    let found = Box::new(found);
+                    return Err(Error::Contradicts {
+                        path,
+                        other: text.path.clone(),
+                        found,
+                        listed: Box::new(text.listed),
+                    });
+                }
+            }
+        }
+    }
+    let plain: BTreeSet<String> = indices.iter().map(IndexKey::path).collect();
+    let others =
+        old.own_files().filter(|(path, listed)| !plain.contains(plain_path(path)) && still(path, listed));
+    // Owned, so that a commit can be spawned.
+    let others: Vec<_> = others.map(|(path, listed)| (path.clone(), *listed)).collect();
+    let looks = stream::iter(others).map(|(path, listed)| {
+        let state = state.clone();
+        async move { Ok::<_, Error>((is_another(&state, &path, &listed).await?, path)) }
+    });
+    let mut looks = looks.buffered(AT_ONCE);
+    let mut refused = BTreeSet::new();
+    while let Some(look) = looks.next().await {
+        let (is_another, path) = look?;
+        refused.extend(is_another.then_some(path));
+    }
+    release.retain(|path| !refused.contains(path));
+    let note = |path: &String| {
+        format!(
+            "`{}` is not the file that the suite listed, so that no client accepts it: it is listed no longer",
+            state.path(path)
+        )
+    };
+    Ok(refused.iter().map(note).collect())
+}
+
+/// Reads a form of an index where clients find it: by its digest, else by its name; `None` where it is not stored.
+async fn load(
+    state: &PublishedSuite,
+    path: &str,
+    listed: &Listed,
+) -> Result<Option<(String, Loaded)>, Error> {
+    for path in places(state, path, listed) {
+        let loaded = match state.store().load(&path, IN_MEMORY, Limit::bytes(listed.size)).await {
+            Err(source @ store::Error::TooLarge { .. }) => return Err(Error::Longer { path, source }),
+            loaded => loaded?,
+        };
+        let Some(loaded) = loaded else { continue };
+        let found = *loaded.content.digests();
+        if !is_listed(listed, &found) {
+            return Err(Error::Mismatch { path, listed: Box::new(*listed), found: Box::new(found) });
+        }
+        return Ok(Some((path, loaded)));
+    }
+    Ok(None)
+}
+
+fn places(state: &PublishedSuite, path: &str, listed: &Listed) -> [String; 2] {
+    [state.path(&by_hash_path(path, &listed.sha256)), state.path(path)]
+}
+
+/// The digests of the text that a form of an index unpacks to, piece by piece and never far beyond the size of the other.
+async fn unpacked(
+    path: &str,
+    loaded: Loaded,
+    compression: Compression,
+    text: Option<&Text>,
+) -> Result<Digests, Error> {
+    if compression == Compression::Plain {
+        return Ok(*loaded.content.digests());
+    }
+    let limit = text.map_or(limits::UNLISTED_TEXT.get(), |text| text.listed.size);
+    let unpacked = blocking(move || {
+        let packed: Box<dyn Read> = match &loaded.content {
+            Content::Bytes(bytes, _) => Box::new(&bytes[..]),
+            Content::File { file, .. } => Box::new(std::fs::File::open(file)?),
+        };
+        let text = compression.index_decoder(packed)?.take(limit.saturating_add(1));
+        let mut text = HashingReader::new(text);
+        io::copy(&mut text, &mut io::sink())?;
+        Ok(text.finish())
+    });
+    unpacked.await.map_err(|source| Error::Unpack { path: path.to_owned(), source })
+}
+
+/// Whether a listed file that is no index is there, and no copy of it has the listed bytes.
+async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<bool, Error> {
+    let mut is_there = false;
+    for path in places(state, path, listed) {
+        let Some(found) = state.store().found(&path).await? else { continue };
+        is_there = true;
+        if found.size != listed.size {
+            continue;
+        }
+        let vouched = found.md5.is_some() && found.md5 == listed.md5;
+        if vouched || listed.size > CHEAP {
+            return Ok(false);
+        }
+        let read = unless_larger(state.store().digests(&path, Limit::bytes(listed.size)).await)?;
+        if read.is_some_and(|found| is_listed(listed, &found)) {
+            return Ok(false);
+        }
+    }
+    Ok(is_there)
+}
+
+/// Gives the listed files of an archive that had no by-hash (made by other tools, and published here for the first time)
+/// their by-hash names, so that the promise of the new release file holds for them too, and the old state can be kept.
+/// Says whether all of its indices have one.
+pub(crate) async fn adopt(
+    store: &Store,
+    published: &PublishedSuite,
+    release: &Release,
+) -> Result<bool, Error> {
+    let Some(old) = published.release().filter(|old| old.field("Acquire-By-Hash") != Some("yes")) else {
+        return Ok(true);
+    };
+    let indices: BTreeSet<String> = published.pool_index_keys().iter().map(IndexKey::path).collect();
+    let mut lacking = indices.clone();
+    for (path, listed) in old.own_files() {
+        let plain = plain_path(path);
+        if release.files().get(path) != Some(listed) && !indices.contains(plain) {
+            continue;
+        }
+        let (from, to) = (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
+        let is_there = store.size(&to).await?.is_some();
+        let read = async || unless_larger(store.digests(&from, Limit::bytes(listed.size)).await);
+        if is_there || read().await?.is_some_and(|found| is_listed(listed, &found)) {
+            if !is_there {
+                store.copy(&from, &to).await?;
+            }
+            lacking.remove(plain);
+        }
+    }
+    // An empty index is known without being read.
+    lacking.retain(|plain| old.files().get(plain).is_none_or(|listed| listed.size > 0));
+    Ok(lacking.is_empty())
+}

@@ -1,0 +1,226 @@
+//! What an edit takes over from another suite of the archive: which packages are meant, and what stands there of them.
+//!
+//! The suites of an archive share its pool: a package is promoted by its stanza alone, which goes over byte for byte with
+//! its `Filename`. The other suite is held to what everything is that an edit builds on: what is taken from it is signed
+//! here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use wildmatch::WildMatch;
+
+use super::copied_package::CopiedPackage;
+use crate::{
+    dists::{Entry, IndexKind, PackageEntry, PackagesIndex, PackagesKey},
+    names::{Architecture, Component, Suite},
+    store::Store,
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        published::PublishedSuite,
+        refusal::{Reason, Refusal},
+        trust::Trust,
+    },
+};
+
+/// Packages that are to be taken over from another suite.
+#[non_exhaustive]
+pub struct Copies {
+    /// The suite that they stand in.
+    pub from: Suite,
+    /// Whose signature on it is believed.
+    pub trust: Trust,
+    /// What is meant; each must be there.
+    pub wanted: Vec<Wanted>,
+    /// Only packages of these architectures; of all where there are none.
+    pub architectures: Vec<Architecture>,
+    /// Their component; else the one that they stand in.
+    pub component: Option<Component>,
+}
+
+/// Packages that are meant: of what fits, the newest version of each name and architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What they are called.
+    pub named: Named,
+    /// Only this version: of the packages, or of the source that they were built from.
+    pub version: Option<String>,
+}
+
+/// What packages that are meant are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Named {
+    /// By their own name; `*` stands for any text, `?` for one character.
+    Package(String),
+    /// By the source that they were built from.
+    Source(String),
+}
+
+impl Copies {
+    /// Copies from a suite, in which these signatures are believed; nothing as long as [`Copies::wanted`] is empty.
+    #[must_use]
+    pub fn new(from: Suite, trust: Trust) -> Self {
+        Self { from, trust, wanted: Vec::new(), architectures: Vec::new(), component: None }
+    }
+
+    /// Reads the other suite, as it was published last, and finds what is meant.
+    pub(crate) async fn select(&self, store: &Store) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
+        let source = VerifiedBase::open(store, &self.from, &self.trust).await?;
+        if source.pointer().is_none() {
+            return Err(Error::NotPublished { suite: self.from.clone() });
+        }
+        let indices = match all_indices(&source).await {
+            Ok(indices) => indices,
+            Err(error) => {
+                // What is not there any more may be that of a state that another has followed since.
+                source.still_current().await?;
+                return Err(error);
+            }
+        };
+        let mut selected = BTreeMap::new();
+        let mut refused = Vec::new();
+        for wanted in &self.wanted {
+            match self.find(wanted, &indices) {
+                Ok(found) => selected.extend(found),
+                Err(source) => refused.push(Refusal {
+                    action: "copy",
+                    preposition: "from",
+                    subject: wanted.to_string(),
+                    suite: Some(self.from.clone()),
+                    source,
+                }),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Error::Refused(refused));
+        }
+        let selected = selected.into_values().map(|(entry, index)| CopiedPackage::of(entry, index, &source));
+        Ok((selected.collect::<Result<_, Error>>()?, self.left_behind(&source).await?))
+    }
+
+    /// Source packages that are meant and stay where they are: `Sources` are not written.
+    async fn left_behind(&self, source: &PublishedSuite) -> Result<Vec<String>, Error> {
+        let mut notes = BTreeSet::new();
+        if !self.wanted.iter().any(|wanted| matches!(wanted.named, Named::Source(_))) {
+            return Ok(Vec::new());
+        }
+        for key in source.index_keys().iter().filter(|key| key.kind() == IndexKind::Sources) {
+            let entries = match source.entries(key).await {
+                Err(error @ Error::Store(_)) => return Err(error),
+                // It says nothing of the packages that are copied.
+                Err(_) => continue,
+                Ok(entries) => entries,
+            };
+            let is_meant = |entry: &&Entry| self.wanted.iter().any(|wanted| wanted.means_source(entry));
+            notes.extend(entries.iter().filter(is_meant).map(|entry| {
+                format!(
+                    "source package `{}` {} stays in suite `{}` alone: only binary packages are copied",
+                    entry.name, entry.version, self.from
+                )
+            }));
+        }
+        Ok(notes.into_iter().collect())
+    }
+
+    /// The newest of each name and architecture, by name, architecture and version.
+    fn find<'a>(
+        &self,
+        wanted: &Wanted,
+        indices: &'a [(PackagesKey, PackagesIndex)],
+    ) -> Result<BTreeMap<[String; 3], (PackageEntry, &'a PackagesKey)>, Reason> {
+        let mut newest: BTreeMap<[String; 2], (PackageEntry, &PackagesKey)> = BTreeMap::new();
+        let mut others = BTreeSet::new();
+        for (index_name, index) in indices {
+            for entry in wanted.named.of(index) {
+                if !self.fits(wanted, &entry) {
+                    others.insert(wanted.shown(&entry));
+                    continue;
+                }
+                let key = [entry.name().to_owned(), entry.architecture().to_owned()];
+                // A package for all architectures stands in the index of each: the first will do.
+                let known = newest.get(&key);
+                if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
+                    newest.insert(key, (entry, index_name));
+                }
+            }
+        }
+        if newest.is_empty() {
+            return Err(Reason::NotPublished { others: others.into_iter().collect() });
+        }
+        let with_version = newest.into_iter().map(|([name, architecture], found)| {
+            let version = found.0.version().to_owned();
+            ([name, architecture, version], found)
+        });
+        Ok(with_version.collect())
+    }
+
+    fn fits(&self, wanted: &Wanted, entry: &PackageEntry) -> bool {
+        let architectures = &self.architectures;
+        let version = match wanted.named {
+            Named::Package(_) => entry.version(),
+            Named::Source(_) => entry.source().version,
+        };
+        wanted.version.as_ref().is_none_or(|asked| version == asked)
+            && (architectures.is_empty()
+                || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
+    }
+}
+
+async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(PackagesKey, PackagesIndex)>, Error> {
+    let mut indices = Vec::new();
+    for name in suite.packages_keys() {
+        let index = suite.index(&name).await?;
+        indices.push((name, index));
+    }
+    Ok(indices)
+}
+
+impl Wanted {
+    /// Whether it names a source package.
+    fn means_source(&self, entry: &Entry) -> bool {
+        matches!(&self.named, Named::Source(name) if **name == *entry.name)
+            && self.version.as_ref().is_none_or(|version| **version == *entry.version)
+    }
+
+    /// A package that is called so and was not meant.
+    fn shown(&self, entry: &PackageEntry) -> String {
+        let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());
+        match &self.named {
+            Named::Package(named) if named == name => format!("{version} {architecture}"),
+            _ => format!("{name} {version} {architecture}"),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.named {
+            Named::Package(name) => f.write_str(name)?,
+            Named::Source(name) => write!(f, "--source {name}")?,
+        }
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, "={version}"))
+    }
+}
+
+impl Named {
+    /// The packages of an index that are called so.
+    fn of(&self, index: &PackagesIndex) -> Vec<PackageEntry> {
+        match self {
+            Self::Package(name) if !name.contains(['*', '?']) => index.named(name),
+            Self::Package(pattern) => {
+                let pattern = WildMatch::new(pattern);
+                let mut entries = index.entries();
+                entries.retain(|entry| pattern.matches(entry.name()));
+                entries
+            }
+            Self::Source(name) => {
+                let mut entries = index.entries();
+                entries.retain(|entry| entry.source().name == name);
+                entries
+            }
+        }
+    }
+}

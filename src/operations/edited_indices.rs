@@ -1,0 +1,75 @@
+//! The indices that an edit looks into, as they are published and as they are to become.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{addition::Addition, edit::SuiteEdit, plan::SuiteLayout};
+use crate::{
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
+    names::{Architecture, Component},
+    suite::{error::Error, published::PublishedSuite},
+};
+
+/// The indices that an edit looks into, and which of them it changed.
+pub(crate) struct Indices {
+    pub(crate) all: BTreeMap<PackagesKey, PackagesIndex>,
+    pub(crate) changed: BTreeSet<PackagesKey>,
+}
+
+impl SuiteEdit {
+    /// Reads the indices that the edit has to look into.
+    pub(crate) async fn load(
+        &self,
+        published: &PublishedSuite,
+        shape: &SuiteLayout,
+        additions: &[Addition],
+    ) -> Result<Indices, Error> {
+        let there = published.packages_keys();
+        let mut wanted = BTreeSet::new();
+        let any_all = additions.iter().any(|new| new.architecture.is_all());
+        let components: BTreeSet<&Component> = additions.iter().map(|new| &new.component).collect();
+        let architectures: BTreeSet<&Architecture> = additions.iter().map(|new| &new.architecture).collect();
+        for component in &shape.components {
+            for architecture in &shape.architectures {
+                let name = PackagesKey { component: component.clone(), architecture: architecture.clone() };
+                // A package is looked for in every component of its architecture: it may be in one only.
+                let concerned = any_all
+                    && (components.contains(component) || *architecture == shape.architectures[0])
+                    || architectures.contains(architecture)
+                    || !self.remove.is_empty()
+                    || self.retention.is_some();
+                if concerned || !there.contains(&name) {
+                    wanted.insert(name);
+                }
+            }
+        }
+        let mut indices = Indices { all: BTreeMap::new(), changed: BTreeSet::new() };
+        for name in wanted {
+            let index = published.index(&name).await?;
+            if !there.contains(&name) {
+                indices.changed.insert(name.clone());
+            }
+            indices.all.insert(name, index);
+        }
+        // A new architecture begins with the packages that run on all.
+        for name in indices.changed.clone().into_iter().filter(|name| !there.contains(name)) {
+            let sibling = there.iter().find(|other| other.component == name.component);
+            let Some(sibling) = sibling else { continue };
+            let everywhere = match indices.all.get(sibling) {
+                Some(index) => all_packages(index),
+                None => all_packages(&published.index(sibling).await?),
+            };
+            indices.index(&name).insert(everywhere);
+        }
+        Ok(indices)
+    }
+}
+
+impl Indices {
+    pub(crate) fn index(&mut self, name: &PackagesKey) -> &mut PackagesIndex {
+        self.all.entry(name.clone()).or_default()
+    }
+}
+
+fn all_packages(index: &PackagesIndex) -> Vec<PackageEntry> {
+    index.entries().into_iter().filter(|entry| entry.architecture() == "all").collect()
+}

@@ -1,0 +1,345 @@
+//! `Plan`: what an edit comes to on one state of a suite, rendered: the changed indices and the new `Release`.
+//!
+//! Every byte that a commit will write is known here, and none is written yet.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use super::{copied_package::CopiedPackage, dates};
+use crate::{
+    compression::Compression,
+    config::{COPIED, SuiteConfig},
+    digest::Digests,
+    dists::{
+        IndexFile, PackageEntry, PackagesIndex, PackagesKey, Release,
+        blocks::{self, Before},
+        release::Listed,
+    },
+    gc::live_set::Needs,
+    names::{Architecture, Component},
+    operations::snapshot_source::Source,
+    pool::PoolPath,
+    store::{Content, blocking},
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        package_file::PackageFile,
+        published::{PublishedSuite, plain_path, unpack},
+        refusal::Reason,
+        release_info::{ReleaseInfo, stops_apt},
+    },
+};
+
+/// A package that came, went or was there.
+///
+/// Two are equal if they are the same package, whatever their files.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Change {
+    /// The name of the package.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// The component.
+    pub component: Component,
+    /// Its file and its source.
+    pub file: PackageFile,
+}
+
+impl PartialEq for Change {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Change {}
+
+impl PartialOrd for Change {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Change {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {} {} in `{}`", self.name, self.version, self.architecture, self.component)
+    }
+}
+
+impl Change {
+    fn identity(&self) -> (&str, &str, &str, &Component) {
+        (&self.name, &self.version, &self.architecture, &self.component)
+    }
+
+    pub(crate) fn of(entry: &PackageEntry, component: &Component) -> Self {
+        Self {
+            name: entry.name().to_owned(),
+            version: entry.version().to_owned(),
+            architecture: entry.architecture().to_owned(),
+            component: component.clone(),
+            file: entry.into(),
+        }
+    }
+}
+
+/// A package that is offered to another share of machines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Phased {
+    /// Which.
+    pub package: Change,
+    /// The share before, in per cent.
+    pub from: u8,
+    /// The share now.
+    pub to: u8,
+}
+
+/// The components and architectures that a suite will have.
+pub(crate) struct SuiteLayout {
+    pub(crate) components: Vec<Component>,
+    pub(crate) architectures: Vec<Architecture>,
+}
+
+/// What an edit comes to on one state of a suite; every byte that will be written is known.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// The new `Release`; `None` if nothing changes.
+    pub(crate) release: Option<Release>,
+    /// Index files to store, in every compression.
+    pub(crate) indices: Vec<IndexFile>,
+    /// Files for the pool.
+    pub(crate) pool: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, if nobody lost them.
+    pub(crate) kept: Vec<(PoolPath, Content)>,
+    /// Files that are in the pool already, or the plan cannot be carried out.
+    pub(crate) copied: Vec<Copied>,
+    /// Files that others wrote, which nothing may lead to any more and the new pointer will.
+    pub(crate) needs: Needs,
+    /// The state that a snapshot is made of, and the pool files that it leads to, which exist as long as that state is kept.
+    pub(crate) led_to: Option<(Source, Vec<String>)>,
+    /// The things that the operation was resolved to on this base, a line for each: a later try may do no other ones.
+    pub(crate) resolved: BTreeSet<String>,
+    /// The earlier state that this one is made from.
+    pub(crate) based_on: Option<String>,
+    /// Packages that come.
+    pub(crate) added: Vec<Change>,
+    /// Packages that are there already, with the same bytes.
+    pub(crate) present: Vec<Change>,
+    /// Packages that take the place of others of the same version.
+    pub(crate) replaced: Vec<Change>,
+    /// Packages that are there, and are to be offered to another share of machines.
+    pub(crate) phased: Vec<Phased>,
+    /// Packages that go.
+    pub(crate) removed: Vec<Change>,
+    /// Those of them that are to be in another suite before.
+    pub(crate) surplus: Vec<(Change, CopiedPackage)>,
+    /// What changes at which apt stops.
+    pub(crate) stops_apt: Vec<ReleaseInfo>,
+    /// What a user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The file of a package that comes from another suite.
+#[derive(Clone)]
+pub(crate) struct Copied {
+    pub(crate) path: PoolPath,
+    pub(crate) size: u64,
+    /// What the user calls its coming.
+    pub(crate) action: &'static str,
+    /// What the user calls the package.
+    pub(crate) subject: String,
+}
+
+impl SuiteLayout {
+    /// The indices that a package goes into.
+    pub(crate) fn targets(
+        &self,
+        component: &Component,
+        architecture: &Architecture,
+    ) -> Result<Vec<PackagesKey>, Reason> {
+        let of = |architecture: &Architecture| PackagesKey {
+            component: component.clone(),
+            architecture: architecture.clone(),
+        };
+        if architecture.is_all() {
+            return Ok(self.architectures.iter().map(of).collect());
+        }
+        if self.architectures.contains(architecture) {
+            return Ok(vec![of(architecture)]);
+        }
+        Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
+    }
+}
+
+impl Plan {
+    /// Renders what has changed, and says what clients will stumble over.
+    pub(crate) async fn render(
+        &mut self,
+        changed: BTreeMap<PackagesKey, PackagesIndex>,
+        published: &VerifiedBase,
+        config: &SuiteConfig,
+        shape: &SuiteLayout,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let before = before(published, &changed, &config.compressions).await?;
+        self.indices = compress(changed, before, &config.compressions).await?;
+        self.release = release(published, config, shape, self, now)?;
+        if let (Some(old), Some(new)) = (published.release(), &self.release) {
+            self.stops_apt = stops_apt(old, new);
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Publishes a base that clients do not see yet, even where nothing is added to it.
+    pub(crate) fn publish_anyway(
+        &mut self,
+        base: &VerifiedBase,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let (None, Some(seen)) = (&self.release, base.release()) {
+            let mut release = seen.clone();
+            dates::set(&mut release, base, config, now, &mut self.notes)?;
+            self.release = Some(release);
+        }
+        Ok(())
+    }
+}
+
+/// The compressed forms of indices as they are published.
+type Published = BTreeMap<(PackagesKey, &'static str), Before>;
+
+/// Reads the compressed forms of the indices that change: most of their blocks will stay as they are.
+async fn before(
+    published: &VerifiedBase,
+    changed: &BTreeMap<PackagesKey, PackagesIndex>,
+    compressions: &[Compression],
+) -> Result<Published, Error> {
+    let mut before = BTreeMap::new();
+    let Some(release) = published.release() else { return Ok(before) };
+    let ours = published.was_published_here();
+    for (name, index) in changed {
+        let Some(text) = index.published().filter(|text| blocks::are_worth_reading(text)) else { continue };
+        for compression in compressions.iter().filter(|&&compression| compression != Compression::Plain) {
+            let path = format!("{}{}", name.path(), compression.extension());
+            let Some(listed) = release.files().get(&path) else { continue };
+            match published.listed_file(&path, listed).await {
+                Ok(Some((_, file))) => {
+                    if !ours && !holds(&path, &file, *compression, text).await {
+                        continue;
+                    }
+                    let text = text.clone();
+                    before.insert((name.clone(), compression.extension()), Before { text, file });
+                }
+                // It is made anew, whatever became of it.
+                Ok(None) | Err(Error::Mismatch { .. } | Error::Longer { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(before)
+}
+
+/// Whether a compressed form that another tool may have made holds the text of its index: to carry its blocks over would
+/// sign what else it holds.
+async fn holds(path: &str, file: &Bytes, compression: Compression, text: &Bytes) -> bool {
+    let plain = Listed::from(&Digests::of(text));
+    unpack(path.to_owned(), file.clone(), compression, Some(plain)).await.is_ok()
+}
+
+/// Renders and compresses the changed indices, on all cores.
+async fn compress(
+    indices: BTreeMap<PackagesKey, PackagesIndex>,
+    before: Published,
+    compressions: &[Compression],
+) -> Result<Vec<IndexFile>, Error> {
+    // The digests of the uncompressed index are listed even where it is not stored: apt finds no packages without.
+    let mut wanted = vec![Compression::Plain];
+    wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
+    blocking(move || {
+        let texts: Vec<_> = indices.into_par_iter().map(|(name, index)| (index.render(), name)).collect();
+        let jobs: Vec<_> = texts
+            .iter()
+            .flat_map(|text| wanted.iter().map(move |compression| (text, *compression)))
+            .collect();
+        jobs.into_par_iter()
+            .map(|((text, name), compression)| {
+                let path = format!("{}{}", name.path(), compression.extension());
+                let before = before.get(&(name.clone(), compression.extension()));
+                let bytes = blocks::compress(text, compression, before)
+                    .map_err(|source| Error::Unpack { path: path.clone(), source })?;
+                Ok(IndexFile::new(path, bytes))
+            })
+            .collect()
+    })
+    .await
+}
+
+/// The new `Release`, or `None` if the published one says the same already.
+fn release(
+    published: &PublishedSuite,
+    config: &SuiteConfig,
+    shape: &SuiteLayout,
+    plan: &mut Plan,
+    now: Timestamp,
+) -> Result<Option<Release>, Error> {
+    let old = published.release();
+    let mut new = old.cloned().unwrap_or_default();
+    let configured = !config.components.is_empty();
+    if configured || old.is_none() {
+        new.set("Codename", Some(config.codename.to_string()));
+    }
+    if configured {
+        new.set("Suite", config.suite.clone());
+        for name in COPIED {
+            let value = config.copied.iter().find(|(field, _)| *field == name);
+            new.set(name, value.map(|(_, value)| value.clone()));
+        }
+    } else if old.is_none() {
+        new.set("Suite", Some(config.codename.to_string()));
+    }
+    new.set("Acquire-By-Hash", Some("yes".into()));
+    let source = if new.names_source() { " source" } else { "" };
+    new.set("Architectures", Some(format!("{}{source}", words(&shape.architectures))));
+    new.set("Components", Some(words(&shape.components)));
+
+    let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
+    // A changed index takes all its forms along, also those that are not written any more, and the patches that lead to
+    // the index of before (`Packages.diff/Index`).
+    new.retain(|path| {
+        let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
+        !changed.contains(index)
+    });
+    for file in &plan.indices {
+        new.list(file.path().to_owned(), Listed::from(file.digests()));
+    }
+    let expires = new.field("Valid-Until").is_some();
+    let expiry_as_configured = !configured || expires == config.valid_for.is_some();
+    if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {
+        return Ok(None);
+    }
+
+    dates::set(&mut new, published, config, now, &mut plan.notes)?;
+    Ok(Some(new))
+}
+
+fn words<T: ToString>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,120 @@
+//! From what a user names to packages that were read: folders are searched, files are read on all cores.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use rayon::prelude::*;
+
+use crate::{
+    deb::BinaryPackage,
+    store::FileStamp,
+    suite::{
+        error::Error,
+        event::{Event, Events},
+        refusal::{Reason, Refusal},
+    },
+};
+
+/// A .deb that was read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Incoming {
+    /// Where it is.
+    pub file: PathBuf,
+    /// What it holds.
+    pub package: BinaryPackage,
+    /// How the file was when it was read.
+    pub stamp: FileStamp,
+}
+
+/// The files that are meant: each file as named, each folder's `*.deb` (at any depth), sorted, none twice.
+pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for path in named {
+        let failed = |source| Error::Input { path: path.display().to_string(), source };
+        if !path.metadata().map_err(failed)?.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A link to nothing is no `.deb`, unless it is called one.
+                Err(error) if error.path().is_some_and(|at| leads_nowhere(at) && !is_named_deb(at)) => {
+                    continue;
+                }
+                Err(error) => {
+                    let at = error.path().unwrap_or(path).display().to_string();
+                    // What it says itself names the path once more.
+                    let source = match error.io_error().and_then(io::Error::raw_os_error) {
+                        Some(code) => io::Error::from_raw_os_error(code),
+                        None => error.into(),
+                    };
+                    return Err(Error::Input { path: at, source });
+                }
+            };
+            if entry.file_type().is_file() && is_named_deb(entry.path()) {
+                files.push(entry.into_path());
+            }
+        }
+        if files.len() == before {
+            return Err(Error::NoDebs { path: path.display().to_string() });
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+fn is_named_deb(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "deb")
+}
+
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && path.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads every file once, first byte to last.
+///
+/// # Errors
+/// [`Error::Refused`] with every file that is bad, not only the first.
+pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Incoming>, Error> {
+    let (done, total) = (AtomicUsize::new(0), files.len());
+    let read = files.into_par_iter().map(|file| {
+        let incoming = read_package(&file);
+        events(Event::Read { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
+        incoming.map_err(|source| refusal(&file, source))
+    });
+    let mut packages = Vec::with_capacity(total);
+    let mut refused = Vec::new();
+    for result in read.collect::<Vec<_>>() {
+        match result {
+            Ok(incoming) => packages.push(incoming),
+            Err(refusal) => refused.push(refusal),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
+    for incoming in &packages {
+        for warning in incoming.package.warnings() {
+            events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
+        }
+    }
+    Ok(packages)
+}
+
+fn read_package(path: &Path) -> Result<Incoming, Reason> {
+    let file = crate::regular::open(path).map_err(Reason::Unreadable)?;
+    let metadata = file.metadata().map_err(Reason::Unreadable)?;
+    let package = BinaryPackage::read(&file)?;
+    Ok(Incoming { file: path.to_owned(), package, stamp: FileStamp::of(&metadata) })
+}
+
+fn refusal(file: &Path, source: Reason) -> Refusal {
+    Refusal { action: "add", preposition: "to", subject: file.display().to_string(), suite: None, source }
+}

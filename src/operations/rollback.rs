@@ -1,0 +1,238 @@
+//! Going back: the content of an earlier state of a suite, published as a new one.
+//!
+//! The earlier pointer itself cannot be put back: apt ignores a `Date` older than the one it has, and whoever builds on the
+//! suite next would take it for an attack. So what it lists gets a new `Date` and a new signature, and is one more state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    adopt, dates,
+    plan::{Change, Phased, Plan},
+};
+use crate::{
+    config::SuiteConfig,
+    dists::{Entry, IndexKey, Release, index_file::by_hash_path},
+    gc::live_set::{self, Needs},
+    names::{Component, Suite},
+    store::Store,
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        freshness, generations,
+        published::{PublishedSuite, plain_path},
+        references::{self, PoolFiles},
+        release_info::stops_apt,
+        trust::Trust,
+    },
+};
+
+/// Plans to publish what a generation has, or, without a name, the newest one whose content is another.
+pub(crate) async fn plan(
+    store: &Store,
+    trust: &Trust,
+    published: &VerifiedBase,
+    config: &SuiteConfig,
+    to: Option<&str>,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let Some(current) = published.release() else {
+        return Err(Error::NotPublished { suite: published.name().clone() });
+    };
+    let (name, state) = match to {
+        Some(asked) => {
+            let name = find(store, published.name(), asked).await?;
+            let state = generations::open_to_build_on(store, published.name(), &name, trust).await?;
+            (name, state)
+        }
+        None => before(store, trust, published, current).await?,
+    };
+    let Some(earlier) = state.release() else { return Ok(Plan::default()) };
+    let mut plan = Plan { based_on: Some(name.clone()), ..Plan::default() };
+    // All that was published since would go: on another state it would be another change.
+    plan.resolved
+        .insert(format!("go back from `{}` to `{name}`", published.generation().unwrap_or_default()));
+    if earlier.files() == current.files() {
+        return Ok(plan);
+    }
+    let lacks = |files: Vec<String>| {
+        if files.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Lacks { suite: published.name().clone(), generation: name.clone(), files })
+    };
+    // To sign what has rotted would publish it: each file is read. The indices first, which name the others.
+    let indices = needed_indices(store, published, current, &state, earlier).await?;
+    lacks(live_set::verify(store, &indices).await?)?;
+    let mut difference = Difference::between(published, current, &state, earlier).await?;
+    lacks(live_set::verify(store, &difference.needs).await?)?;
+    difference.needs.extend(indices);
+    (plan.added, plan.removed) = (difference.added, difference.removed);
+    (plan.replaced, plan.phased) = (difference.replaced, difference.phased);
+    plan.needs = difference.needs;
+    let mut new = earlier.clone();
+    if !state.is_of_our_form() {
+        plan.notes.extend(adopt::verify(&state, &mut new).await?);
+    }
+    // Of another tool it may be, and now its files have these names.
+    new.set("Acquire-By-Hash", Some("yes".into()));
+    dates::set(&mut new, published, config, now, &mut plan.notes)?;
+    plan.stops_apt = stops_apt(current, &new);
+    plan.release = Some(new);
+    Ok(plan)
+}
+
+/// The one generation that was published and whose name begins so.
+async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error> {
+    let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
+    let asked_for = asked.trim_start_matches("generations/");
+    let mut fit = known.iter().filter(|name| name.starts_with(asked_for));
+    match (fit.next(), fit.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        // A whole name is nobody's beginning.
+        _ => Err(Error::NoGeneration { suite: suite.clone(), asked: Some(asked.to_owned()), known }),
+    }
+}
+
+/// The newest state with another content.
+async fn before(
+    store: &Store,
+    trust: &Trust,
+    published: &PublishedSuite,
+    current: &Release,
+) -> Result<(String, PublishedSuite), Error> {
+    let suite = published.name();
+    let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
+    let end = published.pointer().map(|pointer| format!("-{}", generations::short_digest(&pointer.bytes)));
+    for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {
+        let state = generations::open_to_build_on(store, suite, name, trust).await?;
+        // One that was only signed anew says the same.
+        if state.release().is_some_and(|release| release.files() != current.files()) {
+            return Ok((name.clone(), state));
+        }
+    }
+    Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
+}
+
+/// The indices of packages of both states.
+fn all_indices(published: &PublishedSuite, state: &PublishedSuite) -> BTreeSet<IndexKey> {
+    state.pool_index_keys().union(&published.pool_index_keys()).cloned().collect()
+}
+
+/// The indices of an earlier state, by their digests, that the current one does not list.
+async fn needed_indices(
+    store: &Store,
+    published: &PublishedSuite,
+    current: &Release,
+    state: &PublishedSuite,
+    earlier: &Release,
+) -> Result<Needs, Error> {
+    let indices = all_indices(published, state);
+    let mut needs = Needs::new();
+    for (path, listed) in earlier.own_files() {
+        let plain = plain_path(path);
+        // What is no index of packages may be listed and not be there; apt then does without.
+        let is_needed = indices.contains(&IndexKey::parse(plain)) && listed.size > 0;
+        if !is_needed || current.files().get(path) == Some(listed) {
+            continue;
+        }
+        let by_hash = state.path(&by_hash_path(path, &listed.sha256));
+        // The uncompressed form need not be stored.
+        if path != plain || store.size(&by_hash).await?.is_some() {
+            needs.insert(by_hash, listed.into());
+        }
+    }
+    Ok(needs)
+}
+
+/// What an earlier state has that the current one has not.
+#[derive(Default)]
+struct Difference {
+    added: Vec<Change>,
+    removed: Vec<Change>,
+    /// Of both, with other bytes.
+    replaced: Vec<Change>,
+    /// Of both, offered to another share of machines.
+    phased: Vec<Phased>,
+    /// Files of packages that must be there.
+    needs: Needs,
+}
+
+impl Difference {
+    async fn between(
+        published: &PublishedSuite,
+        current: &Release,
+        state: &PublishedSuite,
+        earlier: &Release,
+    ) -> Result<Self, Error> {
+        let mut difference = Self::default();
+        for key in all_indices(published, state) {
+            let plain = key.path();
+            if earlier.files().get(&plain) != current.files().get(&plain) {
+                difference.add_packages(&key, &plain, published, state).await?;
+            }
+        }
+        let order =
+            |change: &Change| (change.name.clone(), change.version.clone(), change.architecture.clone());
+        for changes in [&mut difference.added, &mut difference.removed, &mut difference.replaced] {
+            changes.sort_by_key(order);
+            changes.dedup();
+        }
+        difference.phased.sort_by_key(|phased| order(&phased.package));
+        difference.phased.dedup();
+        Ok(difference)
+    }
+
+    /// Compares the packages of one index.
+    async fn add_packages(
+        &mut self,
+        key: &IndexKey,
+        plain: &str,
+        published: &PublishedSuite,
+        state: &PublishedSuite,
+    ) -> Result<(), Error> {
+        let (ours, theirs) =
+            (state.text(plain).await?.unwrap_or_default(), published.text(plain).await?.unwrap_or_default());
+        let path = state.path(plain);
+        let (mut needed, mut there) = (PoolFiles::new(), PoolFiles::new());
+        references::pool_files(key, &path, &ours, &mut needed)?;
+        references::pool_files(key, &path, &theirs, &mut there)?;
+        self.needs.extend(
+            needed
+                .into_iter()
+                // The file at a path of both may have been replaced since.
+                .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
+        );
+        let Some(component) = key.component_of_entries() else { return Ok(()) };
+        let packages = |text| -> Result<BTreeMap<Change, Entry>, Error> {
+            let entries = references::entries(key, &path, text)?.into_iter();
+            Ok(entries.map(|entry| (change(&entry, component), entry)).collect())
+        };
+        let (ours, mut theirs) = (packages(&ours)?, packages(&theirs)?);
+        for (package, entry) in ours {
+            let Some(published) = theirs.remove(&package) else {
+                self.added.push(package);
+                continue;
+            };
+            let (from, to) = (published.phased(), entry.phased());
+            if !published.is_same_file(&entry) {
+                self.replaced.push(package);
+            } else if from != to {
+                self.phased.push(Phased { package, from, to });
+            }
+        }
+        self.removed.extend(theirs.into_keys());
+        Ok(())
+    }
+}
+
+fn change(entry: &Entry, component: &Component) -> Change {
+    Change {
+        name: entry.name.to_string(),
+        version: entry.version.to_string(),
+        architecture: entry.architecture.to_string(),
+        component: component.clone(),
+        file: entry.into(),
+    }
+}

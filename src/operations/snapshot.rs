@@ -1,0 +1,116 @@
+//! Snapshots: the state of a suite as it is now, kept for good as a suite of its own below it.
+//!
+//! `stable/snapshots/1.0` is a folder below `dists/` like that of any suite, so it works on static hosting with no more than
+//! its name in `Suites:` of a client. It lists the same indices, in its own by-hash folders, and shares the pool; as the
+//! pointer of a suite it keeps what it leads to from being pruned. It does not expire, and it is never changed.
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+
+use super::{dates, plan::Plan, snapshot_source::Source};
+use crate::{
+    config::SuiteConfig,
+    dists::{IndexFile, layout::is_mark},
+    names::Suite,
+    operations::written::Written,
+    store::Found,
+    suite::{
+        archive::Archive,
+        base::VerifiedBase,
+        error::Error,
+        published::PublishedSuite,
+        references::{self, PoolFiles},
+        snapshots::{FOLDER, name_of_snapshot, snapshot_of},
+    },
+};
+
+impl Source {
+    /// Plans to keep the state under the name of another suite.
+    pub(crate) async fn plan(
+        &self,
+        published: &VerifiedBase,
+        config: &SuiteConfig,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let Self(source) = self;
+        let Some(release) = source.release() else { return Ok(Plan::default()) };
+        let mut plan = Plan::default();
+        if let Some(there) = published.release() {
+            // Made already, perhaps by a command that was killed before it could say so.
+            return if there.files() == release.files() {
+                Ok(plan)
+            } else {
+                Err(Error::SnapshotThere { snapshot: published.name().clone() })
+            };
+        }
+        let mut new = release.clone();
+        // The names by which apt knows the folder that it reads.
+        for field in ["Suite", "Codename"] {
+            new.set(field, Some(published.name().to_string()));
+        }
+        new.set("Acquire-By-Hash", Some("yes".into()));
+        dates::set(&mut new, published, config, now, &mut plan.notes)?;
+        for (path, listed) in release.own_files() {
+            if let Some((_, bytes)) = source.listed_file(path, listed).await? {
+                plan.indices.push(IndexFile::new(path.clone(), bytes));
+            }
+        }
+        let mut pool = PoolFiles::new();
+        for key in source.pool_index_keys() {
+            let index = key.path();
+            if let Some(text) = source.text(&index).await? {
+                references::pool_files(&key, &source.path(&index), &text, &mut pool)?;
+            }
+        }
+        plan.led_to = Some((self.clone(), pool.into_keys().collect()));
+        plan.release = Some(new);
+        Ok(plan)
+    }
+}
+
+impl Archive {
+    /// The snapshots of a suite.
+    pub async fn snapshots(&self, of: &Suite) -> Result<Vec<PublishedSuite>, Error> {
+        let (folders, _) = self.store.list(&format!("dists/{of}/{FOLDER}")).await?;
+        let mut found = Vec::new();
+        for folder in folders {
+            let Ok(name) = name_of_snapshot(of, &folder) else { continue };
+            let snapshot = self.suite(&name).await?;
+            if snapshot.pointer().is_some() {
+                found.push(snapshot);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a snapshot. What it alone led to in the pool, `prune` deletes.
+    ///
+    /// # Errors
+    /// [`Error::NotPublished`] if there is no such snapshot.
+    pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<Written>, Error> {
+        let folder = format!("dists/{snapshot}");
+        let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
+        if snapshot_of(snapshot).is_none() || all.is_empty() {
+            return Err(Error::NotPublished { suite: snapshot.clone() });
+        }
+        // First the marks, so that nobody misses a state that was published; then the pointer, so that no client begins to
+        // read what goes. One who is killed in between can do it again.
+        let pointers = ["InRelease", "Release", "Release.gpg"].map(|file| format!("{folder}/{file}"));
+        let rank = |file: &Written| match &file.path {
+            mark if is_mark(mark) => 0,
+            pointer if pointers.contains(pointer) => 1,
+            _ => 2,
+        };
+        let file = |Found { path, size: bytes, .. }| Written { path, bytes };
+        let mut files: Vec<Written> = all.into_iter().map(file).collect();
+        files.sort_by_key(rank);
+        if !dry_run {
+            for step in files.chunk_by(|one, next| rank(one) == rank(next)) {
+                let paths: Vec<String> = step.iter().map(|file| file.path.clone()).collect();
+                self.store.delete_all(&paths).await?;
+            }
+            self.store.flush().await?;
+        }
+        Ok(files)
+    }
+}

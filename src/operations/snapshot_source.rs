@@ -1,0 +1,43 @@
+//! The state that a snapshot is made of, which must be kept until the snapshot is published.
+
+use super::adopt;
+use crate::{
+    names::Suite,
+    store::Store,
+    suite::{base::VerifiedBase, error::Error, generations, published::PublishedSuite, trust::Trust},
+};
+
+/// The state that a snapshot is made of: the one that was published when the command began, whatever follows it.
+#[derive(Clone)]
+pub(crate) struct Source(pub(super) PublishedSuite);
+
+impl Source {
+    pub(crate) async fn open(store: &Store, of: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let base = VerifiedBase::open(store, of, trust).await?;
+        let Some(release) = base.release() else {
+            return Err(Error::NotPublished { suite: of.clone() });
+        };
+        if !base.was_published_here() {
+            adopt::verify(&base, &mut release.clone()).await?;
+        }
+        Ok(Self(base.state().clone()))
+    }
+
+    /// Makes sure that the state is published, or kept: `prune` deletes a state before the files that it leads to.
+    pub(crate) async fn is_kept(&self) -> Result<(), Error> {
+        let Self(source) = self;
+        let (Some(pointer), Some(generation)) = (source.pointer(), source.generation()) else {
+            return Ok(());
+        };
+        let kept = source.path(&generations::path(&generation, pointer.file()));
+        if source.still_current().await.is_ok() || source.store().size(&kept).await?.is_some() {
+            return Ok(());
+        }
+        Err(Error::Overtaken {
+            suite: source.name().clone(),
+            change: format!("keep `{generation}`"),
+            planned_on: Some(generation),
+            now: None,
+        })
+    }
+}

@@ -1,0 +1,317 @@
+//! What went wrong with a server, in words: one text and one hint for each thing that users meet.
+//!
+//! `object_store` keeps the server's answer as text alone, so that is what is read here; the integration tests hold each
+//! case against a real server.
+
+use std::{error::Error, fmt};
+
+use object_store::client::HttpError;
+
+use super::{
+    location::{Bucket, Location, Service},
+    swift,
+};
+
+/// What went wrong with a server, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    text: String,
+    pub(super) hint: Option<String>,
+    /// Whether nothing at all was heard of the server.
+    pub(super) unreachable: bool,
+    /// Whether the same request may succeed later.
+    pub(super) transient: bool,
+}
+
+impl Trouble {
+    fn new(text: impl Into<String>, hint: Option<String>) -> Self {
+        Self { text: text.into(), hint, unreachable: false, transient: false }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Trouble {}
+
+/// What a server answered.
+struct Answer<'a> {
+    status: u16,
+    /// The word for it, such as `NoSuchBucket`.
+    code: &'a str,
+    message: &'a str,
+    whole: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    /// Finds the answer in the text of an error.
+    fn find(text: &'a str) -> Option<Self> {
+        let whole = text.rsplit_once("status code: ").map(|(_, after)| after);
+        // Deleting is answered one by one.
+        let one = || text.split_once("(code: ").map(|(_, after)| after.trim_end_matches(')'));
+        let Some(whole) = whole else {
+            let code = one()?;
+            return Some(Self { status: 0, code, message: "", whole: text });
+        };
+        let status = whole.get(..3)?.parse().ok()?;
+        let element = |name: &str| {
+            let (_, after) = whole.split_once(&format!("<{name}>"))?;
+            Some(after.split_once('<')?.0)
+        };
+        let code = element("Code").unwrap_or_default();
+        Some(Self { status, code, message: element("Message").unwrap_or_default(), whole })
+    }
+}
+
+/// Whether an error says that the bucket itself is not there, and not only an object in it.
+pub(super) fn no_bucket(error: &object_store::Error) -> bool {
+    let text = error.to_string();
+    Answer::find(&text).is_some_and(|answer| ["NoSuchBucket", "ContainerNotFound"].contains(&answer.code))
+}
+
+/// With which status a server answered, where it did.
+pub(super) fn status(error: &object_store::Error) -> Option<u16> {
+    Answer::find(&error.to_string()).map(|answer| answer.status)
+}
+
+/// Puts an error of a bucket or a web server in words; none for a folder.
+pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
+    if let Some(error) = swift_cause(error) {
+        return Some(Trouble {
+            transient: error.is_transient(),
+            ..Trouble::new(error.to_string(), error.hint())
+        });
+    }
+    let text = everything(error);
+    let request = request(error);
+    let unreachable =
+        request.is_some_and(|error| error.is_connect() || error.is_timeout() && !error.is_body());
+    let say = |text: String, hint: String| {
+        Some(Trouble { text, hint: Some(hint), unreachable, transient: unreachable })
+    };
+    if matches!(location, Location::Folder(_) | Location::Memory) {
+        return None;
+    }
+    if ["169.254.169.254", "169.254.170.2", "metadata.google.internal"].iter().any(|host| text.contains(host))
+    {
+        let bucket = location.bucket()?;
+        return say(format!("there are no credentials for `{bucket}`"), credentials(bucket));
+    }
+    if let Some(answer) = Answer::find(&text) {
+        let trouble = match location {
+            Location::Bucket(bucket) => of_bucket(&answer, bucket),
+            _ => of_web(&answer),
+        };
+        return Some(Trouble { transient: matches!(answer.status, 429 | 500..), ..trouble });
+    }
+    let server = server(&text, location);
+    if text.contains("redirect without LOCATION") {
+        return say(
+            format!("`{server}` sends one elsewhere and does not say where"),
+            "the region may be another: name it with `?region=` or in AWS_REGION".into(),
+        );
+    }
+    if request.is_some_and(reqwest::Error::is_redirect) {
+        let hint = "look where the server sends those who ask for this file";
+        return say(format!("`{server}` sends one on and on: too many redirects"), hint.into());
+    }
+    // Of the connection alone: the whole text has the URL in it, and packages have names such as `ca-certificates`.
+    let (broken, last) = connection(error)?;
+    let has = |words: &[&str]| words.iter().any(|word| broken.contains(word));
+    if has(&["dns error", "failed to lookup", "name or service not known"]) {
+        let hint = "check its name, in the location and in the endpoint, and the network";
+        return say(format!("there is no server `{server}`"), hint.into());
+    }
+    if has(&["certificate", "handshake", "invalidcontenttype", "corrupt message"]) {
+        let hint = "name the file of the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE; \
+                    a server without TLS has an endpoint with http://";
+        return say(format!("`{server}` has no TLS certificate that is trusted here: {last}"), hint.into());
+    }
+    let hint = "run the same command again when the server and the network are well";
+    let trouble = say(format!("no connection to `{server}`: {last}"), hint.into());
+    trouble.map(|trouble| Trouble { transient: true, ..trouble })
+}
+
+/// What Swift's client says, which has words of its own.
+fn swift_cause(error: &object_store::Error) -> Option<&swift::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref() {
+            return Some(error);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// What the HTTP client says, which knows at what it failed; where it was wrapped, the innermost.
+fn request(error: &object_store::Error) -> Option<&reqwest::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut found = None;
+    while let Some(inner) = cause {
+        found = inner.downcast_ref().or(found);
+        cause = inner.source();
+    }
+    found
+}
+
+/// What is said of a broken connection, in lower case, and its innermost cause, which alone says something to a user.
+fn connection(error: &object_store::Error) -> Option<(String, String)> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(inner) = cause.filter(|inner| !inner.is::<HttpError>()) {
+        cause = inner.source();
+    }
+    let (mut all, mut last) = (String::new(), String::new());
+    while let Some(inner) = cause {
+        last = inner.to_string();
+        all.push_str(&last.to_lowercase());
+        cause = inner.source();
+    }
+    (!all.is_empty()).then_some((all, last))
+}
+
+fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
+    let (name, noun) = (&bucket.name, bucket.service.noun());
+    let said = match (answer.code, answer.message) {
+        ("", _) => format!("{}", answer.status),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {}", message.lines().next().unwrap_or_default()),
+    };
+    let (text, hint) = match (answer.status, answer.code) {
+        (_, "NoSuchBucket" | "ContainerNotFound") | (404, "") => (
+            format!("there is no {noun} `{name}`"),
+            format!(
+                "make the {noun} first, or correct its name; the endpoint and the region may be others too"
+            ),
+        ),
+        (_, "RequestTimeTooSkewed") => (
+            format!("the clock of this machine is wrong, says the server ({said})"),
+            "set the clock".to_owned(),
+        ),
+        (_, "ExpiredToken" | "TokenRefreshRequired") => {
+            (format!("the credentials have expired ({said})"), credentials(bucket))
+        }
+        (
+            _,
+            "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "IllegalLocationConstraintException",
+        )
+        | (301 | 307, _) => {
+            let region = answer.whole.split_once("<Region>").and_then(|(_, after)| after.split('<').next());
+            let region = region.map_or_else(|| "REGION".to_owned(), ToOwned::to_owned);
+            (
+                format!("the {noun} `{name}` is in another region ({said})"),
+                format!("name the region with `?region={region}`, or AWS_REGION={region}"),
+            )
+        }
+        (
+            _,
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+            | "AuthenticationFailed"
+            | "InvalidAuthenticationInfo"
+            | "NoAuthenticationInformation"
+            | "InvalidSecurity",
+        )
+        | (401, _) => (format!("the server does not take the credentials ({said})"), credentials(bucket)),
+        _ if answer.message.contains("failed to authenticate") => {
+            (format!("the server does not take the credentials ({said})"), credentials(bucket))
+        }
+        (403, "") => (
+            "the server refuses it (403): the credentials are wrong, or may not do this".to_owned(),
+            format!("{}; {}", credentials(bucket), rights(bucket)),
+        ),
+        (403, _) | (_, "AccessDenied") => {
+            (format!("the credentials may not do this ({said})"), rights(bucket))
+        }
+        (429 | 500.., _) => (
+            format!("the server failed again and again ({} {said})", answer.status),
+            "run the same command again later; what was done is not done again".to_owned(),
+        ),
+        (400, _) if answer.whole.contains("invalid_grant") || answer.whole.contains("invalid_client") => {
+            ("the login was refused".to_owned(), credentials(bucket))
+        }
+        _ => return Trouble::new(format!("the server says {} {said}", answer.status), None),
+    };
+    Trouble::new(text, Some(hint))
+}
+
+fn of_web(answer: &Answer<'_>) -> Trouble {
+    let (text, hint) = match answer.status {
+        401 | 403 => (
+            format!("the web server refuses it ({})", answer.status),
+            Some("what is read from the web must be open to everybody".to_owned()),
+        ),
+        429 | 500.. => (
+            format!("the web server failed again and again ({})", answer.status),
+            Some("run the same command again later".to_owned()),
+        ),
+        status => (format!("the web server says {status}"), None),
+    };
+    Trouble::new(text, hint)
+}
+
+/// Where credentials come from.
+pub(super) fn credentials(bucket: &Bucket) -> String {
+    match bucket.service {
+        Service::S3 => match bucket.options.get("profile") {
+            Some(profile) => format!("check profile `{profile}` in ~/.aws/credentials and ~/.aws/config"),
+            None => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN if there is one), or \
+                     AWS_PROFILE"
+                .to_owned(),
+        },
+        Service::Gcs => "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key, or run `gcloud auth \
+                         application-default login`"
+            .to_owned(),
+        Service::Azure => "set AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, \
+                           AZURE_STORAGE_CONNECTION_STRING, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+            .to_owned(),
+        Service::Swift => "set ST_AUTH, ST_USER and ST_KEY, or OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and \
+                           OS_PROJECT_NAME"
+            .to_owned(),
+    }
+}
+
+/// What whoever publishes must be allowed to do.
+fn rights(bucket: &Bucket) -> String {
+    let name = &bucket.name;
+    match bucket.service {
+        Service::S3 => format!(
+            "allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on `{name}/*`, and \
+             s3:ListBucket on `{name}`: without it, what is not there looks forbidden"
+        ),
+        Service::Gcs => format!("give the account the role `Storage Object User` on `{name}`"),
+        Service::Azure => format!("give the identity the role `Storage Blob Data Contributor` on `{name}`"),
+        Service::Swift => format!("use an account that may write to `{name}`"),
+    }
+}
+
+/// The server that was asked: in the text, or of the location.
+fn server(text: &str, location: &Location) -> String {
+    let url = text.split_once("://").map(|(before, after)| {
+        let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        format!("{scheme}://{}", after.split(['/', '?', ' ', ')']).next().unwrap_or_default())
+    });
+    url.unwrap_or_else(|| location.to_string())
+}
+
+/// An error with all of its causes.
+fn everything(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}

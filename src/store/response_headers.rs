@@ -1,0 +1,74 @@
+//! What a web server said beside the bytes: the headers by which caches keep a file, or change it.
+
+use std::time::Duration;
+
+use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE, EXPIRES, HeaderMap, HeaderName};
+
+/// What a web server said of a file that it served; nothing where it said nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHeaders {
+    /// `Cache-Control`: all of them, for there may be several.
+    pub cache_control: Option<String>,
+    /// How long `Expires` lets it be kept; no time at all where that has passed or is no date.
+    pub expires_in: Option<Duration>,
+    /// `Age`: how long a cache on the way has kept it already.
+    pub age: Option<Duration>,
+    /// `Content-Encoding`, but for `identity`, which says nothing.
+    pub content_encoding: Option<String>,
+}
+
+impl ResponseHeaders {
+    /// Reads the headers of an answer.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let time = |name| all(headers, name).and_then(|text| httpdate::parse_http_date(&text).ok());
+        let expires_in = headers.contains_key(EXPIRES).then(|| {
+            let (until, now) = (time(EXPIRES), time(DATE));
+            until.zip(now).and_then(|(until, now)| until.duration_since(now).ok()).unwrap_or_default()
+        });
+        let age = all(headers, AGE).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let encoding = all(headers, CONTENT_ENCODING).map(|text| text.trim().to_owned());
+        Self {
+            cache_control: all(headers, CACHE_CONTROL),
+            expires_in,
+            age,
+            content_encoding: encoding
+                .filter(|text| !text.is_empty() && !text.eq_ignore_ascii_case("identity")),
+        }
+    }
+}
+
+/// The values of a header, as if they had been sent in one line.
+fn all(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(lines: &[(&'static str, &'static str)]) -> ResponseHeaders {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        ResponseHeaders::of(&headers)
+    }
+
+    #[test]
+    fn headers_are_read_as_caches_read_them() {
+        assert_eq!(served(&[]), ResponseHeaders::default());
+        let two = served(&[("cache-control", "public"), ("cache-control", "max-age=60"), ("age", "7")]);
+        assert_eq!(two.cache_control.as_deref(), Some("public, max-age=60"));
+        assert_eq!(two.age, Some(Duration::from_secs(7)));
+        assert_eq!(served(&[("content-encoding", "gzip")]).content_encoding.as_deref(), Some("gzip"));
+        assert_eq!(served(&[("content-encoding", "Identity")]).content_encoding, None);
+        let now = ("date", "Sun, 01 Jun 2025 00:00:00 GMT");
+        let hour = served(&[now, ("expires", "Sun, 01 Jun 2025 01:00:00 GMT")]);
+        assert_eq!(hour.expires_in, Some(Duration::from_secs(3600)));
+        for past in ["Sat, 31 May 2025 00:00:00 GMT", "0", "-1"] {
+            assert_eq!(served(&[now, ("expires", past)]).expires_in, Some(Duration::ZERO), "{past}");
+        }
+    }
+}

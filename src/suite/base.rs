@@ -1,0 +1,139 @@
+//! `VerifiedBase`: a state of a suite that an operation may build on, and the only one.
+//!
+//! Its signature is checked against the archive's own keys, its freshness against every witness, and each index that is
+//! read from it against its digests. So a package of an attacker who can write to the store, and has no key, never gets
+//! signed. [`PublishedSuite`] alone is for looking.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use super::{
+    error::Error,
+    freshness,
+    generations::{self, Generation},
+    limits,
+    published::{Pointer, PublishedSuite, Purpose, read_release},
+    trust::Trust,
+};
+use crate::{
+    dists::{Release, layout::ReleaseForm},
+    names::Suite,
+    store::{self, Store},
+};
+
+/// A state of a suite that was verified; without a release file the suite is not there yet.
+pub(crate) struct VerifiedBase {
+    state: PublishedSuite,
+    /// Whether `InRelease`, which its swap expects, is older than this state.
+    behind: bool,
+    /// Whether it was believed as it is (`--trust-existing`).
+    adopted: bool,
+}
+
+impl VerifiedBase {
+    /// Opens a suite as it was published last, or not at all.
+    pub(crate) async fn open(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let state = PublishedSuite::verify(store, suite, trust).await?;
+        match state.pointer() {
+            None => {
+                if let Err(error) = freshness::refuse_orphans(store, suite).await {
+                    // Or it was published for the first time since.
+                    let now = PublishedSuite::verify(store, suite, trust).await?;
+                    let begun = now.pointer().map(|pointer| now.path(pointer.file()));
+                    return Err(begun.map_or(error, |path| store::Error::Conflict { path }.into()));
+                }
+            }
+            Some(pointer) => {
+                let kept = freshness::kept_since(store, suite, pointer).await?;
+                if is_crossed(&state, pointer, &kept, trust).await? {
+                    return Self::open_behind(store, suite, trust, &pointer.bytes).await;
+                }
+                if !trust.adopts() {
+                    freshness::refuse_older(store, suite, pointer, trust, &kept).await?;
+                }
+            }
+        }
+        Ok(Self { state, behind: false, adopted: trust.adopts() })
+    }
+
+    /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`, which is to be published over.
+    pub(crate) async fn open_behind(
+        store: &Store,
+        suite: &Suite,
+        trust: &Trust,
+        own: &Bytes,
+    ) -> Result<Self, Error> {
+        let folder = format!("dists/{suite}");
+        let signed =
+            store.read(&format!("{folder}/{}", ReleaseForm::InRelease.file_name()), limits::RELEASE).await?;
+        let beside = read_release(store, suite, &folder, trust, Purpose::BuildOn).await?;
+        match (signed, beside) {
+            (Some(signed), Some(beside)) if signed.bytes == *own => {
+                let pointer = Pointer {
+                    form: ReleaseForm::InRelease,
+                    bytes: signed.bytes,
+                    revision: signed.revision,
+                    signed: true,
+                    ..beside
+                };
+                let state = PublishedSuite::with_pointer(store, suite, pointer);
+                Ok(Self { state, behind: true, adopted: trust.adopts() })
+            }
+            // Another publisher has seen both, and published over them.
+            _ => Box::pin(Self::open(store, suite, trust)).await,
+        }
+    }
+
+    /// Whether clients of `InRelease` do not see this state yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Whether this publisher made the state: then it is kept as published. Another tool's forms of one index need not agree.
+    pub(crate) fn was_published_here(&self) -> bool {
+        !self.behind && !self.adopted && self.state.is_of_our_form()
+    }
+
+    /// The state, to look at it.
+    pub(crate) fn state(&self) -> &PublishedSuite {
+        &self.state
+    }
+}
+
+/// Whether an unsigned `Release` was published beside this `InRelease` while the suite began to be signed, and the signer
+/// was killed before it could publish that change too. Clients of `InRelease` would lose it with the next state.
+///
+/// A signer marks its generation as published only when it has looked for such a `Release`. The publisher of one keeps it
+/// as a generation in that form, and marks that if it saw no `InRelease` yet; else it knows that it lost the race.
+async fn is_crossed(
+    state: &PublishedSuite,
+    pointer: &Pointer,
+    kept: &[Generation],
+    trust: &Trust,
+) -> Result<bool, Error> {
+    let own = state.generation();
+    let is_marked = |kept: &Generation| Some(&kept.name) == own.as_ref() && kept.published.is_some();
+    if !pointer.is_in_release() || kept.iter().any(is_marked) {
+        return Ok(false);
+    }
+    let path = state.path(ReleaseForm::Release.file_name());
+    let Some(beside) = state.store().read(&path, limits::RELEASE).await? else { return Ok(false) };
+    let Some(date) = Release::parse(&beside.bytes).ok().and_then(|release| release.date().ok()) else {
+        return Ok(false);
+    };
+    let name = generations::name(date, &beside.bytes);
+    let file = state.path(&generations::path(&name, ReleaseForm::Release.file_name()));
+    Ok(kept.iter().any(|kept| {
+        // A publisher may not have marked it yet: an adoption publishes it in any case.
+        kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.adopts())
+    }))
+}
+
+impl Deref for VerifiedBase {
+    type Target = PublishedSuite;
+
+    fn deref(&self) -> &PublishedSuite {
+        &self.state
+    }
+}

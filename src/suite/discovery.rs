@@ -1,0 +1,229 @@
+//! Which suites an archive has: decided here alone, from the names of its files, for every command and every store.
+//!
+//! A suite is a folder below `dists/` with an `InRelease` or a `Release`, however deep and also below another suite
+//! (`bookworm/updates`); a snapshot is one as well. The folder of an index may hold a `Release` that describes the index,
+//! and the states of a suite that are kept have release files of their own: neither is a suite.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{archive::Archive, error::Error, generations, limits, snapshots::snapshot_of};
+use crate::{
+    dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
+    names::Suite,
+    store::{self, Object, Store},
+};
+
+/// The objects of an archive with no more than these below `dists/` come in one page of a listing.
+const ONE_PAGE: usize = 1000;
+/// How many folders are listed at once.
+const AT_ONCE: usize = 16;
+/// Deeper than any suite: a link to a folder above it must not lead on for ever.
+const DEEPEST: usize = 12;
+
+/// The suite, below `dists/`, whose release file a path is; `None` for any other file.
+pub(crate) fn of_release_file(path: &str) -> Option<&str> {
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(SuitePath::Release {
+            folder,
+            form: ReleaseForm::InRelease | ReleaseForm::Release,
+        }) => Some(folder),
+        _ => None,
+    }
+}
+
+/// The suites that files belong to.
+pub(crate) fn published<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    paths.into_iter().filter_map(of_release_file).collect()
+}
+
+/// The suites that were published, by what is kept of them, and whose release file is gone.
+pub(crate) fn lost<'a>(paths: impl IntoIterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
+    let there = published(paths.clone());
+    let were = paths.into_iter().filter_map(|path| match generations::parse(path) {
+        Some((folder, _, generations::MARK)) => folder.strip_prefix("dists/"),
+        _ => None,
+    });
+    were.filter(|suite| !there.contains(suite)).collect()
+}
+
+impl Archive {
+    /// Finds the suites that are published, each by one name; snapshots are left out.
+    pub async fn suites(&self) -> Result<Vec<Suite>, Error> {
+        let mut found = self.suite_folders().await?;
+        found.retain(|suite| snapshot_of(suite).is_none());
+        self.without_links(found).await
+    }
+
+    /// Finds every folder of a suite: snapshots and links, which clients may use, are among them.
+    pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
+        let files = release_files(&self.store).await?;
+        Ok(parse(published(files.iter().map(String::as_str))))
+    }
+
+    /// Finds all that `check` looks at: suites and snapshots, each by one name, and suites that have lost their release
+    /// file.
+    pub async fn suites_to_check(&self) -> Result<Vec<Suite>, Error> {
+        let walked: Vec<_> = self.store.walk("dists").map_ok(|found| found.path).try_collect().await?;
+        let paths = walked.iter().map(String::as_str);
+        let mut suites = self.without_links(parse(published(paths.clone()))).await?;
+        suites.extend(parse(lost(paths)));
+        suites.sort_unstable();
+        Ok(suites)
+    }
+
+    /// Leaves out further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: what is
+    /// published under both is the same object. The codename stays.
+    async fn without_links(&self, found: Vec<Suite>) -> Result<Vec<Suite>, Error> {
+        if found.len() < 2 {
+            return Ok(found);
+        }
+        let mut suites: Vec<(Suite, Object)> = Vec::new();
+        let mut too_large = Vec::new();
+        for suite in found {
+            let read = async |form: ReleaseForm| {
+                self.store.read(&format!("dists/{suite}/{}", form.file_name()), limits::RELEASE).await
+            };
+            let pointer = match read(ReleaseForm::InRelease).await {
+                Ok(None) => read(ReleaseForm::Release).await,
+                read => read,
+            };
+            // Damage of one suite hides none of the others.
+            if let Err(store::Error::TooLarge { .. }) = pointer {
+                too_large.push(suite);
+                continue;
+            }
+            let pointer = pointer?;
+            // Taken away since it was found.
+            let Some(pointer) = pointer else { continue };
+            let holds = |text: &str| memchr::memmem::find(&pointer.bytes, text.as_bytes()).is_some();
+            // Two that were cut short may look alike, and each is damage of its own.
+            let is_whole = holds("\nDate:") || pointer.bytes.starts_with(b"Date:");
+            let same = |(_, other): &(Suite, Object)| {
+                is_whole && other.revision == pointer.revision && other.bytes == pointer.bytes
+            };
+            match suites.iter_mut().find(|other| same(other)) {
+                None => suites.push((suite, pointer)),
+                Some((name, _)) => {
+                    if holds(&format!("\nCodename: {suite}\n")) {
+                        *name = suite;
+                    }
+                }
+            }
+        }
+        let mut suites: Vec<Suite> = suites.into_iter().map(|(suite, _)| suite).chain(too_large).collect();
+        suites.sort_unstable();
+        Ok(suites)
+    }
+}
+
+/// What is no name of a suite here is not one that a command could be asked for.
+fn parse(names: BTreeSet<&str>) -> Vec<Suite> {
+    names.into_iter().filter_map(|name| Suite::parse(name).ok()).collect()
+}
+
+/// The release files below `dists/`, found with few requests.
+async fn release_files(store: &Store) -> Result<Vec<String>, Error> {
+    // A bucket shows a small archive in one page. Of a larger one most pages would hold old states and indices.
+    if !store.is_local() {
+        let page = store.walk("dists").map_ok(|found| found.path).take(ONE_PAGE);
+        let page: Vec<String> = page.try_collect().await?;
+        if page.len() < ONE_PAGE {
+            return Ok(page);
+        }
+    }
+    let (mut files, mut folders) = (Vec::new(), vec!["dists".to_owned()]);
+    for _ in 0..DEEPEST {
+        let looks = stream::iter(std::mem::take(&mut folders)).map(|folder| async move {
+            let listed = store.list(&folder).await?;
+            Ok::<_, Error>((folder, listed))
+        });
+        let mut looks = looks.buffer_unordered(AT_ONCE);
+        while let Some(look) = looks.next().await {
+            let (folder, (below, objects)) = look?;
+            files.extend(objects.into_iter().map(|name| format!("{folder}/{name}")));
+            let below = below.into_iter().map(|name| format!("{folder}/{name}"));
+            folders.extend(below.filter(|folder| may_hold_suites(folder.trim_start_matches("dists/"))));
+        }
+        if folders.is_empty() {
+            break;
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        archive::Trust,
+        store::{Environment, Location},
+    };
+
+    const RELEASE: &str = "Date: Sun, 01 Jan 2023 00:00:00 UTC\n";
+
+    #[test]
+    fn a_release_file_makes_its_folder_a_suite() {
+        for (path, suite) in [
+            ("dists/stable/InRelease", Some("stable")),
+            ("dists/stable/updates/Release", Some("stable/updates")),
+            ("dists/a/b/c/d/e/Release", Some("a/b/c/d/e")),
+            ("dists/source/Release", Some("source")),
+            ("dists/stable/snapshots/1/InRelease", Some("stable/snapshots/1")),
+            ("dists/stable/main/binary-amd64/Release", None),
+            ("dists/stable/main/debian-installer/binary-amd64/Release", None),
+            ("dists/stable/main/source/Release", None),
+            ("dists/stable/generations/20230101T000000Z-12345678/InRelease", None),
+            ("dists/stable/generations/20230101T000000Z-12345678/Release", None),
+            ("dists/stable/main/binary-amd64/by-hash/SHA256/Release", None),
+            ("dists/stable/Release.gpg", None),
+            ("dists/InRelease", None),
+            ("pool/main/r/release/Release", None),
+        ] {
+            assert_eq!(of_release_file(path), suite, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_suite_is_lost_that_was_published_and_has_no_release_file() {
+        let mark = |suite: &str| format!("dists/{suite}/generations/1-a/published");
+        let (outer, inner, other) = (mark("stable"), mark("stable/updates"), mark("other"));
+        let paths =
+            ["dists/stable/InRelease", "dists/other/main/binary-amd64/Release", &outer, &inner, &other];
+        assert_eq!(lost(paths), BTreeSet::from(["other", "stable/updates"]));
+    }
+
+    async fn archive(files: &[(&str, &str)]) -> Archive {
+        let store = Store::open(&Location::Memory, &Environment::default()).unwrap();
+        for (path, text) in files {
+            store.replace(path, Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+        }
+        Archive::new(store, Trust::unverified())
+    }
+
+    fn names(suites: &[Suite]) -> Vec<&str> {
+        suites.iter().map(Suite::as_str).collect()
+    }
+
+    #[tokio::test]
+    async fn suites_are_found_folder_by_folder_at_any_depth() {
+        let archive = archive(&[
+            ("dists/stable/Release", &format!("Codename: stable\n{RELEASE}")),
+            ("dists/stable/updates/Release", &format!("Codename: stable/updates\n{RELEASE}")),
+            ("dists/stable/snapshots/1/Release", &format!("Codename: stable/snapshots/1\n{RELEASE}")),
+            ("dists/stable/main/binary-amd64/Release", "Archive: stable\n"),
+            ("dists/stable/generations/1-a/Release", RELEASE),
+            ("dists/a/b/c/d/e/InRelease", RELEASE),
+            ("dists/gone/generations/1-a/published", "published\n"),
+        ])
+        .await;
+        assert_eq!(names(&archive.suites().await.unwrap()), ["a/b/c/d/e", "stable", "stable/updates"]);
+        let all = ["a/b/c/d/e", "stable", "stable/snapshots/1", "stable/updates"];
+        assert_eq!(names(&archive.suite_folders().await.unwrap()), all);
+        let checked = ["a/b/c/d/e", "gone", "stable", "stable/snapshots/1", "stable/updates"];
+        assert_eq!(names(&archive.suites_to_check().await.unwrap()), checked);
+    }
+}

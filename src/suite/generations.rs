@@ -1,0 +1,365 @@
+//! Generations: the pointers that a suite has had, each kept in a folder of its own beside it, and which of them count.
+//!
+//! What a kept generation leads to is there, unchanged: for clients that read it a moment ago, and to go back to it.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{
+    error::Error,
+    limits,
+    published::{PublishedSuite, Purpose, read_pointer},
+    trust::Trust,
+};
+use crate::{
+    digest::Digests,
+    dists::layout::{self, ArchivePath, GenerationPart, SuitePath},
+    names::Suite,
+    signing,
+    store::{Content, Found, Store, unless_larger},
+};
+
+/// The folder of a suite's generations.
+pub(crate) const FOLDER: &str = layout::GENERATIONS;
+/// The folder of all suites.
+const DISTS: &str = "dists/";
+
+/// The file that says that a generation was published: whoever lost the race for the pointer leaves one without.
+pub(crate) const MARK: &str = GenerationPart::Published.file_name();
+
+/// Which generations of a suite are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// At least so many, the current one among them.
+    pub generations: usize,
+    /// At least so long after the next one took its place.
+    pub span: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { generations: 3, span: Duration::from_secs(7 * 24 * 60 * 60) }
+    }
+}
+
+/// A state of a suite that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Generation {
+    pub(crate) name: String,
+    /// The paths of its files.
+    pub(crate) files: Vec<String>,
+    /// When the first of them was written.
+    written: SystemTime,
+    /// When it became the pointer; never, as far as is known, where somebody else was first.
+    pub(crate) published: Option<SystemTime>,
+}
+
+/// The name of the generation of a pointer: by its `Date`, so that names sort as the states followed each other.
+pub(crate) fn name(date: Timestamp, pointer: &[u8]) -> String {
+    format!("{}-{}", beginning(date), short_digest(pointer))
+}
+
+/// What the names of all generations of a `Date` begin with.
+pub(crate) fn beginning(date: Timestamp) -> String {
+    date.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Whether a text has the form of the names of generations.
+pub(crate) fn is_name(text: &str) -> bool {
+    let date = |text: &str| {
+        let rest: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        text.len() == 16 && rest == "TZ"
+    };
+    text.split_once('-').is_some_and(|(time, digest)| {
+        date(time) && digest.len() == 8 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// The first digits of a digest: what tells generations of one second apart.
+pub(crate) fn short_digest(pointer: &[u8]) -> String {
+    let mut digest = Digests::of(pointer).sha256.to_string();
+    digest.truncate(8);
+    digest
+}
+
+impl PublishedSuite {
+    /// The name of the generation that keeps this state, if it is published; whether it is kept is another question.
+    #[must_use]
+    pub fn generation(&self) -> Option<String> {
+        let pointer = self.pointer()?;
+        Some(name(pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH), &pointer.bytes))
+    }
+}
+
+/// The path of a file of a generation, below its suite.
+pub(crate) fn path(generation: &str, file: &str) -> String {
+    format!("{FOLDER}/{generation}/{file}")
+}
+
+/// The folder of the suite that a path of a generation belongs to, the generation's name and the file's.
+pub(crate) fn parse(path: &str) -> Option<(&str, &str, &str)> {
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(SuitePath::Generation { folder, name, part }) => {
+            Some((path.get(..DISTS.len() + folder.len())?, name, part.file_name()))
+        }
+        _ => None,
+    }
+}
+
+/// Says that a generation has become the pointer.
+pub(crate) async fn mark_published(store: &Store, suite: &PublishedSuite, name: &str) -> Result<(), Error> {
+    put_mark(store, &suite.path(&path(name, MARK)), "published\n").await
+}
+
+/// Writes a small file that says something by being there.
+pub(crate) async fn put_mark(store: &Store, path: &str, text: &'static str) -> Result<(), Error> {
+    let text = Bytes::from_static(text.as_bytes());
+    let digests = Digests::of(&text);
+    store.put_new(path, &Content::Bytes(text, digests)).await?;
+    Ok(())
+}
+
+/// Keeps the state that is published now, where that lacks: of a publisher that was killed, or of another tool.
+pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Result<Vec<String>, Error> {
+    let Some(pointer) = suite.pointer() else { return Ok(Vec::new()) };
+    let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
+    let name = name(date, &pointer.bytes);
+    if store.size(&suite.path(&path(&name, MARK))).await?.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut files = vec![(pointer.file(), pointer.bytes.clone())];
+    if pointer.signed
+        && let Some(signature) =
+            unless_larger(store.read(&suite.path("Release.gpg"), limits::SIGNATURE).await)?
+    {
+        // The one beside it may be of another state: its publisher writes it late, or was killed before.
+        let belongs = !pointer.is_in_release() || {
+            let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
+            unless_larger(store.read(&suite.path("Release"), limits::RELEASE).await)?
+                .is_some_and(|release| signing::says_the_same(&release.bytes, &text))
+        };
+        if belongs {
+            files.push(("Release.gpg", signature.bytes));
+        }
+    }
+    let mut written = Vec::new();
+    for (file, bytes) in files {
+        let to = suite.path(&path(&name, file));
+        if store.size(&to).await?.is_none() {
+            let digests = Digests::of(&bytes);
+            store.put_new(&to, &Content::Bytes(bytes, digests)).await?;
+            written.push(to);
+        }
+    }
+    mark_published(store, suite, &name).await?;
+    Ok(written)
+}
+
+/// The suite as a generation has it, whose name must be the digest of what is there.
+pub(crate) async fn open(store: &Store, suite: &Suite, name: &str) -> Result<PublishedSuite, Error> {
+    let folder = format!("dists/{suite}/{FOLDER}/{name}");
+    let state = PublishedSuite::open_at(store, suite, &folder).await?;
+    match state.pointer() {
+        Some(pointer) if name.ends_with(&format!("-{}", short_digest(&pointer.bytes))) => Ok(state),
+        _ => Err(Error::Generation { path: folder }),
+    }
+}
+
+/// The same, if it may be built on: signed by one whose signature is believed.
+pub(crate) async fn open_to_build_on(
+    store: &Store,
+    suite: &Suite,
+    name: &str,
+    trust: &Trust,
+) -> Result<PublishedSuite, Error> {
+    let state = open(store, suite, name).await?;
+    let folder = format!("dists/{suite}/{FOLDER}/{name}");
+    read_pointer(store, suite, &folder, trust, Purpose::BuildOn).await?;
+    Ok(state)
+}
+
+/// The generations that files belong to, the newest first; files of other suites are left out.
+pub(crate) fn of_files<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a Found>) -> Vec<Generation> {
+    let folder = format!("dists/{suite}");
+    let mut found: BTreeMap<&str, Generation> = BTreeMap::new();
+    for file in files {
+        let Some((above, name, below)) = parse(&file.path) else { continue };
+        if above != folder {
+            continue;
+        }
+        let generation = found.entry(name).or_insert_with(|| Generation {
+            name: name.to_owned(),
+            files: Vec::new(),
+            written: file.modified,
+            published: None,
+        });
+        generation.written = generation.written.min(file.modified);
+        if below == MARK {
+            generation.published = Some(file.modified);
+        }
+        generation.files.push(file.path.clone());
+    }
+    let mut found: Vec<Generation> = found.into_values().collect();
+    // Several of one `Date` follow each other as they were published.
+    let order = |generation: &Generation| {
+        let date = generation.name.split('-').next().unwrap_or_default().to_owned();
+        (date, generation.published.unwrap_or(generation.written), generation.name.clone())
+    };
+    found.sort_by_key(|generation| std::cmp::Reverse(order(generation)));
+    found
+}
+
+impl Keep {
+    /// Splits generations, the newest first, into those that are kept and those that are not any more.
+    ///
+    /// One that was published is kept until both have passed: so many newer ones were published, and the first of them has
+    /// been there for so long. One that never was is kept as long, for somebody may be about to publish it. Nothing is
+    /// given up where the current one is not among them.
+    pub(crate) fn split(
+        self,
+        generations: Vec<Generation>,
+        current: &PublishedSuite,
+        now: SystemTime,
+    ) -> (Vec<Generation>, Vec<Generation>) {
+        let end = current.pointer().map(|pointer| format!("-{}", short_digest(&pointer.bytes)));
+        let is_current =
+            |generation: &Generation| end.as_ref().is_some_and(|end| generation.name.ends_with(end.as_str()));
+        let (mut kept, mut retired) = (Vec::new(), Vec::new());
+        // How many newer ones were published, and when the first of them was; from the current one on.
+        let mut newer: Option<(usize, SystemTime)> = None;
+        for generation in generations {
+            let is_retired = newer.is_some_and(|(published, ended)| {
+                let enough = generation.published.is_none() || published >= self.generations;
+                enough && is_older(ended, now, self.span)
+            });
+            if is_current(&generation) || (newer.is_some() && generation.published.is_some()) {
+                let since = generation.published.unwrap_or(generation.written);
+                let (count, ended) = newer.unwrap_or((0, since));
+                newer = Some((count + 1, ended.min(since)));
+            }
+            if is_retired { retired.push(generation) } else { kept.push(generation) }
+        }
+        (kept, retired)
+    }
+}
+
+/// Whether something happened longer ago.
+pub(crate) fn is_older(time: SystemTime, now: SystemTime, span: Duration) -> bool {
+    now.duration_since(time).is_ok_and(|age| age > span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Environment, Location};
+
+    const HOUR: u64 = 60 * 60;
+
+    fn at(hours: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(hours * HOUR)
+    }
+
+    fn generation(name: &str, published: Option<u64>) -> Generation {
+        let written = at(published.unwrap_or(0));
+        Generation { name: name.to_owned(), files: Vec::new(), written, published: published.map(at) }
+    }
+
+    /// A suite whose pointer has the digest that [`end`] gives.
+    async fn suite() -> PublishedSuite {
+        let store = Store::open(&Location::Memory, &Environment::default()).unwrap();
+        store.replace("dists/stable/Release", Bytes::from_static(RELEASE)).await.unwrap();
+        PublishedSuite::open_at(&store, &Suite::parse("stable").unwrap(), "dists/stable").await.unwrap()
+    }
+
+    const RELEASE: &[u8] = b"Codename: stable\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n";
+
+    fn retired(keep: Keep, all: &[Generation], current: &PublishedSuite, now: u64) -> Vec<String> {
+        let (kept, retired) = keep.split(all.to_vec(), current, at(now));
+        assert_eq!(kept.len() + retired.len(), all.len());
+        retired.into_iter().map(|generation| generation.name).collect()
+    }
+
+    #[tokio::test]
+    async fn both_the_number_and_the_span_must_have_passed() {
+        let current = suite().await;
+        let end = short_digest(RELEASE);
+        let all = [
+            generation(&format!("5-{end}"), Some(50)),
+            generation("4-d", Some(40)),
+            generation("3-c", Some(30)),
+            generation("2-b", Some(20)),
+            generation("1-a", Some(10)),
+        ];
+        let keep = |generations, hours| Keep { generations, span: Duration::from_secs(hours * HOUR) };
+        assert_eq!(retired(keep(1, 24), &all, &current, 60), ["2-b", "1-a"]);
+        assert_eq!(retired(keep(4, 24), &all, &current, 60), ["1-a"]);
+        assert_eq!(retired(keep(1, 24), &all, &current, 75), ["4-d", "3-c", "2-b", "1-a"]);
+        assert_eq!(retired(keep(1, 24), &all, &current, 74), ["3-c", "2-b", "1-a"], "24 hours, not more");
+        assert_eq!(retired(keep(9, 1), &all, &current, 1000), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_published_counts_for_nothing_and_goes_by_the_span() {
+        let current = suite().await;
+        let end = short_digest(RELEASE);
+        let all = [
+            generation("6-f", None),
+            generation(&format!("5-{end}"), Some(50)),
+            generation("4-d", None),
+            generation("3-c", Some(30)),
+            generation("2-b", None),
+            generation("1-a", Some(10)),
+        ];
+        let keep = |generations| Keep { generations, span: Duration::from_secs(HOUR) };
+        assert_eq!(retired(keep(2), &all, &current, 60), ["4-d", "2-b", "1-a"]);
+        assert_eq!(retired(keep(3), &all, &current, 60), ["4-d", "2-b"]);
+        // Of the state that was put back by hand: nothing is known to be newer.
+        let other = [generation("6-f", Some(60)), generation("1-a", Some(10))];
+        assert_eq!(retired(keep(1), &other, &current, 1000), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn the_current_one_counts_as_published_although_nobody_said_so() {
+        let current = suite().await;
+        let all = [
+            Generation { written: at(50), ..generation(&format!("5-{}", short_digest(RELEASE)), None) },
+            generation("4-d", Some(40)),
+        ];
+        let keep = Keep { generations: 1, span: Duration::from_secs(HOUR) };
+        assert_eq!(retired(keep, &all, &current, 51), [""; 0]);
+        assert_eq!(retired(keep, &all, &current, 52), ["4-d"]);
+    }
+
+    #[test]
+    fn names_are_told_from_their_beginnings() {
+        assert!(is_name(&name(Timestamp::UNIX_EPOCH, RELEASE)));
+        for other in ["", "20250601T000100Z", "20250601T000100Z-", "20250601T000100Z-1a2b3c4", "1-1a2b3c4d"] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn paths_tell_the_suite_and_the_name() {
+        assert_eq!(parse("dists/a/b/generations/1-x/InRelease"), Some(("dists/a/b", "1-x", "InRelease")));
+        assert_eq!(parse("dists/a/main/binary-amd64/Packages"), None);
+        assert_eq!(parse("dists/generations/x"), None);
+        let file = |path: &str, hours| Found { path: path.into(), size: 1, md5: None, modified: at(hours) };
+        let files = [
+            file("dists/stable/generations/1-a/InRelease", 1),
+            file("dists/stable/generations/1-a/published", 2),
+            file("dists/stable/generations/2-b/InRelease", 3),
+            file("dists/other/generations/3-c/InRelease", 4),
+            file("dists/stable/InRelease", 5),
+        ];
+        let found = of_files(&Suite::parse("stable").unwrap(), &files);
+        let told: Vec<_> =
+            found.iter().map(|found| (&found.name[..], found.written, found.published)).collect();
+        assert_eq!(told, [("2-b", at(3), None), ("1-a", at(1), Some(at(2)))]);
+        assert_eq!(found[1].files.len(), 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! Which files beside `dists/` and `pool/` may be shown to the world: the keys that clients need, and never a secret one.
+//!
+//! A name proves nothing here. `publish` itself keeps secret keys elsewhere, but an archive that somebody else set up
+//! may well have `signing-key.asc` at its root, and neither a preview nor a sync may be the moment when it leaves the
+//! machine.
+
+use sequoia_openpgp::{
+    packet::Tag,
+    parse::{PacketParser, PacketParserResult, Parse as _},
+};
+
+use crate::dists::layout::{is_key_file, is_page};
+
+/// Files above this size are neither keys nor index pages.
+pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
+
+/// Whether a file at the root has the name of something that may be shown.
+#[must_use]
+pub(crate) fn may_be_shown(name: &str) -> bool {
+    is_page(name) || is_key_file(name)
+}
+
+/// Whether the contents of such a file may be shown.
+#[must_use]
+pub(crate) fn is_harmless(name: &str, contents: &[u8]) -> bool {
+    !is_labelled_secret(contents) && (is_page(name) || is_public_key(contents))
+}
+
+/// Whether a file holds public keys and nothing else, to its end: a reader of keys may be content with the beginning.
+#[must_use]
+pub(crate) fn is_whole_key(contents: &[u8]) -> bool {
+    let count = |label: &[u8]| memchr::memmem::find_iter(contents, label).count();
+    is_public_key(contents) && count(b"-----BEGIN PGP ") == count(b"-----END PGP ")
+}
+
+/// Whether a file of any name holds a secret key.
+#[must_use]
+pub(crate) fn holds_a_secret(contents: &[u8]) -> bool {
+    is_labelled_secret(contents)
+        || packets(contents).any(|tag| matches!(tag, Tag::SecretKey | Tag::SecretSubkey))
+}
+
+/// What every armoured secret key is labelled with, be it of `OpenPGP`, `OpenSSH` or X.509.
+fn is_labelled_secret(contents: &[u8]) -> bool {
+    memchr::memmem::find(contents, b"PRIVATE KEY").is_some()
+}
+
+/// Whether the contents are public keys (RFC 9580, binary or armoured) and nothing else.
+fn is_public_key(contents: &[u8]) -> bool {
+    let mut found = false;
+    for tag in packets(contents) {
+        match tag {
+            Tag::PublicKey => found = true,
+            Tag::PublicSubkey
+            | Tag::UserID
+            | Tag::UserAttribute
+            | Tag::Signature
+            | Tag::Trust
+            | Tag::Marker
+            | Tag::Padding => {}
+            _ => return false,
+        }
+    }
+    found
+}
+
+/// The kinds of the packets that contents consist of; what is none ends them, with a kind of its own.
+fn packets(contents: &[u8]) -> impl Iterator<Item = Tag> {
+    let mut next = PacketParser::from_bytes(contents).ok();
+    std::iter::from_fn(move || match next.take()? {
+        PacketParserResult::Some(parser) => {
+            let tag = parser.packet.tag();
+            next = parser.next().ok().map(|(_, rest)| rest);
+            // A packet that breaks off makes the whole doubtful.
+            Some(if next.is_some() { tag } else { Tag::Reserved })
+        }
+        PacketParserResult::EOF(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sequoia_openpgp::{cert::CertBuilder, serialize::SerializeInto as _};
+
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["key.asc", "a.b.gpg", "key.pub", "index.html"] {
+            assert!(may_be_shown(name), "{name}");
+        }
+        for name in [".asc", "gpg", "conf", "key.asc~", "INDEX.HTML", "db.lock", "key.gpg.bak"] {
+            assert!(!may_be_shown(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn public_keys_are_shown_and_secret_ones_are_not() {
+        let (cert, _) =
+            CertBuilder::new().add_userid("Test <test@example.org>").add_signing_subkey().generate().unwrap();
+        let public = [cert.to_vec().unwrap(), cert.armored().to_vec().unwrap()];
+        for bytes in &public {
+            assert!(is_whole_key(bytes) && !is_whole_key(&bytes[..bytes.len() / 2]));
+            assert!(!is_whole_key(&bytes[..bytes.len() - 20]));
+            assert!(is_harmless("key.gpg", bytes));
+            assert!(!holds_a_secret(bytes));
+        }
+        assert!(!holds_a_secret(b"<h1>Packages</h1>"));
+        let two = [&public[0][..], &public[0][..]].concat();
+        assert!(is_harmless("key.gpg", &two), "a key ring");
+
+        let secret = [cert.as_tsk().to_vec().unwrap(), cert.as_tsk().armored().to_vec().unwrap()];
+        for bytes in &secret {
+            assert!(!is_harmless("key.gpg", bytes));
+            assert!(holds_a_secret(bytes));
+            assert!(!is_harmless("index.html", &secret[1]));
+        }
+        let hidden_behind_a_public_one = [&public[0][..], &secret[0][..]].concat();
+        assert!(!is_harmless("key.gpg", &hidden_behind_a_public_one));
+        let armoured_behind = [&public[1][..], &secret[1][..]].concat();
+        assert!(!is_harmless("key.asc", &armoured_behind));
+        let mislabelled = String::from_utf8(secret[1].clone()).unwrap().replace("PRIVATE KEY", "PUBLIC KEY");
+        assert!(!is_harmless("key.asc", mislabelled.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_shown() {
+        for contents in [&b""[..], b"hello", b"-----BEGIN OPENSSH PRIVATE KEY-----", &[0xff; 40]] {
+            assert!(!is_harmless("key.pub", contents));
+        }
+        assert!(is_harmless("index.html", b"<h1>Packages</h1>"));
+    }
+}

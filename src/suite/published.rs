@@ -1,0 +1,447 @@
+//! `PublishedSuite`: what clients see of a suite now, and the revision it was read at.
+//!
+//! What an edit builds on is verified here, from the top down: the pointer's signature by the archive's keys, each index
+//! by the pointer's digests. So nobody who can only write to the store gets his packages signed.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+
+pub(crate) use crate::dists::layout::plain_path;
+
+use super::{error::Error, limits, references, trust::Trust};
+use crate::{
+    compression::Compression,
+    digest::{Digests, Sha256Digest},
+    dists::{
+        Entry, IndexKey, PackagesIndex, PackagesKey, Release, index_file,
+        layout::ReleaseForm,
+        release::{self, Listed},
+    },
+    names::Suite,
+    signing::{self, Keyring},
+    size,
+    store::{self, Object, ResponseHeaders, Revision, Store, blocking},
+};
+
+/// The one file of a suite whose change is the commit.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Pointer {
+    /// `InRelease` of a signed suite, `Release` of one that is not.
+    pub form: ReleaseForm,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The revision in which it was read.
+    pub revision: Revision,
+    /// What it says.
+    pub release: Release,
+    /// The fingerprints of the keys whose signatures were checked.
+    pub signers: Vec<String>,
+    /// Whether there is a signature at all.
+    pub signed: bool,
+    /// What a web server said beside the bytes.
+    pub served: Option<ResponseHeaders>,
+}
+
+impl Pointer {
+    /// A release file that was read; `signers` are those of its signature, if it has one.
+    fn of(object: Object, form: ReleaseForm, release: Release, signers: Option<Vec<String>>) -> Self {
+        let Object { bytes, revision, served } = object;
+        let signed = signers.is_some();
+        Self { form, bytes, revision, release, signers: signers.unwrap_or_default(), signed, served }
+    }
+
+    /// Refuses one that was signed for another suite, where it is to be built on.
+    fn checked(self, suite: &Suite, path: &str, trust: &Trust, purpose: Purpose) -> Result<Self, Error> {
+        if purpose == Purpose::BuildOn && !trust.adopts() && self.signed {
+            made_for(suite, &self.release, path)?;
+        }
+        Ok(self)
+    }
+
+    /// The name of the file.
+    #[must_use]
+    pub fn file(&self) -> &'static str {
+        self.form.file_name()
+    }
+
+    /// Whether it is `InRelease`.
+    #[must_use]
+    pub fn is_in_release(&self) -> bool {
+        self.form == ReleaseForm::InRelease
+    }
+}
+
+/// The purpose for which a release file is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To look at it: verified as [`Trust`] says of reading.
+    Look,
+    /// To build on it: it must be signed by a trusted key, and for this suite.
+    BuildOn,
+}
+
+/// A suite as it is published; without a pointer it is not there yet.
+#[derive(Clone)]
+pub struct PublishedSuite {
+    store: Store,
+    name: Suite,
+    pointer: Option<Pointer>,
+}
+
+impl PublishedSuite {
+    /// Reads the release file of a suite, to look at it.
+    pub(crate) async fn look(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::Look).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// Reads the release file of a suite and verifies it; [`super::VerifiedBase`] also makes sure that it is the newest.
+    pub(crate) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// A suite whose release file was read already.
+    pub(crate) fn with_pointer(store: &Store, name: &Suite, pointer: Pointer) -> Self {
+        Self { store: store.clone(), name: name.clone(), pointer: Some(pointer) }
+    }
+
+    /// Reads a state of a suite that was kept in another folder; the files that it leads to lie in that of the suite.
+    pub(crate) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, folder, &Trust::unverified(), Purpose::Look).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+    }
+
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> &Suite {
+        &self.name
+    }
+
+    /// Its pointer, if it is published.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&Pointer> {
+        self.pointer.as_ref()
+    }
+
+    /// What its pointer says, if it is published.
+    #[must_use]
+    pub fn release(&self) -> Option<&Release> {
+        self.pointer.as_ref().map(|pointer| &pointer.release)
+    }
+
+    /// All files that it lists, each once, whatever compressions it is listed in.
+    #[must_use]
+    pub fn index_keys(&self) -> BTreeSet<IndexKey> {
+        let listed = self.release().into_iter().flat_map(Release::own_files);
+        let plain: BTreeSet<&str> = listed.map(|(path, _)| plain_path(path)).collect();
+        plain.into_iter().map(IndexKey::parse).collect()
+    }
+
+    /// The indices that name pool files.
+    pub(crate) fn pool_index_keys(&self) -> BTreeSet<IndexKey> {
+        self.index_keys().into_iter().filter(IndexKey::has_entries).collect()
+    }
+
+    /// The indices of binary packages that it lists: those that an edit may write.
+    #[must_use]
+    pub fn packages_keys(&self) -> BTreeSet<PackagesKey> {
+        self.index_keys().into_iter().filter_map(IndexKey::into_packages).collect()
+    }
+
+    /// The same state, its files read from another store.
+    pub(crate) fn read_from(&self, store: &Store) -> Self {
+        Self { store: store.clone(), ..self.clone() }
+    }
+
+    /// The store that it was read from.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The path of a file of this suite in the store.
+    #[must_use]
+    pub fn path(&self, below: &str) -> String {
+        format!("dists/{}/{below}", self.name)
+    }
+
+    /// Whether the release file has the form that this publisher writes, to the letter: the commit that wrote it has compared
+    /// all that it lists. The mark of a kept state does not tell, since states of other tools are kept as well.
+    pub(crate) fn is_of_our_form(&self) -> bool {
+        let Some(pointer) = self.pointer() else { return true };
+        let rendered = pointer.release.render();
+        match pointer.form {
+            ReleaseForm::Release => pointer.bytes == rendered,
+            _ => signing::unverified_text(&pointer.bytes)
+                .is_ok_and(|text| signing::says_the_same(&rendered, &text)),
+        }
+    }
+
+    /// Finds out whether somebody else has published since this state was read.
+    ///
+    /// # Errors
+    /// [`store::Error::Conflict`] if so.
+    pub(crate) async fn still_current(&self) -> Result<(), Error> {
+        let Some(pointer) = self.pointer() else { return Ok(()) };
+        let path = self.path(pointer.file());
+        if self.store.holds(&path, &pointer.bytes).await? {
+            return Ok(());
+        }
+        Err(store::Error::Conflict { path }.into())
+    }
+
+    /// Reads an index and checks it against the pointer; an index that is not listed is empty.
+    pub async fn index(&self, name: &PackagesKey) -> Result<PackagesIndex, Error> {
+        let plain = name.path();
+        let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
+        PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
+    }
+
+    /// Reads the entries of an index and checks it against the pointer; an index that is not listed has none.
+    pub async fn entries(&self, key: &IndexKey) -> Result<Vec<Entry>, Error> {
+        let plain = key.path();
+        let Some(text) = self.text(&plain).await? else { return Ok(Vec::new()) };
+        let (key, path) = (key.clone(), self.path(&plain));
+        blocking(move || references::entries(&key, &path, &text)).await
+    }
+
+    /// Reads the text of an index in the form that takes least, and checks it; `None` where it is not listed.
+    pub(crate) async fn text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
+        let Some(release) = self.release() else { return Ok(None) };
+        let mut forms: Vec<(Compression, String, Listed)> = Compression::ALL
+            .into_iter()
+            .filter_map(|compression| {
+                let path = format!("{plain}{}", compression.extension());
+                let listed = *release.files().get(&path)?;
+                Some((compression, path, listed))
+            })
+            .collect();
+        if forms.is_empty() {
+            return Ok(None);
+        }
+        let as_text = release.files().get(plain).copied();
+        if as_text.is_some_and(|listed| listed.size == 0) {
+            return Ok(Some(Bytes::new()));
+        }
+        // What was unpacked before need not be again.
+        if let Some(listed) = as_text
+            && let Some(text) = self.store.known(listed.sha256).await
+        {
+            return Ok(Some(text));
+        }
+        // From a folder the plain form, which needs no unpacking; over a network the smallest.
+        if self.store.location().folder().is_none() {
+            forms.sort_by_key(|(.., listed)| listed.size);
+        }
+        for (compression, path, listed) in forms {
+            if let Some((path, bytes)) = self.listed_file(&path, &listed).await? {
+                let text = unpack(self.path(&path), bytes, compression, as_text).await?;
+                if let Some(listed) = as_text {
+                    self.store.keep(listed.sha256, &text).await;
+                }
+                return Ok(Some(text));
+            }
+        }
+        Err(Error::Missing { path: self.path(plain) })
+    }
+
+    /// Reads a listed file by its digest, or else by its name, and checks it.
+    pub(crate) async fn listed_file(
+        &self,
+        path: &str,
+        listed: &Listed,
+    ) -> Result<Option<(String, Bytes)>, Error> {
+        let by_hash = index_file::by_hash_path(path, &listed.sha256);
+        if let Some(bytes) = self.store.known(listed.sha256).await {
+            return Ok(Some((by_hash, bytes)));
+        }
+        for path in [by_hash.as_str(), path] {
+            let full = self.path(path);
+            let read = match self.store.read(&full, limits::listed(listed.size)).await {
+                Err(source @ store::Error::TooLarge { .. }) => {
+                    return Err(Error::Longer { path: full, source });
+                }
+                read => read?,
+            };
+            let Some(object) = read else { continue };
+            let bytes = object.bytes;
+            if !has_digest(listed, bytes.clone()).await {
+                let found = Box::new(hash(bytes).await);
+                return Err(Error::Mismatch { path: full, listed: Box::new(*listed), found });
+            }
+            self.store.keep(listed.sha256, &bytes).await;
+            return Ok(Some((path.to_owned(), bytes)));
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a file is the one that the pointer lists; SHA256 decides.
+pub(crate) fn is_listed(listed: &Listed, found: &Digests) -> bool {
+    (listed.size, listed.sha256) == (found.size, found.sha256)
+}
+
+/// Whether bytes are the listed ones, by the digest that decides alone: the other takes three times as long.
+async fn has_digest(listed: &Listed, bytes: Bytes) -> bool {
+    let Listed { size, sha256, .. } = *listed;
+    bytes.len() as u64 == size && blocking(move || Sha256Digest::of(&bytes)).await == sha256
+}
+
+/// Hashes off the async threads.
+async fn hash(bytes: Bytes) -> Digests {
+    blocking(move || Digests::of(&bytes)).await
+}
+
+/// Unpacks an index, never to more than the pointer says, and compares the text with what it says.
+pub(crate) async fn unpack(
+    path: String,
+    bytes: Bytes,
+    compression: Compression,
+    plain: Option<Listed>,
+) -> Result<Bytes, Error> {
+    if compression == Compression::Plain {
+        return Ok(bytes);
+    }
+    blocking(move || {
+        let failed = |source| Error::Unpack { path: path.clone(), source };
+        let limit = plain.map_or(limits::UNLISTED_TEXT, |listed| limits::listed(listed.size)).get();
+        let mut text = Vec::new();
+        let decoder = compression.index_decoder(&bytes[..]).map_err(failed)?;
+        decoder.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(failed)?;
+        if text.len() as u64 > limit && plain.is_none_or(|listed| listed.size > limit) {
+            let why = format!("it unpacks to more than {}", size::bytes(limit));
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        let text = Bytes::from(text);
+        if let Some(listed) = plain
+            && (text.len() as u64 != listed.size || Sha256Digest::of(&text) != listed.sha256)
+        {
+            let found = Box::new(Digests::of(&text));
+            return Err(Error::Mismatch { path, listed: Box::new(listed), found });
+        }
+        Ok(text)
+    })
+    .await
+}
+
+/// Reads a pointer in the folder of a suite or of one of its generations.
+pub(crate) async fn read_pointer(
+    store: &Store,
+    suite: &Suite,
+    folder: &str,
+    trust: &Trust,
+    purpose: Purpose,
+) -> Result<Option<Pointer>, Error> {
+    let path = format!("{folder}/InRelease");
+    if let Some(object) = store.read(&path, limits::RELEASE).await? {
+        let untrusted = |source| Error::Untrusted { path: path.clone(), source };
+        let verified =
+            check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
+        let (text, signers) = match verified? {
+            Some(Ok(verified)) => (verified.release, verified.signers),
+            Some(Err(error)) if !trust.adopts() => return Err(untrusted(error)),
+            _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
+        };
+        let release = parse(&text, &path)?;
+        let form = ReleaseForm::InRelease;
+        let pointer = Pointer::of(object, form, release, Some(signers));
+        return pointer.checked(suite, &path, trust, purpose).map(Some);
+    }
+    read_release(store, suite, folder, trust, purpose).await
+}
+
+/// Reads `Release` in the folder of a suite or of one of its generations, and its detached signature if there is one.
+pub(crate) async fn read_release(
+    store: &Store,
+    suite: &Suite,
+    folder: &str,
+    trust: &Trust,
+    purpose: Purpose,
+) -> Result<Option<Pointer>, Error> {
+    let path = format!("{folder}/Release");
+    let Some(object) = store.read(&path, limits::RELEASE).await? else { return Ok(None) };
+    let signature = store.read(&format!("{path}.gpg"), limits::SIGNATURE).await?;
+    let mut signers = Vec::new();
+    match &signature {
+        Some(signature) => {
+            let verify =
+                |keyring: &Keyring, now| keyring.verify_detached(&object.bytes, &signature.bytes, now);
+            match check(trust, purpose, suite, verify)? {
+                Some(Ok(verified)) => signers = verified.signers,
+                Some(Err(source)) if !trust.adopts() => return Err(Error::Untrusted { path, source }),
+                _ => {}
+            }
+        }
+        // What is not signed is anybody's: to sign it now would make it ours.
+        None if must_verify(trust, purpose) && trust.demands_signature_of(suite) => {
+            return Err(Error::NotSigned { path });
+        }
+        None => {}
+    }
+    let release = parse(&object.bytes, &path)?;
+    let pointer = Pointer::of(object, ReleaseForm::Release, release, signature.map(|_| signers));
+    pointer.checked(suite, &path, trust, purpose).map(Some)
+}
+
+/// Checks a signature, where there is a key to check it with; says where there must be one.
+fn check<T>(
+    trust: &Trust,
+    purpose: Purpose,
+    suite: &Suite,
+    verify: impl FnOnce(&Keyring, SystemTime) -> T,
+) -> Result<Option<T>, Error> {
+    if purpose == Purpose::BuildOn && !trust.demands_signatures() {
+        return Err(Error::NoKey { suite: suite.clone() });
+    }
+    match trust.now {
+        Some(now) if !trust.keyring.is_empty() => Ok(Some(verify(&trust.keyring, now))),
+        _ if must_verify(trust, purpose) && trust.demands_signatures() => {
+            Err(Error::NoPublicKey { suite: suite.clone() })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether what cannot be verified is refused.
+fn must_verify(trust: &Trust, purpose: Purpose) -> bool {
+    !trust.adopts() && (purpose == Purpose::BuildOn || !trust.reads_unverified())
+}
+
+/// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.
+pub(crate) fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(), Error> {
+    match other_name(suite, release) {
+        None => Ok(()),
+        Some(named) => {
+            Err(Error::OtherSuite { path: path.to_owned(), suite: suite.clone(), named: named.to_owned() })
+        }
+    }
+}
+
+/// What a `Release` calls itself where that is not the suite it lies in, by apt's rule: `Suite` or `Codename` must be
+/// the name of the folder, of which a last part such as `/updates` may be missing. One without names fits anywhere.
+pub(crate) fn other_name<'a>(suite: &Suite, release: &'a Release) -> Option<&'a str> {
+    let fits = |name: &str| {
+        let folder = suite.as_str();
+        name == folder || folder.rsplit_once('/').is_some_and(|(above, _)| name == above)
+    };
+    let names = ["Codename", "Suite"].into_iter().filter_map(|field| release.field(field));
+    let mut names = names.filter(|name| !name.is_empty()).peekable();
+    let first = *names.peek()?;
+    (!names.any(fits)).then_some(first)
+}
+
+fn parse(text: &[u8], path: &str) -> Result<Release, Error> {
+    let failed = |source: release::Error| Error::Pointer { path: path.to_owned(), source };
+    let release = Release::parse(text).map_err(failed)?;
+    // Later steps rely on these.
+    release.components().map_err(failed)?;
+    release.architectures().map_err(failed)?;
+    release.date().map_err(failed)?;
+    Ok(release)
+}

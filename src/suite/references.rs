@@ -1,0 +1,137 @@
+//! What the pointer of a suite leads to: the files that its `Release` lists, and the pool files that its indices name.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::error::Error;
+use crate::{
+    digest::{Digests, Md5Digest, Sha256Digest},
+    dists::{self, Entry, IndexKey, entries::EntryFile, layout::ArchivePath, release::Listed},
+    store::Found,
+};
+
+/// What is known of the bytes of a file before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<Sha256Digest>,
+    pub(crate) md5: Option<Md5Digest>,
+}
+
+impl Expected {
+    /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
+    pub(crate) fn matches_checksum(&self, found: &Found) -> bool {
+        self.size == found.size && self.md5.is_some() && self.md5 == found.md5
+    }
+
+    /// Whether both can be the same bytes, by all that is known of both.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        let sha256 = self.sha256.zip(other.sha256).is_none_or(|(one, other)| one == other);
+        let md5 = self.md5.zip(other.md5).is_none_or(|(one, other)| one == other);
+        self.size == other.size && sha256 && md5
+    }
+
+    /// Whether a file that was read is the one that is meant; SHA256 decides where it is known.
+    pub(crate) fn is(&self, found: &Digests) -> bool {
+        let by_md5 = || self.md5.is_none_or(|md5| md5 == found.md5);
+        self.size == found.size && self.sha256.map_or_else(by_md5, |sha256| sha256 == found.sha256)
+    }
+}
+
+impl From<&Listed> for Expected {
+    fn from(listed: &Listed) -> Self {
+        Self { size: listed.size, sha256: Some(listed.sha256), md5: listed.md5 }
+    }
+}
+
+/// Pool files by their path in the archive.
+pub(crate) type PoolFiles = BTreeMap<String, Expected>;
+
+/// The entries of an index, which has a path.
+pub(crate) fn entries(key: &IndexKey, path: &str, text: &Bytes) -> Result<Vec<Entry>, Error> {
+    let path = || path.to_owned();
+    dists::entries(key, text).map_err(|error| match error {
+        dists::entries::Error::Packages(source) => Error::Index { path: path(), source },
+        dists::entries::Error::Sources(source) => Error::Sources { path: path(), source },
+    })
+}
+
+/// The pool files that an index names.
+pub(crate) fn pool_files(
+    key: &IndexKey,
+    path: &str,
+    text: &Bytes,
+    found: &mut PoolFiles,
+) -> Result<(), Error> {
+    for entry in entries(key, path, text)? {
+        for EntryFile { path: file, size, sha256, md5 } in &entry.files {
+            let incomplete =
+                |field| Error::Incomplete { path: path.to_owned(), package: entry.name.to_string(), field };
+            let file = file.as_deref().ok_or_else(|| incomplete("Filename"))?;
+            let size = size.ok_or_else(|| incomplete("Size"))?;
+            if sha256.is_none() && md5.is_none() {
+                return Err(incomplete("SHA256"));
+            }
+            if !is_shown(file) {
+                return Err(Error::Unsafe { path: path.to_owned(), names: file.to_owned() });
+            }
+            found.insert(file.to_owned(), Expected { size, sha256: *sha256, md5: *md5 });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file that an index names belongs to what an archive shows to the world: an index can name anything.
+pub(crate) fn is_shown(path: &str) -> bool {
+    let is_odd = path.contains('\\') || path.chars().any(char::is_control);
+    !is_odd && ArchivePath::of(path).may_be_named()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_descriptions_agree_unless_both_know_a_digest_and_differ() {
+        let one = Digests::of(b"one");
+        let other = Digests::of(b"two");
+        let full = Expected { size: 3, sha256: Some(one.sha256), md5: Some(one.md5) };
+        assert!(full.agrees(&Expected { sha256: None, ..full }));
+        assert!(full.agrees(&Expected { md5: None, ..full }));
+        assert!(!full.agrees(&Expected { size: 4, ..full }));
+        assert!(!full.agrees(&Expected { sha256: Some(other.sha256), ..full }));
+        assert!(!full.agrees(&Expected { sha256: None, md5: Some(other.md5), ..full }));
+    }
+
+    #[test]
+    fn an_index_cannot_make_us_carry_what_is_private() {
+        for bad in [
+            "conf/x",
+            "../x",
+            "pool/../conf/x",
+            "pool/.x",
+            "/etc/passwd",
+            "dists/x",
+            "dists/stable/InRelease",
+            "dists/stable/main/binary-amd64/Packages",
+            "dists/stable/main/binary-amd64/by-hash/SHA256/a.deb",
+            "db/a",
+            "pool//x",
+            "a\\b",
+            "",
+            "a\nb",
+        ] {
+            assert!(!is_shown(bad), "{bad}");
+        }
+        for good in [
+            "pool/main/a/a+b~1.deb",
+            "pool/main/a/a.odd",
+            "a.deb",
+            "packages/a",
+            "dists/stable/main/binary-amd64/a.deb",
+        ] {
+            assert!(is_shown(good), "{good}");
+        }
+    }
+}

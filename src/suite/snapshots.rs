@@ -1,0 +1,35 @@
+//! The names of snapshots: `stable/snapshots/1.0` is one of `stable`.
+
+use crate::names::{self, Suite};
+
+/// The folder of a suite's snapshots.
+pub(crate) const FOLDER: &str = "snapshots";
+
+/// The suite that a snapshot is.
+pub fn name_of_snapshot(of: &Suite, name: &str) -> Result<Suite, names::Error> {
+    Suite::parse(&format!("{of}/{FOLDER}/{name}"))
+}
+
+/// The suite that a snapshot was made of; `None` of any other suite.
+#[must_use]
+pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
+    let (above, _) = suite.as_str().rsplit_once('/')?;
+    Suite::parse(above.strip_suffix(FOLDER)?.strip_suffix('/')?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways_and_lead_nowhere_else() {
+        let suite = Suite::parse("bookworm/updates").unwrap();
+        let snapshot = name_of_snapshot(&suite, "12.1").unwrap();
+        assert_eq!(snapshot.as_str(), "bookworm/updates/snapshots/12.1");
+        assert_eq!(snapshot_of(&snapshot), Some(suite.clone()));
+        assert_eq!(snapshot_of(&suite), None);
+        for bad in ["", ".", "..", "a/b", "../x", "a b"] {
+            assert!(name_of_snapshot(&suite, bad).is_err(), "{bad}");
+        }
+    }
+}
