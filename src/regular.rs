@@ -1,5 +1,5 @@
-//! Reads local files that must be files: a named pipe or a device in the place of one is an error at once, not a wait
-//! without end, and a file of any size is read up to a limit.
+//! Reads local files that must be regular files, up to a size limit: a named pipe or a device is an error at once,
+//! instead of a wait without end.
 
 use std::{
     fs::File,
@@ -10,15 +10,16 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The most bytes of a configuration, of keys, of certificates or of credentials; the largest keyrings have a quarter of it.
+/// The maximum size of configuration, key, certificate and credentials files; the largest keyrings have a quarter of
+/// it.
 pub(crate) const LARGEST: u64 = 32 << 20;
-/// Descriptors that this process was started with, such as a pipe of the shell (`<(gpg --export KEY)`). They have a
-/// writer, so a wait for them ends.
+/// Descriptors inherited by this process, such as a pipe of the shell (`<(gpg --export KEY)`). They have a writer, so
+/// reading them ends.
 const OWN_DESCRIPTORS: [&str; 4] = ["/dev/stdin", "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
 
-/// Opens a file to read it.
+/// Opens a regular file to read it.
 pub(crate) fn open(path: &Path) -> Result<File> {
-    // Without it, opening a pipe waits for a writer.
+    // Without this flag, opening a pipe waits for a writer.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let kind = file.metadata()?.file_type();
@@ -32,12 +33,12 @@ pub(crate) fn open(path: &Path) -> Result<File> {
     Err(Error::new(ErrorKind::InvalidInput, format!("it is a {name}, not a file")))
 }
 
-/// Reads a file of keys, credentials or configuration whole; of the process's own descriptors also a pipe.
+/// Reads a file of keys, credentials or configuration whole; inherited descriptors may be pipes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     read_within(path, LARGEST)
 }
 
-/// Reads a file whole that has no more bytes than a limit.
+/// Reads a whole file up to a limit.
 pub(crate) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let is_own = OWN_DESCRIPTORS.iter().any(|own| path.starts_with(own));
     let file = if is_own { File::open(path)? } else { open(path)? };

@@ -1,6 +1,6 @@
-//! Sizes as text.
+//! Formats sizes as text.
 
-/// A number of bytes for people.
+/// Formats a number of bytes with a binary unit.
 #[must_use]
 pub(crate) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()

@@ -1,7 +1,8 @@
-//! What was read from far away, kept on this machine by its digest; and what was found out about stores.
+//! A local cache: objects read from remote stores, by digest, and facts detected about stores.
 //!
-//! Nothing depends on it: it may be deleted at any time, and a file in it that is not what its name says is not there.
-//! Every file is written under another name first, so any number of processes may use it at once.
+//! Nothing depends on it: it may be deleted at any time, and a file whose content does not match its name is treated
+//! as absent. Every file is written under a temporary name first, so any number of processes may use the cache
+//! concurrently.
 
 use std::{
     fs, io,
@@ -17,12 +18,12 @@ use bytes::Bytes;
 use super::{Store, content::blocking, environment::Environment};
 use crate::digest::Sha256Digest;
 
-/// How many bytes are kept where nothing else is said.
+/// The default size limit.
 const LIMIT: u64 = 1 << 30;
-/// A fact about a store is a word or an address.
+/// Facts about a store are short texts.
 const FACT: u64 = 64 << 10;
 
-/// A folder with what was read before.
+/// A cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache(Arc<Inner>);
 
@@ -33,14 +34,15 @@ struct Inner {
 }
 
 impl Cache {
-    /// The cache in a folder, which is made when something is kept; it holds no more than `limit` bytes for long.
+    /// Opens the cache in a folder, which is created on the first write; its size returns below `limit` bytes soon
+    /// after each write.
     #[must_use]
     pub fn new(folder: &Path, limit: u64) -> Self {
         Self(Arc::new(Inner { folder: folder.to_owned(), limit }))
     }
 
-    /// The cache of this machine's user: `$PUBLISH_CACHE_DIR`, or `publish` in the user's cache folder; `None` without a
-    /// home.
+    /// Opens the cache of the current user: `$PUBLISH_CACHE_DIR`, or `publish` in the user's cache folder; `None`
+    /// without a home directory.
     #[must_use]
     pub fn of(environment: &Environment) -> Option<Self> {
         let absolute = |name| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -51,7 +53,7 @@ impl Cache {
         Some(Self::new(&absolute("PUBLISH_CACHE_DIR").or_else(own)?, LIMIT))
     }
 
-    /// No object of more bytes is kept.
+    /// The largest object that is cached.
     fn largest(&self) -> u64 {
         self.0.limit / 4
     }
@@ -60,7 +62,7 @@ impl Cache {
         self.0.folder.join("objects").join(sha256.to_string())
     }
 
-    /// Bytes that were kept.
+    /// Reads cached bytes.
     fn get(&self, sha256: &Sha256Digest) -> Option<Bytes> {
         let path = self.object(sha256);
         let bytes = crate::regular::read_within(&path, self.largest()).ok()?;
@@ -68,13 +70,13 @@ impl Cache {
             let _ = fs::remove_file(&path);
             return None;
         }
-        // What is used stays longest.
+        // Eviction removes the least recently used files first.
         let file = fs::File::options().write(true).open(&path);
         let _ = file.and_then(|file| file.set_modified(now()));
         Some(bytes.into())
     }
 
-    /// Keeps bytes; that they cannot be kept is no failure of anything.
+    /// Stores bytes, best effort: errors are ignored.
     fn put(&self, sha256: &Sha256Digest, bytes: &[u8]) {
         let path = self.object(sha256);
         if bytes.len() as u64 <= self.largest() && !path.exists() && self.write(&path, bytes).is_ok() {
@@ -84,7 +86,7 @@ impl Cache {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.0.folder);
-        // An archive may be nobody else's business.
+        // The archive may be private, so other users must not read the cache.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut file = tempfile::Builder::new()
             .prefix(".new-")
@@ -95,13 +97,13 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes away what was not used for longest, until there is room again; and what killed processes left.
+    /// Removes the least recently used files until the limit holds, and temporary files left over from a crash.
     fn trim(&self) -> io::Result<()> {
         const UNFINISHED: Duration = Duration::from_secs(60 * 60);
         let mut files = Vec::new();
         for entry in fs::read_dir(self.0.folder.join("objects"))? {
             let entry = entry?;
-            // Another process may have taken it away.
+            // Another process may have removed it.
             let Ok(metadata) = entry.metadata() else { continue };
             let modified = metadata.modified()?;
             if entry.file_name().as_encoded_bytes().starts_with(b".new-") {
@@ -131,7 +133,7 @@ impl Cache {
         self.0.folder.join(kind).join(Sha256Digest::of(subject.as_bytes()).to_string())
     }
 
-    /// What was remembered of a subject, and how long ago.
+    /// Reads the fact that was stored for a subject, and its age.
     pub(crate) fn recall(&self, kind: &str, subject: &str) -> Option<(String, Duration)> {
         let path = self.fact(kind, subject);
         let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
@@ -139,26 +141,26 @@ impl Cache {
         Some((text, now().duration_since(modified).unwrap_or_default()))
     }
 
-    /// Remembers something of a subject, in place of what was remembered.
+    /// Stores a fact for a subject; replaces the previous one.
     pub(crate) fn remember(&self, kind: &str, subject: &str, text: &str) {
         let _ = self.write(&self.fact(kind, subject), text.as_bytes());
     }
 }
 
-/// When files of the cache were used: the business of this machine alone.
+/// The clock for access times of cache files, which only this machine compares.
 fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "compared with times of files in the cache alone")]
     SystemTime::now()
 }
 
 impl Store {
-    /// Keeps what is read from far away in a cache; of a store at hand nothing is kept.
+    /// Caches objects read from a remote store; a local store is not cached.
     #[must_use]
     pub fn with_cache(self, cache: Option<Cache>) -> Self {
         Self { cache, ..self }
     }
 
-    /// Where facts about this store are remembered.
+    /// Returns the cache of facts about this store.
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.cache.as_ref()
     }
@@ -167,13 +169,13 @@ impl Store {
         self.cache.clone().filter(|_| !self.is_local())
     }
 
-    /// Bytes of this digest that were read before, without asking the store.
+    /// Reads the bytes with this digest from the cache, without a request to the store.
     pub(crate) async fn known(&self, sha256: Sha256Digest) -> Option<Bytes> {
         let cache = self.objects_cache()?;
         blocking(move || cache.get(&sha256)).await
     }
 
-    /// Keeps bytes that were read or written, for the next time.
+    /// Caches bytes that were read or written.
     pub(crate) async fn keep(&self, sha256: Sha256Digest, bytes: &Bytes) {
         if let Some(cache) = self.objects_cache() {
             let bytes = bytes.clone();
@@ -221,7 +223,7 @@ mod tests {
                 let bytes = [number; 120];
                 let sha256 = Sha256Digest::of(&bytes);
                 cache.put(&sha256, &bytes);
-                // The first is used again and again.
+                // The first one is read again and again.
                 let age = if number == 0 { 0 } else { 100 - u64::from(number) };
                 let file = fs::File::options().write(true).open(cache.object(&sha256));
                 if let Ok(file) = file {
@@ -231,7 +233,7 @@ mod tests {
             })
             .collect();
         let kept: Vec<bool> = digests.iter().map(|sha256| cache.object(sha256).exists()).collect();
-        // The ninth made them 1,080 bytes, and all above 750 had to go.
+        // The ninth object exceeds the limit with 1,080 bytes, and eviction goes down to 750.
         assert_eq!(kept, [true, false, false, false, true, true, true, true, true]);
     }
 

@@ -1,8 +1,8 @@
-//! What time it is on the server, as far as its answers tell.
+//! The time of the server, estimated from its responses.
 //!
-//! Every answer has a `Date`, which was true a moment ago, and to the second. So from each follows what time it is there
-//! at least, and the largest of all that follow is less than a second behind after a few answers. It is carried on by
-//! the clock that only counts, so nothing here trusts what time this machine believes it is.
+//! Every response has a `Date` header, which was true a moment ago, to the second. Each is a lower bound of the
+//! current server time; after a few responses the largest bound is less than a second behind. It advances with the
+//! monotonic clock, so a wrong system clock does no harm.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,17 +14,17 @@ use tokio::time::{Instant, sleep};
 
 use super::{Revision, Store};
 
-/// `Last-Modified` and `If-Modified-Since` know nothing shorter.
+/// The resolution of `Last-Modified` and `If-Modified-Since`.
 const SECOND: Duration = Duration::from_secs(1);
-/// A difference between two clocks that is worth a word.
+/// The smallest clock difference that is reported.
 const NOTABLE: Duration = Duration::from_secs(5);
 
-/// What time it is on a server at least; clones know the same.
+/// A lower bound of the server's time; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clock(Arc<Mutex<Option<(SystemTime, Instant)>>>);
 
 impl Clock {
-    /// Learns from the headers of an answer that was just received.
+    /// Updates the bound from the headers of a response that was just received.
     pub(super) fn heard(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         if let Some(date) = date.and_then(|text| httpdate::parse_http_date(text).ok()) {
@@ -32,7 +32,7 @@ impl Clock {
         }
     }
 
-    /// Learns that a time is past there.
+    /// Updates the bound: this time is in the past on the server.
     pub(super) fn is_past(&self, time: SystemTime) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -41,33 +41,34 @@ impl Clock {
         }
     }
 
-    /// A time that is past there; it may be a little later.
+    /// Returns the lower bound of the current server time.
     pub(super) fn now(&self) -> Option<SystemTime> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.map(|(past, at)| past + at.elapsed())
     }
 
-    /// Returns when the second in which something was modified, which was read at `read`, is over there: within one.
+    /// Waits until the second in which a revision was modified has passed on the server; `read` is when it was read.
+    /// At most a second.
     async fn after_second_of(&self, modified: SystemTime, read: Instant) {
-        // What could be read had been modified before, whatever any clock says.
+        // The revision was modified before it was read, whatever any clock says.
         let now = self.now().unwrap_or(modified).max(modified + read.elapsed());
         sleep((modified + SECOND).duration_since(now).unwrap_or_default()).await;
     }
 }
 
 impl Store {
-    /// By how much the clock of this machine, which shows `now`, is ahead of the server's; `None` where that is not known,
-    /// or not worth a word. It may be a second less.
+    /// Returns by how much the local clock, which shows `now`, is ahead of the server's; `None` if unknown or too
+    /// small to report. May be a second too small.
     #[must_use]
     pub fn clock_ahead(&self, now: SystemTime) -> Option<Duration> {
         let ahead = now.duration_since(self.watch.clock.now()?).ok()?;
         Some(ahead).filter(|ahead| *ahead > NOTABLE)
     }
 
-    /// Returns when a new revision will have a `Last-Modified` of another second than this one: apt asks
-    /// `If-Modified-Since` to the second, and would be told for ever that nothing changed.
+    /// Waits until a new revision gets a `Last-Modified` in a later second than this one: apt sends
+    /// `If-Modified-Since` with a resolution of a second, and would see 304 for ever.
     ///
-    /// A folder sees to it by itself, and nobody asks a memory.
+    /// A folder sets its own times, and a memory store has no such clients.
     pub(super) async fn wait_for_another_second(&self, revision: &Revision) {
         if !self.is_local() {
             self.watch.clock.after_second_of(revision.modified, revision.read).await;
@@ -98,21 +99,21 @@ mod tests {
         clock.heard(&HeaderMap::new());
         clock.heard(&HeaderMap::from_iter([(DATE, "soon".parse().unwrap())]));
         assert_eq!(clock.now(), None);
-        // It is 10.9 there, and the answer says 10.
+        // The server time is 10.9, and the response says 10.
         clock.heard(&date(10.9));
         assert_eq!(clock.now(), Some(at(10.)));
-        // 11.1, and now nearly all is known.
+        // 11.1: the bound is now almost exact.
         pass(0.2).await;
         clock.heard(&date(11.1));
         assert_eq!(clock.now(), Some(at(11.)));
-        // 11.8: the answer says less than is known. And one from a cache may be old.
+        // 11.8: the response says less than the bound, and one from a cache may be old.
         pass(0.7).await;
         clock.heard(&date(11.8));
         clock.heard(&date(3.));
         assert_eq!(clock.now(), Some(at(11.7)));
     }
 
-    /// How long it takes until the second of something is over.
+    /// Returns how long the wait for the end of a second takes.
     async fn waits(clock: &Clock, modified: f64, read: Instant) -> f64 {
         let began = Instant::now();
         clock.after_second_of(at(modified), read).await;
@@ -128,7 +129,7 @@ mod tests {
         let clock = Clock::default();
         clock.heard(&date(10.));
         about(waits(&clock, 9., Instant::now()).await, 0.);
-        // Which took no time: it still is 10.
+        // The wait took no time: the server time is still 10.
         about(waits(&clock, 10., Instant::now()).await, 1.);
         pass(0.25).await;
         about(waits(&clock, 11., Instant::now()).await, 0.75);

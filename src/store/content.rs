@@ -1,4 +1,4 @@
-//! What is to be written: bytes in memory, or a local file that must still be what was read before.
+//! The content of an immutable object: bytes in memory, or a local file that must not have changed since it was read.
 
 use std::{
     fs::{File, Metadata},
@@ -13,18 +13,18 @@ use futures::{Stream, stream};
 use super::error::Error;
 use crate::digest::Digests;
 
-/// The content of an object that never changes, with its digests.
+/// The content of an immutable object, with its digests.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes in memory.
     Bytes(Bytes, Digests),
     /// A local file that was read before.
     File {
-        /// Where it is.
+        /// The path of the file.
         file: PathBuf,
-        /// What was read.
+        /// The digests of its content.
         digests: Digests,
-        /// How it was then.
+        /// Its stamp when it was read.
         stamp: FileStamp,
     },
 }
@@ -39,7 +39,7 @@ impl Content {
     }
 }
 
-/// Tells whether a file is still the one that was read: identity, size, and the times that every write moves.
+/// Detects changes of a file: identity, size, and the times that every write updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     device: u64,
@@ -50,13 +50,13 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// The size of the file.
+    /// Returns the size of the file.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The stamp of an open file.
+    /// Returns the stamp of an open file.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl FileStamp {
     }
 }
 
-/// A file opened for a second reading.
+/// A file opened for a second read.
 pub(super) struct Again<'a> {
     path: &'a Path,
     file: File,
@@ -88,7 +88,7 @@ impl<'a> Again<'a> {
         self.piece(usize::try_from(self.stamp.size).unwrap_or(usize::MAX).saturating_add(1))
     }
 
-    /// Fails if the file is not the one any more that was read first.
+    /// Fails if the file changed since it was first read.
     pub(super) fn unchanged(&self) -> Result<(), Error> {
         let now = self.file.metadata().map_err(|source| unreadable(self.path, source))?;
         if FileStamp::of(&now) == self.stamp {
@@ -98,12 +98,12 @@ impl<'a> Again<'a> {
         }
     }
 
-    /// Copies all of the file; the kernel does it, and shares the blocks where the file system can.
+    /// Copies the whole file; the kernel does it, and shares blocks where the file system supports that.
     pub(super) fn copy_to(&mut self, to: &mut File) -> std::io::Result<u64> {
         std::io::copy(&mut self.file, to)
     }
 
-    /// Up to `limit` bytes; fewer only at the end of the file, where the stamp is compared once more.
+    /// Reads up to `limit` bytes; fewer only at the end of the file, where the stamp is checked again.
     fn piece(&mut self, limit: usize) -> Result<Bytes, Error> {
         let left = usize::try_from(self.stamp.size).unwrap_or(limit);
         let mut buffer = Vec::with_capacity(limit.min(left));
@@ -120,19 +120,19 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
     Error::Source { path: path.display().to_string(), source }
 }
 
-/// Runs work that computes or blocks off the async threads.
+/// Runs blocking or CPU-bound work outside the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
-        // The runtime is never shut down under a running command, so only a panic is left.
+        // The runtime is never shut down under a running command, so the only possible error is a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-/// So many bytes are read or written where one stands: to hand the work to another thread would take longer.
+/// Up to this size, files are read and written on the current thread: a handover to another takes longer.
 pub(super) const INLINE: u64 = 256 << 10;
 
-/// Reads a file whole that is not large.
+/// Reads a small file whole.
 pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Error> {
     if stamp.size <= INLINE {
         return Again::open(path, stamp)?.whole();
@@ -141,7 +141,7 @@ pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Er
     blocking(move || Again::open(&path, stamp)?.whole()).await
 }
 
-/// Reads a large file in pieces of one size.
+/// Reads a large file in parts of the same size.
 pub(super) fn parts(
     path: &Path,
     stamp: FileStamp,

@@ -1,11 +1,12 @@
-//! Copies: of an index by its digest under the name that clients of old ask for, which changes tomorrow.
+//! Copies: puts an index that is stored by its digest under its canonical name, for clients without by-hash.
 //!
-//! A store that copies by itself is sent no bytes. A folder keeps no headers; a bucket has to give the copy other headers
-//! than the source has, or caches would keep for a year what changes tomorrow. Whether it does is documented for the
-//! services themselves; of what else speaks like them the first copy is looked at, and where the server ignores what it
-//! is told, or cannot copy, an object is read and written again.
+//! A server-side copy transfers no bytes. A folder keeps no headers; a bucket must give the copy new headers, because
+//! the copy is mutable and caches would keep it for a year with those of the source. The services document that they
+//! do; for other servers with the same interface, the first copy is checked. If the server ignores the headers or
+//! cannot copy, the object is read and written again.
 //!
-//! Azure copies the headers too, and sets others only in a second step: in between, caches could see the wrong ones.
+//! Azure copies the headers too and can set new ones only in a second request: caches could see the wrong ones until
+//! then.
 
 use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
@@ -20,16 +21,16 @@ use super::{
 use crate::digest::Sha256Digest;
 use parts::Failure;
 
-/// The kind of the fact in the cache: whether a store gives copies the headers that it is told.
+/// The kind of fact in the cache: whether the server gives copies the requested headers.
 const KIND: &str = "copies";
 const OBEYS: &str = "with the headers that it is told";
 const IGNORES: &str = "with the headers of the source";
 
-/// Whether a store copies by itself, under the headers that it is told; `None` where that has to be found out.
+/// Returns whether the store copies on the server, with the requested headers; `None` if that has to be detected.
 pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
     match location {
         Location::Folder(_) => Some(true),
-        // Memory keeps the source's headers.
+        // The memory store keeps the headers of the source.
         Location::Memory | Location::Web(_) => Some(false),
         Location::Bucket(bucket) => match bucket.service {
             Service::Swift => Some(true),
@@ -40,12 +41,12 @@ pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
 }
 
 impl Store {
-    /// Copies one object over another; the new one may lag behind the commit.
+    /// Copies one object over another, which is mutable and may lag behind the commit.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
         if self.copied_there(from, to).await? { Ok(()) } else { self.copy_through(from, to).await }
     }
 
-    /// Copies an object whose digest is known: a store that cannot copy is sent what was kept of it.
+    /// Copies an object with a known digest: if the server cannot copy, it is written from the cache.
     pub(crate) async fn copy_known(&self, sha256: Sha256Digest, from: &str, to: &str) -> Result<(), Error> {
         if self.copied_there(from, to).await? {
             return Ok(());
@@ -56,7 +57,7 @@ impl Store {
         }
     }
 
-    /// Lets the store copy by itself, and says whether it did.
+    /// Tries a server-side copy and returns whether it succeeded.
     pub(crate) async fn copied_there(&self, from: &str, to: &str) -> Result<bool, Error> {
         self.writable("write", to)?;
         let mut copied = false;
@@ -89,7 +90,7 @@ impl Store {
         }
     }
 
-    /// Whether a copy has the headers that the store was told; `None` where it is gone again.
+    /// Returns whether a copy has the requested headers; `None` if it no longer exists.
     async fn has_own_headers(&self, path: &str) -> Result<Option<bool>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         let Some(told) = self.get_with(path, head).await? else { return Ok(None) };
@@ -97,7 +98,7 @@ impl Store {
         Ok(Some(wanted.iter().all(|(name, value)| told.attributes.get(name) == Some(value))))
     }
 
-    /// Reads an object and writes it again, piece by piece where it is large.
+    /// Reads an object and writes it again, in parts if it is large.
     async fn copy_through(&self, from: &str, to: &str) -> Result<(), Error> {
         let (source, at): (Path, Path) = (parse(from)?, parse(to)?);
         let read =

@@ -1,9 +1,9 @@
-//! Writing what never changes: created once, under a name that fixes its content.
+//! Creation of immutable objects, whose path is derived from their content.
 //!
-//! Where the store decides between two writers, only one of them creates. Where it does not ([`super::ConditionalWrites`]), whoever
-//! writes looks before and after: bytes that have been there for a while are never overwritten, and of two who write
-//! different bytes at the same moment, the one who is overwritten before he looks again is told. Who is overwritten later
-//! is not; the reader's digests tell then.
+//! With native conditional writes, only one of two concurrent writers creates the object. Without
+//! ([`super::ConditionalWrites`]), the writer checks before and after the write: bytes that already exist are never
+//! overwritten. If two writers write different bytes concurrently, the one that is overwritten before its second
+//! check gets an error. One that is overwritten later does not; readers then detect a digest mismatch.
 
 use object_store::PutMode;
 
@@ -15,9 +15,9 @@ use crate::digest::Digests;
 use parts::Failure;
 
 impl Store {
-    /// Writes an object that will never change.
+    /// Writes an immutable object.
     ///
-    /// The same bytes at that path already are success; other bytes are [`Error::Occupied`].
+    /// Succeeds if the same bytes already exist at that path; other bytes are [`Error::Occupied`].
     pub async fn put_new(&self, path: &str, content: &Content) -> Result<Put, Error> {
         let at = parse(path)?;
         self.writable("write", path)?;
@@ -25,9 +25,9 @@ impl Store {
         let in_parts =
             self.folder.is_none() && matches!(content, Content::File { .. }) && parts::is_large(new.size);
         let decides = self.conditional_writes().await?;
-        // Swift refuses to write over what has been there for a while.
+        // Swift rejects a write over an object that has existed for a while.
         let creates = decides == ConditionalWrites::Native || self.service() == Some(Service::Swift);
-        // No store can create in parts only where nothing is; but what is written here is the same for all.
+        // No store has a conditional multipart upload; but all writers of this path write the same bytes.
         if (in_parts || !creates)
             && let Some(put) = self.check_put(path, new).await?
         {
@@ -42,7 +42,7 @@ impl Store {
             )) => match self.check_put(path, new).await? {
                 Some(put) => Ok(put),
                 None if self.folder.is_some() => {
-                    // Taken away since, or no file.
+                    // Deleted since, or not a regular file.
                     match self.write(&at, content, PutMode::Create, || self.headers.of_immutable(path)).await
                     {
                         Ok(()) => Ok(Put::Created),
@@ -53,51 +53,51 @@ impl Store {
                         }),
                     }
                 }
-                // Taken away since, or being written and not there yet.
+                // Deleted since, or not yet visible while another writer creates it.
                 None => Err(Error::Conflict { path: path.to_owned() }),
             },
             Err(Failure::Store(error @ object_store::Error::NotFound { .. }))
                 if in_parts && !diagnose::no_bucket(&error) =>
             {
-                // What was sent in parts is no upload any more once it is an object: the first answer was lost.
+                // The upload no longer exists once it is completed: the first response was lost.
                 self.check_put(path, new).await?.ok_or_else(|| self.failed("write", path, error))
             }
             Err(failure) => Err(self.unwritten(path, failure)),
         }
     }
 
-    /// Whether what was written is there, and not what somebody else wrote at the same moment.
+    /// Returns whether the object has the written bytes, and not those of a concurrent writer.
     async fn look_again(&self, path: &str, new: &Digests) -> Result<Put, Error> {
         match self.found(path).await? {
-            // Nobody reads a large file again for this.
+            // A large file is not read again for this check.
             Some(there) if parts::is_large(new.size) && there.size == new.size => {}
             Some(there) if !there.matches_checksum(new) => {
                 self.same(path, new, there.size).await?;
             }
-            // Or it is not in sight yet.
+            // Or it is not visible yet.
             _ => {}
         }
         Ok(Put::Created)
     }
 
-    /// Whether the object at a path is what was to be written there, by all of its bytes.
+    /// Returns whether the object at a path has exactly the bytes to be written.
     async fn same(&self, path: &str, new: &Digests, size: u64) -> Result<Option<Put>, Error> {
         match self.digests(path, Limit::bytes(size)).await? {
             Some(there) if there == *new => Ok(Some(Put::Present)),
             Some(there) => {
                 Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
             }
-            // Taken away since it was found.
+            // Deleted since it was found.
             None => Ok(None),
         }
     }
 
-    /// Finds out whether [`Store::put_new`] would succeed, without writing: `None` where nothing is there.
+    /// Checks whether [`Store::put_new`] would succeed, without writing; `None` if there is no object.
     pub async fn check_put(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
         match self.found(path).await? {
             None => Ok(None),
             Some(found) if found.matches_checksum(new) => Ok(Some(Put::Present)),
-            // Another MD5 proves nothing: an object that was sent in parts or is encrypted has a tag of another kind.
+            // A different MD5 proves nothing: an object uploaded in parts or encrypted has another kind of ETag.
             Some(found) => self.same(path, new, found.size).await,
         }
     }

@@ -1,7 +1,7 @@
-//! What went wrong with a server, in words: one text and one hint for each thing that users meet.
+//! Diagnosis of server errors: classifies an error and gives it one text and one hint.
 //!
-//! `object_store` keeps the server's answer as text alone, so that is what is read here; the integration tests hold each
-//! case against a real server.
+//! `object_store` keeps the response only as text, so that text is parsed here; the integration tests check each case
+//! against a real server.
 
 use std::{error::Error, fmt};
 
@@ -12,12 +12,12 @@ use super::{
     swift,
 };
 
-/// What went wrong with a server, and what to do about it.
+/// A classified server error, with a hint.
 #[derive(Debug)]
 pub(super) struct Trouble {
     text: String,
     pub(super) hint: Option<String>,
-    /// Whether nothing at all was heard of the server.
+    /// Whether the server could not be reached at all.
     pub(super) unreachable: bool,
     /// Whether the same request may succeed later.
     pub(super) transient: bool,
@@ -37,20 +37,20 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// What a server answered.
+/// A response of the server.
 struct Answer<'a> {
     status: u16,
-    /// The word for it, such as `NoSuchBucket`.
+    /// The error code, such as `NoSuchBucket`.
     code: &'a str,
     message: &'a str,
     whole: &'a str,
 }
 
 impl<'a> Answer<'a> {
-    /// Finds the answer in the text of an error.
+    /// Finds the response in the text of an error.
     fn find(text: &'a str) -> Option<Self> {
         let whole = text.rsplit_once("status code: ").map(|(_, after)| after);
-        // Deleting is answered one by one.
+        // A bulk delete reports an error for each object.
         let one = || text.split_once("(code: ").map(|(_, after)| after.trim_end_matches(')'));
         let Some(whole) = whole else {
             let code = one()?;
@@ -66,18 +66,18 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Whether an error says that the bucket itself is not there, and not only an object in it.
+/// Returns whether an error says that the bucket itself does not exist, not only an object in it.
 pub(super) fn no_bucket(error: &object_store::Error) -> bool {
     let text = error.to_string();
     Answer::find(&text).is_some_and(|answer| ["NoSuchBucket", "ContainerNotFound"].contains(&answer.code))
 }
 
-/// With which status a server answered, where it did.
+/// Returns the status of the response, if there was one.
 pub(super) fn status(error: &object_store::Error) -> Option<u16> {
     Answer::find(&error.to_string()).map(|answer| answer.status)
 }
 
-/// Puts an error of a bucket or a web server in words; none for a folder.
+/// Diagnoses an error of a bucket or a web server; `None` for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
     if let Some(error) = swift_cause(error) {
         return Some(Trouble {
@@ -118,7 +118,8 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         let hint = "look where the server sends those who ask for this file";
         return say(format!("`{server}` sends one on and on: too many redirects"), hint.into());
     }
-    // Of the connection alone: the whole text has the URL in it, and packages have names such as `ca-certificates`.
+    // Only the texts of the connection error: the whole text contains the URL, and packages have names such as
+    // `ca-certificates`.
     let (broken, last) = connection(error)?;
     let has = |words: &[&str]| words.iter().any(|word| broken.contains(word));
     if has(&["dns error", "failed to lookup", "name or service not known"]) {
@@ -135,7 +136,7 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
     trouble.map(|trouble| Trouble { transient: true, ..trouble })
 }
 
-/// What Swift's client says, which has words of its own.
+/// Finds the error of the Swift client, which has texts of its own.
 fn swift_cause(error: &object_store::Error) -> Option<&swift::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = cause {
@@ -147,7 +148,7 @@ fn swift_cause(error: &object_store::Error) -> Option<&swift::Error> {
     None
 }
 
-/// What the HTTP client says, which knows at what it failed; where it was wrapped, the innermost.
+/// Finds the innermost error of the HTTP client, which knows the failed step.
 fn request(error: &object_store::Error) -> Option<&reqwest::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     let mut found = None;
@@ -158,7 +159,8 @@ fn request(error: &object_store::Error) -> Option<&reqwest::Error> {
     found
 }
 
-/// What is said of a broken connection, in lower case, and its innermost cause, which alone says something to a user.
+/// Returns the texts of a connection error in lower case, and its innermost cause, which is the useful part for a
+/// user.
 fn connection(error: &object_store::Error) -> Option<(String, String)> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = cause.filter(|inner| !inner.is::<HttpError>()) {
@@ -257,7 +259,7 @@ fn of_web(answer: &Answer<'_>) -> Trouble {
     Trouble::new(text, hint)
 }
 
-/// Where credentials come from.
+/// Returns a hint on how to set credentials.
 pub(super) fn credentials(bucket: &Bucket) -> String {
     match bucket.service {
         Service::S3 => match bucket.options.get("profile") {
@@ -278,7 +280,7 @@ pub(super) fn credentials(bucket: &Bucket) -> String {
     }
 }
 
-/// What whoever publishes must be allowed to do.
+/// Returns a hint on the permissions that publishing needs.
 fn rights(bucket: &Bucket) -> String {
     let name = &bucket.name;
     match bucket.service {
@@ -292,7 +294,7 @@ fn rights(bucket: &Bucket) -> String {
     }
 }
 
-/// The server that was asked: in the text, or of the location.
+/// Returns the server of the request: from the text, else from the location.
 fn server(text: &str, location: &Location) -> String {
     let url = text.split_once("://").map(|(before, after)| {
         let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -301,7 +303,7 @@ fn server(text: &str, location: &Location) -> String {
     url.unwrap_or_else(|| location.to_string())
 }
 
-/// An error with all of its causes.
+/// Returns the text of an error with all of its causes.
 fn everything(error: &object_store::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

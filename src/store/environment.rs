@@ -1,18 +1,18 @@
-//! What a process was told from outside: credentials, endpoints, regions.
+//! Settings from outside: credentials, endpoints, regions.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-/// Environment variables, as the command line hands them down; a library user may say others.
+/// Environment variables; the command line passes those of the process, a library user may pass others.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
 }
 
 impl Environment {
-    /// The variables of this process; one that is not UTF-8 counts as not set.
+    /// Returns the variables of this process; values that are not UTF-8 count as unset.
     #[must_use]
     pub fn of_process() -> Self {
         std::env::vars_os()
@@ -20,19 +20,19 @@ impl Environment {
             .collect()
     }
 
-    /// The value of a variable; an empty one counts as not set.
+    /// Returns the value of a variable; an empty one counts as unset.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of the first of these variables that is set.
+    /// Returns the value of the first of these variables that is set.
     #[must_use]
     pub fn first_of(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// The user's home, where the files of other tools lie.
+    /// Returns the user's home directory, with the configuration files of other tools.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
         self.get("HOME").map(Path::new).map(Path::to_owned)
@@ -46,7 +46,7 @@ impl FromIterator<(String, String)> for Environment {
 }
 
 impl std::fmt::Debug for Environment {
-    /// Without the values: some are secret.
+    /// Omits the values: some are secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
     }

@@ -1,56 +1,56 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use super::{diagnose, location::Location};
 use crate::digest::Digests;
 use crate::size::bytes;
 
-/// What can go wrong with a store.
+/// An error of a store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The object changed since it was read: somebody else won the race.
+    /// The object changed since it was read: another writer won the race.
     #[error("`{path}` was changed by somebody else meanwhile")]
     Conflict {
-        /// The object that was to be swapped.
+        /// The path of the object.
         path: String,
     },
-    /// A path that never changes holds other bytes.
+    /// An immutable object exists with other bytes.
     #[error("`{path}` holds other bytes already: {}, the new file has {}", brief(there), brief(new))]
     Occupied {
         /// The path of the object.
         path: String,
-        /// What the store holds.
+        /// The digests of the existing object.
         there: Box<Digests>,
-        /// What was to be written.
+        /// The digests of the new content.
         new: Box<Digests>,
     },
-    /// Not enough space for what is to be written.
+    /// Not enough free space for the write.
     #[error("{} are needed in `{location}`, {} are free", bytes(*needed), bytes(*free))]
     Full {
         /// The store.
         location: String,
-        /// Bytes that would be written.
+        /// The number of bytes to write.
         needed: u64,
-        /// Bytes that are free.
+        /// The number of free bytes.
         free: u64,
     },
-    /// An object that has more bytes than are read of it, or does not end.
+    /// An object is larger than the limit, or its stream does not end.
     #[error("`{path}` is larger than expected: at most {limit} bytes are read, {}", excess(*announced))]
     TooLarge {
         /// The object.
         path: String,
-        /// How many bytes are read at most.
+        /// The limit in bytes.
         limit: u64,
-        /// The size that the store tells, where it does and that is more.
+        /// The size announced by the store, if it exceeds the limit.
         announced: Option<u64>,
     },
-    /// A local file that is no longer what it was when it was read first.
+    /// A local file changed after it was first read.
     #[error("`{path}` changed while it was being read")]
     Changed {
         /// The local file.
         path: String,
     },
-    /// A local file that cannot be read.
+    /// A local file cannot be read.
     #[error("cannot read `{path}`")]
     Source {
         /// The local file.
@@ -58,52 +58,52 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// A text that cannot be the path of an object.
+    /// A text is not a valid object path.
     #[error("`{}` cannot be the path of an object", path.escape_debug())]
     BadPath {
         /// The text.
         path: String,
     },
-    /// What is said of credentials, endpoints or certificates cannot be used.
+    /// The credentials, endpoints or certificates of the environment cannot be used.
     #[error("cannot open `{location}`: {why}")]
     Unusable {
         /// The store.
         location: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
-        /// What the user can do about it.
+        /// A hint for the user.
         hint: Option<String>,
     },
-    /// A store that is only read.
+    /// The store is read-only.
     #[error("cannot {action} `{path}`: `{location}` is only read")]
     ReadOnly {
-        /// What was to be done.
+        /// The attempted action.
         action: &'static str,
         /// The object.
         path: String,
         /// The store.
         location: String,
     },
-    /// A store that does not tell what is in it.
+    /// The store cannot be listed.
     #[error("`{location}` cannot be listed: a web server does not say what is there")]
     Unlistable {
         /// The store.
         location: String,
     },
-    /// The store refused or failed.
+    /// A request to the store failed.
     #[error("cannot {action} `{path}`")]
     Failed {
-        /// What was being done.
+        /// The attempted action.
         action: &'static str,
         /// The object.
         path: String,
-        /// Why.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
-    /// What the user can do about it.
+    /// Returns a hint for the user.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -138,7 +138,7 @@ impl Error {
         }
     }
 
-    /// Whether nothing at all was heard of the server, so that asking it for something else is in vain too.
+    /// Returns whether the server could not be reached at all, so that further requests are pointless.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
@@ -149,8 +149,8 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later with nothing else changed: another publisher was faster, the server or the
-    /// network failed.
+    /// Returns whether the same call may succeed later: another publisher won the race, or the server or the network
+    /// failed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -162,7 +162,7 @@ impl Error {
         }
     }
 
-    /// The error of an object, as a user can read it.
+    /// Builds the error for an object, with a text for users.
     pub(super) fn failed(
         action: &'static str,
         path: &str,
@@ -177,7 +177,7 @@ impl Error {
     }
 }
 
-/// The input/output error inside an error of the object store where there is one: it alone says something to a user.
+/// Returns the I/O error inside an error of the object store, if there is one: only that is useful to a user.
 fn root_cause(error: object_store::Error) -> Box<dyn std::error::Error + Send + Sync> {
     let Some(io) = io_cause(&error) else { return Box::new(error) };
     Box::new(

@@ -1,15 +1,15 @@
-//! What caches and clients are told of an object; which kind of file has which type is said from above.
+//! Cache headers and media types of objects; the caller supplies the media type of each kind of file.
 
 use object_store::{Attribute, Attributes};
 
-/// The headers that objects are stored with, where the store keeps any.
+/// The headers that objects are stored with, if the store supports headers.
 #[derive(Debug, Clone)]
 pub struct Headers {
-    /// `Cache-Control` of what never changes.
+    /// `Cache-Control` of immutable objects.
     pub immutable: String,
-    /// `Cache-Control` of what may be written again.
+    /// `Cache-Control` of mutable objects.
     pub mutable: String,
-    /// The `Content-Type` for the path of an object.
+    /// Returns the `Content-Type` for the path of an object.
     pub content_type: fn(&str) -> &'static str,
 }
 
@@ -24,7 +24,7 @@ impl Default for Headers {
 }
 
 impl Headers {
-    // Never a Content-Encoding: a client that unpacks by itself would find other digests than those listed.
+    // Never a Content-Encoding: a client that decompresses by itself would see other digests than those listed.
     fn with(&self, cache_control: &str, path: &str) -> Attributes {
         Attributes::from_iter([
             (Attribute::CacheControl, cache_control.to_owned()),

@@ -1,6 +1,7 @@
-//! The HTTP client of every store: one place for time limits, certificates, proxies, and for counting.
+//! The HTTP client of every store: timeouts, certificates, proxies, and the request counter.
 //!
-//! It stands below `object_store`, which repeats requests and signs them; so what is counted here was really sent.
+//! It is the layer below `object_store`, which retries and signs requests; so the counter shows the requests actually
+//! sent.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -33,44 +34,44 @@ use super::{
 };
 use crate::digest::Md5Digest;
 
-/// A connection is there after so long, or never will be.
+/// The timeout of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A server that says nothing for so long says nothing any more. A whole body is held to its pace ([`Pace`]).
+/// The timeout between two reads. The whole body has a minimum pace ([`Pace`]).
 const SILENCE: Duration = Duration::from_secs(60);
-/// An answer to a request without a body begins within so long, or never.
+/// The timeout until the response of a request without a body begins.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(150);
-/// The metadata service of a cloud answers at once, or this machine is in none.
+/// The timeout of a cloud's metadata service, which responds at once if it exists.
 const METADATA: Duration = Duration::from_secs(2);
-/// So much of what a server says of a failure is read.
+/// The most bytes of an error response that are read.
 const COMPLAINT: u64 = 64 << 10;
-/// What a server answers where no object is read, such as a page of a listing: a thousand names, which are short.
+/// The most bytes of a response that is not an object, such as a page of a listing: a thousand short names.
 const ANSWER: u64 = 64 << 20;
-/// What is read where nothing says how much is wanted or how much will come.
+/// The most bytes of a body that are read if neither the request nor the response has a size.
 const UNSIZED: u64 = 64 << 20;
-/// Where a web server tells no size, no more bytes than this are counted.
+/// The most bytes that are counted if a web server announces no size.
 const COUNTED: u64 = 16 << 30;
-/// Where clouds tell a machine its credentials.
+/// The hosts of the clouds' metadata services, which provide credentials.
 const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal", "metadata"];
 
-/// What clients are made from.
+/// Creates HTTP clients.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
     watch: Watch,
     roots: Vec<Certificate>,
     proxies: Vec<Proxy>,
     web: bool,
-    /// One without and one with TLS alone: all who ask share its connections.
+    /// One that permits plain HTTP and one for TLS only; all stores share their connections.
     clients: Arc<[OnceLock<HttpClient>; 2]>,
 }
 
-/// Says why no client can be made.
+/// The reason why no client can be created.
 #[derive(Debug)]
 pub(super) struct Unusable(pub(super) String);
 
 impl Http {
-    /// What the environment says of certificates and proxies; a client counts what it sends.
+    /// Reads the certificates and proxies from the environment; the clients count their requests.
     pub(super) fn new(environment: &Environment, watch: Watch) -> Result<Self, Unusable> {
-        // Fails where the program has chosen one already, which is as good.
+        // Fails if the program has installed a provider already, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut roots = Vec::new();
         for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
@@ -87,17 +88,17 @@ impl Http {
         Ok(Self { watch, roots, proxies: proxies(environment)?, web: false, clients: Arc::default() })
     }
 
-    /// For servers that know nothing of object stores.
+    /// Adapts the client to web servers that are no object stores.
     pub(super) fn for_web(self) -> Self {
         Self { web: true, ..self }
     }
 
-    /// What `object_store` is told of clients.
+    /// Returns the client options for `object_store`.
     pub(super) fn options(url: Option<&str>) -> ClientOptions {
         ClientOptions::new().with_allow_http(url.is_some_and(|url| url.starts_with("http://")))
     }
 
-    /// What is worth a repetition gets six, within a minute.
+    /// Retries up to six times within a minute.
     pub(super) fn retry() -> RetryConfig {
         let backoff = BackoffConfig {
             init_backoff: Duration::from_millis(100),
@@ -108,18 +109,18 @@ impl Http {
     }
 }
 
-/// The proxies that the usual variables name.
+/// Returns the proxies set by the usual variables.
 fn proxies(environment: &Environment) -> Result<Vec<Proxy>, Unusable> {
     let without = environment.first_of(&["no_proxy", "NO_PROXY"]).and_then(NoProxy::from_string);
     let mut proxies = Vec::new();
     for (names, make) in [
         (&["https_proxy", "HTTPS_PROXY"][..], Proxy::https as fn(String) -> reqwest::Result<Proxy>),
-        // Not HTTP_PROXY: in a CGI script that is a header of whoever asks.
+        // Not HTTP_PROXY: in a CGI script that is a header of the client.
         (&["http_proxy"], Proxy::http),
         (&["all_proxy", "ALL_PROXY"], Proxy::all),
     ] {
         if let Some(url) = environment.first_of(names) {
-            // Not the text itself: it may hold a password.
+            // Does not print the value: it may contain a password.
             let bad = |error| Unusable(format!("the proxy in `{}`: {error}", names[0]));
             proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
         }
@@ -152,23 +153,23 @@ impl HttpConnector for Http {
     }
 }
 
-/// The MD5 that Azure tells in a header of its own, for `object_store` hands on none.
+/// The MD5 that Azure sends in a header of its own, which `object_store` drops.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ContentMd5(pub(super) Md5Digest);
 
 impl ContentMd5 {
     const HEADER: &str = "content-md5";
 
-    /// Reads a digest in base64.
+    /// Parses a digest in base64.
     fn parse(text: &str) -> Option<Self> {
-        // Room for 24 digits, of which a digest fills 22.
+        // The buffer fits 24 base64 characters; a digest has 22 and padding.
         let mut bytes = [0; 18];
         let length = BASE64.decode_slice(text, &mut bytes).ok()?;
         Some(Self(<[u8; 16]>::try_from(&bytes[..length]).ok()?.into()))
     }
 }
 
-/// A client that counts what it sends, and hears what time it is there.
+/// An HTTP client that counts requests and reads the server's time.
 #[derive(Debug)]
 struct Counted {
     client: reqwest::Client,
@@ -182,11 +183,11 @@ impl Counted {
         if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
             return match tokio::time::timeout(METADATA, self.client.call(request)).await {
                 Ok(response) => response.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error)),
-                // A kind that is not tried again.
+                // An error kind that is not retried.
                 Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
             };
         }
-        // A server may send one interim answer (1xx) after the other, for ever. What is sent with a body takes its time.
+        // A server may send interim responses (1xx) for ever. The upload of a body takes its own time.
         let sends_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE);
         let response = if sends_nothing {
             let late = |late| HttpError::new(HttpErrorKind::Unknown, late);
@@ -199,9 +200,10 @@ impl Counted {
         Ok(response)
     }
 
-    /// Asks a server that may not tell the size of what it sends; then it is read to its end.
+    /// Sends a request to a server that may not announce the size of the response; then the body is read to its end
+    /// first.
     async fn send_to_web(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        // In a path `+` is itself, but there are servers that make a space of it; apt encodes it too.
+        // In a path `+` is literal, but some servers decode it as a space; apt encodes it too.
         let uri = request.uri().to_string().replace('+', "%2B");
         if let Ok(uri) = uri.parse() {
             *request.uri_mut() = uri;
@@ -210,7 +212,7 @@ impl Counted {
         let response = self.send(request.clone()).await?;
         let sized = response.headers().contains_key(CONTENT_LENGTH);
         let fine = if head {
-            // 405 and 501: it knows no HEAD.
+            // 405 and 501: the server does not support HEAD.
             sized && response.status().is_success()
                 || !(response.status().is_success() || [405, 501].contains(&response.status().as_u16()))
         } else {
@@ -238,7 +240,7 @@ impl Counted {
             }
             return Ok(HttpResponse::from_parts(parts, Bytes::new().into()));
         }
-        // One byte more than is read at most says that there is more.
+        // One byte more than the limit shows that there is more.
         let most = limit.map_or(UNSIZED, Limit::get).saturating_add(1);
         let (size, body) = spool::measured(body, most).await.map_err(worth_repeating)?;
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
@@ -271,10 +273,10 @@ impl HttpService for Counted {
         }
         let is_success = response.status().is_success();
         if is_success && is_read && !listing {
-            // An object, which is handed on as it comes; where it breaks off, the rest is asked for.
+            // An object, passed on as a stream; after a broken connection, the rest is requested.
             return Ok(response);
         }
-        // Read here, an answer that breaks off is one more broken connection, which is worth another try.
+        // Read here, so that a truncated response counts as a broken connection, which is retried.
         let (parts, body) = response.into_parts();
         let most = if is_success { ANSWER } else { COMPLAINT };
         let body = up_to(body, most).await.map_err(worth_repeating)?;
@@ -283,7 +285,7 @@ impl HttpService for Counted {
     }
 }
 
-/// Reads a body, and no more of it than so many bytes.
+/// Reads a body up to a limit.
 async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
     let (mut read, mut pace) = (BytesMut::new(), Pace::begin());
     while (read.len() as u64) < most {
@@ -309,9 +311,8 @@ async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
     Ok(size)
 }
 
-/// A broken connection is worth another try whatever was asked: what is written twice is the same both times, and a
-/// conditional write that is refused the second time is looked at by who asked for it. A name that nobody knows and a
-/// certificate that is not trusted will be the same in a minute.
+/// A broken connection is retried for every request: writes are idempotent, and a conditional write that fails on the
+/// retry is resolved by its caller. An unknown host name and an untrusted certificate are permanent.
 fn worth_repeating(error: HttpError) -> HttpError {
     let hopeless = || {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);

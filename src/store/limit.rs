@@ -1,7 +1,8 @@
-//! How much a read takes at most, whatever the other side says of itself.
+//! Size limits of reads, independent of the size that the other side announces.
 //!
-//! A server may announce any length and send any other, and a folder may hold a hole of any size. So the announced size is
-//! compared with the limit first, then the bytes are counted as they come, and memory is taken as they come.
+//! A server may announce any length and send another, and a folder may contain a sparse file of any size. So the
+//! announced size is checked first, then the bytes are counted as they arrive, and memory is allocated as they
+//! arrive.
 
 use std::{fs::File, io::Read as _};
 
@@ -11,7 +12,7 @@ use object_store::{GetOptions, GetResult, GetResultPayload};
 
 use super::{Store, content::blocking, error::Error, pace::Pace};
 
-/// The most bytes that a read takes: a size that is listed elsewhere, or a named constant.
+/// The most bytes that a read accepts: a size from an index, or a named constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Limit(u64);
 
@@ -22,19 +23,19 @@ impl Limit {
         Self(count)
     }
 
-    /// A number of units of 2^20 bytes.
+    /// A number of mebibytes.
     #[must_use]
     pub const fn mebibytes(count: u64) -> Self {
         Self(count << 20)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Refuses an object by the size that is announced.
+    /// Rejects an object by its announced size.
     pub(super) fn admit(self, path: &str, announced: u64) -> Result<(), Error> {
         if announced <= self.0 { Ok(()) } else { Err(self.exceeded(path, Some(announced))) }
     }
@@ -44,7 +45,7 @@ impl Limit {
     }
 }
 
-/// Counts the bytes of an object as they come.
+/// Counts the bytes of an object as they arrive.
 pub(super) struct Meter<'a> {
     path: &'a str,
     limit: Limit,
@@ -56,7 +57,7 @@ impl<'a> Meter<'a> {
         Self { path, limit, pace: Pace::begin() }
     }
 
-    /// Counts one piece; a trickle ends too.
+    /// Counts one piece; fails also if the stream is too slow.
     pub(super) fn count(&mut self, piece: &[u8]) -> Result<(), Error> {
         let seen = self.pace.count(piece.len() as u64).map_err(|source| Error::Failed {
             action: "read",
@@ -67,7 +68,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Takes an object that is larger than its limit for one that is not there: it is not the one that was meant.
+/// Treats an object above its limit as absent: it cannot be the expected one.
 pub fn unless_larger<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match read {
         Err(Error::TooLarge { .. }) => Ok(None),
@@ -76,21 +77,21 @@ pub fn unless_larger<T>(read: Result<Option<T>, Error>) -> Result<Option<T>, Err
 }
 
 impl Store {
-    /// Asks for an object of which no more than `limit` bytes will be read.
+    /// Requests an object with a limit on the bytes to read.
     pub(super) async fn get_within(
         &self,
         path: &str,
         mut options: GetOptions,
         limit: Limit,
     ) -> Result<Option<GetResult>, Error> {
-        // The client of web servers without a length reads as much.
+        // Without a Content-Length, the web client reads up to this limit.
         options.extensions.insert(limit);
         let Some(result) = self.get_with(path, options).await? else { return Ok(None) };
         limit.admit(path, result.meta.size)?;
         Ok(Some(result))
     }
 
-    /// Reads the bytes of an object that was asked for.
+    /// Reads the bytes of a requested object.
     pub(super) async fn bytes_within(
         &self,
         path: &str,
@@ -114,7 +115,7 @@ impl Store {
                 stream.map_err(|error| self.failed("read", path, error)).boxed()
             }
         };
-        // Most objects come in one piece, which need not be copied.
+        // Most objects arrive in one piece, which needs no copy.
         let first = stream.try_next().await?.unwrap_or_default();
         meter.count(&first)?;
         let mut whole: Option<BytesMut> = None;
@@ -130,21 +131,21 @@ impl Store {
         Ok(whole.map_or(first, BytesMut::freeze))
     }
 
-    /// Whether an object is there and has exactly these bytes.
+    /// Returns whether an object exists with exactly these bytes.
     pub async fn holds(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
         let there = unless_larger(self.read(path, Limit::bytes(bytes.len() as u64)).await)?;
         Ok(there.is_some_and(|there| there.bytes == bytes))
     }
 }
 
-/// How much room is made at once for an object of an announced size: no more than its limit, and never so much that an
-/// announcement alone fills the memory. Growing piece by piece would take up to twice as much.
+/// Returns the initial buffer capacity for an announced size: at most the limit, and small enough that a false
+/// announcement cannot exhaust the memory. Growing in steps would take up to twice as much.
 fn room_for(announced: u64, limit: Limit) -> usize {
     const MOST: u64 = 128 << 20;
     usize::try_from(announced.min(limit.0).min(MOST)).unwrap_or(0) + 1
 }
 
-/// Reads a file, and one byte more than the limit if there is one.
+/// Reads a file up to one byte more than the limit.
 fn read_file(file: File, limit: Limit) -> std::io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(room_for(file.metadata()?.len(), limit));
     file.take(limit.0.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -159,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_larger_than_its_limit_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        // A hole: nobody has so much memory.
+        // A sparse file, larger than any memory.
         let sparse = File::create(folder.path().join("sparse")).unwrap();
         sparse.set_len(1 << 42).unwrap();
         for location in [Location::Memory, Location::Folder(folder.path().to_owned())] {

@@ -1,24 +1,23 @@
-//! Listings of buckets without what cannot be an object of ours.
+//! Filters bucket listings: removes keys that are no valid object paths.
 //!
-//! `object_store` refuses a whole page for one key such as `pool//x`, and takes the marker `pool/` that consoles make for
-//! an object `pool`. Both are left out here, before it sees them.
+//! `object_store` rejects a whole page for one key such as `pool//x`, and takes the marker `pool/` that consoles
+//! create for an object `pool`. Both are removed before it parses the page.
 
 use bytes::Bytes;
 use memchr::memmem;
 use object_store::{client::HttpRequest, path::Path};
 
-/// The elements of a listing that stand for one name each, and the element within that holds it: S3 and Google's, then
-/// Azure's.
+/// The elements of one entry in a listing, and the inner element that contains its name: S3 and Google, then Azure.
 const ENTRIES: [(&str, &str); 4] =
     [("Contents", "Key"), ("CommonPrefixes", "Prefix"), ("Blob", "Name"), ("BlobPrefix", "Name")];
 
-/// Whether a request asks for a listing.
+/// Returns whether a request is a listing.
 pub(super) fn is_asked(request: &HttpRequest) -> bool {
     let asks = |query: &str| query.split('&').any(|pair| ["list-type=2", "comp=list"].contains(&pair));
     request.method() == reqwest::Method::GET && request.uri().query().is_some_and(asks)
 }
 
-/// A page of a listing, without the entries whose names are no paths.
+/// Removes the entries with invalid paths from a page of a listing.
 pub(super) fn without_foreign(page: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&page) else { return page };
     let mut kept = String::new();
@@ -37,7 +36,7 @@ pub(super) fn without_foreign(page: Bytes) -> Bytes {
     kept.into()
 }
 
-/// Cuts a text at the first entry in it: before, the entry, after.
+/// Splits a text at its first entry: before, the entry, after.
 fn next_entry(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     while let Some(at) = memchr::memchr(b'<', &text.as_bytes()[from..]) {
@@ -69,11 +68,11 @@ fn is_foreign(entry: &str) -> bool {
         "CommonPrefixes" | "BlobPrefix" => name.strip_suffix('/').unwrap_or(&name),
         _ => &name,
     };
-    // Parsing takes slashes off both ends; then it is another name.
+    // Parsing strips slashes at both ends, which changes the name.
     name.is_empty() || !Path::parse(name).is_ok_and(|path| path.as_ref() == name)
 }
 
-/// A text out of XML.
+/// Decodes XML entities.
 fn plain(text: &str) -> String {
     let named =
         [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#x2F;", "/"), ("&#47;", "/")];

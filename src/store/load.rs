@@ -1,4 +1,5 @@
-//! Reads an object to write it elsewhere: small ones in memory, large ones as a local file, always with their digests.
+//! Reads an object for a copy to another store: small ones into memory, large ones as a local file, always with
+//! digests.
 
 use std::{
     fs::File,
@@ -21,20 +22,20 @@ use super::{
 };
 use crate::digest::{Digests, Hasher};
 
-/// How much of a local file is read at once.
+/// The buffer size for reads of a local file.
 const PIECE: usize = 256 << 10;
 
 /// An object that was read whole and can be written elsewhere.
 pub struct Loaded {
-    /// Its bytes, or where they are.
+    /// Its content: bytes in memory, or a local file.
     pub content: Content,
-    /// Takes the local copy away when it is no longer needed.
+    /// Deletes the temporary file when it is dropped.
     _spool: Option<TempPath>,
 }
 
 impl Store {
-    /// Reads an object with its digests; one of more than `in_memory` bytes is never held in memory. `None` where there
-    /// is none.
+    /// Reads an object with its digests; one of more than `in_memory` bytes is never held in memory. `None` if it
+    /// does not exist.
     ///
     /// # Errors
     /// [`Error::TooLarge`] if it has more bytes than the limit.
@@ -98,7 +99,7 @@ impl Store {
 }
 
 impl Store {
-    /// Opens a file of a folder, unless a link leads to it out of there.
+    /// Opens a file of a folder, unless a link leads out of the folder.
     fn open_inside(&self, file: &Path) -> std::io::Result<File> {
         if let Some(folder) = &self.folder {
             folder.inside(file)?;
@@ -109,7 +110,7 @@ impl Store {
 
 fn read_whole(file: File, size: u64) -> std::io::Result<(Vec<u8>, Digests)> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    // It may have grown since.
+    // The file may have grown since.
     file.take(size.saturating_add(1)).read_to_end(&mut bytes)?;
     let digests = Digests::of(&bytes);
     Ok((bytes, digests))

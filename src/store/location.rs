@@ -1,6 +1,6 @@
-//! Where a store is, as a user writes it.
+//! Store locations, as users write them.
 //!
-//! Nothing secret is part of a location: it is printed, logged and kept in configurations. Credentials come from the
+//! A location contains no secrets: it is printed, logged and stored in configuration files. Credentials come from the
 //! [`super::Environment`].
 
 use std::{
@@ -9,31 +9,31 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The place of an archive.
+/// The location of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
-    /// A folder, by its absolute path.
+    /// A folder, as an absolute path.
     Folder(PathBuf),
     /// A bucket or a container of an object store.
     Bucket(Bucket),
-    /// Any web server, by the `http://` or `https://` URL below which everything lies; it is only read.
+    /// Any web server, by the `http://` or `https://` base URL; read-only.
     Web(String),
     /// The memory of this process, for tests.
     Memory,
 }
 
-/// A bucket, and where in it.
+/// A bucket, and a prefix in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bucket {
-    /// Whose it is.
+    /// The kind of service.
     pub service: Service,
-    /// Its name.
+    /// The name of the bucket.
     pub name: String,
-    /// What every key begins with; no slash at either end, and empty for the whole bucket.
+    /// The prefix of every key, without a slash at either end; empty for the whole bucket.
     pub prefix: String,
-    /// How the service is reached, as far as the location says.
+    /// The options after the `?`, such as `endpoint`.
     pub options: BTreeMap<String, String>,
 }
 
@@ -41,7 +41,7 @@ pub struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Service {
-    /// Amazon S3, and everything that speaks like it.
+    /// Amazon S3, and every compatible service.
     S3,
     /// Google Cloud Storage.
     Gcs,
@@ -51,7 +51,7 @@ pub enum Service {
     Swift,
 }
 
-/// Says why a text is no location.
+/// The reason why a text is not a location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a location: {why}")]
 pub struct Error {
@@ -62,7 +62,7 @@ pub struct Error {
 impl Service {
     const ALL: [Self; 4] = [Self::S3, Self::Gcs, Self::Azure, Self::Swift];
 
-    /// What its locations begin with.
+    /// Returns the scheme of its locations.
     #[must_use]
     pub fn scheme(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Service {
         }
     }
 
-    /// What it calls a bucket.
+    /// Returns the service's own word for a bucket.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::S3 | Self::Gcs => "bucket",
@@ -81,7 +81,7 @@ impl Service {
         }
     }
 
-    /// What may stand after the `?`.
+    /// Returns the names of the options that may follow the `?`.
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::S3 => &["endpoint", "profile", "region", "style"],
@@ -91,7 +91,7 @@ impl Service {
         }
     }
 
-    /// Why a text cannot be the name of a bucket.
+    /// Returns why a text is not a valid bucket name.
     fn refuses(self, name: &str) -> Option<&'static str> {
         let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let bytes = name.as_bytes();
@@ -125,8 +125,8 @@ impl Service {
 }
 
 impl Location {
-    /// Understands `./folder`, `/folder`, `file:///folder`, `s3://`, `gs://`, `az://` and `swift://bucket/prefix`,
-    /// `http(s)://host/folder` and `memory:`; relative paths start at `current`.
+    /// Parses `./folder`, `/folder`, `file:///folder`, `s3://`, `gs://`, `az://` and `swift://bucket/prefix`,
+    /// `http(s)://host/folder` and `memory:`; relative paths are resolved against `current`.
     pub fn parse(text: &str, current: &Path) -> Result<Self, Error> {
         let fail = |why: &str| Err(Error { text: without_user(text), why: why.to_owned() });
         if text.is_empty() {
@@ -164,7 +164,7 @@ impl Location {
         Ok(Self::Folder(normal(&current.join(path))))
     }
 
-    /// The folder, where it is one.
+    /// Returns the path, if it is a folder.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match self {
@@ -173,7 +173,7 @@ impl Location {
         }
     }
 
-    /// The bucket, where it is one.
+    /// Returns the bucket, if it is one.
     #[must_use]
     pub fn bucket(&self) -> Option<&Bucket> {
         match self {
@@ -184,7 +184,7 @@ impl Location {
 }
 
 impl Bucket {
-    /// Understands what follows the `//`.
+    /// Parses the part after the `//`.
     fn parse(service: Service, rest: &str) -> Result<Self, String> {
         let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
         let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -221,7 +221,7 @@ impl Bucket {
     }
 }
 
-/// Says why an option cannot have this value.
+/// Rejects invalid values of an option.
 fn refuse_value(key: &str, value: &str) -> Result<(), String> {
     match key {
         "endpoint" => check_endpoint(value).map_err(|why| format!("option `endpoint`: {why}")),
@@ -232,7 +232,7 @@ fn refuse_value(key: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a text is the URL of a server, as endpoints are given.
+/// Checks that a text is the URL of an endpoint.
 pub(super) fn check_endpoint(text: &str) -> Result<(), String> {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return Err(format!("`{}` does not begin with `https://` or `http://`", without_user(text)));
@@ -240,7 +240,7 @@ pub(super) fn check_endpoint(text: &str) -> Result<(), String> {
     web("http", rest).map(drop)
 }
 
-/// Understands what follows `http://`.
+/// Parses the part after `http://`.
 fn web(scheme: &str, rest: &str) -> Result<String, String> {
     if rest.contains(['?', '#']) {
         return Err("a `?` or a `#` cannot be part of it".to_owned());
@@ -259,7 +259,7 @@ fn web(scheme: &str, rest: &str) -> Result<String, String> {
     }
 }
 
-/// A text without what may be a password: all before the `@` of each host in it.
+/// Removes a possible password: everything before the `@` of each host.
 fn without_user(text: &str) -> String {
     let mut pieces = text.split("://");
     let mut shown = pieces.next().unwrap_or_default().to_owned();
@@ -272,7 +272,7 @@ fn without_user(text: &str) -> String {
     shown
 }
 
-/// Takes `.` and doubled slashes out of a path; `..` stays, since symbolic links give it a meaning of its own.
+/// Removes `.` and repeated slashes from a path; keeps `..`, which has another meaning after a symbolic link.
 fn normal(path: &Path) -> PathBuf {
     path.components().collect()
 }

@@ -68,34 +68,34 @@ use requests::Watch;
 use swift::Swift;
 use walk::found;
 
-/// How long anybody waits for a turn: somebody may have stopped the process that has it.
+/// The limits of the wait in the queue: the process at its head may be suspended.
 const TURN_PAUSE: Duration = Duration::from_millis(20);
 const TURN_LOOKS: u32 = 500;
 
-/// An archive's storage.
+/// The storage of an archive.
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    /// Set where the store is a folder: what a bucket does by itself (durability, a limit of space) is asked of it.
+    /// Set if the store is a folder: it needs calls for durability and free space, which buckets provide themselves.
     folder: Option<Folder>,
-    /// Set where the store is a container of Swift, which may have a CDN of its own.
+    /// Set if the store is a Swift container, which may have its own CDN.
     swift: Option<Swift>,
     location: Location,
     headers: Arc<Headers>,
     watch: Watch,
     verdict: Verdict,
     lease: LeaseConfig,
-    /// Where what was read from far away is kept.
+    /// The cache for objects of a remote store.
     cache: Option<Cache>,
 }
 
-/// The state in which an object was read; [`Store::swap`] succeeds only if the object still is in it.
+/// The revision of an object that was read; [`Store::swap`] succeeds only if the object still has it.
 #[derive(Debug, Clone)]
 pub struct Revision {
     state: UpdateVersion,
-    /// When it was written, as the store tells it.
+    /// The time of the write, as the store reports it.
     modified: SystemTime,
-    /// When it was read.
+    /// The time of the read.
     read: Instant,
 }
 
@@ -118,56 +118,57 @@ impl Eq for Revision {}
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Object {
-    /// Its bytes.
+    /// The bytes of the object.
     pub bytes: Bytes,
-    /// What [`Store::swap`] compares.
+    /// The revision to pass to [`Store::swap`].
     pub revision: Revision,
-    /// What a web server said beside them.
+    /// The caching headers of a web server's response.
     pub served: Option<ResponseHeaders>,
 }
 
-/// What a store tells of an object without its bytes.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
-    /// Where it is.
+    /// The path of the object.
     pub path: String,
-    /// How many bytes it has.
+    /// The size in bytes.
     pub size: u64,
-    /// The MD5 of its bytes, where the store tells it; of an object sent in parts none does, and Azure not in a listing.
+    /// The MD5 of the bytes, if the store reports it; no store does for an object uploaded in parts, nor Azure in a
+    /// listing.
     pub md5: Option<Md5Digest>,
-    /// When it was written last.
+    /// The time of the last write.
     pub modified: SystemTime,
 }
 
 impl Found {
-    /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
+    /// Returns whether the store's own checksum proves that the object has these digests; `false` proves nothing.
     #[must_use]
     pub fn matches_checksum(&self, digests: &Digests) -> bool {
         self.size == digests.size && self.md5 == Some(digests.md5)
     }
 }
 
-/// What [`Store::put_new`] found.
+/// The outcome of [`Store::put_new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// The object was not there and is now.
+    /// The object was created.
     Created,
-    /// The same bytes were there already.
+    /// The same bytes already existed.
     Present,
 }
 
-/// A turn that lasts until this is dropped, or its process ends.
+/// The head of the queue, until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Turn {
     _lock: std::fs::File,
 }
 
 impl Store {
-    /// Opens the store at a location; nothing is read or written yet.
+    /// Opens the store at a location; reads and writes nothing.
     ///
     /// # Errors
-    /// What the environment says of credentials and endpoints cannot be used.
+    /// The credentials or endpoints in the environment are invalid.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
         let watch = Watch::default();
         let (mut folder, mut swift, mut endpoint) = (None, None, None);
@@ -186,21 +187,21 @@ impl Store {
         Ok(Self { objects, folder, swift, location, headers, watch, verdict, lease, cache: None })
     }
 
-    /// Says with which headers objects are stored, where the store keeps any; a folder does not.
+    /// Sets the headers that objects are stored with; a folder stores none.
     #[must_use]
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers: Arc::new(headers), ..self }
     }
 
-    /// Says which types the objects have, and leaves the other headers as they are.
+    /// Sets the media types of objects, and keeps the other headers.
     #[must_use]
     pub fn with_content_type(self, content_type: fn(&str) -> &'static str) -> Self {
         let headers = Headers { content_type, ..Headers::clone(&self.headers) };
         self.with_headers(headers)
     }
 
-    /// Names the folders at the root that may be links to another disk, where the store is a folder; a link in any other
-    /// place that leads out of it is not followed.
+    /// Permits the folders at the root that may be links to another disk, if the store is a folder; any other link
+    /// that leads out of it is not followed.
     #[must_use]
     pub fn with_linked_folders(self, names: &'static [&'static str]) -> Self {
         if let Some(folder) = &self.folder {
@@ -209,13 +210,13 @@ impl Store {
         self
     }
 
-    /// How often the store was asked so far, by all clones of it.
+    /// Returns the number of requests so far, by all clones of this store.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.watch.counter.so_far()
     }
 
-    /// Where the store's own CDN shows it, if it has one and was written to.
+    /// Returns the URL of the store's own CDN, if it has one and was written to.
     #[must_use]
     pub fn public_url(&self) -> Option<String> {
         let addresses = self.swift.as_ref()?.cdn_addresses()?;
@@ -224,33 +225,33 @@ impl Store {
         Some(format!("{}/{prefix}", address.trim_end_matches('/')).trim_end_matches('/').to_owned())
     }
 
-    /// Puts something between this store and its objects; what tests make faults and races with.
+    /// Wraps the objects of this store; tests inject faults and races with it.
     #[must_use]
     pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        // What is in between may drop a condition, and what is found out with it holds for it alone.
+        // A wrapper may drop conditions, so capabilities are detected again and not shared.
         let verdict = Verdict::of_its_own(&self.location);
         Self { objects: wrap(self.objects), verdict, ..self }
     }
 
-    /// Where the store is.
+    /// Returns the location of the store.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// Whether its bytes are at hand, without a network.
+    /// Returns whether the store is on this machine, without a network.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.location, Location::Folder(_) | Location::Memory)
     }
 
-    /// The objects themselves, for what only reads and streams.
+    /// Returns the underlying objects, for streaming reads.
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.objects)
     }
 
-    /// The objects, asked for something: of a bucket the HTTP client counts instead.
+    /// Returns the objects for one request, and counts it; for a bucket, the HTTP client counts.
     fn request(&self, listing: bool) -> &dyn ObjectStore {
         if self.is_local() {
             self.watch.counter.count(listing);
@@ -266,18 +267,18 @@ impl Store {
         Error::failed(action, path, error, &self.location)
     }
 
-    /// Whether a read failed because nothing is there.
+    /// Returns whether a read failed because the object does not exist.
     fn is_absent(error: &object_store::Error) -> bool {
         use std::io::ErrorKind::{IsADirectory, NotADirectory};
         match error {
-            // Without its bucket nothing can be said of an object.
+            // If the bucket does not exist, the object is not absent but unknown.
             object_store::Error::NotFound { .. } => !diagnose::no_bucket(error),
-            // A part of the path is a file, or the whole of it is a folder.
+            // A part of the path is a file, or the path is a folder.
             _ => io_cause(error).is_some_and(|io| matches!(io.kind(), NotADirectory | IsADirectory)),
         }
     }
 
-    /// Refuses what writes to a store that is only read.
+    /// Rejects writes to a read-only store.
     fn writable(&self, action: &'static str, path: &str) -> Result<(), Error> {
         match &self.location {
             Location::Web(location) => {
@@ -287,15 +288,15 @@ impl Store {
         }
     }
 
-    /// Reads an object whole; `None` where there is none.
+    /// Reads an object whole; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] if it has more bytes than the limit.
+    /// [`Error::TooLarge`] if it is larger than the limit.
     pub async fn read(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
         self.read_with(path, GetOptions::default(), limit).await
     }
 
-    /// Reads an object whole, as it was written last: servers with several copies ask for all of them.
+    /// Reads the newest version of an object: servers with replicas ask all of them.
     pub(crate) async fn read_newest(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
         let mut options = GetOptions::default();
         options.extensions.insert(swift::Newest);
@@ -323,12 +324,12 @@ impl Store {
         }
     }
 
-    /// What the store tells of an object; `None` where there is none.
+    /// Returns the metadata of an object; `None` if it does not exist.
     pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
         Ok(self.found_served(path).await?.map(|(found, _)| found))
     }
 
-    /// The same, with what a web server said of it.
+    /// The same, with the caching headers of a web server.
     pub async fn found_served(&self, path: &str) -> Result<Option<(Found, Option<ResponseHeaders>)>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         match self.request(false).get_opts(&parse(path)?, head).await {
@@ -342,17 +343,17 @@ impl Store {
         }
     }
 
-    /// The size of an object; `None` where there is none.
+    /// Returns the size of an object; `None` if it does not exist.
     pub async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
         Ok(self.found(path).await?.map(|found| found.size))
     }
 
-    /// Reads an object piece by piece for its digests; `None` where there is none.
+    /// Computes the digests of an object as a stream; `None` if it does not exist.
     pub async fn digests(&self, path: &str, limit: Limit) -> Result<Option<Digests>, Error> {
         Ok(self.digests_served(path, limit).await?.map(|(digests, _)| digests))
     }
 
-    /// The same, with what a web server said beside the bytes.
+    /// The same, with the caching headers of a web server.
     pub async fn digests_served(
         &self,
         path: &str,
@@ -370,8 +371,9 @@ impl Store {
         Ok(Some((hasher.finish(), served)))
     }
 
-    /// Waits for a turn among those who have lost a race for an object of this store, so that they do not lose against each
-    /// other again and again. A courtesy, and nothing is safe by it: only a folder knows who waits, and nobody waits for long.
+    /// Waits in a queue after a lost race for an object of this store, so that the same writers do not collide again
+    /// and again. Best effort, and correctness does not depend on it: only a folder has a queue, and the wait has a
+    /// timeout.
     pub async fn turn(&self) -> Option<Turn> {
         let folder = self.folder.as_ref()?;
         for _ in 0..TURN_LOOKS {
@@ -383,7 +385,7 @@ impl Store {
         None
     }
 
-    /// Returns when everything written so far survives a power cut.
+    /// Flushes everything written so far to disk, so that it survives a power failure.
     pub async fn flush(&self) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
         folder.flush().await.map_err(|source| Error::Failed {
@@ -393,7 +395,7 @@ impl Store {
         })
     }
 
-    /// Refuses early what would fill the store up, where the store can tell.
+    /// Fails early if the store has not enough free space, where the store reports it.
     pub async fn room_for(&self, objects: Vec<(String, u64)>) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
         match folder.lacks_room(objects).await {
@@ -402,7 +404,7 @@ impl Store {
         }
     }
 
-    /// How many small objects one task writes in turn: a folder is done with one before a task could be made for it.
+    /// Returns how many small objects one task writes: a write to a folder is faster than the creation of a task.
     #[must_use]
     pub fn run(&self) -> usize {
         if self.folder.is_some() { 32 } else { 1 }
@@ -410,6 +412,6 @@ impl Store {
 }
 
 fn parse(path: &str) -> Result<Path, Error> {
-    // Not `Path::from`: it would encode `~`, and apt would ask for a name that is not there.
+    // Not `Path::from`: it would encode `~`, and apt would request a name that does not exist.
     Path::parse(path).map_err(|_| Error::BadPath { path: path.to_owned() })
 }

@@ -1,18 +1,18 @@
-//! The pace at which an answer has to come: every wait for a server has an end.
+//! The minimum pace of a response: every wait for a server ends.
 //!
-//! Silence ends a connection after a minute. A server that sends a byte a second is never silent, so the time that an
-//! answer takes is also held to its size.
+//! The read timeout ends a silent connection after a minute. A server that sends a byte per second is never silent,
+//! so the total time of a response is limited by its size too.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Granted to any answer.
+/// The time granted to every response.
 const GRACE: Duration = Duration::from_secs(60);
-/// The slowest rate beyond that, in bytes a second: a modem's.
+/// The minimum rate beyond that, in bytes per second: that of a modem.
 const SLOWEST: u64 = 1 << 10;
 
-/// Says that a server sends too little.
+/// The server sends too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the server sends less than {SLOWEST} bytes a second: {seen} bytes came in {} s", after.as_secs())]
 pub(super) struct TooSlow {
@@ -20,7 +20,7 @@ pub(super) struct TooSlow {
     after: Duration,
 }
 
-/// The pace of one answer.
+/// The pace of one response.
 #[derive(Debug)]
 pub(super) struct Pace {
     since: Instant,
@@ -32,7 +32,7 @@ impl Pace {
         Self { since: Instant::now(), seen: 0 }
     }
 
-    /// Counts bytes that came, and how many came so far.
+    /// Counts received bytes and returns the total.
     pub(super) fn count(&mut self, bytes: u64) -> Result<u64, TooSlow> {
         self.seen = self.seen.saturating_add(bytes);
         let after = self.since.elapsed();

@@ -1,4 +1,4 @@
-//! Large objects, in parts: several on their way at once, memory for few.
+//! Multipart uploads of large objects: several parts in flight, with bounded memory.
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -6,20 +6,20 @@ use object_store::{Attributes, ObjectStore, PutMultipartOptions, path::Path};
 
 use super::error::Error;
 
-/// What a part holds. R2 wants all but the last of one size, and every service at least 5 MiB.
+/// The size of a part. R2 requires equal sizes for all but the last, and every service at least 5 MiB.
 const PART: u64 = 8 << 20;
-/// From this size on an object is sent in parts.
+/// From this size on, an object is uploaded in parts.
 const LARGE: u64 = 2 * PART;
-/// No service takes more parts of one object.
+/// The maximum number of parts that every service accepts.
 const MOST: u64 = 10_000;
-/// On their way at once; one more is being read meanwhile.
+/// The number of parts in flight; one more is being read.
 const AT_ONCE: usize = 3;
 
-/// Why an object was not sent.
+/// The reason why an upload failed.
 pub(super) enum Failure {
-    /// The store refused or failed.
+    /// The store rejected it or failed.
     Store(object_store::Error),
-    /// What was to be sent could not be read.
+    /// The content could not be read.
     Content(Error),
 }
 
@@ -29,18 +29,18 @@ impl From<object_store::Error> for Failure {
     }
 }
 
-/// Whether an object of this size is sent in parts.
+/// Returns whether an object of this size is uploaded in parts.
 pub(super) fn is_large(size: u64) -> bool {
     size >= LARGE
 }
 
-/// The size of the parts of an object.
+/// Returns the part size for an object.
 pub(super) fn size_for(size: u64) -> usize {
     let part = size.div_ceil(MOST).next_multiple_of(1 << 20).max(PART);
     usize::try_from(part).unwrap_or(usize::MAX)
 }
 
-/// Sends parts, which are of one size but for the last, as one object; it is there whole or not at all.
+/// Uploads parts, of equal size but for the last, as one object; it becomes visible whole or not at all.
 pub(super) async fn send(
     objects: &dyn ObjectStore,
     path: &Path,
@@ -63,13 +63,13 @@ pub(super) async fn send(
         Err(error) => Err(error),
     };
     if done.is_err() {
-        // The first error is the one to tell; what was begun is given up.
+        // The first error is the cause; the upload is aborted.
         let _ = upload.abort().await;
     }
     done
 }
 
-/// Cuts a stream into pieces of one size; only the last may be shorter.
+/// Splits a stream into pieces of one size; only the last may be shorter.
 pub(super) fn cut<S: Stream<Item = Result<Bytes, Error>> + Unpin>(
     pieces: S,
     size: usize,

@@ -1,9 +1,9 @@
-//! Whether a store decides between two writers by itself, found out before it is believed.
+//! Capability detection: tests whether a store has conditional writes before relying on them.
 //!
-//! There are servers that take the headers of a conditional write, ignore them, overwrite, and answer that all is well
-//! (Garage, older gateways), and some that refuse such headers altogether. So, before the first write that depends on it, a
-//! bucket is tried: at an object of its own, whose bytes are always the same, so that any number of processes may do it at
-//! once and no other object is ever touched. What came out is remembered on this machine for a week.
+//! Some servers accept the headers of a conditional write, ignore them, overwrite and report success (Garage, older
+//! gateways), and some reject such headers. So a bucket is tested before the first write that depends on it: with an
+//! object of its own, whose bytes are always the same, so that any number of processes may test concurrently and no
+//! other object is touched. The result is cached on this machine for a week.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,21 +20,21 @@ use super::{
     parse,
 };
 
-/// The object at which it is tried.
+/// The path of the test object.
 const PROBE: &str = ".publish/probe";
-/// What is in it, for people who find it.
+/// Its content, which explains it to readers.
 const TEXT: &str = "publish found out here whether this store honours conditional writes. \
                     This may be deleted; it is made again when needed.\n";
-/// The kind of the fact in the cache, which is believed for so long: a server may be exchanged for another.
+/// The kind of fact in the cache, and its maximum age: a server may be replaced by another.
 const KIND: &str = "conditions";
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What decides between two who write one object at the same moment.
+/// How concurrent writes to one object are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConditionalWrites {
-    /// The store itself: it honours conditional writes.
+    /// Native conditional writes.
     Native,
-    /// A lease that whoever writes takes first, which is weaker: the store overwrites, whatever the condition.
+    /// A lease, which gives weaker guarantees: the store ignores the condition and overwrites.
     Lease,
 }
 
@@ -51,25 +51,25 @@ impl ConditionalWrites {
     }
 }
 
-/// What is known of a store; clones of it know the same.
+/// The capabilities of a store; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
     known: Arc<OnceCell<ConditionalWrites>>,
-    /// Whether it copies by itself, under the headers that it is told.
+    /// Whether server-side copies get the requested headers.
     pub(super) copies: Arc<OnceCell<bool>>,
-    /// What the facts are remembered by.
+    /// The subject of the facts in the cache.
     subject: Option<String>,
 }
 
 impl Verdict {
-    /// What is known of a location on a server, where one is named: the same name may be a bucket of another.
+    /// The capabilities of a location at an endpoint, if there is one: two servers may have buckets of the same name.
     pub(super) fn of(location: &Location, endpoint: Option<&str>) -> Self {
         let subject = Some(format!("{location} {}", endpoint.unwrap_or_default()));
         let copies = Arc::new(OnceCell::new_with(copy::known(location, endpoint.is_none())));
         Self { copies, subject, ..Self::of_its_own(location) }
     }
 
-    /// The same, found out anew and remembered nowhere.
+    /// The same, neither cached nor shared.
     pub(super) fn of_its_own(location: &Location) -> Self {
         let known = match location {
             Location::Bucket(bucket) if bucket.service == Service::Swift => Some(ConditionalWrites::Lease),
@@ -89,7 +89,7 @@ impl Verdict {
 }
 
 impl Store {
-    /// What decides between two writers here; a bucket of which nothing is known is tried, by three or four small writes.
+    /// Returns how concurrent writes are ordered; tests an unknown bucket with three or four small writes.
     pub async fn conditional_writes(&self) -> Result<ConditionalWrites, Error> {
         self.verdict.known.get_or_try_init(|| self.find_out()).await.copied()
     }
@@ -103,14 +103,14 @@ impl Store {
         Ok(decides)
     }
 
-    /// What was found out about this store not long ago.
+    /// Reads a fact about this store from the cache, unless it is too old.
     pub(super) async fn recall(&self, kind: &'static str) -> Option<String> {
         let (cache, subject) = self.cache().cloned().zip(self.verdict.subject.clone())?;
         let known = blocking(move || cache.recall(kind, &subject)).await;
         known.filter(|(_, age)| *age < BELIEVED).map(|(text, _)| text)
     }
 
-    /// Remembers what was found out about this store.
+    /// Caches a fact about this store.
     pub(super) async fn remember(&self, kind: &'static str, text: &'static str) {
         if let Some((cache, subject)) = self.cache().cloned().zip(self.verdict.subject.clone()) {
             blocking(move || cache.remember(kind, &subject, text)).await;
@@ -118,8 +118,8 @@ impl Store {
     }
 
     async fn probe(&self) -> Result<ConditionalWrites, Error> {
-        // Whoever was here before has left it, or it is there now; or somebody takes it away meanwhile, which is no fault
-        // of the server, so it has three tries.
+        // The object is left over from an earlier test, or exists now. A concurrent process may delete it, which is
+        // no fault of the server: hence three tries.
         let mut honoured = false;
         for _ in 0..3 {
             honoured = self.refuses(PutMode::Create).await?;
@@ -138,8 +138,8 @@ impl Store {
         Ok(ConditionalWrites::Native)
     }
 
-    /// Whether the server refuses to write under a condition; that it can say no more than that it knows no conditions
-    /// is the same as that it ignores them.
+    /// Returns whether the server rejects conditional writes; an error about unknown conditions counts as ignoring
+    /// them.
     async fn refuses(&self, mode: PutMode) -> Result<bool, Error> {
         let (at, bytes) = (parse(PROBE)?, Bytes::from_static(TEXT.as_bytes()));
         let put = self.put(&at, bytes, mode, || self.headers.of_mutable(PROBE));
@@ -148,7 +148,7 @@ impl Store {
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. }
-                // How some say that there is nothing to compare with.
+                // Some servers respond so if there is nothing to compare with.
                 | object_store::Error::NotFound { .. },
             ) => Ok(true),
             Ok(()) | Err(object_store::Error::NotImplemented { .. }) => Ok(false),
@@ -157,7 +157,7 @@ impl Store {
         }
     }
 
-    /// A state in which no object ever was, well formed for the service.
+    /// Returns a revision that no object ever had, well-formed for the service.
     fn never(&self) -> UpdateVersion {
         let (e_tag, version) = match self.service() {
             Some(Service::Gcs) => (None, Some("1")),

@@ -1,4 +1,4 @@
-//! How often a store was asked.
+//! Request counters.
 
 use std::sync::{
     Arc,
@@ -7,26 +7,26 @@ use std::sync::{
 
 use super::clock::Clock;
 
-/// How often a store was asked since it was opened.
+/// The number of requests since the store was opened.
 ///
-/// Every HTTP request that was really sent, repetitions and logins included; of a folder and of memory, every call.
+/// Counts every HTTP request actually sent, retries and logins included; for a folder and memory, every call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Requests {
-    /// All of them.
+    /// All requests.
     pub total: u64,
-    /// Those that list names.
+    /// Requests that list names.
     pub listings: u64,
 }
 
-/// What is noticed of the traffic with a store; clones notice together.
+/// The observers of a store's traffic; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watch {
     pub(super) counter: Counter,
     pub(super) clock: Clock,
 }
 
-/// Counts; clones count together.
+/// A request counter; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counter(Arc<Counts>);
 

@@ -1,25 +1,25 @@
-//! What a web server said beside the bytes: the headers by which caches keep a file, or change it.
+//! The caching headers of a web server's response: how long caches keep a file, and whether they may transform it.
 
 use std::time::Duration;
 
 use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE, EXPIRES, HeaderMap, HeaderName};
 
-/// What a web server said of a file that it served; nothing where it said nothing.
+/// The caching headers of a response; `None` for those that were not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// `Cache-Control`: all of them, for there may be several.
+    /// `Cache-Control`: all values, because there may be several headers.
     pub cache_control: Option<String>,
-    /// How long `Expires` lets it be kept; no time at all where that has passed or is no date.
+    /// The lifetime from `Expires`; zero if that is past or not a date.
     pub expires_in: Option<Duration>,
-    /// `Age`: how long a cache on the way has kept it already.
+    /// `Age`: the time since a cache fetched the file.
     pub age: Option<Duration>,
-    /// `Content-Encoding`, but for `identity`, which says nothing.
+    /// `Content-Encoding`, except `identity`, which has no effect.
     pub content_encoding: Option<String>,
 }
 
 impl ResponseHeaders {
-    /// Reads the headers of an answer.
+    /// Reads the headers of a response.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let time = |name| all(headers, name).and_then(|text| httpdate::parse_http_date(&text).ok());
         let expires_in = headers.contains_key(EXPIRES).then(|| {
@@ -38,7 +38,7 @@ impl ResponseHeaders {
     }
 }
 
-/// The values of a header, as if they had been sent in one line.
+/// Returns the values of a header, joined as if sent in one line.
 fn all(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(", "))

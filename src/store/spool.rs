@@ -1,5 +1,5 @@
-//! Bodies whose length is not announced: read to their end before they are handed on, small ones in memory and large ones
-//! in a file without a name.
+//! Bodies without an announced length: read to their end before they are passed on, small ones into memory and large
+//! ones into an unnamed temporary file.
 
 use std::{
     fs::File,
@@ -15,12 +15,12 @@ use object_store::client::{HttpError, HttpErrorKind, HttpResponseBody};
 
 use super::pace::{Pace, TooSlow};
 
-/// No more bytes than this of one body are held in memory.
+/// The most bytes of one body that are held in memory.
 const IN_MEMORY: usize = 4 << 20;
-/// How much of a file is read at once.
+/// The buffer size for reads of the file.
 const PIECE: u64 = 256 << 10;
 
-/// Reads a body, and no more of it than so many bytes; gives how many, and the same body with a known length.
+/// Reads a body up to a limit; returns its size, and the same body with a known length.
 pub(super) async fn measured(
     mut body: HttpResponseBody,
     most: u64,
@@ -48,7 +48,7 @@ pub(super) async fn measured(
     Ok((size, HttpResponseBody::new(Spooled { file, left: size })))
 }
 
-/// A trickle is not tried again: it would take as long once more.
+/// A slow response is not retried: it would take as long again.
 pub(super) fn too_slow(error: TooSlow) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, error)
 }
@@ -77,7 +77,7 @@ impl Body for Spooled {
         }
         let length = self.left.min(PIECE);
         let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
-        // Written a moment ago, so the system has it in memory.
+        // Just written, so it is in the page cache.
         let read = self.file.read_exact(&mut piece).map_err(|error| unwritable(&error));
         self.left -= length;
         Poll::Ready(Some(read.map(|()| Frame::data(piece.into()))))

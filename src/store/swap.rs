@@ -1,6 +1,6 @@
 //! Compare-and-swap: the one write whose success is the commit.
 //!
-//! Where the store decides between two writers ([`super::ConditionalWrites`]), it is one conditional write; elsewhere
+//! With native conditional writes ([`super::ConditionalWrites`]), it is one conditional write; otherwise
 //! [`super::lease`] guards it.
 
 use bytes::Bytes;
@@ -10,24 +10,24 @@ use super::{
     Revision, Store, diagnose, error::Error, limit::Limit, location::Service, parse, probe::ConditionalWrites,
 };
 
-/// What is swapped is small: it is read whole to see whose write it was.
+/// A swapped object is small: it is read whole to find out which writer wrote it.
 const LARGEST: u64 = 16 << 20;
 
-/// How much is read of an object that may be what was to be written.
+/// Returns the read limit for an object that may have the bytes to be written.
 pub(super) fn limit_for(bytes: &Bytes) -> Limit {
     Limit::bytes(LARGEST.max(bytes.len() as u64))
 }
 
 impl Store {
-    /// The state of an object, however large it is; `None` where there is none.
+    /// Returns the revision of an object of any size; `None` if it does not exist.
     pub async fn revision(&self, path: &str) -> Result<Option<Revision>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         Ok(self.get_with(path, head).await?.map(|found| Revision::of(&found.meta)))
     }
 
-    /// Writes an object if it still is in the state `expected` (`None`: if there still is none).
+    /// Writes an object if it still has the revision `expected` (`None`: if it still does not exist).
     ///
-    /// All that was written before survives a power cut before this is visible.
+    /// Everything written before is flushed to disk before the new object is visible.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the race was lost; nothing is changed then.
@@ -67,9 +67,9 @@ impl Store {
                 return Err(self.failed("write", path, refused));
             }
             match self.read(path, limit_for(&bytes)).await? {
-                // The first answer may have been lost on its way, and this the refusal of a repetition.
+                // The first response may have been lost, and this is the rejection of a retry.
                 Some(object) if object.bytes == bytes => return Ok(()),
-                // Nobody has changed it: the server did not know the tag in this form.
+                // The object is unchanged: the server did not recognize the ETag in this form.
                 Some(object) if Some(&object.revision) == expected => {}
                 _ => break,
             }
@@ -77,12 +77,12 @@ impl Store {
         Err(Error::Conflict { path: path.to_owned() })
     }
 
-    /// The ways to say that an object must still be in a state, to be tried in turn.
+    /// Returns the forms of the condition that an object has a revision, to be tried in this order.
     pub(super) fn modes(&self, expected: Option<&UpdateVersion>) -> Vec<PutMode> {
         let Some(UpdateVersion { e_tag, version }) = expected else { return vec![PutMode::Create] };
         let mode = |e_tag| PutMode::Update(UpdateVersion { e_tag, version: version.clone() });
         let bare = e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
-        // Ceph's gateway (16), and what is built on it, never knows a tag in quotes; others may want them.
+        // Ceph's gateway (16), and services built on it, never match a quoted ETag; others may require quotes.
         if self.service() == Some(Service::S3) && bare != *e_tag {
             return vec![mode(bare), mode(e_tag.clone())];
         }

@@ -1,4 +1,4 @@
-//! Listings: of one folder, and of everything below one.
+//! Listings of one folder, and recursive listings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Store {
-    /// The names directly below a folder: folders, then objects.
+    /// Returns the names directly below a folder: folders, then objects.
     pub async fn list(&self, folder: &str) -> Result<(Vec<String>, Vec<String>), Error> {
         let path = parse(folder)?;
         self.listable()?;
@@ -31,7 +31,7 @@ impl Store {
         Ok((folders, objects))
     }
 
-    /// Everything below a folder, however deep, in no order; what has a name that no object of ours can have is left out.
+    /// Lists everything below a folder recursively, unordered; names that are no valid object paths are skipped.
     #[must_use]
     pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<Found, Error>> {
         let path = match self.listable().and_then(|()| parse(folder)) {
@@ -46,7 +46,7 @@ impl Store {
             .boxed()
     }
 
-    /// The objects below a folder whose paths sort after one that need not be there, in no order.
+    /// Lists the objects below a folder whose paths sort after a given path, which need not exist; unordered.
     #[must_use]
     pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<Found, Error>> {
         let paths = self.listable().and_then(|()| Ok((parse(folder)?, parse(after)?)));
@@ -62,7 +62,7 @@ impl Store {
             .boxed()
     }
 
-    /// How long it may take until a listing shows what was written: the containers of Swift are told of it later.
+    /// Returns the maximum delay until a listing shows a write: Swift updates its containers later.
     #[must_use]
     pub fn listing_lag(&self) -> Duration {
         if self.service() == Some(Service::Swift) { Duration::from_secs(10) } else { Duration::ZERO }
@@ -76,9 +76,9 @@ impl Store {
     }
 }
 
-/// What is told of an object.
+/// Returns the metadata of an object.
 pub(super) fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
-    // The tag of what was sent in one piece is its MD5, unless it is encrypted.
+    // The ETag of an object uploaded in one piece is its MD5, unless it is encrypted.
     let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
     let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
     Found {

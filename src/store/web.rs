@@ -1,4 +1,4 @@
-//! Any web server, to read from: no listing, nothing is written.
+//! Any web server, read-only and without listings.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use object_store::{ObjectStore, http::HttpBuilder};
 
 use super::{environment::Environment, error::Error, http::Http, requests::Watch};
 
-/// Opens what lies below a URL; nothing is asked yet.
+/// Opens the objects below a URL; sends no request.
 pub(super) fn open(
     url: &str,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! Writes: of any content, and deletes; [`super::swap`] and [`super::create`] have the two that compare.
+//! Writes of any content, and deletes; the writes that compare are in [`super::swap`] and [`super::create`].
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -14,7 +14,7 @@ use super::{
 use crate::digest::Digests;
 
 impl Store {
-    /// Writes any content: a folder copies a file, a bucket is sent it, in parts if it is large.
+    /// Writes any content: a folder copies a file, a bucket uploads it, in parts if it is large.
     pub(super) async fn write(
         &self,
         path: &Path,
@@ -29,7 +29,7 @@ impl Store {
                 self.request(false).put_opts(path, PutPayload::new(), options).await?;
                 Ok(())
             }
-            // In memory already, and every service takes as much at once as any index has.
+            // Already in memory, and every service accepts the size of any index in one request.
             Content::Bytes(bytes, _) => Ok(self.put(path, bytes.clone(), mode, attributes).await?),
             Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
                 let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
@@ -42,7 +42,7 @@ impl Store {
         }
     }
 
-    /// Writes an object that is on the disk before it has its name, where the store is a folder.
+    /// Writes an object; in a folder, the file is flushed to disk before it gets its name.
     pub(super) async fn put_durably(
         &self,
         path: &Path,
@@ -82,18 +82,18 @@ impl Store {
         }
     }
 
-    /// Writes an object that may lag behind the commit.
+    /// Writes a mutable object, which may lag behind the commit.
     pub async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         let digests = Digests::of(&bytes);
         self.replace_with(path, &Content::Bytes(bytes, digests)).await
     }
 
-    /// Writes an object that may lag behind the commit, whatever it is made from.
+    /// Writes a mutable object from any content.
     pub async fn replace_with(&self, path: &str, content: &Content) -> Result<(), Error> {
         self.overwrite(path, content, || self.headers.of_mutable(path)).await
     }
 
-    /// Writes an object anew that never changes, over what is there: a damaged one, or the same.
+    /// Writes an immutable object over an existing one, such as a damaged one.
     pub async fn renew(&self, path: &str, content: &Content) -> Result<(), Error> {
         self.overwrite(path, content, || self.headers.of_immutable(path)).await
     }
@@ -109,7 +109,7 @@ impl Store {
         written.map_err(|failure| self.unwritten(path, failure))
     }
 
-    /// Removes an object; that there is none is fine.
+    /// Deletes an object; succeeds if it does not exist.
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
         self.writable("delete", path)?;
         match self.request(false).delete(&parse(path)?).await {
@@ -118,7 +118,7 @@ impl Store {
         }
     }
 
-    /// Removes objects, many in one request where the store can; that some are not there is fine.
+    /// Deletes objects, with bulk requests where the store supports them; missing ones are ignored.
     pub async fn delete_all(&self, paths: &[String]) -> Result<(), Error> {
         let Some(first) = paths.first() else { return Ok(()) };
         self.writable("delete", first)?;
@@ -134,7 +134,7 @@ impl Store {
     }
 }
 
-/// What was wrong with the local file, where a folder was told to copy it.
+/// Returns the error of the local file, if a folder failed to copy it.
 fn content_error(error: object_store::Error) -> Result<Error, object_store::Error> {
     match error {
         object_store::Error::Generic { store, source } => match source.downcast::<Error>() {

@@ -12,12 +12,12 @@ use crate::store::{
     location::{self, Bucket},
 };
 
-/// The account of every emulator, and its key: both are published.
+/// The account and key of every emulator; both are published.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// What is known of an account, from all sources.
+/// The settings of an account, merged from all sources.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Account {
     name: Option<String>,
@@ -64,7 +64,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     } else if let Some(sas) = account.sas {
         builder = builder.with_config(Key::SasKey, sas);
     } else {
-        // In the order of the client: a federated token, a secret, the identity of this machine.
+        // The client tries them in this order: a federated token, a secret, the managed identity of this machine.
         for (key, name) in [
             (Key::ClientId, "AZURE_CLIENT_ID"),
             (Key::ClientSecret, "AZURE_CLIENT_SECRET"),
@@ -91,12 +91,12 @@ impl Account {
         }
     }
 
-    /// Reads a connection string, as the portal shows it.
+    /// Parses a connection string, as the portal prints it.
     fn parse(text: &str) -> Result<Self, Refused> {
         let mut fields = BTreeMap::new();
         for field in text.split(';').filter(|field| !field.trim().is_empty()) {
             let Some((key, value)) = field.split_once('=') else {
-                // Not the text itself: it is a secret.
+                // Does not print the value: it is a secret.
                 let why =
                     "AZURE_STORAGE_CONNECTION_STRING is not of `Name=Value` pairs with `;` between them";
                 return Err(Refused::new(why, "copy it from the portal as it is shown there"));
@@ -112,7 +112,8 @@ impl Account {
         let of_suffix = get("endpointsuffix")
             .and_then(|suffix| Some(format!("{scheme}://{}.blob.{suffix}", name.as_ref()?)));
         let endpoint = get("blobendpoint").or(of_suffix);
-        // With a shared access signature there is but the endpoint, whose host begins with the name.
+        // A connection string with a shared access signature has only the endpoint; its host begins with the account
+        // name.
         let of_host =
             || endpoint.as_ref()?.split_once("://")?.1.split_once(".blob.").map(|(name, _)| name.to_owned());
         let name = name.or_else(of_host);

@@ -1,8 +1,8 @@
-//! Copies within a bucket under headers of their own: `CopyObject` of S3, and Google's, which differs only in names
+//! Server-side copies with new headers: `CopyObject` of S3 and its equivalent at Google, which differs only in names
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>,
 //! <https://cloud.google.com/storage/docs/xml-api/put-object-copy>).
 //!
-//! `object_store` copies the source's headers too, and caches would keep for a year what changes tomorrow.
+//! `object_store` copies the headers of the source too, so caches would keep a mutable file for a year.
 
 use std::{fmt, ops::Range};
 
@@ -26,31 +26,32 @@ use crate::store::{
     swift::encoded,
 };
 
-/// A bucket that copies by itself with [`Attributes`] among the extensions of the copy, which become those of the copy.
+/// A bucket that copies on the server and gives the copy the [`Attributes`] in the extensions of the request.
 ///
-/// Where the server does not, for whatever reason, that is [`Error::NotImplemented`]: read and written, it may be done.
+/// Returns [`Error::NotImplemented`] where the server cannot do that; the caller may read and write the object
+/// instead.
 #[derive(Debug)]
 pub(super) struct Copying<T, S> {
     /// The bucket.
     pub(super) objects: T,
-    /// What signs what is sent to it.
+    /// Signs the requests to the bucket.
     pub(super) signer: S,
     pub(super) http: HttpClient,
     pub(super) place: Place,
 }
 
-/// Where a bucket is.
+/// The name and address of a bucket.
 #[derive(Debug)]
 pub(super) struct Place {
     /// Its name.
     pub(super) bucket: String,
     /// Its address, without a slash at the end.
     pub(super) url: String,
-    /// What the names of the service's own headers begin with, such as `x-amz-`.
+    /// The prefix of the service's own headers, such as `x-amz-`.
     pub(super) dialect: &'static str,
 }
 
-/// What signs a request to a bucket.
+/// Signs requests to a bucket.
 #[async_trait::async_trait]
 pub(super) trait Sign: fmt::Debug + Send + Sync + 'static {
     /// Signs a request without a body.
@@ -58,7 +59,7 @@ pub(super) trait Sign: fmt::Debug + Send + Sync + 'static {
 }
 
 impl Place {
-    /// The request for a copy; not signed yet.
+    /// Builds the unsigned request for a copy.
     fn request(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<HttpRequest> {
         let Self { bucket, url, dialect } = self;
         let mut request = Request::put(format!("{url}/{}", encoded(to.as_ref())))
@@ -67,7 +68,7 @@ impl Place {
                 format!("{}/{}", encoded(bucket), encoded(from.as_ref())),
             )
             .header(format!("{dialect}metadata-directive"), "REPLACE")
-            // Some servers wait for a length even where there is nothing to come.
+            // Some servers require a length even for an empty body.
             .header(CONTENT_LENGTH, 0);
         for (attribute, value) in attributes {
             let name = match attribute {
@@ -91,7 +92,7 @@ impl Place {
 }
 
 impl<T: ObjectStore, S: Sign> Copying<T, S> {
-    /// Copies, again where that is worth while: twice is the same as once.
+    /// Copies, with retries: a copy is idempotent.
     async fn copy(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<()> {
         let (since, mut tries) = (Instant::now(), 0);
         loop {
@@ -107,7 +108,7 @@ impl<T: ObjectStore, S: Sign> Copying<T, S> {
         }
     }
 
-    /// Copies; the inner error may pass.
+    /// Copies once; the inner error is transient.
     async fn copy_once(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<Result<()>> {
         let mut request = self.place.request(from, to, attributes)?;
         self.signer.sign(&mut request).await?;
@@ -126,11 +127,12 @@ impl<T: ObjectStore, S: Sign> Copying<T, S> {
         let body = String::from_utf8_lossy(&body);
         let said = format!("the server answered with status code: {status}: {body}");
         match status {
-            // A copy may fail after the server has begun to say that all is well.
+            // A copy may fail after the server has sent status 200.
             _ if status.is_success() && !body.contains("<Error>") => Ok(Ok(())),
             _ if status.is_success() || passes(status) => Ok(Err(self.place.failed(said))),
             StatusCode::NOT_FOUND => Err(Error::NotFound { path: from.to_string(), source: said.into() }),
-            // It copies nothing, or nothing so large, or not for this user. What is really wrong, reading and writing says.
+            // The server does not copy, or not objects of this size, or not for this user. Reading and writing
+            // reports the actual cause.
             _ => Err(self.place.cannot(format!("a copy with other headers ({said})"))),
         }
     }

@@ -21,7 +21,7 @@ use crate::store::{
     swift::encoded,
 };
 
-/// Google's own.
+/// The endpoint of Google itself.
 const SERVER: &str = "https://storage.googleapis.com";
 
 pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
@@ -58,7 +58,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     } else if let Some(path) = environment.get("GOOGLE_APPLICATION_CREDENTIALS") {
         builder.with_application_credentials(path)
     } else if emulator.is_some() {
-        // It asks for none.
+        // The emulator requires no authentication.
         let nobody = GcpCredential { bearer: String::new() };
         builder.with_credentials(Arc::new(StaticCredentialProvider::new(nobody)))
     } else if let Some(path) = well_known() {
@@ -73,7 +73,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     Ok((Arc::new(Copying { objects, signer, http: client, place }), endpoint.map(ToOwned::to_owned)))
 }
 
-/// A token in a header.
+/// Sets a bearer token as header.
 #[derive(Debug)]
 struct Bearer(GcpCredentialProvider);
 

@@ -1,6 +1,6 @@
-//! Buckets: from a location and what the environment says to a client of `object_store`.
+//! Buckets: opens a client of `object_store` from a location and the environment variables.
 //!
-//! The client is told everything; nothing here lets it look into the environment of the process by itself.
+//! Every setting is passed to the client explicitly; it never reads the environment of the process itself.
 
 mod azure;
 mod gcs;
@@ -22,13 +22,13 @@ use super::{
     swift::Swift,
 };
 
-/// Why a bucket cannot be opened, and what to do about it.
+/// The reason why a bucket cannot be opened, and a hint.
 struct Refused {
     why: String,
     hint: Option<String>,
 }
 
-/// The objects of a bucket, and the server if it is not the one that all use who name none.
+/// The objects of a bucket, and the endpoint unless it is the default one.
 type Objects = (Arc<dyn ObjectStore>, Option<String>);
 
 impl Refused {
@@ -47,16 +47,16 @@ impl From<object_store::Error> for Refused {
     }
 }
 
-/// A bucket that is open.
+/// An open bucket.
 pub(super) struct Opened {
     pub(super) objects: Arc<dyn ObjectStore>,
-    /// A container of Swift, which can do more than an object store.
+    /// The client, if the bucket is a Swift container.
     pub(super) swift: Option<Swift>,
-    /// The server, where it is not the one that all use who name none.
+    /// The endpoint, unless it is the default one.
     pub(super) endpoint: Option<String>,
 }
 
-/// Opens a bucket; nothing is asked of it yet.
+/// Opens a bucket; sends no request.
 pub(super) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) -> Result<Opened, Error> {
     let unusable = |why, hint| Error::Unusable { location: bucket.to_string(), why, hint };
     let http =

@@ -6,20 +6,20 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::Refused;
 use crate::store::environment::Environment;
 
-/// What this reader cannot do with a profile, by the key that asks for it.
+/// Ways to get credentials that are not supported, by the key in the profile.
 const UNKNOWN_WAYS: [&str; 6] =
     ["sso_session", "sso_start_url", "credential_process", "role_arn", "credential_source", "login_session"];
 
-/// A file in INI format: for each section its keys, those nested in another as `outer.inner`.
+/// A file in INI format: the keys of each section; nested keys as `outer.inner`.
 type Ini = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Both files.
+/// Both files, parsed.
 pub(super) struct Profiles {
     config: Ini,
     credentials: Ini,
 }
 
-/// What one profile says.
+/// The settings of one profile.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Profile {
     name: String,
@@ -31,7 +31,7 @@ pub(super) struct Profile {
     pub(super) addressing_style: Option<String>,
     pub(super) web_identity_token_file: Option<String>,
     pub(super) role_arn: Option<String>,
-    /// Why it has no keys that can be used, where it says some other way to get them.
+    /// An error text if the profile uses an unsupported way to get credentials.
     pub(super) unknown_way: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Profiles {
             });
             match read {
                 Ok(text) => Ok(parse(&text)),
-                // Neither is there: credentials may come from elsewhere.
+                // Neither file exists: the credentials may come from another source.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ini::new()),
                 Err(error) => Err(Refused::new(
                     format!("`{}` cannot be read: {error}", path.display()),
@@ -65,12 +65,12 @@ impl Profiles {
         })
     }
 
-    /// The profile that is named, by the location or by `AWS_PROFILE`; else `default`, if there is one.
+    /// Returns the profile named by the location or `AWS_PROFILE`, else `default` if it exists.
     pub(super) fn choose(&self, named: Option<&str>, environment: &Environment) -> Result<Profile, Refused> {
         let named = named.or_else(|| environment.first_of(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
         let name = named.unwrap_or("default");
         let config = self.config.get(&format!("profile {name}")).or_else(|| {
-            // Only this one has no `profile` before its name.
+            // Only `default` may omit the word `profile`.
             (name == "default").then(|| self.config.get("default")).flatten()
         });
         let credentials = self.credentials.get(name);
@@ -108,7 +108,7 @@ impl Profiles {
 }
 
 impl Profile {
-    /// The key and its secret, if it has them.
+    /// Returns the access key and its secret, if the profile has them.
     pub(super) fn keys(&self) -> Result<Option<(&str, &str)>, Refused> {
         match (self.access_key_id.as_deref(), self.secret_access_key.as_deref()) {
             (Some(id), Some(secret)) => Ok(Some((id, secret))),
@@ -121,7 +121,7 @@ impl Profile {
     }
 }
 
-/// Reads what can be read; a line that says nothing is passed over, as Amazon's tools do.
+/// Parses leniently: lines that cannot be parsed are skipped, as Amazon's tools do.
 fn parse(text: &str) -> Ini {
     let mut ini = Ini::new();
     let mut section: Option<String> = None;
@@ -133,7 +133,7 @@ fn parse(text: &str) -> Ini {
         }
         if let Some(rest) = line.trim_end().strip_prefix('[') {
             let name = rest.split(']').next().unwrap_or_default();
-            // Blanks between the words do not count, nor do quotes around the name.
+            // Whitespace between the words and quotes around the name are ignored.
             let words: Vec<&str> = name.split_whitespace().map(|word| word.trim_matches('"')).collect();
             let name = words.join(" ");
             ini.entry(name.clone()).or_default();
@@ -149,7 +149,7 @@ fn parse(text: &str) -> Ini {
                 keys.insert(format!("{outer}.{key}"), value);
             }
         } else {
-            // Only a key without a value can have others nested in it.
+            // Only a key without a value can have nested keys.
             outer = if value.is_empty() { key.clone() } else { String::new() };
             keys.insert(key, value);
         }
@@ -157,7 +157,7 @@ fn parse(text: &str) -> Ini {
     ini
 }
 
-/// A value without what follows a blank and a `#` or `;`.
+/// Returns a value without the comment that follows whitespace and a `#` or `;`.
 fn without_comment(value: &str) -> &str {
     let ends = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| value.find(mark)).min();
     &value[..ends.unwrap_or(value.len())]

@@ -1,4 +1,4 @@
-//! S3: Amazon's, and everything that speaks like it.
+//! S3: Amazon's, and every compatible service.
 //!
 //! Variables and files are those of Amazon's own tools
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
@@ -39,7 +39,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     let asked = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
     let virtual_hosted = match (asked, endpoint) {
         (Some(style), _) => style == "virtual",
-        // A certificate for `*.s3.amazonaws.com` does not hold for a name with dots.
+        // A certificate for `*.s3.amazonaws.com` does not match a name with dots.
         (None, None) => !bucket.name.contains('.'),
         (None, Some(_)) => false,
     };
@@ -54,7 +54,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .with_http_connector(http)
         .with_client_options(Http::options(endpoint))
         .with_retry(Http::retry())
-        // Beside the signature, so that the store keeps it and refuses what was damaged on its way.
+        // Sent beside the signature, so that the server stores it and rejects bytes that were damaged in transit.
         .with_checksum_algorithm(Checksum::SHA256)
         .with_region(region)
         .with_virtual_hosted_style_request(virtual_hosted)
@@ -65,7 +65,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     Ok((Arc::new(Copying { objects, signer, http: client, place }), endpoint.map(ToOwned::to_owned)))
 }
 
-/// Amazon's signature, version 4.
+/// Signature version 4.
 #[derive(Debug)]
 struct Signature {
     credentials: AwsCredentialProvider,
@@ -80,8 +80,8 @@ impl Sign for Signature {
     }
 }
 
-/// The first of: keys in the environment, those of the profile (before them, if the location names it), a web identity,
-/// the container's, the machine's.
+/// Takes the first available of: keys in the environment, keys of the profile (before the environment if the location
+/// names the profile), a web identity, the credentials of the container, those of the machine.
 fn with_credentials(
     builder: AmazonS3Builder,
     profile: &Profile,

@@ -1,4 +1,4 @@
-//! Durability: what was written is flushed with every folder above it.
+//! Durability: flushes written files and every folder above them to disk (fsync).
 
 use std::{
     collections::BTreeSet,
@@ -9,13 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From so many files on, one flush of the file system is cheaper than one flush each.
+/// From this number of files on, one flush of the file system is faster than one per file.
 const FEW: usize = 64;
 
-/// Flushes files and every folder between them and the root: each by itself, or where they are many, each file system
-/// once (`syncfs` waits for the data and reports errors since Linux 5.8).
+/// Flushes files and every folder between them and the root: with one fsync each, or, if there are many, once per
+/// file system (`syncfs` waits for the data and reports errors since Linux 5.8).
 pub(super) fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
-    // As text: comparing paths part by part takes longer than the flush.
+    // As text: comparing paths component by component takes longer than the flush.
     let mut folders: BTreeSet<&OsStr> = BTreeSet::new();
     for file in files {
         for folder in file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
@@ -28,7 +28,7 @@ pub(super) fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
         for path in files.iter().map(|file| file.as_os_str()).chain(folders.into_iter().rev()) {
             match File::open(path) {
                 Ok(file) => file.sync_all().or_else(|error| needless(&file, error))?,
-                // Taken away since by another publisher; that it is gone is in the flush of its folder.
+                // Deleted since by another publisher; the flush of its folder makes the deletion durable.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -37,7 +37,7 @@ pub(super) fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
     }
     let mut flushed = BTreeSet::new();
     for folder in folders {
-        // A part of the archive may be a link to another disk.
+        // A folder of the archive may be a link to another disk.
         let folder = File::open(folder)?;
         if flushed.insert(folder.metadata()?.dev()) {
             rustix::fs::syncfs(&folder)?;
@@ -46,7 +46,7 @@ pub(super) fn flush(root: &Path, files: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// Passes over the refusal of a file system that cannot flush folders (vboxsf, CIFS, FUSE): it is one that need not.
+/// Ignores the error of a file system that cannot fsync folders (vboxsf, CIFS, FUSE): it does not need it.
 fn needless(file: &File, error: io::Error) -> io::Result<()> {
     use rustix::io::Errno;
     let refused = [Errno::INVAL, Errno::BADF].map(Errno::raw_os_error);

@@ -1,8 +1,8 @@
-//! Links: none is followed out of the folder.
+//! Symbolic links: none is followed out of the folder.
 //!
-//! Whoever can write to a folder can make a link in it, and a link to `/home` must not be a way to read, write or delete
-//! there. The folder itself may be a link, and so may those of its parts that it is opened with ([`Folder::may_link`]):
-//! they are set up by the owner, to lie on another disk.
+//! A link to `/home` inside the folder must not be a way to read, write or delete there. The root itself may be a
+//! link, and so may the folders that it is opened with ([`Folder::may_link`]): the owner sets them up to store data
+//! on another disk.
 
 use std::{
     fs, io,
@@ -14,7 +14,7 @@ use object_store::{Result, path::Path as ObjectPath};
 use super::{Folder, failed};
 
 impl Folder {
-    /// Names the folders at the root that may be links to elsewhere; the first call counts.
+    /// Sets the folders at the root that may be links to another disk; only the first call has an effect.
     pub(in crate::store) fn may_link(&self, names: &'static [&'static str]) {
         let _ = self.0.links.set(names);
     }
@@ -23,12 +23,12 @@ impl Folder {
         self.0.links.get().copied().unwrap_or_default()
     }
 
-    /// Refuses a path that a link leads out of the folder. The folder itself may be a link, and so may its large parts.
+    /// Rejects a path that a link leads out of the folder, unless that link is permitted.
     pub(in crate::store) fn inside(&self, path: &Path) -> io::Result<()> {
         let root = &self.0.root;
         let Ok(real_root) = fs::canonicalize(root) else { return Ok(()) };
         let mut at = path;
-        // Nothing that is not there leads anywhere.
+        // A path that does not exist leads nowhere.
         let real = loop {
             match fs::canonicalize(at) {
                 Ok(real) => break real,
@@ -49,14 +49,14 @@ impl Folder {
         Err(io::Error::other(why))
     }
 
-    /// The place of an object, to write or delete it: a link in that very place is replaced, not followed.
+    /// Returns the path of an object for a write or delete: a link at exactly that path is replaced, not followed.
     pub(super) fn place(&self, location: &ObjectPath) -> Result<PathBuf> {
         let path = self.path(location);
         self.inside(path.parent().unwrap_or(&path)).map_err(failed)?;
         Ok(path)
     }
 
-    /// The place of an object, to read it.
+    /// Returns the path of an object for a read.
     pub(super) fn readable(&self, location: &ObjectPath) -> Result<PathBuf> {
         let path = self.path(location);
         self.inside(&path).map_err(failed)?;

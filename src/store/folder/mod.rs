@@ -1,11 +1,12 @@
-//! A folder as an object store that can do what a bucket can: create only, compare and swap, and stay whole.
+//! A folder as an object store with the features of a bucket: create-only writes, compare-and-swap, atomic
+//! replacement.
 //!
-//! Every object is written under a hidden name beside its place and then given its name in one step, so a reader never
-//! sees half a file and a killed writer leaves nothing but a hidden file. Compare-and-swap is made of an operating
-//! system lock, which a killed process cannot leave behind, around comparison and rename.
+//! Every object is written to a hidden temporary file beside its path and then renamed, so a reader never sees a
+//! partial file, and a crash leaves at most a hidden file. Compare-and-swap is a comparison and a rename under an
+//! operating system lock, which a killed process cannot leave behind.
 //!
-//! Durability is asked for in one go ([`Folder::settle`]) instead of after each file: nothing counts before the pointer
-//! is swapped, and [`super::Store::swap`] settles everything that the pointer leads to before it.
+//! Files are flushed together ([`Folder::flush`]) instead of one by one: nothing is referenced before the release
+//! file is swapped, and [`super::Store::swap`] flushes everything that it references first.
 
 mod flush;
 mod links;
@@ -36,19 +37,19 @@ use tempfile::NamedTempFile;
 use super::content::{Again, FileStamp, INLINE, blocking};
 use flush::flush;
 
-/// What hidden files begin with while they are written.
+/// The name prefix of temporary files.
 const UNFINISHED: &str = ".publish-";
-/// The file at the folder's root whose lock guards compare-and-swap.
+/// The lock file at the folder's root that guards compare-and-swap.
 const LOCK: &str = ".publish-lock";
 
-/// Travels with a put without payload: [`Folder`] copies this file.
+/// Put option, in the extensions of a put without payload: [`Folder`] copies this file.
 #[derive(Debug, Clone)]
 pub(super) struct LocalFile {
     pub(super) file: PathBuf,
     pub(super) stamp: FileStamp,
 }
 
-/// Travels with a put of what is on the disk before it has its name.
+/// Put option: the file is flushed to disk before it gets its name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Durable;
 
@@ -60,14 +61,14 @@ struct Inner {
     root: PathBuf,
     /// The folders at the root that may be links to another disk.
     links: OnceLock<&'static [&'static str]>,
-    /// Reads and lists; made when the folder is there.
+    /// Reads and lists; created once the folder exists.
     reader: OnceLock<LocalFileSystem>,
-    /// What was written since the last [`Folder::settle`].
+    /// The files written since the last [`Folder::flush`].
     unsettled: Mutex<Vec<PathBuf>>,
 }
 
 impl Folder {
-    /// The folder at a path, which need not be there before the first write.
+    /// Opens the folder at a path, which need not exist before the first write.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         let inner = Inner {
@@ -79,7 +80,7 @@ impl Folder {
         Self(Arc::new(inner))
     }
 
-    /// Makes everything written so far survive a power cut.
+    /// Flushes everything written so far to disk, so that it survives a power failure.
     pub(super) async fn flush(&self) -> io::Result<()> {
         let files = std::mem::take(&mut *self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
         if files.is_empty() {
@@ -95,7 +96,7 @@ impl Folder {
         }
         match self.0.root.try_exists() {
             Ok(true) => {
-                // A folder whose last file was deleted goes too.
+                // A folder is removed with its last file.
                 let reader = LocalFileSystem::new_with_prefix(&self.0.root)?.with_automatic_cleanup(true);
                 Ok(Some(self.0.reader.get_or_init(|| reader)))
             }
@@ -104,7 +105,8 @@ impl Folder {
         }
     }
 
-    /// Answers where it stands, without opening the file: to hand it to another thread would take ten times as long.
+    /// Reads the metadata on the current thread, without opening the file: a handover to another thread takes ten
+    /// times as long.
     fn head(&self, location: &ObjectPath, options: &GetOptions) -> Result<GetResult> {
         let metadata = fs::metadata(self.readable(location)?).map_err(failed)?;
         if metadata.is_dir() {
@@ -125,7 +127,7 @@ impl Folder {
         self.0.root.join(location.as_ref())
     }
 
-    /// Notes what [`Folder::settle`] will have to flush.
+    /// Records a file for the next [`Folder::flush`].
     fn written(&self, path: PathBuf) {
         self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     }
@@ -158,7 +160,7 @@ impl Folder {
             PutMode::Overwrite => finish(file, path, false)?,
             PutMode::Create => finish(file, path, true)?,
             PutMode::Update(expected) => {
-                // Before the lock is taken, for it may last.
+                // Before the lock is taken, because a flush may take long.
                 if !durable {
                     file.as_file().sync_all().map_err(failed)?;
                 }
@@ -168,8 +170,9 @@ impl Folder {
                     let (path, source) = (path.display().to_string(), "changed".into());
                     return Err(object_store::Error::Precondition { path, source });
                 }
-                // apt asks `If-Modified-Since` to the second, so no two revisions may share one; and a revision is
-                // known by this time too, even where the system gives the same inode and size again.
+                // apt sends `If-Modified-Since` with a resolution of a second, so no two revisions may share one; and
+                // the time is part of the ETag, which tells revisions apart even if the inode number and the size are
+                // the same.
                 let next = u64::try_from(current.mtime()).unwrap_or_default() + 1;
                 let new = file.as_file().metadata().map_err(failed)?;
                 if u64::try_from(new.mtime()).unwrap_or_default() < next {
@@ -182,14 +185,15 @@ impl Folder {
         Ok(())
     }
 
-    /// Takes the turn, if no other process of this machine has it; whoever ends gives it back.
+    /// Takes the queue lock, if no other process on this machine holds it; the system releases it when the process
+    /// ends.
     pub(super) fn turn(&self) -> Option<File> {
         let folder = File::open(&self.0.root).ok()?;
         folder.try_lock().ok()?;
         Some(folder)
     }
 
-    /// Waits for the lock of the folder; a process that ends, however it ends, gives it back.
+    /// Waits for the lock of the folder; the system releases it when the process ends, however it ends.
     fn lock(&self) -> Result<File> {
         let path = self.0.root.join(LOCK);
         let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
@@ -198,18 +202,18 @@ impl Folder {
     }
 }
 
-/// Opens a hidden file beside the place of `path`, in a folder that is made where it lacks.
+/// Creates a hidden temporary file beside `path`, and the folder if it does not exist.
 fn unfinished(path: &Path) -> Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let make = || {
-        // Readable to the web server, as far as the umask allows.
+        // Readable by the web server, as far as the umask allows.
         let mode = fs::Permissions::from_mode(0o666);
         tempfile::Builder::new().prefix(UNFINISHED).suffix(".tmp").permissions(mode).tempfile_in(folder)
     };
     let mut tries = 0;
     loop {
         match make() {
-            // Once made, it may be taken away again by whoever deletes the last other file in it.
+            // A concurrent delete of the last other file in the folder may remove it again.
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 9 => {
                 tries += 1;
                 fs::create_dir_all(folder).map_err(failed)?;
@@ -219,7 +223,7 @@ fn unfinished(path: &Path) -> Result<NamedTempFile> {
     }
 }
 
-/// Gives a finished file its name in one step.
+/// Renames a finished temporary file to its final path atomically.
 fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
     let named = if create_only { file.persist_noclobber(path) } else { file.persist(path) };
     match named {
@@ -234,7 +238,7 @@ fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
     }
 }
 
-/// What is known of an object without its bytes.
+/// Returns the metadata of an object.
 fn meta(location: ObjectPath, metadata: &fs::Metadata) -> Result<ObjectMeta> {
     Ok(ObjectMeta {
         location,
@@ -245,7 +249,7 @@ fn meta(location: ObjectPath, metadata: &fs::Metadata) -> Result<ObjectMeta> {
     })
 }
 
-/// How object stores tell revisions of a local file apart; the same text as [`LocalFileSystem`] gives.
+/// Returns the ETag of a file; the same text as [`LocalFileSystem`] computes.
 fn e_tag(metadata: &fs::Metadata) -> String {
     let modified =
         metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -265,7 +269,7 @@ fn absent(location: &ObjectPath) -> object_store::Error {
     object_store::Error::NotFound { path: location.to_string(), source: "no such file".into() }
 }
 
-/// Nobody here asks for the revision that a write made.
+/// No caller uses the revision that a write returns.
 fn nothing_known() -> PutResult {
     PutResult { e_tag: None, version: None, extensions: Extensions::default() }
 }
@@ -290,14 +294,14 @@ impl ObjectStore for Folder {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        // A folder keeps no attributes: a web server gives the headers.
+        // A folder stores no attributes: the web server sets the headers.
         let (folder, path) = (self.clone(), self.place(location)?);
         let local = options.extensions.get::<LocalFile>().cloned();
         let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
         let may_wait = matches!(options.mode, PutMode::Update(_));
         let durable = options.extensions.get::<Durable>().is_some();
         let put = move || folder.put(&path, &payload, local.as_ref(), options.mode, durable);
-        // To swap is to wait for a lock.
+        // A swap waits for a lock.
         if may_wait || size > INLINE {
             blocking(put).await?;
         } else {
@@ -311,7 +315,7 @@ impl ObjectStore for Folder {
         location: &ObjectPath,
         _options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        // Local files are copied whole, and nothing else that is written here is large.
+        // Local files are copied whole, and no other large content is written to a folder.
         let operation = format!("writing `{location}` in parts");
         Err(object_store::Error::NotImplemented { operation, implementer: self.to_string() })
     }
@@ -321,7 +325,7 @@ impl ObjectStore for Folder {
             return self.head(location, &options);
         }
         let path = self.readable(location)?;
-        // Opened here once, for a named pipe would be waited for.
+        // Opened here without blocking: `LocalFileSystem` would wait for the writer of a named pipe.
         match fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
                 crate::regular::open(&path).map_err(failed)?;
@@ -367,7 +371,7 @@ impl ObjectStore for Folder {
         blocking(move || {
             let mut source = crate::regular::open(&from).map_err(failed)?;
             let mut file = unfinished(&to)?;
-            // The kernel copies, and shares the blocks where the file system can.
+            // The kernel copies, and shares blocks where the file system supports that.
             io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
             finish(file, &to, options.mode == CopyMode::Create)?;
             folder.written(to);

@@ -1,4 +1,4 @@
-//! Space: whether the file systems under a folder have room for what is to be written.
+//! Free space: whether the file systems of a folder have enough for the files to write.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// The one that a folder is on, or will be once it is made; asks once for each folder.
+    /// Returns the file system of a folder that may not exist yet; one system call per folder.
     fn of(folder: &Path, known: &mut HashMap<PathBuf, Option<Self>>) -> Option<Self> {
         if let Some(disk) = known.get(folder) {
             return *disk;
@@ -42,9 +42,11 @@ impl Disk {
 }
 
 impl Folder {
-    /// Bytes needed and bytes free on a file system that has no room for objects of these sizes, if there is one.
+    /// Returns the bytes needed and free on a file system without enough space for objects of these sizes, if there
+    /// is one.
     ///
-    /// A part of the archive may be a link to another disk. What does not say how large it is has room.
+    /// A folder of the archive may be a link to another disk. A file system that reports no size counts as large
+    /// enough.
     pub(in crate::store) async fn lacks_room(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
         let root = self.0.root.clone();
         blocking(move || {

@@ -1,4 +1,5 @@
-//! Listings of a folder: files alone, through links that stay inside, and past links that lead out, nowhere or in a circle.
+//! Listings of a folder: regular files only. Follows links that stay inside; skips links that lead out, dangle or
+//! loop.
 
 use std::{
     fs, io,
@@ -14,19 +15,19 @@ use walkdir::WalkDir;
 
 use super::{Folder, UNFINISHED, blocking, failed, meta};
 
-/// So many files are looked at before the task that wants them gets them.
+/// The number of files that are read ahead of the consumer.
 const BATCH: usize = 1024;
 
-/// The files below a folder, however deep.
+/// A walk over the files below a folder, recursively.
 struct Walk {
     folder: Folder,
-    /// Where they are looked for, without links.
+    /// The root of the walk, with links resolved.
     top: PathBuf,
     entries: walkdir::IntoIter,
 }
 
 impl Folder {
-    /// The objects below a folder, in no order.
+    /// Lists the objects below a folder, unordered.
     pub(super) fn walk(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
         let top = self.top(prefix);
         if self.inside(&top).is_err() {
@@ -48,7 +49,7 @@ impl Folder {
         batches.flatten().boxed()
     }
 
-    /// The objects and folders directly below a folder.
+    /// Lists the objects and folders directly below a folder.
     pub(super) fn list_folder(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
         let mut found = ListResult {
             common_prefixes: Vec::new(),
@@ -69,7 +70,7 @@ impl Folder {
             }
             let metadata = match fs::metadata(&path) {
                 Ok(metadata) => metadata,
-                // Deleted meanwhile.
+                // Deleted concurrently.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed(error)),
             };
@@ -82,8 +83,8 @@ impl Folder {
         Ok(found)
     }
 
-    /// Whether a link that is found below a folder is not followed: it leads out, nowhere, or in a circle to what holds the
-    /// folder.
+    /// Returns whether a link found below a folder is not followed: it leads out, dangles, or loops back to an
+    /// ancestor of the folder.
     fn passes_over(&self, link: &Path, top: &Path) -> bool {
         self.inside(link).is_err() || fs::canonicalize(link).map_or(true, |target| top.starts_with(target))
     }
@@ -92,15 +93,15 @@ impl Folder {
         prefix.map_or_else(|| self.0.root.clone(), |prefix| self.path(prefix))
     }
 
-    /// The path of an object at a place; none where no object of ours can have that name.
+    /// Returns the object path of a file; `None` if it is not a valid object name.
     fn location(&self, path: &Path) -> Option<ObjectPath> {
         ObjectPath::parse(path.strip_prefix(&self.0.root).ok()?.to_str()?).ok()
     }
 
-    /// What is told of a file in a listing; nothing of one that is being written.
+    /// Returns the metadata of a file in a listing; `None` for a temporary file.
     fn object(&self, path: &Path, metadata: &fs::Metadata) -> Result<Option<ObjectMeta>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // `NAME#1` is how `LocalFileSystem` calls what it writes, and it reads no such file.
+        // `LocalFileSystem` uses `NAME#1` for its temporary files and cannot read such a file.
         let is_numbered = name.split_once('#').is_some_and(|(_, number)| {
             !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
         });
@@ -142,7 +143,7 @@ impl Iterator for Walk {
     }
 }
 
-/// Whether nothing is to be listed: the file is gone, or a link leads nowhere or to a folder above it.
+/// Returns whether an entry is skipped: the file was deleted, or a link dangles or loops back to an ancestor.
 fn leads_nowhere(error: &walkdir::Error) -> bool {
     let is_circle = |io: &io::Error| io.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     error.loop_ancestor().is_some()

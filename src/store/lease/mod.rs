@@ -1,36 +1,37 @@
-//! A lease: what decides between two writers where the store itself does not.
+//! A lease: serializes swaps of an object on stores without conditional writes.
 //!
-//! Swift has no conditional write, and other servers take the condition and ignore it ([`super::ConditionalWrites`]). There,
-//! whoever swaps an object first puts a *claim* beside it: `.publish/claims/PATH/NAME`, an object of his own under a name
-//! that nobody ever uses again. Then he waits until listings have settled, and lists the claims. Whoever finds no claim
-//! but his own holds the lease: he compares, writes, reads back, and takes his claim away. Of several, the one with the
-//! least name keeps his claim and waits for the others to go; they withdraw theirs and come back when all is quiet.
+//! Swift has no conditional writes, and some other servers ignore the condition ([`super::ConditionalWrites`]).
+//! There, a writer first creates a *claim* beside the object: `.publish/claims/PATH/NAME`, under a random name that
+//! is never reused. It waits for the settling time and lists the claims. If its own claim is the only one, the writer
+//! holds the lease: it compares, writes, reads back, and deletes its claim. If there are several, the one with the
+//! lowest name stays and waits for the others; they delete theirs and try again later.
 //!
-//! Why two never hold it at once: the claim of a holder was there before he listed, and stays until he is done. Of two,
-//! one claimed later; he listed later than that by the settling time, so he saw the other's claim, and did not hold.
+//! Two writers never hold it at once: the claim of a holder exists before the holder lists, and until it is done. Of
+//! two writers, one claimed later, and listed later than that by the settling time; so it saw the other claim and did
+//! not get the lease.
 //!
-//! A claim whose owner died is void when another is younger than it by [`LeaseTimes::length`]. Both times are the
-//! server's, so no clock of a client matters. A living owner is done long before: he begins to write within a quarter of
-//! that after his claim was written, and gives up after half of it more. He measures that by a clock that only counts. While
-//! he waits for others he writes his claim anew in time; where that took too long, he gives it up.
+//! A claim left over from a crash expires when another is younger by [`LeaseTimes::length`]. Both times are the
+//! server's, so the clocks of clients do not matter. A live writer is done long before: it begins to write within a
+//! quarter of that after it wrote its claim, and times out after another half. It measures that with a monotonic
+//! clock. While it waits for others it renews its claim in time; if that took too long, it gives the claim up.
 //!
-//! # What is guaranteed, and how much less it is than a conditional write
+//! # Guarantees, and how they are weaker than a conditional write
 //!
-//! As long as listings show within the settling time what was written and deleted, servers agree on the time to within a
-//! quarter of the length (30 seconds), and a writer is not suspended in the very moment of writing, a swap succeeds only
-//! if nobody else changed the object since it was read, as everywhere. When one of these does not hold:
+//! A swap succeeds only if the object did not change since it was read, as long as listings show every write and
+//! delete within the settling time, servers agree on the time to within a quarter of the length (30 seconds), and a
+//! writer is not suspended at the moment of its write. If one of these does not hold:
 //!
-//! - **A listing that lags for longer than the settling time** may let two hold the lease. (Swift lists what was written
-//!   before it answers, unless its servers are overloaded.) Each reads back what is there after his write; who finds
-//!   something else has lost, and knows. But who read before the other wrote has been overwritten, and believes that he
-//!   won.
-//! - **A process that is suspended after its last look at the clock**, or whose request is held up somewhere on its way and is
-//!   carried out later than three quarters of the length after its claim, may overwrite what somebody wrote meanwhile.
-//!   Nothing can fence it off: a store that ignores conditions takes every write. A write whose outcome is not known
-//!   therefore leaves its claim in place, until it is void by itself.
-//! - **A claim that cannot be deleted**, or whose owner was killed, keeps others waiting for the length, and nothing worse.
+//! - **A listing that lags for longer than the settling time** may let two writers hold the lease. (Swift updates
+//!   listings before it responds, unless its servers are overloaded.) Each reads back after its write; one that finds
+//!   other bytes reports a lost race. But a writer that reads back before the other writes is overwritten although it
+//!   reported success.
+//! - **A process that is suspended after its last check of the clock**, or whose request is delayed in the network
+//!   for longer than three quarters of the length after its claim, may overwrite a newer write. Fencing is
+//!   impossible: a store that ignores conditions accepts every write. A write with unknown outcome therefore leaves
+//!   its claim in place until it expires.
+//! - **A claim that cannot be deleted**, or whose owner was killed, only makes others wait for the length.
 //!
-//! Whoever waits for longer than [`LeaseTimes::patience`] is told that he lost the race, as if he had.
+//! A writer that waits for longer than [`LeaseTimes::max_wait`] reports a lost race.
 
 #[cfg(test)]
 mod tests;
@@ -45,17 +46,17 @@ use tokio::time::{Instant, sleep, timeout};
 use super::swap::limit_for;
 use super::{Error, Found, Object, Revision, Store, clock::Clock, parse};
 
-/// Where claims lie.
+/// The folder of the claims.
 const CLAIMS: &str = ".publish/claims";
 
-/// How long the parts of a lease take.
+/// The durations of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTimes {
-    /// So long after it was written or deleted an object is in every listing, or in none. Much less than `length`.
+    /// The time after a write or delete until every listing shows it. Must be much shorter than `length`.
     pub settling: Duration,
-    /// So much older than another a claim is void: who left it is dead.
+    /// The age difference to a newer claim at which a claim has expired: its owner crashed.
     pub length: Duration,
-    /// So long anybody waits for the lease: longer than `length`, or one dead publisher defeats the next.
+    /// How long a writer waits for the lease: longer than `length`, or one crashed publisher makes the next one fail.
     pub patience: Duration,
 }
 
@@ -66,11 +67,11 @@ impl Default for LeaseTimes {
     }
 }
 
-/// What the parts of a lease are made with.
+/// The configuration of a lease.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeaseConfig {
     times: LeaseTimes,
-    /// Where names and pauses come from.
+    /// The source of random numbers for names and pauses.
     draw: fn() -> u64,
 }
 
@@ -83,41 +84,41 @@ impl Default for LeaseConfig {
 /// A claim that was written.
 struct Claim {
     path: String,
-    /// Just before it was written last; on the server it is not older.
+    /// Just before the last write; the server's time of the write is not earlier.
     written: Instant,
 }
 
-/// All who want to swap one object.
+/// The claims of all writers of one object, as one swap sees them.
 struct Claims<'a> {
     store: &'a Store,
     times: LeaseTimes,
     object: &'a str,
     began: Instant,
-    /// Claims of this very swap, which nobody need wait for.
+    /// The claims of this swap, which it does not wait for.
     own: Vec<String>,
-    /// What time it is on the server, by the claims that were seen there.
+    /// The server's time, from the times of the listed claims.
     server: Clock,
 }
 
-/// What a listing of the claims shows.
+/// A listing of the claims.
 struct Seen {
-    /// When the own claim was written, by the server; `None` where it is not shown.
+    /// The server's time of the own claim; `None` if it is not listed.
     own: Option<SystemTime>,
     others: Vec<Found>,
 }
 
-/// How a write under the lease ended.
+/// The outcome of a write under the lease.
 enum Written {
-    /// It was carried out, or surely will not be.
+    /// It was carried out, or certainly never will be.
     Known(Result<(), Error>),
     /// It may still be carried out.
     Unknown(Error),
-    /// It was too late to begin.
+    /// It was not begun: the claim is too old.
     Expired,
 }
 
 impl Store {
-    /// Says how long the parts of a lease take, where the store needs one.
+    /// Sets the durations of a lease, for stores that need one.
     #[must_use]
     pub fn with_lease_times(mut self, times: LeaseTimes) -> Self {
         self.lease.times = times;
@@ -145,7 +146,7 @@ impl Store {
             if !claims.quiet().await? {
                 return Err(Error::Conflict { path: path.to_owned() });
             }
-            // Whoever was first may have decided it.
+            // The previous lease holder may already have written the value.
             if let Some(decided) =
                 decided(path, bytes, expected, self.read_newest(path, limit_for(bytes)).await?.as_ref())
             {
@@ -154,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Compares, writes and reads back, as whoever holds the lease.
+    /// Compares, writes and reads back, while holding the lease.
     async fn write_under(
         &self,
         claim: &Claim,
@@ -200,7 +201,8 @@ impl Store {
     }
 }
 
-/// Whether what is there decides a swap already: it is what was to be written, or not what it was to replace.
+/// Returns the outcome if the current object determines it: the new bytes are already written, or the revision
+/// differs.
 fn decided(
     path: &str,
     bytes: &Bytes,
@@ -224,7 +226,7 @@ impl<'a> Claims<'a> {
         format!("{CLAIMS}/{}", self.object)
     }
 
-    /// Claims the lease; `None` where others were there who go first, or where it took too long.
+    /// Claims the lease; `None` if other claims have priority, or on timeout.
     async fn claim(&mut self) -> Result<Option<Claim>, Error> {
         let draw = self.store.lease.draw;
         let path = format!("{}/{:016x}{:016x}", self.folder(), draw(), draw());
@@ -249,7 +251,7 @@ impl<'a> Claims<'a> {
                 let (void, alive): (Vec<_>, Vec<_>) =
                     seen.others.into_iter().partition(|other| other.modified + length < own);
                 for other in void {
-                    // Or somebody else does it.
+                    // Best effort: another writer may have deleted it.
                     let _ = self.store.delete(&other.path).await;
                 }
                 if alive.is_empty() {
@@ -262,7 +264,7 @@ impl<'a> Claims<'a> {
                     return Ok(false);
                 }
             } else if claim.written.elapsed() > length / 4 {
-                // Taken for the claim of a dead, perhaps: it must not come back to life.
+                // Others may already treat the claim as expired: it must not be used any more.
                 return Ok(false);
             }
             self.pause(self.times.settling / 2).await;
@@ -270,7 +272,7 @@ impl<'a> Claims<'a> {
         Ok(false)
     }
 
-    /// Writes a claim anew, before anybody can think that its owner died; `false` where that took too long.
+    /// Renews a claim before others can treat it as expired; `false` if that took too long.
     async fn renew(&self, claim: &mut Claim) -> Result<bool, Error> {
         let (before, again) = (claim.written, Instant::now());
         self.write(claim).await?;
@@ -290,17 +292,17 @@ impl<'a> Claims<'a> {
         self.store.replace(&claim.path, text.into()).await
     }
 
-    /// Takes a claim away; one that stays is void in time.
+    /// Deletes a claim, best effort: it expires otherwise.
     async fn release(&self, claim: &Claim) {
         let _ = self.store.delete(&claim.path).await;
     }
 
-    /// Returns when nobody else who lives seems to want the lease; `false` where patience has ended.
+    /// Waits until no other live writer claims the lease; `false` on timeout.
     async fn quiet(&self) -> Result<bool, Error> {
         while self.began.elapsed() < self.times.patience {
             self.pause(self.times.settling).await;
             let others = self.list(None).await?.others;
-            // Without a time of the server there is nothing to judge by: the next claim brings one.
+            // Without a time of the server, ages are unknown: the next claim provides one.
             let now = self.server.now();
             if !others.iter().any(|other| now.is_some_and(|now| now <= other.modified + self.times.length)) {
                 return Ok(true);
@@ -317,7 +319,7 @@ impl<'a> Claims<'a> {
         Ok(Seen { own, others })
     }
 
-    /// Waits for a half of a time to the whole and a half of it: who met shall not meet again.
+    /// Waits for half to one and a half of a duration, with jitter, so that two writers do not collide again.
     async fn pause(&self, about: Duration) {
         let share = u32::try_from((self.store.lease.draw)() % 1024).unwrap_or_default();
         sleep(about / 2 + about / 1024 * share).await;

@@ -1,7 +1,7 @@
-//! The lease in every order of events: a model of a server whose every request waits until the test lets it go on.
+//! The lease under every order of events: a model of a server whose requests wait until the test releases them.
 //!
-//! Writers are polled by hand, and time stands still unless the test moves it. Each swaps once, by trying again until it
-//! succeeds, and what it writes names what it believes to replace: the server notices when that is not so.
+//! Writers are polled by hand, and time advances only when the test moves it. Each swaps once, with retries until it
+//! succeeds, and its content names the content that it expects to replace: the server detects a violation.
 
 use std::{
     cell::Cell,
@@ -28,38 +28,38 @@ use super::*;
 use crate::store::{environment::Environment, location::Location, probe::Verdict};
 
 const POINTER: &str = "dists/stable/InRelease";
-/// By so much time is moved at once.
+/// The step of the clock.
 const TICK: Duration = Duration::from_millis(250);
 const SETTLING: Duration = Duration::from_millis(500);
 const LENGTH: Duration = Duration::from_secs(16);
-/// Nothing takes longer, whoever dies and whoever is held up.
+/// No schedule takes longer, with any deaths and stalls.
 const END: Duration = Duration::from_secs(1_800);
 const TIMES: LeaseTimes =
     LeaseTimes { settling: SETTLING, length: LENGTH, patience: Duration::from_secs(40) };
 
-/// What the server does as it likes.
+/// The choices of the server.
 #[derive(Clone, Copy)]
 struct Kind {
     writers: usize,
-    /// Listings lag by so much, or not at all.
+    /// The lag of listings, if they lag.
     lag: Duration,
-    /// Whether answers wait too, and not only requests.
+    /// Whether responses wait too, and not only requests.
     answers: bool,
     /// How many writers may die.
     deaths: usize,
-    /// How often somebody may be held up who could go on.
+    /// How often a writer may be stalled.
     stalls: usize,
 }
 
 impl Kind {
-    /// For how many ticks somebody is held up: a moment, or longer than a part of a lease or the whole of it.
+    /// The possible stalls in ticks: a moment, or longer than a part of a lease or the whole of it.
     fn stall(self, schedule: &mut impl Schedule) -> u32 {
         let all = [1, 70, 3, 9, 17, 33, 49, 140];
         all[schedule.choose(if self.answers { all.len() } else { 2 })]
     }
 }
 
-/// One version of an object: since when, and what; `None` where it was deleted.
+/// One version of an object and its time; `None` if it was deleted.
 type Version = (Instant, Option<(Bytes, SystemTime)>);
 
 struct World {
@@ -68,14 +68,14 @@ struct World {
     objects: BTreeMap<String, Vec<Version>>,
     /// For each writer: whether it waits at a gate, and whether it may pass.
     gates: Vec<(bool, bool)>,
-    /// Draws what is not decided by the schedule.
+    /// The random numbers of choices that the schedule does not make.
     coin: u64,
     lost: Vec<String>,
     swapped: usize,
 }
 
 impl World {
-    /// Whole seconds, as many servers tell them.
+    /// Whole seconds, as many servers report them.
     fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + self.began.elapsed().as_secs())
     }
@@ -119,13 +119,13 @@ fn meta(path: &str, bytes: &Bytes, modified: SystemTime) -> ObjectMeta {
         location: Path::parse(path).unwrap(),
         last_modified: modified.into(),
         size: bytes.len() as u64,
-        // As where a tag is a digest: the same bytes have the same.
+        // As on servers whose ETag is a digest: the same bytes have the same.
         e_tag: Some(String::from_utf8_lossy(bytes).into_owned()),
         version: None,
     }
 }
 
-/// The server, as one writer sees it.
+/// The server, as seen by one writer.
 #[derive(Clone)]
 struct Client {
     world: Arc<Mutex<World>>,
@@ -137,7 +137,7 @@ impl Client {
         self.world.lock().unwrap()
     }
 
-    /// Waits until the test lets it pass.
+    /// Waits until the test opens the gate.
     async fn gate(&self) {
         poll_fn(|_| {
             let mut world = self.world();
@@ -274,12 +274,12 @@ fn store(client: Client) -> Store {
     store
 }
 
-/// Swaps once, whatever comes in between; `false` if it does not come to that.
+/// Swaps once, with retries; `false` if the swap never happens.
 async fn writer(client: Client) -> bool {
     let name = client.number.to_string();
     let store = store(client);
     for _ in 0..20 {
-        // The answer to a read is not what this is about; but a write that was held up may be there by now.
+        // The response of the read does not matter here; but a stalled write may be visible by now.
         let Ok(there) = store.read(POINTER, super::super::Limit::mebibytes(1)).await else { return false };
         let text = there.as_ref().map_or("nothing".into(), |there| String::from_utf8_lossy(&there.bytes));
         let there_is = text.split(' ').next().unwrap_or_default().to_owned();
@@ -294,17 +294,17 @@ async fn writer(client: Client) -> bool {
     false
 }
 
-/// Decides what happens next, of so many things.
+/// Chooses the next event out of `count`.
 trait Schedule {
     fn choose(&mut self, of: usize) -> usize;
 
-    /// Whether something happens that seldom does.
+    /// Returns whether a rare event happens.
     fn rarely(&mut self) -> bool {
         self.choose(2) == 1
     }
 }
 
-/// One schedule after the other, until all were tried.
+/// Enumerates all schedules.
 #[derive(Default)]
 struct Every {
     chosen: Vec<(usize, usize)>,
@@ -324,7 +324,7 @@ impl Schedule for Every {
 }
 
 impl Every {
-    /// Turns to the next schedule; `false` where there is none.
+    /// Advances to the next schedule; `false` after the last.
     fn next(&mut self) -> bool {
         self.at = 0;
         while let Some((choice, of)) = self.chosen.pop() {
@@ -337,7 +337,7 @@ impl Every {
     }
 }
 
-/// Any schedule: some writers are slow for long.
+/// A random schedule: some writers are slow for long.
 struct Any(u64);
 
 impl Schedule for Any {
@@ -353,12 +353,12 @@ impl Schedule for Any {
 
 type Running = Pin<Box<dyn Future<Output = bool>>>;
 
-/// What came of a schedule.
+/// The result of a schedule.
 #[derive(Debug)]
 struct Outcome {
-    /// Writes that replaced something else than they believed.
+    /// Writes that replaced other content than expected.
     lost: Vec<String>,
-    /// How many writers lived and did not come to their swap.
+    /// The number of live writers that did not swap.
     failed: usize,
     swapped: usize,
     died: usize,
@@ -397,7 +397,7 @@ fn run(kind: Kind, schedule: &mut impl Schedule, seed: u64) -> Outcome {
         };
         writers.iter_mut().for_each(&mut poll);
         let began = Instant::now();
-        // Until when a writer is held up.
+        // The end of each writer's stall.
         let mut held = vec![began; kind.writers];
         while writers.iter().any(Option::is_some) {
             assert!(began.elapsed() < END, "nobody goes on");
@@ -433,7 +433,7 @@ fn sound(outcome: &Outcome, kind: Kind) {
     assert!(outcome.swapped >= kind.writers - outcome.died, "{outcome:?}");
 }
 
-/// How many schedules there are, all of which went well.
+/// Returns the number of schedules, all of which passed.
 fn every(kind: Kind) -> usize {
     let (mut schedule, mut count) = (Every::default(), 0);
     loop {
@@ -472,7 +472,7 @@ fn three_writers_in_any_order() {
     }
 }
 
-/// The model sees what is to be seen: listings that lag for longer than is waited for let two write at once.
+/// The model detects violations: listings that lag for longer than the settling time let two writers write at once.
 #[test]
 fn a_listing_that_lags_for_too_long_is_noticed() {
     let kind = Kind { writers: 3, lag: 4 * SETTLING, answers: true, deaths: 0, stalls: 16 };

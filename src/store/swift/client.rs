@@ -1,4 +1,4 @@
-//! Requests to an account: the token goes with them, and one login serves all who wait for it.
+//! Requests to an account, with its token; concurrent requests share one login.
 
 use std::{fmt::Write, time::Duration};
 
@@ -15,12 +15,12 @@ use super::{
     wire::{Answer, Outgoing, Wire},
 };
 
-/// What is asked of an account.
+/// A request to an account.
 #[derive(Clone)]
 pub(super) struct Request {
     method: Method,
     place: Place,
-    /// The path below the account's address, encoded.
+    /// The encoded path below the account's URL.
     path: String,
     query: Vec<(&'static str, String)>,
     headers: HeaderMap,
@@ -30,7 +30,7 @@ pub(super) struct Request {
     slow: bool,
 }
 
-/// Which of an account's addresses is asked.
+/// The service of the account that a request is sent to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Storage,
@@ -38,7 +38,7 @@ pub(super) enum Place {
 }
 
 impl Request {
-    /// A request for an object or, with an empty key, for its container.
+    /// Builds a request for an object or, with an empty key, for its container.
     pub(super) fn new(method: Method, container: &str, key: &str) -> Self {
         let slash = if key.is_empty() { "" } else { "/" };
         Self {
@@ -54,7 +54,7 @@ impl Request {
         }
     }
 
-    /// A request for the account itself.
+    /// Builds a request for the account itself.
     pub(super) fn account(method: Method) -> Self {
         Self { path: String::new(), ..Self::new(method, "", "") }
     }
@@ -82,17 +82,17 @@ impl Request {
         Self { body, ..self }
     }
 
-    /// Counts as a listing.
+    /// Marks the request as a listing, for the counter.
     pub(super) fn listing(self) -> Self {
         Self { listing: true, ..self }
     }
 
-    /// Leaves the body of a success to be read piece by piece.
+    /// Leaves the body of a successful response as a stream.
     pub(super) fn stream(self) -> Self {
         Self { stream: true, ..self }
     }
 
-    /// The server works on it for long before it says anything.
+    /// Marks the request as slow: the server works for long before it responds.
     pub(super) fn slow(self) -> Self {
         Self { slow: true, ..self }
     }
@@ -134,11 +134,11 @@ pub(super) struct Client {
     state: Mutex<State>,
 }
 
-/// What is known of the login; whoever holds the lock logs in for all others.
+/// The login state; the holder of the lock logs in for all others.
 #[derive(Default)]
 struct State {
     session: Option<Numbered>,
-    /// A wrong key is told to all who wait, instead of being tried by each: some servers lock such users out.
+    /// A rejected key is reported to all waiters instead of tried by each: some servers lock such users out.
     refused: Option<Error>,
     logins: u64,
 }
@@ -146,7 +146,7 @@ struct State {
 #[derive(Clone)]
 struct Numbered {
     session: std::sync::Arc<Session>,
-    /// Not the token tells one login from the next: a server may give out the same one again.
+    /// Tells one login from the next: a server may return the same token again.
     number: u64,
     renew: Option<Instant>,
 }
@@ -156,7 +156,7 @@ impl Client {
         Self { wire, login, state: Mutex::default() }
     }
 
-    /// Sends a request; a token that is no longer good is renewed once.
+    /// Sends a request; an expired token is renewed once.
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let first = self.session(None).await?;
         let answer = self.ask(request, &first.session).await?;
@@ -167,25 +167,25 @@ impl Client {
         self.ask(request, &second.session).await
     }
 
-    /// Asks the storage itself, whose clock counts; that of the login is another's.
+    /// Sends a request to the storage itself, whose clock counts, not that of the login server.
     async fn ask(&self, request: &Request, session: &Session) -> Result<Answer, Error> {
         let answer = self.wire.send(&request.outgoing(session)?).await?;
         self.wire.watch.clock.heard(&answer.headers);
         Ok(answer)
     }
 
-    /// Whether the account has a CDN.
+    /// Returns whether the account has a CDN.
     pub(super) async fn has_cdn(&self) -> Result<bool, Error> {
         Ok(self.session(None).await?.session.cdn.is_some())
     }
 
-    /// The address of the account.
+    /// Returns the URL of the account.
     #[cfg(test)]
     pub(super) async fn storage(&self) -> Result<String, Error> {
         Ok(self.session(None).await?.session.storage.clone())
     }
 
-    /// A session that is none of those up to `spent`.
+    /// Returns a session newer than `spent`.
     async fn session(&self, spent: Option<u64>) -> Result<Numbered, Error> {
         let mut state = self.state.lock().await;
         if let Some(known) = &state.session {
@@ -215,12 +215,13 @@ impl Client {
     }
 }
 
-/// A token is renewed so long before it ends. A server that gives out the same one while it is good leaves little of it.
+/// Returns how long before its end a token is renewed. A server that returns the same token while it is valid leaves
+/// little time.
 fn margin(life: Duration) -> Duration {
     (life / 4).min(Duration::from_secs(60))
 }
 
-/// Encodes every byte of a name but the unreserved ones and the slash.
+/// Percent-encodes a name, except unreserved characters and the slash.
 pub(in crate::store) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -229,7 +230,7 @@ pub(in crate::store) fn encoded(text: &str) -> String {
                 encoded.push(char::from(byte));
             }
             _ => {
-                // A string takes whatever is written to it.
+                // Writing to a string never fails.
                 let _ = write!(encoded, "%{byte:02X}");
             }
         }
@@ -237,14 +238,14 @@ pub(in crate::store) fn encoded(text: &str) -> String {
     encoded
 }
 
-/// Undoes [`encoded`]; what is no text stays as it is.
+/// Decodes a name encoded by [`encoded`]; returns it unchanged if the result is not UTF-8.
 pub(super) fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let pair = text.get(at + 1..at + 3).filter(|_| byte == b'%');
-        // A sign would be taken for a part of the number.
+        // `from_str_radix` would accept a sign.
         let pair = pair.filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()));
         if let Some(value) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             decoded.push(value);

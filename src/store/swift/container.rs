@@ -1,4 +1,4 @@
-//! The container itself: made when the first write needs it, readable by all or on the CDN when that is asked for.
+//! The container: created when the first write needs it, public or on the CDN if the location asks for it.
 
 use reqwest::{
     Method, StatusCode,
@@ -12,20 +12,20 @@ use super::{
     wire::Answer,
 };
 
-/// The element of an access list that lets anybody read objects.
+/// The access list entry that makes objects public.
 const ANYBODY: &str = ".r:*";
 
-/// Where a CDN serves a container.
+/// The URLs of a container on a CDN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct CdnAddresses {
-    /// The address by http.
+    /// The http URL.
     pub(in crate::store) http: Option<String>,
-    /// The address by https.
+    /// The https URL.
     pub(in crate::store) https: Option<String>,
 }
 
 impl Inner {
-    /// Makes the container what the location asks for; each open does this once, before its first write.
+    /// Configures the container as the location asks; once per open store, before the first write.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         if !self.settings.public && !self.settings.cdn {
             return Ok(());
@@ -34,13 +34,13 @@ impl Inner {
     }
 
     async fn prepare(&self) -> Result<(), Error> {
-        // Asked first: a CDN that there is not shall leave nothing behind.
+        // Checked first: without a CDN, the command must leave nothing behind.
         if self.settings.cdn && !self.client.has_cdn().await? {
             return Err(Error::NoCdn);
         }
         if self.settings.public {
             self.grant(&self.container, &[ANYBODY.into()], true).await?;
-            // Whoever reads a large object reads its segments.
+            // Readers of a large object read its segments.
             self.grant(&self.segments, &[ANYBODY.into()], false).await?;
         } else {
             self.make().await?;
@@ -52,13 +52,13 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes the container after a write found none.
+    /// Creates the container after a write failed without one.
     pub(super) async fn make(&self) -> Result<(), Error> {
         let make = async || self.put_container(&self.container, &HeaderMap::new()).await;
         self.made.get_or_try_init(make).await.map(drop)
     }
 
-    /// Makes the container of segments, which whoever may read the container may read too.
+    /// Creates the container of segments, with the same readers as the container itself.
     pub(super) async fn make_segments(&self) -> Result<(), Error> {
         let make = async || {
             let answer = self.head_container(&self.container).await?;
@@ -68,7 +68,7 @@ impl Inner {
         self.segments_made.get_or_try_init(make).await.map(drop)
     }
 
-    /// Lets more readers in, and takes nothing away from those who were.
+    /// Adds readers to the access list, and removes none.
     async fn grant(&self, container: &str, readers: &[String], make: bool) -> Result<(), Error> {
         let answer = self.head_container(container).await?;
         let there = access_list(&answer);
@@ -90,7 +90,7 @@ impl Inner {
         if answer.status.is_success() { Ok(()) } else { Err(answer.error(container)) }
     }
 
-    /// Asks for a container that need not be there.
+    /// Requests a container that may not exist.
     async fn head_container(&self, container: &str) -> Result<Answer, Error> {
         let answer = self.client.send(&Request::new(Method::HEAD, container, "")).await?;
         match answer.status {
@@ -114,7 +114,7 @@ impl Inner {
         let request = |method| Request::new(method, &self.container, "").at(Place::Cdn).headers(&headers);
         let mut answer = self.client.send(&request(Method::PUT)).await?;
         if answer.status == StatusCode::ACCEPTED {
-            // It was on the CDN before: only this changes the time.
+            // The container was on the CDN before: only this request changes the TTL.
             answer = self.client.send(&request(Method::POST)).await?;
         }
         if !answer.status.is_success() {
@@ -125,7 +125,7 @@ impl Inner {
     }
 }
 
-/// Who may read a container; nobody reads one that is not there.
+/// Returns the read access list of a container; empty if it does not exist.
 fn access_list(answer: &Answer) -> Vec<String> {
     let list = answer.header("X-Container-Read").unwrap_or_default();
     list.split(',').map(str::trim).filter(|element| !element.is_empty()).map(ToOwned::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Deleting: many names in one request where the server can, and the segments of large objects with them.
+//! Deletion: bulk requests where the server supports them, and the segments of large objects.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,10 +27,10 @@ use super::{
     wire::Answer,
 };
 
-/// So many are deleted at once where each needs a request of its own.
+/// The number of concurrent deletes if each needs its own request.
 const AT_ONCE: usize = 8;
 
-/// What the bulk middleware says when it is done; the status line says nothing.
+/// The final status of the bulk middleware, which is in the body; the HTTP status is always 200.
 #[derive(Deserialize)]
 struct Report {
     #[serde(rename = "Response Status")]
@@ -51,7 +51,7 @@ impl Inner {
         locations: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
         let inner = Arc::clone(self);
-        // Asked for once, and only if more than one name comes.
+        // Requested once, and only for more than one name.
         let large: Arc<OnceCell<BTreeSet<String>>> = Arc::default();
         locations
             .chunks(self.limits.delete)
@@ -81,7 +81,7 @@ impl Inner {
         chunk.into_iter().map(|location| location.and_then(&mut outcome)).collect()
     }
 
-    /// Deletes many; what could not be deleted comes back with the reason.
+    /// Deletes many objects; returns those that failed, with the reason.
     async fn delete_many(
         self: &Arc<Self>,
         keys: Vec<String>,
@@ -89,7 +89,7 @@ impl Inner {
     ) -> BTreeMap<String, Error> {
         let all =
             |error: Error, keys: Vec<String>| keys.into_iter().map(|key| (key, error.clone())).collect();
-        // A bulk request deletes a manifest and leaves its segments.
+        // A bulk delete of a manifest leaves its segments.
         let segments = match large.get_or_try_init(|| self.all_segments()).await {
             Ok(segments) => segments,
             Err(error) => return all(error, keys),
@@ -135,9 +135,9 @@ impl Inner {
         failed.collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    /// Deletes one object, and its segments if it has some.
+    /// Deletes one object, and its segments if it has any.
     pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
-        // To delete a manifest's segments has to be asked for, and asking for it is an error for all other objects.
+        // Deleting the segments needs a query parameter, which is an error for all other objects.
         let answer = self.client.send(&Request::new(Method::HEAD, &self.container, key)).await?;
         if answer.status.is_success() && is_large(&answer) {
             return self.delete_large(&self.container, key).await;
@@ -172,9 +172,9 @@ impl Inner {
         }
     }
 
-    /// Deletes names of a container in requests of many; `None` where the server cannot do that.
+    /// Deletes names of a container with bulk requests; `None` if the server does not support them.
     ///
-    /// That a name is not there is no failure.
+    /// A name that does not exist is not an error.
     pub(super) async fn bulk_delete(
         &self,
         container: &str,
@@ -194,7 +194,7 @@ impl Inner {
                 .headers(&headers)
                 .body(Bytes::from(lines.join("\n")));
             let answer = self.client.send(&request).await?;
-            // Without the middleware this is a change of the account's own headers: 204, and nothing deleted.
+            // Without the middleware, this request updates the account's metadata: 204, and nothing is deleted.
             let Some(report) = report(&answer).filter(|_| answer.status == StatusCode::OK) else {
                 return Ok(None);
             };

@@ -1,73 +1,73 @@
-//! What can go wrong with a Swift server, and what the user can do about it.
+//! Errors of a Swift server, with hints.
 
 use super::STORE;
 
-/// A failure with its texts only, so that all who wait for one login can be told the same.
+/// An error as texts only, so that it can be cloned for all waiters of one login.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(in crate::store) enum Error {
-    /// Nothing says where the account is.
+    /// No variable configures an account.
     #[error("the environment names no account of OpenStack Swift")]
     NoCredentials,
-    /// One way to log in was begun and not finished.
+    /// A login method is configured incompletely.
     #[error("{way} needs `{lacks}`, which is not set")]
     Incomplete { way: &'static str, lacks: &'static str },
-    /// A variable or an option of the location that cannot be understood.
+    /// A variable or an option of the location has an invalid value.
     #[error("`{name}` cannot be `{value}`: {why}")]
     BadValue { name: String, value: String, why: String },
-    /// An option of the location that there is not.
+    /// An unknown option of the location.
     #[error("`{name}` is no option of a Swift location; there are {known}")]
     UnknownOption { name: String, known: &'static str },
-    /// The account is not there, or the key is another.
+    /// The account does not exist, or the key is wrong.
     #[error("`{url}` refused the user or key (status {status})")]
     WrongKey { url: String, status: u16 },
-    /// A login that ended in something else.
+    /// The login failed in another way.
     #[error("cannot log in at `{url}`: {why}")]
     Login { url: String, why: String },
-    /// The catalogue has no such service for this choice of region and interface.
+    /// The catalogue has no such service for the chosen region and interface.
     #[error("the account has no service `{service}` {wanted}; there is {there}")]
     NoEndpoint { service: &'static str, wanted: String, there: String },
-    /// The service is in several regions.
+    /// The service exists in several regions.
     #[error("the account has `{service}` in several regions: {regions}")]
     ManyRegions { service: &'static str, regions: String },
-    /// The connection failed each time.
+    /// The connection failed at each attempt.
     #[error("cannot reach `{host}`: {why}")]
     Unreachable { host: String, why: String },
     /// The connection failed in the middle of an object.
     #[error("`{object}` ended after {got} of {size} bytes: {why}")]
     Cut { object: String, got: u64, size: u64, why: String },
-    /// A token that was new a moment ago.
+    /// The server rejects a token that it just issued.
     #[error("`{object}`: the server refuses the token that it has just given out")]
     Token { object: String },
-    /// Listing what is not there.
+    /// The container does not exist.
     #[error("there is no container `{container}`")]
     NoContainer { container: String },
-    /// Reading what is not there.
+    /// The object does not exist.
     #[error("there is no object `{object}`")]
     NoObject { object: String },
-    /// Creating what is there.
+    /// The object already exists.
     #[error("there is an object `{object}` already")]
     Exists { object: String },
-    /// The user may not do this.
+    /// The user has no permission.
     #[error("the account may not access `{object}` in this way (status 403)")]
     Forbidden { object: String },
-    /// A quota, or the space of the cluster.
+    /// A quota is exceeded, or the cluster is full.
     #[error("no room for `{object}` (status {status}): {text}")]
     Full { object: String, status: u16, text: String },
-    /// The server counted other bytes than were sent, each time.
+    /// The server received other bytes than were sent, at each attempt.
     #[error("`{object}` was damaged on its way: the server received other bytes than were sent")]
     Damaged { object: String },
-    /// A CDN was asked for where there is none.
+    /// The location asks for a CDN, and the account has none.
     #[error("the options `cdn` and `ttl` need a CDN, and this account has none")]
     NoCdn,
-    /// Any other answer.
+    /// Any other response.
     #[error("`{object}`: the server answered {status}{}", if text.is_empty() { String::new() } else { format!(": {text}") })]
     Refused { object: String, status: String, text: String },
-    /// An answer that is not what the interface says.
+    /// A response that violates the API.
     #[error("`{object}`: the answer of the server cannot be understood: {why}")]
     Nonsense { object: String, why: String },
 }
 
-/// The ways to log in and what each needs.
+/// The login methods and their variables.
 const WAYS: &str = "\
 set the variables of one way to log in: \
 ST_AUTH, ST_USER and ST_KEY (version 1); \
@@ -78,7 +78,7 @@ OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_TENANT_NAME with OS_IDENTITY_API_VE
 RACKSPACE_USERNAME, RACKSPACE_API_KEY and OS_REGION_NAME (Rackspace)";
 
 impl Error {
-    /// What the user can do about it.
+    /// Returns a hint for the user.
     pub(in crate::store) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoCredentials | Self::Incomplete { .. } => WAYS.into(),
@@ -111,7 +111,7 @@ impl Error {
         })
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub(in crate::store) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, .. } => status.starts_with('5') || status.starts_with("429"),
@@ -120,7 +120,7 @@ impl Error {
         }
     }
 
-    /// The error of an object store that says the same, as far as it can.
+    /// Converts to the closest error of an object store.
     pub(super) fn at(self, path: &str) -> object_store::Error {
         let path = path.to_owned();
         match self {

@@ -1,4 +1,4 @@
-//! Reading: whole, a range, under a condition; a connection that breaks in the middle is taken up where it broke.
+//! Reads: whole objects, ranges, and conditional reads; a broken connection is resumed.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -21,10 +21,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{Inner, STORE, client::Request, error::Error, put::attributes_of, wire::Answer};
 
-/// Marks the tag of a large object, which is no MD5 of its bytes although it looks like one.
+/// The ETag suffix of a large object, whose ETag looks like an MD5 but is not that of its bytes.
 pub(super) const LARGE: &str = "-large";
 
-/// Asks for an object as it was written last, among the extensions of [`GetOptions`]: the server asks all copies for it.
+/// Requests the newest version of an object, in the extensions of [`GetOptions`]: the server asks all replicas.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Newest;
 
@@ -96,14 +96,14 @@ impl Inner {
     }
 }
 
-/// The tag of an object; that of a large one is marked.
+/// Returns the ETag of an object; that of a large one gets the suffix.
 pub(super) fn e_tag(answer: &Answer) -> Option<String> {
     let tag = answer.header("ETag")?.trim_matches('"');
     let large = is_large(answer);
     Some(if large { format!("{tag}{LARGE}") } else { tag.to_owned() })
 }
 
-/// Whether an object is a manifest of segments.
+/// Returns whether an object is a manifest of segments.
 pub(super) fn is_large(answer: &Answer) -> bool {
     answer.header("X-Static-Large-Object").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
@@ -125,7 +125,7 @@ fn conditions(options: &GetOptions) -> Result<HeaderMap, Error> {
         (IF_NONE_MATCH, options.if_none_match.as_ref().map(tags)),
         (IF_MODIFIED_SINCE, options.if_modified_since.map(|time| date(time.into()))),
         (IF_UNMODIFIED_SINCE, options.if_unmodified_since.map(|time| date(time.into()))),
-        // A head tells of the whole.
+        // The response to a HEAD describes the whole object.
         (RANGE, options.range.as_ref().filter(|_| !options.head).map(ToString::to_string)),
     ];
     for (name, value) in wanted {
@@ -140,7 +140,7 @@ fn conditions(options: &GetOptions) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-/// Which bytes come, and of how many.
+/// Returns the range of the response and the size of the object.
 fn extent(answer: &Answer) -> Option<(std::ops::Range<u64>, u64)> {
     if answer.status == StatusCode::PARTIAL_CONTENT {
         let (range, size) = answer.header("Content-Range")?.strip_prefix("bytes ")?.split_once('/')?;
@@ -152,7 +152,7 @@ fn extent(answer: &Answer) -> Option<(std::ops::Range<u64>, u64)> {
     Some((0..size, size))
 }
 
-/// Fails where other bytes come than were asked for.
+/// Fails if the range of the response differs from the requested one.
 fn check_range(asked: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Result<(), String> {
     match asked.as_range(size) {
         Ok(wanted) if wanted == *got => Ok(()),
@@ -165,7 +165,7 @@ fn check_range(asked: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Resul
 struct Reading {
     inner: Arc<Inner>,
     key: String,
-    /// What ties the second half to the first.
+    /// The ETag, which ensures that a resumed read continues the same object.
     tag: Option<HeaderValue>,
     response: Option<Response>,
     at: u64,
@@ -210,7 +210,7 @@ impl Reading {
         Ok(None)
     }
 
-    /// Asks for the rest of the same object, and gives its first piece.
+    /// Requests the rest of the same object, and returns its first piece.
     async fn again(&mut self) -> Result<Result<Option<Bytes>, String>, Error> {
         let mut headers = HeaderMap::new();
         let range = format!("bytes={}-{}", self.at, self.end - 1);

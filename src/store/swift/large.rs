@@ -1,8 +1,8 @@
-//! Large objects: segments first, and then the manifest that makes them one object.
+//! Large objects: the segments are uploaded first, then the manifest that makes them one object.
 //!
-//! Nothing is to be seen before the manifest is there. Segments lie in a container of their own under the object's name
-//! and a number drawn for each upload, so that two uploads of one object never mix. Whoever replaces a large object by a
-//! large one deletes the segments of the old one; a small object, or a copy, in the place of a large one leaves them.
+//! Nothing is visible before the manifest exists. Segments are stored in a container of their own under the object's
+//! name and a random number for each upload, so that two uploads of one object never mix. An upload that replaces a
+//! large object deletes the segments of the old one; a small object, or a copy, in its place leaves them.
 
 use std::{
     collections::BTreeMap,
@@ -30,10 +30,10 @@ use super::{
     wire::Answer,
 };
 
-/// The most that a segment may hold.
+/// The maximum size of a segment.
 const SEGMENT: usize = 5 << 30;
 
-/// What a manifest says of a segment.
+/// A segment in a manifest to be written.
 #[derive(Debug, Clone, Serialize)]
 struct Segment {
     path: String,
@@ -41,22 +41,22 @@ struct Segment {
     size_bytes: u64,
 }
 
-/// What a manifest that is read back says of a segment.
+/// A segment in a manifest that was read.
 #[derive(Deserialize)]
 struct OldSegment {
-    /// With the container in front.
+    /// With the container as prefix.
     name: String,
     #[serde(default)]
     sub_slo: bool,
 }
 
-/// An upload in parts.
+/// A multipart upload.
 pub(super) struct Upload {
     inner: Arc<Inner>,
     location: Path,
     key: String,
     headers: HeaderMap,
-    /// What the names of the segments begin with.
+    /// The prefix of the segments' names.
     place: String,
     begun: usize,
     sent: Arc<Mutex<BTreeMap<usize, Segment>>>,
@@ -92,14 +92,14 @@ impl Upload {
         let old = self.inner.segments_of(&self.inner.container, &self.key).await?;
         let answer = self.manifest(sent.into_values().collect()).await?;
         if !old.is_empty() {
-            // The object is there, complete; what is left of the old one is only space.
+            // The object is complete; undeleted segments of the old one only take up space.
             let _ = self.inner.delete_segments(old).await;
         }
         let tag = answer.header("ETag").unwrap_or_default().trim_matches('"');
         Ok(result(format!("{tag}{LARGE}")))
     }
 
-    /// Puts the manifest, through manifests of manifests where one cannot name all.
+    /// Writes the manifest, with nested manifests if the segments do not fit in one.
     async fn manifest(&self, mut segments: Vec<Segment>) -> Result<Answer, Error> {
         let inner = &self.inner;
         let mut level = 0;
@@ -136,7 +136,7 @@ impl Inner {
         self.put_request(container, key, &request).await
     }
 
-    /// The segments of an object: none where it is not large or not there.
+    /// Returns the segments of an object; none if it is not large or does not exist.
     async fn segments_of(&self, container: &str, key: &str) -> Result<Vec<OldSegment>, Error> {
         let answer = self.client.send(&Request::new(Method::HEAD, container, key)).await?;
         if !answer.status.is_success() || !is_large(&answer) {
@@ -144,7 +144,7 @@ impl Inner {
         }
         let request = Request::new(Method::GET, container, key).query("multipart-manifest", "get");
         let answer = self.client.send(&request).await?;
-        // Somebody else may have replaced or deleted it since; then it is his to clear up.
+        // Another writer may have replaced or deleted it since, and then deletes the segments itself.
         if !answer.status.is_success() || !is_large(&answer) {
             return Ok(Vec::new());
         }
@@ -152,7 +152,7 @@ impl Inner {
             .map_err(|error| Error::Nonsense { object: self.name(key), why: error.to_string() })
     }
 
-    /// Deletes segments, wherever they lie.
+    /// Deletes segments, in any container.
     async fn delete_segments(&self, segments: Vec<OldSegment>) -> Result<(), Error> {
         let mut plain: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for segment in segments {
@@ -170,7 +170,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Deletes names that may be absent and are no manifests.
+    /// Deletes names that may be absent and are not manifests.
     async fn delete_names(&self, container: &str, keys: &[String]) -> Result<(), Error> {
         if let Some(failures) = self.bulk_delete(container, keys).await? {
             return failures.into_values().next().map_or(Ok(()), Err);
@@ -224,7 +224,7 @@ impl MultipartUpload for Upload {
     }
 
     async fn abort(&mut self) -> object_store::Result<()> {
-        // Also those that failed: the answer may have been lost.
+        // Including the failed ones: the response may have been lost.
         let keys: Vec<_> = (0..self.begun).map(|number| format!("{}/{number:06}", self.place)).collect();
         let deleted = self.inner.delete_names(&self.inner.segments, &keys).await;
         deleted.map_err(|error| error.at(self.location.as_ref()))

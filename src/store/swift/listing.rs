@@ -1,7 +1,7 @@
-//! Listings, page after page.
+//! Paginated listings.
 //!
-//! A name that no path can be, such as `pool//x`, which other tools may leave in a container, is left out: it was not
-//! written here, and it shall not keep anybody from listing the rest.
+//! A name that is not a valid path, such as `pool//x`, is skipped: other tools may leave such objects in a container,
+//! and they must not make the listing fail.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use serde::Deserialize;
 
 use super::{Inner, client::Request, error::Error};
 
-/// What a page of a listing says of one name.
+/// An entry of a page.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Entry {
-    /// What begins so, in a listing with a delimiter.
+    /// A common prefix, in a listing with a delimiter.
     Folder { subdir: String },
     /// An object.
     Object(Object),
@@ -45,14 +45,15 @@ impl Entry {
     }
 }
 
-/// Where a listing goes on.
+/// The position in a listing.
 enum Next {
     After(String),
     End,
 }
 
 impl Inner {
-    /// One page of a listing of names that begin with `prefix`, after `marker`; `None` without a container.
+    /// Requests one page of the names that begin with `prefix`, after `marker`; `None` if the container does not
+    /// exist.
     pub(super) async fn page(
         &self,
         container: &str,
@@ -76,7 +77,7 @@ impl Inner {
         let answer = self.client.send(&request).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
-            // Some servers have nothing to say about an empty container, not even in JSON.
+            // Some servers send no body for an empty container, not even in JSON.
             StatusCode::NO_CONTENT => Ok(Some(Vec::new())),
             status if status.is_success() => {
                 let nonsense = |why: serde_json::Error| Error::Nonsense {
@@ -89,7 +90,7 @@ impl Inner {
         }
     }
 
-    /// Every entry of a listing, one page at a time.
+    /// Streams every entry of a listing, page by page.
     pub(super) fn pages(
         self: &Arc<Self>,
         container: String,
@@ -161,7 +162,7 @@ impl Inner {
         Ok(found)
     }
 
-    /// What the names below a path begin with.
+    /// Returns the prefix of the names below a path.
     fn below(&self, path: Option<&Path>) -> String {
         match self.key(path.map(AsRef::as_ref).unwrap_or_default()) {
             key if key.is_empty() => key,

@@ -1,12 +1,12 @@
-//! Swift of `OpenStack`, which is also Rackspace's Cloud Files, as an object store.
+//! `OpenStack` Swift, which is also Rackspace's Cloud Files, as an object store.
 //!
-//! What Swift cannot do is not pretended: it has no compare-and-swap, so [`object_store::PutMode::Update`] is refused, and
-//! its create-only is not atomic: of several writers at the same moment more than one may be told that it won. The
-//! listing of a container lags behind what was written to it.
+//! Missing features are not emulated: Swift has no compare-and-swap, so [`object_store::PutMode::Update`] is an
+//! error, and create-only is not atomic: of several concurrent writers, more than one may succeed. Listings of a
+//! container lag behind writes.
 //!
-//! A large object is a manifest that names segments. They lie in a container of their own, `CONTAINER_segments`, which
-//! whoever may read the container may read too, since Swift reads a segment on behalf of whoever asks for the object.
-//! No listing of the container itself ever shows a part of an object.
+//! A large object is a manifest that references segments. They are in a container of their own, `CONTAINER_segments`,
+//! with the same readers as the container, because Swift reads a segment with the permissions of the client. A
+//! listing of the container itself never shows segments.
 //!
 //! The interface: <https://docs.openstack.org/api-ref/object-store/>, and for the CDN
 //! <https://docs.rackspace.com/docs/cloud-files/v1/cdn-api-reference>.
@@ -41,10 +41,10 @@ pub(super) use container::CdnAddresses;
 pub(super) use error::Error;
 pub(super) use get::Newest;
 
-/// What object stores call themselves in their errors.
+/// The name of this store in errors.
 const STORE: &str = "swift";
 
-/// A container of Swift, or what lies in it below a prefix.
+/// A Swift container, or the part of it below a prefix.
 #[derive(Clone)]
 pub(super) struct Swift(Arc<Inner>);
 
@@ -63,12 +63,12 @@ struct Inner {
     cdn: OnceCell<CdnAddresses>,
 }
 
-/// Numbers that the servers set, as they come from their makers.
+/// Limits of the server, with the defaults of their software.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Names in a page of a listing.
     page: usize,
-    /// Names in one request to delete.
+    /// Names in one bulk delete.
     delete: usize,
     /// Segments in a manifest.
     manifest: usize,
@@ -81,7 +81,7 @@ impl Default for Limits {
 }
 
 impl Swift {
-    /// Opens a container; nothing is sent yet.
+    /// Opens a container; sends no request.
     pub(super) fn open(
         container: &str,
         prefix: &str,
@@ -129,19 +129,19 @@ impl Swift {
         })))
     }
 
-    /// How many requests were sent.
+    /// Returns the number of requests sent.
     #[cfg(test)]
     fn requests(&self) -> super::Requests {
         self.0.client.wire.watch.counter.so_far()
     }
 
-    /// Where the CDN serves the container; known after the first write of a location that asks for a CDN.
+    /// Returns the CDN's URLs of the container; known after the first write if the location asks for a CDN.
     pub(super) fn cdn_addresses(&self) -> Option<&CdnAddresses> {
         self.0.cdn.get()
     }
 }
 
-/// Why a text cannot be the name of a container.
+/// Returns why a text is not a valid container name.
 fn no_container(name: &str) -> Option<&'static str> {
     // The container of segments has a longer name.
     const LONGEST: usize = 256 - "_segments".len();
@@ -156,7 +156,7 @@ fn no_container(name: &str) -> Option<&'static str> {
 }
 
 impl Inner {
-    /// The name in the container.
+    /// Returns the name in the container.
     fn key(&self, path: &str) -> String {
         match (self.prefix.as_str(), path) {
             ("", path) => path.to_owned(),
@@ -165,19 +165,19 @@ impl Inner {
         }
     }
 
-    /// The path of a name in the container; `None` where no path can be that.
+    /// Returns the path of a name in the container; `None` if it is not a valid path.
     fn path(&self, key: &str) -> Option<object_store::path::Path> {
         let path = match self.prefix.as_str() {
             "" => key,
             prefix => key.strip_prefix(prefix)?.strip_prefix('/')?,
         };
-        // Parsing forgives a slash at either end, which would make it another name.
+        // Parsing strips slashes at both ends, which would change the name.
         object_store::path::Path::parse(path)
             .ok()
             .filter(|parsed| parsed.as_ref() == path && !path.is_empty())
     }
 
-    /// An object, for people.
+    /// Returns the name of an object for error texts.
     fn name(&self, key: &str) -> String {
         format!("{}/{key}", self.container)
     }
@@ -192,7 +192,7 @@ impl fmt::Display for Swift {
 }
 
 impl fmt::Debug for Swift {
-    /// Without the credentials.
+    /// Omits the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -71,10 +71,10 @@ impl ObjectStore for Swift {
         self.0.list_folder(prefix).await
     }
 
-    /// Copies within the server; [`Attributes`] among the extensions become those of the copy.
+    /// Copies within the server; [`Attributes`] in the extensions become those of the copy.
     ///
-    /// A copy of a large object is one object without segments. To copy only where nothing is takes a look first,
-    /// which somebody else may come in between of: the server takes the condition for one on the source.
+    /// A copy of a large object is one object without segments. Create-only is a check before the copy, which is not
+    /// atomic: the server would apply the condition to the source.
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let inner = &self.0;
         let failed = |error: Error| error.at(to.as_ref());

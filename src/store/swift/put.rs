@@ -1,4 +1,4 @@
-//! Writing: every body goes with its MD5, which the server checks.
+//! Writes: every body is sent with its MD5, which the server verifies.
 
 use std::fmt::Write;
 
@@ -21,13 +21,13 @@ use super::{
 };
 use crate::store::content::{INLINE, blocking};
 
-/// How often bytes are sent that arrive damaged.
+/// The maximum attempts for a body that arrives damaged.
 const SENDS: u32 = 3;
-/// What the names of the headers of own attributes begin with.
+/// The header prefix of user metadata.
 const META: &str = "x-object-meta-";
 
 impl Inner {
-    /// Sends a body with its MD5, which is given back with the answer.
+    /// Sends a body with its MD5, and returns the MD5 with the response.
     pub(super) async fn put(
         &self,
         container: &str,
@@ -41,7 +41,7 @@ impl Inner {
         Ok((self.put_request(container, key, &request.body(body)).await?, md5))
     }
 
-    /// Sends a body, again where it came damaged, and makes the container where there is none.
+    /// Sends a body, with retries if it arrives damaged, and creates the container if it does not exist.
     pub(super) async fn put_request(
         &self,
         container: &str,
@@ -75,7 +75,7 @@ impl Inner {
         }
     }
 
-    /// Copies an object within the server. Without headers of its own the copy has those of the source.
+    /// Copies an object within the server. Without new headers, the copy keeps those of the source.
     pub(super) async fn copy(&self, from: &str, to: &str, headers: Option<&HeaderMap>) -> Result<(), Error> {
         let source = format!("/{}/{}", encoded(&self.container), encoded(from));
         let mut request =
@@ -92,7 +92,7 @@ impl Inner {
     }
 }
 
-/// The MD5 of bytes, in hexadecimal.
+/// Returns the MD5 of bytes in hexadecimal.
 pub(super) async fn md5_of(bytes: &Bytes) -> String {
     if (bytes.len() as u64) <= INLINE {
         return hexadecimal(bytes);
@@ -103,13 +103,13 @@ pub(super) async fn md5_of(bytes: &Bytes) -> String {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // A string takes whatever is written to it.
+        // Writing to a string never fails.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// A text as the value of a header.
+/// Converts a text to a header value.
 fn header(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Error::BadValue {
         name: "a header".into(),
@@ -118,7 +118,7 @@ fn header(text: &str) -> Result<HeaderValue, Error> {
     })
 }
 
-/// The headers that keep attributes.
+/// Returns the headers that store attributes.
 pub(super) fn headers_of(attributes: &Attributes) -> object_store::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (attribute, value) in attributes {
@@ -147,7 +147,7 @@ pub(super) fn headers_of(attributes: &Attributes) -> object_store::Result<Header
     Ok(headers)
 }
 
-/// The attributes that headers tell; the names of own ones come back in lower case.
+/// Returns the attributes in headers; user metadata names are in lower case.
 pub(super) fn attributes_of(headers: &HeaderMap) -> Attributes {
     let attribute = |name: &HeaderName| match *name {
         CONTENT_TYPE => Some(Attribute::ContentType),

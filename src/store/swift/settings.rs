@@ -1,20 +1,20 @@
-//! What the `?` of a Swift location asks for.
+//! The options after the `?` of a Swift location.
 
 use std::collections::BTreeMap;
 
 use super::error::Error;
 
-/// The options that there are.
+/// The known options.
 const KNOWN: &str = "`read=public`, `cdn=yes` and `ttl=SECONDS`";
 
-/// What is asked of the container.
+/// The requested settings of the container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// Anybody may read the objects.
+    /// Objects are public.
     pub(super) public: bool,
     /// The server's CDN serves the objects.
     pub(super) cdn: bool,
-    /// For how many seconds the CDN keeps what says nothing of its own.
+    /// The default TTL of the CDN in seconds, for objects without Cache-Control.
     pub(super) ttl: Option<u32>,
 }
 
@@ -34,7 +34,7 @@ impl Settings {
                 ("cdn", "no") => no_cdn = true,
                 ("cdn", _) => return Err(bad("it is `yes` or `no`")),
                 ("ttl", text) => match text.parse() {
-                    // What Cloud Files accepts: from a quarter of an hour to a year.
+                    // Cloud Files accepts a quarter of an hour to a year.
                     Ok(seconds @ 900..=31_536_000) => settings.ttl = Some(seconds),
                     _ => return Err(bad("it is a number of seconds from 900 to 31536000")),
                 },

@@ -1,6 +1,6 @@
-//! Requests as they go over the wire: sent again where that is worth while, watched for silence, counted.
+//! HTTP requests of the Swift client: retried, with a timeout, and counted.
 //!
-//! Knows nothing of tokens; [`super::client`] adds them.
+//! Has no notion of tokens; [`super::client`] adds them.
 
 use std::{
     convert::Infallible,
@@ -28,11 +28,11 @@ use crate::store::{
     retry::{RetryPolicy, passes},
 };
 
-/// Bytes are handed to the connection in such pieces, so that it can be seen that they flow.
+/// Bodies are sent in pieces of this size, so that progress can be observed.
 const PIECE: usize = 64 << 10;
-/// So much of what a server says about a failure is read.
+/// The most bytes of an error response that are read.
 const TEXT: usize = 64 << 10;
-/// The most of an answer that is no object: a page of a listing of ten thousand names, a catalogue.
+/// The most bytes of a response that is not an object: a page of ten thousand names, a catalogue.
 const ANSWER: usize = 64 << 20;
 
 /// One request.
@@ -44,29 +44,29 @@ pub(super) struct Outgoing {
     pub(super) body: Bytes,
     /// Whether it counts as a listing.
     pub(super) listing: bool,
-    /// Whether the body of a success is left to be read piece by piece.
+    /// Whether the body of a successful response is left as a stream.
     pub(super) stream: bool,
-    /// Whether the server works on it for long before it says anything.
+    /// Whether the server works for long before it responds.
     pub(super) slow: bool,
 }
 
-/// What a server answered.
+/// A response of the server.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// All of the body, unless it is a stream.
+    /// The whole body, unless it is a stream.
     pub(super) body: Bytes,
-    /// The body that was left to be read.
+    /// The body as a stream, if requested.
     pub(super) rest: Option<Response>,
 }
 
 impl Answer {
-    /// A header as text; one that is not is as good as none.
+    /// Returns a header as text; `None` if it is not text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Why it is not what was wanted; `object` is the container with the object in it.
+    /// Converts an unexpected response to an error; `object` is the container with the object in it.
     pub(super) fn error(&self, object: &str) -> Error {
         let object = object.to_owned();
         match self.status {
@@ -81,7 +81,7 @@ impl Answer {
         }
     }
 
-    /// What the server says, in one line for people.
+    /// Returns the server's error text in one line.
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let mut plain = String::new();
@@ -110,17 +110,17 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// A wire that trusts the system's authorities, and those of a file where there is one.
+    /// Creates a wire that trusts the system's certificate authorities, and those of a file if there is one.
     pub(super) fn new(
         authorities: Option<&Path>,
         patience: RetryPolicy,
         watch: Watch,
     ) -> Result<Self, Error> {
-        // Whoever installs a provider first wins, and all here install the same one.
+        // The first provider that is installed is used, and all callers here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
-            // A token must not follow to another host.
+            // A token must not be sent to another host.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")));
         let bad = |why: String| match authorities {
@@ -141,7 +141,7 @@ impl Wire {
         Ok(Self { http, watch, patience })
     }
 
-    /// Sends a request, again where that is worth while; any status may come out of it.
+    /// Sends a request, with retries; returns any status.
     pub(super) async fn send(&self, request: &Outgoing) -> Result<Answer, Error> {
         let since = Instant::now();
         let mut tries = 0;
@@ -170,7 +170,7 @@ impl Wire {
             let body = Sent { rest: request.body.clone(), sent: Arc::clone(&sent) };
             builder = builder.body(reqwest::Body::wrap(body));
         } else if request.method != Method::GET && request.method != Method::HEAD {
-            // Some servers wait for a length even where there is nothing to come.
+            // Some servers require a length even for an empty body.
             builder = builder.header(reqwest::header::CONTENT_LENGTH, 0);
         }
         let response = Self::watched(builder.send(), &sent, self.silence(request)).await?;
@@ -190,7 +190,7 @@ impl Wire {
         if request.slow { self.patience.silence.saturating_mul(10) } else { self.patience.silence }
     }
 
-    /// Waits for an answer as long as bytes flow.
+    /// Waits for a response as long as there is progress.
     async fn watched(
         answer: impl Future<Output = reqwest::Result<Response>>,
         sent: &AtomicU64,
@@ -210,12 +210,12 @@ impl Wire {
         }
     }
 
-    /// The next piece of a body; `None` at its end.
+    /// Returns the next piece of a body; `None` at its end.
     pub(super) async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, String> {
         piece(response, self.patience.silence).await
     }
 
-    /// Reads a body, up to the piece in which it exceeds a limit.
+    /// Reads a body, up to the piece that exceeds a limit.
     async fn whole(mut response: Response, limit: usize, silence: Duration) -> Result<Bytes, String> {
         let (mut body, mut pace) = (BytesMut::new(), Pace::begin());
         while body.len() <= limit
@@ -239,7 +239,7 @@ fn silent(silence: Duration) -> String {
     format!("nothing came for {} s", silence.as_secs())
 }
 
-/// All of an error in one line.
+/// Returns an error and its causes in one line.
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut inner = error.source();
@@ -253,7 +253,7 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// A body in memory that tells how much of it went away.
+/// A body in memory that reports its progress.
 struct Sent {
     rest: Bytes,
     sent: Arc<AtomicU64>,

@@ -1,16 +1,16 @@
-//! What an account has, and where: the catalogue that comes with a token.
+//! The service catalogue, which a login returns: the services of an account and their endpoints.
 
 use std::collections::BTreeSet;
 
 use super::given_address;
 use crate::store::{environment::Environment, swift::error::Error};
 
-/// The service that holds containers.
+/// The type of the object storage service.
 pub(super) const STORAGE: &str = "object-store";
-/// The service that Cloud Files' CDN is managed by.
+/// The type of Cloud Files' CDN management service.
 pub(super) const CDN: &str = "rax:object-cdn";
 
-/// Which of several endpoints is meant.
+/// The choice among several endpoints.
 pub(super) struct Choice {
     region: Option<String>,
     /// `public`, `internal` or `admin`.
@@ -35,7 +35,7 @@ impl Choice {
     }
 }
 
-/// One address of one service.
+/// One endpoint of one service.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) service: String,
@@ -44,11 +44,11 @@ pub(super) struct Endpoint {
     pub(super) url: String,
 }
 
-/// All of them.
+/// All endpoints.
 pub(super) struct Catalogue(pub(super) Vec<Endpoint>);
 
 impl Catalogue {
-    /// The address of the containers.
+    /// Returns the endpoint of the object storage.
     pub(super) fn storage(&self, login: &str, choice: &Choice) -> Result<String, Error> {
         let fits = |endpoint: &&Endpoint| {
             endpoint.service == STORAGE
@@ -64,7 +64,7 @@ impl Catalogue {
         }
     }
 
-    /// The address of the CDN management, where there is one; it has no interface but the public one.
+    /// Returns the endpoint of the CDN management, if there is one; it has only the public interface.
     pub(super) fn cdn(&self, login: &str, choice: &Choice) -> Result<Option<String>, Error> {
         let fits = |endpoint: &&Endpoint| {
             endpoint.service == CDN
@@ -96,7 +96,7 @@ impl Catalogue {
     }
 }
 
-/// Rackspace writes its regions in either case.
+/// Rackspace writes region names in upper or lower case.
 fn same_region(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
@@ -140,7 +140,7 @@ mod tests {
             storage(Some("dfw"), "internalURL").unwrap(),
             "https://internal.DFW.example.org/v1/AUTH_x"
         );
-        // One region has it, so there is nothing to choose.
+        // Only one region has it, so no choice is needed.
         assert_eq!(storage(None, "internal").unwrap(), "https://internal.DFW.example.org/v1/AUTH_x");
         let cdn = catalogue().cdn("x", &choice(Some("ORD"), "internal")).unwrap();
         assert_eq!(cdn.as_deref(), Some("https://public.ORD.example.org/v1/AUTH_x"));

@@ -1,4 +1,4 @@
-//! How to log in: which of the ways the environment describes, and what comes out of each, a token and an address.
+//! Login: selects the method that the environment configures, and returns a token and the account's URL.
 
 mod v1;
 mod v2;
@@ -20,26 +20,26 @@ use super::{
 use crate::store::environment::Environment;
 use catalogue::Choice;
 
-/// Where Rackspace's customers log in.
+/// Rackspace's login endpoint.
 const RACKSPACE: &str = "https://identity.api.rackspacecloud.com/v2.0";
 
-/// What a login gives.
+/// The result of a login.
 pub(super) struct Session {
-    /// Goes with every request.
+    /// The token sent with every request.
     pub(super) token: HeaderValue,
-    /// The address of the account, without a slash at its end.
+    /// The URL of the account, without a trailing slash.
     pub(super) storage: String,
-    /// The address of the account's CDN management, where there is one.
+    /// The URL of the account's CDN management, if there is one.
     pub(super) cdn: Option<String>,
-    /// How long the token is good, if the server says so.
+    /// The lifetime of the token, if the server reports it.
     pub(super) life: Option<Duration>,
 }
 
-/// Credentials, and what to take of what they lead to.
+/// Credentials, and the choice of endpoint.
 pub(super) struct Login {
     way: Way,
     choice: Choice,
-    /// Used instead of what the login says.
+    /// Overrides the URL that the login returns.
     storage: Option<String>,
 }
 
@@ -50,7 +50,7 @@ enum Way {
 }
 
 impl Login {
-    /// What the environment says.
+    /// Reads the configuration from the environment.
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let choice = Choice::from_environment(environment)?;
         let storage = match environment.get("OS_STORAGE_URL") {
@@ -62,7 +62,7 @@ impl Login {
 
     /// Logs in.
     pub(super) async fn log_in(&self, wire: &Wire) -> Result<Session, Error> {
-        // With an address of one's own the catalogue need not have one.
+        // With an explicit storage URL, the catalogue need not contain one.
         let find = self.storage.is_none();
         let mut session = match &self.way {
             Way::V1(account) => account.log_in(wire).await?,
@@ -115,7 +115,7 @@ impl Way {
     }
 }
 
-/// A variable that one way cannot do without.
+/// Returns a variable that a login method requires.
 fn need<'a>(
     environment: &'a Environment,
     way: &'static str,
@@ -125,7 +125,7 @@ fn need<'a>(
     environment.first_of(names).ok_or(Error::Incomplete { way, lacks })
 }
 
-/// An address without a slash at its end.
+/// Checks a URL and strips trailing slashes.
 fn address(name: &str, text: &str) -> Result<String, Error> {
     let bad = |why: String| Error::BadValue { name: name.into(), value: text.into(), why };
     let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
@@ -135,12 +135,12 @@ fn address(name: &str, text: &str) -> Result<String, Error> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// An address that came with a login.
+/// Checks a URL that a login returned.
 fn given_address(url: &str, text: &str) -> Result<String, Error> {
     address("X-Storage-Url", text).map_err(|error| Error::Login { url: url.into(), why: error.to_string() })
 }
 
-/// A token as a header that no log shows.
+/// Returns a token as a header value that is redacted in logs.
 fn token(url: &str, text: &str) -> Result<HeaderValue, Error> {
     let mut token = HeaderValue::from_str(text)
         .map_err(|_| Error::Login { url: url.into(), why: "the token is no text".into() })?;
@@ -148,7 +148,7 @@ fn token(url: &str, text: &str) -> Result<HeaderValue, Error> {
     Ok(token)
 }
 
-/// Sends credentials as JSON and takes what is no success apart.
+/// Posts credentials as JSON and maps error statuses.
 async fn post(wire: &Wire, url: &str, body: &serde_json::Value) -> Result<Answer, Error> {
     let headers = HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -1,4 +1,4 @@
-//! Version 1: user and key in headers, and everything comes back in headers. What Swift itself calls tempauth.
+//! Version 1 (Swift's tempauth): user and key in request headers; token and URL in response headers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store::{
 
 const WAY: &str = "a login of version 1";
 
-/// What a login of version 1 needs.
+/// The credentials of a version 1 login.
 pub(super) struct Account {
     url: String,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! Version 2: what Rackspace speaks, with an API key, and old Keystones, with a password.
+//! Version 2: Rackspace, with an API key, and old Keystones, with a password.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,7 @@ use crate::store::{
 
 const WAY: &str = "a login of version 2";
 
-/// What a login of version 2 needs.
+/// The credentials of a version 2 login.
 pub(super) struct Account {
     url: String,
     body: Value,
@@ -124,7 +124,7 @@ impl Access {
 }
 
 impl Token {
-    /// By the server's own clock: this machine's may be wrong.
+    /// Uses the server's clock, because the local one may be wrong.
     fn life(&self, answer: &Answer) -> Option<Duration> {
         let expires: jiff::Timestamp = self.expires.as_ref()?.parse().ok()?;
         let now = httpdate::parse_http_date(answer.header("Date")?).ok()?;

@@ -1,4 +1,4 @@
-//! Version 3, the Keystone of today: a password with a project, or an application credential.
+//! Version 3, the current Keystone: a password with a project, or an application credential.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use crate::store::{
 const PASSWORD: &str = "a login with a password at Keystone v3";
 const CREDENTIAL: &str = "a login with an application credential at Keystone v3";
 
-/// What a login of version 3 needs.
+/// The credentials of a version 3 login.
 pub(super) struct Account {
     url: String,
     body: Value,
@@ -89,7 +89,7 @@ fn credential_of(environment: &Environment) -> Result<Value, Error> {
         let name = need(environment, CREDENTIAL, &["OS_APPLICATION_CREDENTIAL_NAME"])?;
         json!({ "name": name, "secret": secret, "user": user_of(environment, CREDENTIAL)? })
     };
-    // It belongs to one project already.
+    // An application credential already belongs to one project.
     Ok(json!({
         "identity": { "methods": ["application_credential"], "application_credential": credential },
     }))
@@ -144,7 +144,7 @@ impl Token {
         Catalogue(all.collect())
     }
 
-    /// Both times are the server's: this machine's clock may be wrong.
+    /// Both times are the server's, because the local clock may be wrong.
     fn life(&self) -> Option<Duration> {
         let time = |text: &Option<String>| -> Option<SystemTime> {
             let time: jiff::Timestamp = text.as_ref()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Servers and connections that fail, and what the client makes of it.
+//! Server errors and broken connections.
 
 use super::{
     super::Error,
@@ -6,7 +6,7 @@ use super::{
     *,
 };
 
-/// A container with one object in it, behind a proxy.
+/// Starts a proxy in front of a container with one object.
 async fn behind(
     server: &str,
     decide: impl Fn(&Seen, &[Seen]) -> Act + Send + Sync + 'static,
@@ -97,7 +97,7 @@ async fn a_read_goes_on_where_it_broke() {
     assert_eq!(ranges[2].as_ref().unwrap(), "bytes=60000-99999");
     assert!(proxy.seen()[1..].iter().all(|seen| seen.headers.contains_key("if-match")));
 
-    // A range, too.
+    // The same for a range.
     let (_proxy, opening) = behind(&server, |_, before| match before.len() {
         0 => Act::Cut(10),
         _ => Act::Pass,

@@ -1,4 +1,4 @@
-//! Objects in segments.
+//! Large objects in segments.
 
 use object_store::{
     Attribute, Attributes, Error as ObjectError, GetOptions, MultipartUpload, PutMultipartOptions, PutResult,
@@ -51,7 +51,7 @@ async fn twenty_megabytes_in_parts() {
     swift.get_opts(&at, GetOptions::new().with_if_match(result.e_tag.clone())).await.unwrap();
     let same = swift.get_opts(&at, GetOptions::new().with_if_none_match(result.e_tag)).await;
     assert!(matches!(same, Err(ObjectError::NotModified { .. })));
-    // Whoever reads the object reads its segments.
+    // Readers of the object read its segments.
     let (status, read) = anonymous(&swift, "pool/large%2b%7e.deb").await;
     assert!(status == 200 && read == bytes, "{status}");
 
@@ -67,7 +67,7 @@ async fn twenty_megabytes_in_parts() {
 async fn segments_have_the_readers_of_their_container() {
     let Some(server) = server() else { return };
     let swift = Opening::new(&server).open();
-    // Made public by other means, and listed by all; the segments are not.
+    // Made public with another tool, including listings; the segments get no listings.
     let make = Request::new(Method::PUT, &swift.0.container, "")
         .header("x-container-read", HeaderValue::from_static(".r:*,.rlistings"));
     raw(&swift, make).await;
@@ -81,7 +81,7 @@ async fn segments_have_the_readers_of_their_container() {
     assert_eq!(anonymous(&private, "a").await.0, 401);
     let head = raw(&private, Request::new(Method::HEAD, &private.0.segments, "")).await;
     assert_eq!(head.header("x-container-read"), None);
-    // What is private now becomes public with all its parts.
+    // A private container becomes public together with its segments.
     let container = private.0.container.clone();
     let public = Opening { container, ..Opening::new(&server) }.option("read", "public").open();
     put(&public, "b", "x").await;
@@ -116,7 +116,7 @@ async fn one_upload_in_the_place_of_another() {
     assert_eq!(get(&swift, "a").await, "three");
     assert_eq!(segments(&swift).await.len(), 2);
     assert_eq!(get(&swift, "a/b").await, "below");
-    // Nothing at all is an empty object.
+    // An upload without parts is an empty object.
     upload(&swift, "empty", &[]).await;
     assert_eq!(get(&swift, "empty").await, "");
 }

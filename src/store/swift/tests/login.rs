@@ -1,4 +1,4 @@
-//! Getting in, in every way, and staying in.
+//! Every login method, and token renewal.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ async fn what_is_no_login_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_login_serves_all_whose_token_was_refused() {
     let Some(server) = server() else { return };
-    // All sixteen are there before the first is refused.
+    // All sixteen requests arrive before the first is rejected.
     let barrier = Arc::new(Barrier::new(16));
     let proxy = Proxy::start(&server, move |seen, before| {
         let earlier = before.iter().filter(|seen| !seen.is_login()).count();
@@ -74,7 +74,7 @@ async fn one_login_serves_all_whose_token_was_refused() {
 async fn a_token_that_the_server_does_not_know_is_replaced_once() {
     let Some(server) = server() else { return };
     for (bad, works) in [(1, true), (2, false)] {
-        // The server itself refuses the token, which it never gave out.
+        // The server itself rejects the token, which it never issued.
         let proxy = Proxy::start(&server, move |seen, before| {
             let logins = before.iter().filter(|seen| seen.is_login()).count();
             if seen.is_login() && logins < bad {
@@ -86,7 +86,7 @@ async fn a_token_that_the_server_does_not_know_is_replaced_once() {
         .await;
         let storage = format!("{}/v1/AUTH_test", proxy.url);
         let swift = Opening::new(&proxy.url).set("OS_STORAGE_URL", &storage).open();
-        // A large body, too, is on its way when the refusal comes.
+        // A large body, too, is in flight when the rejection arrives.
         let result = swift.put(&path("a"), noise(8 << 20).into()).await;
         if works {
             result.unwrap();
@@ -115,7 +115,7 @@ async fn a_token_is_renewed_before_it_ends() {
     assert!(proxy.answers().iter().all(|(_, status)| *status != 401));
 }
 
-/// The variables of a login with a password at the Keystone of the test run.
+/// The variables of a password login at the Keystone of the test run.
 fn v3() -> Option<Vec<(String, String)>> {
     let variables = [
         ("OS_AUTH_URL", variable("PUBLISH_TEST_KEYSTONE")?),
@@ -137,7 +137,7 @@ async fn version_3_with_a_password() {
     assert_eq!(get(&swift, "a").await, "one");
     assert!(swift.0.client.storage().await.unwrap().contains("/v1/KEY_"));
 
-    // Neither the address nor the domains need be written out.
+    // The path of the URL and the domains may be omitted.
     let url = variables[0].1.trim_end_matches("/v3").to_owned();
     let mut short: Vec<_> = variables[..4].to_vec();
     short[0].1 = url;
@@ -184,7 +184,7 @@ async fn version_3_with_an_application_credential() {
     let name = new_container();
     let wanted = json!({ "application_credential": { "name": name, "secret": "sesame" } });
     let mut credential = Err(Value::Null);
-    // A Keystone on SQLite now and then does not find the role that it has just found.
+    // A Keystone on SQLite sometimes does not find a role that it has just found.
     for _ in 0..10 {
         let ask = http.post(format!("{url}/users/{id}/application_credentials")).body(wanted.to_string());
         let ask = ask.header("content-type", "application/json").header("x-auth-token", token.clone());
@@ -214,7 +214,7 @@ async fn version_3_with_an_application_credential() {
     }
 }
 
-/// A token that the real server has given out.
+/// Requests a token from the real server.
 async fn real_token(server: &str) -> String {
     let login = http().get(format!("{server}/auth/v1.0"));
     let login =

@@ -1,7 +1,7 @@
-//! Stories told to a real Swift and a real Keystone.
+//! Tests against a real Swift and a real Keystone.
 //!
-//! Where a fault must be forced, [`proxy`] stands between; no server with a login of version 2 or with Cloud Files' CDN can
-//! be had any more, so these two answers are the proxy's own, and all storage behind them is real.
+//! [`proxy`] injects faults. No server with a version 2 login or with Cloud Files' CDN is available any more, so the
+//! proxy answers these requests itself; all storage behind it is real.
 
 mod faults;
 mod large;
@@ -22,12 +22,12 @@ use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use super::{Limits, Swift, client::Request, error::Error};
 use crate::store::{environment::Environment, requests::Watch, retry::RetryPolicy};
 
-/// The address of the real server, if there is one.
+/// Returns the URL of the real server, if there is one.
 fn server() -> Option<String> {
     variable("PUBLISH_TEST_SWIFT")
 }
 
-/// A variable of the test run; a test without it says that it was skipped, which fails it in CI.
+/// Reads a variable of the test run; a test without it prints that it was skipped, which fails in CI.
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
     if value.is_none() {
@@ -48,13 +48,13 @@ fn skipped(why: &str) {
     assert!(strict[0] != "true" && strict[1] != "1", "{line}");
 }
 
-/// A client of the tests' own.
+/// Returns an HTTP client for the tests themselves.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-/// A container that no other test has.
+/// Returns the name of a new container.
 fn new_container() -> String {
     format!("publish-test-{:016x}", rand::random::<u64>())
 }
@@ -63,7 +63,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The variables of a login of version 1.
+/// Returns the variables of a version 1 login.
 fn v1(server: &str) -> Vec<(String, String)> {
     [
         ("ST_AUTH", format!("{server}/auth/v1.0")),
@@ -74,12 +74,12 @@ fn v1(server: &str) -> Vec<(String, String)> {
     .into()
 }
 
-/// A retry policy for tests: the pauses are short.
+/// A retry policy for tests, with short pauses.
 fn hasty() -> RetryPolicy {
     RetryPolicy { pause: Duration::from_millis(20), ..RetryPolicy::default() }
 }
 
-/// How a container is opened.
+/// The parameters to open a container.
 struct Opening {
     container: String,
     prefix: String,
@@ -129,7 +129,7 @@ impl Opening {
     }
 }
 
-/// A path as it is written.
+/// Parses a path.
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
@@ -148,7 +148,7 @@ async fn names(swift: &Swift, prefix: Option<&str>) -> Vec<String> {
     all.into_iter().map(|meta| meta.location.to_string()).collect()
 }
 
-/// The names in the container of segments.
+/// Returns the names in the container of segments.
 async fn segments(swift: &Swift) -> Vec<String> {
     let page = swift.0.page(&swift.0.segments, "", false, "").await.unwrap().unwrap_or_default();
     let name = |entry| match entry {
@@ -163,7 +163,7 @@ async fn raw(swift: &Swift, request: Request) -> super::wire::Answer {
     swift.0.client.send(&request).await.unwrap()
 }
 
-/// Asks as somebody without a token.
+/// Reads an object without a token.
 async fn anonymous(swift: &Swift, key: &str) -> (u16, Bytes) {
     let storage = swift.0.client.storage().await.unwrap();
     let slash = if key.is_empty() { "" } else { "/" };
@@ -171,7 +171,7 @@ async fn anonymous(swift: &Swift, key: &str) -> (u16, Bytes) {
     (response.status().as_u16(), response.bytes().await.unwrap())
 }
 
-/// The error of ours inside one of an object store.
+/// Returns the Swift error inside an error of an object store.
 fn cause(error: &object_store::Error) -> &Error {
     let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = inner {
@@ -183,7 +183,7 @@ fn cause(error: &object_store::Error) -> &Error {
     panic!("{error:?}")
 }
 
-/// Bytes in which no two parts are the same.
+/// Returns bytes in which no two parts are the same.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {

@@ -15,7 +15,7 @@ use super::{
     *,
 };
 
-/// A proxy in front of the storage; the login goes past it.
+/// Starts a proxy in front of the storage; the login bypasses it.
 async fn through(
     server: &str,
     decide: impl Fn(&proxy::Seen, &[proxy::Seen]) -> Act + Send + Sync + 'static,
@@ -47,7 +47,7 @@ async fn the_first_write_makes_the_container() {
 async fn a_public_container_is_read_by_anybody_and_listed_by_nobody() {
     let Some(server) = server() else { return };
     let opening = Opening::new(&server).option("read", "public");
-    // One that is there already, with readers of its own.
+    // A container that already exists, with its own readers.
     let there = Opening::new(&server).option("read", "public");
     let make = Request::new(Method::PUT, &there.container, "")
         .header("x-container-read", HeaderValue::from_static("test:reader,.rlistings"));
@@ -65,7 +65,7 @@ async fn a_public_container_is_read_by_anybody_and_listed_by_nobody() {
         let own = list.contains("test:reader");
         assert_eq!(list, if own { "test:reader,.rlistings,.r:*" } else { ".r:*" });
         assert_eq!(anonymous(&swift, "").await.0, if own { 200 } else { 401 });
-        // The next run finds all of it as it should be, and changes nothing.
+        // The next run finds everything as requested, and changes nothing.
         let again = opening.open();
         put(&again, "pool/b", "two").await;
         assert_eq!(again.requests().total, 4, "the login, two looks, the object");
@@ -93,7 +93,7 @@ async fn attributes_come_back() {
         attributes
     );
 
-    // A copy has them too, unless it is given others.
+    // A copy keeps them, unless it gets new ones.
     swift.copy(&path("a"), &path("b")).await.unwrap();
     assert_eq!(swift.get(&path("b")).await.unwrap().attributes, attributes);
     let own = Attributes::from_iter([
@@ -126,7 +126,7 @@ async fn creating_and_copying_stop_at_what_is_there() {
     assert!(matches!(error, ObjectError::AlreadyExists { .. }), "{error:?}");
     assert_eq!(get(&swift, "a").await, "one");
 
-    // Swift would take the condition and overwrite all the same.
+    // Swift would accept the condition and overwrite all the same.
     let version = UpdateVersion { e_tag: Some("0".repeat(32)), version: None };
     let error = swift.put_opts(&at, "three".into(), PutMode::Update(version).into()).await.unwrap_err();
     assert!(matches!(error, ObjectError::NotImplemented { .. }), "{error:?}");
@@ -243,7 +243,7 @@ async fn listings_go_past_a_page() {
         for name in &all {
             put(&swift, name, name.clone()).await;
         }
-        // What no path can be does not keep the rest from being listed.
+        // Names that are no valid paths do not make the listing fail.
         for foreign in ["dists//x", "dists/", "dists/\u{1}"] {
             let key = swift.0.key("") + if prefix.is_empty() { "" } else { "/" } + foreign;
             raw(&swift, Request::new(Method::PUT, &swift.0.container, &key)).await;
@@ -271,12 +271,12 @@ async fn listings_go_past_a_page() {
 #[tokio::test]
 async fn many_are_deleted_in_few_requests() {
     let Some(server) = server() else { return };
-    // As many names in one request as a busy machine deletes soon.
+    // The most names in one request that a busy machine deletes in time.
     let limits = Limits { delete: 100, ..Limits::default() };
     let swift = Opening { limits, ..Opening::new(&server) }.open();
     put(&swift, "kept", "one").await;
     let all: Vec<_> = (0..150).map(|number| format!("pool/{number:04}+~é")).collect();
-    // On both sides of where one request ends; that a name is not there makes no difference to the next.
+    // On both sides of a request boundary; a missing name does not affect the next one.
     let puts = all.iter().skip(80).step_by(2).take(20).map(|name| put(&swift, name, "x"));
     stream::iter(puts).buffer_unordered(4).collect::<Vec<_>>().await;
     let mut upload = swift.put_multipart(&path("pool/0070")).await.unwrap();
@@ -298,7 +298,7 @@ async fn many_are_deleted_in_few_requests() {
 #[tokio::test]
 async fn without_the_middleware_each_is_deleted_by_itself() {
     let Some(server) = server() else { return };
-    // What an account without it answers: its headers were changed.
+    // The response of an account without the middleware: its metadata was updated.
     let (proxy, opening) = through(&server, |seen, _| {
         if seen.path.contains("?bulk-delete") { Act::Answer(204, vec![], String::new()) } else { Act::Pass }
     })
@@ -322,7 +322,7 @@ async fn what_could_not_be_deleted_is_named() {
         format!(r#"[["/{container}/a%2Bb", "403 Forbidden"], ["{container}/c", "503 Service Unavailable"]]"#);
     let report =
         format!(r#"{{"Response Status": "400 Bad Request", "Number Deleted": 1, "Errors": {errors}}}"#);
-    // No real server refuses one name and takes another.
+    // No real server rejects one name and accepts another.
     let (_proxy, opening) = through(&server, move |seen, _| {
         if seen.path.contains("?bulk-delete") { Act::Answer(200, vec![], report.clone()) } else { Act::Pass }
     })
@@ -343,7 +343,7 @@ async fn what_could_not_be_deleted_is_named() {
 async fn what_was_damaged_on_its_way_is_sent_again() {
     let Some(server) = server() else { return };
     for (times, works) in [(2, true), (usize::MAX, false)] {
-        // The server counts for itself, and refuses.
+        // The server computes its own MD5 and rejects the body.
         let (proxy, opening) = through(&server, move |seen, before| {
             let damaged = before.iter().filter(|seen| seen.status == 422).count();
             if seen.method == "PUT" && seen.path.ends_with("/a") && damaged < times {

@@ -1,4 +1,4 @@
-//! Stands between the client and a real server, sees every request, and does harm where a test says so.
+//! A proxy between the client and a real server: records every request, and injects faults.
 
 use std::{
     convert::Infallible,
@@ -14,14 +14,14 @@ use hyper_util::rt::TokioIo;
 use reqwest::header::HeaderMap;
 use tokio::{net::TcpListener, sync::Barrier};
 
-/// A request that came by.
+/// A recorded request.
 #[derive(Clone)]
 pub(super) struct Seen {
     pub(super) method: String,
     /// With the query.
     pub(super) path: String,
     pub(super) headers: HeaderMap,
-    /// What the client was answered, once it was.
+    /// The status of the response, once it was sent.
     pub(super) status: u16,
 }
 
@@ -31,22 +31,22 @@ impl Seen {
     }
 }
 
-/// What becomes of a request.
+/// The action for a request.
 pub(super) enum Act {
     Pass,
-    /// The server is not asked.
+    /// Responds without asking the server.
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// The server gets it, and the connection breaks before the answer.
+    /// Forwards the request, and breaks the connection before the response.
     Swallow,
-    /// The answer breaks after so many bytes.
+    /// Breaks the connection after this many bytes of the response.
     Cut(usize),
-    /// The server gets other bytes.
+    /// Forwards a damaged body.
     Damage,
-    /// The server's answer gets another header.
+    /// Replaces a header of the response.
     Rewrite(&'static str, String),
-    /// The server is not asked; all who wait at the barrier are answered together.
+    /// Responds to all requests at the barrier together, without asking the server.
     Together(Arc<Barrier>, u16),
-    /// Nothing happens.
+    /// Never responds.
     Hang,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one; `decide` is given each request and all that came before it.
+    /// Starts a proxy; `decide` gets each request and all earlier ones.
     pub(super) async fn start(
         server: &str,
         decide: impl Fn(&Seen, &[Seen]) -> Act + Send + Sync + 'static,
@@ -91,7 +91,7 @@ impl Proxy {
         self.seen().iter().filter(|seen| seen.is_login()).count()
     }
 
-    /// Method and status of all but logins.
+    /// Returns method and status of all requests except logins.
     pub(super) fn answers(&self) -> Vec<(String, u16)> {
         let storage = self.seen().into_iter().filter(|seen| !seen.is_login());
         storage.map(|seen| (seen.method, seen.status)).collect()
@@ -173,13 +173,13 @@ fn whole(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).map_err(|never: Infallible| match never {}).boxed()
 }
 
-/// Some bytes, and then the connection breaks.
+/// Returns a body that breaks off after these bytes.
 fn cut(bytes: Bytes) -> Body {
     let pieces = stream::unfold(Some(bytes), |bytes| async move {
         if let Some(bytes) = bytes {
             return Some((Ok(Frame::data(bytes)), None));
         }
-        // What was sent shall arrive first.
+        // The bytes should arrive before the error.
         tokio::time::sleep(Duration::from_millis(50)).await;
         Some((Err(std::io::Error::other("cut")), None))
     });
