@@ -45,8 +45,7 @@ pub(crate) fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        let why =
-            format!("it has more than {}, the most that is read of such a file", crate::size::bytes(limit));
+        let why = format!("it has more than {}, the limit for such a file", crate::size::bytes(limit));
         return Err(Error::new(ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_limit_is_read() {
+    fn a_file_above_the_limit_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "text").unwrap();

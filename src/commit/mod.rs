@@ -103,7 +103,7 @@ impl Archive {
                     (how.events)(Event::LostRace { times });
                     // A job that moves surplus versions may hold the turn already, for the suite that they leave.
                     if turn.is_none() && !matches!(operation, Operation::Surplus(_)) {
-                        turn = self.store.turn().await;
+                        turn = self.store.queue_after_lost_race().await;
                     }
                     if turn.is_none() {
                         tokio::time::sleep(jitter(times)).await;

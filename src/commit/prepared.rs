@@ -129,7 +129,7 @@ impl<'a> Prepared<'a> {
         // The indices once more by their names, and the other forms of the release file.
         let again = written(by_hash.iter().chain(&generation));
         let needed = self.outcome.written.iter().cloned().chain(again).map(|file| (file.path, file.bytes));
-        store.room_for(needed.collect()).await?;
+        store.check_space(needed.collect()).await?;
 
         let mut there = self.there;
         there.extend(upload.put_all(&self.pool, OtherBytes::Refused).await?);

@@ -202,7 +202,7 @@ impl<'a> Upload<'a> {
         for file in files {
             let size = file.1.digests().size;
             match runs.last_mut() {
-                Some((bytes, run)) if run.len() < self.store.run() && *bytes + size <= LONG_RUN => {
+                Some((bytes, run)) if run.len() < self.store.batch_size() && *bytes + size <= LONG_RUN => {
                     *bytes += size;
                     run.push(file);
                 }

@@ -189,7 +189,7 @@ impl<'a> Carrier<'a> {
         // By their digests the bytes are there already. What fails here fails below, and is told there.
         if load.how == How::Replace
             && let Some(by_hash) = load.from.first()
-            && self.destination.copied_there(by_hash, &load.to).await.unwrap_or(false)
+            && self.destination.copy_on_server(by_hash, &load.to).await.unwrap_or(false)
         {
             return Ok(Done::Sent);
         }

@@ -180,7 +180,7 @@ impl Run<'_> {
             self.plan(&difference, &source.path(pointer.file()), pointer.bytes.len());
             return Ok(outcome);
         }
-        destination.room_for(difference.written()).await?;
+        destination.check_space(difference.written()).await?;
         let carrier = &self.carrier;
         for loads in [&difference.pool, &difference.by_hash, &difference.aliases] {
             carrier.announce(loads);

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_by_its_digest() {
+    fn cached_bytes_are_found_by_their_digest() {
         let (_folder, cache) = cache(1000);
         let sha256 = Sha256Digest::of(b"text");
         assert_eq!(cache.get(&sha256), None);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_what_its_name_says_is_not_there() {
+    fn a_damaged_cache_file_is_treated_as_absent() {
         let (_folder, cache) = cache(1000);
         let sha256 = Sha256Digest::of(b"text");
         cache.put(&sha256, b"text");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_for_longest_goes_first() {
+    fn the_least_recently_used_file_is_evicted_first() {
         let (_folder, cache) = cache(1000);
         let digests: Vec<Sha256Digest> = (0..9_u8)
             .map(|number| {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lies_where_caches_of_users_lie() {
+    fn the_default_folder_follows_the_xdg_specification() {
         let of = |variables: &[(&str, &str)]| {
             let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             Cache::of(&variables.collect()).map(|cache| cache.0.folder.clone())

@@ -25,15 +25,15 @@ pub(super) struct Clock(Arc<Mutex<Option<(SystemTime, Instant)>>>);
 
 impl Clock {
     /// Updates the bound from the headers of a response that was just received.
-    pub(super) fn heard(&self, headers: &HeaderMap) {
+    pub(super) fn observe_headers(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         if let Some(date) = date.and_then(|text| httpdate::parse_http_date(text).ok()) {
-            self.is_past(date);
+            self.observe(date);
         }
     }
 
     /// Updates the bound: this time is in the past on the server.
-    pub(super) fn is_past(&self, time: SystemTime) {
+    pub(super) fn observe(&self, time: SystemTime) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if known.is_none_or(|(past, at)| past + (now - at) < time) {
@@ -93,23 +93,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_best_of_all_answers_counts() {
+    async fn the_largest_bound_counts() {
         let clock = Clock::default();
         assert_eq!(clock.now(), None);
-        clock.heard(&HeaderMap::new());
-        clock.heard(&HeaderMap::from_iter([(DATE, "soon".parse().unwrap())]));
+        clock.observe_headers(&HeaderMap::new());
+        clock.observe_headers(&HeaderMap::from_iter([(DATE, "soon".parse().unwrap())]));
         assert_eq!(clock.now(), None);
         // The server time is 10.9, and the response says 10.
-        clock.heard(&date(10.9));
+        clock.observe_headers(&date(10.9));
         assert_eq!(clock.now(), Some(at(10.)));
         // 11.1: the bound is now almost exact.
         pass(0.2).await;
-        clock.heard(&date(11.1));
+        clock.observe_headers(&date(11.1));
         assert_eq!(clock.now(), Some(at(11.)));
         // 11.8: the response says less than the bound, and one from a cache may be old.
         pass(0.7).await;
-        clock.heard(&date(11.8));
-        clock.heard(&date(3.));
+        clock.observe_headers(&date(11.8));
+        clock.observe_headers(&date(3.));
         assert_eq!(clock.now(), Some(at(11.7)));
     }
 
@@ -125,9 +125,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_is_waited_for_as_far_as_it_is_not_over() {
+    async fn only_the_rest_of_the_second_is_waited_for() {
         let clock = Clock::default();
-        clock.heard(&date(10.));
+        clock.observe_headers(&date(10.));
         about(waits(&clock, 9., Instant::now()).await, 0.);
         // The wait took no time: the server time is still 10.
         about(waits(&clock, 10., Instant::now()).await, 1.);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_any_date_a_second_since_it_was_read_is_enough() {
+    async fn without_a_date_a_second_after_the_read_is_enough() {
         let clock = Clock::default();
         let read = Instant::now();
         about(waits(&clock, 10., read).await, 1.);

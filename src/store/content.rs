@@ -70,18 +70,18 @@ impl FileStamp {
 }
 
 /// A file opened for a second read.
-pub(super) struct Again<'a> {
+pub(super) struct Reopened<'a> {
     path: &'a Path,
     file: File,
     stamp: FileStamp,
 }
 
-impl<'a> Again<'a> {
+impl<'a> Reopened<'a> {
     pub(super) fn open(path: &'a Path, stamp: FileStamp) -> Result<Self, Error> {
         let file = crate::regular::open(path).map_err(|source| unreadable(path, source))?;
-        let again = Self { path, file, stamp };
-        again.unchanged()?;
-        Ok(again)
+        let reopened = Self { path, file, stamp };
+        reopened.unchanged()?;
+        Ok(reopened)
     }
 
     pub(super) fn whole(mut self) -> Result<Bytes, Error> {
@@ -135,10 +135,10 @@ pub(super) const INLINE: u64 = 256 << 10;
 /// Reads a small file whole.
 pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Error> {
     if stamp.size <= INLINE {
-        return Again::open(path, stamp)?.whole();
+        return Reopened::open(path, stamp)?.whole();
     }
     let path = path.to_owned();
-    blocking(move || Again::open(&path, stamp)?.whole()).await
+    blocking(move || Reopened::open(&path, stamp)?.whole()).await
 }
 
 /// Reads a large file in parts of the same size.
@@ -159,12 +159,12 @@ pub(super) fn parts(
             State::End => return None,
         };
         let read = blocking(move || {
-            let mut again = match file {
-                None => Again::open(&path, stamp)?,
-                Some(file) => Again { path: &path, file, stamp },
+            let mut reopened = match file {
+                None => Reopened::open(&path, stamp)?,
+                Some(file) => Reopened { path: &path, file, stamp },
             };
-            let piece = again.piece(size)?;
-            let Again { file, .. } = again;
+            let piece = reopened.piece(size)?;
+            let Reopened { file, .. } = reopened;
             Ok((piece, path, file))
         });
         match read.await {

@@ -23,8 +23,8 @@ use parts::Failure;
 
 /// The kind of fact in the cache: whether the server gives copies the requested headers.
 const KIND: &str = "copies";
-const OBEYS: &str = "with the headers that it is told";
-const IGNORES: &str = "with the headers of the source";
+const NEW_HEADERS: &str = "with the headers that it is told";
+const SOURCE_HEADERS: &str = "with the headers of the source";
 
 /// Returns whether the store copies on the server, with the requested headers; `None` if that has to be detected.
 pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
@@ -43,12 +43,12 @@ pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
 impl Store {
     /// Copies one object over another, which is mutable and may lag behind the commit.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
-        if self.copied_there(from, to).await? { Ok(()) } else { self.copy_through(from, to).await }
+        if self.copy_on_server(from, to).await? { Ok(()) } else { self.copy_through(from, to).await }
     }
 
     /// Copies an object with a known digest: if the server cannot copy, it is written from the cache.
     pub(crate) async fn copy_known(&self, sha256: Sha256Digest, from: &str, to: &str) -> Result<(), Error> {
-        if self.copied_there(from, to).await? {
+        if self.copy_on_server(from, to).await? {
             return Ok(());
         }
         match self.known(sha256).await {
@@ -58,26 +58,26 @@ impl Store {
     }
 
     /// Tries a server-side copy and returns whether it succeeded.
-    pub(crate) async fn copied_there(&self, from: &str, to: &str) -> Result<bool, Error> {
+    pub(crate) async fn copy_on_server(&self, from: &str, to: &str) -> Result<bool, Error> {
         self.writable("write", to)?;
         let mut copied = false;
-        let can = self.verdict.copies.get_or_try_init(|| async {
+        let can = self.capabilities.copies.get_or_try_init(|| async {
             if let Some(known) = self.recall(KIND).await {
-                return Ok(known == OBEYS);
+                return Ok(known == NEW_HEADERS);
             }
-            if self.ask_for_copy(from, to).await?
+            if self.request_copy(from, to).await?
                 && let Some(obeys) = self.has_own_headers(to).await?
             {
-                self.remember(KIND, if obeys { OBEYS } else { IGNORES }).await;
+                self.remember(KIND, if obeys { NEW_HEADERS } else { SOURCE_HEADERS }).await;
                 copied = obeys;
             }
             Ok(copied)
         });
         let can = *can.await?;
-        Ok(copied || can && self.ask_for_copy(from, to).await?)
+        Ok(copied || can && self.request_copy(from, to).await?)
     }
 
-    async fn ask_for_copy(&self, from: &str, to: &str) -> Result<bool, Error> {
+    async fn request_copy(&self, from: &str, to: &str) -> Result<bool, Error> {
         let mut options = CopyOptions::default();
         if self.folder.is_none() {
             options.extensions.insert::<Attributes>(self.headers.of_mutable(to));

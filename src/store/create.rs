@@ -35,7 +35,7 @@ impl Store {
         }
         let mode = if creates { PutMode::Create } else { PutMode::Overwrite };
         match self.write(&at, content, mode, || self.headers.of_immutable(path)).await {
-            Ok(()) if decides == ConditionalWrites::Lease => self.look_again(path, new).await,
+            Ok(()) if decides == ConditionalWrites::Lease => self.verify_written(path, new).await,
             Ok(()) => Ok(Put::Created),
             Err(Failure::Store(
                 object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
@@ -49,7 +49,7 @@ impl Store {
                         Err(_) => Err(Error::Failed {
                             action: "write",
                             path: path.into(),
-                            source: "something that is no file is in its place".into(),
+                            source: "it exists and is not a regular file".into(),
                         }),
                     }
                 }
@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// Returns whether the object has the written bytes, and not those of a concurrent writer.
-    async fn look_again(&self, path: &str, new: &Digests) -> Result<Put, Error> {
+    async fn verify_written(&self, path: &str, new: &Digests) -> Result<Put, Error> {
         match self.found(path).await? {
             // A large file is not read again for this check.
             Some(there) if parts::is_large(new.size) && there.size == new.size => {}

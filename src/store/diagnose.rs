@@ -14,7 +14,7 @@ use super::{
 
 /// A classified server error, with a hint.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct Diagnosis {
     text: String,
     pub(super) hint: Option<String>,
     /// Whether the server could not be reached at all.
@@ -23,19 +23,19 @@ pub(super) struct Trouble {
     pub(super) transient: bool,
 }
 
-impl Trouble {
+impl Diagnosis {
     fn new(text: impl Into<String>, hint: Option<String>) -> Self {
         Self { text: text.into(), hint, unreachable: false, transient: false }
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl Error for Trouble {}
+impl Error for Diagnosis {}
 
 /// A response of the server.
 struct Answer<'a> {
@@ -78,11 +78,11 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
 }
 
 /// Diagnoses an error of a bucket or a web server; `None` for a folder.
-pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Trouble> {
+pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Diagnosis> {
     if let Some(error) = swift_cause(error) {
-        return Some(Trouble {
+        return Some(Diagnosis {
             transient: error.is_transient(),
-            ..Trouble::new(error.to_string(), error.hint())
+            ..Diagnosis::new(error.to_string(), error.hint())
         });
     }
     let text = everything(error);
@@ -90,7 +90,7 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
     let unreachable =
         request.is_some_and(|error| error.is_connect() || error.is_timeout() && !error.is_body());
     let say = |text: String, hint: String| {
-        Some(Trouble { text, hint: Some(hint), unreachable, transient: unreachable })
+        Some(Diagnosis { text, hint: Some(hint), unreachable, transient: unreachable })
     };
     if matches!(location, Location::Folder(_) | Location::Memory) {
         return None;
@@ -101,39 +101,39 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         return say(format!("there are no credentials for `{bucket}`"), credentials(bucket));
     }
     if let Some(answer) = Answer::find(&text) {
-        let trouble = match location {
+        let diagnosis = match location {
             Location::Bucket(bucket) => of_bucket(&answer, bucket),
             _ => of_web(&answer),
         };
-        return Some(Trouble { transient: matches!(answer.status, 429 | 500..), ..trouble });
+        return Some(Diagnosis { transient: matches!(answer.status, 429 | 500..), ..diagnosis });
     }
     let server = server(&text, location);
     if text.contains("redirect without LOCATION") {
         return say(
-            format!("`{server}` sends one elsewhere and does not say where"),
-            "the region may be another: name it with `?region=` or in AWS_REGION".into(),
+            format!("`{server}` sent a redirect without a location"),
+            "the region may be wrong: set it with `?region=REGION` or AWS_REGION=REGION".into(),
         );
     }
     if request.is_some_and(reqwest::Error::is_redirect) {
-        let hint = "look where the server sends those who ask for this file";
-        return say(format!("`{server}` sends one on and on: too many redirects"), hint.into());
+        let hint = "run `curl -IL URL` with the URL of this file to see the redirects";
+        return say(format!("`{server}` sent too many redirects"), hint.into());
     }
     // Only the texts of the connection error: the whole text contains the URL, and packages have names such as
     // `ca-certificates`.
     let (broken, last) = connection(error)?;
     let has = |words: &[&str]| words.iter().any(|word| broken.contains(word));
     if has(&["dns error", "failed to lookup", "name or service not known"]) {
-        let hint = "check its name, in the location and in the endpoint, and the network";
+        let hint = "check the host name in the location and the endpoint, and the network";
         return say(format!("there is no server `{server}`"), hint.into());
     }
     if has(&["certificate", "handshake", "invalidcontenttype", "corrupt message"]) {
-        let hint = "name the file of the authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE; \
-                    a server without TLS has an endpoint with http://";
+        let hint = "set AWS_CA_BUNDLE or SSL_CERT_FILE to the file of the authority's certificate; \
+                    a server without TLS needs an endpoint with http://";
         return say(format!("`{server}` has no TLS certificate that is trusted here: {last}"), hint.into());
     }
-    let hint = "run the same command again when the server and the network are well";
-    let trouble = say(format!("no connection to `{server}`: {last}"), hint.into());
-    trouble.map(|trouble| Trouble { transient: true, ..trouble })
+    let hint = "run the same command again when the server and the network are available";
+    let diagnosis = say(format!("no connection to `{server}`: {last}"), hint.into());
+    diagnosis.map(|diagnosis| Diagnosis { transient: true, ..diagnosis })
 }
 
 /// Finds the error of the Swift client, which has texts of its own.
@@ -175,7 +175,7 @@ fn connection(error: &object_store::Error) -> Option<(String, String)> {
     (!all.is_empty()).then_some((all, last))
 }
 
-fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
+fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
     let (name, noun) = (&bucket.name, bucket.service.noun());
     let said = match (answer.code, answer.message) {
         ("", _) => format!("{}", answer.status),
@@ -185,12 +185,10 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
     let (text, hint) = match (answer.status, answer.code) {
         (_, "NoSuchBucket" | "ContainerNotFound") | (404, "") => (
             format!("there is no {noun} `{name}`"),
-            format!(
-                "make the {noun} first, or correct its name; the endpoint and the region may be others too"
-            ),
+            format!("create the {noun} first, or correct its name; check the endpoint and the region too"),
         ),
         (_, "RequestTimeTooSkewed") => (
-            format!("the clock of this machine is wrong, says the server ({said})"),
+            format!("the server reports that the clock of this machine is wrong ({said})"),
             "set the clock".to_owned(),
         ),
         (_, "ExpiredToken" | "TokenRefreshRequired") => {
@@ -208,7 +206,7 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
             let region = region.map_or_else(|| "REGION".to_owned(), ToOwned::to_owned);
             (
                 format!("the {noun} `{name}` is in another region ({said})"),
-                format!("name the region with `?region={region}`, or AWS_REGION={region}"),
+                format!("set the region with `?region={region}` or AWS_REGION={region}"),
             )
         }
         (
@@ -234,21 +232,21 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Trouble {
         }
         (429 | 500.., _) => (
             format!("the server failed again and again ({} {said})", answer.status),
-            "run the same command again later; what was done is not done again".to_owned(),
+            "run the same command again later; it resumes where it failed".to_owned(),
         ),
         (400, _) if answer.whole.contains("invalid_grant") || answer.whole.contains("invalid_client") => {
             ("the login was refused".to_owned(), credentials(bucket))
         }
-        _ => return Trouble::new(format!("the server says {} {said}", answer.status), None),
+        _ => return Diagnosis::new(format!("the server answered {} {said}", answer.status), None),
     };
-    Trouble::new(text, Some(hint))
+    Diagnosis::new(text, Some(hint))
 }
 
-fn of_web(answer: &Answer<'_>) -> Trouble {
+fn of_web(answer: &Answer<'_>) -> Diagnosis {
     let (text, hint) = match answer.status {
         401 | 403 => (
             format!("the web server refuses it ({})", answer.status),
-            Some("what is read from the web must be open to everybody".to_owned()),
+            Some("an archive that is read over the web must be public".to_owned()),
         ),
         429 | 500.. => (
             format!("the web server failed again and again ({})", answer.status),
@@ -256,7 +254,7 @@ fn of_web(answer: &Answer<'_>) -> Trouble {
         ),
         status => (format!("the web server says {status}"), None),
     };
-    Trouble::new(text, hint)
+    Diagnosis::new(text, hint)
 }
 
 /// Returns a hint on how to set credentials.
@@ -268,7 +266,7 @@ pub(super) fn credentials(bucket: &Bucket) -> String {
                      AWS_PROFILE"
                 .to_owned(),
         },
-        Service::Gcs => "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key, or run `gcloud auth \
+        Service::Gcs => "set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, or run `gcloud auth \
                          application-default login`"
             .to_owned(),
         Service::Azure => "set AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, \
@@ -286,7 +284,7 @@ fn rights(bucket: &Bucket) -> String {
     match bucket.service {
         Service::S3 => format!(
             "allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on `{name}/*`, and \
-             s3:ListBucket on `{name}`: without it, what is not there looks forbidden"
+             s3:ListBucket on `{name}`: without it, a missing object is reported as forbidden"
         ),
         Service::Gcs => format!("give the account the role `Storage Object User` on `{name}`"),
         Service::Azure => format!("give the identity the role `Storage Blob Data Contributor` on `{name}`"),

@@ -9,7 +9,7 @@ use crate::size::bytes;
 #[non_exhaustive]
 pub enum Error {
     /// The object changed since it was read: another writer won the race.
-    #[error("`{path}` was changed by somebody else meanwhile")]
+    #[error("`{path}` was changed by another publisher")]
     Conflict {
         /// The path of the object.
         path: String,
@@ -25,7 +25,7 @@ pub enum Error {
         new: Box<Digests>,
     },
     /// Not enough free space for the write.
-    #[error("{} are needed in `{location}`, {} are free", bytes(*needed), bytes(*free))]
+    #[error("not enough space in `{location}`: {} needed, {} free", bytes(*needed), bytes(*free))]
     Full {
         /// The store.
         location: String,
@@ -75,7 +75,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The store is read-only.
-    #[error("cannot {action} `{path}`: `{location}` is only read")]
+    #[error("cannot {action} `{path}`: `{location}` is read-only")]
     ReadOnly {
         /// The attempted action.
         action: &'static str,
@@ -85,7 +85,7 @@ pub enum Error {
         location: String,
     },
     /// The store cannot be listed.
-    #[error("`{location}` cannot be listed: a web server does not say what is there")]
+    #[error("`{location}` cannot be listed: a web server has no listings")]
     Unlistable {
         /// The store.
         location: String,
@@ -108,22 +108,20 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Full { .. } => {
-                Some("make room, or put the archive on a larger disk; nothing was written".into())
+                Some("free some space, or move the archive to a larger disk; nothing was written".into())
             }
             Self::Changed { .. } => {
                 Some("wait until the file is complete, then run the same command again".into())
             }
             Self::TooLarge { .. } => Some(
-                "the file is damaged, or the server sends something else; compare it with a copy you trust"
+                "the file is damaged, or the server sends something else; compare it with a trusted copy"
                     .into(),
             ),
             Self::Unusable { hint, .. } => hint.clone(),
-            Self::ReadOnly { .. } => {
-                Some("write to the folder or the bucket that the web server shows".into())
-            }
+            Self::ReadOnly { .. } => Some("write to the folder or bucket that the web server serves".into()),
             Self::Failed { source, .. } => {
-                if let Some(trouble) = source.downcast_ref::<diagnose::Trouble>() {
-                    return trouble.hint.clone();
+                if let Some(diagnosis) = source.downcast_ref::<diagnose::Diagnosis>() {
+                    return diagnosis.hint.clone();
                 }
                 let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
                 (kind == Some(std::io::ErrorKind::PermissionDenied)).then(|| {
@@ -143,7 +141,7 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Failed { source, .. } => {
-                source.downcast_ref::<diagnose::Trouble>().is_some_and(|trouble| trouble.unreachable)
+                source.downcast_ref::<diagnose::Diagnosis>().is_some_and(|diagnosis| diagnosis.unreachable)
             }
             _ => false,
         }
@@ -156,7 +154,7 @@ impl Error {
         match self {
             Self::Conflict { .. } => true,
             Self::Failed { source, .. } => {
-                source.downcast_ref::<diagnose::Trouble>().is_some_and(|trouble| trouble.transient)
+                source.downcast_ref::<diagnose::Diagnosis>().is_some_and(|diagnosis| diagnosis.transient)
             }
             _ => false,
         }
@@ -170,7 +168,7 @@ impl Error {
         location: &Location,
     ) -> Self {
         let source = match diagnose::explain(&error, location) {
-            Some(trouble) => Box::new(trouble),
+            Some(diagnosis) => Box::new(diagnosis),
             None => root_cause(error),
         };
         Self::Failed { action, path: path.to_owned(), source }

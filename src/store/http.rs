@@ -35,21 +35,21 @@ use super::{
 use crate::digest::Md5Digest;
 
 /// The timeout of a connection attempt.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The timeout between two reads. The whole body has a minimum pace ([`Pace`]).
-const SILENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The timeout until the response of a request without a body begins.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(150);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(150);
 /// The timeout of a cloud's metadata service, which responds at once if it exists.
-const METADATA: Duration = Duration::from_secs(2);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes of an error response that are read.
-const COMPLAINT: u64 = 64 << 10;
+const ERROR_BODY_LIMIT: u64 = 64 << 10;
 /// The most bytes of a response that is not an object, such as a page of a listing: a thousand short names.
-const ANSWER: u64 = 64 << 20;
+const RESPONSE_LIMIT: u64 = 64 << 20;
 /// The most bytes of a body that are read if neither the request nor the response has a size.
-const UNSIZED: u64 = 64 << 20;
+const UNSIZED_LIMIT: u64 = 64 << 20;
 /// The most bytes that are counted if a web server announces no size.
-const COUNTED: u64 = 16 << 30;
+const COUNT_LIMIT: u64 = 16 << 30;
 /// The hosts of the clouds' metadata services, which provide credentials.
 const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal", "metadata"];
 
@@ -80,7 +80,7 @@ impl Http {
                 let pem = crate::regular::read(path.as_ref()).map_err(|error| bad(&error))?;
                 let found = Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
                 if found.is_empty() {
-                    return Err(bad(&"there is no certificate in it"));
+                    return Err(bad(&"it contains no certificate"));
                 }
                 roots.extend(found);
             }
@@ -138,8 +138,8 @@ impl HttpConnector for Http {
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
             .https_only(!plain)
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
             .tls_certs_merge(self.roots.clone())
             .no_proxy();
         for proxy in &self.proxies {
@@ -148,7 +148,7 @@ impl HttpConnector for Http {
         let client = client
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
-        let client = HttpClient::new(Counted { client, watch: self.watch.clone(), web: self.web });
+        let client = HttpClient::new(CountingClient { client, watch: self.watch.clone(), web: self.web });
         Ok(shared.get_or_init(|| client).clone())
     }
 }
@@ -171,32 +171,32 @@ impl ContentMd5 {
 
 /// An HTTP client that counts requests and reads the server's time.
 #[derive(Debug)]
-struct Counted {
+struct CountingClient {
     client: reqwest::Client,
     watch: Watch,
     web: bool,
 }
 
-impl Counted {
+impl CountingClient {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        self.watch.counter.count(listing::is_asked(&request));
+        self.watch.counter.count(listing::is_listing(&request));
         if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
-            return match tokio::time::timeout(METADATA, self.client.call(request)).await {
+            return match tokio::time::timeout(METADATA_TIMEOUT, self.client.call(request)).await {
                 Ok(response) => response.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error)),
                 // An error kind that is not retried.
                 Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
             };
         }
         // A server may send interim responses (1xx) for ever. The upload of a body takes its own time.
-        let sends_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE);
-        let response = if sends_nothing {
+        let has_no_body = matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE);
+        let response = if has_no_body {
             let late = |late| HttpError::new(HttpErrorKind::Unknown, late);
-            tokio::time::timeout(ANSWERS_WITHIN, self.client.call(request)).await.map_err(late)?
+            tokio::time::timeout(RESPONSE_TIMEOUT, self.client.call(request)).await.map_err(late)?
         } else {
             self.client.call(request).await
         };
-        let response = response.map_err(worth_repeating)?;
-        self.watch.clock.heard(response.headers());
+        let response = response.map_err(retryable)?;
+        self.watch.clock.observe_headers(response.headers());
         Ok(response)
     }
 
@@ -235,21 +235,21 @@ impl Counted {
         let (mut parts, body) = response.into_parts();
         if head {
             if !parts.headers.contains_key(CONTENT_LENGTH) {
-                let size = length(body).await.map_err(worth_repeating)?;
+                let size = length(body).await.map_err(retryable)?;
                 parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
             }
             return Ok(HttpResponse::from_parts(parts, Bytes::new().into()));
         }
         // One byte more than the limit shows that there is more.
-        let most = limit.map_or(UNSIZED, Limit::get).saturating_add(1);
-        let (size, body) = spool::measured(body, most).await.map_err(worth_repeating)?;
+        let most = limit.map_or(UNSIZED_LIMIT, Limit::get).saturating_add(1);
+        let (size, body) = spool::measured(body, most).await.map_err(retryable)?;
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
         Ok(HttpResponse::from_parts(parts, body))
     }
 }
 
 #[async_trait::async_trait]
-impl HttpService for Counted {
+impl HttpService for CountingClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         if self.web {
             let response = self.send_to_web(request).await?;
@@ -257,14 +257,14 @@ impl HttpService for Counted {
                 response
             } else {
                 let (parts, body) = response.into_parts();
-                let body = up_to(body, COMPLAINT).await.map_err(worth_repeating)?;
+                let body = read_limited(body, ERROR_BODY_LIMIT).await.map_err(retryable)?;
                 HttpResponse::from_parts(parts, body.into())
             };
             let served = ResponseHeaders::of(response.headers());
             response.extensions_mut().insert(served);
             return Ok(response);
         }
-        let listing = listing::is_asked(&request);
+        let listing = listing::is_listing(&request);
         let is_read = request.method() == reqwest::Method::GET;
         let mut response = self.send(request).await?;
         let md5 = response.headers().get(ContentMd5::HEADER).and_then(|value| value.to_str().ok());
@@ -278,15 +278,15 @@ impl HttpService for Counted {
         }
         // Read here, so that a truncated response counts as a broken connection, which is retried.
         let (parts, body) = response.into_parts();
-        let most = if is_success { ANSWER } else { COMPLAINT };
-        let body = up_to(body, most).await.map_err(worth_repeating)?;
-        let body = if is_success && listing { listing::without_foreign(body) } else { body };
+        let most = if is_success { RESPONSE_LIMIT } else { ERROR_BODY_LIMIT };
+        let body = read_limited(body, most).await.map_err(retryable)?;
+        let body = if is_success && listing { listing::without_invalid_keys(body) } else { body };
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
 
 /// Reads a body up to a limit.
-async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
+async fn read_limited(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
     let (mut read, mut pace) = (BytesMut::new(), Pace::begin());
     while (read.len() as u64) < most {
         let Some(frame) = body.frame().await else { break };
@@ -302,7 +302,7 @@ async fn up_to(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError
 /// Counts the bytes of a body, up to a size that no file of an archive has.
 async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
     let (mut size, mut pace) = (0, Pace::begin());
-    while size < COUNTED
+    while size < COUNT_LIMIT
         && let Some(frame) = body.frame().await
     {
         let piece = frame?.into_data().map_or(0, |piece| piece.len() as u64);
@@ -313,8 +313,8 @@ async fn length(mut body: HttpResponseBody) -> Result<u64, HttpError> {
 
 /// A broken connection is retried for every request: writes are idempotent, and a conditional write that fails on the
 /// retry is resolved by its caller. An unknown host name and an untrusted certificate are permanent.
-fn worth_repeating(error: HttpError) -> HttpError {
-    let hopeless = || {
+fn retryable(error: HttpError) -> HttpError {
+    let is_permanent = || {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(inner) = cause {
             let text = inner.to_string();
@@ -326,7 +326,7 @@ fn worth_repeating(error: HttpError) -> HttpError {
         false
     };
     match error.kind() {
-        _ if hopeless() => HttpError::new(HttpErrorKind::Unknown, error),
+        _ if is_permanent() => HttpError::new(HttpErrorKind::Unknown, error),
         HttpErrorKind::Timeout | HttpErrorKind::Interrupted => HttpError::new(HttpErrorKind::Request, error),
         _ => error,
     }

@@ -99,7 +99,7 @@ impl Store {
         limit: Limit,
     ) -> Result<Bytes, Error> {
         let mut meter = Meter::new(path, limit);
-        let room = room_for(result.meta.size, limit);
+        let room = capacity_for(result.meta.size, limit);
         let mut stream = match result.payload {
             GetResultPayload::File(file, _) => {
                 let read = blocking(move || read_file(file, limit)).await;
@@ -140,14 +140,14 @@ impl Store {
 
 /// Returns the initial buffer capacity for an announced size: at most the limit, and small enough that a false
 /// announcement cannot exhaust the memory. Growing in steps would take up to twice as much.
-fn room_for(announced: u64, limit: Limit) -> usize {
+fn capacity_for(announced: u64, limit: Limit) -> usize {
     const MOST: u64 = 128 << 20;
     usize::try_from(announced.min(limit.0).min(MOST)).unwrap_or(0) + 1
 }
 
 /// Reads a file up to one byte more than the limit.
 fn read_file(file: File, limit: Limit) -> std::io::Result<Bytes> {
-    let mut bytes = Vec::with_capacity(room_for(file.metadata()?.len(), limit));
+    let mut bytes = Vec::with_capacity(capacity_for(file.metadata()?.len(), limit));
     file.take(limit.0.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
@@ -158,7 +158,7 @@ mod tests {
     use crate::store::{Environment, Location};
 
     #[tokio::test]
-    async fn what_is_larger_than_its_limit_is_not_read() {
+    async fn an_object_above_its_limit_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         // A sparse file, larger than any memory.
         let sparse = File::create(folder.path().join("sparse")).unwrap();

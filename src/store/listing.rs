@@ -12,19 +12,19 @@ const ENTRIES: [(&str, &str); 4] =
     [("Contents", "Key"), ("CommonPrefixes", "Prefix"), ("Blob", "Name"), ("BlobPrefix", "Name")];
 
 /// Returns whether a request is a listing.
-pub(super) fn is_asked(request: &HttpRequest) -> bool {
+pub(super) fn is_listing(request: &HttpRequest) -> bool {
     let asks = |query: &str| query.split('&').any(|pair| ["list-type=2", "comp=list"].contains(&pair));
     request.method() == reqwest::Method::GET && request.uri().query().is_some_and(asks)
 }
 
 /// Removes the entries with invalid paths from a page of a listing.
-pub(super) fn without_foreign(page: Bytes) -> Bytes {
+pub(super) fn without_invalid_keys(page: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&page) else { return page };
     let mut kept = String::new();
     let mut rest = text;
     while let Some((before, entry, after)) = next_entry(rest) {
         kept.push_str(before);
-        if !is_foreign(entry) {
+        if !is_invalid(entry) {
             kept.push_str(entry);
         }
         rest = after;
@@ -54,7 +54,7 @@ fn next_entry(text: &str) -> Option<(&str, &str, &str)> {
     None
 }
 
-fn is_foreign(entry: &str) -> bool {
+fn is_invalid(entry: &str) -> bool {
     let Some((tag, holder)) = ENTRIES.iter().find(|(tag, _)| {
         entry[1..].strip_prefix(tag).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     }) else {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_are_no_paths_are_left_out() {
+    fn invalid_keys_are_removed() {
         let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
         let folder = |name: &str| format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>");
         let blob = |name: &str| format!("<Blob><Name>{name}</Name><Properties/></Blob>");
@@ -94,7 +94,7 @@ mod tests {
             Bytes::from(format!("<?xml version=\"1.0\"?><R><Prefix>a//</Prefix>{parts}<X>y</X></R>"))
         };
         let sound = [entry("pool/a~b+c&amp;d e%"), folder("pool/"), blob("pool/x"), entry("é")];
-        assert_eq!(without_foreign(page(&sound)), page(&sound));
+        assert_eq!(without_invalid_keys(page(&sound)), page(&sound));
         let [one, two, three, four] = sound.clone();
         let foreign = [
             one,
@@ -109,15 +109,15 @@ mod tests {
             "<BlobPrefix><Name>a//</Name></BlobPrefix>".to_owned(),
             four,
         ];
-        assert_eq!(without_foreign(page(&foreign)), page(&sound));
+        assert_eq!(without_invalid_keys(page(&foreign)), page(&sound));
     }
 
     #[test]
-    fn what_is_no_listing_stays_as_it_is() {
+    fn other_bodies_are_unchanged() {
         for text in
             ["", "<", "<Contents>", "<Contents></Contents>", "<Contents><Key></Contents>", "<Blob", "é<"]
         {
-            assert_eq!(without_foreign(Bytes::from(text)), text);
+            assert_eq!(without_invalid_keys(Bytes::from(text)), text);
         }
     }
 }

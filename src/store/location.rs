@@ -100,17 +100,17 @@ impl Service {
         };
         let whole = ends(bytes.first()) && ends(bytes.last());
         match self {
-            Self::S3 if !of(b".-_") || !whole || name.contains("..") => {
-                Some("a bucket's name is of a-z, 0-9, `-` and `.`, with a letter or a digit at both ends")
-            }
+            Self::S3 if !of(b".-_") || !whole || name.contains("..") => Some(
+                "a bucket's name consists of a-z, 0-9, `-` and `.`, with a letter or a digit at both ends",
+            ),
             Self::S3 if !(3..=63).contains(&name.len()) => Some("a bucket's name has 3 to 63 characters"),
             Self::Gcs if !of(b".-_") || !whole => Some(
-                "a bucket's name is of a-z, 0-9, `-`, `_` and `.`, with a letter or a digit at both ends",
+                "a bucket's name consists of a-z, 0-9, `-`, `_` and `.`, with a letter or a digit at both ends",
             ),
             Self::Gcs if !(3..=222).contains(&name.len()) => Some("a bucket's name has 3 to 222 characters"),
             Self::Azure if name == "$web" || name == "$root" => None,
             Self::Azure if !of(b"-") || !whole || name.contains("--") => Some(
-                "a container's name is of a-z, 0-9 and single `-`, with a letter or a digit at both ends",
+                "a container's name consists of a-z, 0-9 and single `-`, with a letter or a digit at both ends",
             ),
             Self::Azure if !(3..=63).contains(&name.len()) => {
                 Some("a container's name has 3 to 63 characters")
@@ -118,7 +118,7 @@ impl Service {
             Self::Swift if name.is_empty() || name.len() > 256 => {
                 Some("a container's name has 1 to 256 characters")
             }
-            _ if name.chars().any(char::is_control) => Some("its name has a control character in it"),
+            _ if name.chars().any(char::is_control) => Some("its name contains a control character"),
             _ => None,
         }
     }
@@ -150,11 +150,11 @@ impl Location {
                     "http" | "https" => web(&scheme, rest).map(Self::Web),
                     _ => match Service::ALL.into_iter().find(|service| service.scheme() == scheme) {
                         Some(service) => Bucket::parse(service, rest).map(Self::Bucket),
-                        None => {
-                            Err("there are folders, `s3://`, `gs://`, `az://`, `swift://`, and `http(s)://` \
-                                     to read from"
-                                .to_owned())
-                        }
+                        None => Err(
+                            "the scheme is unknown; use a folder, `s3://`, `gs://`, `az://`, `swift://`, or \
+                                     `http(s)://` to read"
+                                .to_owned(),
+                        ),
                     },
                 };
                 return found.or_else(|why| fail(&why));
@@ -205,7 +205,7 @@ impl Bucket {
             if !service.options().contains(&key) {
                 let known = service.options().join("`, `");
                 return Err(format!(
-                    "`{key}` is no option of `{}://`; there are `{known}`",
+                    "unknown option `{key}` of `{}://`; the options are `{known}`",
                     service.scheme()
                 ));
             }
@@ -247,14 +247,16 @@ fn web(scheme: &str, rest: &str) -> Result<String, String> {
     }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if host.contains('@') {
-        return Err("a location is printed and kept, so it cannot hold a user name or a password".to_owned());
+        return Err(
+            "a location is printed and stored, so it cannot contain a user name or a password".to_owned()
+        );
     }
     let path = path.trim_end_matches('/');
     let url =
         if path.is_empty() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/{path}") };
     match reqwest::Url::parse(&url) {
         Ok(parsed) if parsed.has_host() => Ok(url),
-        Ok(_) => Err("it names no host".to_owned()),
+        Ok(_) => Err("it has no host".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -356,11 +358,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_location_says_why() {
+    fn invalid_locations_are_rejected_with_a_reason() {
         for (bad, part) in [
             ("", "empty"),
             ("file://srv/apt", "three slashes"),
-            ("ftp://example.org/apt", "there are folders"),
+            ("ftp://example.org/apt", "use a folder"),
             ("s3://", "s3://bucket/folder"),
             ("s3:///apt", "s3://bucket/folder"),
             ("s3://Apt/x", "a-z"),
@@ -370,12 +372,12 @@ mod tests {
             ("az://under_score", "a-z"),
             ("s3://apt/../x", "`..`"),
             ("s3://apt/a\nb", "control"),
-            ("s3://apt?regoin=eu", "there are `endpoint`, `profile`, `region`, `style`"),
+            ("s3://apt?regoin=eu", "the options are `endpoint`, `profile`, `region`, `style`"),
             ("s3://apt?region", "no value"),
             ("s3://apt?region=a&region=b", "twice"),
             ("s3://apt?style=host", "`path` or `virtual`"),
             ("s3://apt?endpoint=127.0.0.1:9000", "https://"),
-            ("gs://apt?region=eu", "there are `endpoint`"),
+            ("gs://apt?region=eu", "the options are `endpoint`"),
             ("https://", "host"),
             ("https://example.org/?a=b", "`?`"),
         ] {

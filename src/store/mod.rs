@@ -63,14 +63,14 @@ use crate::digest::{Digests, Hasher, Md5Digest};
 use error::io_cause;
 use lease::LeaseConfig;
 use limit::Meter;
-use probe::Verdict;
+use probe::Capabilities;
 use requests::Watch;
 use swift::Swift;
 use walk::found;
 
 /// The limits of the wait in the queue: the process at its head may be suspended.
-const TURN_PAUSE: Duration = Duration::from_millis(20);
-const TURN_LOOKS: u32 = 500;
+const QUEUE_PAUSE: Duration = Duration::from_millis(20);
+const QUEUE_TRIES: u32 = 500;
 
 /// The storage of an archive.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ pub struct Store {
     location: Location,
     headers: Arc<Headers>,
     watch: Watch,
-    verdict: Verdict,
+    capabilities: Capabilities,
     lease: LeaseConfig,
     /// The cache for objects of a remote store.
     cache: Option<Cache>,
@@ -160,7 +160,7 @@ pub enum Put {
 
 /// The head of the queue, until this is dropped or the process ends.
 #[derive(Debug)]
-pub struct Turn {
+pub struct QueueLock {
     _lock: std::fs::File,
 }
 
@@ -182,9 +182,9 @@ impl Store {
             }
             Location::Web(url) => web::open(url, environment, &watch)?,
         };
-        let (verdict, headers) = (Verdict::of(location, endpoint.as_deref()), Arc::default());
+        let (capabilities, headers) = (Capabilities::of(location, endpoint.as_deref()), Arc::default());
         let (location, lease) = (location.clone(), LeaseConfig::default());
-        Ok(Self { objects, folder, swift, location, headers, watch, verdict, lease, cache: None })
+        Ok(Self { objects, folder, swift, location, headers, watch, capabilities, lease, cache: None })
     }
 
     /// Sets the headers that objects are stored with; a folder stores none.
@@ -229,8 +229,8 @@ impl Store {
     #[must_use]
     pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
         // A wrapper may drop conditions, so capabilities are detected again and not shared.
-        let verdict = Verdict::of_its_own(&self.location);
-        Self { objects: wrap(self.objects), verdict, ..self }
+        let capabilities = Capabilities::unshared(&self.location);
+        Self { objects: wrap(self.objects), capabilities, ..self }
     }
 
     /// Returns the location of the store.
@@ -374,13 +374,13 @@ impl Store {
     /// Waits in a queue after a lost race for an object of this store, so that the same writers do not collide again
     /// and again. Best effort, and correctness does not depend on it: only a folder has a queue, and the wait has a
     /// timeout.
-    pub async fn turn(&self) -> Option<Turn> {
+    pub async fn queue_after_lost_race(&self) -> Option<QueueLock> {
         let folder = self.folder.as_ref()?;
-        for _ in 0..TURN_LOOKS {
-            if let Some(lock) = folder.turn() {
-                return Some(Turn { _lock: lock });
+        for _ in 0..QUEUE_TRIES {
+            if let Some(lock) = folder.try_queue_lock() {
+                return Some(QueueLock { _lock: lock });
             }
-            tokio::time::sleep(TURN_PAUSE).await;
+            tokio::time::sleep(QUEUE_PAUSE).await;
         }
         None
     }
@@ -396,9 +396,9 @@ impl Store {
     }
 
     /// Fails early if the store has not enough free space, where the store reports it.
-    pub async fn room_for(&self, objects: Vec<(String, u64)>) -> Result<(), Error> {
+    pub async fn check_space(&self, objects: Vec<(String, u64)>) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        match folder.lacks_room(objects).await {
+        match folder.shortage(objects).await {
             Some((needed, free)) => Err(Error::Full { location: self.location.to_string(), needed, free }),
             None => Ok(()),
         }
@@ -406,7 +406,7 @@ impl Store {
 
     /// Returns how many small objects one task writes: a write to a folder is faster than the creation of a task.
     #[must_use]
-    pub fn run(&self) -> usize {
+    pub fn batch_size(&self) -> usize {
         if self.folder.is_some() { 32 } else { 1 }
     }
 }

@@ -14,7 +14,7 @@ const SLOWEST: u64 = 1 << 10;
 
 /// The server sends too slowly.
 #[derive(Debug, thiserror::Error)]
-#[error("the server sends less than {SLOWEST} bytes a second: {seen} bytes came in {} s", after.as_secs())]
+#[error("the server sends less than {SLOWEST} bytes a second: {seen} bytes arrived in {} s", after.as_secs())]
 pub(super) struct TooSlow {
     seen: u64,
     after: Duration,
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_trickle_ends_and_a_slow_line_is_waited_for() {
+    async fn a_trickle_fails_and_a_slow_line_succeeds() {
         let mut slow = Pace::begin();
         for second in 0..600 {
             tokio::time::advance(Duration::from_secs(1)).await;

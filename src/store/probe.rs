@@ -23,8 +23,8 @@ use super::{
 /// The path of the test object.
 const PROBE: &str = ".publish/probe";
 /// Its content, which explains it to readers.
-const TEXT: &str = "publish found out here whether this store honours conditional writes. \
-                    This may be deleted; it is made again when needed.\n";
+const TEXT: &str = "publish tests here whether this store supports conditional writes. \
+                    This object may be deleted; it is created again when needed.\n";
 /// The kind of fact in the cache, and its maximum age: a server may be replaced by another.
 const KIND: &str = "conditions";
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -53,7 +53,7 @@ impl ConditionalWrites {
 
 /// The capabilities of a store; clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Verdict {
+pub(super) struct Capabilities {
     known: Arc<OnceCell<ConditionalWrites>>,
     /// Whether server-side copies get the requested headers.
     pub(super) copies: Arc<OnceCell<bool>>,
@@ -61,16 +61,16 @@ pub(super) struct Verdict {
     subject: Option<String>,
 }
 
-impl Verdict {
+impl Capabilities {
     /// The capabilities of a location at an endpoint, if there is one: two servers may have buckets of the same name.
     pub(super) fn of(location: &Location, endpoint: Option<&str>) -> Self {
         let subject = Some(format!("{location} {}", endpoint.unwrap_or_default()));
         let copies = Arc::new(OnceCell::new_with(copy::known(location, endpoint.is_none())));
-        Self { copies, subject, ..Self::of_its_own(location) }
+        Self { copies, subject, ..Self::unshared(location) }
     }
 
     /// The same, neither cached nor shared.
-    pub(super) fn of_its_own(location: &Location) -> Self {
+    pub(super) fn unshared(location: &Location) -> Self {
         let known = match location {
             Location::Bucket(bucket) if bucket.service == Service::Swift => Some(ConditionalWrites::Lease),
             Location::Bucket(_) => None,
@@ -91,7 +91,7 @@ impl Verdict {
 impl Store {
     /// Returns how concurrent writes are ordered; tests an unknown bucket with three or four small writes.
     pub async fn conditional_writes(&self) -> Result<ConditionalWrites, Error> {
-        self.verdict.known.get_or_try_init(|| self.find_out()).await.copied()
+        self.capabilities.known.get_or_try_init(|| self.find_out()).await.copied()
     }
 
     async fn find_out(&self) -> Result<ConditionalWrites, Error> {
@@ -105,14 +105,14 @@ impl Store {
 
     /// Reads a fact about this store from the cache, unless it is too old.
     pub(super) async fn recall(&self, kind: &'static str) -> Option<String> {
-        let (cache, subject) = self.cache().cloned().zip(self.verdict.subject.clone())?;
+        let (cache, subject) = self.cache().cloned().zip(self.capabilities.subject.clone())?;
         let known = blocking(move || cache.recall(kind, &subject)).await;
         known.filter(|(_, age)| *age < BELIEVED).map(|(text, _)| text)
     }
 
     /// Caches a fact about this store.
     pub(super) async fn remember(&self, kind: &'static str, text: &'static str) {
-        if let Some((cache, subject)) = self.cache().cloned().zip(self.verdict.subject.clone()) {
+        if let Some((cache, subject)) = self.cache().cloned().zip(self.capabilities.subject.clone()) {
             blocking(move || cache.remember(kind, &subject, text)).await;
         }
     }

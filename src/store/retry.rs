@@ -47,7 +47,7 @@ impl RetryPolicy {
 }
 
 /// Returns whether the same request may succeed a little later.
-pub(super) fn passes(status: StatusCode) -> bool {
+pub(super) fn is_retryable(status: StatusCode) -> bool {
     // 498 is Cloud Files' status for rate limiting; 501 and 507 are permanent.
     matches!(status.as_u16(), 408 | 429 | 498)
         || status.is_server_error() && !matches!(status.as_u16(), 501 | 507)

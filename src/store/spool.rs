@@ -54,7 +54,7 @@ pub(super) fn too_slow(error: TooSlow) -> HttpError {
 }
 
 fn unwritable(error: &io::Error) -> HttpError {
-    let why = format!("cannot keep the answer in the folder for temporary files: {error}");
+    let why = format!("cannot store the response in the folder for temporary files: {error}");
     HttpError::new(HttpErrorKind::Unknown, io::Error::new(error.kind(), why))
 }
 

@@ -10,7 +10,7 @@ use crate::servers::{self, Bucket};
 pub(crate) const QUICK: LeaseTimes = LeaseTimes {
     settling: Duration::from_millis(100),
     length: Duration::from_secs(8),
-    patience: Duration::from_secs(100),
+    max_wait: Duration::from_secs(100),
 };
 
 impl Bucket {

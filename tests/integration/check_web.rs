@@ -207,7 +207,7 @@ fn what_a_server_refuses_is_a_fault_of_that_file() {
         format!("{PLUS}: the web server failed again and again (500)"),
         format!("{INDEX}/Packages.gz: the web server says 410"),
         "dists/stable/Release: the web server refuses it (401)".to_owned(),
-        format!("{one}: `{}` sends one on and on: too many redirects", web.url),
+        format!("{one}: `{}` sent too many redirects", web.url),
         format!("{another}: it is missing, although `Acquire-By-Hash` promises it"),
     ];
     expected.sort();

@@ -93,7 +93,7 @@ async fn what_the_web_cannot_do_is_told() {
     let content = Content::Bytes("x".into(), Digests::of(b"x"));
     let read_only = |error: Error| {
         assert!(matches!(error, Error::ReadOnly { .. }), "{error:?}");
-        assert!(error.to_string().contains("`https://deb.example.org/debian` is only read"), "{error}");
+        assert!(error.to_string().contains("`https://deb.example.org/debian` is read-only"), "{error}");
     };
     read_only(store.put_new("a", &content).await.unwrap_err());
     read_only(store.replace("a", "x".into()).await.unwrap_err());
@@ -131,7 +131,7 @@ async fn a_failing_server_is_asked_again() {
     // This will not become better.
     let script = Script::of(&[&failed("403 Forbidden")]);
     let error = store(&script.url).read("a", LIMIT).await.unwrap_err();
-    assert!(error.hint().unwrap().contains("open to everybody"), "{error:?}");
+    assert!(error.hint().unwrap().contains("must be public"), "{error:?}");
     assert_eq!(script.asked().len(), 1);
 }
 

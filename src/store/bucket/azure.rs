@@ -45,7 +45,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     set(&mut account.endpoint, variable("AZURE_STORAGE_ENDPOINT"));
     set(&mut account.endpoint, bucket.options.get("endpoint").cloned());
     let Some(name) = account.name else {
-        return Err(Refused { why: "the storage account is not said".into(), hint: None });
+        return Err(Refused { why: "no storage account is set".into(), hint: None });
     };
     let endpoint = account.endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned());
     let mut builder = MicrosoftAzureBuilder::new()
@@ -98,8 +98,8 @@ impl Account {
             let Some((key, value)) = field.split_once('=') else {
                 // Does not print the value: it is a secret.
                 let why =
-                    "AZURE_STORAGE_CONNECTION_STRING is not of `Name=Value` pairs with `;` between them";
-                return Err(Refused::new(why, "copy it from the portal as it is shown there"));
+                    "AZURE_STORAGE_CONNECTION_STRING is not a list of `Name=Value` pairs separated by `;`";
+                return Err(Refused::new(why, "copy it from the portal unchanged"));
             };
             fields.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
         }

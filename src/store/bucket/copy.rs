@@ -22,7 +22,7 @@ use reqwest::{
 use tokio::time::{Instant, sleep};
 
 use crate::store::{
-    retry::{RetryPolicy, passes},
+    retry::{RetryPolicy, is_retryable},
     swift::encoded,
 };
 
@@ -129,7 +129,7 @@ impl<T: ObjectStore, S: Sign> Copying<T, S> {
         match status {
             // A copy may fail after the server has sent status 200.
             _ if status.is_success() && !body.contains("<Error>") => Ok(Ok(())),
-            _ if status.is_success() || passes(status) => Ok(Err(self.place.failed(said))),
+            _ if status.is_success() || is_retryable(status) => Ok(Err(self.place.failed(said))),
             StatusCode::NOT_FOUND => Err(Error::NotFound { path: from.to_string(), source: said.into() }),
             // The server does not copy, or not objects of this size, or not for this user. Reading and writing
             // reports the actual cause.

@@ -7,7 +7,7 @@ use super::Refused;
 use crate::store::environment::Environment;
 
 /// Ways to get credentials that are not supported, by the key in the profile.
-const UNKNOWN_WAYS: [&str; 6] =
+const UNSUPPORTED_SOURCES: [&str; 6] =
     ["sso_session", "sso_start_url", "credential_process", "role_arn", "credential_source", "login_session"];
 
 /// A file in INI format: the keys of each section; nested keys as `outer.inner`.
@@ -32,7 +32,7 @@ pub(super) struct Profile {
     pub(super) web_identity_token_file: Option<String>,
     pub(super) role_arn: Option<String>,
     /// An error text if the profile uses an unsupported way to get credentials.
-    pub(super) unknown_way: Option<String>,
+    pub(super) unsupported_source: Option<String>,
 }
 
 impl Profiles {
@@ -55,7 +55,7 @@ impl Profiles {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ini::new()),
                 Err(error) => Err(Refused::new(
                     format!("`{}` cannot be read: {error}", path.display()),
-                    format!("correct the file, or name another with {variable}"),
+                    format!("correct the file, or set {variable} to another"),
                 )),
             }
         };
@@ -77,7 +77,7 @@ impl Profiles {
         if config.is_none() && credentials.is_none() && named.is_some() {
             return Err(Refused::new(
                 format!("there is no profile `{name}`"),
-                "add it to ~/.aws/config or ~/.aws/credentials, or name these files with AWS_CONFIG_FILE and \
+                "add it to ~/.aws/config or ~/.aws/credentials, or set the paths of these files with AWS_CONFIG_FILE and \
                  AWS_SHARED_CREDENTIALS_FILE",
             ));
         }
@@ -89,7 +89,7 @@ impl Profiles {
             let services = self.config.get(&format!("services {}", get("services")?))?;
             services.get("s3.endpoint_url").cloned()
         };
-        let way = UNKNOWN_WAYS.iter().find(|key| get(key).is_some());
+        let way = UNSUPPORTED_SOURCES.iter().find(|key| get(key).is_some());
         Ok(Profile {
             name: name.to_owned(),
             access_key_id: get("aws_access_key_id"),
@@ -100,8 +100,8 @@ impl Profiles {
             addressing_style: get("s3.addressing_style"),
             web_identity_token_file: get("web_identity_token_file"),
             role_arn: get("role_arn"),
-            unknown_way: way.map(|key| {
-                format!("profile `{name}` gets its credentials by `{key}`, which is not known here")
+            unsupported_source: way.map(|key| {
+                format!("profile `{name}` gets its credentials with `{key}`, which is not supported")
             }),
         })
     }
@@ -114,8 +114,8 @@ impl Profile {
             (Some(id), Some(secret)) => Ok(Some((id, secret))),
             (None, None) => Ok(None),
             _ => Err(Refused::new(
-                format!("profile `{}` has one half of a key", self.name),
-                "give it both `aws_access_key_id` and `aws_secret_access_key`",
+                format!("profile `{}` has only half of a key pair", self.name),
+                "set both `aws_access_key_id` and `aws_secret_access_key` in it",
             )),
         }
     }
@@ -218,19 +218,19 @@ aws_access_key_id = ID
     }
 
     #[test]
-    fn a_profile_is_of_both_files() {
+    fn a_profile_merges_both_files() {
         let cdn = choose(Some("cdn"), &[("AWS_PROFILE", "sso")]).unwrap();
         assert_eq!(cdn.keys().ok().flatten(), Some(("CDN", "a#b;c")));
         assert_eq!(cdn.session_token.as_deref(), Some("TOKEN"));
         assert_eq!(cdn.region.as_deref(), Some("us-east-2"));
         assert_eq!(cdn.endpoint_url.as_deref(), Some("https://all.example.org"));
         assert_eq!(cdn.addressing_style.as_deref(), Some("path"));
-        assert_eq!(cdn.unknown_way, None);
+        assert_eq!(cdn.unsupported_source, None);
         assert_eq!(choose(None, &[("AWS_PROFILE", "cdn")]).unwrap(), cdn);
     }
 
     #[test]
-    fn without_a_name_it_is_the_default_one() {
+    fn the_default_profile_is_used_without_a_name() {
         let default = choose(None, &[]).unwrap();
         assert_eq!(default.keys().ok().flatten(), Some(("ID", "SE=CR/ET+")));
         assert_eq!(default.region.as_deref(), Some("eu-central-1"));
@@ -246,10 +246,10 @@ aws_access_key_id = ID
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn an_unsupported_source_of_credentials_is_named() {
         for (name, part) in [("sso", "sso_session"), ("process", "credential_process"), ("role", "role_arn")]
         {
-            let why = choose(Some(name), &[]).unwrap().unknown_way.unwrap();
+            let why = choose(Some(name), &[]).unwrap().unsupported_source.unwrap();
             assert!(why.contains(part) && why.contains(name), "{why}");
         }
         let identity = choose(Some("identity"), &[]).unwrap();

@@ -95,8 +95,8 @@ fn with_credentials(
                 return Ok(with_keys(builder, &id, &secret, environment.get("AWS_SESSION_TOKEN")));
             }
             (None, None) => {}
-            (Some(_), None) => return Err(lacks("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")),
-            (None, Some(_)) => return Err(lacks("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
+            (Some(_), None) => return Err(incomplete("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")),
+            (None, Some(_)) => return Err(incomplete("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
         }
     }
     if let Some((id, secret)) = profile.keys()? {
@@ -116,7 +116,7 @@ fn with_credentials(
             return Ok(builder);
         }
     }
-    if let Some(why) = &profile.unknown_way {
+    if let Some(why) = &profile.unsupported_source {
         return Err(Refused::new(
             why,
             "give it static keys, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as \
@@ -147,6 +147,6 @@ fn with_keys(builder: AmazonS3Builder, id: &str, secret: &str, token: Option<&st
     }
 }
 
-fn lacks(name: &str, other: &str) -> Refused {
+fn incomplete(name: &str, other: &str) -> Refused {
     Refused::new(format!("{other} is set and {name} is not"), "set both, or neither")
 }

@@ -10,7 +10,7 @@
 
 mod flush;
 mod links;
-mod room;
+mod free_space;
 mod walk;
 
 use std::{
@@ -34,11 +34,11 @@ use object_store::{
 };
 use tempfile::NamedTempFile;
 
-use super::content::{Again, FileStamp, INLINE, blocking};
+use super::content::{FileStamp, INLINE, Reopened, blocking};
 use flush::flush;
 
 /// The name prefix of temporary files.
-const UNFINISHED: &str = ".publish-";
+const TEMP_PREFIX: &str = ".publish-";
 /// The lock file at the folder's root that guards compare-and-swap.
 const LOCK: &str = ".publish-lock";
 
@@ -64,7 +64,7 @@ struct Inner {
     /// Reads and lists; created once the folder exists.
     reader: OnceLock<LocalFileSystem>,
     /// The files written since the last [`Folder::flush`].
-    unsettled: Mutex<Vec<PathBuf>>,
+    unflushed: Mutex<Vec<PathBuf>>,
 }
 
 impl Folder {
@@ -75,14 +75,14 @@ impl Folder {
             root: root.to_owned(),
             links: OnceLock::new(),
             reader: OnceLock::new(),
-            unsettled: Mutex::default(),
+            unflushed: Mutex::default(),
         };
         Self(Arc::new(inner))
     }
 
     /// Flushes everything written so far to disk, so that it survives a power failure.
     pub(super) async fn flush(&self) -> io::Result<()> {
-        let files = std::mem::take(&mut *self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner));
+        let files = std::mem::take(&mut *self.0.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
         if files.is_empty() {
             return Ok(());
         }
@@ -128,8 +128,8 @@ impl Folder {
     }
 
     /// Records a file for the next [`Folder::flush`].
-    fn written(&self, path: PathBuf) {
-        self.0.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    fn record_unflushed(&self, path: PathBuf) {
+        self.0.unflushed.lock().unwrap_or_else(PoisonError::into_inner).push(path);
     }
 
     fn put(
@@ -140,11 +140,11 @@ impl Folder {
         mode: PutMode,
         durable: bool,
     ) -> Result<()> {
-        let mut file = unfinished(path)?;
+        let mut file = temp_file(path)?;
         payload.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)?;
         if let Some(LocalFile { file: from, stamp }) = local {
             let bad = |error| object_store::Error::Generic { store: "folder", source: Box::new(error) };
-            let mut from = Again::open(from, *stamp).map_err(bad)?;
+            let mut from = Reopened::open(from, *stamp).map_err(bad)?;
             if stamp.size() <= INLINE {
                 file.write_all(&from.whole().map_err(bad)?).map_err(failed)?;
             } else {
@@ -157,8 +157,8 @@ impl Folder {
             file.as_file().sync_all().map_err(failed)?;
         }
         match mode {
-            PutMode::Overwrite => finish(file, path, false)?,
-            PutMode::Create => finish(file, path, true)?,
+            PutMode::Overwrite => persist(file, path, false)?,
+            PutMode::Create => persist(file, path, true)?,
             PutMode::Update(expected) => {
                 // Before the lock is taken, because a flush may take long.
                 if !durable {
@@ -178,16 +178,16 @@ impl Folder {
                 if u64::try_from(new.mtime()).unwrap_or_default() < next {
                     file.as_file().set_modified(UNIX_EPOCH + Duration::from_secs(next)).map_err(failed)?;
                 }
-                finish(file, path, false)?;
+                persist(file, path, false)?;
             }
         }
-        self.written(path.to_owned());
+        self.record_unflushed(path.to_owned());
         Ok(())
     }
 
     /// Takes the queue lock, if no other process on this machine holds it; the system releases it when the process
     /// ends.
-    pub(super) fn turn(&self) -> Option<File> {
+    pub(super) fn try_queue_lock(&self) -> Option<File> {
         let folder = File::open(&self.0.root).ok()?;
         folder.try_lock().ok()?;
         Some(folder)
@@ -203,12 +203,12 @@ impl Folder {
 }
 
 /// Creates a hidden temporary file beside `path`, and the folder if it does not exist.
-fn unfinished(path: &Path) -> Result<NamedTempFile> {
+fn temp_file(path: &Path) -> Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let make = || {
         // Readable by the web server, as far as the umask allows.
         let mode = fs::Permissions::from_mode(0o666);
-        tempfile::Builder::new().prefix(UNFINISHED).suffix(".tmp").permissions(mode).tempfile_in(folder)
+        tempfile::Builder::new().prefix(TEMP_PREFIX).suffix(".tmp").permissions(mode).tempfile_in(folder)
     };
     let mut tries = 0;
     loop {
@@ -224,7 +224,7 @@ fn unfinished(path: &Path) -> Result<NamedTempFile> {
 }
 
 /// Renames a finished temporary file to its final path atomically.
-fn finish(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
+fn persist(file: NamedTempFile, path: &Path, create_only: bool) -> Result<()> {
     let named = if create_only { file.persist_noclobber(path) } else { file.persist(path) };
     match named {
         Ok(_) => Ok(()),
@@ -270,7 +270,7 @@ fn absent(location: &ObjectPath) -> object_store::Error {
 }
 
 /// No caller uses the revision that a write returns.
-fn nothing_known() -> PutResult {
+fn no_revision() -> PutResult {
     PutResult { e_tag: None, version: None, extensions: Extensions::default() }
 }
 
@@ -298,16 +298,16 @@ impl ObjectStore for Folder {
         let (folder, path) = (self.clone(), self.place(location)?);
         let local = options.extensions.get::<LocalFile>().cloned();
         let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
-        let may_wait = matches!(options.mode, PutMode::Update(_));
+        let takes_lock = matches!(options.mode, PutMode::Update(_));
         let durable = options.extensions.get::<Durable>().is_some();
         let put = move || folder.put(&path, &payload, local.as_ref(), options.mode, durable);
         // A swap waits for a lock.
-        if may_wait || size > INLINE {
+        if takes_lock || size > INLINE {
             blocking(put).await?;
         } else {
             put()?;
         }
-        Ok(nothing_known())
+        Ok(no_revision())
     }
 
     async fn put_multipart_opts(
@@ -370,11 +370,11 @@ impl ObjectStore for Folder {
         let (folder, from, to) = (self.clone(), self.readable(from)?, self.place(to)?);
         blocking(move || {
             let mut source = crate::regular::open(&from).map_err(failed)?;
-            let mut file = unfinished(&to)?;
+            let mut file = temp_file(&to)?;
             // The kernel copies, and shares blocks where the file system supports that.
             io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
-            finish(file, &to, options.mode == CopyMode::Create)?;
-            folder.written(to);
+            persist(file, &to, options.mode == CopyMode::Create)?;
+            folder.record_unflushed(to);
             Ok(())
         })
         .await

@@ -13,7 +13,7 @@ use futures::{
 use object_store::{Extensions, ListResult, ObjectMeta, Result, path::Path as ObjectPath};
 use walkdir::WalkDir;
 
-use super::{Folder, UNFINISHED, blocking, failed, meta};
+use super::{Folder, TEMP_PREFIX, blocking, failed, meta};
 
 /// The number of files that are read ahead of the consumer.
 const BATCH: usize = 1024;
@@ -65,7 +65,7 @@ impl Folder {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
             let is_link = entry.file_type().map_err(failed)?.is_symlink();
-            if is_link && self.passes_over(&path, &real) {
+            if is_link && self.skips_link(&path, &real) {
                 continue;
             }
             let metadata = match fs::metadata(&path) {
@@ -85,7 +85,7 @@ impl Folder {
 
     /// Returns whether a link found below a folder is not followed: it leads out, dangles, or loops back to an
     /// ancestor of the folder.
-    fn passes_over(&self, link: &Path, top: &Path) -> bool {
+    fn skips_link(&self, link: &Path, top: &Path) -> bool {
         self.inside(link).is_err() || fs::canonicalize(link).map_or(true, |target| top.starts_with(target))
     }
 
@@ -105,7 +105,7 @@ impl Folder {
         let is_numbered = name.split_once('#').is_some_and(|(_, number)| {
             !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
         });
-        if !metadata.is_file() || is_numbered || name.starts_with(UNFINISHED) {
+        if !metadata.is_file() || is_numbered || name.starts_with(TEMP_PREFIX) {
             return Ok(None);
         }
         self.location(path).map(|location| meta(location, metadata)).transpose()
@@ -119,10 +119,10 @@ impl Iterator for Walk {
         loop {
             let entry = match self.entries.next()? {
                 Ok(entry) => entry,
-                Err(error) if leads_nowhere(&error) => continue,
+                Err(error) if is_skipped(&error) => continue,
                 Err(error) => return Some(Err(failed(error.into()))),
             };
-            if entry.path_is_symlink() && self.folder.passes_over(entry.path(), &self.top) {
+            if entry.path_is_symlink() && self.folder.skips_link(entry.path(), &self.top) {
                 if entry.file_type().is_dir() {
                     self.entries.skip_current_dir();
                 }
@@ -133,7 +133,7 @@ impl Iterator for Walk {
             }
             let found = match entry.metadata() {
                 Ok(metadata) => self.folder.object(entry.path(), &metadata),
-                Err(error) if leads_nowhere(&error) => continue,
+                Err(error) if is_skipped(&error) => continue,
                 Err(error) => Err(failed(error.into())),
             };
             if let Some(found) = found.transpose() {
@@ -144,7 +144,7 @@ impl Iterator for Walk {
 }
 
 /// Returns whether an entry is skipped: the file was deleted, or a link dangles or loops back to an ancestor.
-fn leads_nowhere(error: &walkdir::Error) -> bool {
+fn is_skipped(error: &walkdir::Error) -> bool {
     let is_circle = |io: &io::Error| io.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     error.loop_ancestor().is_some()
         || error.io_error().is_some_and(|io| io.kind() == io::ErrorKind::NotFound || is_circle(io))

@@ -57,13 +57,13 @@ pub struct LeaseTimes {
     /// The age difference to a newer claim at which a claim has expired: its owner crashed.
     pub length: Duration,
     /// How long a writer waits for the lease: longer than `length`, or one crashed publisher makes the next one fail.
-    pub patience: Duration,
+    pub max_wait: Duration,
 }
 
 impl Default for LeaseTimes {
     fn default() -> Self {
         let length = Duration::from_secs(120);
-        Self { settling: Duration::from_secs(1), length, patience: length + Duration::from_secs(60) }
+        Self { settling: Duration::from_secs(1), length, max_wait: length + Duration::from_secs(60) }
     }
 }
 
@@ -72,12 +72,12 @@ impl Default for LeaseTimes {
 pub(super) struct LeaseConfig {
     times: LeaseTimes,
     /// The source of random numbers for names and pauses.
-    draw: fn() -> u64,
+    random: fn() -> u64,
 }
 
 impl Default for LeaseConfig {
     fn default() -> Self {
-        Self { times: LeaseTimes::default(), draw: rand::random }
+        Self { times: LeaseTimes::default(), random: rand::random }
     }
 }
 
@@ -101,14 +101,14 @@ struct Claims<'a> {
 }
 
 /// A listing of the claims.
-struct Seen {
+struct Snapshot {
     /// The server's time of the own claim; `None` if it is not listed.
     own: Option<SystemTime>,
     others: Vec<Found>,
 }
 
 /// The outcome of a write under the lease.
-enum Written {
+enum WriteOutcome {
     /// It was carried out, or certainly never will be.
     Known(Result<(), Error>),
     /// It may still be carried out.
@@ -131,19 +131,19 @@ impl Store {
         bytes: &Bytes,
         expected: Option<&Revision>,
     ) -> Result<(), Error> {
-        let mut claims = Claims::on(self, path);
+        let mut claims = Claims::new(self, path);
         loop {
             if let Some(claim) = claims.claim().await? {
                 match self.write_under(&claim, path, bytes, expected).await {
-                    Written::Known(result) => {
+                    WriteOutcome::Known(result) => {
                         claims.release(&claim).await;
                         return result;
                     }
-                    Written::Unknown(error) => return Err(error),
-                    Written::Expired => claims.release(&claim).await,
+                    WriteOutcome::Unknown(error) => return Err(error),
+                    WriteOutcome::Expired => claims.release(&claim).await,
                 }
             }
-            if !claims.quiet().await? {
+            if !claims.wait_until_free().await? {
                 return Err(Error::Conflict { path: path.to_owned() });
             }
             // The previous lease holder may already have written the value.
@@ -162,22 +162,22 @@ impl Store {
         path: &str,
         bytes: &Bytes,
         expected: Option<&Revision>,
-    ) -> Written {
+    ) -> WriteOutcome {
         let length = self.lease.times.length;
-        let there = match self.read_newest(path, limit_for(bytes)).await {
-            Ok(there) => there,
-            Err(error) => return Written::Known(Err(error)),
+        let current = match self.read_newest(path, limit_for(bytes)).await {
+            Ok(current) => current,
+            Err(error) => return WriteOutcome::Known(Err(error)),
         };
-        if let Some(decided) = decided(path, bytes, expected, there.as_ref()) {
-            return Written::Known(decided);
+        if let Some(decided) = decided(path, bytes, expected, current.as_ref()) {
+            return WriteOutcome::Known(decided);
         }
         let at = match parse(path) {
             Ok(at) => at,
-            Err(error) => return Written::Known(Err(error)),
+            Err(error) => return WriteOutcome::Known(Err(error)),
         };
         let put = self.put(&at, bytes.clone(), PutMode::Overwrite, || self.headers.of_mutable(path));
         if claim.written.elapsed() > length / 4 {
-            return Written::Expired;
+            return WriteOutcome::Expired;
         }
         match timeout(length / 2, put).await {
             Ok(Ok(())) => {}
@@ -186,15 +186,15 @@ impl Store {
                 let refused =
                     matches!(error, PermissionDenied { .. } | Unauthenticated { .. } | NotFound { .. });
                 let error = self.failed("write", path, error);
-                return if refused { Written::Known(Err(error)) } else { Written::Unknown(error) };
+                return if refused { WriteOutcome::Known(Err(error)) } else { WriteOutcome::Unknown(error) };
             }
             Err(late) => {
                 let (path, source) = (path.to_owned(), Box::new(late));
-                return Written::Unknown(Error::Failed { action: "write", path, source });
+                return WriteOutcome::Unknown(Error::Failed { action: "write", path, source });
             }
         }
-        Written::Known(match self.read_newest(path, limit_for(bytes)).await {
-            Ok(Some(there)) if there.bytes == *bytes => Ok(()),
+        WriteOutcome::Known(match self.read_newest(path, limit_for(bytes)).await {
+            Ok(Some(current)) if current.bytes == *bytes => Ok(()),
             Ok(_) => Err(Error::Conflict { path: path.to_owned() }),
             Err(error) => Err(error),
         })
@@ -207,17 +207,17 @@ fn decided(
     path: &str,
     bytes: &Bytes,
     expected: Option<&Revision>,
-    there: Option<&Object>,
+    current: Option<&Object>,
 ) -> Option<Result<(), Error>> {
-    match there {
-        Some(there) if there.bytes == *bytes => Some(Ok(())),
-        there if there.map(|there| &there.revision) == expected => None,
+    match current {
+        Some(current) if current.bytes == *bytes => Some(Ok(())),
+        current if current.map(|current| &current.revision) == expected => None,
         _ => Some(Err(Error::Conflict { path: path.to_owned() })),
     }
 }
 
 impl<'a> Claims<'a> {
-    fn on(store: &'a Store, object: &'a str) -> Self {
+    fn new(store: &'a Store, object: &'a str) -> Self {
         let (times, began) = (store.lease.times, Instant::now());
         Self { store, times, object, began, own: Vec::new(), server: Clock::default() }
     }
@@ -228,8 +228,8 @@ impl<'a> Claims<'a> {
 
     /// Claims the lease; `None` if other claims have priority, or on timeout.
     async fn claim(&mut self) -> Result<Option<Claim>, Error> {
-        let draw = self.store.lease.draw;
-        let path = format!("{}/{:016x}{:016x}", self.folder(), draw(), draw());
+        let random = self.store.lease.random;
+        let path = format!("{}/{:016x}{:016x}", self.folder(), random(), random());
         self.own.push(path.clone());
         let mut claim = Claim { path, written: Instant::now() };
         let held = self.hold(&mut claim).await;
@@ -244,10 +244,10 @@ impl<'a> Claims<'a> {
         let length = self.times.length;
         self.write(claim).await?;
         sleep(self.times.settling).await;
-        while self.began.elapsed() < self.times.patience {
+        while self.began.elapsed() < self.times.max_wait {
             let seen = self.list(Some(claim)).await?;
             if let Some(own) = seen.own {
-                self.server.is_past(own);
+                self.server.observe(own);
                 let (void, alive): (Vec<_>, Vec<_>) =
                     seen.others.into_iter().partition(|other| other.modified + length < own);
                 for other in void {
@@ -283,7 +283,7 @@ impl<'a> Claims<'a> {
     async fn write(&self, claim: &Claim) -> Result<(), Error> {
         let name = rustix::system::uname();
         let text = format!(
-            "publish on {} (process {}) is about to write {}; if it is no longer running, this is void {} seconds later.\n",
+            "publish on {} (process {}) is about to write {}; if it is no longer running, this claim expires {} seconds later.\n",
             name.nodename().to_string_lossy(),
             std::process::id(),
             self.object,
@@ -298,8 +298,8 @@ impl<'a> Claims<'a> {
     }
 
     /// Waits until no other live writer claims the lease; `false` on timeout.
-    async fn quiet(&self) -> Result<bool, Error> {
-        while self.began.elapsed() < self.times.patience {
+    async fn wait_until_free(&self) -> Result<bool, Error> {
+        while self.began.elapsed() < self.times.max_wait {
             self.pause(self.times.settling).await;
             let others = self.list(None).await?.others;
             // Without a time of the server, ages are unknown: the next claim provides one.
@@ -311,17 +311,17 @@ impl<'a> Claims<'a> {
         Ok(false)
     }
 
-    async fn list(&self, claim: Option<&Claim>) -> Result<Seen, Error> {
+    async fn list(&self, claim: Option<&Claim>) -> Result<Snapshot, Error> {
         let found: Vec<Found> = self.store.walk(&self.folder()).try_collect().await?;
         let own = claim.and_then(|claim| found.iter().find(|found| found.path == claim.path));
         let own = own.map(|found| found.modified);
         let others = found.into_iter().filter(|found| !self.own.contains(&found.path)).collect();
-        Ok(Seen { own, others })
+        Ok(Snapshot { own, others })
     }
 
     /// Waits for half to one and a half of a duration, with jitter, so that two writers do not collide again.
     async fn pause(&self, about: Duration) {
-        let share = u32::try_from((self.store.lease.draw)() % 1024).unwrap_or_default();
+        let share = u32::try_from((self.store.lease.random)() % 1024).unwrap_or_default();
         sleep(about / 2 + about / 1024 * share).await;
     }
 }

@@ -25,7 +25,7 @@ use object_store::{
 };
 
 use super::*;
-use crate::store::{environment::Environment, location::Location, probe::Verdict};
+use crate::store::{environment::Environment, location::Location, probe::Capabilities};
 
 const POINTER: &str = "dists/stable/InRelease";
 /// The step of the clock.
@@ -35,7 +35,7 @@ const LENGTH: Duration = Duration::from_secs(16);
 /// No schedule takes longer, with any deaths and stalls.
 const END: Duration = Duration::from_secs(1_800);
 const TIMES: LeaseTimes =
-    LeaseTimes { settling: SETTLING, length: LENGTH, patience: Duration::from_secs(40) };
+    LeaseTimes { settling: SETTLING, length: LENGTH, max_wait: Duration::from_secs(40) };
 
 /// The choices of the server.
 #[derive(Clone, Copy)]
@@ -88,10 +88,10 @@ impl World {
     fn put(&mut self, path: &str, bytes: Bytes) {
         if path == POINTER {
             let new = String::from_utf8_lossy(&bytes).into_owned();
-            let there = self.text(path);
-            let there = there.split(' ').next().unwrap_or_default();
-            if !new.ends_with(&format!(" after {there}")) {
-                self.lost.push(format!("{there} was overwritten by {new}"));
+            let current = self.text(path);
+            let current = current.split(' ').next().unwrap_or_default();
+            if !new.ends_with(&format!(" after {current}")) {
+                self.lost.push(format!("{current} was overwritten by {new}"));
             }
             self.swapped += 1;
         }
@@ -195,10 +195,10 @@ impl ObjectStore for Client {
 
     async fn get_opts(&self, location: &Path, _: GetOptions) -> object_store::Result<GetResult> {
         let path = location.as_ref();
-        let there =
+        let current =
             self.request(|world| world.objects.get(path).and_then(|versions| versions.last()?.1.clone()));
-        let Some((bytes, modified)) = there.await else {
-            let (path, source) = (path.to_owned(), "nothing is there".into());
+        let Some((bytes, modified)) = current.await else {
+            let (path, source) = (path.to_owned(), "nothing is current".into());
             return Err(object_store::Error::NotFound { path, source });
         };
         Ok(GetResult {
@@ -259,7 +259,7 @@ thread_local! {
 }
 
 /// The same numbers in each run of the same schedule.
-fn draw() -> u64 {
+fn random() -> u64 {
     DRAWN.with(|drawn| {
         drawn.set(drawn.get() + 1);
         mixed(drawn.get())
@@ -269,8 +269,8 @@ fn draw() -> u64 {
 fn store(client: Client) -> Store {
     let store = Store::open(&Location::Memory, &Environment::default()).unwrap();
     let mut store = store.wrapped(|_| Arc::new(client)).with_lease_times(TIMES);
-    store.verdict = Verdict::by_lease();
-    store.lease.draw = draw;
+    store.capabilities = Capabilities::by_lease();
+    store.lease.random = random;
     store
 }
 
@@ -280,14 +280,15 @@ async fn writer(client: Client) -> bool {
     let store = store(client);
     for _ in 0..20 {
         // The response of the read does not matter here; but a stalled write may be visible by now.
-        let Ok(there) = store.read(POINTER, super::super::Limit::mebibytes(1)).await else { return false };
-        let text = there.as_ref().map_or("nothing".into(), |there| String::from_utf8_lossy(&there.bytes));
+        let Ok(current) = store.read(POINTER, super::super::Limit::mebibytes(1)).await else { return false };
+        let text =
+            current.as_ref().map_or("nothing".into(), |current| String::from_utf8_lossy(&current.bytes));
         let there_is = text.split(' ').next().unwrap_or_default().to_owned();
         if there_is == name {
             return true;
         }
         let bytes = Bytes::from(format!("{name} after {there_is}"));
-        if store.swap(POINTER, bytes, there.as_ref().map(|there| &there.revision)).await.is_ok() {
+        if store.swap(POINTER, bytes, current.as_ref().map(|current| &current.revision)).await.is_ok() {
             return true;
         }
     }

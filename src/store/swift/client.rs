@@ -112,7 +112,7 @@ impl Request {
             }
         }
         let url = Url::parse(&text)
-            .map_err(|error| Error::Nonsense { object: text.clone(), why: error.to_string() })?;
+            .map_err(|error| Error::InvalidResponse { object: text.clone(), why: error.to_string() })?;
         let mut headers = self.headers.clone();
         headers.insert("x-auth-token", session.token.clone());
         Ok(Outgoing {
@@ -170,7 +170,7 @@ impl Client {
     /// Sends a request to the storage itself, whose clock counts, not that of the login server.
     async fn ask(&self, request: &Request, session: &Session) -> Result<Answer, Error> {
         let answer = self.wire.send(&request.outgoing(session)?).await?;
-        self.wire.watch.clock.heard(&answer.headers);
+        self.wire.watch.clock.observe_headers(&answer.headers);
         Ok(answer)
     }
 

@@ -75,7 +75,7 @@ impl Inner {
         let more: Vec<_> = readers.iter().filter(|reader| !there.contains(reader)).cloned().collect();
         let list = [there, more.clone()].concat().join(",");
         let list = HeaderValue::from_str(&list)
-            .map_err(|error| Error::Nonsense { object: container.into(), why: error.to_string() })?;
+            .map_err(|error| Error::InvalidResponse { object: container.into(), why: error.to_string() })?;
         let mut headers = HeaderMap::new();
         if !more.is_empty() {
             headers.insert("x-container-read", list);

@@ -6,16 +6,16 @@ use super::STORE;
 #[derive(Debug, Clone, thiserror::Error)]
 pub(in crate::store) enum Error {
     /// No variable configures an account.
-    #[error("the environment names no account of OpenStack Swift")]
+    #[error("no account of OpenStack Swift is set in the environment")]
     NoCredentials,
     /// A login method is configured incompletely.
-    #[error("{way} needs `{lacks}`, which is not set")]
-    Incomplete { way: &'static str, lacks: &'static str },
+    #[error("{way} needs `{missing}`, which is not set")]
+    Incomplete { way: &'static str, missing: &'static str },
     /// A variable or an option of the location has an invalid value.
     #[error("`{name}` cannot be `{value}`: {why}")]
     BadValue { name: String, value: String, why: String },
     /// An unknown option of the location.
-    #[error("`{name}` is no option of a Swift location; there are {known}")]
+    #[error("unknown option `{name}` of a Swift location; the options are {known}")]
     UnknownOption { name: String, known: &'static str },
     /// The account does not exist, or the key is wrong.
     #[error("`{url}` refused the user or key (status {status})")]
@@ -34,9 +34,9 @@ pub(in crate::store) enum Error {
     Unreachable { host: String, why: String },
     /// The connection failed in the middle of an object.
     #[error("`{object}` ended after {got} of {size} bytes: {why}")]
-    Cut { object: String, got: u64, size: u64, why: String },
+    Truncated { object: String, got: u64, size: u64, why: String },
     /// The server rejects a token that it just issued.
-    #[error("`{object}`: the server refuses the token that it has just given out")]
+    #[error("`{object}`: the server rejects the token that it has just issued")]
     Token { object: String },
     /// The container does not exist.
     #[error("there is no container `{container}`")]
@@ -45,7 +45,7 @@ pub(in crate::store) enum Error {
     #[error("there is no object `{object}`")]
     NoObject { object: String },
     /// The object already exists.
-    #[error("there is an object `{object}` already")]
+    #[error("the object `{object}` already exists")]
     Exists { object: String },
     /// The user has no permission.
     #[error("the account may not access `{object}` in this way (status 403)")]
@@ -54,7 +54,7 @@ pub(in crate::store) enum Error {
     #[error("no room for `{object}` (status {status}): {text}")]
     Full { object: String, status: u16, text: String },
     /// The server received other bytes than were sent, at each attempt.
-    #[error("`{object}` was damaged on its way: the server received other bytes than were sent")]
+    #[error("`{object}` was damaged in transit: the server received other bytes than were sent")]
     Damaged { object: String },
     /// The location asks for a CDN, and the account has none.
     #[error("the options `cdn` and `ttl` need a CDN, and this account has none")]
@@ -63,12 +63,12 @@ pub(in crate::store) enum Error {
     #[error("`{object}`: the server answered {status}{}", if text.is_empty() { String::new() } else { format!(": {text}") })]
     Refused { object: String, status: String, text: String },
     /// A response that violates the API.
-    #[error("`{object}`: the answer of the server cannot be understood: {why}")]
-    Nonsense { object: String, why: String },
+    #[error("`{object}`: the response of the server is invalid: {why}")]
+    InvalidResponse { object: String, why: String },
 }
 
 /// The login methods and their variables.
-const WAYS: &str = "\
+const LOGIN_METHODS: &str = "\
 set the variables of one way to log in: \
 ST_AUTH, ST_USER and ST_KEY (version 1); \
 OS_AUTH_URL, OS_USERNAME or OS_USER_ID, OS_PASSWORD and OS_PROJECT_NAME or OS_PROJECT_ID, \
@@ -81,7 +81,7 @@ impl Error {
     /// Returns a hint for the user.
     pub(in crate::store) fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoCredentials | Self::Incomplete { .. } => WAYS.into(),
+            Self::NoCredentials | Self::Incomplete { .. } => LOGIN_METHODS.into(),
             Self::WrongKey { .. } => {
                 "check the user, the key and the project in the environment (ST_* or OS_*); the address decides which of them are used".into()
             }
@@ -90,24 +90,24 @@ impl Error {
             Self::Login { .. } | Self::Unreachable { .. } => {
                 "check the address and the network; a server with a certificate of its own needs OS_CACERT".into()
             }
-            Self::NoContainer { .. } => "check the name; the first write makes the container".into(),
+            Self::NoContainer { .. } => "check the name; the first write creates the container".into(),
             Self::Forbidden { .. } => {
                 "ask the owner of the account for the right to do this, such as the role `member` or `swiftoperator`, or an access list of the container".into()
             }
-            Self::Full { .. } => "make room, or ask for a larger quota; nothing that clients see was changed".into(),
-            Self::NoCdn => "take both out of the location; without a CDN of the server, each object's Cache-Control decides".into(),
+            Self::Full { .. } => "free some space, or ask for a larger quota; clients see no change".into(),
+            Self::NoCdn => "remove both options from the location; without a CDN of the server, each object's Cache-Control decides".into(),
             Self::Damaged { .. } => "something between here and the server changes bytes; run the same command again".into(),
             Self::Token { .. } => "the server's clock or its store of tokens may be at fault; run the same command again".into(),
-            Self::Cut { .. } => "run the same command again when the server and the network are well".into(),
+            Self::Truncated { .. } => "run the same command again when the server and the network are available".into(),
             Self::Refused { status, .. } if status.starts_with('5') || status.starts_with("429") => {
-                "run the same command again later; what was done is not done again".into()
+                "run the same command again later; it resumes where it failed".into()
             }
             Self::BadValue { .. }
             | Self::UnknownOption { .. }
             | Self::NoObject { .. }
             | Self::Exists { .. }
             | Self::Refused { .. }
-            | Self::Nonsense { .. } => return None,
+            | Self::InvalidResponse { .. } => return None,
         })
     }
 
@@ -115,7 +115,9 @@ impl Error {
     pub(in crate::store) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, .. } => status.starts_with('5') || status.starts_with("429"),
-            Self::Unreachable { .. } | Self::Damaged { .. } | Self::Token { .. } | Self::Cut { .. } => true,
+            Self::Unreachable { .. } | Self::Damaged { .. } | Self::Token { .. } | Self::Truncated { .. } => {
+                true
+            }
             _ => false,
         }
     }

@@ -59,9 +59,10 @@ impl Inner {
             status if status.is_success() => {}
             _ => return Err(answer.error(&self.name(&key)).at(location.as_ref())),
         }
-        let nonsense =
-            |why: &str| ObjectError::from(Error::Nonsense { object: self.name(&key), why: why.to_owned() });
-        let (range, size) = extent(&answer).ok_or_else(|| nonsense("it has no length"))?;
+        let invalid = |why: &str| {
+            ObjectError::from(Error::InvalidResponse { object: self.name(&key), why: why.to_owned() })
+        };
+        let (range, size) = extent(&answer).ok_or_else(|| invalid("it has no length"))?;
         if let Some(asked) = &options.range
             && !options.head
         {
@@ -72,7 +73,7 @@ impl Inner {
             last_modified: answer
                 .header("Last-Modified")
                 .and_then(|text| httpdate::parse_http_date(text).ok())
-                .ok_or_else(|| nonsense("it has no `Last-Modified`"))?
+                .ok_or_else(|| invalid("it has no `Last-Modified`"))?
                 .into(),
             size,
             e_tag: e_tag(&answer),
@@ -156,7 +157,7 @@ fn extent(answer: &Answer) -> Option<(std::ops::Range<u64>, u64)> {
 fn check_range(asked: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Result<(), String> {
     match asked.as_range(size) {
         Ok(wanted) if wanted == *got => Ok(()),
-        Ok(wanted) => Err(format!("bytes {wanted:?} were asked for, and {got:?} came")),
+        Ok(wanted) => Err(format!("bytes {wanted:?} were requested, and {got:?} arrived")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -202,9 +203,9 @@ impl Reading {
             };
             self.response = None;
             tries += 1;
-            match wire.patience.wait(tries, since, None) {
+            match wire.retry.wait(tries, since, None) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(self.cut(why)),
+                None => return Err(self.truncated(why)),
             }
         }
         Ok(None)
@@ -214,9 +215,10 @@ impl Reading {
     async fn again(&mut self) -> Result<Result<Option<Bytes>, String>, Error> {
         let mut headers = HeaderMap::new();
         let range = format!("bytes={}-{}", self.at, self.end - 1);
-        headers.insert(RANGE, HeaderValue::from_str(&range).map_err(|error| self.cut(error.to_string()))?);
+        headers
+            .insert(RANGE, HeaderValue::from_str(&range).map_err(|error| self.truncated(error.to_string()))?);
         let Some(tag) = &self.tag else {
-            return Err(self.cut("nothing tells whether the rest would be of the same object".into()));
+            return Err(self.truncated("without an ETag, the rest may belong to another object".into()));
         };
         headers.insert(IF_MATCH, tag.clone());
         let request = Request::new(Method::GET, &self.inner.container, &self.key).headers(&headers).stream();
@@ -230,13 +232,15 @@ impl Reading {
                 Ok(piece)
             }
             (StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND, ..) => {
-                Err(self.cut("it was replaced meanwhile".into()))
+                Err(self.truncated("it was replaced concurrently".into()))
             }
-            (status, ..) => Err(self.cut(format!("the server answered {status} when asked for the rest"))),
+            (status, ..) => {
+                Err(self.truncated(format!("the server answered {status} to the request for the rest")))
+            }
         }
     }
 
-    fn cut(&self, why: String) -> Error {
-        Error::Cut { object: self.inner.name(&self.key), got: self.at, size: self.end, why }
+    fn truncated(&self, why: String) -> Error {
+        Error::Truncated { object: self.inner.name(&self.key), got: self.at, size: self.end, why }
     }
 }

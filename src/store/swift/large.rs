@@ -83,7 +83,7 @@ impl Upload {
         let sent = self.sent();
         if sent.len() != self.begun {
             let why = format!("{} of {} parts were sent", sent.len(), self.begun);
-            return Err(Error::Nonsense { object: self.inner.name(&self.key), why });
+            return Err(Error::InvalidResponse { object: self.inner.name(&self.key), why });
         }
         if sent.is_empty() {
             let put = self.inner.put(&self.inner.container, &self.key, &self.headers, Bytes::new());
@@ -128,7 +128,7 @@ impl Inner {
         segments: &[Segment],
     ) -> Result<Answer, Error> {
         let body = serde_json::to_vec(segments)
-            .map_err(|error| Error::Nonsense { object: self.name(key), why: error.to_string() })?;
+            .map_err(|error| Error::InvalidResponse { object: self.name(key), why: error.to_string() })?;
         let request = Request::new(Method::PUT, container, key)
             .query("multipart-manifest", "put")
             .headers(headers)
@@ -149,7 +149,7 @@ impl Inner {
             return Ok(Vec::new());
         }
         serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::Nonsense { object: self.name(key), why: error.to_string() })
+            .map_err(|error| Error::InvalidResponse { object: self.name(key), why: error.to_string() })
     }
 
     /// Deletes segments, in any container.
@@ -203,7 +203,7 @@ impl MultipartUpload for Upload {
         async move {
             if bytes.len() > SEGMENT {
                 let why = "a part holds at most 5 GiB".into();
-                return Err(Error::Nonsense { object: inner.name(&key), why }.into());
+                return Err(Error::InvalidResponse { object: inner.name(&key), why }.into());
             }
             let size_bytes = bytes.len() as u64;
             let headers = HeaderMap::from_iter([(

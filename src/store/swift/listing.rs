@@ -80,11 +80,11 @@ impl Inner {
             // Some servers send no body for an empty container, not even in JSON.
             StatusCode::NO_CONTENT => Ok(Some(Vec::new())),
             status if status.is_success() => {
-                let nonsense = |why: serde_json::Error| Error::Nonsense {
+                let invalid = |why: serde_json::Error| Error::InvalidResponse {
                     object: container.to_owned(),
                     why: why.to_string(),
                 };
-                serde_json::from_slice(&answer.body).map(Some).map_err(nonsense)
+                serde_json::from_slice(&answer.body).map(Some).map_err(invalid)
             }
             _ => Err(answer.error(container)),
         }
@@ -175,7 +175,7 @@ impl Inner {
         let Some(location) = self.path(&object.name) else { return Ok(None) };
         let time: jiff::Timestamp =
             object.last_modified.parse().or_else(|_| format!("{}Z", object.last_modified).parse()).map_err(
-                |error: jiff::Error| Error::Nonsense {
+                |error: jiff::Error| Error::InvalidResponse {
                     object: self.name(&object.name),
                     why: error.to_string(),
                 },

@@ -89,8 +89,8 @@ impl Swift {
         environment: &Environment,
         watch: &Watch,
     ) -> Result<Self, super::Error> {
-        let (limits, patience) = (Limits::default(), RetryPolicy::default());
-        Self::with(container, prefix, options, environment, limits, patience, watch).map_err(|error| {
+        let (limits, retry) = (Limits::default(), RetryPolicy::default());
+        Self::with(container, prefix, options, environment, limits, retry, watch).map_err(|error| {
             super::Error::Unusable {
                 location: format!("swift://{container}"),
                 why: error.to_string(),
@@ -105,16 +105,16 @@ impl Swift {
         options: &BTreeMap<String, String>,
         environment: &Environment,
         limits: Limits,
-        patience: RetryPolicy,
+        retry: RetryPolicy,
         watch: &Watch,
     ) -> Result<Self, Error> {
-        if let Some(why) = no_container(container) {
+        if let Some(why) = invalid_name(container) {
             let (name, value) = ("the name of a container".into(), container.into());
             return Err(Error::BadValue { name, value, why: why.into() });
         }
         let settings = Settings::parse(options)?;
         let login = Login::from_environment(environment)?;
-        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), patience, watch.clone())?;
+        let wire = Wire::new(environment.get("OS_CACERT").map(Path::new), retry, watch.clone())?;
         Ok(Self(Arc::new(Inner {
             client: Client::new(wire, login),
             container: container.to_owned(),
@@ -142,7 +142,7 @@ impl Swift {
 }
 
 /// Returns why a text is not a valid container name.
-fn no_container(name: &str) -> Option<&'static str> {
+fn invalid_name(name: &str) -> Option<&'static str> {
     // The container of segments has a longer name.
     const LONGEST: usize = 256 - "_segments".len();
     match name {

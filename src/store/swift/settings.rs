@@ -28,15 +28,17 @@ impl Settings {
             match (name.as_str(), value.as_str()) {
                 ("read", "public") => settings.public = true,
                 ("read", _) => {
-                    return Err(bad("the only value is `public`; leave it away for what the container has"));
+                    return Err(bad(
+                        "the only value is `public`; omit the option to keep the access list of the container",
+                    ));
                 }
                 ("cdn", "yes") => settings.cdn = true,
                 ("cdn", "no") => no_cdn = true,
-                ("cdn", _) => return Err(bad("it is `yes` or `no`")),
+                ("cdn", _) => return Err(bad("it must be `yes` or `no`")),
                 ("ttl", text) => match text.parse() {
                     // Cloud Files accepts a quarter of an hour to a year.
                     Ok(seconds @ 900..=31_536_000) => settings.ttl = Some(seconds),
-                    _ => return Err(bad("it is a number of seconds from 900 to 31536000")),
+                    _ => return Err(bad("it must be a number of seconds from 900 to 31536000")),
                 },
                 _ => return Err(Error::UnknownOption { name: name.clone(), known: KNOWN }),
             }
@@ -64,14 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn options_are_known_or_refused() {
+    fn unknown_options_are_rejected() {
         assert_eq!(parse(&[]).unwrap(), Settings::default());
         let all = parse(&[("read", "public"), ("ttl", "900")]).unwrap();
         assert_eq!(all, Settings { public: true, cdn: true, ttl: Some(900) });
         let error = parse(&[("colour", "red")]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "`colour` is no option of a Swift location; there are `read=public`, `cdn=yes` and `ttl=SECONDS`"
+            "unknown option `colour` of a Swift location; the options are `read=public`, `cdn=yes` and `ttl=SECONDS`"
         );
         for bad in [[("read", "private")], [("cdn", "1")], [("ttl", "60")], [("ttl", "1h")], [("ttl", "-1")]]
         {

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Watch, error::Error};
 use crate::store::{
     pace::Pace,
-    retry::{RetryPolicy, passes},
+    retry::{RetryPolicy, is_retryable},
 };
 
 /// Bodies are sent in pieces of this size, so that progress can be observed.
@@ -106,16 +106,12 @@ impl Answer {
 pub(super) struct Wire {
     http: reqwest::Client,
     pub(super) watch: Watch,
-    pub(super) patience: RetryPolicy,
+    pub(super) retry: RetryPolicy,
 }
 
 impl Wire {
     /// Creates a wire that trusts the system's certificate authorities, and those of a file if there is one.
-    pub(super) fn new(
-        authorities: Option<&Path>,
-        patience: RetryPolicy,
-        watch: Watch,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(authorities: Option<&Path>, retry: RetryPolicy, watch: Watch) -> Result<Self, Error> {
         // The first provider that is installed is used, and all callers here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -133,12 +129,12 @@ impl Wire {
             let pem = crate::regular::read(path).map_err(|error| bad(error.to_string()))?;
             let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| bad(chain(&error)))?;
             if found.is_empty() {
-                return Err(bad("it holds no certificate".into()));
+                return Err(bad("it contains no certificate".into()));
             }
             builder = builder.tls_certs_merge(found);
         }
         let http = builder.build().map_err(|error| bad(chain(&error)))?;
-        Ok(Self { http, watch, patience })
+        Ok(Self { http, watch, retry })
     }
 
     /// Sends a request, with retries; returns any status.
@@ -148,12 +144,12 @@ impl Wire {
         loop {
             tries += 1;
             let answer = match self.once(request).await {
-                Ok(answer) if !passes(answer.status) => return Ok(answer),
+                Ok(answer) if !is_retryable(answer.status) => return Ok(answer),
                 other => other,
             };
             let asked =
                 answer.as_ref().ok().and_then(|answer| answer.header(RETRY_AFTER.as_str())?.parse().ok());
-            let Some(pause) = self.patience.wait(tries, since, asked.map(Duration::from_secs)) else {
+            let Some(pause) = self.retry.wait(tries, since, asked.map(Duration::from_secs)) else {
                 let host = request.url.host_str().unwrap_or_default().to_owned();
                 return answer.map_err(|why| Error::Unreachable { host, why });
             };
@@ -187,7 +183,7 @@ impl Wire {
     }
 
     fn silence(&self, request: &Outgoing) -> Duration {
-        if request.slow { self.patience.silence.saturating_mul(10) } else { self.patience.silence }
+        if request.slow { self.retry.silence.saturating_mul(10) } else { self.retry.silence }
     }
 
     /// Waits for a response as long as there is progress.
@@ -212,7 +208,7 @@ impl Wire {
 
     /// Returns the next piece of a body; `None` at its end.
     pub(super) async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, String> {
-        piece(response, self.patience.silence).await
+        piece(response, self.retry.silence).await
     }
 
     /// Reads a body, up to the piece that exceeds a limit.
@@ -236,7 +232,7 @@ async fn piece(response: &mut Response, silence: Duration) -> Result<Option<Byte
 }
 
 fn silent(silence: Duration) -> String {
-    format!("nothing came for {} s", silence.as_secs())
+    format!("no data for {} s", silence.as_secs())
 }
 
 /// Returns an error and its causes in one line.

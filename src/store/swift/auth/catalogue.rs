@@ -58,7 +58,7 @@ impl Catalogue {
         let found: Vec<&Endpoint> = self.0.iter().filter(fits).collect();
         let regions: BTreeSet<&str> = found.iter().map(|endpoint| endpoint.region.as_str()).collect();
         match (found.first(), regions.len()) {
-            (None, _) => Err(self.lacks(choice)),
+            (None, _) => Err(self.missing(choice)),
             (Some(endpoint), 1) => given_address(login, &endpoint.url),
             _ => Err(Error::ManyRegions { service: STORAGE, regions: quoted(regions) }),
         }
@@ -74,7 +74,7 @@ impl Catalogue {
         self.0.iter().find(fits).map(|endpoint| given_address(login, &endpoint.url)).transpose()
     }
 
-    fn lacks(&self, choice: &Choice) -> Error {
+    fn missing(&self, choice: &Choice) -> Error {
         let all = self.0.iter().filter(|endpoint| endpoint.service == STORAGE);
         let there: BTreeSet<_> =
             all.map(|endpoint| format!("{} in {}", endpoint.interface, endpoint.region)).collect();
@@ -82,7 +82,7 @@ impl Catalogue {
         let there = if !there.is_empty() {
             there.into_iter().collect::<Vec<_>>().join(", ")
         } else if services.is_empty() {
-            "none at all; the login may need a project".into()
+            "none; the login may need a project".into()
         } else {
             format!("only {}", quoted(services))
         };
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_chosen_says_what_there_is() {
+    fn an_impossible_choice_lists_the_alternatives() {
         let text =
             |region, interface| catalogue().storage("x", &choice(region, interface)).unwrap_err().to_string();
         assert_eq!(text(None, "public"), "the account has `object-store` in several regions: `DFW`, `ORD`");

@@ -37,13 +37,13 @@ pub(super) struct Session {
 
 /// Credentials, and the choice of endpoint.
 pub(super) struct Login {
-    way: Way,
+    way: AuthMethod,
     choice: Choice,
     /// Overrides the URL that the login returns.
     storage: Option<String>,
 }
 
-enum Way {
+enum AuthMethod {
     V1(v1::Account),
     V2(v2::Account),
     V3(v3::Account),
@@ -57,7 +57,7 @@ impl Login {
             Some(url) => Some(address("OS_STORAGE_URL", url)?),
             None => None,
         };
-        Ok(Self { way: Way::from_environment(environment)?, choice, storage })
+        Ok(Self { way: AuthMethod::from_environment(environment)?, choice, storage })
     }
 
     /// Logs in.
@@ -65,9 +65,9 @@ impl Login {
         // With an explicit storage URL, the catalogue need not contain one.
         let find = self.storage.is_none();
         let mut session = match &self.way {
-            Way::V1(account) => account.log_in(wire).await?,
-            Way::V2(account) => account.log_in(wire, &self.choice, find).await?,
-            Way::V3(account) => account.log_in(wire, &self.choice, find).await?,
+            AuthMethod::V1(account) => account.log_in(wire).await?,
+            AuthMethod::V2(account) => account.log_in(wire, &self.choice, find).await?,
+            AuthMethod::V3(account) => account.log_in(wire, &self.choice, find).await?,
         };
         if let Some(storage) = &self.storage {
             session.storage.clone_from(storage);
@@ -76,7 +76,7 @@ impl Login {
     }
 }
 
-impl Way {
+impl AuthMethod {
     fn from_environment(environment: &Environment) -> Result<Self, Error> {
         if let Some(url) = environment.get("ST_AUTH") {
             return v1::Account::from_environment(url, environment).map(Self::V1);
@@ -121,8 +121,8 @@ fn need<'a>(
     way: &'static str,
     names: &[&'static str],
 ) -> Result<&'a str, Error> {
-    let lacks = names.first().copied().unwrap_or_default();
-    environment.first_of(names).ok_or(Error::Incomplete { way, lacks })
+    let missing = names.first().copied().unwrap_or_default();
+    environment.first_of(names).ok_or(Error::Incomplete { way, missing })
 }
 
 /// Checks a URL and strips trailing slashes.
@@ -143,7 +143,7 @@ fn given_address(url: &str, text: &str) -> Result<String, Error> {
 /// Returns a token as a header value that is redacted in logs.
 fn token(url: &str, text: &str) -> Result<HeaderValue, Error> {
     let mut token = HeaderValue::from_str(text)
-        .map_err(|_| Error::Login { url: url.into(), why: "the token is no text".into() })?;
+        .map_err(|_| Error::Login { url: url.into(), why: "the token is not text".into() })?;
     token.set_sensitive(true);
     Ok(token)
 }
@@ -188,34 +188,34 @@ async fn send(
 mod tests {
     use super::*;
 
-    fn way(variables: &[(&str, &str)]) -> Result<Way, Error> {
+    fn way(variables: &[(&str, &str)]) -> Result<AuthMethod, Error> {
         let environment =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Way::from_environment(&environment)
+        AuthMethod::from_environment(&environment)
     }
 
     #[test]
-    fn the_variables_decide_the_way() {
+    fn the_variables_select_the_login_method() {
         let v1 = way(&[("ST_AUTH", "https://a/auth/v1.0"), ("ST_USER", "u"), ("ST_KEY", "k")]);
-        assert!(matches!(v1, Ok(Way::V1(_))));
+        assert!(matches!(v1, Ok(AuthMethod::V1(_))));
         let v3 = [("OS_USERNAME", "u"), ("OS_PASSWORD", "p"), ("OS_PROJECT_NAME", "x")];
         for url in ["https://a:5000", "https://a:5000/", "https://a/identity/v3", "https://a/identity/v3/"] {
             let v3 = way(&[&v3[..], &[("OS_AUTH_URL", url)]].concat());
-            assert!(matches!(v3, Ok(Way::V3(_))), "{url}");
+            assert!(matches!(v3, Ok(AuthMethod::V3(_))), "{url}");
         }
         let v2 = way(&[&v3[..], &[("OS_AUTH_URL", "https://a/v2.0")]].concat());
-        assert!(matches!(v2, Ok(Way::V2(_))));
+        assert!(matches!(v2, Ok(AuthMethod::V2(_))));
         let said =
             way(&[&v3[..], &[("OS_AUTH_URL", "https://a/v3"), ("OS_IDENTITY_API_VERSION", "2")]].concat());
-        assert!(matches!(said, Ok(Way::V2(_))));
+        assert!(matches!(said, Ok(AuthMethod::V2(_))));
         let key = way(&[("OS_AUTH_URL", "https://a"), ("OS_USERNAME", "u"), ("OS_API_KEY", "k")]);
-        assert!(matches!(key, Ok(Way::V2(_))));
+        assert!(matches!(key, Ok(AuthMethod::V2(_))));
         let rackspace = way(&[("RACKSPACE_USERNAME", "u"), ("RACKSPACE_API_KEY", "k")]);
-        assert!(matches!(rackspace, Ok(Way::V2(_))));
+        assert!(matches!(rackspace, Ok(AuthMethod::V2(_))));
     }
 
     #[test]
-    fn what_lacks_is_named() {
+    fn a_missing_variable_is_named() {
         let text = |variables: &[(&str, &str)]| match way(variables) {
             Ok(_) => panic!("{variables:?}"),
             Err(error) => (error.to_string(), error.hint().unwrap_or_default()),

@@ -14,7 +14,7 @@ use crate::store::{
     swift::{error::Error, wire::Wire},
 };
 
-const WAY: &str = "a login of version 1";
+const LOGIN: &str = "a login of version 1";
 
 /// The credentials of a version 1 login.
 pub(super) struct Account {
@@ -26,7 +26,7 @@ impl Account {
     pub(super) fn from_environment(url: &str, environment: &Environment) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         for (name, variable) in [("x-auth-user", "ST_USER"), ("x-auth-key", "ST_KEY")] {
-            let text = need(environment, WAY, &[variable])?;
+            let text = need(environment, LOGIN, &[variable])?;
             let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Error::BadValue {
                 name: variable.into(),
                 value: "…".into(),

@@ -18,7 +18,7 @@ use crate::store::{
     },
 };
 
-const WAY: &str = "a login of version 2";
+const LOGIN: &str = "a login of version 2";
 
 /// The credentials of a version 2 login.
 pub(super) struct Account {
@@ -67,12 +67,12 @@ struct Addresses {
 
 impl Account {
     pub(super) fn from_environment(url: &str, environment: &Environment) -> Result<Self, Error> {
-        let user = need(environment, WAY, &["OS_USERNAME", "RACKSPACE_USERNAME"])?;
+        let user = need(environment, LOGIN, &["OS_USERNAME", "RACKSPACE_USERNAME"])?;
         let key = environment.first_of(&["OS_API_KEY", "RACKSPACE_API_KEY"]);
         let mut auth = if let Some(key) = key {
             json!({ "RAX-KSKEY:apiKeyCredentials": { "username": user, "apiKey": key } })
         } else {
-            let password = need(environment, WAY, &["OS_PASSWORD"])?;
+            let password = need(environment, LOGIN, &["OS_PASSWORD"])?;
             json!({ "passwordCredentials": { "username": user, "password": password } })
         };
         let tenant = [
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_goes_before_a_password() {
+    fn a_key_takes_precedence_over_a_password() {
         let key =
             body(&[("OS_USERNAME", "u"), ("OS_API_KEY", "k"), ("OS_PASSWORD", "p"), ("OS_TENANT_NAME", "t")]);
         let wanted = json!({ "username": "u", "apiKey": "k" });

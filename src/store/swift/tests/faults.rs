@@ -24,7 +24,7 @@ fn refuse(status: u16) -> Act {
 }
 
 #[tokio::test]
-async fn what_passes_is_waited_for() {
+async fn transient_errors_are_retried() {
     let Some(server) = server() else { return };
     for status in [408, 429, 498, 500, 502, 503, 504] {
         let (proxy, opening) = behind(&server, move |_, before| match before.len() {
@@ -38,7 +38,7 @@ async fn what_passes_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_told_at_once() {
+async fn permanent_errors_are_reported_at_once() {
     let Some(server) = server() else { return };
     for (status, tries) in [(400, 1), (409, 1), (501, 1), (507, 1), (503, 6)] {
         let (proxy, opening) = behind(&server, move |_, _| refuse(status)).await;
@@ -54,7 +54,7 @@ async fn what_does_not_pass_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_may_say_when_to_come_back() {
+async fn retry_after_is_honoured() {
     let Some(server) = server() else { return };
     let (_proxy, opening) = behind(&server, |_, before| match before.len() {
         0 => Act::Answer(429, vec![("retry-after", "1".into())], String::new()),
@@ -67,7 +67,7 @@ async fn a_server_may_say_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again() {
+async fn a_lost_response_is_retried() {
     let Some(server) = server() else { return };
     let (proxy, opening) = behind(&server, |_, before| match before.len() {
         0..2 => Act::Swallow,
@@ -81,7 +81,7 @@ async fn a_lost_answer_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_read_goes_on_where_it_broke() {
+async fn a_broken_read_is_resumed() {
     let Some(server) = server() else { return };
     let (proxy, opening) = behind(&server, |_, before| match before.len() {
         0 => Act::Cut(10_000),
@@ -118,12 +118,12 @@ async fn two_objects_are_never_mixed() {
     let direct = Opening { container: opening.container.clone(), ..Opening::new(&server) };
     put(&direct.open(), "a", "another").await;
     let error = found.bytes().await.unwrap_err();
-    assert!(matches!(cause(&error), Error::Cut { got: 10_000, size: 100_000, .. }), "{error:?}");
+    assert!(matches!(cause(&error), Error::Truncated { got: 10_000, size: 100_000, .. }), "{error:?}");
     assert!(error.to_string().contains("replaced"), "{error}");
 }
 
 #[tokio::test]
-async fn a_listing_that_broke_is_asked_for_again() {
+async fn a_broken_listing_is_retried() {
     let Some(server) = server() else { return };
     let (proxy, opening) = behind(&server, |_, before| match before.len() {
         0 => Act::Cut(20),
@@ -135,15 +135,15 @@ async fn a_listing_that_broke_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn silence_is_not_waited_out() {
+async fn a_silent_server_times_out() {
     let Some(server) = server() else { return };
     let (proxy, opening) = behind(&server, |_, before| match before.len() {
         0 => Act::Hang,
         _ => Act::Pass,
     })
     .await;
-    let patience = RetryPolicy { silence: Duration::from_secs(3), ..hasty() };
-    let swift = Opening { patience, ..opening }.open();
+    let retry = RetryPolicy { silence: Duration::from_secs(3), ..hasty() };
+    let swift = Opening { retry, ..opening }.open();
     assert_eq!(get(&swift, "a").await, noise(100_000));
     assert_eq!(proxy.seen().len(), 2);
 }

@@ -122,7 +122,7 @@ async fn one_upload_in_the_place_of_another() {
 }
 
 #[tokio::test]
-async fn who_gives_up_leaves_nothing() {
+async fn an_aborted_upload_leaves_nothing() {
     let Some(server) = server() else { return };
     let swift = Opening::new(&server).open();
     put(&swift, "a", "old").await;

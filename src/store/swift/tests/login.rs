@@ -37,7 +37,7 @@ async fn a_wrong_key_is_tried_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_login_says_so() {
+async fn a_wrong_login_address_is_reported() {
     let Some(server) = server() else { return };
     let swift = Opening::new(&server).set("ST_AUTH", &format!("{server}/healthcheck")).open();
     let error = swift.get(&path("a")).await.unwrap_err();
@@ -312,7 +312,7 @@ async fn the_cdn_is_switched_on_before_the_first_write() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_cdn_nothing_is_made() {
+async fn nothing_is_created_without_a_cdn() {
     let Some(server) = server() else { return };
     let opening = Opening::new(&server).option("cdn", "yes").option("read", "public");
     let swift = opening.open();
@@ -323,7 +323,7 @@ async fn where_there_is_no_cdn_nothing_is_made() {
 }
 
 #[test]
-fn a_file_of_authorities_must_hold_some() {
+fn a_certificate_file_must_contain_certificates() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("ca.pem");
     for text in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {

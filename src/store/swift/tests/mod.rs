@@ -86,7 +86,7 @@ struct Opening {
     options: BTreeMap<String, String>,
     variables: Vec<(String, String)>,
     limits: Limits,
-    patience: RetryPolicy,
+    retry: RetryPolicy,
 }
 
 impl Opening {
@@ -97,7 +97,7 @@ impl Opening {
             options: BTreeMap::new(),
             variables: v1(server),
             limits: Limits::default(),
-            patience: hasty(),
+            retry: hasty(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Opening {
             &self.options,
             &environment,
             self.limits,
-            self.patience,
+            self.retry,
             &Watch::default(),
         )
     }
@@ -195,18 +195,18 @@ fn noise(size: usize) -> Vec<u8> {
 
 #[test]
 fn pauses_grow_and_end() {
-    let patience = RetryPolicy::default();
+    let retry = RetryPolicy::default();
     let since = tokio::time::Instant::now();
     for (tries, least, most) in [(1, 150, 300), (2, 300, 600), (5, 2400, 4800)] {
-        let pause = patience.wait(tries, since, None).unwrap().as_millis();
+        let pause = retry.wait(tries, since, None).unwrap().as_millis();
         assert!((least..=most).contains(&pause), "{tries}: {pause}");
     }
-    assert_eq!(patience.wait(6, since, None), None);
-    let asked = |seconds| patience.wait(1, since, Some(Duration::from_secs(seconds)));
+    assert_eq!(retry.wait(6, since, None), None);
+    let asked = |seconds| retry.wait(1, since, Some(Duration::from_secs(seconds)));
     assert_eq!(asked(7), Some(Duration::from_secs(7)));
-    assert_eq!(asked(86_400), Some(patience.longest), "a server cannot stop us for a day");
+    assert_eq!(asked(86_400), Some(retry.longest), "a server cannot stop us for a day");
     let late = Instant::now().checked_sub(Duration::from_secs(59)).unwrap();
-    assert_eq!(patience.wait(1, late.into(), Some(Duration::from_secs(5))), None);
+    assert_eq!(retry.wait(1, late.into(), Some(Duration::from_secs(5))), None);
 }
 
 #[test]
@@ -217,6 +217,6 @@ fn names_that_are_no_containers() {
     }
     let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Watch::default()).unwrap_err();
     let said = error.to_string();
-    assert_eq!(said, "cannot open `swift://c`: the environment names no account of OpenStack Swift");
+    assert_eq!(said, "cannot open `swift://c`: no account of OpenStack Swift is set in the environment");
     assert!(error.hint().unwrap().contains("ST_AUTH"));
 }

@@ -44,7 +44,7 @@ async fn the_first_write_makes_the_container() {
 }
 
 #[tokio::test]
-async fn a_public_container_is_read_by_anybody_and_listed_by_nobody() {
+async fn a_public_container_can_be_read_but_not_listed() {
     let Some(server) = server() else { return };
     let opening = Opening::new(&server).option("read", "public");
     // A container that already exists, with its own readers.
@@ -315,7 +315,7 @@ async fn without_the_middleware_each_is_deleted_by_itself() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_deleted_is_named() {
+async fn a_failed_delete_is_named() {
     let Some(server) = server() else { return };
     let container = new_container();
     let errors =
@@ -340,7 +340,7 @@ async fn what_could_not_be_deleted_is_named() {
 }
 
 #[tokio::test]
-async fn what_was_damaged_on_its_way_is_sent_again() {
+async fn a_damaged_body_is_sent_again() {
     let Some(server) = server() else { return };
     for (times, works) in [(2, true), (usize::MAX, false)] {
         // The server computes its own MD5 and rejects the body.
@@ -370,7 +370,7 @@ async fn what_was_damaged_on_its_way_is_sent_again() {
 }
 
 #[tokio::test]
-async fn no_room_and_no_right_are_told() {
+async fn a_full_container_and_a_missing_permission_are_reported() {
     let Some(server) = server() else { return };
     let opening = Opening::new(&server);
     let swift = opening.open();

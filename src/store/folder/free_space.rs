@@ -47,7 +47,7 @@ impl Folder {
     ///
     /// A folder of the archive may be a link to another disk. A file system that reports no size counts as large
     /// enough.
-    pub(in crate::store) async fn lacks_room(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
+    pub(in crate::store) async fn shortage(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
         let root = self.0.root.clone();
         blocking(move || {
             let mut disks = HashMap::new();
