@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Store, content::blocking, environment::Environment};
+use super::environment::Environment;
 use crate::digest::Sha256Digest;
 
 /// The default size limit.
@@ -63,7 +63,7 @@ impl Cache {
     }
 
     /// Reads cached bytes.
-    fn get(&self, sha256: &Sha256Digest) -> Option<Bytes> {
+    pub(super) fn get(&self, sha256: &Sha256Digest) -> Option<Bytes> {
         let path = self.object(sha256);
         let bytes = crate::regular::read_within(&path, self.largest()).ok()?;
         if Sha256Digest::of(&bytes) != *sha256 {
@@ -77,7 +77,7 @@ impl Cache {
     }
 
     /// Stores bytes, best effort: errors are ignored.
-    fn put(&self, sha256: &Sha256Digest, bytes: &[u8]) {
+    pub(super) fn put(&self, sha256: &Sha256Digest, bytes: &[u8]) {
         let path = self.object(sha256);
         if bytes.len() as u64 <= self.largest() && !path.exists() && self.write(&path, bytes).is_ok() {
             let _ = self.trim();
@@ -151,37 +151,6 @@ impl Cache {
 fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "compared with times of files in the cache alone")]
     SystemTime::now()
-}
-
-impl Store {
-    /// Caches objects read from a remote store; a local store is not cached.
-    #[must_use]
-    pub fn with_cache(self, cache: Option<Cache>) -> Self {
-        Self { cache, ..self }
-    }
-
-    /// Returns the cache of facts about this store.
-    pub(crate) fn cache(&self) -> Option<&Cache> {
-        self.cache.as_ref()
-    }
-
-    fn objects_cache(&self) -> Option<Cache> {
-        self.cache.clone().filter(|_| !self.is_local())
-    }
-
-    /// Reads the bytes with this digest from the cache, without a request to the store.
-    pub(crate) async fn known(&self, sha256: Sha256Digest) -> Option<Bytes> {
-        let cache = self.objects_cache()?;
-        blocking(move || cache.get(&sha256)).await
-    }
-
-    /// Caches bytes that were read or written.
-    pub(crate) async fn keep(&self, sha256: Sha256Digest, bytes: &Bytes) {
-        if let Some(cache) = self.objects_cache() {
-            let bytes = bytes.clone();
-            blocking(move || cache.put(&sha256, &bytes)).await;
-        }
-    }
 }
 
 #[cfg(test)]

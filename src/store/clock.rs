@@ -12,12 +12,8 @@ use std::{
 use reqwest::header::{DATE, HeaderMap};
 use tokio::time::{Instant, sleep};
 
-use super::{Revision, Store};
-
 /// The resolution of `Last-Modified` and `If-Modified-Since`.
 const SECOND: Duration = Duration::from_secs(1);
-/// The smallest clock difference that is reported.
-const NOTABLE: Duration = Duration::from_secs(5);
 
 /// A lower bound of the server's time; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -49,30 +45,10 @@ impl Clock {
 
     /// Waits until the second in which a revision was modified has passed on the server; `read` is when it was read.
     /// At most a second.
-    async fn after_second_of(&self, modified: SystemTime, read: Instant) {
+    pub(super) async fn after_second_of(&self, modified: SystemTime, read: Instant) {
         // The revision was modified before it was read, whatever any clock says.
         let now = self.now().unwrap_or(modified).max(modified + read.elapsed());
         sleep((modified + SECOND).duration_since(now).unwrap_or_default()).await;
-    }
-}
-
-impl Store {
-    /// Returns by how much the local clock, which shows `now`, is ahead of the server's; `None` if unknown or too
-    /// small to report. May be a second too small.
-    #[must_use]
-    pub fn clock_ahead(&self, now: SystemTime) -> Option<Duration> {
-        let ahead = now.duration_since(self.watch.clock.now()?).ok()?;
-        Some(ahead).filter(|ahead| *ahead > NOTABLE)
-    }
-
-    /// Waits until a new revision gets a `Last-Modified` in a later second than this one: apt sends
-    /// `If-Modified-Since` with a resolution of a second, and would see 304 for ever.
-    ///
-    /// A folder sets its own times, and a memory store has no such clients.
-    pub(super) async fn wait_for_another_second(&self, revision: &Revision) {
-        if !self.is_local() {
-            self.watch.clock.after_second_of(revision.modified, revision.read).await;
-        }
     }
 }
 

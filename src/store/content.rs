@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, stream};
 
-use super::error::Error;
+use super::{
+    error::Error,
+    offload::{INLINE, blocking},
+};
 use crate::digest::Digests;
 
 /// The content of an immutable object, with its digests.
@@ -119,18 +122,6 @@ impl<'a> Reopened<'a> {
 fn unreadable(path: &Path, source: std::io::Error) -> Error {
     Error::Source { path: path.display().to_string(), source }
 }
-
-/// Runs blocking or CPU-bound work outside the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        // The runtime is never shut down under a running command, so the only possible error is a panic.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// Up to this size, files are read and written on the current thread: a handover to another takes longer.
-pub(super) const INLINE: u64 = 256 << 10;
 
 /// Reads a small file whole.
 pub(super) async fn read_file(path: &Path, stamp: FileStamp) -> Result<Bytes, Error> {

@@ -11,13 +11,7 @@
 use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
 
-use super::{
-    Store,
-    error::Error,
-    limit::Limit,
-    location::{Location, Service},
-    parse, parts,
-};
+use super::{error::Error, handle::Store, limit::Limit, object::parse, parts};
 use crate::digest::Sha256Digest;
 use parts::Failure;
 
@@ -25,20 +19,6 @@ use parts::Failure;
 const KIND: &str = "copies";
 const NEW_HEADERS: &str = "with the headers that it is told";
 const SOURCE_HEADERS: &str = "with the headers of the source";
-
-/// Returns whether the store copies on the server, with the requested headers; `None` if that has to be detected.
-pub(super) fn known(location: &Location, documented: bool) -> Option<bool> {
-    match location {
-        Location::Folder(_) => Some(true),
-        // The memory store keeps the headers of the source.
-        Location::Memory | Location::Web(_) => Some(false),
-        Location::Bucket(bucket) => match bucket.service {
-            Service::Swift => Some(true),
-            Service::Azure => Some(false),
-            Service::S3 | Service::Gcs => documented.then_some(true),
-        },
-    }
-}
 
 impl Store {
     /// Copies one object over another, which is mutable and may lag behind the commit.

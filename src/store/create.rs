@@ -8,8 +8,15 @@
 use object_store::PutMode;
 
 use super::{
-    Put, Store, content::Content, diagnose, error::Error, limit::Limit, location::Service, parse, parts,
-    probe::ConditionalWrites,
+    capabilities::ConditionalWrites,
+    content::Content,
+    diagnose,
+    error::Error,
+    handle::Store,
+    limit::Limit,
+    location::Service,
+    object::{Put, parse},
+    parts,
 };
 use crate::digest::Digests;
 use parts::Failure;

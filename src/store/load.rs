@@ -15,10 +15,12 @@ use object_store::GetOptions;
 use tempfile::TempPath;
 
 use super::{
-    Store,
-    content::{Content, FileStamp, blocking},
+    content::{Content, FileStamp},
     error::Error,
+    handle::Store,
     limit::{Limit, Meter},
+    object::parse,
+    offload::blocking,
 };
 use crate::digest::{Digests, Hasher};
 
@@ -42,7 +44,7 @@ impl Store {
     pub async fn load(&self, path: &str, in_memory: u64, limit: Limit) -> Result<Option<Loaded>, Error> {
         let failed = |error| self.failed("read", path, error);
         if let Some(folder) = self.location.folder() {
-            super::parse(path)?;
+            parse(path)?;
             let file = folder.join(path);
             let opened = match self.open_inside(&file) {
                 Ok(opened) => opened,

@@ -5,19 +5,14 @@
 //! object of its own, whose bytes are always the same, so that any number of processes may test concurrently and no
 //! other object is touched. The result is cached on this machine for a week.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion};
-use tokio::sync::OnceCell;
 
 use super::{
-    Store,
-    content::blocking,
-    copy, diagnose,
-    error::Error,
-    location::{Location, Service},
-    parse,
+    capabilities::ConditionalWrites, diagnose, error::Error, handle::Store, location::Service, object::parse,
+    offload::blocking,
 };
 
 /// The path of the test object.
@@ -28,65 +23,6 @@ const TEXT: &str = "publish tests here whether this store supports conditional w
 /// The kind of fact in the cache, and its maximum age: a server may be replaced by another.
 const KIND: &str = "conditions";
 const BELIEVED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// How concurrent writes to one object are ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConditionalWrites {
-    /// Native conditional writes.
-    Native,
-    /// A lease, which gives weaker guarantees: the store ignores the condition and overwrites.
-    Lease,
-}
-
-impl ConditionalWrites {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Native => "natively",
-            Self::Lease => "by lease",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Native, Self::Lease].into_iter().find(|decides| decides.name() == name)
-    }
-}
-
-/// The capabilities of a store; clones share them.
-#[derive(Debug, Clone)]
-pub(super) struct Capabilities {
-    known: Arc<OnceCell<ConditionalWrites>>,
-    /// Whether server-side copies get the requested headers.
-    pub(super) copies: Arc<OnceCell<bool>>,
-    /// The subject of the facts in the cache.
-    subject: Option<String>,
-}
-
-impl Capabilities {
-    /// The capabilities of a location at an endpoint, if there is one: two servers may have buckets of the same name.
-    pub(super) fn of(location: &Location, endpoint: Option<&str>) -> Self {
-        let subject = Some(format!("{location} {}", endpoint.unwrap_or_default()));
-        let copies = Arc::new(OnceCell::new_with(copy::known(location, endpoint.is_none())));
-        Self { copies, subject, ..Self::unshared(location) }
-    }
-
-    /// The same, neither cached nor shared.
-    pub(super) fn unshared(location: &Location) -> Self {
-        let known = match location {
-            Location::Bucket(bucket) if bucket.service == Service::Swift => Some(ConditionalWrites::Lease),
-            Location::Bucket(_) => None,
-            Location::Folder(_) | Location::Web(_) | Location::Memory => Some(ConditionalWrites::Native),
-        };
-        let copies = copy::known(location, false);
-        let (known, copies) = (OnceCell::new_with(known), OnceCell::new_with(copies));
-        Self { known: Arc::new(known), copies: Arc::new(copies), subject: None }
-    }
-
-    #[cfg(test)]
-    pub(super) fn by_lease() -> Self {
-        let known = Arc::new(OnceCell::new_with(Some(ConditionalWrites::Lease)));
-        Self { known, copies: Arc::default(), subject: None }
-    }
-}
 
 impl Store {
     /// Returns how concurrent writes are ordered; tests an unknown bucket with three or four small writes.

@@ -7,7 +7,13 @@ use bytes::Bytes;
 use object_store::{GetOptions, PutMode, UpdateVersion, path::Path};
 
 use super::{
-    Revision, Store, diagnose, error::Error, limit::Limit, location::Service, parse, probe::ConditionalWrites,
+    capabilities::ConditionalWrites,
+    diagnose,
+    error::Error,
+    handle::Store,
+    limit::Limit,
+    location::Service,
+    object::{Revision, parse},
 };
 
 /// A swapped object is small: it is read whole to find out which writer wrote it.

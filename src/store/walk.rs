@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, future::ready, stream, stream::BoxStream};
-use object_store::{ObjectMeta, path::Path};
+use object_store::path::Path;
 
 use super::{
-    Found, Store,
     error::Error,
+    handle::Store,
     location::{Location, Service},
-    parse,
+    object::{Found, found, parse},
 };
 
 impl Store {
@@ -73,18 +73,5 @@ impl Store {
             Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),
             _ => Ok(()),
         }
-    }
-}
-
-/// Returns the metadata of an object.
-pub(super) fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
-    // The ETag of an object uploaded in one piece is its MD5, unless it is encrypted.
-    let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
-    let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
-    Found {
-        path: object.location.to_string(),
-        size: object.size,
-        md5: tag.filter(|_| tagged).and_then(|tag| tag.parse().ok()),
-        modified: object.last_modified.into(),
     }
 }

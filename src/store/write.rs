@@ -5,10 +5,11 @@ use futures::{StreamExt as _, stream};
 use object_store::{Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path};
 
 use super::{
-    Store,
     content::{self, Content},
     error::Error,
-    folder, parse,
+    folder,
+    handle::Store,
+    object::parse,
     parts::{self, Failure},
 };
 use crate::digest::Digests;

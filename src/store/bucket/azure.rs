@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 
-use super::{Objects, Refused};
+use super::opened::{Objects, OpenError};
 use crate::store::{
     environment::Environment,
     http::Http,
@@ -26,7 +26,7 @@ struct Account {
     endpoint: Option<String>,
 }
 
-pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, OpenError> {
     let variable = |name| environment.get(name).map(ToOwned::to_owned);
     let mut account = match environment.get("AZURE_STORAGE_CONNECTION_STRING") {
         Some(text) => Account::parse(text)?,
@@ -45,7 +45,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
     set(&mut account.endpoint, variable("AZURE_STORAGE_ENDPOINT"));
     set(&mut account.endpoint, bucket.options.get("endpoint").cloned());
     let Some(name) = account.name else {
-        return Err(Refused { why: "no storage account is set".into(), hint: None });
+        return Err(OpenError { why: "no storage account is set".into(), hint: None });
     };
     let endpoint = account.endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned());
     let mut builder = MicrosoftAzureBuilder::new()
@@ -56,7 +56,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .with_retry(Http::retry());
     if let Some(endpoint) = &endpoint {
         location::check_endpoint(endpoint)
-            .map_err(|why| Refused::new(why, "correct AZURE_STORAGE_ENDPOINT, or the connection string"))?;
+            .map_err(|why| OpenError::new(why, "correct AZURE_STORAGE_ENDPOINT, or the connection string"))?;
         builder = builder.with_endpoint(endpoint.clone());
     }
     if let Some(key) = account.key {
@@ -92,14 +92,14 @@ impl Account {
     }
 
     /// Parses a connection string, as the portal prints it.
-    fn parse(text: &str) -> Result<Self, Refused> {
+    fn parse(text: &str) -> Result<Self, OpenError> {
         let mut fields = BTreeMap::new();
         for field in text.split(';').filter(|field| !field.trim().is_empty()) {
             let Some((key, value)) = field.split_once('=') else {
                 // Does not print the value: it is a secret.
                 let why =
                     "AZURE_STORAGE_CONNECTION_STRING is not a list of `Name=Value` pairs separated by `;`";
-                return Err(Refused::new(why, "copy it from the portal unchanged"));
+                return Err(OpenError::new(why, "copy it from the portal unchanged"));
             };
             fields.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
         }
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn account(text: &str) -> Account {
-        Account::parse(text).map_err(|refused| refused.why).unwrap()
+        Account::parse(text).map_err(|error| error.why).unwrap()
     }
 
     #[test]
@@ -153,6 +153,6 @@ mod tests {
             }
         );
         assert_eq!(account("UseDevelopmentStorage=true"), Account::emulator());
-        assert!(Account::parse("secret").is_err_and(|refused| !refused.why.contains("secret")));
+        assert!(Account::parse("secret").is_err_and(|error| !error.why.contains("secret")));
     }
 }

@@ -11,8 +11,8 @@ use object_store::{
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
 use super::{
-    Objects, Refused,
     copy::{Copying, Place, Sign},
+    opened::{Objects, OpenError},
 };
 use crate::store::{
     environment::Environment,
@@ -24,7 +24,7 @@ use crate::store::{
 /// The endpoint of Google itself.
 const SERVER: &str = "https://storage.googleapis.com";
 
-pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, OpenError> {
     let emulator = environment
         .get("STORAGE_EMULATOR_HOST")
         .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
@@ -40,7 +40,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .with_retry(Http::retry());
     if let Some(endpoint) = endpoint {
         location::check_endpoint(endpoint)
-            .map_err(|why| Refused::new(why, "correct STORAGE_EMULATOR_HOST"))?;
+            .map_err(|why| OpenError::new(why, "correct STORAGE_EMULATOR_HOST"))?;
     }
     let well_known = || {
         let folder = match environment.get("CLOUDSDK_CONFIG") {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::Refused;
+use super::opened::OpenError;
 use crate::store::environment::Environment;
 
 /// Ways to get credentials that are not supported, by the key in the profile.
@@ -36,7 +36,7 @@ pub(super) struct Profile {
 }
 
 impl Profiles {
-    pub(super) fn read(environment: &Environment) -> Result<Self, Refused> {
+    pub(super) fn read(environment: &Environment) -> Result<Self, OpenError> {
         let read = |variable: &str, name: &str| {
             let named =
                 environment.get(variable).map(|path| match (path.strip_prefix("~/"), environment.home()) {
@@ -53,7 +53,7 @@ impl Profiles {
                 Ok(text) => Ok(parse(&text)),
                 // Neither file exists: the credentials may come from another source.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ini::new()),
-                Err(error) => Err(Refused::new(
+                Err(error) => Err(OpenError::new(
                     format!("`{}` cannot be read: {error}", path.display()),
                     format!("correct the file, or set {variable} to another"),
                 )),
@@ -66,7 +66,11 @@ impl Profiles {
     }
 
     /// Returns the profile named by the location or `AWS_PROFILE`, else `default` if it exists.
-    pub(super) fn choose(&self, named: Option<&str>, environment: &Environment) -> Result<Profile, Refused> {
+    pub(super) fn choose(
+        &self,
+        named: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Profile, OpenError> {
         let named = named.or_else(|| environment.first_of(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
         let name = named.unwrap_or("default");
         let config = self.config.get(&format!("profile {name}")).or_else(|| {
@@ -75,7 +79,7 @@ impl Profiles {
         });
         let credentials = self.credentials.get(name);
         if config.is_none() && credentials.is_none() && named.is_some() {
-            return Err(Refused::new(
+            return Err(OpenError::new(
                 format!("there is no profile `{name}`"),
                 "add it to ~/.aws/config or ~/.aws/credentials, or set the paths of these files with AWS_CONFIG_FILE and \
                  AWS_SHARED_CREDENTIALS_FILE",
@@ -109,11 +113,11 @@ impl Profiles {
 
 impl Profile {
     /// Returns the access key and its secret, if the profile has them.
-    pub(super) fn keys(&self) -> Result<Option<(&str, &str)>, Refused> {
+    pub(super) fn keys(&self) -> Result<Option<(&str, &str)>, OpenError> {
         match (self.access_key_id.as_deref(), self.secret_access_key.as_deref()) {
             (Some(id), Some(secret)) => Ok(Some((id, secret))),
             (None, None) => Ok(None),
-            _ => Err(Refused::new(
+            _ => Err(OpenError::new(
                 format!("profile `{}` has only half of a key pair", self.name),
                 "set both `aws_access_key_id` and `aws_secret_access_key` in it",
             )),
@@ -214,7 +218,7 @@ aws_access_key_id = ID
         let environment =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let profiles = Profiles { config: parse(CONFIG), credentials: parse(CREDENTIALS) };
-        profiles.choose(named, &environment).map_err(|refused| refused.why)
+        profiles.choose(named, &environment).map_err(|error| error.why)
     }
 
     #[test]
@@ -235,7 +239,7 @@ aws_access_key_id = ID
         assert_eq!(default.keys().ok().flatten(), Some(("ID", "SE=CR/ET+")));
         assert_eq!(default.region.as_deref(), Some("eu-central-1"));
         let none = Profiles { config: Ini::new(), credentials: Ini::new() };
-        let none = none.choose(None, &Environment::default()).map_err(|refused| refused.why).unwrap();
+        let none = none.choose(None, &Environment::default()).map_err(|error| error.why).unwrap();
         assert_eq!(none, Profile { name: "default".into(), ..Profile::default() });
     }
 

@@ -11,8 +11,8 @@ use object_store::{
 };
 
 use super::{
-    Objects, Refused,
     copy::{Copying, Place, Sign},
+    opened::{Objects, OpenError},
     profile::{Profile, Profiles},
 };
 use crate::store::{
@@ -21,7 +21,7 @@ use crate::store::{
     location::{self, Bucket},
 };
 
-pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, Refused> {
+pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Result<Objects, OpenError> {
     let option = |name: &str| bucket.options.get(name).map(String::as_str);
     let profile = Profiles::read(environment)?.choose(option("profile"), environment)?;
     let endpoint = option("endpoint")
@@ -29,8 +29,9 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .or(profile.endpoint_url.as_deref())
         .map(|endpoint| endpoint.trim_end_matches('/'));
     if let Some(endpoint) = endpoint {
-        location::check_endpoint(endpoint)
-            .map_err(|why| Refused::new(why, "correct AWS_ENDPOINT_URL, or `endpoint_url` of the profile"))?;
+        location::check_endpoint(endpoint).map_err(|why| {
+            OpenError::new(why, "correct AWS_ENDPOINT_URL, or `endpoint_url` of the profile")
+        })?;
     }
     let region = option("region")
         .or_else(|| environment.first_of(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
@@ -87,7 +88,7 @@ fn with_credentials(
     profile: &Profile,
     profile_first: bool,
     environment: &Environment,
-) -> Result<AmazonS3Builder, Refused> {
+) -> Result<AmazonS3Builder, OpenError> {
     let variable = |name| environment.get(name).map(ToOwned::to_owned);
     if !profile_first {
         match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
@@ -117,7 +118,7 @@ fn with_credentials(
         }
     }
     if let Some(why) = &profile.unsupported_source {
-        return Err(Refused::new(
+        return Err(OpenError::new(
             why,
             "give it static keys, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as \
              `aws configure export-credentials --format env` prints them",
@@ -134,7 +135,7 @@ fn with_credentials(
             .with_config(Key::ContainerAuthorizationTokenFile, file));
     }
     if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Err(Refused { why: "there are no credentials".into(), hint: None });
+        return Err(OpenError { why: "there are no credentials".into(), hint: None });
     }
     Ok(builder)
 }
@@ -147,6 +148,6 @@ fn with_keys(builder: AmazonS3Builder, id: &str, secret: &str, token: Option<&st
     }
 }
 
-fn incomplete(name: &str, other: &str) -> Refused {
-    Refused::new(format!("{other} is set and {name} is not"), "set both, or neither")
+fn incomplete(name: &str, other: &str) -> OpenError {
+    OpenError::new(format!("{other} is set and {name} is not"), "set both, or neither")
 }

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Folder, blocking};
+use super::root::Folder;
+use crate::store::offload::blocking;
 
 /// A file system.
 #[derive(Clone, Copy)]
@@ -47,7 +48,7 @@ impl Folder {
     ///
     /// A folder of the archive may be a link to another disk. A file system that reports no size counts as large
     /// enough.
-    pub(in crate::store) async fn shortage(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
+    pub(crate) async fn shortage(&self, objects: Vec<(String, u64)>) -> Option<(u64, u64)> {
         let root = self.0.root.clone();
         blocking(move || {
             let mut disks = HashMap::new();

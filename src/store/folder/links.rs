@@ -11,11 +11,11 @@ use std::{
 
 use object_store::{Result, path::Path as ObjectPath};
 
-use super::{Folder, failed};
+use super::root::{Folder, failed};
 
 impl Folder {
     /// Sets the folders at the root that may be links to another disk; only the first call has an effect.
-    pub(in crate::store) fn may_link(&self, names: &'static [&'static str]) {
+    pub(crate) fn may_link(&self, names: &'static [&'static str]) {
         let _ = self.0.links.set(names);
     }
 
@@ -24,7 +24,7 @@ impl Folder {
     }
 
     /// Rejects a path that a link leads out of the folder, unless that link is permitted.
-    pub(in crate::store) fn inside(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn inside(&self, path: &Path) -> io::Result<()> {
         let root = &self.0.root;
         let Ok(real_root) = fs::canonicalize(root) else { return Ok(()) };
         let mut at = path;

@@ -13,7 +13,8 @@ use futures::{
 use object_store::{Extensions, ListResult, ObjectMeta, Result, path::Path as ObjectPath};
 use walkdir::WalkDir;
 
-use super::{Folder, TEMP_PREFIX, blocking, failed, meta};
+use super::root::{Folder, TEMP_PREFIX, failed, meta};
+use crate::store::offload::blocking;
 
 /// The number of files that are read ahead of the consumer.
 const BATCH: usize = 1024;

@@ -25,7 +25,7 @@ use object_store::{
 };
 
 use super::*;
-use crate::store::{environment::Environment, location::Location, probe::Capabilities};
+use crate::store::{capabilities::Capabilities, environment::Environment, location::Location};
 
 const POINTER: &str = "dists/stable/InRelease";
 /// The step of the clock.
@@ -280,7 +280,7 @@ async fn writer(client: Client) -> bool {
     let store = store(client);
     for _ in 0..20 {
         // The response of the read does not matter here; but a stalled write may be visible by now.
-        let Ok(current) = store.read(POINTER, super::super::Limit::mebibytes(1)).await else { return false };
+        let Ok(current) = store.read(POINTER, crate::store::Limit::mebibytes(1)).await else { return false };
         let text =
             current.as_ref().map_or("nothing".into(), |current| String::from_utf8_lossy(&current.bytes));
         let there_is = text.split(' ').next().unwrap_or_default().to_owned();

@@ -222,7 +222,7 @@ fn margin(life: Duration) -> Duration {
 }
 
 /// Percent-encodes a name, except unreserved characters and the slash.
-pub(in crate::store) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -6,23 +6,15 @@ use reqwest::{
 };
 
 use super::{
-    Inner,
+    cdn::CdnAddresses,
     client::{Place, Request},
     error::Error,
+    handle::Inner,
     wire::Answer,
 };
 
 /// The access list entry that makes objects public.
 const ANYBODY: &str = ".r:*";
-
-/// The URLs of a container on a CDN.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store) struct CdnAddresses {
-    /// The http URL.
-    pub(in crate::store) http: Option<String>,
-    /// The https URL.
-    pub(in crate::store) https: Option<String>,
-}
 
 impl Inner {
     /// Configures the container as the location asks; once per open store, before the first write.

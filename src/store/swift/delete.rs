@@ -19,10 +19,10 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
-    Inner,
     client::{Request, decoded, encoded},
     error::Error,
     get::is_large,
+    handle::Inner,
     listing::Entry,
     wire::Answer,
 };

@@ -1,10 +1,11 @@
 //! Errors of a Swift server, with hints.
 
-use super::STORE;
+/// The name of this store in errors.
+pub(super) const STORE: &str = "swift";
 
 /// An error as texts only, so that it can be cloned for all waiters of one login.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(in crate::store) enum Error {
+pub(crate) enum Error {
     /// No variable configures an account.
     #[error("no account of OpenStack Swift is set in the environment")]
     NoCredentials,
@@ -79,7 +80,7 @@ RACKSPACE_USERNAME, RACKSPACE_API_KEY and OS_REGION_NAME (Rackspace)";
 
 impl Error {
     /// Returns a hint for the user.
-    pub(in crate::store) fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoCredentials | Self::Incomplete { .. } => LOGIN_METHODS.into(),
             Self::WrongKey { .. } => {
@@ -112,7 +113,7 @@ impl Error {
     }
 
     /// Returns whether the same request may succeed later.
-    pub(in crate::store) fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, .. } => status.starts_with('5') || status.starts_with("429"),
             Self::Unreachable { .. } | Self::Damaged { .. } | Self::Token { .. } | Self::Truncated { .. } => {

@@ -19,14 +19,20 @@ use reqwest::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{Inner, STORE, client::Request, error::Error, put::attributes_of, wire::Answer};
+use super::{
+    client::Request,
+    error::{Error, STORE},
+    handle::Inner,
+    put::attributes_of,
+    wire::Answer,
+};
 
-/// The ETag suffix of a large object, whose ETag looks like an MD5 but is not that of its bytes.
+/// The `ETag` suffix of a large object, whose `ETag` looks like an MD5 but is not that of its bytes.
 pub(super) const LARGE: &str = "-large";
 
 /// Requests the newest version of an object, in the extensions of [`GetOptions`]: the server asks all replicas.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Newest;
+pub(crate) struct Newest;
 
 impl Inner {
     pub(super) async fn get(
@@ -97,7 +103,7 @@ impl Inner {
     }
 }
 
-/// Returns the ETag of an object; that of a large one gets the suffix.
+/// Returns the `ETag` of an object; that of a large one gets the suffix.
 pub(super) fn e_tag(answer: &Answer) -> Option<String> {
     let tag = answer.header("ETag")?.trim_matches('"');
     let large = is_large(answer);
@@ -166,7 +172,7 @@ fn check_range(asked: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Resul
 struct Reading {
     inner: Arc<Inner>,
     key: String,
-    /// The ETag, which ensures that a resumed read continues the same object.
+    /// The `ETag`, which ensures that a resumed read continues the same object.
     tag: Option<HeaderValue>,
     response: Option<Response>,
     at: u64,

@@ -23,10 +23,10 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Inner,
     client::Request,
     error::Error,
     get::{LARGE, is_large},
+    handle::Inner,
     wire::Answer,
 };
 

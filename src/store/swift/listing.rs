@@ -13,7 +13,7 @@ use object_store::{Extensions, ListResult, ObjectMeta, path::Path};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{Inner, client::Request, error::Error};
+use super::{client::Request, error::Error, get::LARGE, handle::Inner};
 
 /// An entry of a page.
 #[derive(Deserialize)]
@@ -185,7 +185,7 @@ impl Inner {
             last_modified: std::time::SystemTime::from(time).into(),
             size: object.bytes,
             e_tag: match object.slo_etag {
-                Some(tag) => Some(format!("{}{}", tag.trim_matches('"'), super::get::LARGE)),
+                Some(tag) => Some(format!("{}{}", tag.trim_matches('"'), LARGE)),
                 None => object.hash,
             },
             version: None,

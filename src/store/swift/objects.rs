@@ -9,7 +9,13 @@ use object_store::{
 };
 use reqwest::{Method, StatusCode, header::HeaderValue};
 
-use super::{STORE, Swift, client::Request, error::Error, large::Upload, put::headers_of};
+use super::{
+    client::Request,
+    error::{Error, STORE},
+    handle::Swift,
+    large::Upload,
+    put::headers_of,
+};
 
 #[async_trait::async_trait]
 impl ObjectStore for Swift {

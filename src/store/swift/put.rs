@@ -14,12 +14,12 @@ use reqwest::{
 };
 
 use super::{
-    Inner, STORE,
     client::{Request, encoded},
-    error::Error,
+    error::{Error, STORE},
+    handle::Inner,
     wire::Answer,
 };
-use crate::store::content::{INLINE, blocking};
+use crate::store::offload::{INLINE, blocking};
 
 /// The maximum attempts for a body that arrives damaged.
 const SENDS: u32 = 3;

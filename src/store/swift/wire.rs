@@ -22,9 +22,10 @@ use reqwest::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Watch, error::Error};
+use super::error::Error;
 use crate::store::{
     pace::Pace,
+    requests::Watch,
     retry::{RetryPolicy, is_retryable},
 };
 

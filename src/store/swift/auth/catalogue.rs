@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::given_address;
+use super::session::given_address;
 use crate::store::{environment::Environment, swift::error::Error};
 
 /// The type of the object storage service.

@@ -8,7 +8,10 @@ use reqwest::{
     header::{HeaderMap, HeaderValue},
 };
 
-use super::{Session, address, given_address, need, send, token};
+use super::{
+    request::send,
+    session::{Session, address, given_address, need, token},
+};
 use crate::store::{
     environment::Environment,
     swift::{error::Error, wire::Wire},

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Session,
     catalogue::{Catalogue, Choice, Endpoint},
-    need, post, token,
+    request::post,
+    session::{Session, need, token},
 };
 use crate::store::{
     environment::Environment,

@@ -19,7 +19,11 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 
-use super::{Limits, Swift, client::Request, error::Error};
+use super::{
+    client::Request,
+    error::Error,
+    handle::{Limits, Swift},
+};
 use crate::store::{environment::Environment, requests::Watch, retry::RetryPolicy};
 
 /// Returns the URL of the real server, if there is one.
@@ -217,6 +221,6 @@ fn names_that_are_no_containers() {
     }
     let error = Swift::open("c", "", &BTreeMap::new(), &environment(&[]), &Watch::default()).unwrap_err();
     let said = error.to_string();
-    assert_eq!(said, "cannot open `swift://c`: no account of OpenStack Swift is set in the environment");
+    assert_eq!(said, "no account of OpenStack Swift is set in the environment");
     assert!(error.hint().unwrap().contains("ST_AUTH"));
 }

@@ -1,0 +1,139 @@
+//! A folder as an [`ObjectStore`].
+
+use std::{fs, io};
+
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{
+    Attributes, CopyMode, CopyOptions, Extensions, GetOptions, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result, path::Path as ObjectPath,
+};
+
+use super::{
+    put::{Durable, LocalFile, persist, temp_file},
+    root::{Folder, absent, failed, meta},
+};
+use crate::store::offload::{INLINE, blocking};
+
+impl Folder {
+    /// Reads the metadata on the current thread, without opening the file: a handover to another thread takes ten
+    /// times as long.
+    fn head(&self, location: &ObjectPath, options: &GetOptions) -> Result<GetResult> {
+        let metadata = fs::metadata(self.readable(location)?).map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(absent(location));
+        }
+        let meta = meta(location.clone(), &metadata)?;
+        options.check_preconditions(&meta)?;
+        Ok(GetResult {
+            payload: GetResultPayload::Stream(stream::empty().boxed()),
+            range: 0..meta.size,
+            meta,
+            attributes: Attributes::default(),
+            extensions: Extensions::default(),
+        })
+    }
+}
+
+/// No caller uses the revision that a write returns.
+fn no_revision() -> PutResult {
+    PutResult { e_tag: None, version: None, extensions: Extensions::default() }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Folder {
+    async fn put_opts(
+        &self,
+        location: &ObjectPath,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        // A folder stores no attributes: the web server sets the headers.
+        let (folder, path) = (self.clone(), self.place(location)?);
+        let local = options.extensions.get::<LocalFile>().cloned();
+        let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
+        let takes_lock = matches!(options.mode, PutMode::Update(_));
+        let durable = options.extensions.get::<Durable>().is_some();
+        let put = move || folder.put(&path, &payload, local.as_ref(), options.mode, durable);
+        // A swap waits for a lock.
+        if takes_lock || size > INLINE {
+            blocking(put).await?;
+        } else {
+            put()?;
+        }
+        Ok(no_revision())
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &ObjectPath,
+        _options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        // Local files are copied whole, and no other large content is written to a folder.
+        let operation = format!("writing `{location}` in parts");
+        Err(object_store::Error::NotImplemented { operation, implementer: self.to_string() })
+    }
+
+    async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> Result<GetResult> {
+        if options.head {
+            return self.head(location, &options);
+        }
+        let path = self.readable(location)?;
+        // Opened here without blocking: `LocalFileSystem` would wait for the writer of a named pipe.
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+                crate::regular::open(&path).map_err(failed)?;
+            }
+            _ => {}
+        }
+        match self.reader()? {
+            Some(reader) => reader.get_opts(location, options).await,
+            None => Err(absent(location)),
+        }
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<ObjectPath>>,
+    ) -> BoxStream<'static, Result<ObjectPath>> {
+        let folder = self.clone();
+        let delete = move |location: Result<ObjectPath>| {
+            let folder = folder.clone();
+            async move {
+                let location = location?;
+                folder.place(&location)?;
+                match folder.reader()? {
+                    Some(reader) => reader.delete(&location).await.map(|()| location),
+                    None => Err(absent(&location)),
+                }
+            }
+        };
+        locations.then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.walk(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
+        let (folder, prefix) = (self.clone(), prefix.cloned());
+        blocking(move || folder.list_folder(prefix.as_ref())).await
+    }
+
+    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> Result<()> {
+        let (folder, from, to) = (self.clone(), self.readable(from)?, self.place(to)?);
+        blocking(move || {
+            let mut source = crate::regular::open(&from).map_err(failed)?;
+            let mut file = temp_file(&to)?;
+            // The kernel copies, and shares blocks where the file system supports that.
+            io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
+            persist(file, &to, options.mode == CopyMode::Create)?;
+            folder.record_unflushed(to);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,28 @@
+//! Features that depend on the time of the server: warnings about the local clock, and the wait for a later `Last-Modified`.
+
+use std::time::{Duration, SystemTime};
+
+use super::{handle::Store, object::Revision};
+
+/// The smallest clock difference that is reported.
+const NOTABLE: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Returns by how much the local clock, which shows `now`, is ahead of the server's; `None` if unknown or too
+    /// small to report. May be a second too small.
+    #[must_use]
+    pub fn clock_ahead(&self, now: SystemTime) -> Option<Duration> {
+        let ahead = now.duration_since(self.watch.clock.now()?).ok()?;
+        Some(ahead).filter(|ahead| *ahead > NOTABLE)
+    }
+
+    /// Waits until a new revision gets a `Last-Modified` in a later second than this one: apt sends
+    /// `If-Modified-Since` with a resolution of a second, and would see 304 for ever.
+    ///
+    /// A folder sets its own times, and a memory store has no such clients.
+    pub(super) async fn wait_for_another_second(&self, revision: &Revision) {
+        if !self.is_local() {
+            self.watch.clock.after_second_of(revision.modified, revision.read).await;
+        }
+    }
+}
