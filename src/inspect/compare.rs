@@ -1,4 +1,5 @@
-//! Two states of suites, of one archive or of two, compared index by index: what the pointers say is the same is not read.
+//! Compares two generations of suites, of one archive or of two, index by index; indices with equal digests are not
+//! read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,64 +16,65 @@ use crate::{
     suite::{error::Error, published::PublishedSuite},
 };
 
-/// What a state has otherwise than another.
+/// The differences between two generations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Differences {
     /// Packages, binary and source, by name, component and architecture.
     pub packages: Vec<Difference>,
-    /// Listed files that are no indices of packages, such as `Contents`.
+    /// Listed files that are not indices of packages, such as `Contents`.
     pub files: Vec<ChangedFile>,
 }
 
-/// A listed file that only one of two states has, or that has other contents in each.
+/// A listed file that only one of two generations has, or that has different contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangedFile {
-    /// Its path below the suite, without the ending of a compression.
+    /// Its path below the suite, without the extension of a compression.
     pub path: String,
-    /// What became of it.
+    /// The kind of the change.
     pub kind: Kind,
 }
 
 impl Differences {
-    /// Whether the states are the same to clients.
+    /// Whether there are no differences for clients.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many there are.
+    /// The number of differences.
     #[must_use]
     pub fn len(&self) -> usize {
         self.packages.len() + self.files.len()
     }
 }
 
-/// Compares states in a row; what one comparison has read the next one need not read again.
+/// Compares several generations in a row and reuses the indices that were read.
 #[derive(Default)]
 pub(crate) struct Comparison {
     read: Read,
 }
 
-/// Entries that were read, by the kind of their index and by its digest.
+/// Entries that were read, by the kind and digest of their index.
 type Read = BTreeMap<(IndexKind, Sha256Digest), Arc<Vec<Entry>>>;
 
 /// The indices of packages of each kind and component.
 type Groups = BTreeMap<(IndexKind, Component), BTreeSet<IndexKey>>;
 
 impl PublishedSuite {
-    /// What `new` has otherwise than this state.
+    /// Returns the differences from this generation to `new`.
     ///
     /// # Errors
-    /// An index cannot be read, or is not what its pointer says.
+    ///
+    /// An index cannot be read, or does not match its pointer.
     pub async fn differences(&self, new: &Self) -> Result<Differences, Error> {
         Comparison::default().of(self, new).await
     }
 }
 
 impl Comparison {
-    /// What `new` has otherwise than `old`.
+    /// Returns the differences from `old` to `new`.
     pub(crate) async fn of(
         &mut self,
         old: &PublishedSuite,
@@ -87,8 +89,8 @@ impl Comparison {
             let (before, after) = (before.get(group).unwrap_or(&none), after.get(group).unwrap_or(&none));
             let (mut old_entries, mut new_entries) = (Vec::new(), Vec::new());
             for key in before.union(after) {
-                // Packages for `all` stand in every index: where one is on one side only, the others tell whether they
-                // are new.
+                // Packages for `all` are listed in every index: if one side has no such index, the other indices
+                // decide whether they are new.
                 if before == after && is_same(old, new, &key.path()) {
                     continue;
                 }
@@ -132,7 +134,7 @@ fn order(difference: &Difference) -> (&str, &Component, IndexKind, &str) {
     (name, component, *index, architecture)
 }
 
-/// The indices of packages that a state lists.
+/// The indices of packages that a generation lists.
 fn groups(state: &PublishedSuite) -> Groups {
     let mut groups = Groups::new();
     for key in state.index_keys() {
@@ -143,11 +145,11 @@ fn groups(state: &PublishedSuite) -> Groups {
     groups
 }
 
-/// The listed files that are no indices of packages and differ, by their digests alone.
+/// The listed files that are not indices of packages and differ, by their digests alone.
 fn changed_files(old: &PublishedSuite, new: &PublishedSuite) -> Vec<ChangedFile> {
     let files = |state: &PublishedSuite| -> BTreeSet<String> {
         let others = state.index_keys().into_iter().filter(|key| key.component_of_entries().is_none());
-        // Such a file says of the index beside it what the suite's own says too.
+        // Such a file describes an index, which the pointer of the suite describes too.
         let is_release = |path: &str| ReleaseForm::of_path(path) == Some(ReleaseForm::Release);
         others.map(|key| key.path()).filter(|path| !is_release(path)).collect()
     };

@@ -1,7 +1,7 @@
-//! What two lists of packages differ in: pure, entries in, differences out.
+//! Compares two lists of packages: pure, entries in, differences out.
 //!
-//! Packages are one and the same line of versions if their component, name and architecture are the same. Of each line the
-//! highest versions are compared, and what else one list alone has is told by itself.
+//! Packages with the same component, name and architecture form one line of versions. The highest versions of each
+//! line are compared; any other version that only one list has is reported by itself.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -11,7 +11,7 @@ use crate::{
     suite::package_file::PackageFile,
 };
 
-/// One thing that the new list has otherwise than the old one.
+/// One difference between the old list and the new one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Difference {
@@ -23,23 +23,23 @@ pub struct Difference {
     pub index: IndexKind,
     /// Its architecture.
     pub architecture: String,
-    /// What became of it.
+    /// The kind of the change.
     pub kind: Kind,
-    /// The version in the old list, where this is about one.
+    /// The version in the old list, if the change concerns one.
     pub old: Option<String>,
-    /// The version in the new list, where this is about one.
+    /// The version in the new list, if the change concerns one.
     pub new: Option<String>,
     /// The file of that version in the old list.
     pub old_file: Option<PackageFile>,
     /// The file of that version in the new list.
     pub new_file: Option<PackageFile>,
-    /// Of two versions, whether the lower one stands in both lists.
+    /// Of two versions, whether the lower one is in both lists.
     pub beside: bool,
-    /// Where the share of machines differs that a version is offered to: the old one and the new one, in per cent.
+    /// The phased percentages, old and new, if they differ.
     pub phased: Option<[u8; 2]>,
 }
 
-/// What became of a package, seen from the old list.
+/// The kind of a change, from the old list to the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
@@ -47,17 +47,17 @@ pub enum Kind {
     Added,
     /// Only the old list has this version.
     Removed,
-    /// The highest version is a newer one.
+    /// The highest version is newer.
     Newer,
-    /// The highest version is an older one.
+    /// The highest version is older.
     Older,
-    /// Both have this version, with other bytes.
+    /// Both have this version, with different bytes.
     Contents,
-    /// Both have this version, offered to another share of machines.
+    /// Both have this version, phased to a different percentage of machines.
     Phased,
 }
 
-/// What `new` has otherwise than `old`, both of one kind and component; sorted by name, then architecture.
+/// Compares `old` with `new`, both of one kind and component; sorted by name, then architecture.
 #[must_use]
 pub fn diff<'a>(
     (index, component): (IndexKind, &Component),
@@ -89,13 +89,13 @@ pub fn diff<'a>(
     found
 }
 
-/// The versions of one package, in the old list and in the new one.
+/// The versions of one package in both lists.
 #[derive(Default)]
 struct Line<'a> {
     sides: [Vec<&'a Entry>; 2],
 }
 
-/// A [`Difference`] of one line.
+/// A [`Difference`] within one line.
 struct Finding<'a> {
     kind: Kind,
     old: Option<&'a Entry>,
@@ -116,7 +116,7 @@ impl<'a> Line<'a> {
             side.sort_by(|one, other| {
                 one.order_of_versions(other).then_with(|| one.version.cmp(&other.version))
             });
-            // A package for `all` stands in the index of every architecture.
+            // A package for `all` is in the index of every architecture.
             side.dedup_by(|one, other| one.version == other.version);
         }
         let [old, new] = &self.sides;
@@ -177,7 +177,7 @@ mod tests {
 
     fn entries(packages: &[Package]) -> Vec<Entry> {
         let stanza = |(name, version, architecture, bytes): &Package| {
-            // With the higher ones the same bytes, for some machines.
+            // The same bytes as the higher ones, phased.
             let share =
                 if *bytes < 10 { String::new() } else { format!("Phased-Update-Percentage: {bytes}\n") };
             format!(
@@ -225,12 +225,12 @@ mod tests {
         let share =
             differences(&[("a".into(), "1".into(), "all", 10)], &[("a".into(), "1".into(), "all", 0)]);
         assert_eq!((share[0].kind, share[0].phased), (Phased, Some([10, 100])));
-        // Of one rank, and not the same.
+        // Equal in order, but different as text.
         assert_eq!(
             told(&[("1.0", 0)], &[("1.00", 0)]),
             [(Removed, text("1.0"), None, false), (Added, None, text("1.00"), false)]
         );
-        // What Policy does not allow has an order too.
+        // Versions that Policy does not allow are ordered too.
         assert_eq!(told(&[("x", 0)], &[("y", 0)]), [(Newer, text("x"), text("y"), false)]);
     }
 
@@ -274,7 +274,7 @@ mod tests {
             prop_assert_eq!(differences(&old, &old), []);
         }
 
-        /// Who has the old list and what is told has the new one, but for bytes.
+        /// The old list plus the reported differences gives the new list, except for bytes.
         #[test]
         fn it_leads_from_the_old_list_to_the_new_one(old in packages(), new in packages()) {
             let identity = |(name, version, architecture, _): &Package| {

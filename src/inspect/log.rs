@@ -1,4 +1,4 @@
-//! `log`: the states of a suite that are kept, one after the other, and what each changed.
+//! `log`: the retained generations of a suite, in order, and the changes that each made.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The states of a suite that are kept.
+/// The retained generations of a suite.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Log {
@@ -26,52 +26,53 @@ pub struct Log {
     pub suite: Suite,
     /// The newest first.
     pub states: Vec<State>,
-    /// How many older ones are kept besides.
+    /// How many older ones are retained besides.
     pub older: usize,
 }
 
-/// A state of a suite.
+/// A generation of a suite.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct State {
-    /// The name of its generation.
+    /// Its name.
     pub generation: String,
-    /// Whether it is the one that is published now.
+    /// Whether it is the published one.
     pub current: bool,
     /// Its `Date`.
     pub date: Option<Timestamp>,
-    /// Who signed it.
+    /// Its signature.
     pub signature: Signature,
-    /// What its maker told of it; nobody signs that.
+    /// The note of its author, which is not signed.
     pub note: Option<Note>,
-    /// What it has otherwise than the state before; nothing where none is kept that could be compared.
+    /// The differences from the generation before; `None` if no comparable one is retained.
     pub differences: Option<Differences>,
-    /// Whether no state before it is kept.
+    /// Whether no earlier generation is retained.
     pub oldest: bool,
-    /// Why it, or what it changed, cannot be told.
+    /// Why it, or its changes, cannot be read.
     pub problem: Option<String>,
 }
 
-/// Who signed a state, and whether that is known to be so.
+/// The signature of a generation, and whether it is verified.
 #[derive(Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Signature {
-    /// Whether there is a signature at all.
+    /// Whether there is a signature.
     pub signed: bool,
-    /// Whether known keys made signatures that count.
+    /// Whether known keys made valid signatures.
     pub verified: bool,
-    /// The fingerprints of these keys; else what the signatures say of their keys.
+    /// The fingerprints of these keys; otherwise the key ids in the signatures.
     pub keys: Vec<String>,
-    /// Why a signature of a known key does not count.
+    /// Why a signature of a known key is not valid.
     pub problem: Option<String>,
 }
 
 impl Archive {
-    /// Tells the newest states of a suite that are kept, and what each has otherwise than the one before.
+    /// Reads the newest retained generations of a suite, each with the differences from the one before.
     ///
     /// # Errors
-    /// [`Error::NotPublished`] where there is no such suite; a web server cannot tell which states there are. A state that
-    /// cannot be read is told as such.
+    ///
+    /// [`Error::NotPublished`] if there is no such suite; an error on the web, which cannot list generations. A
+    /// generation that cannot be read is reported as such.
     pub async fn log(&self, suite: &Suite, limit: usize) -> Result<Log, Error> {
         let kept = self.kept(suite).await?;
         let mut comparison = Comparison::default();
@@ -99,7 +100,7 @@ impl Archive {
             match (&state, &before) {
                 (Err(problem), _) => told.problem = Some(problem.clone()),
                 (Ok(_), Some(Err(problem))) => {
-                    told.problem = Some(format!("the state before it cannot be read: {problem}"));
+                    told.problem = Some(format!("the generation before it cannot be read: {problem}"));
                 }
                 (Ok(state), Some(Ok(before))) => match comparison.of(before, state).await {
                     Ok(differences) => told.differences = Some(differences),
@@ -120,7 +121,7 @@ impl Archive {
         Ok(Log { suite: suite.clone(), older: kept.len() - states.len(), states })
     }
 
-    /// Reads a state, or says why it is none.
+    /// Opens a generation, or returns why it cannot be read.
     async fn try_open(&self, suite: &Suite, kept: &Kept) -> Result<Result<PublishedSuite, String>, Error> {
         match self.open_kept(suite, kept).await {
             Err(error @ Error::Store(_)) => Err(error),
@@ -129,7 +130,7 @@ impl Archive {
         }
     }
 
-    /// What was told of a state; what cannot be read was told by nobody.
+    /// Reads the note of a generation; `None` if it cannot be read.
     async fn note(&self, suite: &Suite, kept: &Kept) -> Result<Option<Note>, Error> {
         if kept.note.is_none_or(|size| size > note::LONGEST) {
             return Ok(None);
@@ -138,13 +139,13 @@ impl Archive {
         Note::read(&self.store, &format!("dists/{suite}/{path}")).await
     }
 
-    /// Whose signature is on a pointer.
+    /// Reads the signature of a pointer.
     async fn signature(&self, suite: &Suite, kept: &Kept, pointer: &Pointer) -> Result<Signature, Error> {
         if !pointer.signed {
             return Ok(Signature::default());
         }
         let Trust { keyring, now, .. } = &self.trust;
-        // Without a time no signature is judged: then they are but read.
+        // Without a time no signature can be judged; its key ids are still read.
         let (keyring, now) = match now {
             Some(now) => (keyring.clone(), *now),
             None => (Keyring::new(), std::time::UNIX_EPOCH),

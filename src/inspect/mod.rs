@@ -1,4 +1,4 @@
-//! Looking at an archive: what is wrong with it, what it was, how two states differ. Nothing here writes.
+//! Read-only commands: faults of an archive, its history, differences between generations. Nothing here writes.
 
 pub(crate) mod check;
 pub(crate) mod log;

@@ -1,10 +1,11 @@
-//! What a destination lacks of a suite: found by comparing the pointers and indices of both sides, without a listing.
+//! The files of a suite that are missing at a destination, found by comparing the pointers and indices of both sides,
+//! without a listing.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::carry::{How, Load};
+use super::copy::{Transfer, WriteMode};
 use crate::{
     commit::{derived::files_of, release_file::ReadyRelease},
     compression::Compression,
@@ -24,25 +25,25 @@ use crate::{
     },
 };
 
-/// What has to be written to make a destination serve a suite, in the order in which it is written.
+/// The writes that make a destination serve a suite, in order.
 pub(super) struct Difference {
-    /// Files of packages.
-    pub(super) pool: Vec<Load>,
-    /// Indices by their digests.
-    pub(super) by_hash: Vec<Load>,
+    /// Pool files.
+    pub(super) pool: Vec<Transfer>,
+    /// Indices under their by-hash names.
+    pub(super) by_hash: Vec<Transfer>,
     /// The release file at the source.
     pub(super) files: ReadyRelease,
-    /// The release file and its signature, kept for later.
+    /// The release file and its signature, kept as a generation.
     pub(super) generation: Vec<(String, Content)>,
-    /// The name under which they are kept.
+    /// The name of the generation.
     pub(super) name: String,
-    /// Whether the pointer is another one.
+    /// Whether the pointer changes.
     pub(super) swaps: bool,
-    /// Indices by their names.
-    pub(super) aliases: Vec<Load>,
-    /// The other forms of the pointer; `None` takes one away.
+    /// Indices under their canonical names.
+    pub(super) aliases: Vec<Transfer>,
+    /// The other forms of the release file; `None` deletes one.
     pub(super) forms: Vec<(String, Option<Bytes>)>,
-    /// How many files of packages the destination is known to have.
+    /// WriteMode many pool files the destination is known to have.
     pub(super) known: usize,
 }
 
@@ -56,8 +57,8 @@ pub(super) struct Sides<'a> {
 
 impl Difference {
     pub(super) async fn between(sides: &Sides<'_>) -> Result<Self, Error> {
-        let (pool, known) = sides.lacking_pool().await?;
-        // One more request; not made where everything is going to be written anew.
+        let (pool, known) = sides.missing_pool().await?;
+        // One more request, skipped where every file is going to be written.
         let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
         let swaps = !sides.same_pointer();
         let files = files_of(sides.source_store, sides.source).await?;
@@ -78,14 +79,14 @@ impl Difference {
         })
     }
 
-    /// How many objects, and bytes of them, will be written.
+    /// The number and bytes of the objects to write.
     pub(super) fn written(&self) -> Vec<(String, u64)> {
-        let loads = self.pool.iter().chain(&self.by_hash).chain(&self.aliases);
-        let loads = loads.map(|load| (load.to.clone(), load.expected.size));
+        let transfers = self.pool.iter().chain(&self.by_hash).chain(&self.aliases);
+        let transfers = transfers.map(|load| (load.to.clone(), load.expected.size));
         let forms =
             self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
         let generation = self.generation.iter().map(|(path, content)| (path.clone(), content.digests().size));
-        loads.chain(generation).chain(forms).collect()
+        transfers.chain(generation).chain(forms).collect()
     }
 }
 
@@ -97,15 +98,15 @@ impl Sides<'_> {
         }
     }
 
-    /// The listed files that are carried, each with whether the destination's pointer lists the same bytes.
+    /// The listed files to copy, each with whether the destination's pointer lists the same bytes.
     fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
         let files = self.source.release().into_iter().flat_map(release::Release::own_files);
         files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
     }
 
-    fn load(&self, path: &str, listed: &Listed, to: String, how: How) -> Load {
+    fn load(&self, path: &str, listed: &Listed, to: String, how: WriteMode) -> Transfer {
         let by_hash = self.source.path(&by_hash_path(path, &listed.sha256));
-        Load {
+        Transfer {
             to,
             from: vec![by_hash, self.source.path(path)],
             expected: Expected::from(listed),
@@ -114,49 +115,49 @@ impl Sides<'_> {
         }
     }
 
-    fn by_hash(&self) -> Vec<Load> {
-        let mut lacking: Vec<Load> = self
+    fn by_hash(&self) -> Vec<Transfer> {
+        let mut missing: Vec<Transfer> = self
             .listed()
             .filter(|(.., same)| !same)
             .map(|(path, listed, _)| {
                 let to = self.source.path(&by_hash_path(path, &listed.sha256));
-                self.load(path, listed, to, How::New)
+                self.load(path, listed, to, WriteMode::New)
             })
             .collect();
-        // The smallest first: were it sent by a run that was cut off, the large ones are asked for before they are sent.
-        lacking.sort_by(|a, b| (a.expected.size, &a.to).cmp(&(b.expected.size, &b.to)));
-        // The same bytes may be listed by several names.
-        lacking.dedup_by(|a, b| a.to == b.to);
-        lacking
+        // The smallest first: if an interrupted run has sent them, the large ones are probed before they are sent.
+        missing.sort_by(|a, b| (a.expected.size, &a.to).cmp(&(b.expected.size, &b.to)));
+        // Several names may list the same bytes.
+        missing.dedup_by(|a, b| a.to == b.to);
+        missing
     }
 
-    async fn aliases(&self, finished: bool) -> Result<Vec<Load>, Error> {
-        let mut lacking = Vec::new();
+    async fn aliases(&self, finished: bool) -> Result<Vec<Transfer>, Error> {
+        let mut missing = Vec::new();
         for (path, listed, same) in self.listed() {
             let to = self.source.path(path);
             if same && (finished || self.destination.size(&to).await? == Some(listed.size)) {
                 continue;
             }
-            lacking.push(self.load(path, listed, to, How::Replace));
+            missing.push(self.load(path, listed, to, WriteMode::Replace));
         }
-        Ok(lacking)
+        Ok(missing)
     }
 
-    /// Whether the derived outputs of the state that is published at the destination were all written: `Release` is the
-    /// last of them. Of a suite without `InRelease` this is not known.
+    /// Whether all derived outputs of the generation that is published at the destination were written: `Release` is
+    /// the last of them. Unknown for a suite without `InRelease`.
     async fn finished(&self) -> Result<bool, Error> {
         let Some(pointer) = self.there.pointer().filter(|pointer| pointer.is_in_release()) else {
             return Ok(false);
         };
-        if remembers_to_have_finished(self.destination, self.there.name(), &pointer.bytes) {
+        if is_recorded_as_finished(self.destination, self.there.name(), &pointer.bytes) {
             return Ok(true);
         }
         let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
         Ok(self.destination.holds(&self.there.path(ReleaseForm::Release.file_name()), &text).await?)
     }
 
-    /// The files of packages that the destination's indices do not name, and how many they do.
-    async fn lacking_pool(&self) -> Result<(Vec<Load>, usize), Error> {
+    /// The pool files that the destination's indices do not name, and the number that they do name.
+    async fn missing_pool(&self) -> Result<(Vec<Transfer>, usize), Error> {
         let mut needed = PoolFiles::new();
         for key in self.source.pool_index_keys() {
             let plain = key.path();
@@ -171,28 +172,29 @@ impl Sides<'_> {
             for key in self.there.pool_index_keys() {
                 let plain = key.path();
                 if let Some(text) = self.published_text(&plain).await? {
-                    // What cannot be read there says nothing of what is there.
+                    // An index that cannot be read there proves nothing about the pool.
                     let _ = references::pool_files(&key, &plain, &text, &mut known);
                 }
             }
         }
         let all = needed.len();
-        let lacking: BTreeMap<String, Expected> = needed
+        let missing: BTreeMap<String, Expected> = needed
             .into_iter()
             .filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)))
             .collect();
-        let count = all - lacking.len();
-        let load = |(path, expected): (String, Expected)| Load {
+        let count = all - missing.len();
+        let load = |(path, expected): (String, Expected)| Transfer {
             to: path.clone(),
             from: vec![path],
             expected,
-            how: How::New,
+            how: WriteMode::New,
             optional: false,
         };
-        Ok((lacking.into_iter().map(load).collect(), count))
+        Ok((missing.into_iter().map(load).collect(), count))
     }
 
-    /// The text of an index as the destination has it: from the source where that has it too, which costs nothing.
+    /// The destination's text of an index, read from the source if it has the same file, since that costs no request
+    /// to the destination.
     async fn published_text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
         let is_local = self.source_store.location().folder().is_some();
         if self.same_index(plain) {
@@ -202,7 +204,7 @@ impl Sides<'_> {
             return Ok(Some(text));
         }
         match self.there.text(plain).await {
-            // Listed, and not there or damaged: then nothing is known of what it led to.
+            // The index is listed, but missing or damaged: the files that it referenced are unknown.
             Err(
                 Error::Missing { .. } | Error::Mismatch { .. } | Error::Longer { .. } | Error::Unpack { .. },
             ) => Ok(None),
@@ -218,7 +220,7 @@ impl Sides<'_> {
         })
     }
 
-    /// The other forms of the release file, and the bytes of each; `Release` comes last and says that all is done.
+    /// The other forms of the release file with their bytes; `Release` is last and marks the suite as complete.
     fn forms(&self, files: &ReadyRelease, finished: bool) -> Vec<(String, Option<Bytes>)> {
         let Some(pointer) = self.source.pointer() else { return Vec::new() };
         if self.same_pointer() && (!pointer.is_in_release() || finished) {
@@ -236,20 +238,20 @@ impl Sides<'_> {
     }
 }
 
-/// What the memory of suites is called whose last step was done here.
-const MEMORY: &str = "finished";
+/// The name of the local record of suites that were copied completely.
+const FINISHED: &str = "finished";
 
-/// Remembers that a suite was carried to its last step, so that the next run need not look.
-pub(super) fn remember_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) {
+/// Records that a suite was copied completely, so that the next run can skip the checks.
+pub(super) fn record_as_finished(destination: &Store, suite: &Suite, pointer: &[u8]) {
     if let Some(cache) = destination.cache().filter(|_| !destination.is_local()) {
-        cache.remember(MEMORY, &format!("{} {suite}", destination.location()), &short_digest(pointer));
+        cache.remember(FINISHED, &format!("{} {suite}", destination.location()), &short_digest(pointer));
     }
 }
 
-fn remembers_to_have_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
+fn is_recorded_as_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
     let cache = destination.cache().filter(|_| !destination.is_local());
     let finished =
-        cache.and_then(|cache| cache.recall(MEMORY, &format!("{} {suite}", destination.location())));
+        cache.and_then(|cache| cache.recall(FINISHED, &format!("{} {suite}", destination.location())));
     finished.is_some_and(|(finished, _)| finished == short_digest(pointer))
 }
 
@@ -258,7 +260,7 @@ fn is_same(release: Option<&release::Release>, path: &str, listed: &Listed) -> b
     there.is_some_and(|there| (there.size, there.sha256) == (listed.size, listed.sha256))
 }
 
-/// Whether two indices mean the same bytes.
+/// Whether two index entries describe the same bytes.
 fn same(one: &Expected, other: &Expected) -> bool {
     let by_md5 = || one.md5.is_some() && one.md5 == other.md5;
     one.size == other.size

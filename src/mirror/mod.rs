@@ -1,15 +1,15 @@
-//! `sync`: makes another store serve this archive, or another archive of the same format.
+//! `sync`: copies suites of this archive to another store.
 //!
-//! What has to be carried follows from the pointers and indices of both sides. It is written in the order of a commit:
-//! pool files and indices by their digests first, then the pointer, whose swap shows the new suite to clients, then what
-//! clients of old read. Cut off anywhere, the destination serves what it served before, or the new suite; the next run
-//! goes on where this one ended.
+//! The pointers and indices of both sides determine the files to copy. They are written in the order of a commit: pool
+//! files and by-hash indices, then the pointer, whose swap shows the new suite to clients, then the names for clients
+//! without by-hash. An interrupted run leaves the destination serving the previous suite or the new one, and the next
+//! run resumes.
 
 mod difference;
 mod root;
 mod verify;
 mod run;
-mod carry;
+mod copy;
 pub(crate) mod report;
 pub(crate) mod options;
 
@@ -36,46 +36,45 @@ use crate::{
     },
 };
 
-use carry::Carrier;
+use copy::Copier;
 use difference::{Difference, Sides};
 use options::Sync;
 use report::{Synced, SyncedSuite};
 use run::Run;
 
-/// What the memory of files is called that a destination was sent, or was found to have.
+/// The name of the local record of files that were sent to a destination or found there.
 const SENT: &str = "sent";
 
-/// How often a suite is compared anew because somebody published meanwhile.
+/// WriteMode often a suite is compared again after a concurrent publish.
 const TRIES: u32 = 10;
 
 impl Archive {
-    /// Carries suites to another store.
+    /// Copies every file reachable from the selected suites to another store.
     ///
-    /// What becomes of one suite is independent of the others: what went wrong with some of them stands beside what was
-    /// done, in [`Synced::failed`] and [`Synced::errors`]: [`Error::Older`] and [`Error::NoLongerSigned`], if the
-    /// destination would lose by it, among them.
+    /// Suites are independent of each other: [`Synced::failed`] and [`Synced::errors`] report the failures beside the
+    /// successes, among them [`Error::Older`] and [`Error::NoLongerSigned`] if the destination would be downgraded.
     ///
     /// # Errors
-    /// Nothing was done: what is to be included may not be carried.
+    /// Nothing was written: an included file may not be copied.
     pub async fn sync(&self, destination: &Store, how: &Sync<'_>) -> Result<Synced, Error> {
         let destination = destination.clone().with_content_type(media_type::of).with_linked_folders(&TREES);
         let mut run = Run {
             archive: self,
             destination: &destination,
             how,
-            carrier: Carrier::new(&self.store, &destination, how),
+            copier: Copier::new(&self.store, &destination, how),
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
             seen: None,
-            believed: false,
+            trusted_record: false,
         };
         let root = root::files(&self.store, how.include).await?;
-        // The keys first: a client that sees a suite must be able to check it.
+        // The keys first: a client that sees a suite must be able to verify it.
         let keys = vec![KEY_FILE.to_owned()];
         let done = run.root_files(keys.clone()).await;
         run.note(done);
         for suite in how.suites {
             let done = run.suite(suite).await;
-            // A store that fails for one suite fails for all.
+            // A store error for one suite would occur for every suite.
             let is_over = matches!(done, Err(Error::Store(_)));
             let done = done.map(|suite| run.synced.suites.push(suite));
             run.note(done);
@@ -83,18 +82,18 @@ impl Archive {
                 break;
             }
         }
-        if run.is_well() {
-            // Where a suite was not there yet, the destination may have lost what it was sent before.
-            let doubts = run.believed && run.synced.suites.iter().any(|suite| suite.first);
-            let done = run.root_files(if doubts { [keys, root].concat() } else { root }).await;
+        if run.has_no_errors() {
+            // If a suite is new at the destination, earlier files there may have been lost.
+            let is_doubtful = run.trusted_record && run.synced.suites.iter().any(|suite| suite.first);
+            let done = run.root_files(if is_doubtful { [keys, root].concat() } else { root }).await;
             run.note(done);
         }
-        if how.verify && run.is_well() {
+        if how.verify && run.has_no_errors() {
             let done = run.verify(how.suites).await;
             run.note(done);
         }
         if let Some(keep) = how.delete
-            && run.is_well()
+            && run.has_no_errors()
         {
             let done = run.prune(keep).await;
             run.note(done);
@@ -103,16 +102,16 @@ impl Archive {
             let done = destination.flush().await;
             run.note(done.map_err(Error::from));
         }
-        let Run { carrier, mut synced, .. } = run;
-        let tally = carrier.into_tally();
+        let Run { copier, mut synced, .. } = run;
+        let tally = copier.into_tally();
         synced.sent.extend(tally.sent);
-        synced.there += tally.was_there.len();
+        synced.there += tally.note_existing.len();
         Ok(synced)
     }
 }
 
 impl Run<'_> {
-    /// Keeps what went wrong, to be told beside what was done.
+    /// Keeps an error, to report it beside the successes.
     fn note(&mut self, done: Result<(), Error>) {
         match done {
             Ok(()) => {}
@@ -121,14 +120,14 @@ impl Run<'_> {
         }
     }
 
-    fn is_well(&self) -> bool {
+    fn has_no_errors(&self) -> bool {
         self.synced.failed.is_empty() && self.synced.errors.is_empty()
     }
 
     async fn suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
         for times in 1..=TRIES {
             match self.try_suite(suite).await {
-                // Somebody published, at the destination or at the source: compare once more.
+                // A concurrent publish at the destination or at the source: compare again.
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (self.how.events)(Event::LostRace { times });
                 }
@@ -137,7 +136,7 @@ impl Run<'_> {
                     | Error::Longer { .. }
                     | Error::Missing { .. }
                     | Error::NotCarried(_),
-                ) if times < TRIES && self.has_moved(suite).await? => {}
+                ) if times < TRIES && self.source_changed(suite).await? => {}
                 done => return done,
             }
             tokio::time::sleep(Duration::from_millis(50 * u64::from(times))).await;
@@ -145,8 +144,9 @@ impl Run<'_> {
         Err(Error::RaceLost { suite: suite.clone(), times: TRIES })
     }
 
-    /// Whether the source has published since its pointer was read: a suite without by-hash is then read in two states.
-    async fn has_moved(&self, suite: &Suite) -> Result<bool, Error> {
+    /// Whether the source has published since its pointer was read: a suite without by-hash may then be read as a mix
+    /// of two generations.
+    async fn source_changed(&self, suite: &Suite) -> Result<bool, Error> {
         // Tools without by-hash write the indices first, and the pointer a moment later.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now = PublishedSuite::look(&self.archive.store, suite, &self.archive.trust).await?;
@@ -160,11 +160,11 @@ impl Run<'_> {
             return Err(Error::NotPublished { suite: suite.clone() });
         };
         self.seen = Some(pointer.bytes.clone());
-        let there = self.open_there(suite).await?;
+        let there = self.open_destination(suite).await?;
         let sides = Sides { source: &source, there: &there, source_store, destination };
-        self.refuse_loss(&sides)?;
+        self.refuse_downgrade(&sides)?;
         if there.pointer().is_none() {
-            self.carrier.begins_anew();
+            self.copier.distrust_earlier_runs();
         }
         let difference = Difference::between(&sides).await?;
         let words = pointer.release.field("Components").unwrap_or_default().split_whitespace();
@@ -181,29 +181,29 @@ impl Run<'_> {
             return Ok(outcome);
         }
         destination.check_space(difference.written()).await?;
-        let carrier = &self.carrier;
-        for loads in [&difference.pool, &difference.by_hash, &difference.aliases] {
-            carrier.announce(loads);
+        let copier = &self.copier;
+        for transfers in [&difference.pool, &difference.by_hash, &difference.aliases] {
+            copier.announce(transfers);
         }
-        let phase = |what: &'static str, loads: &[carry::Load]| {
-            let bytes = loads.iter().map(|load| load.expected.size).sum();
-            if !loads.is_empty() {
-                (self.how.events)(Event::Phase { what, suite: suite.clone(), files: loads.len(), bytes });
+        let phase = |what: &'static str, transfers: &[copy::Transfer]| {
+            let bytes = transfers.iter().map(|load| load.expected.size).sum();
+            if !transfers.is_empty() {
+                (self.how.events)(Event::Phase { what, suite: suite.clone(), files: transfers.len(), bytes });
             }
         };
 
-        // Cut off after any of these: files that nothing refers to, which the next run finds.
+        // A crash after any of these leaves unreferenced files, which the next run finds.
         phase("pool files", &difference.pool);
-        carrier.carry(&difference.pool).await?;
+        copier.copy(&difference.pool).await?;
         phase("indices", &difference.by_hash);
         let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
-        carrier.carry(smallest).await?;
-        carrier.carry(others).await?;
+        copier.copy(smallest).await?;
+        copier.copy(others).await?;
         for (path, content) in &difference.generation {
-            carrier.put_new(path, content).await?;
+            copier.put_new(path, content).await?;
         }
         if difference.swaps {
-            // What was there before is not deleted before a pointer leads to it again.
+            // Existing files are not deleted before a pointer references them again.
             let path = source.path(pointer.file());
             let uploaded = Uploaded {
                 store: destination,
@@ -211,50 +211,51 @@ impl Run<'_> {
                 files: difference.files.clone(),
                 release: pointer.release.clone(),
                 generation: difference.name.clone(),
-                hold: carrier.hold().await?,
+                hold: copier.pin().await?,
             };
-            // THE COMMIT: clients of the destination see the new suite, or `Conflict` and nothing.
+            // THE COMMIT: clients of the destination see the new suite, or the swap fails with `Conflict` and nothing
+            // changes.
             if let Swapped::Crossed(_) = uploaded.publish().await? {
-                // A suite that was not signed changed there, and is signed now: compare once more.
+                // An unsigned suite changed at the destination, and is signed now: compare again.
                 return Err(store::Error::Conflict { path }.into());
             }
-            carrier.wrote(&path, pointer.bytes.len() as u64);
+            copier.wrote(&path, pointer.bytes.len() as u64);
             self.synced.changed.push(path);
         }
         if !difference.swaps && !difference.forms.is_empty() {
             generations::mark_published(destination, &source, &difference.name).await?;
         }
-        // For clients without by-hash. Cut off here: they may see a mismatch until the next run.
-        phase("names for clients of old", &difference.aliases);
+        // For clients without by-hash. After a crash here they may see a mismatch until the next run.
+        phase("names for clients without by-hash", &difference.aliases);
         self.synced.changed.extend(difference.aliases.iter().map(|load| load.to.clone()));
-        if let Err(Error::NotCarried(failed)) = carrier.carry(&difference.aliases).await {
-            // Published all the same; the last of the names, which says that all are written, is not.
+        if let Err(Error::NotCarried(failed)) = copier.copy(&difference.aliases).await {
+            // The suite is published all the same; `Release`, which marks it as complete, is not written.
             self.synced.failed.extend(failed);
             return Ok(outcome);
         }
         let names_change = !difference.aliases.is_empty() || !difference.forms.is_empty();
         for (path, form) in difference.forms {
             match form {
-                Some(bytes) => carrier.replace(&path, bytes).await?,
+                Some(bytes) => copier.replace(&path, bytes).await?,
                 None => destination.delete(&path).await?,
             }
             self.synced.changed.push(path);
         }
         if names_change {
-            self.leave_names_of(&source).await?;
+            self.restore_names(&source).await?;
         }
-        difference::remember_to_have_finished(destination, suite, &pointer.bytes);
+        difference::record_as_finished(destination, suite, &pointer.bytes);
         Ok(outcome)
     }
 
-    /// Somebody else may have published while the names for clients of old were written: whoever ends last leaves those of
-    /// the pointer that is there.
-    async fn leave_names_of(&mut self, source: &PublishedSuite) -> Result<(), Error> {
+    /// Another run may have published while the canonical names were written: the run that ends last restores those of
+    /// the current pointer.
+    async fn restore_names(&mut self, source: &PublishedSuite) -> Result<(), Error> {
         let Some(pointer) = source.pointer() else { return Ok(()) };
         if self.destination.holds(&source.path(pointer.file()), &pointer.bytes).await? {
             return Ok(());
         }
-        let there = self.open_there(source.name()).await?;
+        let there = self.open_destination(source.name()).await?;
         if let Some(release) = there.release() {
             let (store, suite) = (self.destination, source.name());
             let files = files_of(store, &there).await?;
@@ -264,7 +265,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Deletes what no kept state of any suite of the destination leads to.
+    /// Deletes every file that no retained generation of any suite of the destination references.
     async fn prune(&mut self, keep: Keep) -> Result<(), Error> {
         let how = Prune {
             keep: std::collections::BTreeMap::new(),
@@ -282,14 +283,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The suite as the destination has it. A pointer there that cannot be read is taken away where that was asked for.
-    async fn open_there(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
+    /// Opens the suite at the destination. An unreadable pointer there is deleted if `verify` is set.
+    async fn open_destination(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         let open = async || PublishedSuite::look(self.destination, suite, &Trust::unverified()).await;
         match open().await {
             Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. })
                 if self.how.verify && !self.how.dry_run =>
             {
-                (self.how.events)(Event::Warning(format!("`{path}` was damaged there, and is written anew")));
+                (self.how.events)(Event::Warning(format!(
+                    "`{path}` is damaged at the destination and is written again"
+                )));
                 self.destination.delete(&path).await?;
                 open().await
             }
@@ -297,8 +300,8 @@ impl Run<'_> {
         }
     }
 
-    /// Refuses what a release manager would not want: an older state over a newer one, an unsigned one over a signed one.
-    fn refuse_loss(&self, sides: &Sides<'_>) -> Result<(), Error> {
+    /// Refuses a downgrade: an older generation over a newer one, an unsigned suite over a signed one.
+    fn refuse_downgrade(&self, sides: &Sides<'_>) -> Result<(), Error> {
         let (Some(ours), Some(theirs)) = (sides.source.pointer(), sides.there.pointer()) else {
             return Ok(());
         };
@@ -318,8 +321,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn plan_loads(&mut self, loads: &[carry::Load]) {
-        let written = loads.iter().map(|load| Written { path: load.to.clone(), bytes: load.expected.size });
+    fn plan_transfers(&mut self, transfers: &[copy::Transfer]) {
+        let written =
+            transfers.iter().map(|load| Written { path: load.to.clone(), bytes: load.expected.size });
         self.synced.sent.extend(written);
     }
 
@@ -331,16 +335,17 @@ impl Run<'_> {
         }
     }
 
-    /// Carries what stands beside `dists/` and `pool/`: the public keys, and what was asked for.
+    /// Copies files beside `dists/` and `pool/`: the public keys and the included files.
     async fn root_files(&mut self, paths: Vec<String>) -> Result<(), Error> {
         for path in paths {
             let Some(loaded) = root::load(&self.archive.store, &path).await? else { continue };
             let Digests { size, sha256, .. } = *loaded.content.digests();
-            // As of any file: what was sent is looked at again with `--verify`, and where all begins anew.
-            let believes = !self.how.verify && !self.synced.suites.iter().any(|suite| suite.first);
-            if believes && self.remembers_to_have_sent(&path, &sha256) {
+            // As for any file, a recorded one is checked again with `--verify` and where a suite is new at the
+            // destination.
+            let trusts_record = !self.how.verify && !self.synced.suites.iter().any(|suite| suite.first);
+            if trusts_record && self.is_recorded_as_sent(&path, &sha256) {
                 self.synced.there += 1;
-                self.believed = true;
+                self.trusted_record = true;
                 continue;
             }
             let same = match &loaded.content {
@@ -355,7 +360,7 @@ impl Run<'_> {
                 }
             };
             if same {
-                self.remember_to_have_sent(&path, &sha256);
+                self.record_as_sent(&path, &sha256);
                 self.synced.there += 1;
                 continue;
             }
@@ -364,21 +369,21 @@ impl Run<'_> {
                 continue;
             }
             self.destination.replace_with(&path, &loaded.content).await?;
-            self.remember_to_have_sent(&path, &sha256);
-            self.carrier.wrote(&path, size);
+            self.record_as_sent(&path, &sha256);
+            self.copier.wrote(&path, size);
             self.synced.changed.push(path);
         }
         Ok(())
     }
 
-    fn remembers_to_have_sent(&self, path: &str, sha256: &Sha256Digest) -> bool {
+    fn is_recorded_as_sent(&self, path: &str, sha256: &Sha256Digest) -> bool {
         let cache = self.destination.cache().filter(|_| !self.destination.is_local());
         let sent =
             cache.and_then(|cache| cache.recall(SENT, &format!("{} {path}", self.destination.location())));
         sent.is_some_and(|(sent, _)| sent == sha256.to_string())
     }
 
-    fn remember_to_have_sent(&self, path: &str, sha256: &Sha256Digest) {
+    fn record_as_sent(&self, path: &str, sha256: &Sha256Digest) {
         if let Some(cache) = self.destination.cache().filter(|_| !self.destination.is_local()) {
             cache.remember(SENT, &format!("{} {path}", self.destination.location()), &sha256.to_string());
         }

@@ -1,4 +1,4 @@
-//! `Sync`: what is carried, and how.
+//! `Sync`: the options of a sync.
 
 use std::time::SystemTime;
 
@@ -10,34 +10,34 @@ use crate::{
     },
 };
 
-/// How many objects are sent at once, if nothing else is asked for.
+/// The default number of objects that are sent concurrently.
 const AT_ONCE: usize = 16;
 
-/// How an archive is carried to another store.
+/// The options of a sync to another store.
 #[non_exhaustive]
 pub struct Sync<'a> {
     /// The suites.
     pub suites: &'a [Suite],
-    /// More files than those that the suites lead to: names or patterns with `*` and `?`.
+    /// Further files to copy: names, or patterns with `*` and `?`.
     pub include: &'a [String],
-    /// Compare everything with a listing of the destination, and send again what was damaged or lost there.
+    /// Compare all files with a listing of the destination, and send damaged or missing ones again.
     pub verify: bool,
-    /// Then prune the destination.
+    /// Prune the destination afterwards.
     pub delete: Option<Keep>,
-    /// Carry a suite even if the destination has a newer one.
+    /// Copy a suite even if the destination has a newer one.
     pub allow_older: bool,
-    /// The time.
+    /// The current time.
     pub now: SystemTime,
-    /// How many objects are sent at once.
+    /// WriteMode many objects are sent concurrently.
     pub at_once: usize,
-    /// Plan only.
+    /// Only plan.
     pub dry_run: bool,
-    /// Who is told.
+    /// Receives events.
     pub events: Events<'a>,
 }
 
 impl<'a> Sync<'a> {
-    /// Carries suites, and deletes nothing.
+    /// Copies suites, and deletes nothing.
     #[must_use]
     pub fn new(suites: &'a [Suite], now: SystemTime) -> Self {
         Self {

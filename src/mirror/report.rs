@@ -1,4 +1,4 @@
-//! What a sync reports.
+//! The report of a sync.
 
 use crate::{
     names::Suite,
@@ -6,37 +6,37 @@ use crate::{
     suite::{error::Error, failed::Failed},
 };
 
-/// What came of it.
+/// The result of a sync.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Synced {
-    /// Nothing was written, because it was not asked for.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// What came of each suite.
+    /// The result of each suite.
     pub suites: Vec<SyncedSuite>,
     /// The objects that were sent (or would be), with their sizes.
     pub sent: Vec<Written>,
     /// The objects that were deleted (or would be), with their sizes.
     pub deleted: Vec<Written>,
-    /// How many objects were known or found to be there already.
+    /// WriteMode many objects were known or found to exist already.
     pub there: usize,
-    /// The paths whose content may have been kept by caches and is another now.
+    /// The paths whose content changed and may still be in caches.
     pub changed: Vec<String>,
-    /// What could not be carried; a suite that leads to it was left as it was.
+    /// Files that could not be copied; a suite that references one was left unchanged.
     pub failed: Vec<Failed>,
-    /// Why suites were left as they were, where it was not for single files.
+    /// Why suites were left unchanged, other than single files.
     pub errors: Vec<Error>,
 }
 
-/// What came of one suite.
+/// The result of one suite.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SyncedSuite {
     /// The suite.
     pub suite: Suite,
-    /// Whether clients of the destination see something else now.
+    /// Whether clients of the destination see a change.
     pub published: bool,
-    /// Whether the destination did not have it before.
+    /// Whether the suite is new at the destination.
     pub first: bool,
     /// Its components.
     pub components: Vec<String>,

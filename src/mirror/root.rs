@@ -1,5 +1,5 @@
-//! The files beside `dists/` and `pool/`: the public keys, and what the user asked for by name. Never a secret key, never
-//! what is the business of the archive's owner alone.
+//! The files beside `dists/` and `pool/`: the public keys and those that the user includes by name. Never a secret key
+//! or a private file of the archive.
 
 use crate::{
     dists::layout::ArchivePath,
@@ -7,10 +7,10 @@ use crate::{
     suite::{archive::KEY_FILE, error::Error, limits, public_files},
 };
 
-/// A file of more bytes is not held in memory; no key is as large.
+/// A larger file is not held in memory; no key is as large.
 const IN_MEMORY: u64 = public_files::SIZE_LIMIT;
 
-/// The files to be carried beside the suites and the public keys; each of them may be.
+/// The included files, beside the suites and the public keys; each of them may be public.
 pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<String>, Error> {
     let files = included(store, include).await?;
     load(store, KEY_FILE).await?;
@@ -20,7 +20,7 @@ pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<Strin
     Ok(files)
 }
 
-/// The files of an archive that patterns name; one without `*` and `?` is a name, and must be there.
+/// The files of an archive that match patterns; a name without `*` and `?` must exist.
 async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Error> {
     let (globs, names): (Vec<&String>, Vec<&String>) =
         patterns.iter().partition(|text| text.contains(['*', '?']));
@@ -53,7 +53,7 @@ async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Err
     Ok(found)
 }
 
-/// Reads such a file; what holds a secret key is refused.
+/// Reads such a file; refuses one that holds a secret key.
 pub(super) async fn load(store: &Store, path: &str) -> Result<Option<Loaded>, Error> {
     let Some(loaded) = store.load(path, IN_MEMORY, limits::ROOT_FILE).await? else { return Ok(None) };
     if let crate::store::Content::Bytes(bytes, _) = &loaded.content

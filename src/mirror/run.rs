@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{carry::Carrier, options::Sync, report::Synced};
+use super::{copy::Copier, options::Sync, report::Synced};
 use crate::{store::Store, suite::archive::Archive};
 
 /// One run of `sync`.
@@ -10,10 +10,10 @@ pub(super) struct Run<'a> {
     pub(super) archive: &'a Archive,
     pub(super) destination: &'a Store,
     pub(super) how: &'a Sync<'a>,
-    pub(super) carrier: Carrier<'a>,
+    pub(super) copier: Copier<'a>,
     pub(super) synced: Synced,
-    /// The pointer of the source that is being carried.
+    /// The pointer of the source that is being copied.
     pub(super) seen: Option<Bytes>,
-    /// Whether a file at the root was not looked for, because it was sent before.
-    pub(super) believed: bool,
+    /// Whether a root file was skipped because an earlier run sent it.
+    pub(super) trusted_record: bool,
 }

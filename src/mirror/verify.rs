@@ -1,12 +1,12 @@
-//! `--verify`: everything that the suites lead to is compared with a listing of the destination, and what was damaged or
-//! lost there is sent again.
+//! `--verify`: compares every file reachable from the suites with a listing of the destination, and sends damaged or
+//! missing ones again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 
 use super::{
-    carry::{How, Load},
+    copy::{Transfer, WriteMode},
     run::Run,
 };
 use crate::{
@@ -22,11 +22,11 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Compares what the suites lead to with what the destination holds, and sends again what is not the same.
+    /// Compares the reachable files with the destination's, and sends those that differ again.
     pub(super) async fn verify(&mut self, suites: &[Suite]) -> Result<(), Error> {
-        let mut wanted: BTreeMap<String, Load> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, Transfer> = BTreeMap::new();
         for suite in suites {
-            self.leads_to(suite, &mut wanted).await?;
+            self.reachable(suite, &mut wanted).await?;
         }
         let folders: BTreeSet<&str> = wanted.keys().map(|path| layout::top_folder(path)).collect();
         let mut there: BTreeMap<String, Found> = BTreeMap::new();
@@ -48,24 +48,24 @@ impl Run<'_> {
         }
         if by_size > 0 {
             (self.how.events)(Event::Warning(format!(
-                "{by_size} objects were compared by their size alone: the store keeps no checksum that tells more"
+                "{by_size} objects were compared by their size alone: the store keeps no checksum that proves more"
             )));
         }
         if self.how.dry_run {
-            self.plan_loads(&lost);
+            self.plan_transfers(&lost);
             return Ok(());
         }
-        self.carrier.announce(&lost);
+        self.copier.announce(&lost);
         self.synced.changed.extend(lost.iter().map(|load| load.to.clone()));
-        self.carrier.carry(&lost).await
+        self.copier.copy(&lost).await
     }
 
-    /// Whether an object is what it must be; one that only may be is read.
+    /// Whether an object has the expected bytes; it is read if the listing does not decide.
     async fn is_same(&self, found: &Found, expected: &Expected, by_size: &mut usize) -> Result<bool, Error> {
         if found.size != expected.size {
             return Ok(false);
         }
-        // Some stores tell it of one object, and not in a listing.
+        // Some stores return the MD5 for a single object, but not in a listing.
         let md5 = match found.md5 {
             None if !self.destination.is_local() => {
                 self.destination.found(&found.path).await?.and_then(|found| found.md5)
@@ -74,7 +74,7 @@ impl Run<'_> {
         };
         match (md5, expected.md5) {
             (Some(there), Some(md5)) if there == md5 => return Ok(true),
-            // Such a checksum may be another one (of an encrypted object, say): only the bytes are proof.
+            // Such a checksum may be something else (of an encrypted object, for example): only the bytes are proof.
             (Some(_), _) => {}
             (None, _) if self.destination.is_local() => {}
             (None, _) => {
@@ -87,15 +87,15 @@ impl Run<'_> {
         Ok(digests.is_some_and(|digests| expected.is(&digests)))
     }
 
-    /// Every file that a suite of the source leads to, by its path at the destination.
-    async fn leads_to(&self, suite: &Suite, wanted: &mut BTreeMap<String, Load>) -> Result<(), Error> {
+    /// Collects every file reachable from a suite of the source, by its path at the destination.
+    async fn reachable(&self, suite: &Suite, wanted: &mut BTreeMap<String, Transfer>) -> Result<(), Error> {
         let source = PublishedSuite::look(&self.archive.store, suite, &self.archive.trust).await?;
         for (path, listed) in source.release().into_iter().flat_map(Release::own_files) {
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];
-            for (to, how) in [(by_hash, How::Renew), (alias, How::Replace)] {
+            for (to, how) in [(by_hash, WriteMode::Renew), (alias, WriteMode::Replace)] {
                 let (expected, from) = (listed.into(), from.clone());
-                wanted.insert(to.clone(), Load { to, from, expected, how, optional: true });
+                wanted.insert(to.clone(), Transfer { to, from, expected, how, optional: true });
             }
         }
         let mut pool = PoolFiles::new();
@@ -107,7 +107,7 @@ impl Run<'_> {
         }
         wanted.extend(pool.into_iter().map(|(path, expected)| {
             let from = vec![path.clone()];
-            (path.clone(), Load { to: path, from, expected, how: How::Renew, optional: false })
+            (path.clone(), Transfer { to: path, from, expected, how: WriteMode::Renew, optional: false })
         }));
         Ok(())
     }

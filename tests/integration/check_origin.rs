@@ -115,7 +115,7 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     goes_on(&sandbox);
     let web = Web::with(sandbox.archive(""), sound);
     let ahead = check_at(LATER, &web.url, &origin(&behind));
-    finds(ahead, "dists/stable/InRelease", &["it is newer than what the origin has"]);
+    finds(ahead, "dists/stable/InRelease", &["it is newer than the origin's"]);
 
     // Signed by the same key, and never published there.
     let other = Sandbox::signed();

@@ -244,7 +244,7 @@ fn a_server_that_refuses_all_packages_is_not_asked_for_each() {
     });
     let said = check(&web.url, &[]).fails(4);
     let last = said.stdout.lines().find(|line| line.starts_with("pool: ")).unwrap_or_default();
-    assert_eq!(last, "pool: 50 files in a row were refused; 30 more were not asked for", "{}", said.stdout);
+    assert_eq!(last, "pool: 50 files in a row were refused; 30 more were not requested", "{}", said.stdout);
     assert_eq!(said.stdout.lines().count(), 51, "{}", said.stdout);
 }
 
@@ -345,7 +345,7 @@ fn what_comes_to_its_end_is_told_in_time() {
     finds(look(9 * DAY), "dists/stable/InRelease", &["`Valid-Until` has passed"]);
     // The clock of a client may lag by ten seconds.
     look(-10).ok();
-    finds(look(-11), "dists/stable/InRelease", &["`Date` lies in the future"]);
+    finds(look(-11), "dists/stable/InRelease", &["`Date` is in the future"]);
     // The key has less than a month.
     sandbox.publish_after(12 * DAY.unsigned_abs(), &["--sign-with", "key.asc", "refresh", "--force"]).ok();
     look(12 * DAY).ok().says(["expires on 2025-07-11, in 28 days"]);

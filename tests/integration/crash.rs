@@ -116,7 +116,7 @@ impl Trial {
         let hidden = tree.paths_with(".publish-");
         match end {
             End::Fails => assert_eq!(hidden, [""; 0]),
-            // So many names for clients of old are written at once.
+            // So many canonical index names are written concurrently.
             End::IsKilled => assert!(hidden.len() <= 8, "{hidden:?}"),
         }
         for path in hidden {

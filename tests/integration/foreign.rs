@@ -129,7 +129,7 @@ fn what_leads_out_of_the_archive_is_a_fault() {
         sandbox.adopt_index(&package("old", 0).replace(FILES[0].0, path));
         let found = sandbox.publish(["check"]);
         assert!(
-            found.status == Some(4) && found.stdout.contains("leads out of the archive"),
+            found.status == Some(4) && found.stdout.contains("which is outside the archive"),
             "{path}: {found}"
         );
     }

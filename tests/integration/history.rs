@@ -78,7 +78,7 @@ fn an_older_pointer_that_was_put_back_is_not_built_on() {
         &sandbox,
         &["has gone back in time", "kept in `dists/stable/generations/", "--trust-existing"],
     );
-    finds(&sandbox, &[&format!("{POINTER}: it has gone back in time")]);
+    finds(&sandbox, &[&format!("{POINTER}: it was rolled back")]);
     // Unless it is meant: then the next state is newer than both, and clients take it.
     let adopt = ["--trust-existing", "add", "incoming/world_1.0_amd64.deb"];
     sandbox.publish_with(&[later(120)], adopt).ok();
@@ -129,7 +129,10 @@ fn a_kept_state_that_was_changed_is_found() {
     fs::write(sandbox.archive(package), "nonsense").unwrap();
     finds(&sandbox, &[package]);
     fs::remove_file(sandbox.archive(package)).unwrap();
-    finds(&sandbox, &[&format!("{package}: it is missing, although a kept state of the suite leads to it")]);
+    finds(
+        &sandbox,
+        &[&format!("{package}: it is missing, although a retained generation of the suite references it")],
+    );
     fs::write(sandbox.archive(package), bytes).unwrap();
     sandbox.publish_with(&[later(120)], ["check"]).ok();
 }

@@ -1,7 +1,8 @@
-//! What caches between a web server and its clients are told of each file.
+//! The cache headers of each file, judged for the caches between a web server and its clients.
 //!
-//! A cache that keeps the pointer for hours shows clients a state that is hours old, and one that keeps an alias shows files
-//! of one state beside the pointer of another. What never changes may be kept for ever, and should be. See RFC 9111.
+//! A cache that keeps the pointer for hours shows clients a generation that is hours old, and one that keeps a
+//! canonical index name serves files of one generation beside the pointer of another. Immutable files may be kept for
+//! ever, and should be. See RFC 9111.
 
 use std::time::Duration;
 
@@ -9,32 +10,32 @@ use indicatif::HumanDuration;
 
 use crate::store::ResponseHeaders;
 
-/// What may change is not kept for longer.
+/// The longest time that caches may keep a file that changes.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
-/// What never changes should be kept for so long at least.
+/// The shortest time that caches should keep an immutable file.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How a file of an archive changes.
+/// Whether a file of an archive changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Changes {
-    /// The pointer, and what lies under a name that stays.
+    /// The pointer, and the files under canonical names.
     Often,
-    /// The pool, and what lies under its digest.
+    /// The pool, and the by-hash files.
     Never,
 }
 
-/// What is told once, with a number, and not for each file.
+/// Findings that are reported once, with a count, and not for each file.
 #[derive(Debug, Default)]
 pub(super) struct Caches {
-    /// Files that change and of which nothing is said.
+    /// Files that change and have no cache headers.
     silent: Sample,
-    /// Files that never change.
+    /// The number of immutable files.
     fixed: usize,
-    /// Those of them that may not be kept for long.
+    /// Immutable files that may not be kept for long.
     short: Sample,
 }
 
-/// A number of files, and one of them.
+/// The number of files, and one example.
 #[derive(Debug, Default)]
 struct Sample {
     number: usize,
@@ -46,7 +47,7 @@ impl Sample {
         self.merge(Self { number: 1, first: Some(path.to_owned()) });
     }
 
-    /// Whichever was answered first, the same one is named.
+    /// The example is the same in whichever order the files were answered.
     fn merge(&mut self, other: Self) {
         self.number += other.number;
         self.first = self.first.take().into_iter().chain(other.first).min();
@@ -60,24 +61,24 @@ impl Caches {
         self.short.merge(other.short);
     }
 
-    /// Looks at what a web server said of a file; gives what is wrong with that.
+    /// Checks the response headers of a file; returns the problems.
     pub(super) fn served(&mut self, path: &str, changes: Changes, served: &ResponseHeaders) -> Vec<String> {
         let mut wrong = Vec::new();
         if let Some(encoding) = &served.content_encoding {
             wrong.push(format!(
-                "it is served with `Content-Encoding: {encoding}`: who honours that unpacks it, and finds other bytes than those listed"
+                "it is served with `Content-Encoding: {encoding}`: clients that honour it unpack the file and find other bytes than those listed"
             ));
         }
         let said = served.cache_control.as_deref().unwrap_or("Expires");
         match (changes, Keeping::of(served)) {
             (Changes::Often, None) => self.silent.add(path),
             (Changes::Often, Some(Keeping { immutable: true, .. })) => {
-                wrong.push(format!("caches keep it for good (`{said}`), and it changes"));
+                wrong.push(format!("caches keep it for ever (`{said}`), but it changes"));
             }
             (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
                 let time = HumanDuration(time);
                 wrong.push(format!(
-                    "caches may keep it for {time} (`{said}`): clients see what was published that much later"
+                    "caches may keep it for {time} (`{said}`): clients see a new version that much later"
                 ));
             }
             (Changes::Often, _) => {}
@@ -91,18 +92,18 @@ impl Caches {
         wrong
     }
 
-    /// What is to be said of all files together.
+    /// Returns the findings about all files together.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(path) = &self.silent.first {
             notes.push(format!(
-                "{} that change are served without `Cache-Control`, such as `{path}`: each cache guesses how long it may keep them; `max-age=60, must-revalidate` says it",
+                "{} that change are served without `Cache-Control`, such as `{path}`: each cache guesses how long it may keep them; send `max-age=60, must-revalidate`",
                 files(self.silent.number)
             ));
         }
         if let Some(path) = &self.short.first {
             notes.push(format!(
-                "{} of {} that never change (pool and by-hash) may not be kept for long, such as `{path}`: caches fetch them again and again; `max-age=31536000, immutable` spares that",
+                "{} of {} that never change (pool and by-hash) may not be kept for long, such as `{path}`: caches fetch them again and again; send `max-age=31536000, immutable`",
                 self.short.number,
                 files(self.fixed)
             ));
@@ -115,16 +116,16 @@ fn files(number: usize) -> String {
     if number == 1 { "1 file".to_owned() } else { format!("{} files", indicatif::HumanCount(number as u64)) }
 }
 
-/// How long a cache may serve a file without asking for it anew.
+/// How long a cache may serve a file without revalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keeping {
     pub(super) time: Duration,
-    /// Not even a client that reloads asks anew.
+    /// Not even a client that reloads revalidates.
     pub(super) immutable: bool,
 }
 
 impl Keeping {
-    /// What the headers say; nothing where they say nothing.
+    /// Reads the headers; `None` if they set no lifetime.
     pub(super) fn of(served: &ResponseHeaders) -> Option<Self> {
         let nothing = Self { time: Duration::ZERO, immutable: false };
         let Some(text) = &served.cache_control else {
@@ -138,7 +139,7 @@ impl Keeping {
                 "no-store" | "no-cache" => return Some(nothing),
                 "max-age" => own = time(),
                 "s-maxage" => shared = time(),
-                // Meanwhile the old one is served on.
+                // During that time the stale file is still served.
                 "stale-while-revalidate" => beyond = time().unwrap_or_default(),
                 "immutable" => immutable = true,
                 _ => {}
@@ -152,7 +153,7 @@ impl Keeping {
     }
 }
 
-/// A number of seconds; one that is too large is as large as can be (RFC 9111, section 1.2.2).
+/// A number of seconds; one that is too large saturates (RFC 9111, section 1.2.2).
 fn seconds(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))

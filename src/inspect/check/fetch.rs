@@ -1,4 +1,4 @@
-//! One file as a client gets it: what a web server refuses is a fault of that file, and not the end of the check.
+//! Reads one file as a client does: an error of the web server is a fault of that file and does not end the check.
 
 use bytes::Bytes;
 
@@ -12,13 +12,13 @@ use crate::{
     },
 };
 
-/// What came of asking for a file.
+/// The result of a read.
 pub(super) enum Got<T> {
-    /// It is there.
+    /// The file exists.
     There(T),
-    /// It is not.
+    /// The file does not exist.
     Missing,
-    /// The server refuses it, or fails; that has been noted.
+    /// The server refuses it or fails, which has been noted.
     Refused,
 }
 
@@ -32,12 +32,12 @@ impl<T> Got<T> {
 }
 
 impl Archive {
-    /// Whether this is an archive on the web, which is looked at as its clients see it.
+    /// Whether the archive is on the web, where it is checked as its clients see it.
     pub(super) fn is_on_the_web(&self) -> bool {
         matches!(self.store.location(), Location::Web(_))
     }
 
-    /// Reads a file whole.
+    /// Reads a whole file.
     pub(super) async fn fetch(
         &self,
         path: &str,
@@ -55,8 +55,7 @@ impl Archive {
         }
     }
 
-    /// Reads the keys that the archive gives clients. There need not be any; and a bucket on the web may say 403 of what is
-    /// not there.
+    /// Reads the key file of the archive. It is optional, and a bucket on the web may answer 403 for a missing file.
     pub(super) async fn key_file(&self) -> Result<Option<Bytes>, Error> {
         match self.store.read(KEY_FILE, limits::KEYS).await {
             Ok(file) => Ok(file.map(|file| file.bytes)),
@@ -65,15 +64,15 @@ impl Archive {
         }
     }
 
-    /// Notes that a web server does not give a file; where it cannot be reached at all, no other file will do better, and
-    /// a folder or a bucket that cannot be read is no archive that is damaged.
+    /// Notes that a web server refuses a file. An unreachable server is an error, since every other file would fail
+    /// too; so is an unreadable folder or bucket, which does not prove that the archive is damaged.
     pub(super) fn refused<T>(
         &self,
         path: &str,
         error: store::Error,
         findings: &mut Findings,
     ) -> Result<Got<T>, Error> {
-        // One that is larger than it may be is damaged, wherever it is.
+        // A file above its size limit is damaged, in any store.
         if matches!(error, store::Error::TooLarge { .. }) {
             findings.files += 1;
             findings.fault(path, error.to_string());

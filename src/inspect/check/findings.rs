@@ -1,4 +1,4 @@
-//! What is found on the way, by one who looks or by several at once, until it becomes a report.
+//! Collects findings, from one task or several, until they become a report.
 
 use super::{
     caches::{Caches, Changes},
@@ -9,14 +9,14 @@ use crate::{
     suite::error::chain,
 };
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// How many files were read, or asked for.
+    /// How many files were read or requested.
     pub(super) files: usize,
     pub(super) faults: Vec<Fault>,
     pub(super) notes: Vec<String>,
-    /// What caches were told.
+    /// The findings about cache headers.
     pub(super) caches: Caches,
 }
 
@@ -29,7 +29,7 @@ impl Findings {
         self.notes.push(note.into());
     }
 
-    /// Looks at what a web server said of a file; of one in a folder or a bucket nobody says anything.
+    /// Checks the response headers of a file; a folder or a bucket sends none.
     pub(super) fn served(&mut self, path: &str, changes: Changes, served: Option<&ResponseHeaders>) {
         let Some(served) = served else { return };
         for wrong in self.caches.served(path, changes, served) {
@@ -37,14 +37,14 @@ impl Findings {
         }
     }
 
-    /// Notes that a web server does not give a file.
+    /// Notes that a web server refuses a file.
     pub(super) fn refused(&mut self, path: &str, error: &store::Error) {
         let problem = std::error::Error::source(error).map_or_else(|| error.to_string(), chain);
         self.files += 1;
         self.fault(path, problem);
     }
 
-    /// Adds what somebody else found.
+    /// Adds the findings of another task.
     pub(super) fn merge(&mut self, other: Self) {
         self.files += other.files;
         self.faults.extend(other.faults);

@@ -1,5 +1,5 @@
-//! How what an edge shows stands to what its origin has: the same state, an earlier one for as long as its caches may
-//! keep it, or something that cannot be.
+//! Compares an edge with its origin: the same generation, an earlier one within the lifetime that caches may use, or
+//! one that must not occur.
 
 use std::{
     collections::BTreeSet,
@@ -28,20 +28,20 @@ use crate::{
     },
 };
 
-/// What clocks and networks take.
+/// Tolerance for clocks and networks.
 const GRACE: Duration = Duration::from_secs(60);
-/// How long caches keep what nothing is said of, as far as anybody should have to wait.
+/// The lifetime that is accepted for files without cache headers.
 const UNSAID: Duration = Duration::from_secs(5 * 60);
-/// How many files are asked for at once.
+/// How many files are requested concurrently.
 const AT_ONCE: usize = 16;
 
-/// What the origin has.
+/// The suite at the origin.
 struct Source<'a> {
     store: &'a Store,
     release: Release,
     bytes: bytes::Bytes,
     date: Timestamp,
-    /// Since when.
+    /// The time since when it is published.
     since: Timestamp,
 }
 
@@ -68,14 +68,12 @@ impl Archive {
         };
         let read = match Source::read(origin, &path, now).await {
             Ok(Some(source)) => Ok(source),
-            Ok(None) => Err(format!("it is not in the origin, {}", origin.location())),
+            Ok(None) => Err(format!("the origin, {}, does not have it", origin.location())),
             Err(error @ Error::Store(_)) => return Err(error),
-            // A page that asks for a login, say.
-            Err(error) => Err(format!(
-                "what is in the origin, {}, cannot be read: {}",
-                origin.location(),
-                chain(&error)
-            )),
+            // A login page, for example.
+            Err(error) => {
+                Err(format!("the origin's file, at {}, cannot be read: {}", origin.location(), chain(&error)))
+            }
         };
         let source = match read {
             Ok(source) => source,
@@ -91,19 +89,20 @@ impl Archive {
         let (standing, behind) = if source.bytes == pointer.bytes {
             (FreshnessState::Fresh, None)
         } else if date > source.date {
-            findings.fault(
-                path,
-                format!("it is newer than what the origin has: {date} here, {} there", source.date),
-            );
+            findings
+                .fault(path, format!("it is newer than the origin's: {date} here, {} there", source.date));
             (FreshnessState::Ahead, None)
         } else if !source.has_had(published, pointer, date).await? {
-            findings.fault(path, format!("the origin never had this state of {date}, or no longer keeps it"));
+            findings.fault(
+                path,
+                format!("the origin never had this generation of {date}, or no longer keeps it"),
+            );
             (FreshnessState::Strange, Some(behind))
         } else if behind > allowed {
             findings.fault(
                 path,
                 format!(
-                    "it is stale: it shows the state of {date}, though the origin has had that of {} for {shown}; caches may lag by {}",
+                    "it is stale: it shows the generation of {date}, but the origin has had that of {} for {shown}; caches may lag by {}",
                     source.date,
                     lasting(allowed)
                 ),
@@ -111,7 +110,7 @@ impl Archive {
             (FreshnessState::Behind, Some(behind))
         } else {
             findings.note(format!(
-                "`{path}` shows the state of {date}, which caches may: the origin has had that of {} for {shown} only",
+                "`{path}` shows the generation of {date}, which is within the cache lifetime: the origin has had that of {} for only {shown}",
                 source.date
             ));
             (FreshnessState::Behind, Some(behind))
@@ -121,13 +120,13 @@ impl Archive {
             FreshnessState::Fresh | FreshnessState::Behind => {
                 self.check_negative(published, &source, findings).await
             }
-            // What else it has or has not says nothing more.
+            // Its other files cannot be compared.
             FreshnessState::Ahead | FreshnessState::Strange => Ok(()),
         }
     }
 
-    /// Looks for files of the origin's state that the edge says are not there: somebody asked for them too early, and a
-    /// cache keeps the answer.
+    /// Looks for files of the origin's generation that the edge reports as missing: they were requested too early, and
+    /// a cache keeps the negative answer.
     async fn check_negative(
         &self,
         published: &PublishedSuite,
@@ -143,11 +142,11 @@ impl Archive {
         let new: BTreeSet<String> =
             paths.difference(&published.release().map(digests).unwrap_or_default()).cloned().collect();
         paths.extend(source.release.files().keys().map(|path| published.path(path)));
-        // Without `InRelease` the other two are what was compared, and say nothing of it.
+        // Without `InRelease`, the other two forms are the pointer that was compared.
         if published.pointer().is_some_and(|pointer| !pointer.is_in_release()) {
             paths.extend(["InRelease", "Release.gpg"].map(|name| published.path(name)));
         }
-        // What was found missing already is not told twice.
+        // A file that is already reported as missing is not reported twice.
         for fault in &findings.faults {
             paths.remove(&fault.path);
         }
@@ -156,14 +155,14 @@ impl Archive {
             let got = match self.store.found(&path).await {
                 Ok(Some(_)) => Got::There(()),
                 Err(error) if error.is_unreachable() => self.refused(&path, error, &mut found)?,
-                // No client asks with HEAD, and some servers do not know it well: what GET says counts.
+                // No client sends HEAD, and some servers implement it badly: the answer to GET decides.
                 _ => match self.store.digests(&path, limits::LOOK).await {
                     Ok(Some(_)) | Err(store::Error::TooLarge { .. }) => Got::There(()),
                     Ok(None) => Got::Missing,
                     Err(error) => self.refused(&path, error, &mut found)?,
                 },
             };
-            // Listed, and never stored.
+            // Listed, but never stored.
             let hidden = matches!(got, Got::Missing) && source.store.found(&path).await?.is_some();
             Ok::<_, Error>((path, hidden, found))
         });
@@ -176,14 +175,14 @@ impl Archive {
                 hidden.insert(path);
             }
         }
-        // An edge that keeps a copy, and has none of the new state yet, keeps no answer either.
+        // An edge that keeps a copy and has no file of the new generation yet does not cache negative answers.
         if !new.is_empty() && new.is_subset(&hidden) {
             hidden.retain(|path| !new.contains(path));
         }
         for path in hidden {
             findings.fault(
                 path,
-                "the origin has it, and here it is said to be missing: a cache keeps an answer from before it was there",
+                "the origin has it, but it is missing here: a cache keeps a negative answer from before it existed",
             );
         }
         Ok(())
@@ -202,17 +201,17 @@ impl<'a> Source<'a> {
         };
         let release = Release::parse(&text).map_err(unreadable)?;
         let date = release.date().map_err(unreadable)?;
-        // A state may be carried there later than it was made. A store whose clock is ahead of ours says nothing of that.
+        // A generation may reach a store after its `Date`. A store whose clock is ahead of ours proves nothing.
         let written = store.found(path).await?.map(|found| found.modified);
         let written = written
             .filter(|time| *time > SystemTime::UNIX_EPOCH)
             .and_then(|time| Timestamp::try_from(time).ok());
-        // Nor does a publisher whose clock is ahead; what was published after the check began is new.
+        // The same applies to a publisher whose clock is ahead; a generation published after the check began is new.
         let since = written.into_iter().chain([date]).filter(|time| *time <= now).max().unwrap_or(now);
         Ok(Some(Self { store, release, bytes: object.bytes, date, since }))
     }
 
-    /// Whether it has had a state: where it keeps its states at all, the one must be there.
+    /// Whether the origin had a generation: if it retains generations at all, this one must be retained.
     async fn has_had(
         &self,
         published: &PublishedSuite,
@@ -228,11 +227,11 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A time for people; where it is short, to the second.
+/// Formats a duration for people; a short one in seconds.
 fn lasting(time: Duration) -> String {
     match time.as_secs() {
         1 => "1 second".to_owned(),
-        // Whole minutes would hide what a cache that keeps it for one is about.
+        // Rounding to minutes would hide the effect of a cache that keeps a file for one minute.
         seconds @ ..600 => format!("{seconds} seconds"),
         _ => HumanDuration(time).to_string(),
     }

@@ -1,5 +1,5 @@
-//! What `check` looks at beside the current state: whether it is the newest, whether the states that are kept are what they
-//! say they are and lead to what is there, and whose keys clients are given.
+//! Checks beside the current generation: rollback attacks, the digests and references of the retained generations, and
+//! the keys that clients are given.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Archive {
-    /// Looks at the states that a suite has had; a web server does not tell which there are.
+    /// Checks the retained generations of a suite; a web server cannot list them.
     pub(super) async fn check_history(
         &self,
         published: &PublishedSuite,
@@ -37,8 +37,9 @@ impl Archive {
         }
         let Some(pointer) = published.pointer() else {
             if let Some(name) = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
-                let problem =
-                    format!("the pointer of the suite is gone, although `generations/{name}` was published");
+                let problem = format!(
+                    "the pointer of the suite is missing, although `generations/{name}` was published"
+                );
                 findings.fault(published.path("InRelease"), problem);
             }
             return Ok(());
@@ -47,13 +48,14 @@ impl Archive {
             let signature = published.generation().unwrap_or_default();
             let signature = generations::path(&signature, ReleaseForm::Signature.file_name());
             if store.size(&published.path(&signature)).await?.is_some() {
-                let problem = format!("it is missing, although `{signature}` was published with this state");
+                let problem =
+                    format!("it is missing, although `{signature}` was published with this generation");
                 findings.fault(published.path(ReleaseForm::Signature.file_name()), problem);
             }
         }
         if let Some(newer) = freshness::newer(store, suite, pointer, &self.trust).await? {
             let problem = format!(
-                "it has gone back in time: a state of {} was published ({})",
+                "it was rolled back: a newer generation of {} was published ({})",
                 newer.date, newer.witness
             );
             findings.fault(published.path(pointer.file()), problem);
@@ -75,7 +77,7 @@ impl Archive {
             }
         }
         dispute(&reach, pool, findings);
-        // What the current state leads to is read whole elsewhere.
+        // The references of the current generation are read elsewhere.
         let mut now = LiveSet::default();
         now.add_listed(published);
         let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
@@ -83,12 +85,12 @@ impl Archive {
         let indices = compare_sizes(led_to, &mut there, findings);
         findings.files += indices.len();
         for path in live_set::differing(store, indices).await? {
-            findings.fault(path, "its bytes are not those that a kept state of the suite lists");
+            findings.fault(path, "its bytes differ from those that a retained generation of the suite lists");
         }
         Ok(())
     }
 
-    /// Reads a kept state: its name must be its digest, and a known key must have signed it.
+    /// Reads a retained generation: its name must be its digest, and a known key must have signed it.
     async fn check_generation(
         &self,
         published: &PublishedSuite,
@@ -101,7 +103,7 @@ impl Archive {
         match read_pointer(&self.store, suite, &path, &self.trust, Purpose::Look).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
                 findings.note(format!(
-                    "`{path}` is signed by keys that are not known here ({}): nothing is built on it",
+                    "`{path}` is signed by keys that are not known here ({}): it cannot be used as a base",
                     signers.join(", ")
                 ));
             }
@@ -123,14 +125,14 @@ impl Archive {
         match reach.add(&state).await {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => {
-                findings.fault(path, format!("what it leads to is not all there: {}", chain(&error)));
+                findings.fault(path, format!("not every file that it references exists: {}", chain(&error)));
             }
             Ok(()) => {}
         }
         Ok(())
     }
 
-    /// The keys that clients fetch must be ours; or, for a client who has his already, he is told of others.
+    /// Compares the public keys with ours; a client with a keyring of its own gets a note about other keys.
     pub(super) async fn check_keys(
         &self,
         clients_own: bool,
@@ -138,10 +140,11 @@ impl Archive {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let Some(file) = self.key_file().await? else {
-            // A web server may say 404 or 403 of a file that it does not show, and clients then have the key elsewhere.
+            // A web server may answer 404 or 403 for a file that it does not publish; clients then have the key from
+            // elsewhere.
             let is_signed = suites.iter().any(|suite| suite.signed);
             if is_signed && self.trust.demands_signatures() && !clients_own && !self.is_on_the_web() {
-                findings.fault(KEY_FILE, "it is missing: new clients find no key to check the archive with");
+                findings.fault(KEY_FILE, "it is missing: new clients find no key to verify the archive with");
             }
             return Ok(());
         };
@@ -151,7 +154,7 @@ impl Archive {
             return Ok(());
         }
         if !public_files::is_whole_key(&file) {
-            findings.fault(KEY_FILE, "it is cut short, or holds something other than public keys");
+            findings.fault(KEY_FILE, "it is truncated, or holds something other than public keys");
             return Ok(());
         }
         let ours = self.trust.keyring.fingerprints();
@@ -175,11 +178,13 @@ impl Archive {
         }
         for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
             if clients_own {
-                findings.note(format!("`{KEY_FILE}` gives clients a key that was not given here: {key}"));
+                findings.note(format!(
+                    "`{KEY_FILE}` gives clients a key that is not in the given keyring: {key}"
+                ));
                 continue;
             }
             let problem = format!(
-                "it gives clients the key {key}, which is not configured here; what it signs they would believe"
+                "it gives clients the key {key}, which is not configured here; clients would accept its signatures"
             );
             findings.fault(KEY_FILE, problem);
         }
@@ -187,20 +192,21 @@ impl Archive {
     }
 }
 
-/// Notes files of which the states disagree, the current one among them: of one path a client of only one of them gets what
-/// its index says.
+/// Notes files about which generations disagree, the current one included: a client of only one of them gets the bytes
+/// that its index lists.
 fn dispute(reach: &LiveSet, pool: &Pool, findings: &mut Findings) {
     let current = |path: &str| pool.get(path).map(|named| named.expected);
     for (path, kept) in &reach.files {
         let others = [current(path), reach.disputed.get(path).copied()];
         if others.into_iter().flatten().any(|other| !other.agrees(kept)) {
-            let problem = "states of the suite that are kept disagree about its bytes: not all of them can be gone back to";
+            let problem = "retained generations of the suite disagree about its bytes: not all of them can be rolled back to";
             findings.fault(path, problem);
         }
     }
 }
 
-/// Compares what kept states lead to by its size; returns the indices, which are small enough to be read.
+/// Compares the size of every file that retained generations reference; returns the indices, which are small enough to
+/// read.
 fn compare_sizes(
     led_to: impl Iterator<Item = (String, Expected)>,
     there: &mut BTreeMap<String, Found>,
@@ -208,19 +214,22 @@ fn compare_sizes(
 ) -> Vec<(Found, Expected)> {
     let mut indices = Vec::new();
     for (path, expected) in led_to {
-        // Packages may lie outside of the pool, where they were not looked for.
+        // Packages may be outside the pool, where nothing was listed.
         let looked_for = layout::is_in_tree(&path);
         let is_index = layout::is_in_dists(&path);
         match there.remove(&path) {
             Some(found) if found.size == expected.size => {
                 indices.extend(is_index.then_some((found, expected)));
             }
-            // Listed, and never stored.
+            // Listed, but never stored.
             None if is_index || !looked_for => {}
-            None => findings.fault(path, "it is missing, although a kept state of the suite leads to it"),
+            None => findings
+                .fault(path, "it is missing, although a retained generation of the suite references it"),
             Some(Found { size, .. }) => {
-                let problem =
-                    format!("it has {size} bytes; a kept state of the suite says {}", expected.size);
+                let problem = format!(
+                    "it has {size} bytes; a retained generation of the suite lists {}",
+                    expected.size
+                );
                 findings.fault(path, problem);
             }
         }

@@ -1,4 +1,4 @@
-//! The files that a pointer lists: each form under its name and its digest, and what the indices say of packages.
+//! The files that a pointer lists: each form under its canonical and its by-hash name, and the entries of the indices.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 impl Archive {
-    /// Reads every form of one listed file, by its name and by its digest; returns the entries of an index.
+    /// Reads every form of a listed file, by both names; returns the entries of an index.
     pub(super) async fn check_listed(
         &self,
         published: &PublishedSuite,
@@ -38,11 +38,11 @@ impl Archive {
         let key = IndexKey::parse(plain);
         let is_index = key.has_entries();
         let plain_listed = release.files().get(plain).copied();
-        // The installer reads a compressed form alone.
+        // The installer only reads a compressed form.
         if matches!(key.kind(), IndexKind::Packages | IndexKind::Sources) && plain_listed.is_none() {
             findings.fault(
                 published.path(plain),
-                "the uncompressed index is not listed; apt shows no packages without saying why",
+                "the uncompressed index is not listed; apt then shows no packages and reports no error",
             );
         }
         let (mut text, mut there) = (None, false);
@@ -51,7 +51,8 @@ impl Archive {
             let Some(listed) = release.files().get(&path) else { continue };
             let by_hash = published.path(&by_hash_path(&path, &listed.sha256));
             let name = published.path(&path);
-            // Clients ask for no digest where none is promised; a bucket on the web may then answer 403 instead of 404.
+            // Clients only use by-hash where the pointer promises it; otherwise a bucket on the web may answer 403
+            // instead of 404.
             let asks_by_hash = by_hash_promised || !self.is_on_the_web();
             let (mut of_name, mut of_digest) = (Findings::default(), Findings::default());
             let (named, hashed) =
@@ -72,7 +73,7 @@ impl Archive {
                 }
                 (None, Some(_)) => {
                     findings
-                        .fault(name.clone(), "it is missing; clients that do not know by-hash find nothing");
+                        .fault(name.clone(), "it is missing; clients without by-hash support find no index");
                 }
                 _ => {}
             }
@@ -84,9 +85,9 @@ impl Archive {
                 }
             }
         }
-        // Other files (Contents of an architecture, say) may be listed and not be there; apt then does without.
+        // Other files (such as the Contents of an architecture) may be listed and missing; apt then skips them.
         if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
-            findings.fault(published.path(plain), "it is listed and is not there, in any compression");
+            findings.fault(published.path(plain), "it is listed but missing in every compression");
         }
         let Some(text) = text else { return Ok(None) };
         let path = published.path(plain);
@@ -99,7 +100,7 @@ impl Archive {
         }
     }
 
-    /// The bytes of a file if it is there: `Err` where they are not the listed ones or are refused, which is noted.
+    /// The bytes of a file if it exists; `Err` if they differ from the listed ones or are refused, which is noted.
     async fn read_listed(
         &self,
         path: &str,
@@ -123,7 +124,7 @@ impl Archive {
     }
 }
 
-/// Looks at the entries of one index, and notes the files that they name.
+/// Checks the entries of an index, and collects the files that they name.
 pub(super) fn check(
     path: &str,
     entries: &[Entry],
@@ -138,7 +139,7 @@ pub(super) fn check(
     for entry in entries {
         let this = identity(entry);
         if previous.as_ref() == Some(&this) {
-            findings.fault(path, format!("{} stands twice in it; apt takes either", shown(entry)));
+            findings.fault(path, format!("{} is listed twice in it; apt may use either entry", shown(entry)));
         }
         previous = Some(this.clone());
         packages.insert(this);
@@ -153,17 +154,17 @@ pub(super) fn check(
     }
 }
 
-/// The path of a file that an entry names, and what it must be; else why no client can fetch it.
+/// The path and expected digests of a file that an entry names, or why no client can download it.
 fn named(entry: &Entry, file: &EntryFile) -> Result<(String, Expected), String> {
     let EntryFile { path, size, sha256, md5 } = file;
-    // Tools of old name the files of a source package by their MD5 alone.
+    // Old tools name the files of a source package by MD5 alone.
     let has_digest = sha256.is_some() || (entry.kind == IndexKind::Sources && md5.is_some());
     let Some(size) = size.filter(|_| has_digest) else {
         return Err("has no `Size` or no `SHA256`; apt does not download it".to_owned());
     };
     let Some(path) = path else { return Err("has no `Filename`; apt does not download it".to_owned()) };
     if !references::is_shown(path) {
-        return Err(format!("names the file `{}`, which leads out of the archive", path.escape_debug()));
+        return Err(format!("names the file `{}`, which is outside the archive", path.escape_debug()));
     }
     Ok((path.clone(), Expected { size, sha256: *sha256, md5: *md5 }))
 }

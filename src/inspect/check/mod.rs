@@ -1,7 +1,7 @@
-//! Reads an archive as clients would, and tells all that is missing or differs.
+//! Reads an archive as clients do, and reports everything that is missing or differs.
 //!
-//! On the web it stands where clients stand: without credentials, behind whatever caches there are, and what one file is
-//! refused with is a fault of that file.
+//! On the web it acts as a client: without credentials and through all caches; an HTTP error for a file is a fault of
+//! that file.
 
 mod freshness;
 mod history;
@@ -33,30 +33,30 @@ use findings::Findings;
 use pool::{Pool, name_file};
 use report::{Report, SuiteReport};
 
-/// How many listed files of a suite are looked at at once on the web, each under its name and its digest.
+/// How many listed files of a suite are checked concurrently on the web, each under both names.
 const LISTED_AT_ONCE: usize = 4;
 
-/// How often a suite is looked at that somebody publishes meanwhile.
+/// How often a suite is checked again during concurrent publishing.
 const LOOKS: u32 = 10;
-/// A publisher near by has written a file after so long.
+/// The time after which a local publisher has written the next file.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// What is to be looked at, and how closely.
+/// The options of a check.
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Check<'a> {
     /// The suites.
     pub suites: &'a [Suite],
-    /// Read the files of the pool to the last byte where else a web server would be asked for their sizes.
+    /// Read every pool file completely, where a web server would otherwise only be asked for sizes.
     pub deep: bool,
-    /// The keys are those that a client has, and not those of who publishes.
+    /// The keys are those of a client, not those of the publisher.
     pub clients_keys: bool,
-    /// Where what this archive shows comes from, to be compared with.
+    /// The origin of this archive, to compare it with.
     pub origin: Option<&'a Store>,
 }
 
 impl<'a> Check<'a> {
-    /// A check of these suites.
+    /// Checks these suites.
     #[must_use]
     pub fn new(suites: &'a [Suite]) -> Self {
         Self { suites, ..Self::default() }
@@ -64,12 +64,12 @@ impl<'a> Check<'a> {
 }
 
 impl Archive {
-    /// Reads the pointer, every listed index in every form, and every file that an index of any kind names.
+    /// Reads the pointer, every listed index in every form, and every file that an index names.
     pub async fn check(&self, check: &Check<'_>, events: Events<'_>) -> Result<Report, Error> {
         let mut findings = Findings::default();
         let own = self.with_its_own_keys(&mut findings).await?;
         let Self { store, trust } = own.as_ref().unwrap_or(self);
-        // What is not signed is a finding, and no reason to stop.
+        // An unsigned suite is a finding, not an error.
         let archive = Self { store: store.clone(), trust: trust.clone().read_unverified() };
         let mut pool = Pool::new();
         let mut states = Vec::new();
@@ -92,7 +92,7 @@ impl Archive {
         Ok(Report { suites, states, packages, files, faults, notes, own_keys: own.is_some() })
     }
 
-    /// Where nobody said whose signatures are believed: the archive with the keys that it gives clients itself.
+    /// Without a configured key: the archive with the keys that it publishes itself.
     async fn with_its_own_keys(&self, findings: &mut Findings) -> Result<Option<Self>, Error> {
         if !self.trust.keyring.is_empty() {
             return Ok(None);
@@ -103,14 +103,14 @@ impl Archive {
             _ => return Ok(None),
         }
         findings.note(format!(
-            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which says that they fit, and not whose they are"
+            "signatures are checked with the keys of the archive itself (`{KEY_FILE}`), which proves that they match, not who made them"
         ));
         let trust = self.trust.with_keys(keyring);
         Ok(Some(Self { store: self.store.clone(), trust }))
     }
 
-    /// Looks at a suite until it is without fault, or has the same ones as the time before: somebody may publish meanwhile.
-    /// What is found then is of two states, or of one whose last files are on their way.
+    /// Checks a suite until it has no fault, or the same faults twice in a row: findings during a concurrent publish
+    /// mix two generations or describe an incomplete one.
     async fn look_at(
         &self,
         suite: &Suite,
@@ -133,7 +133,7 @@ impl Archive {
         let (seen, mut found) = (SuiteReport::of(suite), Findings::default());
         found.fault(
             format!("dists/{suite}"),
-            "it changed again and again while it was looked at, each time with other faults; look when nobody publishes",
+            "it changed during every attempt, each time with other faults; check again when no publish is running",
         );
         Ok((seen, Pool::new(), found))
     }
@@ -146,7 +146,7 @@ impl Archive {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let suite = seen.suite.clone();
-        // A fault of the pointer ends the look at this suite: nothing below it can be believed.
+        // A fault of the pointer ends the check of this suite: its indices cannot be trusted.
         let published = match self.suite(&suite).await {
             Ok(published) => published,
             Err(Error::Untrusted { path, source }) => {
@@ -183,7 +183,7 @@ impl Archive {
         self.check_history(&published, pool, findings).await
     }
 
-    /// Reads what the pointer lists.
+    /// Reads the files that the pointer lists.
     async fn check_contents(
         &self,
         published: &PublishedSuite,

@@ -1,4 +1,5 @@
-//! The pointer: who signed it and which clients accept that, how long it holds, and whether clients of old read the same.
+//! The pointer: its signatures and which clients accept them, its validity, and whether clients without `InRelease`
+//! read the same.
 
 use indicatif::HumanDuration;
 use jiff::{SignedDuration, Timestamp};
@@ -22,11 +23,11 @@ use crate::{
     },
 };
 
-/// So many days before a key expires, its owner is told.
+/// How many days before its expiry a key is reported.
 const NOTICE_DAYS: i64 = 30;
 
 impl Archive {
-    /// Holds the pointer of a suite to what clients ask of it.
+    /// Checks the pointer of a suite against the rules of clients.
     pub(super) async fn check_pointer(
         &self,
         published: &PublishedSuite,
@@ -59,7 +60,7 @@ impl Archive {
         }
         if let Some(named) = other_name(published.name(), release) {
             findings.note(format!(
-                "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and nothing is built on it if it is signed"
+                "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and a signed one cannot be used as a base"
             ));
         }
         let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
@@ -70,7 +71,7 @@ impl Archive {
         Ok(())
     }
 
-    /// What each client makes of the signatures.
+    /// The verdict of each client on the signatures.
     async fn judge(
         &self,
         suite: &Suite,
@@ -88,11 +89,11 @@ impl Archive {
                 Got::Missing | Got::Refused => Ok(Vec::new()),
             }
         };
-        // What cannot be read is not believed either, and was told.
+        // An unreadable pointer is not trusted either, and has been reported.
         Ok(judged.unwrap_or_default())
     }
 
-    /// Says of a pointer that is not believed what clients make of it.
+    /// Reports the verdict of each client on a pointer that is not trusted.
     pub(super) async fn judge_untrusted(
         &self,
         suite: &Suite,
@@ -120,14 +121,14 @@ impl Archive {
             self.trust.keyring.judge_detached(&bytes, &signature, now)
         };
         seen.signed_by = judged.unwrap_or_default();
-        // That its key is not known, or that it does not fit, is as true for every client.
+        // An unknown key or a signature that does not match fails for every client alike.
         if let Distrust::NotBelieved { .. } = distrust {
             check_signatures(path, &seen.signed_by, findings);
         }
         Ok(())
     }
 
-    /// `Release` and `Release.gpg`, which clients of old read, must say what `InRelease` says.
+    /// `Release` and `Release.gpg`, which old clients read, must match `InRelease`.
     async fn check_old_pointer(
         &self,
         published: &PublishedSuite,
@@ -140,19 +141,19 @@ impl Archive {
             Got::There(release) => release,
             Got::Refused => return Ok(()),
             Got::Missing => {
-                findings.fault(path, "it is missing; clients that do not know `InRelease` find nothing");
+                findings.fault(path, "it is missing; clients without `InRelease` support find no suite");
                 return Ok(());
             }
         };
         if crate::signing::unverified_text(&pointer.bytes)
             .is_ok_and(|text| !crate::signing::says_the_same(&release, &text))
         {
-            findings.fault(path, "it is not what `InRelease` says; clients that read it see another state");
+            findings.fault(path, "it differs from `InRelease`; clients that read it see another generation");
         }
         let path = published.path("Release.gpg");
         match (self.fetch(&path, limits::RELEASE, Changes::Often, findings).await?, self.trust.now) {
             (Got::Missing, _) => {
-                findings.fault(path, "it is missing; clients that do not know `InRelease` refuse the suite");
+                findings.fault(path, "it is missing; clients without `InRelease` support refuse the suite");
             }
             (Got::There(signature), Some(now)) if !unknown => {
                 if let Err(error) = self.trust.keyring.verify_detached(&release, &signature, now) {
@@ -165,7 +166,7 @@ impl Archive {
     }
 }
 
-/// One signature that a client accepts is enough for it; but every client must find one.
+/// One accepted signature is enough for a client; but every client must accept one.
 fn check_signatures(path: &str, signatures: &[SignatureReport], findings: &mut Findings) {
     for reader in READERS {
         let refusals: Option<Vec<String>> = signatures
@@ -182,14 +183,14 @@ fn check_signatures(path: &str, signatures: &[SignatureReport], findings: &mut F
     for signature in signatures {
         if let (Some(day), Some(days @ 0..=NOTICE_DAYS)) = (&signature.expires, signature.days_left) {
             findings.note(format!(
-                "the key {}, which signed `{path}`, expires on {day}, in {days} days: clients need the longer one before",
+                "the key {}, which signed `{path}`, expires on {day}, in {days} days: clients need the renewed key before then",
                 signature.key
             ));
         }
     }
 }
 
-/// Whether clients accept it today, and still will when somebody has read this.
+/// Whether clients accept it now, and for some time after this report.
 fn check_dates(
     path: &str,
     pointer: &Pointer,
@@ -207,7 +208,7 @@ fn check_dates(
     }
     let (Some(now), Some(date)) = (now, date) else { return };
     if date.duration_since(now) > ACCEPTED_AHEAD {
-        findings.fault(path, format!("clients refuse it until {date}: `Date` lies in the future"));
+        findings.fault(path, format!("clients refuse it until {date}: `Date` is in the future"));
     }
     let Ok(Some(until)) = until else { return };
     let (left, span) = (until.duration_since(now), until.duration_since(date));
@@ -216,7 +217,7 @@ fn check_dates(
     } else if left < span / 4 {
         let left = HumanDuration(left.unsigned_abs());
         findings.note(format!(
-            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its time is left, and it should have been signed anew"
+            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its validity is left; run `publish refresh`"
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! The files of the pool: each must be the one that the indices name.
+//! The pool files: each must match the index entries that name it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// How many files are read at once.
+/// How many files are read concurrently.
 const AT_ONCE: usize = 8;
-/// How many a web server is asked for at once.
+/// How many files are requested from a web server concurrently.
 const AT_ONCE_ON_THE_WEB: usize = 16;
-/// Who refuses so many files in a row refuses the others too, and each takes seconds of repetitions.
+/// After this many refusals in a row the remaining files are not requested: each would take seconds of retries.
 const ENOUGH: usize = 50;
 
 /// The files that indices name, by their paths in the archive.
@@ -31,11 +31,11 @@ pub(super) type Pool = BTreeMap<String, Named>;
 /// A file that an index names.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
-    /// What it must be.
+    /// Its expected size and digests.
     pub(super) expected: Expected,
-    /// The package that it belongs to.
+    /// The package that the file belongs to.
     package: Box<str>,
-    /// The index that says so.
+    /// The index that names it.
     index: Arc<str>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn shown(entry: &Entry) -> String {
     format!("`{}` {} {}", entry.name, entry.version, entry.architecture)
 }
 
-/// Notes a file, of which every index of the archive must say the same.
+/// Adds a file; all indices of the archive must agree about it.
 pub(super) fn name_file(pool: &mut Pool, file: String, named: Named, findings: &mut Findings) {
     match pool.get(&file) {
         Some(other) if !other.expected.agrees(&named.expected) => {
@@ -84,7 +84,7 @@ pub(super) fn name_file(pool: &mut Pool, file: String, named: Named, findings: &
             let problem = format!("indices disagree about its bytes: {}, {}", digest(other), digest(&named));
             findings.fault(file.clone(), problem);
         }
-        // One index knows more of it.
+        // The other index lists more digests.
         Some(other) if other.expected.sha256.is_some() => return,
         _ => {}
     }
@@ -92,7 +92,7 @@ pub(super) fn name_file(pool: &mut Pool, file: String, named: Named, findings: &
 }
 
 impl Archive {
-    /// Compares every file with what is said of it: to its last byte, but on the web by its size unless `deep` is wanted.
+    /// Compares every file with its index entry: completely, or on the web by size unless `deep` is set.
     pub(super) async fn check_pool(
         &self,
         pool: Pool,
@@ -117,7 +117,7 @@ impl Archive {
             refused = if answer == Answer::Refused { refused + 1 } else { 0 };
             let left = total - done - 1;
             if refused == ENOUGH && left > 0 {
-                let problem = format!("{ENOUGH} files in a row were refused; {left} more were not asked for");
+                let problem = format!("{ENOUGH} files in a row were refused; {left} more were not requested");
                 findings.fault("pool", problem);
                 break;
             }
@@ -140,7 +140,7 @@ impl Archive {
                     findings.files += 1;
                     return Ok(Answer::Given);
                 }
-                // No client asks with HEAD, and some servers do not know it well: what GET says counts.
+                // No client sends HEAD, and some servers implement it badly: the answer to GET decides.
                 _ => {}
             }
         }
@@ -170,17 +170,17 @@ impl Archive {
         Ok(Answer::Given)
     }
 
-    /// Whether nothing at all is heard of the server, of which the pointer was read a moment ago.
+    /// Whether the server, whose pointer was just read, does not respond at all any more.
     async fn is_gone(&self) -> bool {
         self.store.found(KEY_FILE).await.is_err_and(|error| error.is_unreachable())
     }
 }
 
-/// What a server made of being asked for a file.
+/// The kind of answer of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    /// It gave it, or said that there is none.
+    /// The file, or that it does not exist.
     Given,
-    /// It did neither.
+    /// Any other answer.
     Refused,
 }

@@ -1,56 +1,56 @@
-//! What a check reports: of each suite, and every fault.
+//! The report of a check: each suite, and every fault.
 
 use crate::{digest::Digests, dists::release::Listed, names::Suite, signing::SignatureReport};
 
-/// What a check of an archive found.
+/// The findings of a check.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// The suites that were looked at.
+    /// The suites that were checked.
     pub suites: Vec<Suite>,
-    /// What was seen of each.
+    /// A report for each of them.
     pub states: Vec<SuiteReport>,
-    /// How many packages they hold, each counted once for a suite.
+    /// The number of packages, each counted once per suite.
     pub packages: usize,
-    /// How many files were read, or asked for, and compared.
+    /// The number of files that were read or requested, and compared.
     pub files: usize,
-    /// All that is wrong.
+    /// All faults.
     pub faults: Vec<Fault>,
-    /// What a user should know, though no client fails.
+    /// Remarks that are no fault for any client.
     pub notes: Vec<String>,
-    /// Whether no key was given, so that signatures were checked with the keys of the archive itself.
+    /// Whether no key was given and signatures were verified with the keys of the archive itself.
     pub own_keys: bool,
 }
 
-/// What was seen of a suite.
+/// The report of a suite.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SuiteReport {
     /// Its name.
     pub suite: Suite,
-    /// The file that clients read first; nothing where there is none.
+    /// The file that clients read first, if any.
     pub pointer: Option<String>,
-    /// When this state was made.
+    /// Its `Date`.
     pub date: Option<String>,
-    /// How long clients accept it; nothing for ever.
+    /// Its `Valid-Until`; clients accept it for ever if there is none.
     pub valid_until: Option<String>,
-    /// Whether there is a signature.
+    /// Whether it has a signature.
     pub signed: bool,
-    /// The signatures that could be checked, and what clients make of each.
+    /// The signatures that could be verified, with the verdict of each client.
     pub signed_by: Vec<SignatureReport>,
-    /// How many files it lists, each counted in every form.
+    /// The number of files that it lists, each counted in every form.
     pub indices: usize,
-    /// How many packages it holds.
+    /// The number of its packages.
     pub packages: usize,
-    /// How many files in the pool it names.
+    /// The number of pool files that it names.
     pub pool_files: usize,
     /// `Cache-Control` of the pointer, on the web.
     pub cache_control: Option<String>,
-    /// How long caches may keep the pointer, where the web server says that.
+    /// How long caches may keep the pointer, if the web server sets it.
     pub cacheable_seconds: Option<u64>,
-    /// How long a cache has kept the pointer already, where it says that.
+    /// How long a cache has kept the pointer, if it reports it.
     pub age_seconds: Option<u64>,
-    /// How it stands to the origin that was given.
+    /// The comparison with the origin, if one was given.
     pub freshness: Option<Freshness>,
 }
 
@@ -74,41 +74,41 @@ impl SuiteReport {
     }
 }
 
-/// Something that is wrong with an archive.
+/// A fault of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Fault {
     /// The file.
     pub path: String,
-    /// What is wrong with it, and who suffers.
+    /// The problem, and its effect on clients.
     pub problem: String,
 }
 
-/// How an edge stands to its origin.
+/// The state of an edge relative to its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FreshnessState {
-    /// It shows the state that the origin has.
+    /// It shows the same generation as the origin.
     Fresh,
     /// It shows an earlier one.
     Behind,
     /// It shows a later one.
     Ahead,
-    /// It shows one that the origin has not.
+    /// It shows one that the origin does not have.
     Strange,
 }
 
-/// How a suite at an edge stands to the same at its origin.
+/// Compares a suite at an edge with the same suite at its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Freshness {
-    /// In a word.
+    /// The result.
     pub standing: FreshnessState,
-    /// The `Date` of the state that the origin has.
+    /// The `Date` of the origin's generation.
     pub origin_date: Option<String>,
-    /// For how long the origin has had it, where the edge shows another.
+    /// How long the origin has had it, if the edge shows another one.
     pub behind_seconds: Option<u64>,
-    /// For how long the edge may show another one.
+    /// How long the edge may show another one.
     pub allowed_seconds: u64,
 }
 

@@ -1,6 +1,6 @@
-//! Carries files from one store to another: some at once, in bounded memory, each checked before it is sent.
+//! Copies files from one store to another, several concurrently, in bounded memory, each verified before it is sent.
 //!
-//! A file that fails does not stop the others: all that can be sent is sent, and every failure is told by its name.
+//! A failed file does not stop the others: every file that can be sent is sent, and each failure is reported by path.
 
 use std::{
     sync::{
@@ -27,39 +27,39 @@ use crate::{
     },
 };
 
-/// A file of more bytes is sent from the disk, piece by piece. Indices are sent at once as far as possible: each piece
-/// would be a request.
+/// A larger file is sent from disk as a multipart upload. Indices are sent in one request where possible, since each
+/// part costs a request.
 const IN_MEMORY: u64 = 16 << 20;
 const INDEX_IN_MEMORY: u64 = 64 << 20;
-/// All files that are held in memory at once have no more bytes together.
-const MEMORY: u64 = 128 << 20;
-/// What memory is counted in.
-const UNIT: u64 = 64 << 10;
-/// Before a file of more bytes is sent to the pool, the destination is asked whether it has it. Indices are so few that
-/// the first of them tells.
-const LOOK: u64 = 1 << 20;
-/// At a destination where nothing is published yet, it is asked for the first files whatever their size: were they sent
-/// before by a run that was cut off, so were others.
-const FIRST_LOOKS: usize = 16;
-/// So many failures are enough to know that the rest will fail too.
-const FAILURES: usize = 20;
+/// Limit on the bytes of all files that are held in memory concurrently.
+const MEMORY_LIMIT: u64 = 128 << 20;
+/// The unit in which memory is counted.
+const MEMORY_UNIT: u64 = 64 << 10;
+/// Above this size the destination is asked for a pool file before it is sent. There are so few indices that probing
+/// the first of them is enough.
+const PROBE_ABOVE: u64 = 1 << 20;
+/// At an empty destination, the first files are probed whatever their size: if an interrupted run sent them, it sent
+/// others too.
+const FIRST_PROBES: usize = 16;
+/// After this many failures the remaining files are not tried: they would fail too.
+const MAX_FAILURES: usize = 20;
 
-/// A file that is to be carried.
+/// A file to copy.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
-    /// Where it goes.
+pub(super) struct Transfer {
+    /// The path at the destination.
     pub(super) to: String,
-    /// Where it may be found, the best place first.
+    /// The paths at the source where the file may be found, the preferred one first.
     pub(super) from: Vec<String>,
-    /// What it must be.
+    /// The expected size and digests.
     pub(super) expected: Expected,
-    /// What happens at the other end.
-    pub(super) how: How,
-    /// Whether the source may list it and not have it.
+    /// WriteMode the file is written at the destination.
+    pub(super) how: WriteMode,
+    /// Whether the source may list the file without having it.
     pub(super) optional: bool,
 }
 
-impl Load {
+impl Transfer {
     fn is_below_dists(&self) -> bool {
         matches!(ArchivePath::of(&self.to), ArchivePath::Dists(_))
     }
@@ -69,64 +69,64 @@ impl Load {
     }
 }
 
-/// Whether the path of a file is the digest of its bytes.
+/// Whether the path of a file contains its digest.
 fn is_by_hash(path: &str) -> bool {
     matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { .. }))
 }
 
-/// How a file is written.
+/// WriteMode a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// It never changes.
+pub(super) enum WriteMode {
+    /// The file is immutable.
     New,
-    /// It never changes, and is written over what is there, which is damaged.
+    /// The file is immutable; the existing copy is damaged and is overwritten.
     Renew,
-    /// It takes the place of what is there.
+    /// Replaces the existing file.
     Replace,
 }
 
-/// What was done to a file.
+/// The result of copying a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
+enum Copied {
     Sent,
     WasThere,
-    /// Listed at the source, and not there.
+    /// Listed at the source, but missing there.
     NotCarried,
 }
 
-/// Sends files from one store to another, and keeps count.
-pub(super) struct Carrier<'a> {
+/// Copies files from one store to another, and counts them.
+pub(super) struct Copier<'a> {
     source: &'a Store,
     destination: &'a Store,
     at_once: usize,
     events: Events<'a>,
     memory: Semaphore,
-    /// Something was found to be there already: a run before this one was cut off.
+    /// A file already existed: an earlier run was interrupted.
     resumes: AtomicBool,
     looks: AtomicUsize,
     done: AtomicU64,
     total: AtomicU64,
     tally: Mutex<Tally>,
-    /// What was there already, and since when.
-    there: Mutex<Vec<(Load, SystemTime)>>,
+    /// The files that already existed, with their times of modification.
+    there: Mutex<Vec<(Transfer, SystemTime)>>,
 }
 
-/// What was carried.
+/// Counts of what was copied.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) sent: Vec<Written>,
-    pub(super) was_there: Vec<Written>,
+    pub(super) note_existing: Vec<Written>,
     pub(super) failed: Vec<Failed>,
 }
 
-impl<'a> Carrier<'a> {
+impl<'a> Copier<'a> {
     pub(super) fn new(source: &'a Store, destination: &'a Store, how: &Sync<'a>) -> Self {
         Self {
             source,
             destination,
             at_once: how.at_once.max(1),
             events: how.events,
-            memory: Semaphore::new(usize::try_from(MEMORY / UNIT).unwrap_or(1)),
+            memory: Semaphore::new(usize::try_from(MEMORY_LIMIT / MEMORY_UNIT).unwrap_or(1)),
             resumes: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
             done: AtomicU64::new(0),
@@ -136,23 +136,23 @@ impl<'a> Carrier<'a> {
         }
     }
 
-    /// Nothing is published at the destination: what an earlier run may have sent is not known.
-    pub(super) fn begins_anew(&self) {
-        self.looks.store(FIRST_LOOKS, Ordering::Relaxed);
+    /// Nothing is published at the destination: it is unknown which files an earlier run may have sent.
+    pub(super) fn distrust_earlier_runs(&self) {
+        self.looks.store(FIRST_PROBES, Ordering::Relaxed);
     }
 
-    /// So many more bytes are going to be sent.
-    pub(super) fn announce(&self, loads: &[Load]) {
-        let bytes: u64 = loads.iter().map(|load| load.expected.size).sum();
+    /// Adds files to the total of the progress.
+    pub(super) fn announce(&self, transfers: &[Transfer]) {
+        let bytes: u64 = transfers.iter().map(|load| load.expected.size).sum();
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Sends files, some at once; says whether all of them are there now.
-    pub(super) async fn carry(&self, loads: &[Load]) -> Result<(), Error> {
+    /// Copies files concurrently; fails if any of them is not at the destination afterwards.
+    pub(super) async fn copy(&self, transfers: &[Transfer]) -> Result<(), Error> {
         let before = self.failures();
-        let sent = stream::iter(loads).map(|load| async move {
-            if self.failures() - before < FAILURES {
-                self.carry_one(load).await;
+        let sent = stream::iter(transfers).map(|load| async move {
+            if self.failures() - before < MAX_FAILURES {
+                self.copy_one(load).await;
             }
         });
         sent.buffer_unordered(self.at_once).for_each(|()| async {}).await;
@@ -160,107 +160,109 @@ impl<'a> Carrier<'a> {
         if failed.is_empty() { Ok(()) } else { Err(Error::NotCarried(failed)) }
     }
 
-    async fn carry_one(&self, load: &Load) {
+    async fn copy_one(&self, load: &Transfer) {
         let size = load.expected.size;
-        let outcome = self.try_one(load).await;
+        let outcome = self.try_copy(load).await;
         let written = || Written { path: load.to.clone(), bytes: size };
         let done = self.done.fetch_add(size, Ordering::Relaxed) + size;
         match outcome {
-            Ok(Done::Sent) => {
+            Ok(Copied::Sent) => {
                 (self.events)(Event::Written { path: load.to.clone(), bytes: size });
                 self.tally().sent.push(written());
             }
-            Ok(Done::WasThere) => self.tally().was_there.push(written()),
-            Ok(Done::NotCarried) => {}
+            Ok(Copied::WasThere) => self.tally().note_existing.push(written()),
+            Ok(Copied::NotCarried) => {}
             Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
         }
         (self.events)(Event::Stored { done, total: self.total.load(Ordering::Relaxed) });
     }
 
-    async fn try_one(&self, load: &Load) -> Result<Done, FailedBecause> {
-        if load.how == How::New
-            && self.looks_first(load)
+    async fn try_copy(&self, load: &Transfer) -> Result<Copied, FailedBecause> {
+        if load.how == WriteMode::New
+            && self.probes_first(load)
             && let Some(found) = self.destination.found(&load.to).await?
             && load.expected.matches_checksum(&found)
         {
-            self.was_there(load, found.modified);
-            return Ok(Done::WasThere);
+            self.note_existing(load, found.modified);
+            return Ok(Copied::WasThere);
         }
-        // By their digests the bytes are there already. What fails here fails below, and is told there.
-        if load.how == How::Replace
+        // An alias is written from its by-hash file, which exists already. A failure here is reported by the read
+        // below.
+        if load.how == WriteMode::Replace
             && let Some(by_hash) = load.from.first()
             && self.destination.copy_on_server(by_hash, &load.to).await.unwrap_or(false)
         {
-            return Ok(Done::Sent);
+            return Ok(Copied::Sent);
         }
-        let weight = u32::try_from(load.expected.size.min(load.in_memory()) / UNIT + 1).unwrap_or(u32::MAX);
-        // Never closed.
+        let weight =
+            u32::try_from(load.expected.size.min(load.in_memory()) / MEMORY_UNIT + 1).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
         let _permit = self.memory.acquire_many(weight).await.ok();
         let Some(content) = self.read(load).await? else {
-            return if load.optional { Ok(Done::NotCarried) } else { Err(FailedBecause::Absent) };
+            return if load.optional { Ok(Copied::NotCarried) } else { Err(FailedBecause::Absent) };
         };
         let (to, content) = (&load.to, &content.content);
         match load.how {
-            How::Replace => self.destination.replace_with(to, content).await?,
-            How::Renew => self.destination.renew(to, content).await?,
-            How::New => match self.destination.put_new(to, content).await {
+            WriteMode::Replace => self.destination.replace_with(to, content).await?,
+            WriteMode::Renew => self.destination.renew(to, content).await?,
+            WriteMode::New => match self.destination.put_new(to, content).await {
                 Ok(Put::Created) => {}
                 Ok(Put::Present) => {
-                    // How old it is is not known: it is looked at once more.
-                    self.was_there(load, SystemTime::UNIX_EPOCH);
-                    return Ok(Done::WasThere);
+                    // Its age is unknown, so it is checked again once it is pinned.
+                    self.note_existing(load, SystemTime::UNIX_EPOCH);
+                    return Ok(Copied::WasThere);
                 }
-                // The name is the digest of what belongs there: other bytes are nobody's, such as a power cut leaves.
+                // The name is the digest, so other bytes there are left over from a crash and are safe to overwrite.
                 Err(store::Error::Occupied { .. }) if is_by_hash(to) => {
                     self.destination.renew(to, content).await?;
                 }
                 Err(error) => return Err(error.into()),
             },
         }
-        Ok(Done::Sent)
+        Ok(Copied::Sent)
     }
 
-    fn looks_first(&self, load: &Load) -> bool {
+    fn probes_first(&self, load: &Transfer) -> bool {
         let one_less = |looks: usize| looks.checked_sub(1);
-        (load.expected.size > LOOK && !load.is_below_dists())
+        (load.expected.size > PROBE_ABOVE && !load.is_below_dists())
             || self.resumes.load(Ordering::Relaxed)
             || self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    fn was_there(&self, load: &Load, since: SystemTime) {
+    fn note_existing(&self, load: &Transfer, since: SystemTime) {
         self.resumes.store(true, Ordering::Relaxed);
         self.there.lock().unwrap_or_else(PoisonError::into_inner).push((load.clone(), since));
     }
 
-    /// Keeps what was there already from being deleted before a pointer leads to it; what may just have been is looked
-    /// for, and sent again.
-    pub(super) async fn hold(&self) -> Result<Option<Pin<'a>>, Error> {
+    /// Pins the files that already existed, so that they are not deleted before a pointer references them; those that
+    /// may have been deleted in the meantime are checked and sent again.
+    pub(super) async fn pin(&self) -> Result<Option<Pin<'a>>, Error> {
         let there = std::mem::take(&mut *self.there.lock().unwrap_or_else(PoisonError::into_inner));
         if there.is_empty() {
             return Ok(None);
         }
-        let hold = Pin::take(self.destination, there.iter().map(|(load, _)| load.to.as_str())).await?;
-        match self.send_what_is_gone(&hold, there).await {
-            Ok(()) => Ok(Some(hold)),
+        let pin = Pin::take(self.destination, there.iter().map(|(load, _)| load.to.as_str())).await?;
+        match self.send_missing(&pin, there).await {
+            Ok(()) => Ok(Some(pin)),
             Err(error) => {
-                hold.release().await;
+                pin.release().await;
                 Err(error)
             }
         }
     }
 
-    async fn send_what_is_gone(&self, hold: &Pin<'_>, there: Vec<(Load, SystemTime)>) -> Result<(), Error> {
+    async fn send_missing(&self, pin: &Pin<'_>, there: Vec<(Transfer, SystemTime)>) -> Result<(), Error> {
         let mut gone = Vec::new();
         for (load, since) in there {
-            if hold.came_late_for(since) && self.destination.size(&load.to).await?.is_none() {
+            if pin.came_late_for(since) && self.destination.size(&load.to).await?.is_none() {
                 gone.push(load);
             }
         }
-        self.carry(&gone).await
+        self.copy(&gone).await
     }
 
-    /// Reads a file of the source and compares it with what the index says.
-    async fn read(&self, load: &Load) -> Result<Option<store::Loaded>, FailedBecause> {
+    /// Reads a file of the source and compares it with its index entry.
+    async fn read(&self, load: &Transfer) -> Result<Option<store::Loaded>, FailedBecause> {
         for path in &load.from {
             let Some(loaded) =
                 self.source.load(path, load.in_memory(), Limit::bytes(load.expected.size)).await?
@@ -277,7 +279,7 @@ impl<'a> Carrier<'a> {
         Ok(None)
     }
 
-    /// Writes bytes over what is there, and counts them.
+    /// Replaces a file, and counts it.
     pub(super) async fn replace(&self, path: &str, bytes: bytes::Bytes) -> Result<(), Error> {
         let size = bytes.len() as u64;
         self.destination.replace(path, bytes).await?;
@@ -285,13 +287,13 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
-    /// Counts what was written by other means.
+    /// Counts bytes that were written elsewhere.
     pub(super) fn wrote(&self, path: &str, bytes: u64) {
         (self.events)(Event::Written { path: path.to_owned(), bytes });
         self.tally().sent.push(Written { path: path.to_owned(), bytes });
     }
 
-    /// Writes bytes that never change.
+    /// Writes an immutable file.
     pub(super) async fn put_new(&self, path: &str, content: &Content) -> Result<(), Error> {
         if self.destination.put_new(path, content).await? == Put::Created {
             self.tally().sent.push(Written { path: path.to_owned(), bytes: content.digests().size });
@@ -307,7 +309,7 @@ impl<'a> Carrier<'a> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was carried in all.
+    /// Returns the counts.
     pub(super) fn into_tally(self) -> Tally {
         self.tally.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
