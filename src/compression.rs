@@ -1,21 +1,21 @@
-//! Compression: the formats that package members and indices come in.
+//! Compression: the formats of package members and indices.
 //!
-//! This half takes bytes apart. Every decoder streams, needs no more memory than [`MEMORY_LIMIT`] whatever its input
+//! This module decompresses. Every decoder streams, needs no more memory than [`MEMORY_LIMIT`] whatever its input
 //! claims, checks the checksum of its format, and reports input that ends early. Formats: RFC 1952 (gzip), the .xz file
 //! format, RFC 8878 (zstd), bzip2, and the headerless .lzma of old packages.
 //!
-//! A member of a package is one compressed stream and nothing else, since dpkg reads no more than that. An index may be
-//! several streams in a row; that is what an index written in blocks is.
+//! A member of a package is exactly one compressed stream, since dpkg reads no more than that. An index may be several
+//! concatenated streams, such as an index in blocks.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The most memory one decoder may take: enough for a dictionary or window of 128 MiB, twice what `xz -9` asks for.
+/// The memory limit of one decoder: enough for a dictionary or window of 128 MiB, twice that of `xz -9`.
 pub const MEMORY_LIMIT: u64 = 160 << 20;
 
 /// The largest zstd window, as a power of two: 128 MiB, the limit of the zstd tool.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// How much is read at once where the reader has no buffer of its own.
+/// The size of the read buffer, for readers without one of their own.
 const BUFFER: usize = 64 << 10;
 
 /// A compression format, or none.
@@ -40,7 +40,7 @@ impl Compression {
     /// Every format, the plain one first.
     pub const ALL: [Self; 6] = [Self::Plain, Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2, Self::Lzma];
 
-    /// What the format appends to a file name, its dot included; nothing for [`Compression::Plain`].
+    /// The extension that the format adds to a file name, with its dot; empty for [`Compression::Plain`].
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Compression {
         }
     }
 
-    /// The format that an extension stands for; the reverse of [`Compression::extension`].
+    /// The format of an extension; the inverse of [`Compression::extension`].
     #[must_use]
     pub fn from_extension(extension: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.extension() == extension)
@@ -79,7 +79,7 @@ impl Compression {
         })
     }
 
-    /// Decodes an index: one compressed stream, or several in a row.
+    /// Decodes an index: one compressed stream, or several concatenated ones.
     pub fn index_decoder<'a>(self, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         if self == Self::Plain {
             return Ok(Box::new(reader));
@@ -111,7 +111,7 @@ fn zstd<'a, R: BufRead>(reader: R) -> io::Result<zstd::Decoder<'a, R>> {
     Ok(decoder)
 }
 
-/// A decoder of one stream that takes no byte of its reader beyond the end of that stream.
+/// A decoder of one stream that reads no byte beyond the end of that stream.
 trait StreamDecoder: Read {
     /// The reader behind it.
     fn input(&mut self) -> &mut dyn BufRead;
@@ -134,7 +134,7 @@ stream_decoder!(
     bzip2::bufread::BzDecoder<R>
 );
 
-/// Reads one stream and sees to it that the input ends there too.
+/// Reads one stream and verifies that the input ends there too.
 struct Only<D> {
     decoder: D,
     ended: bool,
@@ -239,7 +239,7 @@ pub(crate) mod tests {
             let packed = encode(format, bytes);
             for end in 0..packed.len() {
                 assert!(decode(format, &packed[..end]).is_err(), "{format:?} cut at {end}");
-                // Nothing at all is no stream in a row of none.
+                // Empty input is valid as an index: a concatenation of no streams.
                 let index = decode_index(format, &packed[..end]);
                 assert!(index.is_err() || end == 0, "{format:?} index cut at {end}");
             }

@@ -1,6 +1,6 @@
-//! Digests: what a file's bytes are, in the two algorithms that the archive format needs.
+//! Digests of a file's bytes, in the two algorithms that the archive format needs.
 //!
-//! SHA256 is what apt trusts; MD5 is written for readers that know nothing else and is never trusted here.
+//! SHA256 is trusted by apt; MD5 is written for old readers and is never trusted here.
 
 use std::{
     fmt,
@@ -64,7 +64,7 @@ digest!(
     16
 );
 
-/// A text that is no digest of the expected length in hexadecimal.
+/// A text that is not a digest of the expected length in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a digest in hexadecimal")]
 pub struct NotADigest;
@@ -84,7 +84,7 @@ pub struct Digests {
     pub size: u64,
     /// MD5, for old readers.
     pub md5: Md5Digest,
-    /// SHA-256, which decides.
+    /// SHA-256, which is trusted.
     pub sha256: Sha256Digest,
 }
 
@@ -98,7 +98,7 @@ impl Digests {
     }
 }
 
-/// Takes bytes piece by piece and ends in [`Digests`].
+/// Hashes bytes piece by piece and returns [`Digests`].
 #[derive(Default)]
 pub struct Hasher {
     size: u64,
@@ -107,14 +107,14 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Takes the next piece.
+    /// Hashes the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         self.md5.update(bytes);
         self.sha256.update(bytes);
     }
 
-    /// Size and digests of everything taken.
+    /// Returns the size and digests of all pieces.
     #[must_use]
     pub fn finish(self) -> Digests {
         Digests {
@@ -125,7 +125,7 @@ impl Hasher {
     }
 }
 
-/// A reader that hashes every byte it passes on.
+/// A reader that hashes every byte that is read through it.
 pub struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
@@ -137,7 +137,7 @@ impl<R: Read> HashingReader<R> {
         Self { inner, hasher: Hasher::default() }
     }
 
-    /// Digests of all bytes read so far.
+    /// Returns the digests of all bytes read so far.
     #[must_use]
     pub fn finish(self) -> Digests {
         self.hasher.finish()

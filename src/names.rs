@@ -1,11 +1,11 @@
 //! The names of an archive: suite, component, architecture, package name.
 //!
-//! Each is checked once, here, and then carries the proof: whatever holds a [`PackageName`] may become part of a path
-//! without another look. Rules: Debian Policy 5.6.1 (package names), 11.1 (architectures), and what apt can fetch.
+//! Each is checked once, here, and its type proves it: a [`PackageName`] may become part of a path without another
+//! check. Rules: Debian Policy 5.6.1 (package names), 11.1 (architectures), and the paths that apt can request.
 
 use std::{fmt, str::FromStr};
 
-/// Says why a text cannot be a name.
+/// Why a text cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{}` is not allowed: {why}", text.escape_debug())]
 pub struct Error {
@@ -99,9 +99,7 @@ impl Architecture {
 fn package_name(text: &str) -> Result<(), &'static str> {
     let first = *text.as_bytes().first().ok_or("it is empty")?;
     if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.')) {
-        return Err(
-            "only lower case letters, digits, `+`, `-` and `.` may stand in it (Debian Policy 5.6.1)",
-        );
+        return Err("only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)");
     }
     if !first.is_ascii_alphanumeric() {
         return Err("it must start with a letter or a digit (Debian Policy 5.6.1)");
@@ -120,7 +118,7 @@ fn architecture(text: &str) -> Result<(), &'static str> {
         return Err("a binary package is built for one architecture, or for `all`");
     }
     if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) || text.starts_with('-') {
-        return Err("only lower case letters, digits and `-` may stand in it");
+        return Err("only lower case letters, digits and `-` are allowed");
     }
     Ok(())
 }
@@ -133,7 +131,7 @@ fn suite_name(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// One or more words joined by `/`; no part may be hidden, climb, or be mistaken for what `publish` keeps in a suite.
+/// One or more words joined by `/`; no part may be hidden, be `..`, or be a name that `publish` uses within a suite.
 fn folder_name(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
@@ -142,14 +140,14 @@ fn folder_name(text: &str) -> Result<(), &'static str> {
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'~' | b'/'))
     {
-        return Err("only letters, digits, `+`, `-`, `.`, `_`, `~` and `/` may stand in it");
+        return Err("only letters, digits, `+`, `-`, `.`, `_`, `~` and `/` are allowed");
     }
     for part in text.split('/') {
         if part.is_empty() || part.starts_with(['.', '-']) {
             return Err("each part between `/` must start with a letter, a digit, `_`, `~` or `+`");
         }
         if matches!(part, "by-hash" | "generations" | "snapshots") {
-            return Err("`by-hash`, `generations` and `snapshots` are taken by the archive itself");
+            return Err("`by-hash`, `generations` and `snapshots` are reserved for the archive itself");
         }
     }
     Ok(())

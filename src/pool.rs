@@ -1,27 +1,28 @@
-//! Where a package lies: `pool/COMPONENT/PREFIX/SOURCE/NAME_VERSION_ARCH.deb`.
+//! The path of a package: `pool/COMPONENT/PREFIX/SOURCE/NAME_VERSION_ARCH.deb`.
 //!
-//! A [`PoolPath`] is relative to the root of the archive and is proof that a path is safe: it stays below the root, means
-//! the same to every client and server, and names a package, so it can never be taken for an index, a `Release` or a
-//! configuration. The layout is Debian's, the rules are those of `Filename` (Debian Policy 5.6, apt's acquire code).
+//! A [`PoolPath`] is relative to the root of the archive and proves that a path is safe: it stays below the root,
+//! means the same to every client and server, and names a package, so it cannot be an index, a `Release` or a
+//! configuration file. The layout is Debian's; the rules are those of `Filename` (Debian Policy 5.6, apt's acquire
+//! code).
 
 use std::fmt;
 
 use crate::{deb::BinaryPackage, names::Component};
 
-/// The longest name of one file that common file systems store.
+/// The longest file name that common file systems store.
 const LONGEST_NAME: usize = 255;
-/// The longest key that object stores take.
+/// The longest key that object stores accept.
 const LONGEST_PATH: usize = 1024;
-/// So many digits of its digest tell a file from all others; the store refuses other bytes at the same path in any case.
+/// This many digits of a digest identify a file; the store refuses different bytes at the same path in any case.
 const UNIQUE: usize = 16;
-/// What a package file is called at its end; `ddeb` holds debug symbols, `udeb` parts of the installer.
+/// The extensions of package files; `ddeb` holds debug symbols, `udeb` parts of the installer.
 const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
 
 /// The path of one package file, relative to the root of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolPath(Box<str>);
 
-/// Says why a `Filename` cannot be the path of a package.
+/// Why a `Filename` cannot be the path of a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("file name `{}` is not allowed: {why}", text.escape_debug())]
 pub struct Error {
@@ -30,27 +31,27 @@ pub struct Error {
 }
 
 impl Error {
-    /// What can be done about it.
+    /// Returns a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let hint =
-            "the index was not made by a tool that follows the format; write it anew from the packages";
+        let hint = "the index does not follow the format; generate it again from the packages";
         Some(hint.to_owned())
     }
 }
 
 impl PoolPath {
-    /// The place of a package in a component.
+    /// The path of a package in a component.
     ///
-    /// The version stands there without its epoch, so `1:2.0` and `2.0` share a path: whoever adds has to compare.
+    /// The version is written without its epoch, so `1:2.0` and `2.0` share a path: the caller has to compare the
+    /// bytes.
     #[must_use]
     pub fn of(component: &Component, package: &BinaryPackage) -> Self {
         let source = package.source().as_str();
         Self(format!("pool/{component}/{}/{source}/{}", prefix(source), package.file_name()).into())
     }
 
-    /// The same place, in a folder of the bytes' own: for a package whose contents may change under one version. What was
-    /// there before stays, for clients that still ask for it.
+    /// The same path in a folder named by the digest: for a package whose contents may change under one version. The
+    /// previous file stays, for clients that still request it.
     #[must_use]
     pub fn unique(component: &Component, package: &BinaryPackage) -> Self {
         let path = Self::of(component, package);
@@ -59,11 +60,11 @@ impl PoolPath {
         Self(format!("{folder}/{}/{file}", &digest[..UNIQUE]).into())
     }
 
-    /// Checks the `Filename` of an index that anybody may have made.
+    /// Checks the `Filename` of an index from any source.
     ///
-    /// One `./` before the path, which dpkg-scanpackages writes in a folder without `dists/`, is taken off: apt asks for
-    /// `/./x.deb`, and the file is `x.deb` for every server that knows folders. A bucket does not, so whoever writes an
-    /// index for one should write `Filename` anew.
+    /// One leading `./`, which dpkg-scanpackages writes in a folder without `dists/`, is removed: apt requests
+    /// `/./x.deb`, which is `x.deb` for every server that has folders. A bucket has none, so an index for a bucket
+    /// needs `Filename` without it.
     pub fn parse(filename: &str) -> Result<Self, Error> {
         let path = filename.strip_prefix("./").unwrap_or(filename);
         match check(path) {
@@ -72,7 +73,7 @@ impl PoolPath {
         }
     }
 
-    /// The path as text: the value of `Filename`, and the key in a store.
+    /// The path as text: the value of `Filename` and the key in a store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -96,15 +97,15 @@ fn check(path: &str) -> Result<(), &'static str> {
         return Err("it must be relative to the root of the archive");
     }
     if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("blanks and control characters may not stand in it");
+        return Err("it contains a blank or a control character");
     }
     if path.contains('\\') {
-        return Err("`\\` may not stand in it");
+        return Err("it contains `\\`");
     }
     for part in path.split('/') {
         match part {
             "" => return Err("a part between `/` is empty"),
-            "." | ".." => return Err("`.` and `..` may not be parts of it"),
+            "." | ".." => return Err("`.` and `..` are not allowed as parts"),
             _ if part.len() > LONGEST_NAME => return Err("a part is longer than 255 bytes"),
             _ => {}
         }
@@ -144,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(PoolPath::parse(good).unwrap().as_str(), good);
         }
-        // apt 2.6 fetches it, over HTTP and from a folder.
+        // apt 2.6 downloads it, over HTTP and from a folder.
         assert_eq!(PoolPath::parse("./acpi.deb").unwrap().as_str(), "acpi.deb");
         for bad in [
             "",
@@ -180,7 +181,7 @@ mod tests {
         let error = PoolPath::parse("../x\n").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "file name `../x\\n` is not allowed: blanks and control characters may not stand in it"
+            "file name `../x\\n` is not allowed: it contains a blank or a control character"
         );
         assert!(error.hint().is_some());
     }

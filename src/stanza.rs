@@ -1,15 +1,15 @@
 //! Stanzas: the `Field: value` text of control files, indices, `Release` and the configuration (deb822(5)).
 //!
-//! A [`Stanza`] borrows its text and finds fields where they stand; nothing is copied and no byte is changed, so a control
-//! file goes into an index as its author wrote it. This parser is strict: what apt, dpkg or a reader in another language
-//! might read differently is refused.
+//! A [`Stanza`] borrows its text; nothing is copied and no byte is changed, so a control file is written to an index
+//! exactly as its author wrote it. The parser is strict: it refuses text that apt, dpkg or a reader in another
+//! language might read differently.
 
 use std::{collections::HashSet, fmt};
 
-/// So many fields are compared with each other faster than they are put into a set; few stanzas have more.
+/// Up to this many fields, comparing each pair is faster than a set; few stanzas have more.
 const FEW: usize = 32;
 
-/// One stanza: fields in their order, over borrowed bytes.
+/// One stanza: fields in order, over borrowed bytes.
 #[derive(Clone)]
 pub struct Stanza<'a> {
     text: &'a [u8],
@@ -27,17 +27,17 @@ pub struct Field<'a> {
     pub raw: &'a [u8],
 }
 
-/// Says where and why a text is not a stanza.
+/// Where and why a text is not a stanza.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {kind}")]
 pub struct Error {
-    /// The line in the text that was given, counted from 1.
+    /// The line in the given text, counted from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The problem in that line.
     pub kind: ErrorKind,
 }
 
-/// What can be wrong with a line of a stanza.
+/// The problems that a line of a stanza can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -47,14 +47,14 @@ pub enum ErrorKind {
     /// A field name with characters that are not allowed.
     #[error("`{0}` cannot be the name of a field")]
     BadName(String),
-    /// The same field a second time (names do not differ by case).
-    #[error("field `{0}` stands twice")]
+    /// The same field a second time (names are compared without regard to case).
+    #[error("field `{0}` occurs twice")]
     Twice(String),
     /// A continuation line before any field.
     #[error("a continuation line before the first field")]
     Orphan,
-    /// A continuation line of nothing but blanks, which some readers take for the end of the stanza.
-    #[error("a line of nothing but blanks inside a field")]
+    /// A continuation line of only blanks, which some readers take for the end of the stanza.
+    #[error("a line of only blanks inside a field")]
     BlankContinuation,
     /// A control character: carriage return, NUL…
     #[error("a control character (0x{0:02x}); lines must end in a newline alone")]
@@ -62,16 +62,16 @@ pub enum ErrorKind {
     /// A byte order mark.
     #[error("a byte order mark; the file must be plain UTF-8")]
     ByteOrderMark,
-    /// No field at all.
-    #[error("no field at all")]
+    /// No field.
+    #[error("no field")]
     Empty,
-    /// A second stanza where only one may stand.
-    #[error("a second stanza; only one may stand here")]
+    /// A second stanza where only one is allowed.
+    #[error("a second stanza; only one is allowed here")]
     Second,
 }
 
 impl<'a> Stanza<'a> {
-    /// Parses exactly one stanza; empty lines before and after it are passed over.
+    /// Parses exactly one stanza; empty lines before and after it are skipped.
     pub fn parse(text: &'a [u8]) -> Result<Self, Error> {
         let mut all = Stanzas::new(text);
         let only = all.next().unwrap_or(Err(Error { line: 1, kind: ErrorKind::Empty }))?;
@@ -81,14 +81,15 @@ impl<'a> Stanza<'a> {
         }
     }
 
-    /// Parses the lines of one stanza, without empty lines, the first of which is number `line` for errors.
+    /// Parses the lines of one stanza, which has no empty lines; `line` is the number of its first line in error
+    /// messages.
     pub fn parse_lines(text: &'a [u8], line: usize) -> Result<Self, Error> {
         Self::parse_block(text, line, false)
     }
 
     fn parse_block(text: &'a [u8], mut line: usize, comments: bool) -> Result<Self, Error> {
         let mut fields: Vec<Field<'a>> = Vec::with_capacity(24);
-        // Of a stanza with very many fields: a comparison of each with all others would take minutes.
+        // For a stanza with very many fields, comparing each pair would take minutes.
         let mut names: HashSet<String> = HashSet::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -108,7 +109,7 @@ impl<'a> Stanza<'a> {
                     if content.iter().all(|b| matches!(b, b' ' | b'\t')) {
                         return fail(ErrorKind::BlankContinuation);
                     }
-                    // Both slices lie in `text`, the field directly before this line (or before comments).
+                    // Both slices are part of `text`, the field directly before this line (or before comments).
                     let start = offset(text, field.raw);
                     let stop = offset(text, full) + full.len();
                     field.raw = &text[start..stop];
@@ -153,26 +154,26 @@ impl<'a> Stanza<'a> {
         Ok(Self { text, fields })
     }
 
-    /// The value of a field, whose name is compared without regard to case.
+    /// The value of a field; the name is compared without regard to case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
-    /// The value of a field as text; bytes that are not UTF-8 are shown as U+FFFD.
+    /// The value of a field as text; bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn text_of(&self, name: &str) -> Option<std::borrow::Cow<'a, str>> {
         self.get(name).map(String::from_utf8_lossy)
     }
 
-    /// How many lines of the stanza stand before a field, comments among them.
+    /// How many lines of the stanza precede a field, comments included.
     #[must_use]
     pub fn lines_before(&self, name: &str) -> Option<usize> {
         let field = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
         Some(memchr::memchr_iter(b'\n', &self.text[..offset(self.text, field.raw)]).count())
     }
 
-    /// All fields in their order, each with the number of lines before it, comments among them.
+    /// All fields in order, each with the number of lines before it, comments included.
     pub fn fields_with_lines(&self) -> impl Iterator<Item = (&Field<'a>, usize)> {
         let (mut lines, mut at) = (0, 0);
         self.fields.iter().map(move |field| {
@@ -183,7 +184,7 @@ impl<'a> Stanza<'a> {
         })
     }
 
-    /// All fields in their order.
+    /// All fields in order.
     #[must_use]
     pub fn fields(&self) -> &[Field<'a>] {
         &self.fields
@@ -202,7 +203,7 @@ impl fmt::Debug for Stanza<'_> {
     }
 }
 
-/// The stanzas of a text, one after the other; empty lines part them.
+/// Iterates over the stanzas of a text, which are separated by empty lines.
 pub struct Stanzas<'a> {
     rest: &'a [u8],
     line: usize,
@@ -217,19 +218,19 @@ impl<'a> Stanzas<'a> {
         Self { rest: text, line: 1, block_line: 1, comments: false }
     }
 
-    /// Reads a file that people write, in which lines that start with `#` are comments.
+    /// Reads a file written by people, in which lines that start with `#` are comments.
     #[must_use]
     pub fn with_comments(text: &'a [u8]) -> Self {
         Self { comments: true, ..Self::new(text) }
     }
 
-    /// The line on which the stanza returned last begins, counted from 1.
+    /// The first line of the stanza that was returned last, counted from 1.
     #[must_use]
     pub fn block_line(&self) -> usize {
         self.block_line
     }
 
-    /// The bytes of the next stanza, not looked into, with its last newline; the way to walk a large index.
+    /// The bytes of the next stanza, unparsed, with its last newline; for iterating over a large index.
     pub fn next_block(&mut self) -> Option<&'a [u8]> {
         while let Some(rest) = self.rest.strip_prefix(b"\n") {
             self.rest = rest;
@@ -262,7 +263,7 @@ impl<'a> Iterator for Stanzas<'a> {
     }
 }
 
-/// Where `part`, a slice of `whole`, begins in it.
+/// The offset at which `part`, a slice of `whole`, begins.
 fn offset(whole: &[u8], part: &[u8]) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }
@@ -338,7 +339,7 @@ mod tests {
         for number in 0..300_000 {
             writeln!(text, "X{number}: a").unwrap();
         }
-        // Each compared with each would take a quarter of an hour.
+        // Comparing each pair would take a quarter of an hour.
         let began = std::time::Instant::now();
         assert_eq!(Stanza::parse(text.as_bytes()).unwrap().fields().len(), 300_000);
         assert!(began.elapsed().as_secs() < 300, "{:?}", began.elapsed());

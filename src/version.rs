@@ -17,7 +17,7 @@ pub struct Version {
     revision: usize,
 }
 
-/// Says why a text cannot be a version.
+/// Why a text cannot be a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("version `{}` is not allowed: {why}", text.escape_debug())]
 pub struct Error {
@@ -52,7 +52,7 @@ impl Version {
             return Err("the upstream version must start with a digit (deb-version(7))");
         }
         if !up.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-')) {
-            return Err("only letters, digits, `.`, `+`, `-` and `~` may stand in it (Debian Policy 5.6.12)");
+            return Err("only letters, digits, `.`, `+`, `-` and `~` are allowed (Debian Policy 5.6.12)");
         }
         if let Some(rev) = rev {
             if rev.is_empty() {
@@ -60,7 +60,7 @@ impl Version {
             }
             if !rev.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~')) {
                 return Err(
-                    "only letters, digits, `.`, `+` and `~` may stand in the revision (Debian Policy 5.6.12)",
+                    "only letters, digits, `.`, `+` and `~` are allowed in the revision (Debian Policy 5.6.12)",
                 );
             }
         }
@@ -73,7 +73,7 @@ impl Version {
         &self.text
     }
 
-    /// The version without its epoch: the form that stands in file names.
+    /// The version without its epoch, as in file names.
     #[must_use]
     pub fn without_epoch(&self) -> &str {
         &self.text[self.upstream..]
@@ -130,7 +130,7 @@ fn compare_parts(mut a: &[u8], mut b: &[u8]) -> Ordering {
             if order.is_ne() {
                 return order;
             }
-            // Equal weights are equal characters: neither side can have ended here.
+            // Equal weights are equal characters, so neither side has ended here.
             (a, b) = (&a[1..], &b[1..]);
         }
         let (x, rest_a) = number(a);
@@ -159,7 +159,7 @@ fn weight(character: Option<u8>) -> i32 {
     }
 }
 
-/// The leading digits without leading zeros (no digits at all count as 0), and what follows.
+/// The leading digits without leading zeros (no digits count as 0), and the rest.
 fn number(part: &[u8]) -> (&[u8], &[u8]) {
     let end = part.iter().position(|b| !b.is_ascii_digit()).unwrap_or(part.len());
     let digits = &part[..end];
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Asks the real dpkg; where it is missing, `tests/run` has not been run and the test fails loudly.
+    /// Calls the real dpkg; without it, `tests/run` has not been run and the test fails.
     fn dpkg(a: &str, relation: &str, b: &str) -> bool {
         let status = std::process::Command::new("dpkg").args(["--compare-versions", a, relation, b]).status();
         status.expect("dpkg is needed for this test").success()

@@ -1,8 +1,8 @@
-//! `conf/destinations`: the other stores that are to serve this archive, and what is to be done for each.
+//! `conf/destinations`: the other stores that serve this archive, and the options of each.
 //!
-//! The format is that of `conf/distributions`. What a location is, and whether it can be reached, is not asked here. A field
-//! that is unknown is a warning; a value that makes no sense is an error, because what follows from it (what is deleted,
-//! how long caches keep what) is only seen when it is too late.
+//! The format is that of `conf/distributions`. Locations are not parsed or contacted here. An unknown field is a
+//! warning; an invalid value is an error, because its effect (deleted files, cache lifetimes) would be noticed too
+//! late.
 
 use std::{collections::HashSet, fmt, path::Path, time::Duration};
 
@@ -39,43 +39,43 @@ const FIELDS: [&str; 11] = [
 pub struct Destinations {
     /// The destinations, in the order of the file.
     pub all: Vec<Destination>,
-    /// What a user should know, such as a field that nobody knows.
+    /// Warnings for the user, such as unknown fields.
     pub warnings: Vec<String>,
 }
 
-/// A store that is to serve the archive.
+/// A store that serves the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Destination {
-    /// What the user calls it.
+    /// Its name.
     pub name: String,
-    /// Where it is, as written.
+    /// Its location, as written.
     pub location: String,
-    /// The suites that go there, by any of their names; empty where all do.
+    /// The suites to copy, by any of their names; empty for all.
     pub suites: Vec<Suite>,
-    /// Globs of further files that go there.
+    /// Globs of further files to copy.
     pub include: Vec<String>,
-    /// Where clients read it.
+    /// The URL at which clients read it.
     pub public_url: Option<String>,
-    /// The `Cache-Control` of what changes.
+    /// The `Cache-Control` of files that change.
     pub index_cache_control: Option<String>,
-    /// The `Cache-Control` of what never changes.
+    /// The `Cache-Control` of immutable files.
     pub pool_cache_control: Option<String>,
-    /// What no kept generation needs is deleted there.
+    /// Whether files that no retained generation references are deleted there.
     pub delete: bool,
-    /// For how long a generation is kept there.
+    /// How long a generation is retained there.
     pub keep_for: Option<Duration>,
-    /// How many generations are kept there, the current one among them.
+    /// How many generations are retained there, including the current one.
     pub keep_generations: Option<usize>,
-    /// Which caches are told of a change, and how.
+    /// The caches to purge after a change.
     pub purge: Vec<PurgeRule>,
 }
 
-/// Who tells caches that something changed.
+/// A way to purge caches after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PurgeRule {
-    /// A command of the user's, for `sh -c`.
+    /// A command of the user, run by `sh -c`.
     Command(String),
     /// Amazon `CloudFront`.
     CloudFront {
@@ -109,7 +109,7 @@ impl Destinations {
             let reader = Reader { stanza, text: &text, line: stanzas.block_line() };
             let destination = reader.destination()?;
             if !known.insert(destination.name.clone()) {
-                let why = format!("the name `{}` stands in an earlier stanza already", destination.name);
+                let why = format!("the name `{}` is already used in an earlier stanza", destination.name);
                 return Err(reader.wrong(why));
             }
             reader.warn_of_unknown_fields(&mut read.warnings);
@@ -118,18 +118,18 @@ impl Destinations {
         Ok(read)
     }
 
-    /// The destination of a name.
+    /// The destination with a name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Destination> {
         self.all.iter().find(|destination| destination.name == name)
     }
 }
 
-/// A stanza, and where it stands.
+/// A stanza and its position.
 struct Reader<'a> {
     stanza: Stanza<'a>,
     text: &'a Lines,
-    /// The line of the whole text on which the stanza begins.
+    /// The line at which the stanza begins.
     line: usize,
 }
 
@@ -164,7 +164,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The value of a field that may lack; an empty one says nothing and cannot be meant.
+    /// The value of an optional field; an empty one is an error, since it cannot be intended.
     fn parsed<T>(
         &self,
         field: &'static str,
@@ -216,7 +216,7 @@ const PURGE: &str = "on each line one of `cloudfront DISTRIBUTION-ID`, `fastly S
     `!COMMAND`";
 
 impl PurgeRule {
-    /// Reads one line of `Purge`; what is none of the built-in words is a command.
+    /// Parses one line of `Purge`; a line without a built-in keyword is a command.
     fn parse(line: &str) -> Option<Self> {
         let line = line.trim();
         if let Some(command) = line.strip_prefix('!').map(str::trim) {
@@ -256,7 +256,7 @@ fn one_line(value: &str) -> Option<String> {
     (!value.contains('\n')).then(|| value.to_owned())
 }
 
-/// Globs are compared with paths that begin with no slash and know no way up.
+/// Globs are matched against paths without a leading slash and without `..`.
 fn globs(value: &str) -> Option<Vec<String>> {
     let glob = |word: &str| {
         let below = !word.starts_with('/') && word.split('/').all(|part| part != "..");
@@ -265,11 +265,11 @@ fn globs(value: &str) -> Option<Vec<String>> {
     value.split_whitespace().map(glob).collect()
 }
 
-/// Who purges gets this address; it must not tell him a password, and paths are put behind it.
+/// Purgers receive this URL, so it must not contain a password; paths are appended to it.
 fn is_public_url(value: &str) -> bool {
     let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
     let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    // The parser forgives `https:/host` and `https:///host`.
+    // The parser accepts `https:/host` and `https:///host` too.
     let strict = value.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
     plain && strict && Url::parse(value).is_ok_and(web)
 }
@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads `files`, the first of which is the configuration.
+    /// Reads `files`; the first is the configuration.
     fn read(files: &[(&str, &str)]) -> Result<Destinations, String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -396,7 +396,7 @@ LOCATION: /srv/backup/my archive
         assert!(fails("\n\nName: x\n").contains("the stanza at line 3: field `Location` is missing"));
         assert_eq!(
             fails(&format!("{LEAST}\n{LEAST}")),
-            "`CONF/destinations`, the stanza at line 4: the name `cdn` stands in an earlier stanza already"
+            "`CONF/destinations`, the stanza at line 4: the name `cdn` is already used in an earlier stanza"
         );
         for (field, value) in [
             ("Suites", "../x"),
@@ -439,6 +439,6 @@ LOCATION: /srv/backup/my archive
         for bad in ["Name: a b\nLocation: x\n", "Name: a/b\nLocation: x\n", "Name: x\nLocation: a\n b\n"] {
             assert!(fails(bad).contains("; expected "), "{bad}");
         }
-        assert!(fails("Name: x\nName: y\n").contains("line 2: field `Name` stands twice"));
+        assert!(fails("Name: x\nName: y\n").contains("line 2: field `Name` occurs twice"));
     }
 }

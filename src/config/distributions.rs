@@ -1,8 +1,8 @@
-//! `conf/distributions`: what each suite is to be.
+//! `conf/distributions`: the configuration of each suite.
 //!
-//! The file and its format are reprepro's, read as they stand: stanzas, field names in any case, `#` comments,
-//! `!include: file`, or a folder of `*.conf`. What `publish` adds has fields of its own ([`OWN`]). A field that is unknown, or
-//! known and not done here, is a warning that names it.
+//! The file and its format are reprepro's, read unchanged: stanzas, field names in any case, `#` comments, `!include:
+//! file`, or a folder of `*.conf`. Additions of `publish` are fields of their own ([`OWN`]). A field that is unknown
+//! or not supported is a warning that names it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,55 +28,55 @@ use crate::{
 pub struct Config {
     /// The suites, in the order of the file.
     pub suites: Vec<SuiteConfig>,
-    /// What a user should know, such as a field that nobody knows.
+    /// Warnings for the user, such as unknown fields.
     pub warnings: Vec<String>,
-    /// The folder that relative names in it start from.
+    /// The folder that relative names are resolved against.
     pub folder: PathBuf,
 }
 
-/// What a suite is to be.
+/// The configuration of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuiteConfig {
     /// The folder below `dists/`, and `Codename` in `Release`.
     pub codename: Suite,
-    /// `Suite` in `Release`; another name for the same.
+    /// `Suite` in `Release`; another name of the suite.
     pub suite: Option<String>,
     /// The components; the first is the default.
     pub components: Vec<Component>,
-    /// The architectures, without `source`; empty where they are to be those of the packages.
+    /// The architectures, without `source`; empty for those of the packages.
     pub architectures: Vec<Architecture>,
     /// Fields that are copied to `Release` as they are.
     pub copied: Vec<(&'static str, String)>,
     /// The keys that sign, as written.
     pub sign_with: Vec<String>,
-    /// Files with keys whose signatures are believed beside those of `sign_with`.
+    /// Files with trusted keys besides those of `sign_with`.
     pub trusted_keys: Vec<PathBuf>,
     /// For how many days a `Release` is valid.
     pub valid_for: Option<u32>,
-    /// In which forms `Packages` is written.
+    /// The compressions in which `Packages` is written.
     pub compressions: Vec<Compression>,
-    /// The contents of a version may change, as those of nightlies do.
+    /// Whether the contents of a version may change, as for nightly builds.
     pub mutable: bool,
-    /// Nothing may be changed.
+    /// Whether the suite must not be changed.
     pub read_only: bool,
-    /// How many versions of a package stay when one is added.
+    /// How many versions of a package are retained when one is added.
     pub limit: Option<usize>,
-    /// The suite of the same file that surplus versions go to.
+    /// The suite of the same file that surplus versions move to.
     pub archive: Option<Suite>,
     /// Further names of the suite.
     pub also_accept_for: Vec<String>,
-    /// For how long a state of the suite is kept after the next one took its place.
+    /// How long a generation of the suite is retained after it was replaced.
     pub keep_for: Option<Duration>,
-    /// How many states of the suite are kept, the current one among them.
+    /// How many generations of the suite are retained, including the current one.
     pub keep_generations: Option<usize>,
-    /// The `Cache-Control` of what changes, where the archive is in a bucket.
+    /// The `Cache-Control` of files that change, for an archive in a bucket.
     pub index_cache_control: Option<String>,
-    /// The `Cache-Control` of what never changes.
+    /// The `Cache-Control` of immutable files.
     pub pool_cache_control: Option<String>,
 }
 
-/// Fields that reprepro does not know.
+/// Fields that only `publish` supports.
 const OWN: [&str; 6] =
     ["TrustedKeys", "Mutable", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
 
@@ -93,7 +93,7 @@ pub(crate) const COPIED: [&str; 9] = [
     "Snapshots",
 ];
 
-/// Fields of reprepro that have no effect here, and what a user should know of it.
+/// Fields of reprepro without effect here, each with a note for the user.
 const NOT_DONE: [(&str, &str); 20] = [
     ("Contents", "`Contents` indices are not written yet"),
     ("ContentsArchitectures", "`Contents` indices are not written yet"),
@@ -105,8 +105,8 @@ const NOT_DONE: [(&str, &str); 20] = [
     ("UDebComponents", "udebs are not published yet"),
     ("DDebComponents", "ddebs are not published yet"),
     ("Tracking", "sources are not tracked; published files stay until `prune`"),
-    ("Update", "mirroring is not done here"),
-    ("Pull", "pulling is not done here"),
+    ("Update", "mirroring is not supported"),
+    ("Pull", "pulling is not supported"),
     ("Log", "log scripts are not run"),
     ("Uploaders", "uploads are not checked against a list of uploaders"),
     ("DebOverride", "overrides are not applied"),
@@ -143,7 +143,7 @@ impl Config {
             .map_err(wrong)?;
             if !known.insert(suite.codename.clone()) {
                 return Err(wrong(format!(
-                    "codename `{}` stands in an earlier stanza already",
+                    "codename `{}` is already used in an earlier stanza",
                     suite.codename
                 )));
             }
@@ -159,7 +159,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The suite that a user means by a name: its codename first, then `Suite`, then `AlsoAcceptFor`.
+    /// The suite with a name: codenames first, then `Suite`, then `AlsoAcceptFor`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&SuiteConfig> {
         let by = |fits: &dyn Fn(&SuiteConfig) -> bool| self.suites.iter().find(|suite| fits(suite));
@@ -168,7 +168,7 @@ impl Config {
             .or_else(|| by(&|suite| suite.also_accept_for.iter().any(|other| other == name)))
     }
 
-    /// The suites that surplus versions of a suite go to: to the first, from there to the next, and so on.
+    /// The suites that surplus versions of a suite move to: first to the first one, from there to the next, and so on.
     pub fn archives_of(&self, suite: &SuiteConfig) -> impl Iterator<Item = &SuiteConfig> {
         let next = |suite: &SuiteConfig| self.find(suite.archive.as_ref()?.as_str());
         iter::successors(next(suite), move |suite| next(suite))
@@ -176,7 +176,7 @@ impl Config {
 }
 
 impl SuiteConfig {
-    /// What a suite is without a configuration; what is published already decides the rest.
+    /// The settings of a suite without a configuration; the published suite determines the rest.
     #[must_use]
     pub fn unconfigured(codename: Suite) -> Self {
         Self {
@@ -201,7 +201,7 @@ impl SuiteConfig {
         }
     }
 
-    /// What a snapshot of the suite is: signed and cached as the suite is, with everything that this has now, for good.
+    /// The settings of a snapshot of the suite: signed and cached like the suite, with its current content, for ever.
     #[must_use]
     pub fn snapshot(&self, name: Suite) -> Self {
         Self {
@@ -239,7 +239,7 @@ impl SuiteConfig {
             let architecture = Architecture::parse(word).map_err(because)?;
             if architecture.is_all() {
                 return Err(
-                    "`all` cannot stand in `Architectures`: such packages go into each architecture".into()
+                    "`all` is not allowed in `Architectures`: such packages are added to every architecture".into()
                 );
             }
             if known.insert(architecture.clone()) {
@@ -247,7 +247,7 @@ impl SuiteConfig {
             }
         }
         if architectures.is_some() && suite.architectures.is_empty() {
-            return Err("field `Architectures` names none whose packages could be published".into());
+            return Err("field `Architectures` names no architecture of binary packages".into());
         }
         suite.suite = text("Suite")?;
         for name in COPIED {
@@ -256,7 +256,7 @@ impl SuiteConfig {
             }
         }
         if let Some(value) = text("SignWith")? {
-            // `! script` is one key, a fingerprint in groups (as gpg shows it) too; otherwise each word is one.
+            // `! script` is one key, and so is a grouped fingerprint (as gpg shows it); otherwise each word is a key.
             let value = value.trim();
             let digits: String = value.split_whitespace().collect();
             if value.starts_with('!') {
@@ -312,8 +312,8 @@ impl SuiteConfig {
     }
 }
 
-/// Checks that surplus versions go to a suite that exists, and from there on to others, but never in a circle; `ends` are
-/// the suites from which that is known.
+/// Checks that surplus versions move to an existing suite, and never in a circle; `ends` are the suites that are
+/// already checked.
 fn check_archive<'a>(
     suite: &'a SuiteConfig,
     archives: &HashMap<&'a Suite, Option<&'a Suite>>,
@@ -326,7 +326,7 @@ fn check_archive<'a>(
             return Err(format!("field `Archive` names `{name}`, which is not the codename of any suite"));
         };
         if !on_the_way.insert(name) {
-            return Err(format!("field `Archive` of `{name}` leads back to it"));
+            return Err(format!("field `Archive` of `{name}` forms a circle"));
         }
         next = archive;
     }
@@ -334,7 +334,7 @@ fn check_archive<'a>(
     Ok(())
 }
 
-/// A field that is `yes` or `no`; the latter where it lacks.
+/// A field that is `yes` or `no`; `no` if it is missing.
 fn yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<bool, String> {
     match text_of(stanza, field)?.as_deref().map(str::trim) {
         None | Some("no" | "No" | "0" | "false") => Ok(false),
@@ -343,7 +343,7 @@ fn yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<bool, String> {
     }
 }
 
-/// The value of one of our own fields, if it is there.
+/// The value of one of our own fields, if it is set.
 fn parsed<T>(
     stanza: &Stanza<'_>,
     field: &str,
@@ -355,7 +355,7 @@ fn parsed<T>(
     parse(value.trim()).map(Some).ok_or_else(wrong)
 }
 
-/// A span as reprepro has it: `7`, `7d`, `1m 3d`, `1y`, in days.
+/// Parses a span as reprepro does, in days: `7`, `7d`, `1m 3d`, `1y`.
 fn days(text: &str) -> Result<u32, String> {
     let wrong =
         || format!("field `ValidFor` is `{}`; expected a span such as `7d`, `1m` or `1y`", text.trim());
@@ -390,7 +390,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
             ));
         }
     }
-    // The name of the file that reprepro writes beside each index; here none is written.
+    // The name of the file that reprepro writes beside each index; no such file is written here.
     words.next_if(|word| !word.starts_with('.'));
     let mut found = Vec::new();
     for word in words {
@@ -401,7 +401,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
             ".zst" => found.push(Compression::Zstd),
             _ if word.starts_with('.') => {
                 warn(format!(
-                    "`{word}` in field `DebIndices` is not written; `.`, `.gz`, `.xz` and `.zst` are"
+                    "`{word}` in field `DebIndices` is not supported; expected `.`, `.gz`, `.xz` or `.zst`"
                 ));
             }
             _ => warn(format!("the hook `{word}` in field `DebIndices` is not run")),
@@ -411,7 +411,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
     found.dedup();
     if found.is_empty() {
         return Err(
-            "field `DebIndices` names no form in which the index is written; expected `.`, `.gz`, `.xz` or `.zst`"
+            "field `DebIndices` names no compression; expected `.`, `.gz`, `.xz` or `.zst`"
                 .into(),
         );
     }
@@ -424,7 +424,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads `files`, the first of which is the configuration.
+    /// Reads `files`; the first is the configuration.
     fn read(files: &[(&str, &str)]) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -543,10 +543,10 @@ mod tests {
         );
         assert!(
             fails(&format!("{LEAST}\n{LEAST}"))
-                .contains("the stanza at line 5: codename `bookworm` stands in")
+                .contains("the stanza at line 5: codename `bookworm` is already used in")
         );
-        assert!(fails(&LEAST.replace("source", "all")).contains("`all` cannot stand in `Architectures`"));
-        assert!(fails(&LEAST.replace("amd64 source arm64", "source")).contains("names none"));
+        assert!(fails(&LEAST.replace("source", "all")).contains("`all` is not allowed in `Architectures`"));
+        assert!(fails(&LEAST.replace("amd64 source arm64", "source")).contains("names no architecture of binary packages"));
         assert!(fails(&LEAST.replace("bookworm", "../x")).contains("suite `../x` is not allowed"));
         assert!(fails(&format!("{LEAST}ValidFor: soon\n")).contains("field `ValidFor` is `soon`"));
         assert!(fails(&format!("{LEAST}DebIndices: Foo .gz\n")).contains("must begin with `Packages`"));

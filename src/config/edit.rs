@@ -1,9 +1,9 @@
-//! `SignWith:` of suites said anew, in the files where it stands: every other byte of them stays.
+//! Changes `SignWith:` of suites in the configuration files, and keeps every other byte.
 //!
-//! A configuration is its owner's text, with comments and an order of its own, perhaps in several files of which one is
-//! included by several stanzas. So the words of the one field are changed where they stand, the outcome is read as every
-//! command reads it, and only if it says what was asked for, and all else as before, may it be written. Files are replaced in
-//! one step each.
+//! A configuration is written by its owner, with comments and an order of its own, perhaps in several files, one of
+//! which may be included by several stanzas. So the words of the one field are edited in place, the result is parsed
+//! as every command parses it, and it is only written if it has exactly the requested change. Each file is replaced
+//! atomically.
 
 use std::{
     collections::BTreeMap,
@@ -29,31 +29,32 @@ pub struct ConfigEdit {
     config: Config,
 }
 
-/// Changed files that lie beside those whose places they are to take.
+/// Changed files, staged beside the files that they will replace.
 #[derive(Debug)]
 pub struct StagedEdit {
     files: Vec<(PathBuf, Vec<u8>, tempfile::NamedTempFile)>,
 }
 
-/// Where a field stands in a file.
+/// The position of a field in a file.
 struct Place {
     path: PathBuf,
-    /// Its first line in the file, from 1 on.
+    /// Its first line in the file, counted from 1.
     line: usize,
-    /// How many lines it takes.
+    /// Its number of lines.
     count: usize,
 }
 
 impl ConfigEdit {
-    /// Says for suites what `SignWith:` is to be: words that are there, in their order, and new ones behind them.
+    /// Sets the words of `SignWith:` for suites: existing words in their order, followed by new ones.
     ///
     /// # Errors
-    /// [`Error::Edit`] where it stands so that it cannot be changed, or not for these suites alone.
+    ///
+    /// [`Error::Edit`] if the field cannot be edited in place, or not for these suites alone.
     pub fn sign_with(path: &Path, wanted: &BTreeMap<Suite, Vec<String>>) -> Result<Self, Error> {
         let before = Config::read(path)?;
         let mut files = Overlay::default();
         for (suite, words) in wanted {
-            // One that was included by the stanza of another suite as well may be done.
+            // A field in a file that the stanza of another suite includes too may be changed already.
             let (config, place) = find(path, &files, suite)?;
             let stands = config.find(suite.as_str()).is_some_and(|found| found.sign_with == *words);
             if stands {
@@ -71,9 +72,9 @@ impl ConfigEdit {
             };
             let lines: Vec<&[u8]> = bytes.split_inclusive(|&b| b == b'\n').collect();
             let range = line - 1..line - 1 + count;
-            let field = lines.get(range.clone()).ok_or_else(|| refused("the file has changed meanwhile"))?;
+            let field = lines.get(range.clone()).ok_or_else(|| refused("the file was changed concurrently"))?;
             let said = rewrite(&field.concat(), words)
-                .ok_or_else(|| refused("its words are written so that one cannot be told from another"))?;
+                .ok_or_else(|| refused("its words cannot be separated"))?;
             let new = [lines[..range.start].concat(), said, lines[range.end..].concat()].concat();
             files.insert(key, new);
         }
@@ -84,7 +85,7 @@ impl ConfigEdit {
         Ok(edit)
     }
 
-    /// Whether it says what was asked for, and nothing else.
+    /// Checks that the result has the requested change, and no other.
     fn check(
         &self,
         path: &Path,
@@ -101,13 +102,13 @@ impl ConfigEdit {
             }
             let (_, place) = find(path, &Overlay::default(), &old.codename)?;
             let why =
-                format!("suite `{}` has it from there as well, and is not to be changed so", old.codename);
+                format!("suite `{}` shares this field and must not change", old.codename);
             return Err(Error::Edit { path: place.path, line: place.line, field: FIELD, why });
         }
         Ok(())
     }
 
-    /// The configuration as it will be.
+    /// The configuration after the change.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
@@ -124,10 +125,11 @@ impl ConfigEdit {
         self.files.keys().map(PathBuf::as_path)
     }
 
-    /// Writes the new files beside the old ones, so that little can go wrong afterwards.
+    /// Writes the new files beside the old ones, so that little can fail afterwards.
     ///
     /// # Errors
-    /// [`Error::Write`]; a file that nobody may write to is not replaced either.
+    ///
+    /// [`Error::Write`]; a read-only file is not replaced either.
     pub fn stage(&self) -> Result<StagedEdit, Error> {
         let mut files = Vec::new();
         for (path, bytes) in &self.files {
@@ -141,7 +143,7 @@ impl ConfigEdit {
             let mut file =
                 tempfile::Builder::new().prefix(".distributions-").tempfile_in(folder).map_err(failed)?;
             file.write_all(bytes).map_err(failed)?;
-            // Whoever may not give files away keeps it; its mode says who else may read it.
+            // Without the right to change the owner, the owner stays; the mode decides who else may read the file.
             #[cfg(unix)]
             let _ = std::os::unix::fs::fchown(
                 file.as_file(),
@@ -157,10 +159,11 @@ impl ConfigEdit {
 }
 
 impl StagedEdit {
-    /// Puts the files into their places, one after the other.
+    /// Renames the files into place, one after the other.
     ///
     /// # Errors
-    /// [`Error::Changed`] if somebody has changed one meanwhile.
+    ///
+    /// [`Error::Changed`] if a file was changed concurrently.
     pub fn commit(self) -> Result<(), Error> {
         for (path, old, file) in self.files {
             let failed = |source| Error::Write { path: path.clone(), source };
@@ -175,7 +178,7 @@ impl StagedEdit {
     }
 }
 
-/// The configuration as it is with some files changed, and where `SignWith:` of a suite stands in it.
+/// Reads the configuration with some files changed, and finds `SignWith:` of a suite in it.
 fn find(path: &Path, files: &Overlay, suite: &Suite) -> Result<(Config, Place), Error> {
     let lines = Lines::open_with(path, files)?;
     let config = Config::parse(&lines, folder_of(path))?;
@@ -194,16 +197,16 @@ fn find(path: &Path, files: &Overlay, suite: &Suite) -> Result<(Config, Place), 
         let (file, line) = lines.origin(first);
         let together = (1..count).all(|more| lines.origin(first + more) == (file.clone(), line + more));
         if !together {
-            let why = "it stands in several files".to_owned();
+            let why = "it is set in several files".to_owned();
             return Err(Error::Edit { path: file, line, field: FIELD, why });
         }
         return Ok((config, Place { path: file, line, count }));
     }
     let (path, line) = lines.origin(1);
-    Err(Error::Edit { path, line, field: FIELD, why: format!("suite `{suite}` has none") })
+    Err(Error::Edit { path, line, field: FIELD, why: format!("suite `{suite}` does not set it") })
 }
 
-/// A field whose words are to be others: those that are kept stay where they are. `None` where it cannot be done so.
+/// Replaces the words of a field; words that are kept stay in place. `None` if that is not possible.
 fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
     let mut lines: Vec<Vec<u8>> = field.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
     let found = |lines: &[Vec<u8>]| -> Vec<(usize, Range<usize>)> {
@@ -215,7 +218,7 @@ fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
     let text = |lines: &[Vec<u8>], (number, range): &(usize, Range<usize>)| {
         String::from_utf8(lines[*number][range.clone()].to_vec()).ok()
     };
-    // A fingerprint in groups, as gpg shows it, is one word, and cannot stay so beside another.
+    // A grouped fingerprint, as gpg shows it, is one word, but not beside another word.
     let all = found(&lines);
     let groups = all.iter().map(|token| text(&lines, token)).collect::<Option<Vec<_>>>()?;
     let digits = groups.concat();
@@ -226,7 +229,7 @@ fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
         }
         lines[first].splice(start.start..end.end, digits.into_bytes());
     }
-    // From the end, so that what stands before keeps its place.
+    // From the end, so that the positions before it stay valid.
     for (number, range) in found(&lines).into_iter().rev() {
         let word = String::from_utf8(lines[number][range.clone()].to_vec()).ok()?;
         if words.contains(&word) {
@@ -239,7 +242,7 @@ fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
         let is_last = matches!(line.get(range.end + after), None | Some(b'\n' | b'\r'));
         if is_last {
             line.drain(range.start - before..range.end);
-            // A line of nothing but blanks would end the stanza for some readers.
+            // A line of only blanks would end the stanza for some readers.
             if number > 0 && line.trim_ascii().is_empty() {
                 lines.remove(number);
             }
@@ -258,7 +261,7 @@ fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
     Some(lines.concat())
 }
 
-/// Where the words of a line stand.
+/// The ranges of the words of a line.
 fn tokens(line: &[u8], first: bool) -> Vec<Range<usize>> {
     let mut at = match line.iter().position(|&b| b == b':') {
         Some(colon) if first => colon + 1,
@@ -305,7 +308,7 @@ mod tests {
         ] {
             assert_eq!(said(before, words).as_deref(), Some(after), "{before:?} {words:?}");
         }
-        // Not what was there, in its order.
+        // Not the existing words in their order.
         assert_eq!(said("SignWith: A B\n", &["B", "A"]), None);
         let groups = "ABD7 0A96 19EA FBC8 1487  A21D A804 D8AC 32A7 3FF7";
         let digits = groups.replace(' ', "");
@@ -315,7 +318,7 @@ mod tests {
         assert_eq!(said(&folded, &[&digits, "B"]), None);
     }
 
-    /// Edits the first of `files` and gives all as they are then.
+    /// Edits the first of `files` and returns all of them afterwards.
     fn edit(files: &[(&str, &str)], wanted: &[(&str, &[&str])]) -> Result<Vec<String>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
@@ -355,7 +358,7 @@ mod tests {
         assert_eq!(edit(&files, both).unwrap(), [main, "# keys\nSignWith: A B\n"]);
         assert_eq!(
             edit(&files, &both[..1]).unwrap_err(),
-            "`CONF/./keys` line 2: `SignWith` cannot be changed there: suite `two` has it from there as well, and is not to be changed so"
+            "`CONF/./keys` line 2: `SignWith` cannot be changed there: suite `two` shares this field and must not change"
         );
     }
 
@@ -363,7 +366,7 @@ mod tests {
     fn what_is_not_there_cannot_be_changed() {
         let text = "Codename: one\nComponents: main\n";
         let refused = edit(&[("distributions", text)], &[("one", &["A"])]).unwrap_err();
-        assert!(refused.ends_with("suite `one` has none"), "{refused}");
+        assert!(refused.ends_with("suite `one` does not set it"), "{refused}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The text of a configuration: one file, a folder of them, files within files; and where each line came from.
+//! The text of a configuration (one file, a folder of files, included files), with the origin of each line.
 
 use std::{
     collections::BTreeMap,
@@ -9,15 +9,15 @@ use std::{
 use super::Error;
 use crate::stanza::Stanza;
 
-/// Files within files end here.
+/// The limit on nested includes.
 const DEEPEST: usize = 10;
 
-/// The folder that relative names in a configuration start from.
+/// The folder that relative names in a configuration are resolved against.
 pub(super) fn folder_of(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) }
 }
 
-/// The value of a field as text; comment lines inside a folded field are no part of it.
+/// The value of a field as text; comment lines inside a folded field are not part of it.
 pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>, String> {
     let Some(value) = stanza.get(name) else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| format!("field `{name}` is not UTF-8"))?;
@@ -25,15 +25,15 @@ pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>,
     Ok(Some(lines.join("\n")))
 }
 
-/// Files that are to be read as if they had other contents, by the paths that no link is part of.
+/// Files to be read with other contents, by their canonical paths.
 pub(super) type Overlay = BTreeMap<PathBuf, Vec<u8>>;
 
-/// The text of a configuration with its included files, each line with where it came from.
+/// The text of a configuration with its included files, and the origin of each line.
 #[derive(Default)]
 pub(super) struct Lines {
     pub(super) bytes: Vec<u8>,
     origins: Vec<(PathBuf, usize)>,
-    /// How much was read so far: a file can include others many times, and they can do the same.
+    /// The number of bytes read so far, because a file can include others many times, recursively.
     read: u64,
 }
 
@@ -43,7 +43,7 @@ impl Lines {
         Self::open_with(path, &Overlay::default())
     }
 
-    /// The same as it would be with some files changed.
+    /// Opens it with some files changed.
     pub(super) fn open_with(path: &Path, overlay: &Overlay) -> Result<Self, Error> {
         let mut text = Self::default();
         if !path.is_dir() {
@@ -77,7 +77,7 @@ impl Lines {
         self.read = self.read.saturating_add(text.len() as u64);
         if self.read > crate::regular::LARGEST {
             let why = format!(
-                "with what it includes, it has more than {}",
+                "with its included files it is larger than {}",
                 crate::size::bytes(crate::regular::LARGEST)
             );
             let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, why);
@@ -91,7 +91,7 @@ impl Lines {
                 let name =
                     std::str::from_utf8(name).map_err(|_| wrong("the name of the file is not UTF-8"))?;
                 if depth == DEEPEST {
-                    return Err(wrong("files are included too deep; does one include itself?"));
+                    return Err(wrong("files are included too deep; check whether a file includes itself"));
                 }
                 self.read(&folder.join(name.trim()), folder, depth + 1, overlay)?;
             } else {
@@ -112,7 +112,7 @@ impl Lines {
         self.put(b"", path, 0);
     }
 
-    /// The file and line that line `number` of the whole came from.
+    /// Returns the file and line of origin of line `number`.
     pub(super) fn origin(&self, number: usize) -> (PathBuf, usize) {
         let last = self.origins.len().saturating_sub(1);
         self.origins.get(number.saturating_sub(1).min(last)).cloned().unwrap_or_default()

@@ -1,8 +1,8 @@
-//! What the archive is to be: the files of `conf/`, written by people.
+//! The configuration of the archive: the files of `conf/`, written by people.
 //!
-//! All of them have one format, that of reprepro: stanzas, field names in any case, `#` comments, `!include: file`, or a
-//! folder of `*.conf`. This module reads files, and changes one field of theirs ([`ConfigEdit`]); what a value means to a store
-//! or a key is not decided here.
+//! They share one format, that of reprepro: stanzas, field names in any case, `#` comments, `!include: file`, or a
+//! folder of `*.conf`. This module reads files, and changes one of their fields ([`ConfigEdit`]); values for a store
+//! or a key are not interpreted here.
 
 mod destinations;
 mod edit;
@@ -20,7 +20,7 @@ use std::{io, path::PathBuf};
 
 use crate::stanza;
 
-/// Says what is wrong with a configuration.
+/// The errors of a configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,30 +29,30 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A text that is no stanza.
+    /// A text that is not a stanza.
     #[error("`{}` line {line}: {kind}", path.display())]
     Stanza {
         /// The file.
         path: PathBuf,
         /// The line in it.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         kind: stanza::ErrorKind,
     },
-    /// A field with a value that it cannot have, or a field that lacks.
+    /// A field that is missing or has an invalid value.
     #[error("`{}`, the stanza at line {line}: {why}", path.display())]
     Field {
         /// The file.
         path: PathBuf,
         /// The line on which the stanza begins.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
-    /// A field with a value that it cannot have.
+    /// A field with an invalid value.
     #[error(
         "`{}` line {line}: field `{field}` is `{}`; expected {expected}",
         path.display(),
@@ -65,12 +65,12 @@ pub enum Error {
         line: usize,
         /// The field.
         field: &'static str,
-        /// What it says.
+        /// The value.
         value: String,
-        /// What it could say.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A field that stands so that it cannot be changed by a program.
+    /// A field that cannot be changed by a program.
     #[error("`{}` line {line}: `{field}` cannot be changed there: {why}", path.display())]
     Edit {
         /// The file.
@@ -79,7 +79,7 @@ pub enum Error {
         line: usize,
         /// The field.
         field: &'static str,
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// A file cannot be written.
@@ -90,14 +90,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A file that nobody may write to.
+    /// A read-only file.
     #[error("`{}` is read-only", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
-    /// A file was changed by somebody else while it was being changed here.
-    #[error("`{}` has changed meanwhile", path.display())]
+    /// A file was changed concurrently.
+    #[error("`{}` was changed concurrently", path.display())]
     Changed {
         /// The file.
         path: PathBuf,

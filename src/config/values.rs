@@ -1,4 +1,4 @@
-//! Values that fields of several files have, and what is expected of them.
+//! Values that several configuration files have, with the text of what is expected.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ pub(super) fn cache_control(value: &str) -> Option<String> {
     value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()).then_some(value)
 }
 
-/// How many states of a suite are kept: at least the current one.
+/// How many generations of a suite are retained: at least the current one.
 pub(super) fn generations(value: &str) -> Option<usize> {
     value.parse().ok().filter(|&count| count > 0)
 }
 
-/// How many states of a suite are kept, as a command line says it.
+/// Parses the number of retained generations, from a command line.
 pub fn parse_generations(text: &str) -> Result<usize, String> {
     generations(text).ok_or_else(|| format!("expected {GENERATIONS}"))
 }
 
-/// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes, months?) would be guessed at.
+/// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes or months) would be ambiguous.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     span(text).ok_or_else(|| format!("expected {SPAN}"))
 }
@@ -40,6 +40,6 @@ pub(super) fn span(text: &str) -> Option<Duration> {
         let count: u64 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
         hours = count.checked_mul(unit).and_then(|more| hours.checked_add(more))?;
     }
-    // Nobody means more than a hundred years, and sums with times cannot overflow then.
+    // More than a hundred years is not useful, and the limit prevents overflow in sums with times.
     (1..=100 * 366 * 24).contains(&hours).then(|| Duration::from_secs(hours * 3600))
 }

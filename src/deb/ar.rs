@@ -1,8 +1,8 @@
 //! The outer container of a package, an `ar` archive (deb(5), ar(5) of the common System V kind), read as a stream.
 //!
-//! The whole file goes through one buffer that each thread keeps for its next package; what is read is hashed in the
-//! same large pieces and never copied to find a header. Names are at most 16 bytes: the long names of GNU and BSD are
-//! not part of the package format, and nothing is allocated on the word of a header.
+//! The whole file passes through one buffer, which each thread reuses for its next package; the bytes are hashed in
+//! the same large pieces and never copied to find a header. Names have at most 16 bytes: the long names of GNU and BSD
+//! are not part of the package format, and no header value controls an allocation.
 
 use std::{
     cell::Cell,
@@ -20,7 +20,7 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// The buffer of this thread, given back when dropped.
+/// The buffer of this thread, returned when dropped.
 struct Buffer(Vec<u8>);
 
 impl Buffer {
@@ -37,24 +37,24 @@ impl Drop for Buffer {
     }
 }
 
-/// An `ar` archive at some place of one of its members. As a reader it gives what is left of that member.
+/// An `ar` archive, positioned in one of its members. As a reader it returns the rest of that member.
 pub(super) struct Archive<'a> {
     source: HashingReader<&'a mut dyn Read>,
     buffer: Buffer,
-    /// What of the buffer was read and not yet taken.
+    /// The part of the buffer that is read and not yet consumed.
     start: usize,
     end: usize,
-    /// How many bytes were taken so far.
+    /// The number of bytes consumed so far.
     position: u64,
-    /// The current member, how much of it is left, and whether a byte of padding follows.
+    /// The current member, its remaining bytes, and whether a byte of padding follows.
     name: MemberName,
     left: u64,
     padded: bool,
-    /// What went wrong below a decoder, which can pass on nothing but an [`io::Error`].
+    /// The error below a decoder, which can only pass on an [`io::Error`].
     failure: Option<Error>,
 }
 
-/// The name of a member without padding and final slash.
+/// The name of a member without padding and trailing slash.
 #[derive(Clone, Copy, Default)]
 pub(super) struct MemberName {
     bytes: [u8; 16],
@@ -66,7 +66,7 @@ impl MemberName {
         &self.bytes[..self.length]
     }
 
-    /// The name for a message.
+    /// The name for an error message.
     pub(super) fn shown(&self) -> String {
         String::from_utf8_lossy(self.as_bytes()).escape_debug().to_string()
     }
@@ -80,7 +80,7 @@ impl MemberName {
 }
 
 impl<'a> Archive<'a> {
-    /// Reads the magic.
+    /// Reads the magic bytes.
     pub(super) fn open(reader: &'a mut dyn Read) -> Result<Self, Error> {
         let mut archive = Self {
             source: HashingReader::new(reader),
@@ -107,7 +107,7 @@ impl<'a> Archive<'a> {
         Err(Error::NotADeb(LooksLike::from_head(&head)))
     }
 
-    /// Passes over what is left of the current member and reads the header of the next, if the file does not end there.
+    /// Skips the rest of the current member and reads the next header; `None` at the end of the file.
     pub(super) fn next_member(&mut self) -> Result<Option<MemberName>, Error> {
         loop {
             let count = match self.fill_buf() {
@@ -118,7 +118,7 @@ impl<'a> Archive<'a> {
             self.consume(count);
         }
         if self.padded {
-            // Whoever wrote the last member may have left it out.
+            // The writer may have omitted the padding of the last member.
             self.padded = false;
             self.take_bytes(&mut [0])?;
         }
@@ -132,10 +132,10 @@ impl<'a> Archive<'a> {
         let damaged = |what| Error::Damaged { position, what };
         let (fields, end) = header.split_at(HEADER - 2);
         if end != b"`\n" {
-            return Err(damaged("no member header where one must stand"));
+            return Err(damaged("a member header is missing"));
         }
-        // Of the other fields (time, owner, mode) nothing is needed; some tools leave them blank.
-        let size = parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is no number"))?;
+        // The other fields (time, owner, mode) are not used; some tools leave them blank.
+        let size = parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is not a number"))?;
         let mut name = [0; 16];
         name.copy_from_slice(&fields[..16]);
         self.name = MemberName::parse(&name);
@@ -144,22 +144,22 @@ impl<'a> Archive<'a> {
         Ok(Some(self.name))
     }
 
-    /// How many bytes of the current member are left.
+    /// The number of remaining bytes of the current member.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// What really went wrong when a decoder on top of this reader failed.
+    /// The underlying error, when a decoder on top of this reader failed.
     pub(super) fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
 
-    /// The digests of the whole file, once [`Archive::next_member`] found its end.
+    /// The digests of the whole file, after [`Archive::next_member`] reached its end.
     pub(super) fn finish(self) -> Digests {
         self.source.finish()
     }
 
-    /// Fills `out` as far as the file goes.
+    /// Fills `out`, up to the end of the file.
     fn take_bytes(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let mut done = 0;
         while done < out.len() {
@@ -175,7 +175,7 @@ impl<'a> Archive<'a> {
         Ok(done)
     }
 
-    /// Reads the next piece of the file if the buffer is empty; it stays empty at the end of the file.
+    /// Reads the next chunk if the buffer is empty; it stays empty at the end of the file.
     fn fill(&mut self) -> io::Result<()> {
         while self.start == self.end {
             match self.source.read(&mut self.buffer.0) {
@@ -236,7 +236,7 @@ impl Read for Archive<'_> {
     }
 }
 
-/// A decimal number, then blanks.
+/// Parses a decimal number with trailing blanks.
 fn parse_size(field: &[u8]) -> Option<u64> {
     let end = field.iter().position(|&b| b == b' ').unwrap_or(field.len());
     let (digits, blanks) = field.split_at(end);

@@ -1,8 +1,8 @@
-//! From the control member to the text of its `control` file (deb(5), deb-control(5)).
+//! Reads the text of the `control` file from the control member (deb(5), deb-control(5)).
 //!
-//! dpkg lets GNU tar unpack the whole archive into a folder and then opens `control` there. Nothing is unpacked here, so
-//! whatever could make that folder hold another `control` than the one found (a second entry, a link, a path that climbs,
-//! an extension header that renames) is refused instead of guessed at.
+//! dpkg has GNU tar unpack the whole archive into a folder and then opens `control` there. Nothing is unpacked here,
+//! so anything that could replace `control` in that folder (a second entry, a link, a path with `..`, an extension
+//! header that renames) is refused.
 
 use std::{
     collections::HashSet,
@@ -12,48 +12,49 @@ use std::{
 use super::{ar::Archive, error::Error};
 use crate::compression::Compression;
 
-/// How much a control archive may unpack to.
+/// The limit on the unpacked size of a control archive.
 pub(super) const ARCHIVE_LIMIT: u64 = 64 << 20;
-/// How long the `control` file may be.
+/// The limit on the length of the `control` file.
 pub(super) const CONTROL_LIMIT: u64 = 1 << 20;
 
-/// How much is unpacked at once: headers are short, and a decoder is called (and a checksum begun) for each piece.
+/// The size of a decompressed chunk: headers are short, and each chunk costs a decoder call and the start of a
+/// checksum.
 const BUFFER: usize = 16 << 10;
 
-/// What pads a tar archive at its end, as much as GNU tar usually writes; comparing is faster than counting.
+/// The padding at the end of a tar archive, as long as GNU tar usually writes it; comparing is faster than counting.
 static ZEROS: [u8; 10 << 10] = [0; 10 << 10];
 
-/// What is wrong with a control archive.
+/// A fault of a control archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlFault {
-    /// No `control` at all.
+    /// There is no `control`.
     #[error("no file `control`")]
     Missing,
-    /// A second `control`.
-    #[error("two files `control`, of which readers take one or the other")]
+    /// There is a second `control`.
+    #[error("two files `control`; readers differ in which one they use")]
     Twice,
-    /// `control` is a link, a folder, a device.
+    /// `control` is a link, a folder or a device.
     #[error("`control` is not a regular file")]
     NotAFile,
     /// A path that readers resolve in different ways.
-    #[error("the path `{0}` leads out of the archive, or is written so that readers resolve it differently")]
+    #[error("the path `{0}` is outside the archive, or readers resolve it differently")]
     Path(String),
     /// A header that changes the meaning of entries in some readers.
-    #[error("an extension header that readers understand differently")]
+    #[error("an extension header that readers interpret differently")]
     Extension,
-    /// Something other than zeros after the mark of the end.
+    /// Non-zero data after the end mark.
     #[error("data after the end of the archive")]
     AfterEnd,
-    /// Unpacks to more than any package needs.
+    /// It unpacks to more than any package needs.
     #[error("it unpacks to more than {} MiB", ARCHIVE_LIMIT >> 20)]
     TooLarge,
-    /// A `control` longer than any package needs.
+    /// `control` is longer than any package needs.
     #[error("`control` is longer than {} MiB", CONTROL_LIMIT >> 20)]
     ControlTooLarge,
 }
 
-/// Why reading stopped, before it is known in which layer.
+/// Why reading stopped, before the failing layer is known.
 enum Stop {
     Io(io::Error),
     Fault(ControlFault),
@@ -79,7 +80,7 @@ pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec
         let found = walk(BufReader::with_capacity(BUFFER, &mut unpacked));
         (found, unpacked.too_large, unpacked.failure)
     };
-    // The lowest layer that failed is the cause: the file, the compressed stream, the tar in it.
+    // The lowest failing layer is the cause: the file, the compressed stream, or the tar in it.
     match found {
         Ok(text) => Ok(text),
         Err(Stop::Fault(fault)) => Err(Error::Control(fault)),
@@ -92,7 +93,7 @@ pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec
     }
 }
 
-/// What a decoder gives, as much as may be; remembers why it stopped, since the tar reader words errors anew.
+/// The output of a decoder, limited in size; stores why it stopped, since the tar reader replaces errors.
 struct Unpacked<'a> {
     decoder: Box<dyn Read + 'a>,
     left: u64,
@@ -111,7 +112,7 @@ impl Read for Unpacked<'_> {
                 self.left -= count as u64;
                 Ok(count)
             }
-            // As `Read` asks for: the caller comes again.
+            // Required by `Read`: the caller tries again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             Err(error) => {
                 let kind = error.kind();
@@ -139,7 +140,7 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
         check_extensions(&mut entry)?;
         let path = entry.path_bytes();
         let fault = || ControlFault::Path(String::from_utf8_lossy(&path).escape_debug().to_string());
-        // GNU tar cuts a name at a NUL.
+        // GNU tar truncates a name at a NUL.
         if path.contains(&0) {
             return Err(fault().into());
         }
@@ -177,7 +178,7 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
         }
         control = Some(text);
     }
-    // To the end, where the checksums of the compressed stream stand.
+    // Read to the end, to verify the checksums of the compressed stream.
     let mut rest = [0; ZEROS.len()];
     loop {
         match unpacked.read(&mut rest) {
@@ -191,7 +192,7 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
     control.ok_or_else(|| ControlFault::Missing.into())
 }
 
-/// Refuses extended headers that give an entry one name or size here and another in GNU tar.
+/// Refuses extended headers that give an entry a different name or size than GNU tar would use.
 fn check_extensions(entry: &mut tar::Entry<'_, impl Read>) -> Result<(), Stop> {
     let mut keys: HashSet<Box<[u8]>> = HashSet::new();
     let mut name = None;

@@ -1,34 +1,34 @@
-//! Why a file is no package that can be published, and what to do about it.
+//! Why a file is not a package that can be published, with remedies.
 
 use std::{fmt, io};
 
 use super::control::ControlFault;
 use crate::{names, stanza, version};
 
-/// Says why a file is not a package that can be published.
+/// Why a file is not a package that can be published.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file itself cannot be read.
     #[error("the file cannot be read")]
     Read(#[source] io::Error),
-    /// Something else altogether.
+    /// Some other kind of file.
     #[error("not a Debian package: {0}")]
     NotADeb(LooksLike),
-    /// A part of the file is missing.
+    /// The file is truncated.
     #[error("the file ends early, after {size} bytes: {place}")]
     Truncated {
-        /// How long the file is.
+        /// The length of the file.
         size: u64,
-        /// Where it ends.
+        /// Where the file ends.
         place: Place,
     },
-    /// The container cannot be followed.
+    /// The container is damaged.
     #[error("the file is damaged at byte {position}: {what}")]
     Damaged {
-        /// Where the damage is.
+        /// The position of the damage.
         position: u64,
-        /// What is wrong there.
+        /// The problem.
         what: &'static str,
     },
     /// The members are not those of a package.
@@ -40,24 +40,24 @@ pub enum Error {
     /// The control member does not decompress.
     #[error("the control member cannot be decompressed")]
     Decompress(#[source] io::Error),
-    /// The control member holds no tar archive.
+    /// The control member does not contain a tar archive.
     #[error("the control member holds no readable tar archive")]
     Tar(#[source] io::Error),
-    /// The control archive is not what it must be.
+    /// The control archive is not valid.
     #[error("in the control archive: {0}")]
     Control(ControlFault),
-    /// The control file is no stanza.
+    /// The control file is not a stanza.
     #[error("in the control file")]
     Stanza(#[source] stanza::Error),
-    /// A field that every package must have.
+    /// A required field is missing.
     #[error("the control file has no field `{0}`, or an empty one")]
     NoField(&'static str),
-    /// A field with a value that cannot be published.
+    /// A field has a value that cannot be published.
     #[error("in field `{field}` of the control file")]
     BadField {
         /// The name of the field.
         field: &'static str,
-        /// What is wrong with its value.
+        /// The problem with its value.
         #[source]
         why: BadField,
     },
@@ -66,19 +66,19 @@ pub enum Error {
     PackageType(String),
 }
 
-/// What a file that is no package looks like.
+/// The apparent kind of a file that is not a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LooksLike {
-    /// Nothing at all.
+    /// An empty file.
     Empty,
-    /// Only zeros at its beginning.
+    /// A file that starts with zeros.
     Zeros,
     /// A web page, or an answer in XML or JSON.
     WebPage,
     /// A package for rpm.
     Rpm,
-    /// A pointer that Git LFS left in place of a file.
+    /// A Git LFS pointer file.
     GitLfs,
     /// A `.dsc`, `.changes` or `.buildinfo`.
     SourceControl,
@@ -86,7 +86,7 @@ pub enum LooksLike {
     OldDeb,
     /// Another container or compressed file.
     Other(&'static str),
-    /// Nothing known.
+    /// An unknown kind.
     Unknown,
 }
 
@@ -123,44 +123,44 @@ impl fmt::Display for LooksLike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the file is empty",
-            Self::Zeros => "the file begins with nothing but zeros",
+            Self::Zeros => "the file starts with only zeros",
             Self::WebPage => "it looks like a web page or the answer of a server",
             Self::Rpm => "it looks like a package for rpm",
-            Self::GitLfs => "it is the pointer that Git LFS leaves in place of a file",
+            Self::GitLfs => "it is a Git LFS pointer file",
             Self::SourceControl => "it looks like a `.dsc`, `.changes` or `.buildinfo` file",
             Self::OldDeb => "it looks like a package of the format before 1995",
             Self::Other(what) => return write!(f, "it looks like {what}"),
-            Self::Unknown => "it does not begin as an `ar` archive does",
+            Self::Unknown => "it does not start like an `ar` archive",
         })
     }
 }
 
-/// Where a file ends that should go on.
+/// Where a truncated file ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Place {
     /// In the first eight bytes.
-    #[error("not even the signature of an `ar` archive is whole")]
+    #[error("within the signature of an `ar` archive")]
     Magic,
     /// In the header of a member.
     #[error("in the header of a member")]
     Header,
     /// In the contents of a member.
-    #[error("`{name}` lacks {missing} bytes")]
+    #[error("`{name}` is missing {missing} bytes")]
     Member {
         /// The name of the member.
         name: String,
-        /// How many of its bytes are not there.
+        /// The number of missing bytes.
         missing: u64,
     },
 }
 
-/// What can be wrong with the row of members.
+/// A fault in the sequence of members.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Another member than `debian-binary` is the first.
-    #[error("the first member is `{0}`, not `debian-binary`: an `ar` archive, but no Debian package")]
+    /// The first member is not `debian-binary`.
+    #[error("the first member is `{0}`, not `debian-binary`: an `ar` archive, but not a Debian package")]
     First(String),
     /// No member at all.
     #[error("an `ar` archive without members")]
@@ -168,10 +168,10 @@ pub enum Layout {
     /// No control member.
     #[error("no member `control.tar`")]
     NoControl,
-    /// A data member, or another, where the control member must stand.
-    #[error("`{0}` stands where `control.tar` must stand")]
+    /// A data member or another one in the place of the control member.
+    #[error("`{0}` is in the place of `control.tar`")]
     NotControl(String),
-    /// A control member of unknown compression.
+    /// A control member with an unknown compression.
     #[error("the compression of `{0}` is not known")]
     Compression(String),
     /// A second control member.
@@ -180,37 +180,37 @@ pub enum Layout {
     /// No data member.
     #[error("no member `data.tar`")]
     NoData,
-    /// Another member where the data member must stand.
-    #[error("`{0}` stands where `data.tar` must stand")]
+    /// Another member in the place of the data member.
+    #[error("`{0}` is in the place of `data.tar`")]
     NotData(String),
     /// A second data member.
     #[error("a second data member, `{0}`")]
     SecondData(String),
 }
 
-/// What can be wrong with the value of a field.
+/// A fault in the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadField {
-    /// Not a name.
+    /// Not a valid name.
     #[error(transparent)]
     Name(#[from] names::Error),
-    /// Not a version.
+    /// Not a valid version.
     #[error(transparent)]
     Version(#[from] version::Error),
     /// Neither `NAME` nor `NAME (VERSION)`.
     #[error("expected `NAME` or `NAME (VERSION)`, found `{0}`")]
     Source(String),
-    /// Not text.
+    /// Not UTF-8 text.
     #[error("the value is not UTF-8")]
     NotUtf8,
-    /// Name, version and architecture together are longer than the name of a file may be.
+    /// Name, version and architecture together are longer than a file name may be.
     #[error("`{0}` would be longer than a file name may be (255 bytes)")]
     TooLong(String),
 }
 
 impl Error {
-    /// What can be done about it.
+    /// Returns a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         const AGAIN: &str =
@@ -229,7 +229,7 @@ impl Error {
                 LooksLike::SourceControl => "name the `.deb` files themselves",
                 LooksLike::OldDeb => "unpack it with `dpkg-deb --raw-extract` and build it again",
                 LooksLike::Other(_) | LooksLike::Unknown => {
-                    "only binary packages (`.deb`) can be added; see what it is with `file`"
+                    "only binary packages (`.deb`) can be added; run `file` on it to see its type"
                 }
             },
             Self::Truncated { .. } | Self::Layout(Layout::NoControl | Layout::NoData | Layout::Empty) => {
@@ -238,13 +238,13 @@ impl Error {
             Self::Damaged { .. } | Self::Decompress(_) | Self::Tar(_) => DAMAGED,
             Self::FormatVersion(_) => "look for a newer `publish`, or build the package in format 2.0",
             Self::Layout(Layout::First(_)) => {
-                "only binary packages (`.deb`) can be added; see what it is with `ar t`"
+                "only binary packages (`.deb`) can be added; run `ar t` on it to see its members"
             }
             Self::Layout(Layout::Compression(_)) => {
-                "build it with `dpkg-deb -Zxz`; `.gz`, `.xz`, `.zst` and none are known to every dpkg of today"
+                "build it with `dpkg-deb -Zxz`; every current dpkg reads `.gz`, `.xz`, `.zst` and uncompressed members"
             }
             Self::Control(ControlFault::TooLarge | ControlFault::ControlTooLarge) => {
-                "move what is large out of the control archive into the data of the package"
+                "move large files from the control archive to the data of the package"
             }
             Self::Layout(_) | Self::Control(_) => REBUILD,
             Self::Stanza(error) => match error.kind {

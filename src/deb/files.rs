@@ -1,4 +1,4 @@
-//! One installed file of a small package that is at hand, for looking at what a published one holds.
+//! Reads one installed file of a small package in memory, to inspect a published package.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::compression::Compression;
 
-/// How much of a data archive is unpacked in search of a file.
+/// The limit on the unpacked data that is searched for a file.
 const LIMIT: u64 = 16 << 20;
 
 /// A file that a package installs.
@@ -21,12 +21,12 @@ pub struct InstalledFile {
     pub time: u64,
 }
 
-/// Reads the file that a package installs at a path, which has no slash at its beginning; a link or a folder is none.
+/// Reads the file that a package installs at a path without a leading slash; `None` for a link or a folder.
 pub fn read_file(deb: &[u8], path: &str) -> Result<Option<InstalledFile>, Error> {
     Ok(read_among(deb, path)?.0)
 }
 
-/// The same, and the paths of all else that is no folder.
+/// Returns the paths of all other entries that are not folders as well.
 pub fn read_among(mut deb: &[u8], path: &str) -> Result<(Option<InstalledFile>, Vec<String>), Error> {
     let (mut file, mut others) = (None, Vec::new());
     let mut archive = Archive::open(&mut deb)?;

@@ -1,10 +1,10 @@
-//! What comes in: one `.deb`, read in a single pass, and everything an archive needs to know about it.
+//! Input packages: one `.deb`, read in a single pass, with everything that an archive needs to know about it.
 //!
 //! A package is an `ar` archive (deb(5)) of `debian-binary`, a control archive and a data archive. One read of the file
 //! gives its size, its digests and its control stanza; memory stays the same whatever its size, and nothing is unpacked
 //! to disk. The rules for the stanza are those of deb-control(5) and Debian Policy 5.3.
 //!
-//! Packages come from anywhere. Where readers would disagree about what a file says, it is refused here, before it is
+//! Packages come from any source. A file that readers would interpret differently is refused here, before it is
 //! published under a signature.
 
 use std::{borrow::Cow, fmt, io::Read};
@@ -31,22 +31,22 @@ pub use files::{InstalledFile, read_among, read_file};
 pub(crate) use write::gzip;
 pub use write::{NewDeb, installed_size};
 
-/// The fields of an index that are about the file. What a control file says in them is not what the index has to say.
+/// The index fields that describe the file. An index sets them itself, whatever a control file contains.
 const INDEX_FIELDS: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512"];
 
-/// Everything known about one `.deb`.
+/// Everything that is known about one `.deb`.
 #[derive(Debug, Clone)]
 pub struct BinaryPackage {
     name: PackageName,
     version: Version,
     architecture: Architecture,
-    /// Only where it differs from the name.
+    /// Only set if it differs from the name.
     source: Option<PackageName>,
     digests: Digests,
     control: Box<[u8]>,
 }
 
-/// Something about a package that is worth a word and stops nothing.
+/// A remark about a package that does not prevent publishing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -55,7 +55,7 @@ pub enum Warning {
         /// The name of the field.
         field: String,
     },
-    /// Fields that belong to an index and are left out of it.
+    /// Fields that belong to an index and are omitted from it.
     LeftOut {
         /// The names of the fields.
         fields: Vec<String>,
@@ -69,14 +69,14 @@ impl fmt::Display for Warning {
                 write!(f, "field `{field}` is not UTF-8; its bytes are published as they are")
             }
             Self::LeftOut { fields } => {
-                write!(f, "left out of the index, which says it itself: `{}`", fields.join("`, `"))
+                write!(f, "omitted, since the index sets them itself: `{}`", fields.join("`, `"))
             }
         }
     }
 }
 
 impl BinaryPackage {
-    /// Reads one package from its first byte to its last.
+    /// Reads one package completely.
     pub fn read(mut reader: impl Read) -> Result<Self, Error> {
         Self::read_members(&mut reader)
     }
@@ -145,7 +145,7 @@ impl BinaryPackage {
         &self.architecture
     }
 
-    /// The name of the source package: `Source` without a version, else the package's own name.
+    /// The name of the source package: `Source` without a version, with the package's own name as the default.
     #[must_use]
     pub fn source(&self) -> &PackageName {
         self.source.as_ref().unwrap_or(&self.name)
@@ -158,25 +158,25 @@ impl BinaryPackage {
         std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
     }
 
-    /// Size and digests of the whole file.
+    /// The size and digests of the whole file.
     #[must_use]
     pub fn digests(&self) -> &Digests {
         &self.digests
     }
 
-    /// The control stanza byte for byte as the package has it, from its first field to exactly one newline at its end.
+    /// The control stanza byte for byte as in the package, from its first field to exactly one final newline.
     #[must_use]
     pub fn control(&self) -> &[u8] {
         &self.control
     }
 
-    /// The value of one field of the control stanza, whose name is compared without regard to case.
+    /// The value of one field of the control stanza; the name is compared without regard to case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.stanza()?.get(name)
     }
 
-    /// The control stanza without the fields that an index has to fill in itself; all else byte for byte.
+    /// The control stanza without the fields that an index sets itself; otherwise byte for byte.
     #[must_use]
     pub fn control_for_index(&self) -> Cow<'_, [u8]> {
         match self.stanza() {
@@ -188,13 +188,13 @@ impl BinaryPackage {
         }
     }
 
-    /// The name that the file has in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch.
+    /// The file name in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch.
     #[must_use]
     pub fn file_name(&self) -> String {
         file_name(&self.name, &self.version, &self.architecture)
     }
 
-    /// What the author of the package should hear of.
+    /// Remarks for the author of the package.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let Some(stanza) = self.stanza() else {
@@ -214,7 +214,8 @@ impl BinaryPackage {
         warnings
     }
 
-    /// Always there, since [`BinaryPackage::read`] parsed it before; kept as text alone because many are held at once.
+    /// Always `Some`, since [`BinaryPackage::read`] has parsed it; stored as text because many packages are held in
+    /// memory.
     fn stanza(&self) -> Option<Stanza<'_>> {
         Stanza::parse_lines(&self.control, 1).ok()
     }
@@ -228,7 +229,7 @@ fn file_name(name: &PackageName, version: &Version, architecture: &Architecture)
     format!("{name}_{}_{architecture}.deb", version.without_epoch())
 }
 
-/// The next member that does not start with `_`; those are for others (deb(5)).
+/// The next member that does not start with `_`; readers ignore those that do (deb(5)).
 fn next_of_note(archive: &mut ar::Archive<'_>) -> Result<Option<ar::MemberName>, Error> {
     loop {
         match archive.next_member()? {
@@ -252,10 +253,10 @@ fn is_tar(member: &ar::MemberName, name: &[u8]) -> bool {
     extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
-/// Reads `debian-binary`: `2.` and a minor number that changes nothing for readers. More lines may follow (deb(5)).
+/// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).
 fn check_format(archive: &mut ar::Archive<'_>) -> Result<(), Error> {
     let mut text = Vec::new();
-    // A few bytes in every package there is; what is longer than a screen is something else.
+    // A few bytes in every package; a long text is another kind of file.
     if let Err(error) = archive.by_ref().take(1024).read_to_end(&mut text) {
         return Err(archive.take_failure().unwrap_or(Error::Read(error)));
     }
@@ -269,7 +270,7 @@ fn check_format(archive: &mut ar::Archive<'_>) -> Result<(), Error> {
     Err(Error::FormatVersion(shown.escape_debug().to_string()))
 }
 
-/// What a control file says.
+/// The fields of a control file.
 struct Facts {
     name: PackageName,
     version: Version,
@@ -308,7 +309,7 @@ fn bad(field: &'static str) -> impl Fn(BadField) -> Error {
     move |why| Error::BadField { field, why }
 }
 
-/// The value of a field that must be text; an empty one counts as missing, as it does for dpkg.
+/// The value of a field that must be text; an empty one counts as missing, as in dpkg.
 fn value<'a>(stanza: &Stanza<'a>, field: &'static str) -> Result<Option<&'a str>, Error> {
     match stanza.get(field).map(std::str::from_utf8) {
         None | Some(Ok("")) => Ok(None),

@@ -289,7 +289,7 @@ fn fields_of_the_index_are_left_out_of_it() {
     let [warning] = &package.warnings()[..] else { panic!("one warning") };
     assert_eq!(
         warning.to_string(),
-        "left out of the index, which says it itself: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
+        "omitted, since the index sets them itself: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
     );
 }
 
@@ -321,19 +321,19 @@ fn a_package_takes_little_memory() {
 fn refuses_what_is_no_package() {
     for (bytes, says) in [
         (&b""[..], "the file is empty"),
-        (&[0; 700], "the file begins with nothing but zeros"),
+        (&[0; 700], "the file starts with only zeros"),
         (b"\n<!DOCTYPE html><html>", "it looks like a web page or the answer of a server"),
         (b"<?xml version=\"1.0\"?><Error/>", "it looks like a web page or the answer of a server"),
         (b"\xed\xab\xee\xdb\x03\x00 rpm", "it looks like a package for rpm"),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
-            "it is the pointer that Git LFS leaves in place of a file",
+            "it is a Git LFS pointer file",
         ),
         (b"Format: 3.0 (quilt)\n", "it looks like a `.dsc`, `.changes` or `.buildinfo` file"),
         (b"0.939000\n1234\n", "it looks like a package of the format before 1995"),
         (b"\x1f\x8b\x08", "it looks like a gzip file"),
-        (b"!<thin>\n", "it does not begin as an `ar` archive does"),
-        (b"x", "it does not begin as an `ar` archive does"),
+        (b"!<thin>\n", "it does not start like an `ar` archive"),
+        (b"x", "it does not start like an `ar` archive"),
     ] {
         assert_eq!(refusal(bytes), format!("not a Debian package: {says}"));
     }
@@ -347,15 +347,15 @@ fn refuses_other_members() {
         (vec![], "an `ar` archive without members"),
         (
             vec![member("lib.o/", b"")],
-            "the first member is `lib.o`, not `debian-binary`: an `ar` archive, but no Debian package",
+            "the first member is `lib.o`, not `debian-binary`: an `ar` archive, but not a Debian package",
         ),
         (
             vec![member("_x", b""), format()],
-            "the first member is `_x`, not `debian-binary`: an `ar` archive, but no Debian package",
+            "the first member is `_x`, not `debian-binary`: an `ar` archive, but not a Debian package",
         ),
         (
             vec![control.clone(), format(), data()],
-            "the first member is `control.tar.gz`, not `debian-binary`: an `ar` archive, but no Debian package",
+            "the first member is `control.tar.gz`, not `debian-binary`: an `ar` archive, but not a Debian package",
         ),
         (vec![member("debian-binary", b"3.0\n")], "the package format is `3.0`, and only 2.x is known"),
         (vec![member("debian-binary", b"2.0")], "the package format is `2.0`, and only 2.x is known"),
@@ -364,8 +364,8 @@ fn refuses_other_members() {
         (vec![member("debian-binary", b"")], "the package format is ``, and only 2.x is known"),
         (vec![format()], "no member `control.tar`"),
         (vec![format(), member("_x", b"")], "no member `control.tar`"),
-        (vec![format(), data(), control.clone()], "`data.tar.xz` stands where `control.tar` must stand"),
-        (vec![format(), member("readme", b"")], "`readme` stands where `control.tar` must stand"),
+        (vec![format(), data(), control.clone()], "`data.tar.xz` is in the place of `control.tar`"),
+        (vec![format(), member("readme", b"")], "`readme` is in the place of `control.tar`"),
         (vec![format(), member("control.tar.lz4", b"")], "the compression of `control.tar.lz4` is not known"),
         (vec![format(), control.clone()], "no member `data.tar`"),
         (
@@ -374,7 +374,7 @@ fn refuses_other_members() {
         ),
         (
             vec![format(), control.clone(), member("readme", b"")],
-            "`readme` stands where `data.tar` must stand",
+            "`readme` is in the place of `data.tar`",
         ),
         (
             vec![format(), control.clone(), data(), control.clone()],
@@ -402,7 +402,7 @@ fn refuses_damaged_headers() {
     let second = 8 + 60 + 4;
     assert_eq!(
         with(second + 58, b"xx"),
-        "the file is damaged at byte 72: no member header where one must stand"
+        "the file is damaged at byte 72: a member header is missing"
     );
     for size in [
         &b"          "[..],
@@ -414,7 +414,7 @@ fn refuses_damaged_headers() {
     ] {
         assert_eq!(
             with(second + 48, size),
-            "the file is damaged at byte 72: the size of a member is no number"
+            "the file is damaged at byte 72: the size of a member is not a number"
         );
     }
     assert!(with(second + 48, b"9999999999").contains("data after the end of the compressed stream"));
@@ -426,14 +426,14 @@ fn says_where_a_file_was_cut() {
     let cut = |length: usize| refusal(&good[..length]);
     assert_eq!(
         cut(5),
-        "the file ends early, after 5 bytes: not even the signature of an `ar` archive is whole"
+        "the file ends early, after 5 bytes: within the signature of an `ar` archive"
     );
     assert_eq!(cut(8), "an `ar` archive without members");
     assert_eq!(cut(50), "the file ends early, after 50 bytes: in the header of a member");
-    assert_eq!(cut(70), "the file ends early, after 70 bytes: `debian-binary` lacks 2 bytes");
+    assert_eq!(cut(70), "the file ends early, after 70 bytes: `debian-binary` is missing 2 bytes");
     assert_eq!(cut(72), "no member `control.tar`");
-    assert!(cut(200).starts_with("the file ends early, after 200 bytes: `control.tar.xz` lacks "));
-    assert!(cut(good.len() - 11).ends_with("`data.tar.xz` lacks 10 bytes"));
+    assert!(cut(200).starts_with("the file ends early, after 200 bytes: `control.tar.xz` is missing "));
+    assert!(cut(good.len() - 11).ends_with("`data.tar.xz` is missing 10 bytes"));
 }
 
 /// Whatever is cut off, the loss is noticed; only the padding at the very end may go.
@@ -493,7 +493,7 @@ fn refuses_control_archives_that_readers_unpack_differently() {
     let other = || entry("./control", b'0', b"Package: other\n");
     let odd = |path: &str| {
         format!(
-            "the path `{path}` leads out of the archive, or is written so that readers resolve it differently"
+            "the path `{path}` is outside the archive, or readers resolve it differently"
         )
     };
     let pax = |records: &str| entry("pax", b'x', records.as_bytes());
@@ -501,10 +501,10 @@ fn refuses_control_archives_that_readers_unpack_differently() {
         (vec![], "no file `control`".to_owned()),
         (vec![entry("md5sums", b'0', b"")], "no file `control`".into()),
         (vec![entry("x/control", b'0', b"A: b\n")], "no file `control`".into()),
-        (vec![good(), other()], "two files `control`, of which readers take one or the other".into()),
+        (vec![good(), other()], "two files `control`; readers differ in which one they use".into()),
         (
             vec![good(), entry("control", b'2', b"")],
-            "two files `control`, of which readers take one or the other".into(),
+            "two files `control`; readers differ in which one they use".into(),
         ),
         (vec![entry("./control", b'2', b"")], "`control` is not a regular file".into()),
         (vec![entry("./control", b'1', b"")], "`control` is not a regular file".into()),
@@ -521,23 +521,23 @@ fn refuses_control_archives_that_readers_unpack_differently() {
         (vec![good(), pax("20 path=other\n")], String::new()),
         (
             vec![good(), pax("16 path=control\n"), entry("x", b'0', b"A: b\n")],
-            "two files `control`, of which readers take one or the other".into(),
+            "two files `control`; readers differ in which one they use".into(),
         ),
         (
             vec![good(), pax("10 path=x\n16 path=control\n"), entry("x", b'0', b"")],
-            "an extension header that readers understand differently".into(),
+            "an extension header that readers interpret differently".into(),
         ),
         (
             vec![good(), pax("10 size=1\n10 size=4\n"), entry("x", b'0', b"")],
-            "an extension header that readers understand differently".into(),
+            "an extension header that readers interpret differently".into(),
         ),
         (
             vec![good(), pax("27 GNU.sparse.name=control\n"), entry("x", b'0', b"")],
-            "an extension header that readers understand differently".into(),
+            "an extension header that readers interpret differently".into(),
         ),
         (
             vec![entry("g", b'g', b"16 path=control\n"), good()],
-            "an extension header that readers understand differently".into(),
+            "an extension header that readers interpret differently".into(),
         ),
         (vec![good(), entry("L", b'L', b"control\0")], String::new()),
         (vec![vec![0; 512], good()], "data after the end of the archive".into()),
@@ -583,8 +583,8 @@ fn limits_what_a_control_archive_unpacks_to() {
 #[test]
 fn refuses_control_files_that_cannot_be_published() {
     for (text, says) in [
-        ("", "in the control file: line 1: no field at all"),
-        ("\n\n", "in the control file: line 1: no field at all"),
+        ("", "in the control file: line 1: no field"),
+        ("\n\n", "in the control file: line 1: no field"),
         ("Version: 1\nArchitecture: all\n", "the control file has no field `Package`, or an empty one"),
         ("Package: ab\nArchitecture: all\n", "the control file has no field `Version`, or an empty one"),
         ("Package: ab\nVersion: 1\n", "the control file has no field `Architecture`, or an empty one"),
@@ -602,15 +602,15 @@ fn refuses_control_files_that_cannot_be_published() {
         ),
         (
             "Package: ../x\nVersion: 1\nArchitecture: all\n",
-            "in field `Package` of the control file: package name `../x` is not allowed: only lower case letters, digits, `+`, `-` and `.` may stand in it (Debian Policy 5.6.1)",
+            "in field `Package` of the control file: package name `../x` is not allowed: only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)",
         ),
         (
             "Package: ab\n cd\nVersion: 1\nArchitecture: all\n",
-            "in field `Package` of the control file: package name `ab\\n cd` is not allowed: only lower case letters, digits, `+`, `-` and `.` may stand in it (Debian Policy 5.6.1)",
+            "in field `Package` of the control file: package name `ab\\n cd` is not allowed: only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)",
         ),
         (
             "Package: ab\nVersion: 1/../2\nArchitecture: all\n",
-            "in field `Version` of the control file: version `1/../2` is not allowed: only letters, digits, `.`, `+`, `-` and `~` may stand in it (Debian Policy 5.6.12)",
+            "in field `Version` of the control file: version `1/../2` is not allowed: only letters, digits, `.`, `+`, `-` and `.` are allowed (Debian Policy 5.6.12)",
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: any\n",
@@ -618,7 +618,7 @@ fn refuses_control_files_that_cannot_be_published() {
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: all\nSource: ../..\n",
-            "in field `Source` of the control file: package name `../..` is not allowed: only lower case letters, digits, `+`, `-` and `.` may stand in it (Debian Policy 5.6.1)",
+            "in field `Source` of the control file: package name `../..` is not allowed: only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)",
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: all\nSource: cd 1.0\n",
@@ -626,7 +626,7 @@ fn refuses_control_files_that_cannot_be_published() {
         ),
         (
             "Package: ab\nVersion: 1\nversion: 2\nArchitecture: all\n",
-            "in the control file: line 3: field `version` stands twice",
+            "in the control file: line 3: field `version` occurs twice",
         ),
         (
             "Package: ab\r\nVersion: 1\r\n",
@@ -638,11 +638,11 @@ fn refuses_control_files_that_cannot_be_published() {
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: all\n\nPackage: cd\n",
-            "in the control file: line 5: a second stanza; only one may stand here",
+            "in the control file: line 5: a second stanza; only one is allowed here",
         ),
         (
             "Package: ab\n  \nVersion: 1\n",
-            "in the control file: line 2: a line of nothing but blanks inside a field",
+            "in the control file: line 2: a line of only blanks inside a field",
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: all\nPackage-Type: udeb\n",

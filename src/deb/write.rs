@@ -1,7 +1,7 @@
-//! What goes out: a small package, made in memory (deb(5)).
+//! Output: builds a small package in memory (deb(5)).
 //!
-//! The same control text, files and time give the same bytes, whoever makes them: every file belongs to root, and has the
-//! time that was given. Both archives are gzip, which every dpkg reads. There are no scripts and no conffiles.
+//! The same control text, files and time give the same bytes on every machine: every file belongs to root and has the
+//! given time. Both archives are gzip, which every dpkg reads. There are no scripts and no conffiles.
 
 use std::io::{self, Write};
 
@@ -10,12 +10,12 @@ use crate::digest::Digests;
 /// Longer paths need an extension of the tar format.
 const LONGEST_PATH: usize = 100;
 
-/// A package to be made.
+/// A package to build.
 #[derive(Debug, Clone)]
 pub struct NewDeb<'a> {
     /// The `control` file.
     pub control: &'a str,
-    /// What is installed: paths without a slash at the beginning, and bytes.
+    /// The installed files: paths without a leading slash, and bytes.
     pub files: &'a [(String, Vec<u8>)],
     /// The time of all files, in seconds since 1970.
     pub time: u64,
@@ -40,7 +40,7 @@ impl NewDeb<'_> {
         Ok(deb)
     }
 
-    /// One member of the container, padded to an even length.
+    /// Appends one member of the container, padded to an even length.
     fn member(&self, deb: &mut Vec<u8>, name: &str, bytes: &[u8]) {
         let header =
             format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", self.time, 0, 0, "100644", bytes.len());
@@ -51,7 +51,7 @@ impl NewDeb<'_> {
         }
     }
 
-    /// An archive of files and of the folders above them, each before what is in it.
+    /// Builds an archive of files and their parent folders, each folder before its content.
     fn tar(&self, files: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
         let mut archive = tar::Builder::new(Vec::new());
         let mut folders: Vec<String> = Vec::new();
@@ -83,7 +83,7 @@ impl NewDeb<'_> {
             ));
         }
         let mut header = tar::Header::new_gnu();
-        // Not `set_path`: it drops the `./` with which dpkg-deb begins each.
+        // Not `set_path`, which drops the `./` that dpkg-deb writes before each path.
         header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.set_entry_type(kind);
         header.set_mode(if kind.is_dir() { 0o755 } else { 0o644 });
@@ -98,7 +98,8 @@ impl NewDeb<'_> {
     }
 }
 
-/// What files take on a disk, in KiB, as `Installed-Size` counts it: each file and each folder by itself (deb-substvars(5)).
+/// The disk usage of files in KiB, as `Installed-Size` counts it: each file and each folder separately
+/// (deb-substvars(5)).
 #[must_use]
 pub fn installed_size(files: &[(String, Vec<u8>)]) -> usize {
     let mut folders: Vec<&str> = Vec::new();
@@ -110,7 +111,7 @@ pub fn installed_size(files: &[(String, Vec<u8>)]) -> usize {
     files.iter().map(|(_, bytes)| bytes.len().div_ceil(1024)).sum::<usize>() + folders.len()
 }
 
-/// Compressed as `gzip -9n` does: neither a name nor a time.
+/// Compresses as `gzip -9n` does: without name and time.
 pub(crate) fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder =
         flate2::GzBuilder::new().operating_system(3).write(Vec::new(), flate2::Compression::best());

@@ -1,6 +1,6 @@
-//! The entries of an index that name files of the pool: packages, packages of the installer and source packages alike.
+//! The entries of an index that name pool files: packages, installer packages and source packages alike.
 //!
-//! It is the one reading of an index for all that looks at what is published; [`PackagesIndex`] is the one that edits.
+//! All readers of published indices use this module; [`PackagesIndex`] edits them.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::digest::{Md5Digest, Sha256Digest};
 
-/// The architecture of source packages, as reprepro and apt call it.
+/// The architecture of source packages in reprepro and apt.
 const SOURCE: &str = "source";
 
 /// One entry of an index.
@@ -27,15 +27,15 @@ pub struct Entry {
     pub name: Box<str>,
     /// Its version.
     pub version: Box<str>,
-    /// Its architecture; of a source package `source`.
+    /// Its architecture; `source` for a source package.
     pub architecture: Box<str>,
-    /// The stanza as it stands in the index, with its last newline.
+    /// The stanza as in the index, with its last newline.
     pub stanza: Bytes,
-    /// The files that it names: one, or as many as a source package has.
+    /// The files that it names: one, or those of a source package.
     pub files: Vec<EntryFile>,
 }
 
-/// A file that an entry names, as far as the entry says so.
+/// A file that an entry names; fields that the entry does not have are `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryFile {
@@ -49,19 +49,19 @@ pub struct EntryFile {
     pub md5: Option<Md5Digest>,
 }
 
-/// Says what is wrong with an index.
+/// Why an index cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no index of packages.
+    /// It is not an index of packages.
     #[error(transparent)]
     Packages(#[from] packages::Error),
-    /// It is no index of source packages.
+    /// It is not an index of source packages.
     #[error(transparent)]
     Sources(#[from] sources::Error),
 }
 
-/// The entries of an index; one whose entries name no files has none.
+/// Reads the entries of an index; an index whose entries name no files has none.
 pub fn entries(key: &IndexKey, text: &Bytes) -> Result<Vec<Entry>, Error> {
     Ok(match key.entry_kind() {
         None => Vec::new(),
@@ -91,7 +91,7 @@ impl Entry {
         }
     }
 
-    /// The file by which the package is known: the only one, or the `.dsc` of a source package.
+    /// The main file: the only one, or the `.dsc` of a source package.
     #[must_use]
     pub fn main_file(&self) -> Option<&EntryFile> {
         let is_description = |file: &&EntryFile| {
@@ -103,26 +103,26 @@ impl Entry {
         self.files.iter().find(is_description).or(self.files.first())
     }
 
-    /// The source that the package was built from; a source package is its own.
+    /// The source that the package was built from; for a source package, itself.
     #[must_use]
     pub fn source(&self) -> Source<'_> {
         let package = Source { name: &self.name, version: &self.version };
         if self.kind == IndexKind::Sources { package } else { source_of(&self.stanza, package) }
     }
 
-    /// The share of machines that this version is offered to, in per cent: all, where nothing is said.
+    /// The percentage of machines that this version is offered to; 100 if it is not phased.
     #[must_use]
     pub fn phased(&self) -> u8 {
         phased_of(&self.stanza)
     }
 
-    /// The order of versions as dpkg has it; versions that Policy does not allow come first, in the order of their text.
+    /// Compares versions as dpkg does; versions that Policy does not allow come first, in the order of their text.
     #[must_use]
     pub fn order_of_versions(&self, other: &Self) -> Ordering {
         order_of_versions(&self.version, &other.version)
     }
 
-    /// Whether both mean the same files; those of which one does not say the SHA256 are compared by size and MD5.
+    /// Whether both name the same files; if one has no SHA256, size and MD5 are compared.
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {
         if self.stanza == other.stanza {

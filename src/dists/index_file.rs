@@ -1,4 +1,4 @@
-//! One file of an index as it is published: bytes, digests and both its paths, never apart.
+//! A published index file: its bytes, digests and both paths, kept together.
 
 use bytes::Bytes;
 
@@ -17,26 +17,26 @@ pub struct IndexFile {
 }
 
 impl IndexFile {
-    /// Hashes the bytes that will stand at `path` below the suite's folder.
+    /// Hashes the bytes of the file at `path` below the suite's folder.
     #[must_use]
     pub fn new(path: String, bytes: Bytes) -> Self {
         let digests = Digests::of(&bytes);
         Self { path, bytes, digests }
     }
 
-    /// The path below the suite's folder, for clients that know no by-hash.
+    /// The path below the suite's folder, for clients without by-hash.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The path that fixes the content.
+    /// The content-addressed path.
     #[must_use]
     pub fn by_hash_path(&self) -> String {
         by_hash_path(&self.path, &self.digests.sha256)
     }
 
-    /// The compression of the form.
+    /// The compression of this form.
     #[must_use]
     pub fn compression(&self) -> Compression {
         uncompressed(&self.path).1
@@ -55,7 +55,7 @@ impl IndexFile {
     }
 }
 
-/// Where apt looks for the file at `path` by its digest: in `by-hash/SHA256/` beside it.
+/// The by-hash path of the file at `path`: in `by-hash/SHA256/` beside it.
 #[must_use]
 pub fn by_hash_path(path: &str, sha256: &Sha256Digest) -> String {
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));

@@ -1,28 +1,29 @@
-//! Which index a listed file is: its kind, its component and, where it has one, its architecture.
+//! The kind, component and architecture of a listed index.
 //!
-//! [`IndexKey::parse`] and [`IndexKey::path`] are inverse to each other: one module knows how the indices of a suite are
-//! called ([repository format](https://wiki.debian.org/DebianRepository/Format), "Indices" and "Contents").
+//! [`IndexKey::parse`] and [`IndexKey::path`] are inverse to each other; no other module knows the names of the
+//! indices of a suite ([repository format](https://wiki.debian.org/DebianRepository/Format), "Indices" and
+//! "Contents").
 
 use std::fmt;
 
 use crate::names::{Architecture, Component};
 
-/// The folder of a component whose indices list packages of the installer.
+/// The folder of a component whose indices list installer packages.
 pub(crate) const INSTALLER: &str = "debian-installer";
 
-/// What an index lists.
+/// The content of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum IndexKind {
     /// Binary packages.
     Packages,
-    /// Packages of the installer (udebs).
+    /// Installer packages (udebs).
     Installer,
     /// Source packages.
     Sources,
     /// The paths of the files in packages.
     Contents,
-    /// Descriptions of packages in a language.
+    /// Translated descriptions of packages.
     Translation,
     /// Any other listed file.
     Other,
@@ -33,23 +34,23 @@ pub enum IndexKind {
 pub struct PackagesKey {
     /// The component.
     pub component: Component,
-    /// The architecture whose clients read it; a variant such as `amd64v3` is one of its own.
+    /// The architecture whose clients read it; a variant such as `amd64v3` is a separate architecture.
     pub architecture: Architecture,
 }
 
-/// The packages that a `Contents` is about.
+/// The packages that a `Contents` file describes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ContentsOf {
     /// Binary packages of an architecture: `Contents-amd64`.
     Binaries(Architecture),
-    /// Packages of the installer: `Contents-udeb-amd64`.
+    /// Installer packages: `Contents-udeb-amd64`.
     Installer(Architecture),
     /// Source packages: `Contents-source`.
     Sources,
 }
 
-/// Names one file that a `Release` lists, in whatever compression.
+/// A file that a `Release` lists, in any compression.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum IndexKey {
@@ -64,7 +65,7 @@ pub enum IndexKey {
     },
     /// `main/Contents-amd64`, or `Contents-amd64` for all components, as before 2012.
     Contents {
-        /// The component; none where the file is about all of them.
+        /// The component; `None` if the file describes all of them.
         component: Option<Component>,
         /// The packages.
         of: ContentsOf,
@@ -87,7 +88,7 @@ impl PackagesKey {
         format!("{}/binary-{}/Packages", self.component, self.architecture)
     }
 
-    /// Understands what stands before `/Packages`.
+    /// Parses the path before `/Packages`.
     fn parse(component: &str, folder: &str) -> Option<Self> {
         let architecture = folder.strip_prefix("binary-")?.parse().ok()?;
         Some(Self { component: component.parse().ok()?, architecture })
@@ -95,7 +96,7 @@ impl PackagesKey {
 }
 
 impl IndexKey {
-    /// Understands the path of an uncompressed file below the suite's folder.
+    /// Parses the path of an uncompressed file below the suite's folder.
     #[must_use]
     pub fn parse(path: &str) -> Self {
         Self::of_index(path).unwrap_or_else(|| Self::Other(path.into()))
@@ -139,7 +140,7 @@ impl IndexKey {
         }
     }
 
-    /// What it lists.
+    /// The kind of the index.
     #[must_use]
     pub fn kind(&self) -> IndexKind {
         match self {
@@ -152,7 +153,7 @@ impl IndexKey {
         }
     }
 
-    /// The component that it is about.
+    /// Its component.
     #[must_use]
     pub fn component(&self) -> Option<&Component> {
         match self {
@@ -163,7 +164,7 @@ impl IndexKey {
         }
     }
 
-    /// The architecture that it is about.
+    /// Its architecture.
     #[must_use]
     pub fn architecture(&self) -> Option<&Architecture> {
         match self {
@@ -173,7 +174,7 @@ impl IndexKey {
         }
     }
 
-    /// The same key as one of an index of binary packages, the kind that is written.
+    /// Converts a key of an index of binary packages, the kind that is written.
     #[must_use]
     pub fn into_packages(self) -> Option<PackagesKey> {
         match self {
@@ -182,14 +183,14 @@ impl IndexKey {
         }
     }
 
-    /// Whether it is an index whose entries name files of the pool.
+    /// Whether it is an index whose entries name pool files.
     #[must_use]
     pub fn has_entries(&self) -> bool {
         self.entry_kind().is_some()
     }
 
-    /// The kind of its entries, where they name files of the pool: what a file is called decides, also in a folder that is
-    /// no component.
+    /// The kind of its entries, if they name pool files: the file name decides, even in a folder that is not a
+    /// component.
     #[must_use]
     pub fn entry_kind(&self) -> Option<IndexKind> {
         match self {
@@ -203,7 +204,7 @@ impl IndexKey {
         }
     }
 
-    /// Its component, where it is an index of packages that belong to one.
+    /// Its component, if it is an index of packages in a component.
     #[must_use]
     pub fn component_of_entries(&self) -> Option<&Component> {
         self.component().filter(|_| self.has_entries())
@@ -211,7 +212,7 @@ impl IndexKey {
 }
 
 impl IndexKind {
-    /// What it is called in text for programs.
+    /// Its name in machine-readable output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -224,7 +225,8 @@ impl IndexKind {
         }
     }
 
-    /// How a component is shown beside the entries of such an index: `main|debian-installer` has the packages of the installer.
+    /// How a component is shown beside the entries of such an index: `main|debian-installer` holds the installer
+    /// packages.
     #[must_use]
     pub fn shown_in(self, component: &Component) -> String {
         match self {
@@ -263,7 +265,8 @@ mod tests {
 
     use super::*;
 
-    /// Plain paths that the `Release` files of Debian 12, Ubuntu 24.04, reprepro, aptly and apt-ftparchive list.
+    /// Uncompressed paths that the `Release` files of Debian 12, Ubuntu 24.04, reprepro, aptly and apt-ftparchive
+    /// list.
     const PATHS: [(&str, IndexKind); 26] = [
         ("main/binary-amd64/Packages", IndexKind::Packages),
         ("main/binary-amd64v3/Packages", IndexKind::Packages),

@@ -1,32 +1,33 @@
-//! The layout of an archive: which kind of file a path names. The one place that decides it.
+//! The layout of an archive: the kind of file that a path names. Decided only here.
 //!
-//! Reading, `sync`, `check`, `prune`, repair, `serve`, cache policy and media types ask this module; nothing else looks at
-//! the parts or the ending of a path. Pure text: a path says what a file is meant to be, not what its bytes are.
+//! Reading, `sync`, `check`, `prune`, repair, `serve`, cache policy and media types use this module; no other module
+//! inspects the parts or the extension of a path. Pure text: a path says which kind a file is meant to be, not which
+//! bytes it has.
 //!
 //! Suites nest (`bookworm`, `bookworm/updates`), and components may have several parts too (`updates/main`), so a path
-//! alone does not say where the name of the suite ends. [`SuitePath`] is therefore relative: below `dists/`, or below the
-//! folder of a suite, whose own release file and generations are those with an empty `folder`.
+//! alone does not say where the name of the suite ends. [`SuitePath`] is therefore relative: to `dists/`, or to the
+//! folder of a suite, whose own release file and generations have an empty `folder`.
 //!
 //! Rules: <https://wiki.debian.org/DebianRepository/Format>; `generations/`, `snapshots/` and `.publish/` are our own.
 
 use crate::compression::Compression;
 
-/// The folder of the kept release files of a suite, one folder for each.
+/// The folder of the retained release files of a suite, with one folder for each.
 pub const GENERATIONS: &str = "generations";
 
-/// The folders of an archive, below its root. Their owner may have put each on another disk.
+/// The folders of an archive, below its root. Each may be on a disk of its own.
 pub const TREES: [&str; 2] = [DISTS, POOL];
 
 /// The folder of the suites.
 pub const DISTS: &str = "dists";
 
-/// The folder of the files of packages.
+/// The folder of the package files.
 pub const POOL: &str = "pool";
 
 /// The kind of file that a path of an archive names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchivePath<'a> {
-    /// A file of a package, below `pool/`.
+    /// A package file, below `pool/`.
     Package,
     /// Any other file below `pool/`; never deleted.
     PoolFile,
@@ -34,23 +35,23 @@ pub enum ArchivePath<'a> {
     Dists(SuitePath<'a>),
     /// A file beside `dists/` and `pool/`: public keys, a page.
     RootFile(&'a str),
-    /// The configuration, database and working files of the archive's owner: never shown, sent or deleted.
+    /// The configuration, database and working files of the archive's owner: never served, copied or deleted.
     Private,
-    /// Anything else: left alone. An index may name such a file as that of a package.
+    /// Any other file, which is left alone. An index may name it as a package file.
     Foreign,
 }
 
 /// The kind of file that a path below `dists/`, or below the folder of a suite, names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuitePath<'a> {
-    /// A form of the release file of the suite in `folder`; of this suite where `folder` is empty.
+    /// A form of the release file of the suite in `folder`; of this suite if `folder` is empty.
     Release {
         /// The folder of the suite.
         folder: &'a str,
         /// The form.
         form: ReleaseForm,
     },
-    /// A part of a kept state of the suite in `folder`.
+    /// A part of a retained generation of the suite in `folder`.
     Generation {
         /// The folder of the suite.
         folder: &'a str,
@@ -59,7 +60,7 @@ pub enum SuitePath<'a> {
         /// The part.
         part: GenerationPart<'a>,
     },
-    /// An index under the digest of its bytes.
+    /// An index under its digest.
     ByHash {
         /// The folder of the index, above `by-hash/`.
         folder: &'a str,
@@ -68,26 +69,26 @@ pub enum SuitePath<'a> {
         /// The digest.
         digest: &'a str,
     },
-    /// A file of the patches that lead to an index (`Packages.diff/`).
+    /// A file of the patches of an index (`Packages.diff/`).
     Patch {
-        /// The plain path of the index.
+        /// The uncompressed path of the index.
         index: &'a str,
     },
-    /// A file under its own name, which a release file may list.
+    /// A file under its canonical name, which a release file may list.
     Listed {
         /// The path of the uncompressed file.
         plain: &'a str,
         /// The compression.
         compression: Compression,
     },
-    /// A working file, such as one that is being written.
+    /// A working file, such as one that is still being written.
     Private,
 }
 
 /// A form of the release file of a suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReleaseForm {
-    /// `InRelease`, with its signature.
+    /// `InRelease`, clear-signed.
     InRelease,
     /// `Release`, the text alone.
     Release,
@@ -95,16 +96,16 @@ pub enum ReleaseForm {
     Signature,
 }
 
-/// A part of a kept state of a suite.
+/// A part of a retained generation of a suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GenerationPart<'a> {
     /// A form of the release file.
     Release(ReleaseForm),
-    /// Says that the state was published.
+    /// The mark that the generation was published.
     Published,
-    /// Who made the state, and why.
+    /// The author and message of the generation.
     Note,
-    /// A file that this version does not know.
+    /// A file that is unknown to this version.
     Other(&'a str),
 }
 
@@ -121,7 +122,7 @@ impl ReleaseForm {
         }
     }
 
-    /// The form that a path names by its last part.
+    /// The form that a path has by its last part.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
         Self::of(path.rsplit('/').next()?)
@@ -176,16 +177,16 @@ impl<'a> ArchivePath<'a> {
         }
     }
 
-    /// Whether the path fixes the content of the file, so that a cache may keep it for good.
+    /// Whether the path determines the content of the file, so that a cache may keep it for ever.
     #[must_use]
     pub fn is_immutable(self) -> bool {
         use SuitePath::{ByHash, Generation};
         matches!(self, Self::Package | Self::PoolFile | Self::Dists(ByHash { .. } | Generation { .. }))
     }
 
-    /// Whether an index may name the file as that of a package: anything that an archive shows, whatever its ending. Below
-    /// `dists/`, where some archives keep their packages, only by the endings of binary packages: an index must not pass
-    /// the file of a suite off as a package.
+    /// Whether an index may name the file as a package file: any public file, whatever its extension. Below `dists/`,
+    /// where some archives keep their packages, only files with the extensions of binary packages: an index must not
+    /// pass off the file of a suite as a package.
     #[must_use]
     pub fn may_be_named(self) -> bool {
         match self {
@@ -197,7 +198,7 @@ impl<'a> ArchivePath<'a> {
         }
     }
 
-    /// Whether the file belongs to what an archive shows to the world.
+    /// Whether the archive publishes the file.
     #[must_use]
     pub fn is_public(self) -> bool {
         !matches!(self, Self::Private | Self::Foreign | Self::Dists(SuitePath::Private))
@@ -228,7 +229,7 @@ impl<'a> SuitePath<'a> {
         if let [.., "by-hash", algorithm, digest] = parts[..] {
             return Self::ByHash { folder: above(last - 2), algorithm, digest };
         }
-        // `Packages.diff/` holds patches, and `by-hash/` of their own.
+        // `Packages.diff/` holds patches and a `by-hash/` of its own.
         if let Some(at) = parts[..last].iter().position(|part| is_patch_folder(part)) {
             let folder = above(at + 1);
             return Self::Patch { index: folder.strip_suffix(".diff").unwrap_or(folder) };
@@ -245,10 +246,10 @@ impl<'a> SuitePath<'a> {
         }
     }
 
-    /// Whether a release file that lists the path means a file of its own suite by it, to be carried along with the suite.
+    /// Whether a listed path is a file of the suite itself, which is copied along with the suite.
     ///
-    /// Patches are not carried: apt takes the whole index where they are missing. Release files are not either:
-    /// `apt-ftparchive release` lists those of its own last run, and those of suites below.
+    /// Patches are not copied: apt downloads the whole index if they are missing. Release files are not either:
+    /// `apt-ftparchive release` lists those of its own previous run, and those of suites below.
     #[must_use]
     pub fn is_carried(self) -> bool {
         matches!(self, Self::Listed { .. })
@@ -267,7 +268,7 @@ pub fn plain_path(path: &str) -> &str {
     uncompressed(path).0
 }
 
-/// The path of the uncompressed file, and the compression of a path.
+/// Splits a path into the path of the uncompressed file and the compression.
 #[must_use]
 pub fn uncompressed(path: &str) -> (&str, Compression) {
     let compressed = Compression::ALL.into_iter().filter(|&compression| compression != Compression::Plain);
@@ -277,7 +278,7 @@ pub fn uncompressed(path: &str) -> (&str, Compression) {
         .unwrap_or((path, Compression::Plain))
 }
 
-/// Whether a listed file is an index whose stanzas name files of packages.
+/// Whether a listed file is an index whose stanzas name package files.
 #[must_use]
 pub fn names_packages(plain: &str) -> bool {
     matches!(plain.rsplit('/').next(), Some("Packages" | "Sources"))
@@ -294,25 +295,25 @@ pub fn component_of(index: &str) -> Option<&str> {
     Some(component.strip_suffix("/debian-installer").unwrap_or(component))
 }
 
-/// The folder below the root of an archive that holds a path; of a path beside them the file itself.
+/// The folder below the root of an archive that contains a path; for a file in the root, the file itself.
 #[must_use]
 pub fn top_folder(path: &str) -> &str {
     path.split_once('/').map_or(path, |(first, _)| first)
 }
 
-/// Whether a path lies in one of the two folders of an archive, [`TREES`].
+/// Whether a path is in one of the two folders of an archive, [`TREES`].
 #[must_use]
 pub fn is_in_tree(path: &str) -> bool {
     path.contains('/') && TREES.contains(&top_folder(path))
 }
 
-/// Whether a path lies below `dists/`.
+/// Whether a path is below `dists/`.
 #[must_use]
 pub fn is_in_dists(path: &str) -> bool {
     is_in_tree(path) && top_folder(path) == DISTS
 }
 
-/// Whether a path names the file which says that a generation was published.
+/// Whether a path is the mark that a generation was published.
 #[must_use]
 pub fn is_mark(path: &str) -> bool {
     matches!(SuitePath::of(path), SuitePath::Generation { part: GenerationPart::Published, .. })
@@ -330,14 +331,15 @@ pub fn is_page(name: &str) -> bool {
     name == "index.html"
 }
 
-/// Whether a folder below the root of an archive is private: the configuration, database and working files of its tools.
+/// Whether a folder below the root of an archive is private: the configuration, database or working files of its
+/// tools.
 #[must_use]
 pub fn is_private(first: &str) -> bool {
     is_working_file(first)
         || matches!(first, "conf" | "db" | "incoming" | "lists" | "logs" | "log" | "morgue" | "tmp")
 }
 
-/// Whether a part of a path is hidden, or the name of a file that is being written (`NAME#1`).
+/// Whether a part of a path is hidden, or the name of an unfinished file (`NAME#1`).
 fn is_working_file(part: &str) -> bool {
     let is_upload =
         |(_, number): (&str, &str)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -359,17 +361,17 @@ enum Within {
     Suite,
 }
 
-/// Whether suites may lie in a folder below `dists/`: not among the kept states or the indices of another one.
+/// Whether a folder below `dists/` may contain suites: not one among the generations or the indices of a suite.
 #[must_use]
 pub fn may_hold_suites(folder: &str) -> bool {
     let last = folder.rsplit('/').next().unwrap_or_default();
     !matches!(last, GENERATIONS | "by-hash") && !is_index_folder(folder, Within::Dists)
 }
 
-/// Whether a folder holds indices, so that a `Release` in it describes them and is not that of a suite.
+/// Whether a folder contains indices, so that a `Release` in it describes them and is not that of a suite.
 fn is_index_folder(folder: &str, within: Within) -> bool {
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
-    // A suite may be called `source`, and a folder of sources lies in a component of a suite.
+    // A suite may be called `source`, whereas a folder of sources is in a component of a suite.
     let lies_in_a_component = match within {
         Within::Dists => above.contains('/'),
         Within::Suite => !above.is_empty(),
@@ -379,7 +381,7 @@ fn is_index_folder(folder: &str, within: Within) -> bool {
             && (last.starts_with("installer-") || matches!(last, "source" | "i18n" | "dep11" | "cnf")))
 }
 
-/// Whether the ending of a name is one of a file of a package, binary or source.
+/// Whether a name has the extension of a package file, binary or source.
 fn is_package_file(path: &str) -> bool {
     const ENDINGS: [&str; 12] = [
         ".deb",

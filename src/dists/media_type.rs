@@ -1,6 +1,6 @@
 //! Media types: the `Content-Type` of each file of an archive, for the web servers and caches that serve it.
 //!
-//! Never a `Content-Encoding`: apt wants `Packages.gz` as it is, not unpacked.
+//! Never a `Content-Encoding`: apt expects the compressed bytes of `Packages.gz`.
 
 use super::layout::{ArchivePath, GenerationPart, ReleaseForm, SuitePath};
 
@@ -13,7 +13,7 @@ const SIGNATURE: &str = "application/pgp-signature";
 /// Indices and their descriptions, as text.
 const INDICES: [&str; 3] = ["Packages", "Sources", "Release"];
 
-/// Types by the ending of a name.
+/// Types by extension.
 const ENDINGS: [(&str, &str); 24] = [
     ("deb", "application/vnd.debian.binary-package"),
     ("udeb", "application/vnd.debian.binary-package"),
@@ -30,7 +30,7 @@ const ENDINGS: [(&str, &str); 24] = [
     ("asc", SIGNATURE),
     ("dsc", TEXT),
     ("changes", TEXT),
-    // What a user may put beside the archive, for people.
+    // Pages that a user may put beside the archive.
     ("txt", TEXT),
     ("sh", TEXT),
     ("sources", TEXT),
@@ -54,10 +54,10 @@ pub fn of(path: &str) -> &'static str {
             ReleaseForm::Signature => SIGNATURE,
             ReleaseForm::InRelease | ReleaseForm::Release => TEXT,
         },
-        // A by-hash name does not say what the file holds.
+        // A by-hash name does not show the kind of the file.
         ArchivePath::Dists(SuitePath::ByHash { .. }) => BYTES,
         ArchivePath::Dists(_) if INDICES.contains(&name) => TEXT,
-        // Keys lie at the root; in the pool these are signatures of source packages.
+        // Keys are in the root; in the pool these are signatures of source packages.
         ArchivePath::RootFile(name) if name.rsplit_once('.').is_some_and(|(_, ending)| ending == "asc") => {
             KEYS
         }

@@ -1,6 +1,7 @@
-//! What stands below `dists/`: stanzas become indices, indices are listed in a `Release`.
+//! The files below `dists/`: stanzas become indices, indices are listed in a `Release`.
 //!
-//! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and what apt was measured to do.
+//! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and the measured behaviour of
+//! apt.
 
 pub mod blocks;
 pub mod entries;

@@ -1,4 +1,4 @@
-//! The text of an index that is in order: looked through once, and from then on the packages of a name are found by halving.
+//! The text of a sorted index: validated once, then searched by bisection.
 
 use std::ops::Range;
 
@@ -8,15 +8,15 @@ use memchr::memmem;
 use super::package_entry::{Error, Identity, PackageEntry, field_of};
 use crate::stanza::Stanzas;
 
-/// What ends a stanza: its last newline and an empty line.
+/// The end of a stanza: its last newline and an empty line.
 const END: &[u8] = b"\n\n";
 
-/// Stanzas of packages in their order, each with exactly one empty line behind it.
+/// Sorted stanzas of packages, each followed by exactly one empty line.
 #[derive(Clone, Default)]
 pub(super) struct Ordered(Bytes);
 
 impl Ordered {
-    /// Takes an index that anybody made; what is in order already is not copied.
+    /// Reads an index from any source; a sorted one is not copied.
     pub(super) fn of(text: &Bytes) -> Result<Self, Error> {
         if is_in_order(text) {
             return Ok(Self(text.clone()));
@@ -38,7 +38,7 @@ impl Ordered {
         &self.0
     }
 
-    /// The packages that stand in a part of the text which begins and ends between stanzas.
+    /// The packages in a part of the text that begins and ends between stanzas.
     pub(super) fn entries(&self, place: Range<usize>) -> impl Iterator<Item = PackageEntry> {
         let text = self.0.slice(place);
         let mut start = 0;
@@ -53,16 +53,16 @@ impl Ordered {
         })
     }
 
-    /// Where the packages of a name stand, or would stand.
+    /// The range of the packages of a name, or the empty range where they belong.
     pub(super) fn place(&self, name: &str) -> Range<usize> {
         let start = self.first(0, |other| other >= name);
         start..self.first(start, |other| other > name)
     }
 
-    /// The beginning of the first stanza past a place whose name is far enough in the order; found by halving.
+    /// The start of the first stanza from `from` on whose name satisfies the predicate; found by bisection.
     fn first(&self, from: usize, is_far_enough: impl Fn(&str) -> bool) -> usize {
         let text = &self.0;
-        // Both are always the beginning of a stanza, or the end of the text.
+        // Both are always the start of a stanza or the end of the text.
         let (mut low, mut high) = (from, text.len());
         while low < high {
             let before = &text[low..low + (high - low) / 2];
@@ -79,7 +79,7 @@ impl Ordered {
     }
 }
 
-/// Writes stanzas as they stand in an index.
+/// Appends stanzas in the form of an index.
 pub(super) fn put(text: &mut BytesMut, entries: &[PackageEntry]) {
     for entry in entries {
         text.put_slice(entry.stanza());
@@ -87,7 +87,7 @@ pub(super) fn put(text: &mut BytesMut, entries: &[PackageEntry]) {
     }
 }
 
-/// Looks at every stanza once, and takes none out.
+/// Checks every stanza once, without extracting any.
 fn is_in_order(text: &[u8]) -> bool {
     let mut start = 0;
     let mut previous: Option<Identity<'_>> = None;

@@ -1,4 +1,4 @@
-//! One package of a `Packages` index: its stanza, as it stands there, and who it is.
+//! One package of a `Packages` index: its stanza as in the index, and its identity.
 
 use std::{cmp::Ordering, ops::Range};
 
@@ -11,10 +11,10 @@ use crate::{
     version::Version,
 };
 
-/// To how many of a hundred machines apt offers an upgrade (apt-get(8), `APT::Get::Always-Include-Phased-Updates`).
+/// The percentage of machines to which apt offers an upgrade (apt-get(8), `APT::Get::Always-Include-Phased-Updates`).
 const PHASED: &str = "Phased-Update-Percentage";
 
-/// One package of an index: its stanza, and where in it the three parts of its identity stand.
+/// One package of an index: its stanza, and the ranges of the three parts of its identity.
 #[derive(Clone)]
 pub struct PackageEntry {
     /// With its last newline, without empty lines.
@@ -22,7 +22,7 @@ pub struct PackageEntry {
     parts: Parts,
 }
 
-/// Where in a stanza the parts of an identity stand.
+/// The ranges of the parts of an identity in a stanza.
 #[derive(Clone)]
 struct Parts {
     name: Range<u32>,
@@ -35,11 +35,11 @@ struct Parts {
 pub struct Source<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its version, from which that of the package may differ.
+    /// Its version, which may differ from the package's.
     pub version: &'a str,
 }
 
-/// Who a package is. No index has two packages of one identity.
+/// The identity of a package. No index has two packages with the same one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity<'a> {
     pub(super) name: &'a str,
@@ -47,11 +47,11 @@ pub(super) struct Identity<'a> {
     architecture: &'a str,
 }
 
-/// Says what is wrong with a stanza of an index.
+/// Why a stanza of an index is not a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A stanza lacks a field without which it is no package.
+    /// A required field is missing.
     #[error("the stanza at line {line} has no field `{field}`")]
     Lacks {
         /// The line on which the stanza begins.
@@ -70,14 +70,14 @@ pub enum Error {
 }
 
 impl PackageEntry {
-    /// Makes the stanza of a .deb: its control fields as they are, then what the index adds.
+    /// Builds the stanza of a .deb: its control fields unchanged, then those that the index adds.
     #[must_use]
     pub fn of(package: &BinaryPackage, path: &PoolPath) -> Self {
         let Digests { size, md5, sha256 } = package.digests();
         let mut text = package.control_for_index().into_owned();
         let added = format!("Filename: {}\nSize: {size}\nMD5sum: {md5}\nSHA256: {sha256}\n", path.as_str());
         text.extend_from_slice(added.as_bytes());
-        // A package that was read has these fields, so the stanza always has them.
+        // A package that was read has these fields, so its stanza has them.
         Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))
     }
 
@@ -108,7 +108,8 @@ impl PackageEntry {
         self.identity().architecture
     }
 
-    /// The source that it was built from: `Source: NAME (VERSION)`, of which it has what is not said there.
+    /// The source that it was built from: `Source: NAME (VERSION)`, with the package's own name or version as the
+    /// default.
     #[must_use]
     pub fn source(&self) -> Source<'_> {
         let Identity { name, version, .. } = self.identity();
@@ -121,7 +122,7 @@ impl PackageEntry {
         field_of(&self.stanza, name).map(|range| &self.stanza[range])
     }
 
-    /// The value of `Filename`, if it is there and is text.
+    /// The value of `Filename`, if it is text.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {
         std::str::from_utf8(self.field("Filename")?).ok()
@@ -145,19 +146,19 @@ impl PackageEntry {
         std::str::from_utf8(self.field("MD5sum")?).ok()?.parse().ok()
     }
 
-    /// The share of machines that this version is offered to, in per cent: all, where nothing is said.
+    /// The percentage of machines that this version is offered to; 100 if it is not phased.
     #[must_use]
     pub fn phased(&self) -> u8 {
         phased_of(&self.stanza)
     }
 
-    /// The same package, offered to another share of machines.
+    /// The same package with another percentage.
     #[must_use]
     pub fn with_phased(&self, percent: u8) -> Self {
         let mut text = Vec::with_capacity(self.stanza.len() + PHASED.len() + 6);
         let mut is_left_out = false;
         for line in self.stanza.split_inclusive(|&b| b == b'\n') {
-            // A folded line belongs to the field above.
+            // A folded line belongs to the field before it.
             if !line.starts_with(b" ") && !line.starts_with(b"\t") {
                 is_left_out = field_of(line, PHASED).is_some();
             }
@@ -172,18 +173,18 @@ impl PackageEntry {
         Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
     }
 
-    /// The stanza as it stands in the index.
+    /// The stanza as in the index.
     #[must_use]
     pub fn stanza(&self) -> &[u8] {
         &self.stanza
     }
 
-    /// The same, shared with the index.
+    /// The stanza, sharing the memory of the index.
     pub(super) fn shared_stanza(&self) -> Bytes {
         self.stanza.clone()
     }
 
-    /// Whether this is the same package: name, version and architecture, to the letter.
+    /// Whether this is the same package: equal name, version and architecture as text.
     #[must_use]
     pub fn is_same_package(&self, other: &Self) -> bool {
         self.identity() == other.identity()
@@ -194,7 +195,7 @@ impl PackageEntry {
         self.identity().order(&other.identity())
     }
 
-    /// The order of versions as dpkg has it; versions that Policy does not allow come first, in the order of their text.
+    /// Compares versions as dpkg does; versions that Policy does not allow come first, in the order of their text.
     #[must_use]
     pub fn order_of_versions(&self, other: &Self) -> Ordering {
         order_of_versions(self.version(), other.version())
@@ -202,14 +203,14 @@ impl PackageEntry {
 }
 
 impl Parts {
-    /// Finds them in a stanza, which begins on a line; they are text.
+    /// Finds the parts in a stanza that begins on `line`; they must be text.
     fn find(stanza: &[u8], line: usize) -> Result<Self, Error> {
         let part = |field| {
             let value = field_of(stanza, field).ok_or(Error::Lacks { line, field })?;
             if std::str::from_utf8(&stanza[value.clone()]).is_err() {
                 return Err(Error::NotText { line, field });
             }
-            // A stanza of more than 4 GiB cannot be in memory as part of an index that apt could read.
+            // A stanza of more than 4 GiB is not part of any index that apt could read.
             let bound = |at| u32::try_from(at).map_err(|_| Error::NotText { line, field });
             Ok(bound(value.start)?..bound(value.end)?)
         };
@@ -218,7 +219,7 @@ impl Parts {
 
     fn of<'a>(&self, stanza: &'a [u8]) -> Identity<'a> {
         let text = |range: &Range<u32>| {
-            // Checked when they were found.
+            // They were validated as UTF-8 when they were found.
             std::str::from_utf8(&stanza[range.start as usize..range.end as usize]).unwrap_or_default()
         };
         Identity {
@@ -230,7 +231,7 @@ impl Parts {
 }
 
 impl<'a> Identity<'a> {
-    /// Reads it from a stanza; `None` where that is no package.
+    /// Reads it from a stanza; `None` if it is not a package.
     pub(super) fn read(stanza: &'a [u8]) -> Option<Self> {
         let part = |field| std::str::from_utf8(&stanza[field_of(stanza, field)?]).ok();
         Some(Self { name: part("Package")?, version: part("Version")?, architecture: part("Architecture")? })
@@ -246,7 +247,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// The source that a stanza names; what it does not say is as of the package itself.
+/// The source that a stanza names; the defaults are those of the package itself.
 pub(super) fn source_of<'a>(stanza: &'a [u8], package: Source<'a>) -> Source<'a> {
     let text = field_of(stanza, "Source").and_then(|range| std::str::from_utf8(&stanza[range]).ok());
     let text = text.unwrap_or_default();
@@ -256,7 +257,7 @@ pub(super) fn source_of<'a>(stanza: &'a [u8], package: Source<'a>) -> Source<'a>
     Source { name: if named.is_empty() { package.name } else { named }, version: version.trim() }
 }
 
-/// The share of machines that a stanza is offered to, in per cent.
+/// The percentage of machines that a stanza is offered to.
 pub(super) fn phased_of(stanza: &[u8]) -> u8 {
     let text = field_of(stanza, PHASED).and_then(|range| std::str::from_utf8(&stanza[range]).ok());
     text.and_then(|text| text.trim().parse().ok()).map_or(100, |percent: u8| percent.min(100))
@@ -269,7 +270,7 @@ pub(super) fn order_of_versions(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// Where the value of a field stands in a stanza, without looking at more of it than the names of the fields before.
+/// The range of the value of a field in a stanza; reads no more than the names of the fields before it.
 pub(super) fn field_of(stanza: &[u8], name: &str) -> Option<Range<usize>> {
     let mut line = 0;
     while line < stanza.len() {

@@ -1,10 +1,10 @@
 //! `Packages`: the stanzas of one component and architecture.
 //!
-//! Stanzas that are already published are carried over byte for byte, whoever wrote them, and only looked into as far as
-//! an edit needs: name, version and architecture. Order: by name, then version, then architecture, so that the same
-//! packages always give the same bytes.
+//! Published stanzas are carried over byte for byte, from whichever tool, and only parsed as far as an edit needs:
+//! name, version and architecture. Sorted by name, version and architecture, so that the same packages always give the
+//! same bytes.
 //!
-//! An index stays the text that it is; what is edited is kept beside it, name by name, and takes its place when the index
+//! The text of an index is kept unchanged; edits are kept beside it, by name, and replace its stanzas when the index
 //! is rendered.
 
 use std::collections::BTreeMap;
@@ -15,24 +15,24 @@ use super::ordered::{self, Ordered};
 
 pub use super::package_entry::{Error, PackageEntry};
 
-/// An index of packages in its order.
+/// A sorted index of packages.
 #[derive(Clone, Default)]
 pub struct PackagesIndex {
     text: Ordered,
-    /// All packages of each name that was edited, in their order: they count, and not what the text has of that name.
+    /// All packages of each edited name, sorted; they replace those of that name in the text.
     edited: BTreeMap<String, Vec<PackageEntry>>,
-    /// What was read.
+    /// The text that was read.
     published: Option<Bytes>,
 }
 
 impl PackagesIndex {
-    /// Reads an index, made by anybody; the stanzas stay parts of its text.
+    /// Reads an index from any source; the stanzas share its memory.
     pub fn parse(published: &Bytes) -> Result<Self, Error> {
         let text = Ordered::of(published)?;
         Ok(Self { text, edited: BTreeMap::new(), published: Some(published.clone()) })
     }
 
-    /// The text of the index: every stanza, each followed by an empty line.
+    /// Renders every stanza, each followed by an empty line.
     #[must_use]
     pub fn render(&self) -> Bytes {
         let old = self.text.text();
@@ -53,13 +53,13 @@ impl PackagesIndex {
         text.freeze()
     }
 
-    /// The text as it was read, before any change.
+    /// The text as it was read, before any edit.
     #[must_use]
     pub fn published(&self) -> Option<&Bytes> {
         self.published.as_ref()
     }
 
-    /// All packages in their order.
+    /// All packages, sorted.
     #[must_use]
     pub fn entries(&self) -> Vec<PackageEntry> {
         let mut all = Vec::new();
@@ -74,7 +74,7 @@ impl PackagesIndex {
         all
     }
 
-    /// The packages of one name, in their order.
+    /// The packages of one name, sorted.
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<PackageEntry> {
         match self.edited.get(name) {
@@ -83,13 +83,13 @@ impl PackagesIndex {
         }
     }
 
-    /// The published entry of the same package.
+    /// Finds the entry of the same package.
     #[must_use]
     pub fn find(&self, package: &PackageEntry) -> Option<PackageEntry> {
         self.named(package.name()).into_iter().find(|entry| entry.is_same_package(package))
     }
 
-    /// Puts packages in their places; the caller has made sure that none of them is there.
+    /// Inserts packages; the caller ensures that the index has none of them.
     pub fn insert(&mut self, new: impl IntoIterator<Item = PackageEntry>) {
         for entry in new {
             let entries = self.edit(entry.name());
@@ -98,7 +98,7 @@ impl PackagesIndex {
         }
     }
 
-    /// Takes packages of one name out; says how many.
+    /// Removes matching packages of one name; returns their number.
     pub fn remove(&mut self, name: &str, leave_out: impl Fn(&PackageEntry) -> bool) -> usize {
         if !self.named(name).iter().any(&leave_out) {
             return 0;
@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(phased.stanza(), expected.as_bytes());
             assert_eq!(phased.with_phased(100).stanza(), (plain.trim_end().to_owned() + "\n").as_bytes());
         }
-        // apt takes nonsense for all.
+        // apt treats an invalid value as 100.
         assert_eq!(
             entry(&(plain.trim_end().to_owned() + "\nPhased-Update-Percentage: many\n")).phased(),
             100
@@ -229,7 +229,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is edited, in whatever order it was read: the same packages give the same text.
+        /// Edits in any order: the same packages give the same text.
         #[test]
         fn edits_in_place_give_what_is_made_from_nothing(
             read in prop::collection::hash_set(("[a-c]{1,2}", 0..4_u8), 0..12),

@@ -1,6 +1,6 @@
-//! `Release`: what a suite is called, and the digests of its indices.
+//! `Release`: the names of a suite, and the digests of its indices.
 //!
-//! What stands in it that `publish` does not make (Contents, Sources, fields of other tools) is carried over.
+//! Content that `publish` does not write (Contents, Sources, fields of other tools) is carried over.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
     stanza::Stanza,
 };
 
-/// The order in which fields are written; those that are not named here come after them, in the order they had.
+/// The order in which fields are written; any others follow in their previous order.
 const ORDER: [&str; 14] = [
     "Origin",
     "Label",
@@ -39,7 +39,7 @@ const ORDER: [&str; 14] = [
 const LISTS: [&str; 4] = ["MD5Sum", "SHA1", "SHA256", "SHA512"];
 
 const ARCHITECTURES: &str = "Architectures";
-/// What stands for source packages among architectures.
+/// The name of source packages among architectures.
 const SOURCE: &str = "source";
 
 /// A `Release` file.
@@ -49,12 +49,12 @@ pub struct Release {
     files: BTreeMap<String, Listed>,
 }
 
-/// What a `Release` says of one file below the suite's folder.
+/// The `Release` entry of one file below the suite's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
     /// Its size in bytes.
     pub size: u64,
-    /// Its SHA-256, without which apt does not trust it.
+    /// Its SHA-256, which apt requires.
     pub sha256: Sha256Digest,
     /// Its MD5.
     pub md5: Option<Md5Digest>,
@@ -66,18 +66,18 @@ impl From<&Digests> for Listed {
     }
 }
 
-/// Says why a text is no `Release`.
+/// Why a text is not a `Release`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no stanza.
-    #[error("it is no `Release` file")]
+    /// It is not a stanza.
+    #[error("it is not a `Release` file")]
     Stanza(#[from] crate::stanza::Error),
     /// It is not UTF-8.
     #[error("it is not UTF-8")]
     NotText,
     /// It lists no SHA256 digests.
-    #[error("it has no field `SHA256`, by which its files could be told from others")]
+    #[error("it has no field `SHA256`, so its files cannot be verified")]
     NoSha256,
     /// A line in a list of files is not `digest size path`.
     #[error("expected `digest size path` in field `{field}`, found `{}`", line.escape_debug())]
@@ -87,18 +87,18 @@ pub enum Error {
         /// The line.
         line: String,
     },
-    /// A field without which it is no `Release`, or one that cannot be understood.
-    #[error("field `{field}` is missing or wrong{}", found.as_ref().map(|text| format!(": `{}`", text.escape_debug())).unwrap_or_default())]
+    /// A required field is missing, or has an invalid value.
+    #[error("field `{field}` is missing or invalid{}", found.as_ref().map(|text| format!(": `{}`", text.escape_debug())).unwrap_or_default())]
     Field {
         /// The field.
         field: &'static str,
-        /// What stands there.
+        /// The invalid value.
         found: Option<String>,
     },
 }
 
 impl Release {
-    /// Reads a `Release` made by anybody.
+    /// Reads a `Release` from any tool.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let stanza = Stanza::parse(text)?;
         let mut release = Self::default();
@@ -121,7 +121,7 @@ impl Release {
         Ok(release)
     }
 
-    /// The text of the file; ends in one newline and has no blanks at the ends of lines, which signing would change.
+    /// Renders the file; it ends in one newline and has no trailing blanks, which signing would remove.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
         let mut text = String::new();
@@ -165,7 +165,7 @@ impl Release {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether both list the same files and have the same fields, in whatever order.
+    /// Whether both list the same files and have the same fields, in any order.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         let sorted = |release: &Self| {
@@ -180,7 +180,7 @@ impl Release {
         self.files == other.files && sorted(self) == sorted(other)
     }
 
-    /// Sets a field, or takes it out.
+    /// Sets or removes a field.
     pub fn set(&mut self, name: &str, value: Option<String>) {
         self.fields.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
         if let Some(value) = value {
@@ -188,10 +188,11 @@ impl Release {
         }
     }
 
-    /// The listed files that belong to the suite itself, and go where it goes: its indices and other files of its own.
+    /// The listed files that belong to the suite itself and are copied with it: its indices and other files of its
+    /// own.
     ///
-    /// Release files and patches are not among them, nor is the content of another suite below this one, which
-    /// `apt-ftparchive release` lists as well: whatever is done to this suite must not put that one back.
+    /// Release files and patches are not among them, nor are the files of another suite below this one, which
+    /// `apt-ftparchive release` lists as well: a change of this suite must not revert that one.
     pub fn own_files(&self) -> impl Iterator<Item = (&String, &Listed)> {
         let nested = Folders::of(self.files.keys().filter_map(|path| match SuitePath::of(path) {
             SuitePath::Release { folder, .. } if !folder.is_empty() => Some(folder),
@@ -206,12 +207,12 @@ impl Release {
         &self.files
     }
 
-    /// Lists a file.
+    /// Adds a file to the list.
     pub fn list(&mut self, path: String, file: Listed) {
         self.files.insert(path, file);
     }
 
-    /// Keeps only the listed files that a rule says.
+    /// Retains only the listed files that satisfy the predicate.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.files.retain(|path, _| keep(path));
     }
@@ -221,7 +222,7 @@ impl Release {
         self.words("Components")
     }
 
-    /// The names in `Architectures`; `source`, which some tools write there too, is none of a package.
+    /// The names in `Architectures`; `source`, which some tools write there too, is not the architecture of a package.
     pub fn architectures(&self) -> Result<Vec<Architecture>, Error> {
         self.words(ARCHITECTURES)
     }
@@ -256,14 +257,14 @@ impl Release {
     }
 }
 
-/// Folders, none of which lies in another: each as its path with a slash behind it.
+/// Folders, none of which contains another: each as its path with a trailing slash.
 struct Folders(BTreeSet<String>);
 
 impl Folders {
     fn of<'a>(folders: impl Iterator<Item = &'a str>) -> Self {
         let sorted: BTreeSet<String> = folders.map(|folder| format!("{folder}/")).collect();
         let mut all = Self(BTreeSet::new());
-        // Whatever begins with a text follows it directly, so one comparison says whether a folder lies in another.
+        // A path sorts directly after its prefix, so one comparison shows whether a folder is inside another one.
         for folder in sorted {
             if !all.hold(&folder) {
                 all.0.insert(folder);
@@ -272,7 +273,7 @@ impl Folders {
         all
     }
 
-    /// Whether a path lies in one of them: a release file can list a hundred thousand of each.
+    /// Whether a path is inside one of them; fast, because a release file can list a hundred thousand of each.
     fn hold(&self, path: &str) -> bool {
         let before = self.0.range::<str, _>((Bound::Unbounded, Bound::Included(path))).next_back();
         before.is_some_and(|folder| path.starts_with(folder.as_str()))
@@ -292,13 +293,13 @@ fn lines<'a, D: std::str::FromStr>(
     full.map(|line| understand(line).ok_or_else(|| Error::BadLine { field, line: line.to_owned() })).collect()
 }
 
-/// Writes a time as `Release` has it: RFC 1123, in UTC, which apt wants to see named so.
+/// Formats a time as `Release` does: RFC 1123 in UTC, which apt requires to be named.
 #[must_use]
 pub fn render_date(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string()
 }
 
-/// Reads a time as tools write it: the zones that apt accepts, a wrong weekday, a day or hour of one digit.
+/// Parses a time as tools write it: the zones that apt accepts, a wrong weekday, a day or hour of one digit.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<Timestamp> {
     let mut words: Vec<String> = text.split_ascii_whitespace().map(ToOwned::to_owned).collect();
@@ -338,7 +339,7 @@ mod tests {
     fn a_suite_below_is_known_by_its_folder_among_very_many() {
         let mut release = Release::parse(TEXT.as_bytes()).unwrap();
         let listed = Listed::from(&Digests::of(b""));
-        // A comparison of each with each would take minutes.
+        // Comparing each pair would take minutes.
         for number in 0..30_000 {
             release.list(format!("a{number}/Release"), listed);
             release.list(format!("b{number}/x"), listed);

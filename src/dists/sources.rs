@@ -1,4 +1,4 @@
-//! `Sources`: the files of source packages that an index names (deb-src lines of apt; dsc(5), Debian Policy 5.6.21).
+//! `Sources`: the files of source packages in an index (deb-src lines of apt; dsc(5), Debian Policy 5.6.21).
 
 use std::collections::BTreeMap;
 
@@ -16,21 +16,21 @@ pub struct SourceFile {
     pub path: String,
     /// Its size.
     pub size: u64,
-    /// Its SHA-256, which tools of old left out.
+    /// Its SHA-256, which old tools omit.
     pub sha256: Option<Sha256Digest>,
     /// Its MD5.
     pub md5: Option<Md5Digest>,
 }
 
-/// Says what is wrong with an index of source packages.
+/// Why an index of source packages cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It holds something that is no stanza.
-    #[error("it is no index of source packages")]
+    /// It contains text that is not a stanza.
+    #[error("it is not an index of source packages")]
     Stanza(#[from] stanza::Error),
-    /// A stanza lacks a field, or has one that cannot be read.
-    #[error("the stanza at line {line} has no field `{field}` that can be read")]
+    /// A field of a stanza is missing or cannot be read.
+    #[error("the stanza at line {line} has no readable field `{field}`")]
     Field {
         /// The line on which the stanza begins.
         line: usize,
@@ -46,13 +46,13 @@ pub struct SourcePackage {
     pub name: Box<str>,
     /// Its version.
     pub version: Box<str>,
-    /// The stanza as it stands in the index, with its last newline.
+    /// The stanza as in the index, with its last newline.
     pub stanza: Bytes,
-    /// Its files, by their paths.
+    /// Its files, by path.
     pub files: Vec<SourceFile>,
 }
 
-/// The source packages of an index, in its order.
+/// Reads the source packages of an index, in order.
 pub fn packages(text: &Bytes) -> Result<Vec<SourcePackage>, Error> {
     let mut found = Vec::new();
     let mut stanzas = Stanzas::new(text);
@@ -77,7 +77,7 @@ pub fn packages(text: &Bytes) -> Result<Vec<SourcePackage>, Error> {
     Ok(found)
 }
 
-/// The files that a stanza names, each once; an error is the field that cannot be read.
+/// The files that a stanza names, each once; the error is the unreadable field.
 fn files(stanza: &Stanza<'_>) -> Result<Vec<SourceFile>, &'static str> {
     const LISTS: [&str; 2] = ["Files", "Checksums-Sha256"];
     let folder = stanza.text_of("Directory").ok_or("Directory")?.into_owned();

@@ -1,4 +1,4 @@
-//! Cloudflare: lists of addresses (<https://developers.cloudflare.com/api/resources/cache/methods/purge/>).
+//! Cloudflare: purges lists of URLs (<https://developers.cloudflare.com/api/resources/cache/methods/purge/>).
 
 use serde::Deserialize;
 
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::store::Environment;
 
-/// So many addresses a request may have with every plan.
-const AT_ONCE: usize = 30;
+/// The most URLs that a request may have with every plan.
+const BATCH: usize = 30;
 
-/// What every answer looks like.
+/// The form of every response.
 #[derive(Deserialize)]
 struct Answer {
     success: bool,
@@ -31,26 +31,25 @@ pub(super) async fn purge(zone: &str, urls: &[String], environment: &Environment
     let base = "https://api.cloudflare.com";
     let service = Service::new("Cloudflare", base, "CLOUDFLARE_API_URL", environment)?;
     let url = service.url(&format!("/client/v4/zones/{zone}/purge_cache"));
-    // One after the other: small plans have a few requests a minute.
-    for files in urls.chunks(AT_ONCE) {
+    // Sequentially: small plans allow a few requests a minute.
+    for files in urls.chunks(BATCH) {
         let body = serde_json::json!({ "files": files }).to_string();
         let make = || {
             let request = service.client().post(&url).bearer_auth(&token);
             let request = request.header("Content-Type", "application/json").body(body.clone());
             request.build().map_err(|error| Cause::Request { url: url.clone(), source: error.into() })
         };
-        let answer = service.send(make, tell).await?;
-        // Some refusals come with a status of success.
+        let answer = service.send(make, error_message).await?;
+        // Some refusals have a success status.
         if !serde_json::from_str(&answer).is_ok_and(|answer: Answer| answer.success) {
-            return Err(
-                service.refused("200 without success", tell(&answer).unwrap_or_else(|| short(&answer)))
-            );
+            return Err(service
+                .refused("200 without success", error_message(&answer).unwrap_or_else(|| short(&answer))));
         }
     }
     Ok(())
 }
 
-fn tell(answer: &str) -> Option<String> {
+fn error_message(answer: &str) -> Option<String> {
     let answer: Answer = serde_json::from_str(answer).ok()?;
     let all: Vec<String> =
         answer.errors.iter().map(|fault| format!("{} ({})", fault.message, fault.code)).collect();

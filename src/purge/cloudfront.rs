@@ -1,7 +1,7 @@
 //! Amazon `CloudFront`: invalidations
 //! (<https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html>).
 //!
-//! A distribution is asked for paths, not addresses: those that its clients ask for, with the prefix of the public address.
+//! A distribution expects paths, not URLs: those that its clients request, with the prefix of the public URL.
 
 use std::collections::HashSet;
 
@@ -18,9 +18,9 @@ use super::{
 };
 use crate::store::Environment;
 
-/// So many paths of a distribution may be in progress, in one request or in several.
-const AT_ONCE: usize = 3000;
-/// `CloudFront` is one service for all regions and lives here.
+/// The most paths of a distribution that may be in progress, in all requests together.
+const BATCH: usize = 3000;
+/// `CloudFront` is one service for all regions, in this one.
 const REGION: &str = "us-east-1";
 
 pub(super) async fn purge(
@@ -42,15 +42,15 @@ pub(super) async fn purge(
     let mut seen = HashSet::new();
     let paths: Vec<&str> =
         urls.iter().map(|url| host_and_path(url).1).filter(|path| seen.insert(*path)).collect();
-    for paths in paths.chunks(AT_ONCE) {
-        // The same for each try: a request whose answer was lost is not done twice.
+    for paths in paths.chunks(BATCH) {
+        // The same for each retry, so that a request whose response was lost is idempotent.
         let body = invalidation(paths, &unique());
-        service.send(|| signed(&url, &body, &credential), tell).await?;
+        service.send(|| signed(&url, &body, &credential), error_message).await?;
     }
     Ok(())
 }
 
-/// A request with its signature, which is valid for minutes only: each try gets its own.
+/// A signed request; the signature is valid for minutes only, so each retry gets a new one.
 fn signed(url: &str, body: &str, credential: &AwsCredential) -> Result<reqwest::Request, Cause> {
     let failed = |source| Cause::Request { url: url.to_owned(), source };
     let request = Request::post(url).header("content-type", "application/xml");
@@ -75,7 +75,7 @@ fn invalidation(paths: &[&str], reference: &str) -> String {
     )
 }
 
-/// A reference that no other request ever had.
+/// A reference that no other request uses.
 fn unique() -> String {
     format!("publish-{:032x}", rand::random::<u128>())
 }
@@ -85,7 +85,7 @@ fn escape(text: &str) -> String {
 }
 
 /// `<Error><Code>…</Code><Message>…</Message></Error>`.
-fn tell(answer: &str) -> Option<String> {
+fn error_message(answer: &str) -> Option<String> {
     let between = |open: &str, close: &str| {
         let (_, rest) = answer.split_once(open)?;
         Some(rest.split_once(close)?.0)

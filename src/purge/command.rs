@@ -1,4 +1,4 @@
-//! A command of the user's: it gets the addresses, one a line, and the name of the destination.
+//! Runs a command of the user, with one URL per line as input and the name of the destination.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     error::Cause,
-    http::{TOLD, short},
+    http::{SHOWN, short},
 };
 use crate::store::blocking;
 
@@ -19,7 +19,8 @@ pub(super) async fn run(command: &str, urls: &[String], destination: &str) -> Re
 }
 
 fn wait_for(command: &str, lines: &str, destination: &str) -> Result<(), Cause> {
-    // Files, not pipes: a command that reads nothing or writes much never waits for us, nor we for what it leaves running.
+    // Files, not pipes: a command that reads nothing or writes much never blocks us, nor do processes that it leaves
+    // running.
     let mut input = tempfile::tempfile()?;
     input.write_all(lines.as_bytes())?;
     input.rewind()?;
@@ -27,7 +28,7 @@ fn wait_for(command: &str, lines: &str, destination: &str) -> Result<(), Cause> 
     let status = Command::new("sh")
         .args(["-c", command])
         .env("PUBLISH_DESTINATION", destination)
-        // Who purges signs nothing.
+        // A purge command signs nothing.
         .env_remove("PUBLISH_SIGNING_KEY")
         .env_remove("PUBLISH_PASSPHRASE")
         .stdin(input)
@@ -42,10 +43,10 @@ fn wait_for(command: &str, lines: &str, destination: &str) -> Result<(), Cause> 
     Err(Cause::Command { status, stderr })
 }
 
-/// What was written last; the reason stands there.
+/// Returns the end of the output, which contains the reason.
 fn end_of(mut file: File) -> io::Result<String> {
     let length = file.metadata()?.len();
-    file.seek(io::SeekFrom::Start(length.saturating_sub(TOLD as u64)))?;
+    file.seek(io::SeekFrom::Start(length.saturating_sub(SHOWN as u64)))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -1,14 +1,14 @@
-//! What can go wrong with a purge.
+//! The errors of a purge.
 
 use std::{fmt, io};
 
 use crate::config::PurgeRule;
 
-/// Not every purger did its work; the archive is published all the same.
+/// Some purgers failed; the archive is published all the same.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Error {
-    /// Those that did not; at least one.
+    /// Those that failed; at least one.
     pub failures: Vec<NotPurged>,
 }
 
@@ -26,14 +26,14 @@ impl std::error::Error for Error {
     }
 }
 
-/// A purger that did not do its work.
+/// A purger that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{} failed", purge_by(rule))]
 #[non_exhaustive]
 pub struct NotPurged {
-    /// Who.
+    /// The purger.
     pub rule: PurgeRule,
-    /// Why.
+    /// The reason.
     #[source]
     pub cause: Cause,
 }
@@ -45,73 +45,73 @@ fn purge_by(rule: &PurgeRule) -> String {
     }
 }
 
-/// Why a purger did not do its work.
+/// Why a purger failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// A variable that lacks.
+    /// A variable is missing.
     #[error("the environment has no `{variable}`")]
     Missing {
         /// The variable.
         variable: &'static str,
     },
-    /// A variable whose value cannot be used; it may be secret and is not told.
-    #[error("what `{variable}` says cannot be used: expected {expected}")]
+    /// A variable has an unusable value, which is not shown because it may be secret.
+    #[error("the value of `{variable}` is not valid: expected {expected}")]
     BadVariable {
         /// The variable.
         variable: &'static str,
-        /// What it could say.
+        /// The expected form.
         expected: &'static str,
     },
-    /// An address or a request that cannot be made.
-    #[error("cannot ask `{url}`")]
+    /// An invalid URL or request.
+    #[error("cannot send a request to `{url}`")]
     Request {
         /// The address.
         url: String,
-        /// Why.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// No answer came.
-    #[error("`{host}` gave no answer, asked {tries} times")]
+    /// No response.
+    #[error("`{host}` did not respond after {tries} tries")]
     NoAnswer {
-        /// Who was asked.
+        /// The host.
         host: String,
-        /// How often.
+        /// The number of tries.
         tries: u32,
-        /// Why.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// The service refused.
+    /// The service refused the request.
     #[error("{service} answered {status}: {text}")]
     Answer {
         /// The service.
         service: &'static str,
         /// The status, as in `403 Forbidden`.
         status: String,
-        /// What it said.
+        /// The message of the service.
         text: String,
     },
-    /// The command said no.
+    /// The command failed.
     #[error("{status}: {stderr}")]
     Command {
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
-        /// What it wrote to its standard error last.
+        /// The end of its standard error.
         stderr: String,
     },
     /// The command could not be run.
-    #[error("cannot run it")]
+    #[error("cannot run the command")]
     Run(#[from] io::Error),
 }
 
 impl NotPurged {
-    /// What the user can do about it.
+    /// Returns a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match &self.cause {
             Cause::Missing { variable } => Some(format!("set `{variable}` where `publish` runs")),
             Cause::Answer { status, .. } if status.starts_with("401") || status.starts_with("403") => {
-                Some("look whether the credentials in the environment may purge".into())
+                Some("check that the credentials in the environment may purge".into())
             }
             _ => None,
         }

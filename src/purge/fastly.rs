@@ -1,7 +1,6 @@
-//! Fastly: one request for each address (<https://www.fastly.com/documentation/reference/api/purging/>).
+//! Fastly: one request per URL (<https://www.fastly.com/documentation/reference/api/purging/>).
 //!
-//! An address is purged by `POST /purge/HOST/PATH`; the host tells Fastly which service is meant, and the token whether
-//! that is allowed.
+//! A URL is purged by `POST /purge/HOST/PATH`; the host identifies the service, and the token authorizes the request.
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -12,15 +11,15 @@ use super::{
 };
 use crate::store::Environment;
 
-/// So many requests are on their way at a time.
-const AT_ONCE: usize = 8;
+/// How many requests are sent concurrently.
+const CONCURRENT: usize = 8;
 
 pub(super) async fn purge(urls: &[String], environment: &Environment) -> Result<(), Cause> {
     let token = secret(environment, &["FASTLY_API_TOKEN"])?;
     let service = Service::new("Fastly", "https://api.fastly.com", "FASTLY_API_URL", environment)?;
     stream::iter(urls)
         .map(|url| purge_one(&service, &token, url))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENT)
         .try_for_each(|()| async { Ok(()) })
         .await
 }
@@ -33,11 +32,11 @@ async fn purge_one(service: &Service, token: &str, url: &str) -> Result<(), Caus
         let request = request.header("Accept", "application/json").header("Content-Length", 0);
         request.build().map_err(|error| Cause::Request { url: url.to_owned(), source: error.into() })
     };
-    service.send(make, tell).await.map(drop)
+    service.send(make, error_message).await.map(drop)
 }
 
 /// `{"msg": "…", "detail": "…"}`.
-fn tell(answer: &str) -> Option<String> {
+fn error_message(answer: &str) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
     let message = answer.get("msg")?.as_str()?;
     let detail = answer.get("detail").and_then(serde_json::Value::as_str);

@@ -1,4 +1,4 @@
-//! Requests to the services: patient with what passes by itself, and with nothing else.
+//! Requests to the services, with retries for transient errors only.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::store::Environment;
 
 /// How often a request is tried.
 const TRIES: u32 = 4;
-/// The wait after the first try; doubled after each further one.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// No service is waited for longer than this at a time, whatever it asks for.
+/// The backoff after the first try, doubled after each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// The longest wait before a retry, whatever the service requests.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The most that is read of an answer: those of a purge are a few lines.
+/// The size limit of a response: those of a purge are a few lines.
 const ANSWER: usize = 1 << 20;
-/// How much of an answer is told.
-pub(super) const TOLD: usize = 500;
+/// How much of a response is shown.
+pub(super) const SHOWN: usize = 500;
 
-/// A service, and how it is reached.
+/// A service and its address.
 pub(super) struct Service {
     name: &'static str,
     base: String,
@@ -29,7 +29,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// The service at its own address, or at the one that a variable names: a proxy, a test.
+    /// The service at its own address, or at the one in a variable, for a proxy or a test.
     pub(super) fn new(
         name: &'static str,
         base: &str,
@@ -41,13 +41,13 @@ impl Service {
         if !Url::parse(&base).is_ok_and(web) {
             return Err(Cause::BadVariable { variable, expected: "an `https://` address" });
         }
-        // Who installed one before decides.
+        // A provider that is already installed is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(60))
-            // A purge belongs to this service, and so do the credentials.
+            // A purge and its credentials are for this service only.
             .redirect(reqwest::redirect::Policy::none())
             .build();
         match client {
@@ -60,20 +60,20 @@ impl Service {
         &self.client
     }
 
-    /// The address of a path of this service.
+    /// The URL of a path of this service.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// Sends a request, made anew for each try, until it is answered with success; gives the text of that answer.
+    /// Sends a request, built again for each try, until it succeeds; returns the text of the response.
     ///
-    /// `tell` finds what matters in the text of an answer that is none.
+    /// `error_message` extracts the reason from the text of a failure.
     pub(super) async fn send(
         &self,
         make: impl Fn() -> Result<Request, Cause>,
-        tell: impl Fn(&str) -> Option<String>,
+        error_message: impl Fn(&str) -> Option<String>,
     ) -> Result<String, Cause> {
-        let mut wait = FIRST_WAIT;
+        let mut wait = FIRST_BACKOFF;
         let mut tried = 0;
         loop {
             tried += 1;
@@ -82,15 +82,15 @@ impl Service {
             let asked = match self.client.execute(request).await {
                 Ok(response) => {
                     let status = response.status();
-                    let asked = wait_asked_for(response.headers());
+                    let asked = retry_after(response.headers());
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
                             let why = format!("an answer of more than {}", crate::size::bytes(ANSWER as u64));
                             return Err(self.refused(&status.to_string(), why));
                         }
                         Ok(text) if status.is_success() => return Ok(text),
-                        Ok(text) if tried == TRIES || !passes(status) => {
-                            let text = tell(&text).unwrap_or_else(|| short(&text));
+                        Ok(text) if tried == TRIES || !is_transient(status) => {
+                            let text = error_message(&text).unwrap_or_else(|| short(&text));
                             return Err(self.refused(&status.to_string(), text));
                         }
                         Err(source) if tried == TRIES => {
@@ -115,7 +115,7 @@ impl Service {
     }
 }
 
-/// The text of an answer, up to the piece in which it exceeds the limit.
+/// Reads the text of a response, up to the chunk in which it exceeds the limit.
 async fn text_of(mut response: Response) -> reqwest::Result<String> {
     let mut bytes = Vec::new();
     while bytes.len() <= ANSWER
@@ -126,13 +126,13 @@ async fn text_of(mut response: Response) -> reqwest::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether the same request may succeed later.
-fn passes(status: StatusCode) -> bool {
+/// Whether the error is transient, so that a retry may succeed.
+fn is_transient(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
-/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which only the clock of the service makes a wait of.
-fn wait_asked_for(headers: &HeaderMap) -> Option<Duration> {
+/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is compared with the clock of the service.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -142,19 +142,19 @@ fn wait_asked_for(headers: &HeaderMap) -> Option<Duration> {
     Some(then.duration_since(httpdate::parse_http_date(now).ok()?).unwrap_or_default())
 }
 
-/// The beginning of a text in one line, without what could play with a terminal.
+/// The beginning of a text in one line, without control characters, which could affect a terminal.
 pub(super) fn short(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
-    match line.char_indices().nth(TOLD) {
+    match line.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
 }
 
-/// The value of a variable that must be there and must fit into a header.
+/// The value of a required variable, which must be valid in a header.
 pub(super) fn secret(environment: &Environment, names: &[&'static str]) -> Result<String, Cause> {
-    // Files that secrets are kept in end in a newline.
+    // Files that hold secrets end in a newline.
     let found = names.iter().find_map(|&name| Some((name, environment.get(name)?.trim())));
     match found {
         Some((_, value)) if value.bytes().all(|b| b.is_ascii_graphic()) => Ok(value.to_owned()),
@@ -173,7 +173,7 @@ mod tests {
     fn a_wait_is_asked_for_in_seconds_or_by_the_clock_of_the_service() {
         let asked = |headers: &[(_, &'static str)]| {
             let headers = headers.iter().map(|(name, value)| (name, value.parse().unwrap()));
-            wait_asked_for(&headers.map(|(name, value)| (Clone::clone(name), value)).collect())
+            retry_after(&headers.map(|(name, value)| (Clone::clone(name), value)).collect())
         };
         let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
         assert_eq!(asked(&[(RETRY_AFTER, " 7 ")]), Some(Duration::from_secs(7)));

@@ -1,7 +1,8 @@
-//! Tells caches which addresses changed, once the archive is published.
+//! Purges caches once the archive is published.
 //!
-//! Nothing here decides what is published or undoes it: a cache that is not told serves the old suite, which stays whole,
-//! for as long as `Cache-Control` lets it. Credentials come from the environment alone, never from a file of the archive.
+//! Nothing here decides or reverts a publish: a cache that is not purged serves the previous suite, which stays
+//! complete, for as long as `Cache-Control` allows. Credentials come from the environment only, never from a file of
+//! the archive.
 
 mod cloudflare;
 mod cloudfront;
@@ -16,22 +17,23 @@ pub use urls::urls;
 
 use crate::{config::PurgeRule, store::Environment};
 
-/// What was purged.
+/// The result of a purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purged {
-    /// How many addresses each purger was told.
+    /// How many URLs each purger received.
     pub urls: usize,
-    /// The purgers, for people.
+    /// The purgers, for display.
     pub by: Vec<String>,
 }
 
-/// Tells every purger of a destination, in their order, which addresses changed.
+/// Purges the changed URLs with every purger of a destination, in order.
 ///
-/// One that fails keeps no other from its work. Without addresses, or without rules, nothing is asked of anybody.
+/// A failed purger does not stop the others. Without URLs or rules this is a no-op.
 ///
 /// # Errors
-/// Some were not told. The archive is published all the same; the same purge may be tried again.
+///
+/// Some purgers failed. The archive is published all the same; the purge may be retried.
 pub async fn purge(
     rules: &[PurgeRule],
     urls: &[String],

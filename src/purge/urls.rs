@@ -1,15 +1,16 @@
-//! The addresses under which caches may hold a file.
+//! The URLs under which caches may hold a file.
 
 use std::{collections::HashSet, fmt::Write};
 
-/// What apt encodes though it could stand (`pkgAcquire::URIEncode`), because S3 once took a `+` for a space.
+/// Characters that apt encodes although it need not (`pkgAcquire::URIEncode`), because S3 once decoded a `+` as a
+/// space.
 const BY_APT: &[u8] = b"+~";
-/// What other clients and proxies encode beside that.
+/// Characters that other clients and proxies encode as well.
 const BY_OTHERS: &[u8] = b"+~:";
 
-/// The addresses of files below a public address: for each as it is written and as clients ask for it, without doubles.
+/// The URLs of files below a public address: each as written and as clients encode it, without duplicates.
 ///
-/// Caches know a file by the address that was asked for, and most take `%2b` and `+` for two.
+/// Caches key a file by the requested URL, and most treat `%2b` and `+` as different.
 #[must_use]
 pub fn urls(public_url: &str, paths: &[String]) -> Vec<String> {
     let base = public_url.trim_end_matches('/');
@@ -26,7 +27,8 @@ pub fn urls(public_url: &str, paths: &[String]) -> Vec<String> {
     all
 }
 
-/// Percent-encodes, in lower case as apt does, what can never stand in the path of an address (RFC 3986, 3.3), and `more`.
+/// Percent-encodes, in lower case as apt does, the characters that are never valid in a URL path (RFC 3986, 3.3), and
+/// `more`.
 fn encode(path: &str, more: &[u8]) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -41,7 +43,7 @@ fn encode(path: &str, more: &[u8]) -> String {
     encoded
 }
 
-/// The host, with its port, and the path of an address as it is written: no parser may change an encoding in it.
+/// The host with its port, and the path of a URL as written: a parser could change its encoding.
 pub(super) fn host_and_path(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.find('/') {

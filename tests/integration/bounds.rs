@@ -141,7 +141,7 @@ fn a_configuration_that_includes_itself_many_times_over_ends() {
     }
     fs::write(sandbox.archive("conf/8.inc"), "# nothing\n").unwrap();
     sandbox.configure("!include:0.inc\n");
-    sandbox.publish(["list"]).fails(1).says(["with what it includes", "32.00 MiB"]);
+    sandbox.publish(["list"]).fails(1).says(["with its included files", "32.00 MiB"]);
 }
 
 #[test]

@@ -41,9 +41,12 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     goes_on(&sandbox);
     // A minute, and a minute of grace.
     let said = check_at(LATER + 100, &web.url, &origin(&at_origin)).ok();
-    said.says(["which caches may", "behind: the origin has 2025-06-01T01:00:00Z, for 100 s"]);
+    said.says([
+        "which is within the cache lifetime",
+        "behind: the origin has 2025-06-01T01:00:00Z, for 100 s",
+    ]);
     let stale = check_at(LATER + 130, &web.url, &origin(&at_origin));
-    finds(stale, "dists/stable/InRelease", &["it is stale", "state of 2025-06-01T00:00:00Z"]);
+    finds(stale, "dists/stable/InRelease", &["it is stale", "generation of 2025-06-01T00:00:00Z"]);
     // Of a bucket or another URL it is the same.
     let other = Web::with(at_origin.clone(), sound);
     let stale = check_at(LATER + 130, &web.url, &["--origin", &other.url]);
@@ -71,7 +74,7 @@ fn an_origin_that_is_none_is_a_fault() {
     let web = Web::with(sandbox.archive(""), sound);
     let login = Web::with(sandbox.archive(""), |_, reply| reply.body = b"<html>login</html>".to_vec());
     let outcome = check(&web.url, &["--origin", &login.url]);
-    finds(outcome, "dists/stable/InRelease", &["what is in the origin", &login.url, "cannot be read"]);
+    finds(outcome, "dists/stable/InRelease", &["the origin's file, at", &login.url, "cannot be read"]);
     let empty = sandbox.path("empty");
     fs::create_dir(&empty).unwrap();
     finds(check(&web.url, &origin(&empty)), "dists/stable/InRelease", &["it is not in the origin"]);
@@ -87,7 +90,7 @@ fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {
     let at_origin = Web::with(sandbox.archive(""), sound);
     let web = Web::with(edge, sound);
     let said = check_at(LATER - 1000, &web.url, &["--origin", &at_origin.url]).ok();
-    said.says(["which caches may", "for 0 s"]);
+    said.says(["which is within the cache lifetime", "for 0 s"]);
 }
 
 /// Whatever a server says of the time for which its files may be kept.
@@ -125,7 +128,7 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     let strange = check_at(LATER, &web.url, &origin(&sandbox.archive("")));
     let output = strange.fails(4);
     assert!(
-        output.stdout.contains("dists/stable/InRelease: the origin never had this state"),
+        output.stdout.contains("dists/stable/InRelease: the origin never had this generation"),
         "{}",
         output.stdout
     );
@@ -169,7 +172,7 @@ fn an_edge_that_keeps_that_something_is_missing_is_found() {
         }
     });
     let outcome = check_at(LATER + 10, &web.url, &origin(&sandbox.archive("")));
-    finds(outcome, &new, &["the origin has it", "a cache keeps an answer"]);
+    finds(outcome, &new, &["the origin has it", "a cache keeps a negative answer"]);
 }
 
 /// Clients then take the state that `Release` has for one of nobody, or refuse it.
@@ -186,7 +189,7 @@ fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
     };
     let at_origin = sandbox.archive("");
     let web = hides(&["InRelease"]);
-    let said = ["the origin has it", "a cache keeps an answer"];
+    let said = ["the origin has it", "a cache keeps a negative answer"];
     finds(check(&web.url, &origin(&at_origin)), "dists/stable/InRelease", &said);
     // Nobody said what clients have, and the keys of the archive are not there either.
     let web = hides(&["InRelease", "Release.gpg", "archive-key.asc"]);

@@ -702,7 +702,7 @@ fn what_cannot_be_changed_says_how_else() {
     let line = text.lines().find(|line| line.starts_with("SignWith")).unwrap();
     fs::write(sandbox.archive("conf/key"), format!("{line}\n")).unwrap();
     sandbox.configure(&text.replace(line, "!include: key"));
-    refused(&sandbox, &["--suite", "one"], &["conf/key` line 1", "suite `two` has it from there as well"]);
+    refused(&sandbox, &["--suite", "one"], &["conf/key` line 1", "suite `two` shares this field"]);
     rotate(&sandbox, &[]).ok();
     assert_eq!(sandbox.read("conf/key"), format!("{line} {}\n", made(&sandbox)));
     assert_eq!(signers(&sandbox, "two").len(), 2);

@@ -447,7 +447,7 @@ async fn nobody_who_listens_is_told_after_four_tries() {
     let variables = [("FASTLY_API_TOKEN", "t"), ("CF_API_TOKEN", "t")];
     let mut environment = environment(&recorder, &variables);
     let error = ask("fastly s", &numbered(1), &environment).await.unwrap_err();
-    assert!(told(&error).contains("`127.0.0.1` gave no answer, asked 4 times / "), "{}", told(&error));
+    assert!(told(&error).contains("`127.0.0.1` did not respond after 4 tries / "), "{}", told(&error));
     assert_eq!(recorder.asked().len(), 4);
 
     // A port on which nobody listens any more.
@@ -526,11 +526,11 @@ async fn without_credentials_nobody_is_asked() {
         ("cloudfront E1", vec![("AWS_ACCESS_KEY_ID", "k")], "the environment has no `AWS_SECRET_ACCESS_KEY`"),
         ("fastly s", vec![("CF_API_TOKEN", "t")], "the environment has no `FASTLY_API_TOKEN`"),
         ("cloudflare z", vec![("FASTLY_API_TOKEN", "t")], "the environment has no `CLOUDFLARE_API_TOKEN`"),
-        ("cloudflare z", vec![("CF_API_TOKEN", "a secret\n")], "what `CF_API_TOKEN` says cannot be used"),
+        ("cloudflare z", vec![("CF_API_TOKEN", "a secret\n")], "the value of `CF_API_TOKEN` is not valid"),
         (
             "cloudfront E1",
             vec![("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "a\nb")],
-            "what `AWS_SESSION_TOKEN` says cannot be used",
+            "the value of `AWS_SESSION_TOKEN` is not valid",
         ),
     ] {
         let error = ask(rule, &numbered(1), &environment(&recorder, &variables)).await.unwrap_err();
@@ -540,7 +540,11 @@ async fn without_credentials_nobody_is_asked() {
     let odd = [("FASTLY_API_URL", "not an address"), ("FASTLY_API_TOKEN", "t")];
     let odd = odd.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     let error = ask("fastly s", &numbered(1), &odd).await.unwrap_err();
-    assert!(told(&error).contains("what `FASTLY_API_URL` says cannot be used: expected"), "{}", told(&error));
+    assert!(
+        told(&error).contains("the value of `FASTLY_API_URL` is not valid: expected"),
+        "{}",
+        told(&error)
+    );
     assert_eq!(recorder.asked().len(), 0);
 }
 

@@ -228,7 +228,7 @@ fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
     let said = sandbox.publish_after(180, &["rollback", "--to", &first]).fails(1);
     said.says(["cannot go back to", "gone or damaged", file]);
     let found = sandbox.publish_after(180, &["check"]).fails(4).stdout;
-    assert!(found.contains(&format!("{file}: states of the suite that are kept disagree")), "{found}");
+    assert!(found.contains(&format!("{file}: retained generations of the suite disagree")), "{found}");
 }
 
 #[tokio::test]

@@ -1,22 +1,22 @@
-//! Where an index is cut: at names that the content chooses.
+//! Splits an index at names that the content chooses.
 
 use std::ops::Range;
 
 use flate2::Crc;
 
-/// Blocks are of about this size…
+/// The target size of a block…
 const TARGET: usize = 640 << 10;
-/// …never smaller than this, but for the last…
+/// …the minimum of every block but the last…
 pub(super) const SMALLEST: usize = TARGET / 2;
-/// …and end at the next name past this.
+/// …and the size after which a block ends at the next name.
 const LARGEST: usize = TARGET * 2;
-/// A name ends the block before it if its hash is a multiple of this: seldom, as long as the block is small…
+/// A name starts a new block if its hash is a multiple of this: rarely while the block is small…
 const ONE_IN: u32 = 4096;
-/// …and soon, once it is of the size that is meant. So few blocks are much larger than others, and a change is as likely to
-/// be in a small one; stanzas are of about 800 bytes.
+/// …and soon once the block has its target size. Few blocks are therefore much larger than others, and a change is as
+/// likely to be in a small one; stanzas have about 800 bytes.
 const THEN_ONE_IN: u32 = 160;
 
-/// Where the blocks of an index begin and end; an empty index is one empty block.
+/// The ranges of the blocks of an index; an empty index is one empty block.
 pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
     let mut blocks = Vec::new();
     let mut start = 0;
@@ -29,7 +29,7 @@ pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
         }
         let name = first_line(&text[end..]);
         let one_in = if length < TARGET { ONE_IN } else { THEN_ONE_IN };
-        // Stanzas of one name stay together, so that the boundary is a property of names alone.
+        // Stanzas of one name stay together, so that a boundary depends on names alone.
         let chosen = length >= LARGEST || hash(name).is_multiple_of(one_in);
         if chosen && name != first_line(&text[last..]) {
             blocks.push(start..end);
@@ -40,16 +40,16 @@ pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
     blocks
 }
 
-/// `Package: name`, which stands first in the stanzas that are written here.
+/// `Package: name`, the first field of the stanzas that are written here.
 fn first_line(stanza: &[u8]) -> &[u8] {
     &stanza[..memchr::memchr(b'\n', stanza).unwrap_or(stanza.len())]
 }
 
-/// A hash that must never change: it decides where published files are cut.
+/// A hash that must never change: it decides where published files are split.
 pub(super) fn hash(name: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(name);
-    // The low bits of a CRC are as good as its high ones only after mixing.
+    // The low bits of a CRC need mixing to be as good as its high bits.
     crc.sum().wrapping_mul(0x9e37_79b1) >> 8
 }
 

@@ -1,7 +1,6 @@
-//! Blocks of a `.gz`: one gzip member each, which may simply follow one another (RFC 1952, 2.2).
+//! Blocks of a `.gz`: one gzip member each; members may follow one another (RFC 1952, 2.2).
 //!
-//! A member does not say how long it is, so each carries that in an extra field of its header (2.3.1.1), which readers pass
-//! over.
+//! A member does not contain its length, so each has it in an extra field of its header (2.3.1.1), which readers skip.
 
 use std::io::{self, Write};
 
@@ -10,20 +9,20 @@ use flate2::GzBuilder;
 
 use super::Packed;
 
-/// Higher levels of the gzip compressor give larger files that take longer to make.
+/// Higher levels of this compressor take longer and give larger files.
 const LEVEL: u32 = 6;
 
 /// The fixed part of a header, up to the length of the extra field.
 const MAGIC: [u8; 4] = [0x1f, 0x8b, 8, 4];
-/// Our extra field: its name and the length of its value, which is the size of the whole member.
+/// Our extra field: its name and the length of its value, the size of the whole member.
 const FIELD: [u8; 6] = [8, 0, b'P', b'b', 4, 0];
-/// Where the extra field begins, and where its value does.
+/// The offsets of the extra field and of its value.
 const EXTRA: usize = 10;
 const VALUE: usize = EXTRA + FIELD.len();
 
 /// Compresses a block.
 pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
-    // No file name and no time: the same text gives the same bytes.
+    // No file name and no time, so that the same text gives the same bytes.
     let extra = [&FIELD[2..], &[0; 4]].concat();
     let mut encoder = GzBuilder::new()
         .extra(extra)
@@ -38,7 +37,7 @@ pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
     Ok(Packed { bytes: member.into(), unpadded: size.into(), length: block.len() as u64 })
 }
 
-/// The members of a file that was made here; `None` of any other.
+/// The members of a file that was written here; `None` for any other file.
 pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
     let mut blocks = Vec::new();
     let mut at = 0;
@@ -56,7 +55,7 @@ pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
     Some(blocks)
 }
 
-/// Puts blocks one behind the other.
+/// Concatenates blocks.
 pub(super) fn join(blocks: &[Packed]) -> Bytes {
     let size = blocks.iter().map(|block| block.bytes.len()).sum();
     let mut file = Vec::with_capacity(size);

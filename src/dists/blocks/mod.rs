@@ -1,15 +1,17 @@
 //! An index in blocks.
 //!
-//! A large `Packages` is cut into blocks of about 640 KiB at stanza boundaries that the *content* chooses (`cut.rs`): a block
-//! ends before a name whose hash says so, whatever stands around it. So one more package moves no other boundary, and a
-//! block whose text is what it was is carried over from the published file as it stands there, neither unpacked nor packed.
+//! A large `Packages` is split into blocks of about 640 KiB at stanza boundaries that the *content* chooses
+//! (`cut.rs`): a block ends before a name with a matching hash, independent of its neighbours. An added package
+//! therefore moves no other boundary, and a block with unchanged text is copied from the published file without
+//! unpacking or compressing it.
 //!
-//! What readers see is one ordinary file (`gzip.rs`, `xz.rs`, `zstd.rs`), and the file itself tells where its blocks are. An index smaller
-//! than a block is one block; a file that was made elsewhere has no blocks that are known, and is written in blocks at its
-//! next change.
+//! Readers see one ordinary file (`gzip.rs`, `xz.rs`, `zstd.rs`), and the positions of the blocks can be read from the
+//! file itself. An index smaller than a block is one block; a file that another tool made has no known blocks, and is
+//! written in blocks at its next change.
 //!
-//! How large blocks are is a trade: of 47 MB of Debian's `Packages` an `.xz` in blocks is a tenth larger than one stream, and
-//! what a change costs most is to compress one block. An index that was edited has the bytes of one made from nothing.
+//! The block size is a trade-off: for 47 MB of Debian's `Packages`, an `.xz` in blocks is a tenth larger than one
+//! stream, and the main cost of a change is to compress one block. An edited index has the same bytes as one built
+//! from scratch.
 
 mod cut;
 mod gzip;
@@ -33,26 +35,27 @@ pub struct Before {
     pub file: Bytes,
 }
 
-/// One compressed block as it stands in a file.
+/// One compressed block as in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Packed {
     bytes: Bytes,
-    /// How many bytes it has without what fills it up.
+    /// Its size without padding.
     unpadded: u64,
-    /// How many bytes of text it holds.
+    /// The size of its text.
     length: u64,
 }
 
-/// Compresses the text of an index, block by block, on all cores; what `before` has already is taken from there.
+/// Compresses the text of an index, block by block, on all cores; unchanged blocks are copied from `before`.
 ///
 /// # Errors
+///
 /// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
 pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>) -> io::Result<Bytes> {
     let (unpack, pack, join): (Unpack, Pack, Join) = match compression {
         Compression::Plain => return Ok(text.clone()),
         Compression::Gzip => (gzip::unpack, gzip::pack, gzip::join),
         Compression::Xz => (xz::unpack, xz::pack, xz::join),
-        // Frames follow each other as members do.
+        // Frames are concatenated like members.
         Compression::Zstd => (zstd::unpack, zstd::pack, gzip::join),
         other => {
             let message = format!("indices are not written as `Packages{}`", other.extension());
@@ -71,7 +74,7 @@ pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>)
     Ok(join(&blocks.collect::<io::Result<Vec<Packed>>>()?))
 }
 
-/// Whether an index is so large that more than one block of it may stay as it is.
+/// Whether an index is large enough to have several blocks, some of which may stay unchanged.
 #[must_use]
 pub fn are_worth_reading(text: &Bytes) -> bool {
     text.len() > SMALLEST
@@ -81,7 +84,7 @@ type Unpack = fn(&Bytes) -> Option<Vec<Packed>>;
 type Pack = fn(&[u8]) -> io::Result<Packed>;
 type Join = fn(&[Packed]) -> Bytes;
 
-/// For each new block the old one with the same text, if there is one.
+/// For each new block, the old block with the same text, if any.
 fn carry(text: &[u8], new: &[Range<usize>], old_text: &[u8], blocks: Vec<Packed>) -> Vec<Option<Packed>> {
     let mut carried = vec![None; new.len()];
     let mut old = Vec::with_capacity(blocks.len());
@@ -95,7 +98,7 @@ fn carry(text: &[u8], new: &[Range<usize>], old_text: &[u8], blocks: Vec<Packed>
     if at != old_text.len() {
         return carried;
     }
-    // From both ends inwards as far as they agree; what is left is what changed, and little.
+    // From both ends inwards as far as they agree; the few blocks that remain have changed.
     let is_same = |range: &Range<usize>, old: &(&[u8], Packed)| text[range.clone()] == *old.0;
     let mut first = 0;
     while first < new.len() && first < old.len() && is_same(&new[first], &old[first]) {
@@ -137,7 +140,7 @@ mod tests {
             let _ = write!(noise, "{}", hash(format!("{name} {version} {k}").as_bytes()));
             noise
         });
-        // Stanzas have much in common; and what has is packed quickly.
+        // Stanzas have much text in common, which compresses quickly.
         let filler = "as in all of them ".repeat(20);
         format!(
             "Package: name-{name:06}\nVersion: 1.{version}\nArchitecture: all\nDescription: {noise} {filler}\n\n"
@@ -157,7 +160,7 @@ mod tests {
         match compression {
             Compression::Gzip => flate2::read::MultiGzDecoder::new(file).read_to_end(&mut out).unwrap(),
             Compression::Zstd => ::zstd::Decoder::new(file).unwrap().read_to_end(&mut out).unwrap(),
-            // A decoder for one stream only, as apt has.
+            // A decoder for one stream only, as in apt.
             _ => xz2::read::XzDecoder::new_stream(file, Stream::new_stream_decoder(u64::MAX, 0).unwrap())
                 .read_to_end(&mut out)
                 .unwrap(),
@@ -165,7 +168,7 @@ mod tests {
         out
     }
 
-    /// How many blocks are not those of the file before.
+    /// The number of blocks that differ from those of the previous file.
     fn packed_anew(before: &Bytes, after: &Bytes, compression: Compression) -> usize {
         let unpack = match compression {
             Compression::Gzip => gzip::unpack,
@@ -251,7 +254,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
-        /// Any sequence of edits gives the bytes of an index that is made from nothing.
+        /// Any sequence of edits gives the bytes of an index that is built from scratch.
         #[test]
         fn edits_give_what_is_made_from_nothing(
             edits in prop::collection::vec((0..3000_u32, 0..4_u32), 1..12),

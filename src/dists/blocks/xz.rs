@@ -1,8 +1,8 @@
-//! Blocks of an `.xz`: **one** stream with one block each, and its index at the end, which says where they are.
+//! Blocks of an `.xz`: **one** stream with one block each, and the index at the end with their sizes.
 //!
-//! Streams that follow one another are legal xz too, but apt 2.6 and 3.0 answer them with "Hash Sum mismatch"; so each block
-//! is compressed as a stream of its own, its block is cut out, and all are put between one header and one index and footer
-//! ([the .xz file format](https://tukaani.org/xz/xz-file-format.txt), sections 2 to 4).
+//! Concatenated streams are valid xz too, but apt 2.6 and 3.0 fail on them with "Hash Sum mismatch"; so each block is
+//! compressed as a stream of its own, extracted from it, and written between a common header, index and footer ([the
+//! .xz file format](https://tukaani.org/xz/xz-file-format.txt), sections 2 to 4).
 
 use std::io::{self, Write};
 
@@ -12,12 +12,12 @@ use xz2::stream::{Check, Filters, LzmaOptions, MatchFinder, Stream};
 
 use super::Packed;
 
-/// Past this level blocks are not smaller, since the dictionary holds all of a block already.
+/// Higher levels do not give smaller blocks, since the dictionary already holds a whole block.
 const LEVEL: u32 = 6;
-/// As large as any block, or nearly; it makes neither a difference in size nor much in time, but in memory.
+/// About the size of the largest block; a larger one affects neither size nor time much, only memory.
 const DICTIONARY: u32 = 2 << 20;
-/// A match of so many bytes is taken without looking for a longer one. More than the level says (64), for what is lost where
-/// the text is cut: it makes 0.3 % of a file and takes 3 % more time.
+/// A match of this length is used without searching for a longer one. Higher than the level's default (64), to make up
+/// for the loss at block boundaries: it saves 0.3 % of a file and takes 3 % more time.
 const NICE: u32 = 80;
 
 const MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
@@ -26,13 +26,13 @@ const FLAGS: [u8; 2] = [0, 4];
 const HEADER: usize = 12;
 const FOOTER: usize = 12;
 
-/// What the index of a file says of a block: its size without padding, and that of its text.
+/// The index record of a block: its size without padding, and the size of its text.
 struct Record {
     unpadded: u64,
     length: u64,
 }
 
-/// Compresses a block as a stream of its own and cuts out what lies between header and index.
+/// Compresses a block as a stream of its own and extracts the bytes between header and index.
 pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
     let mut stream = Vec::with_capacity(block.len() / 4 + 1024);
     let mut writer = xz2::write::XzEncoder::new_stream(&mut stream, encoder()?);
@@ -40,7 +40,7 @@ pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
     writer.finish()?;
     let odd = || io::Error::other("the xz encoder made a stream of an unknown form");
     if block.is_empty() {
-        // An empty stream has no block at all.
+        // An empty stream has no block.
         return Ok(Packed { bytes: Bytes::new(), unpadded: 0, length: 0 });
     }
     let mut blocks = unpack(&stream.into()).ok_or_else(odd)?;
@@ -50,7 +50,7 @@ pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
     }
 }
 
-/// An encoder for text: no position matters more than another, and more of what went before says what comes.
+/// An encoder for text: no byte position matters more than another, and more context bits predict the next byte.
 fn encoder() -> io::Result<Stream> {
     let mut options = LzmaOptions::new_preset(LEVEL).map_err(io::Error::from)?;
     options.position_bits(0).literal_position_bits(0).literal_context_bits(4);
@@ -60,7 +60,7 @@ fn encoder() -> io::Result<Stream> {
     Stream::new_stream_encoder(&filters, Check::Crc64).map_err(io::Error::from)
 }
 
-/// The blocks of a file of one stream with our check; `None` of any other.
+/// The blocks of a file that is one stream with our check; `None` for any other file.
 pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
     let footer = file.len().checked_sub(FOOTER).filter(|&at| at >= HEADER)?;
     let is_ours = file.starts_with(&MAGIC)
@@ -81,7 +81,7 @@ pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
     (at == index).then_some(blocks)
 }
 
-/// The records of an index: a zero byte, the number of blocks, then two numbers for each.
+/// The records of an index: a zero byte, the number of blocks, then two numbers for each block.
 fn records(index: &[u8]) -> Option<Vec<Record>> {
     let mut rest = index.strip_prefix(&[0])?;
     let count = number(&mut rest)?;
@@ -89,7 +89,7 @@ fn records(index: &[u8]) -> Option<Vec<Record>> {
     (0..count).map(|_| record(&mut rest)).collect()
 }
 
-/// Puts blocks into one stream: a header, the blocks, one index of them all, a footer.
+/// Joins blocks to one stream: a header, the blocks, one index, a footer.
 pub(super) fn join(blocks: &[Packed]) -> Bytes {
     let blocks: Vec<&Packed> = blocks.iter().filter(|block| !block.bytes.is_empty()).collect();
     let mut index = vec![0];
@@ -111,7 +111,7 @@ pub(super) fn join(blocks: &[Packed]) -> Bytes {
         file.extend_from_slice(&block.bytes);
     }
     file.extend_from_slice(&index);
-    // The size of an index is bounded by the number of blocks in memory, far below what the field can hold.
+    // The size of an index is bounded by the number of blocks in memory, far below the limit of the field.
     let backward = u32::try_from(index.len() / 4 - 1).unwrap_or(u32::MAX).to_le_bytes();
     let end = [backward[0], backward[1], backward[2], backward[3], FLAGS[0], FLAGS[1]];
     file.extend_from_slice(&crc32(&end));
@@ -126,7 +126,7 @@ fn crc32(bytes: &[u8]) -> [u8; 4] {
     crc.sum().to_le_bytes()
 }
 
-/// Reads a number of the xz format: seven bits a byte, the lowest first.
+/// Reads a number of the xz format: seven bits per byte, lowest first.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..63).step_by(7) {

@@ -1,7 +1,7 @@
-//! Blocks of a `.zst`: one frame each, which may simply follow one another (RFC 8878, 3).
+//! Blocks of a `.zst`: one frame each; frames may follow one another (RFC 8878, 3).
 //!
-//! A frame says how much text it holds where it was told to, and its blocks say how long they are; so the file tells where
-//! its frames are.
+//! A frame contains the size of its text if the encoder writes it, and its blocks contain their lengths, so frames can
+//! be found from the file alone.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use zstd::{bulk::Compressor, zstd_safe};
 
 use super::Packed;
 
-/// Who asks for `.zst` has readers that are fast; smaller than this it is not at any level that leaves them so.
+/// Users of `.zst` want fast decompression; higher levels that keep it are not smaller.
 const LEVEL: i32 = 19;
 
 /// Compresses a block; its frame ends in a checksum of the text.
@@ -22,7 +22,7 @@ pub(super) fn pack(block: &[u8]) -> io::Result<Packed> {
     Ok(Packed { bytes: frame.into(), unpadded, length: block.len() as u64 })
 }
 
-/// The frames of a file that says how much text each holds; `None` of any other.
+/// The frames of a file in which each has the size of its text; `None` for any other file.
 pub(super) fn unpack(file: &Bytes) -> Option<Vec<Packed>> {
     let mut blocks = Vec::new();
     let mut at = 0;
