@@ -9,7 +9,7 @@ use std::{collections::HashSet, fmt, path::Path, time::Duration};
 use reqwest::Url;
 
 use super::{
-    Error,
+    error::Error,
     lines::{Lines, text_of},
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
 };

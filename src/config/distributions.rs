@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Error,
+    error::Error,
     lines::{Lines, folder_of, text_of},
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
 };
@@ -239,7 +239,8 @@ impl SuiteConfig {
             let architecture = Architecture::parse(word).map_err(because)?;
             if architecture.is_all() {
                 return Err(
-                    "`all` is not allowed in `Architectures`: such packages are added to every architecture".into()
+                    "`all` is not allowed in `Architectures`: such packages are added to every architecture"
+                        .into(),
                 );
             }
             if known.insert(architecture.clone()) {
@@ -410,10 +411,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
     found.sort_unstable();
     found.dedup();
     if found.is_empty() {
-        return Err(
-            "field `DebIndices` names no compression; expected `.`, `.gz`, `.xz` or `.zst`"
-                .into(),
-        );
+        return Err("field `DebIndices` names no compression; expected `.`, `.gz`, `.xz` or `.zst`".into());
     }
     Ok(found)
 }
@@ -546,7 +544,10 @@ mod tests {
                 .contains("the stanza at line 5: codename `bookworm` is already used in")
         );
         assert!(fails(&LEAST.replace("source", "all")).contains("`all` is not allowed in `Architectures`"));
-        assert!(fails(&LEAST.replace("amd64 source arm64", "source")).contains("names no architecture of binary packages"));
+        assert!(
+            fails(&LEAST.replace("amd64 source arm64", "source"))
+                .contains("names no architecture of binary packages")
+        );
         assert!(fails(&LEAST.replace("bookworm", "../x")).contains("suite `../x` is not allowed"));
         assert!(fails(&format!("{LEAST}ValidFor: soon\n")).contains("field `ValidFor` is `soon`"));
         assert!(fails(&format!("{LEAST}DebIndices: Foo .gz\n")).contains("must begin with `Packages`"));

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    Error,
     distributions::Config,
+    error::Error,
     lines::{Lines, Overlay, folder_of, text_of},
 };
 use crate::{names::Suite, stanza::Stanzas};
@@ -72,9 +72,10 @@ impl ConfigEdit {
             };
             let lines: Vec<&[u8]> = bytes.split_inclusive(|&b| b == b'\n').collect();
             let range = line - 1..line - 1 + count;
-            let field = lines.get(range.clone()).ok_or_else(|| refused("the file was changed concurrently"))?;
-            let said = rewrite(&field.concat(), words)
-                .ok_or_else(|| refused("its words cannot be separated"))?;
+            let field =
+                lines.get(range.clone()).ok_or_else(|| refused("the file was changed concurrently"))?;
+            let said =
+                rewrite(&field.concat(), words).ok_or_else(|| refused("its words cannot be separated"))?;
             let new = [lines[..range.start].concat(), said, lines[range.end..].concat()].concat();
             files.insert(key, new);
         }
@@ -101,8 +102,7 @@ impl ConfigEdit {
                 continue;
             }
             let (_, place) = find(path, &Overlay::default(), &old.codename)?;
-            let why =
-                format!("suite `{}` shares this field and must not change", old.codename);
+            let why = format!("suite `{}` shares this field and must not change", old.codename);
             return Err(Error::Edit { path: place.path, line: place.line, field: FIELD, why });
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Error;
+use super::error::Error;
 use crate::stanza::Stanza;
 
 /// The limit on nested includes.

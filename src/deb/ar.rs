@@ -66,6 +66,21 @@ impl MemberName {
         &self.bytes[..self.length]
     }
 
+    /// Whether this is the control archive, in any compression.
+    pub(super) fn is_control(&self) -> bool {
+        self.is_tar(b"control.tar")
+    }
+
+    /// Whether this is the data archive, in any compression.
+    pub(super) fn is_data(&self) -> bool {
+        self.is_tar(b"data.tar")
+    }
+
+    fn is_tar(&self, name: &[u8]) -> bool {
+        let extension = self.as_bytes().strip_prefix(name);
+        extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    }
+
     /// The name for an error message.
     pub(super) fn shown(&self) -> String {
         String::from_utf8_lossy(self.as_bytes()).escape_debug().to_string()
@@ -135,7 +150,8 @@ impl<'a> Archive<'a> {
             return Err(damaged("a member header is missing"));
         }
         // The other fields (time, owner, mode) are not used; some tools leave them blank.
-        let size = parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is not a number"))?;
+        let size =
+            parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is not a number"))?;
         let mut name = [0; 16];
         name.copy_from_slice(&fields[..16]);
         self.name = MemberName::parse(&name);

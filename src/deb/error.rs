@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::control::ControlFault;
+use super::control_fault::ControlFault;
 use crate::{names, stanza, version};
 
 /// Why a file is not a package that can be published.

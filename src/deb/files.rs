@@ -5,7 +5,6 @@ use std::io::Read;
 use super::{
     ar::Archive,
     error::{Error, Layout},
-    is_data,
 };
 use crate::compression::Compression;
 
@@ -32,7 +31,7 @@ pub fn read_among(mut deb: &[u8], path: &str) -> Result<(Option<InstalledFile>, 
     let mut archive = Archive::open(&mut deb)?;
     let member = loop {
         match archive.next_member()? {
-            Some(member) if is_data(&member) => break member,
+            Some(member) if member.is_data() => break member,
             Some(_) => {}
             None => return Err(Error::Layout(Layout::NoData)),
         }

@@ -21,11 +21,12 @@ mod files;
 mod write;
 #[cfg(test)]
 pub(crate) mod tests;
-mod ar;
 mod control;
+mod ar;
 mod error;
+mod control_fault;
 
-pub use control::ControlFault;
+pub use control_fault::ControlFault;
 pub use error::{BadField, Error, Layout, LooksLike, Place};
 pub use files::{InstalledFile, read_among, read_file};
 pub(crate) use write::gzip;
@@ -89,7 +90,7 @@ impl BinaryPackage {
         }
         check_format(&mut archive)?;
 
-        let member = next_of_note(&mut archive)?.ok_or(Error::Layout(Layout::NoControl))?;
+        let member = next_relevant(&mut archive)?.ok_or(Error::Layout(Layout::NoControl))?;
         let extension = member
             .as_bytes()
             .strip_prefix(b"control.tar")
@@ -101,19 +102,19 @@ impl BinaryPackage {
         let text = control::read(&mut archive, format)?;
         let facts = Facts::parse(&text)?;
 
-        let member = next_of_note(&mut archive)?.ok_or(Error::Layout(Layout::NoData))?;
-        if is_control(&member) {
+        let member = next_relevant(&mut archive)?.ok_or(Error::Layout(Layout::NoData))?;
+        if member.is_control() {
             return Err(Error::Layout(Layout::SecondControl(member.shown())));
         }
-        if !is_data(&member) {
+        if !member.is_data() {
             return Err(Error::Layout(Layout::NotData(member.shown())));
         }
         // dpkg stops here; other readers look members up by name, and may find a later one.
         while let Some(member) = archive.next_member()? {
-            if is_control(&member) {
+            if member.is_control() {
                 return Err(Error::Layout(Layout::SecondControl(member.shown())));
             }
-            if is_data(&member) {
+            if member.is_data() {
                 return Err(Error::Layout(Layout::SecondData(member.shown())));
             }
         }
@@ -230,27 +231,13 @@ fn file_name(name: &PackageName, version: &Version, architecture: &Architecture)
 }
 
 /// The next member that does not start with `_`; readers ignore those that do (deb(5)).
-fn next_of_note(archive: &mut ar::Archive<'_>) -> Result<Option<ar::MemberName>, Error> {
+fn next_relevant(archive: &mut ar::Archive<'_>) -> Result<Option<ar::MemberName>, Error> {
     loop {
         match archive.next_member()? {
             Some(member) if member.as_bytes().starts_with(b"_") => {}
             other => return Ok(other),
         }
     }
-}
-
-fn is_control(member: &ar::MemberName) -> bool {
-    is_tar(member, b"control.tar")
-}
-
-fn is_data(member: &ar::MemberName) -> bool {
-    is_tar(member, b"data.tar")
-}
-
-/// Whether a member is this tar archive, however compressed.
-fn is_tar(member: &ar::MemberName, name: &[u8]) -> bool {
-    let extension = member.as_bytes().strip_prefix(name);
-    extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
 /// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).

@@ -325,10 +325,7 @@ fn refuses_what_is_no_package() {
         (b"\n<!DOCTYPE html><html>", "it looks like a web page or the answer of a server"),
         (b"<?xml version=\"1.0\"?><Error/>", "it looks like a web page or the answer of a server"),
         (b"\xed\xab\xee\xdb\x03\x00 rpm", "it looks like a package for rpm"),
-        (
-            b"version https://git-lfs.github.com/spec/v1\n",
-            "it is a Git LFS pointer file",
-        ),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer file"),
         (b"Format: 3.0 (quilt)\n", "it looks like a `.dsc`, `.changes` or `.buildinfo` file"),
         (b"0.939000\n1234\n", "it looks like a package of the format before 1995"),
         (b"\x1f\x8b\x08", "it looks like a gzip file"),
@@ -372,10 +369,7 @@ fn refuses_other_members() {
             vec![format(), control.clone(), control.clone(), data()],
             "a second control member, `control.tar.gz`",
         ),
-        (
-            vec![format(), control.clone(), member("readme", b"")],
-            "`readme` is in the place of `data.tar`",
-        ),
+        (vec![format(), control.clone(), member("readme", b"")], "`readme` is in the place of `data.tar`"),
         (
             vec![format(), control.clone(), data(), control.clone()],
             "a second control member, `control.tar.gz`",
@@ -400,10 +394,7 @@ fn refuses_damaged_headers() {
     };
     // The second header stands behind the magic, the first header and `2.0\n`.
     let second = 8 + 60 + 4;
-    assert_eq!(
-        with(second + 58, b"xx"),
-        "the file is damaged at byte 72: a member header is missing"
-    );
+    assert_eq!(with(second + 58, b"xx"), "the file is damaged at byte 72: a member header is missing");
     for size in [
         &b"          "[..],
         b"-1        ",
@@ -424,10 +415,7 @@ fn refuses_damaged_headers() {
 fn says_where_a_file_was_cut() {
     let good = ar(&[format(), control_member(Compression::Xz, &control_tar(CONTROL.as_bytes())), data()]);
     let cut = |length: usize| refusal(&good[..length]);
-    assert_eq!(
-        cut(5),
-        "the file ends early, after 5 bytes: within the signature of an `ar` archive"
-    );
+    assert_eq!(cut(5), "the file ends early, after 5 bytes: within the signature of an `ar` archive");
     assert_eq!(cut(8), "an `ar` archive without members");
     assert_eq!(cut(50), "the file ends early, after 50 bytes: in the header of a member");
     assert_eq!(cut(70), "the file ends early, after 70 bytes: `debian-binary` is missing 2 bytes");
@@ -491,11 +479,8 @@ fn a_control_member_that_ends_inside_its_stream() {
 fn refuses_control_archives_that_readers_unpack_differently() {
     let good = || entry("control", b'0', CONTROL.as_bytes());
     let other = || entry("./control", b'0', b"Package: other\n");
-    let odd = |path: &str| {
-        format!(
-            "the path `{path}` is outside the archive, or readers resolve it differently"
-        )
-    };
+    let odd =
+        |path: &str| format!("the path `{path}` is outside the archive, or readers resolve it differently");
     let pax = |records: &str| entry("pax", b'x', records.as_bytes());
     for (entries, says) in [
         (vec![], "no file `control`".to_owned()),

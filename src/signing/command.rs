@@ -1,7 +1,7 @@
-//! Signing by a command of the user's, in the protocol of reprepro's `SignWith: !command`.
+//! Signs with a command of the user, in the protocol of reprepro's `SignWith: !command`.
 //!
-//! The command gets three arguments: the file to sign, and where to write the clear-signed and the detached form. It
-//! must exit with 0 and have written both.
+//! The command gets three arguments: the file to sign, and the paths of the clear-signed and the detached form. It
+//! must exit with 0 and write both.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use super::{
     gpg::{last_lines, read, temporary_folder, write},
 };
 
-/// Runs the command; gives `InRelease` and `Release.gpg` as it wrote them.
+/// Runs the command; returns `InRelease` and `Release.gpg` as it wrote them.
 pub(super) fn sign(command: &Path, release: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let folder = temporary_folder()?;
     let file = folder.path().join("Release");
@@ -39,7 +39,7 @@ pub(super) fn sign(command: &Path, release: &[u8]) -> Result<(Vec<u8>, Vec<u8>),
     let odd = |name: &str, error: &Distrust| failed(format!("wrote a bad {name}: {error}"));
     let parts = frame::parse(&clear).map_err(|error| odd("InRelease", &error))?;
     if parts.text != release {
-        return Err(failed("wrote an InRelease whose text is not that of the Release".to_owned()));
+        return Err(failed("wrote an InRelease whose text differs from the Release".to_owned()));
     }
     frame::signatures(parts.armor).map_err(|error| odd("InRelease", &error))?;
     frame::signatures(&detached).map_err(|error| odd("Release.gpg", &error))?;

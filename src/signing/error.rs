@@ -1,69 +1,69 @@
-//! What can go wrong with keys and signatures.
+//! The errors of keys and signatures.
 
 use std::{io, path::PathBuf};
 
-/// Why an archive cannot be signed, or a key not be used.
+/// Why an archive cannot be signed, or a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A key file or one of our own temporary files cannot be read or written.
     #[error("cannot {doing} `{}`", path.display())]
     File {
-        /// What was being done: `read`, `write`, …
+        /// The operation: `read`, `write`, …
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
-    /// There is no key file at this place.
+    /// The key file does not exist.
     #[error("there is no key file `{}`", path.display())]
     NoKeyFile {
-        /// The place.
+        /// The path.
         path: PathBuf,
     },
-    /// No key was named at all.
+    /// No key was given.
     #[error("no signing key is given")]
     NoKeys,
-    /// A text that names no key.
+    /// A text that does not name a key.
     #[error("`{}` names no signing key: {why}", text.escape_debug())]
     NotASource {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
-    /// A command signs everything or nothing.
-    #[error("the signing command `{}` cannot be mixed with other keys", command.display())]
+    /// A signing command cannot be combined with other keys.
+    #[error("the signing command `{}` cannot be combined with other keys", command.display())]
     CommandAmongKeys {
         /// The command.
         command: PathBuf,
     },
-    /// Nobody here knows what a command signs with.
+    /// The key of a signing command is unknown.
     #[error("the key of the signing command `{}` is not known here", command.display())]
     KeyOfCommand {
         /// The command.
         command: PathBuf,
     },
-    /// There is no home to keep a key in.
+    /// No home folder to store a key in.
     #[error("there is no folder to keep the key in: neither XDG_CONFIG_HOME nor HOME is set")]
     NoKeyFolder,
-    /// The bytes are no key.
+    /// The bytes are not a key.
     #[error("`{origin}` holds no OpenPGP key")]
     NotAKey {
         /// Where the bytes come from.
         origin: String,
     },
-    /// The secret part is not there.
+    /// The secret part is missing.
     #[error("`{origin}` holds only the public part of a key{}", detail.map(|text| format!(": {text}")).unwrap_or_default())]
     PublicOnly {
         /// Where the key comes from.
         origin: String,
-        /// What is missing, if only a part is.
+        /// The missing part, if it is only one.
         detail: Option<&'static str>,
     },
-    /// The key is protected and no passphrase was given.
-    #[error("the key in `{origin}` is protected by a passphrase, and none is given")]
+    /// The key is encrypted and no passphrase was given.
+    #[error("the key in `{origin}` is protected by a passphrase, but none is given")]
     PassphraseMissing {
         /// Where the key comes from.
         origin: String,
@@ -74,7 +74,7 @@ pub enum Error {
         /// Where the key comes from.
         origin: String,
     },
-    /// The key may not sign, or not now.
+    /// The key cannot sign, or cannot sign now.
     #[error("the key {fingerprint} from `{origin}` cannot sign: {refusal}")]
     Refused {
         /// Where the key comes from.
@@ -89,7 +89,7 @@ pub enum Error {
     Program {
         /// The program or the signing command.
         program: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
     /// `gpg` has no secret key of that name.
@@ -97,112 +97,112 @@ pub enum Error {
     NoGpgKey {
         /// The name, empty for the default key.
         key: String,
-        /// What gpg says.
+        /// The output of gpg.
         said: String,
     },
-    /// A name that fits several keys of gpg.
+    /// A name that matches several keys of gpg.
     #[error("`{key}` names {} secret keys of gpg: {}", fingerprints.len(), fingerprints.join(", "))]
     Ambiguous {
         /// The name.
         key: String,
-        /// All usable keys that it fits.
+        /// All usable keys that match.
         fingerprints: Vec<String>,
     },
     /// `gpg` failed.
     #[error("gpg could not {doing}: {said}")]
     Gpg {
-        /// What it should do.
+        /// The operation.
         doing: String,
-        /// The end of what it wrote to standard error.
+        /// The end of its standard error.
         said: String,
     },
-    /// A signing command did not do what it must.
+    /// A signing command failed.
     #[error("the signing command `{}` {what}", command.display())]
     Command {
         /// The command.
         command: PathBuf,
-        /// What it did instead.
+        /// The failure.
         what: String,
     },
-    /// A Release whose two signed forms would not have the same text.
+    /// A Release that cannot be clear-signed without changing its text.
     #[error("the Release cannot be signed: line {line} {why}")]
     Unsignable {
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
-    /// A signature that was just made does not verify.
+    /// A new signature does not verify.
     #[error("the new {form} does not verify with the key {fingerprint}: {why}")]
     SelfCheck {
         /// `InRelease` or `Release.gpg`.
         form: &'static str,
-        /// The key that should have signed, or what signed instead.
+        /// The expected key, or the key that signed instead.
         fingerprint: String,
         /// The reason.
         why: String,
     },
-    /// A date or duration that is none.
-    #[error("`{}` is no expiry: {why}", text.escape_debug())]
+    /// An invalid date or duration.
+    #[error("`{}` is not an expiry: {why}", text.escape_debug())]
     Expiry {
-        /// What was given.
+        /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
-    /// A name that cannot stand on a key.
+    /// A name that cannot be used as the user ID of a key.
     #[error("`{}` cannot be the name on a key: {why}", name.escape_debug())]
     Name {
-        /// What was given.
+        /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
-    /// The key file that should be written is there already.
-    #[error("the key file `{}` exists already", path.display())]
+    /// The key file already exists.
+    #[error("the key file `{}` already exists", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The library for signatures refuses for a reason of its own.
+    /// The OpenPGP library refuses an operation.
     #[error("cannot {doing}: {said}")]
     OpenPgp {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// What the library says.
+        /// The message of the library.
         said: String,
     },
-    /// A signature is not believed.
+    /// A signature is not trusted.
     #[error(transparent)]
     Distrust(#[from] Distrust),
 }
 
-/// Why a certificate may not sign an archive.
+/// Why a certificate cannot sign an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Its time is over.
+    /// It has expired.
     #[error("it expired on {on}")]
     Expired {
         /// The day.
         on: String,
     },
-    /// Its time has not come.
-    #[error("it was made on {from}, which is still to come")]
+    /// It is not valid yet.
+    #[error("it was made on {from}, which is in the future")]
     NotYet {
         /// The day.
         from: String,
     },
-    /// Its owner took it back.
+    /// It was revoked.
     #[error("it is revoked ({why})")]
     Revoked {
-        /// The reason that its owner gave.
+        /// The reason for its revocation.
         why: String,
     },
-    /// No part of it may sign data.
-    #[error("no part of it is for signing")]
+    /// None of its keys is for signing.
+    #[error("none of its keys is for signing")]
     NoSigningKey,
-    /// apt would not believe it.
+    /// apt would not accept it.
     #[error("apt refuses it: {why}")]
     Unfit {
         /// The reason.
@@ -210,37 +210,37 @@ pub enum Refusal {
     },
 }
 
-/// Why a signature over a Release is not believed.
+/// Why a signature over a Release is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Distrust {
-    /// Not the frame of a clear-signed message.
-    #[error("it is no clear-signed message: {why}")]
+    /// It is not a clear-signed message.
+    #[error("it is not a clear-signed message: {why}")]
     Frame {
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
-    /// Text and signature do not belong together.
+    /// Text and signature do not match.
     #[error("it is damaged: {why}")]
     Damaged {
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
-    /// Nobody we know has signed it.
+    /// It is signed by unknown keys only.
     #[error("it is signed only by keys that are not configured here: {}", signers.join(", "))]
     UnknownSigners {
-        /// Fingerprints or key ids, as the signatures name them.
+        /// Fingerprints or key ids, as in the signatures.
         signers: Vec<String>,
     },
-    /// Known keys have signed it, but their signatures do not count.
-    #[error("no signature on it counts: {}", reasons.join("; "))]
+    /// Known keys have signed it, but their signatures are not valid.
+    #[error("none of its signatures is valid: {}", reasons.join("; "))]
     NotBelieved {
         /// One reason for each signature of a known key.
         reasons: Vec<String>,
     },
 }
 
-/// Something that the owner of a key should know, although it signs.
+/// A warning for the owner of a key that still signs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyWarning {
@@ -252,7 +252,7 @@ pub enum KeyWarning {
         /// The day.
         on: String,
     },
-    /// Anything else, in words.
+    /// Any other warning.
     #[error("{0}")]
     Other(String),
 }

@@ -1,8 +1,8 @@
-//! The frame of a clear-signed message: `InRelease` taken apart and put together.
+//! The frame of a clear-signed message: parses and composes `InRelease`.
 //!
-//! Format: RFC 9580, section 7 (cleartext signature framework). Taking apart is strict, because what is returned is
-//! what was signed: the text that comes out here is the very text that is hashed, so nothing can stand in one and not
-//! in the other. Trailing blanks are not covered by a signature and are dropped, as `gpgv --output` does.
+//! Format: RFC 9580, section 7 (cleartext signature framework). Parsing is strict: the returned text is exactly the
+//! text that is hashed, so unsigned text cannot be mistaken for signed text. Trailing blanks are not covered by a
+//! signature and are dropped, as `gpgv --output` does.
 
 use std::io::Write as _;
 
@@ -20,7 +20,7 @@ const BEGIN_MESSAGE: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 const BEGIN_SIGNATURE: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 const END_SIGNATURE: &[u8] = b"-----END PGP SIGNATURE-----";
 
-/// A clear-signed message in its two parts.
+/// The two parts of a clear-signed message.
 pub(super) struct Clearsigned<'a> {
     /// The text; every line ends in a newline.
     pub(super) text: Vec<u8>,
@@ -36,13 +36,13 @@ fn damaged(why: impl Into<String>) -> Distrust {
     Distrust::Damaged { why: why.into() }
 }
 
-/// Takes a message apart.
+/// Parses a message.
 pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
     let mut rest = message;
     let first = next_line(&mut rest).unwrap_or_default();
     if first.trim_ascii_end() != BEGIN_MESSAGE {
         return Err(if memchr::memmem::find(message, BEGIN_MESSAGE).is_some() {
-            frame("something stands before the line `-----BEGIN PGP SIGNED MESSAGE-----`")
+            frame("there is text before the line `-----BEGIN PGP SIGNED MESSAGE-----`")
         } else {
             frame("it does not start with `-----BEGIN PGP SIGNED MESSAGE-----`")
         });
@@ -52,9 +52,9 @@ pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
         if line.trim_ascii().is_empty() {
             break;
         }
-        // Other headers would change how the text must be read (`NotDashEscaped`), and gpg refuses them as well.
+        // Other headers would change the interpretation of the text (`NotDashEscaped`); gpg refuses them too.
         if !line.starts_with(b"Hash:") {
-            return Err(frame("its header holds something other than `Hash`"));
+            return Err(frame("its header contains a field other than `Hash`"));
         }
     }
 
@@ -66,13 +66,13 @@ pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
         if line == BEGIN_SIGNATURE {
             break here;
         }
-        // A carriage return within a line would count as the end of a line in the hash, but not for who reads us.
+        // A carriage return within a line would count as a line end in the hash, but not for readers of the text.
         if line.contains(&b'\r') {
-            return Err(frame("a line of its text holds a carriage return"));
+            return Err(frame("a line of its text contains a carriage return"));
         }
         match line {
             [b'-', b' ', escaped @ ..] => text.extend_from_slice(escaped),
-            // `- ` with nothing behind it, its blank trimmed.
+            // `- ` followed by nothing, with its blank trimmed.
             [b'-'] => {}
             [b'-', ..] => return Err(frame("a line of its text starts with an unescaped `-`")),
             line => text.extend_from_slice(line),
@@ -87,12 +87,12 @@ pub(super) fn parse(message: &[u8]) -> Result<Clearsigned<'_>, Distrust> {
         }
     };
     if !rest.trim_ascii().is_empty() {
-        return Err(frame("something stands after the line `-----END PGP SIGNATURE-----`"));
+        return Err(frame("there is text after the line `-----END PGP SIGNATURE-----`"));
     }
     Ok(Clearsigned { text, armor: &armor[..end] })
 }
 
-/// The next line without its newline; nothing at the end.
+/// The next line without its newline; `None` at the end.
 fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     if rest.is_empty() {
         return None;
@@ -105,7 +105,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(line)
 }
 
-/// Puts a message together from a text that [`check_signable`] has passed and its text signatures.
+/// Composes a message from a text that passed [`check_signable`] and its text signatures.
 pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, Error> {
     let mut message = BEGIN_MESSAGE.to_vec();
     let mut algorithms: Vec<String> = signatures.iter().map(|s| s.hash_algo().to_string()).collect();
@@ -115,7 +115,7 @@ pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, 
     message.extend_from_slice(algorithms.join(",").as_bytes());
     message.extend_from_slice(b"\n\n");
     for line in text.split_inclusive(|&byte| byte == b'\n') {
-        // `From ` is escaped as gpg does it, for mail programs that would put a `>` before it.
+        // `From ` is escaped as by gpg, since mail programs would put a `>` before it.
         if line.starts_with(b"-") || line.starts_with(b"From ") {
             message.extend_from_slice(b"- ");
         }
@@ -125,7 +125,7 @@ pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, 
     Ok(message)
 }
 
-/// All signatures in one armoured block, which is what `Release.gpg` holds.
+/// All signatures in one armoured block, the content of `Release.gpg`.
 pub(super) fn armored(signatures: &[Signature]) -> Result<Vec<u8>, Error> {
     let failed = |said: String| Error::OpenPgp { doing: "write the signature", said };
     let mut packets = Vec::new();
@@ -136,12 +136,12 @@ pub(super) fn armored(signatures: &[Signature]) -> Result<Vec<u8>, Error> {
     writer.write_all(&packets).and_then(|()| writer.finalize()).map_err(|error| failed(error.to_string()))
 }
 
-/// What a text signature in `InRelease` covers: lines that end in CR LF, without the end of the last one.
+/// The bytes that a text signature in `InRelease` covers: lines that end in CR LF, without the last line end.
 pub(super) fn signed_form(text: &[u8]) -> Vec<u8> {
     crlf(text.strip_suffix(b"\n").unwrap_or(text))
 }
 
-/// What a detached text signature covers: all lines, each ending in CR LF.
+/// The bytes that a detached text signature covers: all lines, each ending in CR LF.
 pub(super) fn crlf(text: &[u8]) -> Vec<u8> {
     let mut form = Vec::with_capacity(text.len() + text.len() / 32);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
@@ -156,7 +156,7 @@ pub(super) fn crlf(text: &[u8]) -> Vec<u8> {
     form
 }
 
-/// Refuses a text that a clear signature cannot carry byte for byte.
+/// Refuses a text that a clear signature cannot represent byte for byte.
 pub(super) fn check_signable(text: &[u8]) -> Result<(), Error> {
     let refused = |line, why| Err(Error::Unsignable { line, why });
     for (number, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -164,7 +164,7 @@ pub(super) fn check_signable(text: &[u8]) -> Result<(), Error> {
             return refused(number + 1, "does not end in a newline");
         };
         if line.contains(&b'\r') {
-            return refused(number + 1, "holds a carriage return");
+            return refused(number + 1, "contains a carriage return");
         }
         if line.trim_ascii_end() != line {
             return refused(number + 1, "ends in a blank");
@@ -176,11 +176,11 @@ pub(super) fn check_signable(text: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The signature packets of an armoured or binary block that holds nothing else.
+/// The signature packets of an armoured or binary block that contains nothing else.
 pub(super) fn signatures(block: &[u8]) -> Result<Vec<Signature>, Distrust> {
-    // Far more than any archive has; a block of a million packets is somebody's joke.
+    // Far more than any archive needs; the limit bounds the work for a malicious block.
     const MOST: usize = 64;
-    let unreadable = |_| damaged("its signature is no OpenPGP signature");
+    let unreadable = |_| damaged("its signature is not an OpenPGP signature");
     let mut found = Vec::new();
     let mut parser = PacketParserBuilder::from_bytes(block)
         .map_err(unreadable)?
@@ -192,22 +192,22 @@ pub(super) fn signatures(block: &[u8]) -> Result<Vec<Signature>, Distrust> {
     while let PacketParserResult::Some(packet) = parser {
         seen += 1;
         if seen > MOST {
-            return Err(damaged("its signature block holds too many packets"));
+            return Err(damaged("its signature block contains too many packets"));
         }
         let (packet, next) = packet.next().map_err(unreadable)?;
         match packet {
             Packet::Signature(signature) => found.push(signature),
-            // A signature of a future version says nothing to us, but does not take away from the others.
+            // A signature of a future version is skipped and does not invalidate the others.
             Packet::Unknown(unknown) if unknown.tag() == sequoia_openpgp::packet::Tag::Signature => {}
             Packet::Marker(_) => {}
             _ => {
-                return Err(damaged("its signature block holds something other than signatures"));
+                return Err(damaged("its signature block contains packets other than signatures"));
             }
         }
         parser = next;
     }
     if found.is_empty() {
-        return Err(damaged("its signature block holds no signature that can be read"));
+        return Err(damaged("its signature block contains no readable signature"));
     }
     Ok(found)
 }
@@ -261,7 +261,7 @@ mod tests {
         let why = |text: &[u8]| check_signable(text).err().map(|error| error.to_string());
         assert_eq!(why(b"Origin: x\nSuite: y\n"), None);
         assert!(why(b"Origin: x \n").unwrap().contains("line 1 ends in a blank"));
-        assert!(why(b"a\nb\r\n").unwrap().contains("line 2 holds a carriage return"));
+        assert!(why(b"a\nb\r\n").unwrap().contains("line 2 contains a carriage return"));
         assert!(why(b"a\nb").unwrap().contains("line 2 does not end"));
         assert!(why(b"").is_some());
     }

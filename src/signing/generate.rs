@@ -1,7 +1,7 @@
-//! Making a key: Ed25519, which every apt of today accepts, in the form that gpg reads (version 4).
+//! Generates a key: Ed25519, which every current apt accepts, in the format that gpg reads (version 4).
 //!
-//! One primary key certifies and signs. A signing subkey would only help who keeps the primary offline, and who does
-//! that has gpg.
+//! One primary key certifies and signs. A signing subkey only helps with an offline primary key, for which gpg can be
+//! used.
 
 use std::{
     fs,
@@ -19,46 +19,46 @@ use sequoia_openpgp::{
 
 use super::{error::Error, keyring::Keyring, secret::Passphrase};
 
-/// What a new key shall be.
+/// The options of a new key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NewKey<'a> {
-    /// The name on it, such as `Example archive <packages@example.org>`.
+    /// Its user ID, such as `Example archive <packages@example.org>`.
     pub name: &'a str,
-    /// The time of its making.
+    /// Its time of creation.
     pub created: SystemTime,
-    /// When it expires; nothing for never.
+    /// Its expiry, if any.
     pub expires: Option<SystemTime>,
-    /// What protects its secret part, if anything.
+    /// The passphrase that protects its secret part, if any.
     pub passphrase: Option<&'a Passphrase>,
 }
 
 impl<'a> NewKey<'a> {
-    /// A key that never expires and that no passphrase protects.
+    /// A key without expiry and passphrase.
     #[must_use]
     pub fn new(name: &'a str, created: SystemTime) -> Self {
         Self { name, created, expires: None, passphrase: None }
     }
 
-    /// The same, which expires then.
+    /// Sets the expiry.
     #[must_use]
     pub fn expires(self, time: SystemTime) -> Self {
         Self { expires: Some(time), ..self }
     }
 
-    /// The same, whose secret part this protects.
+    /// Sets the passphrase.
     #[must_use]
     pub fn passphrase(self, passphrase: &'a Passphrase) -> Self {
         Self { passphrase: Some(passphrase), ..self }
     }
 }
 
-/// A new key, still in memory only.
+/// A new key, in memory only.
 #[non_exhaustive]
 pub struct GeneratedKey {
     /// Its fingerprint, in capitals without spaces.
     pub fingerprint: String,
-    /// When it expires; nothing for never.
+    /// Its expiry, if any.
     pub expires: Option<SystemTime>,
     /// Its public part.
     pub public: Keyring,
@@ -72,7 +72,7 @@ impl std::fmt::Debug for GeneratedKey {
 }
 
 impl NewKey<'_> {
-    /// Makes the key.
+    /// Generates the key.
     pub fn generate(&self) -> Result<GeneratedKey, Error> {
         let name = self.name.trim();
         let refused = |why| Err(Error::Name { name: name.to_owned(), why });
@@ -80,7 +80,7 @@ impl NewKey<'_> {
             return refused("it is empty");
         }
         if name.chars().any(char::is_control) {
-            return refused("it holds a control character");
+            return refused("it contains a control character");
         }
         let failed = |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp {
             doing: "make a key",
@@ -116,13 +116,13 @@ impl GeneratedKey {
         &self.secret
     }
 
-    /// Writes the secret key to a file that is not there yet, for its owner's eyes only.
+    /// Writes the secret key to a new file that only its owner can read.
     pub fn write_secret(&self, path: &Path) -> Result<(), Error> {
         write_secret(path, &self.secret)
     }
 }
 
-/// Writes a secret key to a file that is not there yet, for its owner's eyes only.
+/// Writes a secret key to a new file that only its owner can read.
 pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), Error> {
     let failed = |doing| move |source| Error::File { doing, path: path.to_owned(), source };
     let folder = match path.parent() {
@@ -134,31 +134,31 @@ pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), Error> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed("make the folder of"))?;
-    // A temporary file has mode 0600 from its first byte, and a crash leaves no half of a key under the name.
+    // A temporary file has mode 0600 from the start, and a crash leaves no partial key under the final name.
     let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(folder).map_err(failed("write"))?;
     file.write_all(secret).and_then(|()| file.as_file().sync_all()).map_err(failed("write"))?;
     file.persist_noclobber(path).map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
         _ => failed("write")(error.error),
     })?;
-    // The name must survive as well: the key may be in use a moment later.
+    // The rename must be durable as well, since the key may be used immediately.
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write"))
 }
 
 fn period(created: SystemTime, end: SystemTime) -> Result<Duration, Error> {
     let text = || super::judge::day(end);
     match end.duration_since(created) {
-        Ok(period) if period.as_secs() == 0 => Err(Error::Expiry { text: text(), why: "it is over" }),
+        Ok(period) if period.as_secs() == 0 => Err(Error::Expiry { text: text(), why: "it has passed" }),
         // The field has 32 bits of seconds.
         Ok(period) if period.as_secs() > u64::from(u32::MAX) => {
-            Err(Error::Expiry { text: text(), why: "a key lives for 136 years at most" })
+            Err(Error::Expiry { text: text(), why: "a key is valid for at most 136 years" })
         }
         Ok(period) => Ok(Duration::from_secs(period.as_secs())),
-        Err(_) => Err(Error::Expiry { text: text(), why: "it is over" }),
+        Err(_) => Err(Error::Expiry { text: text(), why: "it has passed" }),
     }
 }
 
-/// Reads an expiry: a time from `start` on (`3y`, `18m`, `6w`, `90d`), a day (`2030-01-31`), or `never`.
+/// Parses an expiry: a time after `start` (`3y`, `18m`, `6w`, `90d`), a day (`2030-01-31`), or `never`.
 pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>, Error> {
     let refused = |why| Error::Expiry { text: text.to_owned(), why };
     let word = text.trim();

@@ -1,7 +1,7 @@
-//! Signing through the user's gpg: for keys on a card, in an agent, or where `SignWith:` has always named them.
+//! Signs with the user's gpg: for keys on a card, in an agent, or of an existing `SignWith:`.
 //!
-//! gpg is run as a program. What it writes is taken apart into signature packets, so that they can stand in one block
-//! with those of other keys.
+//! gpg is run as a program. Its output is parsed into signature packets, so that they can be in one block with those
+//! of other keys.
 
 use std::{
     fs,
@@ -18,12 +18,12 @@ use super::{
     secret::Passphrase,
 };
 
-/// Which gpg to run, and on whose keys.
+/// The gpg program and its home.
 #[derive(Debug, Clone)]
 pub struct Gpg {
     /// The program.
     pub program: PathBuf,
-    /// Its home; nothing for the user's own (`GNUPGHOME`, `~/.gnupg`).
+    /// Its home; `None` for the user's own (`GNUPGHOME`, `~/.gnupg`).
     pub home: Option<PathBuf>,
 }
 
@@ -33,12 +33,12 @@ impl Default for Gpg {
     }
 }
 
-/// A key of gpg, resolved to one certificate.
+/// A key of gpg, resolved to a single certificate.
 pub(super) struct GpgKey {
     gpg: Gpg,
-    /// What `-u` gets.
+    /// The argument of `-u`.
     user: String,
-    /// The certificate's fingerprint.
+    /// The fingerprint of the certificate.
     pub(super) fingerprint: String,
     passphrase: Option<Passphrase>,
 }
@@ -59,14 +59,14 @@ impl Gpg {
         let mut child =
             command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
         if let (Some(passphrase), Some(mut pipe)) = (input, child.stdin.take()) {
-            // A gpg that needs no passphrase closes the pipe unread; what it did then shows in its status.
+            // A gpg that needs no passphrase closes the pipe unread; its exit status shows the result.
             let _ =
                 passphrase.password().map(|text| pipe.write_all(text).and_then(|()| pipe.write_all(b"\n")));
         }
         child.wait_with_output().map_err(failed)
     }
 
-    /// Finds the one secret key that a name means; the empty name is gpg's default key.
+    /// Finds the only secret key that a name matches; an empty name is gpg's default key.
     pub(super) fn resolve(&self, name: &str, passphrase: Option<&Passphrase>) -> Result<GpgKey, Error> {
         let pattern = name.trim_end_matches('!');
         let mut command = self.command();
@@ -78,7 +78,7 @@ impl Gpg {
         let usable = usable_keys(&String::from_utf8_lossy(&output.stdout));
         let found = |fingerprint: &String| GpgKey {
             gpg: self.clone(),
-            // A subkey that is asked for with `!` must go to gpg as it was written.
+            // A subkey selected with `!` must be passed to gpg as written.
             user: if name.ends_with('!') { name.to_owned() } else { fingerprint.clone() },
             fingerprint: fingerprint.clone(),
             passphrase: passphrase.cloned(),
@@ -94,7 +94,7 @@ impl Gpg {
         }
     }
 
-    /// `default-key` of gpg.conf. gpg itself does not tell; `gpgconf` comes with it.
+    /// `default-key` of gpg.conf. gpg itself does not print it; `gpgconf` is installed with it.
     fn configured_default(&self) -> Result<Option<String>, Error> {
         let mut command = Command::new("gpgconf");
         if let Some(home) = &self.home {
@@ -130,9 +130,10 @@ impl Gpg {
     }
 }
 
-/// The fingerprints of keys that are neither revoked nor disabled, out of gpg's `--with-colons`.
+/// Parses the fingerprints of keys that are neither revoked nor disabled from gpg's `--with-colons` output.
 ///
-/// Expired keys stay in unless there is another: so the message can be that the key has expired, not that it is missing.
+/// Expired keys are included if there is no other, so that the error is that the key has expired, not that it is
+/// missing.
 fn usable_keys(listing: &str) -> Vec<String> {
     let mut keys: Vec<(bool, String)> = Vec::new();
     let mut dead = None;
@@ -140,7 +141,7 @@ fn usable_keys(listing: &str) -> Vec<String> {
         let fields: Vec<&str> = line.split(':').collect();
         match fields[0] {
             "sec" => dead = Some(matches!(fields.get(1), Some(&("r" | "e" | "d" | "i")))),
-            // Only the first fingerprint after `sec` is the certificate's.
+            // Only the first fingerprint after `sec` is that of the certificate.
             "fpr" => {
                 if let (Some(dead), Some(fingerprint)) = (dead.take(), fields.get(9)) {
                     keys.push((dead, (*fingerprint).to_owned()));
@@ -154,12 +155,12 @@ fn usable_keys(listing: &str) -> Vec<String> {
 }
 
 impl GpgKey {
-    /// The key's public part.
+    /// The public part of the key.
     pub(super) fn export(&self) -> Result<Vec<u8>, Error> {
         self.gpg.export(&self.fingerprint)
     }
 
-    /// The subkey that the user insists on, if any.
+    /// The subkey that the user selected, if any.
     pub(super) fn wanted(&self) -> Option<KeyHandle> {
         let name = self.user.strip_suffix('!')?;
         name.trim_start_matches("0x").parse().ok()
@@ -201,17 +202,17 @@ impl GpgKey {
     }
 }
 
-/// The end of what a program wrote to standard error, on one line.
+/// The end of a program's standard error, on one line.
 pub(super) fn last_lines(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match &lines[lines.len().saturating_sub(3)..] {
-        [] => "it said nothing".to_owned(),
+        [] => "it printed no message".to_owned(),
         lines => lines.join("; "),
     }
 }
 
-/// A folder that nobody else can look into and that goes away by itself.
+/// A private temporary folder, deleted when dropped.
 pub(super) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
     tempfile::Builder::new().prefix("publish-sign-").tempdir().map_err(|source| Error::File {
         doing: "make a folder in",
@@ -245,6 +246,6 @@ mod tests {
     #[test]
     fn the_end_of_what_a_program_says_is_kept() {
         assert_eq!(last_lines(b"a\nb\nc\n\nd\n"), "b; c; d");
-        assert_eq!(last_lines(b"\n"), "it said nothing");
+        assert_eq!(last_lines(b"\n"), "it printed no message");
     }
 }

@@ -1,8 +1,8 @@
-//! What apt thinks of a certificate: may it sign an archive, now and a year ahead?
+//! Whether apt accepts a certificate for an archive, now and in a year.
 //!
-//! apt 2 verifies with `gpgv`, apt 3 with `sqv`, and they draw their lines differently: gpgv goes by the algorithm of
-//! the key and refuses an expired one even for old signatures, sqv goes by a policy with dates. The dates here are
-//! those of apt's `default-sequoia.config`. No secret part is looked at.
+//! apt 2 verifies with `gpgv`, apt 3 with `sqv`, by different rules: gpgv checks the algorithm of the key and refuses
+//! an expired key even for earlier signatures; sqv has a policy with dates. The dates here are those of apt's
+//! `default-sequoia.config`. No secret part is read.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,68 +20,68 @@ use sequoia_openpgp::{
 
 use super::error::Refusal;
 
-/// A candidate for signing: valid, alive, meant for it.
+/// A candidate for signing: valid, not expired, flagged for signing.
 pub(super) type SigningKey<'a> = ValidErasedKeyAmalgamation<'a, PublicParts>;
 
-/// apt 2 and what it verifies with, as it is called in verdicts.
+/// apt 2 and its verifier, as named in verdicts.
 pub(super) const GPGV: &str = "apt 2 (gpgv)";
-/// apt 3 and what it verifies with.
+/// apt 3 and its verifier.
 pub(super) const SQV: &str = "apt 3 (sqv)";
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How good a key is to one reader.
+/// The verdict of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Level {
     /// The reader accepts it.
     Ok,
-    /// It does, but something is to be done.
+    /// It accepts it, but action is needed.
     Warn,
-    /// It does not.
+    /// It refuses it.
     Refused,
 }
 
-/// What one reader thinks of a key.
+/// The verdict of one reader on a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// Who judges: `apt 2 (gpgv)` or `apt 3 (sqv)`.
+    /// The reader: `apt 2 (gpgv)` or `apt 3 (sqv)`.
     pub reader: &'static str,
     /// `now` or `in a year`.
     pub when: &'static str,
     /// The outcome.
     pub level: Level,
-    /// The outcome in words.
+    /// The verdict in words.
     pub text: String,
 }
 
-/// What there is to know about one certificate.
+/// The properties of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyReport {
     /// The fingerprint of the certificate, in capitals without spaces.
     pub fingerprint: String,
-    /// The names on it.
+    /// Its user IDs.
     pub user_ids: Vec<String>,
-    /// The algorithm of the key that signs, such as `ed25519` or `rsa4096`.
+    /// The algorithm of the signing key, such as `ed25519` or `rsa4096`.
     pub algorithm: String,
-    /// The fingerprint of the key that signs, where this is a subkey.
+    /// The fingerprint of the signing key, if it is a subkey.
     pub signing_subkey: Option<String>,
-    /// The day it was made.
+    /// The day of its creation.
     pub created: String,
-    /// The day it expires; nothing for never.
+    /// The day of its expiry, if any.
     pub expires: Option<String>,
-    /// Days until it expires; below zero once it has.
+    /// Days until it expires; negative after that.
     pub days_left: Option<i64>,
     /// The reason for its revocation, if it is revoked.
     pub revoked: Option<String>,
-    /// What the readers think.
+    /// The verdicts of the readers.
     pub verdicts: Vec<Verdict>,
 }
 
 impl KeyReport {
-    /// The worst verdict about today.
+    /// The worst verdict for now.
     #[must_use]
     pub fn level(&self) -> Level {
         let now = self.verdicts.iter().filter(|verdict| verdict.when == "now");
@@ -89,13 +89,13 @@ impl KeyReport {
     }
 }
 
-/// A time as the day it falls on, in UTC.
+/// The day of a time, in UTC.
 pub(super) fn day(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
-        .map_or_else(|_| "a day far off".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+        .map_or_else(|_| "a day in the far future".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// What we believe ourselves: sequoia's policy, but SHA-1 and weak keys are out whatever the clock says.
+/// Our own policy: sequoia's, but SHA-1 and weak keys are refused at any time.
 pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
     use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};
     let mut policy = StandardPolicy::at(at);
@@ -108,7 +108,7 @@ pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
     policy
 }
 
-/// Reads what a certificate says of itself, however weak it is, so that a refusal can name the true reason.
+/// Reads the properties of a certificate, however weak it is, so that a refusal can name the real reason.
 pub(super) fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
     for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD, HashAlgorithm::SHA224] {
@@ -120,7 +120,7 @@ pub(super) fn lax_policy(at: SystemTime) -> StandardPolicy<'static> {
     policy
 }
 
-/// apt 3's own policy at a time.
+/// The policy of apt 3 at a time.
 pub(super) fn sqv_policy(at: SystemTime) -> StandardPolicy<'static> {
     use AsymmetricAlgorithm as A;
     let mut policy = StandardPolicy::at(at);
@@ -147,9 +147,10 @@ pub(super) fn sqv_policy(at: SystemTime) -> StandardPolicy<'static> {
     policy
 }
 
-/// The keys of a certificate that may sign now, the one that gpg would take first: the newest subkey, then the primary.
+/// The keys of a certificate that may sign now, in the order in which gpg selects them: the newest subkey first, the
+/// primary last.
 ///
-/// `wanted` narrows it to one of them.
+/// `wanted` restricts it to one of them.
 pub(super) fn signing_keys<'a>(
     cert: &'a Cert,
     policy: &'a StandardPolicy<'a>,
@@ -193,14 +194,14 @@ fn revoked(signatures: &[&sequoia_openpgp::packet::Signature]) -> Refusal {
     let reason = signatures.first().and_then(|signature| signature.reason_for_revocation());
     let why = match reason.map(|(code, _)| code) {
         Some(ReasonForRevocation::KeySuperseded) => "superseded by another key",
-        Some(ReasonForRevocation::KeyCompromised) => "its secret part became known",
+        Some(ReasonForRevocation::KeyCompromised) => "its secret part was compromised",
         Some(ReasonForRevocation::KeyRetired) => "no longer used",
         _ => "no reason given",
     };
     Refusal::Revoked { why: why.to_owned() }
 }
 
-/// The first key that may sign, among those that `has_secret` says are usable, unless an apt of today refuses it.
+/// The first key that may sign and that `has_secret` accepts, unless a current apt refuses it.
 pub(super) fn choose(
     cert: &Cert,
     at: SystemTime,
@@ -252,14 +253,14 @@ pub(super) fn is_rsa(cert: &Cert, fingerprint: &Fingerprint) -> bool {
     keys.any(|key| matches!(key.key().mpis(), mpi::PublicKey::RSA { .. }))
 }
 
-/// Why apt 2 would refuse signatures of this key today.
+/// Why apt 2 would refuse signatures of this key now.
 pub(super) fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
     if key.key().version() != 4 {
-        return Some(format!("gpgv reads no keys of version {}", key.key().version()));
+        return Some(format!("gpgv does not read keys of version {}", key.key().version()));
     }
     match key.key().mpis() {
         mpi::PublicKey::RSA { n, .. } if n.bits() < 2048 => {
-            Some(format!("it is RSA with {} bits, and apt wants 2048 or more", n.bits()))
+            Some(format!("it is RSA with {} bits, and apt requires at least 2048", n.bits()))
         }
         mpi::PublicKey::RSA { .. } | mpi::PublicKey::EdDSA { .. } | mpi::PublicKey::ECDSA { .. } => None,
         mpi::PublicKey::DSA { p, .. } => {
@@ -273,7 +274,7 @@ pub(super) fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
 fn gpgv_will_refuse(key: &SigningKey<'_>) -> Option<String> {
     match key.key().mpis() {
         mpi::PublicKey::RSA { n, .. } if n.bits() < 3072 => {
-            Some(format!("later versions want RSA with 3072 bits, it has {}", n.bits()))
+            Some(format!("later versions require RSA with 3072 bits, it has {}", n.bits()))
         }
         mpi::PublicKey::ECDSA { curve, .. }
             if !matches!(curve, Curve::NistP256 | Curve::NistP384 | Curve::NistP521) =>
@@ -303,9 +304,9 @@ pub(super) fn sqv_refuses(
             keys.find_map(|key| key.with_policy(policy, at).err())
         }
     };
-    // What the engine says is a chain of its own terms; where the reason is plain, say it plainly.
+    // The library's message is a chain of its own terms; the common reason is reported directly.
     if let Some(hash) = weak_hash(key) {
-        return Some(format!("its self-signature uses {hash}; sign it anew with SHA-256 or better"));
+        return Some(format!("its self-signature uses {hash}; sign it again with SHA-256 or better"));
     }
     let said = refused.map_or_else(|| "it may not sign".to_owned(), |error| root_cause(&error));
     Some(format!("it is {}: {said}", algorithm(key)))
@@ -332,7 +333,7 @@ fn weak_hash(key: &SigningKey<'_>) -> Option<String> {
         .map(|hash| hash.to_string())
 }
 
-/// When a certificate, or the one key of it that signs, comes to its end.
+/// The expiry of a certificate, or of its signing key.
 pub(super) fn expiry(cert: &Cert, signer: Option<&Fingerprint>, at: SystemTime) -> Option<SystemTime> {
     let policy = lax_policy(at);
     let valid = cert.with_policy(&policy, at).ok()?;
@@ -344,12 +345,12 @@ pub(super) fn expiry(cert: &Cert, signer: Option<&Fingerprint>, at: SystemTime) 
     primary.into_iter().chain(subkey).min()
 }
 
-/// The names on a certificate.
+/// The user IDs of a certificate.
 pub(super) fn user_ids(cert: &Cert) -> Vec<String> {
     cert.userids().map(|id| String::from_utf8_lossy(id.userid().value()).into_owned()).collect()
 }
 
-/// How many days are left of a time; below zero once it is over.
+/// The days until a time; negative after it.
 pub(super) fn days_left(expires: Option<SystemTime>, now: SystemTime) -> Option<i64> {
     let days = |time: Duration| i64::try_from(time.as_secs() / 86_400).unwrap_or(i64::MAX);
     expires.map(|end| match end.duration_since(now) {
@@ -358,13 +359,13 @@ pub(super) fn days_left(expires: Option<SystemTime>, now: SystemTime) -> Option<
     })
 }
 
-/// Everything there is to say about a certificate at a time.
+/// The properties of a certificate at a time.
 pub(super) fn report(cert: &Cert, now: SystemTime) -> KeyReport {
     let policy = lax_policy(now);
     let keys = signing_keys(cert, &policy, now, None);
     let signer = keys.as_ref().ok().and_then(|keys| keys.first());
     let expires = expiry(cert, signer.map(|key| key.key().fingerprint()).as_ref(), now);
-    // A key that cannot sign still has an algorithm: its primary's.
+    // A certificate that cannot sign has the algorithm of its primary key.
     let any = cert.with_policy(&policy, now).ok().map(|valid| SigningKey::from(valid.primary_key()));
     KeyReport {
         fingerprint: cert.fingerprint().to_hex(),
@@ -415,12 +416,12 @@ fn verdicts(
         });
     };
     let gpgv_later = match &over {
-        Some(end) => Some(format!("refuses it from {end} on, with all that it has signed until then")),
+        Some(end) => Some(format!("refuses it from {end} on, including earlier signatures")),
         None => gpgv_will_refuse(key),
     };
     judge(GPGV, gpgv_refuses(key), gpgv_later);
     let sqv_later = match &over {
-        Some(end) => Some(format!("accepts nothing that is signed from {end} on")),
+        Some(end) => Some(format!("refuses signatures made from {end} on")),
         None => sqv_refuses(cert, key, &sqv_policy(later), later).map(|why| format!("refuses it: {why}")),
     };
     judge(SQV, sqv_refuses(cert, key, &sqv_policy(now), now), sqv_later);

@@ -1,8 +1,8 @@
-//! The certificates whose signatures are believed, and the belief itself.
+//! The trusted certificates, and the verification of signatures.
 //!
-//! As for apt, one valid signature of one known key is enough. Other than for apt, a key that has expired since it
-//! signed is still believed: this is our own archive, and its owner must be able to carry it on. A key that became
-//! known to others (any hard revocation) is never believed.
+//! As in apt, one valid signature of one known key is enough. Unlike in apt, a key that has expired since it signed is
+//! still trusted: this is the user's own archive, which must remain writable. A compromised key (any hard revocation)
+//! is never trusted.
 
 use std::{collections::HashMap, io::Write as _, time::SystemTime};
 
@@ -26,36 +26,36 @@ use super::{
     judge::{self, KeyReport},
 };
 
-/// Certificates, each once, without any secret part.
+/// Certificates, each once, without secret parts.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     certs: Vec<Cert>,
 }
 
-/// A text that somebody we know has signed.
+/// A text that a known key has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
     /// The signed text, byte for byte.
     pub release: Vec<u8>,
-    /// Fingerprints of the certificates whose signatures count.
+    /// The fingerprints of the certificates with valid signatures.
     pub signers: Vec<String>,
 }
 
 impl Keyring {
-    /// A keyring that believes nobody.
+    /// An empty keyring, which trusts no key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether it believes nobody.
+    /// Whether it has no certificates.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.certs.is_empty()
     }
 
-    /// Adds every certificate in some bytes, armoured or binary; of secret keys, the public part.
+    /// Adds every certificate in armoured or binary bytes; of secret keys, the public part.
     pub fn add_bytes(&mut self, origin: &str, bytes: &[u8]) -> Result<(), Error> {
         self.add_all(parse_certs(origin, bytes)?);
         Ok(())
@@ -94,20 +94,20 @@ impl Keyring {
         self.certs.iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
-    /// Those of its certificates that have one of these fingerprints.
+    /// The certificates with the given fingerprints.
     #[must_use]
     pub fn only(&self, fingerprints: &[String]) -> Self {
         let wanted = |cert: &&Cert| fingerprints.contains(&cert.fingerprint().to_hex());
         Self { certs: self.certs.iter().filter(wanted).cloned().collect() }
     }
 
-    /// The fingerprints of all keys of the certificates, subkeys among them.
+    /// The fingerprints of all keys of the certificates, including subkeys.
     #[must_use]
     pub fn key_fingerprints(&self) -> Vec<String> {
         self.certs.iter().flat_map(|cert| cert.keys().map(|key| key.key().fingerprint().to_hex())).collect()
     }
 
-    /// Whether it holds the same certificates, byte for byte, in whatever order.
+    /// Whether it holds the same certificates, byte for byte, in any order.
     pub fn is_same(&self, other: &Self) -> Result<bool, Error> {
         let exported = |keyring: &Self| {
             let mut all = Vec::new();
@@ -122,13 +122,13 @@ impl Keyring {
         Ok(exported(self)? == exported(other)?)
     }
 
-    /// What there is to know about each certificate.
+    /// Reports the properties of each certificate.
     #[must_use]
     pub fn reports(&self, now: SystemTime) -> Vec<KeyReport> {
         self.certs.iter().map(|cert| judge::report(cert, now)).collect()
     }
 
-    /// The public parts in one armoured block, as `Signed-By:` takes it.
+    /// The public parts in one armoured block, as in `Signed-By:`.
     pub fn armored(&self) -> Result<Vec<u8>, Error> {
         let failed = |error: std::io::Error| unwritable(&error);
         let binary = self.binary()?;
@@ -145,10 +145,12 @@ impl Keyring {
         Ok(bytes)
     }
 
-    /// The signed text of an `InRelease`, and who signed it.
+    /// Verifies an `InRelease`; returns its text and signers.
     ///
     /// # Errors
-    /// Says apart a broken frame, a damaged text, signatures of strangers only, and signatures that do not count.
+    ///
+    /// Distinguishes a broken frame, a damaged text, signatures of unknown keys only, and invalid signatures of known
+    /// keys.
     pub fn verify_in_release(&self, in_release: &[u8], now: SystemTime) -> Result<Verified, Distrust> {
         let parts = frame::parse(in_release)?;
         let signatures = frame::signatures(parts.armor)?;
@@ -158,7 +160,7 @@ impl Keyring {
         Ok(Verified { release: parts.text, signers })
     }
 
-    /// The same for a `Release` and its `Release.gpg`, armoured or binary.
+    /// Verifies a `Release` with its `Release.gpg`, armoured or binary.
     ///
     /// # Errors
     /// As for [`Keyring::verify_in_release`].
@@ -169,7 +171,7 @@ impl Keyring {
         now: SystemTime,
     ) -> Result<Verified, Distrust> {
         let signatures = frame::signatures(signature)?;
-        // A text signature does not tell one kind of line end from another, so there may be one kind only.
+        // A text signature does not distinguish line ends, so only one kind is allowed.
         let text = (!release.contains(&b'\r')).then(|| frame::crlf(release));
         let signers = self.judge(&signatures, now, |kind| match kind {
             SignatureType::Binary => Some(release),
@@ -179,10 +181,11 @@ impl Keyring {
         Ok(Verified { release: release.to_vec(), signers })
     }
 
-    /// Who signed an `InRelease` besides the keys of this keyring, by what the signatures say of themselves.
+    /// The unknown keys that signed an `InRelease`, as named in their signatures.
     ///
     /// # Errors
-    /// The frame must be whole.
+    ///
+    /// The frame is broken.
     pub fn strangers(&self, in_release: &[u8]) -> Result<Vec<String>, Distrust> {
         let parts = frame::parse(in_release)?;
         let mut strangers: Vec<String> = Vec::new();
@@ -198,7 +201,7 @@ impl Keyring {
         Ok(strangers)
     }
 
-    /// Whose signatures count; `signed` gives the bytes that a signature of a kind covers.
+    /// Finds the valid signatures; `signed` returns the bytes that a signature of a kind covers.
     fn judge<'a>(
         &self,
         signatures: &[Signature],
@@ -230,7 +233,7 @@ impl Keyring {
                 if let Err(why) = counts(signature, cert, &key, &policy, now) {
                     reasons.push(format!("{fingerprint}: {why}"));
                 } else if signature.verify_message(key.key(), bytes).is_err() {
-                    damaged = Some(format!("the signature of {fingerprint} does not fit the text"));
+                    damaged = Some(format!("the signature of {fingerprint} does not match the text"));
                 } else if !signers.contains(&fingerprint) {
                     signers.push(fingerprint);
                 }
@@ -249,8 +252,8 @@ impl Keyring {
     }
 }
 
-/// One certificate of all its copies, each of which may know something, such as a revocation. They are merged in pairs:
-/// to merge each into all before it would take quadratic time.
+/// Merges all copies of one certificate, each of which may contain something more, such as a revocation. They are
+/// merged in pairs, since merging each into all previous ones would take quadratic time.
 fn merged(mut copies: Vec<Cert>) -> Option<Cert> {
     while copies.len() > 1 {
         let mut rest = copies.into_iter();
@@ -266,7 +269,7 @@ fn merged(mut copies: Vec<Cert>) -> Option<Cert> {
     copies.pop()
 }
 
-/// What a signature says of its key. The fingerprint says more than the key id, and most signatures carry both.
+/// The key that a signature names. The fingerprint is more specific than the key id; most signatures have both.
 fn named(issuers: &[KeyHandle]) -> String {
     let longest = issuers.iter().map(ToString::to_string).max_by_key(String::len);
     longest.unwrap_or_else(|| "a signature that names no key".to_owned())
@@ -276,7 +279,7 @@ fn unwritable(error: &impl ToString) -> Error {
     Error::OpenPgp { doing: "write the public key", said: error.to_string() }
 }
 
-/// Whether a signature by this key may be believed, were it only right.
+/// Whether signatures of this key may be trusted, apart from the cryptographic check.
 fn counts(
     signature: &Signature,
     cert: &Cert,
@@ -288,7 +291,7 @@ fn counts(
     policy
         .signature(signature, HashAlgoSecurity::CollisionResistance)
         .map_err(|_| format!("a signature with {}, which is no longer safe", signature.hash_algo()))?;
-    // Another publisher's clock may run ahead of ours; that says nothing about who signed.
+    // Another publisher's clock may be ahead of ours, which proves nothing about the signer.
     if signature.signature_alive(now.max(made), None).is_err() {
         return Err("the signature itself has expired".to_owned());
     }
@@ -299,8 +302,8 @@ fn counts(
     if since(&cert.revocation_status(policy, latest)) || subkey(latest) || subkey(made) {
         return Err("the key is revoked".to_owned());
     }
-    // As of the signature; or as of today, if gpg has replaced the self-signature of that time (it does on every
-    // change of the expiry, and the owner of the archive must not be locked out by that).
+    // At the time of the signature; or now, if gpg has replaced the self-signature of that time (it does on every
+    // change of the expiry, which must not lock out the owner of the archive).
     let valid = as_of(made)
         .or_else(|_| as_of(latest))
         .map_err(|error| format!("the key is not valid: {}", error.root_cause()))?;
@@ -318,7 +321,7 @@ fn counts(
     Ok(())
 }
 
-/// Whether a revocation takes back what was signed at a time: one made before, or one of a key that others may know.
+/// Whether a revocation invalidates signatures of a time: one made before it, or one of a compromised key.
 pub(super) fn undoes(status: &RevocationStatus<'_>, made: SystemTime) -> bool {
     let RevocationStatus::Revoked(revocations) = status else { return false };
     revocations.iter().any(|revocation| {
@@ -329,11 +332,11 @@ pub(super) fn undoes(status: &RevocationStatus<'_>, made: SystemTime) -> bool {
     })
 }
 
-/// Every certificate in some bytes: binary, or any number of armoured blocks with text around them.
+/// Parses every certificate: binary, or any number of armoured blocks with text around them.
 pub(super) fn parse_certs(origin: &str, bytes: &[u8]) -> Result<Vec<Cert>, Error> {
     let mut certs = Vec::new();
     for block in blocks(bytes) {
-        // What cannot be read beside what can is a key of a version to come, or a very old one.
+        // Unreadable packets beside readable ones are keys of a future or a very old version.
         certs.extend(CertParser::from_bytes(block).into_iter().flatten().filter_map(Result::ok));
     }
     if certs.is_empty() {
@@ -342,7 +345,7 @@ pub(super) fn parse_certs(origin: &str, bytes: &[u8]) -> Result<Vec<Cert>, Error
     Ok(certs)
 }
 
-/// Cuts at the begin of every armoured block, because the parser reads one block only.
+/// Splits at the start of every armoured block, because the parser reads only one block.
 fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> = memchr::memmem::find_iter(bytes, b"-----BEGIN PGP ")
         .filter(|&start| start == 0 || bytes[start - 1] == b'\n')

@@ -1,8 +1,8 @@
-//! What signs a Release, and whose signatures are believed.
+//! Signing a Release, and verifying signatures.
 //!
-//! [`KeySource`] is a key as the user names it, [`SigningKeys`] are keys that are open and fit to sign, [`Keyring`]
-//! holds certificates whose signatures are believed. Nothing is written to an archive here, no clock is read, and no
-//! key reaches a message.
+//! [`KeySource`] is a key as named by the user, [`SigningKeys`] are opened keys that can sign, [`Keyring`] holds
+//! trusted certificates. Nothing is written to an archive here, no clock is read, and no secret key is part of a
+//! message.
 //!
 //! Formats: RFC 9580, in the part that gpg 2.2 reads; `InRelease` is a cleartext signature (section 7),
 //! `Release.gpg` an armoured detached one. Both carry SHA-512 signatures over the same bytes.
@@ -37,10 +37,10 @@ pub use source::{KeySource, SIGNING_KEY_VARIABLE, key_folder};
 use gpg::GpgKey;
 use secret::SecretKey;
 
-/// How long before a key's end its owner is told.
+/// How long before its expiry a key is reported.
 const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Keys that are open and that apt accepts; at least one.
+/// Opened keys that apt accepts; at least one.
 pub struct SigningKeys {
     signers: Signers,
     certificates: Keyring,
@@ -57,7 +57,7 @@ enum Key {
     Gpg(GpgKey),
 }
 
-/// A Release and its two signed forms, all of the same text.
+/// A Release and its two signed forms, all with the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedRelease {
@@ -85,10 +85,11 @@ impl Key {
 }
 
 impl SigningKeys {
-    /// Opens every key, and refuses what apt would refuse.
+    /// Opens every key, and refuses keys that apt would refuse.
     ///
     /// # Errors
-    /// Each trouble with a key has its own variant of [`Error`], most with a hint.
+    ///
+    /// Each problem of a key has its own variant of [`Error`], most with a hint.
     pub fn open(
         sources: &[KeySource],
         passphrase: Option<&Passphrase>,
@@ -97,7 +98,7 @@ impl SigningKeys {
         Self::open_with(sources, passphrase, now, &Gpg::default())
     }
 
-    /// The same with a gpg of one's choice.
+    /// Opens every key with the given gpg.
     pub fn open_with(
         sources: &[KeySource],
         passphrase: Option<&Passphrase>,
@@ -130,7 +131,7 @@ impl SigningKeys {
                     let key = gpg.resolve(name, passphrase)?;
                     for cert in keyring::parse_certs("gpg", &key.export()?)? {
                         let fingerprint = cert.fingerprint().to_hex();
-                        // Which secret parts gpg has, it knows best.
+                        // gpg checks which secret parts it has.
                         judge::choose(&cert, now, key.wanted().as_ref(), |_| true).map_err(|refusal| {
                             Error::Refused { origin: "gpg".to_owned(), fingerprint, refusal }
                         })?;
@@ -140,7 +141,7 @@ impl SigningKeys {
                 }
             }
         }
-        // The same key by two names signs once.
+        // A key that is given twice signs once.
         let mut seen = Vec::new();
         keys.retain(|key| {
             let fingerprint = key.fingerprint();
@@ -154,10 +155,11 @@ impl SigningKeys {
         Ok(Self { signers: Signers::Keys(keys), certificates, remarks })
     }
 
-    /// Signs one Release with all keys: both forms over the same bytes, verified before they are given out.
+    /// Signs a Release with all keys: both forms over the same bytes, verified before they are returned.
     ///
     /// # Errors
-    /// The Release must be one that a clear signature can carry: lines that end in a newline and not in a blank.
+    ///
+    /// The Release has a line that a clear signature cannot represent: without a newline, or with a trailing blank.
     pub fn sign(&self, release: &[u8], at: SystemTime) -> Result<SignedRelease, Error> {
         frame::check_signable(release)?;
         let (in_release, release_gpg) = match &self.signers {
@@ -192,7 +194,7 @@ impl SigningKeys {
         })
     }
 
-    /// Reads both forms as a client would: a bad disk, a bad card or a bug must not reach the archive.
+    /// Verifies both forms as a client would: the result of a disk or card failure or a bug must not be published.
     fn check(
         &self,
         keys: &[Key],
@@ -212,22 +214,22 @@ impl SigningKeys {
                 .map_err(|error| failed(self.certificates.fingerprints().join(", "), &error.to_string()))?;
             let missing = keys.iter().map(Key::fingerprint).find(|key| !verified.signers.contains(key));
             if let Some(fingerprint) = missing {
-                return Err(failed(fingerprint, "its signature does not count"));
+                return Err(failed(fingerprint, "its signature is not valid"));
             }
             if verified.release != release {
-                return Err(failed(self.certificates.fingerprints().join(", "), "its text is another"));
+                return Err(failed(self.certificates.fingerprints().join(", "), "its text differs"));
             }
         }
         Ok(())
     }
 
-    /// The public parts of the keys; for a command, none.
+    /// The public parts of the keys; empty for a command.
     #[must_use]
     pub fn certificates(&self) -> &Keyring {
         &self.certificates
     }
 
-    /// What the owner of the keys should know.
+    /// Warnings for the owner of the keys.
     #[must_use]
     pub fn warnings(&self, now: SystemTime) -> Vec<KeyWarning> {
         let mut warnings: Vec<KeyWarning> = self.remarks.iter().cloned().map(KeyWarning::Other).collect();
@@ -235,12 +237,12 @@ impl SigningKeys {
             let report = judge::report(cert, now);
             let end = judge::expiry(cert, None, now);
             if end.is_some_and(|end| end <= now + NOTICE) {
-                let on = report.expires.unwrap_or_else(|| "a day to come".to_owned());
+                let on = report.expires.unwrap_or_else(|| "a future day".to_owned());
                 warnings.push(KeyWarning::Expires { fingerprint: report.fingerprint, on });
                 continue;
             }
             for verdict in report.verdicts {
-                // The end of a key within a year is no news until it is near.
+                // An expiry within a year is only reported when it is near.
                 if verdict.level == Level::Warn
                     && end.is_none_or(|end| end > now + Duration::from_secs(365 * 86_400))
                 {
@@ -258,7 +260,7 @@ impl SigningKeys {
                     && cfg!(feature = "crypto-rust")
                 {
                     warnings.push(KeyWarning::Other(format!(
-                        "the key {} is RSA: this build computes with it in a time that depends on the secret; sign \
+                        "the key {} is RSA: this build's computing time with it depends on the secret; sign \
                          through gpg, or with a build for nettle, where others can measure that",
                         key.cert.fingerprint().to_hex()
                     )));
@@ -268,7 +270,7 @@ impl SigningKeys {
         warnings
     }
 
-    /// The fingerprint of the first key; nothing for a command.
+    /// The fingerprint of the first key; `None` for a command.
     #[must_use]
     pub fn primary_fingerprint(&self) -> Option<String> {
         match &self.signers {
@@ -278,16 +280,17 @@ impl SigningKeys {
     }
 }
 
-/// The text inside an `InRelease`, without a judgement of its signature.
+/// The text of an `InRelease`, without verifying its signature.
 ///
 /// # Errors
-/// The frame must be whole, with nothing before and nothing after it.
+///
+/// The frame is broken, or there is text before or after it.
 pub fn unverified_text(in_release: &[u8]) -> Result<Vec<u8>, Distrust> {
     Ok(frame::parse(in_release)?.text)
 }
 
-/// Whether a `Release` says what the text of an `InRelease` says, as far as a signature of the latter covers it: blanks at
-/// the ends of lines are none of its text (RFC 9580, section 7.2).
+/// Whether a `Release` matches the text of an `InRelease`, as far as its signature covers it: trailing blanks are not
+/// signed (RFC 9580, section 7.2).
 #[must_use]
 pub fn says_the_same(release: &[u8], text: &[u8]) -> bool {
     let lines = |text: &[u8]| -> Vec<Vec<u8>> {

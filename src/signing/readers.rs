@@ -1,7 +1,7 @@
-//! What apt 2 (gpgv) and apt 3 (sqv) each make of the signatures on a `Release`, now.
+//! The verdicts of apt 2 (gpgv) and apt 3 (sqv) on the signatures of a `Release`, now.
 //!
-//! [`Keyring::verify_in_release`] says what we believe ourselves. A client has other lines: gpgv refuses a key that has
-//! expired since it signed, sqv goes by a policy with dates, and either wants one good signature, not all of them. So each
+//! [`Keyring::verify_in_release`] implements our own policy. Clients have others: gpgv refuses a key that has expired
+//! since it signed, sqv has a policy with dates, and both require one valid signature, not all of them. So each
 //! signature is judged for each of the two, with the key that made it, and not with the one that would sign today.
 
 use std::time::SystemTime;
@@ -21,42 +21,43 @@ use super::{
     keyring::{Keyring, undoes},
 };
 
-/// One signature on a `Release`, as clients see it.
+/// One signature of a `Release`, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignatureReport {
-    /// The fingerprint of the certificate; of one that is not known, what the signature calls it.
+    /// The fingerprint of the certificate; for an unknown one, the key that the signature names.
     pub key: String,
-    /// The names on it; none where it is not known.
+    /// Its user IDs; empty if it is unknown.
     pub user_ids: Vec<String>,
-    /// Whether the certificate is among those that clients have.
+    /// Whether clients have the certificate.
     pub known: bool,
-    /// What the text was hashed with, such as `SHA512`.
+    /// The hash algorithm, such as `SHA512`.
     pub hash: String,
-    /// The day on which the key that signed expires; nothing for never.
+    /// The day on which the signing key expires, if any.
     pub expires: Option<String>,
-    /// Days until then; below zero once it has.
+    /// Days until then; negative after that.
     pub days_left: Option<i64>,
-    /// What the readers think, one verdict each.
+    /// One verdict per reader.
     pub verdicts: Vec<Verdict>,
 }
 
 impl SignatureReport {
-    /// Why a reader refuses this signature, if it does.
+    /// The refusal of a reader, if it refuses this signature.
     #[must_use]
     pub fn refused_by(&self, reader: &str) -> Option<&Verdict> {
         self.verdicts.iter().find(|verdict| verdict.reader == reader && verdict.level == Level::Refused)
     }
 }
 
-/// The clients that there are, by the names of [`Verdict::reader`].
+/// The kinds of clients, by the names of [`Verdict::reader`].
 pub const READERS: [&str; 2] = [GPGV, SQV];
 
 impl Keyring {
-    /// What clients who have these keys make of each signature of an `InRelease`.
+    /// Judges each signature of an `InRelease` as clients with these keys do.
     ///
     /// # Errors
-    /// It is no clear-signed message.
+    ///
+    /// It is not a clear-signed message.
     pub fn judge_in_release(
         &self,
         in_release: &[u8],
@@ -68,10 +69,11 @@ impl Keyring {
         Ok(self.judge_each(&frame::signatures(parts.armor)?, now, signed))
     }
 
-    /// The same for a `Release` and its `Release.gpg`.
+    /// Judges the signatures of a `Release` in its `Release.gpg`.
     ///
     /// # Errors
-    /// The latter holds no signatures.
+    ///
+    /// The latter contains no signatures.
     pub fn judge_detached(
         &self,
         release: &[u8],
@@ -109,7 +111,7 @@ impl Keyring {
 }
 
 fn of_stranger(signature: &Signature) -> SignatureReport {
-    // The fingerprint says more than the key id, and most signatures carry both.
+    // The fingerprint is more specific than the key id; most signatures have both.
     let longest = signature.get_issuers().iter().map(ToString::to_string).max_by_key(String::len);
     let refused = Some("its key is not among those that clients have".to_owned());
     SignatureReport {
@@ -156,7 +158,7 @@ fn verdict(reader: &'static str, refused: Option<String>) -> Verdict {
     Verdict { reader, when: "now", level, text }
 }
 
-/// Why nobody accepts a signature.
+/// Why every client refuses a signature.
 fn refused_by_both(
     signature: &Signature,
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
@@ -170,7 +172,7 @@ fn refused_by_both(
         return Some("it has no date".to_owned());
     };
     if signature.verify_message(key.key(), bytes).is_err() {
-        return Some("it does not fit the text".to_owned());
+        return Some("it does not match the text".to_owned());
     }
     if signature.signature_alive(now.max(made), None).is_err() {
         return Some("the signature itself has expired".to_owned());
@@ -178,7 +180,7 @@ fn refused_by_both(
     None
 }
 
-/// Whether the owner took the key back: any revocation counts for gpgv, for sqv only one that undoes the signature.
+/// Whether the key is revoked: gpgv accepts any revocation, sqv only one that invalidates the signature.
 fn is_revoked(
     cert: &Cert,
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
@@ -190,7 +192,7 @@ fn is_revoked(
     of_key || counts(&cert.revocation_status(&policy, now))
 }
 
-/// Why apt 2 refuses a signature that is right.
+/// Why apt 2 refuses a cryptographically valid signature.
 fn gpgv(
     signature: &Signature,
     cert: &Cert,
@@ -208,7 +210,7 @@ fn gpgv(
     if is_revoked(cert, key, now, |status| matches!(status, RevocationStatus::Revoked(_))) {
         return Some("its key is revoked".to_owned());
     }
-    // apt tells gpgv that a clock which lags is no reason (`--ignore-time-conflict`).
+    // apt makes gpgv ignore clock differences (`--ignore-time-conflict`).
     let latest = signature.signature_creation_time().map_or(now, |made| made.max(now));
     let policy = judge::lax_policy(latest);
     match key.clone().with_policy(&policy, latest) {
@@ -217,7 +219,7 @@ fn gpgv(
     }
 }
 
-/// Why apt 3 refuses a signature that is right: its policy is that of today, and the key is looked at as it was then.
+/// Why apt 3 refuses a cryptographically valid signature: by its current policy, with the key as of that time.
 fn sqv(
     signature: &Signature,
     cert: &Cert,
@@ -236,7 +238,7 @@ fn sqv(
     if is_revoked(cert, key, now.max(made), |status| undoes(status, made)) {
         return Some("its key is revoked".to_owned());
     }
-    // As of the signature; or as of today, where the self-signature of that time was replaced since.
+    // At the time of the signature; or now, if the self-signature of that time was replaced since.
     let lax = judge::lax_policy(now);
     let refused = |time| match key.clone().with_policy(&lax, time) {
         Ok(key) => judge::sqv_refuses(cert, &key, &policy, time),

@@ -1,4 +1,4 @@
-//! Secret keys of our own: found in a file, unlocked once, signing in memory.
+//! Our own secret keys: read from a file, unlocked once, used in memory.
 
 use std::{fmt, time::SystemTime};
 
@@ -11,12 +11,12 @@ use sequoia_openpgp::{
 
 use super::{error::Error, frame, judge, keyring};
 
-/// A passphrase; it is kept encrypted in memory and never printed.
+/// A passphrase; it is encrypted in memory and never printed.
 #[derive(Clone)]
 pub struct Passphrase(Password);
 
 impl Passphrase {
-    /// Takes a passphrase as it stands; a final newline would be a part of it.
+    /// Takes a passphrase unchanged; a final newline would be part of it.
     #[must_use]
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
         Self(Password::from(text.into()))
@@ -33,14 +33,14 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// An unlocked key that signs.
+/// An unlocked signing key.
 pub(super) struct SecretKey {
     pub(super) cert: Cert,
     pub(super) is_rsa: bool,
     pair: KeyPair,
 }
 
-/// Opens every secret key in some bytes.
+/// Opens every secret key in the bytes.
 pub(super) fn open(
     origin: &str,
     bytes: &[u8],
@@ -62,7 +62,7 @@ fn unlock(
     now: SystemTime,
 ) -> Result<SecretKey, Error> {
     let signer = judge::choose(&cert, now, None, |key| match key.key().optional_secret() {
-        // gpg leaves a stub of a kind of its own where the secret part is elsewhere (offline, or on a card).
+        // gpg writes a stub of its own kind if the secret part is elsewhere (offline, or on a card).
         Some(SecretKeyMaterial::Encrypted(secret)) => secret.s2k().is_supported(),
         Some(SecretKeyMaterial::Unencrypted(_)) => true,
         None => false,
@@ -75,7 +75,7 @@ fn unlock(
     let mut keys = cert.keys().filter(|key| Some(key.key().fingerprint()) == signer);
     let key = keys.next().ok_or_else(|| Error::PublicOnly {
         origin: origin.to_owned(),
-        detail: Some("the secret part of the key that signs is not in it"),
+        detail: Some("the secret part of the signing key is missing"),
     })?;
     let openpgp = |doing| {
         move |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp { doing, said: error.to_string() }
@@ -83,7 +83,7 @@ fn unlock(
     let mut key = key.key().clone().parts_into_secret().map_err(openpgp("take the secret key"))?;
     if !key.has_unencrypted_secret() {
         let passphrase = passphrase.ok_or_else(|| Error::PassphraseMissing { origin: origin.to_owned() })?;
-        // The engine says "unexpected EOF" and the like, whatever the passphrase was.
+        // The library's error ("unexpected EOF", for example) does not depend on the passphrase, so it is replaced.
         key = key
             .decrypt_secret(passphrase.password())
             .map_err(|_| Error::WrongPassphrase { origin: origin.to_owned() })?;
@@ -97,7 +97,7 @@ fn unlock(
 }
 
 impl SecretKey {
-    /// Signs both forms of a Release: the text within `InRelease`, and the file as it is.
+    /// Signs both forms of a Release: the text within `InRelease`, and the file itself.
     pub(super) fn sign(&self, release: &[u8], at: SystemTime) -> Result<(Signature, Signature), Error> {
         let text = self.signature(SignatureType::Text, &frame::signed_form(release), at);
         let file = self.signature(SignatureType::Binary, release, at);

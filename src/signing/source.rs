@@ -1,4 +1,4 @@
-//! What a key is called by: the words of `--sign-with` and `SignWith:`.
+//! The names of keys: the words of `--sign-with` and `SignWith:`.
 
 use std::{
     ffi::OsString,
@@ -10,22 +10,22 @@ use sequoia_openpgp::crypto::mem::Protected;
 
 use super::{error::Error, gpg::Gpg, keyring::Keyring};
 
-/// The variable that may hold a secret key itself.
+/// The variable that may contain a secret key.
 pub const SIGNING_KEY_VARIABLE: &str = "PUBLISH_SIGNING_KEY";
 
-/// Something that signs: named and read, not yet opened.
+/// A signing key, parsed and read, but not opened yet.
 #[non_exhaustive]
 pub enum KeySource {
     /// A secret key in memory.
     SecretKey {
-        /// Where it comes from, for messages: a path, or [`SIGNING_KEY_VARIABLE`].
+        /// Its origin for messages: a path, or [`SIGNING_KEY_VARIABLE`].
         origin: String,
         /// The key, armoured or binary.
         bytes: Protected,
-        /// Whether others than its owner may read the file.
+        /// Whether other users can read the file.
         exposed: bool,
     },
-    /// A key of the user's gpg, in gpg's own words; empty for its default key.
+    /// A key of the user's gpg, by a name that gpg accepts; empty for its default key.
     Gpg(String),
     /// A command that signs.
     Command(PathBuf),
@@ -44,16 +44,16 @@ impl fmt::Debug for KeySource {
 }
 
 impl KeySource {
-    /// A secret key that is at hand, such as the value of [`SIGNING_KEY_VARIABLE`].
+    /// A secret key in memory, such as the value of [`SIGNING_KEY_VARIABLE`].
     #[must_use]
     pub fn secret(origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self::SecretKey { origin: origin.into(), bytes: Protected::from(bytes.into()), exposed: false }
     }
 
-    /// Reads one `--sign-with`, or one word of `SignWith:`.
+    /// Parses a `--sign-with` option, or one word of `SignWith:`.
     ///
-    /// Relative paths start at `folder`. A fingerprint is looked for in the folder `keys`, unless that is empty, then left
-    /// to gpg.
+    /// Relative paths are resolved against `folder`. A fingerprint is searched in the folder `keys`, unless that is
+    /// empty, and then in gpg.
     pub fn parse(text: &str, folder: &Path, keys: &Path) -> Result<Self, Error> {
         let text = text.trim();
         let refused = |why| Err(Error::NotASource { text: text.to_owned(), why });
@@ -61,7 +61,7 @@ impl KeySource {
             return refused("it is empty");
         }
         if text.chars().any(char::is_control) {
-            return refused("it holds a control character; a key itself goes into PUBLISH_SIGNING_KEY");
+            return refused("it contains a control character; pass the key itself in PUBLISH_SIGNING_KEY");
         }
         if let Some(command) = text.strip_prefix('!') {
             let command = command.trim_start();
@@ -74,7 +74,7 @@ impl KeySource {
             return Ok(Self::Gpg(String::new()));
         }
         if let Some(fingerprint) = fingerprint(text) {
-            // Never in the current folder, where anybody may have put it.
+            // Never in the current folder, where another user may have put a file.
             if keys.as_os_str().is_empty() {
                 return Ok(Self::Gpg(fingerprint));
             }
@@ -105,7 +105,7 @@ impl KeySource {
         })
     }
 
-    /// The certificates that a source stands for, without opening any secret part; a command's are not known.
+    /// The certificates of a source, without opening any secret part; those of a command are unknown.
     pub fn certificates(&self, gpg: &Gpg) -> Result<Keyring, Error> {
         let mut keyring = Keyring::new();
         match self {
@@ -120,16 +120,17 @@ impl KeySource {
     }
 }
 
-/// The folder where keys that `publish` makes are kept: `$XDG_CONFIG_HOME/publish/keys`, or `~/.config/publish/keys`.
+/// The folder where `publish` stores the keys that it generates: `$XDG_CONFIG_HOME/publish/keys`, or
+/// `~/.config/publish/keys`.
 ///
-/// `environment` looks a variable up. Nothing comes out where there is no home.
+/// `environment` looks up a variable. Returns `None` without a home folder.
 pub fn key_folder(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let configuration = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     Some(configuration.join("publish/keys"))
 }
 
-/// A fingerprint in any usual spelling, as forty capital digits.
+/// Parses a fingerprint in any usual form to forty capital digits.
 fn fingerprint(text: &str) -> Option<String> {
     let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let digits: String = text.chars().filter(|c| *c != ' ').collect();
@@ -144,7 +145,7 @@ fn expand(text: &str, folder: &Path) -> PathBuf {
     }
 }
 
-/// reprepro's prefixes mean the folders of an archive whose configuration lies in `conf`.
+/// reprepro's prefixes refer to the folders of an archive whose configuration is in `conf`.
 fn command_path(text: &str, folder: &Path) -> PathBuf {
     if let Some(rest) = text.strip_prefix("+c/") {
         folder.join(rest)

@@ -144,7 +144,7 @@ fn a_key_ring_is_what_a_client_has() {
     let path = sandbox.archive("dists/stable/InRelease");
     let sound = fs::read_to_string(&path).unwrap();
     fs::write(&path, sound.replace("Suite: stable", "Suite: stapel")).unwrap();
-    finds(ask(&[]), "dists/stable/InRelease", &["does not fit the text"]);
+    finds(ask(&[]), "dists/stable/InRelease", &["does not match the text"]);
     fs::write(&path, sound).unwrap();
     fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
     ask(&[]).ok().says(["was not checked: no public key is known"]);

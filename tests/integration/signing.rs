@@ -355,7 +355,9 @@ fn each_client_judges_a_signature_by_its_own_lines() {
     assert!(gpgv.unwrap().contains("not among those") && sqv.unwrap().contains("not among those"));
     let other = String::from_utf8(signed.in_release.to_vec()).unwrap().replace("stable", "stapel");
     let judged = certificates.judge_in_release(other.as_bytes(), today()).unwrap();
-    assert!(READERS.iter().all(|reader| judged[0].refused_by(reader).unwrap().text.contains("does not fit")));
+    assert!(
+        READERS.iter().all(|reader| judged[0].refused_by(reader).unwrap().text.contains("does not match"))
+    );
 }
 
 #[test]
@@ -476,7 +478,7 @@ fn a_command_that_does_less_is_refused() {
         ("true".to_owned(), "wrote no InRelease"),
         ("cp \"$1\" \"$2\"".to_owned(), "wrote no Release.gpg"),
         ("cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(), "no clear-signed message"),
-        (format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""), "not that of the Release"),
+        (format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""), "differs from the Release"),
     ] {
         let why = why(&script);
         assert!(why.contains(expected), "{why}");

@@ -438,8 +438,8 @@ mod tests {
         let readers: Vec<&str> = text.lines().skip(3).collect();
         insta::assert_snapshot!(readers.join("\n"), @r"
           expires       2021-01-01 (in 184 days)
-          apt 2 (gpgv)  accepts it; in a year: refuses it from 2021-01-01 on, with all that it has signed until then
-          apt 3 (sqv)   accepts it; in a year: accepts nothing that is signed from 2021-01-01 on
+          apt 2 (gpgv)  accepts it; in a year: refuses it from 2021-01-01 on, including earlier signatures
+          apt 3 (sqv)   accepts it; in a year: refuses signatures made from 2021-01-01 on
         ");
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use flate2::GzBuilder;
 
-use super::Packed;
+use super::packed::Packed;
 
 /// Higher levels of this compressor take longer and give larger files.
 const LEVEL: u32 = 6;

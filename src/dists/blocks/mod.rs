@@ -17,6 +17,7 @@ mod cut;
 mod gzip;
 mod xz;
 mod zstd;
+mod packed;
 
 use std::{io, ops::Range};
 
@@ -25,6 +26,7 @@ use rayon::prelude::*;
 
 use crate::compression::Compression;
 use cut::{SMALLEST, cut};
+use packed::Packed;
 
 /// An index as it is published, before a change.
 #[derive(Clone)]
@@ -33,16 +35,6 @@ pub struct Before {
     pub text: Bytes,
     /// The compressed file of that text.
     pub file: Bytes,
-}
-
-/// One compressed block as in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Packed {
-    bytes: Bytes,
-    /// Its size without padding.
-    unpadded: u64,
-    /// The size of its text.
-    length: u64,
 }
 
 /// Compresses the text of an index, block by block, on all cores; unchanged blocks are copied from `before`.

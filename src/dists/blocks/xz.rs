@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flate2::Crc;
 use xz2::stream::{Check, Filters, LzmaOptions, MatchFinder, Stream};
 
-use super::Packed;
+use super::packed::Packed;
 
 /// Higher levels do not give smaller blocks, since the dictionary already holds a whole block.
 const LEVEL: u32 = 6;

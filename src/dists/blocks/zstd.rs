@@ -8,7 +8,7 @@ use std::io;
 use bytes::Bytes;
 use zstd::{bulk::Compressor, zstd_safe};
 
-use super::Packed;
+use super::packed::Packed;
 
 /// Users of `.zst` want fast decompression; higher levels that keep it are not smaller.
 const LEVEL: i32 = 19;
