@@ -1,4 +1,4 @@
-//! Publishes a package with a new key, reads the archive back as a client would, then takes the package out again.
+//! Publishes a package with a new key, reads the archive back as a client would, then removes the package.
 //!
 //! Run it with `cargo run --example publish_and_read`.
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now();
     let folder = tempfile::tempdir()?;
 
-    // A key that signs, and whose signatures alone are believed.
+    // The signing key, which is also the only trusted key.
     let key = NewKey::new("Example archive", now).generate()?;
     let keys = SigningKeys::open(&[KeySource::secret("the new key", key.secret())], None, now)?;
     let trust = Trust::keyring(keys.certificates().clone(), now);
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         trust,
     );
 
-    // Read the .debs, say what is to be there, publish it in one step.
+    // Read the .debs, plan the edit, and commit it atomically.
     let config = SuiteConfig::unconfigured(Suite::parse("stable")?);
     let note = Note { message: Some("An example".into()), ..Note::default() };
     let how = CommitOptions::new(&config, now).keys(&keys).note(note);
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let outcome = archive.commit(&edit, &how).await?;
     println!("published {} objects", outcome.written.len());
 
-    // What clients see: the pointer's signature and the index's digest are checked on the way.
+    // Read it like a client: the signature of the release file and the digest of the index are verified.
     let suite = archive.suite(&config.codename).await?;
     for name in suite.packages_keys() {
         for entry in suite.index(&name).await?.entries() {

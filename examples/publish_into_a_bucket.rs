@@ -1,7 +1,7 @@
-//! Publishes a package straight into a bucket while somebody else publishes there too.
+//! Publishes a package directly into a bucket while another job publishes there too.
 //!
-//! Run it with `cargo run --example publish_into_a_bucket -- s3://bucket/folder`; the credentials are those that every tool
-//! of that service takes from the environment. Without a location it publishes into memory.
+//! Run it with `cargo run --example publish_into_a_bucket -- s3://bucket/folder`; the credentials are read from the usual
+//! environment variables of that service. Without a location it publishes into memory.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -31,8 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let note = Note { message: Some("An example".into()), ..Note::default() };
     let how = CommitOptions::new(&config, now).keys(&keys).note(note);
 
-    // Two jobs at once. Neither locks: who is second is told so by the store, and `commit` makes the same change once more
-    // on top of what the first has published.
+    // Two concurrent jobs, without a lock: the store reports a conflict to the second, and `commit` applies the same change
+    // again to the generation that the first has published.
     let (mine, theirs) = (edit("acpi_1.7-1.2_amd64.deb")?, edit("sample-xz_1.0_all.deb")?);
     let (mine, theirs) = tokio::join!(archive.commit(&mine, &how), archive.commit(&theirs, &how));
     tell("mine", mine)?;
@@ -53,17 +53,17 @@ fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
     Ok(SuiteEdit::adding(read_packages(vec![file], &|_| ())?))
 }
 
-/// What a job does about the end of its commit.
+/// Handles the result of a commit.
 fn tell(who: &str, ended: Result<CommitReport, archive::Error>) -> Result<(), archive::Error> {
     match ended {
         Ok(outcome) => {
             println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len());
         }
-        // Others were quicker again and again; nothing is lost, and the same edit may be committed later.
+        // The job lost the race too often; nothing was changed, and the same edit may be committed later.
         Err(archive::Error::RaceLost { suite, times }) => {
             println!("{who}: `{suite}` changed {times} times under it; try again later");
         }
-        // A published version never changes: to try again would not help.
+        // A published version never changes, so a retry does not help.
         Err(archive::Error::Refused(refusals)) => {
             for refusal in refusals {
                 println!("{who}: {refusal}");

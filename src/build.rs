@@ -1,7 +1,7 @@
-//! Tells the program which commit it is built from, as `PUBLISH_COMMIT`, where that is known.
+//! Passes the commit of the build to the program as `PUBLISH_COMMIT`, if it is known.
 //!
-//! In this order: the variable `PUBLISH_COMMIT` of the builder, the file that `cargo package` leaves in a tarball, git.
-//! git is asked only for optimised builds: a build of a developer would be made again after every commit.
+//! Sources, in this order: the variable `PUBLISH_COMMIT`, the file that `cargo package` adds to a tarball, git. git is used
+//! only for optimised builds: development builds would be rebuilt after every commit.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -33,7 +33,7 @@ fn of_git(root: &str) -> Option<String> {
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
     };
-    // The sources of a distribution may lie in a repository of its own.
+    // The sources may be vendored in another repository.
     let top = fs::canonicalize(git(&["rev-parse", "--show-toplevel"])?).ok()?;
     if top != fs::canonicalize(root).ok()? {
         return None;
@@ -42,7 +42,7 @@ fn of_git(root: &str) -> Option<String> {
         println!("cargo::rerun-if-changed={path}");
     }
     for name in ["HEAD", "logs/HEAD"] {
-        // cargo takes a file that is not there for one that has changed.
+        // cargo treats a missing file as changed.
         if let Some(path) = git(&["rev-parse", "--git-path", name])
             && Path::new(root).join(&path).exists()
         {

@@ -1,7 +1,7 @@
 //! The command `publish`.
 
-/// Many packages are held at once, each in a few small pieces, while large buffers come and go between them. The system's
-/// allocator puts the one into the gaps of the other, and ends with 20 KiB for each package.
+/// Many packages are held in memory in small allocations, while large buffers are allocated and freed between them. The system
+/// allocator fragments under this load, and needs 20 KiB for each package.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

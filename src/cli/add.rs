@@ -1,4 +1,4 @@
-//! `publish add`: .debs into a suite.
+//! `publish add`: adds .deb files to a suite.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -8,35 +8,40 @@ use crate::{
     names::Component,
 };
 
-/// Adds packages to a suite: all of them in one step, or none
+/// Add packages to a suite, all of them or none
 ///
-/// Reads each .deb once, puts it into the pool, and publishes the new indices. A package that is published already with
-/// the same bytes is left as it is; one with other bytes is refused.
+/// Upload the .deb files to the pool, then publish the new indices in one atomic step. A package that is already published
+/// with the same bytes is skipped; one with different bytes is rejected.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish add ./build/hello_2.10-3_amd64.deb\n\
+\x20 publish add ./build --suite testing --dry-run\n\
+\x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 pub(super) struct Args {
-    /// .deb files, or folders with such files
+    /// .deb files, or folders that contain them
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
 
-    /// The suite [default: the only one there is, else `stable`]
+    /// Suite to change [default: the only suite, else `stable`]
     #[arg(short, long)]
     suite: Option<String>,
 
-    /// The component [default: by the section of the package, else the first of the suite]
+    /// Component [default: from the Section of the package, else the first component of the suite]
     #[arg(short, long)]
     component: Option<Component>,
 
-    /// Refuses a version older than the newest published one of that name; without this it is added, and said
+    /// Reject packages older than the newest published version; by default they are added with a warning
     #[arg(long)]
     if_newer: bool,
 
-    /// Takes the place of a package of the same version with other contents, where the suite is `Mutable: yes`, such as one
-    /// of nightlies; clients that have not heard of it still find the file of before
+    /// Replace a published package of the same version with different contents, in a suite with `Mutable: yes`; clients that
+    /// still hold the previous index can keep downloading the previous file
     #[arg(long)]
     replace: bool,
 
-    /// Offers the packages to so many of a hundred machines first; adding the same file again with another number changes it,
-    /// and 100 ends it
+    /// Phase the update: offer it to PERCENT of machines (Phased-Update-Percentage); add the same file again to change
+    /// PERCENT, 100 ends phasing
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     phased: Option<u8>,
 

@@ -1,28 +1,28 @@
-//! What every command that changes a suite may be told besides, and who tells it.
+//! Options shared by all commands that change a suite, and the note that is stored with a change.
 
 use crate::{archive::Note, store::Environment};
 
 /// Options of every command that changes a suite.
 #[derive(Debug, clap::Args)]
 pub(super) struct ChangeArgs {
-    /// Tells what would be done, and does nothing
+    /// Print the plan and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
-    /// Why: kept with the new state for `publish log`. It is not signed, and for all to see
+    /// Note for `publish log`, stored unsigned and publicly readable
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
 }
 
 impl ChangeArgs {
-    /// What is kept with the new state: the message, and what a CI system says of its job.
+    /// Returns the note for the new generation: the message, and the CI job if there is one.
     pub(super) fn note(&self, environment: &Environment) -> Note {
         let message = self.message.clone().filter(|message| !message.is_empty());
         Note { message, ..of_job(environment) }
     }
 }
 
-/// What GitHub Actions and GitLab CI tell their jobs
+/// Reads the variables that GitHub Actions and GitLab CI set for their jobs
 /// (<https://docs.github.com/actions/reference/workflows-and-actions/variables>,
 /// <https://docs.gitlab.com/ci/variables/predefined_variables/>).
 fn of_job(environment: &Environment) -> Note {

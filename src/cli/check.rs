@@ -1,4 +1,4 @@
-//! `publish check`: an archive read as a client reads it.
+//! `publish check`: verifies an archive as a client would.
 
 use std::{fmt::Write as _, path::Path, process::ExitCode};
 
@@ -16,34 +16,39 @@ use crate::{
     store::{Location, Store},
 };
 
-/// Reads the archive as a client would: signature, every digest, every pool file
+/// Verify the archive as a client would: signatures, digests, pool files
 ///
-/// Prints one line for each fault, and ends with status 4 if there is any. An archive on the web (`https://`) is looked at from
-/// outside, without credentials: besides, what caches are told of each file, and with --origin whether what is shown is what
-/// the origin has. There packages are compared by their size, with --deep by all of their bytes.
+/// Print one line for each fault, and exit with status 4 if there is one. An archive on the web (`https://`) is checked from
+/// outside, without credentials: the cache headers of each file are checked too, and with --origin the freshness. On the web
+/// only the size of each package is compared, unless --deep is given.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish check\n\
+\x20 publish check --repair\n\
+\x20 publish check https://deb.example.org/apt --suite stable --keyring example.asc")]
 pub(super) struct Args {
-    /// The archive, instead of the one that `--archive` names
+    /// Archive to check, instead of --archive
     #[arg(value_name = "LOCATION")]
     pub(super) location: Option<String>,
 
-    /// Only this suite; repeatable, and needed on the web
+    /// Check only this suite; repeatable; required on the web
     #[arg(short, long, value_name = "SUITE")]
     suite: Vec<String>,
 
-    /// Believe these public keys and no others, as `Signed-By` of a client does; repeatable
+    /// Trust only these public keys, like `Signed-By` on a client; repeatable
     #[arg(long, value_name = "FILE")]
     keyring: Vec<String>,
 
-    /// Compare with where it comes from: a folder, a bucket or a URL; an older state than caches may show is a fault
+    /// Compare with the origin of the archive (a folder, a bucket or a URL); a suite that is staler than caches allow is a fault
     #[arg(long, value_name = "LOCATION")]
     origin: Option<String>,
 
-    /// Read every package to its last byte from a web server too
+    /// Download every package completely, from a web server too
     #[arg(long)]
     deep: bool,
 
-    /// First restores what can be restored: what a killed publisher left undone, lost indices, a lost or damaged release file
+    /// First finish interrupted commits, and restore lost indices and lost or damaged release files
     #[arg(long)]
     repair: bool,
 }
@@ -75,7 +80,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(failure::DAMAGE) })
 }
 
-/// Whose signatures are believed: of the keys that clients have, where those are given.
+/// Returns the trusted keys: those of `--keyring`, else the configured ones.
 fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
     if args.keyring.is_empty() {
         return Ok(session.trust_to_read());
@@ -86,17 +91,18 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
             .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
         keyring.add_bytes(name, &bytes)?;
     }
-    // Who has a key in Signed-By refuses what is not signed.
+    // A client with Signed-By rejects unsigned suites.
     Ok(Trust::keyring(keyring, session.now).read_unverified())
 }
 
-/// The suites that are meant: those named, or all that are there, snapshots and those that lost their release file among
-/// them. None of them is opened here: damage is for the check to find.
+/// Returns the named suites, else all: also snapshots, and suites whose release file is lost.
+///
+/// Opens none of them, so that the check itself reports damage.
 async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result<Vec<Suite>, Failure> {
     if let Location::Web(url) = &session.location {
         if args.suite.is_empty() {
             return Err(Failure::usage(format!(
-                "which suite? name it with `--suite`: a web server such as `{url}` does not tell which there are"
+                "no suite given; choose one with `--suite`: the web server `{url}` has no list of suites"
             )));
         }
         return args.suite.iter().map(|name| parse_suite(name)).collect();
@@ -109,7 +115,7 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
     for name in &args.suite {
         match there.iter().find(|suite| suite.as_str() == name) {
             Some(suite) => suites.push(suite.clone()),
-            // By a name that the configuration or a link gives it, or not at all.
+            // The name may be an alias from the configuration, or a link.
             None => suites.extend(session.suites_to_read(archive, Some(name)).await?),
         }
     }
@@ -124,7 +130,7 @@ async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> R
             session.ui.say(&format!("Repaired {path}"));
         }
         for path in &repaired.lost {
-            session.ui.warn(&format!("`{path}` cannot be restored from what is there"));
+            session.ui.warn(&format!("`{path}` cannot be restored: no intact copy was found"));
         }
         all.restored.extend(repaired.restored);
         all.lost.extend(repaired.lost);
@@ -132,7 +138,7 @@ async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> R
     Ok(all)
 }
 
-/// Tells people: what was seen, what is to be known, what is wrong.
+/// Prints each suite, then notes, then faults.
 fn tell(report: &Report, session: &Session<'_>) {
     for state in &report.states {
         session.ui.say(&seen(state));
@@ -141,7 +147,7 @@ fn tell(report: &Report, session: &Session<'_>) {
         session.ui.say(&format!("note: {}", plain(note)));
     }
     if report.own_keys {
-        session.ui.say("hint: name the keys that clients have with `--keyring FILE`");
+        session.ui.say("hint: verify with the keys of the clients: add `--keyring FILE`");
     }
     let faults =
         report.faults.iter().map(|fault| format!("{}: {}\n", plain(&fault.path), plain(&fault.problem)));
@@ -151,19 +157,15 @@ fn tell(report: &Report, session: &Session<'_>) {
         count(report.suites.len(), "suite"),
         count(report.packages, "package"),
         count(report.files, "file"),
-        if report.faults.is_empty() {
-            "all is as it should be".to_owned()
-        } else {
-            count(report.faults.len(), "fault")
-        }
+        if report.faults.is_empty() { "no faults".to_owned() } else { count(report.faults.len(), "fault") }
     ));
 }
 
-/// What was seen of a suite, in a few lines.
+/// Describes a suite in a few lines.
 fn seen(state: &SuiteReport) -> String {
     let mut text = format!("Suite `{}`", state.suite);
     if state.pointer.is_none() {
-        return text + ": it could not be read";
+        return text + ": cannot be read";
     }
     if let Some(date) = &state.date {
         let _ = write!(text, " of {date}");
@@ -180,7 +182,7 @@ fn seen(state: &SuiteReport) -> String {
             signature.verdicts.iter().map(|verdict| format!("{} {}", verdict.reader, verdict.text)).collect();
         let _ = write!(text, "\n  signed by {}{name}: {}", signature.key, verdicts.join(", "));
     }
-    // Below a pointer that is not believed nothing was looked at.
+    // Nothing below an untrusted release file was read.
     if state.date.is_some() {
         let _ = write!(
             text,
@@ -192,14 +194,13 @@ fn seen(state: &SuiteReport) -> String {
     }
     match (&state.cache_control, state.age_seconds) {
         (Some(control), None) => {
-            let _ = write!(text, "\n  caches are told `{control}` of the pointer");
+            let _ = write!(text, "\n  Cache-Control `{control}`");
         }
         (Some(control), Some(age)) => {
-            let _ =
-                write!(text, "\n  caches are told `{control}` of the pointer, and have kept it for {age} s");
+            let _ = write!(text, "\n  Cache-Control `{control}`, cached for {age} s");
         }
         (None, Some(age)) => {
-            let _ = write!(text, "\n  a cache has kept the pointer for {age} s");
+            let _ = write!(text, "\n  cached for {age} s");
         }
         (None, None) => {}
     }
@@ -213,13 +214,13 @@ fn standing(freshness: &Freshness) -> String {
     let Freshness { standing, origin_date, behind_seconds, .. } = freshness;
     let origin = origin_date.as_deref().unwrap_or("nothing");
     match (standing, behind_seconds) {
-        (FreshnessState::Fresh, _) => "fresh: the origin has the same".to_owned(),
+        (FreshnessState::Fresh, _) => "fresh: same as the origin".to_owned(),
         (FreshnessState::Behind, Some(seconds)) => {
-            format!("behind: the origin has {origin}, for {seconds} s")
+            format!("behind: the origin has had {origin} for {seconds} s")
         }
         (FreshnessState::Behind, None) => format!("behind: the origin has {origin}"),
-        (FreshnessState::Ahead, _) => format!("ahead of the origin, which has {origin}"),
-        (FreshnessState::Strange, _) => format!("not of the origin, which has {origin}"),
+        (FreshnessState::Ahead, _) => format!("ahead: the origin has {origin}"),
+        (FreshnessState::Strange, _) => format!("diverged: the origin has {origin}"),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     config, purge, signing, store,
 };
 
-/// What kind an error is. The names are part of the output: see `json/schema.md`.
+/// The kind of an error. The names are part of the output: see `json/schema.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Usage,
@@ -57,14 +57,14 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) kind: Kind,
-    /// The file or object that it is about.
+    /// The file or object that it concerns.
     pub(super) file: Option<String>,
     /// Whether running the same command again may succeed, with nothing else changed.
     pub(super) retry: bool,
 }
 
 impl Class {
-    /// One that only a change of something helps.
+    /// A class that a retry does not help.
     pub(super) fn of(kind: Kind) -> Self {
         Self { kind, file: None, retry: false }
     }
@@ -150,7 +150,7 @@ impl From<&archive::Refusal> for Class {
             }
             Reason::NotPublished { .. } => Kind::NotFound,
         };
-        // Of the others the subject is the name of a package.
+        // The subject of other actions is a package name.
         let is_file = refusal.action == "add";
         Self { file: is_file.then(|| refusal.subject.clone()), ..Self::of(kind) }
     }

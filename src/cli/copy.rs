@@ -1,4 +1,4 @@
-//! `publish copy`: packages of one suite into another.
+//! `publish copy`: copies packages from one suite to another.
 
 use std::process::ExitCode;
 
@@ -8,38 +8,43 @@ use crate::{
     names::{Architecture, Component},
 };
 
-/// Copies packages from one suite to another: all of them in one step, or none
+/// Copy packages from one suite to another, all of them or none
 ///
-/// Nothing is uploaded, since suites share the pool: what clients of the one suite see of a package, those of the other
-/// then see too. Of each name and architecture the newest version in --from is meant, unless one is named. What is there
-/// already with the same bytes is left as it is; with other bytes it is refused.
+/// Suites share the pool, so no package file is uploaded again and the stanzas stay the same. The newest version of each
+/// name and architecture is copied unless a version is given. A package that is already published with the same bytes is
+/// skipped; one with different bytes is rejected.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish copy hello --from testing --to stable --dry-run\n\
+\x20 publish copy 'libfoo*' hello=2.10-3 --from testing --to stable\n\
+\x20 publish copy --source foo=1.2-3 --from testing --to stable")]
 pub(super) struct Args {
-    /// Names of packages: their newest versions, or with `=VERSION` that one; `*` stands for any text, `?` for one character
+    /// Packages to copy: the newest version, or the given one; `*` matches any text, `?` one character
     #[arg(required_unless_present_any = ["source", "all"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// The suite that the packages are in
+    /// Suite to copy from
     #[arg(long, value_name = "SUITE")]
     from: String,
 
-    /// The suite that they are to be in too
+    /// Suite to copy to
     #[arg(long, value_name = "SUITE")]
     to: String,
 
-    /// All packages that were built from this source, or with `=VERSION` from that version of it; may be repeated
+    /// Copy all packages built from this source package, or from the given version of it; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 
-    /// Every package of the suite, its newest version
+    /// Copy the newest version of every package in the suite
     #[arg(long, conflicts_with_all = ["names", "source"])]
     all: bool,
 
-    /// Only packages of this architecture (`all` is one); may be repeated
+    /// Copy only packages of this architecture, such as `amd64` or `all`; repeatable
     #[arg(long, value_name = "ARCHITECTURE")]
     architecture: Vec<Architecture>,
 
-    /// The component of --to [default: that in which a package is]
+    /// Component in --to [default: the component of the package in --from]
     #[arg(short, long)]
     component: Option<Component>,
 

@@ -1,4 +1,4 @@
-//! `publish diff`: what two suites, or two states of them, differ in, package by package.
+//! `publish diff`: compares suites or generations, package by package.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -15,38 +15,43 @@ use crate::{
     store::{Cache, Location, Store},
 };
 
-/// Compares two suites, or two states of a suite, package by package
+/// Compare two suites, generations or archives, package by package
 ///
-/// A and B are suites, such as `stable`, or kept states of one: `stable@20250601T000100Z-1a2b3c4d` as `publish log` shows it
-/// (the beginning is enough), or `stable@1`, the state before the current one. Without B, A is compared with its suite as it
-/// is now. With --with, B is in that archive, and without B the same suite there.
+/// A and B are suites, such as `stable`, or retained generations: `stable@20250601T000100Z-1a2b3c4d` as `publish log` prints
+/// it (a unique prefix is enough), or `stable@1`, the generation before the current one. B defaults to the current generation
+/// of A. With --with, B is in that archive and defaults to the same suite.
 ///
-/// Each line is one difference: `+` only in B, `-` only in A, `^` newer in B, `v` older in B, `!` the same version with other
-/// contents. The highest versions are compared; further ones that only one side has are lines of their own. Source packages
-/// have the architecture `source`, packages of the installer the component `main|debian-installer`. Other listed files that
-/// differ, such as `Contents`, are named by their path.
+/// Each line is one difference: `+` only in B, `-` only in A, `^` newer in B, `v` older in B, `!` the same version with
+/// different contents, `%` a different phasing percentage. The highest versions are compared; other versions that only one
+/// side has get their own lines. Source packages have the architecture `source`, packages of the installer the component
+/// `main|debian-installer`. Other listed files that differ, such as `Contents`, are printed by path.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish diff stable testing\n\
+\x20 publish diff stable@1\n\
+\x20 publish diff stable --with s3://packages.example.org/apt --exit-code")]
 pub(super) struct Args {
-    /// A suite, or a state of one
+    /// Suite or generation
     #[arg(value_name = "A")]
     old: String,
 
-    /// What it is compared with [default: the suite of A as it is now]
+    /// Suite or generation to compare it with [default: the current generation of A]
     #[arg(value_name = "B")]
     new: Option<String>,
 
-    /// B is in this archive: a folder, a bucket or http(s)://
+    /// Archive that contains B: a folder, a bucket or http(s)://
     #[arg(long, value_name = "LOCATION")]
     with: Option<String>,
 
-    /// Ends with 1 where they differ, 0 where not, and 2 where that cannot be told, as diff(1) does
+    /// Exit like diff(1): 0 if they are the same, 1 if they differ, 2 on errors
     #[arg(long)]
     exit_code: bool,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     match compare(args, session).await {
-        // Not to be mistaken for a difference.
+        // Exit code 1 means a difference here.
         Err(failure) if args.exit_code && failure.code == failure::FAILED => {
             Err(Failure { code: failure::USAGE, ..failure })
         }
@@ -67,7 +72,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         None if there.is_some() || which.is_some() => (suite.clone(), None),
         None => {
             return Err(Failure::usage(format!(
-                "compare `{suite}` with what? name another suite, a state such as `{suite}@1`, or an archive with `--with`"
+                "nothing to compare `{suite}` with; name another suite, a generation such as `{suite}@1`, or an archive with `--with`"
             )));
         }
     };
@@ -80,7 +85,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
             let cache = Cache::of(&session.environment);
             let store = Store::open(location, &session.environment)?.with_cache(cache);
             let there = Place { store: &store, location, trust: &trust };
-            // Both are called by the name that the configuration gives the suite, if only one was given.
+            // A name that was given once is resolved by the local configuration for both sides.
             let other = if args.new.is_none() { session.codename(other) } else { other };
             there.open(&other, other_which.as_ref(), session).await?
         }
@@ -110,7 +115,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
     Ok(if differ && args.exit_code { ExitCode::from(failure::FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// An archive that is looked at.
+/// An archive that is compared.
 struct Place<'a> {
     store: &'a Store,
     location: &'a Location,
@@ -118,7 +123,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Reads a suite or one of its states; one that others signed is compared as it is, and said to be.
+    /// Reads a suite or one of its generations; one that is signed by unknown keys is read with a warning.
     async fn open(
         &self,
         suite: &Suite,
@@ -140,12 +145,12 @@ impl Place<'_> {
     }
 }
 
-/// Understands `SUITE` and `SUITE@STATE`.
+/// Parses `SUITE` and `SUITE@GENERATION`.
 fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
     let (suite, which) = match text.split_once('@') {
         Some((suite, which)) => {
             let which = which.parse().map_err(|error| {
-                Failure::usage(format!("{error}; `publish log {suite}` shows those that are kept"))
+                Failure::usage(format!("{error}; `publish log {suite}` lists the retained generations"))
             })?;
             (suite, Some(which))
         }
@@ -154,7 +159,7 @@ fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
     Ok((parse_suite(suite)?, which))
 }
 
-/// All differences for people, a line for each.
+/// Renders each difference as a line of text.
 pub(super) fn lines(differences: &Differences) -> impl Iterator<Item = String> {
     differences.packages.iter().map(line).chain(differences.files.iter().map(line_of_file))
 }
@@ -163,11 +168,11 @@ fn line_of_file(ChangedFile { path, kind }: &ChangedFile) -> String {
     plain(&match kind {
         Kind::Added => format!("+ {path}"),
         Kind::Removed => format!("- {path}"),
-        _ => format!("! {path}; with other contents"),
+        _ => format!("! {path}; different contents"),
     })
 }
 
-/// A difference for people.
+/// Renders one difference as text.
 fn line(difference: &Difference) -> String {
     let Difference { name, component, index, architecture, kind, old, new, beside, phased, .. } = difference;
     let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
@@ -181,8 +186,8 @@ fn line(difference: &Difference) -> String {
     };
     let component = index.shown_in(component);
     let more = match (kind, phased) {
-        (Kind::Contents, _) => "; with other contents".to_owned(),
-        (_, Some([from, to])) => format!("; offered to {to} % of machines, before {from} %"),
+        (Kind::Contents, _) => "; different contents".to_owned(),
+        (_, Some([from, to])) => format!("; offered to {to} % of machines, previously {from} %"),
         _ if *beside => more,
         _ => String::new(),
     };

@@ -1,4 +1,4 @@
-//! Errors as a user sees them: what failed, why, what to do; and the one table of exit codes.
+//! Errors as they are printed: message, causes and hint; and the table of exit codes.
 
 use std::{error::Error, path::Path};
 
@@ -10,9 +10,9 @@ use crate::{archive, config, purge, signing, store};
 
 /// The command failed.
 pub(super) const FAILED: u8 = 1;
-/// The command line makes no sense.
+/// The command line is invalid.
 pub(super) const USAGE: u8 = 2;
-/// Others published in between, too often; the same command may succeed later.
+/// The command lost the race too often; the same command may succeed later.
 pub(super) const RACE: u8 = 3;
 /// `check` found damage.
 pub(super) const DAMAGE: u8 = 4;
@@ -22,22 +22,22 @@ pub(super) const DAMAGE: u8 = 4;
 pub(super) struct Failure {
     /// The exit code.
     pub(super) code: u8,
-    /// What went wrong; at least one.
+    /// At least one error.
     pub(super) errors: Vec<Problem>,
-    /// A closing sentence where there are several.
+    /// A summary if there are several errors.
     pub(super) summary: Option<String>,
 }
 
-/// One error in words, with its class.
+/// One error as text, with its class.
 #[derive(Debug)]
 pub(super) struct Problem {
-    /// What failed.
+    /// The failed operation.
     pub(super) message: String,
-    /// Why, from the outermost cause to the innermost.
+    /// The causes, from the outermost to the innermost.
     pub(super) causes: Vec<String>,
-    /// What to do about it.
+    /// The remedy.
     pub(super) hint: Option<String>,
-    /// What scripts go by.
+    /// The machine-readable class.
     pub(super) class: Class,
 }
 
@@ -55,13 +55,13 @@ impl Failure {
         failure.while_doing(format!("cannot {doing} `{path}`"))
     }
 
-    /// A failure in plain words.
+    /// A failure with a plain message.
     pub(super) fn text(error: impl Into<String>, hint: Option<String>) -> Self {
         let class = Class::of(Kind::Other);
         Problem { message: error.into(), causes: Vec::new(), hint, class }.into()
     }
 
-    /// A command line that makes no sense.
+    /// An invalid command line.
     pub(super) fn usage(error: impl Into<String>) -> Self {
         Self { code: USAGE, ..Self::text(error, None).kind(Kind::Usage) }
     }
@@ -72,7 +72,7 @@ impl Failure {
         self
     }
 
-    /// Both; the code of the first counts.
+    /// Combines both; the exit code is that of the first.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.errors.extend(other.errors);
         self.summary = match (self.summary, other.summary) {
@@ -82,7 +82,7 @@ impl Failure {
         self
     }
 
-    /// Puts what was being done before the error.
+    /// Adds the operation as the outermost message.
     pub(super) fn while_doing(mut self, what: impl Into<String>) -> Self {
         let what = what.into();
         for problem in &mut self.errors {

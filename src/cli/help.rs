@@ -1,17 +1,20 @@
-//! `publish help`: texts that are no description of one command.
+//! `publish help`: topics that do not belong to one command.
 
 use super::{json, ui::Ui};
 
-/// Explains a topic: `json`, the output for scripts, field by field
+/// Explain a topic: `json` describes the JSON output field by field
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish help json")]
 pub(super) struct Args {
-    /// The topic
+    /// Topic to explain
     topic: Topic,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Topic {
-    /// What each command prints with `--json`
+    /// Output of each command with `--json`
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! `publish init`: a configuration to begin with, and a key.
+//! `publish init`: writes a configuration, and generates a key.
 
 use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode};
 
@@ -15,49 +15,54 @@ use crate::{
     store::Location,
 };
 
-/// How long a key lasts that is made without being asked for it.
+/// Lifetime of the generated key.
 const EXPIRES: &str = "3y";
 
-/// Writes conf/distributions for a suite and, unless --unsigned, makes a key
+/// Write conf/distributions for a suite, and generate a signing key
 ///
-/// The key is kept outside the archive, in the folder of your configuration; its public part is put at the root of the
-/// archive for clients. An existing configuration gets a further stanza.
+/// The key is stored outside the archive, in ~/.config/publish/keys; its public part is written to archive-key.asc in the
+/// archive, for clients. A stanza is appended to an existing configuration.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish --archive /srv/apt init --suite stable --origin Example\n\
+\x20 publish --archive /srv/apt init --suite testing --sign-with key.asc\n\
+\x20 publish --archive ./archive init --unsigned")]
 pub(super) struct Args {
-    /// The suite
+    /// Codename of the suite
     #[arg(short, long, default_value = "stable")]
     suite: String,
 
-    /// A component; may be repeated [default: main]
+    /// Component of the suite; repeatable [default: main]
     #[arg(short, long, value_name = "COMPONENT")]
     component: Vec<Component>,
 
-    /// An architecture; may be repeated [default: as the packages come]
+    /// Architecture of the suite; repeatable [default: those of the packages]
     #[arg(long, value_name = "ARCHITECTURE")]
     architecture: Vec<Architecture>,
 
-    /// Who publishes the suite (`Origin`)
+    /// Publisher of the suite (`Origin`)
     #[arg(long)]
     origin: Option<String>,
 
-    /// What the suite is called beside its origin (`Label`)
+    /// Name of the archive (`Label`)
     #[arg(long)]
     label: Option<String>,
 
-    /// Publishes the suite without a signature
+    /// Publish the suite without a signature
     #[arg(long)]
     unsigned: bool,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let Location::Folder(archive) = &session.location else {
-        return Err(Failure::usage("`init` writes a configuration into a folder; name one with `--archive`"));
+        return Err(Failure::usage("`init` needs a folder for the configuration; name one with `--archive`"));
     };
     let suite = parse_suite(&args.suite)?;
     let config = archive.join("conf/distributions");
     let failed = |error: &std::io::Error| Failure::file(error, &config, "write");
     if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {
-        let hint = format!("change it there: `{}`", config.display());
+        let hint = format!("edit `{}`", config.display());
         return Err(Failure::text(format!("suite `{suite}` is configured already"), Some(hint)));
     }
     for (option, value) in [("--origin", &args.origin), ("--label", &args.label)] {
@@ -67,7 +72,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     }
     let published = session.archive(Trust::unverified()).suite(&suite).await?;
-    // One archive, one key, unless its owner names another.
+    // All suites of an archive share a key by default.
     let suites = if config.exists() { &session.config.suites[..] } else { &[] };
     let shared = suites.iter().find(|other| !other.sign_with.is_empty());
     let (sign_with, key) = match shared {
@@ -75,9 +80,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         _ if session.signs() => (session.sign_with_words(), None),
         Some(other) => (Some(other.sign_with.join(" ")), None),
         None if published.pointer().is_some_and(|pointer| pointer.signed) => {
-            let hint = "name the key that signs it with `--sign-with`: clients trust that one, and no other";
-            let error =
-                format!("suite `{suite}` is published and signed already, so a new key would not fit");
+            let hint = "name its key with `--sign-with KEY`: clients trust only that key";
+            let error = format!("suite `{suite}` is already published and signed with another key");
             return Err(Failure::text(error, Some(hint.to_owned())));
         }
         None => {
@@ -96,7 +100,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
         .tempfile_in(archive.join("conf"))
         .map_err(|error| failed(&error))?;
-    // An empty line parts stanzas; the last line may lack its end.
+    // An empty line separates stanzas; the last line may have no newline.
     let gap: &[u8] = match &old[..] {
         [] | [.., b'\n', b'\n'] => b"",
         [.., b'\n'] => b"\n",
@@ -131,8 +135,8 @@ fn tell(session: &Session<'_>, report: Initialized) {
     }
     ui.say(&format!("Wrote suite `{}` to {}", report.suite, report.config));
     if let Some(KeyFile { fingerprint, file: key }) = report.key {
-        ui.say(&format!("Made key {fingerprint}, which expires in {EXPIRES}"));
-        ui.say(&format!("Its secret part is in {key}: keep a copy in a safe place"));
+        ui.say(&format!("Generated key {fingerprint}, which expires in {EXPIRES}"));
+        ui.say(&format!("Its secret part is in {key}: back it up"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
     } else if let Some(sign_with) = report.sign_with {
         ui.say(&format!("It is signed with `{sign_with}`"));
@@ -140,12 +144,12 @@ fn tell(session: &Session<'_>, report: Initialized) {
     ui.say(&format!("Next: publish --archive {} add FILE.deb", session.location));
 }
 
-/// Makes a key and keeps it outside the archive, whose folder a web server may show to the world.
+/// Generates a key outside the archive, because a web server may serve the folder of the archive.
 fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(GeneratedKey, String), Failure> {
     let folder = session.key_folder().ok_or_else(|| {
         let hint =
             "set HOME or XDG_CONFIG_HOME, or name a key with `--sign-with`, or give `--unsigned`".to_owned();
-        Failure::text("there is no home folder to keep a new key in", Some(hint))
+        Failure::text("there is no home directory to store a new key in", Some(hint))
     })?;
     let passphrase = passphrase()?;
     let name =
@@ -158,7 +162,7 @@ fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(Genera
     Ok((key, path.display().to_string()))
 }
 
-/// The stanza; what is published already under that name is taken over.
+/// Renders the stanza; fields of a published suite of that name are kept.
 fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Option<&str>) -> String {
     let old = |field: &str| published.and_then(|release| release.field(field)).map(ToOwned::to_owned);
     let join =

@@ -1,4 +1,4 @@
-//! `publish list`: what is published.
+//! `publish list`: lists published packages.
 
 use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
 
@@ -13,20 +13,25 @@ use crate::archive::{Archive, PublishedSuite};
 use crate::dists::Entry;
 use crate::names::Component;
 
-/// Lists the packages of the archive: suite, component, architecture, name, version
+/// List the packages of the archive
 ///
-/// Source packages have the architecture `source`, packages of the installer the component `main|debian-installer`.
+/// Print suite, component, architecture, name and version of each. Source packages have the architecture `source`, packages
+/// of the installer the component `main|debian-installer`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish list\n\
+\x20 publish list 'libfoo*' --suite stable")]
 pub(super) struct Args {
-    /// Only packages of this name; `*` stands for any text, `?` for one character
+    /// List only packages of this name; `*` matches any text, `?` one character
     pattern: Option<String>,
 
-    /// Only this suite
+    /// List only this suite
     #[arg(short, long)]
     suite: Option<String>,
 }
 
-/// A package, and the component as people see it.
+/// A package, and its component as it is displayed.
 type Row = (String, ListedPackage);
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -60,7 +65,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Visits every package of the suites once, also where it stands in the indices of several architectures.
+/// Visits each package of the suites once; an `all` package is listed in the indices of several architectures.
 pub(super) async fn for_each(
     archive: &Archive,
     session: &Session<'_>,

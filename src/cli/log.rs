@@ -1,4 +1,4 @@
-//! `publish log`: the states of a suite, and what each changed.
+//! `publish log`: prints the generations of a suite, and the changes of each.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -15,19 +15,23 @@ use crate::{
     store::Location,
 };
 
-/// So many packages of a state are told one by one without `--verbose`.
+/// Maximum number of changes that are printed per generation without `--verbose`.
 const FEW: usize = 20;
 
-/// Shows the states of a suite that are kept: when, who, what was added and removed
+/// Show the retained generations of a suite: date, signer, changes
 ///
-/// The newest first; each is compared with the one before it, and named as `publish diff` takes it. Of packages `+` was
-/// added, `-` removed, `^` is newer now, `v` older, `!` has other contents.
+/// The newest generation comes first, and each is compared with the previous one. `+` marks an added package, `-` a removed
+/// one, `^` an upgrade, `v` a downgrade, `!` different contents under the same version. `publish diff` accepts the names.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish log\n\
+\x20 publish log stable --limit 3 --verbose")]
 pub(super) struct Args {
-    /// The suite [default: the only one there is]
+    /// Suite to show [default: the only suite]
     suite: Option<String>,
 
-    /// How many states are shown
+    /// Maximum number of generations to show
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -35,8 +39,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     if let Location::Web(url) = &session.location {
-        let hint = "name the folder or the bucket that it shows, such as `s3://BUCKET/PREFIX`; one state can be looked at by its whole name: `publish diff SUITE@STATE`";
-        let text = format!("the states of `{url}` cannot be told: a web server does not say which there are");
+        let hint = "name the folder or bucket behind it, such as `--archive s3://BUCKET/PREFIX`, or read one generation by its full name: `publish diff SUITE@GENERATION`";
+        let text = format!("cannot list the generations of `{url}`: a web server has no listing");
         return Err(Failure::text(text, Some(hint.to_owned())));
     }
     let suite = suite(args, session).await?;
@@ -48,12 +52,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     session.ui.data(text(&log, session.ui.verbose()).as_bytes());
     if log.older > 0 {
-        session.ui.say(&format!("{} kept: add `--limit NUMBER`", count(log.older, "older state")));
+        session.ui.say(&format!("{} not shown: add `--limit NUMBER`", count(log.older, "older generation")));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The suite that is meant: the one named, or the only one there is.
+/// Returns the named suite, else the only one.
 async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
     if let Some(name) = &args.suite {
         return Ok(session.codename(parse_suite(name)?));
@@ -63,7 +67,7 @@ async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
         [only] => Ok(only.clone()),
         all => {
             let names: Vec<&str> = all.iter().map(Suite::as_str).collect();
-            Err(Failure::usage(format!("the log of which suite? name one: `{}`", names.join("`, `"))))
+            Err(Failure::usage(format!("no suite given; choose one: `{}`", names.join("`, `"))))
         }
     }
 }
@@ -92,11 +96,9 @@ fn signed(signature: &Signature) -> String {
     let keys = signature.keys.join(", ");
     match signature {
         Signature { signed: false, .. } => "no".to_owned(),
-        Signature { problem: Some(problem), .. } => {
-            plain(&format!("the signature does not count: {problem}"))
-        }
+        Signature { problem: Some(problem), .. } => plain(&format!("invalid signature: {problem}")),
         Signature { verified: true, .. } => format!("by {keys}, verified"),
-        _ => plain(&format!("by {keys}, not verified: the key is not known here")),
+        _ => plain(&format!("by {keys}, not verified: unknown key")),
     }
 }
 
@@ -128,7 +130,7 @@ fn changes(state: &State, all: bool, text: &mut String) {
                 put(&format!("and {} more: add `--verbose`", count(more, "difference")));
             }
         }
-        None if state.oldest => put("the oldest state that is kept: there is none to compare it with"),
+        None if state.oldest => put("oldest retained generation: nothing to compare it with"),
         None => {}
     }
 }

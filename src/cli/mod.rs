@@ -1,4 +1,4 @@
-//! The command line: what the user typed, what the user sees.
+//! The command line: arguments, output and exit codes.
 //!
 //! Each subcommand is a file with its `Args` and its `run`. Only here the clock and the environment are read; only
 //! `ui` prints; only `failure` knows exit codes.
@@ -47,9 +47,9 @@ use failure::Failure;
 use session::Session;
 use ui::Ui;
 
-/// Publishes Debian packages: real .debs into a signed APT archive, in one atomic step, without a database.
+/// Publish Debian packages as a signed APT archive, atomically and without a database.
 #[derive(Debug, Parser)]
-#[command(name = "publish", version, long_version = VERSION.as_str(), max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "publish", version, long_version = VERSION.as_str(), max_term_width = 100, after_help = AFTER_HELP)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
@@ -58,11 +58,15 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race too often (try again), \
+const AFTER_HELP: &str = "\
+Examples:\n\
+\x20 publish --archive /srv/apt init --suite stable --origin Example\n\
+\x20 publish --archive /srv/apt add ./build/*.deb\n\
+\x20 publish --archive s3://packages.example.org/apt list\n\n\
+Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
 4 `check` found damage.";
 
-/// Files are written by threads of their own; more of them only wait for each other.
+/// Number of threads for file writes; more threads only wait for each other.
 const BLOCKING: usize = 8;
 
 /// Options of every command.
@@ -71,7 +75,7 @@ const BLOCKING: usize = 8;
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 struct Global {
-    /// Where the archive is: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; to look at, http(s)://
+    /// Location of the archive: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; http(s):// is read-only
     #[arg(
         short,
         long,
@@ -83,34 +87,34 @@ struct Global {
     #[arg(env = "PUBLISH_ARCHIVE", hide_env_values = true, default_value = ".")]
     archive: String,
 
-    /// The configuration [default: conf/distributions of the archive, else of the current folder]
+    /// Configuration file [default: conf/distributions in the archive, else in the current folder]
     #[arg(long, global = true, value_name = "FILE", env = "PUBLISH_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
 
-    /// Signs with this key: a secret key file, a fingerprint, a key of gpg, or `!command`; may be repeated
+    /// Sign with this key: a secret key file, a fingerprint, a gpg key, or `!command`; repeatable
     ///
-    /// Without it `SignWith:` of the configuration counts, and before that a secret key in PUBLISH_SIGNING_KEY. The
-    /// passphrase is read from PUBLISH_PASSPHRASE, or from the file named by PUBLISH_PASSPHRASE_FILE.
+    /// Defaults to the secret key in PUBLISH_SIGNING_KEY, else to `SignWith:` in the configuration. The passphrase is
+    /// read from PUBLISH_PASSPHRASE, or from the file that PUBLISH_PASSPHRASE_FILE names.
     #[arg(long, global = true, value_name = "KEY", env = "PUBLISH_SIGN_WITH", hide_env_values = true)]
     sign_with: Vec<String>,
 
-    /// Builds on the suite as it is, even if its signature cannot be checked; for adopting an archive once
+    /// Accept the published suite even if its signature cannot be verified; use it once, to adopt an archive
     #[arg(long, global = true)]
     trust_existing: bool,
 
-    /// Publishes also what makes apt stop on every client until its user agrees: another Origin, Label, Codename...
+    /// Publish a change of Origin, Label, Codename... although apt then asks the user of every client to confirm it
     #[arg(long, global = true)]
     allow_releaseinfo_change: bool,
 
-    /// Prints one JSON object instead of text
+    /// Print one JSON object instead of text (see `publish help json`)
     #[arg(long, global = true)]
     json: bool,
 
-    /// Prints nothing but errors and what was asked for
+    /// Print only errors, warnings and requested data
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 
-    /// Tells every package and every object
+    /// List every package and every object
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -158,8 +162,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ends with clap's own words: help and version to stdout, usage errors to stderr with status 2, and as an object where one
-/// was asked for.
+/// Prints clap's help, version or usage error (status 2), the latter also as an object with `--json`.
 fn not_understood(error: &clap::Error) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
     if error.use_stderr() && arguments.any(|argument| argument == "--json") {
@@ -169,10 +172,10 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
 }
 
-/// A usage error of clap: its first paragraph, and its tip where it has one.
+/// Converts a usage error of clap: its first paragraph, and its tip as the hint.
 fn usage(error: &clap::Error) -> Failure {
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::usage("no command is given");
+        return Failure::usage("no command given");
     }
     let text = error.render().to_string();
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
@@ -208,7 +211,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Serves until it is interrupted; what happens is told as it comes.
+/// Serves until interrupted, and prints events as they occur.
 async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(Trust::unverified());
     if archive.suites().await?.is_empty() {
@@ -240,7 +243,7 @@ async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Fa
     }
 }
 
-/// The time: `SOURCE_DATE_EPOCH` where it is set (<https://reproducible-builds.org/specs/source-date-epoch/>).
+/// Returns the time: `SOURCE_DATE_EPOCH` if it is set (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn clock() -> Result<SystemTime, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => {
@@ -249,7 +252,7 @@ fn clock() -> Result<SystemTime, Failure> {
             Ok(now)
         }
         Ok(text) => {
-            // Within what a date of four digits can say.
+            // The year must have at most four digits.
             let seconds = text.trim().parse::<u64>().ok().filter(|&seconds| seconds < 253_402_300_800);
             let wrong =
                 || Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`; expected a number of seconds"));
@@ -258,7 +261,7 @@ fn clock() -> Result<SystemTime, Failure> {
     }
 }
 
-/// The version, the commit, and which cryptography is inside: packagers may choose another.
+/// The version, the commit, and the crypto backend, which packagers may choose.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), option_env!("PUBLISH_COMMIT").unwrap_or("unknown"));
     format!("{version}\ncommit: {commit}\nOpenPGP: {}", sequoia_openpgp::crypto::backend())
@@ -272,5 +275,28 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// The examples of a command and of those below it, each as its words.
+    fn examples(command: &clap::Command, found: &mut Vec<Vec<String>>) {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with("  publish "));
+        let words = |line: &str| line.replace('\'', "").split_whitespace().map(ToOwned::to_owned).collect();
+        let before = found.len();
+        found.extend(lines.map(words));
+        assert!(found.len() > before, "`{}` shows no example", command.get_name());
+        command.get_subcommands().for_each(|below| examples(below, found));
+    }
+
+    #[test]
+    fn every_command_shows_examples_that_parse() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() > 30, "{}", found.len());
+        for words in found {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("`{}`: {error}", words.join(" "));
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What came of an edit, for people: what changed, in counts, and what it took.
+//! Prints the report of a commit: changes and written objects, in counts.
 
 use super::{
     json::Publication,
@@ -9,11 +9,11 @@ use crate::{
     size::bytes,
 };
 
-/// So many packages are told one by one without `--verbose`.
+/// Maximum number of packages that are printed without `--verbose`.
 const FEW: usize = 10;
 
 impl Ui {
-    /// Tells what came of an edit.
+    /// Prints the report of a commit.
     pub(super) fn outcome(&self, outcome: &CommitReport) {
         let mut all = Some(outcome);
         while let Some(outcome) = all {
@@ -46,7 +46,7 @@ fn tell(outcome: &CommitReport, ui: &Ui) {
             removed.retain(|change| !packages.contains(change));
             changes(ui, shift, '>', packages, &format!("from suite `{from}` to suite `{}`", to.suite));
         }
-        // The suite that they go to may keep fewer versions, and have no other to give them to.
+        // The target suite may keep fewer versions, and have no `Archive:` of its own.
         changes(ui, remove, '-', &removed, &format!("from suite `{from}`"));
         last = outcome.moved.as_ref().map(|moved| &*moved.to);
     }
@@ -72,7 +72,7 @@ fn tell(outcome: &CommitReport, ui: &Ui) {
         .for_each(|last| tell_written(last, ui));
 }
 
-/// Tells what was written, in counts.
+/// Prints the written objects, in counts.
 fn tell_written(outcome: &CommitReport, ui: &Ui) {
     let suite = &outcome.suite;
     let size = bytes(outcome.written.iter().map(|written| written.bytes).sum());
@@ -87,12 +87,12 @@ fn tell_written(outcome: &CommitReport, ui: &Ui) {
         (_, true) => {
             let generation = outcome.generation.as_deref().unwrap_or_default();
             ui.say(&format!("Published suite `{suite}`: {objects}, {size}"));
-            ui.detail(&format!("The pointer is kept in dists/{suite}/{generation}"));
+            ui.detail(&format!("Saved the release file as dists/{suite}/{generation}"));
         }
         (_, false) if !outcome.written.is_empty() => {
-            let would = if outcome.dry_run { "Would put back" } else { "Put back" };
+            let would = if outcome.dry_run { "Would restore" } else { "Restored" };
             let files = count(outcome.written.len(), "file");
-            ui.say(&format!("{would} {files}, {size}, which the pool had lost"));
+            ui.say(&format!("{would} {files}, {size}, in the pool"));
         }
         _ => ui.say("Nothing to do"),
     }
@@ -113,13 +113,16 @@ fn changes(ui: &Ui, verb: &str, sign: char, changes: &[Change], place: &str) {
     }
 }
 
-/// Tells what is offered to another share of machines.
+/// Prints changes of the phasing percentage.
 fn offers(ui: &Ui, outcome: &CommitReport) {
     let (verb, offered) = (if outcome.dry_run { "Would offer" } else { "Offered" }, &outcome.phased);
     let is_few = offered.len() <= FEW;
     if !is_few {
         let packages = count(offered.len(), "package");
-        ui.say(&format!("{verb} {packages} of suite `{}` to another share of machines", outcome.suite));
+        ui.say(&format!(
+            "{verb} {packages} of suite `{}` to a different percentage of machines",
+            outcome.suite
+        ));
     }
     for Phased { package, from, to } in offered {
         let text = format!("{verb} {} to {to} % of machines, instead of {from} %", line(package));

@@ -1,4 +1,4 @@
-//! `publish prune`: old versions out of the suites, then garbage out of the archive.
+//! `publish prune`: removes old versions from the suites, then collects garbage.
 
 use std::{
     process::ExitCode,
@@ -18,41 +18,46 @@ use crate::{
     size::bytes,
 };
 
-/// So many deleted objects are told one by one without `--verbose`.
+/// Maximum number of deleted objects that are printed without `--verbose`.
 const FEW: usize = 10;
 
-/// Takes old versions out of the suites, then deletes what no client can still need
+/// Remove old package versions, then delete unreferenced files
 ///
-/// First the retention: of each package the newest versions stay, as many as --keep or `Limit:` of the suite says, and
-/// with --older-than all that is younger. The newest version always stays. A suite that others name in `Archive:` loses
-/// versions by its own `Limit:` alone, unless --suite names it.
+/// First, remove old versions from the suites. Each package keeps its newest versions, as many as --keep or `Limit:` of the
+/// suite allows; with --older-than it also keeps every version that is younger. The newest version is always kept. A suite
+/// that other suites name in `Archive:` is limited only by its own `Limit:`, unless --suite names it.
 ///
-/// Then every file is deleted that no state of any suite leads to which is current or kept (`KeepFor:`,
-/// `KeepGenerations:`), and that is older than two days. Jobs may go on publishing meanwhile.
+/// Then delete every file that no current or retained generation references (`KeepFor:`, `KeepGenerations:`) and that is
+/// older than two days. Other jobs can publish at the same time.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish prune --dry-run\n\
+\x20 publish prune --keep 3\n\
+\x20 publish prune --older-than 90d --keep 3 --package 'linux-*'")]
 pub(super) struct Args {
-    /// Only old versions and old states of this suite; may be repeated
+    /// Prune only this suite; repeatable
     #[arg(short, long)]
     suite: Vec<String>,
 
-    /// How many versions of each package stay in the suites, instead of `Limit:`
+    /// Number of versions to keep of each package, instead of `Limit:`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
 
-    /// Only versions go whose files came into the pool longer ago than this; of each package one stays, or more by --keep or
-    /// `Limit:`
+    /// Remove only versions added to the pool more than TIME ago, such as 90d; keep one version of each package, or as many
+    /// as --keep or `Limit:` allows
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     older_than: Option<Duration>,
 
-    /// Only versions of packages of this name go; `*` stands for any text, `?` for one character; may be repeated
+    /// Remove only versions of packages of this name; `*` matches any text, `?` one character; repeatable
     #[arg(long, value_name = "NAME")]
     package: Vec<String>,
 
-    /// How long a state is kept after the next one took its place [default: `KeepFor:` of the suite, else 7d]
+    /// Retain a generation for TIME after it was replaced [default: `KeepFor:` of the suite, else 7d]
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     keep_for: Option<Duration>,
 
-    /// How many states of a suite are kept at least [default: `KeepGenerations:` of the suite, else 3]
+    /// Retain at least NUMBER generations of each suite [default: `KeepGenerations:` of the suite, else 3]
     #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
@@ -64,7 +69,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let suites = session.suites_as_configured(&args.suite).await?;
     if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session).is_none()) {
         return Err(Failure::usage(
-            "which versions of `--package` go? say `--keep NUMBER` or `--older-than TIME`".to_owned(),
+            "`--package` needs a retention rule: add `--keep NUMBER` or `--older-than TIME`".to_owned(),
         ));
     }
     let mut retention = Vec::new();
@@ -92,7 +97,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes old versions out of one suite, if it says how many stay.
+/// Removes old versions from one suite if it has a retention rule.
 async fn retain(
     args: &Args,
     suite: &SuiteConfig,
@@ -109,14 +114,14 @@ async fn retain(
 }
 
 impl Args {
-    /// Which versions of packages are to stay in a suite, if anything says so.
+    /// Returns the retention rule of a suite, if it has one.
     fn retention(&self, suite: &SuiteConfig, session: &Session<'_>) -> Option<Retention> {
         if self.suite.is_empty() {
-            // What nobody may change is left out where it was not named.
+            // A read-only suite is changed only on request.
             if suite.read_only {
                 return None;
             }
-            // So is what was surplus elsewhere and went there to be kept, but for a limit of its own.
+            // A target of `Archive:` exists to keep old versions; only its own limit applies to it.
             let goes_to = |other: &SuiteConfig| other.archive.as_ref() == Some(&suite.codename);
             if session.config.suites.iter().any(goes_to) {
                 let names = self.package.clone();
@@ -124,13 +129,13 @@ impl Args {
             }
         }
         let asked = self.keep.and_then(|keep| usize::try_from(keep).ok());
-        // Of what is old enough, one version stays where nothing says how many.
+        // `--older-than` alone keeps one version.
         let versions = asked.or(suite.limit).or(self.older_than.map(|_| 1))?;
         let since = self.older_than.map(|age| session.now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
         Some(Retention { versions, since, names: self.package.clone() })
     }
 
-    /// Which states are kept of a suite.
+    /// Returns which generations of a suite are retained.
     fn states(&self, suite: Option<&SuiteConfig>) -> Keep {
         let default = Keep::default();
         let generations = self.keep_generations.or_else(|| suite?.keep_generations);
@@ -158,7 +163,7 @@ fn tell(pruned: &Pruned, ui: &Ui) {
     if !pruned.spared.is_empty() {
         let (objects, size) = (count(pruned.spared.len(), "object"), size(&pruned.spared));
         ui.say(&format!(
-            "{objects}, {size}, that no kept state leads to may be needed in a moment, and stay for now"
+            "{objects}, {size}: not referenced, kept for now because a running job may need them"
         ));
         pruned.spared.iter().for_each(|swept| ui.detail(&line(swept)));
     }

@@ -1,5 +1,4 @@
-//! How every command that changes a suite publishes it: the keys, the clock and the headers that the session knows, and where
-//! surplus versions go.
+//! Commits operations with the keys, the clock and the headers of the session, and with the target of `Archive:`.
 
 use super::{
     change_args::ChangeArgs,
@@ -14,7 +13,7 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// Publishes an edit of a suite and tells what came of it.
+    /// Commits an edit of a suite and prints the report.
     pub(super) async fn commit(
         &self,
         suite: &SuiteConfig,
@@ -27,7 +26,7 @@ impl Session<'_> {
         Ok(outcome)
     }
 
-    /// Publishes an edit of a suite.
+    /// Commits an edit of a suite.
     pub(super) async fn publish(
         &self,
         suite: &SuiteConfig,
@@ -35,7 +34,7 @@ impl Session<'_> {
         edit: &SuiteEdit,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        // A job that only removes need not have the keys of the suite that surplus versions go to.
+        // A job that only removes packages does not need the keys of the suite in `Archive:`.
         let brings = !edit.add.is_empty() || edit.copy.is_some();
         let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
         let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
@@ -44,7 +43,7 @@ impl Session<'_> {
         Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
     }
 
-    /// Where surplus versions of a suite go, and those of that one.
+    /// Returns the chain of `Archive:` targets of a suite.
     async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<ArchiveTarget>>, Failure> {
         let chain: Vec<_> = self.config.archives_of(suite).collect();
         let mut surplus = None;
@@ -61,7 +60,7 @@ impl Session<'_> {
         Ok(surplus)
     }
 
-    /// Publishes the state of a suite anew, where that is due.
+    /// Re-signs a suite if it is due.
     pub(super) async fn refresh(
         &self,
         suite: &SuiteConfig,
@@ -74,7 +73,7 @@ impl Session<'_> {
         Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
     }
 
-    /// Publishes the content of an earlier state of a suite.
+    /// Publishes the content of an earlier generation.
     pub(super) async fn roll_back(
         &self,
         suite: &SuiteConfig,
@@ -87,7 +86,7 @@ impl Session<'_> {
         Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
     }
 
-    /// Keeps the state that a suite has now as a suite of its own.
+    /// Publishes the current content of a suite as a snapshot.
     pub(super) async fn snapshot(
         &self,
         snapshot: &SuiteConfig,
@@ -126,7 +125,7 @@ impl Session<'_> {
     }
 }
 
-/// What caches are told of the files of a suite, where the store keeps it.
+/// Returns the cache policy for the files of a suite.
 fn headers(suite: &SuiteConfig) -> Headers {
     let defaults = Headers::default();
     Headers {

@@ -1,4 +1,4 @@
-//! `publish refresh`: what nears its end is signed anew.
+//! `publish refresh`: re-signs suites that expire soon.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -8,21 +8,25 @@ use crate::{
     config::parse_span,
 };
 
-/// Signs suites anew that near their `Valid-Until`, for a daily job: nothing else changes
+/// Re-sign suites whose Valid-Until is near
 ///
-/// A suite with `ValidFor:` is due once half of that time is over, or if `ValidFor:` is another than the published state
-/// has. One that does not expire is never due. The states that are kept stay as they are.
+/// Run this from a daily job; the packages do not change. A suite with `ValidFor:` is due once half of that time has passed,
+/// or if `ValidFor:` changed. A suite that does not expire is never due. Retained generations are not re-signed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish refresh\n\
+\x20 publish refresh --suite stable --within 2d")]
 pub(super) struct Args {
-    /// Only this suite; may be repeated [default: all that are published, but those with `ReadOnly:`]
+    /// Re-sign only this suite; repeatable [default: all published suites except those with `ReadOnly:`]
     #[arg(short, long)]
     suite: Vec<String>,
 
-    /// Signs anew what expires within this time, such as `2d`
+    /// Re-sign suites that expire within TIME, such as 2d
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     within: Option<Duration>,
 
-    /// Signs anew in any case, such as after a change of keys
+    /// Re-sign even if nothing is due, such as after a change of keys
     #[arg(long, conflicts_with = "within")]
     force: bool,
 
@@ -64,7 +68,7 @@ fn tell(outcome: &CommitReport, session: &Session<'_>) {
     };
     session.ui.say(&match (outcome.generation.is_some(), outcome.dry_run) {
         (false, _) => format!("Suite `{suite}` {valid}: nothing is due"),
-        (true, true) => format!("Would sign suite `{suite}` anew: then it {valid}"),
-        (true, false) => format!("Signed suite `{suite}` anew: it {valid}"),
+        (true, true) => format!("Would re-sign suite `{suite}`: it then {valid}"),
+        (true, false) => format!("Re-signed suite `{suite}`: it {valid}"),
     });
 }

@@ -1,4 +1,4 @@
-//! `publish remove`: packages out of a suite.
+//! `publish remove`: removes packages from a suite.
 
 use std::process::ExitCode;
 
@@ -8,20 +8,24 @@ use crate::{
     names::Architecture,
 };
 
-/// Removes packages from a suite: all that are named in one step, or none
+/// Remove packages from a suite, all of them or none
 ///
-/// Their files stay in the pool, for clients that have read the suite before.
+/// The files stay in the pool for clients that hold an earlier index, until `publish prune` deletes them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish remove hello --suite testing\n\
+\x20 publish remove hello=2.10-3 --architecture amd64 --dry-run")]
 pub(super) struct Args {
-    /// Names of packages; with `=VERSION` only that version
+    /// Packages to remove: all versions, or the given one
     #[arg(required = true, value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// Only packages of this architecture (`all` is one); may be repeated
+    /// Remove only packages of this architecture, such as `amd64` or `all`; repeatable
     #[arg(long, value_name = "ARCHITECTURE")]
     architecture: Vec<Architecture>,
 
-    /// The suite [default: the only one there is]
+    /// Suite to change [default: the only suite]
     #[arg(short, long)]
     suite: Option<String>,
 

@@ -1,21 +1,25 @@
-//! `publish rollback`: back to an earlier state.
+//! `publish rollback`: publishes an earlier generation again.
 
 use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 
-/// Goes back to an earlier state of a suite: publishes its content as a new state
+/// Publish the content of an earlier generation of a suite
 ///
-/// Nothing is lost: the state that was published until now is kept beside the others, and a second `rollback` goes back to
-/// that. A client that has installed a newer version keeps it until it is told to take the earlier one.
+/// The content becomes a new generation, and the one it replaces is retained: a second `rollback` undoes the first. Clients
+/// do not downgrade packages that they have already installed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish rollback --dry-run\n\
+\x20 publish rollback stable --to 20250601T000100Z")]
 pub(super) struct Args {
-    /// The suite [default: the only one there is]
+    /// Suite to change [default: the only suite]
     #[arg(value_name = "SUITE")]
     suite: Option<String>,
 
-    /// The state to go back to, by its name, as `publish log` shows it, or the beginning of that [default: the one
-    /// before, if its content is another]
+    /// Generation to publish again: its name as `publish log` prints it, or a unique prefix [default: the previous one
+    /// whose content differs]
     #[arg(long, value_name = "GENERATION")]
     to: Option<String>,
 
@@ -30,15 +34,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     session.ui.outcome(&outcome);
     let state = outcome.based_on.as_deref().unwrap_or_default();
     if outcome.generation.is_none() {
-        session.ui.say(&format!("Suite `{}` has the content of generations/{state} already", outcome.suite));
+        session.ui.say(&format!("Suite `{}` already has the content of generations/{state}", outcome.suite));
         return Ok(ExitCode::SUCCESS);
     }
     let has = if outcome.dry_run { "It would have" } else { "It has" };
     session.ui.say(&format!("{has} the content of generations/{state}"));
     if !outcome.removed.is_empty() {
         session.ui.say(
-            "Clients that have a newer version keep it; `apt-get install --allow-downgrades NAME=VERSION` there takes the \
-             earlier one",
+            "Clients keep a newer version that is installed; downgrade it there with `apt-get install --allow-downgrades \
+             NAME=VERSION`",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! What every command begins with: the archive, its configuration, the keys, the suite that is meant.
+//! The context of a command: archive, configuration, keys, and the selected suite.
 
 use std::{
     env,
@@ -15,49 +15,50 @@ use crate::{
     store::{Cache, Environment, Location, Store},
 };
 
-/// The suite of an archive that says nothing else.
+/// The default suite of a new archive.
 const DEFAULT_SUITE: &str = "stable";
 
 const NEW_SUITE: &str =
-    "to begin a suite, run `publish init --suite NAME`, or add a stanza for it to conf/distributions";
+    "to create a suite, run `publish init --suite NAME`, or add a stanza to conf/distributions";
 
 /// One run of `publish`.
 pub(super) struct Session<'a> {
-    /// What prints.
+    /// The output.
     pub ui: &'a Ui,
     /// The time of this run.
     pub now: SystemTime,
-    /// Where the archive is.
+    /// The location of the archive.
     pub location: Location,
-    /// What it is kept in.
+    /// The store of the archive.
     pub store: Store,
-    /// What the process was told from outside, for opening other stores.
+    /// The environment variables, for opening other stores.
     pub environment: Environment,
-    /// The configuration; empty where there is none.
+    /// The configuration; empty if there is none.
     pub config: Config,
-    /// Where it was read.
+    /// The file of the configuration.
     pub config_path: Option<PathBuf>,
-    /// The folder that relative names start from.
+    /// The current folder, for relative paths.
     pub current: PathBuf,
     sign_with: Vec<String>,
     trust_existing: bool,
-    /// Whether what makes apt stop is published all the same.
+    /// Whether a change that apt asks users to confirm is published.
     pub(super) allow_releaseinfo_change: bool,
 }
 
-/// The keys of a suite: what signs, and whose signatures are believed.
+/// The keys of a suite: the signing keys and the trusted keys.
 pub(super) struct Keys {
-    /// What signs, if anything does.
+    /// The signing keys, if the suite is signed.
     pub signing: Option<SigningKeys>,
-    /// Whose signatures are believed.
+    /// The trusted keys.
     pub trust: Trust,
 }
 
 impl<'a> Session<'a> {
-    /// Reads the configuration; warnings in it are told.
+    /// Reads the configuration, and prints its warnings.
     pub(super) fn open(global: Global, ui: &'a Ui, now: SystemTime) -> Result<Self, Failure> {
-        let current = env::current_dir()
-            .map_err(|error| Failure::of(&error, None).while_doing("cannot tell the current folder"))?;
+        let current = env::current_dir().map_err(|error| {
+            Failure::of(&error, None).while_doing("cannot determine the current directory")
+        })?;
         let location =
             Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
         let config_path = match global.config {
@@ -71,7 +72,7 @@ impl<'a> Session<'a> {
         if let Some(options) =
             location.folder().map(|folder| folder.join("conf/options")).filter(|path| path.exists())
         {
-            ui.warn(&format!("`{}` is not read: give its options on the command line", options.display()));
+            ui.warn(&format!("`{}` is ignored: pass its options on the command line", options.display()));
         }
         let environment = Environment::of_process();
         let store = Store::open(&location, &environment)?.with_cache(Cache::of(&environment));
@@ -90,7 +91,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The same run by another configuration, such as one that it has just written.
+    /// Returns the session with another configuration, such as one that was just written.
     #[must_use]
     pub(super) fn with_config(&self, config: Config) -> Self {
         Self {
@@ -108,19 +109,19 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The archive, for looking at it or for changing it with these keys.
+    /// Opens the archive with a trust policy.
     #[must_use]
     pub(super) fn archive(&self, trust: Trust) -> Archive {
         Archive::new(self.store.clone(), trust)
     }
 
-    /// The suite that is to be changed: the one named, or the only one there is.
+    /// Returns the suite to change: the named one, else the only one.
     pub(super) async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
         if let Location::Web(_) = self.location {
             let hint =
-                "name the folder or the bucket that the web server shows, such as `s3://BUCKET/PREFIX`"
+                "name the folder or bucket behind the web server, such as `--archive s3://BUCKET/PREFIX`"
                     .to_owned();
-            let failure = Failure::text(format!("`{}` can only be read", self.location), Some(hint));
+            let failure = Failure::text(format!("`{}` is read-only", self.location), Some(hint));
             return Err(failure.kind(Kind::Refused));
         }
         let unknown = |name: &str, known: &[String], hint: &str| {
@@ -129,7 +130,7 @@ impl<'a> Session<'a> {
                 .kind(Kind::NotFound)
         };
         let which = |known: &[String]| {
-            Failure::usage(format!("which suite? name it with `--suite`: `{}`", known.join("`, `")))
+            Failure::usage(format!("no suite given; choose one with `--suite`: `{}`", known.join("`, `")))
         };
         let archive = self.archive(Trust::unverified());
         if !self.config.suites.is_empty() {
@@ -140,7 +141,7 @@ impl<'a> Session<'a> {
                 (None, _) => Err(which(&known)),
                 (Some(name), _) => match self.config.find(name) {
                     Some(suite) => Ok(suite.clone()),
-                    // Published without a configuration, and carried on so.
+                    // Published, but not configured.
                     None if is_published(&archive, name).await? => {
                         let name = parse_suite(name)?;
                         // A snapshot is signed with the keys of its suite.
@@ -154,7 +155,7 @@ impl<'a> Session<'a> {
                 },
             };
         }
-        // A bucket is not listed for what one request tells.
+        // One request avoids listing a bucket.
         if let Some(name) = asked
             && is_published(&archive, name).await?
         {
@@ -174,7 +175,7 @@ impl<'a> Session<'a> {
         Ok(SuiteConfig::unconfigured(name))
     }
 
-    /// The suite that packages are to be copied from; whether it is there is found out when it is read.
+    /// Returns the suite to copy from, which may turn out not to exist when it is read.
     pub(super) fn suite_to_copy_from(&self, name: &str) -> Result<SuiteConfig, Failure> {
         match self.config.find(name) {
             Some(suite) => Ok(suite.clone()),
@@ -182,7 +183,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Suites as they are configured: those named, or all that are published.
+    /// Returns the configuration of the named suites, else of all published ones.
     pub(super) async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
         if !asked.is_empty() {
             let mut suites = Vec::new();
@@ -200,14 +201,14 @@ impl<'a> Session<'a> {
         Ok(published.into_iter().map(as_configured).collect())
     }
 
-    /// The suites that are to be looked at: the one named, or all that are published.
+    /// Returns the suites to read: the named one, else all published ones.
     pub(super) async fn suites_to_read(
         &self,
         archive: &Archive,
         asked: Option<&str>,
     ) -> Result<Vec<Suite>, Failure> {
         if let (Location::Web(_), Some(name)) = (&self.location, asked) {
-            // A web server tells no names.
+            // A web server has no listing.
             let suite = parse_suite(name)?;
             if archive.suite(&suite).await?.pointer().is_some() {
                 return Ok(vec![suite]);
@@ -216,14 +217,14 @@ impl<'a> Session<'a> {
             return Err(failure.kind(Kind::NotFound));
         }
         let mut published = archive.suites().await?;
-        // A suite may be configured by the name of a link.
+        // A suite may be configured under the name of a link.
         for suite in self.config.suites.iter().map(|suite| &suite.codename) {
             if !published.contains(suite) && archive.suite(suite).await?.pointer().is_some() {
                 published.push(suite.clone());
             }
         }
         if published.is_empty() {
-            let hint = "name the archive with `--archive`; `publish add FILE` begins one".to_owned();
+            let hint = "name the archive with `--archive`, or create one with `publish add FILE`".to_owned();
             let failure = Failure::text(format!("there is no archive in `{}`", self.location), Some(hint));
             return Err(failure.kind(Kind::NotFound));
         }
@@ -238,13 +239,13 @@ impl<'a> Session<'a> {
         Err(Failure::text(text, None).kind(Kind::NotFound))
     }
 
-    /// The folder of a suite, which the configuration may know by another name.
+    /// Returns the codename of a suite, which may be given by an alias.
     #[must_use]
     pub(super) fn codename(&self, suite: Suite) -> Suite {
         self.config.find(suite.as_str()).map_or(suite, |configured| configured.codename.clone())
     }
 
-    /// The keys that a suite is signed with, opened and judged, and those whose signatures are believed.
+    /// Opens and checks the signing keys of a suite, and returns them with the trusted keys.
     pub(super) async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let sources = self.key_sources(&suite.sign_with)?;
         let (now, passphrase) = (self.now, passphrase()?);
@@ -258,7 +259,7 @@ impl<'a> Session<'a> {
         };
         for warning in signing.iter().flat_map(|keys| keys.warnings(now)) {
             let way_out = match warning {
-                KeyWarning::Expires { .. } => "; `publish key rotate` tells what to do",
+                KeyWarning::Expires { .. } => "; replace it with `publish key rotate`",
                 _ => "",
             };
             self.ui.warn(&format!("{warning}{way_out}"));
@@ -269,7 +270,7 @@ impl<'a> Session<'a> {
             let (given, configured) = (keyring.fingerprints().len(), suite.sign_with.len());
             if self.signs() && given < configured {
                 self.ui.warn(&format!(
-                    "`SignWith:` of suite `{}` names {configured} keys, and this signs with {given}: `--sign-with` and {SIGNING_KEY_VARIABLE} come before it, and must give all of them while keys change",
+                    "`SignWith:` of suite `{}` names {configured} keys, but only {given} signs: `--sign-with` and {SIGNING_KEY_VARIABLE} override it, and must name every key during a key rotation",
                     suite.codename
                 ));
             }
@@ -280,22 +281,22 @@ impl<'a> Session<'a> {
         Ok(Keys { signing, trust })
     }
 
-    /// The keys of a suite that is to be changed, with those that clients need.
+    /// Returns the keys of a suite to change, with the public keys for clients.
     pub(super) async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
         let mut keys = self.keys(suite).await?;
         let mut clients = ClientKeys { complete: true, ..ClientKeys::default() };
         if let Some(signing) = &keys.signing {
-            // Nobody here knows the key of a signing command, but whose signatures are believed is configured.
+            // The key of a signing command is unknown; the trusted keys include its public part.
             let own = signing.certificates();
             clients.keyring.merge(if own.is_empty() { keys.trust.keys() } else { own });
         }
         let key_folder = self.key_folder().unwrap_or_default();
-        // The configured keys of this suite are opened already, unless others were named in their place.
+        // The configured keys of this suite are already open, unless other keys override them.
         let is_opened = |word: &&String| !self.signs() && suite.sign_with.contains(word);
         let words = self.config.suites.iter().flat_map(|suite| &suite.sign_with);
         for word in words.filter(|word| !is_opened(word)) {
             let source = KeySource::parse(word, &self.config.folder, &key_folder);
-            // A job that publishes one suite need not have the keys of another, nor both keys while they change.
+            // A job may have neither the keys of other suites nor both keys during a rotation.
             match source.and_then(|source| source.certificates(&Gpg::default())) {
                 Ok(certificates) if !certificates.is_empty() => clients.keyring.merge(&certificates),
                 _ => clients.complete = false,
@@ -305,10 +306,10 @@ impl<'a> Session<'a> {
         Ok(keys)
     }
 
-    /// Whose signatures are believed on a suite that packages are copied from: those who sign it by the configuration, and
-    /// those who may change the suite that they are copied to anyway.
+    /// Returns the trust policy for a suite to copy from: its configured keys, and the keys of the target suite, which can
+    /// change the target anyway.
     ///
-    /// A suite that is not signed is believed only if nothing signs the other one either.
+    /// An unsigned suite is accepted only if the target is unsigned too.
     #[must_use]
     pub(super) fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
         let mut keyring = to.keys().clone();
@@ -319,21 +320,23 @@ impl<'a> Session<'a> {
         let key_folder = self.key_folder().unwrap_or_default();
         for word in &from.sign_with {
             let source = KeySource::parse(word, &self.config.folder, &key_folder);
-            // The public part is enough: who may publish in one suite need not be able to in the other.
+            // The public part is enough: a job may publish in only one of the suites.
             match source.and_then(|source| source.certificates(&Gpg::default())) {
                 Ok(certificates) => keyring.merge(&certificates),
                 Err(error) => errors.push(error.to_string()),
             }
         }
         if !errors.is_empty() {
-            self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
+            self.ui.warn(&format!(
+                "some keys cannot be read, so their signatures are not verified: {}",
+                errors.join("; ")
+            ));
         }
         let trust = self.adopting(Trust::keyring(keyring, self.now));
         if to.demands_signatures() || !from.sign_with.is_empty() { trust } else { trust.allow_unsigned() }
     }
 
-    /// Whose signatures are believed when looking at all suites: public parts are enough, and a key that cannot be read is
-    /// no obstacle.
+    /// Returns the trust policy for reading all suites: public parts are enough, and an unreadable key is only a warning.
     #[must_use]
     pub(super) fn trust_to_read(&self) -> Trust {
         let mut keyring = Keyring::new();
@@ -344,7 +347,10 @@ impl<'a> Session<'a> {
             if let Err(failure) = self.add_public_keys(suite, &mut keyring) {
                 let errors =
                     failure.errors.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>();
-                self.ui.warn(&format!("signatures are not checked by every key: {}", errors.join("; ")));
+                self.ui.warn(&format!(
+                    "some keys cannot be read, so their signatures are not verified: {}",
+                    errors.join("; ")
+                ));
             }
         }
         let is_unsigned = |suite: &&SuiteConfig| suite.sign_with.is_empty() && !self.signs();
@@ -363,7 +369,7 @@ impl<'a> Session<'a> {
     }
 
     fn add_public_keys(&self, suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
-        // Those that are believed for being named first: one key that lacks must not hide them.
+        // Trusted keys first: a missing signing key must not hide them.
         let trusted = add_trusted_keys(suite, keyring);
         for source in self.key_sources(&suite.sign_with)? {
             keyring.merge(&source.certificates(&Gpg::default())?);
@@ -371,7 +377,7 @@ impl<'a> Session<'a> {
         trusted
     }
 
-    /// The public keys that clients need for all suites; where a command signs, those that are trusted there.
+    /// Returns the public keys of all suites for clients; a suite signed by a command has its trusted keys.
     pub(super) fn public_keys(&self) -> Result<Keyring, Failure> {
         let mut keyring = Keyring::new();
         let mut add = |words: &[String], suite: Option<&SuiteConfig>| {
@@ -396,7 +402,7 @@ impl<'a> Session<'a> {
         if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
     }
 
-    /// The fingerprints of what a word of `SignWith:` stands for, as far as that is known here: it may be one itself.
+    /// Returns the fingerprints of a word of `SignWith:`, which may be a fingerprint itself.
     #[must_use]
     pub(super) fn fingerprints_of(&self, word: &str) -> Vec<String> {
         let digits = word.strip_prefix("0x").unwrap_or(word);
@@ -408,7 +414,7 @@ impl<'a> Session<'a> {
         certificates.map(|keyring| keyring.fingerprints()).unwrap_or_default()
     }
 
-    /// Every key that signs some suite of the archive.
+    /// Returns every signing key of the archive.
     pub(super) fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
         let mut words: Vec<String> = Vec::new();
         for word in self.config.suites.iter().flat_map(|suite| &suite.sign_with) {
@@ -419,7 +425,7 @@ impl<'a> Session<'a> {
         self.key_sources(&words)
     }
 
-    /// The keys named on the command line; else the one in the environment; else those of the configuration.
+    /// Returns the keys of the command line, else of the environment, else of the configuration.
     fn key_sources(&self, configured: &[String]) -> Result<Vec<KeySource>, Failure> {
         if self.sign_with.is_empty()
             && let Some(key) = env::var_os(SIGNING_KEY_VARIABLE).filter(|key| !key.is_empty())
@@ -435,13 +441,13 @@ impl<'a> Session<'a> {
         words.iter().map(|word| KeySource::parse(word, folder, &keys).map_err(Failure::from)).collect()
     }
 
-    /// Whether a key was named outside the configuration.
+    /// Whether a key is given outside the configuration.
     #[must_use]
     pub(super) fn signs(&self) -> bool {
         !self.sign_with.is_empty() || env::var_os(SIGNING_KEY_VARIABLE).is_some_and(|key| !key.is_empty())
     }
 
-    /// The keys named on the command line as a configuration can hold them: files by their full path.
+    /// Returns the keys of the command line for `SignWith:`; files by absolute path.
     #[must_use]
     pub(super) fn sign_with_words(&self) -> Option<String> {
         let full = |word: &String| match self.current.join(word) {
@@ -452,21 +458,21 @@ impl<'a> Session<'a> {
         (!words.is_empty()).then(|| words.join(" "))
     }
 
-    /// The folder where keys that `publish` makes are kept: outside the archive, which a web server may show.
+    /// Returns the folder of generated keys: outside the archive, which a web server may serve.
     #[must_use]
     #[expect(clippy::unused_self, reason = "the environment of the process is part of the session")]
     pub(super) fn key_folder(&self) -> Option<PathBuf> {
         signing::key_folder(|name| env::var_os(name))
     }
 
-    /// Takes events of the library to the user.
+    /// Returns a callback that prints events of the library.
     pub(super) fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
         let ui = self.ui;
         move |event| ui.event(event)
     }
 }
 
-/// Whether a suite is published under this very name.
+/// Whether a suite is published under exactly this name.
 async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
     let Ok(suite) = Suite::parse(name) else { return Ok(false) };
     Ok(archive.suite(&suite).await?.pointer().is_some())
@@ -480,7 +486,7 @@ fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Fa
     Ok(())
 }
 
-/// Parses the name of a suite as a user gives it.
+/// Parses the name of a suite from the command line.
 pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
     Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
 }
@@ -490,7 +496,7 @@ fn default_config(location: &Location, current: &Path) -> Option<PathBuf> {
     location.folder().map(below).into_iter().chain([below(current)]).find(|path| path.exists())
 }
 
-/// The passphrase of secret keys: from the environment, or the first line of a file.
+/// Returns the passphrase of secret keys: from the environment, else the first line of a file.
 pub(super) fn passphrase() -> Result<Option<Passphrase>, Failure> {
     if let Some(text) = env::var_os("PUBLISH_PASSPHRASE") {
         return Ok(Some(Passphrase::new(text.into_encoded_bytes())));

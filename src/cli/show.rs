@@ -1,4 +1,4 @@
-//! `publish show`: the stanzas of a package as clients see them.
+//! `publish show`: prints the stanzas of a package.
 
 use std::process::ExitCode;
 
@@ -10,14 +10,18 @@ use super::{
     session::Session,
 };
 
-/// Shows the published stanzas of a package
+/// Show the published stanzas of a package
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish show hello\n\
+\x20 publish show hello=2.10-3 --suite stable")]
 pub(super) struct Args {
-    /// The name of the package; with `=VERSION` only that version
+    /// Package to show: all versions, or the given one
     #[arg(value_name = "NAME[=VERSION]")]
     name: String,
 
-    /// Only this suite
+    /// Show only this suite
     #[arg(short, long)]
     suite: Option<String>,
 }
@@ -48,9 +52,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     if objects.is_empty() {
         others.dedup();
         let hint = if others.is_empty() {
-            "`publish list` shows what is published".to_owned()
+            "list the published packages with `publish list`".to_owned()
         } else {
-            format!("published are: {}", others.join(", "))
+            format!("published versions: {}", others.join(", "))
         };
         let failure = Failure::text(format!("`{}` is not published", args.name), Some(hint));
         return Err(failure.kind(Kind::NotFound));

@@ -1,28 +1,33 @@
-//! `publish snapshot`: a state of a suite, kept for good.
+//! `publish snapshot`: keeps the current content of a suite permanently.
 
 use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, ui::count};
 use crate::archive::{PublishedSuite, name_of_snapshot};
 
-/// Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
+/// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
 ///
-/// Clients read it with that name in `Suites:`. It shares the pool, does not expire, is never changed and never pruned.
+/// Clients use that name in `Suites:`. A snapshot shares the pool, does not expire, never changes and is not pruned.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish snapshot 1.0\n\
+\x20 publish snapshot --list --suite stable\n\
+\x20 publish snapshot 1.0 --remove")]
 pub(super) struct Args {
-    /// Its name
+    /// Name of the snapshot
     #[arg(value_name = "NAME", required_unless_present = "list")]
     name: Option<String>,
 
-    /// The suite [default: the only one there is]
+    /// Suite to keep [default: the only suite]
     #[arg(short, long)]
     suite: Option<String>,
 
-    /// Lists the snapshots of the suite: name, time
+    /// List the snapshots of the suite: name and date
     #[arg(long, conflicts_with_all = ["name", "remove", "dry_run"])]
     list: bool,
 
-    /// Removes the snapshot; what it alone needed, `publish prune` then deletes
+    /// Remove the snapshot; `publish prune` deletes the files that only it referenced
     #[arg(long)]
     remove: bool,
 

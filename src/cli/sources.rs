@@ -8,9 +8,9 @@ use crate::{
     store::Location,
 };
 
-/// What a client has to know of a suite.
+/// The suite that a client reads.
 pub(super) struct Client<'a> {
-    /// Where it reads the archive, if that is not where it is kept.
+    /// The URL for clients, if it differs from the location.
     pub public_url: Option<&'a str>,
     /// The suite.
     pub suite: &'a Suite,
@@ -20,20 +20,20 @@ pub(super) struct Client<'a> {
     pub signed: bool,
 }
 
-/// Stands for the address of a bucket, which only its owner knows: a domain of one's own, a CDN, the service's.
+/// Placeholder for the URL of a bucket, which only its owner knows: a custom domain, a CDN, or that of the service.
 pub(super) const UNKNOWN: &str = "https://PUBLIC-URL";
 
-/// The stanza that lets apt read a suite from where it is; `keys` are those at the root of the archive.
+/// Renders the stanza for a suite; `keys` are those at the root of the archive.
 pub(super) fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -> Result<String, Error> {
     let uri = uri(client.public_url, location);
     let folder = location.folder().filter(|_| client.public_url.is_none());
     let trust = match folder {
         _ if !client.signed => "Trusted: yes".to_owned(),
-        // A command signs, whose key is not known here.
+        // A command signs, and its key is unknown here.
         _ if keys.is_empty() => "Signed-By: /etc/apt/keyrings/PUBLIC-KEY.asc".to_owned(),
         Some(folder) => {
             let path = folder.join(KEY_FILE).display().to_string();
-            // apt would take a path with blanks for several words.
+            // apt splits the value at spaces.
             if path.contains([' ', '\t', ',']) { inline(keys)? } else { format!("Signed-By: {path}") }
         }
         None => inline(keys)?,
@@ -42,7 +42,7 @@ pub(super) fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -
     Ok(format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
 }
 
-/// The stanza that lets apt read suites by a keyring that is installed on the client; all have the same components.
+/// Renders the stanza for suites with the same components and a keyring that is installed on the client.
 #[must_use]
 pub(super) fn stanza_by_keyring(
     location: &Location,
@@ -55,7 +55,7 @@ pub(super) fn stanza_by_keyring(
     format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\nSigned-By: {path}\n")
 }
 
-/// Where clients read the archive.
+/// Returns the URI for clients.
 fn uri(public_url: Option<&str>, location: &Location) -> String {
     match (public_url, location) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
@@ -64,7 +64,7 @@ fn uri(public_url: Option<&str>, location: &Location) -> String {
     }
 }
 
-/// Tells how clients read a suite that was just published for the first time.
+/// Prints the stanza of a suite that was published for the first time.
 pub(super) fn tell_first(
     session: &Session<'_>,
     outcome: &CommitReport,
@@ -73,9 +73,7 @@ pub(super) fn tell_first(
     if !outcome.first || !outcome.published || session.ui.json() || session.ui.quiet() {
         return Ok(());
     }
-    session
-        .ui
-        .say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
+    session.ui.say("\nOn clients, save this as a `.sources` file in /etc/apt/sources.list.d/:\n");
     let client = Client {
         public_url: None,
         suite: &outcome.suite,
@@ -86,7 +84,7 @@ pub(super) fn tell_first(
     Ok(())
 }
 
-/// The keys themselves, which a client then needs not fetch.
+/// Embeds the keys, so that a client need not download them.
 fn inline(keys: &Keyring) -> Result<String, Error> {
     let armored = keys.armored()?;
     let text = String::from_utf8_lossy(&armored);
@@ -95,7 +93,7 @@ fn inline(keys: &Keyring) -> Result<String, Error> {
     Ok(format!("Signed-By:{}", lines.collect::<String>()))
 }
 
-/// Blanks part the words of a stanza, and apt decodes `%`.
+/// Encodes spaces, which separate the values of a stanza, and `%`, which apt decodes.
 fn encode(path: &str) -> String {
     path.replace('%', "%25").replace(' ', "%20")
 }

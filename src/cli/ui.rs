@@ -15,16 +15,16 @@ use super::{
 };
 use crate::archive::Event;
 
-/// What is printed, and how much of it.
+/// Prints the output of a command.
 pub(super) struct Ui {
     json: bool,
     quiet: bool,
     verbose: bool,
     progress: Option<ProgressBar>,
     phase: Mutex<Phase>,
-    /// What was warned of: suites may share a key, and one word about it is enough.
+    /// Printed warnings: suites may share a key, and one warning is enough.
     warned: Mutex<BTreeSet<String>>,
-    /// Why data did not get out.
+    /// The first error of writing to stdout.
     unwritten: Mutex<Option<io::Error>>,
 }
 
@@ -37,7 +37,7 @@ enum Phase {
 }
 
 impl Ui {
-    /// Prints as the global options say; progress only where stderr is a terminal.
+    /// Applies the global options; shows progress only if stderr is a terminal.
     #[must_use]
     pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
         let terminal = io::stderr().is_terminal() && !quiet && !json;
@@ -59,24 +59,24 @@ impl Ui {
         self.json
     }
 
-    /// Whether nothing is told but errors and what was asked for.
+    /// Whether only errors, warnings and requested data are printed.
     #[must_use]
     pub(super) fn quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Whether every detail is wanted.
+    /// Whether details are printed.
     #[must_use]
     pub(super) fn verbose(&self) -> bool {
         self.verbose
     }
 
-    /// What was asked for: text to stdout, as it is.
+    /// Writes requested data to stdout.
     pub(super) fn data(&self, text: &[u8]) {
         self.end_progress();
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text).and_then(|()| stdout.flush()) {
-            // A reader that has seen enough (`| head`) is no failure.
+            // A reader that closes the pipe (`| head`) is no failure.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
@@ -84,7 +84,7 @@ impl Ui {
         }
     }
 
-    /// The exit code of a command that has done its work: data that could not be written makes it a failure.
+    /// Returns the exit code of a completed command: a failed write to stdout makes it a failure.
     #[must_use]
     pub(super) fn end(&self, code: ExitCode) -> ExitCode {
         match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -97,33 +97,33 @@ impl Ui {
         }
     }
 
-    /// The one object of a command with `--json`.
+    /// Prints the object of a command with `--json`.
     pub(super) fn object(&self, document: &impl json::Document) {
         self.data(&json::render(document));
     }
 
-    /// A line of what was done, unless it is to be quiet.
+    /// Prints a line, unless `--quiet` or `--json` is given.
     pub(super) fn say(&self, line: &str) {
         if !self.quiet && !self.json {
             self.line(line);
         }
     }
 
-    /// A line for those who want every detail.
+    /// Prints a line with `--verbose`.
     pub(super) fn detail(&self, line: &str) {
         if self.verbose && !self.json {
             self.line(line);
         }
     }
 
-    /// A warning, once; also told with `--json` and `--quiet`.
+    /// Prints a warning once, also with `--json` and `--quiet`.
     pub(super) fn warn(&self, text: &str) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             self.line(&format!("warning: {text}"));
         }
     }
 
-    /// Errors in full; gives the exit code.
+    /// Prints all errors, and returns the exit code.
     #[must_use]
     pub(super) fn failure(&self, failure: &Failure) -> ExitCode {
         if self.json {
@@ -144,7 +144,7 @@ impl Ui {
         ExitCode::from(failure.code)
     }
 
-    /// Tells an event of the library.
+    /// Prints an event of the library.
     pub(super) fn event(&self, event: Event) {
         match event {
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
@@ -160,7 +160,7 @@ impl Ui {
             }
             Event::LostRace { times } => {
                 self.detail(&format!(
-                    "somebody else published first; making the change again (try {})",
+                    "lost the race against another publisher; retrying (attempt {})",
                     times + 1
                 ));
             }
@@ -204,10 +204,10 @@ impl Ui {
     }
 }
 
-/// A text of somebody else's on one line of a terminal: what a terminal would obey is shown instead.
+/// Escapes untrusted text for one line of a terminal.
 #[must_use]
 pub(super) fn plain(text: &str) -> String {
-    // What turns the direction of a text around can make it look like another.
+    // Bidirectional controls can make a text look like another.
     let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

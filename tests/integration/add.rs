@@ -159,7 +159,7 @@ fn only_newer_versions_are_added_where_that_is_asked_for() {
     add("2.0").ok();
     let before = sandbox.tree();
     let said = add("2.0~rc1").fails(1);
-    said.says(["`hello` 2.0~rc1 amd64 is older than 2.0", "hint: without `--if-newer`"]);
+    said.says(["`hello` 2.0~rc1 amd64 is older than 2.0", "hint: omit `--if-newer`"]);
     // The same once more is nothing new, and no failure.
     add("2.0").ok().says(["already"]);
     assert_eq!(sandbox.tree(), before);
@@ -350,9 +350,9 @@ fn a_file_that_the_pool_lost_is_put_back() {
     let before = sandbox.tree();
     fs::remove_file(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb")).unwrap();
     let lost = sandbox.tree();
-    sandbox.publish(["add", "--dry-run", "incoming"]).ok().says(["Would put back 1 file"]);
+    sandbox.publish(["add", "--dry-run", "incoming"]).ok().says(["Would restore 1 file"]);
     assert_eq!(sandbox.tree(), lost);
-    sandbox.publish(["add", "incoming"]).ok().says(["Put back 1 file"]);
+    sandbox.publish(["add", "incoming"]).ok().says(["Restored 1 file"]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
 }

@@ -77,8 +77,8 @@ fn a_sound_archive_is_sound_from_outside() {
     Suite `stable` of 2025-06-01T00:00:00Z
       signed by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669 (publish fixture test <test@example.org>): apt 2 (gpgv) accepts it, apt 3 (sqv) accepts it
       3 indices, 2 packages, 2 pool files
-      caches are told `public, max-age=60, must-revalidate` of the pointer
-    Checked 1 suite, 2 packages, 8 files: all is as it should be
+      Cache-Control `public, max-age=60, must-revalidate`
+    Checked 1 suite, 2 packages, 8 files: no faults
     ");
     // The packages by their size alone, under names as apt encodes them.
     let methods = |path: &str| -> Vec<String> {
@@ -161,7 +161,7 @@ fn a_key_ring_is_what_a_client_has() {
 fn a_suite_must_be_named_and_be_there() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
-    Sandbox::new().publish(["check", &web.url]).fails(2).says(["name it with `--suite`"]);
+    Sandbox::new().publish(["check", &web.url]).fails(2).says(["choose one with `--suite`"]);
     finds(check(&web.url, &["--suite", "testing"]), "dists/testing/InRelease", &["clients find no suite"]);
     // A second suite is looked at beside the first.
     sandbox.publish(["snapshot", "1.0"]).ok();

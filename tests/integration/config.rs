@@ -132,7 +132,7 @@ fn suites_with_keys_of_their_own_share_the_file_for_clients() {
 fn a_further_suite_is_signed_with_the_key_of_the_archive() {
     let sandbox = Sandbox::new();
     sandbox.configure("Codename: old\nComponents: main"); // without the end of its last line
-    sandbox.publish(["init"]).ok().says(["Made key"]);
+    sandbox.publish(["init"]).ok().says(["Generated key"]);
     let key = sandbox.read("archive-key.asc");
     sandbox.publish(["init", "--suite", "testing"]).ok().says(["It is signed with"]);
     assert_eq!(sandbox.read("archive-key.asc"), key);
@@ -151,7 +151,7 @@ fn init_makes_no_key_for_a_suite_that_is_signed_already() {
     let key = fixture("keys/test.asc").display().to_string();
     sandbox.publish(["--sign-with", &key, "add", "incoming"]).ok();
     let before = sandbox.tree();
-    sandbox.publish(["init"]).fails(1).says(["signed already", "--sign-with"]);
+    sandbox.publish(["init"]).fails(1).says(["is already published and signed", "--sign-with"]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["--sign-with", &key, "init"]).ok();
     deb("world").write(sandbox.incoming());

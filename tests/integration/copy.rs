@@ -105,7 +105,7 @@ fn a_suite_may_begin_so() {
     );
     add(&sandbox, "testing", &deb("hello"));
     let said = copy(&sandbox, &["--all"]).ok();
-    said.says(["Added 1 package to suite `trixie`", "Clients read it with this"]);
+    said.says(["Added 1 package to suite `trixie`", "On clients, save this as a `.sources` file"]);
     assert!(said.stdout.contains("Suites: trixie\n"), "{}", said.stdout);
     for mut apt in Client::all(&sandbox) {
         let key = fixture("keys/test.pub.asc");
@@ -191,8 +191,8 @@ fn by_pattern_or_everything() {
 fn one_wrong_name_stops_it_all() {
     let sandbox = archive(BOTH);
     refused(&sandbox, &["hello", "world"], &["cannot copy `world` from suite `testing`", "publish list"]);
-    refused(&sandbox, &["hello=9"], &["cannot copy `hello=9`", "published are: 1.0 amd64, 2.0 amd64"]);
-    refused(&sandbox, &["hello", "--architecture", "arm64"], &["published are: 1.0 amd64, 2.0 amd64"]);
+    refused(&sandbox, &["hello=9"], &["cannot copy `hello=9`", "published versions: 1.0 amd64, 2.0 amd64"]);
+    refused(&sandbox, &["hello", "--architecture", "arm64"], &["published versions: 1.0 amd64, 2.0 amd64"]);
     refused(&sandbox, &["hello=9", "world"], &["2 packages cannot be copied; nothing was published"]);
 }
 

@@ -141,13 +141,13 @@ fn states_of_a_suite_are_named_or_counted() {
     assert_eq!(state["b"]["generation"], serde_json::Value::Null);
 
     for (state, status, says) in [
-        ("stable@3", 1, "`publish log` shows the states that are kept"),
+        ("stable@3", 1, "list the retained generations with `publish log`"),
         ("stable@2024", 1, "no state `2024` of suite `stable` is kept; there are: `20250601T000000Z-"),
         ("stable@2025", 1, "more than one state of suite `stable` begins with `2025`"),
         ("stable@", 2, "names no state"),
         ("stable@../../stable", 2, "names no state"),
         ("../stable@1", 2, "suite `../stable` is not allowed"),
-        ("stable", 2, "with what?"),
+        ("stable", 2, "nothing to compare `stable` with"),
     ] {
         sandbox.publish(["diff", state]).fails(status).says([says]);
     }
@@ -181,7 +181,7 @@ fn another_archive_is_compared_by_its_bytes_too() {
     for one in [&sandbox, &other] {
         publish(one, 0, &["add", "incoming"]);
     }
-    let expected = "! hello 1.0 amd64 (main); with other contents\n+ more 1.0 amd64 (main)\n";
+    let expected = "! hello 1.0 amd64 (main); different contents\n+ more 1.0 amd64 (main)\n";
     let there = other.archive("").display().to_string();
     assert_eq!(sandbox.publish(["diff", "stable", "--with", &there]).ok().stdout, expected);
     let web = Web::of(other.archive(""));
@@ -298,12 +298,12 @@ fn every_kind_of_index_is_compared() {
     sandbox.publish(["diff", "one", "same", "--exit-code"]).ok().says(["No package differs"]);
     let differs = |suite: &str| sandbox.publish(["diff", "one", suite, "--exit-code"]).fails(1).stdout;
     insta::assert_snapshot!(differs("sources"), @"^ foo 1.0 -> 2.0 source (main)");
-    insta::assert_snapshot!(differs("contents"), @"! main/Contents-amd64; with other contents");
+    insta::assert_snapshot!(differs("contents"), @"! main/Contents-amd64; different contents");
     insta::assert_snapshot!(differs("all"), @r"
     ^ foo 1.0 -> 2.0 amd64 (main)
     ^ foo 1.0 -> 2.0 amd64 (main|debian-installer)
     ^ foo 1.0 -> 2.0 source (main)
-    ! main/Contents-amd64; with other contents
+    ! main/Contents-amd64; different contents
     ");
     let said = json(&sandbox.publish(["diff", "--json", "one", "all"]).ok());
     let kinds: Vec<_> =

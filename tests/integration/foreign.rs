@@ -203,7 +203,7 @@ fn an_index_whose_forms_contradict_each_other_is_not_signed() {
                     arguments.iter().map(AsRef::as_ref).chain([file.as_os_str()]).collect();
                 let said = sandbox.publish(arguments).fails(1);
                 said.says([&format!("dists/stable/{path}") as &str, &format!("`dists/stable/{}`", first.0)]);
-                said.says(["does not hold what", "write the indices and the `Release` anew"]);
+                said.says(["does not hold what", "regenerate the indices and the `Release`"]);
             }
             assert_eq!(sandbox.tree(), before);
             // To keep the state, as `check --repair` does, is not to vouch for it.
@@ -324,7 +324,7 @@ fn a_file_of_a_kept_state_is_not_given_other_bytes() {
     age(&sandbox.archive("pool"), 3);
     let before = sandbox.tree();
     let file = deb("new").payload("other").write(sandbox.incoming());
-    sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1).says(["if no state lists"]);
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1).says(["is unreferenced"]);
     sandbox.publish(["prune"]).ok().says(["Nothing to delete"]);
     assert_eq!(sandbox.tree(), before);
 }

@@ -263,7 +263,7 @@ fn a_damaged_release_file_is_restored() {
     fs::write(signed.archive(POINTER), "").unwrap();
     fs::remove_dir_all(signed.archive("dists/stable/generations")).unwrap();
     let said = signed.publish_with(&[later(120)], ["check", "--repair"]).fails(4);
-    said.says([&*format!("`{POINTER}` cannot be restored from what is there")]);
+    said.says([&*format!("`{POINTER}` cannot be restored: no intact copy was found")]);
 }
 
 #[test]
@@ -328,6 +328,6 @@ fn what_can_be_restored_is_and_the_rest_is_said() {
     fs::remove_file(sandbox.archive(package)).unwrap();
     let said = repair().fails(4);
     for path in &current {
-        said.says([&format!("`{path}` cannot be restored from what is there") as &str]);
+        said.says([&format!("`{path}` cannot be restored: no intact copy was found") as &str]);
     }
 }

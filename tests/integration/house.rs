@@ -151,25 +151,27 @@ fn the_summary_names_every_command() {
         .collect();
     insta::assert_snapshot!(commands.join("\n"), @r"
     Commands:
-      init      Writes conf/distributions for a suite and, unless --unsigned, makes a key
-      add       Adds packages to a suite: all of them in one step, or none
-      copy      Copies packages from one suite to another: all of them in one step, or none
-      remove    Removes packages from a suite: all that are named in one step, or none
-      rollback  Goes back to an earlier state of a suite: publishes its content as a new state
-      list      Lists the packages of the archive: suite, component, architecture, name, version
-      show      Shows the published stanzas of a package
-      log       Shows the states of a suite that are kept: when, who, what was added and removed
-      diff      Compares two suites, or two states of a suite, package by package
-      check     Reads the archive as a client would: signature, every digest, every pool file
-      prune     Takes old versions out of the suites, then deletes what no client can still need
-      refresh   Signs suites anew that near their `Valid-Until`, for a daily job: nothing else changes
-      snapshot  Keeps a suite as it is now, for good, as a suite of its own: SUITE/snapshots/NAME
-      sync      Makes another store serve this archive: a bucket, a container, a folder
-      serve     Previews the archive over HTTP, for a client to try it
-      key       Makes, shows and exports signing keys; publishes and changes them
-      help      Explains a topic: `json`, the output for scripts, field by field
+      init      Write conf/distributions for a suite, and generate a signing key
+      add       Add packages to a suite, all of them or none
+      copy      Copy packages from one suite to another, all of them or none
+      remove    Remove packages from a suite, all of them or none
+      rollback  Publish the content of an earlier generation of a suite
+      list      List the packages of the archive
+      show      Show the published stanzas of a package
+      log       Show the retained generations of a suite: date, signer, changes
+      diff      Compare two suites, generations or archives, package by package
+      check     Verify the archive as a client would: signatures, digests, pool files
+      prune     Remove old package versions, then delete unreferenced files
+      refresh   Re-sign suites whose Valid-Until is near
+      snapshot  Keep the current content of a suite permanently, as SUITE/snapshots/NAME
+      sync      Copy the archive to another store: a bucket, a container or a folder
+      serve     Preview the archive over HTTP
+      key       Generate, show, export, publish and rotate signing keys
+      help      Explain a topic: `json` describes the JSON output field by field
     ");
-    assert!(said.stdout.contains("Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 lost the race"));
+    assert!(
+        said.stdout.contains("Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race")
+    );
     sandbox.publish(["add"]).fails(2);
     sandbox.publish(["bogus"]).fails(2);
     sandbox.publish(["--version"]).ok();

@@ -22,7 +22,7 @@ fn key_file(sandbox: &Sandbox) -> std::path::PathBuf {
 fn from_nothing_to_a_signed_archive_that_apt_installs_from() {
     let sandbox = Sandbox::new();
     let said = sandbox.publish(["init", "--origin", "Example", "--label", "Test"]).ok();
-    said.says(["Wrote suite `stable`", "Made key ", "keep a copy", "Next: publish --archive"]);
+    said.says(["Wrote suite `stable`", "Generated key ", "back it up", "Next: publish --archive"]);
     let key = key_file(&sandbox);
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!sandbox.tree().paths_with("").iter().any(|path| sandbox.read(path).contains("PRIVATE KEY")));
@@ -87,7 +87,7 @@ fn a_key_is_made_shown_and_exported() {
     let sandbox = Sandbox::new();
     let said =
         sandbox.publish(["key", "generate", "--name", "Example <x@example.org>", "--expires", "90d"]).ok();
-    said.says(["Made the key ", "SignWith: ", "Keep a copy"]);
+    said.says(["Generated key ", "SignWith: ", "Back up the file"]);
     let key = key_file(&sandbox);
     let fingerprint = key.file_stem().unwrap().to_str().unwrap().to_owned();
     let said = sandbox.publish(["key", "show", &fingerprint]).ok();

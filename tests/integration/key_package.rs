@@ -39,7 +39,7 @@ fn clients_install_it_and_believe_what_is_in_it() {
     let said = sandbox.publish(["key", "package"]).ok();
     said.says([
         "+ example-archive-keyring 2025.06.01 all (main)",
-        "Clients: `apt install example-archive-keyring`",
+        "On clients, run `apt install example-archive-keyring`",
     ]);
     insta::assert_snapshot!(said.stdout, @r"
     Types: deb
@@ -214,9 +214,9 @@ fn a_package_that_somebody_made_by_hand_is_not_replaced() {
     sandbox.publish(["add", file.to_str().unwrap()]).ok();
     let before = sandbox.tree();
     sandbox.publish(["key", "package"]).fails(1).says([
-        "`example-archive-keyring` 1.0 of suite `stable` was made by somebody else",
+        "`example-archive-keyring` 1.0 of suite `stable` was made by another tool",
         "it installs `/usr/share/keyrings/example.asc`",
-        "hint: `--name NAME` publishes a package of another name",
+        "hint: publish a package of another name with `--name NAME`",
     ]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["key", "package", "--name", "own"]).ok().says(["+ own-archive-keyring 2025.06.01 all"]);
@@ -239,7 +239,10 @@ fn what_cannot_be_made_says_why() {
     sandbox.configure(CONF);
     says(sandbox.publish(["key", "package"]).fails(1), &["no suite of the archive is signed", "--sign-with"]);
     let sandbox = archive();
-    says(sandbox.publish(["key", "package", "--name", "…"]).fails(2), &["no package can be named after `…`"]);
+    says(
+        sandbox.publish(["key", "package", "--name", "…"]).fails(2),
+        &["cannot derive a package name from `…`"],
+    );
     says(sandbox.publish(["key", "package", "-o", "no/such/folder.deb"]).fails(1), &["cannot write"]);
     says(sandbox.publish(["key", "package", "-n", "-o", "x.deb"]).fails(2), &["cannot be used with"]);
     // Nobody knows the key of a command.

@@ -128,7 +128,7 @@ fn clients_follow_from_one_key_to_the_next() {
     }
     rotate(&sandbox, &[])
         .ok()
-        .says(["Next, when clients have the new key, from 2025-07-02 on: publish key rotate --finish"]);
+        .says(["Next, once clients have the new key, from 2025-07-02 on: publish key rotate --finish"]);
     let new = made(&sandbox);
     assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
@@ -159,11 +159,11 @@ fn clients_follow_from_one_key_to_the_next() {
     let before = sandbox.tree();
     finish(&sandbox, 30 * DAY + 59, &[])
         .fails(1)
-        .says(["since 2025-06-01 only", "run it again on 2025-07-02"]);
+        .says(["only since 2025-06-01", "run it again on 2025-07-02"]);
     assert_eq!(sandbox.tree(), before);
     let said = finish(&sandbox, 30 * DAY + 60, &[]).ok();
     said.says([
-        &format!("The old key {OLD} signs nothing any more; its secret part is in "),
+        &format!("The old key {OLD} is no longer used; its secret part is in "),
         "keys/test.asc: delete it",
     ]);
     assert_eq!(signers(&sandbox, "stable"), sorted(&[&new]));
@@ -194,15 +194,15 @@ fn a_plan_changes_nothing() {
     let said = rotate(&sandbox, &["-n"]).ok().stderr;
     insta::assert_snapshot!(said.replace(fixture("").to_str().unwrap(), "FIXTURES/"), @r"
     warning: others can read the secret key `FIXTURES/keys/test.asc`: `chmod 600` it
-    Would make a new key, which never expires
+    Would generate a new key, which never expires
     Would write `SignWith: FIXTURES/keys/test.asc NEW` for suite `stable`
     Would sign with both keys: `stable`, `stable/snapshots/1.0`
     Would publish example-archive-keyring 2025.06.01 with both keys
-    Clients that name its keyring in `Signed-By:` only have to upgrade; the others install it first
+    Clients whose `Signed-By:` names its keyring only need to upgrade; all others must install it first
 
-    Who reads nothing but a snapshot finds no new package there: give him archive-key.asc
+    Clients that use only a snapshot do not get the package: give them archive-key.asc
 
-    Next, when clients have the new key, from 2025-07-02 on: publish key rotate --finish
+    Next, once clients have the new key, from 2025-07-02 on: publish key rotate --finish
     ");
     let said = rotate(&sandbox, &["-n", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
@@ -238,7 +238,7 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     // The change that is under way is gone on with, and the other key is left alone.
     let before = sandbox.tree();
     let said = rotate(&sandbox, &[]).ok();
-    said.says(["The change of keys is under way since 2025-06-01: both keys sign\n"]);
+    said.says(["The key rotation is in progress since 2025-06-01: both keys sign\n"]);
     assert_eq!(sandbox.tree(), before);
     assert_eq!(made(&sandbox), new);
 
@@ -249,7 +249,7 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     }
     assert_eq!(client_keys(&sandbox), sorted(&[&new, SECOND]));
     let before = sandbox.tree();
-    finish(&sandbox, 32 * DAY, &[]).ok().says(["Nothing to do: no suite is changing its key"]);
+    finish(&sandbox, 32 * DAY, &[]).ok().says(["Nothing to do: no key rotation is in progress"]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish_after(32 * DAY, &["check"]).ok();
 }
@@ -321,7 +321,7 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     // The configuration was written, and then nothing.
     before.back(&PUBLISHED);
     fs::copy(&key, &pending).unwrap();
-    rotate(&sandbox, &[]).ok().says(["both keys sign; what was left undone is done"]);
+    rotate(&sandbox, &[]).ok().says(["both keys sign; interrupted steps were completed"]);
     is_done(&[OLD, &new]);
     // One of two files of the configuration, as it were.
     let text = sandbox.read("conf/distributions");
@@ -331,7 +331,7 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     is_done(&[OLD, &new]);
     // One suite of two, a week ago.
     before.back(&["archive/dists/two", "archive/archive-key.asc"]);
-    sandbox.publish_after(7 * DAY, &["key", "rotate"]).ok().says(["what was left undone is done"]);
+    sandbox.publish_after(7 * DAY, &["key", "rotate"]).ok().says(["interrupted steps were completed"]);
     is_done(&[OLD, &new]);
     // All but the last step.
     both.back(&["archive"]);
@@ -342,11 +342,12 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     // And so with the second step: not before all is signed with both.
     both.back(&["archive"]);
     before.back(&["archive/dists/one/snapshots"]);
-    finish(&sandbox, 31 * DAY, &[])
-        .fails(1)
-        .says(["suite `one/snapshots/1.0` is not signed with the new key", "`publish key rotate` signs it"]);
+    finish(&sandbox, 31 * DAY, &[]).fails(1).says([
+        "suite `one/snapshots/1.0` is not yet signed with the new key",
+        "sign it with both keys: `publish key rotate`",
+    ]);
     before.back(&PUBLISHED);
-    finish(&sandbox, 31 * DAY, &["--after", "0d"]).fails(1).says(["is not signed with the new key"]);
+    finish(&sandbox, 31 * DAY, &["--after", "0d"]).fails(1).says(["is not yet signed with the new key"]);
     both.back(&["archive"]);
     finish(&sandbox, 31 * DAY, &[]).ok();
     is_done(&[&new]);
@@ -356,7 +357,7 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     rotate(&sandbox, &[]).fails(1).says(["is signed by other keys than `SignWith:` names", "--finish"]);
     finish(&sandbox, 32 * DAY, &[])
         .ok()
-        .says(["The change of keys is finished: what was left undone is done"]);
+        .says(["The key rotation is finished: interrupted steps were completed"]);
     is_done(&[&new]);
     // One of two files of the configuration.
     both.back(&PUBLISHED);
@@ -399,7 +400,7 @@ fn a_key_that_was_kept_is_found_again() {
     let [pending, new] = &keys()[..] else { panic!("{:?}", keys()) };
     assert_eq!(*pending, format!("{OLD}.next.asc"));
     let new = new.strip_suffix(".asc").unwrap();
-    said.says(["cannot write `", "hint: write `SignWith: ", &format!("key.asc {new}` there yourself")]);
+    said.says(["cannot write `", "hint: write `SignWith: ", &format!("key.asc {new}` there by hand")]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish_as_nobody(rotate).fails(1).says([new]);
     assert_eq!(keys().len(), 2);
@@ -417,9 +418,9 @@ fn keys_that_clients_demand_must_admit_the_new_one() {
     let more = format!("ValidFor: 3y\nSigned-By: {OLD}\n");
     let sandbox = archive(&[stanza("stable", "test", &more)]);
     let source = || Source::folder(sandbox.archive(""));
-    rotate(&sandbox, &[]).ok().says([
-        "warning: by `Signed-By` of suite `stable`, clients that have none of their own take no other key",
-    ]);
+    rotate(&sandbox, &[])
+        .ok()
+        .says(["warning: `Signed-By` in the release file of suite `stable` does not list the new key"]);
     let new = made(&sandbox);
     fs::copy(sandbox.archive("archive-key.asc"), sandbox.path("both.asc")).unwrap();
     let clients = || {
@@ -433,10 +434,7 @@ fn keys_that_clients_demand_must_admit_the_new_one() {
     };
     let demanding = clients();
     let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
-    said.says([
-        "`Signed-By` of suite `stable` does not admit the new key alone",
-        &format!("hint: add `{new}`"),
-    ]);
+    said.says(["`Signed-By` of suite `stable` does not list the new key", &format!("hint: add `{new}`")]);
     let before = Copy::of(&sandbox, "before");
     let text = sandbox.read("conf/distributions");
     sandbox.configure(&text.replace(&format!("Signed-By: {OLD}"), &format!("Signed-By: {OLD}, {new}")));
@@ -476,10 +474,10 @@ fn an_old_key_that_expires_meanwhile_is_waited_for_no_longer() {
     sandbox
         .publish_after(20 * DAY, &add)
         .ok()
-        .says(["expires on 2025-07-11", "`publish key rotate` tells what to do"]);
+        .says(["expires on 2025-07-11", "replace it with `publish key rotate`"]);
     let said = sandbox.publish_after(20 * DAY, &["key", "rotate", "--expires", "never"]).ok();
-    said.says(["Next, when clients have the new key, from 2025-07-11 on"]);
-    finish(&sandbox, 39 * DAY, &[]).fails(1).says(["since 2025-06-21 only"]);
+    said.says(["Next, once clients have the new key, from 2025-07-11 on"]);
+    finish(&sandbox, 39 * DAY, &[]).fails(1).says(["only since 2025-06-21"]);
     sandbox.publish_after(41 * DAY, &add).fails(1).says(["expired"]);
     finish(&sandbox, 41 * DAY, &[]).ok();
     deb("hello").version("2.0").write(sandbox.incoming());
@@ -493,11 +491,11 @@ fn a_key_in_wrong_hands_goes_at_once() {
     let sandbox = stable();
     rotate(&sandbox, &[]).ok();
     let said = finish(&sandbox, 120, &[]).fails(1);
-    said.says(["if the old key is in wrong hands, `--after 0d`"]);
+    said.says(["if the old key is compromised, add `--after 0d`"]);
     let said = finish(&sandbox, 120, &["--after", "0d"]).ok();
     said.says([
-        "warning: clients of suite `stable` can have the new key since 2025-06-01 only",
-        "refuse the archive from now on",
+        "warning: clients of suite `stable` could get the new key only since 2025-06-01",
+        "clients without it now reject the archive",
     ]);
     assert_eq!(signers(&sandbox, "stable"), [made(&sandbox)]);
 }
@@ -513,9 +511,9 @@ fn a_key_that_is_given_takes_over() {
     .as_str()]);
     assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, SECOND]));
     assert_eq!(sign_with(&sandbox)[0][1], second.display().to_string());
-    rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says(["is under way"]);
+    rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says(["is in progress"]);
     let said = rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(1);
-    said.says(["suite `stable` changes to the key 0D2EAFB7B77E97C3107DC552CF75B75F44D45214 already"]);
+    said.says(["suite `stable` is already rotating to the key 0D2EAFB7B77E97C3107DC552CF75B75F44D45214"]);
     // Which one stays can be said too: here it was a mistake, and the old key remains.
     finish(&sandbox, 31 * DAY, &["--to", fixture("keys/test.asc").to_str().unwrap()]).ok();
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
@@ -543,7 +541,7 @@ fn a_key_that_comes_back_is_waited_for_anew() {
     let back = fixture("keys/test.asc").display().to_string();
     sandbox.publish_after(40 * DAY, &["key", "rotate", "--to", &back]).ok().says(["from 2025-08-10 on"]);
     let said = finish(&sandbox, 41 * DAY, &["--to", &back]).fails(1);
-    said.says(["can have the new key since 2025-07-11 only"]);
+    said.says(["could get the new key only since 2025-07-11"]);
     finish(&sandbox, 71 * DAY, &["--to", &back]).ok();
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
 }
@@ -577,18 +575,21 @@ fn packages_of_several_names_are_told_apart() {
     }
     rotate(&sandbox, &[]).fails(1).says([
         "several packages hold its keys: `one-archive-keyring`, `two-archive-keyring`",
-        "hint: name the suites of one of them with `--suite`",
+        "hint: select the suites of one of them with `--suite`",
     ]);
     let said = rotate(&sandbox, &["--name", "one", "--dry-run"]).ok();
     said.says([
-        "warning: suite `two` has `two-archive-keyring` too, which stays as it is",
-        "only if they install `one-archive-keyring`",
+        "warning: suite `two` also has `two-archive-keyring`, which is not updated",
+        "only by installing `one-archive-keyring`",
     ]);
-    sandbox.publish(["key", "package", "--name", "one", "--dry-run"]).ok().says(["warning: suite `two` has"]);
+    sandbox
+        .publish(["key", "package", "--name", "one", "--dry-run"])
+        .ok()
+        .says(["warning: suite `two` also has"]);
     for name in ["one", "two"] {
         let said = rotate(&sandbox, &["--suite", name]).ok();
         said.says([format!("+ {name}-archive-keyring").as_str()]);
-        assert!(!said.stderr.contains("stays as it is"), "{}", said.stderr);
+        assert!(!said.stderr.contains("is not updated"), "{}", said.stderr);
     }
 }
 
@@ -607,7 +608,7 @@ fn each_key_has_one_that_takes_over() {
     finish(&sandbox, 31 * DAY, &["--suite", "two"]).ok();
     assert_eq!(signers(&sandbox, "two"), sorted(&[&words[1][1]]));
     // One change is under way, the other is over: nothing begins.
-    rotate(&sandbox, &[]).ok().says(["is under way since 2025-06-01"]);
+    rotate(&sandbox, &[]).ok().says(["is in progress since 2025-06-01"]);
     assert_eq!(key_files(&sandbox).len(), 2);
     finish(&sandbox, 31 * DAY, &[]).ok();
     assert_eq!(client_keys(&sandbox), sorted(&[&words[0][1], &words[1][1]]));
@@ -624,7 +625,7 @@ fn suites_may_change_one_after_the_other() {
     sandbox.publish_after(20 * DAY, &["key", "rotate", "--suite", "two"]).ok();
     assert_eq!((made(&sandbox), signers(&sandbox, "two")), (new.clone(), sorted(&[OLD, &new])));
     let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
-    said.says(["clients of suite `two` can have the new key since 2025-06-21 only", "on 2025-07-21"]);
+    said.says(["clients of suite `two` could get the new key only since 2025-06-21", "on 2025-07-21"]);
     finish(&sandbox, 31 * DAY, &["--suite", "one"]).ok();
     assert_eq!(signers(&sandbox, "one"), sorted(&[&new]));
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]), "one suite still needs it");
@@ -644,7 +645,7 @@ fn the_last_word_must_be_the_newest_key() {
     sandbox.configure(&text.replace(&format!("{old} {new}"), &format!("{new} {old}")));
     finish(&sandbox, 31 * DAY, &[])
         .fails(1)
-        .says(["the last one is not the one that was made last", "`--to`"]);
+        .says(["the last key of suite `stable` is not the newest one", "`--to KEY`"]);
     finish(&sandbox, 31 * DAY, &["--to", &new]).ok();
     assert_eq!(signers(&sandbox, "stable"), [new]);
 }
@@ -656,7 +657,7 @@ fn what_cannot_be_changed_says_how_else() {
         rotate(sandbox, arguments).fails(1).says(texts.iter().copied());
         assert_eq!((sandbox.tree(), key_files(sandbox)), (before, keys));
     };
-    let by_hand = "hint: change it by hand: first `--sign-with OLD --sign-with NEW`";
+    let by_hand = "hint: rotate by hand: run `publish refresh --force`";
     let signed = Sandbox::signed();
     deb("hello").write(signed.incoming());
     signed.publish(["add", "incoming"]).ok();
@@ -677,10 +678,10 @@ fn what_cannot_be_changed_says_how_else() {
     refused(&sandbox, &["--to", fixture("keys/expired.asc").to_str().unwrap()], &["expired"]);
     refused(&sandbox, &["--to", fixture("keys/second.pub.asc").to_str().unwrap()], &["secret"]);
     refused(&sandbox, &["--to", "!sign.sh"], &["a command signs alone"]);
-    rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(2).says(["signs already"]);
+    rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(2).says(["already signs"]);
     sandbox.publish(["key", "rotate", "--after", "3d"]).fails(2).says(["--finish"]);
     rotate(&sandbox, &["--after", "3d"]).fails(2).says(["cannot be used with"]);
-    finish(&sandbox, 60, &[]).ok().says(["Nothing to do: no suite is changing its key"]);
+    finish(&sandbox, 60, &[]).ok().says(["Nothing to do: no key rotation is in progress"]);
     let conf = sandbox.archive("conf/distributions");
     let text = sandbox.read("conf/distributions");
     sandbox.ask("chmod", ["a-w".as_ref(), conf.as_os_str()]);
@@ -690,12 +691,16 @@ fn what_cannot_be_changed_says_how_else() {
         &[
             "conf/distributions` is read-only",
             "hint: write `SignWith: ",
-            " NEW`, NEW being a key that `publish key generate` makes",
+            " NEW` (create NEW with `publish key generate`)",
         ],
     );
     sandbox.ask("chmod", ["u+w".as_ref(), conf.as_os_str()]);
     sandbox.configure(&text.replacen("Architectures", "ReadOnly: yes\nArchitectures", 1));
-    refused(&sandbox, &[], &["suite `one` cannot be signed anew: it has `ReadOnly: yes`", "`--suite` names"]);
+    refused(
+        &sandbox,
+        &[],
+        &["suite `one` cannot be re-signed: it has `ReadOnly: yes`", "select other suites with `--suite`"],
+    );
     sandbox.configure(&text.replacen("SignWith: ", "SignWith: !", 1));
     refused(&sandbox, &[], &["suite `one` is signed by the command"]);
     // Included by both, and only one is meant.
@@ -762,8 +767,8 @@ fn a_job_that_is_given_its_key_is_given_both() {
     // Elsewhere, where the new one is not.
     fs::rename(&new_key, sandbox.path("elsewhere.asc")).unwrap();
     job(180, &old_key, "two").says([
-        "warning: `SignWith:` of suite `stable` names 2 keys, and this signs with 1",
-        "must give all of them",
+        "warning: `SignWith:` of suite `stable` names 2 keys, but only 1 signs",
+        "must name every key",
     ]);
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
@@ -807,7 +812,7 @@ fn an_archive_in_a_bucket() {
     for apt in &clients {
         apt.updates();
     }
-    run(20, &["key", "rotate"]).ok().says(["is under way since 2025-06-01: both keys sign\n"]);
+    run(20, &["key", "rotate"]).ok().says(["is in progress since 2025-06-01: both keys sign\n"]);
     run(29 * DAY, &["key", "rotate", "--finish"]).fails(1).says(["run it again on 2025-07-02"]);
     run(31 * DAY, &["key", "rotate", "--finish"]).ok();
     assert!(!fs::read_to_string(&conf).unwrap().contains("test.asc"));

@@ -68,7 +68,7 @@ fn each_state_tells_what_it_changed() {
     stable@20250601T000000Z-[HEX]
     Date: 2025-06-01T00:00:00Z
     Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
-      the oldest state that is kept: there is none to compare it with
+      oldest retained generation: nothing to compare it with
     ");
     let names = generations(&sandbox);
     for name in &names {
@@ -80,8 +80,8 @@ fn each_state_tells_what_it_changed() {
     assert_eq!(diff, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n");
     let said = publish(&sandbox, 200, &["log", "stable", "-n", "2"]);
     assert_eq!(said.stdout.matches("stable@").count(), 2, "{}", said.stdout);
-    assert!(!said.stdout.contains("none to compare it with"), "{}", said.stdout);
-    said.says(["2 older states kept: add `--limit"]);
+    assert!(!said.stdout.contains("nothing to compare it with"), "{}", said.stdout);
+    said.says(["2 older generations not shown: add `--limit"]);
     sandbox.publish(["log", "-n", "0"]).fails(2);
     sandbox.publish(["log", "unstable"]).fails(1).says(["no suite `unstable`"]);
     sandbox.publish(["log", "../stable"]).fails(2);
@@ -116,7 +116,7 @@ fn the_suite_must_be_known() {
     for suite in ["bookworm", "trixie"] {
         sandbox.publish(["add", "--suite", suite, "incoming"]).ok();
     }
-    sandbox.publish(["log"]).fails(2).says(["which suite", "`bookworm`, `trixie`"]);
+    sandbox.publish(["log"]).fails(2).says(["no suite given", "`bookworm`, `trixie`"]);
     let said = sandbox.publish(["log", "stable"]).ok();
     assert!(said.stdout.starts_with("bookworm@20250601T000000Z-"), "{}", said.stdout);
     assert!(said.stdout.contains("Signed: no\n"), "{}", said.stdout);
@@ -131,11 +131,11 @@ fn who_signed_is_said_whether_known_or_not() {
         command
     };
     let said = sandbox.run(stranger()).ok();
-    assert!(said.stdout.contains(", not verified: the key is not known here\n"), "{}", said.stdout);
+    assert!(said.stdout.contains(", not verified: unknown key\n"), "{}", said.stdout);
     let mut other = stranger();
     other.env("PUBLISH_SIGN_WITH", fixture("keys/second.asc"));
     let said = sandbox.run(other).ok();
-    assert!(said.stdout.contains(", not verified: the key is not known here\n"), "{}", said.stdout);
+    assert!(said.stdout.contains(", not verified: unknown key\n"), "{}", said.stdout);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn an_archive_of_another_tool_has_one_state() {
         .adopt_index("Package: hello\nVersion: 1.0\nArchitecture: amd64\nFilename: pool/h.deb\nSize: 1\n\n");
     let said = publish(&sandbox, 0, &["log"]);
     assert!(said.stdout.contains("Z-") && said.stdout.contains("(published now)"), "{}", said.stdout);
-    assert!(said.stdout.contains("there is none to compare it with"), "{}", said.stdout);
+    assert!(said.stdout.contains("nothing to compare it with"), "{}", said.stdout);
     deb("world").write(sandbox.incoming());
     publish(&sandbox, 0, &["add", "incoming"]);
     let said = publish(&sandbox, 0, &["log"]);
@@ -178,7 +178,7 @@ fn a_web_server_tells_no_states() {
     let sandbox = four_states();
     let web = Web::of(sandbox.archive(""));
     let said = sandbox.publish(["-a", &web.url, "log", "stable"]).fails(1);
-    said.says(["a web server does not say which there are", "hint: "]);
+    said.says(["a web server has no listing", "hint: "]);
     assert_eq!(web.requests(), [""; 0]);
 }
 
@@ -228,7 +228,7 @@ fn in_a_bucket(bucket: Option<Bucket>) {
         Date: 2025-06-01T00:00:00Z
         Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
         Message: to 1.0
-          the oldest state that is kept: there is none to compare it with
+          oldest retained generation: nothing to compare it with
         ");
     }
 }
@@ -288,7 +288,7 @@ fn a_message_comes_back_as_it_was_given() {
               .
              \ttab \n ä \u{1b}[31mred\r\u{202e}x
 
-      the oldest state that is kept: there is none to compare it with
+      oldest retained generation: nothing to compare it with
     "#);
     assert_eq!(sandbox.tree().paths_with("/note.json").len(), 1);
     // Kept with the state, so it goes with it.

@@ -40,6 +40,7 @@ mod diff;
 mod faults;
 mod foreign;
 mod harness;
+mod help;
 mod history;
 mod house;
 mod init;

@@ -88,7 +88,7 @@ fn the_share_is_changed_by_adding_the_file_again() {
         assert_eq!(index.matches("Phased-Update-Percentage: 50\n").count(), 1, "{index}");
     }
     let log = sandbox.publish_after(40, &["log", "--limit", "1"]).ok().stdout;
-    let line = "% hello 1.0 all (main); offered to 50 % of machines, before 10 %";
+    let line = "% hello 1.0 all (main); offered to 50 % of machines, previously 10 %";
     assert!(log.contains(line), "{log}");
     sandbox.publish_after(40, &["check"]).ok();
     run(50, &["--phased", "101"]).fails(2).says(["0..=100"]);
@@ -123,7 +123,7 @@ fn many_offers_are_told_in_one_line() {
     let run = |seconds, more: &[&str]| sandbox.publish_after(seconds, &[&["add", "incoming"], more].concat());
     run(0, &[]).ok();
     let said = run(60, &["--phased", "10"]).ok();
-    said.says(["Offered 11 packages of suite `stable` to another share of machines"]);
+    said.says(["Offered 11 packages of suite `stable` to a different percentage of machines"]);
     assert!(!said.stderr.contains("hello10"), "{}", said.stderr);
     run(120, &["--phased", "20", "-v"])
         .ok()

@@ -32,9 +32,9 @@ fn what_has_expired_is_taken_by_apt_again() {
         apt.update().fails(100).says(["is expired"]);
     }
     let before = sandbox.tree();
-    at(&sandbox, now, &["refresh", "--dry-run"]).ok().says(["Would sign suite `stable` anew"]);
+    at(&sandbox, now, &["refresh", "--dry-run"]).ok().says(["Would re-sign suite `stable`"]);
     assert_eq!(sandbox.tree(), before);
-    at(&sandbox, now, &["refresh"]).ok().says(["Signed suite `stable` anew: it is valid until "]);
+    at(&sandbox, now, &["refresh"]).ok().says(["Re-signed suite `stable`: it is valid until "]);
     for apt in &clients {
         apt.updates();
         assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
@@ -66,13 +66,13 @@ fn what_is_not_due_is_left_alone() {
         (5, &["refresh", "--within", "6d"]),
         (5, &["refresh", "--force", "--suite", "stable"]),
     ] {
-        at(&sandbox, now + days * DAY + 60, arguments).ok().says(["Signed suite `stable` anew"]);
+        at(&sandbox, now + days * DAY + 60, arguments).ok().says(["Re-signed suite `stable`"]);
         at(&sandbox, now + days * DAY + 60, &["refresh"]).ok().says(["nothing is due"]);
     }
     // Another time is asked for.
     let text = sandbox.read("conf/distributions");
     sandbox.configure(&text.replace("ValidFor: 7d", "ValidFor: 14d"));
-    at(&sandbox, now + 6 * DAY, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    at(&sandbox, now + 6 * DAY, &["refresh"]).ok().says(["Re-signed suite `stable`"]);
     let until = sandbox.ask("date", ["-u", "-d", &format!("@{}", now + 20 * DAY), "+%Y-%m-%dT%H:%M:%SZ"]);
     at(&sandbox, now + 7 * DAY, &["refresh"]).ok().says([until.trim()]);
     let said = at(&sandbox, now + 7 * DAY, &["--json", "refresh"]).ok();

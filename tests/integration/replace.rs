@@ -66,7 +66,7 @@ fn every_client_finds_the_bytes_that_it_was_told_of() {
     add(&sandbox, "wednesday", 80, &["--replace"]).ok();
     sandbox.publish_after(90, &["check"]).ok();
     let log = sandbox.publish_after(90, &["log", "stable", "--limit", "1"]).ok().stdout;
-    assert!(log.contains("! hello 1.0 amd64 (main); with other contents"), "{log}");
+    assert!(log.contains("! hello 1.0 amd64 (main); different contents"), "{log}");
     // Back to the build of the night before.
     sandbox.publish_after(120, &["rollback", "stable"]).ok();
     for apt in &clients {

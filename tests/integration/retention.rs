@@ -354,7 +354,7 @@ fn what_is_lost_does_not_move() {
     add(&sandbox, "1.0").ok();
     fs::remove_file(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb")).unwrap();
     add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64` to suite `old`", "is not there"]);
-    add(&sandbox, "1.0").ok().says(["Put back 1 file"]);
+    add(&sandbox, "1.0").ok().says(["Restored 1 file"]);
     add(&sandbox, "2.0").ok().says(["Moved 1 package"]);
 }
 
@@ -369,7 +369,7 @@ fn other_bytes_in_the_other_suite_are_not_overwritten() {
     add(&sandbox, "2.0").fails(1).says([
         "cannot move `hello 1.0 amd64`",
         "is published with other contents",
-        "take one of the two out with `publish remove`: the one in suite `old`",
+        "remove one of the two with `publish remove`: the one in suite `old`",
     ]);
     assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
 }

@@ -35,7 +35,7 @@ fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
     let sandbox = gone_on();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
-    sandbox.publish_after(later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    sandbox.publish_after(later, &["refresh"]).ok().says(["Re-signed suite `stable`"]);
     sandbox.publish_after(later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
     sandbox.publish_after(later, &["check"]).ok().says(["Checked 2 suites"]);
     sandbox.publish_after(later, &["sync", "there"]).ok().says(["Published suite `stable/snapshots/1`"]);
@@ -78,7 +78,7 @@ fn a_snapshot_stays_as_it_is() {
     sandbox
         .publish_after(150, &["refresh", "--force", "--suite", "stable/snapshots/1"])
         .ok()
-        .says(["Signed suite"]);
+        .says(["Re-signed suite"]);
     sandbox.publish_after(150, &["check"]).ok();
 }
 
@@ -104,7 +104,7 @@ fn snapshots_are_listed_and_removed() {
     sandbox.publish_after(120, &["snapshot", "--remove", "1"]).ok();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
-    sandbox.publish_after(later, &["refresh"]).ok().says(["Signed suite `stable` anew"]);
+    sandbox.publish_after(later, &["refresh"]).ok().says(["Re-signed suite `stable`"]);
     sandbox.publish_after(later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
     assert!(!sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb").exists());
     sandbox.publish_after(later, &["check"]).ok();

@@ -157,7 +157,7 @@ impl Soak<'_> {
         }
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        self.figures.lost.fetch_add(said.matches("somebody else published first").count(), Relaxed);
+        self.figures.lost.fetch_add(said.matches("lost the race against another publisher").count(), Relaxed);
         let status = output.status.code();
         assert!(matches!(status, None | Some(0 | 3)), "{said}");
         if status == Some(0) {

@@ -652,7 +652,7 @@ fn an_archive_on_the_web_is_mirrored() {
     sandbox.publish(["-a", &web.url, "list"]).fails(1).says(["--suite"]);
     web.requests();
     sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok().says(["Nothing to do"]);
-    sandbox.publish(["-a", &web.url, "sync", "there"]).fails(1).says(["which suites", "--suite NAME"]);
-    sandbox.publish(["sync", &web.url]).fails(2).says(["can only be read"]);
+    sandbox.publish(["-a", &web.url, "sync", "there"]).fails(1).says(["no suite given", "--suite NAME"]);
+    sandbox.publish(["sync", &web.url]).fails(2).says(["is read-only"]);
     sandbox.publish(["-a", "there", "check"]).ok();
 }

@@ -335,7 +335,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
         said.says([
             "cannot carry `pool/main/h/hello-doc/hello-doc_1.0_all.deb`",
             words,
-            "the suites that lead to them were left there as they were",
+            "the suites that reference them were not updated there",
         ]);
         let store = open(&bucket, &bucket.environment());
         assert!(store.size("pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb").await.unwrap().is_some());

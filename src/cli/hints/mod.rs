@@ -1,4 +1,4 @@
-//! Hints: what a user of the command can do about an error of the library, which knows no commands and no options.
+//! Hints: remedies for errors of the library, which knows no commands and no options.
 
 pub(super) mod archive;
 pub(super) mod refusal;
@@ -10,16 +10,16 @@ use crate::{
     store::Error,
 };
 
-/// What to do about a file that could not be carried.
+/// Returns the hint for a file that could not be sent.
 pub(super) fn of_failed(failed: &Failed) -> Option<String> {
     match &failed.source {
-        // Sent by another job, or left over: the destination's own states decide.
+        // Sent by another job, or left over: only the generations of the destination show which.
         FailedBecause::Store(Error::Occupied { .. }) => Some(
-            "the destination has another file there: `publish check --archive DESTINATION` says whether one of its suites needs it; if no state there lists it, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
+            "the destination has a different file at this path: see whether one of its suites needs it with `publish check --archive DESTINATION`; if it is unreferenced, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
         ),
         FailedBecause::Store(error) => store::hint(error),
         FailedBecause::Absent | FailedBecause::Differs { .. } => Some(
-            "the source is damaged: `publish check` tells all that is wrong with it; put the file back, or publish the package anew".into(),
+            "the source is damaged: list all faults with `publish check`, then restore the file, or publish the package again".into(),
         ),
     }
 }

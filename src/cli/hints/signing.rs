@@ -1,66 +1,66 @@
-//! What to do about a key that cannot be used, and a signature that is not believed.
+//! Hints for unusable keys and untrusted signatures.
 
 use std::io;
 
 use crate::signing::{Distrust, Error, Refusal, SIGNING_KEY_VARIABLE};
 
-/// What the user can do about it.
+/// Returns what the user can do about an error.
 pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NoKeyFile { .. } => {
-            "`publish key generate` makes a key; a gpg key is named by its fingerprint".to_owned()
+            "create a key with `publish key generate`; name a gpg key by its fingerprint".to_owned()
         }
         Error::NoKeys => {
-            "give one with --sign-with, in PUBLISH_SIGNING_KEY or as SignWith: in conf/distributions"
+            "name a key with `--sign-with KEY`, in PUBLISH_SIGNING_KEY, or in `SignWith:` in conf/distributions"
                 .to_owned()
         }
         Error::CommandAmongKeys { .. } => {
-            "let the command make all signatures, or name keys only".to_owned()
+            "use either one command or keys in `SignWith:`, not both".to_owned()
         }
         Error::KeyOfCommand { .. } => {
-            "name the key itself: `publish key show FINGERPRINT`, `publish key export FINGERPRINT`".to_owned()
+            "name the key itself: `publish key show FINGERPRINT` or `publish key export FINGERPRINT`".to_owned()
         }
-        Error::NoKeyFolder => "name the file with --output".to_owned(),
+        Error::NoKeyFolder => "name the file with `--output FILE`".to_owned(),
         Error::NotAKey { origin } if origin == SIGNING_KEY_VARIABLE => format!(
-            "{origin} must hold the armoured secret key with its line breaks, from the BEGIN line to the END line"
+            "{origin} must contain the armored secret key with its line breaks, from the BEGIN line to the END line"
         ),
-        Error::NotAKey { .. } => "`gpg --export-secret-keys --armor KEY` writes a key file from gpg".to_owned(),
+        Error::NotAKey { .. } => "export a key from gpg with `gpg --export-secret-keys --armor KEY > key.asc`".to_owned(),
         Error::PublicOnly { .. } => {
-            "signing needs the secret part: `gpg --export-secret-keys --armor KEY` writes it, or name the key by \
-             its fingerprint to sign through gpg"
+            "export the secret key with `gpg --export-secret-keys --armor KEY > key.asc`, or name the key by its \
+             fingerprint to sign with gpg"
                 .to_owned()
         }
         Error::PassphraseMissing { .. } => {
-            "put the passphrase in PUBLISH_PASSPHRASE, or the name of a file that holds it in \
-             PUBLISH_PASSPHRASE_FILE"
+            "set PUBLISH_PASSPHRASE to the passphrase, or PUBLISH_PASSPHRASE_FILE to the name of a file that \
+             contains it"
                 .to_owned()
         }
         Error::WrongPassphrase { .. } => {
-            "look at PUBLISH_PASSPHRASE, or at the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
+            "check PUBLISH_PASSPHRASE, or the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
         }
         Error::Refused { refusal, .. } => of_refusal(refusal).to_owned(),
         Error::Program { program, source } if source.kind() == io::ErrorKind::NotFound => {
             if program.file_name().is_some_and(|name| name == "gpg") {
                 "install gnupg, or sign with a secret key file, which needs no gpg".to_owned()
             } else {
-                "a relative path starts at the folder of conf/distributions".to_owned()
+                "a relative path is resolved from the folder of conf/distributions".to_owned()
             }
         }
         Error::NoGpgKey { .. } => {
-            "`gpg --list-secret-keys` shows the keys of this user; GNUPGHOME names another key ring".to_owned()
+            "list the keys of this user with `gpg --list-secret-keys`; GNUPGHOME selects another keyring".to_owned()
         }
-        Error::Ambiguous { .. } => "write the whole fingerprint".to_owned(),
+        Error::Ambiguous { .. } => "use the full fingerprint".to_owned(),
         Error::Gpg { said, .. } if said.contains("assphrase") || said.contains("pinentry") => {
-            "gpg may not ask here: put the passphrase in PUBLISH_PASSPHRASE, or unlock the key in gpg-agent first"
+            "gpg cannot prompt here: set PUBLISH_PASSPHRASE, or unlock the key in gpg-agent first"
                 .to_owned()
         }
         Error::Command { .. } => {
             "it is run with three arguments: the file to sign, where to write InRelease, where to write Release.gpg"
                 .to_owned()
         }
-        Error::Expiry { .. } => "write `3y`, `18m`, `90d`, a date such as 2030-01-31, or `never`".to_owned(),
-        Error::Name { .. } => "write a name and an address, such as `Example archive <packages@example.org>`".to_owned(),
-        Error::Exists { .. } => "a key file is never overwritten: name another with --output".to_owned(),
+        Error::Expiry { .. } => "use `3y`, `18m`, `90d`, a date such as 2030-01-31, or `never`".to_owned(),
+        Error::Name { .. } => "use a name and an address, such as `Example archive <packages@example.org>`".to_owned(),
+        Error::Exists { .. } => "a key file is never overwritten: name another one with `--output FILE`".to_owned(),
         Error::Distrust(distrust) => of_distrust(distrust).to_owned(),
         _ => return None,
     };
@@ -70,14 +70,16 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
 fn of_refusal(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Expired { .. } => {
-            "`gpg --quick-set-expire FINGERPRINT 3y` extends a key of gpg (clients need the new public key); \
-             `publish key generate` makes a new one"
+            "extend a gpg key with `gpg --quick-set-expire FINGERPRINT 3y` (clients need the new public key), or create a \
+             new key with `publish key generate`"
         }
-        Refusal::NotYet { .. } => "look at the clock of this machine, and at SOURCE_DATE_EPOCH",
-        Refusal::Revoked { .. } => "`publish key generate` makes a new key; clients need its public part",
-        Refusal::NoSigningKey => "use a key whose primary key or one subkey has the signing flag",
+        Refusal::NotYet { .. } => "check the clock of this machine, and SOURCE_DATE_EPOCH",
+        Refusal::Revoked { .. } => {
+            "create a new key with `publish key generate`; clients need its public part"
+        }
+        Refusal::NoSigningKey => "use a key whose primary key or a subkey has the signing flag",
         Refusal::Unfit { .. } => {
-            "`publish key show` tells what apt thinks of a key, `publish key generate` makes one that every apt accepts"
+            "show whether apt accepts a key with `publish key show`; create a key that every apt accepts with `publish key generate`"
         }
     }
 }
@@ -85,13 +87,13 @@ fn of_refusal(refusal: &Refusal) -> &'static str {
 fn of_distrust(distrust: &Distrust) -> &'static str {
     match distrust {
         Distrust::UnknownSigners { .. } => {
-            "if the archive is yours, sign with the key that signed it before; --trust-existing takes it as it is"
+            "sign with the key that signed the archive before, or adopt it once with `--trust-existing`"
         }
         Distrust::Frame { .. } | Distrust::Damaged { .. } => {
-            "somebody or something other than a publisher may have changed it"
+            "it was changed by something other than a publisher: restore it with `publish check --repair`"
         }
         Distrust::NotBelieved { .. } => {
-            "--trust-existing takes the archive as it is; the next publish signs it with the key of today"
+            "adopt the archive once with `--trust-existing`; the next commit signs it with the current key"
         }
     }
 }

@@ -1,16 +1,16 @@
-//! What to do about an error of a store.
+//! Hints for errors of a store.
 
 use crate::store::Error;
 
-/// What the user can do about it.
+/// Returns what the user can do about an error.
 pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
     let text = match error {
         Error::Conflict { .. } => "run the same command again",
         Error::Occupied { .. } => {
             "a published file never changes; build it as a new version, such as one with `+1` added"
         }
-        Error::Unlistable { .. } => "name what is wanted, such as the suite with `--suite`",
-        // Credentials, servers and folders are the same to every program.
+        Error::Unlistable { .. } => "name the suite with `--suite`",
+        // Credentials, servers and folders do not depend on this command.
         error => return error.hint(),
     };
     Some(text.to_owned())

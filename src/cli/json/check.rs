@@ -1,4 +1,4 @@
-//! What `check` prints.
+//! The output of `check`.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
     signing::SignatureReport,
 };
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Checked {
     suites: Vec<CheckedSuite>,

@@ -1,11 +1,11 @@
-//! What a command prints that fails.
+//! The output of a command that fails.
 
 use serde::Serialize;
 
 use super::Document;
 use crate::cli::failure::{Failure, Problem};
 
-/// Why a command failed.
+/// The errors of a command.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Failed {
     status: u8,

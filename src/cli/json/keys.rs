@@ -1,4 +1,4 @@
-//! What the commands below `key` print.
+//! The output of the `key` subcommands.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub(in crate::cli) struct KeyFile {
     pub(in crate::cli) file: String,
 }
 
-/// What `key generate` prints.
+/// The output of `key generate`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct NewKey {
     pub(in crate::cli) fingerprint: String,
@@ -23,7 +23,7 @@ pub(in crate::cli) struct NewKey {
     pub(in crate::cli) sign_with: String,
 }
 
-/// What `key show` prints.
+/// The output of `key show`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Keys {
     keys: Vec<Key>,
@@ -51,14 +51,14 @@ pub(super) struct Verdict {
     text: String,
 }
 
-/// What `key export` prints.
+/// The output of `key export`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct ExportedKeys {
     pub(in crate::cli) output: Option<String>,
     pub(in crate::cli) armored: Option<String>,
 }
 
-/// What `key package` prints.
+/// The output of `key package`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct KeyPackage {
     pub(in crate::cli) dry_run: bool,
@@ -70,7 +70,7 @@ pub(in crate::cli) struct KeyPackage {
     pub(in crate::cli) suites: Vec<Publication>,
 }
 
-/// What `key rotate` prints.
+/// The output of `key rotate`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Rotated {
     pub(in crate::cli) dry_run: bool,
@@ -127,7 +127,7 @@ impl From<&KeyReport> for Key {
     }
 }
 
-/// What each reader thinks.
+/// Converts the verdict of each reader.
 pub(super) fn verdicts(all: &[signing::Verdict]) -> Vec<Verdict> {
     let verdict = |verdict: &signing::Verdict| Verdict {
         reader: verdict.reader,

@@ -1,4 +1,4 @@
-//! What the commands print that look at suites: `list`, `show`, `log`, `diff`, `snapshot --list`.
+//! The output of commands that read suites: `list`, `show`, `log`, `diff`, `snapshot --list`.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::archive::{self, Differences, Kind};
 
-/// What `list` prints.
+/// The output of `list`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Listed<P> {
     pub(in crate::cli) packages: Vec<P>,
@@ -82,7 +82,7 @@ struct FileChange {
     path: String,
 }
 
-/// What `diff` prints.
+/// The output of `diff`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Diff {
     a: State,
@@ -99,7 +99,7 @@ pub(in crate::cli) struct State {
     pub(in crate::cli) generation: Option<String>,
 }
 
-/// What `snapshot --list` prints.
+/// The output of `snapshot --list`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Snapshots {
     snapshots: Vec<Snapshot>,

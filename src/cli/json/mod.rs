@@ -1,7 +1,7 @@
-//! What the commands print with `--json`.
+//! The output of the commands with `--json`.
 //!
-//! The types here are made for that and for nothing else: a change of the library's own structs changes no output. A test
-//! runs every command and compares each object with the text below.
+//! These types are separate from the structs of the library, so that a change there does not change the output. A test runs
+//! every command and compares each object with the schema below.
 //!
 #![doc = include_str!("schema.md")]
 
@@ -25,13 +25,13 @@ pub(super) use sync::{Destination, Synced};
 
 use serde::Serialize;
 
-/// The text above, for `publish help json`.
+/// The schema above, for `publish help json`.
 pub(super) const DOCUMENTATION: &str = include_str!("schema.md");
 
-/// Counts changes after which a script may have to be changed: a key that is gone, or means something else.
+/// The version of the schema; a removed or redefined key increments it.
 const SCHEMA: u32 = 1;
 
-/// What a command prints: one object. Only types of this room are.
+/// An object that a command prints; implemented only by types of this module.
 pub(super) trait Document: Serialize {}
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn render(document: &impl Document) -> Vec<u8> {
     text
 }
 
-/// What `init` prints.
+/// The output of `init`.
 #[derive(Debug, Serialize)]
 pub(super) struct Initialized {
     pub(super) config: String,
@@ -57,7 +57,7 @@ pub(super) struct Initialized {
     pub(super) key: Option<KeyFile>,
 }
 
-/// What `serve` prints once it can be reached.
+/// The output of `serve`, once it can be reached.
 #[derive(Debug, Serialize)]
 pub(super) struct Serving {
     pub(super) url: String,

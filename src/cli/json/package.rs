@@ -1,4 +1,4 @@
-//! Packages and files, in one shape wherever they appear.
+//! Packages and files, in the same form in every output.
 
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(in crate::cli) struct ListedPackage {
     pub(in crate::cli) package: Package,
 }
 
-/// A share of machines that changes.
+/// A change of the phasing percentage.
 #[derive(Debug, Serialize)]
 pub(super) struct Share {
     pub(super) from: u8,
@@ -66,7 +66,7 @@ impl Package {
         }
     }
 
-    /// The package as the older state of a comparison has it, and as the newer one has it.
+    /// The package in the older and in the newer side of a comparison.
     pub(super) fn of_difference(difference: &Difference) -> [Option<Self>; 2] {
         let Difference { name, architecture, component, old, new, old_file, new_file, .. } = difference;
         [(old, old_file), (new, new_file)].map(|(version, file)| {

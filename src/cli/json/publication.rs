@@ -1,4 +1,4 @@
-//! What came of a suite that was published, or would be.
+//! The result of a commit, or of its plan.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::archive::{Change, CommitReport, Moved, Phased};
 
-/// What came of an operation on one suite.
+/// The result of an operation on one suite.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(in crate::cli) struct Publication {
@@ -45,7 +45,7 @@ struct MovedPackages {
     to: Box<Publication>,
 }
 
-/// What came of several suites.
+/// The results of several suites.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Publications {
     pub(in crate::cli) suites: Vec<Publication>,

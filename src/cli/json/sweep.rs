@@ -1,11 +1,11 @@
-//! What the commands print that delete: `prune`, `snapshot --remove`.
+//! The output of commands that delete files: `prune`, `snapshot --remove`.
 
 use serde::Serialize;
 
 use super::{Document, package::File, publication::Publication};
 use crate::archive;
 
-/// What `prune` prints.
+/// The output of `prune`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Pruned {
     dry_run: bool,
@@ -21,7 +21,7 @@ struct Swept {
     reason: String,
 }
 
-/// What `snapshot --remove` prints.
+/// The output of `snapshot --remove`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct RemovedSnapshot {
     pub(in crate::cli) dry_run: bool,

@@ -1,17 +1,17 @@
-//! What `sync` prints.
+//! The output of `sync`.
 
 use serde::Serialize;
 
 use super::{Document, package::File};
 use crate::{archive, purge, store};
 
-/// What came of each destination.
+/// The result of each destination.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Synced {
     pub(in crate::cli) destinations: Vec<Destination>,
 }
 
-/// What came of one destination.
+/// The result of one destination.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the keys of the output")]
 pub(in crate::cli) struct Destination {

@@ -1,7 +1,7 @@
-//! A change of keys whose suites and keys are known: both keys sign, or the new one alone.
+//! Executes a key rotation: both keys sign, or only the new one.
 //!
-//! Whatever can be found out is found out before a byte is written. Then the order is that of what may be lost: the key,
-//! the configuration, the suites.
+//! All requirements are checked before the first write. Then the key is written first, then the configuration, then the
+//! suites, so that no interruption loses a key that is in use.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -9,8 +9,8 @@ use super::{
     next_key::{self, NextKey},
     package::{self, Delivery, Wanted},
     renew::{published, renew},
-    standing::{Named, Standing, day, day_after},
-    turn::{Change, PATIENCE, Turn},
+    rotation::{Change, OVERLAP, SuiteRotation},
+    rotation_state::{Named, RotationState, day, day_after},
 };
 use crate::{
     cli::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Change<'_, '_> {
-    /// Both keys sign; `next` are the keys that no suite names yet, each with the one from which it takes over.
+    /// Signs with both keys; `next` has the keys that no suite names yet, each with the key that it replaces.
     pub(super) async fn both(self, next: Vec<(Named, NextKey)>) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         let dry_run = args.asked.dry_run;
@@ -34,18 +34,19 @@ impl Change<'_, '_> {
             keys.merge(&new.public);
             tokio::task::block_in_place(|| opens(session, &[old], Some(new)))?;
         }
-        for Turn { standing, old, new } in &self.turns {
+        for SuiteRotation { state, old, new } in &self.rotations {
             let begins = next.iter().any(|(_, next)| next.word == new.word);
-            if !begins && standing.keys.iter().all(|key| key.word != new.word) {
-                // It joins a change that is under way.
+            if !begins && state.keys.iter().all(|key| key.word != new.word) {
+                // The suite joins a rotation that is in progress.
                 let both: Vec<&Named> = old.iter().chain([new]).collect();
                 tokio::task::block_in_place(|| opens(session, &both, None))?;
             }
         }
         let package = self.package(published(session, &suites).await?, keys).await?;
         let kept = next.iter().all(|(_, new)| new.is_kept());
-        let edit =
-            self.edit(kept, |turn| turn.old.iter().chain([&turn.new]).map(|key| key.word.clone()).collect())?;
+        let edit = self.edit(kept, |rotation| {
+            rotation.old.iter().chain([&rotation.new]).map(|key| key.word.clone()).collect()
+        })?;
         if let Some(Delivery { wanted, made, suites }) = package.as_ref().filter(|_| !edit.is_empty()) {
             made.would_publish(session, wanted, suites).await?;
         }
@@ -53,31 +54,34 @@ impl Change<'_, '_> {
         let mut report = Rotated::of(step, &self, &edit, package.as_ref());
         report.name_keys(&next, dry_run);
         if dry_run && !edit.is_empty() {
-            // The rest needs the key, and there is none.
-            self.tell_keys(&next);
-            self.tell_words(&next, &edit);
-            self.tell_plan(package.as_ref());
-            report.finish = Some(day_after(session.now, PATIENCE));
+            // The remaining steps need the key, which a dry run does not store.
+            self.print_keys(&next);
+            self.print_words(&next, &edit);
+            self.print_plan(package.as_ref());
+            report.finish = Some(day_after(session.now, OVERLAP));
             return Ok(report);
         }
         if !edit.is_empty() {
             let staged = edit.stage().map_err(|error| self.not_written(error, kept))?;
-            // Die after this: the next run takes the same key.
+            // After a crash here, the next run reuses this key.
             next.iter().try_for_each(|(_, new)| new.keep())?;
-            self.tell_keys(&next);
-            // Die after this: the next run finds both keys there, and does the rest.
+            self.print_keys(&next);
+            // After a crash here, the next run finds both keys in the configuration and completes the rotation.
             staged.commit().map_err(|error| self.not_written(error, true))?;
-            self.tell_words(&next, &edit);
+            self.print_words(&next, &edit);
         }
         if !dry_run {
-            self.turns.iter().flat_map(|turn| &turn.old).for_each(|old| next_key::is_in_use(old, session));
+            self.rotations
+                .iter()
+                .flat_map(|rotation| &rotation.old)
+                .for_each(|old| next_key::is_in_use(old, session));
         }
-        for turn in &self.turns {
-            for signed in turn.standing.published.iter().filter(|signed| !signed.admits(&turn.new)) {
-                let hint = admit(&turn.new.fingerprint());
+        for rotation in &self.rotations {
+            for signed in rotation.state.published.iter().filter(|signed| !signed.admits(&rotation.new)) {
+                let hint = admit(&rotation.new.fingerprint());
                 session
                     .ui
-                    .warn(&format!("by `Signed-By` of suite `{}`, clients that have none of their own take no other key: {hint}", signed.suite));
+                    .warn(&format!("`Signed-By` in the release file of suite `{}` does not list the new key, so clients without `Signed-By` of their own reject it: {hint}", signed.suite));
             }
         }
         let session = session.with_config(edit.config().clone());
@@ -87,63 +91,68 @@ impl Change<'_, '_> {
             let since = report.since.as_ref().map(|day| format!(" since {day}")).unwrap_or_default();
             let rest = match (renewed.is_nothing() && edit.is_empty(), dry_run) {
                 (true, _) => "",
-                (false, true) => "; what was left undone would be done",
-                (false, false) => "; what was left undone is done",
+                (false, true) => "; interrupted steps would be completed",
+                (false, false) => "; interrupted steps were completed",
             };
-            session.ui.say(&format!("The change of keys is under way{since}: both keys sign{rest}"));
+            session.ui.say(&format!("The key rotation is in progress{since}: both keys sign{rest}"));
         }
         report.suites = renewed.outcomes.iter().map(Publication::from).collect();
         if let Some(package) = &package {
-            package::tell_clients(&session, &package.wanted.name, &package.suites).await?;
+            package::print_clients(&session, &package.wanted.name, &package.suites).await?;
         }
-        self.tell_next(report.finish.as_deref());
+        self.print_next(report.finish.as_deref());
         Ok(report)
     }
 
-    /// The new key signs alone; of suites whose configuration says so already, one who was killed may have signed none.
-    pub(super) async fn new_alone(self, alone: &[Standing]) -> Result<Rotated, Failure> {
+    /// Signs with the new key only; completes suites in `alone` that a killed run configured but did not sign.
+    pub(super) async fn new_alone(self, alone: &[RotationState]) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
-        for turn in &self.turns {
-            if let Some(lacks) = turn.standing.published.iter().find(|signed| !signed.is_by_also(&turn.new)) {
-                let new = turn.new.fingerprint();
-                let error = format!("suite `{}` is not signed with the new key {new} yet", lacks.suite);
-                return Err(Failure::text(error, Some("`publish key rotate` signs it with both".to_owned())));
+        for rotation in &self.rotations {
+            if let Some(lacks) =
+                rotation.state.published.iter().find(|signed| !signed.is_by_also(&rotation.new))
+            {
+                let new = rotation.new.fingerprint();
+                let error = format!("suite `{}` is not yet signed with the new key {new}", lacks.suite);
+                return Err(Failure::text(
+                    error,
+                    Some("sign it with both keys: `publish key rotate`".to_owned()),
+                ));
             }
-            if let Some(signed) = turn.standing.published.iter().find(|signed| !signed.admits(&turn.new)) {
-                let error =
-                    format!("`Signed-By` of suite `{}` does not admit the new key alone", signed.suite);
-                return Err(Failure::text(error, Some(admit(&turn.new.fingerprint()))));
+            if let Some(signed) = rotation.state.published.iter().find(|signed| !signed.admits(&rotation.new))
+            {
+                let error = format!("`Signed-By` of suite `{}` does not list the new key", signed.suite);
+                return Err(Failure::text(error, Some(admit(&rotation.new.fingerprint()))));
             }
         }
         self.wait().await?;
-        for turn in &self.turns {
-            tokio::task::block_in_place(|| opens(session, &[&turn.new], None))?;
+        for rotation in &self.rotations {
+            tokio::task::block_in_place(|| opens(session, &[&rotation.new], None))?;
         }
-        let edit = self.edit(true, |turn| vec![turn.new.word.clone()])?;
+        let edit = self.edit(true, |rotation| vec![rotation.new.word.clone()])?;
         let after = session.with_config(edit.config().clone());
         let mut suites = self.suites();
-        let has_turned = |standing: &&Standing| {
-            self.turns.iter().any(|turn| standing.keys.iter().all(|key| key.is(&turn.new.public)))
+        let has_rotated = |state: &&RotationState| {
+            self.rotations.iter().any(|rotation| state.keys.iter().all(|key| key.is(&rotation.new.public)))
         };
-        suites.extend(alone.iter().filter(has_turned).map(|standing| standing.config.clone()));
+        suites.extend(alone.iter().filter(has_rotated).map(|state| state.config.clone()));
         let package = self.package(published(session, &suites).await?, public_keys(&after)?).await?;
         let mut report = Rotated::of("finished", &self, &edit, package.as_ref());
         let staged = edit.stage().map_err(|error| self.not_written(error, true))?;
         if !args.asked.dry_run {
-            // Die after this: the next run has but to renew.
+            // After a crash here, the next run only has to re-sign.
             staged.commit().map_err(|error| self.not_written(error, true))?;
         }
-        self.tell_words(&[], &edit);
+        self.print_words(&[], &edit);
         let renewed = renew(&after, &suites, package.as_ref(), &args.asked).await?;
         report.suites = renewed.outcomes.iter().map(Publication::from).collect();
-        self.tell_end(&after);
+        self.print_end(&after);
         Ok(report)
     }
 
-    /// No suite is changing its key by the configuration: what one who was killed left of the last change is done.
-    pub(super) async fn carry_on(self, alone: &[Standing]) -> Result<Rotated, Failure> {
+    /// Completes what a killed run left of the last rotation; the configuration shows none in progress.
+    pub(super) async fn carry_on(self, alone: &[RotationState]) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
-        let suites: Vec<SuiteConfig> = alone.iter().map(|standing| standing.config.clone()).collect();
+        let suites: Vec<SuiteConfig> = alone.iter().map(|state| state.config.clone()).collect();
         let keys = public_keys(session)?;
         let mut there = published(session, &suites).await?;
         let mut without = Vec::new();
@@ -152,14 +161,14 @@ impl Change<'_, '_> {
                 without.push(suite.codename.clone());
             }
         }
-        // Nobody asked for one there.
+        // These suites never had a keyring package.
         there.retain(|suite| !without.contains(&suite.codename));
         let package = self.package(there, keys).await?;
         let renewed = renew(session, &suites, package.as_ref(), &args.asked).await?;
         let (step, said) = match (renewed.is_nothing(), args.asked.dry_run) {
-            (true, _) => ("nothing", "Nothing to do: no suite is changing its key"),
-            (false, true) => ("finished", "The change of keys would be finished"),
-            (false, false) => ("finished", "The change of keys is finished: what was left undone is done"),
+            (true, _) => ("nothing", "Nothing to do: no key rotation is in progress"),
+            (false, true) => ("finished", "The key rotation would be finished"),
+            (false, false) => ("finished", "The key rotation is finished: interrupted steps were completed"),
         };
         session.ui.say(said);
         let edit = self.edit(true, |_| Vec::new())?;
@@ -169,17 +178,17 @@ impl Change<'_, '_> {
     }
 
     fn suites(&self) -> Vec<SuiteConfig> {
-        self.turns.iter().map(|turn| turn.standing.config.clone()).collect()
+        self.rotations.iter().map(|rotation| rotation.state.config.clone()).collect()
     }
 
-    /// The keyring package that suites are to have.
+    /// Prepares the keyring package for suites.
     async fn package(&self, suites: Vec<SuiteConfig>, keys: Keyring) -> Result<Option<Delivery>, Failure> {
         if suites.is_empty() {
             return Ok(None);
         }
-        // Under what name the old keys are published.
+        // The name under which the old keys are published.
         let mut known = keys.clone();
-        for key in self.turns.iter().flat_map(|turn| turn.old.iter().chain([&turn.new])) {
+        for key in self.rotations.iter().flat_map(|rotation| rotation.old.iter().chain([&rotation.new])) {
             known.merge(&key.public);
         }
         let asked = self.args.name.as_deref();
@@ -192,94 +201,102 @@ impl Change<'_, '_> {
         Ok(Some(Delivery { wanted, made, suites }))
     }
 
-    /// The configuration with other words for the suites.
-    fn edit(&self, is_kept: bool, words: impl Fn(&Turn) -> Vec<String>) -> Result<ConfigEdit, Failure> {
-        let wanted: BTreeMap<Suite, Vec<String>> =
-            self.turns.iter().map(|turn| (turn.standing.config.codename.clone(), words(turn))).collect();
+    /// Plans the new `SignWith:` of each suite.
+    fn edit(
+        &self,
+        is_kept: bool,
+        words: impl Fn(&SuiteRotation) -> Vec<String>,
+    ) -> Result<ConfigEdit, Failure> {
+        let wanted: BTreeMap<Suite, Vec<String>> = self
+            .rotations
+            .iter()
+            .map(|rotation| (rotation.state.config.codename.clone(), words(rotation)))
+            .collect();
         ConfigEdit::sign_with(&self.config, &wanted).map_err(|error| self.not_written(error, is_kept))
     }
 
-    /// Says what to write by hand, where it cannot be written; the new key has perhaps been kept before that was found out.
+    /// Explains how to edit the configuration by hand; the new key may have been stored before the failure.
     fn not_written(&self, error: config::Error, is_kept: bool) -> Failure {
         let mut failure = Failure::from(error);
         let finish = if self.args.finish { " --finish" } else { "" };
-        let turn = self.turns.first();
-        let old = turn.filter(|_| !self.args.finish).map(|turn| &turn.old[..]).unwrap_or_default();
-        let new = turn.map(|turn| turn.new.word.as_str()).filter(|_| is_kept).unwrap_or("NEW");
+        let rotation = self.rotations.first();
+        let old =
+            rotation.filter(|_| !self.args.finish).map(|rotation| &rotation.old[..]).unwrap_or_default();
+        let new = rotation.map(|rotation| rotation.new.word.as_str()).filter(|_| is_kept).unwrap_or("NEW");
         let words: Vec<&str> = old.iter().map(|key| key.word.as_str()).chain([new]).collect();
-        let made = if is_kept { "" } else { ", NEW being a key that `publish key generate` makes," };
+        let made = if is_kept { "" } else { " (create NEW with `publish key generate`)" };
         for problem in &mut failure.errors {
             problem.hint = Some(format!(
-                "write `SignWith: {}`{made} there yourself; `publish key rotate{finish}` then does the rest",
+                "write `SignWith: {}`{made} there by hand, then run `publish key rotate{finish}`",
                 words.join(" ")
             ));
         }
         failure.while_doing("cannot change `SignWith:` of the configuration")
     }
 
-    /// Since when all clients can have the new key, and from when on the old one may be dropped.
+    /// Returns since when all clients can get the new key, and when the old one may be dropped.
     async fn times(&self) -> Result<(Option<String>, Option<String>), Failure> {
         let mut since: Option<SystemTime> = None;
-        for turn in self.turns.iter().filter(|turn| turn.standing.is_published()) {
-            let Some(time) = turn.standing.offers_since(&self.archive, &turn.new).await? else {
+        for rotation in self.rotations.iter().filter(|rotation| rotation.state.is_published()) {
+            let Some(time) = rotation.state.offers_since(&self.archive, &rotation.new).await? else {
                 return Ok((None, None));
             };
             since = Some(since.map_or(time, |since| since.max(time)));
         }
-        // An old key that has expired helps nobody.
-        let old = self.turns.iter().flat_map(|turn| &turn.old);
+        // An expired old key verifies nothing, so there is nothing to wait for.
+        let old = self.rotations.iter().flat_map(|rotation| &rotation.old);
         let expires = old.filter_map(|key| key.expires(self.session.now));
-        let finish = since.map(|since| day_after(since, PATIENCE)).into_iter().chain(expires).min();
+        let finish = since.map(|since| day_after(since, OVERLAP)).into_iter().chain(expires).min();
         Ok((since.map(day), finish))
     }
 
-    /// Refuses to drop a key before clients have had the time.
+    /// Fails if clients have not had enough time to get the new key.
     async fn wait(&self) -> Result<(), Failure> {
-        let (session, after) = (self.session, self.args.after.unwrap_or(PATIENCE));
-        for turn in self.turns.iter().filter(|turn| turn.standing.is_published()) {
-            // What has expired helps nobody.
-            if turn.old.iter().all(|old| old.has_expired(session.now)) {
+        let (session, after) = (self.session, self.args.after.unwrap_or(OVERLAP));
+        for rotation in self.rotations.iter().filter(|rotation| rotation.state.is_published()) {
+            // An expired old key verifies nothing, so there is nothing to wait for.
+            if rotation.old.iter().all(|old| old.has_expired(session.now)) {
                 continue;
             }
-            let suite = &turn.standing.config.codename;
-            let since = turn.standing.offers_since(&self.archive, &turn.new).await?;
+            let suite = &rotation.state.config.codename;
+            let since = rotation.state.offers_since(&self.archive, &rotation.new).await?;
             let over =
                 |span| since.and_then(|since| since.checked_add(span)).is_some_and(|end| end <= session.now);
-            if over(after) && over(PATIENCE) {
+            if over(after) && over(OVERLAP) {
                 continue;
             }
-            let told = match since {
+            let reported = match since {
                 Some(since) => {
-                    format!("clients of suite `{suite}` can have the new key since {} only", day(since))
+                    format!("clients of suite `{suite}` could get the new key only since {}", day(since))
                 }
-                None => format!("no keyring package in suite `{suite}` has the new key"),
+                None => format!("no keyring package in suite `{suite}` contains the new key"),
             };
             if over(after) || after.is_zero() {
-                session.ui.warn(&format!("{told}: those that do not have it refuse the archive from now on"));
+                session.ui.warn(&format!("{reported}: clients without it now reject the archive"));
                 continue;
             }
             let first = match since {
                 Some(since) => format!("run it again on {}", day_after(since, after)),
-                None => "`publish key rotate` publishes one".to_owned(),
+                None => "publish one with `publish key rotate`".to_owned(),
             };
             let hint = format!(
-                "{first}; if the old key is in wrong hands, `--after 0d`: clients without the new one then refuse the archive"
+                "{first}; if the old key is compromised, add `--after 0d`: clients without the new key then reject the archive"
             );
-            return Err(Failure::text(told, Some(hint)));
+            return Err(Failure::text(reported, Some(hint)));
         }
         Ok(())
     }
 }
 
-/// How clients come to take a key where `Release` names those that they are to demand.
+/// Returns the hint for a `Signed-By` in `Release` that does not list the new key.
 fn admit(new: &str) -> String {
     format!(
-        "add `{new}` to `Signed-By:` in the configuration, separated by a comma, publish any change of the suite, and \
-         drop the old key once clients have read that"
+        "add `{new}` to `Signed-By:` in conf/distributions, separated by a comma, publish the suite, and drop the old key \
+         once clients have updated"
     )
 }
 
-/// All keys that are to sign must open, and be such as apt accepts, before anything relies on them.
+/// Checks that all signing keys can be opened and are accepted by apt.
 fn opens(session: &Session<'_>, named: &[&Named], new: Option<&NextKey>) -> Result<(), Failure> {
     let keys = session.key_folder().unwrap_or_default();
     let mut sources = named

@@ -1,16 +1,15 @@
-//! `publish key`: make a signing key, look at one, give its public part to clients, put another in its place.
+//! `publish key`: generates, shows, exports, publishes and rotates signing keys.
 //!
-//! Each function takes what it needs and gives back a report; `run` shows it. What changes the archive is in files of
-//! its own.
+//! Each function returns a report, which `run` prints. Operations that change the archive are in their own files.
 
 mod change;
 mod renew;
 mod rotate;
-mod told;
+mod report;
 mod next_key;
 mod package;
-mod turn;
-mod standing;
+mod rotation;
+mod rotation_state;
 
 use std::{
     fmt::Write as _,
@@ -29,61 +28,76 @@ use crate::signing::{
     Error, Gpg, KeyReport, KeySource, Keyring, Level, NewKey, Passphrase, Verdict, parse_expiry,
 };
 
-/// Makes, shows and exports signing keys; publishes and changes them
+/// Generate, show, export, publish and rotate signing keys
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key generate --name Example\n\
+\x20 publish key rotate --dry-run")]
 pub(super) struct Args {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands below `publish key`.
+/// The subcommands of `publish key`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Makes an Ed25519 key and keeps its secret part in a file
+    /// Generate an Ed25519 signing key, and write its secret part to a file
     Generate(Generate),
-    /// Says what a key is, when it expires and what apt thinks of it
+    /// Show keys: algorithm, expiry, and whether apt accepts them
     Show(Show),
-    /// Writes the public part of keys, for clients to put into Signed-By
+    /// Export the public part of keys, for `Signed-By` on clients
     Export(Export),
-    /// Publishes the public keys as the package NAME-archive-keyring
+    /// Publish the public keys as the package NAME-archive-keyring
     Package(package::Args),
-    /// Puts another key in the place of the one that signs, without a client that notices
-    Rotate(turn::Args),
+    /// Replace the signing key in two steps, without breaking clients
+    Rotate(rotation::Args),
 }
 
 /// `publish key generate`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key generate --name Example --expires 3y")]
 pub(super) struct Generate {
-    /// The name on the key, such as "Example archive <packages@example.org>".
+    /// User ID of the key, such as "Example archive <packages@example.org>".
     #[arg(long, value_name = "NAME", default_value = "APT archive")]
     pub name: String,
-    /// When the key expires: 3y, 18m, 90d, a day such as 2030-01-31, or never.
+    /// Expiry: 3y, 18m, 90d, a date such as 2030-01-31, or never.
     #[arg(long, value_name = "TIME", default_value = "3y")]
     pub expires: String,
-    /// The file to write; it must not exist [default: publish/keys/FINGERPRINT.asc below the user's configuration].
+    /// File to write; it must not exist [default: ~/.config/publish/keys/FINGERPRINT.asc].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 /// `publish key show`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key show\n\
+\x20 publish key show ./key.asc")]
 pub(super) struct Show {
-    /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
+    /// Key file, fingerprint, or user ID of a gpg key [default: the signing keys of the archive].
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
 }
 
 /// `publish key export`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key export --output archive-key.asc\n\
+\x20 publish key export --binary --output archive-key.gpg")]
 pub(super) struct Export {
-    /// A key file, a fingerprint or another name that gpg knows [default: what the archive is signed with].
+    /// Key file, fingerprint, or user ID of a gpg key [default: the signing keys of the archive].
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
-    /// The file to write instead of standard output.
+    /// File to write instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write the binary form, for apt before 1.4.
+    /// Write binary OpenPGP instead of ASCII armor, for apt before 1.4.
     #[arg(long)]
     pub binary: bool,
 }
@@ -95,13 +109,13 @@ pub(super) struct GenerateReport {
     pub fingerprint: String,
     /// The name on it.
     pub name: String,
-    /// The day it expires; nothing for never.
+    /// The day on which it expires.
     pub expires: Option<String>,
     /// Whether a passphrase protects it.
     pub protected: bool,
     /// The file that holds its secret part.
     pub file: PathBuf,
-    /// What to write behind `SignWith:`.
+    /// The value for `SignWith:`.
     pub sign_with: String,
 }
 
@@ -116,12 +130,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     match &args.command {
         Command::Package(args) => package::run(args, session).await,
         Command::Rotate(args) => rotate::run(args, session).await,
-        // They read files and may run gpg.
+        // These block: they read files and may run gpg.
         local => tokio::task::block_in_place(|| run_local(local, session)),
     }
 }
 
-/// What does not look at the archive.
+/// Runs the subcommands that do not read the archive.
 fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let (ui, folder) = (session.ui, session.key_folder());
     let keys = folder.as_deref();
@@ -145,7 +159,7 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
         }
         Command::Export(args) => {
             if ui.json() && args.binary && args.output.is_none() {
-                let text = "`--binary` gives bytes, which no JSON object holds: add `--output FILE`";
+                let text = "`--binary` cannot be printed as JSON: add `--output FILE`";
                 return Err(Failure::usage(text));
             }
             let key = export(&sources(&args.keys)?, &Gpg::default(), args.binary)?;
@@ -167,7 +181,7 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a key and writes its file: `--output`, else into the folder `keys`.
+/// Generates a key and writes it to `--output`, else into the folder `keys`.
 ///
 /// # Errors
 /// Without `--output` there must be a folder for keys, and no file is ever overwritten.
@@ -199,7 +213,7 @@ pub(super) fn generate(
     })
 }
 
-/// The keys that a user names, else those that the archive is signed with.
+/// Returns the named keys, else the signing keys of the archive.
 pub(super) fn named_keys(
     words: &[String],
     configured: Vec<KeySource>,
@@ -212,18 +226,18 @@ pub(super) fn named_keys(
     words.iter().map(|word| KeySource::parse(word, folder, keys)).collect()
 }
 
-/// Says what there is to know about keys; no secret part is opened.
+/// Reports on keys without opening a secret part.
 pub(super) fn show(sources: &[KeySource], gpg: &Gpg, now: SystemTime) -> Result<ShowReport, Error> {
     Ok(ShowReport { keys: certificates(sources, gpg)?.reports(now) })
 }
 
-/// The public parts of keys: one armoured block, or binary.
+/// Exports the public parts of keys as one armored block, or binary.
 pub(super) fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Error> {
     let certificates = certificates(sources, gpg)?;
     if binary { certificates.binary() } else { certificates.armored() }
 }
 
-/// Writes an exported key to a file that everybody can read, in one step.
+/// Atomically writes an exported key to a world-readable file.
 pub(super) fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::File { doing: "write", path: file.to_owned(), source };
     let folder = match file.parent() {
@@ -232,7 +246,7 @@ pub(super) fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".key-");
-    // apt reads keys as a user of its own.
+    // apt reads keys as the user `_apt`.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut new = builder.tempfile_in(folder).map_err(failed)?;
@@ -261,24 +275,24 @@ impl GenerateReport {
         json::NewKey { fingerprint, file: file.display().to_string(), name, expires, protected, sign_with }
     }
 
-    /// The report for a person, with what to do next.
+    /// Renders the report as text, with the next steps.
     #[must_use]
     pub(super) fn human(&self) -> String {
         let end = match &self.expires {
             Some(day) => format!("expires on {day}"),
             None => "never expires".to_owned(),
         };
-        let passphrase = if self.protected { "yes, it will be needed for every publish" } else { "none" };
+        let passphrase = if self.protected { "yes, required for every commit" } else { "none" };
         format!(
-            "Made the key {fingerprint}, which {end}\n\
+            "Generated key {fingerprint}, which {end}\n\
              \x20 name        {name}\n\
              \x20 file        {file}\n\
              \x20 passphrase  {passphrase}\n\
              \n\
-             To sign with it, write into conf/distributions:\n\
+             To sign with it, add this to conf/distributions:\n\
              \x20 SignWith: {sign_with}\n\
-             Keep a copy of the file in a safe place: if it is lost, every client needs another key.\n\
-             `publish key export` writes the public key for clients.\n",
+             Back up the file: if it is lost, every client needs a new key.\n\
+             Export the public key for clients with `publish key export`.\n",
             fingerprint = self.fingerprint,
             name = printable(&self.name),
             file = self.file.display(),
@@ -288,7 +302,7 @@ impl GenerateReport {
 }
 
 impl ShowReport {
-    /// The report for a person, one block for each key.
+    /// Renders the report as text, one block for each key.
     #[must_use]
     pub(super) fn human(&self) -> String {
         let blocks: Vec<String> = self.keys.iter().map(block).collect();
@@ -331,7 +345,7 @@ fn expiry(key: &KeyReport) -> String {
     }
 }
 
-/// What one reader thinks, on one line: today, and the year ahead where that differs.
+/// Renders the verdicts of one reader on one line: now, and in a year if that differs.
 fn opinion(verdicts: &[&Verdict]) -> String {
     let parts: Vec<String> = verdicts
         .iter()
@@ -344,7 +358,7 @@ fn opinion(verdicts: &[&Verdict]) -> String {
     parts.join("; ")
 }
 
-/// A name off a key, which anybody can have written, without what a terminal would obey.
+/// Replaces control characters in a user ID, which is untrusted input.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -373,22 +387,22 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_lies_where_its_fingerprint_is_looked_for() {
+    fn a_new_key_is_found_by_its_fingerprint() {
         let keys = tempfile::tempdir().unwrap();
         let report = generate(&generate_args(None), Some(keys.path()), None, now()).unwrap();
         let file = keys.path().join(format!("{}.asc", report.fingerprint));
         let text = report.human().replace(&report.fingerprint, "FPR");
         let folder = keys.path().display().to_string();
         insta::assert_snapshot!(text.replace(&folder, "KEYS"), @r"
-        Made the key FPR, which expires on 2028-01-01
+        Generated key FPR, which expires on 2028-01-01
           name        Example archive <packages@example.org>
           file        KEYS/FPR.asc
           passphrase  none
 
-        To sign with it, write into conf/distributions:
+        To sign with it, add this to conf/distributions:
           SignWith: FPR
-        Keep a copy of the file in a safe place: if it is lost, every client needs another key.
-        `publish key export` writes the public key for clients.
+        Back up the file: if it is lost, every client needs a new key.
+        Export the public key for clients with `publish key export`.
         ");
 
         let sources = named_keys(&[report.sign_with], Vec::new(), Path::new("/"), keys.path()).unwrap();
@@ -398,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_lie_elsewhere_but_never_on_another() {
+    fn a_key_is_written_to_output_but_never_overwrites_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("my.asc");
         let passphrase = Passphrase::new("correct horse");
@@ -412,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn show_says_what_clients_will_say() {
+    fn show_reports_the_verdicts_of_clients() {
         let report =
             show(&[fixture("test.asc"), fixture("expired.pub.asc")], &Gpg::default(), now()).unwrap();
         insta::assert_snapshot!(report.human(), @r"
@@ -431,7 +445,7 @@ mod tests {
           apt 3 (sqv)   refuses it: it expired on 2021-01-01
         ");
 
-        // Half a year before its end, the same key has something to say about the year ahead.
+        // Half a year before it expires, the verdict for the year ahead differs.
         let earlier = SystemTime::UNIX_EPOCH + Duration::from_secs(1_593_561_600); // 2020-07-01
         let report = show(&[fixture("expired.pub.asc")], &Gpg::default(), earlier).unwrap();
         let text = report.human();
@@ -444,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn export_gives_public_parts_that_clients_can_read() {
+    fn export_writes_public_parts_that_clients_can_read() {
         let sources = [fixture("protected.asc"), fixture("second.asc")];
         let armored = export(&sources, &Gpg::default(), false).unwrap();
         let text = String::from_utf8(armored.clone()).unwrap();
@@ -470,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_talk_to_the_terminal() {
+    fn control_characters_in_a_user_id_are_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

@@ -1,7 +1,7 @@
-//! The key that takes over: one that is given, or a new one, which is made once however often the command is killed.
+//! The new key of a rotation: a given one, or a generated one.
 //!
-//! A new key is first kept as `OLD.next.asc` beside the other keys, then under its own fingerprint; once the configuration
-//! names it, the first name goes. So whoever runs the command again finds the key that was made before.
+//! A generated key is first stored as `OLD.next.asc` beside the other keys, then under its own fingerprint; the first name is
+//! removed once the configuration names the key. So a repeated command reuses the key instead of generating another.
 
 use std::{
     fs, io,
@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::standing::Named;
+use super::rotation_state::Named;
 use crate::{
     cli::{
         failure::Failure,
@@ -18,26 +18,26 @@ use crate::{
     signing::{Error, Gpg, KeySource, Keyring, NewKey, parse_expiry, write_secret},
 };
 
-/// The key that takes over from another.
+/// The key that replaces another.
 pub(super) struct NextKey {
-    /// What stands for it in `SignWith:`.
+    /// Its value in `SignWith:`.
     pub(super) word: String,
     /// Its public part.
     pub(super) public: Keyring,
     made: Option<Made>,
 }
 
-/// A key of our own, and where it is kept.
+/// A generated key, and the paths of its files.
 struct Made {
     secret: Vec<u8>,
     pending: PathBuf,
     file: PathBuf,
-    /// Whether an earlier run has kept it.
+    /// Whether an earlier run has stored it.
     is_kept: bool,
 }
 
 impl NextKey {
-    /// The key that the user names.
+    /// Resolves the key that the user named.
     pub(super) fn given(text: &str, session: &Session<'_>) -> Result<Self, Failure> {
         let keys = session.key_folder().unwrap_or_default();
         let source = KeySource::parse(text, &session.current, &keys)?;
@@ -47,10 +47,10 @@ impl NextKey {
                 let error = "a command signs alone: `SignWith:` cannot name it beside another key";
                 return Err(Failure::text(error, None));
             }
-            // Whatever gpg knows it by today.
+            // User IDs can change; the fingerprint cannot.
             (KeySource::Gpg(name), [only]) if !name.ends_with('!') => only.clone(),
             (KeySource::Gpg(name), _) => name.clone(),
-            // One of ours, by its fingerprint.
+            // A generated key in the key folder is named by its fingerprint.
             (KeySource::SecretKey { origin, .. }, [only])
                 if Path::new(origin) == keys.join(format!("{only}.asc")) =>
             {
@@ -59,13 +59,13 @@ impl NextKey {
             (KeySource::SecretKey { origin, .. }, _) => origin.clone(),
         };
         if word.contains(char::is_whitespace) {
-            let error = format!("`{word}` cannot stand in `SignWith:`, where blanks part the keys");
-            return Err(Failure::text(error, Some("give the key a name without blanks".to_owned())));
+            let error = format!("`{word}` cannot be used in `SignWith:`, which separates keys by spaces");
+            return Err(Failure::text(error, Some("use a name without spaces".to_owned())));
         }
         Ok(Self { word, public, made: None })
     }
 
-    /// The new key that was made for an old one before, else one made now, in memory.
+    /// Returns the key generated for `old` by an earlier run, else generates one in memory.
     pub(super) fn made_for(
         old: &str,
         name: &str,
@@ -103,17 +103,17 @@ impl NextKey {
         })
     }
 
-    /// Whether it is there for others too: a new one is not before [`NextKey::keep`].
+    /// Whether the key is stored; a generated one is stored by [`NextKey::keep`].
     pub(super) fn is_kept(&self) -> bool {
         self.made.as_ref().is_none_or(|made| made.is_kept)
     }
 
-    /// The file of a key of our own.
+    /// The file of a generated key.
     pub(super) fn file(&self) -> Option<&Path> {
         self.made.as_ref().map(|made| made.file.as_path())
     }
 
-    /// Writes a key of our own, unless that was done before.
+    /// Stores a generated key; a no-op if it is stored already.
     pub(super) fn keep(&self) -> Result<(), Failure> {
         for path in self.made.iter().flat_map(|made| [&made.pending, &made.file]) {
             let secret = self.made.as_ref().map_or(&[][..], |made| &made.secret);
@@ -126,13 +126,13 @@ impl NextKey {
     }
 }
 
-/// Forgets that a new key was made for an old one: the configuration names it now.
+/// Removes `OLD.next.asc`, because the configuration names the new key now.
 pub(super) fn is_in_use(old: &Named, session: &Session<'_>) {
-    // Where it stays, it holds the same key as the file that is in use.
+    // Best effort: a leftover contains the same key as the file in use.
     let _ = session.key_folder().map(|keys| fs::remove_file(pending(&keys, &old.fingerprint())));
 }
 
-/// The name on a key that takes over: that of the old one.
+/// Returns the user ID for a new key: that of the old one.
 pub(super) fn name_of(old: &Keyring, now: SystemTime) -> String {
     let named = old.reports(now).into_iter().find_map(|key| key.user_ids.into_iter().next());
     named.unwrap_or_else(|| "APT archive".to_owned())

@@ -1,5 +1,4 @@
-//! `publish key package`: the public keys as a package of the archive, which brings clients a new key while they believe the
-//! old one.
+//! `publish key package`: publishes the public keys as a package, so that clients get a new key while they trust the old one.
 
 use std::{
     fs,
@@ -30,25 +29,29 @@ use crate::{
     version::Version,
 };
 
-/// Publishes the public keys as the package NAME-archive-keyring
+/// Publish the public keys as the package NAME-archive-keyring
 ///
-/// It installs /usr/share/keyrings/NAME-archive-keyring.gpg with the keys of all suites, for `Signed-By`, and is added to every
-/// suite that is signed. Where the newest one that is published holds the same keys, nothing is done.
+/// The package installs /usr/share/keyrings/NAME-archive-keyring.gpg with the keys of all suites, for `Signed-By`. It is added
+/// to every signed suite whose newest keyring package has different keys.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key package\n\
+\x20 publish key package --name example --output example-archive-keyring.deb")]
 pub(crate) struct Args {
-    /// What the package is called [default: as it is published already, else by the `Origin` of the suites]
+    /// Package name without -archive-keyring [default: as published, else from the `Origin` of the suites]
     #[arg(long)]
     name: Option<String>,
 
-    /// Who answers for it, such as "Example <packages@example.org>" [default: as before, else the name on the first key]
+    /// Maintainer, such as "Example <packages@example.org>" [default: as published, else the user ID of the first key]
     #[arg(long, value_name = "TEXT")]
     maintainer: Option<String>,
 
-    /// Only into this suite; may be repeated [default: all that are published and signed, but those with `ReadOnly:`]
+    /// Add it only to this suite; repeatable [default: all published signed suites except those with `ReadOnly:`]
     #[arg(short, long)]
     suite: Vec<String>,
 
-    /// Writes the package into this file, and publishes nothing
+    /// Write the package to FILE and publish nothing
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["suite", "dry_run", "message"])]
     output: Option<PathBuf>,
 
@@ -56,7 +59,7 @@ pub(crate) struct Args {
     asked: ChangeArgs,
 }
 
-/// What a keyring package is to be.
+/// The content of a keyring package.
 pub(super) struct Wanted {
     pub(super) name: PackageName,
     pub(super) owner: String,
@@ -64,15 +67,15 @@ pub(super) struct Wanted {
     pub(super) keys: Keyring,
 }
 
-/// A keyring package for suites.
+/// A rendered keyring package.
 pub(super) struct Made {
     pub(super) version: Version,
     deb: Vec<u8>,
-    /// The suites whose newest one holds the same keys already.
+    /// The suites whose newest package has the same keys.
     pub(super) present: Vec<Suite>,
 }
 
-/// A keyring package, and the suites that are to have it.
+/// A keyring package, and its target suites.
 pub(super) struct Delivery {
     pub(super) wanted: Wanted,
     pub(super) made: Made,
@@ -113,7 +116,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
                 wanted.name, made.version
             ));
         }
-        tell_clients(session, &wanted.name, &suites).await?;
+        print_clients(session, &wanted.name, &suites).await?;
     }
     if session.ui.json() {
         session.ui.object(&report);
@@ -121,7 +124,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// The suites that the package goes into.
+/// Returns the suites that get the package.
 async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
     let is_signed = |suite: &SuiteConfig| session.signs() || !suite.sign_with.is_empty();
     if !asked.is_empty() {
@@ -135,7 +138,7 @@ async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<Su
         };
     }
     let mut suites = if session.archive(Trust::unverified()).suites().await?.is_empty() {
-        // The first package of the archive.
+        // The archive is empty.
         vec![session.suite_to_change(None).await?]
     } else {
         session.suites_as_configured(&[]).await?
@@ -148,7 +151,7 @@ async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<Su
     Ok(suites)
 }
 
-/// What the package is called, and whose archive it is.
+/// Returns the name of the package and the owner of the archive.
 pub(super) async fn name(
     archive: &Archive,
     suites: &[SuiteConfig],
@@ -168,7 +171,7 @@ pub(super) async fn name(
     }
     let parsed = |text: &str| {
         keyring_package_name(text).map_err(|error| {
-            Failure::usage(format!("no package can be named after `{text}`: {error}; give `--name NAME`"))
+            Failure::usage(format!("cannot derive a package name from `{text}`: {error}; give `--name NAME`"))
         })
     };
     if let Some(text) = asked {
@@ -197,17 +200,16 @@ pub(super) async fn name(
             let hint = if published.is_empty() {
                 "give `--name NAME`: the package is then called NAME-archive-keyring"
             } else {
-                "name the suites of one of them with `--suite`; with `--name NAME` all get NAME-archive-keyring, and the \
-                 others no new key"
+                "select the suites of one of them with `--suite`, or publish NAME-archive-keyring to all with `--name NAME`; \
+                 clients of the other packages then get no new key"
             };
-            let error = format!("it is not known what the archive is called: {why}");
+            let error = format!("cannot determine the name of the keyring package: {why}");
             Err(Failure::text(error, Some(hint.to_owned())))
         }
     }
 }
 
-/// Adds what clients have already of the keys that the configuration names: a job that is given one of two keys takes the other
-/// from nobody.
+/// Adds the configured keys that the published package has: a job with one of two keys must not remove the other from clients.
 async fn keep_configured(
     session: &Session<'_>,
     archive: &Archive,
@@ -226,7 +228,7 @@ async fn keep_configured(
     Ok(())
 }
 
-/// Tells of packages of other names that hold these keys: clients who have one of them get no new key from it.
+/// Warns about packages of other names with these keys: their clients get no new key.
 pub(super) async fn warn_of_others(
     session: &Session<'_>,
     archive: &Archive,
@@ -238,7 +240,7 @@ pub(super) async fn warn_of_others(
         for other in archive.keyring_package_names(&suite.codename, keys).await? {
             if other != *name {
                 session.ui.warn(&format!(
-                    "suite `{}` has `{other}` too, which stays as it is: clients who have that one get new keys only if they install `{name}`",
+                    "suite `{}` also has `{other}`, which is not updated: its clients get new keys only by installing `{name}`",
                     suite.codename
                 ));
             }
@@ -248,9 +250,9 @@ pub(super) async fn warn_of_others(
 }
 
 impl Wanted {
-    /// The package that the suites are to have: the newest that one of them has, if it holds these keys, else a new one.
+    /// Returns the newest published package if it has these keys, else renders a new one.
     ///
-    /// An old one is not put into a further suite: its time says since when the clients of a suite can have a key.
+    /// An old package is not added to another suite: its date is taken as the time since when a suite offers a key.
     pub(super) async fn make(
         &self,
         session: &Session<'_>,
@@ -284,12 +286,12 @@ impl Wanted {
         if let Some((suite, version, path)) = foreign {
             let (suite, name) = (&suite.codename, &self.name);
             let error = format!(
-                "`{name}` {version} of suite `{suite}` was made by somebody else: it installs `/{path}`, which a newer one would take from clients"
+                "`{name}` {version} of suite `{suite}` was made by another tool: it installs `/{path}`, which a new version would remove from clients"
             );
-            let hint = "`--name NAME` publishes a package of another name, which clients install besides";
+            let hint = "publish a package of another name with `--name NAME`";
             return Err(Failure::text(error, Some(hint.to_owned())));
         }
-        // An older one that holds the same keys is not what apt installs.
+        // An older package with the same keys does not help: apt installs the newest.
         let named = || {
             let reports = self.keys.reports(session.now);
             reports.into_iter().find_map(|key| key.user_ids.into_iter().next())
@@ -303,7 +305,7 @@ impl Wanted {
             if is_free(archive, suites, &deb).await? {
                 return Ok(Made { version, deb, present });
             }
-            // Published once, and removed; or left by a job that was killed.
+            // The version was published and removed, or is left over from a crash.
             version = keyring_version(Some(&version), session.now);
         }
     }
@@ -324,12 +326,12 @@ impl Wanted {
     }
 }
 
-/// Whether a package was made just now: by a job that was killed between two suites, and is gone on with.
+/// Whether a package is less than a day old: it may be from a job that was killed between two suites.
 fn is_young(content: &KeyringContent, now: SystemTime) -> bool {
     now.duration_since(content.made).is_ok_and(|age| age < Duration::from_secs(24 * 60 * 60))
 }
 
-/// Whether a package can be put into the pool, where nothing changes.
+/// Whether the path of a package is free in the pool, or has the same bytes.
 async fn is_free(archive: &Archive, suites: &[SuiteConfig], deb: &[u8]) -> Result<bool, Failure> {
     let package = BinaryPackage::read(deb)
         .map_err(|error| Failure::of(&error, None).while_doing("cannot make the keyring package"))?;
@@ -346,7 +348,7 @@ async fn is_free(archive: &Archive, suites: &[SuiteConfig], deb: &[u8]) -> Resul
 }
 
 impl Made {
-    /// Adds the package to the suites that lack it.
+    /// Adds the package to the suites that do not have it.
     pub(super) async fn publish(
         &self,
         session: &Session<'_>,
@@ -369,7 +371,7 @@ impl Made {
         Ok(outcomes)
     }
 
-    /// Finds out what refuses it, before anything is changed that it needs.
+    /// Checks that the package can be published, before the first write.
     pub(super) async fn would_publish(
         &self,
         session: &Session<'_>,
@@ -385,7 +387,7 @@ impl Made {
         Ok(())
     }
 
-    /// The edit that adds it, from a file that is there as long as the folder.
+    /// Returns the edit that adds it, and the temporary folder that must outlive the edit.
     fn edit(
         &self,
         session: &Session<'_>,
@@ -403,8 +405,8 @@ impl Made {
     }
 }
 
-/// Tells what clients write once they have the package.
-pub(super) async fn tell_clients(
+/// Prints the `.sources` stanzas for clients that have the package.
+pub(super) async fn print_clients(
     session: &Session<'_>,
     package: &PackageName,
     suites: &[SuiteConfig],
@@ -427,7 +429,7 @@ pub(super) async fn tell_clients(
             None => groups.push((components, vec![codename])),
         }
     }
-    session.ui.say(&format!("\nClients: `apt install {package}`, and then read the archive with\n"));
+    session.ui.say(&format!("\nOn clients, run `apt install {package}`, then use this `.sources` stanza:\n"));
     let path = format!("/{}", keyring_path(package));
     let stanzas: Vec<String> = groups
         .iter()

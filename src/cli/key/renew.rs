@@ -1,7 +1,8 @@
-//! Brings what is published to what the configuration says of keys: the keyring package, and the signature of every suite and
-//! snapshot. What is so already is left alone, so whoever was killed in between does the rest by the same call.
+//! Applies the configured keys to the archive: the keyring package, and the signatures of suites and snapshots.
+//!
+//! The operation is idempotent, so that a repeated call completes an interrupted one.
 
-use super::{package::Delivery, standing::Standing};
+use super::{package::Delivery, rotation_state::RotationState};
 use crate::{
     archive::{CommitReport, Refresh},
     cli::{change_args::ChangeArgs, failure::Failure, session::Session},
@@ -9,21 +10,21 @@ use crate::{
     names::Suite,
 };
 
-/// What came of it.
+/// The result of a renewal.
 #[derive(Default)]
 pub(super) struct Renewed {
-    /// What was published (or would be).
+    /// The published suites, or the planned ones.
     pub(super) outcomes: Vec<CommitReport>,
 }
 
 impl Renewed {
-    /// Whether anything is, or would be, other than before.
+    /// Whether nothing changed.
     pub(super) fn is_nothing(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.generation.is_none())
     }
 }
 
-/// Publishes the package where it lacks, and signs what is not signed by the configured keys and no other.
+/// Publishes the package where it is missing, and re-signs suites that are not signed by exactly the configured keys.
 pub(super) async fn renew(
     session: &Session<'_>,
     suites: &[SuiteConfig],
@@ -35,16 +36,16 @@ pub(super) async fn renew(
         let suites = as_configured(session, suites);
         renewed.outcomes = made.publish(session, wanted, &suites, asked).await?;
     }
-    // A new state is signed by the configured keys; also one that is only planned.
+    // A new generation is signed by the configured keys, also a planned one.
     let anew = |suite: &Suite, renewed: &Renewed| {
         renewed.outcomes.iter().any(|outcome| outcome.suite == *suite && outcome.generation.is_some())
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
-    let (believed, archive) = (trust.keys().clone(), session.archive(trust));
+    let (trusted, archive) = (trust.keys().clone(), session.archive(trust));
     for config in &as_configured(session, suites) {
-        let standing = Standing::read(config, session, &archive, &believed).await?;
-        for signed in &standing.published {
-            if signed.is_by(&standing.keys) || anew(&signed.suite, &renewed) {
+        let state = RotationState::read(config, session, &archive, &trusted).await?;
+        for signed in &state.published {
+            if signed.is_by(&state.keys) || anew(&signed.suite, &renewed) {
                 continue;
             }
             let config = if signed.suite == config.codename {
@@ -55,8 +56,8 @@ pub(super) async fn renew(
             let keys = session.keys_to_publish(&config).await?;
             let outcome = session.refresh(&config, keys, Refresh::Always, asked).await?;
             outcome.notes.iter().for_each(|note| session.ui.warn(note));
-            let verb = if outcome.dry_run { "Would sign" } else { "Signed" };
-            session.ui.say(&format!("{verb} suite `{}` anew", outcome.suite));
+            let verb = if outcome.dry_run { "Would re-sign" } else { "Re-signed" };
+            session.ui.say(&format!("{verb} suite `{}`", outcome.suite));
             renewed.outcomes.push(outcome);
         }
     }
@@ -66,12 +67,12 @@ pub(super) async fn renew(
     Ok(renewed)
 }
 
-/// The same suites as a configuration has them, which has perhaps changed since.
+/// Returns the suites as they are configured now.
 fn as_configured(session: &Session<'_>, suites: &[SuiteConfig]) -> Vec<SuiteConfig> {
     suites.iter().filter_map(|suite| session.config.find(suite.codename.as_str()).cloned()).collect()
 }
 
-/// The suites that are there.
+/// Returns the suites that are published.
 pub(super) async fn published(
     session: &Session<'_>,
     suites: &[SuiteConfig],
@@ -86,7 +87,7 @@ pub(super) async fn published(
     Ok(found)
 }
 
-/// Whoever was killed after the last commit has not written them.
+/// Writes `archive-key.asc`, which a run that was killed after its last commit did not write.
 async fn write_client_keys(session: &Session<'_>, suites: &[SuiteConfig]) -> Result<(), Failure> {
     for suite in published(session, suites).await?.iter().take(1) {
         let keys = session.keys_to_publish(suite).await?;

@@ -1,16 +1,16 @@
-//! `publish key rotate`: another key takes over, in two steps between which clients learn of it.
+//! `publish key rotate`: replaces the signing key in two steps.
 //!
-//! Where a change stands is what `SignWith:` says and what is published; nothing else is kept. First `SignWith: OLD NEW`:
-//! both sign, so that clients with either key read the archive, and the keyring package brings them the new one. Then
-//! `SignWith: NEW`, once they have had the time. The order is that of what may be lost: the key first, then the
-//! configuration, then the suites; whoever is killed in between runs the same command again.
+//! The state of a rotation is `SignWith:` and the published suites; nothing else is stored. First `SignWith: OLD NEW`: both
+//! keys sign, so that clients with either key accept the archive, and the keyring package distributes the new one. Later
+//! `SignWith: NEW`. The key is written first, then the configuration, then the suites, so that a killed run can be completed
+//! by the same command.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use super::{
     next_key::{self, NextKey},
-    standing::{Named, Standing},
-    turn::{Args, Change, Turn},
+    rotation::{Args, Change, SuiteRotation},
+    rotation_state::{Named, RotationState},
 };
 use crate::{
     archive::Archive,
@@ -19,14 +19,14 @@ use crate::{
     store::Location,
 };
 
-/// What every step begins with.
+/// The input of both steps.
 struct Begin<'a, 'b> {
     args: &'a Args,
     session: &'a Session<'b>,
     config: PathBuf,
     archive: Archive,
-    /// The suites that are meant.
-    standings: Vec<Standing>,
+    /// The selected suites.
+    states: Vec<RotationState>,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 impl<'a, 'b> Begin<'a, 'b> {
     async fn open(args: &'a Args, session: &'a Session<'b>) -> Result<Self, Failure> {
         if let Location::Web(_) = session.location {
-            return Err(Failure::text(format!("`{}` can only be read", session.location), None));
+            return Err(Failure::text(format!("`{}` is read-only", session.location), None));
         }
         let config = match &session.config_path {
             _ if session.signs() => {
@@ -54,28 +54,28 @@ impl<'a, 'b> Begin<'a, 'b> {
         };
         let suites = selected(args, session)?;
         let trust = tokio::task::block_in_place(|| session.trust_to_read());
-        let (believed, archive) = (trust.keys().clone(), session.archive(trust));
-        let mut standings = Vec::new();
+        let (trusted, archive) = (trust.keys().clone(), session.archive(trust));
+        let mut states = Vec::new();
         for suite in &suites {
-            standings.push(Standing::read(suite, session, &archive, &believed).await?);
+            states.push(RotationState::read(suite, session, &archive, &trusted).await?);
         }
-        Ok(Self { args, session, config, archive, standings })
+        Ok(Self { args, session, config, archive, states })
     }
 
     /// The first step.
     async fn begin(self) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
-        // Of all suites: what one of them is changing from and to, the others change from and to as well.
+        // All suites that share an old key rotate to the same new key.
         let under_way = changes_under_way(session)?;
-        let mut turns: Vec<Turn> = Vec::new();
+        let mut rotations: Vec<SuiteRotation> = Vec::new();
         let mut next: Vec<(Named, NextKey)> = Vec::new();
-        for standing in self.standings {
-            let keys = &standing.keys;
+        for state in self.states {
+            let keys = &state.keys;
             let alone = match &keys[..] {
                 [alone] => alone.clone(),
                 [old @ .., new] => {
                     let (old, new) = (old.to_vec(), new.clone());
-                    turns.push(Turn { standing, old, new });
+                    rotations.push(SuiteRotation { state, old, new });
                     continue;
                 }
                 [] => continue,
@@ -85,14 +85,14 @@ impl<'a, 'b> Begin<'a, 'b> {
             }
             let same = under_way.iter().find(|(old, _)| old.iter().any(|old| old.is(&alone.public)));
             if let Some((_, new)) = same {
-                turns.push(Turn { standing, old: vec![alone], new: new.clone() });
+                rotations.push(SuiteRotation { state, old: vec![alone], new: new.clone() });
                 continue;
             }
             if !under_way.is_empty() && args.suite.is_empty() {
-                // Another key, whose turn has not come.
+                // Another key, which rotates later.
                 continue;
             }
-            unfinished(&standing)?;
+            unfinished(&state)?;
             let at = next.iter().position(|(old, _)| old.is(&alone.public));
             let at = if let Some(at) = at {
                 at
@@ -102,52 +102,56 @@ impl<'a, 'b> Begin<'a, 'b> {
             };
             let NextKey { word, public, .. } = &next[at].1;
             let new = Named { word: word.clone(), public: public.clone(), file: None };
-            turns.push(Turn { standing, old: vec![alone], new });
+            rotations.push(SuiteRotation { state, old: vec![alone], new });
         }
         if let Some(to) = &args.to {
             let given = NextKey::given(to, session)?;
-            if let Some(turn) = turns.iter().find(|turn| !turn.new.is(&given.public)) {
+            if let Some(rotation) = rotations.iter().find(|rotation| !rotation.new.is(&given.public)) {
                 let error = format!(
-                    "suite `{}` changes to the key {} already",
-                    turn.standing.config.codename,
-                    turn.new.fingerprint()
+                    "suite `{}` is already rotating to the key {}",
+                    rotation.state.config.codename,
+                    rotation.new.fingerprint()
                 );
-                let hint = "`publish key rotate --finish` ends that change; another one may follow";
+                let hint = "finish that rotation first: `publish key rotate --finish`";
                 return Err(Failure::text(error, Some(hint.to_owned())));
             }
         }
-        let change = Change { args, session, config: self.config, archive: self.archive, turns };
-        if change.turns.is_empty() { change.carry_on(&[]).await } else { change.both(next).await }
+        let change = Change { args, session, config: self.config, archive: self.archive, rotations };
+        if change.rotations.is_empty() { change.carry_on(&[]).await } else { change.both(next).await }
     }
 
     /// The second step.
     async fn finish(self) -> Result<Rotated, Failure> {
         let (args, session) = (self.args, self.session);
         let given = args.to.as_deref().map(|to| NextKey::given(to, session)).transpose()?;
-        let (mut turns, mut alone) = (Vec::new(), Vec::new());
-        for standing in self.standings {
-            match &standing.keys[..] {
-                [] | [_] => alone.push(standing),
+        let (mut rotations, mut alone) = (Vec::new(), Vec::new());
+        for state in self.states {
+            match &state.keys[..] {
+                [] | [_] => alone.push(state),
                 keys => {
-                    let at = which_stays(&standing, given.as_ref(), session)?;
+                    let at = which_stays(&state, given.as_ref(), session)?;
                     let (mut old, new) = (keys.to_vec(), keys[at].clone());
                     old.remove(at);
-                    turns.push(Turn { standing, old, new });
+                    rotations.push(SuiteRotation { state, old, new });
                 }
             }
         }
-        let change = Change { args, session, config: self.config, archive: self.archive, turns };
-        if change.turns.is_empty() { change.carry_on(&alone).await } else { change.new_alone(&alone).await }
+        let change = Change { args, session, config: self.config, archive: self.archive, rotations };
+        if change.rotations.is_empty() {
+            change.carry_on(&alone).await
+        } else {
+            change.new_alone(&alone).await
+        }
     }
 }
 
 fn by_hand(error: &str) -> Failure {
-    let hint = "change it by hand: first `--sign-with OLD --sign-with NEW` with `publish refresh --force`, `publish key package` \
-                and every other command; once clients have the package, `--sign-with NEW` with the same two";
+    let hint = "rotate by hand: run `publish refresh --force` and `publish key package` with `--sign-with OLD --sign-with NEW`, and \
+                use both in every other command; once clients have the package, run the same two with `--sign-with NEW`";
     Failure::text(error, Some(hint.to_owned()))
 }
 
-/// The suites that are meant.
+/// Returns the selected suites.
 fn selected(args: &Args, session: &Session<'_>) -> Result<Vec<SuiteConfig>, Failure> {
     let mut suites = Vec::new();
     for name in &args.suite {
@@ -170,24 +174,25 @@ fn selected(args: &Args, session: &Session<'_>) -> Result<Vec<SuiteConfig>, Fail
     if suites.is_empty() {
         return Err(Failure::text("no suite has `SignWith:`, so there is no key to change", None));
     }
-    let others = "`--suite` names the suites that are meant";
+    let others = "or select other suites with `--suite`";
     for suite in &suites {
         let name = &suite.codename;
         if let Some(command) = suite.sign_with.iter().find(|word| word.starts_with('!')) {
-            let error = format!("suite `{name}` is signed by the command `{command}`, which knows its keys");
-            let hint = format!("let the command sign with both keys, then with the new one; {others}");
+            let error =
+                format!("suite `{name}` is signed by the command `{command}`, which manages its own keys");
+            let hint = format!("let the command sign with both keys, then with the new one, {others}");
             return Err(Failure::text(error, Some(hint)));
         }
         if suite.read_only {
-            let error = format!("suite `{name}` cannot be signed anew: it has `ReadOnly: yes`");
-            let hint = format!("take that away as long as its keys change; {others}");
+            let error = format!("suite `{name}` cannot be re-signed: it has `ReadOnly: yes`");
+            let hint = format!("remove `ReadOnly:` during the rotation, {others}");
             return Err(Failure::text(error, Some(hint)));
         }
     }
     Ok(suites)
 }
 
-/// The old and the new keys of every suite that has several.
+/// Returns the old keys and the new key of every suite with several keys.
 fn changes_under_way(session: &Session<'_>) -> Result<Vec<(Vec<Named>, Named)>, Failure> {
     let mut changes = Vec::new();
     for suite in session.config.suites.iter().filter(|suite| suite.sign_with.len() > 1) {
@@ -200,17 +205,17 @@ fn changes_under_way(session: &Session<'_>) -> Result<Vec<(Vec<Named>, Named)>, 
     Ok(changes)
 }
 
-/// Refuses to begin while the last change is not finished.
-fn unfinished(standing: &Standing) -> Result<(), Failure> {
-    let Some(other) = standing.published.iter().find(|signed| signed.is_by_others(&standing.keys)) else {
+/// Fails while the previous rotation is not finished.
+fn unfinished(state: &RotationState) -> Result<(), Failure> {
+    let Some(other) = state.published.iter().find(|signed| signed.is_by_others(&state.keys)) else {
         return Ok(());
     };
     let error = format!("suite `{}` is signed by other keys than `SignWith:` names", other.suite);
-    let hint = "`publish key rotate --finish` ends a change that was cut off; else `publish refresh --force`";
+    let hint = "complete an interrupted rotation with `publish key rotate --finish`; otherwise re-sign with `publish refresh --force`";
     Err(Failure::text(error, Some(hint.to_owned())))
 }
 
-/// The key that takes over from one.
+/// Returns the key that replaces an old one.
 fn next(args: &Args, session: &Session<'_>, old: &Named) -> Result<NextKey, Failure> {
     let Some(to) = &args.to else {
         let name = next_key::name_of(&old.public, session.now);
@@ -218,18 +223,18 @@ fn next(args: &Args, session: &Session<'_>, old: &Named) -> Result<NextKey, Fail
     };
     let given = NextKey::given(to, session)?;
     if old.is(&given.public) {
-        return Err(Failure::usage(format!("the key {} signs already", old.fingerprint())));
+        return Err(Failure::usage(format!("the key {} already signs", old.fingerprint())));
     }
     Ok(given)
 }
 
-/// Which of the keys of a suite stays: the one that is named, else the last, which must have been made last.
+/// Returns the index of the key to keep: the named one, else the last one, which must be the newest.
 fn which_stays(
-    standing: &Standing,
+    state: &RotationState,
     given: Option<&NextKey>,
     session: &Session<'_>,
 ) -> Result<usize, Failure> {
-    let (suite, keys) = (&standing.config.codename, &standing.keys);
+    let (suite, keys) = (&state.config.codename, &state.keys);
     if let Some(given) = given {
         return keys.iter().position(|key| key.is(&given.public)).ok_or_else(|| {
             Failure::text(format!("suite `{suite}` is not signed with the key {}", given.word), None)
@@ -238,8 +243,8 @@ fn which_stays(
     let made = |key: &Named| key.reports(session.now).into_iter().map(|key| key.created).max();
     let last = keys.len() - 1;
     if keys[..last].iter().any(|old| made(old) > made(&keys[last])) {
-        let error = format!("of the keys of suite `{suite}`, the last one is not the one that was made last");
-        return Err(Failure::text(error, Some("name the key that stays with `--to`".to_owned())));
+        let error = format!("the last key of suite `{suite}` is not the newest one");
+        return Err(Failure::text(error, Some("name the key to keep with `--to KEY`".to_owned())));
     }
     Ok(last)
 }

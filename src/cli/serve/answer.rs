@@ -24,7 +24,7 @@ use crate::{dists::media_type, suite::public_files};
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, object_store::Error>;
 
-/// How a request was answered, for whoever tells the user about it.
+/// A log record of an answered request.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Answered {
     /// The method of the request.
@@ -35,7 +35,7 @@ pub struct Answered {
     pub status: u16,
     /// The number of bytes that the answer has or, to HEAD, would have.
     pub length: Option<u64>,
-    /// What the store said where the status is 500.
+    /// The error of the store if the status is 500.
     pub failure: Option<String>,
 }
 
@@ -135,7 +135,7 @@ async fn file(store: &dyn ObjectStore, request: &Parts, path: &Path) -> Result<R
         };
         let options = GetOptions { range, ..GetOptions::default() };
         let result = match store.get_opts(path, options).await {
-            // The file became shorter than the range: a new look tells.
+            // The file became shorter than the range: read its metadata again.
             Err(error) if !is_missing(&error) && !is_same(&store.head(path).await?, &meta) => continue,
             result => result?,
         };
@@ -291,7 +291,7 @@ fn made(request: &Parts, status: StatusCode, content_type: &str, text: String) -
     *response.status_mut() = status;
     set(&mut response, header::CONTENT_TYPE, content_type);
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
-    // What is missing now may be published in a moment; a cache that kept the 404 would hide it.
+    // A missing file may be published soon; a cached 404 would hide it.
     set(&mut response, header::CACHE_CONTROL, "no-cache");
     response
 }

@@ -1,4 +1,4 @@
-//! What a request asks for and which answer it gets: pure decisions, no store and no socket.
+//! Parses requests and selects responses: pure decisions, no store and no socket.
 //!
 //! Rules: RFC 9110 (methods; 13, conditional requests; 14, ranges) and RFC 3986 2.1 (percent-encoding). The client that
 //! matters is apt: it encodes `+` and `~` in lower case, asks again with `If-Modified-Since`, and resumes a download
@@ -21,7 +21,7 @@ use crate::{
     suite::public_files,
 };
 
-/// What a path leads to, if it exists.
+/// The target of a path, if it exists.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// A file of the archive, or a folder that was asked for without its final `/`.
@@ -101,7 +101,7 @@ pub(super) fn folder_url(path: &Path) -> String {
     path.as_ref().split('/').fold(String::from("/"), |url, part| url + &encode(part) + "/")
 }
 
-/// What can be said of a file without its contents.
+/// The metadata of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Validators {
     /// The number of bytes.
@@ -148,7 +148,7 @@ impl Validators {
     }
 }
 
-/// Which answer a request for an existing file gets.
+/// The response for an existing file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// 200 with all of it.
@@ -210,7 +210,7 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
 enum ByteRange {
     /// From the first to the last byte, both included; without a last one: to the end.
     From(u64, Option<u64>),
-    /// So many bytes at the end.
+    /// A number of bytes at the end.
     Last(u64),
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::http;
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     /// The names of the folders in it.

@@ -1,7 +1,7 @@
-//! `publish serve`: previews an archive over HTTP, so that a real apt can try it before the world does.
+//! `publish serve`: previews an archive over HTTP, so that a real apt can test it before it is published.
 //!
-//! It shows what a published archive consists of and nothing else: no configuration, no lock files, no keys but
-//! public ones. It never writes. It is a preview and not a web server for the open internet: no TLS, no accounts.
+//! It serves only the files of a published archive: no configuration, no lock files, no keys except public ones. It never
+//! writes. It is not a web server for the internet: it has no TLS and no access control.
 //!
 //! | module | decides |
 //! |---|---|
@@ -23,15 +23,22 @@ use object_store::ObjectStore;
 pub(super) use answer::Answered;
 pub use server::Server;
 
-/// Previews the archive over HTTP, for a client to try it
+/// Preview the archive over HTTP
+///
+/// Serve the published files until interrupted. The preview has no TLS and no access control; do not expose it to the
+/// internet.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish --archive /srv/apt serve\n\
+\x20 publish serve --listen 127.0.0.1:0")]
 pub(super) struct Args {
-    /// Where to listen; port 0 takes a free port
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: String,
 }
 
-/// Why nothing is, or no longer is, served.
+/// An error of the preview server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be listened on.
@@ -39,7 +46,7 @@ pub enum Error {
     Listen {
         /// The address as it was asked for.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The system refused new connections for a whole minute.
@@ -47,14 +54,14 @@ pub enum Error {
     Accept(#[source] io::Error),
 }
 
-/// What happens while an archive is served.
+/// An event of the preview server.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The server can be reached.
     Ready {
         /// The address to show, such as `http://127.0.0.1:8080/`.
         url: String,
-        /// What the user should know about who can reach it.
+        /// A warning if other machines can reach the server.
         warning: Option<String>,
     },
     /// A request was answered; the body may still be on its way.
@@ -67,7 +74,7 @@ pub(super) async fn run(
     store: Arc<dyn ObjectStore>,
     on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<(), Error> {
-    // Asked for first: a signal that comes while the port is being opened must not be lost.
+    // Registered first: a signal during the bind must not be lost.
     let interrupted = interrupted();
     let server = Server::bind(&args.listen).await?;
     on_event(Event::Ready { url: server.url(), warning: server.warning() });
@@ -88,7 +95,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> + Send + 'static {
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());
     async move {
-        // Without a handler the system's own rule stays in force: the signal ends the process.
+        // Without a handler, the default action of the signal ends the process.
         let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
             return std::future::pending().await;
         };

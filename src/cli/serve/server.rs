@@ -1,4 +1,4 @@
-//! Connections: how many, how long, and how they end. What one of them does wrong never ends the server.
+//! Connections: how many, how long, and how they end. An error of one never ends the server.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -62,12 +62,12 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// What the user should know about who can reach the server.
+    /// Returns a warning if other machines can reach the server.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         (!self.address.ip().is_loopback()).then(|| {
             format!(
-                "`{}` can be reached from other machines: whoever reaches it can read the archive, without encryption \
+                "`{}` is reachable from other machines: anyone there can read the archive, without encryption \
                  or password",
                 self.address
             )
@@ -124,7 +124,7 @@ impl Server {
         drop(self.listener);
         drop(stop);
         let all = async { while connections.join_next().await.is_some() {} };
-        // What is not done by then is cut off; clients resume with a range.
+        // Unfinished responses are cut off; clients resume with a range.
         let _ = timeout(FAREWELL, all).await;
         outcome
     }
@@ -160,7 +160,7 @@ async fn serve_connection(
         .max_buf_size(REQUEST_SIZE)
         .serve_connection(TokioIo::new(WithTimeout::new(stream, ANSWER_PATIENCE)), service);
     tokio::pin!(connection);
-    // An error here is the client's: it left, or sent what is no HTTP and was told so.
+    // Errors here are client errors: it disconnected, or sent invalid HTTP and got an error response.
     tokio::select! {
         _ = &mut connection => return,
         _ = stopping.changed() => connection.as_mut().graceful_shutdown(),

@@ -100,7 +100,7 @@ mod tests {
         let error = ours.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 
-        // One that reads again is served again: the clock starts anew with each wait.
+        // A client that reads again is served again: each wait has its own timeout.
         theirs.read_exact(&mut [0; 16]).await.unwrap();
         ours.write_all(b"fits again").await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! `publish sync`: another store is made to serve this archive.
+//! `publish sync`: copies the archive to another store.
 
 mod target;
 
@@ -26,69 +26,74 @@ use crate::{
 };
 use target::Target;
 
-/// So many failures are told one by one.
+/// Maximum number of failed files that are printed.
 const FEW: usize = 20;
 
-/// Makes another store serve this archive: a bucket, a container, a folder
+/// Copy the archive to another store: a bucket, a container or a folder
 ///
-/// Finds out what lacks there by comparing the indices of both sides, and sends it in the order that no client notices:
-/// packages and indices first, then the pointer of the suite in one step. Cut off at any moment, it goes on where it ended
-/// when it is run again.
+/// Compare the indices of both sides, and upload the missing files in an order that is safe for clients: packages and
+/// indices first, then the release file of each suite in one atomic step. An interrupted sync resumes when it is run again.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish sync s3://packages.example.org/apt --public-url https://packages.example.org/apt\n\
+\x20 publish sync cdn --dry-run\n\
+\x20 publish --archive https://deb.example.org/debian sync ./mirror --suite stable\n\
+\x20 publish sync --all --delete")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 pub(super) struct Args {
-    /// Where to: a name in conf/destinations, a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+    /// Destination: a name in conf/destinations, a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
     /// swift://CONTAINER/PREFIX
     #[arg(value_name = "DESTINATION", required_unless_present = "all", conflicts_with = "all")]
     destination: Option<String>,
 
-    /// To every destination of conf/destinations
+    /// Sync to every destination in conf/destinations
     #[arg(long)]
     all: bool,
 
-    /// Only this suite; may be repeated
+    /// Sync only this suite; repeatable
     #[arg(short, long)]
     suite: Vec<String>,
 
-    /// Carries these files too: a name, or a pattern with `*` and `?`; may be repeated
+    /// Copy these other files too: a name, or a pattern with `*` and `?`; repeatable
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// Compares everything with a listing of the destination, and sends again what was damaged or lost there
+    /// Compare all files with a listing of the destination, and upload lost or damaged files again
     #[arg(long)]
     verify: bool,
 
-    /// Then prunes the destination: deletes what no state of any suite leads to that clients may still have
+    /// Prune the destination afterwards: delete files that no current or retained generation references
     #[arg(long)]
     delete: bool,
 
-    /// With --delete: how long a state is kept after the next one took its place [default: 7d]
+    /// With --delete, retain a generation for TIME after it was replaced [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     keep_for: Option<Duration>,
 
-    /// With --delete: how many states are kept at least [default: 3]
+    /// With --delete, retain at least NUMBER generations of each suite [default: 3]
     #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
     keep_generations: Option<usize>,
 
-    /// How many objects are sent at once
+    /// Number of parallel uploads
     #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
 
-    /// Carries a suite even if the destination has a newer one
+    /// Copy a suite even if the destination has a newer one
     #[arg(long)]
     allow_older: bool,
 
-    /// Where clients read the destination, for the `.sources` stanza
+    /// URL under which clients read the destination, for the `.sources` stanza
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 
-    /// Tells what would be done, and does nothing
+    /// Print the plan and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 }
 
-/// What came of one destination.
+/// The result for one destination.
 struct Report {
     destination: String,
     name: Option<String>,
@@ -110,7 +115,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for target in &targets {
-        // One destination that cannot be reached is no reason to leave the others behind.
+        // An unreachable destination must not stop the others.
         match carry(&archive, target, args, session).await {
             Ok((report, failure)) => {
                 reports.push(report);
@@ -129,7 +134,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
 }
 
-/// Carries the archive to one place; what failed after something was done is told beside it.
+/// Syncs to one destination; a failure after the first write is returned beside the report.
 async fn carry(
     archive: &Archive,
     target: &Target,
@@ -139,7 +144,7 @@ async fn carry(
     let started = Instant::now();
     let destination = target.open(session)?;
     let mut suites = suites(archive, session, &target.suites).await?;
-    // Surplus versions are where they have gone before they leave: cut off in between, the destination has them in both.
+    // Targets of `Archive:` come first: an interrupted sync leaves moved versions in both suites, never in none.
     suites.sort_by_key(|suite| {
         let configured = session.config.find(suite.as_str());
         configured.map_or(0, |suite| session.config.archives_of(suite).count())
@@ -188,11 +193,11 @@ async fn carry(
     Ok((report, failure))
 }
 
-/// The suites that are to be carried: those named, else all, under each of their names.
+/// Returns the suites to sync: the named ones, else all, under each of their names.
 async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Result<Vec<Suite>, Failure> {
     if let (Location::Web(_), []) = (&session.location, named) {
-        let hint = "a web server tells no names: add `--suite NAME`".to_owned();
-        return Err(Failure::text(format!("which suites of {}?", session.location), Some(hint)));
+        let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
+        return Err(Failure::text(format!("no suite given for `{}`", session.location), Some(hint)));
     }
     if let Location::Web(_) = session.location {
         return Ok(named.to_vec());
@@ -205,7 +210,7 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
         };
         return Ok(named.iter().map(folder).collect());
     }
-    // A suite may be configured by the name of a link.
+    // A suite may be configured under the name of a link.
     for suite in session.suites_to_read(archive, None).await? {
         if !found.contains(&suite) {
             found.push(suite);
@@ -239,7 +244,7 @@ fn tell(report: &Report, ui: &Ui) {
         let there = indicatif::HumanCount(synced.there as u64);
         ui.say(&format!("Sent {objects}, {size}, in {:.1} s; {there} were there already", report.seconds));
     } else if synced.deleted.is_empty() && is_well {
-        ui.say(&format!("Nothing to do: {location} serves this archive already"));
+        ui.say(&format!("Nothing to do: {location} is up to date"));
     }
     if !synced.deleted.is_empty() {
         let size = bytes(synced.deleted.iter().map(|deleted| deleted.bytes).sum());
@@ -258,7 +263,8 @@ fn failed(report: &Report) -> Failure {
     let mut errors: Vec<Problem> = failed.iter().take(FEW).map(Problem::from).collect();
     if let Some(last) = errors.last_mut().filter(|last| last.hint.is_none()) {
         last.hint = Some(
-            "run the same command again once that is mended: what was sent is not sent again".to_owned(),
+            "fix the cause, then run the same command again: files that were sent are not sent again"
+                .to_owned(),
         );
     }
     let is_name = |failed: &Failed| {
@@ -266,16 +272,16 @@ fn failed(report: &Report) -> Failure {
         matches!(kind, ArchivePath::Dists(SuitePath::Listed { .. } | SuitePath::Release { .. }))
     };
     let so = if failed.iter().all(is_name) {
-        "until the next run, clients that know no by-hash may see a mismatch"
+        "until the next run, clients without by-hash may see a hash mismatch"
     } else {
-        "the suites that lead to them were left there as they were"
+        "the suites that reference them were not updated there"
     };
     let files = count(failed.len(), "file");
-    let summary = format!("{files} could not be carried to {}; {so}", report.destination);
+    let summary = format!("{files} could not be sent to {}; {so}", report.destination);
     Failure { code: failure::FAILED, errors, summary: Some(summary) }
 }
 
-/// Tells how clients read what was published for the first time.
+/// Prints the `.sources` stanzas of suites that were published for the first time.
 async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui) -> Result<(), Failure> {
     let mut first = synced.suites.iter().filter(|suite| suite.first && suite.published).peekable();
     if first.peek().is_none() {
@@ -285,11 +291,11 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
     if let Some(object) = destination.read(KEY_FILE, crate::suite::limits::KEYS).await? {
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
-    ui.say("\nClients read it with this in /etc/apt/sources.list.d/, as a file that ends in `.sources`:\n");
+    ui.say("\nOn clients, save this as a `.sources` file in /etc/apt/sources.list.d/:\n");
     let public_url = target.public_url.clone().or_else(|| destination.public_url());
     if public_url.is_none() && target.location.folder().is_none() {
         ui.say(&format!(
-            "({} stands for the address under which clients read {}; `--public-url` names it)\n",
+            "(replace {} with the URL under which clients read {}, or pass it with `--public-url`)\n",
             sources::UNKNOWN,
             target.location
         ));

@@ -1,4 +1,4 @@
-//! Where `sync` carries the archive: a destination of conf/destinations, or a location on the command line.
+//! The destinations of `sync`: from conf/destinations, or a location on the command line.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -11,9 +11,9 @@ use crate::{
     store::{Cache, Headers, Location, Store},
 };
 
-/// One place to carry the archive to.
+/// One destination.
 pub(super) struct Target {
-    /// What it is called in conf/destinations.
+    /// Its name in conf/destinations.
     pub(super) name: Option<String>,
     pub(super) location: Location,
     /// Empty for all.
@@ -26,14 +26,14 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The places that the command line means.
+    /// Returns the destinations that the command line selects.
     pub(super) fn all(args: &Args, session: &Session<'_>) -> Result<Vec<Self>, Failure> {
         let known = destinations(session)?;
         let Some(word) = &args.destination else {
             if known.all.is_empty() {
                 let hint =
-                    "name one in conf/destinations, or give a location: `publish sync s3://BUCKET/PREFIX`";
-                let failure = Failure::text("there are no destinations", Some(hint.to_owned()));
+                    "add one to conf/destinations, or give a location: `publish sync s3://BUCKET/PREFIX`";
+                let failure = Failure::text("no destination is configured", Some(hint.to_owned()));
                 return Err(failure.kind(Kind::NotFound));
             }
             return known.all.iter().map(|known| Self::configured(known, args, session)).collect();
@@ -69,7 +69,7 @@ impl Target {
             .map_err(|failure| failure.while_doing(format!("in destination `{}`", known.name)))?;
         if !known.purge.is_empty() && known.public_url.is_none() {
             let text = format!("destination `{}` has `Purge:` and no `Public-Url:`", known.name);
-            let hint = "caches know objects by the URL under which clients read them: add it".to_owned();
+            let hint = "add `Public-Url:`, the URL under which clients read the destination".to_owned();
             return Err(Failure::text(text, Some(hint)).kind(Kind::Config));
         }
         let target = Self {
@@ -85,7 +85,7 @@ impl Target {
         target.with(args, Some(known), session)
     }
 
-    /// What the command line says counts more.
+    /// Applies the command line, which overrides conf/destinations.
     fn with(
         mut self,
         args: &Args,
@@ -123,7 +123,7 @@ impl Target {
         Ok(self)
     }
 
-    /// What the configuration of all suites that are carried says of a header, where they agree.
+    /// Returns a cache header from the configuration of the selected suites, if they agree.
     fn as_suites_say(
         &self,
         field: &str,
@@ -134,22 +134,20 @@ impl Target {
         let said: BTreeSet<&Option<String>> = session.config.suites.iter().filter(is_meant).map(of).collect();
         if said.len() > 1 {
             session.ui.warn(&format!(
-                "suites differ in `{field}`, and a destination has one for all: say it in conf/destinations"
+                "suites differ in `{field}`, so the default is used: set `{field}` in conf/destinations"
             ));
             return None;
         }
         said.into_iter().next().cloned().flatten()
     }
 
-    /// Opens it.
+    /// Opens the store of the destination.
     pub(super) fn open(&self, session: &Session<'_>) -> Result<Store, Failure> {
         if self.location == session.location {
             return Err(Failure::usage(format!("`{}` is the archive itself", self.location)));
         }
         if let Location::Web(url) = &self.location {
-            return Err(Failure::usage(format!(
-                "`{url}` can only be read: nothing can be sent to a web server"
-            )));
+            return Err(Failure::usage(format!("cannot sync to `{url}`: a web server is read-only")));
         }
         let store = Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone());
         Ok(store.with_cache(Cache::of(&session.environment)))

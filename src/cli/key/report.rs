@@ -1,10 +1,10 @@
-//! What is told of a change of keys: to people what was done, what comes next and when; to scripts one object.
+//! Reports a key rotation: what was done, what comes next and when.
 
 use super::{
     next_key::NextKey,
     package::Delivery,
-    standing::{Named, day_after},
-    turn::{Change, PATIENCE, Turn},
+    rotation::{Change, OVERLAP, SuiteRotation},
+    rotation_state::{Named, day_after},
 };
 use crate::{
     cli::{
@@ -21,15 +21,15 @@ impl Rotated {
         edit: &ConfigEdit,
         package: Option<&Delivery>,
     ) -> Self {
-        let changed = |turn: &Turn| Rotation {
-            suite: turn.standing.config.codename.to_string(),
-            old: turn.old.iter().flat_map(Named::fingerprints).collect(),
-            new: turn.new.fingerprints(),
+        let changed = |rotation: &SuiteRotation| Rotation {
+            suite: rotation.state.config.codename.to_string(),
+            old: rotation.old.iter().flat_map(Named::fingerprints).collect(),
+            new: rotation.new.fingerprints(),
         };
         Self {
             dry_run: change.args.asked.dry_run,
             step,
-            changes: change.turns.iter().map(changed).collect(),
+            changes: change.rotations.iter().map(changed).collect(),
             made: Vec::new(),
             config: edit.files().map(|file| file.display().to_string()).collect(),
             package: package.map(|package| PackageVersion {
@@ -42,7 +42,7 @@ impl Rotated {
         }
     }
 
-    /// Names the files of new keys. What a dry run has made is for nobody.
+    /// Adds the files of new keys. A key that only a dry run generated is left out.
     pub(super) fn name_keys(&mut self, next: &[(Named, NextKey)], dry_run: bool) {
         for (_, new) in next {
             if new.is_kept() || !dry_run {
@@ -61,31 +61,31 @@ impl Rotated {
 }
 
 impl Change<'_, '_> {
-    pub(super) fn tell_keys(&self, next: &[(Named, NextKey)]) {
+    pub(super) fn print_keys(&self, next: &[(Named, NextKey)]) {
         let (ui, dry_run) = (self.session.ui, self.args.asked.dry_run);
         for (_, new) in next {
             let end = new.public.reports(self.session.now).into_iter().find_map(|key| key.expires);
             let end = end.map_or_else(|| "never expires".to_owned(), |day| format!("expires on {day}"));
             if dry_run && !new.is_kept() {
-                ui.say(&format!("Would make a new key, which {end}"));
+                ui.say(&format!("Would generate a new key, which {end}"));
                 continue;
             }
             ui.say(&format!("The new key is {}, which {end}", new.word));
             if let Some(file) = new.file() {
-                ui.say(&format!("Its secret part is in {}: keep a copy in a safe place", file.display()));
+                ui.say(&format!("Its secret part is in {}: back it up", file.display()));
             }
         }
     }
 
-    pub(super) fn tell_words(&self, next: &[(Named, NextKey)], edit: &ConfigEdit) {
+    pub(super) fn print_words(&self, next: &[(Named, NextKey)], edit: &ConfigEdit) {
         let dry_run = self.args.asked.dry_run;
         let verb = if dry_run { "Would write" } else { "Wrote" };
         let is_unmade =
             |word: &String| dry_run && next.iter().any(|(_, key)| !key.is_kept() && key.word == *word);
-        for turn in &self.turns {
-            let suite = &turn.standing.config.codename;
+        for rotation in &self.rotations {
+            let suite = &rotation.state.config.codename;
             let Some(after) = edit.config().find(suite.as_str()) else { continue };
-            if after.sign_with == turn.standing.config.sign_with {
+            if after.sign_with == rotation.state.config.sign_with {
                 continue;
             }
             let words: Vec<&str> =
@@ -94,9 +94,9 @@ impl Change<'_, '_> {
         }
     }
 
-    pub(super) fn tell_plan(&self, package: Option<&Delivery>) {
+    pub(super) fn print_plan(&self, package: Option<&Delivery>) {
         let ui = self.session.ui;
-        let suites = self.turns.iter().flat_map(|turn| &turn.standing.published);
+        let suites = self.rotations.iter().flat_map(|rotation| &rotation.state.published);
         let suites: Vec<String> = suites.map(|signed| format!("`{}`", signed.suite)).collect();
         if !suites.is_empty() {
             ui.say(&format!("Would sign with both keys: {}", suites.join(", ")));
@@ -104,38 +104,38 @@ impl Change<'_, '_> {
         if let Some(Delivery { wanted, made, .. }) = package {
             let name = &wanted.name;
             ui.say(&format!("Would publish {name} {} with both keys", made.version));
-            ui.say("Clients that name its keyring in `Signed-By:` only have to upgrade; the others install it first");
+            ui.say("Clients whose `Signed-By:` names its keyring only need to upgrade; all others must install it first");
         }
-        self.tell_next(Some(&day_after(self.session.now, PATIENCE)));
+        self.print_next(Some(&day_after(self.session.now, OVERLAP)));
     }
 
-    pub(super) fn tell_next(&self, finish: Option<&str>) {
+    pub(super) fn print_next(&self, finish: Option<&str>) {
         let ui = self.session.ui;
         let day = finish.map(|day| format!(", from {day} on")).unwrap_or_default();
-        let own = |turn: &Turn| usize::from(turn.standing.is_published());
-        if self.turns.iter().any(|turn| turn.standing.published.len() > own(turn)) {
-            ui.say("\nWho reads nothing but a snapshot finds no new package there: give him archive-key.asc");
+        let own = |rotation: &SuiteRotation| usize::from(rotation.state.is_published());
+        if self.rotations.iter().any(|rotation| rotation.state.published.len() > own(rotation)) {
+            ui.say("\nClients that use only a snapshot do not get the package: give them archive-key.asc");
         }
-        ui.say(&format!("\nNext, when clients have the new key{day}: publish key rotate --finish"));
+        ui.say(&format!("\nNext, once clients have the new key{day}: publish key rotate --finish"));
     }
 
-    pub(super) fn tell_end(&self, after: &Session<'_>) {
-        let mut told: Vec<String> = Vec::new();
-        for old in self.turns.iter().flat_map(|turn| &turn.old) {
+    pub(super) fn print_end(&self, after: &Session<'_>) {
+        let mut reported: Vec<String> = Vec::new();
+        for old in self.rotations.iter().flat_map(|rotation| &rotation.old) {
             let fingerprint = old.fingerprint();
             let signs = after.config.suites.iter().any(|suite| suite.sign_with.contains(&old.word));
-            if signs || told.contains(&fingerprint) {
+            if signs || reported.contains(&fingerprint) {
                 continue;
             }
-            let verb = if self.args.asked.dry_run { "would sign" } else { "signs" };
+            let verb = if self.args.asked.dry_run { "would no longer be" } else { "is no longer" };
             let place = match &old.file {
                 Some(file) => format!("is in {file}"),
                 None => "is in the keyring of gpg".to_owned(),
             };
             self.session.ui.say(&format!(
-                "The old key {fingerprint} {verb} nothing any more; its secret part {place}: delete it when all is well"
+                "The old key {fingerprint} {verb} used; its secret part {place}: delete it once all clients can update"
             ));
-            told.push(fingerprint);
+            reported.push(fingerprint);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a change of keys stands: what the configuration says of each suite, and what is published.
+//! The state of a key rotation: the configured keys of each suite, and the signers of what is published.
 
 use std::{
     collections::BTreeSet,
@@ -13,39 +13,39 @@ use crate::{
     signing::{Error, Gpg, KeyReport, KeySource, Keyring},
 };
 
-/// A suite that is signed, as it is configured and as it is published.
-pub(super) struct Standing {
+/// A signed suite: its configuration, and its published signatures.
+pub(super) struct RotationState {
     pub(super) config: SuiteConfig,
-    /// The words of `SignWith:` and the keys that they stand for.
+    /// The keys in `SignWith:`.
     pub(super) keys: Vec<Named>,
-    /// Itself, if it is published, and its snapshots.
+    /// The suite, if it is published, and its snapshots.
     pub(super) published: Vec<Signed>,
 }
 
-/// A word of `SignWith:`.
+/// A key in `SignWith:`.
 #[derive(Clone)]
 pub(super) struct Named {
     pub(super) word: String,
     pub(super) public: Keyring,
-    /// The file of its secret part, if it is in a file.
+    /// The file of the secret part, if there is one.
     pub(super) file: Option<String>,
 }
 
-/// Who has signed what is published.
+/// The signers of a published suite.
 pub(super) struct Signed {
     pub(super) suite: Suite,
-    /// The keys whose signatures are known to count, and what the others say of themselves.
+    /// The keys with verified signatures, and the issuers of the other signatures.
     signers: BTreeSet<String>,
     strangers: Vec<String>,
-    /// Whether it has an `InRelease`; tools of old made none.
+    /// Whether it has an `InRelease`; old tools wrote none.
     in_release: bool,
-    /// The keys that clients demand of the next state, if it names such: apt does that as long as this one is valid, where
-    /// the source has no `Signed-By` of its own.
+    /// The keys in `Signed-By` of `Release`: apt requires one of them for the next release file while this one is valid,
+    /// unless the source has a `Signed-By` of its own.
     demanded: Vec<String>,
 }
 
 impl Named {
-    /// Reads a word.
+    /// Resolves a word of `SignWith:`.
     pub(super) fn read(word: &str, session: &Session<'_>) -> Result<Self, Failure> {
         let keys = session.key_folder().unwrap_or_default();
         let source = KeySource::parse(word, &session.config.folder, &keys)?;
@@ -63,12 +63,12 @@ impl Named {
         self.public.fingerprints()
     }
 
-    /// The fingerprint by which a file of it is called.
+    /// The fingerprint that names its file.
     pub(super) fn fingerprint(&self) -> String {
         self.fingerprints().into_iter().next().unwrap_or_default()
     }
 
-    /// Whether they stand for the same.
+    /// Whether both are the same keys.
     pub(super) fn is(&self, other: &Keyring) -> bool {
         let theirs: BTreeSet<String> = other.fingerprints().into_iter().collect();
         self.fingerprints().into_iter().collect::<BTreeSet<_>>() == theirs
@@ -78,7 +78,7 @@ impl Named {
         self.public.reports(now)
     }
 
-    /// The first day on which it is not good any more.
+    /// The day on which it expires.
     pub(super) fn expires(&self, now: SystemTime) -> Option<String> {
         self.reports(now).into_iter().filter_map(|key| key.expires).min()
     }
@@ -93,7 +93,7 @@ impl Signed {
         let pointer = published.pointer()?;
         let in_release = pointer.is_in_release();
         let strangers = if in_release {
-            // What cannot be read is not as it is to be.
+            // An unreadable signature counts as foreign.
             keys.strangers(&pointer.bytes).unwrap_or_else(|error| vec![error.to_string()])
         } else {
             Vec::new()
@@ -106,44 +106,44 @@ impl Signed {
         Some(Self { suite: published.name().clone(), signers, strangers, in_release, demanded })
     }
 
-    /// Whether clients that have read it take a next state that this key alone has signed.
+    /// Whether clients that hold it accept a next release file signed only by this key.
     pub(super) fn admits(&self, key: &Named) -> bool {
         let certs = key.public.key_fingerprints();
         self.demanded.is_empty() || certs.iter().any(|key| self.demanded.contains(key))
     }
 
-    /// Whether it is signed by these keys, and no other.
+    /// Whether it is signed by exactly these keys.
     pub(super) fn is_by(&self, keys: &[Named]) -> bool {
         let wanted: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
         self.in_release && self.strangers.is_empty() && self.signers == wanted
     }
 
-    /// Whether another key than these has signed it too.
+    /// Whether another key than these signed it.
     pub(super) fn is_by_others(&self, keys: &[Named]) -> bool {
         let known: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
         !self.strangers.is_empty() || !self.signers.is_subset(&known)
     }
 
-    /// Whether it is signed by this key, and perhaps others.
+    /// Whether it is signed by this key; others may sign too.
     pub(super) fn is_by_also(&self, key: &Named) -> bool {
         key.fingerprints().iter().all(|fingerprint| self.signers.contains(fingerprint))
     }
 }
 
-impl Standing {
-    /// Looks at a suite; `archive` believes the configured keys.
+impl RotationState {
+    /// Reads a suite; `archive` trusts the configured keys.
     pub(super) async fn read(
         config: &SuiteConfig,
         session: &Session<'_>,
         archive: &Archive,
-        believed: &Keyring,
+        trusted: &Keyring,
     ) -> Result<Self, Failure> {
         let keys = config.sign_with.iter().map(|word| Named::read(word, session));
         let keys = tokio::task::block_in_place(|| keys.collect::<Result<Vec<_>, _>>())?;
         let mut published: Vec<Signed> = Vec::new();
-        published.extend(Signed::of(&archive.suite(&config.codename).await?, believed));
+        published.extend(Signed::of(&archive.suite(&config.codename).await?, trusted));
         for snapshot in archive.snapshots(&config.codename).await? {
-            published.extend(Signed::of(&snapshot, believed));
+            published.extend(Signed::of(&snapshot, trusted));
         }
         Ok(Self { config: config.clone(), keys, published })
     }
@@ -152,7 +152,7 @@ impl Standing {
         self.published.iter().any(|signed| signed.suite == self.config.codename)
     }
 
-    /// Since when its clients can have a key from a keyring package.
+    /// Returns since when a keyring package of the suite has offered the key.
     pub(super) async fn offers_since(
         &self,
         archive: &Archive,
@@ -160,7 +160,7 @@ impl Standing {
     ) -> Result<Option<SystemTime>, Failure> {
         let (suite, mut since) = (&self.config.codename, None);
         for name in archive.keyring_package_names(suite, &key.public).await? {
-            // From the newest one back to the first that lacks it: a key that comes back was taken from clients meanwhile.
+            // Stop at the first package without the key: a key that was dropped and added again counts from the second time.
             for package in archive.keyring_packages(suite, &name).await? {
                 let Some(content) = package.content else { break };
                 let held = content.keys.fingerprints();
@@ -174,15 +174,15 @@ impl Standing {
     }
 }
 
-/// A time as the day it falls on.
+/// Renders the day of a time.
 pub(super) fn day(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
         .map_or_else(|_| "a day far off".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// The first day on which so much time has passed.
+/// Returns the first day on which the span has passed.
 pub(super) fn day_after(time: SystemTime, span: Duration) -> String {
-    // A time of day would be told by nobody, so the next day.
+    // Only the day is printed, so it is rounded up.
     let whole = Duration::from_secs(24 * 60 * 60 - 1);
     time.checked_add(span + whole).map_or_else(|| "a day far off".to_owned(), day)
 }
