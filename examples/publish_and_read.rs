@@ -16,7 +16,10 @@ use publish::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    #[expect(clippy::disallowed_methods, reason = "a program reads the clock; the library is told the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a program reads the clock; the library takes the time as an argument"
+    )]
     let now = SystemTime::now();
     let folder = tempfile::tempdir()?;
 

@@ -17,7 +17,10 @@ use publish::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    #[expect(clippy::disallowed_methods, reason = "a program reads the clock; the library is told the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a program reads the clock; the library takes the time as an argument"
+    )]
     let now = SystemTime::now();
     let location = std::env::args().nth(1).unwrap_or_else(|| "memory:".into());
     let location = Location::parse(&location, &std::env::current_dir()?)?;
@@ -35,8 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // again to the generation that the first has published.
     let (mine, theirs) = (edit("acpi_1.7-1.2_amd64.deb")?, edit("sample-xz_1.0_all.deb")?);
     let (mine, theirs) = tokio::join!(archive.commit(&mine, &how), archive.commit(&theirs, &how));
-    tell("mine", mine)?;
-    tell("theirs", theirs)?;
+    report("mine", mine)?;
+    report("theirs", theirs)?;
 
     let suite = archive.suite(&config.codename).await?;
     for name in suite.packages_keys() {
@@ -54,7 +57,7 @@ fn edit(name: &str) -> Result<SuiteEdit, archive::Error> {
 }
 
 /// Handles the result of a commit.
-fn tell(who: &str, ended: Result<CommitReport, archive::Error>) -> Result<(), archive::Error> {
+fn report(who: &str, ended: Result<CommitReport, archive::Error>) -> Result<(), archive::Error> {
     match ended {
         Ok(outcome) => {
             println!("{who}: {} added, {} there already", outcome.added.len(), outcome.present.len());

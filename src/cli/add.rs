@@ -61,6 +61,6 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let edit = SuiteEdit { add, if_newer, replace, phased, ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
-    sources::tell_first(session, &outcome, &client_keys)?;
+    sources::print_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

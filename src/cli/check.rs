@@ -75,7 +75,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     if session.ui.json() {
         session.ui.object(&Checked::new(&report, repaired));
     } else {
-        tell(&report, session);
+        print_report(&report, session);
     }
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(failure::DAMAGE) })
 }
@@ -139,7 +139,7 @@ async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> R
 }
 
 /// Prints each suite, then notes, then faults.
-fn tell(report: &Report, session: &Session<'_>) {
+fn print_report(report: &Report, session: &Session<'_>) {
     for state in &report.states {
         session.ui.say(&seen(state));
     }
@@ -205,12 +205,12 @@ fn seen(state: &SuiteReport) -> String {
         (None, None) => {}
     }
     if let Some(freshness) = &state.freshness {
-        let _ = write!(text, "\n  {}", standing(freshness));
+        let _ = write!(text, "\n  {}", freshness_line(freshness));
     }
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
-fn standing(freshness: &Freshness) -> String {
+fn freshness_line(freshness: &Freshness) -> String {
     let Freshness { standing, origin_date, behind_seconds, .. } = freshness;
     let origin = origin_date.as_deref().unwrap_or("nothing");
     match (standing, behind_seconds) {

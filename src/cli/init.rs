@@ -116,7 +116,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         let clients = ClientKeys { keyring: key.public.clone(), complete: false };
         session.archive(Trust::default().with_client_keys(clients)).write_client_keys(None).await?;
     }
-    tell(
+    print_report(
         session,
         Initialized {
             config: config.display().to_string(),
@@ -128,7 +128,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(session: &Session<'_>, report: Initialized) {
+fn print_report(session: &Session<'_>, report: Initialized) {
     let ui = session.ui;
     if ui.json() {
         return ui.object(&report);

@@ -85,7 +85,7 @@ fn text(log: &Log, all: bool) -> String {
         }
         let _ = writeln!(text, "Signed: {}", signed(&state.signature));
         if let Some(note) = &state.note {
-            told(note, &mut text);
+            note_lines(note, &mut text);
         }
         changes(state, all, &mut text);
     }
@@ -102,7 +102,7 @@ fn signed(signature: &Signature) -> String {
     }
 }
 
-fn told(note: &Note, text: &mut String) {
+fn note_lines(note: &Note, text: &mut String) {
     let by: Vec<&str> =
         [&note.by, &note.project, &note.job].into_iter().flatten().map(String::as_str).collect();
     if !by.is_empty() {

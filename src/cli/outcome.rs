@@ -23,12 +23,12 @@ impl Ui {
         if self.json() {
             self.object(&Publication::from(outcome));
         } else {
-            tell(outcome, self);
+            print_report(outcome, self);
         }
     }
 }
 
-fn tell(outcome: &CommitReport, ui: &Ui) {
+fn print_report(outcome: &CommitReport, ui: &Ui) {
     let suite = &outcome.suite;
     let replace = if outcome.dry_run { "Would replace" } else { "Replaced" };
     let [add, shift, remove] = if outcome.dry_run {
@@ -69,11 +69,11 @@ fn tell(outcome: &CommitReport, ui: &Ui) {
         .into_iter()
         .rev()
         .filter(|last| last.suite == *suite || last.generation.is_some())
-        .for_each(|last| tell_written(last, ui));
+        .for_each(|last| print_written(last, ui));
 }
 
 /// Prints the written objects, in counts.
-fn tell_written(outcome: &CommitReport, ui: &Ui) {
+fn print_written(outcome: &CommitReport, ui: &Ui) {
     let suite = &outcome.suite;
     let size = bytes(outcome.written.iter().map(|written| written.bytes).sum());
     let objects = count(outcome.written.len(), "object");

@@ -92,7 +92,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         let suites = retention.iter().map(Publication::from).collect();
         session.ui.object(&json::Pruned::new(suites, &pruned));
     } else {
-        tell(&pruned, session.ui);
+        print_report(&pruned, session.ui);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-fn tell(pruned: &Pruned, ui: &Ui) {
+fn print_report(pruned: &Pruned, ui: &Ui) {
     let size = |all: &[Swept]| bytes(all.iter().map(|swept| swept.bytes).sum());
     let line = |swept: &Swept| format!("  {} ({}): {}", swept.path, bytes(swept.bytes), swept.why);
     let (verb, all) = (if pruned.dry_run { "Would delete" } else { "Deleted" }, &pruned.deleted);

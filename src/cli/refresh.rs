@@ -46,7 +46,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     for suite in &suites {
         let keys = session.keys_to_publish(suite).await?;
         let outcome = session.refresh(suite, keys, when, &args.asked).await?;
-        tell(&outcome, session);
+        print_report(&outcome, session);
         report.suites.push((&outcome).into());
     }
     if session.ui.json() {
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(outcome: &CommitReport, session: &Session<'_>) {
+fn print_report(outcome: &CommitReport, session: &Session<'_>) {
     for note in &outcome.notes {
         session.ui.warn(note);
     }

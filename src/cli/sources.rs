@@ -65,7 +65,7 @@ fn uri(public_url: Option<&str>, location: &Location) -> String {
 }
 
 /// Prints the stanza of a suite that was published for the first time.
-pub(super) fn tell_first(
+pub(super) fn print_first(
     session: &Session<'_>,
     outcome: &CommitReport,
     keys: &Keyring,

@@ -170,7 +170,7 @@ async fn carry(
         purged: None,
         seconds: started.elapsed().as_secs_f64(),
     };
-    tell(&report, session.ui);
+    print_report(&report, session.ui);
     let errors = std::mem::take(&mut report.synced.errors);
     let left = (!report.synced.failed.is_empty()).then(|| failed(&report));
     let mut failure = errors.into_iter().map(Failure::from).chain(left).reduce(Failure::and);
@@ -219,7 +219,7 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
     Ok(found)
 }
 
-fn tell(report: &Report, ui: &Ui) {
+fn print_report(report: &Report, ui: &Ui) {
     let (synced, location) = (&report.synced, &report.destination);
     let size = bytes(synced.sent.iter().map(|sent| sent.bytes).sum());
     let objects = count(synced.sent.len(), "object");
