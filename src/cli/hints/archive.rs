@@ -21,18 +21,8 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::NoPointer { .. } => {
             "restore the last retained one with `publish check --repair`; otherwise restore it from a backup, or regenerate it with the tool that created the suite"
         }
-        Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. } => {
-            "if this key signed the archive before, add a file with its public part to `TrustedKeys:` in conf/distributions; otherwise compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
-        }
-        Error::Untrusted { source: Distrust::Frame { .. }, .. } => {
-            "the file is damaged: restore the newest retained generation that a trusted key signed with `publish check --repair`; otherwise restore it from a backup"
-        }
-        Error::Untrusted { source: Distrust::Damaged { .. }, .. } => {
-            "the file is damaged or was changed without the key: restore the newest retained generation that a trusted key signed with `publish check --repair`; or compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
-        }
-        Error::Untrusted { .. } | Error::NotSigned { .. } | Error::OtherSuite { .. } => {
-            "the archive may have been changed without the key: compare it with a trusted copy; if it is correct, adopt it once with `--trust-existing`"
-        }
+        Error::Untrusted { source, .. } => untrusted(source),
+        Error::NotSigned { .. } | Error::OtherSuite { .. } => CHANGED,
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
         }
@@ -113,6 +103,25 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
     };
     Some(text.into())
 }
+
+/// Returns the hint for an untrusted signature.
+fn untrusted(distrust: &Distrust) -> &'static str {
+    match distrust {
+        Distrust::UnknownSigners { .. } => {
+            "if this key signed the archive before, add a file with its public part to `TrustedKeys:` in conf/distributions; otherwise compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
+        }
+        Distrust::Frame { .. } => {
+            "the file is damaged: restore the newest retained generation that a trusted key signed with `publish check --repair`; otherwise restore it from a backup"
+        }
+        Distrust::Damaged { .. } => {
+            "the file is damaged or was changed without the key: restore the newest retained generation that a trusted key signed with `publish check --repair`; or compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
+        }
+        Distrust::NotBelieved { .. } => CHANGED,
+    }
+}
+
+/// Hint for a release file that may have been changed by an attacker.
+const CHANGED: &str = "the archive may have been changed without the key: compare it with a trusted copy; if it is correct, adopt it once with `--trust-existing`";
 
 fn is_release_file(path: &str) -> bool {
     matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Release { .. }))

@@ -97,7 +97,7 @@ pub(super) struct Export {
     /// File to write instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write binary OpenPGP instead of ASCII armor, for apt before 1.4.
+    /// Write the binary form instead of ASCII armor, for apt before 1.4.
     #[arg(long)]
     pub binary: bool,
 }
