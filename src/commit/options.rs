@@ -9,7 +9,7 @@ use crate::{
     operations::overflow::ArchiveTarget,
     signing::SigningKeys,
     suite::{
-        event::{Events, UNHEARD},
+        event::{Events, NO_EVENTS},
         note::Note,
     },
 };
@@ -47,7 +47,7 @@ impl<'a> CommitOptions<'a> {
             surplus: None,
             dry_run: false,
             allow_releaseinfo_change: false,
-            events: UNHEARD,
+            events: NO_EVENTS,
         }
     }
 

@@ -34,7 +34,7 @@ use crate::{
         archive::Archive,
         discovery,
         error::Error,
-        event::{Event, Events, UNHEARD},
+        event::{Event, Events, NO_EVENTS},
         generations::{self, Generation, Keep, is_older},
         published::PublishedSuite,
         snapshots,
@@ -72,7 +72,7 @@ impl Prune<'_> {
             grace: GRACE,
             now,
             dry_run: false,
-            events: UNHEARD,
+            events: NO_EVENTS,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::{
     names::Suite,
     suite::{
-        event::{Events, UNHEARD},
+        event::{Events, NO_EVENTS},
         generations::Keep,
     },
 };
@@ -49,7 +49,7 @@ impl<'a> Sync<'a> {
             now,
             at_once: AT_ONCE,
             dry_run: false,
-            events: UNHEARD,
+            events: NO_EVENTS,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `VerifiedBase`: a state of a suite that an operation may build on, and the only one.
+//! `VerifiedBase`: a published suite that an operation may build on. The type is the proof of verification.
 //!
-//! Its signature is checked against the archive's own keys, its freshness against every witness, and each index that is
-//! read from it against its digests. So a package of an attacker who can write to the store, and has no key, never gets
-//! signed. [`PublishedSuite`] alone is for looking.
+//! Invariant: its signature was verified with the archive's own keys, its freshness against every witness of a rollback
+//! attack, and each index that is read from it is verified against its digests. So an attacker with write access to the
+//! store but without a key never gets a package signed. A [`PublishedSuite`] alone is read-only.
 
 use std::ops::Deref;
 
@@ -22,23 +22,23 @@ use crate::{
     store::{self, Store},
 };
 
-/// A state of a suite that was verified; without a release file the suite is not there yet.
+/// A verified suite; without a release file it does not exist yet.
 pub(crate) struct VerifiedBase {
     state: PublishedSuite,
-    /// Whether `InRelease`, which its swap expects, is older than this state.
+    /// Whether `InRelease`, which the swap expects, is older than this base.
     behind: bool,
-    /// Whether it was believed as it is (`--trust-existing`).
+    /// Whether it was trusted as it is (`--trust-existing`).
     adopted: bool,
 }
 
 impl VerifiedBase {
-    /// Opens a suite as it was published last, or not at all.
+    /// Opens and verifies the newest published suite.
     pub(crate) async fn open(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
         let state = PublishedSuite::verify(store, suite, trust).await?;
         match state.pointer() {
             None => {
                 if let Err(error) = freshness::refuse_orphans(store, suite).await {
-                    // Or it was published for the first time since.
+                    // It may have been published for the first time concurrently.
                     let now = PublishedSuite::verify(store, suite, trust).await?;
                     let begun = now.pointer().map(|pointer| now.path(pointer.file()));
                     return Err(begun.map_or(error, |path| store::Error::Conflict { path }.into()));
@@ -57,7 +57,8 @@ impl VerifiedBase {
         Ok(Self { state, behind: false, adopted: trust.adopts() })
     }
 
-    /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`, which is to be published over.
+    /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`; the next commit replaces
+    /// both.
     pub(crate) async fn open_behind(
         store: &Store,
         suite: &Suite,
@@ -80,32 +81,34 @@ impl VerifiedBase {
                 let state = PublishedSuite::with_pointer(store, suite, pointer);
                 Ok(Self { state, behind: true, adopted: trust.adopts() })
             }
-            // Another publisher has seen both, and published over them.
+            // Another publisher has seen and replaced both.
             _ => Box::pin(Self::open(store, suite, trust)).await,
         }
     }
 
-    /// Whether clients of `InRelease` do not see this state yet.
+    /// Whether clients of `InRelease` do not see this base yet.
     pub(crate) fn is_behind(&self) -> bool {
         self.behind
     }
 
-    /// Whether this publisher made the state: then it is kept as published. Another tool's forms of one index need not agree.
+    /// Whether this program published the base. If not, the compressed forms of an index may contradict each other.
     pub(crate) fn was_published_here(&self) -> bool {
         !self.behind && !self.adopted && self.state.is_of_our_form()
     }
 
-    /// The state, to look at it.
+    /// The suite, for reading.
     pub(crate) fn state(&self) -> &PublishedSuite {
         &self.state
     }
 }
 
-/// Whether an unsigned `Release` was published beside this `InRelease` while the suite began to be signed, and the signer
-/// was killed before it could publish that change too. Clients of `InRelease` would lose it with the next state.
+/// Whether an unsigned `Release` was published beside this `InRelease` during the first signing of the suite, and the
+/// signer was killed before it could publish that change too. The next commit would lose the change for clients of
+/// `InRelease`.
 ///
-/// A signer marks its generation as published only when it has looked for such a `Release`. The publisher of one keeps it
-/// as a generation in that form, and marks that if it saw no `InRelease` yet; else it knows that it lost the race.
+/// The signer marks its generation as published only after it has checked for such a `Release`. The unsigned publisher
+/// keeps its `Release` as a generation, and marks it if it saw no `InRelease` yet; otherwise it knows that it lost the
+/// race.
 async fn is_crossed(
     state: &PublishedSuite,
     pointer: &Pointer,
@@ -125,7 +128,7 @@ async fn is_crossed(
     let name = generations::name(date, &beside.bytes);
     let file = state.path(&generations::path(&name, ReleaseForm::Release.file_name()));
     Ok(kept.iter().any(|kept| {
-        // A publisher may not have marked it yet: an adoption publishes it in any case.
+        // The mark may not be written yet; an adoption publishes it in any case.
         kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.adopts())
     }))
 }

@@ -1,8 +1,8 @@
-//! Which suites an archive has: decided here alone, from the names of its files, for every command and every store.
+//! Finds the suites of an archive by the names of its files. All commands and stores use this one rule.
 //!
-//! A suite is a folder below `dists/` with an `InRelease` or a `Release`, however deep and also below another suite
-//! (`bookworm/updates`); a snapshot is one as well. The folder of an index may hold a `Release` that describes the index,
-//! and the states of a suite that are kept have release files of their own: neither is a suite.
+//! A suite is a folder below `dists/` with an `InRelease` or a `Release`, at any depth and also below another suite
+//! (`bookworm/updates`); a snapshot is a suite as well. The folder of an index may hold a `Release` that describes the
+//! index, and kept generations have release files of their own: neither is a suite.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use crate::{
     store::{self, Object, Store},
 };
 
-/// The objects of an archive with no more than these below `dists/` come in one page of a listing.
+/// A bucket lists up to this number of objects in one page.
 const ONE_PAGE: usize = 1000;
-/// How many folders are listed at once.
+/// The number of folders that are listed concurrently.
 const AT_ONCE: usize = 16;
-/// Deeper than any suite: a link to a folder above it must not lead on for ever.
+/// The maximal depth of a suite: a symbolic link to a parent folder must not cause an endless walk.
 const DEEPEST: usize = 12;
 
-/// The suite, below `dists/`, whose release file a path is; `None` for any other file.
+/// Returns the suite, below `dists/`, that a release file belongs to; `None` for any other file.
 pub(crate) fn of_release_file(path: &str) -> Option<&str> {
     match ArchivePath::of(path) {
         ArchivePath::Dists(SuitePath::Release {
@@ -33,12 +33,12 @@ pub(crate) fn of_release_file(path: &str) -> Option<&str> {
     }
 }
 
-/// The suites that files belong to.
+/// Returns the suites whose release files are among these paths.
 pub(crate) fn published<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     paths.into_iter().filter_map(of_release_file).collect()
 }
 
-/// The suites that were published, by what is kept of them, and whose release file is gone.
+/// Returns the suites with a published generation whose release file is missing.
 pub(crate) fn lost<'a>(paths: impl IntoIterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
     let there = published(paths.clone());
     let were = paths.into_iter().filter_map(|path| match generations::parse(path) {
@@ -49,21 +49,21 @@ pub(crate) fn lost<'a>(paths: impl IntoIterator<Item = &'a str> + Clone) -> BTre
 }
 
 impl Archive {
-    /// Finds the suites that are published, each by one name; snapshots are left out.
+    /// Returns the published suites, each by one name and without snapshots.
     pub async fn suites(&self) -> Result<Vec<Suite>, Error> {
         let mut found = self.suite_folders().await?;
         found.retain(|suite| snapshot_of(suite).is_none());
         self.without_links(found).await
     }
 
-    /// Finds every folder of a suite: snapshots and links, which clients may use, are among them.
+    /// Returns every folder of a suite, including snapshots and symbolic links, which clients may use.
     pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
         let files = release_files(&self.store).await?;
         Ok(parse(published(files.iter().map(String::as_str))))
     }
 
-    /// Finds all that `check` looks at: suites and snapshots, each by one name, and suites that have lost their release
-    /// file.
+    /// Returns everything that `check` covers: suites and snapshots, each by one name, and suites that have lost their
+    /// release file.
     pub async fn suites_to_check(&self) -> Result<Vec<Suite>, Error> {
         let walked: Vec<_> = self.store.walk("dists").map_ok(|found| found.path).try_collect().await?;
         let paths = walked.iter().map(String::as_str);
@@ -73,8 +73,8 @@ impl Archive {
         Ok(suites)
     }
 
-    /// Leaves out further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: what is
-    /// published under both is the same object. The codename stays.
+    /// Removes further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: both names
+    /// have the same release file. The codename stays.
     async fn without_links(&self, found: Vec<Suite>) -> Result<Vec<Suite>, Error> {
         if found.len() < 2 {
             return Ok(found);
@@ -89,16 +89,16 @@ impl Archive {
                 Ok(None) => read(ReleaseForm::Release).await,
                 read => read,
             };
-            // Damage of one suite hides none of the others.
+            // A damaged suite must not hide the others.
             if let Err(store::Error::TooLarge { .. }) = pointer {
                 too_large.push(suite);
                 continue;
             }
             let pointer = pointer?;
-            // Taken away since it was found.
+            // Deleted concurrently.
             let Some(pointer) = pointer else { continue };
             let holds = |text: &str| memchr::memmem::find(&pointer.bytes, text.as_bytes()).is_some();
-            // Two that were cut short may look alike, and each is damage of its own.
+            // Truncated release files may be equal by chance; each is a damage of its own.
             let is_whole = holds("\nDate:") || pointer.bytes.starts_with(b"Date:");
             let same = |(_, other): &(Suite, Object)| {
                 is_whole && other.revision == pointer.revision && other.bytes == pointer.bytes
@@ -118,14 +118,14 @@ impl Archive {
     }
 }
 
-/// What is no name of a suite here is not one that a command could be asked for.
+/// Skips folders whose names are not valid for suites: no command accepts them.
 fn parse(names: BTreeSet<&str>) -> Vec<Suite> {
     names.into_iter().filter_map(|name| Suite::parse(name).ok()).collect()
 }
 
-/// The release files below `dists/`, found with few requests.
+/// Finds the release files below `dists/` with few requests.
 async fn release_files(store: &Store) -> Result<Vec<String>, Error> {
-    // A bucket shows a small archive in one page. Of a larger one most pages would hold old states and indices.
+    // A bucket lists a small archive in one page. Most pages of a larger one would hold old generations and indices.
     if !store.is_local() {
         let page = store.walk("dists").map_ok(|found| found.path).take(ONE_PAGE);
         let page: Vec<String> = page.try_collect().await?;

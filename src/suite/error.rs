@@ -1,4 +1,4 @@
-//! What can go wrong with a verb.
+//! Errors of operations, commits, syncs and prunes.
 
 use super::{
     failed::Failed,
@@ -12,14 +12,14 @@ use crate::{
     signing, store,
 };
 
-/// An error of a verb; the archive is as it was, but for files that nothing refers to.
+/// An error of an operation. The archive is unchanged, except for unreferenced files that `prune` deletes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The store failed or refused.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// Nothing could be signed.
+    /// Signing failed.
     #[error("cannot sign suite `{suite}`")]
     Signing {
         /// The suite.
@@ -41,15 +41,15 @@ pub enum Error {
         /// Why.
         source: release::Error,
     },
-    /// A suite has indices, and nothing that lists them.
-    #[error("`{path}` is there, but no `InRelease` or `Release` of suite `{suite}` that lists it")]
+    /// A suite has indices or generations, but no release file.
+    #[error("suite `{suite}` has indices (`{path}`) but no `InRelease` or `Release` file")]
     NoPointer {
         /// The suite.
         suite: Suite,
         /// An index.
         path: String,
     },
-    /// The pointer of a suite has no signature that is believed.
+    /// The pointer of a suite has no trusted signature.
     #[error("the signature of `{path}` is not trusted")]
     Untrusted {
         /// The file.
@@ -57,78 +57,78 @@ pub enum Error {
         /// Why.
         source: signing::Distrust,
     },
-    /// The pointer of a suite was signed for another one.
-    #[error("`{path}` was not made for suite `{suite}`: it calls itself `{named}`")]
+    /// The pointer of a suite was signed for another suite.
+    #[error("`{path}` was not made for suite `{suite}`: its name is `{named}`")]
     OtherSuite {
         /// The file.
         path: String,
         /// The suite.
         suite: Suite,
-        /// What the pointer calls itself.
+        /// The `Codename` or `Suite` in the pointer.
         named: String,
     },
-    /// A suite has no signature although there is a key for it.
+    /// A suite has no signature although a key is configured for it.
     #[error("`{path}` is not signed, although a key is configured")]
     NotSigned {
         /// The file.
         path: String,
     },
-    /// Surplus versions of a suite that anybody may have changed would be signed.
+    /// Surplus versions of an unsigned suite, which any writer may have changed, would be signed.
     #[error(
-        "surplus versions of suite `{suite}`, which is not signed, are not moved to suite `{to}`, which is"
+        "cannot move surplus versions of suite `{suite}` to suite `{to}`: `{suite}` is not signed and `{to}` is"
     )]
     UnsignedSurplus {
         /// The suite.
         suite: Suite,
-        /// Where they were to go.
+        /// The suite that they were to be moved to.
         to: Suite,
     },
-    /// A suite is signed, and nobody here has a key.
+    /// A suite is signed, and no signing key is configured.
     #[error("suite `{suite}` is signed, and no key is configured to sign it with")]
     NoKey {
         /// The suite.
         suite: Suite,
     },
-    /// A suite is signed, and it is not known whose signature to believe.
-    #[error("suite `{suite}` is signed, and no public key is known to check it with")]
+    /// A suite is signed, and no trusted public key is known.
+    #[error("suite `{suite}` is signed, and no public key is known to verify it with")]
     NoPublicKey {
         /// The suite.
         suite: Suite,
     },
-    /// A file differs from what the pointer says of it.
-    #[error("`{path}` is not the file that the suite lists: listed are {} bytes with SHA256 {}, found {} bytes with SHA256 {}",
+    /// A file differs from its entry in the pointer.
+    #[error("`{path}` does not match the release file: listed are {} bytes with SHA256 {}, found {} bytes with SHA256 {}",
         listed.size, listed.sha256, found.size, found.sha256)]
     Mismatch {
         /// The file.
         path: String,
-        /// What the pointer says.
+        /// The entry in the pointer.
         listed: Box<release::Listed>,
-        /// What is there.
+        /// The file that was read.
         found: Box<Digests>,
     },
-    /// A file has more bytes than the pointer says.
-    #[error("`{path}` is not the file that the suite lists")]
+    /// A file is longer than its entry in the pointer.
+    #[error("`{path}` does not match the release file")]
     Longer {
         /// The file.
         path: String,
-        /// How many bytes it has.
+        /// Its size and the limit.
         source: store::Error,
     },
-    /// Two forms of an index hold different texts.
-    #[error("`{path}` does not hold what `{other}` holds: {} bytes with SHA256 {}, and {} bytes with SHA256 {}",
+    /// Two compressed forms of an index hold different texts.
+    #[error("`{path}` and `{other}` hold different texts: {} bytes with SHA256 {}, and {} bytes with SHA256 {}",
         found.size, found.sha256, listed.size, listed.sha256)]
     Contradicts {
         /// A form of an index.
         path: String,
         /// Another form of it.
         other: String,
-        /// The text that the first one unpacks to, or the beginning of it.
+        /// The text that the first form unpacks to, or its beginning.
         found: Box<Digests>,
-        /// The text of the other one.
+        /// The text of the other form.
         listed: Box<release::Listed>,
     },
-    /// A listed index is not there in any form.
-    #[error("`{path}` is listed by the suite and is not there, in any compression")]
+    /// A listed index is missing in every form.
+    #[error("`{path}` is listed in the release file, but missing in every compression")]
     Missing {
         /// The file.
         path: String,
@@ -150,25 +150,25 @@ pub enum Error {
         source: packages::Error,
     },
     /// The configuration forbids changes.
-    #[error("suite `{suite}` is not to be changed: `ReadOnly: yes`")]
+    #[error("suite `{suite}` is read-only (`ReadOnly: yes`)")]
     ReadOnly {
         /// The suite.
         suite: Suite,
     },
-    /// A version is not to change its contents.
-    #[error("nothing is replaced in suite `{suite}`: a published version does not change there")]
+    /// The suite does not allow replacing the contents of a published version.
+    #[error("cannot replace packages in suite `{suite}`: its published versions are immutable")]
     NotMutable {
         /// The suite.
         suite: Suite,
     },
-    /// A snapshot is not to be changed.
-    #[error("`{suite}` is a snapshot, which stays as it is")]
+    /// A snapshot is immutable.
+    #[error("`{suite}` is a snapshot and cannot be changed")]
     Snapshot {
         /// The snapshot.
         suite: Suite,
     },
-    /// A snapshot of that name is there.
-    #[error("there is a snapshot `{snapshot}` already, with another content")]
+    /// A snapshot of that name exists with different content.
+    #[error("snapshot `{snapshot}` already exists with different content")]
     SnapshotThere {
         /// The snapshot.
         snapshot: Suite,
@@ -176,25 +176,25 @@ pub enum Error {
     /// A suite has no such component.
     #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
     UnknownComponent {
-        /// What was asked for.
+        /// The requested component.
         component: Component,
         /// The suite.
         suite: Suite,
-        /// What it has.
+        /// The components of the suite.
         known: Vec<Component>,
     },
-    /// Every client's apt would stop at what a suite says of itself.
-    #[error("apt would stop at suite `{suite}` on every client: {}", changed(changes))]
+    /// `apt update` would stop on every client until its user accepts the changed release information.
+    #[error("`apt update` would stop at suite `{suite}` on every client: {}", changed(changes))]
     StopsApt {
         /// The suite.
         suite: Suite,
-        /// What changes.
+        /// The changed fields.
         changes: Vec<ReleaseInfo>,
     },
-    /// The edit cannot be made; every reason, not only the first.
+    /// The edit was refused, with every reason, not only the first.
     #[error("{}", refusals(.0))]
     Refused(Vec<Refusal>),
-    /// Files that were given cannot be found.
+    /// An input file or folder cannot be read.
     #[error("cannot read `{path}`")]
     Input {
         /// The file or folder.
@@ -202,8 +202,8 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// A folder that was given holds no .deb.
-    #[error("there is no `.deb` in folder `{path}`")]
+    /// An input folder holds no .deb.
+    #[error("no `.deb` file in folder `{path}`")]
     NoDebs {
         /// The folder.
         path: String,
@@ -216,8 +216,8 @@ pub enum Error {
         /// Why.
         source: sources::Error,
     },
-    /// A stanza of an index does not say which file it means.
-    #[error("in `{path}`: package `{package}` has no `{field}` that can be read")]
+    /// A stanza of an index has no valid value in a field that identifies its file.
+    #[error("package `{package}` in `{path}` has no valid `{field}`")]
     Incomplete {
         /// The index.
         path: String,
@@ -226,12 +226,12 @@ pub enum Error {
         /// The field.
         field: &'static str,
     },
-    /// An index names a file that is none of the archive's packages.
-    #[error("`{path}` names the file `{}`, which is not one that an archive shows", names.escape_debug())]
+    /// An index references a path that is not one of a package file.
+    #[error("`{path}` references `{}`, which is not a path of a package file", names.escape_debug())]
     Unsafe {
         /// The index.
         path: String,
-        /// The file that it names.
+        /// The path that it references.
         names: String,
     },
     /// A suite is not published at the source.
@@ -240,7 +240,7 @@ pub enum Error {
         /// The suite.
         suite: Suite,
     },
-    /// The destination has a newer state of a suite.
+    /// The destination has a newer revision of a suite.
     #[error("suite `{suite}` in `{destination}` is newer ({there}) than here ({here})")]
     Older {
         /// The suite.
@@ -260,54 +260,54 @@ pub enum Error {
         /// The destination.
         destination: String,
     },
-    /// A file that was asked for is not there.
+    /// A file to include does not exist.
     #[error("there is no file `{path}` to include")]
     NotIncluded {
         /// The file.
         path: String,
     },
-    /// A file that was asked for is not for the world.
-    #[error("`{path}` is not carried: configuration, databases and hidden files stay here")]
+    /// A file to include is private.
+    #[error("cannot copy `{path}`: configuration, databases and hidden files are private")]
     Private {
         /// The file.
         path: String,
     },
-    /// A file that was asked for holds a secret key.
+    /// A file to include holds a secret key.
     #[error("`{path}` holds a secret key")]
     Secret {
         /// The file.
         path: String,
     },
-    /// Files could not be carried to another store.
-    #[error("{} files could not be carried", .0.len())]
+    /// Files could not be copied to another store.
+    #[error("{} files could not be copied", .0.len())]
     NotCarried(Vec<Failed>),
-    /// A folder that is no name of a suite holds a pointer.
-    #[error("cannot tell what `{}` leads to", path.escape_debug())]
+    /// A folder whose name is not valid for a suite holds a pointer.
+    #[error("the folder of `{}` is not a valid suite name", path.escape_debug())]
     OddSuite {
         /// The pointer.
         path: String,
         /// Why.
         source: names::Error,
     },
-    /// A generation is not what its name says.
-    #[error("`{path}` is not the state of the suite that its name says")]
+    /// The content of a generation does not match the digest in its name.
+    #[error("generation `{path}` does not match its name")]
     Generation {
         /// The folder.
         path: String,
     },
-    /// There is no such state of a suite.
+    /// No kept generation of a suite matches.
     #[error("{}", no_generation(suite, asked.as_deref(), known))]
     NoGeneration {
         /// The suite.
         suite: Suite,
-        /// What was asked for; else an earlier one.
+        /// The requested name; `None` for an earlier generation.
         asked: Option<String>,
-        /// Those that are kept, the oldest first.
+        /// The kept generations, the oldest first.
         known: Vec<String>,
     },
-    /// Files are gone or damaged that an earlier state needs.
+    /// Files that an earlier generation references are missing or damaged.
     #[error(
-        "suite `{suite}` cannot go back to `generations/{generation}`: files that it needs are gone or damaged: {}",
+        "cannot roll suite `{suite}` back to `generations/{generation}`: files are missing or damaged: {}",
         few(files)
     )]
     Lacks {
@@ -318,8 +318,8 @@ pub enum Error {
         /// The files.
         files: Vec<String>,
     },
-    /// A pointer is older than one that was published.
-    #[error("`{path}` has gone back in time: it is of {date}, and one of {newer} was published ({witness})")]
+    /// A pointer is older than one that was published: a rollback attack, or a restored backup.
+    #[error("`{path}` was rolled back: it is of {date}, but one of {newer} was published ({witness})")]
     RolledBack {
         /// The pointer.
         path: String,
@@ -327,29 +327,29 @@ pub enum Error {
         date: jiff::Timestamp,
         /// The `Date` of the newer one.
         newer: jiff::Timestamp,
-        /// Who says so.
+        /// The evidence of the newer pointer.
         witness: String,
     },
-    /// A prune is at work, or has been taken over.
-    #[error("another `prune` is at work in `{location}`")]
+    /// Another prune is running, or has taken this one over.
+    #[error("another `prune` is running in `{location}`")]
     Pruning {
         /// The store.
         location: String,
     },
-    /// Another job published in between, so that the operation would now be another one than was asked for.
-    #[error("suite `{suite}` was changed while this change was being made, which would now also {change}{}",
-        states(planned_on.as_deref(), now.as_deref()))]
+    /// Another publisher won the race, and the operation would now do more than was requested.
+    #[error("suite `{suite}` was changed concurrently, and this operation would now also {change}{}",
+        generations(planned_on.as_deref(), now.as_deref()))]
     Overtaken {
         /// The suite.
         suite: Suite,
-        /// The change that was not asked for.
+        /// The change that was not requested.
         change: String,
-        /// The state on which the operation was planned first.
+        /// The generation on which the operation was first planned.
         planned_on: Option<String>,
-        /// The state that is published now.
+        /// The generation that is published now.
         now: Option<String>,
     },
-    /// The operation is published; a step after that failed.
+    /// The operation is published, but a step after the commit failed.
     #[error("suite `{suite}` is published, but its last steps failed")]
     Unfinished {
         /// The suite.
@@ -357,19 +357,19 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
-    /// Others published again and again in between.
-    #[error("suite `{suite}` was changed by others {times} times while this change was being made")]
+    /// Other publishers won the race in every try.
+    #[error("lost the race for suite `{suite}` {times} times: other publishers changed it concurrently")]
     RaceLost {
         /// The suite.
         suite: Suite,
-        /// How often it was tried.
+        /// The number of tries.
         times: u32,
     },
 }
 
-fn states(planned_on: Option<&str>, now: Option<&str>) -> String {
-    let shown = |state: Option<&str>| state.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"));
-    format!(" (planned on state {}, published is {})", shown(planned_on), shown(now))
+fn generations(planned_on: Option<&str>, now: Option<&str>) -> String {
+    let shown = |name: Option<&str>| name.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"));
+    format!(" (planned on generation {}, published is {})", shown(planned_on), shown(now))
 }
 
 fn refusals(all: &[Refusal]) -> String {
@@ -391,16 +391,18 @@ fn no_generation(suite: &Suite, asked: Option<&str>, known: &[String]) -> String
     let kept = if known.is_empty() { "none".to_owned() } else { list(known) };
     match asked {
         None => {
-            format!("no earlier state of suite `{suite}` with another content is kept; there are: {kept}")
+            format!(
+                "no earlier generation of suite `{suite}` with different content is kept; kept are: {kept}"
+            )
         }
         Some(asked) if known.iter().any(|name| name.starts_with(asked)) => {
-            format!("more than one state of suite `{suite}` begins with `{asked}`; there are: {kept}")
+            format!("more than one generation of suite `{suite}` begins with `{asked}`; kept are: {kept}")
         }
-        Some(asked) => format!("no state `{asked}` of suite `{suite}` is kept; there are: {kept}"),
+        Some(asked) => format!("no generation `{asked}` of suite `{suite}` is kept; kept are: {kept}"),
     }
 }
 
-/// The first of many.
+/// Lists the first three files and counts the others.
 fn few(files: &[String]) -> String {
     let more = files.len().saturating_sub(3);
     let first = list(&files[..files.len() - more]);
@@ -412,13 +414,13 @@ fn changed(changes: &[ReleaseInfo]) -> String {
 }
 
 impl Error {
-    /// Says that an operation is published although a step after that failed.
+    /// Returns an error that says that the operation is published although a later step failed.
     pub(crate) fn unfinished(suite: &Suite, source: Self) -> Self {
         Self::Unfinished { suite: suite.clone(), source: Box::new(source) }
     }
 }
 
-/// An error with its causes, in one line.
+/// Renders an error with its causes on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,19 +1,19 @@
-//! What the library reports instead of printing.
+//! Progress and warnings, which the library reports instead of printing.
 
 use crate::names::Suite;
 
-/// Something that happened on the way.
+/// Progress or a warning.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// So many of so many .debs have been read.
+    /// A .deb was read.
     Read {
         /// How many are done.
         done: usize,
         /// How many there are.
         total: usize,
     },
-    /// Something that a user should know, though the work goes on.
+    /// A warning for the user; the operation continues.
     Warning(String),
     /// An object was written or copied.
     Written {
@@ -22,7 +22,7 @@ pub enum Event {
         /// Its size.
         bytes: u64,
     },
-    /// Files are going to be sent.
+    /// A batch of files is about to be sent.
     Phase {
         /// What they are.
         what: &'static str,
@@ -33,29 +33,29 @@ pub enum Event {
         /// Their size.
         bytes: u64,
     },
-    /// So many of so many bytes for the pool have been written.
+    /// A part of the bytes was written.
     Stored {
         /// Bytes done.
         done: u64,
         /// Bytes in all.
         total: u64,
     },
-    /// So many of so many objects have been deleted.
+    /// A part of the objects was deleted.
     Deleted {
         /// How many are done.
         done: usize,
         /// How many there are.
         total: usize,
     },
-    /// Somebody else published first; the edit is made again on what he published.
+    /// Another publisher won the race; the operation is planned again on the new base.
     LostRace {
-        /// How often that happened to this edit.
+        /// The number of lost races of this operation.
         times: u32,
     },
 }
 
-/// Takes events as they come, from any thread.
+/// Receives events, from any thread.
 pub type Events<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
-/// Takes events and does nothing with them.
-pub(crate) const UNHEARD: Events<'static> = &|_| ();
+/// Ignores all events.
+pub(crate) const NO_EVENTS: Events<'static> = &|_| ();

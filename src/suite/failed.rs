@@ -1,10 +1,10 @@
-//! `Failed`: a file that could not be carried to another store.
+//! `Failed`: a file that could not be copied to another store.
 
 use crate::store;
 
-/// A file that could not be carried.
+/// A file that could not be copied.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot carry `{path}`")]
+#[error("cannot copy `{path}`")]
 #[non_exhaustive]
 pub struct Failed {
     /// The file.
@@ -13,7 +13,7 @@ pub struct Failed {
     pub source: FailedBecause,
 }
 
-/// Why a file could not be carried.
+/// The reason why a file could not be copied.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailedBecause {
@@ -21,17 +21,17 @@ pub enum FailedBecause {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The source does not have it.
-    #[error("the source does not have it, although an index names it")]
+    #[error("the source does not have it, although an index references it")]
     Absent,
-    /// The source has other bytes.
-    #[error("the source has other bytes than its index says: listed are {listed} bytes{}, found {} bytes with SHA256 {}",
+    /// The file at the source does not match its index.
+    #[error("the file at the source does not match its index: listed are {listed} bytes{}, found {} bytes with SHA256 {}",
         sha256.map(|sha256| format!(" with SHA256 {sha256}")).unwrap_or_default(), found.size, found.sha256)]
     Differs {
-        /// The size that is listed.
+        /// The listed size.
         listed: u64,
-        /// The digest that is listed.
+        /// The listed digest.
         sha256: Option<crate::digest::Sha256Digest>,
-        /// What is there.
+        /// The file at the source.
         found: Box<crate::digest::Digests>,
     },
 }

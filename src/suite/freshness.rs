@@ -1,10 +1,10 @@
-//! Whether a pointer is the newest that was published: one that was put back by somebody without the key is signed as well
-//! as any, and what it has forgotten would be signed away.
+//! Detects rollback attacks: an old pointer that was restored in the store has a valid signature, but building on it
+//! would drop every change since.
 //!
-//! Two witnesses are heard. This machine's memory of what it has seen in a bucket: nobody there can change it. And the
-//! generations in the archive, each signed: they can be deleted by whoever can put an older pointer back, so what nobody
-//! remembers and nothing shows is not found out. Clients that have seen the newer state keep it (apt ignores an older
-//! `Date`), and `Valid-Until` limits for how long the others can be kept in the past.
+//! There are two witnesses: this machine's record of the newest `Date` seen in a bucket, which the bucket's users
+//! cannot change, and the signed generations in the archive. An attacker who can restore a pointer can also delete
+//! generations, so a rollback remains undetected if this machine has no record. Clients that have seen the newer
+//! pointer keep it (apt ignores an older `Date`), and `Valid-Until` limits how long the others can be held back.
 
 use std::time::Duration;
 
@@ -24,24 +24,23 @@ use crate::{
     store::{self, Found, Store},
 };
 
-/// What the memory of pointers is called.
+/// The name of this machine's record of pointers.
 const MEMORY: &str = "pointers";
-/// A store may show an older state for a moment.
-const MOMENT: Duration = Duration::from_secs(1);
+/// A store may return an older revision for a short time.
+const READ_LAG: Duration = Duration::from_secs(1);
 
-/// Indices are looked for this deep below a suite (`updates/main/binary-amd64` is three).
+/// The maximal depth of indices below a suite (`updates/main/binary-amd64` is three).
 const DEEPEST_INDEX: usize = 3;
 
-/// A state that was published, newer than the pointer.
+/// Evidence of a published pointer that is newer than the current one.
 pub(crate) struct Newer {
     pub(crate) date: Timestamp,
-    /// Who says so.
+    /// The source of the evidence, for the error message.
     pub(crate) witness: String,
 }
 
-/// Refuses to begin a suite where indices lie that no pointer lists: to publish would put one with the new packages alone
-/// in their place. A publisher that was killed before its first commit leaves none, since their names come after it. So it
-/// is with a generation that was published.
+/// Refuses to create a suite over indices or published generations without a pointer: the new suite would have the new
+/// packages alone. A publisher that was killed before its first commit leaves neither, since it writes both after that.
 pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
     if let Some(generation) = published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
         let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
@@ -50,7 +49,7 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
     let mut folders = vec![(format!("dists/{suite}"), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
-        // That of a suite below this one, be its release file there or lost: it is no part of this one.
+        // A suite below this one, with its release file or without: it is not part of this suite.
         let has_release = |file: &String| discovery::of_release_file(&format!("{folder}/{file}")).is_some();
         let was_published = below.iter().any(|name| name == generations::FOLDER);
         if depth > 0 && (was_published || files.iter().any(has_release)) {
@@ -67,7 +66,7 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
     Ok(())
 }
 
-/// Refuses to build on a pointer that is not the newest.
+/// Refuses to build on a pointer that was rolled back.
 pub(crate) async fn refuse_older(
     store: &Store,
     suite: &Suite,
@@ -80,18 +79,18 @@ pub(crate) async fn refuse_older(
         return Ok(());
     };
     let path = format!("dists/{suite}/{}", pointer.file());
-    // Or it was published since the pointer was read.
+    // The newer one may have been published after the pointer was read.
     for _ in 0..2 {
         if !store.holds(&path, &pointer.bytes).await? {
             return Err(store::Error::Conflict { path }.into());
         }
-        tokio::time::sleep(MOMENT).await;
+        tokio::time::sleep(READ_LAG).await;
     }
     let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
     Err(Error::RolledBack { path, date, newer: newer.date, witness: newer.witness })
 }
 
-/// The newest state that a witness knows, if it is newer than the pointer.
+/// Returns the newest evidence of any witness, if it is newer than the pointer.
 pub(crate) async fn newer(
     store: &Store,
     suite: &Suite,
@@ -102,8 +101,8 @@ pub(crate) async fn newer(
     newer_among(store, suite, pointer, trust, &kept).await
 }
 
-/// The generations with the `Date` of a signed pointer or a later one, the newest first: one listing. Of an unsigned suite
-/// none, for anyone could have made them.
+/// Returns the generations with the `Date` of a signed pointer or a later one, the newest first, with one listing.
+/// Returns none for an unsigned suite, since anyone could have made them.
 pub(crate) async fn kept_since(
     store: &Store,
     suite: &Suite,
@@ -115,7 +114,7 @@ pub(crate) async fn kept_since(
     }
 }
 
-/// The newest state that this machine or one of these generations knows, if it is newer than the pointer.
+/// Returns the evidence of this machine or of one of these generations, if it is newer than the pointer.
 async fn newer_among(
     store: &Store,
     suite: &Suite,
@@ -127,7 +126,7 @@ async fn newer_among(
     if let Some(seen) = recall(store, suite).filter(|seen| *seen > date) {
         return Ok(Some(Newer { date: seen, witness: "seen from this machine".into() }));
     }
-    // Of what is not signed anybody can make newer states.
+    // Anyone can forge a newer generation of an unsigned suite.
     if trust.now.is_none() || !pointer.signed || trust.keyring.is_empty() {
         return Ok(None);
     }
@@ -151,7 +150,7 @@ async fn newer_among(
     Ok(None)
 }
 
-/// The names of the generations with a later `Date` that say of themselves that they were published, the oldest first.
+/// Returns the names of the generations with a later `Date` that are marked as published, the oldest first.
 pub(crate) async fn published_after(
     store: &Store,
     suite: &Suite,
@@ -162,16 +161,16 @@ pub(crate) async fn published_after(
     Ok(kept.filter(|generation| generation.published.is_some()).map(|generation| generation.name).collect())
 }
 
-/// The generations with this `Date` or a later one, the newest first.
+/// Returns the generations with this `Date` or a later one, the newest first.
 async fn listed_since(store: &Store, suite: &Suite, date: Timestamp) -> Result<Vec<Generation>, Error> {
     let folder = format!("dists/{suite}/{}", generations::FOLDER);
-    // Names sort by `Date`, so this asks for little, however many there are.
+    // Names sort by `Date`, so the listing is short, however many generations there are.
     let after = format!("{folder}/{}", generations::beginning(date));
     let files: Vec<Found> = store.walk_after(&folder, &after).try_collect().await?;
     Ok(generations::of_files(suite, &files))
 }
 
-/// Remembers what was seen or published; of a folder nothing, which whoever uses this machine may put back as he likes.
+/// Records the `Date` that was seen or published. Folders are not recorded: their users may restore a backup.
 pub(crate) fn remember(store: &Store, suite: &Suite, release: &Release) {
     let (Some(cache), Ok(date)) = (store.cache().filter(|_| !store.is_local()), release.date()) else {
         return;

@@ -1,6 +1,7 @@
-//! Generations: the pointers that a suite has had, each kept in a folder of its own beside it, and which of them count.
+//! Generations: the retained pointers of a suite, each in a folder of its own, and the retention policy for them.
 //!
-//! What a kept generation leads to is there, unchanged: for clients that read it a moment ago, and to go back to it.
+//! Invariant: every file that a kept generation references exists and is unchanged, for clients that have just read
+//! that pointer and for `rollback`.
 
 use std::{
     collections::BTreeMap,
@@ -29,15 +30,15 @@ pub(crate) const FOLDER: &str = layout::GENERATIONS;
 /// The folder of all suites.
 const DISTS: &str = "dists/";
 
-/// The file that says that a generation was published: whoever lost the race for the pointer leaves one without.
+/// The file that marks a generation as published: the loser of a race for the pointer leaves a generation without it.
 pub(crate) const MARK: &str = GenerationPart::Published.file_name();
 
 /// Which generations of a suite are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// At least so many, the current one among them.
+    /// The minimal number, including the current one.
     pub generations: usize,
-    /// At least so long after the next one took its place.
+    /// The minimal time after the next generation replaced it.
     pub span: Duration,
 }
 
@@ -47,7 +48,7 @@ impl Default for Keep {
     }
 }
 
-/// A state of a suite that was kept.
+/// A retained pointer of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) name: String,
@@ -55,21 +56,22 @@ pub(crate) struct Generation {
     pub(crate) files: Vec<String>,
     /// When the first of them was written.
     written: SystemTime,
-    /// When it became the pointer; never, as far as is known, where somebody else was first.
+    /// When it became the pointer; `None` if it lost the race, as far as is known.
     pub(crate) published: Option<SystemTime>,
 }
 
-/// The name of the generation of a pointer: by its `Date`, so that names sort as the states followed each other.
+/// Returns the name of the generation of a pointer. It begins with the `Date`, so that names sort in the order of
+/// publishing.
 pub(crate) fn name(date: Timestamp, pointer: &[u8]) -> String {
     format!("{}-{}", beginning(date), short_digest(pointer))
 }
 
-/// What the names of all generations of a `Date` begin with.
+/// Returns the prefix of the names of all generations of a `Date`.
 pub(crate) fn beginning(date: Timestamp) -> String {
     date.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Whether a text has the form of the names of generations.
+/// Whether a text has the form of a generation name.
 pub(crate) fn is_name(text: &str) -> bool {
     let date = |text: &str| {
         let rest: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
@@ -80,7 +82,7 @@ pub(crate) fn is_name(text: &str) -> bool {
     })
 }
 
-/// The first digits of a digest: what tells generations of one second apart.
+/// Returns the first digits of a digest, which distinguish generations of the same second.
 pub(crate) fn short_digest(pointer: &[u8]) -> String {
     let mut digest = Digests::of(pointer).sha256.to_string();
     digest.truncate(8);
@@ -88,7 +90,7 @@ pub(crate) fn short_digest(pointer: &[u8]) -> String {
 }
 
 impl PublishedSuite {
-    /// The name of the generation that keeps this state, if it is published; whether it is kept is another question.
+    /// The name of the generation of this pointer, if it is published, whether that generation is kept or not.
     #[must_use]
     pub fn generation(&self) -> Option<String> {
         let pointer = self.pointer()?;
@@ -96,12 +98,12 @@ impl PublishedSuite {
     }
 }
 
-/// The path of a file of a generation, below its suite.
+/// Returns the path of a file of a generation, below its suite.
 pub(crate) fn path(generation: &str, file: &str) -> String {
     format!("{FOLDER}/{generation}/{file}")
 }
 
-/// The folder of the suite that a path of a generation belongs to, the generation's name and the file's.
+/// Splits the path of a file of a generation into the folder of the suite, the name of the generation and the file.
 pub(crate) fn parse(path: &str) -> Option<(&str, &str, &str)> {
     match ArchivePath::of(path) {
         ArchivePath::Dists(SuitePath::Generation { folder, name, part }) => {
@@ -111,12 +113,12 @@ pub(crate) fn parse(path: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-/// Says that a generation has become the pointer.
+/// Marks a generation as published. Idempotent.
 pub(crate) async fn mark_published(store: &Store, suite: &PublishedSuite, name: &str) -> Result<(), Error> {
     put_mark(store, &suite.path(&path(name, MARK)), "published\n").await
 }
 
-/// Writes a small file that says something by being there.
+/// Writes a marker file, whose existence is its meaning.
 pub(crate) async fn put_mark(store: &Store, path: &str, text: &'static str) -> Result<(), Error> {
     let text = Bytes::from_static(text.as_bytes());
     let digests = Digests::of(&text);
@@ -124,7 +126,7 @@ pub(crate) async fn put_mark(store: &Store, path: &str, text: &'static str) -> R
     Ok(())
 }
 
-/// Keeps the state that is published now, where that lacks: of a publisher that was killed, or of another tool.
+/// Keeps the published pointer as a generation if that is missing: its publisher was killed, or is another tool.
 pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Result<Vec<String>, Error> {
     let Some(pointer) = suite.pointer() else { return Ok(Vec::new()) };
     let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -137,7 +139,8 @@ pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
         && let Some(signature) =
             unless_larger(store.read(&suite.path("Release.gpg"), limits::SIGNATURE).await)?
     {
-        // The one beside it may be of another state: its publisher writes it late, or was killed before.
+        // `Release.gpg` may belong to another revision: it is written after the commit, or its publisher was killed
+        // before.
         let belongs = !pointer.is_in_release() || {
             let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
             unless_larger(store.read(&suite.path("Release"), limits::RELEASE).await)?
@@ -160,7 +163,7 @@ pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     Ok(written)
 }
 
-/// The suite as a generation has it, whose name must be the digest of what is there.
+/// Opens a suite at a generation, whose name must match the digest of its pointer.
 pub(crate) async fn open(store: &Store, suite: &Suite, name: &str) -> Result<PublishedSuite, Error> {
     let folder = format!("dists/{suite}/{FOLDER}/{name}");
     let state = PublishedSuite::open_at(store, suite, &folder).await?;
@@ -170,7 +173,7 @@ pub(crate) async fn open(store: &Store, suite: &Suite, name: &str) -> Result<Pub
     }
 }
 
-/// The same, if it may be built on: signed by one whose signature is believed.
+/// Opens a suite at a generation as a base, which must be signed by a trusted key.
 pub(crate) async fn open_to_build_on(
     store: &Store,
     suite: &Suite,
@@ -183,7 +186,7 @@ pub(crate) async fn open_to_build_on(
     Ok(state)
 }
 
-/// The generations that files belong to, the newest first; files of other suites are left out.
+/// Groups the files of a suite into generations, the newest first; skips files of other suites.
 pub(crate) fn of_files<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a Found>) -> Vec<Generation> {
     let folder = format!("dists/{suite}");
     let mut found: BTreeMap<&str, Generation> = BTreeMap::new();
@@ -205,7 +208,7 @@ pub(crate) fn of_files<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a Fo
         generation.files.push(file.path.clone());
     }
     let mut found: Vec<Generation> = found.into_values().collect();
-    // Several of one `Date` follow each other as they were published.
+    // Generations of the same `Date` are in the order of publishing.
     let order = |generation: &Generation| {
         let date = generation.name.split('-').next().unwrap_or_default().to_owned();
         (date, generation.published.unwrap_or(generation.written), generation.name.clone())
@@ -215,11 +218,11 @@ pub(crate) fn of_files<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a Fo
 }
 
 impl Keep {
-    /// Splits generations, the newest first, into those that are kept and those that are not any more.
+    /// Splits generations, the newest first, into kept and expired ones.
     ///
-    /// One that was published is kept until both have passed: so many newer ones were published, and the first of them has
-    /// been there for so long. One that never was is kept as long, for somebody may be about to publish it. Nothing is
-    /// given up where the current one is not among them.
+    /// A published generation expires when both limits are exceeded: the number of newer published ones, and the time
+    /// since the first of these. An unpublished one expires by the time alone, since its publisher may still be at
+    /// work. Nothing expires if the current generation is not among them.
     pub(crate) fn split(
         self,
         generations: Vec<Generation>,
@@ -230,7 +233,7 @@ impl Keep {
         let is_current =
             |generation: &Generation| end.as_ref().is_some_and(|end| generation.name.ends_with(end.as_str()));
         let (mut kept, mut retired) = (Vec::new(), Vec::new());
-        // How many newer ones were published, and when the first of them was; from the current one on.
+        // The number of newer published generations and the time of the first of them, counted from the current one.
         let mut newer: Option<(usize, SystemTime)> = None;
         for generation in generations {
             let is_retired = newer.is_some_and(|(published, ended)| {
@@ -248,7 +251,7 @@ impl Keep {
     }
 }
 
-/// Whether something happened longer ago.
+/// Whether a time is more than a span ago.
 pub(crate) fn is_older(time: SystemTime, now: SystemTime, span: Duration) -> bool {
     now.duration_since(time).is_ok_and(|age| age > span)
 }
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_never_published_counts_for_nothing_and_goes_by_the_span() {
+    async fn unpublished_generations_do_not_count_and_expire_by_the_span() {
         let current = suite().await;
         let end = short_digest(RELEASE);
         let all = [
@@ -318,13 +321,13 @@ mod tests {
         let keep = |generations| Keep { generations, span: Duration::from_secs(HOUR) };
         assert_eq!(retired(keep(2), &all, &current, 60), ["4-d", "2-b", "1-a"]);
         assert_eq!(retired(keep(3), &all, &current, 60), ["4-d", "2-b"]);
-        // Of the state that was put back by hand: nothing is known to be newer.
+        // The pointer was restored by hand: no generation is known to be newer.
         let other = [generation("6-f", Some(60)), generation("1-a", Some(10))];
         assert_eq!(retired(keep(1), &other, &current, 1000), [""; 0]);
     }
 
     #[tokio::test]
-    async fn the_current_one_counts_as_published_although_nobody_said_so() {
+    async fn the_current_generation_counts_as_published_without_a_mark() {
         let current = suite().await;
         let all = [
             Generation { written: at(50), ..generation(&format!("5-{}", short_digest(RELEASE)), None) },
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_from_their_beginnings() {
+    fn only_whole_names_have_the_form_of_a_name() {
         assert!(is_name(&name(Timestamp::UNIX_EPOCH, RELEASE)));
         for other in ["", "20250601T000100Z", "20250601T000100Z-", "20250601T000100Z-1a2b3c4", "1-1a2b3c4d"] {
             assert!(!is_name(other), "{other}");
@@ -344,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_tell_the_suite_and_the_name() {
+    fn paths_are_split_into_suite_name_and_file() {
         assert_eq!(parse("dists/a/b/generations/1-x/InRelease"), Some(("dists/a/b", "1-x", "InRelease")));
         assert_eq!(parse("dists/a/main/binary-amd64/Packages"), None);
         assert_eq!(parse("dists/generations/x"), None);
@@ -357,9 +360,9 @@ mod tests {
             file("dists/stable/InRelease", 5),
         ];
         let found = of_files(&Suite::parse("stable").unwrap(), &files);
-        let told: Vec<_> =
+        let parsed: Vec<_> =
             found.iter().map(|found| (&found.name[..], found.written, found.published)).collect();
-        assert_eq!(told, [("2-b", at(3), None), ("1-a", at(1), Some(at(2)))]);
+        assert_eq!(parsed, [("2-b", at(3), None), ("1-a", at(1), Some(at(2)))]);
         assert_eq!(found[1].files.len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The states that a suite has had, as far as they are kept: to look at one, to compare it.
+//! The kept generations of a suite: selects one and opens it, for `log`, `diff` and `list`.
 
 use std::str::FromStr;
 
@@ -10,22 +10,22 @@ use crate::{
     store::{Found, Location},
 };
 
-/// Numbers of more digits are the beginning of a name.
+/// A number with more digits is a prefix of a generation name.
 const DIGITS_OF_A_NUMBER: usize = 3;
 
-/// Which state of a suite is meant.
+/// A selector of a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Which {
-    /// So many states before the one that is published now; 0 is that one.
+    /// Counted back from the current generation, which is 0.
     Back(usize),
-    /// The one whose name begins so.
+    /// By a prefix of its name.
     Named(String),
 }
 
-/// Says that a text names no state.
+/// The error for a text that does not select a generation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` names no state of a suite", text.escape_debug())]
+#[error("`{}` is neither a number nor the name of a generation", text.escape_debug())]
 pub struct NoState {
     text: String,
 }
@@ -46,12 +46,12 @@ impl FromStr for Which {
     }
 }
 
-/// A state that was published and is kept.
+/// A published generation that is kept.
 pub(crate) struct Kept {
     pub(crate) name: String,
-    /// Itself, where it is the one that is published now.
+    /// The suite, if this is the current generation.
     pub(crate) current: Option<PublishedSuite>,
-    /// The size of what was told of it, if anything was.
+    /// The size of its note, if it has one.
     pub(crate) note: Option<u64>,
 }
 
@@ -68,16 +68,16 @@ impl Kept {
 }
 
 impl Archive {
-    /// Reads one state of a suite.
+    /// Reads a suite at one of its generations.
     ///
     /// # Errors
-    /// [`Error::NotPublished`] and [`Error::NoGeneration`] where there is no such state, or more than one.
+    /// [`Error::NotPublished`], and [`Error::NoGeneration`] if none or more than one matches.
     pub async fn state(&self, suite: &Suite, which: &Which) -> Result<PublishedSuite, Error> {
         if *which == Which::Back(0) {
             let now = self.suite(suite).await?;
             return if now.pointer().is_some() { Ok(now) } else { Err(not_published(suite)) };
         }
-        // A web server does not tell which there are, but shows the one whose name is known.
+        // A web server cannot list generations, but serves one whose full name is known.
         if let (Location::Web(_), Which::Named(name)) = (self.store.location(), which)
             && generations::is_name(name)
         {
@@ -98,8 +98,8 @@ impl Archive {
         self.open_kept(suite, found).await
     }
 
-    /// The states of a suite that were published and are kept, the newest first; the one that is published now is among
-    /// them in any case. What a publisher left that was killed, or that lost the race, never was one.
+    /// The published generations of a suite that are kept, the newest first, including the current one even if it is
+    /// not kept. Leftovers of a publisher that was killed or lost the race are not included.
     pub(crate) async fn kept(&self, suite: &Suite) -> Result<Vec<Kept>, Error> {
         let folder = format!("dists/{suite}/{}", generations::FOLDER);
         let files: Vec<Found> = self.store.walk(&folder).try_collect().await?;
@@ -117,7 +117,7 @@ impl Archive {
         }
         match &name_now {
             Some(name) if !all.iter().any(|kept: &Kept| kept.current.is_some()) => {
-                // Made by another tool, or its publisher was killed.
+                // Published by another tool, or its publisher was killed before it wrote the mark.
                 all.insert(0, Kept { name: name.clone(), current: current(name), note: None });
             }
             None if all.is_empty() => return Err(not_published(suite)),
@@ -126,7 +126,7 @@ impl Archive {
         Ok(all)
     }
 
-    /// Reads a state that is kept; whoever signed it.
+    /// Reads a kept generation without verifying its signature.
     pub(crate) async fn open_kept(&self, suite: &Suite, kept: &Kept) -> Result<PublishedSuite, Error> {
         match &kept.current {
             Some(now) => Ok(now.clone()),
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_number_counts_back_and_all_else_is_the_beginning_of_a_name() {
+    fn a_short_number_counts_back_and_other_texts_are_prefixes_of_names() {
         assert_eq!("12".parse(), Ok(Which::Back(12)));
         for name in ["2025", "20250601T000100Z-1a2b3c4d"] {
             assert_eq!(name.parse(), Ok(Which::Named(name.into())));

@@ -1,36 +1,36 @@
-//! How large the files of an archive may be whose size nothing lists.
+//! Size limits for files of an archive, which bound memory where no trusted size is listed.
 
 use crate::store::Limit;
 
-/// A release file: apt reads no more of one either (`Acquire::MaxReleaseFileSize`).
+/// A release file: the limit of apt (`Acquire::MaxReleaseFileSize`).
 pub(crate) const RELEASE: Limit = Limit::mebibytes(10);
-/// The text of an index of which the release file lists no plain form; the largest of Debian has half of it.
+/// The text of an index whose plain form is not listed: twice the largest index of Debian.
 pub(crate) const UNLISTED_TEXT: Limit = Limit::mebibytes(128);
-/// A listed file that is held in memory, whatever size the release file lists; no index of Debian has half of it.
+/// A listed file that is held in memory, whatever its listed size: more than twice the largest index of Debian.
 const INDEX: Limit = Limit::mebibytes(1024);
 
-/// A listed file that is held in memory.
+/// Returns the limit of a listed file that is held in memory.
 pub(crate) const fn listed(size: u64) -> Limit {
     if size < INDEX.get() { Limit::bytes(size) } else { INDEX }
 }
 
-/// A detached signature, of however many keys.
+/// A detached signature, which may be by several keys.
 pub(crate) const SIGNATURE: Limit = Limit::mebibytes(1);
-/// The public keys that clients are given.
+/// The public keys for clients.
 pub(crate) const KEYS: Limit = Limit::mebibytes(4);
 /// The note of a generation.
 pub(crate) const NOTE: Limit = Limit::mebibytes(1);
-/// The paths of one edit in flight: about a million of them.
+/// The pin of one operation: about a million paths.
 pub(crate) const HOLD: Limit = Limit::mebibytes(128);
-/// A file of one line by which publishers know of each other.
+/// A one-line file with which publishers coordinate, such as the garbage collection marker.
 pub(crate) const MARKER: Limit = Limit::bytes(64 << 10);
-/// A file at the root of an archive that `sync` is asked to carry; it is spooled, never held in memory.
+/// A file at the root of an archive that `sync --include` copies; it is spooled to disk, not held in memory.
 pub(crate) const ROOT_FILE: Limit = Limit::mebibytes(1024);
-/// A listed file of which `check` tells the digest and the headers where it has a little more than it should, such as
-/// one that a server has packed once more.
+/// Returns the limit for a listed file whose digest and headers `check` reports even if it is slightly too long, such
+/// as one that a server has compressed again.
 pub(crate) const fn compared(listed: u64) -> Limit {
     Limit::bytes(listed.saturating_add(64 << 10))
 }
 
-/// A file of which only the presence matters.
+/// A file whose contents do not matter, only that it exists.
 pub(crate) const LOOK: Limit = Limit::mebibytes(64);

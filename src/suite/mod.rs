@@ -1,7 +1,7 @@
-//! The state of an archive as it is published: its suites, what they list, the states that are kept, and whose signatures
-//! are believed. Nothing here decides what a suite becomes.
+//! The published archive: its suites, the files that they reference, their kept generations, and the trust policy.
+//! Nothing here decides how a suite changes.
 //!
-//! [`published`] reads one suite to look at it; [`base`] verifies one for an operation to build on.
+//! [`published`] opens a suite read-only; [`base`] verifies one as the base of an operation.
 
 pub(crate) mod history;
 pub(crate) mod base;

@@ -1,7 +1,7 @@
-//! What whoever made a state of a suite tells of it: a message, and who he is.
+//! `Note`: the author and the message of a generation.
 //!
-//! It lies beside the generation, as JSON, whose strings hold any text on one line. Nobody signs it: whoever can write to
-//! the store can change it, and nothing is decided by it.
+//! It is stored beside the generation as JSON, so that any text fits on one line. It is not signed: anyone with write
+//! access to the store can change it, so no decision may depend on it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,32 +13,32 @@ use crate::{
     store::{self, Content, Store},
 };
 
-/// The file of a generation that holds it.
+/// The file of a generation that holds the note.
 pub(crate) const FILE: &str = GenerationPart::Note.file_name();
 
-/// What is longer was not written here: a message comes from a command line.
+/// The longest note that is read: a message is a command-line argument.
 pub(crate) const LONGEST: u64 = 1 << 20;
 
-/// What is told of a state; what is not known lacks.
+/// The author and the message of a generation; unknown fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Note {
-    /// Why it was made.
+    /// The reason for the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Who made it, or started the job that did.
+    /// The author, or the user who started the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The project whose job made it.
+    /// The project of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Where the job can be looked at.
+    /// The web address of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
 }
 
 impl Note {
-    /// The file that keeps it, if there is anything to keep.
+    /// Renders the note as a file; `None` if it is empty.
     pub(crate) fn file(&self, suite: &PublishedSuite, generation: &str) -> Option<(String, Content)> {
         if *self == Self::default() {
             return None;
@@ -50,14 +50,14 @@ impl Note {
         Some((path, Content::Bytes(Bytes::from(text), digests)))
     }
 
-    /// Reads what was kept; `None` where it is none of ours.
+    /// Reads a note; `None` if it does not exist or does not parse.
     pub(crate) async fn read(store: &Store, path: &str) -> Result<Option<Self>, Error> {
         let Some(object) = store.read(path, limits::NOTE).await? else { return Ok(None) };
         Ok(serde_json::from_slice(&object.bytes).ok().filter(|note| *note != Self::default()))
     }
 }
 
-/// Keeps it. Two publishers may have made the very same state in one second: the first one's stays.
+/// Writes a note. Two publishers may create the same generation within one second; then the first note stays.
 pub(crate) async fn put(store: &Store, path: &str, content: &Content) -> Result<(), Error> {
     match store.put_new(path, content).await {
         Ok(_) | Err(store::Error::Occupied { .. }) => Ok(()),

@@ -1,4 +1,4 @@
-//! What an index says of the file of a package and of its source.
+//! The file and the source of a package, as an index describes them.
 
 use crate::{
     digest::Sha256Digest,
@@ -9,7 +9,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct PackageFile {
-    /// Its path in the archive; of a source package that of its `.dsc`.
+    /// Its path in the archive; for a source package the path of its `.dsc`.
     pub path: Option<String>,
     /// Its size.
     pub size: Option<u64>,

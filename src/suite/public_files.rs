@@ -1,8 +1,7 @@
-//! Which files beside `dists/` and `pool/` may be shown to the world: the keys that clients need, and never a secret one.
+//! Decides which files at the root of an archive are public: index pages and the public keys that clients need.
 //!
-//! A name proves nothing here. `publish` itself keeps secret keys elsewhere, but an archive that somebody else set up
-//! may well have `signing-key.asc` at its root, and neither a preview nor a sync may be the moment when it leaves the
-//! machine.
+//! The contents decide, not the name. `publish` keeps secret keys elsewhere, but an archive that was set up by hand may
+//! have a `signing-key.asc` with a secret key at its root, and neither a preview nor a sync may leak it.
 
 use sequoia_openpgp::{
     packet::Tag,
@@ -11,22 +10,22 @@ use sequoia_openpgp::{
 
 use crate::dists::layout::{is_key_file, is_page};
 
-/// Files above this size are neither keys nor index pages.
+/// Larger files are neither keys nor index pages.
 pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
 
-/// Whether a file at the root has the name of something that may be shown.
+/// Whether the name of a file at the root is one of a public file.
 #[must_use]
 pub(crate) fn may_be_shown(name: &str) -> bool {
     is_page(name) || is_key_file(name)
 }
 
-/// Whether the contents of such a file may be shown.
+/// Whether the contents of such a file are public.
 #[must_use]
 pub(crate) fn is_harmless(name: &str, contents: &[u8]) -> bool {
     !is_labelled_secret(contents) && (is_page(name) || is_public_key(contents))
 }
 
-/// Whether a file holds public keys and nothing else, to its end: a reader of keys may be content with the beginning.
+/// Whether a file holds public keys and nothing else up to its end: a key parser may accept a truncated file.
 #[must_use]
 pub(crate) fn is_whole_key(contents: &[u8]) -> bool {
     let count = |label: &[u8]| memchr::memmem::find_iter(contents, label).count();
@@ -40,7 +39,7 @@ pub(crate) fn holds_a_secret(contents: &[u8]) -> bool {
         || packets(contents).any(|tag| matches!(tag, Tag::SecretKey | Tag::SecretSubkey))
 }
 
-/// What every armoured secret key is labelled with, be it of `OpenPGP`, `OpenSSH` or X.509.
+/// Whether a file has the label of an armoured secret key (`OpenPGP`, `OpenSSH` or X.509).
 fn is_labelled_secret(contents: &[u8]) -> bool {
     memchr::memmem::find(contents, b"PRIVATE KEY").is_some()
 }
@@ -64,14 +63,14 @@ fn is_public_key(contents: &[u8]) -> bool {
     found
 }
 
-/// The kinds of the packets that contents consist of; what is none ends them, with a kind of its own.
+/// Iterates over the packet tags of the contents. Anything else ends the iteration with `Tag::Reserved`.
 fn packets(contents: &[u8]) -> impl Iterator<Item = Tag> {
     let mut next = PacketParser::from_bytes(contents).ok();
     std::iter::from_fn(move || match next.take()? {
         PacketParserResult::Some(parser) => {
             let tag = parser.packet.tag();
             next = parser.next().ok().map(|(_, rest)| rest);
-            // A packet that breaks off makes the whole doubtful.
+            // A truncated packet makes the whole file invalid.
             Some(if next.is_some() { tag } else { Tag::Reserved })
         }
         PacketParserResult::EOF(_) => None,
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn public_keys_are_shown_and_secret_ones_are_not() {
+    fn public_keys_are_public_and_secret_keys_are_not() {
         let (cert, _) =
             CertBuilder::new().add_userid("Test <test@example.org>").add_signing_subkey().generate().unwrap();
         let public = [cert.to_vec().unwrap(), cert.armored().to_vec().unwrap()];
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_not_shown() {
+    fn files_that_are_not_keys_are_not_public() {
         for contents in [&b""[..], b"hello", b"-----BEGIN OPENSSH PRIVATE KEY-----", &[0xff; 40]] {
             assert!(!is_harmless("key.pub", contents));
         }

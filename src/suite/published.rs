@@ -1,7 +1,7 @@
 //! `PublishedSuite`: what clients see of a suite now, and the revision it was read at.
 //!
-//! What an edit builds on is verified here, from the top down: the pointer's signature by the archive's keys, each index
-//! by the pointer's digests. So nobody who can only write to the store gets his packages signed.
+//! Verification goes from the top down: the archive's keys verify the signature of the pointer, and the digests in the
+//! pointer verify each index. So write access to the store alone is not enough to get a package signed.
 
 use std::{
     collections::BTreeSet,
@@ -28,35 +28,35 @@ use crate::{
     store::{self, Object, ResponseHeaders, Revision, Store, blocking},
 };
 
-/// The one file of a suite whose change is the commit.
+/// The release file whose conditional write is the commit.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Pointer {
-    /// `InRelease` of a signed suite, `Release` of one that is not.
+    /// `InRelease` of a signed suite, `Release` of an unsigned one.
     pub form: ReleaseForm,
     /// Its bytes.
     pub bytes: Bytes,
-    /// The revision in which it was read.
+    /// The revision at which it was read, such as an `ETag`.
     pub revision: Revision,
-    /// What it says.
+    /// Its parsed content.
     pub release: Release,
-    /// The fingerprints of the keys whose signatures were checked.
+    /// The fingerprints of the keys whose signatures were verified.
     pub signers: Vec<String>,
-    /// Whether there is a signature at all.
+    /// Whether it has a signature, verified or not.
     pub signed: bool,
-    /// What a web server said beside the bytes.
+    /// The response headers of a web server.
     pub served: Option<ResponseHeaders>,
 }
 
 impl Pointer {
-    /// A release file that was read; `signers` are those of its signature, if it has one.
+    /// Wraps a release file that was read; `signers` is `None` if it has no signature.
     fn of(object: Object, form: ReleaseForm, release: Release, signers: Option<Vec<String>>) -> Self {
         let Object { bytes, revision, served } = object;
         let signed = signers.is_some();
         Self { form, bytes, revision, release, signers: signers.unwrap_or_default(), signed, served }
     }
 
-    /// Refuses one that was signed for another suite, where it is to be built on.
+    /// Refuses a base that was signed for another suite.
     fn checked(self, suite: &Suite, path: &str, trust: &Trust, purpose: Purpose) -> Result<Self, Error> {
         if purpose == Purpose::BuildOn && !trust.adopts() && self.signed {
             made_for(suite, &self.release, path)?;
@@ -80,13 +80,13 @@ impl Pointer {
 /// The purpose for which a release file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To look at it: verified as [`Trust`] says of reading.
+    /// Read-only: verified as [`Trust`] requires for reading.
     Look,
-    /// To build on it: it must be signed by a trusted key, and for this suite.
+    /// As the base of an operation: it must be signed by a trusted key, and for this suite.
     BuildOn,
 }
 
-/// A suite as it is published; without a pointer it is not there yet.
+/// A suite as it is published; without a pointer it does not exist yet.
 #[derive(Clone)]
 pub struct PublishedSuite {
     store: Store,
@@ -95,24 +95,24 @@ pub struct PublishedSuite {
 }
 
 impl PublishedSuite {
-    /// Reads the release file of a suite, to look at it.
+    /// Reads the release file of a suite, without building on it.
     pub(crate) async fn look(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::Look).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
-    /// Reads the release file of a suite and verifies it; [`super::VerifiedBase`] also makes sure that it is the newest.
+    /// Reads and verifies the release file of a suite; [`super::VerifiedBase`] also ensures that it is the newest.
     pub(crate) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
     }
 
-    /// A suite whose release file was read already.
+    /// Wraps a release file that was already read.
     pub(crate) fn with_pointer(store: &Store, name: &Suite, pointer: Pointer) -> Self {
         Self { store: store.clone(), name: name.clone(), pointer: Some(pointer) }
     }
 
-    /// Reads a state of a suite that was kept in another folder; the files that it leads to lie in that of the suite.
+    /// Reads a generation of a suite from its folder; the files that it references are in the folder of the suite.
     pub(crate) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, folder, &Trust::unverified(), Purpose::Look).await?;
         Ok(Self { store: store.clone(), name: name.clone(), pointer })
@@ -130,13 +130,13 @@ impl PublishedSuite {
         self.pointer.as_ref()
     }
 
-    /// What its pointer says, if it is published.
+    /// The content of its pointer, if it is published.
     #[must_use]
     pub fn release(&self) -> Option<&Release> {
         self.pointer.as_ref().map(|pointer| &pointer.release)
     }
 
-    /// All files that it lists, each once, whatever compressions it is listed in.
+    /// All files that it lists, each once regardless of compression.
     #[must_use]
     pub fn index_keys(&self) -> BTreeSet<IndexKey> {
         let listed = self.release().into_iter().flat_map(Release::own_files);
@@ -144,18 +144,18 @@ impl PublishedSuite {
         plain.into_iter().map(IndexKey::parse).collect()
     }
 
-    /// The indices that name pool files.
+    /// The indices that reference pool files.
     pub(crate) fn pool_index_keys(&self) -> BTreeSet<IndexKey> {
         self.index_keys().into_iter().filter(IndexKey::has_entries).collect()
     }
 
-    /// The indices of binary packages that it lists: those that an edit may write.
+    /// The listed indices of binary packages, which an edit may write.
     #[must_use]
     pub fn packages_keys(&self) -> BTreeSet<PackagesKey> {
         self.index_keys().into_iter().filter_map(IndexKey::into_packages).collect()
     }
 
-    /// The same state, its files read from another store.
+    /// The same suite, with its files read from another store.
     pub(crate) fn read_from(&self, store: &Store) -> Self {
         Self { store: store.clone(), ..self.clone() }
     }
@@ -171,8 +171,9 @@ impl PublishedSuite {
         format!("dists/{}/{below}", self.name)
     }
 
-    /// Whether the release file has the form that this publisher writes, to the letter: the commit that wrote it has compared
-    /// all that it lists. The mark of a kept state does not tell, since states of other tools are kept as well.
+    /// Whether the release file is byte for byte as this program renders it: the commit that wrote it has verified
+    /// everything that it lists. The mark of a generation does not prove that, since releases of other tools are kept
+    /// as well.
     pub(crate) fn is_of_our_form(&self) -> bool {
         let Some(pointer) = self.pointer() else { return true };
         let rendered = pointer.release.render();
@@ -183,10 +184,10 @@ impl PublishedSuite {
         }
     }
 
-    /// Finds out whether somebody else has published since this state was read.
+    /// Checks that the suite was not published again since it was read.
     ///
     /// # Errors
-    /// [`store::Error::Conflict`] if so.
+    /// [`store::Error::Conflict`] if it was.
     pub(crate) async fn still_current(&self) -> Result<(), Error> {
         let Some(pointer) = self.pointer() else { return Ok(()) };
         let path = self.path(pointer.file());
@@ -196,14 +197,14 @@ impl PublishedSuite {
         Err(store::Error::Conflict { path }.into())
     }
 
-    /// Reads an index and checks it against the pointer; an index that is not listed is empty.
+    /// Reads an index and verifies it against the pointer; an unlisted index is empty.
     pub async fn index(&self, name: &PackagesKey) -> Result<PackagesIndex, Error> {
         let plain = name.path();
         let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
         PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
     }
 
-    /// Reads the entries of an index and checks it against the pointer; an index that is not listed has none.
+    /// Reads the entries of an index and verifies it against the pointer; an unlisted index has none.
     pub async fn entries(&self, key: &IndexKey) -> Result<Vec<Entry>, Error> {
         let plain = key.path();
         let Some(text) = self.text(&plain).await? else { return Ok(Vec::new()) };
@@ -211,7 +212,7 @@ impl PublishedSuite {
         blocking(move || references::entries(&key, &path, &text)).await
     }
 
-    /// Reads the text of an index in the form that takes least, and checks it; `None` where it is not listed.
+    /// Reads and verifies the text of an index in its cheapest form; `None` if it is not listed.
     pub(crate) async fn text(&self, plain: &str) -> Result<Option<Bytes>, Error> {
         let Some(release) = self.release() else { return Ok(None) };
         let mut forms: Vec<(Compression, String, Listed)> = Compression::ALL
@@ -229,13 +230,13 @@ impl PublishedSuite {
         if as_text.is_some_and(|listed| listed.size == 0) {
             return Ok(Some(Bytes::new()));
         }
-        // What was unpacked before need not be again.
+        // The cache may have the unpacked text.
         if let Some(listed) = as_text
             && let Some(text) = self.store.known(listed.sha256).await
         {
             return Ok(Some(text));
         }
-        // From a folder the plain form, which needs no unpacking; over a network the smallest.
+        // A folder reads the plain form first, which needs no unpacking; a network store the smallest.
         if self.store.location().folder().is_none() {
             forms.sort_by_key(|(.., listed)| listed.size);
         }
@@ -251,7 +252,7 @@ impl PublishedSuite {
         Err(Error::Missing { path: self.path(plain) })
     }
 
-    /// Reads a listed file by its digest, or else by its name, and checks it.
+    /// Reads and verifies a listed file, by its digest or else by its name.
     pub(crate) async fn listed_file(
         &self,
         path: &str,
@@ -282,23 +283,23 @@ impl PublishedSuite {
     }
 }
 
-/// Whether a file is the one that the pointer lists; SHA256 decides.
+/// Whether a file matches its entry in the pointer; size and SHA256 decide.
 pub(crate) fn is_listed(listed: &Listed, found: &Digests) -> bool {
     (listed.size, listed.sha256) == (found.size, found.sha256)
 }
 
-/// Whether bytes are the listed ones, by the digest that decides alone: the other takes three times as long.
+/// Whether bytes match their entry, by SHA256 alone: computing all digests takes three times as long.
 async fn has_digest(listed: &Listed, bytes: Bytes) -> bool {
     let Listed { size, sha256, .. } = *listed;
     bytes.len() as u64 == size && blocking(move || Sha256Digest::of(&bytes)).await == sha256
 }
 
-/// Hashes off the async threads.
+/// Hashes on a blocking thread.
 async fn hash(bytes: Bytes) -> Digests {
     blocking(move || Digests::of(&bytes)).await
 }
 
-/// Unpacks an index, never to more than the pointer says, and compares the text with what it says.
+/// Unpacks an index, never beyond its listed size, and verifies the text against its entry in the pointer.
 pub(crate) async fn unpack(
     path: String,
     bytes: Bytes,
@@ -378,7 +379,7 @@ pub(crate) async fn read_release(
                 _ => {}
             }
         }
-        // What is not signed is anybody's: to sign it now would make it ours.
+        // An unsigned file may come from anyone: signing its content now would vouch for it.
         None if must_verify(trust, purpose) && trust.demands_signature_of(suite) => {
             return Err(Error::NotSigned { path });
         }
@@ -389,7 +390,7 @@ pub(crate) async fn read_release(
     pointer.checked(suite, &path, trust, purpose).map(Some)
 }
 
-/// Checks a signature, where there is a key to check it with; says where there must be one.
+/// Verifies a signature if a key is known; an error if the policy requires one.
 fn check<T>(
     trust: &Trust,
     purpose: Purpose,
@@ -408,12 +409,12 @@ fn check<T>(
     }
 }
 
-/// Whether what cannot be verified is refused.
+/// Whether a release file that cannot be verified is refused.
 fn must_verify(trust: &Trust, purpose: Purpose) -> bool {
     !trust.adopts() && (purpose == Purpose::BuildOn || !trust.reads_unverified())
 }
 
-/// Refuses a pointer that was signed for another suite and copied here: its packages would be signed for this one.
+/// Refuses a pointer that was signed for another suite and copied here: its packages would get signed for this suite.
 pub(crate) fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(), Error> {
     match other_name(suite, release) {
         None => Ok(()),
@@ -423,8 +424,9 @@ pub(crate) fn made_for(suite: &Suite, release: &Release, path: &str) -> Result<(
     }
 }
 
-/// What a `Release` calls itself where that is not the suite it lies in, by apt's rule: `Suite` or `Codename` must be
-/// the name of the folder, of which a last part such as `/updates` may be missing. One without names fits anywhere.
+/// Returns the name in a `Release` if it does not fit the folder of its suite. The rule is apt's: `Suite` or `Codename`
+/// must equal the folder, or the folder without its last part (such as `/updates`). A `Release` without names fits
+/// anywhere.
 pub(crate) fn other_name<'a>(suite: &Suite, release: &'a Release) -> Option<&'a str> {
     let fits = |name: &str| {
         let folder = suite.as_str();

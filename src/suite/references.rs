@@ -1,4 +1,4 @@
-//! What the pointer of a suite leads to: the files that its `Release` lists, and the pool files that its indices name.
+//! The files that a suite references: those that its `Release` lists, and the pool files in its indices.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     store::Found,
 };
 
-/// What is known of the bytes of a file before it is read.
+/// The size and digests that a reference records for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) size: u64,
@@ -20,19 +20,19 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// Whether the store itself vouches that these are the bytes; that it does not proves nothing.
+    /// Whether the store's own checksum proves that these are the bytes; `false` proves nothing.
     pub(crate) fn matches_checksum(&self, found: &Found) -> bool {
         self.size == found.size && self.md5.is_some() && self.md5 == found.md5
     }
 
-    /// Whether both can be the same bytes, by all that is known of both.
+    /// Whether both can describe the same bytes: no size or digest that both have differs.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let sha256 = self.sha256.zip(other.sha256).is_none_or(|(one, other)| one == other);
         let md5 = self.md5.zip(other.md5).is_none_or(|(one, other)| one == other);
         self.size == other.size && sha256 && md5
     }
 
-    /// Whether a file that was read is the one that is meant; SHA256 decides where it is known.
+    /// Whether a file that was read matches; SHA256 decides if it is known.
     pub(crate) fn is(&self, found: &Digests) -> bool {
         let by_md5 = || self.md5.is_none_or(|md5| md5 == found.md5);
         self.size == found.size && self.sha256.map_or_else(by_md5, |sha256| sha256 == found.sha256)
@@ -48,7 +48,7 @@ impl From<&Listed> for Expected {
 /// Pool files by their path in the archive.
 pub(crate) type PoolFiles = BTreeMap<String, Expected>;
 
-/// The entries of an index, which has a path.
+/// Parses the entries of an index; `path` is for errors.
 pub(crate) fn entries(key: &IndexKey, path: &str, text: &Bytes) -> Result<Vec<Entry>, Error> {
     let path = || path.to_owned();
     dists::entries(key, text).map_err(|error| match error {
@@ -57,7 +57,7 @@ pub(crate) fn entries(key: &IndexKey, path: &str, text: &Bytes) -> Result<Vec<En
     })
 }
 
-/// The pool files that an index names.
+/// Collects the pool files that an index references.
 pub(crate) fn pool_files(
     key: &IndexKey,
     path: &str,
@@ -82,7 +82,7 @@ pub(crate) fn pool_files(
     Ok(())
 }
 
-/// Whether a file that an index names belongs to what an archive shows to the world: an index can name anything.
+/// Whether a path in an index is one of a public package file: an index can reference anything.
 pub(crate) fn is_shown(path: &str) -> bool {
     let is_odd = path.contains('\\') || path.chars().any(char::is_control);
     !is_odd && ArchivePath::of(path).may_be_named()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_descriptions_agree_unless_both_know_a_digest_and_differ() {
+    fn two_descriptions_agree_unless_a_digest_that_both_have_differs() {
         let one = Digests::of(b"one");
         let other = Digests::of(b"two");
         let full = Expected { size: 3, sha256: Some(one.sha256), md5: Some(one.md5) };
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_cannot_make_us_carry_what_is_private() {
+    fn an_index_cannot_reference_private_files() {
         for bad in [
             "conf/x",
             "../x",

@@ -1,4 +1,4 @@
-//! Why one package cannot be added, copied or removed.
+//! Reasons why one package cannot be added, copied, moved or removed.
 
 use crate::{
     deb,
@@ -6,41 +6,41 @@ use crate::{
     store,
 };
 
-/// One package that cannot be taken, or one name that cannot be copied or removed.
+/// One package that cannot be added, or one name that cannot be copied or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{subject}`{}", suite.as_ref().map(|suite| format!(" {preposition} suite `{suite}`")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct Refusal {
-    /// `add`, `copy` or `remove`.
+    /// `add`, `copy`, `move` or `remove`.
     pub action: &'static str,
     /// `to` or `from`.
     pub preposition: &'static str,
     /// The file or the name.
     pub subject: String,
-    /// The suite, where the reason has to do with it.
+    /// The suite, if the reason depends on it.
     pub suite: Option<Suite>,
     /// Why.
     pub source: Reason,
 }
 
-/// Why a package cannot be taken or removed.
+/// The reason why a package cannot be added, copied or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The file cannot be read.
     #[error("cannot read the file")]
     Unreadable(#[source] std::io::Error),
-    /// The file is no proper .deb.
+    /// The file is not a valid .deb.
     #[error(transparent)]
     Deb(#[from] deb::Error),
     /// The same package is published with other bytes.
-    #[error("{package} is published with other contents: {published}, the new one has {new}")]
+    #[error("{package} is published with other contents: {published}, the new file has {new}")]
     OtherContents {
         /// Name, version and architecture.
         package: String,
-        /// What is published.
+        /// The digest of the published file.
         published: String,
-        /// What was given.
+        /// The digest of the new file.
         new: String,
     },
     /// The same package was given twice with other bytes.
@@ -50,53 +50,53 @@ pub enum Reason {
         package: String,
         /// The other file.
         other: String,
-        /// What that has.
+        /// The digest of the other file.
         there: String,
-        /// What this has.
+        /// The digest of this file.
         new: String,
     },
     /// Another package would have the same file name.
     #[error(
-        "{package} and {other} would share the file `{path}`: the epoch of a version is no part of a file name"
+        "{package} and {other} would share the file `{path}`: a file name does not contain the epoch of a version"
     )]
     SameFile {
         /// Name, version and architecture.
         package: String,
-        /// The other's.
+        /// Name, version and architecture of the other package.
         other: String,
         /// The path in the pool.
         path: String,
     },
-    /// The file's place in the pool holds other bytes.
+    /// The path in the pool holds other bytes.
     #[error(transparent)]
     Pool(store::Error),
-    /// The file of a package of another suite is not as it should be.
+    /// The pool file of a package of another suite is missing or has another size.
     #[error("`{path}` {}", lost(*size, *found))]
     Lost {
         /// The path in the pool.
         path: String,
-        /// The size that the suite tells.
+        /// The size in the index of the suite.
         size: u64,
-        /// The size that is found.
+        /// The size in the store.
         found: Option<u64>,
     },
-    /// The same package stands in another component.
-    #[error("{package} is published in component `{component}` already")]
+    /// The same package is published in another component.
+    #[error("{package} is already published in component `{component}`")]
     OtherComponent {
         /// Name, version and architecture.
         package: String,
-        /// Where it is.
+        /// The component that has it.
         component: Component,
     },
-    /// The suite is not for that architecture.
+    /// The suite does not have that architecture.
     #[error("architecture `{architecture}` is not one of the suite's: {}", list(known))]
     Architecture {
-        /// The package's.
+        /// The architecture of the package.
         architecture: Architecture,
-        /// The suite's.
+        /// The architectures of the suite.
         known: Vec<Architecture>,
     },
-    /// A newer one is published, and only newer ones were to be added.
+    /// A newer version is published, and only newer ones were to be added.
     #[error("{package} is older than {newest}, which is published")]
     NotNewer {
         /// Name, version and architecture.
@@ -104,7 +104,7 @@ pub enum Reason {
         /// The newest version.
         newest: String,
     },
-    /// `Limit` would take it out at once.
+    /// `Limit` would remove it at once.
     #[error("`Limit: {limit}` keeps newer versions only; the newest is {newest}")]
     BelowLimit {
         /// The number of versions kept.
@@ -112,22 +112,22 @@ pub enum Reason {
         /// The newest version.
         newest: String,
     },
-    /// Nothing of that name is published.
+    /// No package of that name is published.
     #[error("no such package is published")]
     NotPublished {
-        /// Versions or architectures of that name that are.
+        /// The published versions or architectures of that name.
         others: Vec<String>,
     },
 }
 
 fn lost(size: u64, found: Option<u64>) -> String {
     match found {
-        None => "is not there".into(),
-        Some(found) => format!("has {found} bytes, and should have {size}"),
+        None => "is missing".into(),
+        Some(found) => format!("has {found} bytes instead of {size}"),
     }
 }
 
-/// Names for a message.
+/// Renders names for a message.
 pub(crate) fn list<T: ToString>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{}`", name.to_string())).collect::<Vec<_>>().join(", ")
 }

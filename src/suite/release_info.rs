@@ -1,22 +1,22 @@
-//! What a `Release` says of itself that apt does not accept silently when it changes.
+//! The fields of a `Release` whose change apt does not accept silently.
 
 use std::fmt;
 
 use crate::dists::Release;
 
-/// A field whose change stops apt until its user agrees (apt-secure(8), "information changes"); `Suite` and `Version` apt
-/// only mentions.
+/// Fields whose change stops `apt update` until its user accepts it (apt-secure(8), "information changes"). Of `Suite`
+/// and `Version` apt only prints a notice.
 const FIELDS: [&str; 5] = ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"];
 
-/// A change at which apt stops.
+/// A changed field that stops `apt update`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReleaseInfo {
     /// The field.
     pub field: &'static str,
-    /// What clients know.
+    /// The published value.
     pub before: Option<String>,
-    /// What they would see.
+    /// The new value.
     pub after: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for ReleaseInfo {
     }
 }
 
-/// What changes between two states at which apt stops.
+/// Returns the changes between two release files that stop `apt update`.
 pub(crate) fn stops_apt(old: &Release, new: &Release) -> Vec<ReleaseInfo> {
     let changes = FIELDS.into_iter().map(|field| {
         let value = |release: &Release| release.field(field).map(ToOwned::to_owned);

@@ -1,16 +1,16 @@
-//! The names of snapshots: `stable/snapshots/1.0` is one of `stable`.
+//! The names of snapshots: `stable/snapshots/1.0` is a snapshot of `stable`.
 
 use crate::names::{self, Suite};
 
 /// The folder of a suite's snapshots.
 pub(crate) const FOLDER: &str = "snapshots";
 
-/// The suite that a snapshot is.
+/// Returns the name of a snapshot as a suite.
 pub fn name_of_snapshot(of: &Suite, name: &str) -> Result<Suite, names::Error> {
     Suite::parse(&format!("{of}/{FOLDER}/{name}"))
 }
 
-/// The suite that a snapshot was made of; `None` of any other suite.
+/// Returns the suite that a snapshot was made of; `None` if the suite is not a snapshot.
 #[must_use]
 pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
     let (above, _) = suite.as_str().rsplit_once('/')?;
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_go_both_ways_and_lead_nowhere_else() {
+    fn snapshot_names_round_trip_and_cannot_leave_their_folder() {
         let suite = Suite::parse("bookworm/updates").unwrap();
         let snapshot = name_of_snapshot(&suite, "12.1").unwrap();
         assert_eq!(snapshot.as_str(), "bookworm/updates/snapshots/12.1");

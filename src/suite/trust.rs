@@ -1,7 +1,7 @@
-//! `Trust`: which signatures on the suites of an archive are believed, for reading them and for building on them.
+//! `Trust`: the policy that decides which suites are trusted, for reading them and for building on them.
 //!
-//! The safe policy is the short one: [`Trust::keyring`] accepts what one of the keys signed, and nothing else. Everything
-//! that accepts more has a name.
+//! The shortest policy is the safe one: [`Trust::keyring`] accepts only suites signed by one of the keys. Each
+//! relaxation has a method of its own.
 
 use std::time::SystemTime;
 
@@ -10,17 +10,18 @@ use crate::{names::Suite, signing::Keyring};
 /// Which suites must be signed.
 #[derive(Debug, Clone, Default)]
 enum Verification {
-    /// All, but for these.
+    /// All except these.
     Signed { except: Vec<Suite> },
-    /// None: nothing signs this archive.
+    /// None: the archive is unsigned.
     #[default]
     UnsignedOk,
 }
 
-/// Which release files of an archive are believed.
+/// The policy that decides which release files of an archive are trusted.
 ///
 /// Reading ([`Archive::suite`](crate::suite::archive::Archive::suite)) and building on a suite
-/// ([`Archive::commit`](crate::suite::archive::Archive::commit)) follow it. A suite that is not published yet needs no signature.
+/// ([`Archive::commit`](crate::suite::archive::Archive::commit)) follow it. A suite that is not published yet needs no
+/// signature.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -31,36 +32,36 @@ enum Verification {
 /// let (keyring, now) = keys();
 /// // Every suite must be signed by one of these keys.
 /// let trust = Trust::keyring(keyring, now);
-/// // The same, but the next commit takes over what is there as it is.
+/// // The same, but the next commit adopts the published suite as it is.
 /// let once = trust.clone().adopt_existing();
-/// // Nothing signs this archive.
+/// // The archive is unsigned.
 /// let unsigned = Trust::unsigned();
 /// ```
 #[derive(Clone)]
 pub struct Trust {
-    /// The keys whose signatures count.
+    /// The trusted keys.
     pub(crate) keyring: Keyring,
-    /// The time at which these keys must be valid; without it no signature is checked.
+    /// The time at which these keys must be valid; without it no signature is verified.
     pub(crate) now: Option<SystemTime>,
     verification: Verification,
-    /// Whether looking at a suite that lacks a signature, or the key to check it with, is allowed.
+    /// Whether a suite without a signature, or without a known key to verify it, may be read.
     reads_unverified: bool,
-    /// Whether an operation builds on what is there, whatever its signature.
+    /// Whether an operation builds on the published suite regardless of its signature.
     adopts: bool,
     /// The keys to publish for clients.
     pub(crate) clients: ClientKeys,
 }
 
-/// The public keys at the root of the archive, with which clients check its suites.
+/// The public keys at the root of the archive, with which clients verify its suites.
 #[derive(Clone, Default)]
 pub struct ClientKeys {
     /// The keys.
     pub keyring: Keyring,
-    /// Whether these are the keys of all suites; else those that are there stay beside them.
+    /// Whether these are the keys of all suites; otherwise the published keys stay as well.
     pub complete: bool,
 }
 
-/// Believes nothing: no key is known, and everything must be signed.
+/// Trusts nothing: no key is known, and every suite must be signed.
 impl Default for Trust {
     fn default() -> Self {
         Self {
@@ -75,32 +76,32 @@ impl Default for Trust {
 }
 
 impl Trust {
-    /// Believes a suite if one of these keys has signed it, and the key is valid now.
+    /// Trusts a suite if one of these keys has signed it and is valid now.
     #[must_use]
     pub fn keyring(keyring: Keyring, now: SystemTime) -> Self {
         Self { keyring, now: Some(now), ..Self::default() }
     }
 
-    /// The policy of an archive that nothing signs: its suites are believed as they are. A suite that is signed after all can
-    /// be read, and not built on.
+    /// The policy for an unsigned archive: its suites are trusted as they are. A suite that is signed anyway can be
+    /// read, but not built on.
     #[must_use]
     pub fn unsigned() -> Self {
         Self::default().allow_unsigned()
     }
 
-    /// The policy for a look at an archive whose keys are not known: everything can be read and nothing can be built on.
+    /// The policy for reading an archive whose keys are unknown: everything can be read and nothing can be built on.
     #[must_use]
     pub fn unverified() -> Self {
         Self::default().read_unverified()
     }
 
-    /// Accepts unsigned suites; the signature of a signed one is still checked if a key is known.
+    /// Accepts unsigned suites; the signature of a signed suite is still verified if a key is known.
     #[must_use]
     pub fn allow_unsigned(self) -> Self {
         Self { verification: Verification::UnsignedOk, ..self }
     }
 
-    /// Accepts these suites without a signature, and no others.
+    /// Accepts only these suites without a signature.
     #[must_use]
     pub fn allow_unsigned_suites(self, suites: impl IntoIterator<Item = Suite>) -> Self {
         let verification = match self.verification {
@@ -113,27 +114,27 @@ impl Trust {
         Self { verification, ..self }
     }
 
-    /// Also reads a suite that is not signed or that no known key can check, such as to report that. A signature that is
-    /// wrong is refused all the same.
+    /// Also reads a suite that is unsigned or that no known key can verify, for example to report that. An invalid
+    /// signature is still refused.
     #[must_use]
     pub fn read_unverified(self) -> Self {
         Self { reads_unverified: true, ..self }
     }
 
-    /// Builds on a suite as it is, even if its signature is missing, wrong or older than one that was seen: for taking over an
-    /// archive once.
+    /// Builds on a suite as it is, even if its signature is missing or invalid, or the suite was rolled back: for
+    /// adopting an existing archive once.
     #[must_use]
     pub fn adopt_existing(self) -> Self {
         Self { adopts: true, ..self }
     }
 
-    /// Publishes these keys for clients, beside those that sign.
+    /// Publishes these keys for clients, in addition to the signing keys.
     #[must_use]
     pub fn with_client_keys(self, clients: ClientKeys) -> Self {
         Self { clients, ..self }
     }
 
-    /// The keys whose signatures count.
+    /// The trusted keys.
     #[must_use]
     pub fn keys(&self) -> &Keyring {
         &self.keyring
@@ -145,7 +146,7 @@ impl Trust {
         &self.clients
     }
 
-    /// Whether signatures are demanded in this archive, of some suites or of all.
+    /// Whether some or all suites of this archive must be signed.
     #[must_use]
     pub fn demands_signatures(&self) -> bool {
         matches!(self.verification, Verification::Signed { .. })
@@ -157,18 +158,18 @@ impl Trust {
         matches!(&self.verification, Verification::Signed { except } if !except.contains(suite))
     }
 
-    /// Whether an operation builds on what is there, whatever its signature.
+    /// Whether an operation builds on the published suite regardless of its signature.
     #[must_use]
     pub fn adopts(&self) -> bool {
         self.adopts
     }
 
-    /// Whether a suite may be looked at that cannot be verified.
+    /// Whether a suite that cannot be verified may be read.
     pub(crate) fn reads_unverified(&self) -> bool {
         self.reads_unverified
     }
 
-    /// The same keys, without anything that accepts more than what they signed.
+    /// The same keys without any relaxation.
     pub(crate) fn strict(&self) -> Self {
         Self { keyring: self.keyring.clone(), now: self.now, ..Self::default() }
     }
@@ -178,7 +179,7 @@ impl Trust {
         Self { keyring, ..self.clone() }
     }
 
-    /// The same policy, for what is not to be adopted.
+    /// The same policy without adoption.
     pub(crate) fn without_adopting(&self) -> Self {
         Self { adopts: false, ..self.clone() }
     }

@@ -283,7 +283,7 @@ fn what_add_would_refuse() {
 
     let text = sandbox.read("conf/distributions").replace("Limit: 1", "ReadOnly: yes");
     sandbox.configure(&text);
-    refused(&sandbox, &["hello=1.0"], &["suite `stable` is not to be changed"]);
+    refused(&sandbox, &["hello=1.0"], &["suite `stable` is read-only"]);
 }
 
 #[test]
@@ -292,10 +292,10 @@ fn a_file_that_the_pool_lacks_or_that_was_cut_off_is_named() {
     let path = "pool/main/h/hello/hello_2.0_amd64.deb";
     let bytes = fs::read(sandbox.archive(path)).unwrap();
     fs::write(sandbox.archive(path), &bytes[..100]).unwrap();
-    let short = format!("`{path}` has 100 bytes, and should have {}", bytes.len());
+    let short = format!("`{path}` has 100 bytes instead of {}", bytes.len());
     refused(&sandbox, &["hello"], &["cannot copy `hello 2.0 amd64` to suite `stable`", &short]);
     fs::remove_file(sandbox.archive(path)).unwrap();
-    let gone = format!("`{path}` is not there");
+    let gone = format!("`{path}` is missing");
     refused(&sandbox, &["hello"], &[&gone, "publish add"]);
     refused(&sandbox, &["hello", "-n"], &[&gone]);
     add(&sandbox, "testing", &deb("hello").version("2.0"));
@@ -325,7 +325,7 @@ fn what_is_not_trusted_is_not_signed_here() {
         let bytes = fs::read(sandbox.archive(&path)).unwrap();
         fs::write(sandbox.archive(&path), [&bytes[..], b"\n"].concat()).unwrap();
     }
-    refused(&sandbox, &["hello"], &["is not the file that the suite lists"]);
+    refused(&sandbox, &["hello"], &["does not match the release file"]);
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn an_older_state_that_was_put_back_is_not_copied_from() {
     for (path, bytes) in old {
         fs::write(path, bytes).unwrap();
     }
-    refused(&sandbox, &["hello"], &["`dists/testing/InRelease` has gone back in time"]);
+    refused(&sandbox, &["hello"], &["`dists/testing/InRelease` was rolled back"]);
     copy(&sandbox, &["hello", "--trust-existing"]).ok();
 }
 
@@ -453,7 +453,7 @@ fn a_source_package_that_stays_behind_is_named() {
     sandbox.publish(["copy", "--from", "testing", "--to", "stable", "--source", "foo"]).ok().says([
         "Added 1 package",
         "warning",
-        "source package `foo` 1.0 stays in suite `testing` alone",
+        "source package `foo` 1.0 is not copied from suite `testing`",
     ]);
     let said = sandbox.publish(["copy", "--from", "testing", "--to", "other", "foo"]).ok();
     assert!(!said.stderr.contains("source package"), "{}", said.stderr);

@@ -142,10 +142,10 @@ fn states_of_a_suite_are_named_or_counted() {
 
     for (state, status, says) in [
         ("stable@3", 1, "list the retained generations with `publish log`"),
-        ("stable@2024", 1, "no state `2024` of suite `stable` is kept; there are: `20250601T000000Z-"),
-        ("stable@2025", 1, "more than one state of suite `stable` begins with `2025`"),
-        ("stable@", 2, "names no state"),
-        ("stable@../../stable", 2, "names no state"),
+        ("stable@2024", 1, "no generation `2024` of suite `stable` is kept; kept are: `20250601T000000Z-"),
+        ("stable@2025", 1, "more than one generation of suite `stable` begins with `2025`"),
+        ("stable@", 2, "is neither a number nor the name of a generation"),
+        ("stable@../../stable", 2, "is neither a number nor the name of a generation"),
         ("../stable@1", 2, "suite `../stable` is not allowed"),
         ("stable", 2, "nothing to compare `stable` with"),
     ] {
@@ -154,7 +154,7 @@ fn states_of_a_suite_are_named_or_counted() {
     // A state that is not what its name says is nobody's word.
     let path = format!("dists/stable/generations/{}/InRelease", names[0]);
     fs::write(sandbox.archive(&path), sandbox.read(&path).replace("main", "evil")).unwrap();
-    sandbox.publish(["diff", &whole]).fails(1).says(["is not the state of the suite that its name says"]);
+    sandbox.publish(["diff", &whole]).fails(1).says(["does not match its name"]);
 }
 
 #[test]
@@ -250,7 +250,7 @@ async fn what_was_never_published_is_no_state() {
     let names = generations(&sandbox);
     assert_eq!(names.len(), 2, "the write that failed was not the one after the generation");
     let said = sandbox.publish(["diff", &format!("stable@{}", names[1])]).fails(1);
-    said.says(["is kept; there are: "]);
+    said.says(["is kept; kept are: "]);
     Publisher::on(store).later(60).add(&two).await.unwrap();
     assert_eq!(sandbox.publish(["diff", "stable@1"]).ok().stdout, "+ two 1.0 amd64 (main)\n");
 }

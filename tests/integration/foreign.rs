@@ -203,14 +203,14 @@ fn an_index_whose_forms_contradict_each_other_is_not_signed() {
                     arguments.iter().map(AsRef::as_ref).chain([file.as_os_str()]).collect();
                 let said = sandbox.publish(arguments).fails(1);
                 said.says([&format!("dists/stable/{path}") as &str, &format!("`dists/stable/{}`", first.0)]);
-                said.says(["does not hold what", "regenerate the indices and the `Release`"]);
+                said.says(["hold different texts", "regenerate the indices and the `Release`"]);
             }
             assert_eq!(sandbox.tree(), before);
             // To keep the state, as `check --repair` does, is not to vouch for it.
             sandbox.publish(["check", "--repair"]).fails(4);
-            add(&sandbox, "new").fails(1).says(["does not hold what"]);
+            add(&sandbox, "new").fails(1).says(["hold different texts"]);
             for command in [&["snapshot", "one"][..], &["refresh", "--force"]] {
-                sandbox.publish(command).fails(1).says(["does not hold what"]);
+                sandbox.publish(command).fails(1).says(["hold different texts"]);
             }
         }
     }
@@ -238,11 +238,11 @@ fn a_form_that_is_not_the_listed_one_is_refused_and_another_file_is_listed_no_lo
     let whole = fs::read(sandbox.archive(path)).unwrap();
     for damaged in [&whole[..9], &pack(Pack::Gzip, b"others")] {
         write(&sandbox, path, damaged);
-        add(&sandbox, "new").fails(1).says([path, "is not the file that the suite lists"]);
+        add(&sandbox, "new").fails(1).says([path, "does not match the release file"]);
     }
     write(&sandbox, path, &whole);
     write(&sandbox, "dists/stable/main/Contents-amd64.gz", b"of later");
-    add(&sandbox, "new").ok().says(["main/Contents-amd64.gz", "it is listed no longer"]);
+    add(&sandbox, "new").ok().says(["main/Contents-amd64.gz", "it is no longer listed"]);
     let release = sandbox.read("dists/stable/Release");
     assert!(!release.contains("Contents-amd64"), "{release}");
     assert!(release.contains("main/dep11/icons-64x64.tar.gz\n"), "{release}");

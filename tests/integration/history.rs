@@ -76,7 +76,7 @@ fn an_older_pointer_that_was_put_back_is_not_built_on() {
     }
     refuses_to_build_on(
         &sandbox,
-        &["has gone back in time", "kept in `dists/stable/generations/", "--trust-existing"],
+        &["was rolled back", "kept in `dists/stable/generations/", "--trust-existing"],
     );
     finds(&sandbox, &[&format!("{POINTER}: it was rolled back")]);
     // Unless it is meant: then the next state is newer than both, and clients take it.

@@ -147,7 +147,7 @@ fn states_that_are_damaged_are_told_and_the_others_shown() {
     fs::write(sandbox.archive(&path), whole.replace("main", "evil")).unwrap();
     let said = publish(&sandbox, 200, &["log"]);
     assert_eq!(said.stdout.matches("stable@").count(), 4, "{}", said.stdout);
-    assert_eq!(said.stdout.matches("is not the state of the suite that its name says").count(), 2);
+    assert_eq!(said.stdout.matches("does not match its name").count(), 2);
     assert!(said.stdout.contains("v hello 2.0 -> 1.0"), "{}", said.stdout);
     fs::write(sandbox.archive(&path), whole).unwrap();
     // An index that only old states lead to is gone.
@@ -155,7 +155,7 @@ fn states_that_are_damaged_are_told_and_the_others_shown() {
         fs::remove_file(sandbox.archive(path)).unwrap();
     }
     let said = publish(&sandbox, 200, &["log"]);
-    assert!(said.stdout.contains("is not the file that the suite lists"), "{}", said.stdout);
+    assert!(said.stdout.contains("does not match the release file"), "{}", said.stdout);
     assert_eq!(said.stdout.matches("stable@").count(), 4, "{}", said.stdout);
 }
 

@@ -56,8 +56,8 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
     sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok().says([
         "Would delete",
         &format!("{old} (") as &str,
-        "no kept state of any suite leads to it",
-        "an old state of suite `stable`",
+        "no kept generation references it",
+        "an old generation of suite `stable`",
     ]);
     assert_eq!(sandbox.tree(), before);
 
@@ -270,7 +270,7 @@ async fn there_is_one_prune_at_a_time() {
     let sandbox = archive("");
     fs::create_dir_all(sandbox.archive(".publish")).unwrap();
     fs::write(sandbox.archive(".publish/prune"), "somebody\n").unwrap();
-    sandbox.publish(["prune"]).fails(3).says(["another `prune` is at work", "15 minutes"]);
+    sandbox.publish(["prune"]).fails(3).says(["another `prune` is running", "15 minutes"]);
     age(&sandbox.archive(".publish"), 1);
     sandbox.publish(["prune"]).ok();
     assert!(!sandbox.archive(".publish/prune").exists());

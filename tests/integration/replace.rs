@@ -88,14 +88,14 @@ fn nothing_else_is_replaced() {
     // In a suite where nobody may.
     let tuesday = sandbox.path("tuesday/hello_1.0_amd64.deb");
     let into_other = ["add", "--replace", "--suite", "other", tuesday.to_str().unwrap()];
-    refused(sandbox.publish(into_other), &["nothing is replaced in suite `other`", "Mutable: yes"]);
+    refused(sandbox.publish(into_other), &["cannot replace packages in suite `other`", "Mutable: yes"]);
     // Two builds of one version at once, and one in another component.
     build("tuesday").write_as(sandbox.path("two/a.deb"));
     build("wednesday").write_as(sandbox.path("two/b.deb"));
     let two = ["add", "--replace", "--suite", "stable", "two"];
     refused(sandbox.publish(two), &["is also in `", "with other contents"]);
     let elsewhere = add(&sandbox, "tuesday", 60, &["--replace", "--component", "contrib"]);
-    refused(elsewhere, &["is published in component `main` already"]);
+    refused(elsewhere, &["is already published in component `main`"]);
     assert_eq!(sandbox.tree(), before);
 
     sandbox.configure(&NIGHTLY.replace("Mutable: yes", "Mutable: maybe"));
@@ -137,7 +137,7 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
 fn another_share_than_that_of_the_build_before_is_told() {
     let sandbox = nightlies();
     let warning =
-        "`hello` 1.0 amd64 is offered to 100 % of machines, and the build that it takes the place of to 0 %";
+        "`hello` 1.0 amd64 is offered to 100 % of machines; the build that it replaces was offered to 0 %";
     add(&sandbox, "monday", 0, &["--phased", "0"]).ok();
     let said = add(&sandbox, "tuesday", 60, &["--replace", "--phased", "5"]).ok();
     assert!(!said.stderr.contains("of machines"), "{}", said.stderr);

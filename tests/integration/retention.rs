@@ -81,7 +81,7 @@ fn a_suite_that_nobody_may_change_is_left_out_unless_it_is_named() {
     sandbox
         .publish(["prune", "--keep", "1", "--suite", "stable"])
         .fails(1)
-        .says(["suite `stable` is not to be changed"]);
+        .says(["suite `stable` is read-only"]);
     assert_eq!(versions(&sandbox, "stable"), ["1.0", "2.0"]);
 }
 
@@ -194,7 +194,7 @@ fn a_version_that_has_no_place_to_go_to_stays() {
     let (stable, rest) = CHAIN.split_once("Codename: old\n").unwrap();
     refused(
         &format!("{stable}Codename: old\nReadOnly: yes\n{rest}"),
-        &["suite `old` is not to be changed: `ReadOnly: yes`"],
+        &["suite `old` is read-only (`ReadOnly: yes`)"],
     );
     let elsewhere = rest.replacen("main", "contrib", 1);
     refused(&format!("{stable}Codename: old\n{elsewhere}"), &["suite `old`", "`main`", "`contrib`"]);
@@ -317,7 +317,7 @@ fn what_nobody_signed_is_not_signed_by_moving_on() {
     let copy = ["copy", "hello", "--from", "stable", "--to", "old"];
     sandbox.publish(copy).fails(1).says(["is not signed"]);
     add(&sandbox, "2.0").fails(1).says([
-        "surplus versions of suite `stable`, which is not signed, are not moved to suite `old`, which is",
+        "cannot move surplus versions of suite `stable` to suite `old`: `stable` is not signed and `old` is",
         "hint: sign both suites",
     ]);
     assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
@@ -353,7 +353,7 @@ fn what_is_lost_does_not_move() {
     sandbox.configure(CHAIN);
     add(&sandbox, "1.0").ok();
     fs::remove_file(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb")).unwrap();
-    add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64` to suite `old`", "is not there"]);
+    add(&sandbox, "2.0").fails(1).says(["cannot move `hello 1.0 amd64` to suite `old`", "is missing"]);
     add(&sandbox, "1.0").ok().says(["Restored 1 file"]);
     add(&sandbox, "2.0").ok().says(["Moved 1 package"]);
 }

@@ -124,9 +124,9 @@ fn a_state_is_named_by_its_beginning() {
     let before = sandbox.tree();
     let (first, second) = (state(&sandbox, 0), state(&sandbox, 60));
     let said = sandbox.publish_after(120, &["rollback", "--to", "1999"]).fails(1);
-    said.says(["no state `1999` of suite `stable` is kept", &first, &second, "hint: "]);
+    said.says(["no generation `1999` of suite `stable` is kept", &first, &second, "hint: "]);
     sandbox.publish_after(120, &["rollback", "--to", "2"]).fails(1).says([
-        "more than one state",
+        "more than one generation",
         &first,
         &second,
     ]);
@@ -155,7 +155,7 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
         }
         let before = sandbox.tree();
         let said = sandbox.publish_after(120, &["rollback"]).fails(1);
-        said.says(["cannot go back to", &first, "hello_1.0_amd64.deb", "hint: "]);
+        said.says(["cannot roll suite", &first, "hello_1.0_amd64.deb", "hint: "]);
         assert_eq!(sandbox.tree(), before);
         fs::write(&file, &bytes).unwrap();
     }
@@ -197,7 +197,7 @@ fn what_has_rotted_is_found_and_not_gone_back_to() {
         // Of this machine's cache nothing is to be seen in the archive.
         fs::remove_dir_all(sandbox.path("cache")).ok();
         let said = sandbox.publish_after(120, &["rollback"]).fails(1);
-        said.says(["cannot go back to", &first, "gone or damaged", &path, "hint: "]);
+        said.says(["cannot roll suite", &first, "missing or damaged", &path, "hint: "]);
         assert_eq!(sandbox.tree(), before);
         // Only who goes back reads the packages of old states.
         if path != package {
@@ -226,7 +226,7 @@ fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
     sandbox.publish_after(120, &["add", "second"]).ok();
     let first = state(&sandbox, 0);
     let said = sandbox.publish_after(180, &["rollback", "--to", &first]).fails(1);
-    said.says(["cannot go back to", "gone or damaged", file]);
+    said.says(["cannot roll suite", "missing or damaged", file]);
     let found = sandbox.publish_after(180, &["check"]).fails(4).stdout;
     assert!(found.contains(&format!("{file}: retained generations of the suite disagree")), "{found}");
 }

@@ -62,10 +62,10 @@ fn a_snapshot_stays_as_it_is() {
         &["remove", "hello", "--suite", "stable/snapshots/1"],
         &["rollback", "stable/snapshots/1"],
     ] {
-        sandbox.publish_after(90, arguments).fails(1).says(["is a snapshot, which stays as it is", "hint: "]);
+        sandbox.publish_after(90, arguments).fails(1).says(["is a snapshot and cannot be changed", "hint: "]);
     }
     let said = sandbox.publish_after(90, &["snapshot", "1"]).fails(1);
-    said.says(["there is a snapshot `stable/snapshots/1` already, with another content"]);
+    said.says(["snapshot `stable/snapshots/1` already exists with different content"]);
     for bad in ["a/b", "..", "", "a b"] {
         sandbox.publish_after(90, &["snapshot", bad]).fails(2);
     }
@@ -115,7 +115,7 @@ fn a_suite_that_changes_meanwhile_is_looked_at_again_and_lacking_indices_are_tol
     let sandbox = gone_on();
     fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
     let before = sandbox.tree();
-    sandbox.publish_after(90, &["snapshot", "2"]).fails(1).says(["is not there", "hint: "]);
+    sandbox.publish_after(90, &["snapshot", "2"]).fails(1).says(["missing", "hint: "]);
     assert_eq!(sandbox.tree(), before);
 }
 

@@ -272,7 +272,7 @@ fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
             _ => fs::write(&lost, [&bytes[..bytes.len() - 1], b"x"].concat()).unwrap(),
         }
         let said = sandbox.publish(["sync", "there"]).fails(1);
-        said.says(["cannot carry `pool/main/e/extra/extra_1.0_amd64.deb`", "hint: "]);
+        said.says(["cannot copy `pool/main/e/extra/extra_1.0_amd64.deb`", "hint: "]);
         let after = there(&sandbox);
         assert_eq!(after, before, "{damage}");
     }
@@ -291,7 +291,7 @@ fn other_bytes_in_the_place_of_a_package_are_not_changed() {
     let other = vec![b'x'; fs::read(sandbox.archive(path)).unwrap().len()];
     fs::write(&there, &other).unwrap();
     let said = sandbox.publish(["sync", "there"]).fails(1);
-    said.says([&format!("cannot carry `{path}`")[..], "holds other bytes already", "--archive DESTINATION"]);
+    said.says([&format!("cannot copy `{path}`")[..], "holds other bytes already", "--archive DESTINATION"]);
     assert_eq!(fs::read(&there).unwrap(), other);
     assert!(!sandbox.path("there/dists/stable/InRelease").exists());
 }

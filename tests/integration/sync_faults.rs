@@ -333,7 +333,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
             variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let said = sandbox.publish_with(&variables, ["sync", &location]).fails(1);
         said.says([
-            "cannot carry `pool/main/h/hello-doc/hello-doc_1.0_all.deb`",
+            "cannot copy `pool/main/h/hello-doc/hello-doc_1.0_all.deb`",
             words,
             "the suites that reference them were not updated there",
         ]);
