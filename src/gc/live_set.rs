@@ -1,4 +1,5 @@
-//! Everything that states of suites lead to, by path: what must not be deleted, and must be there.
+//! The live set: every file that is reachable from a set of generations, by path. It must exist and must not be
+//! deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,27 +15,27 @@ use crate::{
     },
 };
 
-/// How many files are looked for at once.
+/// The number of files that are checked concurrently.
 const AT_ONCE: usize = 16;
-/// How many files are read at once.
+/// The number of files that are read concurrently.
 const READ_AT_ONCE: usize = 8;
 
-/// Files that must be there, by path, with what is known of their bytes.
+/// Files that must exist, by path, with their expected size and digests.
 pub(crate) type Needs = BTreeMap<String, Expected>;
 
-/// What states of suites lead to.
+/// The files that are reachable from a set of generations.
 #[derive(Default)]
 pub(crate) struct LiveSet {
     /// The files, by path.
     pub(crate) files: Needs,
-    /// Files of which two states say different things, by path; the other one's word is in `files`.
+    /// Files for which two generations expect different bytes, by path; `files` has the other expectation.
     pub(crate) disputed: Needs,
-    /// Digests of indices whose packages are counted already.
+    /// Digests of indices whose packages were already added.
     read: BTreeSet<String>,
 }
 
 impl LiveSet {
-    /// Adds the indices by their names, which only the current state of a suite leads to.
+    /// Adds the indices by their names, which only the current release file of a suite references.
     pub(crate) fn add_names(&mut self, suite: &PublishedSuite) {
         let files = suite.release().into_iter().flat_map(Release::own_files);
         self.files.extend(files.map(|(path, listed)| (suite.path(path), listed.into())));
@@ -48,7 +49,7 @@ impl LiveSet {
         );
     }
 
-    /// Adds the indices by their digests, and the files of the packages that they name.
+    /// Adds the indices by their digests, and the package files that they reference.
     pub(crate) async fn add(&mut self, suite: &PublishedSuite) -> Result<(), Error> {
         let Some(release) = suite.release() else { return Ok(()) };
         self.add_listed(suite);
@@ -78,38 +79,39 @@ impl LiveSet {
     }
 }
 
-/// The files that are not there, or have another size.
+/// Returns the files that are missing or have another size.
 pub(crate) async fn missing(store: &Store, needs: &Needs) -> Result<Vec<String>, Error> {
     // Owned, so that a commit can be spawned.
-    let looked_at = stream::iter(needs.clone()).map(|(path, expected)| async move {
+    let checks = stream::iter(needs.clone()).map(|(path, expected)| async move {
         let found = store.size(&path).await?;
         Ok::<_, Error>((found != Some(expected.size)).then_some(path))
     });
-    let looked_at: Vec<Option<String>> = looked_at.buffered(AT_ONCE).try_collect().await?;
-    Ok(looked_at.into_iter().flatten().collect())
+    let checks: Vec<Option<String>> = checks.buffered(AT_ONCE).try_collect().await?;
+    Ok(checks.into_iter().flatten().collect())
 }
 
-/// The files that are not there, or have other bytes: each is read, unless the store vouches for it.
+/// Returns the files that are missing or have other bytes. Reads each file unless the store's checksum proves its
+/// content.
 pub(crate) async fn verify(store: &Store, needs: &Needs) -> Result<Vec<String>, Error> {
-    let looked_at = stream::iter(needs.clone()).map(|(path, expected)| async move {
+    let checks = stream::iter(needs.clone()).map(|(path, expected)| async move {
         let is_same = match store.found(&path).await? {
             Some(found) => is_same(store, &found, &expected).await?,
             None => false,
         };
         Ok::<_, Error>((!is_same).then_some(path))
     });
-    let looked_at: Vec<Option<String>> = looked_at.buffered(READ_AT_ONCE).try_collect().await?;
-    Ok(looked_at.into_iter().flatten().collect())
+    let checks: Vec<Option<String>> = checks.buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(checks.into_iter().flatten().collect())
 }
 
-/// Those of the files that were found whose bytes are others.
+/// Returns the existing files whose bytes differ from the expected ones.
 pub(crate) async fn differing(store: &Store, files: Vec<(Found, Expected)>) -> Result<Vec<String>, Error> {
-    let looked_at = stream::iter(files).map(|(found, expected)| async move {
+    let checks = stream::iter(files).map(|(found, expected)| async move {
         let is_same = is_same(store, &found, &expected).await?;
         Ok::<_, Error>((!is_same).then_some(found.path))
     });
-    let looked_at: Vec<Option<String>> = looked_at.buffered(READ_AT_ONCE).try_collect().await?;
-    Ok(looked_at.into_iter().flatten().collect())
+    let checks: Vec<Option<String>> = checks.buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(checks.into_iter().flatten().collect())
 }
 
 async fn is_same(store: &Store, found: &Found, expected: &Expected) -> Result<bool, Error> {
@@ -134,7 +136,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn files_are_held_to_their_digests() {
+    async fn files_are_verified_by_size_and_by_digest() {
         let store = Store::open(&Location::Memory, &Environment::default()).unwrap();
         let one = Digests::of(b"one");
         let expected = Expected { size: 3, sha256: Some(one.sha256), md5: None };

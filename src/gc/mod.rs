@@ -1,6 +1,7 @@
-//! Garbage collection: `prune` marks every file that a published or kept state references, and sweeps the others.
+//! Garbage collection by mark and sweep: `prune` marks the live set, every file that a published or kept generation
+//! references, and sweeps the others.
 //!
-//! Uploads that no state references yet are pinned, so that a collection at the same moment leaves them.
+//! Files that an operation is about to reference are pinned, so that a concurrent collection keeps them.
 
 pub(crate) mod prune;
 pub(crate) mod pins;

@@ -1,16 +1,16 @@
-//! How edits and `prune` keep out of each other's way, without a lock.
+//! Pins and the garbage collection marker: coordinate operations and `prune` without a lock.
 //!
-//! `prune` deletes only what is old and what no kept state leads to; so the files that an edit has just written are safe
-//! from it. But an edit may find a file that is needed there already, old, and led to by nobody: a package that was removed
-//! comes back. Then each tells the other before it acts:
+//! `prune` deletes only unreferenced files that are older than the grace period, so files that an operation has just
+//! written are safe. But an operation may need an old, unreferenced file that exists: a removed package is added again.
+//! Therefore each side announces itself before it acts:
 //!
-//! - the edit writes a *hold* that names such files, then looks whether a prune is *announced*, and if so waits for its end;
-//!   then it looks once more whether the files are there, and only then publishes;
-//! - `prune` announces itself, then reads all holds, then all pointers, and deletes nothing that any of them names.
+//! - the operation writes a *pin* with the paths of such files, then checks for a *marker* of a prune and waits until it is
+//!   gone; then it checks that the files still exist, and only then publishes;
+//! - `prune` writes the marker, then reads all pins, then all pointers, and deletes nothing that any of them references.
 //!
-//! Whichever comes second sees the other. A publisher that was killed leaves a hold that counts for two days; a prune that
-//! was killed leaves an announcement that counts for a quarter of an hour, unless it is renewed. All times are those of the
-//! store, which alone says when an object was written.
+//! Invariant: the second of two concurrent ones sees the first. The pin of a killed publisher expires after two days;
+//! the marker of a killed prune expires after 15 minutes without renewal. All times are modification times of the
+//! store, so the clocks of the machines do not matter.
 
 use std::{
     collections::BTreeSet,
@@ -28,26 +28,29 @@ use crate::{
     suite::{error::Error, generations::is_older, limits},
 };
 
-/// What was written more recently is not deleted: somebody may be about to lead to it.
+/// The grace period: younger files are not deleted, since an operation in progress may be about to reference them.
 pub const GRACE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-/// What is older may be deleted before an edit is done that leads to it; the rest of [`GRACE`] is what the edit may take.
+/// An older upload is stale: `prune` may delete it before the operation publishes. The rest of [`GRACE`] is the time
+/// that an operation may take from here.
 pub(crate) const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The object that says that a prune is at work.
-const ANNOUNCEMENT: &str = ".publish/prune";
-/// The folder of the holds.
-const HOLDS: &str = ".publish/holds";
+/// The marker of a running prune.
+const MARKER: &str = ".publish/prune";
+/// The folder of the pins.
+const PINS: &str = ".publish/holds";
 
-/// A prune that has not renewed its announcement for so long is dead.
-const DEAD: Duration = Duration::from_secs(15 * 60);
-/// How often a prune renews it; after two thirds of [`DEAD`] without it deletes nothing any more.
+/// A marker that was not renewed for this time has expired.
+const EXPIRY: Duration = Duration::from_secs(15 * 60);
+/// The interval at which a prune renews its marker.
 const RENEWAL: Duration = Duration::from_secs(60);
-const TOO_LATE: Duration = Duration::from_secs(10 * 60);
-/// How often an edit looks whether a prune has ended, and for how long.
-const LOOK: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+/// After this time without renewal a prune stops deleting, well before its marker expires.
+const RENEWAL_DEADLINE: Duration = Duration::from_secs(10 * 60);
+/// The interval at which an operation checks whether a prune has ended.
+const POLL: Duration = Duration::from_millis(500);
+/// The timeout of that wait.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The files that somebody is about to lead to, told to every prune.
+/// A published list of files that an operation is about to reference.
 pub(crate) struct Pin<'a> {
     store: &'a Store,
     path: String,
@@ -55,21 +58,21 @@ pub(crate) struct Pin<'a> {
 }
 
 impl<'a> Pin<'a> {
-    /// Tells which files are needed, and waits for the end of a prune that is at work.
+    /// Pins files, and waits until a running prune has ended.
     pub(crate) async fn take(store: &'a Store, files: impl IntoIterator<Item = &str>) -> Result<Self, Error> {
         let mut names = String::new();
         for file in files {
             names.push_str(file);
             names.push('\n');
         }
-        let path = format!("{HOLDS}/{}", unique());
+        let path = format!("{PINS}/{}", unique());
         put(store, &path, names).await?;
         let since = written(store, &path).await?;
-        let hold = Self { store, path, since };
-        match hold.no_prune().await {
-            Ok(()) => Ok(hold),
+        let pin = Self { store, path, since };
+        match pin.no_prune().await {
+            Ok(()) => Ok(pin),
             Err(error) => {
-                hold.release().await;
+                pin.release().await;
                 Err(error)
             }
         }
@@ -77,61 +80,62 @@ impl<'a> Pin<'a> {
 
     async fn no_prune(&self) -> Result<(), Error> {
         let begun = Instant::now();
-        // When the announcement was written that was seen last, since when it is looked at, and how long it still counts.
+        // When the last seen marker was written, since when it is watched, and after which time it expires.
         let mut seen: Option<(SystemTime, Instant, Duration)> = None;
-        while let Some(announced) = self.store.found(ANNOUNCEMENT).await? {
+        while let Some(marker) = self.store.found(MARKER).await? {
             match seen {
-                Some((written, since, counts)) if written == announced.modified => {
-                    if since.elapsed() >= counts {
+                Some((written, since, expiry)) if written == marker.modified => {
+                    if since.elapsed() >= expiry {
                         return Ok(());
                     }
                 }
                 _ => {
-                    let age = self.since.duration_since(announced.modified).unwrap_or_default();
-                    seen = Some((announced.modified, Instant::now(), DEAD.saturating_sub(age)));
+                    let age = self.since.duration_since(marker.modified).unwrap_or_default();
+                    seen = Some((marker.modified, Instant::now(), EXPIRY.saturating_sub(age)));
                     continue;
                 }
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > WAIT_TIMEOUT {
                 return Err(Error::Pruning { location: self.store.location().to_string() });
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
         Ok(())
     }
 
-    /// Whether a prune may have deleted a file, written then, before it could see this hold.
+    /// Whether a prune may have deleted a file of this modification time before it could see this pin.
     pub(crate) fn came_late_for(&self, written: SystemTime) -> bool {
         is_older(written, self.since, STALE)
     }
 
-    /// Lets go: the pointer leads to the files, or nothing will. A hold that cannot be taken away counts for two days more.
+    /// Removes the pin: the pointer references the files by now, or never will. Best effort: a pin that cannot be
+    /// deleted expires after the grace period.
     pub(crate) async fn release(self) {
         let _ = self.store.delete(&self.path).await;
     }
 }
 
-/// A prune at work, told to every edit.
+/// The marker of a running prune, which operations wait for.
 pub(crate) struct GcMarker<'a> {
     store: &'a Store,
     text: Bytes,
-    /// When it was written, by the store's clock.
+    /// When it was written, by the clock of the store.
     pub(crate) since: SystemTime,
     renewed: Instant,
 }
 
 impl<'a> GcMarker<'a> {
-    /// Begins to prune, if nobody else does.
+    /// Writes the marker with a conditional write, unless another prune is running.
     pub(crate) async fn make(store: &'a Store) -> Result<Self, Error> {
         let text = Bytes::from(format!("{}\n", unique()));
-        let expected = match store.read(ANNOUNCEMENT, limits::MARKER).await? {
+        let expected = match store.read(MARKER, limits::MARKER).await? {
             None => None,
             Some(other) => {
                 let now = store_time(store).await?;
-                if let Some(there) = store.found(ANNOUNCEMENT).await?
-                    && !is_older(there.modified, now, DEAD)
-                    // One at work cannot have written it later than now; a machine whose clock was wrong may have.
-                    && !is_older(now, there.modified, DEAD)
+                if let Some(there) = store.found(MARKER).await?
+                    && !is_older(there.modified, now, EXPIRY)
+                    // A marker from the future was written by a machine with a wrong clock.
+                    && !is_older(now, there.modified, EXPIRY)
                 {
                     return Err(Error::Pruning { location: store.location().to_string() });
                 }
@@ -139,34 +143,31 @@ impl<'a> GcMarker<'a> {
             }
         };
         let renewed = Instant::now();
-        store
-            .swap(ANNOUNCEMENT, text.clone(), expected.as_ref())
-            .await
-            .map_err(|error| taken(store, error))?;
-        let since = written(store, ANNOUNCEMENT).await?;
-        // Of a store whose listings lag, what was written just before would not be seen.
+        store.swap(MARKER, text.clone(), expected.as_ref()).await.map_err(|error| taken(store, error))?;
+        let since = written(store, MARKER).await?;
+        // A listing that lags would miss a pin that was written just before.
         sleep(store.listing_lag()).await;
         Ok(Self { store, text, since, renewed })
     }
 
-    /// What edits in flight hold; holds that the dead left are taken away.
-    pub(crate) async fn held(&self) -> Result<BTreeSet<String>, Error> {
-        let mut held = BTreeSet::new();
-        let holds: Vec<store::Found> = self.store.walk(HOLDS).try_collect().await?;
-        for hold in holds {
-            if is_older(hold.modified, self.since, GRACE) {
-                self.store.delete(&hold.path).await?;
+    /// Returns the files that operations in progress have pinned, and deletes expired pins.
+    pub(crate) async fn pinned(&self) -> Result<BTreeSet<String>, Error> {
+        let mut pinned = BTreeSet::new();
+        let pins: Vec<store::Found> = self.store.walk(PINS).try_collect().await?;
+        for pin in pins {
+            if is_older(pin.modified, self.since, GRACE) {
+                self.store.delete(&pin.path).await?;
                 continue;
             }
-            // Let go since.
-            let Some(names) = self.store.read(&hold.path, limits::HOLD).await? else { continue };
+            // Released concurrently.
+            let Some(names) = self.store.read(&pin.path, limits::HOLD).await? else { continue };
             let names = String::from_utf8_lossy(&names.bytes);
-            held.extend(names.lines().map(ToOwned::to_owned));
+            pinned.extend(names.lines().map(ToOwned::to_owned));
         }
-        Ok(held)
+        Ok(pinned)
     }
 
-    /// Does something that may take long, and meanwhile renews the announcement.
+    /// Runs long work, and renews the marker meanwhile.
     pub(crate) async fn during<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
@@ -174,7 +175,7 @@ impl<'a> GcMarker<'a> {
         let mut work = std::pin::pin!(work);
         loop {
             let renewed = self.renewed;
-            // The clock is looked at with each step too: a busy runtime fires timers late.
+            // The clock is also checked at each poll: a busy runtime fires timers late.
             let step = std::future::poll_fn(|context| match work.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending if renewed.elapsed() >= RENEWAL => Poll::Ready(None),
@@ -191,32 +192,30 @@ impl<'a> GcMarker<'a> {
         }
     }
 
-    /// Makes sure that edits still wait, before something is deleted.
+    /// Ensures that operations still wait, before files are deleted.
     pub(crate) async fn assure(&mut self) -> Result<(), Error> {
         let pruning = || Error::Pruning { location: self.store.location().to_string() };
         if self.renewed.elapsed() < RENEWAL {
             return Ok(());
         }
-        if self.renewed.elapsed() > TOO_LATE {
+        if self.renewed.elapsed() > RENEWAL_DEADLINE {
             return Err(pruning());
         }
         let renewed = Instant::now();
-        let there =
-            self.store.read(ANNOUNCEMENT, limits::MARKER).await?.filter(|there| there.bytes == self.text);
+        let there = self.store.read(MARKER, limits::MARKER).await?.filter(|there| there.bytes == self.text);
         let Some(there) = there else { return Err(pruning()) };
         let text = Bytes::from(format!("{}\n", unique()));
-        let swapped = self.store.swap(ANNOUNCEMENT, text.clone(), Some(&there.revision)).await;
+        let swapped = self.store.swap(MARKER, text.clone(), Some(&there.revision)).await;
         swapped.map_err(|error| taken(self.store, error))?;
         (self.text, self.renewed) = (text, renewed);
         Ok(())
     }
 
-    /// Lets edits go on.
+    /// Deletes the marker, so that operations continue.
     pub(crate) async fn end(self) -> Result<(), Error> {
-        // Not that of somebody who took this one for dead.
-        if self.store.read(ANNOUNCEMENT, limits::MARKER).await?.is_some_and(|there| there.bytes == self.text)
-        {
-            self.store.delete(ANNOUNCEMENT).await?;
+        // Another prune may have taken over the marker after it expired.
+        if self.store.read(MARKER, limits::MARKER).await?.is_some_and(|there| there.bytes == self.text) {
+            self.store.delete(MARKER).await?;
         }
         Ok(())
     }
@@ -236,7 +235,7 @@ async fn put(store: &Store, path: &str, text: String) -> Result<(), Error> {
     Ok(())
 }
 
-/// When an object was written that is there.
+/// Returns the modification time of an existing object.
 async fn written(store: &Store, path: &str) -> Result<SystemTime, Error> {
     match store.found(path).await? {
         Some(found) => Ok(found.modified),
@@ -244,7 +243,7 @@ async fn written(store: &Store, path: &str) -> Result<SystemTime, Error> {
     }
 }
 
-/// What the store's clock says.
+/// Returns the time of the clock of the store.
 async fn store_time(store: &Store) -> Result<SystemTime, Error> {
     let path = format!(".publish/clock/{}", unique());
     put(store, &path, "now\n".into()).await?;
@@ -253,7 +252,7 @@ async fn store_time(store: &Store) -> Result<SystemTime, Error> {
     now
 }
 
-/// A name that no other process draws.
+/// Returns a random name that no other process uses.
 fn unique() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
@@ -267,56 +266,56 @@ mod tests {
         Store::open(&Location::Memory, &Environment::default()).unwrap()
     }
 
-    async fn holds(store: &Store) -> usize {
-        store.walk(HOLDS).try_collect::<Vec<_>>().await.unwrap().len()
+    async fn pins(store: &Store) -> usize {
+        store.walk(PINS).try_collect::<Vec<_>>().await.unwrap().len()
     }
 
     #[tokio::test]
-    async fn a_prune_sees_what_is_held() {
+    async fn a_prune_sees_pinned_files() {
         let store = memory();
-        let hold = Pin::take(&store, ["pool/a.deb", "pool/b.deb"]).await.unwrap();
+        let pin = Pin::take(&store, ["pool/a.deb", "pool/b.deb"]).await.unwrap();
         let prune = GcMarker::make(&store).await.unwrap();
-        let names: Vec<String> = prune.held().await.unwrap().into_iter().collect();
+        let names: Vec<String> = prune.pinned().await.unwrap().into_iter().collect();
         assert_eq!(names, ["pool/a.deb", "pool/b.deb"]);
-        hold.release().await;
-        assert!(prune.held().await.unwrap().is_empty());
+        pin.release().await;
+        assert!(prune.pinned().await.unwrap().is_empty());
         prune.end().await.unwrap();
-        assert!(store.read(ANNOUNCEMENT, limits::MARKER).await.unwrap().is_none());
+        assert!(store.read(MARKER, limits::MARKER).await.unwrap().is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_edit_waits_for_the_end_of_a_prune() {
+    async fn an_operation_waits_for_the_end_of_a_prune() {
         let store = memory();
         let prune = GcMarker::make(&store).await.unwrap();
         let (sender, ended) = tokio::sync::oneshot::channel();
         let edit = tokio::spawn({
             let store = store.clone();
             async move {
-                let hold = Pin::take(&store, ["pool/a.deb"]).await.unwrap();
+                let pin = Pin::take(&store, ["pool/a.deb"]).await.unwrap();
                 sender.send(()).unwrap();
-                hold.release().await;
+                pin.release().await;
             }
         });
         sleep(Duration::from_secs(60)).await;
-        assert_eq!(holds(&store).await, 1, "told before it waits");
+        assert_eq!(pins(&store).await, 1, "pinned before it waits");
         let mut ended = ended;
         assert!(ended.try_recv().is_err(), "it waits");
         prune.end().await.unwrap();
         edit.await.unwrap();
-        assert_eq!(holds(&store).await, 0);
+        assert_eq!(pins(&store).await, 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_the_dead_for_ever() {
+    async fn the_marker_of_a_killed_prune_expires() {
         let store = memory();
         drop(GcMarker::make(&store).await.unwrap());
         let begun = Instant::now();
         Pin::take(&store, ["pool/a.deb"]).await.unwrap().release().await;
-        assert!((DEAD..DEAD + 2 * LOOK).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        assert!((EXPIRY..EXPIRY + 2 * POLL).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_renewed_prune_is_waited_for() {
+    async fn an_operation_waits_for_a_prune_that_renews_its_marker() {
         let store = memory();
         let mut prune = GcMarker::make(&store).await.unwrap();
         let edit = tokio::spawn({
@@ -333,11 +332,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_takes_hours_keeps_the_announcement_alive() {
+    async fn work_that_takes_hours_renews_the_marker() {
         let store = memory();
         let mut prune = GcMarker::make(&store).await.unwrap();
         let work = async {
-            sleep(20 * DEAD).await;
+            sleep(20 * EXPIRY).await;
             Ok(())
         };
         prune.during(work).await.unwrap();
@@ -353,24 +352,24 @@ mod tests {
             Store::open(&Location::Folder(folder.path().to_owned()), &Environment::default()).unwrap();
         drop(GcMarker::make(&store).await.unwrap());
         let date = |time| {
-            std::fs::File::open(folder.path().join(ANNOUNCEMENT)).unwrap().set_modified(time).unwrap();
+            std::fs::File::open(folder.path().join(MARKER)).unwrap().set_modified(time).unwrap();
         };
-        let written = written(&store, ANNOUNCEMENT).await.unwrap();
-        // Clocks of two machines differ by a little.
-        date(written + DEAD / 2);
+        let written = written(&store, MARKER).await.unwrap();
+        // The clocks of two machines differ slightly.
+        date(written + EXPIRY / 2);
         assert!(matches!(GcMarker::make(&store).await, Err(Error::Pruning { .. })));
-        date(written + 2 * DEAD);
+        date(written + 2 * EXPIRY);
         let mut taken = GcMarker::make(&store).await.unwrap();
         taken.assure().await.unwrap();
         taken.end().await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_one_prune_at_a_time_and_a_stalled_one_stops() {
+    async fn prunes_exclude_each_other_and_a_stalled_one_stops() {
         let store = memory();
         let mut first = GcMarker::make(&store).await.unwrap();
         assert!(matches!(GcMarker::make(&store).await, Err(Error::Pruning { .. })));
-        sleep(TOO_LATE + RENEWAL).await;
+        sleep(RENEWAL_DEADLINE + RENEWAL).await;
         assert!(matches!(first.assure().await, Err(Error::Pruning { .. })));
         first.end().await.unwrap();
         assert!(GcMarker::make(&store).await.is_ok());

@@ -1,12 +1,13 @@
-//! `prune`: what no kept state of any suite leads to is deleted. Mark and sweep, and nothing in doubt is swept.
+//! `prune`: mark and sweep. Deletes every file that no kept generation references, and keeps everything in doubt.
 //!
-//! Marked is what the current pointer and the kept generations of every suite below `dists/` lead to, and what an edit in
-//! flight holds ([`super::pins`]). Swept are old states, indices by their digests, names of indices that only old states
-//! list, and the files of packages in `pool/`; of each only what was written some time ago, so that what an edit has just
-//! written, and will lead to in a moment, stays. What else lies in an archive is not touched.
+//! The mark phase collects the live set: everything reachable from the current pointer and the kept generations of
+//! every suite below `dists/`, and the files pinned by operations in progress ([`super::pins`]). The sweep phase
+//! deletes expired generations, by-hash indices, names of indices that only expired generations list, and package files
+//! in `pool/`. It skips files that are younger than the grace period: an operation may have just written them. Other
+//! files are not touched.
 //!
-//! If anything that is kept cannot be read, nothing is deleted: what it leads to is not known then. Killed at any moment,
-//! all that is left out is unreferenced files, for the next run.
+//! If a kept generation cannot be read, nothing is deleted, since its references are unknown. A prune that is killed
+//! leaves only unreferenced files, which the next run deletes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,28 +43,28 @@ use crate::{
     },
 };
 
-/// So many objects are deleted before it is made sure again that edits still wait.
+/// The number of objects that are deleted before the marker is checked again.
 const AT_ONCE: usize = 200;
 
-/// How an archive is pruned.
+/// The options of a prune.
 #[non_exhaustive]
 pub struct Prune<'a> {
-    /// Which states of these suites are kept.
+    /// The retention of generations of these suites.
     pub keep: BTreeMap<Suite, Keep>,
-    /// Which states of all other suites are kept; of none is anything given up where there is nothing.
+    /// The retention of generations of all other suites; `None` keeps all.
     pub otherwise: Option<Keep>,
-    /// What was written more recently is not deleted: [`GRACE`](crate::gc::pins::GRACE), unless no edit can be in flight.
+    /// Younger files are not deleted: [`GRACE`](crate::gc::pins::GRACE), unless no operation can be in progress.
     pub grace: Duration,
-    /// The time for a plan; what is really deleted goes by the store's clock.
+    /// The time for a dry run; a real run uses the clock of the store.
     pub now: SystemTime,
-    /// Plan only.
+    /// Only report the files that would be deleted.
     pub dry_run: bool,
-    /// Who is told.
+    /// Receives progress.
     pub events: Events<'a>,
 }
 
 impl Prune<'_> {
-    /// Prunes all suites, and keeps what clients may still need.
+    /// Prunes all suites, and keeps the generations that clients may still use.
     #[must_use]
     pub fn new(now: SystemTime) -> Self {
         Self {
@@ -77,15 +78,15 @@ impl Prune<'_> {
     }
 }
 
-/// What came of it.
+/// The result of a prune.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// Nothing was deleted, because it was not asked for.
+    /// Whether this was a dry run, which deletes nothing.
     pub dry_run: bool,
     /// The objects that were deleted (or would be), with the reasons.
     pub deleted: Vec<Swept>,
-    /// The objects that no kept state leads to and that stay for now, with the reasons.
+    /// The unreferenced objects that stay for now, with the reasons.
     pub spared: Vec<Swept>,
 }
 
@@ -97,62 +98,62 @@ pub struct Swept {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// Why it goes, or stays.
+    /// The reason why it is deleted or stays.
     pub why: String,
 }
 
-/// What is known of an archive before anything is deleted.
+/// The result of the mark phase.
 struct Marked {
-    reach: LiveSet,
-    /// Generations that are not kept any more, with their files and why.
+    live: LiveSet,
+    /// Expired generations, with the reasons.
     retired: Vec<(Generation, String)>,
-    /// Names of indices that only those list.
+    /// Names of indices that only these list.
     names: BTreeSet<String>,
-    /// Everything below `dists/`.
+    /// All files below `dists/`.
     below: BTreeMap<String, Found>,
 }
 
 impl Archive {
-    /// Deletes what no kept state of any suite leads to.
+    /// Deletes every file that no kept generation of any suite references.
     ///
     /// # Errors
-    /// [`Error::Pruning`] if somebody else does so at this moment; and if anything that is kept cannot be read. Nothing
-    /// is deleted then.
+    /// [`Error::Pruning`] if another prune is running, and an error if a kept generation cannot be read. Nothing is
+    /// deleted then.
     pub async fn prune(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
         if how.dry_run {
             let marked = self.mark(how, how.now).await?;
             return self.sweep(how, marked, &BTreeSet::new(), how.now).await;
         }
-        let mut announcement = GcMarker::make(&self.store).await?;
-        let now = announcement.since;
+        let mut marker = GcMarker::make(&self.store).await?;
+        let now = marker.since;
         let pruned = async {
-            // In this order: whoever lets go of his hold has swapped his pointer before.
-            let held = announcement.held().await?;
+            // Pins before pointers: an operation releases its pin only after it has swapped its pointer.
+            let pinned = marker.pinned().await?;
             let planned = async {
                 let marked = self.mark(how, now).await?;
-                self.sweep(how, marked, &held, now).await
+                self.sweep(how, marked, &pinned, now).await
             };
-            let pruned = announcement.during(planned).await?;
-            delete(&self.store, &pruned.deleted, &mut announcement, how.events).await?;
+            let pruned = marker.during(planned).await?;
+            delete(&self.store, &pruned.deleted, &mut marker, how.events).await?;
             Ok(pruned)
         };
         let pruned = pruned.await;
-        announcement.end().await?;
+        marker.end().await?;
         pruned
     }
 
-    /// Reads every pointer and every kept generation, and all that they list.
+    /// The mark phase: reads every pointer and every kept generation, and collects all that they reference.
     async fn mark(&self, how: &Prune<'_>, now: SystemTime) -> Result<Marked, Error> {
         let store = &self.store;
         let all: Vec<Found> = store.walk("dists").try_collect().await?;
         let mut marked = Marked {
-            reach: LiveSet::default(),
+            live: LiveSet::default(),
             retired: Vec::new(),
             names: BTreeSet::new(),
             below: BTreeMap::new(),
         };
         let suites = suites_to_keep(&all)?;
-        // The indices that a state of any suite lists, current or old.
+        // The indices that any generation lists, current or old.
         let mut listed = BTreeSet::new();
         let mut list = |state: &PublishedSuite| {
             let files = state.release().into_iter().flat_map(Release::own_files);
@@ -160,8 +161,8 @@ impl Archive {
         };
         for suite in &suites {
             let current = self.open_to_keep(suite).await?;
-            marked.reach.add_names(&current);
-            marked.reach.add(&current).await?;
+            marked.live.add_names(&current);
+            marked.live.add(&current).await?;
             list(&current);
             let found = generations::of_files(suite, &all);
             let (kept, retired) = match how.keep.get(suite).copied().or(how.otherwise) {
@@ -169,26 +170,30 @@ impl Archive {
                 None => (found, Vec::new()),
             };
             for generation in &kept {
-                // Of one that is being written, or deleted, there is no pointer.
+                // A generation that is being written or deleted has no pointer.
                 let has_pointer = |file: &String| {
                     matches!(ReleaseForm::of_path(file), Some(ReleaseForm::InRelease | ReleaseForm::Release))
                 };
                 if generation.files.iter().any(has_pointer) {
                     let state = generations::open(store, suite, &generation.name).await?;
-                    marked.reach.add(&state).await?;
+                    marked.live.add(&state).await?;
                     list(&state);
                 }
             }
             for generation in retired {
-                // What it listed by name and nobody else does; one that cannot be read says nothing.
+                // Its indices by name may be garbage; one that cannot be read contributes nothing.
                 if let Ok(state) = generations::open(store, suite, &generation.name).await {
                     list(&state);
                     let files = state.release().into_iter().flat_map(Release::own_files);
                     marked.names.extend(files.map(|(path, _)| state.path(path)));
                 }
                 let why = match generation.published {
-                    Some(_) => format!("an old state of suite `{suite}`, {} newer ones are kept", kept.len()),
-                    None => format!("a state of suite `{suite}` that somebody else was quicker than"),
+                    Some(_) => {
+                        format!("an old generation of suite `{suite}`, {} newer ones are kept", kept.len())
+                    }
+                    None => {
+                        format!("a generation of suite `{suite}` that lost the race and was not published")
+                    }
                 };
                 marked.retired.push((generation, why));
             }
@@ -198,7 +203,7 @@ impl Archive {
         Ok(marked)
     }
 
-    /// Reads a suite of which nothing may get lost, whoever signed it; one that was tampered with is refused.
+    /// Opens a suite for the mark phase, also one signed with unknown keys; a damaged signature is refused.
     async fn open_to_keep(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         match PublishedSuite::look(&self.store, suite, &self.trust).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. }) => {
@@ -208,19 +213,19 @@ impl Archive {
         }
     }
 
-    /// Decides what goes, of all that no kept state leads to.
+    /// The sweep phase: decides for each unreferenced file whether it is deleted.
     async fn sweep(
         &self,
         how: &Prune<'_>,
         marked: Marked,
-        held: &BTreeSet<String>,
+        pinned: &BTreeSet<String>,
         now: SystemTime,
     ) -> Result<Pruned, Error> {
         let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
-        let Marked { reach, retired, names, below } = marked;
-        // States first: one that is there leads to nothing that is not.
+        let Marked { live, retired, names, below } = marked;
+        // Generations first, so that no existing generation references a deleted file.
         for (mut generation, why) in retired {
-            // The mark before the rest: what is left then is no state that was published, and no damage.
+            // The mark before the other files: a partly deleted generation must not count as published and damaged.
             generation.files.sort_by_key(|path| !is_mark(path));
             let bytes = |path: &String| below.get(path).map_or(0, |found| found.size);
             let files = generation.files.iter();
@@ -231,12 +236,12 @@ impl Archive {
             }));
         }
         let mut consider = |found: &Found, why: &str| {
-            let spared = if held.contains(&found.path) {
-                Some("somebody is about to lead to it")
+            let spared = if pinned.contains(&found.path) {
+                Some("an operation in progress needs it")
             } else if is_older(found.modified, now, how.grace) {
                 None
             } else {
-                Some("it was written only recently")
+                Some("it was written recently")
             };
             let swept =
                 |why: &str| Swept { path: found.path.clone(), bytes: found.size, why: why.to_owned() };
@@ -245,26 +250,25 @@ impl Archive {
                 None => pruned.deleted.push(swept(why)),
             }
         };
-        for found in below.values().filter(|found| !reach.files.contains_key(&found.path)) {
+        for found in below.values().filter(|found| !live.files.contains_key(&found.path)) {
             if names.contains(&found.path) {
-                consider(found, "only old states list it");
+                consider(found, "only old generations list it");
             } else if is_by_hash(&found.path) {
-                consider(found, "no kept state lists it");
+                consider(found, "no kept generation lists it");
             }
         }
         let mut pool = self.store.walk("pool");
         while let Some(found) = pool.try_next().await? {
-            // Nothing else in the pool is ours to delete.
-            if ArchivePath::of(&found.path) == ArchivePath::Package && !reach.files.contains_key(&found.path)
-            {
-                consider(&found, "no kept state of any suite leads to it");
+            // Other files in the pool were not written by `publish`.
+            if ArchivePath::of(&found.path) == ArchivePath::Package && !live.files.contains_key(&found.path) {
+                consider(&found, "no kept generation references it");
             }
         }
         Ok(pruned)
     }
 }
 
-/// Whether a file lies under the digest of its bytes, by which `publish` stores indices; patches are those of other tools.
+/// Whether a file is a by-hash index as `publish` stores them; by-hash patches are written by other tools.
 fn is_by_hash(path: &str) -> bool {
     matches!(
         ArchivePath::of(path),
@@ -272,9 +276,9 @@ fn is_by_hash(path: &str) -> bool {
     )
 }
 
-/// Refuses indices below a suite that none of its states lists, and that lie too deep for a component of one part: those of
-/// another tool's suite (`bookworm/updates/main` below `bookworm`) that has lost its release file. What they lead to is not
-/// known. A removed snapshot may have left some as well, and nothing needs them.
+/// Refuses indices below a suite that none of its generations lists, and that are too deep for a component of one part:
+/// they may belong to a suite of another tool (`bookworm/updates/main` below `bookworm`) that has lost its release
+/// file, so their references are unknown. Leftovers of a removed snapshot are accepted, since nothing needs them.
 fn refuse_lost_below(
     all: &[Found],
     suites: &BTreeSet<Suite>,
@@ -298,21 +302,21 @@ fn refuse_lost_below(
     Ok(())
 }
 
-/// The part of a path below `dists/` that lies below a suite.
+/// Returns the part of a path that is below a suite; the path is relative to `dists/`.
 fn below<'a>(path: &'a str, suite: &Suite) -> Option<&'a str> {
     path.strip_prefix(suite.as_str())?.strip_prefix('/')
 }
 
-/// Deletes in the order given, as long as edits wait.
+/// Deletes files in the given order, as long as operations wait for the marker.
 async fn delete(
     store: &Store,
     swept: &[Swept],
-    announcement: &mut GcMarker<'_>,
+    marker: &mut GcMarker<'_>,
     events: Events<'_>,
 ) -> Result<(), Error> {
     let mut done = 0;
     for some in swept.chunks(AT_ONCE) {
-        announcement.assure().await?;
+        marker.assure().await?;
         let paths: Vec<String> = some.iter().map(|swept| swept.path.clone()).collect();
         store.delete_all(&paths).await?;
         done += some.len();
@@ -321,10 +325,10 @@ async fn delete(
     Ok(())
 }
 
-/// The suites that have a pointer somewhere below `dists/`, however deep.
+/// Returns the suites that have a pointer below `dists/`, at any depth.
 ///
 /// # Errors
-/// There are indices that clients have seen, and no pointer that lists them: what they lead to is not known.
+/// [`Error::NoPointer`] for published indices without a pointer, since their references are unknown.
 fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
     let parse = |name: &str, path: &str| {
         Suite::parse(name).map_err(|source| Error::OddSuite { path: path.to_owned(), source })
@@ -335,7 +339,7 @@ fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
             suites.insert(parse(suite, path)?);
         }
     }
-    // A suite that has lost its release file may lie below another one, which does not list its indices.
+    // A suite that has lost its release file may be below another one, which does not list its indices.
     if let Some(suite) = discovery::lost(all.iter().map(|found| &found.path[..])).first() {
         let path = format!("dists/{suite}/{}", generations::FOLDER);
         return Err(Error::NoPointer { suite: parse(suite, &path)?, path });
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn suites_are_found_however_deep() {
+    fn suites_are_found_at_any_depth() {
         let suites = named(&[
             "stable/InRelease",
             "stable/Release",
@@ -386,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn indices_below_a_suite_that_lists_them_not_may_be_those_of_a_lost_one() {
+    fn unlisted_indices_below_a_suite_may_belong_to_a_lost_suite() {
         let suites = BTreeSet::from([Suite::parse("stable").unwrap()]);
         let listed = BTreeSet::from(["dists/stable/security/main/binary-amd64/Packages".to_owned()]);
         let refused = |path: &str| {
@@ -406,10 +410,10 @@ mod tests {
             );
         }
         for own in [
-            // A component that the suite has no longer.
+            // A component that the suite no longer has.
             "contrib/binary-amd64/Packages.gz",
             "contrib/debian-installer/binary-amd64/Packages.gz",
-            // One of two parts, in another form than is listed.
+            // A component of two parts, in another form than the listed one.
             "security/main/binary-amd64/Packages.bz2",
             "snapshots/one/main/binary-amd64/Packages",
             "updates/main/i18n/Translation-en.xz",
@@ -419,22 +423,22 @@ mod tests {
     }
 
     #[test]
-    fn patches_of_other_tools_are_not_ours() {
+    fn patches_of_other_tools_are_not_swept() {
         assert!(is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA256/0f"));
         assert!(!is_by_hash("dists/stable/main/binary-amd64/Packages.diff/by-hash/SHA256/0f"));
         assert!(!is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA512/0f"));
     }
 
     #[test]
-    fn a_suite_that_has_lost_its_pointer_is_no_garbage() {
+    fn a_suite_that_has_lost_its_pointer_is_not_garbage() {
         for lost in ["testing/main/binary-amd64/Packages.xz", "testing/generations/1-a/published"] {
             let error = named(&["stable/InRelease", lost]).unwrap_err();
             assert!(matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "testing"), "{lost}");
         }
-        // Also below another suite, which does not lead to what it needs.
+        // Also below another suite, which does not reference its files.
         let error = named(&["stable/InRelease", "stable/updates/generations/1-a/published"]).unwrap_err();
         assert!(matches!(error, Error::NoPointer { suite, .. } if suite.as_str() == "stable/updates"));
-        // One that is about to be published for the first time.
+        // A suite that is about to be published for the first time.
         let begun = ["testing/generations/1-a/InRelease", "testing/main/binary-amd64/by-hash/SHA256/a"];
         assert_eq!(named(&begun).unwrap(), [""; 0]);
     }
