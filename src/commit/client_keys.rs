@@ -1,4 +1,4 @@
-//! The public keys at the root of the archive, for clients to fetch: one file for all suites.
+//! Publishes the public keys for clients at the root of the archive: one file for all suites.
 
 use bytes::Bytes;
 
@@ -15,24 +15,25 @@ use crate::{
     },
 };
 
-/// How often the keys are read and written again that another job wrote meanwhile.
+/// The number of tries to write the keys against concurrent writers.
 const TRIES: u32 = 20;
 
 impl Archive {
-    /// Writes the keys of a commit, and warns of keys that are taken out.
-    pub(super) async fn give_keys(&self, how: &CommitOptions<'_>) -> Result<(), Error> {
+    /// Writes the keys of a commit, and warns of removed keys.
+    pub(super) async fn publish_client_keys(&self, how: &CommitOptions<'_>) -> Result<(), Error> {
         for key in self.write_client_keys(how.keys).await? {
             (how.events)(Event::Warning(format!(
-                "`{KEY_FILE}` held the key {key}, with which nothing is signed here, and holds it no more"
+                "removed key {key} from `{KEY_FILE}`: it signs no suite of this archive"
             )));
         }
         Ok(())
     }
 
-    /// Puts the public keys where clients can fetch them: those of every suite, since one file serves them all.
+    /// Publishes the public keys of all suites in one file: those of [`Trust::clients`](crate::suite::trust::Trust) and
+    /// the public parts of `keys`.
     ///
-    /// They are those of [`Trust::clients`](crate::suite::trust::Trust) and the public parts of `keys`. Gives the fingerprints of
-    /// keys that were there and are not ours: anyone who can write to the store may have put them there.
+    /// Returns the fingerprints of removed keys, which are not keys of this archive: anyone with write access to the
+    /// store may have added them.
     pub async fn write_client_keys(&self, keys: Option<&SigningKeys>) -> Result<Vec<String>, Error> {
         let ClientKeys { keyring, complete } = &self.trust.clients;
         let mut ours = keyring.clone();
@@ -46,7 +47,7 @@ impl Archive {
             let there = self.store.read(KEY_FILE, limits::KEYS).await?;
             let mut before = Keyring::new();
             if let Some(there) = &there {
-                // A file that is no key file means nothing to clients either.
+                // A file that does not parse is useless to clients as well.
                 let _ = before.add_bytes(KEY_FILE, &there.bytes);
             }
             let mut gone = before.fingerprints();

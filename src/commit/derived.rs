@@ -1,9 +1,9 @@
-//! Derived outputs: files that follow from the published state, for clients without by-hash (apt before 1.2). These are
-//! the indices under their own names, `Release` and `Release.gpg`.
+//! Derived outputs for clients without by-hash (apt before 1.2): the indices under their own names, `Release` and
+//! `Release.gpg`.
 //!
-//! They may lag behind the release file, and a publisher may be killed before it has written them, or while it overwrites
-//! those of a faster one. So every command looks at each of them, and writes the ones that are not as they should be. An
-//! index is not read for that where the store tells its size and MD5.
+//! They are written after the commit, and a publisher may be killed before it has written them, or while it overwrites
+//! those of a faster one. So writing them is idempotent, and every command checks all of them and writes the stale
+//! ones. An index is not read for that if the store reports its size and MD5.
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -22,13 +22,13 @@ use crate::{
     },
 };
 
-/// How many names are looked at, and written, at once.
+/// The number of files that are checked and written concurrently.
 const AT_ONCE: usize = 8;
 
-/// Writes the derived outputs of a state, as far as they are not there already. Says which were written.
+/// Writes the missing or stale derived outputs of a release file. Returns the written paths.
 ///
-/// Two publishers may be here at once. The one that ends last looks at the release file once more and, if it is not its
-/// own, writes the outputs of that one; so in the end they are those of the published state.
+/// Two publishers may do this concurrently. The last to finish reads the release file again and, if it is not its own,
+/// writes the outputs of that one; so the outputs finally match the published release file.
 pub(crate) async fn write_derived(
     store: &Store,
     suite: &Suite,
@@ -38,7 +38,7 @@ pub(crate) async fn write_derived(
     let path = |form: ReleaseForm| format!("dists/{suite}/{}", form.file_name());
     let mut written = write_names(store, suite, release).await?;
     written.extend(write_forms(store, suite, files).await?);
-    // The suite may have begun to be signed: then the release file has another name too.
+    // If the suite was signed for the first time meanwhile, its release file has another name.
     let mut done = (path(files.form()), files.bytes().clone());
     while !store.holds(&done.0, &done.1).await? {
         let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn write_derived(
     Ok(written)
 }
 
-/// Writes the other forms of a release file; `Release` comes last, and says that all is done.
+/// Writes the other forms of a release file; `Release` comes last, and marks the outputs as complete.
 async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Result<Vec<String>, Error> {
     if files.form() == ReleaseForm::Release {
         return Ok(Vec::new());
@@ -67,8 +67,8 @@ async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Resu
                     written.push(path);
                 }
             }
-            // Without the key a lost signature cannot be made again, and that of another text must go: a client then takes
-            // `InRelease`, and one that knows only the pair fails closed until the next commit.
+            // A lost signature cannot be restored without the key, and a stale one must be deleted: clients then use
+            // `InRelease`, and clients that know only the pair fail closed until the next commit.
             None => store.delete(&path).await?,
         }
     }
@@ -89,7 +89,7 @@ async fn write_names(store: &Store, suite: &Suite, release: &Release) -> Result<
     Ok(written)
 }
 
-/// Writes a listed file under its own name, unless it is there already.
+/// Writes a listed file under its own name, unless it is up to date.
 async fn write_name(
     store: &Store,
     suite: &Suite,
@@ -99,14 +99,14 @@ async fn write_name(
     let name = format!("dists/{suite}/{path}");
     if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
-        // Another publisher may be writing a longer one at this moment.
+        // A concurrent publisher may be writing a longer one.
         let read = async || unless_larger(store.digests(&name, Limit::bytes(listed.size)).await);
         if vouched || read().await?.is_some_and(|found| published::is_listed(listed, &found)) {
             return Ok(None);
         }
     }
     let by_hash = format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256));
-    // A listed file without a by-hash name is not stored, or not ours.
+    // A listed file without a by-hash name is not stored, or was written by another tool.
     if store.size(&by_hash).await?.is_none() {
         return Ok(None);
     }
@@ -114,8 +114,8 @@ async fn write_name(
     Ok(Some(name))
 }
 
-/// The forms of a release file that another publisher made, as far as they can be had without the key: the detached
-/// signature is kept beside the generation.
+/// Reads the forms of a release file of another publisher without its key: its detached signature is kept with the
+/// generation.
 pub(crate) async fn files_of(store: &Store, state: &PublishedSuite) -> Result<ReadyRelease, Error> {
     let Some(pointer) = state.pointer() else {
         return Ok(ReadyRelease { in_release: None, text: Bytes::new(), signature: None });
@@ -135,7 +135,8 @@ pub(crate) async fn files_of(store: &Store, state: &PublishedSuite) -> Result<Re
     let kept = generations::path(&generation, ReleaseForm::Signature.file_name());
     let mut signature = read(state.path(&kept)).await?;
     if signature.is_none() {
-        // The one beside it may be of another state: its publisher writes it late, or was killed before.
+        // `Release.gpg` may belong to another revision: it is written after the commit, or its publisher was killed
+        // before.
         let release = state.path(ReleaseForm::Release.file_name());
         if store.holds(&release, &text).await? {
             signature = read(beside).await?;

@@ -1,29 +1,30 @@
-//! The meaning of an operation: the things that it was resolved to on the first base, once for all tries.
+//! The meaning of an operation: the changes that it was resolved to on the first base, as a requirement for all tries.
 //!
-//! `remove foo` means the versions of `foo` that were published when the command began. After a lost race the operation is
-//! planned again on the winner's state; if it would now do something that it did not mean before, it must not be carried
-//! out: the user asked for another change, or saw another one with `--dry-run`.
+//! `remove foo` means the versions of `foo` that were published when the command started. After a lost race the
+//! operation is planned again on the new base. If it would now make a change that was not part of its meaning, it must
+//! fail: the user requested another change, or saw another one with `--dry-run`.
 
 use std::collections::BTreeSet;
 
 use crate::{names::Suite, operations::plan::Plan, suite::error::Error};
 
-/// The resolved meaning of an operation, and the state on which it was resolved.
+/// The resolved changes of an operation, and the generation on which it was resolved.
 pub(crate) struct Meaning {
     base: Option<String>,
     resolved: BTreeSet<String>,
 }
 
 impl Meaning {
-    /// The meaning of a plan that was made on a base, by the name of its generation.
+    /// Takes the meaning from a plan; `base` is the generation of its base.
     pub(super) fn of(plan: &Plan, base: Option<String>) -> Self {
         Self { base, resolved: plan.resolved.clone() }
     }
 
-    /// Requires a later plan to do nothing that was not meant. Another publisher may have done a part of it already.
+    /// Requires that a later plan makes no further changes. It may make fewer, if another publisher has made some of
+    /// them.
     ///
     /// # Errors
-    /// [`Error::Overtaken`] with both states.
+    /// [`Error::Overtaken`] with both generations.
     pub(super) fn requires(&self, plan: &Plan, suite: &Suite, now: Option<String>) -> Result<(), Error> {
         match plan.resolved.difference(&self.resolved).next() {
             None => Ok(()),
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_plan_may_do_less_and_nothing_else() {
+    fn a_later_plan_may_make_fewer_changes_and_no_others() {
         let suite = Suite::parse("stable").unwrap();
         let meaning = Meaning::of(&plan(&["remove a 1", "remove a 2"]), Some("one".into()));
         let requires = |resolved: &[&str]| meaning.requires(&plan(resolved), &suite, Some("two".into()));

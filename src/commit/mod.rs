@@ -1,16 +1,17 @@
-//! The commit: one protocol that carries every operation out, for folder and bucket.
+//! The commit: one transaction protocol for every operation, on folders and buckets.
 //!
 //! ```text
 //! operation on a VerifiedBase
 //!   -> Prepared      every change known, nothing written; a dry run ends here
-//!   -> Uploaded      pool, by-hash indices, generation: files that never change and that nothing refers to yet
-//!   -> Published     THE swap: the release file was exactly that of the base
-//!   -> derived       outputs that follow from the new state; the next command repairs them
+//!   -> Uploaded      pool, by-hash indices, generation: immutable files that nothing references yet
+//!   -> Published     THE swap: a conditional write that replaces exactly the release file of the base
+//!   -> derived       outputs derived from the new release file; the next command repairs them
 //! ```
 //!
-//! Everything that the new release file leads to is written before it, under names that fix the content; then the release
-//! file is swapped, if it still is the revision that the operation was planned on. The loser of that race plans the same
-//! operation again on the winner's state. [`sync`](super::sync) publishes through [`Uploaded`] as well.
+//! Everything that the new release file references is written before it, under content-addressed names. Then the
+//! release file is replaced by a conditional write, which fails if it is no longer the revision that the operation was
+//! planned on. The loser of that race plans the same operation again on the new base. `sync` publishes through
+//! [`Uploaded`](uploaded::Uploaded) as well.
 
 pub(crate) mod repair;
 mod prepared;
@@ -42,46 +43,46 @@ use prepared::Prepared;
 use upload::Upload;
 use uploaded::Swapped;
 
-/// How often an operation is planned again before it gives up.
+/// The number of tries before an operation gives up.
 const TRIES: u32 = 100;
 
 impl Archive {
-    /// Publishes an edit of one suite: all of it in one step, or nothing.
+    /// Publishes an edit of one suite atomically.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the edit would change something published; [`Error::RaceLost`] if others published in
-    /// between again and again, and [`Error::Overtaken`] if the edit would now be another one: the same call may succeed
-    /// later. After [`Error::Unfinished`] the edit is published.
+    /// [`Error::Refused`] if the edit would change something published; [`Error::RaceLost`] if other publishers won
+    /// every race, and [`Error::Overtaken`] if the edit would now make other changes: retrying may succeed. After
+    /// [`Error::Unfinished`] the edit is published.
     pub async fn commit(&self, edit: &SuiteEdit, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
         self.publish(&Operation::Edit(edit), how).await
     }
 
-    /// Publishes the state of a suite under a new `Date`, where that is due; nothing else changes.
+    /// Publishes the content of a suite under a new `Date`, if that is due.
     ///
     /// # Errors
-    /// As those of [`Archive::commit`].
+    /// Those of [`Archive::commit`].
     pub async fn refresh(&self, when: Refresh, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
         self.publish(&Operation::Refresh(when), how).await
     }
 
-    /// Publishes the content of an earlier state as a new one: that of the generation whose name begins so, else the
-    /// newest one with another content.
+    /// Publishes the content of an earlier generation as a new one: the generation with this name or prefix, otherwise
+    /// the newest one with different content.
     ///
     /// # Errors
-    /// [`Error::Lacks`] if files are gone that it needs; else as those of [`Archive::commit`].
+    /// [`Error::Lacks`] if files that it references are missing, and those of [`Archive::commit`].
     pub async fn roll_back(&self, to: Option<&str>, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
         self.publish(&Operation::RollBack(to), how).await
     }
 
-    /// Publishes the state that a suite has now as a suite of its own, which stays as it is.
+    /// Publishes the current content of a suite as an immutable suite of its own.
     ///
     /// # Errors
-    /// [`Error::SnapshotThere`] if there is one of that name with another content; else as those of [`Archive::commit`].
+    /// [`Error::SnapshotThere`] if a snapshot of that name has different content, and those of [`Archive::commit`].
     pub async fn snapshot(&self, of: &Suite, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
         self.publish(&Operation::Snapshot { of, source: Box::default() }, how).await
     }
 
-    /// Carries an operation out: plans it, and plans it again as long as another publisher is faster.
+    /// Plans and commits an operation, and retries after a lost race.
     async fn publish(
         &self,
         operation: &Operation<'_>,
@@ -101,7 +102,7 @@ impl Archive {
             match Box::pin(self.attempt(operation, how, &mut tries)).await {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (how.events)(Event::LostRace { times });
-                    // A job that moves surplus versions may hold the turn already, for the suite that they leave.
+                    // A job that moves surplus versions may already hold the turn, for the suite that they leave.
                     if turn.is_none() && !matches!(operation, Operation::Surplus(_)) {
                         turn = self.store.queue_after_lost_race().await;
                     }
@@ -115,7 +116,7 @@ impl Archive {
         Err(Error::RaceLost { suite: suite.clone(), times: TRIES })
     }
 
-    /// One try of the protocol; [`store::Error::Conflict`] if another publisher was faster, and nothing is changed then.
+    /// Runs the protocol once. Fails with [`store::Error::Conflict`], without a change, if the race is lost.
     async fn attempt(
         &self,
         operation: &Operation<'_>,
@@ -130,22 +131,22 @@ impl Archive {
             None => VerifiedBase::open(&self.store, &how.config.codename, &self.trust).await?,
         };
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
-        prepared.means_what_was_meant(meant)?;
+        prepared.require_meaning(meant)?;
         if how.dry_run {
             return prepared.report().await;
         }
         if !prepared.changes_something() {
             return prepared.finish_earlier().await;
         }
-        // Die in here: files that nothing refers to, which `prune` finds.
+        // A crash here leaves unreferenced files, which `prune` deletes.
         let (uploaded, mut outcome, by_hash) = prepared.upload().await?;
         if upload.is_stale() {
-            // Files of the first tries may be old enough by now for `prune` to delete them.
+            // `prune` may delete files of the first tries by now.
             let conflict = uploaded.give_up().await;
             upload.forget();
             return Err(conflict);
         }
-        // THE COMMIT: the new suite for every client that knows by-hash, or `Conflict` and nothing.
+        // THE COMMIT: every client with by-hash sees the new suite; on `Conflict` nothing has changed.
         let published = match uploaded.publish().await? {
             Swapped::Crossed(own) => {
                 *crossed = Some(own);
@@ -153,10 +154,11 @@ impl Archive {
             }
             Swapped::Published(published) => published,
         };
-        // Die in here: clients without by-hash may see a mismatch until the next command on this suite.
+        // A crash here leaves stale outputs: clients without by-hash see a mismatch until the next command on this
+        // suite.
         let derived = async {
             published.derive(&by_hash).await?;
-            self.give_keys(how).await?;
+            self.publish_client_keys(how).await?;
             Ok(self.store.flush().await?)
         };
         derived.await.map_err(|source| Error::unfinished(&how.config.codename, source))?;
@@ -167,10 +169,10 @@ impl Archive {
 
 /// The state of an operation over all its tries.
 struct Tries<'a> {
-    /// Files that never change, each written once.
+    /// The immutable files, each written once.
     upload: Upload<'a>,
-    /// The meaning of the operation, as it was resolved on the first base.
+    /// The meaning of the operation on its first base.
     meant: Option<Meaning>,
-    /// An `InRelease` of this operation that is published, while an unsigned `Release` was published beside it.
+    /// The published `InRelease` of this operation, if an unsigned `Release` was published beside it concurrently.
     crossed: Option<Bytes>,
 }

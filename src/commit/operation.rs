@@ -1,4 +1,4 @@
-//! Operations: every change of a suite that a command can ask for, in a form that can be planned on any of its states.
+//! `Operation`: every change of a suite that a command can request, in a form that can be planned on any base.
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
@@ -16,11 +16,11 @@ use crate::{
 /// An operation on a suite.
 pub(super) enum Operation<'a> {
     Edit(&'a SuiteEdit),
-    /// Packages come that are surplus in another suite.
+    /// Adds packages that are surplus in another suite.
     Surplus(&'a [CopiedPackage]),
     Refresh(Refresh),
     RollBack(Option<&'a str>),
-    /// A state of a suite is kept for good: the one that was current when the command began.
+    /// Keeps the generation of a suite that was current when the command started.
     Snapshot {
         of: &'a Suite,
         source: Box<OnceCell<Source>>,
@@ -28,7 +28,7 @@ pub(super) enum Operation<'a> {
 }
 
 impl Operation<'_> {
-    /// Plans the operation on a state of the suite. Nothing is written.
+    /// Plans the operation on a base. Writes nothing.
     pub(super) async fn plan(
         &self,
         archive: &Archive,
@@ -50,7 +50,8 @@ impl Operation<'_> {
         }
     }
 
-    /// Whether the content stays as it is, so that a snapshot may be published so: its signature has to outlive keys.
+    /// Whether the operation keeps the content, so that it is allowed on a snapshot, which must be re-signed with new
+    /// keys.
     pub(super) fn keeps_content(&self) -> bool {
         matches!(self, Self::Refresh(_) | Self::Snapshot { .. })
     }

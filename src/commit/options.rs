@@ -1,4 +1,4 @@
-//! `CommitOptions`: how an operation is published, the same for every operation.
+//! `CommitOptions`: the options of a commit, the same for every operation.
 
 use std::time::SystemTime;
 
@@ -14,29 +14,29 @@ use crate::{
     },
 };
 
-/// How an operation is to be published.
+/// The options of a commit.
 #[non_exhaustive]
 pub struct CommitOptions<'a> {
-    /// What the suite is to be.
+    /// The configuration of the suite.
     pub config: &'a SuiteConfig,
-    /// What signs; nothing signs a suite that is not signed.
+    /// The signing keys; `None` publishes an unsigned suite.
     pub keys: Option<&'a SigningKeys>,
-    /// The time, for `Date`.
+    /// The current time, for `Date`.
     pub now: SystemTime,
-    /// Who makes the new state and why, for `log`.
+    /// The author and the message of the new generation, for `log`.
     pub note: Note,
-    /// Where surplus versions go; without it they leave the suite, and that is all.
+    /// The suite that surplus versions are moved to; without it they are only removed.
     pub surplus: Option<&'a ArchiveTarget>,
-    /// Plan only.
+    /// Plan, and write nothing.
     pub dry_run: bool,
-    /// Publish also what makes apt stop on every client until its user agrees.
+    /// Publish changes that make `apt update` stop on every client until its user accepts them.
     pub allow_releaseinfo_change: bool,
     /// Receives progress and warnings.
     pub events: Events<'a>,
 }
 
 impl<'a> CommitOptions<'a> {
-    /// Publishes a suite unsigned, at this time; the other methods ask for more.
+    /// Publishes an unsigned suite at this time; the other methods add options.
     #[must_use]
     pub fn new(config: &'a SuiteConfig, now: SystemTime) -> Self {
         Self {
@@ -57,13 +57,13 @@ impl<'a> CommitOptions<'a> {
         Self { keys: Some(keys), ..self }
     }
 
-    /// Keeps this with the new state.
+    /// Stores this note with the new generation.
     #[must_use]
     pub fn note(self, note: Note) -> Self {
         Self { note, ..self }
     }
 
-    /// Publishes surplus versions there.
+    /// Moves surplus versions to this suite.
     #[must_use]
     pub fn surplus(self, surplus: &'a ArchiveTarget) -> Self {
         Self { surplus: Some(surplus), ..self }
@@ -75,13 +75,13 @@ impl<'a> CommitOptions<'a> {
         Self { dry_run: true, ..self }
     }
 
-    /// Also publishes what makes apt stop on every client until its user agrees.
+    /// Also publishes changes that make `apt update` stop on every client until its user accepts them.
     #[must_use]
     pub fn allow_releaseinfo_change(self) -> Self {
         Self { allow_releaseinfo_change: true, ..self }
     }
 
-    /// Reports progress and warnings there.
+    /// Reports progress and warnings to this callback.
     #[must_use]
     pub fn events(self, events: Events<'a>) -> Self {
         Self { events, ..self }

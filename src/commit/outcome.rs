@@ -1,4 +1,4 @@
-//! What came of an edit.
+//! `CommitReport`: the result of a commit.
 
 use super::options::CommitOptions;
 use crate::{
@@ -10,56 +10,56 @@ use crate::{
     suite::published::PublishedSuite,
 };
 
-/// What came of an edit.
+/// The result of a commit.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, told to scripts as they are")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, reported to scripts as they are")]
 #[non_exhaustive]
 pub struct CommitReport {
     /// The suite.
     pub suite: Suite,
-    /// Nothing was written, because it was not asked for.
+    /// Whether this was a dry run, which writes nothing.
     pub dry_run: bool,
-    /// Whether clients see something else now.
+    /// Whether a new generation was published.
     pub published: bool,
-    /// Whether the suite was not there before.
+    /// Whether the suite was published for the first time.
     pub first: bool,
-    /// Packages that came.
+    /// Added packages.
     pub added: Vec<Change>,
-    /// Packages that were there already, with the same bytes.
+    /// Packages that were already published with the same bytes.
     pub present: Vec<Change>,
-    /// Packages that took the place of others of the same version.
+    /// Packages that replaced others of the same version.
     pub replaced: Vec<Change>,
-    /// Packages that were there, and are offered to another share of machines now.
+    /// Published packages whose phase has changed.
     pub phased: Vec<Phased>,
-    /// Packages that went.
+    /// Removed packages.
     pub removed: Vec<Change>,
-    /// Those of them that went to another suite.
+    /// The removed packages that were moved to another suite.
     pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
     pub written: Vec<Written>,
-    /// What a user should know.
+    /// Warnings for the user.
     pub notes: Vec<String>,
     /// The name of the new generation.
     pub generation: Option<String>,
-    /// The name of the earlier generation whose content it has.
+    /// The earlier generation whose content was published again.
     pub based_on: Option<String>,
-    /// The components that the suite has now.
+    /// The components of the suite.
     pub components: Vec<String>,
-    /// The architectures that the suite has now.
+    /// The architectures of the suite.
     pub architectures: Vec<String>,
     /// Whether the suite is signed.
     pub signed: bool,
-    /// How long clients take this state for current, if it expires.
+    /// The `Valid-Until` of the suite, if it expires.
     pub valid_until: Option<String>,
 }
 
-/// Surplus versions that went to another suite.
+/// Surplus versions that were moved to another suite.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Moved {
-    /// What left this suite.
+    /// The packages that were removed from this suite.
     pub packages: Vec<Change>,
-    /// What came of it in the other one.
+    /// The result of the commit to the other suite.
     pub to: Box<CommitReport>,
 }
 

@@ -1,4 +1,4 @@
-//! An operation as it was planned on one base: every change is known and nothing is written. A dry run ends here.
+//! `Prepared`: an operation planned on one base. Every change is known and nothing is written; a dry run ends here.
 
 use super::{
     derived,
@@ -26,7 +26,7 @@ use crate::{
 use futures::FutureExt;
 
 /// An operation planned on a base.
-#[must_use = "it is uploaded, or reported"]
+#[must_use = "upload or report it"]
 pub(super) struct Prepared<'a> {
     archive: &'a Archive,
     how: &'a CommitOptions<'a>,
@@ -35,13 +35,13 @@ pub(super) struct Prepared<'a> {
     plan: Plan,
     /// Pool files to write.
     pool: Files,
-    /// Pool files that are there already.
+    /// Pool files that already exist.
     there: Files,
     outcome: CommitReport,
 }
 
 impl<'a> Prepared<'a> {
-    /// Plans an operation, and looks which files of the pool are missing.
+    /// Plans an operation, and finds the missing pool files.
     pub(super) async fn new(
         archive: &'a Archive,
         operation: &Operation<'_>,
@@ -54,10 +54,10 @@ impl<'a> Prepared<'a> {
         let begins_to_be_signed =
             how.keys.is_some() && base.pointer().is_some_and(|old| !old.is_in_release());
         if base.is_behind() || begins_to_be_signed {
-            // Clients of `InRelease` see an older state than this base, or none: its publisher may have been killed.
+            // Clients of `InRelease` see an older revision than this base, or none: its publisher may have been killed.
             plan.publish_anyway(&base, how.config, now)?;
         }
-        // The new release file vouches for all that it lists, also for what another tool made.
+        // The new signature vouches for everything that is listed, including files of another tool.
         if let Some(release) = plan.release.as_mut().filter(|_| !base.was_published_here()) {
             plan.notes.extend(adopt::verify(&base, release).await?);
         }
@@ -65,9 +65,7 @@ impl<'a> Prepared<'a> {
             return Err(Error::StopsApt { suite: base.name().clone(), changes: plan.stops_apt });
         }
         plan.notes.extend(plan.stops_apt.iter().map(|change| {
-            format!(
-                "{change}: `apt update` stops at that until its user agrees (`--allow-releaseinfo-change`)"
-            )
+            format!("{change}: `apt update` stops until its user accepts that (`--allow-releaseinfo-change`)")
         }));
         upload.all_there(&plan.copied, &base).await?;
         let (mut pool, there) = upload.for_pool(&plan, &base).await?;
@@ -77,8 +75,8 @@ impl<'a> Prepared<'a> {
         Ok(Self { archive, how, upload, base, plan, pool, there, outcome })
     }
 
-    /// Requires the plan to mean what the operation meant on its first base, which is this one at the first try.
-    pub(super) fn means_what_was_meant(&self, meant: &mut Option<Meaning>) -> Result<(), Error> {
+    /// Requires that the plan makes no changes beyond the meaning of the operation; the first try defines that meaning.
+    pub(super) fn require_meaning(&self, meant: &mut Option<Meaning>) -> Result<(), Error> {
         if let Some(meaning) = meant {
             return meaning.requires(&self.plan, self.base.name(), self.base.generation());
         }
@@ -86,36 +84,36 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
-    /// Whether there is a new state to publish.
+    /// Whether there is a change to publish.
     pub(super) fn changes_something(&self) -> bool {
         self.plan.release.is_some()
     }
 
-    /// Reports what would be written.
+    /// Reports the files that would be written.
     pub(super) async fn report(mut self) -> Result<CommitReport, Error> {
-        self.outcome.moved = move_on(&self.plan.surplus, self.how).await?;
+        self.outcome.moved = move_surplus(&self.plan.surplus, self.how).await?;
         let Some(release) = self.plan.release.take() else { return Ok(self.outcome) };
         self.list_files(&release)?;
         Ok(self.outcome)
     }
 
-    /// Finishes the last steps of a publisher that was killed before them: nothing else is to be done.
+    /// Finishes the last steps of a publisher that was killed; the operation itself is a no-op.
     pub(super) async fn finish_earlier(mut self) -> Result<CommitReport, Error> {
         let store = &self.archive.store;
-        // The packages may have gone on to another suite at once.
-        self.outcome.moved = move_on(&self.plan.surplus, self.how).await?;
+        // All packages may have been surplus and moved at once.
+        self.outcome.moved = move_surplus(&self.plan.surplus, self.how).await?;
         self.upload.put_all(&self.pool, OtherBytes::Refused).await?;
         if let Some(release) = self.base.release() {
             generations::keep_current(store, &self.base).await?;
             let files = derived::files_of(store, &self.base).await?;
             derived::write_derived(store, self.base.name(), &files, release).await?;
-            self.archive.give_keys(self.how).await?;
+            self.archive.publish_client_keys(self.how).await?;
             store.flush().await?;
         }
         Ok(self.outcome)
     }
 
-    /// Writes everything that the new release file leads to: files that never change, and that nothing refers to yet.
+    /// Writes everything that the new release file references: immutable files that nothing references yet.
     pub(super) async fn upload(mut self) -> Result<(Uploaded<'a>, CommitReport, Files), Error> {
         let (store, upload, how) = (&self.archive.store, self.upload, self.how);
         let Some(release) = self.plan.release.take() else {
@@ -126,30 +124,30 @@ impl<'a> Prepared<'a> {
         let by_hash = by_hash_files(&self.plan, how, &base);
         let (name, _) = files.generation(&base, &release);
         let note = how.note.file(&base, &name);
-        // The indices once more by their names, and the other forms of the release file.
+        // Derived outputs need the space again: indices under their own names, and the other forms of the release file.
         let again = written(by_hash.iter().chain(&generation));
         let needed = self.outcome.written.iter().cloned().chain(again).map(|file| (file.path, file.bytes));
         store.check_space(needed.collect()).await?;
 
         let mut there = self.there;
         there.extend(upload.put_all(&self.pool, OtherBytes::Refused).await?);
-        // Or another publisher was faster while the packages were sent: fewer files that nothing refers to.
+        // If the race was already lost during the upload, stopping here leaves fewer unreferenced files.
         base.still_current().await?;
-        // A state that was crossed is not marked before this one is published: until then the mark would hide from the next
-        // publisher that there is more to publish.
+        // A base that `InRelease` is behind gets no mark before the new release file is published: the mark would hide
+        // from the next publisher that this base is still unpublished for clients of `InRelease`.
         if adopt::adopt(store, &base, &release).await? && !self.base.is_behind() {
             generations::keep_current(store, &base).await?;
         }
-        there.extend(upload.put_all(&by_hash, OtherBytes::Nobodys).await?);
+        there.extend(upload.put_all(&by_hash, OtherBytes::Leftover).await?);
         upload.put_all(&generation, OtherBytes::Refused).await?;
         if let Some((path, content)) = &note {
             note::put(store, path, content).await?;
         }
-        // Die here: surplus versions are in both suites, and the next command takes them out of this one.
-        self.outcome.moved = move_on(&self.plan.surplus, how).await?;
-        // What others wrote, and no release file may lead to any more, is not deleted before this one does.
+        // A crash here leaves surplus versions in both suites; the next command removes them from this one.
+        self.outcome.moved = move_surplus(&self.plan.surplus, how).await?;
+        // Pin files that others wrote and that may be unreferenced, until the new release file references them.
         let hold = upload.hold(&there, &self.plan, &base).await?;
-        if let Some((source, _)) = &self.plan.led_to
+        if let Some((source, _)) = &self.plan.source_files
             && let Err(error) = source.is_kept().await
         {
             if let Some(hold) = hold {
@@ -161,7 +159,7 @@ impl<'a> Prepared<'a> {
         Ok((uploaded, self.outcome, by_hash))
     }
 
-    /// Signs the new release file, and lists the files that never change, in the order in which they are written.
+    /// Signs the new release file, and lists the immutable files in the order of writing.
     fn list_files(&mut self, release: &crate::dists::Release) -> Result<(ReadyRelease, Files), Error> {
         let (base, how) = (&self.base, self.how);
         let files = ReadyRelease::sign(release, how, base.name(), how.timestamp())?;
@@ -181,7 +179,7 @@ fn written<'a>(files: impl IntoIterator<Item = &'a (String, Content)>) -> Vec<Wr
     files.into_iter().map(|(path, content)| Written::of(path, content.digests().size)).collect()
 }
 
-/// The changed indices that are stored, by their digests.
+/// Returns the changed indices to store under by-hash names.
 fn by_hash_files(plan: &Plan, how: &CommitOptions<'_>, base: &PublishedSuite) -> Files {
     let stored = plan.indices.iter().filter(|file| how.config.compressions.contains(&file.compression()));
     let file = |file: &IndexFile| {
@@ -191,13 +189,13 @@ fn by_hash_files(plan: &Plan, how: &CommitOptions<'_>, base: &PublishedSuite) ->
     stored.map(file).collect()
 }
 
-/// Publishes what is surplus in a suite where it is to go, if that is anywhere.
-async fn move_on(
+/// Moves surplus versions to the archive suite, if there is one.
+async fn move_surplus(
     packages: &[(Change, CopiedPackage)],
     how: &CommitOptions<'_>,
 ) -> Result<Option<Moved>, Error> {
     let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
-    // As with packages that are copied: nothing that lay here unsigned is signed there.
+    // As for copied packages: content of an unsigned suite must not get signed.
     if how.keys.is_none() && to.keys.is_some() && !to.archive.trust.adopts() {
         let (suite, to) = (how.config.codename.clone(), to.config.codename.clone());
         return Err(Error::UnsignedSurplus { suite, to });
@@ -206,9 +204,9 @@ async fn move_on(
     let (config, keys, surplus) = (&to.config, to.keys.as_ref(), to.next.as_deref());
     let there = CommitOptions { config, keys, surplus, note: how.note.clone(), ..*how };
     let operation = Operation::Surplus(&selected);
-    // Boxed, since that suite may have surplus versions in its turn.
+    // Boxed, since that suite may have surplus versions as well.
     let outcome = to.archive.publish(&operation, &there).boxed_local().await;
-    // A race that was lost there is none of this suite, whose release file was not even looked at.
+    // A lost race for the other suite must not count as one for this suite.
     let outcome = outcome.map_err(|error| match error {
         Error::Store(store::Error::Conflict { .. }) => {
             Error::RaceLost { suite: to.config.codename.clone(), times: 1 }

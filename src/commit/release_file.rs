@@ -1,4 +1,4 @@
-//! The release file of a new state in all its forms, ready to be published.
+//! `ReadyRelease`: a signed release file in all its forms, ready to be published.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -15,11 +15,11 @@ use crate::{
 /// The forms of a release file.
 #[derive(Clone)]
 pub(crate) struct ReadyRelease {
-    /// `InRelease`, of a suite that has one.
+    /// `InRelease`, of a signed suite.
     pub(crate) in_release: Option<Bytes>,
-    /// `Release`, the text.
+    /// The text of `Release`.
     pub(crate) text: Bytes,
-    /// `Release.gpg`, of a signed suite; it may have been lost where another publisher signed.
+    /// `Release.gpg`, of a signed suite; it may be missing if another publisher signed.
     pub(crate) signature: Option<Bytes>,
 }
 
@@ -44,7 +44,7 @@ impl ReadyRelease {
         })
     }
 
-    /// The form whose swap is the commit.
+    /// The form whose conditional write is the commit.
     pub(crate) fn form(&self) -> ReleaseForm {
         if self.in_release.is_some() { ReleaseForm::InRelease } else { ReleaseForm::Release }
     }
@@ -54,9 +54,9 @@ impl ReadyRelease {
         self.in_release.as_ref().unwrap_or(&self.text)
     }
 
-    /// The name of the generation that keeps this state of the suite for later, and its files.
+    /// Returns the name and the files of the generation that keeps this release file.
     ///
-    /// The detached signature is among them: a publisher that finishes the last step for a killed one has no key.
+    /// They include the detached signature: a publisher that finishes the last steps of a killed one has no key.
     pub(crate) fn generation(
         &self,
         published: &PublishedSuite,

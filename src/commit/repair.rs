@@ -1,6 +1,6 @@
-//! `check --repair`: restores what can be restored from what is there, and says what cannot.
+//! `check --repair`: restores damaged or missing files from other copies in the archive, and reports the lost ones.
 //!
-//! Everything that is put back is what its pointer says by its digest, or was signed; nothing is signed here.
+//! Invariant: a restored file matches its digest in the pointer, or its signature. Nothing is signed here.
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// The path of a release file that is empty, cut short or otherwise not readable, so that it says nothing. One that is whole
-/// and signed by others, or that a trusted key signed, is no damage.
+/// Returns the path of a release file that is empty, truncated or does not parse. A complete one that is signed with
+/// unknown or trusted keys is not damaged.
 fn unreadable(error: &Error) -> Option<&str> {
     match error {
         Error::Pointer { path, .. } if ReleaseForm::of_path(path) == Some(ReleaseForm::Release) => Some(path),
@@ -39,30 +39,30 @@ fn unreadable(error: &Error) -> Option<&str> {
     }
 }
 
-/// What came of a release file that could not be read.
+/// The result of restoring a damaged release file.
 enum Restored {
-    /// Restored: these files.
+    /// It was restored; these files were written.
     Written(Vec<String>),
-    /// Nothing that is kept can take its place.
+    /// No kept generation can replace it.
     Lost(String),
-    /// A publisher has replaced it meanwhile.
+    /// A publisher has replaced it concurrently.
     NotNeeded,
 }
 
-/// What came of a repair.
+/// The result of a repair.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Repaired {
-    /// What was written.
+    /// The files that were written.
     pub restored: Vec<String>,
-    /// What cannot be restored from what is there.
+    /// The files that cannot be restored.
     pub lost: Vec<String>,
 }
 
 impl Archive {
-    /// Finishes what a publisher that was killed left undone, and restores what can be made from what is there: a lost
-    /// or damaged pointer from the newest state that was published, indices by their digests, the current generation, and the files
-    /// for clients that know no by-hash.
+    /// Finishes the last steps of a killed publisher, and restores a missing or damaged pointer from the newest
+    /// published generation, by-hash indices, the current generation, and the derived outputs for clients without
+    /// by-hash.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
         let looked = PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await;
@@ -99,9 +99,9 @@ impl Archive {
         Ok(repaired)
     }
 
-    /// Replaces a release file that cannot be read by the newest state that was published.
+    /// Replaces a damaged release file by that of the newest published generation.
     async fn restore_damaged(&self, suite: &Suite) -> Result<Restored, Error> {
-        // The revision is that of the damaged bytes only if they are still damaged once it is known.
+        // The revision is read first: it belongs to the damaged bytes only if they are still damaged afterwards.
         let revision = async |form: ReleaseForm| {
             self.store.revision(&format!("dists/{suite}/{}", form.file_name())).await
         };
@@ -120,7 +120,7 @@ impl Archive {
         for name in freshness::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?.iter().rev()
         {
             let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
-            // What was signed comes back only signed, and by a key that is known here.
+            // A signed suite is restored only from a release file that is signed by a trusted key.
             let is_believed = !kept.signers.is_empty();
             let expected = match (is_in_release, kept.is_in_release()) {
                 (true, true) if is_believed => in_release.as_ref(),
@@ -128,7 +128,7 @@ impl Archive {
                 (false, false) if is_believed || (!kept.signed && !has_signature) => release.as_ref(),
                 _ => continue,
             };
-            // A newer one that was seen, and is gone with the rest, is not forgotten.
+            // Restoring must not roll the suite back behind a newer pointer that was seen.
             if freshness::newer(&self.store, suite, &kept, &self.trust).await?.is_some() {
                 break;
             }
@@ -137,8 +137,8 @@ impl Archive {
         Ok(Restored::Lost(path))
     }
 
-    /// Writes the release file of a kept state over what is there, and the signature that belongs to it beside it; an
-    /// `InRelease` holds its own. Returns the files that were written.
+    /// Writes the release file of a kept generation over the published one, and its detached signature if it has one.
+    /// Returns the written files.
     async fn put_back(
         &self,
         suite: &Suite,
@@ -148,7 +148,7 @@ impl Archive {
     ) -> Result<Vec<String>, Error> {
         let path = format!("dists/{suite}/{}", kept.file());
         let mut written = Vec::new();
-        // Of the pair the signature alone may be damaged.
+        // Only the detached signature may be damaged.
         if !self.store.holds(&path, &kept.bytes).await? {
             self.store.swap(&path, kept.bytes, expected).await?;
             written.push(path);
@@ -159,7 +159,7 @@ impl Archive {
         Ok(written)
     }
 
-    /// Writes the detached signature of a kept state beside its `Release`.
+    /// Writes the detached signature of a kept generation beside its `Release`.
     async fn put_signature_back(&self, suite: &Suite, name: &str) -> Result<Option<String>, Error> {
         let file = ReleaseForm::Signature.file_name();
         let kept = format!("dists/{suite}/{}", generations::path(name, file));
@@ -172,7 +172,8 @@ impl Archive {
         Ok(Some(path))
     }
 
-    /// The release file of a state that is kept, if it is what its name says and, in a signed suite, a trusted key signed it.
+    /// Reads the release file of a kept generation, if it matches its name and, in a signed suite, a trusted key signed
+    /// it.
     async fn kept_to_restore(&self, suite: &Suite, name: &str) -> Result<Option<Pointer>, Error> {
         let folder = format!("dists/{suite}/{}/{name}", generations::FOLDER);
         let purpose = if self.trust.demands_signature_of(suite) { Purpose::BuildOn } else { Purpose::Look };
@@ -188,8 +189,8 @@ impl Archive {
         }))
     }
 
-    /// Puts the newest state back that was published, if it is no older than what is left of the pointer; of a signed suite
-    /// only what a known key signed.
+    /// Restores the pointer from the newest published generation, if that is no older than the remaining form of the
+    /// pointer; in a signed suite only from one that a trusted key signed.
     async fn restore_pointer(&self, published: &PublishedSuite) -> Result<Vec<String>, Error> {
         let suite = published.name();
         let left = published.release().and_then(|release| release.date().ok());
@@ -200,7 +201,7 @@ impl Archive {
             match published.pointer() {
                 Some(left) if left.form != kept.form => {}
                 None => {}
-                // Its signature alone was lost.
+                // Only its signature was lost.
                 Some(left) if kept.signed && !left.signed && left.bytes == kept.bytes => {
                     return Ok(self.put_signature_back(suite, name).await?.into_iter().collect());
                 }
@@ -211,7 +212,7 @@ impl Archive {
         Ok(Vec::new())
     }
 
-    /// Restores an index by its digest, if it is damaged or not there.
+    /// Restores a by-hash index that is damaged or missing.
     async fn restore_index(
         &self,
         published: &PublishedSuite,
@@ -227,7 +228,7 @@ impl Archive {
         if there.flatten().is_some_and(|there| is_listed(listed, &there)) {
             return Ok(());
         }
-        // The text is listed even where it is not stored, and so may other forms be.
+        // The plain form is listed even if it is not stored, and other forms may be as well.
         let is_stored = there.is_some() || self.store.size(&published.path(path)).await?.is_some();
         let is_needed = is_stored || self.is_only_form(published, path).await?;
         if !is_needed && path == plain_path(path) {
@@ -245,7 +246,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Whether no form of an index is there, so that this one is missed.
+    /// Whether no form of an index exists, so that this one is needed.
     async fn is_only_form(&self, published: &PublishedSuite, path: &str) -> Result<bool, Error> {
         let plain = plain_path(path);
         let files = published.release().into_iter().flat_map(Release::files);
@@ -256,11 +257,11 @@ impl Archive {
                 }
             }
         }
-        // Others than indices may be listed without being there.
+        // Files other than package indices may be listed without being stored.
         Ok(names_packages(plain))
     }
 
-    /// The bytes of an index: from this machine's cache, by its name, or made again from another form.
+    /// Returns the bytes of an index: from this machine's cache, by its name, or compressed again from another form.
     async fn found_elsewhere(
         &self,
         published: &PublishedSuite,
@@ -282,12 +283,12 @@ impl Archive {
         else {
             return Ok(None);
         };
-        // The same bytes only if `publish` made it; another tool compresses in another way.
+        // The bytes match only if `publish` compressed the index; other tools compress differently.
         let packed = blocking(move || blocks::compress(&text, compression, None)).await;
         Ok(packed.ok().filter(|bytes| is_listed(listed, &Digests::of(bytes))))
     }
 
-    /// The text of an index, from any of its forms that is as it should be.
+    /// Returns the text of an index from any valid form.
     async fn text_of_any_form(
         &self,
         published: &PublishedSuite,

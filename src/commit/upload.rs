@@ -1,4 +1,4 @@
-//! Files that never change: which of them lack, and what one edit has written of them, over all its tries.
+//! Uploads the immutable files of one operation, each once over all its tries.
 
 use std::{
     collections::BTreeSet,
@@ -28,28 +28,28 @@ use crate::{
     },
 };
 
-/// A task writes one object, or small ones of so many bytes in all.
+/// A task writes one large object, or a batch of small objects of this total size.
 const LONG_RUN: u64 = 1 << 20;
-/// How many objects are written at once.
+/// The number of objects that are written concurrently.
 const AT_ONCE: usize = 16;
 
-/// What other bytes in the place of a file mean.
+/// The policy for existing other bytes at the path of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherBytes {
-    /// Something is published there, and is not to be changed.
+    /// The file is published, and must not change.
     Refused,
-    /// The name is the digest of what belongs there: they are nobody's, such as a power cut leaves.
-    Nobodys,
+    /// The path is content-addressed: other bytes are left over from a crash and safe to overwrite.
+    Leftover,
 }
 
-/// How the file of a published package is in the pool.
+/// The condition of a pool file of a published package.
 enum PoolState {
     Whole,
     Missing,
     Damaged,
 }
 
-/// The meaning of other bytes at each path.
+/// The policy for existing other bytes, by path.
 struct Others {
     other: OtherBytes,
     /// Files that are known to be damaged.
@@ -58,22 +58,22 @@ struct Others {
 
 impl Others {
     fn at(&self, path: &str) -> OtherBytes {
-        if self.damaged.contains(path) { OtherBytes::Nobodys } else { self.other }
+        if self.damaged.contains(path) { OtherBytes::Leftover } else { self.other }
     }
 }
 
 /// Files with their paths.
 pub(super) type Files = Vec<(String, Content)>;
 
-/// Writes the files of one edit, each once, and knows which were there before.
+/// Writes the files of one operation, each once, and records which existed before.
 pub(super) struct Upload<'a> {
     store: &'a Store,
     events: Events<'a>,
-    /// When the first of them may have been written.
+    /// The earliest time at which a file may have been written.
     since: Instant,
-    /// Written by this operation in any of its tries, so younger than `since`: `prune` does not delete them.
+    /// Files that this operation has written in any try, after `since`: `prune` does not delete them.
     written: Mutex<BTreeSet<String>>,
-    /// Files of published packages with other bytes than their index says, which this edit was given whole.
+    /// Damaged files of published packages, of which this operation has intact copies.
     damaged: Mutex<BTreeSet<String>>,
 }
 
@@ -82,12 +82,12 @@ impl<'a> Upload<'a> {
         Self { store, events, since: Instant::now(), written: Mutex::default(), damaged: Mutex::default() }
     }
 
-    /// Whether files of the first tries may be so old that `prune` deletes them before a release file leads to them.
+    /// Whether files of the first tries are so old that `prune` may delete them before the commit.
     pub(super) fn is_stale(&self) -> bool {
         self.since.elapsed() >= STALE
     }
 
-    /// Forgets which files were written: the next try looks for each again.
+    /// Forgets which files were written, so that the next try checks each again.
     pub(super) fn forget(&mut self) {
         *self = Self::new(self.store, self.events);
     }
@@ -96,15 +96,15 @@ impl<'a> Upload<'a> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
-    /// The files that the pool lacks, or lacked before this edit, and those that it has; other bytes in the place of one
-    /// are refused before anything is written.
+    /// Returns the files that the pool did not have before this operation, and those that it had. Refuses existing
+    /// files with other bytes before anything is written.
     pub(super) async fn for_pool(
         &self,
         plan: &Plan,
         published: &PublishedSuite,
     ) -> Result<(Files, Files), Error> {
         // Owned, so that a commit can be spawned.
-        let looked_at = stream::iter(plan.pool.clone()).map(|(path, content)| async move {
+        let checks = stream::iter(plan.pool.clone()).map(|(path, content)| async move {
             let found = if self.has_written(path.as_str()) {
                 Ok(None)
             } else {
@@ -112,9 +112,9 @@ impl<'a> Upload<'a> {
             };
             (path.as_str().to_owned(), content, found)
         });
-        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut checks = checks.buffered(AT_ONCE);
         let (mut lacking, mut there, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some((path, content, found)) = looked_at.next().await {
+        while let Some((path, content, found)) = checks.next().await {
             match found {
                 Ok(None) => lacking.push((path, content)),
                 Ok(Some(_)) => there.push((path, content)),
@@ -134,15 +134,15 @@ impl<'a> Upload<'a> {
         if refused.is_empty() { Ok((lacking, there)) } else { Err(Error::Refused(refused)) }
     }
 
-    /// The files of published packages that are not in the pool any more, or not whole, and were given again.
+    /// Returns the files of published packages that are missing or damaged in the pool, and that were given again.
     pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
-        let looked_at = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
+        let checks = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
             let found = self.state_of(path.as_str(), content.digests()).await;
             (path.as_str().to_owned(), content, found)
         });
-        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut checks = checks.buffered(AT_ONCE);
         let mut lost = Vec::new();
-        while let Some((path, content, found)) = looked_at.next().await {
+        while let Some((path, content, found)) = checks.next().await {
             match found? {
                 PoolState::Whole => continue,
                 PoolState::Missing => {}
@@ -155,7 +155,8 @@ impl<'a> Upload<'a> {
         Ok(lost)
     }
 
-    /// Compares a file of the pool with the digests that the published index lists; the store's own MD5 saves a reading.
+    /// Compares a pool file with the digests in the published index; reads it only if the store's own MD5 proves
+    /// nothing.
     async fn state_of(&self, path: &str, digests: &Digests) -> Result<PoolState, store::Error> {
         let Some(found) = self.store.found(path).await? else { return Ok(PoolState::Missing) };
         if found.matches_checksum(digests) {
@@ -171,15 +172,15 @@ impl<'a> Upload<'a> {
         })
     }
 
-    /// Refuses to lead to packages of another suite whose files are not in the pool as they should be.
+    /// Refuses packages of another suite whose pool files are missing or have another size.
     pub(super) async fn all_there(&self, copied: &[Copied], published: &PublishedSuite) -> Result<(), Error> {
-        let looked_at = stream::iter(copied.to_vec()).map(|copied| async move {
+        let checks = stream::iter(copied.to_vec()).map(|copied| async move {
             let found = self.store.size(copied.path.as_str()).await;
             (copied, found)
         });
-        let mut looked_at = looked_at.buffered(AT_ONCE);
+        let mut checks = checks.buffered(AT_ONCE);
         let mut refused = Vec::new();
-        while let Some((Copied { path, size, action, subject }, found)) = looked_at.next().await {
+        while let Some((Copied { path, size, action, subject }, found)) = checks.next().await {
             let found = found?;
             if found != Some(size) {
                 let suite = Some(published.name().clone());
@@ -190,7 +191,7 @@ impl<'a> Upload<'a> {
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
     }
 
-    /// Writes files that never change: some at once, and small ones several in a task. Gives those that were there.
+    /// Writes immutable files concurrently, in batches of small ones. Returns the files that already existed.
     pub(super) async fn put_all(
         &self,
         files: &[(String, Content)],
@@ -221,7 +222,7 @@ impl<'a> Upload<'a> {
                 let others = Others { other, damaged: Arc::clone(&damaged) };
                 puts.spawn(put_run(self.store.clone(), run, others, Arc::clone(&stop)));
             }
-            // What was begun ends before the command does: nothing is written after it has failed.
+            // Wait for tasks in progress even after a failure: nothing may be written after the command has failed.
             let run = match puts.join_next().await {
                 None => break,
                 Some(Ok(Ok(run))) => run,
@@ -251,16 +252,16 @@ impl<'a> Upload<'a> {
         Ok(there)
     }
 
-    /// Keeps files that were there from being deleted before a pointer leads to them: those that may just have been are
-    /// written again, or, where nobody here has their content, end this try.
+    /// Pins existing files until the pointer references them. Files that a prune has just deleted are written again;
+    /// without their content the try fails with a conflict.
     pub(super) async fn hold(
         &self,
         there: &[(String, Content)],
         plan: &Plan,
         published: &PublishedSuite,
     ) -> Result<Option<Pin<'a>>, Error> {
-        let led_to = plan.led_to.iter().flat_map(|(_, files)| files);
-        let paths = there.iter().map(|(path, _)| path).chain(plan.needs.keys()).chain(led_to);
+        let source_files = plan.source_files.iter().flat_map(|(_, files)| files);
+        let paths = there.iter().map(|(path, _)| path).chain(plan.needs.keys()).chain(source_files);
         let paths = paths.map(String::as_str).chain(plan.copied.iter().map(|file| file.path.as_str()));
         let mut paths = paths.peekable();
         if paths.peek().is_none() {
@@ -269,7 +270,7 @@ impl<'a> Upload<'a> {
         let hold = Pin::take(self.store, paths).await?;
         let made_sure = async {
             if let Some(path) = missing(self.store, &plan.needs).await?.pop() {
-                // The next try says what lacks, if it does.
+                // The next try reports the missing file, if it is still missing.
                 return Err(store::Error::Conflict { path }.into());
             }
             self.put_what_is_gone(there).await?;
@@ -296,10 +297,10 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Writes one file that never changes.
+/// Writes one immutable file.
 async fn put(store: &Store, path: &str, content: &Content, other: OtherBytes) -> Result<Put, store::Error> {
     match store.put_new(path, content).await {
-        Err(store::Error::Occupied { .. }) if other == OtherBytes::Nobodys => {
+        Err(store::Error::Occupied { .. }) if other == OtherBytes::Leftover => {
             store.renew(path, content).await?;
             Ok(Put::Created)
         }
@@ -307,7 +308,7 @@ async fn put(store: &Store, path: &str, content: &Content, other: OtherBytes) ->
     }
 }
 
-/// Writes some files in turn, unless the command has failed meanwhile.
+/// Writes a batch of files sequentially, until the command fails.
 async fn put_run(
     store: Store,
     run: Files,

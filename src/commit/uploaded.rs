@@ -1,4 +1,4 @@
-//! A new state whose files are all in the store, and the one swap that publishes it.
+//! `Uploaded`: a new release file whose references are all in the store, and the conditional write that publishes it.
 
 use bytes::Bytes;
 
@@ -11,11 +11,11 @@ use crate::{
     suite::{error::Error, freshness, generations, published::PublishedSuite},
 };
 
-/// A new state of a suite: everything that its release file leads to is in the store, and held against `prune`.
-#[must_use = "what was uploaded is published, or given up"]
+/// A new release file of a suite: everything that it references is in the store and pinned against `prune`.
+#[must_use = "publish it or give it up"]
 pub(crate) struct Uploaded<'a> {
     pub(crate) store: &'a Store,
-    /// The state whose place it takes.
+    /// The base that it replaces.
     pub(crate) base: PublishedSuite,
     pub(crate) files: ReadyRelease,
     pub(crate) release: Release,
@@ -24,17 +24,17 @@ pub(crate) struct Uploaded<'a> {
     pub(crate) hold: Option<Pin<'a>>,
 }
 
-/// The outcome of a swap that was not refused.
+/// The result of a successful swap.
 pub(crate) enum Swapped<'a> {
-    /// Clients see the state.
+    /// Clients see the new release file.
     Published(Box<Published<'a>>),
-    /// Clients see this `InRelease`, and a publisher that does not sign, and could not know of it, has published a
-    /// `Release` beside it: its change has to be published too.
+    /// Clients see this `InRelease`, but a publisher that does not sign has concurrently published a `Release` beside
+    /// it, whose change has to be published too.
     Crossed(Bytes),
 }
 
-/// A state that clients see; its derived outputs are still those of the state before.
-#[must_use = "the derived outputs have to follow"]
+/// A published release file; its derived outputs are still stale.
+#[must_use = "write the derived outputs"]
 pub(crate) struct Published<'a> {
     store: &'a Store,
     suite: Suite,
@@ -43,11 +43,11 @@ pub(crate) struct Published<'a> {
 }
 
 impl<'a> Uploaded<'a> {
-    /// Publishes the state: the only swap of a release file.
+    /// Publishes the new release file: the commit.
     ///
     /// # Errors
-    /// [`store::Error::Conflict`] if another publisher was faster, and nothing is changed then. After
-    /// [`Error::Unfinished`] the state is published.
+    /// [`store::Error::Conflict`] if the race is lost; nothing is changed then. After [`Error::Unfinished`] the release
+    /// file is published.
     pub(crate) async fn publish(self) -> Result<Swapped<'a>, Error> {
         let swapped = self.swap().await;
         let Self { store, base, files, release, generation, hold } = self;
@@ -64,7 +64,7 @@ impl<'a> Uploaded<'a> {
         Ok(Swapped::Published(Box::new(Published { store, suite: base.name().clone(), files, release })))
     }
 
-    /// Does not publish the state, after all; another try may.
+    /// Releases the pin without publishing, so that another try can start.
     pub(super) async fn give_up(self) -> Error {
         let path = self.path(self.files.form());
         if let Some(hold) = self.hold {
@@ -77,8 +77,9 @@ impl<'a> Uploaded<'a> {
         self.base.path(form.file_name())
     }
 
-    /// Swaps the release file. The state that is expected is all of {`InRelease`, `Release`}, and a store swaps one object
-    /// at a time, so each publisher writes its own form and then looks for the other one: of two that meet, one sees it.
+    /// Swaps the release file by conditional writes. The pointer consists of `InRelease` and `Release`, but a
+    /// conditional write covers one object only. So each publisher writes its own form and then checks for the other
+    /// one: of two concurrent publishers at least one sees the other.
     async fn swap(&self) -> Result<Option<Bytes>, Error> {
         let Self { store, files, .. } = self;
         let pointer = self.base.pointer();
@@ -95,19 +96,19 @@ impl<'a> Uploaded<'a> {
             (_, ReleaseForm::InRelease) => {
                 let release = self.path(ReleaseForm::Release);
                 if old.is_some() {
-                    // The old name first, on its revision: every other publisher's condition fails from here on. Die here:
-                    // the new state, and it is not signed yet.
+                    // The old name first, on its revision: the conditional write of any other publisher fails from here
+                    // on. A crash here leaves the new release file unsigned.
                     store.swap(&release, files.text.clone(), revision).await?;
                 }
                 store.swap(&path, files.bytes().clone(), None).await?;
-                // A publisher that does not sign may have published in between, and cannot know of `InRelease`.
+                // A publisher that does not sign may have published concurrently; it does not know of `InRelease`.
                 if !store.holds(&release, &files.text).await? && store.size(&release).await?.is_some() {
                     return Ok(Some(files.bytes().clone()));
                 }
             }
             (_, _) => {
                 store.swap(&path, files.bytes().clone(), revision).await?;
-                // The suite may have begun to be signed at the same moment: clients read that.
+                // The suite may have been signed for the first time concurrently; clients prefer `InRelease`.
                 let signed = self.path(ReleaseForm::InRelease);
                 if store.size(&signed).await?.is_some() {
                     return Err(store::Error::Conflict { path: signed }.into());
@@ -119,15 +120,15 @@ impl<'a> Uploaded<'a> {
 }
 
 impl Published<'_> {
-    /// Writes the outputs that follow from the state, in proportion to what changed.
+    /// Writes the derived outputs that have changed.
     pub(super) async fn derive(&self, by_hash: &[(String, Content)]) -> Result<Vec<String>, Error> {
-        keep_for_next_time(self.store, by_hash).await;
+        cache_indices(self.store, by_hash).await;
         derived::write_derived(self.store, &self.suite, &self.files, &self.release).await
     }
 }
 
-/// Spares the next steps, and the next command, the reading of what was just written.
-async fn keep_for_next_time(store: &Store, by_hash: &[(String, Content)]) {
+/// Caches the written indices, so that the next steps and the next command need not read them.
+async fn cache_indices(store: &Store, by_hash: &[(String, Content)]) {
     for (_, content) in by_hash {
         if let Content::Bytes(bytes, digests) = content {
             store.keep(digests.sha256, bytes).await;

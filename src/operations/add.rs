@@ -1,4 +1,4 @@
-//! What an edit brings into a suite: what is put where, and what is told of it.
+//! `add`: inserts new and copied packages into the indices, and records the changes in the plan.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use super::{
     edit::SuiteEdit,
     edited_indices::Indices,
     plan::{Change, Copied, Phased, Plan, SuiteLayout},
-    resolve::{PlaceChange, Placed, describe, digest_of, same_bytes},
+    resolve::{Resolution, ResolvedChange, describe, digest_of, same_bytes},
 };
 use crate::{
     dists::{PackageEntry, PackagesKey},
@@ -19,11 +19,11 @@ use crate::{
 };
 
 impl SuiteEdit {
-    /// Puts what arrives into the indices where it lacks.
+    /// Inserts packages into the indices that do not have them.
     pub(crate) fn apply_additions(
         &self,
         published: &PublishedSuite,
-        shape: &SuiteLayout,
+        layout: &SuiteLayout,
         additions: &[Addition],
         indices: &mut Indices,
         plan: &mut Plan,
@@ -32,17 +32,17 @@ impl SuiteEdit {
         let mut given = Given::default();
         let mut new: BTreeMap<PackagesKey, Vec<PackageEntry>> = BTreeMap::new();
         for addition in additions {
-            let placed = match given.is_again(addition) {
+            let resolution = match given.is_again(addition) {
                 Ok(true) => continue,
-                Ok(false) => shape
+                Ok(false) => layout
                     .targets(&addition.component, &addition.architecture)
-                    .and_then(|targets| self.look(addition, &targets, indices, plan)),
+                    .and_then(|targets| self.resolve_into(addition, &targets, indices, plan)),
                 Err(reason) => Err(reason),
             };
-            match placed {
-                Ok(placed) => {
-                    for target in placed.into {
-                        new.entry(target).or_default().push(placed.stanza.clone());
+            match resolution {
+                Ok(resolution) => {
+                    for target in resolution.into {
+                        new.entry(target).or_default().push(resolution.stanza.clone());
                     }
                 }
                 Err(reason) => refused.push(addition.refusal(published, reason)),
@@ -51,7 +51,7 @@ impl SuiteEdit {
         if refused.is_empty() {
             for (name, entries) in new {
                 let index = indices.index(&name);
-                // One that lacks in some index may stand in others, where it is offered to another share of machines.
+                // The index may have the package with other bytes or another phase.
                 if self.replace || self.phased.is_some() {
                     for entry in &entries {
                         index.remove(entry.name(), |other| other.is_same_package(entry));
@@ -64,18 +64,18 @@ impl SuiteEdit {
         refused
     }
 
-    /// Decides what has to be done for one package, and notes what it comes to.
-    fn look(
+    /// Resolves one package, and records the changes in the plan.
+    fn resolve_into(
         &self,
         addition: &Addition,
         targets: &[PackagesKey],
         indices: &Indices,
         plan: &mut Plan,
-    ) -> Result<Placed, Reason> {
+    ) -> Result<Resolution, Reason> {
         let Addition { entry, component, .. } = addition;
-        let placed = self.place(addition, targets, indices)?;
-        // What is surplus elsewhere is older as a rule.
-        let is_added = placed.change == PlaceChange::Added;
+        let resolution = self.resolve(addition, targets, indices)?;
+        // A surplus version is usually older: no warning.
+        let is_added = resolution.change == ResolvedChange::Added;
         if let Some(newest) = newer(entry, targets, indices).filter(|_| is_added && !addition.is_surplus()) {
             if self.if_newer {
                 return Err(Reason::NotNewer { package: describe(entry), newest });
@@ -86,10 +86,10 @@ impl SuiteEdit {
                 entry.version()
             ));
         }
-        let path = placed.path.clone();
+        let path = resolution.path.clone();
         match (&addition.origin, path) {
             (PackageSource::File(content), Some(path)) => plan.kept.push((path, content.clone())),
-            (_, _) if placed.into.is_empty() => {}
+            (_, _) if resolution.into.is_empty() => {}
             (PackageSource::File(content), None) => plan.pool.push((addition.path.clone(), content.clone())),
             (PackageSource::Pool(size) | PackageSource::Surplus(size), path) => plan.copied.push(Copied {
                 path: path.unwrap_or_else(|| addition.path.clone()),
@@ -102,27 +102,27 @@ impl SuiteEdit {
         if let PackageSource::Pool(_) = addition.origin {
             plan.resolved.insert(format!("copy {change} with {}", digest_of(entry)));
         }
-        match placed.change {
-            PlaceChange::None => plan.present.push(change),
-            PlaceChange::Added => plan.added.push(change),
-            PlaceChange::Replaced { from, to } => {
-                // Such as a version that was stopped, of which nobody said that this build is for all.
+        match resolution.change {
+            ResolvedChange::None => plan.present.push(change),
+            ResolvedChange::Added => plan.added.push(change),
+            ResolvedChange::Replaced { from, to } => {
+                // The phase of the replaced build may have been stopped on purpose.
                 if self.phased.is_none() && from != to {
                     plan.notes.push(format!(
-                        "{} is offered to {to} % of machines, and the build that it takes the place of to {from} %",
+                        "{} is offered to {to} % of machines; the build that it replaces was offered to {from} %",
                         describe(entry)
                     ));
                 }
                 plan.resolved.insert(format!("replace {change}"));
                 plan.replaced.push(change);
             }
-            PlaceChange::Phased { from, to } => plan.phased.push(Phased { package: change, from, to }),
+            ResolvedChange::Phased { from, to } => plan.phased.push(Phased { package: change, from, to }),
         }
-        Ok(placed)
+        Ok(resolution)
     }
 }
 
-/// What one edit brings, by who it is and by its file in the pool.
+/// The packages of one edit, by identity and by path in the pool.
 #[derive(Default)]
 struct Given<'a> {
     by_identity: HashMap<[&'a str; 3], &'a Addition>,
@@ -130,7 +130,7 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// Whether the very package was given before; an error if the two cannot both be taken.
+    /// Whether the same package was given before; an error if the two conflict.
     fn is_again(&mut self, this: &'a Addition) -> Result<bool, Reason> {
         let entry = &this.entry;
         let shown = describe(entry);
@@ -156,7 +156,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The newest published version of the same name, if it is newer.
+/// Returns the newest published version of the same name, if it is newer.
 fn newer(entry: &PackageEntry, targets: &[PackagesKey], indices: &Indices) -> Option<String> {
     let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).pop());
     let newest = published.max_by(PackageEntry::order_of_versions)?;

@@ -1,4 +1,4 @@
-//! A package that an edit brings, from a file or from another suite, once its component is known.
+//! `Addition`: a package to include, from a file or from another suite, with its component.
 
 use super::{copied_package::CopiedPackage, read_debs::Incoming};
 use crate::{
@@ -12,32 +12,32 @@ use crate::{
     },
 };
 
-/// A package that an edit brings.
+/// A package to include.
 pub(crate) struct Addition {
     /// Its stanza.
     pub(crate) entry: PackageEntry,
-    /// Where it goes.
+    /// Its component.
     pub(crate) component: Component,
     /// Its architecture.
     pub(crate) architecture: Architecture,
-    /// Where its file lies in the pool.
+    /// The path of its file in the pool.
     pub(crate) path: PoolPath,
-    /// Where it comes from.
+    /// Its source.
     pub(crate) origin: PackageSource,
 }
 
-/// Where a package comes from.
+/// The source of a package.
 pub(crate) enum PackageSource {
-    /// From a file, which the pool may lack.
+    /// A file, which may not be in the pool yet.
     File(Content),
-    /// From another suite: a file of this size is in the pool.
+    /// Another suite: a file of this size is in the pool.
     Pool(u64),
-    /// From another suite, where it is surplus: a file of this size is in the pool.
+    /// Another suite, where it is surplus: a file of this size is in the pool.
     Surplus(u64),
 }
 
 impl Addition {
-    /// A .deb that was read; with a path in the pool that no other bytes can have, where it may take the place of another.
+    /// Includes a .deb. If it may replace another package, its path in the pool is content-addressed.
     pub(crate) fn of(incoming: &Incoming, component: Component, replaces: bool) -> Self {
         let Incoming { file, package, stamp } = incoming;
         let path =
@@ -52,7 +52,7 @@ impl Addition {
         }
     }
 
-    /// A package of another suite.
+    /// Includes a package of another suite.
     pub(crate) fn of_pool(
         selected: &CopiedPackage,
         component: Component,
@@ -62,7 +62,7 @@ impl Addition {
         Self { entry, component, architecture, path, origin: origin(size) }
     }
 
-    /// What the user calls it.
+    /// The package for messages.
     pub(crate) fn subject(&self) -> String {
         match &self.origin {
             PackageSource::File(Content::File { file, .. }) => file.display().to_string(),
@@ -70,13 +70,13 @@ impl Addition {
         }
     }
 
-    /// Why it cannot come.
+    /// Returns the refusal of this package.
     pub(crate) fn refusal(&self, published: &PublishedSuite, source: Reason) -> Refusal {
         let suite = Some(published.name().clone());
         Refusal { action: self.action(), preposition: "to", subject: self.subject(), suite, source }
     }
 
-    /// What the user calls its coming.
+    /// The verb for messages.
     pub(crate) fn action(&self) -> &'static str {
         match self.origin {
             PackageSource::File(_) => "add",

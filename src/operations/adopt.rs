@@ -1,8 +1,7 @@
-//! Adoption: the files of an archive that another tool made are compared with each other once, and get the names that ours
-//! have.
+//! Adoption of an archive of another tool: verifies its files once, and gives them by-hash names.
 //!
-//! A state that was published here is vouched for by the commit that made it. What another tool lists may contradict itself,
-//! and a new release file would sign that.
+//! The commit that published a release file has verified everything that it lists. A release file of another tool may
+//! contradict itself, and a new signature would vouch for that.
 
 use std::{
     collections::BTreeSet,
@@ -23,27 +22,27 @@ use crate::{
     },
 };
 
-/// A form of more bytes is read from the disk piece by piece.
+/// A larger form is spooled and read from disk.
 const IN_MEMORY: u64 = 16 << 20;
-/// A listed file that is no index is read up to this size, where the store does not vouch for its bytes; a larger one is
-/// compared by its size.
+/// A listed file other than an index is read up to this size, unless the store's checksum proves its content; of a
+/// larger one only the size is compared.
 const CHEAP: u64 = 64 << 20;
-/// How many files are compared at once.
+/// The number of files that are compared concurrently.
 const AT_ONCE: usize = 8;
 
-/// The text of an index, as one of its forms has it or as it is listed.
+/// The text of an index, as one of its forms or the release file describes it.
 struct Text {
     path: String,
     listed: Listed,
 }
 
-/// Compares the files of a state that another tool published, as far as the new release file still lists them: each form of
-/// an index with its digest and with the other forms, and the other files with their digests. Those of the latter that
-/// differ are taken out of the list, since no client accepts them; returns a note for each. Files that are listed and not
-/// there are no fault: other tools list plain forms that they do not store.
+/// Verifies the files that another tool published and that the new release file still lists: each form of an index
+/// against its digest and against the other forms, and other files against their digests. Other files that differ are
+/// removed from the list, since no client accepts them; returns a note for each. A missing file is not a fault: other
+/// tools list plain forms that they do not store.
 ///
 /// # Errors
-/// Two forms of an index contradict each other, or a form is not the one that is listed.
+/// Two forms of an index contradict each other, or a form does not match its digest.
 pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Result<Vec<String>, Error> {
     let Some(old) = state.release() else { return Ok(Vec::new()) };
     let still = |path: &str, listed: &Listed| release.files().get(path) == Some(listed);
@@ -93,14 +92,14 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
     release.retain(|path| !refused.contains(path));
     let note = |path: &String| {
         format!(
-            "`{}` is not the file that the suite listed, so that no client accepts it: it is listed no longer",
+            "`{}` does not match the release file and no client accepts it: it is no longer listed",
             state.path(path)
         )
     };
     Ok(refused.iter().map(note).collect())
 }
 
-/// Reads a form of an index where clients find it: by its digest, else by its name; `None` where it is not stored.
+/// Reads a form of an index as clients do, by its digest or else by its name; `None` if it is not stored.
 async fn load(
     state: &PublishedSuite,
     path: &str,
@@ -125,7 +124,8 @@ fn places(state: &PublishedSuite, path: &str, listed: &Listed) -> [String; 2] {
     [state.path(&by_hash_path(path, &listed.sha256)), state.path(path)]
 }
 
-/// The digests of the text that a form of an index unpacks to, piece by piece and never far beyond the size of the other.
+/// Returns the digests of the text that a form of an index unpacks to, in a streaming way and bounded by the size of
+/// the known text.
 async fn unpacked(
     path: &str,
     loaded: Loaded,
@@ -149,7 +149,7 @@ async fn unpacked(
     unpacked.await.map_err(|source| Error::Unpack { path: path.to_owned(), source })
 }
 
-/// Whether a listed file that is no index is there, and no copy of it has the listed bytes.
+/// Whether a listed file other than an index exists, but no copy of it has the listed bytes.
 async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<bool, Error> {
     let mut is_there = false;
     for path in places(state, path, listed) {
@@ -170,9 +170,9 @@ async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Resu
     Ok(is_there)
 }
 
-/// Gives the listed files of an archive that had no by-hash (made by other tools, and published here for the first time)
-/// their by-hash names, so that the promise of the new release file holds for them too, and the old state can be kept.
-/// Says whether all of its indices have one.
+/// Copies the listed files of an archive without by-hash, made by another tool, to by-hash names, so that the new
+/// release file may declare `Acquire-By-Hash` and the old generation can be kept. Returns whether all of its indices
+/// have one.
 pub(crate) async fn adopt(
     store: &Store,
     published: &PublishedSuite,
@@ -182,7 +182,7 @@ pub(crate) async fn adopt(
         return Ok(true);
     };
     let indices: BTreeSet<String> = published.pool_index_keys().iter().map(IndexKey::path).collect();
-    let mut lacking = indices.clone();
+    let mut missing = indices.clone();
     for (path, listed) in old.own_files() {
         let plain = plain_path(path);
         if release.files().get(path) != Some(listed) && !indices.contains(plain) {
@@ -195,10 +195,10 @@ pub(crate) async fn adopt(
             if !is_there {
                 store.copy(&from, &to).await?;
             }
-            lacking.remove(plain);
+            missing.remove(plain);
         }
     }
-    // An empty index is known without being read.
-    lacking.retain(|plain| old.files().get(plain).is_none_or(|listed| listed.size > 0));
-    Ok(lacking.is_empty())
+    // An empty index need not be stored.
+    missing.retain(|plain| old.files().get(plain).is_none_or(|listed| listed.size > 0));
+    Ok(missing.is_empty())
 }

@@ -1,4 +1,4 @@
-//! A package of one suite that another one is to have: its stanza, and what has to be known of it besides.
+//! `CopiedPackage`: a package to copy from another suite, with the parsed fields of its stanza.
 
 use crate::{
     dists::{PackageEntry, PackagesKey},
@@ -7,11 +7,11 @@ use crate::{
     suite::{error::Error, published::PublishedSuite},
 };
 
-/// A package of a suite, which anybody's tool may have written.
+/// A package of another suite, whose stanza any tool may have written.
 #[derive(Clone)]
 pub(crate) struct CopiedPackage {
     pub(crate) entry: PackageEntry,
-    /// The component that it stands in.
+    /// The component that lists it.
     pub(crate) component: Component,
     pub(crate) architecture: Architecture,
     pub(crate) path: PoolPath,
@@ -19,7 +19,7 @@ pub(crate) struct CopiedPackage {
 }
 
 impl CopiedPackage {
-    /// Takes out of a stanza what has to be known; an error if that is not in it.
+    /// Parses the required fields of a stanza.
     pub(crate) fn of(
         entry: PackageEntry,
         index: &PackagesKey,

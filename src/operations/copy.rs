@@ -1,8 +1,7 @@
-//! What an edit takes over from another suite of the archive: which packages are meant, and what stands there of them.
+//! `copy`: selects packages of another suite of the archive.
 //!
-//! The suites of an archive share its pool: a package is promoted by its stanza alone, which goes over byte for byte with
-//! its `Filename`. The other suite is held to what everything is that an edit builds on: what is taken from it is signed
-//! here.
+//! The suites of an archive share its pool, so a package is promoted by copying its stanza byte for byte, including its
+//! `Filename`. The other suite is verified like a base, because its packages get signed here.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,48 +24,48 @@ use crate::{
     },
 };
 
-/// Packages that are to be taken over from another suite.
+/// Packages to copy from another suite.
 #[non_exhaustive]
 pub struct Copies {
-    /// The suite that they stand in.
+    /// The source suite.
     pub from: Suite,
-    /// Whose signature on it is believed.
+    /// The trust policy for the source suite.
     pub trust: Trust,
-    /// What is meant; each must be there.
+    /// The selected packages; each selector must match.
     pub wanted: Vec<Wanted>,
-    /// Only packages of these architectures; of all where there are none.
+    /// Only packages of these architectures; if empty, of all.
     pub architectures: Vec<Architecture>,
-    /// Their component; else the one that they stand in.
+    /// Their new component; by default the one in the source suite.
     pub component: Option<Component>,
 }
 
-/// Packages that are meant: of what fits, the newest version of each name and architecture.
+/// A selector of packages: the newest matching version of each name and architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// What they are called.
+    /// The name to match.
     pub named: Named,
-    /// Only this version: of the packages, or of the source that they were built from.
+    /// Only this version of the packages, or of their source.
     pub version: Option<String>,
 }
 
-/// What packages that are meant are called.
+/// The name in a selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Named {
-    /// By their own name; `*` stands for any text, `?` for one character.
+    /// The package name; `*` matches any text, `?` one character.
     Package(String),
-    /// By the source that they were built from.
+    /// The name of the source package.
     Source(String),
 }
 
 impl Copies {
-    /// Copies from a suite, in which these signatures are believed; nothing as long as [`Copies::wanted`] is empty.
+    /// Copies from a suite under this trust policy; nothing as long as [`Copies::wanted`] is empty.
     #[must_use]
     pub fn new(from: Suite, trust: Trust) -> Self {
         Self { from, trust, wanted: Vec::new(), architectures: Vec::new(), component: None }
     }
 
-    /// Reads the other suite, as it was published last, and finds what is meant.
+    /// Reads and verifies the other suite, and selects the packages. Also returns notes for the user.
     pub(crate) async fn select(&self, store: &Store) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
         let source = VerifiedBase::open(store, &self.from, &self.trust).await?;
         if source.pointer().is_none() {
@@ -75,7 +74,7 @@ impl Copies {
         let indices = match all_indices(&source).await {
             Ok(indices) => indices,
             Err(error) => {
-                // What is not there any more may be that of a state that another has followed since.
+                // The indices may be missing because the suite was published again: that is a lost race.
                 source.still_current().await?;
                 return Err(error);
             }
@@ -101,7 +100,7 @@ impl Copies {
         Ok((selected.collect::<Result<_, Error>>()?, self.left_behind(&source).await?))
     }
 
-    /// Source packages that are meant and stay where they are: `Sources` are not written.
+    /// Returns a note for each selected source package, which is not copied: `Sources` are not written.
     async fn left_behind(&self, source: &PublishedSuite) -> Result<Vec<String>, Error> {
         let mut notes = BTreeSet::new();
         if !self.wanted.iter().any(|wanted| matches!(wanted.named, Named::Source(_))) {
@@ -110,14 +109,14 @@ impl Copies {
         for key in source.index_keys().iter().filter(|key| key.kind() == IndexKind::Sources) {
             let entries = match source.entries(key).await {
                 Err(error @ Error::Store(_)) => return Err(error),
-                // It says nothing of the packages that are copied.
+                // A damaged `Sources` does not affect the copied packages.
                 Err(_) => continue,
                 Ok(entries) => entries,
             };
             let is_meant = |entry: &&Entry| self.wanted.iter().any(|wanted| wanted.means_source(entry));
             notes.extend(entries.iter().filter(is_meant).map(|entry| {
                 format!(
-                    "source package `{}` {} stays in suite `{}` alone: only binary packages are copied",
+                    "source package `{}` {} is not copied from suite `{}`: only binary packages are copied",
                     entry.name, entry.version, self.from
                 )
             }));
@@ -125,7 +124,7 @@ impl Copies {
         Ok(notes.into_iter().collect())
     }
 
-    /// The newest of each name and architecture, by name, architecture and version.
+    /// Returns the newest match of each name and architecture, by name, architecture and version.
     fn find<'a>(
         &self,
         wanted: &Wanted,
@@ -140,7 +139,7 @@ impl Copies {
                     continue;
                 }
                 let key = [entry.name().to_owned(), entry.architecture().to_owned()];
-                // A package for all architectures stands in the index of each: the first will do.
+                // A package for all architectures is in the index of each architecture: the first one is enough.
                 let known = newest.get(&key);
                 if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
                     newest.insert(key, (entry, index_name));
@@ -179,13 +178,13 @@ async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(PackagesKey, Package
 }
 
 impl Wanted {
-    /// Whether it names a source package.
+    /// Whether it selects a source package.
     fn means_source(&self, entry: &Entry) -> bool {
         matches!(&self.named, Named::Source(name) if **name == *entry.name)
             && self.version.as_ref().is_none_or(|version| **version == *entry.version)
     }
 
-    /// A package that is called so and was not meant.
+    /// Renders a package that matches by name only.
     fn shown(&self, entry: &PackageEntry) -> String {
         let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());
         match &self.named {
@@ -206,7 +205,7 @@ impl fmt::Display for Wanted {
 }
 
 impl Named {
-    /// The packages of an index that are called so.
+    /// Returns the packages of an index with this name.
     fn of(&self, index: &PackagesIndex) -> Vec<PackageEntry> {
         match self {
             Self::Package(name) if !name.contains(['*', '?']) => index.named(name),

@@ -1,4 +1,4 @@
-//! `Date` and `Valid-Until`: of a new state, and when those of a published one have to be made anew.
+//! `Date` and `Valid-Until`: sets them in a new `Release`, and decides when a published one is due for a refresh.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::{
     suite::{error::Error, published::PublishedSuite},
 };
 
-/// How far a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
+/// The time that a `Date` may be ahead of a client's clock (`Acquire::Max-FutureTime` of apt).
 pub(crate) const ACCEPTED_AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
-/// When the state of a suite that did not change is published anew, under a new `Date`.
+/// The condition for re-signing an unchanged suite under a new `Date`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refresh {
-    /// When half of the time is over for which it is valid.
+    /// Half of its validity is over.
     HalfOver,
-    /// When it expires within this time.
+    /// It expires within this time.
     Within(Duration),
-    /// In any case.
+    /// Unconditionally.
     Always,
 }
 
-/// Gives a new state its dates.
+/// Sets the dates of a new `Release`.
 pub(crate) fn set(
     new: &mut Release,
     published: &PublishedSuite,
@@ -41,13 +41,13 @@ pub(crate) fn set(
     new.set("Date", Some(render_date(date)));
     if date.duration_since(now) > ACCEPTED_AHEAD {
         notes.push(format!(
-            "`Date` stays {date}, as it is published, though the clock here says {now}: clients whose clock is not there yet refuse the suite"
+            "`Date` stays at the published {date}, but the local clock says {now}: clients with an earlier clock refuse the suite"
         ));
     }
     let until = old.map(Release::valid_until).transpose().map_err(unreadable)?.flatten();
     let span = match (is_configured(config), before, until) {
         (true, ..) => configured_span(config),
-        // As long as whoever made it meant it to be valid.
+        // Without configuration the published validity is kept.
         (false, Some(before), Some(until)) => Some(until.duration_since(before)),
         _ => None,
     };
@@ -56,7 +56,7 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// Whether a state is due to be published anew.
+/// Whether a published suite is due for a refresh.
 pub(crate) fn is_due(
     date: Timestamp,
     until: Option<Timestamp>,
@@ -64,7 +64,7 @@ pub(crate) fn is_due(
     when: Refresh,
     now: Timestamp,
 ) -> bool {
-    // Another `ValidFor` than that of the published state was asked for.
+    // `ValidFor` in the configuration has changed since.
     let span = until.map(|until| until.duration_since(date));
     if is_configured(config) && span != configured_span(config) {
         return true;
@@ -79,7 +79,7 @@ pub(crate) fn is_due(
     }
 }
 
-/// Whether the suite has a stanza in the configuration, which then decides.
+/// Whether the suite has a stanza in the configuration.
 fn is_configured(config: &SuiteConfig) -> bool {
     !config.components.is_empty()
 }
@@ -105,25 +105,25 @@ mod tests {
     }
 
     #[test]
-    fn what_nears_its_end_is_due_and_what_was_configured_otherwise() {
+    fn a_refresh_is_due_near_expiry_and_after_a_change_of_configuration() {
         let week = config(Some(7));
         let due = |config: &SuiteConfig, until: Option<i64>, when, now| {
             is_due(at(0), until.map(at), config, when, at(now))
         };
         assert!(!due(&week, Some(168), Refresh::HalfOver, 83));
         assert!(due(&week, Some(168), Refresh::HalfOver, 84));
-        assert!(due(&week, Some(168), Refresh::HalfOver, 1000), "expired already");
+        assert!(due(&week, Some(168), Refresh::HalfOver, 1000), "already expired");
         let day = Refresh::Within(Duration::from_secs(24 * 3600));
         assert!(!due(&week, Some(168), day, 143));
         assert!(due(&week, Some(168), day, 144));
         assert!(due(&week, Some(168), Refresh::Always, 0));
-        // Another time was configured since, or none, or the first.
+        // `ValidFor` was changed, removed or added since.
         assert!(due(&config(Some(3)), Some(168), Refresh::HalfOver, 0));
         assert!(due(&config(None), Some(168), Refresh::HalfOver, 0));
         assert!(due(&week, None, Refresh::HalfOver, 0));
-        // It does not expire, and nobody asked for that.
+        // It does not expire, as configured.
         assert!(!due(&config(None), None, day, 1000));
-        // Without a stanza it stays as whoever made it meant it.
+        // Without a stanza the published validity counts.
         let unconfigured = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
         assert!(!due(&unconfigured, Some(168), Refresh::HalfOver, 1));
         assert!(due(&unconfigured, Some(168), Refresh::HalfOver, 100));

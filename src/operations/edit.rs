@@ -1,8 +1,8 @@
-//! `SuiteEdit`: packages to add, to copy and to remove, as a wish that can be applied to any state of a suite.
+//! `SuiteEdit`: packages to add, copy and remove, independent of the base that they are applied to.
 //!
-//! [`SuiteEdit::plan`] applies it to what is published: it decides for each package, makes the new indices and the new
-//! `Release`, and refuses what would change something published. Nothing is written. Who loses the race for the commit
-//! plans the same edit again on the winner's state.
+//! [`SuiteEdit::plan`] applies it to a base: it resolves each package, renders the new indices and the new `Release`,
+//! and refuses changes of published packages. Nothing is written. The loser of a race for the commit plans the same
+//! edit again on the new base.
 
 use std::time::SystemTime;
 
@@ -17,36 +17,37 @@ use crate::{
     suite::{base::VerifiedBase, error::Error},
 };
 
-/// What a suite's content is to become.
+/// A requested change of the content of a suite.
 #[derive(Default)]
 #[non_exhaustive]
 pub struct SuiteEdit {
-    /// Packages that are to be there.
+    /// Packages to add.
     pub add: Vec<NewPackage>,
-    /// Whether a version is refused that is older than the newest one of that name, which clients would prefer.
+    /// Whether to refuse versions older than the newest published one of that name, which clients would prefer.
     pub if_newer: bool,
-    /// Whether a package takes the place of one of the same version with other contents. Only a suite that is
-    /// [`mutable`](SuiteConfig::mutable) takes that.
+    /// Whether to replace a package of the same version with other contents. Requires a
+    /// [`mutable`](SuiteConfig::mutable) suite.
     pub replace: bool,
-    /// The share of machines that `add` is offered to, in per cent: another one, where a package is there already.
+    /// The phase of the packages in `add`, in per cent of machines (`Phased-Update-Percentage`); also changes the phase
+    /// of published ones.
     pub phased: Option<u8>,
-    /// Packages of another suite that are to be there too.
+    /// Packages to copy from another suite.
     pub copy: Option<Copies>,
-    /// Packages that are not to be there.
+    /// Packages to remove.
     pub remove: Vec<Removal>,
-    /// Which versions of all packages are to stay.
+    /// The retention of versions of all packages.
     pub retention: Option<Retention>,
 }
 
-/// A package that is to be there.
+/// A package to add.
 pub struct NewPackage {
-    /// What was read.
+    /// The package.
     pub incoming: Incoming,
-    /// Its component; else its section decides, or the suite's first component.
+    /// Its component; by default the one of its section, or the first component of the suite.
     pub component: Option<Component>,
 }
 
-/// Packages that are not to be there.
+/// Packages to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removal {
     /// Their name.
@@ -63,38 +64,37 @@ impl From<Incoming> for NewPackage {
     }
 }
 
-/// Which versions of the packages of a suite are to stay; the newest of each name and architecture always does.
+/// The retention of versions of packages; the newest version of each name and architecture always stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// How many versions of a package stay at least, the newest ones.
+    /// The minimal number of newest versions that stay.
     pub versions: usize,
-    /// What came into the pool after this time stays too.
+    /// Versions that were added to the pool after this time stay as well.
     pub since: Option<SystemTime>,
-    /// Only packages that are called so, in which `*` stands for any text and `?` for one character; all where there are
-    /// none.
+    /// Patterns of package names, in which `*` matches any text and `?` one character; if empty, all packages.
     pub names: Vec<String>,
 }
 
 impl SuiteEdit {
-    /// An edit that adds packages.
+    /// Returns an edit that adds packages.
     #[must_use]
     pub fn adding(packages: impl IntoIterator<Item = impl Into<NewPackage>>) -> Self {
         Self { add: packages.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// An edit that copies packages of another suite.
+    /// Returns an edit that copies packages from another suite.
     #[must_use]
     pub fn copying(packages: Copies) -> Self {
         Self { copy: Some(packages), ..Self::default() }
     }
 
-    /// An edit that removes packages.
+    /// Returns an edit that removes packages.
     #[must_use]
     pub fn removing(packages: impl IntoIterator<Item = Removal>) -> Self {
         Self { remove: packages.into_iter().collect(), ..Self::default() }
     }
 
-    /// Applies the edit to what is published.
+    /// Plans the edit on a base.
     pub(crate) async fn plan(
         &self,
         published: &VerifiedBase,
@@ -113,7 +113,7 @@ impl SuiteEdit {
         Ok(plan)
     }
 
-    /// Brings packages that are surplus in another suite.
+    /// Plans to add packages that are surplus in another suite.
     pub(crate) async fn plan_surplus(
         selected: &[CopiedPackage],
         published: &VerifiedBase,
@@ -131,21 +131,21 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (shape, additions) = self.shape(published, config, selected, origin)?;
-        let mut indices = self.load(published, &shape, &additions).await?;
+        let (layout, additions) = self.layout(published, config, selected, origin)?;
+        let mut indices = self.load(published, &layout, &additions).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
-        refused.extend(self.apply_additions(published, &shape, &additions, &mut indices, &mut plan));
+        refused.extend(self.apply_additions(published, &layout, &additions, &mut indices, &mut plan));
         refused.extend(self.apply_retention(published, config, &additions, &mut indices, &mut plan).await?);
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
         if additions.is_empty() && published.pointer().is_none() {
-            // What brings nothing begins no suite.
+            // An edit without packages does not create a suite.
             return Ok(plan);
         }
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
-        plan.render(changed, published, config, &shape, now).await?;
+        plan.render(changed, published, config, &layout, now).await?;
         Ok(plan)
     }
 }

@@ -1,4 +1,4 @@
-//! The indices that an edit looks into, as they are published and as they are to become.
+//! `Indices`: the indices that an edit reads and changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::{
     suite::{error::Error, published::PublishedSuite},
 };
 
-/// The indices that an edit looks into, and which of them it changed.
+/// The indices that an edit reads, and the keys of the changed ones.
 pub(crate) struct Indices {
     pub(crate) all: BTreeMap<PackagesKey, PackagesIndex>,
     pub(crate) changed: BTreeSet<PackagesKey>,
 }
 
 impl SuiteEdit {
-    /// Reads the indices that the edit has to look into.
+    /// Reads the indices that the edit needs.
     pub(crate) async fn load(
         &self,
         published: &PublishedSuite,
-        shape: &SuiteLayout,
+        layout: &SuiteLayout,
         additions: &[Addition],
     ) -> Result<Indices, Error> {
         let there = published.packages_keys();
@@ -28,12 +28,12 @@ impl SuiteEdit {
         let any_all = additions.iter().any(|new| new.architecture.is_all());
         let components: BTreeSet<&Component> = additions.iter().map(|new| &new.component).collect();
         let architectures: BTreeSet<&Architecture> = additions.iter().map(|new| &new.architecture).collect();
-        for component in &shape.components {
-            for architecture in &shape.architectures {
+        for component in &layout.components {
+            for architecture in &layout.architectures {
                 let name = PackagesKey { component: component.clone(), architecture: architecture.clone() };
-                // A package is looked for in every component of its architecture: it may be in one only.
+                // A package is searched in every component of its architecture, since it may be in one component only.
                 let concerned = any_all
-                    && (components.contains(component) || *architecture == shape.architectures[0])
+                    && (components.contains(component) || *architecture == layout.architectures[0])
                     || architectures.contains(architecture)
                     || !self.remove.is_empty()
                     || self.retention.is_some();
@@ -50,7 +50,7 @@ impl SuiteEdit {
             }
             indices.all.insert(name, index);
         }
-        // A new architecture begins with the packages that run on all.
+        // A new architecture starts with the packages for all architectures.
         for name in indices.changed.clone().into_iter().filter(|name| !there.contains(name)) {
             let sibling = there.iter().find(|other| other.component == name.component);
             let Some(sibling) = sibling else { continue };

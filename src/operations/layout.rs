@@ -1,4 +1,4 @@
-//! What components and architectures a suite will have, and where a new package belongs.
+//! Decides the components and architectures of a suite, and the component of each new package.
 
 use std::{collections::HashSet, hash::Hash};
 
@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl SuiteEdit {
-    /// What components and architectures there will be, and what goes where.
-    pub(crate) fn shape(
+    /// Returns the new layout of the suite, and the packages to add with their components.
+    pub(crate) fn layout(
         &self,
         published: &PublishedSuite,
         config: &SuiteConfig,
@@ -26,43 +26,43 @@ impl SuiteEdit {
     ) -> Result<(SuiteLayout, Vec<Addition>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
         let unreadable = |source| Error::Pointer { path: path(), source };
-        let mut shape = SuiteLayout {
+        let mut layout = SuiteLayout {
             components: config.components.clone(),
             architectures: config.architectures.clone(),
         };
         if let Some(release) = published.release() {
-            // Nothing published is lost because a configuration does not name it.
+            // Published components and architectures stay even if the configuration does not list them.
             let indices = published.packages_keys();
             let mut listed = release.components().map_err(unreadable)?;
-            // `updates/main` is what some call the component whose indices lie in `main` (`FakeComponentPrefix` of
-            // reprepro); clients ask for `main`.
+            // Some archives list `updates/main` for the component whose indices are in `main` (`FakeComponentPrefix` of
+            // reprepro); clients request `main`.
             let with_index: HashSet<&str> = indices.iter().map(|index| index.component.as_str()).collect();
             let has_index = |name: &str| with_index.contains(name);
             listed.retain(|component| {
                 let name = component.as_str();
-                // Nor is `main/debian-installer` a component: what would be written there is the index of the installer.
+                // `main/debian-installer` is not a component either: its index is that of the installer.
                 let is_other =
                     name.rsplit_once('/').is_some_and(|(_, last)| has_index(last) || last == INSTALLER);
                 has_index(name) || !is_other
             });
             let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
-            extend(&mut shape.components, there);
+            extend(&mut layout.components, there);
             let listed = release.architectures().map_err(unreadable)?;
             let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
-            extend(&mut shape.architectures, there);
+            extend(&mut layout.architectures, there);
         }
         let known = |component: &Component| {
-            if shape.components.is_empty() || shape.components.contains(component) {
+            if layout.components.is_empty() || layout.components.contains(component) {
                 return Ok(component.clone());
             }
-            let (suite, known) = (published.name().clone(), shape.components.clone());
+            let (suite, known) = (published.name().clone(), layout.components.clone());
             Err(Error::UnknownComponent { component: component.clone(), suite, known })
         };
         let mut additions = Vec::with_capacity(self.add.len() + selected.len());
         for new in &self.add {
             let component = match &new.component {
                 Some(named) => known(named)?,
-                None => guess_component(new.incoming.package.section(), &shape.components),
+                None => guess_component(new.incoming.package.section(), &layout.components),
             };
             additions.push(Addition::of(&new.incoming, component, self.replace));
         }
@@ -71,23 +71,23 @@ impl SuiteEdit {
             let component = known(asked.unwrap_or(&package.component))?;
             additions.push(Addition::of_pool(package, component, origin));
         }
-        if shape.components.is_empty() {
-            extend(&mut shape.components, additions.iter().map(|new| new.component.clone()));
+        if layout.components.is_empty() {
+            extend(&mut layout.components, additions.iter().map(|new| new.component.clone()));
         }
         if config.architectures.is_empty() {
             let new = additions.iter().map(|new| &new.architecture);
-            extend(&mut shape.architectures, new.filter(|architecture| !architecture.is_all()).cloned());
-            if shape.architectures.is_empty() {
-                // Only packages for all architectures so far. An index `binary-all` is what a client of any architecture
-                // then reads; it stays when other architectures come, since clients may rely on it.
-                shape.architectures.push(Architecture::all());
+            extend(&mut layout.architectures, new.filter(|architecture| !architecture.is_all()).cloned());
+            if layout.architectures.is_empty() {
+                // Only packages for all architectures so far: clients of any architecture read `binary-all`. It stays
+                // when other architectures are added, since clients may rely on it.
+                layout.architectures.push(Architecture::all());
             }
         }
-        Ok((shape, additions))
+        Ok((layout, additions))
     }
 }
 
-/// Adds the names that are not there yet; a release file can list a million of them.
+/// Appends the names that are missing; uses a set, since a release file can list a million names.
 fn extend<T: Clone + Eq + Hash>(names: &mut Vec<T>, more: impl Iterator<Item = T>) {
     let mut known: HashSet<T> = names.iter().cloned().collect();
     for name in more {
@@ -97,8 +97,8 @@ fn extend<T: Clone + Eq + Hash>(names: &mut Vec<T>, more: impl Iterator<Item = T
     }
 }
 
-/// The component that a section speaks of, in the order that reprepro guesses: the section is a component, begins with
-/// one, ends in one, begins one; else the first.
+/// Guesses the component of a section, in the order of reprepro: the section equals a component, begins with one, ends
+/// in one, or is the beginning of one; otherwise the first component.
 fn guess_component(section: Option<&str>, components: &[Component]) -> Component {
     let section = section.unwrap_or_default();
     let find = |fits: &dyn Fn(&str) -> bool| components.iter().find(|component| fits(component.as_str()));
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_speaks_of_a_component_as_in_reprepro() {
+    fn the_component_of_a_section_is_guessed_as_in_reprepro() {
         let components: Vec<Component> =
             ["main", "contrib", "non-free/firmware"].iter().map(|name| name.parse().unwrap()).collect();
         for (section, expected) in [

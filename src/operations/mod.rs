@@ -1,7 +1,8 @@
-//! The operations: what a command can change in a suite, one file each, planned on a verified base.
+//! The operations on a suite, one file each: requirements and plans on a verified base. Nothing here writes to the
+//! store.
 //!
-//! A plan knows every byte of the new state and has written none. [`commit`](crate::commit) publishes it, and plans the same
-//! operation again if another publisher was faster.
+//! A plan contains every byte that is new. [`commit`](crate::commit) publishes it, and plans the same operation again
+//! on the new base after a lost race.
 
 pub(crate) mod rollback;
 pub(crate) mod refresh;

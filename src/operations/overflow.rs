@@ -1,25 +1,26 @@
-//! Where surplus versions go: into the suite that `Archive` names, before they leave their own.
+//! `ArchiveTarget`: the suite that surplus versions are moved to (`Archive` in the configuration).
 //!
-//! Two suites are two commits, and the order decides what a crash leaves. A version is published in the other suite first,
-//! then it leaves this one: killed in between, it is in both, and the next command that finds it surplus goes on there.
+//! A move is two commits, and their order decides what a crash leaves. A version is first published in the other suite,
+//! then removed from this one. After a crash in between it is in both, and the next command that finds it surplus
+//! continues.
 
 use crate::{config::SuiteConfig, signing::SigningKeys, suite::archive::Archive};
 
-/// The suite that surplus versions of another one go to, and what it takes to publish there.
+/// The suite that surplus versions of another suite are moved to, and the options for publishing there.
 #[non_exhaustive]
 pub struct ArchiveTarget {
-    /// The archive, as far as this suite is trusted.
+    /// The archive, with the trust policy for this suite.
     pub archive: Archive,
-    /// What the suite is to be.
+    /// The configuration of the suite.
     pub config: SuiteConfig,
-    /// What signs it.
+    /// Its signing keys.
     pub keys: Option<SigningKeys>,
-    /// Where its own surplus versions go.
+    /// The suite that its own surplus versions are moved to.
     pub next: Option<Box<ArchiveTarget>>,
 }
 
 impl ArchiveTarget {
-    /// A suite that is not signed, and that gives nothing on.
+    /// Returns an unsigned suite without a next one.
     #[must_use]
     pub fn new(archive: Archive, config: SuiteConfig) -> Self {
         Self { archive, config, keys: None, next: None }

@@ -1,6 +1,6 @@
-//! `Plan`: what an edit comes to on one state of a suite, rendered: the changed indices and the new `Release`.
+//! `Plan`: the result of an operation on one base: the changed indices and the new `Release`, rendered.
 //!
-//! Every byte that a commit will write is known here, and none is written yet.
+//! It contains every byte that the commit will write, and nothing is written yet.
 
 use std::{
     cmp::Ordering,
@@ -37,9 +37,9 @@ use crate::{
     },
 };
 
-/// A package that came, went or was there.
+/// A package that is added, removed or already present.
 ///
-/// Two are equal if they are the same package, whatever their files.
+/// Equality is by identity, regardless of the file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Change {
@@ -97,25 +97,25 @@ impl Change {
     }
 }
 
-/// A package that is offered to another share of machines.
+/// A package whose phase changes (`Phased-Update-Percentage`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Phased {
-    /// Which.
+    /// The package.
     pub package: Change,
-    /// The share before, in per cent.
+    /// The published phase, in per cent.
     pub from: u8,
-    /// The share now.
+    /// The new phase, in per cent.
     pub to: u8,
 }
 
-/// The components and architectures that a suite will have.
+/// The components and architectures of a suite.
 pub(crate) struct SuiteLayout {
     pub(crate) components: Vec<Component>,
     pub(crate) architectures: Vec<Architecture>,
 }
 
-/// What an edit comes to on one state of a suite; every byte that will be written is known.
+/// The result of an operation on one base.
 #[derive(Default)]
 pub(crate) struct Plan {
     /// The new `Release`; `None` if nothing changes.
@@ -124,49 +124,49 @@ pub(crate) struct Plan {
     pub(crate) indices: Vec<IndexFile>,
     /// Files for the pool.
     pub(crate) pool: Vec<(PoolPath, Content)>,
-    /// Files that are in the pool already, if nobody lost them.
+    /// Files of published packages, which the pool should already have; restored if they are missing or damaged.
     pub(crate) kept: Vec<(PoolPath, Content)>,
-    /// Files that are in the pool already, or the plan cannot be carried out.
+    /// Files of copied packages, which the pool must have.
     pub(crate) copied: Vec<Copied>,
-    /// Files that others wrote, which nothing may lead to any more and the new pointer will.
+    /// Existing files that may be unreferenced now and that the new pointer references: they are pinned.
     pub(crate) needs: Needs,
-    /// The state that a snapshot is made of, and the pool files that it leads to, which exist as long as that state is kept.
-    pub(crate) led_to: Option<(Source, Vec<String>)>,
-    /// The things that the operation was resolved to on this base, a line for each: a later try may do no other ones.
+    /// The source of a snapshot and the pool files that it references, which exist as long as that generation is kept.
+    pub(crate) source_files: Option<(Source, Vec<String>)>,
+    /// The changes that the operation was resolved to on this base, one line each: a later try may make no others.
     pub(crate) resolved: BTreeSet<String>,
-    /// The earlier state that this one is made from.
+    /// The earlier generation whose content is published again.
     pub(crate) based_on: Option<String>,
-    /// Packages that come.
+    /// Packages to add.
     pub(crate) added: Vec<Change>,
-    /// Packages that are there already, with the same bytes.
+    /// Packages that are already published with the same bytes.
     pub(crate) present: Vec<Change>,
-    /// Packages that take the place of others of the same version.
+    /// Packages that replace others of the same version.
     pub(crate) replaced: Vec<Change>,
-    /// Packages that are there, and are to be offered to another share of machines.
+    /// Published packages whose phase changes.
     pub(crate) phased: Vec<Phased>,
-    /// Packages that go.
+    /// Packages to remove.
     pub(crate) removed: Vec<Change>,
-    /// Those of them that are to be in another suite before.
+    /// The removed packages that are first moved to another suite.
     pub(crate) surplus: Vec<(Change, CopiedPackage)>,
-    /// What changes at which apt stops.
+    /// Changed fields that stop `apt update`.
     pub(crate) stops_apt: Vec<ReleaseInfo>,
-    /// What a user should know.
+    /// Warnings for the user.
     pub(crate) notes: Vec<String>,
 }
 
-/// The file of a package that comes from another suite.
+/// The file of a package that is copied from another suite.
 #[derive(Clone)]
 pub(crate) struct Copied {
     pub(crate) path: PoolPath,
     pub(crate) size: u64,
-    /// What the user calls its coming.
+    /// The verb for messages.
     pub(crate) action: &'static str,
-    /// What the user calls the package.
+    /// The package for messages.
     pub(crate) subject: String,
 }
 
 impl SuiteLayout {
-    /// The indices that a package goes into.
+    /// Returns the indices that list a package.
     pub(crate) fn targets(
         &self,
         component: &Component,
@@ -187,18 +187,18 @@ impl SuiteLayout {
 }
 
 impl Plan {
-    /// Renders what has changed, and says what clients will stumble over.
+    /// Renders the changed indices and the new `Release`, and records changes that stop `apt update`.
     pub(crate) async fn render(
         &mut self,
         changed: BTreeMap<PackagesKey, PackagesIndex>,
         published: &VerifiedBase,
         config: &SuiteConfig,
-        shape: &SuiteLayout,
+        layout: &SuiteLayout,
         now: Timestamp,
     ) -> Result<(), Error> {
         let before = before(published, &changed, &config.compressions).await?;
         self.indices = compress(changed, before, &config.compressions).await?;
-        self.release = release(published, config, shape, self, now)?;
+        self.release = release(published, config, layout, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
         }
@@ -207,7 +207,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Publishes a base that clients do not see yet, even where nothing is added to it.
+    /// Publishes a base that clients do not see yet, even if the operation changes nothing.
     pub(crate) fn publish_anyway(
         &mut self,
         base: &VerifiedBase,
@@ -223,10 +223,10 @@ impl Plan {
     }
 }
 
-/// The compressed forms of indices as they are published.
+/// The published compressed forms of indices.
 type Published = BTreeMap<(PackagesKey, &'static str), Before>;
 
-/// Reads the compressed forms of the indices that change: most of their blocks will stay as they are.
+/// Reads the compressed forms of the changed indices, to reuse their unchanged blocks.
 async fn before(
     published: &VerifiedBase,
     changed: &BTreeMap<PackagesKey, PackagesIndex>,
@@ -248,7 +248,7 @@ async fn before(
                     let text = text.clone();
                     before.insert((name.clone(), compression.extension()), Before { text, file });
                 }
-                // It is made anew, whatever became of it.
+                // A missing or damaged form is compressed from scratch.
                 Ok(None) | Err(Error::Mismatch { .. } | Error::Longer { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -257,8 +257,8 @@ async fn before(
     Ok(before)
 }
 
-/// Whether a compressed form that another tool may have made holds the text of its index: to carry its blocks over would
-/// sign what else it holds.
+/// Whether a compressed form, which another tool may have written, holds the text of its index: reusing the blocks of
+/// another text would sign it.
 async fn holds(path: &str, file: &Bytes, compression: Compression, text: &Bytes) -> bool {
     let plain = Listed::from(&Digests::of(text));
     unpack(path.to_owned(), file.clone(), compression, Some(plain)).await.is_ok()
@@ -270,7 +270,7 @@ async fn compress(
     before: Published,
     compressions: &[Compression],
 ) -> Result<Vec<IndexFile>, Error> {
-    // The digests of the uncompressed index are listed even where it is not stored: apt finds no packages without.
+    // The plain index is listed even if it is not stored: without its digests apt finds no packages.
     let mut wanted = vec![Compression::Plain];
     wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
     blocking(move || {
@@ -292,11 +292,11 @@ async fn compress(
     .await
 }
 
-/// The new `Release`, or `None` if the published one says the same already.
+/// Renders the new `Release`; `None` if the published one has the same content.
 fn release(
     published: &PublishedSuite,
     config: &SuiteConfig,
-    shape: &SuiteLayout,
+    layout: &SuiteLayout,
     plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Option<Release>, Error> {
@@ -317,12 +317,12 @@ fn release(
     }
     new.set("Acquire-By-Hash", Some("yes".into()));
     let source = if new.names_source() { " source" } else { "" };
-    new.set("Architectures", Some(format!("{}{source}", words(&shape.architectures))));
-    new.set("Components", Some(words(&shape.components)));
+    new.set("Architectures", Some(format!("{}{source}", words(&layout.architectures))));
+    new.set("Components", Some(words(&layout.components)));
 
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
-    // A changed index takes all its forms along, also those that are not written any more, and the patches that lead to
-    // the index of before (`Packages.diff/Index`).
+    // All old forms of a changed index are removed, also those that are no longer written, and the patches that produce
+    // the old index (`Packages.diff/Index`).
     new.retain(|path| {
         let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
         !changed.contains(index)

@@ -1,4 +1,4 @@
-//! From what a user names to packages that were read: folders are searched, files are read on all cores.
+//! Finds and reads input packages: searches folders, and reads files on all cores.
 
 use std::{
     io,
@@ -22,15 +22,16 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Incoming {
-    /// Where it is.
+    /// Its path.
     pub file: PathBuf,
-    /// What it holds.
+    /// Its contents.
     pub package: BinaryPackage,
-    /// How the file was when it was read.
+    /// The size and times of the file when it was read, to detect a later change.
     pub stamp: FileStamp,
 }
 
-/// The files that are meant: each file as named, each folder's `*.deb` (at any depth), sorted, none twice.
+/// Returns the named files and the `*.deb` files in the named folders at any depth, sorted by folder and without
+/// duplicates.
 pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in named {
@@ -43,13 +44,13 @@ pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
             let entry = match entry {
                 Ok(entry) => entry,
-                // A link to nothing is no `.deb`, unless it is called one.
-                Err(error) if error.path().is_some_and(|at| leads_nowhere(at) && !is_named_deb(at)) => {
+                // A dangling link is ignored, unless its name is one of a `.deb`.
+                Err(error) if error.path().is_some_and(|at| is_dangling(at) && !is_named_deb(at)) => {
                     continue;
                 }
                 Err(error) => {
                     let at = error.path().unwrap_or(path).display().to_string();
-                    // What it says itself names the path once more.
+                    // The text of the original error would repeat the path.
                     let source = match error.io_error().and_then(io::Error::raw_os_error) {
                         Some(code) => io::Error::from_raw_os_error(code),
                         None => error.into(),
@@ -74,14 +75,14 @@ fn is_named_deb(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "deb")
 }
 
-fn leads_nowhere(path: &Path) -> bool {
+fn is_dangling(path: &Path) -> bool {
     path.is_symlink() && path.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Reads every file once, first byte to last.
+/// Reads every file once, completely.
 ///
 /// # Errors
-/// [`Error::Refused`] with every file that is bad, not only the first.
+/// [`Error::Refused`] with every invalid file, not only the first.
 pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Incoming>, Error> {
     let (done, total) = (AtomicUsize::new(0), files.len());
     let read = files.into_par_iter().map(|file| {

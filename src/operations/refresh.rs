@@ -1,4 +1,4 @@
-//! `refresh`: the state that is published, signed anew under a new `Date`; nothing else changes.
+//! `refresh`: re-signs the published content under a new `Date`.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::{
     suite::{base::VerifiedBase, error::Error},
 };
 
-/// The published state under a new `Date`, where that is due.
+/// Plans to publish the same content under a new `Date`, if that is due.
 pub(crate) fn plan(
     published: &VerifiedBase,
     config: &SuiteConfig,

@@ -1,4 +1,4 @@
-//! What an edit takes out of a suite.
+//! `remove`: removes packages by name, version and architecture.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ use crate::{
 };
 
 impl SuiteEdit {
+    /// Removes the requested packages from the indices; refuses names without a match.
     pub(crate) fn apply_removals(
         &self,
         published: &PublishedSuite,

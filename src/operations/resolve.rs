@@ -1,4 +1,4 @@
-//! Where a package belongs, and what is there of it: the one place that decides whether something published would change.
+//! Resolves one package against the published indices: the only place that decides whether a published package changes.
 
 use super::{addition::Addition, edit::SuiteEdit, edited_indices::Indices};
 use crate::{
@@ -7,52 +7,52 @@ use crate::{
     suite::refusal::Reason,
 };
 
-/// What has to be done for a package to be where it belongs.
-pub(crate) struct Placed {
+/// The changes that one package requires.
+pub(crate) struct Resolution {
     /// Its stanza, the same in every index.
     pub(crate) stanza: PackageEntry,
-    /// The indices that it is put into.
+    /// The indices that the stanza is inserted into.
     pub(crate) into: Vec<PackagesKey>,
-    /// What that means.
-    pub(crate) change: PlaceChange,
-    /// Where its file is, if it is published already.
+    /// The kind of the change.
+    pub(crate) change: ResolvedChange,
+    /// The path of its file, if it is already published.
     pub(crate) path: Option<PoolPath>,
 }
 
-/// What becomes of a package.
+/// The kind of change that a package requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PlaceChange {
-    /// It is there, as it is to be.
+pub(crate) enum ResolvedChange {
+    /// It is already published as requested.
     None,
-    /// It comes, at least into some index.
+    /// It is added to at least one index.
     Added,
-    /// It takes the place of other bytes.
+    /// It replaces other bytes.
     Replaced {
-        /// The share of machines that those were offered to, in per cent.
+        /// The phase of the replaced package, in per cent.
         from: u8,
-        /// Its own.
+        /// The phase of the new package, in per cent.
         to: u8,
     },
-    /// Another share of machines is offered it.
+    /// Its phase changes.
     Phased {
-        /// In per cent.
+        /// The published phase, in per cent.
         from: u8,
-        /// In per cent.
+        /// The new phase, in per cent.
         to: u8,
     },
 }
 
 impl SuiteEdit {
-    /// Decides what has to be done; an error if it would change something that is published and is not to change.
-    pub(crate) fn place(
+    /// Resolves one package; refuses a change of a published package that must not change.
+    pub(crate) fn resolve(
         &self,
         addition: &Addition,
         targets: &[PackagesKey],
         indices: &Indices,
-    ) -> Result<Placed, Reason> {
+    ) -> Result<Resolution, Reason> {
         let Addition { entry, component, path, .. } = addition;
         let shown = describe(entry);
-        let (mut lacking, mut holding, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut missing, mut holding, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
         let mut there: Option<PackageEntry> = None;
         let mut share_before = 100;
         for target in targets {
@@ -63,7 +63,7 @@ impl SuiteEdit {
                     let (package, other, path) = (shown, describe(&twin), path.as_str().to_owned());
                     return Err(Reason::SameFile { package, other, path });
                 }
-                lacking.push(target.clone());
+                missing.push(target.clone());
                 continue;
             };
             if same_bytes(&published, entry) {
@@ -80,34 +80,34 @@ impl SuiteEdit {
         let mut others = indices.all.iter().filter(|(name, _)| name.component != *component);
         if let Some((name, published)) = others.find_map(|(name, index)| Some((name, index.find(entry)?))) {
             if addition.is_surplus() && same_bytes(&published, entry) {
-                // It was to be kept, and it is.
+                // It was moved here to be kept, and it already is, in another component.
                 let stanza = published;
-                return Ok(Placed { stanza, into: Vec::new(), change: PlaceChange::None, path: None });
+                return Ok(Resolution { stanza, into: Vec::new(), change: ResolvedChange::None, path: None });
             }
             return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
         }
-        // Other tools may keep it elsewhere in the pool than we would.
+        // Other tools may use another path in the pool.
         let path = there.as_ref().and_then(|published| PoolPath::parse(published.filename()?).ok());
-        // One stanza for one package, whatever index it stands in.
+        // A package has the same stanza in every index.
         let mut stanza = there.unwrap_or_else(|| entry.clone());
         let (from, to) = (stanza.phased(), self.phased.unwrap_or(stanza.phased()));
-        let change = match (&lacking[..], &outdated[..]) {
-            (_, [_, ..]) => PlaceChange::Replaced { from: share_before, to },
-            ([_, ..], []) => PlaceChange::Added,
-            ([], []) if from != to => PlaceChange::Phased { from, to },
-            ([], []) => PlaceChange::None,
+        let change = match (&missing[..], &outdated[..]) {
+            (_, [_, ..]) => ResolvedChange::Replaced { from: share_before, to },
+            ([_, ..], []) => ResolvedChange::Added,
+            ([], []) if from != to => ResolvedChange::Phased { from, to },
+            ([], []) => ResolvedChange::None,
         };
-        let mut into = lacking;
+        let mut into = missing;
         into.extend(outdated);
         if from != to {
             stanza = stanza.with_phased(to);
             into.extend(holding);
         }
-        Ok(Placed { stanza, into, change, path })
+        Ok(Resolution { stanza, into, change, path })
     }
 }
 
-/// Whether two stanzas are of one file; archives of old may know it by MD5 alone.
+/// Whether two stanzas describe the same file; old archives may list MD5 alone.
 pub(crate) fn same_bytes(published: &PackageEntry, new: &PackageEntry) -> bool {
     let same_size = match (published.size(), new.size()) {
         (Some(published), Some(new)) => published == new,

@@ -1,4 +1,4 @@
-//! Which versions of packages stay: the newest ones, always, and what has not been there for long where that counts.
+//! `retain`: removes surplus versions. The newest ones always stay, and with an age limit also recent ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,14 +27,14 @@ use crate::{
     },
 };
 
-/// How many files are asked for their age at once.
+/// The number of files whose age is read concurrently.
 const AT_ONCE: usize = 16;
 
-/// What is to leave each index.
+/// The entries to remove, by index.
 type Surplus = BTreeMap<PackagesKey, Vec<PackageEntry>>;
 
 impl SuiteEdit {
-    /// Takes surplus versions out: of each name that was added, by `Limit`; or of all, where that is asked for.
+    /// Removes surplus versions: of all packages by the requested retention, otherwise of the added names by `Limit`.
     pub(crate) async fn apply_retention(
         &self,
         published: &PublishedSuite,
@@ -62,7 +62,7 @@ impl SuiteEdit {
             let index = indices.index(&name);
             for entry in entries {
                 index.remove(entry.name(), |other| other.is_same_package(&entry));
-                // A package for all architectures leaves several indices.
+                // A package for all architectures is removed from several indices.
                 gone.insert(Change::of(&entry, &name.component), (name.clone(), entry));
             }
             indices.changed.insert(name);
@@ -74,7 +74,7 @@ impl SuiteEdit {
                 continue;
             }
             if addition.is_surplus() {
-                // Neither here is it one of the newest: it goes on to where surplus versions of this suite go.
+                // It is surplus in this suite as well, and moves on to the next archive suite.
                 plan.added.retain(|added| *added != new);
                 continue;
             }
@@ -95,7 +95,7 @@ impl SuiteEdit {
 }
 
 impl Retention {
-    /// The names of packages that it is about.
+    /// Returns the package names that match the patterns.
     fn names_in(&self, indices: &Indices) -> BTreeSet<String> {
         let patterns: Vec<WildMatch> = self.names.iter().map(|name| WildMatch::new(name)).collect();
         let entries = indices.all.values().flat_map(PackagesIndex::entries);
@@ -106,7 +106,7 @@ impl Retention {
     }
 }
 
-/// All but the newest versions of some packages, index by index.
+/// Returns all but the newest versions of the named packages, by index.
 fn surplus(indices: &Indices, names: &BTreeSet<String>, keep: usize) -> Surplus {
     let mut surplus = Surplus::new();
     for (index_name, index) in &indices.all {
@@ -121,18 +121,18 @@ fn surplus(indices: &Indices, names: &BTreeSet<String>, keep: usize) -> Surplus 
     surplus
 }
 
-/// Takes out what came into the pool after a time, and what is not there: of that nobody knows how old it is.
+/// Spares versions that were added to the pool after a time, and versions without a pool file, whose age is unknown.
 async fn spare_the_young(surplus: &mut Surplus, store: &Store, since: SystemTime) -> Result<(), Error> {
-    // Of another tool it may be `./pool/…`, which is no path in a store.
+    // Other tools may list `./pool/…`, which is not a path in a store.
     let file = |entry: &PackageEntry| PoolPath::parse(entry.filename()?).ok();
     let files: BTreeSet<PoolPath> = surplus.values().flatten().filter_map(file).collect();
-    let looked_at = stream::iter(files).map(|file| async move {
+    let checks = stream::iter(files).map(|file| async move {
         let found = store.found(file.as_str()).await;
         found.map(|found| found.is_some_and(|found| found.modified < since).then_some(file))
     });
-    let mut looked_at = looked_at.buffer_unordered(AT_ONCE);
+    let mut checks = checks.buffer_unordered(AT_ONCE);
     let mut old = BTreeSet::new();
-    while let Some(file) = looked_at.next().await {
+    while let Some(file) = checks.next().await {
         old.extend(file?);
     }
     for entries in surplus.values_mut() {

@@ -1,7 +1,7 @@
-//! Going back: the content of an earlier state of a suite, published as a new one.
+//! `rollback`: publishes the content of an earlier generation of a suite as a new one.
 //!
-//! The earlier pointer itself cannot be put back: apt ignores a `Date` older than the one it has, and whoever builds on the
-//! suite next would take it for an attack. So what it lists gets a new `Date` and a new signature, and is one more state.
+//! The earlier pointer itself cannot be restored: apt ignores a `Date` older than the one it has, and the next
+//! operation would report a rollback attack. So its content is published with a new `Date` and a new signature.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Plans to publish what a generation has, or, without a name, the newest one whose content is another.
+/// Plans to publish the content of a generation; without a name, of the newest one with different content.
 pub(crate) async fn plan(
     store: &Store,
     trust: &Trust,
@@ -50,9 +50,9 @@ pub(crate) async fn plan(
     };
     let Some(earlier) = state.release() else { return Ok(Plan::default()) };
     let mut plan = Plan { based_on: Some(name.clone()), ..Plan::default() };
-    // All that was published since would go: on another state it would be another change.
+    // The rollback discards everything that was published since, so on another base it is another change.
     plan.resolved
-        .insert(format!("go back from `{}` to `{name}`", published.generation().unwrap_or_default()));
+        .insert(format!("roll back from `{}` to `{name}`", published.generation().unwrap_or_default()));
     if earlier.files() == current.files() {
         return Ok(plan);
     }
@@ -62,7 +62,7 @@ pub(crate) async fn plan(
         }
         Err(Error::Lacks { suite: published.name().clone(), generation: name.clone(), files })
     };
-    // To sign what has rotted would publish it: each file is read. The indices first, which name the others.
+    // Signing would vouch for damaged files, so each one is read: first the indices, which reference the others.
     let indices = needed_indices(store, published, current, &state, earlier).await?;
     lacks(live_set::verify(store, &indices).await?)?;
     let mut difference = Difference::between(published, current, &state, earlier).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn plan(
     if !state.is_of_our_form() {
         plan.notes.extend(adopt::verify(&state, &mut new).await?);
     }
-    // Of another tool it may be, and now its files have these names.
+    // A release file of another tool may not have the field; its files have by-hash names now.
     new.set("Acquire-By-Hash", Some("yes".into()));
     dates::set(&mut new, published, config, now, &mut plan.notes)?;
     plan.stops_apt = stops_apt(current, &new);
@@ -83,19 +83,19 @@ pub(crate) async fn plan(
     Ok(plan)
 }
 
-/// The one generation that was published and whose name begins so.
+/// Returns the only published generation with this prefix.
 async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error> {
     let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let asked_for = asked.trim_start_matches("generations/");
     let mut fit = known.iter().filter(|name| name.starts_with(asked_for));
     match (fit.next(), fit.next()) {
         (Some(only), None) => Ok(only.clone()),
-        // A whole name is nobody's beginning.
+        // A full name is never a prefix of another one.
         _ => Err(Error::NoGeneration { suite: suite.clone(), asked: Some(asked.to_owned()), known }),
     }
 }
 
-/// The newest state with another content.
+/// Returns the newest earlier generation with different content.
 async fn before(
     store: &Store,
     trust: &Trust,
@@ -107,7 +107,7 @@ async fn before(
     let end = published.pointer().map(|pointer| format!("-{}", generations::short_digest(&pointer.bytes)));
     for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {
         let state = generations::open_to_build_on(store, suite, name, trust).await?;
-        // One that was only signed anew says the same.
+        // A generation that was only re-signed has the same content.
         if state.release().is_some_and(|release| release.files() != current.files()) {
             return Ok((name.clone(), state));
         }
@@ -115,12 +115,12 @@ async fn before(
     Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
 }
 
-/// The indices of packages of both states.
+/// Returns the package indices of both generations.
 fn all_indices(published: &PublishedSuite, state: &PublishedSuite) -> BTreeSet<IndexKey> {
     state.pool_index_keys().union(&published.pool_index_keys()).cloned().collect()
 }
 
-/// The indices of an earlier state, by their digests, that the current one does not list.
+/// Returns the by-hash indices of an earlier generation that the current one does not list.
 async fn needed_indices(
     store: &Store,
     published: &PublishedSuite,
@@ -132,7 +132,7 @@ async fn needed_indices(
     let mut needs = Needs::new();
     for (path, listed) in earlier.own_files() {
         let plain = plain_path(path);
-        // What is no index of packages may be listed and not be there; apt then does without.
+        // Other files may be listed without being stored; apt does not need them.
         let is_needed = indices.contains(&IndexKey::parse(plain)) && listed.size > 0;
         if !is_needed || current.files().get(path) == Some(listed) {
             continue;
@@ -146,16 +146,16 @@ async fn needed_indices(
     Ok(needs)
 }
 
-/// What an earlier state has that the current one has not.
+/// The differences between an earlier generation and the current one.
 #[derive(Default)]
 struct Difference {
     added: Vec<Change>,
     removed: Vec<Change>,
-    /// Of both, with other bytes.
+    /// In both, with other bytes.
     replaced: Vec<Change>,
-    /// Of both, offered to another share of machines.
+    /// In both, with another phase.
     phased: Vec<Phased>,
-    /// Files of packages that must be there.
+    /// Package files that must exist.
     needs: Needs,
 }
 
@@ -201,7 +201,7 @@ impl Difference {
         self.needs.extend(
             needed
                 .into_iter()
-                // The file at a path of both may have been replaced since.
+                // A file at the same path may have been replaced since.
                 .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
         );
         let Some(component) = key.component_of_entries() else { return Ok(()) };

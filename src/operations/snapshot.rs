@@ -1,8 +1,8 @@
-//! Snapshots: the state of a suite as it is now, kept for good as a suite of its own below it.
+//! Snapshots: the current content of a suite, kept permanently as a suite of its own below it.
 //!
-//! `stable/snapshots/1.0` is a folder below `dists/` like that of any suite, so it works on static hosting with no more than
-//! its name in `Suites:` of a client. It lists the same indices, in its own by-hash folders, and shares the pool; as the
-//! pointer of a suite it keeps what it leads to from being pruned. It does not expire, and it is never changed.
+//! `stable/snapshots/1.0` is a folder below `dists/` like that of any suite, so on static hosting a client only needs
+//! its name in `Suites:`. It lists the same indices, in its own by-hash folders, and shares the pool. Its pointer is a
+//! root of the live set, so `prune` keeps its files. It does not expire and is immutable.
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl Source {
-    /// Plans to keep the state under the name of another suite.
+    /// Plans to publish the content under the name of the snapshot.
     pub(crate) async fn plan(
         &self,
         published: &VerifiedBase,
@@ -36,7 +36,7 @@ impl Source {
         let Some(release) = source.release() else { return Ok(Plan::default()) };
         let mut plan = Plan::default();
         if let Some(there) = published.release() {
-            // Made already, perhaps by a command that was killed before it could say so.
+            // Idempotent: an earlier command may have been killed after the commit.
             return if there.files() == release.files() {
                 Ok(plan)
             } else {
@@ -44,7 +44,7 @@ impl Source {
             };
         }
         let mut new = release.clone();
-        // The names by which apt knows the folder that it reads.
+        // apt compares these names with the folder that it reads.
         for field in ["Suite", "Codename"] {
             new.set(field, Some(published.name().to_string()));
         }
@@ -62,14 +62,14 @@ impl Source {
                 references::pool_files(&key, &source.path(&index), &text, &mut pool)?;
             }
         }
-        plan.led_to = Some((self.clone(), pool.into_keys().collect()));
+        plan.source_files = Some((self.clone(), pool.into_keys().collect()));
         plan.release = Some(new);
         Ok(plan)
     }
 }
 
 impl Archive {
-    /// The snapshots of a suite.
+    /// Returns the snapshots of a suite.
     pub async fn snapshots(&self, of: &Suite) -> Result<Vec<PublishedSuite>, Error> {
         let (folders, _) = self.store.list(&format!("dists/{of}/{FOLDER}")).await?;
         let mut found = Vec::new();
@@ -83,7 +83,7 @@ impl Archive {
         Ok(found)
     }
 
-    /// Removes a snapshot. What it alone led to in the pool, `prune` deletes.
+    /// Removes a snapshot. `prune` later deletes the pool files that only it referenced.
     ///
     /// # Errors
     /// [`Error::NotPublished`] if there is no such snapshot.
@@ -93,8 +93,8 @@ impl Archive {
         if snapshot_of(snapshot).is_none() || all.is_empty() {
             return Err(Error::NotPublished { suite: snapshot.clone() });
         }
-        // First the marks, so that nobody misses a state that was published; then the pointer, so that no client begins to
-        // read what goes. One who is killed in between can do it again.
+        // First the marks, so that a partial removal is not reported as a lost suite; then the pointer, so that no
+        // client starts to read deleted files. After a crash in between the command can be repeated.
         let pointers = ["InRelease", "Release", "Release.gpg"].map(|file| format!("{folder}/{file}"));
         let rank = |file: &Written| match &file.path {
             mark if is_mark(mark) => 0,

@@ -1,4 +1,4 @@
-//! The state that a snapshot is made of, which must be kept until the snapshot is published.
+//! `Source`: the generation that a snapshot is made of. It must be kept until the snapshot is published.
 
 use super::adopt;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     suite::{base::VerifiedBase, error::Error, generations, published::PublishedSuite, trust::Trust},
 };
 
-/// The state that a snapshot is made of: the one that was published when the command began, whatever follows it.
+/// The generation that was current when the `snapshot` command started, even if a newer one is published meanwhile.
 #[derive(Clone)]
 pub(crate) struct Source(pub(super) PublishedSuite);
 
@@ -23,7 +23,8 @@ impl Source {
         Ok(Self(base.state().clone()))
     }
 
-    /// Makes sure that the state is published, or kept: `prune` deletes a state before the files that it leads to.
+    /// Checks that the generation is current or kept. If so its files exist, since `prune` deletes a generation before
+    /// the files that it references.
     pub(crate) async fn is_kept(&self) -> Result<(), Error> {
         let Self(source) = self;
         let (Some(pointer), Some(generation)) = (source.pointer(), source.generation()) else {
