@@ -1,4 +1,4 @@
-//! Stories of `publish add`.
+//! Tests of `publish add`.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::{
     sandbox::{Sandbox, fixture, sha256},
 };
 
-/// What a client of each kind must see: updates, and gets exactly these versions.
+/// Each client updates without errors and sees exactly these versions.
 fn clients_see(sandbox: &Sandbox, packages: &[(&str, &[&str])]) {
     for mut apt in Client::all(sandbox) {
         apt.source(&Source::folder(sandbox.archive("")).trusted());
@@ -91,7 +91,7 @@ fn a_second_package_stands_beside_the_first() {
     said.says(["Added 1 package"]);
     assert_eq!(said.stdout, "", "only the first publish prints the stanza for clients");
     clients_see(&sandbox, &[("hello", &["1.0"]), ("world", &["1.0"])]);
-    // What a client holds from before must still be there to fetch.
+    // Files that a client may still request must remain available.
     sandbox.tree().keeps(&before, &["dists/stable/Release", "binary-amd64/Packages"]);
 }
 
@@ -123,7 +123,7 @@ fn the_same_file_again_changes_nothing() {
     let file = deb("hello").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let before = sandbox.tree();
-    // An hour later: no new date either.
+    // An hour later: the date does not change either.
     let later = [("SOURCE_DATE_EPOCH", "1748739600")];
     let said = sandbox.publish_with(&later, ["add".as_ref(), file.as_os_str()]).ok();
     said.says(["hello 1.0 amd64 is published", "already", "Nothing to do"]);
@@ -143,7 +143,7 @@ fn other_bytes_of_a_published_version_are_refused() {
     let file = second.write(sandbox.path("other"));
     let said = sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1);
     said.says(["error: cannot add", "other/hello_1.0_amd64.deb", "`hello` 1.0 amd64", "hint: "]);
-    // Both digests, at least as much of them as tells them apart.
+    // Both digests are printed, with enough digits to differ.
     said.says([&sha256(&first.bytes())[..8], &sha256(&second.bytes())[..8]]);
     assert_eq!(sandbox.tree(), before);
     clients_see(&sandbox, &[("hello", &["1.0"])]);
@@ -160,7 +160,7 @@ fn only_newer_versions_are_added_where_that_is_asked_for() {
     let before = sandbox.tree();
     let said = add("2.0~rc1").fails(1);
     said.says(["`hello` 2.0~rc1 amd64 is older than 2.0", "hint: omit `--if-newer`"]);
-    // The same once more is nothing new, and no failure.
+    // Adding the same package again is a no-op.
     add("2.0").ok().says(["already"]);
     assert_eq!(sandbox.tree(), before);
     add("2.0+b1").ok().says(["Added 1 package"]);
@@ -244,7 +244,7 @@ fn an_archive_of_all_packages_only_serves_every_machine() {
     assert!(sandbox.tree().has("dists/stable/main/binary-all/Packages.xz"));
     clients_see(&sandbox, &[("hello", &["1.0"])]);
 
-    // A package for one architecture comes: what was there for all must not be lost, nor be seen twice.
+    // Adding a package for one architecture must neither drop nor duplicate `Architecture: all` packages.
     let file = deb("world").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     clients_see(&sandbox, &[("hello", &["1.0"]), ("world", &["1.0"])]);
@@ -254,7 +254,7 @@ fn an_archive_of_all_packages_only_serves_every_machine() {
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::folder(sandbox.archive("")).trusted());
         apt.updates();
-        // Both indices may have it; it must be the same version to apt, not two that look alike.
+        // Both indices may list it, but apt must see one version and not two entries.
         let shown = apt.run("apt-cache", ["show", "--all-versions", "hello"]).ok().stdout;
         assert_eq!(shown.matches("Version: ").count(), 1, "{}: {shown}", apt.name);
     }
@@ -341,7 +341,7 @@ fn json_is_one_object() {
     assert_eq!(said.stderr, "");
 }
 
-/// `check` tells that it is missing; whoever still has the file gives it again.
+/// `check` reports the missing file; adding the same package again restores it.
 #[test]
 fn a_file_that_the_pool_lost_is_put_back() {
     let sandbox = Sandbox::signed();
@@ -364,14 +364,14 @@ fn a_link_to_nothing_in_a_folder_is_no_package() {
     let link = |name: &str| std::os::unix::fs::symlink("gone", sandbox.incoming().join(name)).unwrap();
     link("latest");
     sandbox.publish(["add", "incoming"]).ok().says(["Added 1 package"]);
-    // But one that should be a package is missing.
+    // A broken link with the name of a package is an error.
     link("world.deb");
     let said = sandbox.publish(["add", "incoming"]).fails(1);
     said.says(["incoming/world.deb", "No such file"]);
     assert_eq!(said.stderr.matches("No such file").count(), 1, "{}", said.stderr);
 }
 
-/// As other tools leave it: `source` among the architectures, patches for the index.
+/// As other tools write it: `source` among the architectures, and patches for the index.
 #[test]
 fn what_a_foreign_release_names_beside_is_kept_as_far_as_it_holds() {
     let sandbox = Sandbox::new();
@@ -403,7 +403,7 @@ fn a_date_in_the_future_is_told() {
     sandbox.publish(["add", "incoming"]).ok().says(["warning: `Date` stays 2096-10-02T07:06:40Z"]);
 }
 
-/// As a publisher leaves it that was killed after the swap, before it wrote the files for clients of old.
+/// A publisher killed after the swap, before it wrote the files for clients without by-hash.
 #[test]
 fn the_same_again_finishes_what_a_killed_publisher_left() {
     let sandbox = Sandbox::signed();
@@ -423,15 +423,15 @@ fn the_same_again_finishes_what_a_killed_publisher_left() {
     sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
     sandbox.publish(["check"]).ok();
     let healed = sandbox.tree();
-    // Also the signature: it was kept with the generation.
+    // The signature too: it is stored with the generation.
     assert_eq!(healed, after);
 
-    // And a third time nothing is written.
+    // A third run writes nothing.
     sandbox.publish(["add", "incoming"]).ok();
     assert_eq!(sandbox.tree(), healed);
 }
 
-/// As Debian's security archive had it, and `FakeComponentPrefix` of reprepro makes it.
+/// As in Debian's security archive, and as `FakeComponentPrefix` of reprepro writes it.
 #[test]
 fn a_component_by_a_longer_name_stays_where_its_indices_are() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Archives that other tools made are carried on where they stand, and lose nothing.
+//! Archives made by other tools are adopted in place without loss.
 
 use std::{fmt::Write as _, fs, io::Read as _};
 
@@ -10,7 +10,7 @@ use crate::{
     sandbox::{Sandbox, sha256},
 };
 
-/// Two packages, one for all architectures, as the other tool is given them.
+/// Two packages, one of them `Architecture: all`, as input for the other tool.
 fn given(sandbox: &Sandbox) -> std::path::PathBuf {
     let folder = sandbox.path("given");
     fs::create_dir(&folder).unwrap();
@@ -19,13 +19,14 @@ fn given(sandbox: &Sandbox) -> std::path::PathBuf {
     folder
 }
 
-/// Adds a package with `publish` and looks at all of them as clients do; by-hash is there for what was there before, too.
+/// Adds a package with `publish` and checks that clients see all packages; by-hash also covers the files that existed
+/// before.
 fn carried_on(sandbox: &Sandbox, suite: &str) {
-    // The other tool wrote the time of this machine, and `Date` never goes back.
+    // The other tool used the system clock, and `Date` never decreases.
     let now = sandbox.ask("date", ["+%s"]);
     let clock = [("SOURCE_DATE_EPOCH", now.trim())];
     let before = sandbox.tree();
-    // As it stands, it is carried to another store, where clients that know by-hash find it too.
+    // Synced unchanged to another store, where clients with by-hash find it too.
     sandbox.publish_with(&clock, ["sync", "there"]).ok().says(["Published suite"]);
     for mut apt in Client::all(sandbox) {
         apt.option("Acquire::By-Hash", "force");
@@ -79,7 +80,7 @@ fn from_reprepro_with_its_configuration() {
     for text in ["Suite: stable\n", "Origin: Example\n", "main/source/Sources.gz\n"] {
         assert!(release.contains(text), "{text}: {release}");
     }
-    // The name of the suite is as good as its codename.
+    // The suite name works as well as its codename.
     sandbox.publish(["remove", "--suite", "stable", "new"]).ok();
 }
 
@@ -136,7 +137,7 @@ fn from_apt_ftparchive() {
     carried_on(&sandbox, "stable");
 }
 
-/// What a client unpacks of an index.
+/// The decompressed text of an index.
 fn unpacked(sandbox: &Sandbox, path: &str) -> String {
     let file = fs::read(sandbox.archive(path)).unwrap();
     let mut text = String::new();
@@ -144,8 +145,8 @@ fn unpacked(sandbox: &Sandbox, path: &str) -> String {
     text
 }
 
-/// A large index of another tool whose compressed form has another digest of a package than the plain one: none of it is
-/// carried over unread into what is published here.
+/// A large index of another tool whose compressed form lists another digest for a package than the plain form. No block
+/// of it may be copied unread into the published index.
 #[test]
 fn a_compressed_form_that_says_something_else_is_made_anew() {
     let mut text = String::new();
@@ -157,7 +158,7 @@ fn a_compressed_form_that_says_something_else_is_made_anew() {
     }
     let other = text.replace(&sha256(b"file4500"), &"e".repeat(64));
     let (plain, packed) = ("main/binary-amd64/Packages", "main/binary-amd64/Packages.xz");
-    // The blocks of the other text, in the form that this publisher makes.
+    // The blocks of the other text, in the form that `publish` writes.
     let maker = Sandbox::new();
     maker.adopt_index(&other);
     let file = deb("one").write(maker.incoming());

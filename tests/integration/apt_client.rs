@@ -1,8 +1,8 @@
-//! Real apt as the judge: a Debian 12 (apt 2.6, gpgv) and a Debian 13 (apt 3.0, sqv) that use the archive.
+//! Real apt as the test oracle: a Debian 12 (apt 2.6, gpgv) and a Debian 13 (apt 3.0, sqv) that use the archive.
 //!
-//! The first is this machine's apt in a private root: its own configuration, sources, lists, package status. The second is a
-//! whole Debian 13 that `tests/run` made once and each client gets its own copy of. Neither reads or changes anything of
-//! the machine. See apt.conf(5), sources.list(5).
+//! The first is the apt of this machine in a private root with its own configuration, sources, lists and package
+//! status. The second is a complete Debian 13 that `tests/install` created; each client gets its own copy. Neither
+//! reads or changes anything of the machine. See apt.conf(5), sources.list(5).
 
 use std::{
     ffi::OsStr,
@@ -17,16 +17,16 @@ use crate::sandbox::{Outcome, Output, Sandbox, is_root, skipped};
 pub(crate) struct Client<'a> {
     sandbox: &'a Sandbox,
     pub(crate) name: &'static str,
-    /// Where its file system begins.
+    /// The root of its file system.
     root: PathBuf,
-    /// Whether its programs run inside of that file system (Debian 13), or are this machine's (Debian 12).
+    /// Whether its programs run inside that root (Debian 13) or are those of this machine (Debian 12).
     inside: bool,
     options: Vec<String>,
-    /// A folder that the client reads by `file:`.
+    /// A folder that the client reads with `file:`.
     folder: Option<PathBuf>,
 }
 
-/// What stands in `/etc/apt/sources.list.d/archive.sources`.
+/// The contents of `/etc/apt/sources.list.d/archive.sources`.
 pub(crate) struct Source {
     uri: String,
     suite: String,
@@ -36,7 +36,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// An archive on the web, suite `stable`, component `main`, with neither key nor trust.
+    /// An archive on the web, suite `stable`, component `main`, without `Signed-By` or `Trusted`.
     pub(crate) fn at(uri: &str) -> Self {
         Self {
             uri: uri.to_owned(),
@@ -73,7 +73,7 @@ impl Source {
 }
 
 impl<'a> Client<'a> {
-    /// Every client that this machine has; a missing one is said, and a failure in CI.
+    /// Every client available on this machine; a missing one is reported, and is a failure in CI.
     pub(crate) fn all(sandbox: &'a Sandbox) -> Vec<Self> {
         [Self::debian_12(sandbox), Self::debian_13(sandbox)].into_iter().flatten().collect()
     }
@@ -97,7 +97,7 @@ impl<'a> Client<'a> {
         ] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
-        // The one package that real ones depend on.
+        // The only package that the real fixtures depend on.
         let libc = "Package: libc6\nStatus: install ok installed\nPriority: optional\nSection: libs\n\
                     Maintainer: Nobody <nobody@example.org>\nArchitecture: amd64\nVersion: 2.36-9\n\
                     Description: stands for the C library\n\n";
@@ -119,7 +119,7 @@ impl<'a> Client<'a> {
         Some(client)
     }
 
-    /// A Debian 13 of its own.
+    /// A private Debian 13.
     pub(crate) fn debian_13(sandbox: &'a Sandbox) -> Option<Self> {
         let testbed = std::env::var_os("PUBLISH_TESTBED")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
@@ -141,7 +141,7 @@ impl<'a> Client<'a> {
         Some(client)
     }
 
-    /// Options of both; `Check-Date` and `Check-Valid-Until` are the defaults that some machines switch off.
+    /// Options of both clients; `Check-Date` and `Check-Valid-Until` are defaults that some machines switch off.
     fn write_config(&self, path: &str, more: &str) {
         let text = "Acquire::Languages \"none\";\nAPT::Sandbox::User \"root\";\nAcquire::Retries \"0\";\n\
                     Acquire::http::Proxy \"DIRECT\";\nAcquire::Check-Date \"true\";\n\
@@ -149,12 +149,12 @@ impl<'a> Client<'a> {
         fs::write(self.root.join(path), format!("{text}{more}")).unwrap();
     }
 
-    /// Sets an option of apt.conf(5) for all that follows.
+    /// Sets an option of apt.conf(5) for all later commands.
     pub(crate) fn option(&mut self, name: &str, value: &str) {
         self.options.push(format!("-o{name}={value}"));
     }
 
-    /// Uses this source, and no other.
+    /// Replaces the source.
     pub(crate) fn source(&mut self, source: &Source) {
         let mut more = String::new();
         if let Some(key) = &source.key {
@@ -169,12 +169,12 @@ impl<'a> Client<'a> {
         self.source_with(source, &more);
     }
 
-    /// Uses this source, and no other, by a keyring that a package has installed.
+    /// Replaces the source by one that uses a keyring installed by a package.
     pub(crate) fn source_by_keyring(&mut self, source: &Source, path: &str) {
         self.source_with(source, &self.signed_by(path));
     }
 
-    /// Believes a key for every source that names none, as was usual before `Signed-By`.
+    /// Trusts a key for every source without `Signed-By`, as was usual before `Signed-By`.
     pub(crate) fn trusts(&self, key: &Path) {
         let folder = self.root.join("etc/apt/trusted.gpg.d");
         fs::create_dir_all(&folder).unwrap();
@@ -196,14 +196,14 @@ impl<'a> Client<'a> {
         ));
     }
 
-    /// Uses the source of a stanza as it stands, and no other.
+    /// Replaces the source by a stanza, unchanged.
     pub(crate) fn stanza(&self, text: &str) {
         let sources = self.root.join("etc/apt/sources.list.d");
         fs::create_dir_all(&sources).unwrap();
         fs::write(sources.join("archive.sources"), text).unwrap();
     }
 
-    /// Is a client again that never read anything.
+    /// Deletes everything that the client has downloaded.
     pub(crate) fn forgets(&self) {
         let lists = self.root.join("var/lib/apt/lists");
         let _ = fs::remove_dir_all(&lists);
@@ -230,7 +230,7 @@ impl<'a> Client<'a> {
 
     /// The versions of a package, as `apt-cache madison` lists them: newest first.
     ///
-    /// It has a line for each index, and a package for all architectures may stand in two.
+    /// The output has a line for each index, so an `Architecture: all` package may appear twice.
     pub(crate) fn versions(&self, package: &str) -> Vec<String> {
         let listed = self.run("apt-cache", ["madison", package]).ok().stdout;
         let versions = listed.lines().filter_map(|line| line.split('|').nth(1));
@@ -239,7 +239,7 @@ impl<'a> Client<'a> {
         versions
     }
 
-    /// The version that apt would install, if there is one: `apt-cache policy`.
+    /// The version that apt would install, if any: `apt-cache policy`.
     pub(crate) fn candidate(&self, package: &str) -> Option<String> {
         let policy = self.run("apt-cache", ["policy", package]).ok().stdout;
         let line = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
@@ -269,7 +269,7 @@ impl<'a> Client<'a> {
         self.run("apt-get", ["install", "-y"].iter().chain(packages))
     }
 
-    /// Whether the client has this file, for looking at what was installed.
+    /// Whether this file exists on the client.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.root.join(path).exists()
     }
@@ -302,13 +302,13 @@ impl<'a> Client<'a> {
             command.env("APT_CONFIG", self.root.join("apt.conf"));
             command
         };
-        // With it apt takes every update at once, as a build does that is to be the same each time.
+        // If it is set, apt installs every phased update at once, as reproducible builds need.
         command.env_remove("SOURCE_DATE_EPOCH");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg(program).args(&self.options).args(arguments);
         self.sandbox.run(command)
     }
 
-    /// Puts a copy of the folder that is read by `file:` at the same path inside of the client.
+    /// Copies the folder that is read with `file:` to the same path inside the client.
     fn copy_folder(&self) {
         let Some(folder) = &self.folder else { return };
         let copy = self.root.join(folder.strip_prefix("/").unwrap());
@@ -319,7 +319,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// An empty folder for one more client of a sandbox.
+/// Creates an empty folder for another client of a sandbox.
 fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {
     let clients = sandbox.path("clients");
     fs::create_dir_all(&clients).unwrap();
@@ -330,10 +330,10 @@ fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {
     root
 }
 
-/// Makes a file system like another one, which stays as it is.
+/// Clones a file system; the original does not change.
 ///
-/// The programs are hard links: dpkg only ever replaces them, by renaming. What programs write in place lies in `etc` and
-/// `var`, and is copied.
+/// Programs are hard links: dpkg replaces them only by renaming. `etc` and `var`, which programs write in place, are
+/// copied.
 fn clone_root(sandbox: &Sandbox, made: &Path, root: &Path) {
     fs::remove_dir(root).unwrap();
     let copy = |options: &[&str], from: &Path, to: &Path| {
@@ -342,7 +342,7 @@ fn clone_root(sandbox: &Sandbox, made: &Path, root: &Path) {
         sandbox.run(command)
     };
     if copy(&["-a", "--link"], made, root).status != Some(0) {
-        // Another file system.
+        // Hard links fail across file systems.
         let _ = fs::remove_dir_all(root);
         copy(&["-a", "--reflink=auto"], made, root).ok();
         return;

@@ -1,7 +1,7 @@
-//! A client that reads by hash, written from apt's rules without any of our code, as the judge of every step.
+//! An independent by-hash client, written from apt's rules without any code of `publish`, that checks every step.
 //!
-//! Whatever pointer was current once is promised: everything that it leads to must be there, unchanged, from then on. See
-//! the wiki's `DebianRepository/Format`.
+//! Every pointer that was ever current is a promise: all files that it references must exist, unchanged, from then on.
+//! See `DebianRepository/Format` in the Debian wiki.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,10 +14,10 @@ use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 
 use crate::sandbox::sha256;
 
-/// Where suite `stable` lies.
+/// The folder of suite `stable`.
 const SUITE: &str = "dists/stable";
 
-/// What a pointer leads to: the size and the SHA256 of each file.
+/// The files that a pointer references: size and SHA256 of each.
 #[derive(Clone)]
 struct Promise {
     pointer: Bytes,
@@ -25,13 +25,13 @@ struct Promise {
     packages: BTreeSet<String>,
 }
 
-/// Looks at an archive again and again.
+/// Checks an archive repeatedly.
 #[derive(Clone)]
 pub(crate) struct Auditor {
     objects: Arc<dyn ObjectStore>,
-    /// The pointers that were current, the last one last.
+    /// All pointers that were current, the latest last.
     promised: Vec<Promise>,
-    /// What was read before, by path: its entity tag, size and SHA256.
+    /// The files read so far, by path: ETag, size and SHA256.
     known: HashMap<String, (Option<String>, u64, String)>,
 }
 
@@ -40,12 +40,12 @@ impl Auditor {
         Self { objects, promised: Vec::new(), known: HashMap::new() }
     }
 
-    /// The same client, who looks at a copy of what it saw.
+    /// The same client on a copy of the objects that it checked.
     pub(crate) fn moved_to(&self, objects: Arc<dyn ObjectStore>) -> Self {
         Self { objects, ..self.clone() }
     }
 
-    /// Takes the pointers that are kept as promised too.
+    /// Adds the retained pointers to the promises.
     pub(crate) async fn promise_generations(&mut self) -> Result<(), String> {
         let folder = Path::parse(format!("{SUITE}/generations")).unwrap();
         let found: Vec<_> = self.objects.list(Some(&folder)).try_collect().await.unwrap();
@@ -58,7 +58,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Looks once; an error tells what a client would miss.
+    /// Checks the archive once; the error describes the file that a client would miss.
     pub(crate) async fn look(&mut self) -> Result<(), String> {
         let mut pointer = self.read(&format!("{SUITE}/InRelease")).await;
         if pointer.is_none() {
@@ -80,12 +80,12 @@ impl Auditor {
         Ok(())
     }
 
-    /// The packages of the pointer that was seen last: `NAME VERSION ARCHITECTURE`.
+    /// The packages of the latest pointer: `NAME VERSION ARCHITECTURE`.
     pub(crate) fn packages(&self) -> BTreeSet<String> {
         self.promised.last().map(|promise| promise.packages.clone()).unwrap_or_default()
     }
 
-    /// How many pointers were seen.
+    /// The number of pointers seen.
     pub(crate) fn pointers(&self) -> usize {
         self.promised.len()
     }
@@ -98,7 +98,7 @@ impl Auditor {
         }
     }
 
-    /// The size and the digest of an object, which is read only if it is another one than the last time.
+    /// The size and digest of an object; it is read only if its ETag has changed.
     async fn found(&mut self, path: &str) -> Option<(u64, String)> {
         let told = match self.objects.head(&Path::parse(path).unwrap()).await {
             Ok(told) => told,
@@ -115,10 +115,10 @@ impl Auditor {
         Some((told.size, digest))
     }
 
-    /// Reads what a pointer leads to, and holds the archive to it.
+    /// Reads the files that a pointer references and adds them to the promises.
     async fn promise(&mut self, pointer: Bytes) -> Result<(), String> {
         if let Some(at) = self.promised.iter().position(|promise| promise.pointer == pointer) {
-            // It is the current one, perhaps again.
+            // The pointer was seen before: it becomes the latest again.
             let promise = self.promised.remove(at);
             self.promised.push(promise);
             return Ok(());

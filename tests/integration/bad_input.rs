@@ -1,4 +1,4 @@
-//! Bad input is refused with one clear error that names it, and the archive stays as it was, byte for byte.
+//! Bad input is refused with one clear error that names it, and the archive does not change by a byte.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     sandbox::{Output, Sandbox, Tree, is_root, skipped},
 };
 
-/// An archive with one package in it, and its tree.
+/// An archive with one package, and its tree.
 fn archive() -> (Sandbox, Tree) {
     let sandbox = Sandbox::new();
     let file = deb("hello").write(sandbox.incoming());
@@ -25,7 +25,7 @@ fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Adds a file that must be refused: one error, which names it, and nothing changed.
+/// Adding these bytes fails with one error that names the file, and changes nothing.
 #[track_caller]
 fn refuses((sandbox, before): &(Sandbox, Tree), bytes: &[u8]) -> Output {
     let path = sandbox.incoming().join("bad.deb");
@@ -91,7 +91,7 @@ fn what_lacks_a_member_or_has_one_twice() {
     refuses(&archive, &sound().without_member("debian-binary").bytes()).says(["debian-binary"]);
     let second = deb("another").control_member();
     refuses(&archive, &sound().member("control.tar.gz", second.clone()).bytes()).says(["control.tar"]);
-    // In front of the data, where a reader would meet it.
+    // Before the data member, where a reader would meet it first.
     let twice = sound().without_member("data.tar").member("control.tar.gz", second).member("data.tar", "");
     refuses(&archive, &twice.bytes()).says(["control.tar"]);
 }
@@ -122,7 +122,7 @@ fn a_stanza_without_what_a_package_must_say() {
     refuses(&archive, &deb("other").control_text(" continued: from nothing\n").bytes());
 }
 
-/// What may not be in a name, a version or an architecture: most would be a path, or would break an index.
+/// Illegal characters in a name, version or architecture: most would form a path or break an index.
 #[test]
 fn a_stanza_with_illegal_values() {
     let archive = archive();
@@ -153,7 +153,7 @@ fn a_field_that_stands_twice() {
     }
 }
 
-/// Fields that belong to the index: a package that brings its own could point clients elsewhere.
+/// Fields that belong to the index: set by a package, they could point clients elsewhere.
 #[test]
 fn a_package_that_brings_fields_of_the_index() {
     let archive = archive();
@@ -191,7 +191,7 @@ fn two_files_that_conflict() {
     assert_eq!(sandbox.tree(), before);
 }
 
-/// File names have no epoch, so both would be one file of the pool.
+/// File names have no epoch, so both would be the same pool file.
 #[test]
 fn two_versions_that_differ_in_the_epoch_alone() {
     let (sandbox, before) = archive();
@@ -284,7 +284,7 @@ fn a_pointer_that_does_not_parse() {
     }
 }
 
-/// Else the suite would go on with the new package alone.
+/// Otherwise the suite would restart with only the new package.
 #[test]
 fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
     let (sandbox, _) = archive();
@@ -299,7 +299,7 @@ fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
         said.says(["dists/stable/generations/", "no `InRelease` or `Release` of suite `stable`", "--repair"]);
         assert_eq!(sandbox.tree(), before);
     }
-    // Of other tools there are the indices alone.
+    // Archives of other tools have only indices.
     fs::rename(sandbox.archive("dists/stable/generations"), sandbox.path("generations")).unwrap();
     sandbox
         .publish(["add", "incoming/other_1.0_amd64.deb"])
@@ -311,7 +311,7 @@ fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
     assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 2);
 }
 
-/// A power cut can leave the name of a file without its bytes.
+/// A power loss can leave a file name without its bytes.
 #[test]
 fn a_by_hash_file_with_other_bytes_than_its_name_says_is_written_anew() {
     let sandbox = Sandbox::new();
@@ -357,13 +357,13 @@ fn a_configuration_that_does_not_parse() {
     }
 }
 
-/// A small file system in place of the archive's folder, until it is dropped.
+/// A small file system mounted at the archive's folder until it is dropped.
 struct SmallDisk<'a> {
     sandbox: &'a Sandbox,
 }
 
 impl<'a> SmallDisk<'a> {
-    /// With options of tmpfs(5).
+    /// Mounts it with options of tmpfs(5).
     fn of(sandbox: &'a Sandbox, options: &str) -> Option<Self> {
         if !is_root() {
             skipped("a file system that fills up needs root");
@@ -379,7 +379,7 @@ impl<'a> SmallDisk<'a> {
         Some(Self { sandbox })
     }
 
-    /// Takes all inodes but so many: from then on a file more than those is one too many.
+    /// Uses up all inodes but this many, so that creating one more file fails.
     fn leave(&self, inodes: usize) -> PathBuf {
         let ballast = self.sandbox.archive("ballast");
         fs::create_dir(&ballast).unwrap();
@@ -400,7 +400,7 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-/// Bytes that do not compress.
+/// Incompressible bytes.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 1u64;
     let step = || {
@@ -436,8 +436,8 @@ fn a_pool_on_another_disk_has_the_room_of_that_disk() {
     assert!(sandbox.path("large/main/b/big/big_1.0_amd64.deb").exists());
 }
 
-/// The disk is full at each step of a publish in turn. It runs out of inodes, since that no look at the free space
-/// foretells: clients see the old suite or the new one, and the next publish, with room again, goes through.
+/// The disk fills up at each step of a publish in turn. It runs out of inodes, because the check of free space cannot
+/// predict that: clients see the old suite or the new one, and the next publish succeeds once there is space.
 #[test]
 fn a_disk_that_is_full_at_any_step() {
     let sandbox = Sandbox::new();
@@ -461,7 +461,7 @@ fn a_disk_that_is_full_at_any_step() {
             return;
         }
         outcome.fails(1).says(["No space left on device"]);
-        // Nothing that was published is touched, and no scrap is left lying about.
+        // No published file is changed, and no temporary file is left.
         let after = sandbox.tree();
         after.keeps(&before, &["dists/stable/Release", "binary-amd64/Packages"]);
         assert_eq!(after.paths_with("/."), [""; 0], "{inodes} left");

@@ -1,5 +1,5 @@
-//! What others put into an archive, or answer, has bounds: links that lead out are not followed, pipes and devices are not
-//! waited for, and nothing that is endless or enormous fills the memory.
+//! Input from others is bounded: links out of the archive are not followed, pipes and devices do not block, and nothing
+//! endless or huge fills the memory.
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ fn no_command_follows_a_link_out_of_the_archive() {
     sandbox.publish(["check"]).ok();
     let listed = sandbox.publish(["list"]).ok();
     assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
-    // The place of the package would be behind a link.
+    // The package's path is behind a link.
     fs::remove_file(sandbox.archive("pool/main/z")).unwrap();
     fs::create_dir_all(sandbox.archive("pool/main/z")).unwrap();
     symlink(&outside, sandbox.archive("pool/main/z/zoo")).unwrap();
@@ -113,7 +113,7 @@ fn what_is_no_file_is_an_error_at_once() {
     sandbox.publish(["check", "--keyring", hole]).fails(1).says(["hole.asc", "more than 32.00 MiB"]);
     sandbox.publish(["--sign-with", hole, "add", "incoming"]).fails(1).says(["more than 32.00 MiB"]);
     sandbox.publish(["--config", hole, "list"]).fails(1).says(["more than 32.00 MiB"]);
-    // A shell gives a pipe of its own, with a writer.
+    // The shell passes its own pipe, which has a writer.
     let mut command = sandbox.command("sh");
     let script = "cat \"$1\" | \"$0\" check --keyring /dev/stdin";
     command.args(["-c", script, env!("CARGO_BIN_EXE_publish")]).arg(fixture("keys/test.asc"));
@@ -132,7 +132,7 @@ fn what_is_no_file_is_an_error_at_once() {
 fn a_configuration_that_includes_itself_many_times_over_ends() {
     let sandbox = archive();
     sandbox.configure("!include:a.inc\n");
-    // Ten files within files, each read a thousand times by the one before.
+    // Ten nested files, each included a thousand times by the previous one.
     fs::write(sandbox.archive("conf/a.inc"), "!include:a.inc\n".repeat(1000)).unwrap();
     sandbox.publish(["list"]).fails(1).says(["included too deep"]);
     for depth in 0..8 {
@@ -152,11 +152,11 @@ fn an_index_that_unpacks_without_end_is_refused() {
     let mut encoder = xz2::write::XzEncoder::new(&mut packed, 0);
     encoder.write_all(&piece).unwrap();
     encoder.finish().unwrap();
-    // Together 2 GiB.
+    // 2 GiB in total.
     let bomb = packed.repeat(256);
     sandbox.adopt_files("stable", &[("main/binary-amd64/Packages.xz", &bomb)]);
     let mut command = sandbox.command("sh");
-    // In kilobytes: a process that asks for more memory ends.
+    // In kilobytes: a process that allocates more memory fails.
     let script = "ulimit -v 1500000; exec \"$0\" check";
     command.args(["-c", script, env!("CARGO_BIN_EXE_publish")]);
     command.env("PUBLISH_ARCHIVE", sandbox.archive(""));
@@ -197,7 +197,7 @@ fn a_server_that_sends_without_end_or_lies_about_the_length_is_left() {
 #[test]
 fn an_archive_is_read_from_a_server_that_says_no_length() {
     let sandbox = Sandbox::new();
-    // More than is held in memory of one answer.
+    // More than the limit for one response in memory.
     let payload: Vec<u8> =
         (0..3_u64 << 20).flat_map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect();
     deb("large").payload(payload).write(sandbox.incoming());
@@ -218,7 +218,7 @@ fn an_archive_is_read_from_a_server_that_says_no_length() {
     sandbox.publish(["check", &url, "--suite", "stable", "--deep"]).ok();
 }
 
-/// A server with an answer for each path, on a connection of its own; it ends with the tests.
+/// Starts a server with a response for each path, one connection per request; it ends with the tests.
 fn answering(answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -242,7 +242,7 @@ fn answering(answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send
     url
 }
 
-/// The answer of a server, its head included.
+/// The response of a server, with its head.
 fn get(url: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     write!(connection, "GET /{path} HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();

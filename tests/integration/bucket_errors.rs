@@ -1,4 +1,4 @@
-//! What a user reads who got something wrong about a bucket: one text and one hint each, from real servers.
+//! Errors for common mistakes with buckets: one text and one hint each, from real servers.
 
 use std::{
     error::Error as _,
@@ -18,7 +18,7 @@ use crate::{
     web_store::Script,
 };
 
-/// The bucket's store, with some of its variables said otherwise.
+/// The bucket's store, with some variables replaced.
 fn store_with(bucket: &Bucket, other: &[(&str, &str)]) -> Store {
     open(&bucket.location, &environment(bucket, other)).unwrap()
 }
@@ -32,7 +32,7 @@ fn variables(of: &[(&str, &str)]) -> Environment {
     of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// An error as the command line shows it: itself, its causes, the hint.
+/// An error as the command line prints it, with its causes, and its hint.
 fn told(error: &Error) -> (String, String) {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -43,7 +43,7 @@ fn told(error: &Error) -> (String, String) {
     (text, error.hint().unwrap_or_default())
 }
 
-/// Every verb of a store fails with the same words.
+/// Every operation of a store fails with the same text and hint.
 async fn every_verb_says(store: &Store, words: &str, hint: &str) {
     let failed = [
         store.read("a/b", publish::store::Limit::mebibytes(64)).await.err(),
@@ -66,7 +66,7 @@ async fn a_wrong_key_is_named_as_such() {
     for wrong in [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "NOBODY")] {
         every_verb_says(&store_with(&bucket, &[wrong]), words, "AWS_SECRET_ACCESS_KEY").await;
     }
-    // Nobody can tell more of an answer without a body.
+    // A response without a body has no further details.
     let error = store_with(&bucket, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).found("a").await.unwrap_err();
     assert!(told(&error).0.contains("403"), "{error:?}");
 }
@@ -74,7 +74,7 @@ async fn a_wrong_key_is_named_as_such() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_of_azure_is_named_as_such() {
     let Some(bucket) = buckets::azure() else { return };
-    // What anybody may read is read with any key.
+    // A publicly readable object is read with any key.
     let closed =
         servers::azure_request("PUT", &format!("{}?restype=container&comp=acl", bucket.public), &[], b"");
     assert_eq!(closed.status, 200, "{closed:?}");
@@ -84,7 +84,7 @@ async fn a_wrong_key_of_azure_is_named_as_such() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_is_not_there_is_named() {
-    // A container of Swift is made where it lacks.
+    // A missing Swift container is created.
     for bucket in buckets::each().filter(|bucket| bucket.server != "Swift") {
         let noun = if bucket.location.starts_with("az:") { "container" } else { "bucket" };
         let missing = format!("{}z", bucket.name);
@@ -136,15 +136,15 @@ async fn a_server_that_cannot_be_reached_is_named() {
     assert!(text.contains("there is no server `https://nowhere.invalid`"), "{text}");
     assert!(hint.contains("check its name"), "{hint}");
 
-    // A port that nobody listens at.
+    // A port without a listener.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = open(&format!("s3://bucket?endpoint=http://{free}"), &variables(&keys)).unwrap();
-    // The name of a package is no word about the connection.
+    // The name of a package must not be mistaken for a connection error.
     let (text, _) = told(
         &store.read("pool/ca-certificates.deb", publish::store::Limit::mebibytes(64)).await.unwrap_err(),
     );
     assert!(text.contains(&format!("no connection to `http://{free}`")), "{text}");
-    // Tried again and again, and each time counted.
+    // Retried, and each attempt is counted.
     assert_eq!(store.requests().total, 7);
 }
 
@@ -160,11 +160,11 @@ async fn credentials_that_are_nowhere_are_told_soon() {
         let (text, hint) = told(&error);
         assert!(text.contains(&format!("there are no credentials for `{location}`")), "{text}");
         assert!(hint.contains(variable), "{hint}");
-        // Each way to credentials is tried once.
+        // Each source of credentials is tried once.
         let asked = store.requests().total;
         assert!(asked <= 3, "{location}: {asked} requests");
     }
-    // At once, where that is all that can be known.
+    // Immediately, if no other source is possible.
     for (location, other) in [
         ("az://container", &[][..]),
         ("s3://bucket", &[("AWS_EC2_METADATA_DISABLED", "true")][..]),
@@ -197,7 +197,7 @@ async fn a_profile_is_enough() {
 
     let by_variable = open(&bucket.location, &variables(&[("HOME", home), ("AWS_PROFILE", "cdn")])).unwrap();
     by_variable.replace("a", "x".into()).await.unwrap();
-    // Named by the location, it goes before the keys of the environment.
+    // The profile in the location takes precedence over the keys in the environment.
     let wrong = [("HOME", home), ("AWS_ACCESS_KEY_ID", "wrong"), ("AWS_SECRET_ACCESS_KEY", "wrong")];
     let by_location = open(&format!("{}?profile=cdn", bucket.location), &variables(&wrong)).unwrap();
     assert!(by_location.read("a", publish::store::Limit::mebibytes(64)).await.unwrap().is_some());
@@ -210,7 +210,7 @@ async fn a_profile_is_enough() {
     );
 }
 
-/// Besides what [`buckets`] says: other variables that mean the same.
+/// Further variables, with the same meaning as those in [`buckets`].
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_can_be_said_in_each_way() {
     let mut stores = Vec::new();
@@ -225,7 +225,7 @@ async fn credentials_can_be_said_in_each_way() {
     }
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     if let Some(bucket) = buckets::gcs() {
-        // The double asks for no token; which file is read is seen all the same.
+        // The double needs no token, but the choice of the file can still be observed.
         let key = r#"{"client_email":"","private_key":"","private_key_id":"","disable_oauth":true}"#;
         let path = folder.path().join("key.json");
         fs::write(&path, key).unwrap();
@@ -245,7 +245,7 @@ async fn credentials_can_be_said_in_each_way() {
     }
 }
 
-/// Which host is asked, and that a proxy is: it is told the whole URL.
+/// Checks the requested host, with a proxy, which receives the full URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_is_part_of_the_path_or_of_the_host() {
     let absent = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -267,7 +267,7 @@ async fn a_bucket_is_part_of_the_path_or_of_the_host() {
         let store = open(location, &variables(&said)).unwrap();
         assert!(store.read("a~b", publish::store::Limit::mebibytes(64)).await.unwrap().is_none());
         store.copy("a", "a~b").await.unwrap_err();
-        // Azure is not told to copy. Google's client encodes what need not be.
+        // Azure does not copy on the server. Google's client encodes more than necessary.
         let (verb, copied) = match url.strip_suffix("a~b") {
             Some(url) if location.starts_with("az:") => ("GET", format!("{url}a")),
             _ => ("PUT", url.replace("%2F", "/").replace("%7E", "~")),
@@ -276,7 +276,7 @@ async fn a_bucket_is_part_of_the_path_or_of_the_host() {
     }
 }
 
-/// An nginx of one test, before another server.
+/// An nginx for one test, in front of another server.
 struct Nginx {
     port: u16,
     process: Child,
@@ -284,13 +284,14 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one with a line for its `http` block and one for its `server`; `FOLDER` in them is its own folder.
+    /// Starts nginx with a line for its `http` block and one for its `server` block; `FOLDER` in them is replaced by
+    /// its own folder.
     fn before(origin: &str, http: &str, listen: &str, server: &str) -> Option<Self> {
         let program = servers::variable("PUBLISH_TEST_NGINX")?;
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let path = folder.path().display().to_string();
         if listen == "ssl" {
-            // Not one of an authority: nobody but who is told to trusts it.
+            // A self-signed certificate: clients trust it only if configured to.
             let openssl = format!(
                 "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {path}/key.pem -out {path}/cert.pem \
                  -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE 2>&1"
@@ -329,7 +330,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Ceph's gateway knows no tag in quotes; here is one that knows no other, and both are to be dealt with.
+/// Ceph's gateway does not accept quoted ETags; this server accepts only those. Both must work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
     let Some(bucket) = buckets::moto() else { return };

@@ -1,4 +1,4 @@
-//! Stores in the buckets of the test servers: each within a folder of a bucket of its own, so that prefixes are tried too.
+//! Stores in the buckets of the test servers, each in a folder of its own bucket, so that prefixes are tested too.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use publish::store::{Environment, LeaseTimes, Location, Store};
 
 use crate::servers::{self, Bucket};
 
-/// How long the parts of a lease take on a server here, which lists at once what was written.
+/// Short times for a lease: these servers list every write at once.
 pub(crate) const QUICK: LeaseTimes = LeaseTimes {
     settling: Duration::from_millis(100),
     length: Duration::from_secs(8),
@@ -14,7 +14,7 @@ pub(crate) const QUICK: LeaseTimes = LeaseTimes {
 };
 
 impl Bucket {
-    /// The store at its location.
+    /// The store at this location.
     pub(crate) fn store(&self) -> Store {
         open(&self.location, &self.environment()).unwrap()
     }

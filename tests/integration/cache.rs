@@ -1,4 +1,4 @@
-//! The cache of what was read from far away: it spares downloads, and nothing depends on it.
+//! The cache of remote reads: it saves downloads, and correctness does not depend on it.
 //!
 //! Requests are counted on the wire, between the program and the server.
 
@@ -15,7 +15,7 @@ use crate::{
     sync_faults::{Fault, Proxy, origin, variables},
 };
 
-/// An archive in a bucket, and a machine whose cache is in a folder.
+/// An archive in a bucket, and a machine with a cache folder.
 struct Machine {
     sandbox: Sandbox,
     bucket: Bucket,
@@ -24,7 +24,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// To which a first package was published.
+    /// Publishes a first package.
     fn new() -> Option<Self> {
         let bucket = servers::moto()?;
         let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::None);
@@ -49,7 +49,7 @@ impl Machine {
         self.sandbox.publish_with(&variables, [&["-a", &place], arguments].concat())
     }
 
-    /// The indices, by their digests, that were asked for in this way so far.
+    /// The by-hash indices requested with this method since `from`.
     fn indices(&self, method: &str, from: usize) -> BTreeSet<String> {
         let seen = self.proxy.seen();
         let seen =
@@ -61,14 +61,14 @@ impl Machine {
         self.indices("PUT", 0)
     }
 
-    /// Which of the indices that are published now are downloaded by an `add`, which must end well.
+    /// The indices, of those published now, that an `add` downloads; the `add` must succeed.
     fn downloaded_by_adding(&self, name: &str) -> BTreeSet<String> {
         let (published, from) = (self.written(), self.proxy.seen().len());
         self.add(name).ok();
         self.indices("GET", from).intersection(&published).cloned().collect()
     }
 
-    /// The indices that were downloaded since, by digest or by name.
+    /// The indices downloaded since `from`, by digest or by name.
     fn downloaded(&self, from: usize) -> Vec<String> {
         let seen = self.proxy.seen();
         let is_index = |path: &str| path.contains("/by-hash/") || path.contains("/Packages");
@@ -76,7 +76,7 @@ impl Machine {
         seen.map(|seen| seen.path.clone()).collect()
     }
 
-    /// The indices that are kept on this machine.
+    /// The indices in the local cache.
     fn kept(&self) -> Vec<PathBuf> {
         let kept = fs::read_dir(self.cache.join("objects")).unwrap();
         kept.map(|entry| entry.unwrap().path()).collect()
@@ -95,13 +95,13 @@ impl Machine {
 fn a_second_add_downloads_no_index() {
     let Some(machine) = Machine::new() else { return };
     assert_eq!(machine.downloaded_by_adding("second"), BTreeSet::new());
-    // It is the cache that spares it.
+    // Proves that the cache is the reason.
     fs::remove_dir_all(&machine.cache).unwrap();
     assert_eq!(machine.downloaded_by_adding("third").len(), 1);
     machine.holds(&["first", "second", "third"]);
 }
 
-/// Each index is looked at by its size and checksum, as the store gives them.
+/// Each index is compared by the size and checksum that the store returns.
 #[test]
 fn nothing_of_three_architectures_is_downloaded_again() {
     let Some(machine) = Machine::new() else { return };
@@ -165,7 +165,7 @@ fn it_lies_where_it_is_told_to_and_is_nobody_elses_business() {
     assert!(!machine.sandbox.path("home/.cache").exists());
 }
 
-/// A file where the folder would have to be: also root cannot write there.
+/// A file at the path of the cache folder: even root cannot write there.
 #[test]
 fn one_that_cannot_be_written_is_no_failure() {
     let Some(mut machine) = Machine::new() else { return };

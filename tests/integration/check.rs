@@ -1,4 +1,4 @@
-//! Stories of `publish check`: each kind of damage is found and named.
+//! Tests of `publish check`: each kind of damage is found and named.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn sound(sandbox: Sandbox) -> Sandbox {
     sandbox
 }
 
-/// Damages a sound archive and looks for the path in what `check` finds.
+/// Damages a sound archive and checks that `check` reports the path.
 #[track_caller]
 fn finds(sandbox: &Sandbox, path: &str, damage: impl FnOnce(&Sandbox)) {
     damage(sandbox);
@@ -32,7 +32,7 @@ fn remove(sandbox: &Sandbox, path: &str) {
     fs::remove_file(sandbox.archive(path)).unwrap();
 }
 
-/// Changes one byte and leaves the size as it is.
+/// Changes one byte and keeps the size.
 fn flip(sandbox: &Sandbox, path: &str) {
     let mut bytes = fs::read(sandbox.archive(path)).unwrap();
     let middle = bytes.len() / 2;
@@ -192,7 +192,7 @@ fn what_a_killed_publisher_left_undone_is_repaired() {
     assert_eq!(sandbox.tree(), whole);
 }
 
-/// The same for the pair that clients of old read; no key is needed, since the signature was kept.
+/// The same for `Release` and `Release.gpg`; no key is needed, because the signature was stored.
 #[test]
 fn the_pair_of_release_and_signature_is_repaired() {
     let sandbox = sound(Sandbox::signed());
@@ -201,7 +201,7 @@ fn the_pair_of_release_and_signature_is_repaired() {
     let other = deb("other").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
     let whole = sandbox.tree();
-    // As it is before the first of the two is written, between them, and without the second.
+    // Before the first of the two is written, between them, and before the second.
     let cases: [&dyn Fn(); 3] = [
         &|| {
             fs::write(suite.join("Release"), &old[0]).unwrap();
@@ -236,13 +236,13 @@ fn a_signed_suite_and_an_unsigned_one_may_lie_side_by_side() {
         let arguments = ["add".as_ref(), "-s".as_ref(), suite.as_ref(), file.as_os_str()];
         sandbox.publish_with(&[("PUBLISH_PASSPHRASE", "correct horse")], arguments).ok();
     }
-    // To look at it, nobody needs the passphrase; a suite within another is found by its name.
+    // Checking needs no passphrase; a suite inside another one is found by its name.
     let said = sandbox.publish(["check"]).ok();
     assert!(!said.stderr.contains("not checked"), "{}", said.stderr);
     assert_eq!(sandbox.publish(["list", "-s", "stable/updates"]).ok().stdout.lines().count(), 1);
     sandbox.publish(["check", "-s", "stable/updates"]).ok();
     assert_eq!(sandbox.publish(["list"]).ok().stdout.lines().count(), 3);
-    // What should be signed and is not is a fault all the same.
+    // A missing signature is still a fault.
     for name in ["InRelease", "Release.gpg"] {
         fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
     }
@@ -270,7 +270,7 @@ fn the_archive_can_be_named_as_an_argument() {
     sandbox.publish(arguments).ok().says(["no faults"]);
 }
 
-/// No configuration tells of them, as in a mirror; and the inner one is published first.
+/// They are not configured, as in a mirror, and the inner suite is published first.
 #[test]
 fn a_suite_below_another_is_seen_by_every_command() {
     let sandbox = Sandbox::new();

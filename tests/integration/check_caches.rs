@@ -1,4 +1,4 @@
-//! Stories of what caches are told, and of what they do to files on the way.
+//! Tests of cache headers, and of the changes that caches make to files.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::{
     web::{Reply, Web},
 };
 
-/// Serves a folder as it should be, but files whose paths end so, with another header.
+/// Serves a folder correctly, except that paths with this ending get another header.
 fn with_header(folder: std::path::PathBuf, end: &'static str, header: &'static str) -> Web {
     Web::with(folder, move |request: &str, reply: &mut Reply| {
         if request.ends_with(end) {
@@ -56,7 +56,7 @@ fn what_nobody_says_is_a_note_and_told_once() {
     let sandbox = published();
     let web = Web::of(sandbox.archive(""));
     let said = check(&web.url, &[]).ok();
-    // InRelease, Release, Release.gpg and three names of the index; three digests and two packages.
+    // `InRelease`, `Release`, `Release.gpg` and three names of the index; three digests and two packages.
     said.says([
         "note: 6 files that change are served without `Cache-Control`, such as `dists/stable/InRelease`",
         "note: 5 of 5 files that never change (pool and by-hash) may not be kept for long",
@@ -67,7 +67,7 @@ fn what_nobody_says_is_a_note_and_told_once() {
     said.says(["note: 2 of 5 files that never change"]);
 }
 
-/// An encoding is for who unpacks it on the way: what arrives then is not what is listed.
+/// A `Content-Encoding` makes clients decode the file, and then the bytes differ from the listed ones.
 #[test]
 fn an_encoding_of_what_is_packed_is_found() {
     let sandbox = published();
@@ -87,7 +87,7 @@ fn an_encoding_of_what_is_packed_is_found() {
         let web = with_header(sandbox.archive(""), "/Packages.gz", "Content-Encoding: identity");
         check(&web.url, more).ok();
     }
-    // A cache that honours it sends apt the text under the name of what is packed, and apt refuses that.
+    // A cache that honours it sends apt the decoded text under the compressed name, and apt refuses that.
     let text = fs::read(sandbox.archive(INDEX).join("Packages")).unwrap();
     let packed: Vec<String> = sandbox
         .tree()

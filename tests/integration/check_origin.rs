@@ -1,4 +1,4 @@
-//! Stories of `check --origin`: what an edge shows, held against what its origin has.
+//! Tests of `check --origin`: an edge is compared with its origin.
 
 use std::{fs, path::Path};
 
@@ -11,17 +11,17 @@ use crate::{
     web::Web,
 };
 
-/// So many seconds after the first state, the second one is published.
+/// The seconds between the first generation and the second.
 const LATER: u64 = 3600;
 
-/// Copies an archive as it is now.
+/// Copies the archive in its current form.
 fn copy(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
     let copy = sandbox.path(name);
     sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), copy.as_os_str()]);
     copy
 }
 
-/// Publishes a second state.
+/// Publishes a second generation.
 fn goes_on(sandbox: &Sandbox) {
     deb("hello").version("2.0").write(sandbox.incoming());
     sandbox.publish_after(LATER, &["add", "incoming/hello_2.0_amd64.deb"]).ok();
@@ -39,7 +39,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     let web = Web::with(edge.clone(), sound);
     check(&web.url, &origin(&at_origin)).ok().says(["fresh: same as the origin"]);
     goes_on(&sandbox);
-    // A minute, and a minute of grace.
+    // One minute, and one minute of grace.
     let said = check_at(LATER + 100, &web.url, &origin(&at_origin)).ok();
     said.says([
         "which is within the cache lifetime",
@@ -47,11 +47,11 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     ]);
     let stale = check_at(LATER + 130, &web.url, &origin(&at_origin));
     finds(stale, "dists/stable/InRelease", &["it is stale", "generation of 2025-06-01T00:00:00Z"]);
-    // Of a bucket or another URL it is the same.
+    // The same for a bucket or another URL.
     let other = Web::with(at_origin.clone(), sound);
     let stale = check_at(LATER + 130, &web.url, &["--origin", &other.url]);
     finds(stale, "dists/stable/InRelease", &["it is stale"]);
-    // Five minutes where nobody says how long.
+    // Five minutes if no `max-age` is known.
     let silent = Web::of(edge);
     check_at(LATER + 290, &silent.url, &origin(&at_origin)).ok();
     finds(
@@ -67,7 +67,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
 }
 
-/// What was found at the edge is told all the same.
+/// Faults of the edge are reported too.
 #[test]
 fn an_origin_that_is_none_is_a_fault() {
     let sandbox = published();
@@ -80,20 +80,20 @@ fn an_origin_that_is_none_is_a_fault() {
     finds(check(&web.url, &origin(&empty)), "dists/stable/InRelease", &["it is not in the origin"]);
 }
 
-/// A publisher's clock may run ahead of ours, and somebody may publish while a long check is under way.
+/// The publisher's clock may be ahead, or a publish may happen during a long check.
 #[test]
 fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {
     let sandbox = published();
     let edge = copy(&sandbox, "edge");
     goes_on(&sandbox);
-    // A bucket or a server may not say since when it has it.
+    // A bucket or a server may not report when the object was written.
     let at_origin = Web::with(sandbox.archive(""), sound);
     let web = Web::with(edge, sound);
     let said = check_at(LATER - 1000, &web.url, &["--origin", &at_origin.url]).ok();
     said.says(["which is within the cache lifetime", "for 0 s"]);
 }
 
-/// Whatever a server says of the time for which its files may be kept.
+/// For every value of `Cache-Control`.
 #[test]
 fn a_time_without_end_is_a_long_time() {
     let sandbox = published();
@@ -120,7 +120,7 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     let ahead = check_at(LATER, &web.url, &origin(&behind));
     finds(ahead, "dists/stable/InRelease", &["it is newer than the origin's"]);
 
-    // Signed by the same key, and never published there.
+    // Signed by the same key, but never published at the origin.
     let other = Sandbox::signed();
     deb("other").write(other.incoming());
     other.publish(["add", "incoming"]).ok();
@@ -133,7 +133,7 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
         output.stdout
     );
 
-    // And where the origin has nothing.
+    // The same with an empty origin.
     let empty = Sandbox::new();
     let nothing = check(&web.url, &origin(&empty.archive("")));
     finds(nothing, "dists/stable/InRelease", &["it is not in the origin"]);
@@ -142,7 +142,7 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     said.says(["no connection to"]);
 }
 
-/// An answer of `404` that a cache keeps hides a file from the clients that come to need it.
+/// A cached `404` hides a file from clients that need it later.
 #[test]
 fn an_edge_that_keeps_that_something_is_missing_is_found() {
     let sandbox = published();
@@ -151,8 +151,8 @@ fn an_edge_that_keeps_that_something_is_missing_is_found() {
     goes_on(&sandbox);
     let new = sandbox.tree().paths_with("binary-amd64/by-hash/");
     let new = new.into_iter().find(|path| !before.has(path)).unwrap();
-    // The other digests of the new state are there: the edge is no copy that lags.
-    // Its pointer is of the first state still, its other files come from the origin; but for one.
+    // All other digests of the new generation are present, so the edge is not a lagging copy. Its pointer is of the
+    // first generation; its other files come from the origin, except one.
     for name in ["InRelease", "Release", "Release.gpg"] {
         let (from, to) = (edge.join("dists/stable").join(name), sandbox.path(name));
         fs::rename(from, to).unwrap();
@@ -175,7 +175,7 @@ fn an_edge_that_keeps_that_something_is_missing_is_found() {
     finds(outcome, &new, &["the origin has it", "a cache keeps a negative answer"]);
 }
 
-/// Clients then take the state that `Release` has for one of nobody, or refuse it.
+/// Clients then see the generation in `Release` as unsigned, or refuse it.
 #[test]
 fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
     let sandbox = published();
@@ -191,7 +191,7 @@ fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
     let web = hides(&["InRelease"]);
     let said = ["the origin has it", "a cache keeps a negative answer"];
     finds(check(&web.url, &origin(&at_origin)), "dists/stable/InRelease", &said);
-    // Nobody said what clients have, and the keys of the archive are not there either.
+    // No keyring was given, and the archive has no keys either.
     let web = hides(&["InRelease", "Release.gpg", "archive-key.asc"]);
     let arguments = [&["check", &web.url, "--suite", "stable"], &origin(&at_origin)[..]].concat();
     let found = Sandbox::new().publish_after(0, &arguments).fails(4).stdout;
@@ -199,14 +199,14 @@ fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
     assert_eq!(paths, ["dists/stable/InRelease", "dists/stable/Release.gpg"]);
 }
 
-/// A real cache before a server that says nothing of caching, and a real client behind it.
+/// A real cache in front of a server without cache headers, with a real client.
 #[test]
 fn a_client_behind_a_stale_cache_sees_what_check_says() {
     let sandbox = published();
     let web = Web::of(sandbox.archive(""));
     let Some(edge) = cdn(&web.url) else { return };
     let at_origin = sandbox.archive("");
-    // It keeps the pointer for ten minutes from now on.
+    // The cache keeps the pointer for the next ten minutes.
     check(edge.url(), &origin(&at_origin)).ok().says(["fresh: same as the origin"]);
     goes_on(&sandbox);
     finds(check_at(LATER + 400, edge.url(), &origin(&at_origin)), "dists/stable/InRelease", &["it is stale"]);
@@ -221,7 +221,7 @@ fn a_client_behind_a_stale_cache_sees_what_check_says() {
     assert!(edge.log().iter().any(|line| line.starts_with("HIT 200 GET /dists/stable/InRelease")));
 }
 
-/// Straight from each kind of bucket, by the headers that `sync` gave the objects, and through a cache that heeds them.
+/// Directly from each kind of bucket, with the headers that `sync` set, and through a cache that honours them.
 #[test]
 fn an_archive_that_was_synced_is_sound_behind_a_cache() {
     for bucket in [servers::moto(), servers::rgw(), servers::swift(), servers::azure(), servers::gcs()] {
@@ -245,7 +245,7 @@ fn an_archive_that_was_synced_is_sound_behind_a_cache() {
             ];
             bucket.publish(&Sandbox::new(), &clock, &arguments)
         };
-        // It is kept for longer than any test takes.
+        // It is cached for longer than any test runs.
         sandbox.configure("Codename: stable\nComponents: main\n");
         let destination = format!("Name: cdn\nLocation: {place}\nIndexCacheControl: max-age=3000\n");
         fs::write(sandbox.archive("conf/destinations"), destination).unwrap();

@@ -1,4 +1,4 @@
-//! Stories of `publish check https://…`: an archive as its clients see it, from outside and without a secret.
+//! Tests of `publish check https://…`: an archive as clients see it, from outside and without secrets.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) const INDEX: &str = "dists/stable/main/binary-amd64";
 pub(crate) const HELLO: &str = "pool/main/h/hello/hello_1.0_amd64.deb";
-/// A name of which apt encodes the half.
+/// A name with many characters that apt encodes.
 const PLUS: &str = "pool/main/g/g++/g++_1.0~rc1+b1_amd64.deb";
 
 /// A signed archive with two packages.
@@ -27,7 +27,7 @@ pub(crate) fn published() -> Sandbox {
     sandbox
 }
 
-/// The headers that an archive should be served with.
+/// Sets the headers that an archive should be served with.
 pub(crate) fn sound(request: &str, reply: &mut Reply) {
     let fixed = request.contains("/by-hash/") || request.contains(" /pool/");
     reply.header(if fixed {
@@ -37,19 +37,19 @@ pub(crate) fn sound(request: &str, reply: &mut Reply) {
     });
 }
 
-/// Looks at suite `stable` from a machine that has nothing of the publisher but a public key.
+/// Checks suite `stable` from a machine that has only the public key of the publisher.
 pub(crate) fn check(url: &str, more: &[&str]) -> Outcome {
     check_at(0, url, more)
 }
 
-/// The same, so many seconds after the time of the sandbox.
+/// The same, this many seconds after the time of the sandbox.
 pub(crate) fn check_at(seconds: u64, url: &str, more: &[&str]) -> Outcome {
     let key = fixture("keys/test.pub.asc");
     let key = ["--keyring", key.to_str().unwrap()];
     Sandbox::new().publish_after(seconds, &[&["check", url, "--suite", "stable"], &key[..], more].concat())
 }
 
-/// The line for a path must hold all of these texts, and there is a line for this path alone.
+/// The only line for this path holds all of these texts.
 #[track_caller]
 pub(crate) fn finds(outcome: Outcome, path: &str, texts: &[&str]) {
     let shown = outcome.to_string();
@@ -80,7 +80,7 @@ fn a_sound_archive_is_sound_from_outside() {
       Cache-Control `public, max-age=60, must-revalidate`
     Checked 1 suite, 2 packages, 8 files: no faults
     ");
-    // The packages by their size alone, under names as apt encodes them.
+    // Packages are checked by size only, with paths encoded as by apt.
     let methods = |path: &str| -> Vec<String> {
         let asked = asked.lock().unwrap();
         asked.iter().filter(|request| request.ends_with(path)).cloned().collect()
@@ -89,7 +89,7 @@ fn a_sound_archive_is_sound_from_outside() {
     assert!(web.requests().iter().any(|path| path.contains("/g%2B%2B/g%2B%2B_1.0~rc1%2Bb1_amd64.deb")));
     check(&web.url, &["--deep"]).ok();
     assert_eq!(methods(PLUS), [format!("HEAD /{PLUS}"), format!("GET /{PLUS}")]);
-    // What `publish serve` shows is as it should be too.
+    // `publish serve` passes the check too.
     let served = sandbox.serve();
     let said = check(&served.url, &["--deep"]).ok();
     assert!(!said.stderr.contains("note:"), "{}", said.stderr);
@@ -132,14 +132,14 @@ fn a_key_ring_is_what_a_client_has() {
     let ask = |more: &[&str]| client.publish([&["check", &web.url, "-s", "stable"], more].concat());
     ask(&["--keyring", "binary.gpg"]).ok();
 
-    // The key of somebody else; beside the right one it does no harm.
+    // An unrelated key; next to the right one it does no harm.
     let other = fixture("keys/second.pub.asc");
     let other = ["--keyring", other.to_str().unwrap()];
     finds(ask(&other), "dists/stable/InRelease", &["signed only by keys that are not configured here"]);
     ask(&[&other[..], &["--keyring", "binary.gpg"]].concat()).ok();
     ask(&["--keyring", "none.gpg"]).fails(1).says(["cannot read `none.gpg`"]);
 
-    // Without any, what the archive says of itself, which proves little; and without that, nothing.
+    // Without keys, those in the archive are used, which prove little; without those, nothing can be verified.
     ask(&[]).ok().says(["note: signatures are checked with the keys of the archive itself", "--keyring"]);
     let path = sandbox.archive("dists/stable/InRelease");
     let sound = fs::read_to_string(&path).unwrap();
@@ -149,7 +149,7 @@ fn a_key_ring_is_what_a_client_has() {
     fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
     ask(&[]).ok().says(["was not checked: no public key is known"]);
 
-    // Who has a key wants a signature.
+    // With a key, a signature is required.
     for name in ["InRelease", "Release.gpg"] {
         fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
     }
@@ -163,7 +163,7 @@ fn a_suite_must_be_named_and_be_there() {
     let web = Web::with(sandbox.archive(""), sound);
     Sandbox::new().publish(["check", &web.url]).fails(2).says(["choose one with `--suite`"]);
     finds(check(&web.url, &["--suite", "testing"]), "dists/testing/InRelease", &["clients find no suite"]);
-    // A second suite is looked at beside the first.
+    // A second suite is checked together with the first.
     sandbox.publish(["snapshot", "1.0"]).ok();
     let both = check(&web.url, &["--suite", "stable/snapshots/1.0"]).ok();
     both.says(["Suite `stable` of", "Suite `stable/snapshots/1.0` of", "Checked 2 suites, 4 packages"]);
@@ -171,14 +171,14 @@ fn a_suite_must_be_named_and_be_there() {
 
 #[test]
 fn a_server_that_is_not_there_is_no_damage() {
-    // Nobody listens where somebody did a moment ago.
+    // A port that was just closed.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = check(&format!("http://{nobody}"), &[]).fails(1);
     assert_eq!(said.stdout, "");
     said.says(["no connection to"]);
 }
 
-/// What one file is refused with is a fault of it, and everything else is looked at all the same.
+/// An error response for one file is a fault of that file, and all other files are still checked.
 #[test]
 fn what_a_server_refuses_is_a_fault_of_that_file() {
     let sandbox = published();
@@ -215,7 +215,7 @@ fn what_a_server_refuses_is_a_fault_of_that_file() {
     assert_eq!(found, expected, "{}", output.stderr);
 }
 
-/// A connection that ends at one file says nothing of the others, as long as the server is there.
+/// A connection closed at one file implies nothing about other files, as long as the server responds.
 #[test]
 fn a_server_that_hangs_up_at_one_file_is_a_fault_of_that_file() {
     let sandbox = published();
@@ -228,7 +228,7 @@ fn a_server_that_hangs_up_at_one_file_is_a_fault_of_that_file() {
     assert!(said.stdout.starts_with(HELLO), "{}", said.stdout);
 }
 
-/// Each of thousands would take seconds of repetitions.
+/// Retrying each of thousands of files would take seconds each.
 #[test]
 fn a_server_that_refuses_all_packages_is_not_asked_for_each() {
     let sandbox = Sandbox::signed();
@@ -248,7 +248,7 @@ fn a_server_that_refuses_all_packages_is_not_asked_for_each() {
     assert_eq!(said.stdout.lines().count(), 51, "{}", said.stdout);
 }
 
-/// apt goes on to `Release` where it hears that there is no `InRelease`, and where it hears anything else it stops.
+/// After a 404 for `InRelease` apt continues with `Release`; after any other error it stops.
 #[test]
 fn a_pointer_that_a_server_refuses_is_a_fault() {
     let sandbox = published();
@@ -292,7 +292,7 @@ fn a_package_of_another_size_is_found_and_with_deep_other_bytes_too() {
     finds(check(&web.url, &[]), HELLO, &["it is missing"]);
 }
 
-/// apt never asks with HEAD, so a server that does not know it well is no damage.
+/// apt never sends HEAD, so a server that does not support it is not a fault.
 #[test]
 fn a_server_that_knows_no_head_is_sound() {
     let sandbox = published();
@@ -346,12 +346,12 @@ fn what_comes_to_its_end_is_told_in_time() {
     // The clock of a client may lag by ten seconds.
     look(-10).ok();
     finds(look(-11), "dists/stable/InRelease", &["`Date` is in the future"]);
-    // The key has less than a month.
+    // The key expires in less than a month.
     sandbox.publish_after(12 * DAY.unsigned_abs(), &["--sign-with", "key.asc", "refresh", "--force"]).ok();
     look(12 * DAY).ok().says(["expires on 2025-07-11, in 28 days"]);
 }
 
-/// Both clients refuse what `check` says they do, and each what it says of that one alone.
+/// Both clients refuse the signatures that `check` reports as refused, including those refused by only one client.
 #[test]
 fn what_clients_make_of_a_signature_is_what_check_says() {
     let sandbox = Sandbox::new();
@@ -373,7 +373,7 @@ fn what_clients_make_of_a_signature_is_what_check_says() {
         assert_eq!(accepts, apt.name == "Debian 13", "{}", apt.name);
     }
 
-    // SHA-1, by a key that is good.
+    // A SHA-1 signature by a good key.
     let sandbox = published();
     let gpg = |arguments: &[&str]| {
         sandbox.ask("gpg", [&["--batch", "--quiet", "--yes"], arguments].concat());

@@ -1,4 +1,4 @@
-//! What clients must be able to do, and what Debian's own tools say of an archive.
+//! Clients can use the archive, and Debian's own tools agree with its contents.
 
 use std::{collections::BTreeMap, fs};
 
@@ -17,7 +17,7 @@ fn signed_archive() -> Sandbox {
     sandbox
 }
 
-/// All that a user does with an archive.
+/// Every operation of a client on an archive.
 fn use_it(sandbox: &Sandbox, apt: &mut Client<'_>, source: &Source) {
     apt.source(source);
     apt.updates();
@@ -119,7 +119,7 @@ fn by_hash_alone_is_enough() {
 fn plain_names_alone_are_enough() {
     let sandbox = signed_archive();
     fs::remove_dir_all(sandbox.archive("dists/stable/main/binary-amd64/by-hash")).unwrap();
-    // And no InRelease: the pair is what clients of old ask for.
+    // And no `InRelease`: old clients read `Release` and `Release.gpg`.
     fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
     let web = Web::of(sandbox.archive(""));
     for mut apt in Client::all(&sandbox) {
@@ -146,7 +146,7 @@ fn each_compression_alone_is_enough() {
     }
 }
 
-/// A client that read an older state goes on working while newer ones are published.
+/// A client that read an older generation keeps working while newer ones are published.
 #[test]
 fn what_an_older_state_names_can_still_be_fetched() {
     let sandbox = signed_archive();
@@ -189,7 +189,7 @@ fn gpgv_accepts_both_signatures() {
     verify(&["InRelease"]).ok().says(["Good signature"]);
     verify(&["Release.gpg", "Release"]).ok().says(["Good signature"]);
 
-    // And both say the same.
+    // And both contain the same text.
     let mut command = sandbox.command("gpgv");
     command.arg("--keyring").arg(&ring).args(["--output", "-", "InRelease"]).current_dir(&suite);
     assert_eq!(sandbox.run(command).ok().stdout, sandbox.read("dists/stable/Release"));
@@ -197,7 +197,7 @@ fn gpgv_accepts_both_signatures() {
 
 type Stanza = BTreeMap<String, String>;
 
-/// The stanzas of an index, by name and version; values as they stand.
+/// The stanzas of an index, by name and version; values are unchanged.
 fn stanzas(text: &str) -> BTreeMap<(String, String), Stanza> {
     let mut all = BTreeMap::new();
     for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
@@ -221,7 +221,7 @@ fn stanzas(text: &str) -> BTreeMap<(String, String), Stanza> {
     all
 }
 
-/// What publish need not write: weak digests.
+/// Removes the weak digests, which `publish` need not write.
 fn without_weak(mut stanza: Stanza) -> Stanza {
     for name in ["MD5sum", "SHA1", "SHA512"] {
         stanza.remove(name);

@@ -1,4 +1,4 @@
-//! Stories of `conf/distributions`: what a change of it does to what is published.
+//! Tests of `conf/distributions`: the effect of a change on the published suites.
 
 use crate::{
     apt_client::{Client, Source},
@@ -68,7 +68,7 @@ fn what_apt_stops_at_is_published_only_when_it_is_meant() {
         apt.run("apt-get", ["update", "--allow-releaseinfo-change"]).ok();
         assert_eq!(apt.candidate("world").as_deref(), Some("1.0"), "{}", apt.name);
     }
-    // What apt only mentions is nobody's obstacle.
+    // Changes that apt only mentions do not block.
     sandbox
         .configure(&FULL.replace("Origin: Example", "Origin: Other").replace("Version: 12", "Version: 12.1"));
     sandbox.publish_with(&later, ["remove", "world"]).ok();
@@ -93,7 +93,7 @@ fn apt_is_told_where_changelogs_are() {
     }
 }
 
-/// What `gpg` finds in the key file that clients fetch.
+/// The fingerprints that `gpg` finds in the key file for clients.
 fn fingerprints(sandbox: &Sandbox) -> Vec<String> {
     let shown = sandbox.ask("gpg", ["--show-keys", "--with-colons", "archive/archive-key.asc"]);
     let lines = shown.lines().filter(|line| line.starts_with("fpr:"));
@@ -113,13 +113,13 @@ fn suites_with_keys_of_their_own_share_the_file_for_clients() {
         sandbox.publish(["add", "-s", suite, "incoming"]).ok();
         assert_eq!(fingerprints(&sandbox).len(), 2, "{suite}");
     }
-    // A job that has not the key of the other suite leaves it there.
+    // A job without the key of the other suite leaves that key in place.
     sandbox.configure(&both.replace("second.asc", "not-here.asc"));
     let before = sandbox.tree();
     deb("world").write(sandbox.incoming());
     sandbox.publish(["add", "-s", "stable", "incoming"]).ok();
     sandbox.tree().keeps(&before, &["dists/stable/"]);
-    // A key that is no longer configured goes.
+    // A key that is no longer configured is removed.
     sandbox.configure(&stanza("stable", "keys/test.asc"));
     sandbox.publish(["remove", "world"]).ok().says(["warning: removed key"]);
     assert_eq!(fingerprints(&sandbox), ["BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669"]);

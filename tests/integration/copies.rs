@@ -1,4 +1,4 @@
-//! Copies: the bytes stay where they are, and what caches are told is what holds for the new name.
+//! Server-side copies: the bytes are not sent again, and the cache headers are those of the new name.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ use crate::{
     web_store::Script,
 };
 
-/// Names with all that servers and signatures may stumble over, and what they are in an address.
+/// Names with characters that are hard for servers and signatures, and their URL encoding.
 const FROM: &str = "dists/by-hash/libstdc++6_1%3a2~rc1:x&y=z";
 const TO: &str = "dists/libstdc++6_1%3a2~rc1:x.deb";
 const TO_ENCODED: &str = "dists/libstdc%2B%2B6_1%253a2~rc1:x.deb";
@@ -40,7 +40,7 @@ async fn with_source(store: Store, bytes: &Bytes) -> Store {
     store
 }
 
-/// Whether anybody is told of a file what holds for its kind.
+/// Whether clients get the content type and cache policy of the file's kind.
 fn is_served(bucket: &Bucket, path: &str, bytes: &[u8], kind: &str, cache: &str) {
     let folder = bucket.location.splitn(4, '/').nth(3).unwrap_or_default();
     let answer = bucket.get(format!("{folder}/{path}").trim_start_matches('/'));
@@ -57,7 +57,7 @@ fn through(bucket: &Bucket, proxy: &Proxy) -> Store {
     open(&bucket.location, &variables.collect::<Environment>()).unwrap()
 }
 
-/// Copies through a proxy; says by which requests, and how many bytes they sent.
+/// Copies through a proxy; returns the requests and the number of bytes sent.
 async fn requests_of_a_copy(store: &Store, proxy: &Proxy) -> (Vec<String>, usize) {
     let before = proxy.seen().len();
     store.copy(FROM, TO).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_copy_has_headers_of_its_own() {
     for bucket in whole.chain(buckets::each()).chain(buckets::ignoring()) {
         let store = with_source(bucket.store(), &"one".into()).await;
         store.replace(TO, "what was there".into()).await.unwrap();
-        // The first one may be looked at, the second is not.
+        // The first copy may check the source, the second does not.
         for _ in 0..2 {
             store.copy(FROM, TO).await.unwrap();
             is_served(&bucket, TO_ENCODED, b"one", content_type(TO), SHORT);
@@ -91,7 +91,7 @@ async fn a_copy_has_headers_of_its_own() {
     }
 }
 
-/// The bytes that are sent, and the requests: who speaks for itself is believed only after a look.
+/// The number of bytes and requests: a service that is detected by its responses needs one more request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_sends_no_bytes() {
     let bytes = Bytes::from(vec![7; 1 << 20]);
@@ -100,7 +100,7 @@ async fn a_copy_sends_no_bytes() {
         (buckets::rgw, &["PUT", "HEAD"], &["PUT"]),
         (buckets::gcs, &["PUT", "HEAD"], &["PUT"]),
         (buckets::swift, &["PUT"], &["PUT"]),
-        // These have to be sent them.
+        // These servers need the bytes sent.
         (buckets::azure, &["GET", "PUT"], &["GET", "PUT"]),
         (buckets::ignoring, &["PUT", "HEAD", "GET", "PUT"], &["GET", "PUT"]),
     ] {
@@ -138,7 +138,7 @@ async fn where_a_server_copies_nothing_the_bytes_are_sent() {
     }
 }
 
-/// S3 may say that all is well before it knows.
+/// S3 may answer 200 before the copy is complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_fails_in_the_end_is_tried_again() {
     let answer = |status: &str, body: &str| {
@@ -159,7 +159,7 @@ async fn a_copy_that_fails_in_the_end_is_tried_again() {
     assert_eq!(verbs, ["PUT", "PUT", "PUT", "PUT", "HEAD"]);
 }
 
-/// An index goes up once, by its digest, and the name for clients of old is made from that.
+/// An index is uploaded once, by its digest, and its canonical name is copied from that.
 #[test]
 fn an_index_is_sent_once() {
     for make in [servers::moto as fn() -> Option<Bucket>, servers::rgw, servers::gcs, servers::swift] {
@@ -183,7 +183,7 @@ fn an_index_is_sent_once() {
         assert!(by_name == 0 && sent(0, "SHA256") > 3000, "{}: {by_name}", bucket.server);
         bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
 
-        // And where a sync carries it.
+        // The same with a sync.
         sandbox.publish(["add", "incoming"]).ok();
         let from = proxy.seen().len();
         publish(&["sync", &format!("{}/other", bucket.location)]);

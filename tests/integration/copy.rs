@@ -1,4 +1,4 @@
-//! Stories of `publish copy`: packages are promoted from suite `testing` to suite `stable`.
+//! Tests of `publish copy`: packages are promoted from suite `testing` to suite `stable`.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{
 
 const COPY: [&str; 5] = ["copy", "--from", "testing", "--to", "stable"];
 
-/// A signed archive of two suites that have something.
+/// A signed archive of two non-empty suites.
 fn archive(stable: &str) -> Sandbox {
     let sandbox = Sandbox::signed();
     sandbox.configure(&format!(
@@ -40,7 +40,7 @@ fn copy(sandbox: &Sandbox, more: &[&str]) -> crate::sandbox::Outcome {
     sandbox.publish([&COPY, more].concat())
 }
 
-/// Nothing may have changed after a command that was refused.
+/// The command fails and changes nothing.
 #[track_caller]
 fn refused(sandbox: &Sandbox, more: &[&str], says: &[&str]) {
     let before = sandbox.tree();
@@ -48,7 +48,7 @@ fn refused(sandbox: &Sandbox, more: &[&str], says: &[&str]) {
     assert_eq!(sandbox.tree(), before);
 }
 
-/// `NAME VERSION ARCHITECTURE` of each package of `stable` but `other`.
+/// `NAME VERSION ARCHITECTURE` of each package of `stable`, except `other`.
 fn stable(sandbox: &Sandbox) -> Vec<String> {
     let listed: Output = sandbox.publish(["list", "--suite", "stable"]).ok();
     let row = |line: &str| {
@@ -83,12 +83,12 @@ fn clients_of_the_other_suite_see_and_get_it_and_the_pool_is_as_it_was() {
         assert_eq!(apt.download("hello"), deb("hello").version("2.0").bytes(), "{}", apt.name);
         assert_eq!(apt.versions("other"), ["1.0"], "{}", apt.name);
     }
-    // To the letter, and from where it was.
+    // The stanza is identical, and so is the pool path.
     let stanza = |suite: &str| sandbox.publish(["show", "--suite", suite, "hello=2.0"]).ok().stdout;
     assert_eq!(stanza("stable"), stanza("testing"));
     sandbox.publish(["check"]).ok();
 
-    // Once more, an hour later: nothing to do.
+    // Again, an hour later: a no-op.
     let later = [("SOURCE_DATE_EPOCH", "1748739600")];
     sandbox.publish_with(&later, [&COPY[..], &["hello"]].concat()).ok().says([
         "hello 2.0 amd64 is published in suite `stable` already, with the same bytes",
@@ -124,7 +124,7 @@ fn the_newest_unless_a_version_is_named() {
     assert_eq!(stable(&sandbox), ["hello 1.0 amd64", "hello 2.0 amd64"]);
     sandbox.publish(["remove", "--suite", "stable", "hello=1.0"]).ok();
     copy(&sandbox, &["hello=1.0"]).ok().says(["`hello` 1.0 is older than 2.0, which clients will prefer"]);
-    // Of each architecture its newest.
+    // For each architecture its newest version.
     add(&sandbox, "testing", &deb("hello").version("1.5").architecture("arm64"));
     copy(&sandbox, &["hello"]).ok().says(["+ hello 1.5 arm64"]);
     // Both, if both are named.
@@ -138,7 +138,7 @@ fn all_binaries_of_a_source() {
     for package in [
         deb("libfoo1").version("1.2-3").source("foo"),
         deb("libfoo1").version("1.2-3").source("foo").architecture("arm64"),
-        // Built again, and from an older source.
+        // A rebuild, and a build from an older source.
         deb("foo-tools").version("1.2-3+b1").source("foo (1.2-3)"),
         deb("foo-old").version("0.9").source("foo"),
         deb("foo").version("1.2-3").architecture("all"),
@@ -157,7 +157,7 @@ fn all_binaries_of_a_source() {
         stable(&sandbox),
         ["foo 1.2-3 all", "foo-tools 1.2-3+b1 amd64", "libfoo1 1.2-3 amd64", "libfoo1 1.2-3 arm64"]
     );
-    // A package for all architectures is in every index.
+    // An `Architecture: all` package is in every index.
     for architecture in ["amd64", "arm64"] {
         let index = sandbox.read(format!("dists/stable/main/binary-{architecture}/Packages"));
         assert!(index.contains("Package: foo\n"), "{architecture}");
@@ -221,7 +221,7 @@ fn a_dry_run_writes_nothing_and_json_is_one_object() {
     let plan = parse(copy(&sandbox, &["hello", "-n", "--json"]).ok());
     assert_eq!(sandbox.tree(), before);
     let done = parse(copy(&sandbox, &["hello", "--json"]).ok());
-    // But for the names of generations, which are those of signatures.
+    // Except for the names of generations, which depend on the signatures.
     let sizes = |object: &serde_json::Value| -> Vec<u64> {
         object["written"].as_array().unwrap().iter().map(|file| file["size"].as_u64().unwrap()).collect()
     };
@@ -257,7 +257,7 @@ fn into_another_component() {
 #[test]
 fn what_add_would_refuse() {
     let sandbox = archive("Architectures: amd64\nLimit: 1");
-    // The same version with other bytes, which may be in the pool for another component.
+    // The same version with other bytes, which the pool may hold for another component.
     add_to(&sandbox, "testing", "contrib", &deb("other").payload("other\n"));
     refused(
         &sandbox,
@@ -270,7 +270,7 @@ fn what_add_would_refuse() {
         &["hello"],
         &["hello 1.5 arm64", "architecture `arm64` is not one of the suite's: `amd64`"],
     );
-    // The limit takes the older one out, and refuses what it would take out at once.
+    // The limit removes the older version, and refuses a version that it would remove at once.
     copy(&sandbox, &["hello=1.0"]).ok();
     copy(&sandbox, &["hello=2.0"]).ok().says(["Added 1 package", "Removed 1 package", "- hello 1.0 amd64"]);
     refused(
@@ -308,7 +308,7 @@ fn what_is_not_trusted_is_not_signed_here() {
     let sandbox = archive(BOTH);
     let pointer = sandbox.archive("dists/testing/InRelease");
     let sound = fs::read(&pointer).unwrap();
-    // Changed by somebody, of another suite, unsigned.
+    // Modified, of another suite, unsigned.
     fs::write(&pointer, String::from_utf8_lossy(&sound).replace("contrib", "evil")).unwrap();
     refused(&sandbox, &["hello"], &["the signature of `dists/testing/InRelease` is not trusted"]);
     fs::copy(sandbox.archive("dists/stable/InRelease"), &pointer).unwrap();
@@ -344,7 +344,7 @@ fn an_older_state_that_was_put_back_is_not_copied_from() {
     copy(&sandbox, &["hello", "--trust-existing"]).ok();
 }
 
-/// Each suite has a key of its own, and a job has the secret part of one.
+/// Each suite has its own key, and a job has the secret part of only one.
 #[test]
 fn suites_may_be_signed_by_different_keys() {
     let sandbox = Sandbox::new();
@@ -355,7 +355,7 @@ fn suites_may_be_signed_by_different_keys() {
     let stable = format!("\n\nCodename: stable\nComponents: main\nSignWith: {}\n", key.display());
     sandbox.configure(&format!("{testing}{stable}"));
     copy(&sandbox, &["hello"]).ok().says(["Added 1 package"]);
-    // The other key is not at hand: who signs the suite is not known.
+    // The other key is not available, so the signer of the suite is unknown.
     let keys = sandbox.path("config/publish/keys");
     fs::rename(&keys, sandbox.path("elsewhere")).unwrap();
     sandbox.publish(["remove", "--suite", "stable", "hello"]).ok();
@@ -373,14 +373,14 @@ fn suites_may_be_signed_by_different_keys() {
 fn nothing_has_to_be_signed_or_configured() {
     let sandbox = Sandbox::new();
     add(&sandbox, "testing", &deb("hello"));
-    // A suite that nobody has heard of is not begun by mistake.
+    // An unknown suite is not created by mistake.
     copy(&sandbox, &["hello"]).fails(1).says(["there is no suite `stable`; there are: `testing`"]);
     sandbox.configure("Codename: stable\nComponents: main\n");
     copy(&sandbox, &["hello"]).ok().says(["Added 1 package"]);
     assert_eq!(stable(&sandbox), ["hello 1.0 amd64"]);
 }
 
-/// Many jobs promote at once; the suite has what each of them promoted.
+/// Many jobs promote concurrently; the suite has all that they promoted.
 #[test]
 fn copies_at_the_same_time_lose_nothing() {
     let sandbox = archive(BOTH);
@@ -440,7 +440,8 @@ fn in_swift() {
     in_a_bucket(servers::swift());
 }
 
-/// `Sources` are not written: what was asked for by its source is copied, and what is left behind is named.
+/// `Sources` are not written: binaries selected by their source are copied, and the source package left behind is
+/// named.
 #[test]
 fn a_source_package_that_stays_behind_is_named() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Copies that meet other publishers: each is stopped at each of its writes, and the other one comes in between.
+//! Copies that race with other publishers: each is stopped at each of its writes while the other one runs.
 
 use std::{fs, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     sandbox::{Sandbox, age},
 };
 
-/// A folder where `testing` has packages `one` and `two`, and `stable` package `first`, of a month ago.
+/// A folder, a month old, in which `testing` has packages `one` and `two`, and `stable` has package `first`.
 async fn archive(sandbox: &Sandbox) -> Store {
     let _ = fs::remove_dir_all(sandbox.archive(""));
     let store = folder(sandbox.archive(""));
@@ -30,7 +30,7 @@ async fn fill(sandbox: &Sandbox, store: &Store) {
     Publisher::on(store.clone()).add(&[file("first")]).await.unwrap();
 }
 
-/// The writes of a copy that nobody disturbs.
+/// The writes of an undisturbed copy.
 async fn writes(sandbox: &Sandbox) -> Vec<Operation> {
     let faults = Faults::none();
     Publisher::on(faults.on(archive(sandbox).await)).copy("testing", "one").await.unwrap();
@@ -40,7 +40,7 @@ async fn writes(sandbox: &Sandbox) -> Vec<Operation> {
     writes
 }
 
-/// `stable` must be without fault and hold these packages.
+/// `stable` has no fault and exactly these packages.
 async fn holds(store: &Store, names: &[&str], at: &str) {
     let publisher = Publisher::on(store.clone()).later(30);
     let expected: Vec<String> = names.iter().map(|name| format!("{name} 1.0 amd64 of amd64")).collect();
@@ -67,7 +67,7 @@ async fn another_copy() {
     }
 }
 
-/// The package leaves the suite that it is copied from, and all that nothing leads to then is deleted.
+/// The package is removed from the source suite, and all unreferenced files are deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_and_a_prune() {
     let sandbox = Sandbox::signed();
@@ -89,7 +89,7 @@ async fn a_removal_and_a_prune() {
         let told = format!("waits before {:?}", writes[at - 1]);
         match copied {
             Ok(_) => holds(&store, &["first", "one"], &told).await,
-            // It has not told yet what it needs; then it finds that the file is gone.
+            // The copy has not yet announced its files, and then finds that the file was deleted.
             Err(Error::Refused(all)) => {
                 assert!(matches!(&all[..], [only] if matches!(only.source, Reason::Lost { .. })), "{told}");
                 refused += 1;

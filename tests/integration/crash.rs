@@ -1,7 +1,7 @@
-//! The write that fails or kills is chosen in turn, from the first to the last of an `add`; a real client judges each time.
+//! Each write of an `add` in turn fails or kills the process; a real client judges each result.
 //!
-//! What it must find: the old suite or the new one, whole, with everything that either names; and the next `add` heals the
-//! rest, until the archive is, but for the salt of its signatures, the one that an undisturbed `add` makes.
+//! The client finds either the old suite or the new one, complete with all files that it references. The next `add`
+//! repairs the rest, until the archive equals that of an undisturbed `add`, except for the salt of its signatures.
 
 use std::{
     env, fs,
@@ -19,17 +19,17 @@ use crate::{
     web::Web,
 };
 
-/// The variable that tells the process that is to be killed what to do: ARCHIVE:INCOMING:WRITE:SIDE.
+/// The variable with the parameters of the process to be killed: ARCHIVE:INCOMING:WRITE:SIDE.
 const ORDER: &str = "PUBLISH_TEST_KILL";
 
-/// How the publisher meets its end.
+/// How the publisher ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Fails,
     IsKilled,
 }
 
-/// What clients see of the suite.
+/// The suite that clients see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Absent,
@@ -37,7 +37,7 @@ enum State {
     New,
 }
 
-/// An archive that an `add` is tried on, again and again.
+/// An archive on which an `add` is tried repeatedly.
 struct Trial {
     sandbox: Sandbox,
     before: Tree,
@@ -77,7 +77,7 @@ impl Trial {
         publish::archive::find_files(&[self.sandbox.incoming()]).unwrap()
     }
 
-    /// Puts the archive back to what it was.
+    /// Restores the archive to its initial contents.
     fn begin(&self) {
         let archive = self.sandbox.archive("");
         let _ = fs::remove_dir_all(&archive);
@@ -108,15 +108,15 @@ impl Trial {
         }
     }
 
-    /// Compares the files of the archive with what may be there.
+    /// Compares the files of the archive with those that are allowed.
     fn judge_files(&self, end: End) {
         let tree = self.sandbox.tree();
-        // Whoever holds an older pointer finds everything that it leads to.
+        // All files that an older pointer references still exist.
         tree.keeps(&self.before, ALIASES);
         let hidden = tree.paths_with(".publish-");
         match end {
             End::Fails => assert_eq!(hidden, [""; 0]),
-            // So many canonical index names are written concurrently.
+            // The number of compatibility files written concurrently.
             End::IsKilled => assert!(hidden.len() <= 8, "{hidden:?}"),
         }
         for path in hidden {
@@ -125,7 +125,7 @@ impl Trial {
         }
     }
 
-    /// What the library's own check finds: nothing but files for clients of old.
+    /// The library's own check finds faults only in the files for clients without by-hash.
     fn judge_by_check(&self, state: State) {
         let faults = block_on(Publisher::on(folder(self.sandbox.archive(""))).faults());
         for fault in &faults {
@@ -137,22 +137,23 @@ impl Trial {
         }
     }
 
-    /// The same `add` again, by the program: it needs no help, and leaves what an undisturbed one leaves.
+    /// Runs the same `add` again with the program: it succeeds without help and leaves the same files as an undisturbed
+    /// one.
     fn heal(&self) {
         self.sandbox.publish(["add", "incoming"]).ok();
         self.sandbox.publish(["check"]).ok();
         self.is_undisturbed();
     }
 
-    /// The archive must be the one that an undisturbed `add` leaves, but for hidden files and for signatures, of which no
-    /// two are the same.
+    /// The archive equals that of an undisturbed `add`, except for hidden files and for signatures, which always
+    /// differ.
     fn is_undisturbed(&self) {
         let tree = self.sandbox.tree();
         tree.keeps(&self.undisturbed, SIGNATURES);
         self.undisturbed.keeps(&tree, &[SIGNATURES, &[".publish-"]].concat());
     }
 
-    /// Tries every step and both sides; `judge` tells what clients see.
+    /// Tries both sides of every step; `judge` returns the suite that clients see.
     fn every_step(&self, end: End, judge: impl Fn(&Step<'_>) -> State) {
         let mut seen = Vec::new();
         for (number, write) in self.writes.iter().enumerate() {
@@ -167,7 +168,7 @@ impl Trial {
             }
         }
         assert!(seen.len() > 16, "{:?}", self.writes);
-        // It changes once, at the swap: between its two sides.
+        // It changes once, at the swap.
         let pointer = self.writes.iter().position(|write| write.path == POINTER).unwrap();
         let before = if self.before.has(POINTER) { State::Old } else { State::Absent };
         let expected: Vec<State> =
@@ -183,13 +184,13 @@ struct Step<'a> {
 
 const POINTER: &str = "dists/stable/InRelease";
 
-/// What is written after the swap, and may lag behind.
+/// The files that are written after the swap, and may lag behind.
 const ALIASES: &[&str] = &["stable/InRelease", "stable/Release", "/Packages"];
 
-/// What holds a signature.
+/// The files with signatures.
 const SIGNATURES: &[&str] = &["InRelease", "Release.gpg", "/published"];
 
-/// A client that has nothing yet reads the archive, and says which suite it is; all of it, or it fails.
+/// A new client reads the archive and returns the suite that it sees; an incomplete suite is a failure.
 fn what_apt_sees(trial: &Trial, apt: &mut Client<'_>) -> State {
     if !trial.sandbox.archive(POINTER).exists() {
         assert_ne!(apt.update().status, Some(0), "{}", apt.name);
@@ -224,7 +225,8 @@ fn every_step_before_apt(trial: &Trial, end: End) {
     let mut newer = (end == End::IsKilled).then(|| Client::debian_13(&trial.sandbox)).flatten();
     if let Some(newer) = &mut newer {
         newer.option("Acquire::By-Hash", "force");
-        // Not by `file:`, where apt 3.0 takes the uncompressed alias that lies beside, even if it asks by hash.
+        // Not with `file:`, where apt 3.0 reads the uncompressed alias in the same folder even when it requests by
+        // hash.
         newer.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
     }
     let clients = std::cell::RefCell::new((apt, newer));
@@ -232,7 +234,7 @@ fn every_step_before_apt(trial: &Trial, end: End) {
         let (apt, newer) = &mut *clients.borrow_mut();
         apt.forgets();
         let state = what_apt_sees(trial, apt);
-        // The newer one where it matters most.
+        // The newer client only at the most important step.
         if let Some(newer) = newer.as_mut().filter(|_| step.write.path == POINTER) {
             newer.forgets();
             assert_eq!(what_apt_sees(trial, newer), state, "{:?} {:?}", step.side, step.write);

@@ -1,8 +1,8 @@
-//! An `add` dies before and after every single operation on its store, reads and listings among them: in memory, in a
-//! folder and on a real S3 server. Whoever reads by hash then finds all that was ever published, and the next `add` needs
-//! no help.
+//! An `add` dies before and after every operation on its store, including reads and listings: in memory, in a folder
+//! and on a real S3 server. By-hash clients then find all files that were ever published, and the next `add` needs no
+//! help.
 //!
-//! [`crash`](crate::crash) has more packages and real apt as the judge; here it is every step, and every kind of store.
+//! [`crash`](crate::crash) has more packages and uses real apt; this test covers every step and every kind of store.
 
 use std::{
     collections::BTreeSet,
@@ -27,28 +27,28 @@ use crate::{
     servers,
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
-/// The variable that tells the process that is to be killed what to do: LOCATION OPERATION SIDE FIRST-SIGNATURE FILE.
+/// The variable with the parameters of the process to be killed: LOCATION OPERATION SIDE FIRST-SIGNATURE FILE.
 const ORDER: &str = "PUBLISH_TEST_KILL_STEP";
 
-/// What is added, again and again.
+/// An `add` that is tried repeatedly.
 struct Trial {
     sandbox: Sandbox,
-    /// Whether the suite is not signed before, and that `add` signs it for the first time.
+    /// Whether the suite is unsigned before, and this `add` signs it for the first time.
     signs_first: bool,
     new: Vec<PathBuf>,
     later: Vec<PathBuf>,
 }
 
 impl Trial {
-    /// With an archive of one package in the folder of the sandbox.
+    /// An archive of one package in the folder of the sandbox.
     fn new() -> Self {
         Self::of(false)
     }
 
-    /// With an archive of one package that is not signed; the next `add` signs it.
+    /// An unsigned archive of one package, which the next `add` signs.
     fn that_signs_first() -> Self {
         Self::of(true)
     }
@@ -62,13 +62,13 @@ impl Trial {
         Self { new: file("new"), later: file("later"), signs_first, sandbox }
     }
 
-    /// Who adds the new package.
+    /// The publisher of the new package.
     fn publisher(&self, store: Store, seconds: u64) -> Publisher {
         let publisher = Publisher::on(store).later(seconds);
         if self.signs_first { publisher.adopting() } else { publisher }
     }
 
-    /// Puts that archive into a store.
+    /// Writes that archive to a store.
     async fn begin(&self, store: &Store) {
         let archive = folder(self.sandbox.archive(""));
         let paths: Vec<_> = archive.walk("").try_collect().await.unwrap();
@@ -79,7 +79,7 @@ impl Trial {
         futures::future::join_all(copied).await;
     }
 
-    /// How many operations an undisturbed `add` takes on a store.
+    /// The number of operations of an undisturbed `add`.
     fn operations(&self, store: &Store) -> usize {
         block_on(self.begin(store));
         let faults = Faults::none();
@@ -89,7 +89,7 @@ impl Trial {
         operations.len()
     }
 
-    /// What is there after `add` has died, and after it was run again.
+    /// Checks the archive after the `add` has died, and after it was run again.
     fn judge(&self, store: &Store, objects: Arc<dyn ObjectStore>, died: impl FnOnce(), when: &str) {
         block_on(self.begin(store));
         let mut auditor = Auditor::of(objects);
@@ -111,7 +111,7 @@ impl Trial {
         assert_eq!(block_on(next.faults()), [], "{when}");
     }
 
-    /// The process that is killed at an operation.
+    /// Runs the process that is killed at an operation.
     fn kill(&self, location: &str, variables: &[(&str, String)], at: usize, side: Side) {
         let status = Command::new(env::current_exe().unwrap())
             .args(["--exact", "crash_steps::the_process_that_is_killed", "--ignored", "--test-threads=1"])
@@ -124,7 +124,7 @@ impl Trial {
     }
 }
 
-/// Tries both sides of every operation, some at once.
+/// Tries both sides of every operation, several concurrently.
 fn every_step(operations: usize, at_once: usize, attempt: impl Fn(usize, Side) + std::marker::Sync) {
     let steps = (1..=operations).flat_map(|at| SIDES.map(|side| (at, side)));
     let steps = Mutex::new(steps);
@@ -161,7 +161,7 @@ fn ends_at_any_step_in_memory(trial: &Trial) {
         let died = || {
             let (faults, gate) = Faults::stop(at, side);
             let publisher = trial.publisher(faults.of_all().on(store.clone()), 0);
-            // With the runtime all ends that was begun.
+            // Dropping the runtime ends all tasks.
             block_on(async {
                 tokio::select! {
                     added = publisher.add(&trial.new) => panic!("{side:?} operation {at}: {added:?}"),
@@ -223,7 +223,7 @@ fn the_process_that_is_killed() {
     block_on(publisher.add(&[Path::new(file).to_owned()])).unwrap();
 }
 
-/// On a runtime of its own, which ends what is left.
+/// Runs the future on its own runtime, which ends all remaining tasks.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }

@@ -1,6 +1,6 @@
-//! Makes `.deb` files: sound ones in one line, and broken ones on purpose. The same calls give the same bytes.
+//! Builds `.deb` files: sound ones in one line, and deliberately broken ones. The same calls give the same bytes.
 //!
-//! Follows deb(5). It does not check what it is told: hostile names and stanzas go in as they are.
+//! Follows deb(5). Input is not checked: hostile names and stanzas are written unchanged.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How a member is packed.
+/// The compression of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pack {
     None,
@@ -19,7 +19,7 @@ pub(crate) enum Pack {
     Lzma,
 }
 
-/// A package to be made; see [`deb`].
+/// A package to be built; see [`deb`].
 #[derive(Clone)]
 pub(crate) struct DebBuilder {
     fields: Vec<(String, String)>,
@@ -69,7 +69,7 @@ impl DebBuilder {
         self.field("Source", source)
     }
 
-    /// Sets a field of the control stanza: in its place if it is there, else before the description.
+    /// Sets a field of the control stanza: in place if it exists, else before the description.
     pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         if let Some(field) = self.fields.iter_mut().find(|(there, _)| there == name) {
             value.clone_into(&mut field.1);
@@ -80,7 +80,7 @@ impl DebBuilder {
         self
     }
 
-    /// Leaves a field out of the control stanza.
+    /// Removes a field from the control stanza.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(there, _)| there != name);
         self
@@ -92,7 +92,7 @@ impl DebBuilder {
         self
     }
 
-    /// Packs both members one way; where deb(5) does not allow it for `control.tar`, that one is gzip.
+    /// Compresses both members the same way; where deb(5) does not allow it for `control.tar`, that one is gzip.
     pub(crate) fn compression(mut self, pack: Pack) -> Self {
         self.data_pack = pack;
         self.control_pack = match pack {
@@ -102,7 +102,7 @@ impl DebBuilder {
         self
     }
 
-    /// Puts these bytes into the file that the package installs: other bytes, other package.
+    /// Sets the bytes of the file that the package installs: other bytes, other package.
     pub(crate) fn payload(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.files[0].1 = bytes.into();
         self
@@ -114,19 +114,19 @@ impl DebBuilder {
         self
     }
 
-    /// Leaves out the member whose name starts so: `control.tar`, `data.tar`, `debian-binary`.
+    /// Removes the member whose name starts like this: `control.tar`, `data.tar`, `debian-binary`.
     pub(crate) fn without_member(mut self, name: &str) -> Self {
         self.without_members.push(name.to_owned());
         self
     }
 
-    /// Cuts the file off after so many bytes.
+    /// Truncates the file to this length.
     pub(crate) fn truncated(mut self, length: usize) -> Self {
         self.cut_at = Some(length);
         self
     }
 
-    /// The value of a field as the stanza has it.
+    /// The value of a field in the stanza.
     pub(crate) fn value(&self, name: &str) -> &str {
         let field = self.fields.iter().find(|(there, _)| there == name);
         field.map_or("", |(_, value)| value)
@@ -160,7 +160,7 @@ impl DebBuilder {
         bytes
     }
 
-    /// The packed `control.tar` alone, for whoever puts in a second one.
+    /// The compressed `control.tar` alone, for tests that add a second one.
     pub(crate) fn control_member(&self) -> Vec<u8> {
         let control = self.control_text.clone().unwrap_or_else(|| self.stanza().into_bytes());
         pack(self.control_pack, &tar_of(&[("control".to_owned(), control)]))
@@ -202,7 +202,7 @@ fn suffix(pack: Pack) -> &'static str {
     }
 }
 
-/// Packs bytes as a member is packed.
+/// Compresses bytes like a member.
 pub(crate) fn pack(pack: Pack, bytes: &[u8]) -> Vec<u8> {
     match pack {
         Pack::None => bytes.to_vec(),

@@ -1,4 +1,4 @@
-//! The same packages at the same time are the same archive, byte for byte.
+//! The same packages at the same time give the same archive, byte for byte.
 
 use crate::{
     deb_builder::deb,

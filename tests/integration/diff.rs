@@ -1,4 +1,4 @@
-//! Stories of `publish diff`.
+//! Tests of `publish diff`.
 
 use std::fs;
 
@@ -15,17 +15,17 @@ use crate::{
 
 const TWO_SUITES: &str = "Codename: stable\nComponents: main extra\nArchitectures: amd64 arm64\n\nCodename: testing\nComponents: main extra\nArchitectures: amd64 arm64\n";
 
-/// The clock so many seconds later.
+/// `SOURCE_DATE_EPOCH`, this many seconds after the time of the sandbox.
 pub(crate) fn later(seconds: u64) -> (&'static str, &'static str) {
     ("SOURCE_DATE_EPOCH", (CLOCK.parse::<u64>().unwrap() + seconds).to_string().leak())
 }
 
-/// Runs `publish`, so many seconds later.
+/// Runs `publish` this many seconds after the time of the sandbox.
 pub(crate) fn publish(sandbox: &Sandbox, seconds: u64, arguments: &[&str]) -> Output {
     sandbox.publish_with(&[later(seconds)], arguments).ok()
 }
 
-/// The names of the generations that are there, the oldest first.
+/// The names of the existing generations, oldest first.
 pub(crate) fn generations(sandbox: &Sandbox) -> Vec<String> {
     let mut names: Vec<String> = sandbox
         .tree()
@@ -92,7 +92,7 @@ fn two_suites_are_compared_package_by_package() {
     - moved 1.0 amd64 (main)
     - new 1.0 amd64 (main)
     ");
-    // Status 1 is for differences, if it was asked for, and for nothing else.
+    // Status 1 means differences, if requested, and nothing else.
     sandbox.publish(["diff", "--exit-code", "stable", "stable"]).ok().says(["No package differs"]);
     assert_eq!(sandbox.publish(["diff", "-q", "stable", "stable"]).ok().stderr, "");
     sandbox.publish(["diff", "--exit-code", "stable", "testing"]).fails(1);
@@ -151,7 +151,7 @@ fn states_of_a_suite_are_named_or_counted() {
     ] {
         sandbox.publish(["diff", state]).fails(status).says([says]);
     }
-    // A state that is not what its name says is nobody's word.
+    // A generation that does not match its name is not trusted.
     let path = format!("dists/stable/generations/{}/InRelease", names[0]);
     fs::write(sandbox.archive(&path), sandbox.read(&path).replace("main", "evil")).unwrap();
     sandbox.publish(["diff", &whole]).fails(1).says(["does not match its name"]);
@@ -186,7 +186,7 @@ fn another_archive_is_compared_by_its_bytes_too() {
     assert_eq!(sandbox.publish(["diff", "stable", "--with", &there]).ok().stdout, expected);
     let web = Web::of(other.archive(""));
     assert_eq!(sandbox.publish(["diff", "stable", "stable", "--with", &web.url]).ok().stdout, expected);
-    // A web server tells no names of states, but shows the one that is asked for.
+    // A web server does not list generations, but serves the one that is requested.
     let state = format!("stable@{}", generations(&other)[0]);
     assert_eq!(sandbox.publish(["diff", "stable", &state, "--with", &web.url]).ok().stdout, expected);
     let said = sandbox.publish(["diff", "stable", "stable@1", "--with", &web.url]).fails(1);
@@ -194,7 +194,7 @@ fn another_archive_is_compared_by_its_bytes_too() {
     let nowhere = sandbox.path("nowhere").display().to_string();
     sandbox.publish(["diff", "stable", "--with", &nowhere]).fails(1).says(["no suite `stable`", "nowhere"]);
     sandbox.publish(["diff", "stable", "--with", "ftp://x/"]).fails(2).says(["not a location"]);
-    // Signed by somebody else: compared, and said.
+    // Signed by another key: compared, with a note.
     let signed = Sandbox::new();
     let key = fixture("keys/second.asc");
     let add = ["--sign-with", key.to_str().unwrap(), "add"].map(std::ffi::OsStr::new);
@@ -238,7 +238,7 @@ fn radosgw_is_compared() {
     in_a_bucket(servers::rgw());
 }
 
-/// Killed, or beaten, before the swap: its generation is there, and was never a state.
+/// Killed, or a lost race, before the swap: its generation exists but was never published.
 #[tokio::test]
 async fn what_was_never_published_is_no_state() {
     let sandbox = Sandbox::signed();
@@ -275,7 +275,7 @@ pub(crate) fn of_all_kinds(version: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Makes a suite of the indices above: those of the newer version are told by their beginning.
+/// Adopts a suite of the indices above; paths that start with one of `newer` get the newer version.
 pub(crate) fn adopt_all_kinds(sandbox: &Sandbox, suite: &str, newer: &[&str]) {
     let (old, new) = (of_all_kinds("1.0"), of_all_kinds("2.0"));
     let files: Vec<(&str, &[u8])> = old
@@ -311,7 +311,7 @@ fn every_kind_of_index_is_compared() {
     assert_eq!(kinds, ["packages", "installer", "sources"]);
     let files = serde_json::json!([{ "path": "main/Contents-amd64", "change": "contents" }]);
     assert_eq!(said["changes"]["files"], files);
-    // One side alone has them.
+    // Only one side has them.
     sandbox.adopt_files("none", &[]);
     assert_eq!(differs("none").lines().filter(|line| line.starts_with("- ")).count(), 4);
 }

@@ -1,4 +1,4 @@
-//! Archives of other tools: every file that they lead to is looked at, kept and carried, and what contradicts itself is not
+//! Archives of other tools: every referenced file is checked, kept and synced, and contradictory indices are not
 //! signed.
 
 use std::{fmt::Write as _, fs};
@@ -11,7 +11,7 @@ use crate::{
 const SOURCES: &str = "main/source/Sources";
 const INSTALLER: &str = "main/debian-installer/binary-amd64/Packages";
 
-/// Files that an index names, each with its bytes; one lies outside of `pool/`, and one has an odd ending.
+/// Files that an index lists, with their bytes; one is outside `pool/`, and one has an unusual ending.
 const FILES: [(&str, &[u8]); 5] = [
     ("packages/old_1.0_amd64.deb", b"the package"),
     ("pool/main/d/disk/disk_1.0_amd64.udeb", b"the one of the installer"),
@@ -20,7 +20,7 @@ const FILES: [(&str, &[u8]); 5] = [
     ("pool/main/o/old/old_1.0.signature", b"its signature"),
 ];
 
-/// Files that belong to the suite and that nothing lists.
+/// Files of the suite that no index lists.
 const UNLISTED: [&str; 3] = [
     "dists/stable/main/installer-amd64/current/images/netboot/mini.iso",
     "dists/stable/main/binary-amd64/Packages.diff/2023-01-01.gz",
@@ -103,7 +103,7 @@ fn check_looks_at_the_files_of_every_kind_of_index() {
             }
             let deep = ["check", &server.url, "--suite", "stable", "--deep"];
             let mut looks = vec![sandbox.publish(["check"])];
-            // A web server shows no more than the folders of an archive.
+            // A web server shows only the folders of an archive.
             if path.starts_with("pool/") {
                 looks.push(sandbox.publish(deep));
                 if damage.is_none_or(|damage| damage.len() != bytes.len()) {
@@ -146,7 +146,7 @@ fn nothing_of_an_adopted_archive_is_pruned_and_all_that_is_listed_is_carried() {
     let before = sandbox.tree();
     add(&sandbox, "new").ok();
     age(&sandbox.archive(""), 30);
-    // The adopted state is kept no longer, and what it shares with the current one is.
+    // The adopted generation is no longer retained, but files that it shares with the current one are.
     add(&sandbox, "newer").ok();
     age(&sandbox.archive(""), 30);
     sandbox.publish(["prune", "--keep-generations", "1"]).ok().says(["Deleted "]);
@@ -176,7 +176,7 @@ fn nothing_of_an_adopted_archive_is_pruned_and_all_that_is_listed_is_carried() {
     sandbox.publish(["check"]).ok().says(["5 packages"]);
 }
 
-/// The other form of `Sources` says something else: whatever form it is, and whether the plain one is listed or stored.
+/// The other form of `Sources` differs, whatever form it is, and whether the plain form is listed or stored.
 #[test]
 fn an_index_whose_forms_contradict_each_other_is_not_signed() {
     let other = source().replace("old_1.0.tar.xz", "old_1.0.tar.gz");
@@ -206,7 +206,7 @@ fn an_index_whose_forms_contradict_each_other_is_not_signed() {
                 said.says(["hold different texts", "regenerate the indices and the `Release`"]);
             }
             assert_eq!(sandbox.tree(), before);
-            // To keep the state, as `check --repair` does, is not to vouch for it.
+            // `check --repair` retains the generation, but does not vouch for it.
             sandbox.publish(["check", "--repair"]).fails(4);
             add(&sandbox, "new").fails(1).says(["hold different texts"]);
             for command in [&["snapshot", "one"][..], &["refresh", "--force"]] {
@@ -280,7 +280,7 @@ fn a_suite_below_another_one_that_has_lost_its_release_file_keeps_everything() {
     sandbox.tree().keeps(&before, &[]);
 }
 
-/// A file that nothing lists lies in the place of a package: the hint says what to do, and that works.
+/// An unlisted file at the path of a package: the hint says how to resolve it, and that works.
 #[test]
 fn an_unlisted_file_in_the_place_of_a_package_goes_with_prune() {
     let sandbox = Sandbox::new();

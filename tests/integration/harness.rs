@@ -1,6 +1,6 @@
-//! The judge is judged: archives made by Debian's own tools must pass, damaged ones must not.
+//! Tests of the test clients: archives made by Debian's own tools must pass, damaged ones must fail.
 //!
-//! Nothing here runs `publish`; what fails here is the test bed.
+//! Nothing here runs `publish`; a failure here is a fault of the test bed.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{
     web::Web,
 };
 
-/// An archive with `packages` in suite `stable`, made by apt-ftparchive, unsigned.
+/// An unsigned archive with `packages` in suite `stable`, made by apt-ftparchive.
 fn archive_by_apt_ftparchive(sandbox: &Sandbox) {
     let index = "dists/stable/main/binary-amd64";
     fs::create_dir_all(sandbox.archive(index)).unwrap();
@@ -96,7 +96,7 @@ fn both_clients_refuse_what_they_must() {
         fs::write(&hello, sound).unwrap();
     }
 
-    // Another client, for a first one may keep its list.
+    // Another client, because the first one may keep its list.
     let packages = sandbox.archive("dists/stable/main/binary-amd64/Packages");
     let text = fs::read_to_string(&packages).unwrap().replace("hello", "hallo");
     for path in sandbox.tree().paths_with("binary-amd64/") {

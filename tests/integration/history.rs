@@ -1,6 +1,7 @@
-//! Somebody can write to the archive, has no key, and knows its history: older states put back, kept ones changed.
+//! An attacker can write to the archive, has no key, and knows its history: a rollback attack restores older
+//! generations or changes retained ones.
 //!
-//! Nothing of it may be signed, and `check` names it. What else he can change is in [`super::trust`].
+//! None of it may be signed, and `check` reports it. Other attacks are in [`super::trust`].
 
 use std::fs;
 
@@ -16,12 +17,12 @@ use crate::{
     sandbox::{Sandbox, fixture, sha256},
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
 const POINTER: &str = "dists/stable/InRelease";
 
-/// A signed archive with `hello` 1.0, then 2.0 a minute later; and its first state, as files.
+/// A signed archive with `hello` 1.0, then 2.0 a minute later; and its first generation, as files.
 fn two_states() -> (Sandbox, Sandbox) {
     let (sandbox, old) = (Sandbox::signed(), Sandbox::signed());
     let one = deb("hello").write(sandbox.incoming());
@@ -39,14 +40,14 @@ fn later(seconds: u64) -> (&'static str, &'static str) {
     ("SOURCE_DATE_EPOCH", (clock + seconds).to_string().leak())
 }
 
-/// Puts files of the older state over those of now.
+/// Overwrites current files with those of the older generation.
 fn put_back(sandbox: &Sandbox, old: &Sandbox, paths: &[&str]) {
     for path in paths {
         fs::copy(old.archive(path), sandbox.archive(path)).unwrap();
     }
 }
 
-/// `publish check` finds something wrong with a path.
+/// `publish check` reports these faults.
 #[track_caller]
 fn finds(sandbox: &Sandbox, says: &[&str]) {
     let said = sandbox.publish_with(&[later(120)], ["check"]).fails(4);
@@ -55,7 +56,7 @@ fn finds(sandbox: &Sandbox, says: &[&str]) {
     }
 }
 
-/// Every verb that would build on what is there must refuse and leave all as it is.
+/// Every command that builds on the suite must fail and change nothing.
 #[track_caller]
 fn refuses_to_build_on(sandbox: &Sandbox, says: &[&str]) {
     let before = sandbox.tree();
@@ -68,7 +69,7 @@ fn refuses_to_build_on(sandbox: &Sandbox, says: &[&str]) {
 #[test]
 fn an_older_pointer_that_was_put_back_is_not_built_on() {
     let (sandbox, old) = two_states();
-    // All of it: as far as signatures and digests tell, this is an archive without fault.
+    // All files: judged by signatures and digests alone, this archive has no fault.
     let all = ["InRelease", "Release", "Release.gpg"].map(|file| format!("dists/stable/{file}"));
     put_back(&sandbox, &old, &all.each_ref().map(String::as_str));
     for index in old.tree().paths_with("/Packages") {
@@ -79,7 +80,7 @@ fn an_older_pointer_that_was_put_back_is_not_built_on() {
         &["was rolled back", "kept in `dists/stable/generations/", "--trust-existing"],
     );
     finds(&sandbox, &[&format!("{POINTER}: it was rolled back")]);
-    // Unless it is meant: then the next state is newer than both, and clients take it.
+    // If it is intended, the next generation is newer than both, and clients accept it.
     let adopt = ["--trust-existing", "add", "incoming/world_1.0_amd64.deb"];
     sandbox.publish_with(&[later(120)], adopt).ok();
     sandbox.publish_with(&[later(120)], ["check"]).ok();
@@ -94,7 +95,7 @@ fn an_older_pointer_that_was_put_back_is_not_built_on() {
 #[test]
 fn a_newer_state_that_somebody_else_made_is_no_witness() {
     let (sandbox, _) = two_states();
-    // Anybody can write a generation; it must be signed, and of this suite.
+    // An attacker can write a generation; only a signed one of this suite counts.
     let generation = sandbox.archive("dists/stable/generations/20260101T000000Z-00000000");
     fs::create_dir_all(&generation).unwrap();
     let text = sandbox.read(POINTER).replace("Date: Sun, 01 Jun 2025", "Date: Thu, 01 Jan 2026");
@@ -103,7 +104,7 @@ fn a_newer_state_that_somebody_else_made_is_no_witness() {
         fs::write(generation.join("published"), "published\n").unwrap();
         finds(&sandbox, &["dists/stable/generations/20260101T000000Z-00000000: "]);
     }
-    // It is no obstacle either: who has no key cannot stop who has.
+    // It does not block either: an attacker without a key cannot stop the publisher.
     sandbox.publish_with(&[later(120)], ["add", "incoming/world_1.0_amd64.deb"]).ok();
 }
 
@@ -122,7 +123,7 @@ fn a_kept_state_that_was_changed_is_found() {
         fs::write(sandbox.archive(path), bytes).unwrap();
     }
     sandbox.publish_with(&[later(120)], ["check"]).ok();
-    // What it leads to, and nothing else does: the first index, and the file of a package that was removed.
+    // Files that only this generation references: the first index, and the file of a removed package.
     sandbox.publish_with(&[later(120)], ["remove", "hello=1.0"]).ok();
     let package = "pool/main/h/hello/hello_1.0_amd64.deb";
     let bytes = fs::read(sandbox.archive(package)).unwrap();
@@ -154,7 +155,7 @@ fn a_key_that_somebody_put_beside_ours_is_found_and_taken_away() {
 #[test]
 fn bytes_under_the_digest_of_others_are_never_led_to() {
     let (sandbox, _) = two_states();
-    // The index that the next edit will write, in advance, with other bytes.
+    // An attacker writes the index of the next edit in advance, with other bytes.
     let copy = Sandbox::signed();
     let (from, to) = (sandbox.archive(""), copy.archive(""));
     copy.ask("cp", ["-a".as_ref(), "-T".as_ref(), from.as_os_str(), to.as_os_str()]);
@@ -175,7 +176,7 @@ fn bytes_under_the_digest_of_others_are_never_led_to() {
     sandbox.publish_with(&[later(120)], ["check"]).ok();
 }
 
-/// Where the witnesses in the bucket were deleted, this machine still remembers.
+/// If the newer generations in the bucket were deleted, this machine still remembers them.
 #[tokio::test]
 async fn what_was_seen_in_a_bucket_is_remembered() {
     let Some(bucket) = crate::buckets::moto() else { return };
@@ -188,7 +189,7 @@ async fn what_was_seen_in_a_bucket_is_remembered() {
     let old = store.read(POINTER, LIMIT).await.unwrap().unwrap().bytes;
     mine().later(60).add(&files[1]).await.unwrap();
     let new = store.read(POINTER, LIMIT).await.unwrap().unwrap().bytes;
-    // Everything that shows that there was a newer state.
+    // Everything that proves a newer generation.
     store.replace(POINTER, old).await.unwrap();
     let kept: Vec<String> = {
         use futures::TryStreamExt as _;
@@ -203,20 +204,20 @@ async fn what_was_seen_in_a_bucket_is_remembered() {
         "{error}"
     );
     assert!(!mine().later(120).faults().await.is_empty());
-    // Another machine has not seen it: that is the limit of what can be known.
+    // Another machine has not seen it: such an attack cannot be detected.
     Publisher::on(store.clone().with_cache(cache("other"))).later(120).faults().await;
     store.replace(POINTER, new).await.unwrap();
     mine().later(120).add(&files[2]).await.unwrap();
 }
 
-/// What this machine remembers is of a bucket: a folder may be put back by whoever owns it.
+/// This machine remembers only buckets: the owner of a folder may restore it from a backup.
 #[tokio::test]
 async fn a_newer_state_that_was_never_published_is_no_witness() {
     let sandbox = Sandbox::signed();
     let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
     let store = memory();
     Publisher::on(store.clone()).add(&one).await.unwrap();
-    // Killed, or beaten, before the swap: its generation is there, signed, with a later date.
+    // Killed, or a lost race, before the swap: its generation exists, signed, with a later date.
     let faults = crate::faults::Faults::fail(6, crate::faults::Side::Before);
     let edit = Publisher::on(faults.on(store.clone())).later(600);
     edit.add(&two).await.unwrap_err();
@@ -226,7 +227,7 @@ async fn a_newer_state_that_was_never_published_is_no_witness() {
     assert_eq!(Publisher::on(store).later(60).faults().await, []);
 }
 
-/// A power cut leaves a file empty or cut short, and a disk changes a bit of it.
+/// A power loss leaves a file empty or truncated, or a disk flips a bit.
 #[test]
 fn a_damaged_release_file_is_restored() {
     let (signed, _) = two_states();
@@ -239,7 +240,7 @@ fn a_damaged_release_file_is_restored() {
         let half = &bytes[..bytes.len() / 2];
         for damaged in [&b""[..], &bytes[..20], half, b"this is no stanza\n", &[0; 300]] {
             if path != POINTER && damaged == half {
-                // Half of an unsigned file may be a whole one.
+                // Half of an unsigned file may be a valid one.
                 continue;
             }
             fs::write(sandbox.archive(path), damaged).unwrap();
@@ -250,7 +251,7 @@ fn a_damaged_release_file_is_restored() {
             assert_eq!(sandbox.tree(), whole);
         }
     }
-    // Whole, and signed by a key that is not known here: that is no damage.
+    // Complete, and signed by an unknown key: that is not damage.
     let other = Sandbox::new();
     deb("hello").write(other.incoming());
     let key = crate::sandbox::fixture("keys/second.asc");
@@ -259,7 +260,7 @@ fn a_damaged_release_file_is_restored() {
     let before = signed.tree();
     signed.publish_with(&[later(120)], ["check", "--repair"]).fails(1).says(["keys that are not configured"]);
     assert_eq!(signed.tree(), before);
-    // No state that is kept is believed: nothing takes its place.
+    // No retained generation is trusted, so nothing replaces it.
     fs::write(signed.archive(POINTER), "").unwrap();
     fs::remove_dir_all(signed.archive("dists/stable/generations")).unwrap();
     let said = signed.publish_with(&[later(120)], ["check", "--repair"]).fails(4);
@@ -280,7 +281,7 @@ fn what_can_be_restored_is_and_the_rest_is_said() {
             .collect()
     };
     assert_eq!(current.len(), 3);
-    // Each index by its digest, lost or damaged; all names; the state that is kept; the pointer itself.
+    // Each index by its digest, lost or damaged; all names; the retained generation; the pointer itself.
     for path in &current {
         fs::remove_file(sandbox.archive(path)).unwrap();
         repair().ok().says([&format!("Repaired {path}") as &str]);
@@ -288,7 +289,7 @@ fn what_can_be_restored_is_and_the_rest_is_said() {
         repair().ok().says([&format!("Repaired {path}") as &str]);
         assert_eq!(sandbox.tree(), whole, "{path}");
     }
-    // Also where its name is gone too: made again from another form. The plain form need not be stored.
+    // Also if its name is missing too: rebuilt from another form. The plain form need not be stored.
     for form in ["Packages.gz", "Packages.xz"] {
         let name = format!("dists/stable/main/binary-amd64/{form}");
         let digest = sha256(&fs::read(sandbox.archive(&name)).unwrap());
@@ -309,7 +310,7 @@ fn what_can_be_restored_is_and_the_rest_is_said() {
         repair().ok();
         assert_eq!(sandbox.tree(), whole, "{paths:?}");
     }
-    // The pointer that comes back is the newest that a key of ours signed.
+    // The restored pointer is the newest one that a trusted key signed.
     let evil = sandbox.archive("dists/stable/generations/20260101T000000Z-00000000");
     fs::create_dir_all(&evil).unwrap();
     fs::write(evil.join("InRelease"), sandbox.read(POINTER).replace("main", "evil")).unwrap();
@@ -320,7 +321,7 @@ fn what_can_be_restored_is_and_the_rest_is_said() {
     fs::remove_dir_all(&evil).unwrap();
     assert_eq!(sandbox.tree(), whole);
 
-    // What no copy is left of.
+    // Files without any copy.
     for path in current.iter().chain(&whole.paths_with("binary-amd64/Packages")) {
         fs::write(sandbox.archive(path), "nonsense").unwrap();
     }

@@ -1,4 +1,4 @@
-//! The house itself: arrows go down only, and the words that users read.
+//! The structure of the source tree: dependencies go down only, and documentation names every command.
 
 use std::{fs, path::Path};
 
@@ -15,7 +15,7 @@ fn source_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// What a file of `src/` names of the crate: paths from its root, in `use` trees and in the code.
+/// The paths inside the crate that a source file names, in `use` trees and in the code.
 fn named(code: &str, module: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut rest = code;
@@ -100,7 +100,8 @@ fn declared(room: &Path) -> Vec<String> {
 /// Rooms whose files still use each other's items, or those of their `mod.rs`.
 const UNSORTED: &[&str] = &["cli", "cli/json", "cli/key", "cli/serve", "cli/sync"];
 
-/// Each room lists its modules from top to bottom, and each of them uses only those below it: between rooms and within one.
+/// Each room lists its modules from top to bottom, and each module uses only those below it: between rooms and within
+/// one.
 #[test]
 fn arrows_go_down_only() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,4 +1,4 @@
-//! Stories of `publish init` and `publish key`: a configuration, a key, and what clients make of it.
+//! Tests of `publish init` and `publish key`: a configuration, a key, and clients that use them.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -8,7 +8,7 @@ use crate::{
     sandbox::{Sandbox, fixture},
 };
 
-/// The one key file that `init` or `key generate` left in the home of the sandbox.
+/// The only key file that `init` or `key generate` left in the home of the sandbox.
 fn key_file(sandbox: &Sandbox) -> std::path::PathBuf {
     let found = sandbox
         .ask("find", [sandbox.path("").as_os_str(), "-path".as_ref(), "*/publish/keys/*.asc".as_ref()]);
@@ -76,7 +76,7 @@ fn a_suite_that_is_published_keeps_what_it_says() {
     sandbox.publish(["add", "incoming"]).ok();
     sandbox.publish(["init", "--unsigned", "--origin", "Example"]).ok();
     assert!(sandbox.read("conf/distributions").contains("Suite: stable\n"));
-    // Now the configuration changes what apt stops at.
+    // A configuration change that apt refuses.
     deb("world").write(sandbox.incoming());
     let said = sandbox.publish(["add", "incoming"]).fails(1);
     said.says(["`Origin` changes from nothing to `Example`", "--allow-releaseinfo-change"]);
@@ -146,7 +146,7 @@ fn a_command_signs_and_its_key_is_named_for_trust() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
-    // Nothing here knows whose signature to believe: what is there is not built on…
+    // No known key verifies the signature, so the suite is not built on…
     deb("world").write(sandbox.incoming());
     let before = sandbox.tree();
     sandbox.publish(["add", "incoming"]).fails(1).says(["no public key is known", "TrustedKeys"]);

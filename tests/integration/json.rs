@@ -1,4 +1,4 @@
-//! What `--json` prints and what `publish help json` says of it are the same, key by key.
+//! The output of `--json` matches `publish help json`, key by key.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ struct Schema {
     commands: BTreeMap<String, String>,
     shapes: BTreeMap<String, BTreeMap<String, String>>,
     kinds: BTreeSet<String>,
-    /// The shapes that were met in some output.
+    /// The shapes seen in some output.
     seen: BTreeSet<String>,
 }
 
@@ -60,7 +60,7 @@ impl Schema {
         schema
     }
 
-    /// What a command printed must be the shape that is documented for it.
+    /// The output of a command matches the shape documented for it.
     #[track_caller]
     fn printed(&mut self, command: &str, stdout: &str) -> Value {
         let shape =
@@ -108,7 +108,7 @@ impl Schema {
     }
 }
 
-/// An archive whose surplus versions go to another suite.
+/// An archive whose surplus versions move to another suite.
 fn archive() -> Sandbox {
     let sandbox = Sandbox::new();
     let key = fixture("keys/test.asc");
@@ -132,7 +132,7 @@ fn every_command_prints_what_is_documented() {
         deb(package).version(version).write(sandbox.path(format!("{package}-{version}")));
     }
 
-    // Suites that are published.
+    // Commands that publish.
     let to_stable = ["--suite", "stable"];
     let add = |more: &[&'static str]| [&["add"], &to_stable[..], more].concat();
     schema.printed("add", &run(&add(&["hello-1.0", "--message", "the first"])).ok().stdout);
@@ -147,7 +147,7 @@ fn every_command_prints_what_is_documented() {
     schema.printed("snapshot NAME", &run(&["snapshot", "one", "--suite", "stable"]).ok().stdout);
     schema.printed("snapshot --list", &run(&["snapshot", "--list", "--suite", "stable"]).ok().stdout);
 
-    // Looking at them. A package and a generation look the same everywhere.
+    // Commands that read. A package and a generation have the same shape everywhere.
     let listed = schema.printed("list", &run(&["list", "hello"]).ok().stdout);
     let mut hello =
         listed["packages"].as_array().unwrap().iter().find(|row| row["suite"] == "stable").unwrap().clone();
@@ -170,7 +170,7 @@ fn every_command_prints_what_is_documented() {
     fs::remove_dir_all(sandbox.archive("dists/one")).unwrap();
     fs::remove_dir_all(sandbox.archive("dists/two")).unwrap();
 
-    // Other places.
+    // Destinations.
     let there = format!(
         "Name: cdn\nLocation: {}\nPublic-Url: https://apt.example\nPurge:\n !true\n",
         sandbox.path("there").display()
@@ -190,7 +190,7 @@ fn every_command_prints_what_is_documented() {
     let empty = sandbox.path("empty").display().to_string();
     schema.printed("init", &run(&["--archive", &empty, "init"]).ok().stdout);
 
-    // What is deleted, and what is lost.
+    // Deletions and losses.
     schema.printed(
         "snapshot NAME --remove",
         &run(&["snapshot", "one", "--suite", "stable", "--remove"]).ok().stdout,
@@ -224,7 +224,7 @@ fn every_command_prints_what_is_documented() {
 /// The entry of the documentation for errors.
 const FAILS: &str = "any that fails";
 
-/// What `serve` prints as soon as it can be reached.
+/// The line that `serve` prints once it accepts connections.
 fn served(sandbox: &Sandbox) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_publish"))
         .args(["--json", "serve", "--listen", "127.0.0.1:0"])
@@ -286,7 +286,7 @@ fn errors_have_a_kind_a_file_and_say_whether_to_try_again() {
 fn a_server_that_fails_may_be_asked_again() {
     let sandbox = Sandbox::new();
     let mut schema = Schema::read(&sandbox.publish(["help", "json"]).ok().stdout);
-    // Nothing listens there.
+    // No server listens there.
     let arguments = ["--json", "check", "--suite", "stable", "--archive", "http://127.0.0.1:9/"];
     let said = sandbox.publish(arguments);
     let failed = schema.printed(FAILS, &said.fails(1).stdout);
@@ -320,7 +320,7 @@ fn a_command_line_that_makes_no_sense_is_an_object_too() {
     let said = sandbox.publish(["--json", "list", "--suit", "x"]).fails(2);
     let failed = schema.printed(FAILS, &said.stdout);
     assert_eq!(failed["errors"][0]["hint"], "a similar argument exists: '--suite'");
-    // Text is for people, and so is all that comes after `--`.
+    // Without `--json` before `--`, the output is text.
     assert_eq!(sandbox.publish(["list", "--sweet"]).fails(2).stdout, "");
     assert_eq!(sandbox.publish(["bogus", "--", "--json"]).fails(2).stdout, "");
 }

@@ -1,4 +1,4 @@
-//! Stories of `publish key package`: the public keys as a package of the archive itself.
+//! Tests of `publish key package`: the public keys as a package of the archive itself.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn archive() -> Sandbox {
     sandbox
 }
 
-/// Signs with these keys instead of the one of the sandbox.
+/// Signs with these keys instead of the key of the sandbox.
 fn sign_with(sandbox: &Sandbox, seconds: u64, keys: &[&str], arguments: &[&str]) -> crate::sandbox::Outcome {
     let time = (CLOCK.parse::<u64>().unwrap() + seconds).to_string();
     let keys: Vec<String> =
@@ -134,7 +134,7 @@ fn one_version_for_each_set_of_keys() {
     };
     let said = published(0, &["test"]);
     assert_eq!((&said["version"], &said["suites"][0]["published"]), (&"2025.06.01".into(), &true.into()));
-    // Any day later, in any order: the same keys.
+    // On any later day, in any order: the same keys.
     let before = sandbox.tree();
     let said = published(3 * DAY, &["test"]);
     assert_eq!((&said["version"], &said["present"][0]), (&"2025.06.01".into(), &"stable".into()));
@@ -142,9 +142,9 @@ fn one_version_for_each_set_of_keys() {
     assert_eq!(published(0, &["test", "second"])["version"], "2025.06.01.1");
     assert_eq!(published(DAY, &["second", "test"])["version"], "2025.06.01.1");
     assert_eq!(published(3 * DAY, &["second"])["version"], "2025.06.04");
-    // A clock that is behind.
+    // The clock is behind.
     assert_eq!(published(2 * DAY, &["test", "second"])["version"], "2025.06.04.1");
-    // What was published once never changes, although nothing leads to it now.
+    // A published version never changes, even if no generation references it.
     sign_with(&sandbox, 3 * DAY, &["test", "second"], &["remove", NAME]).ok();
     let said = published(3 * DAY, &["second", "test"]);
     assert_eq!(said["version"], "2025.06.04.2", "2025.06.04 held another key, 2025.06.04.1 had another time");
@@ -174,7 +174,7 @@ fn every_signed_suite_gets_the_same() {
         .publish(["key", "package"])
         .fails(1)
         .says(["the suites have no `Origin`", "hint: give `--name NAME`"]);
-    // As if a job had been killed between the two.
+    // As if a job had been killed between the two suites.
     sandbox.publish(["key", "package", "--name", "Example", "--suite", "one"]).ok();
     // Its name is known now.
     let said = sandbox.publish_after(DAY - 1, &["key", "package"]).ok();
@@ -184,7 +184,7 @@ fn every_signed_suite_gets_the_same() {
     let listed = sandbox.publish(["list", NAME]).ok().stdout;
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert_eq!(sandbox.tree().paths_with("pool/main/e/").len(), 1);
-    // Much later it is another one, whose time says since when its clients can have the keys.
+    // Much later it is another version, whose timestamp says since when its clients can have the keys.
     sandbox.publish_after(DAY, &["remove", NAME, "--suite", "two"]).ok();
     let said = sandbox.publish_after(5 * DAY, &["key", "package"]).ok();
     said.says(["Added 1 package to suite `two`", "example-archive-keyring 2025.06.06 all"]);
@@ -193,7 +193,7 @@ fn every_signed_suite_gets_the_same() {
     sandbox.publish(["key", "package", "--suite", "open"]).fails(1).says(["suite `open` is not signed"]);
 }
 
-/// What clients name in `Signed-By` today would go with the upgrade.
+/// The upgrade would remove the file that clients name in `Signed-By`.
 #[test]
 fn a_package_that_somebody_made_by_hand_is_not_replaced() {
     let sandbox = archive();
@@ -245,7 +245,7 @@ fn what_cannot_be_made_says_why() {
     );
     says(sandbox.publish(["key", "package", "-o", "no/such/folder.deb"]).fails(1), &["cannot write"]);
     says(sandbox.publish(["key", "package", "-n", "-o", "x.deb"]).fails(2), &["cannot be used with"]);
-    // Nobody knows the key of a command.
+    // The key of a signing command is unknown.
     let command = sandbox.path("sign.sh");
     fs::write(&command, "#!/bin/sh\nexit 1\n").unwrap();
     let by_command = format!("!{}", command.display());

@@ -1,4 +1,4 @@
-//! Stories of `publish key rotate`: another key takes over, and no client that does as it is told notices.
+//! Tests of `publish key rotate`: another key takes over, and clients that upgrade in time notice nothing.
 
 use std::{fs, path::PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const DAY: u64 = 24 * 60 * 60;
 const KEYRING: &str = "usr/share/keyrings/example-archive-keyring.gpg";
-/// The key in `fixtures/keys/test.asc`, which every story begins with.
+/// The key in `fixtures/keys/test.asc`, with which every test begins.
 const OLD: &str = "BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669";
 const SECOND: &str = "0D2EAFB7B77E97C3107DC552CF75B75F44D45214";
 
@@ -42,7 +42,7 @@ fn stable() -> Sandbox {
     archive(&[stanza("stable", "test", "")])
 }
 
-/// A change of keys, a minute after all else; its new key never expires, so that the tests do not either.
+/// Runs `key rotate` a minute after all else; the new key never expires, so that the tests do not either.
 fn rotate(sandbox: &Sandbox, more: &[&str]) -> Outcome {
     let expires: &[&str] = if more.iter().any(|word| ["--to", "--finish"].contains(word)) {
         &[]
@@ -63,7 +63,7 @@ fn sign_with(sandbox: &Sandbox) -> Vec<Vec<String>> {
     lines.map(|line| line.split_whitespace().map(ToOwned::to_owned).collect()).collect()
 }
 
-/// The fingerprint of the only key that was made here.
+/// The fingerprint of the only key created by the test.
 fn made(sandbox: &Sandbox) -> String {
     let files: Vec<String> = key_files(sandbox);
     assert_eq!(files.len(), 1, "{files:?}");
@@ -78,7 +78,7 @@ fn key_files(sandbox: &Sandbox) -> Vec<String> {
     names
 }
 
-/// The keys whose signatures gpgv finds good on a file of the archive, of all that were ever seen.
+/// The keys, of all known ones, whose signatures on a file of the archive gpgv accepts.
 fn signers(sandbox: &Sandbox, suite: &str) -> Vec<String> {
     let ring = sandbox.path("everybody.gpg");
     let mut keys: Vec<PathBuf> =
@@ -106,7 +106,7 @@ fn sorted(keys: &[&str]) -> Vec<String> {
     keys
 }
 
-/// The keys that the archive gives to clients.
+/// The keys that the archive publishes for clients.
 fn client_keys(sandbox: &Sandbox) -> Vec<String> {
     let file = sandbox.archive("archive-key.asc");
     let said = sandbox.publish(["--json", "key", "show", file.to_str().unwrap()]).ok().stdout;
@@ -134,7 +134,7 @@ fn clients_follow_from_one_key_to_the_next() {
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
     sandbox.publish(["key", "export", &new, "-o", "new.asc"]).ok();
 
-    // While both sign, everybody reads it: with the old key, with the new one, with both.
+    // While both keys sign, every client can verify: with the old key, the new one, or both.
     for apt in followers.iter().chain(&idle) {
         apt.updates();
         assert_eq!(apt.candidate("example-archive-keyring").as_deref(), Some("2025.06.01"), "{}", apt.name);
@@ -181,7 +181,7 @@ fn clients_follow_from_one_key_to_the_next() {
         apt.updates();
     }
     for apt in &idle {
-        // apt 2 has the end of its fingerprint only.
+        // apt 2 prints only the end of the fingerprint.
         apt.update().fails(100).says([&new[24..], "InRelease"]);
     }
 }
@@ -217,7 +217,7 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     let suites = [stanza("one", "test", ""), stanza("two", "test", ""), stanza("other", "second", "")];
     let sandbox = archive(&suites);
     sandbox.publish(["snapshot", "1.0", "--suite", "two"]).ok();
-    // Configured, and not published yet.
+    // Configured, but not published yet.
     let text = format!("# mine\n\n{}# the end\n{}", suites.concat(), stanza("later", "test", "# later\n"));
     sandbox.configure(&text);
     let all = ["one", "two", "two/snapshots/1.0"];
@@ -235,7 +235,7 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     }
     assert_eq!(signers(&sandbox, "other"), [SECOND]);
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new, SECOND]));
-    // The change that is under way is gone on with, and the other key is left alone.
+    // The running rotation continues, and the other key does not change.
     let before = sandbox.tree();
     let said = rotate(&sandbox, &[]).ok();
     said.says(["The key rotation is in progress since 2025-06-01: both keys sign\n"]);
@@ -254,7 +254,7 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     sandbox.publish_after(32 * DAY, &["check"]).ok();
 }
 
-/// A copy of the archive and of the keys, to go back to what a killed run would have left.
+/// A copy of the archive and the keys, to restore the files that a killed run would have left.
 struct Copy<'a> {
     sandbox: &'a Sandbox,
     name: &'static str,
@@ -268,7 +268,7 @@ impl<'a> Copy<'a> {
         Self { sandbox, name }
     }
 
-    /// Puts back some of it.
+    /// Restores some of these paths.
     fn back(&self, paths: &[&str]) {
         for path in paths {
             let copy =
@@ -307,39 +307,39 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     };
     is_done(&[OLD, &new]);
 
-    // The key is kept under its first name, and nothing else was done.
+    // The key file has its first name, and nothing else was done.
     before.back(&["archive"]);
     fs::rename(&key, &pending).unwrap();
     sandbox.publish_after(60, &["key", "rotate", "-n"]).ok().says([format!("The new key is {new}").as_str()]);
     rotate(&sandbox, &[]).ok();
     is_done(&[OLD, &new]);
-    // Under both names.
+    // Both names exist.
     before.back(&["archive"]);
     fs::copy(&key, &pending).unwrap();
     rotate(&sandbox, &[]).ok();
     is_done(&[OLD, &new]);
-    // The configuration was written, and then nothing.
+    // Only the configuration was written.
     before.back(&PUBLISHED);
     fs::copy(&key, &pending).unwrap();
     rotate(&sandbox, &[]).ok().says(["both keys sign; interrupted steps were completed"]);
     is_done(&[OLD, &new]);
-    // One of two files of the configuration, as it were.
+    // As if one of two configuration files was written.
     let text = sandbox.read("conf/distributions");
     before.back(&PUBLISHED);
     sandbox.configure(&text.replacen(&format!(" {new}"), "", 1));
     rotate(&sandbox, &[]).ok();
     is_done(&[OLD, &new]);
-    // One suite of two, a week ago.
+    // Only one of two suites was published, a week ago.
     before.back(&["archive/dists/two", "archive/archive-key.asc"]);
     sandbox.publish_after(7 * DAY, &["key", "rotate"]).ok().says(["interrupted steps were completed"]);
     is_done(&[OLD, &new]);
-    // All but the last step.
+    // All steps but the last.
     both.back(&["archive"]);
     before.back(&["archive/archive-key.asc"]);
     rotate(&sandbox, &[]).ok();
     is_done(&[OLD, &new]);
 
-    // And so with the second step: not before all is signed with both.
+    // The second step resumes the same way, and only after all suites are signed with both keys.
     both.back(&["archive"]);
     before.back(&["archive/dists/one/snapshots"]);
     finish(&sandbox, 31 * DAY, &[]).fails(1).says([
@@ -352,26 +352,26 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
     finish(&sandbox, 31 * DAY, &[]).ok();
     is_done(&[&new]);
     let text = sandbox.read("conf/distributions");
-    // The configuration was written, and then nothing.
+    // Only the configuration was written.
     both.back(&PUBLISHED);
     rotate(&sandbox, &[]).fails(1).says(["is signed by other keys than `SignWith:` names", "--finish"]);
     finish(&sandbox, 32 * DAY, &[])
         .ok()
         .says(["The key rotation is finished: interrupted steps were completed"]);
     is_done(&[&new]);
-    // One of two files of the configuration.
+    // One of two configuration files was written.
     both.back(&PUBLISHED);
     let old = fixture("keys/test.asc").display().to_string();
     sandbox.configure(&text.replacen(&format!(": {new}"), &format!(": {old} {new}"), 1));
     finish(&sandbox, 32 * DAY, &[]).ok();
     is_done(&[&new]);
-    // One suite of two.
+    // Only one of two suites was published.
     both.back(&["archive/dists/two", "archive/archive-key.asc"]);
     finish(&sandbox, 33 * DAY, &[]).ok();
     is_done(&[&new]);
 }
 
-/// What is found out last: the key is kept, and the configuration cannot be replaced.
+/// The last possible failure: the key file was written, but the configuration cannot be replaced.
 #[test]
 fn a_key_that_was_kept_is_found_again() {
     if !is_root() {
@@ -380,7 +380,7 @@ fn a_key_that_was_kept_is_found_again() {
     let sandbox = stable();
     let conf = sandbox.archive("conf/distributions");
     let text = sandbox.read("conf/distributions");
-    // Copied, for whoever may not enter the folder of the fixtures.
+    // A copy, for a user without access to the folder of the fixtures.
     sandbox.ask("cp", [fixture("keys/test.asc").as_os_str(), sandbox.path("key.asc").as_os_str()]);
     let line = text.lines().find(|line| line.starts_with("SignWith")).unwrap();
     sandbox.configure(&text.replace(line, &format!("SignWith: {}", sandbox.path("key.asc").display())));
@@ -411,8 +411,8 @@ fn a_key_that_was_kept_is_found_again() {
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, new]));
 }
 
-/// `Signed-By` in a `Release` that expires: apt then demands these keys of the next state, where a
-/// client has no `Signed-By` of its own.
+/// `Signed-By` in a `Release` that expires: apt then requires these keys for the next generation, if a client has no
+/// `Signed-By` of its own.
 #[test]
 fn keys_that_clients_demand_must_admit_the_new_one() {
     let more = format!("ValidFor: 3y\nSigned-By: {OLD}\n");
@@ -448,7 +448,7 @@ fn keys_that_clients_demand_must_admit_the_new_one() {
         apt.update().ok();
         assert_eq!(apt.candidate("hello").as_deref(), Some("2.0"), "{}", apt.name);
     }
-    // What it is good for: who does it all the same loses every client.
+    // The check is needed: if it is bypassed, every client stops accepting the archive.
     before.back(&["archive"]);
     let surprised = clients();
     let text =
@@ -514,11 +514,11 @@ fn a_key_that_is_given_takes_over() {
     rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says(["is in progress"]);
     let said = rotate(&sandbox, &["--to", fixture("keys/test.asc").to_str().unwrap()]).fails(1);
     said.says(["suite `stable` is already rotating to the key 0D2EAFB7B77E97C3107DC552CF75B75F44D45214"]);
-    // Which one stays can be said too: here it was a mistake, and the old key remains.
+    // The remaining key can be named as well: this reverts a mistake and keeps the old key.
     finish(&sandbox, 31 * DAY, &["--to", fixture("keys/test.asc").to_str().unwrap()]).ok();
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
 
-    // One of gpg, whose keyring knows it by its fingerprint.
+    // A key of gpg, identified by its fingerprint in the keyring.
     let mut gpg = sandbox.command("gpg");
     gpg.args(["--batch", "--quiet", "--passphrase", "", "--faked-system-time", "20250101T000000!"]);
     gpg.args(["--quick-generate-key", "Release <r@example.org>", "ed25519", "sign", "never"]);
@@ -531,7 +531,7 @@ fn a_key_that_is_given_takes_over() {
     sandbox.publish_after(63 * DAY, &["check"]).ok();
 }
 
-/// Clients had it once, and lost it when they upgraded to a package without it.
+/// Clients had the key before, and lost it when they upgraded to a package without it.
 #[test]
 fn a_key_that_comes_back_is_waited_for_anew() {
     let sandbox = stable();
@@ -566,7 +566,7 @@ fn a_new_key_that_does_not_open_is_said_before_the_old_one_is_dropped() {
     assert_eq!(sign_with(&sandbox)[0], [protected]);
 }
 
-/// Whoever has the other package would be cut off in the end.
+/// Clients with the other package would lose access in the end.
 #[test]
 fn packages_of_several_names_are_told_apart() {
     let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);
@@ -607,7 +607,7 @@ fn each_key_has_one_that_takes_over() {
     assert_eq!(client_keys(&sandbox).len(), 4);
     finish(&sandbox, 31 * DAY, &["--suite", "two"]).ok();
     assert_eq!(signers(&sandbox, "two"), sorted(&[&words[1][1]]));
-    // One change is under way, the other is over: nothing begins.
+    // One rotation is running, the other is complete: no new one starts.
     rotate(&sandbox, &[]).ok().says(["is in progress since 2025-06-01"]);
     assert_eq!(key_files(&sandbox).len(), 2);
     finish(&sandbox, 31 * DAY, &[]).ok();
@@ -621,7 +621,7 @@ fn suites_may_change_one_after_the_other() {
     rotate(&sandbox, &["--suite", "one"]).ok();
     let new = made(&sandbox);
     assert_eq!(signers(&sandbox, "two"), [OLD]);
-    // The same key takes over, and its clients have their own time.
+    // The same key takes over, and the clients of this suite have their own waiting period.
     sandbox.publish_after(20 * DAY, &["key", "rotate", "--suite", "two"]).ok();
     assert_eq!((made(&sandbox), signers(&sandbox, "two")), (new.clone(), sorted(&[OLD, &new])));
     let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
@@ -703,7 +703,7 @@ fn what_cannot_be_changed_says_how_else() {
     );
     sandbox.configure(&text.replacen("SignWith: ", "SignWith: !", 1));
     refused(&sandbox, &[], &["suite `one` is signed by the command"]);
-    // Included by both, and only one is meant.
+    // Both suites include it, and only one is meant.
     let line = text.lines().find(|line| line.starts_with("SignWith")).unwrap();
     fs::write(sandbox.archive("conf/key"), format!("{line}\n")).unwrap();
     sandbox.configure(&text.replace(line, "!include: key"));
@@ -718,7 +718,7 @@ fn what_cannot_be_changed_says_how_else() {
     finish(&sandbox, 31 * DAY, &[]).ok().says(["mine-archive-keyring 2025.07.02 all"]);
 }
 
-/// Neither a key nor a line of the configuration is left of a change whose suite cannot be published.
+/// A rotation of a suite that cannot be published leaves no key and no line in the configuration.
 #[test]
 fn a_suite_that_cannot_be_published_is_said_before_anything_is_done() {
     let sandbox = stable();
@@ -746,7 +746,7 @@ fn an_old_key_that_cannot_sign_is_said_before_anything_is_done() {
     assert_eq!(sign_with(&sandbox)[0].len(), 1);
 }
 
-/// A job that is given its key takes both, one after the other; with the old one alone it is told, and takes nothing away.
+/// A job that gets its key by argument needs both; with the old key alone it warns and removes nothing.
 #[test]
 fn a_job_that_is_given_its_key_is_given_both() {
     let sandbox = stable();
@@ -764,7 +764,7 @@ fn a_job_that_is_given_its_key_is_given_both() {
     let said = job(120, &both, "one");
     assert!(!said.stderr.contains("warning: `SignWith:`"), "{}", said.stderr);
     assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));
-    // Elsewhere, where the new one is not.
+    // The new key is moved away.
     fs::rename(&new_key, sandbox.path("elsewhere.asc")).unwrap();
     job(180, &old_key, "two").says([
         "warning: `SignWith:` of suite `stable` names 2 keys, but only 1 signs",
@@ -772,14 +772,14 @@ fn a_job_that_is_given_its_key_is_given_both() {
     ]);
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
-    // Nor does it put a package without it in the place of the one that clients have.
+    // It does not replace the package of the clients by one without the new key either.
     let clock = (CLOCK.parse::<u64>().unwrap() + 200).to_string();
     let environment = [("SOURCE_DATE_EPOCH", &clock[..]), ("PUBLISH_SIGNING_KEY", &old_key)];
     let said = sandbox.publish_with(&environment, ["key", "package", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["keys"].as_array().unwrap().len(), 2, "{said}");
     assert_eq!(said["suites"], Value::Array(Vec::new()), "it is published already");
-    // The next run that has both puts it right.
+    // The next run with both keys repairs this.
     fs::rename(sandbox.path("elsewhere.asc"), &new_key).unwrap();
     sandbox.publish_after(240, &["key", "rotate"]).ok();
     assert_eq!(signers(&sandbox, "stable"), sorted(&[OLD, &new]));

@@ -1,4 +1,4 @@
-//! An index of several blocks: every reader must read all of it, whichever form it takes.
+//! An index of several blocks: every reader must read all of it, in every form.
 
 use std::fs;
 
@@ -10,13 +10,13 @@ use crate::{
 
 const PACKAGES: usize = 2200;
 
-/// Text that does not compress away and is the same each time.
+/// Deterministic text that barely compresses.
 fn noise(seed: usize) -> String {
     let blocks = (0..32).map(|count| sha256(format!("{seed} {count}").as_bytes()));
     blocks.fold(String::new(), |text, block| text + "\n " + &block)
 }
 
-/// An archive whose `Packages` has about 5 MB, so that it is cut into several blocks.
+/// An archive whose `Packages` has about 5 MB, so that it is split into several blocks.
 fn large_archive() -> Sandbox {
     let sandbox = Sandbox::signed();
     for number in 0..PACKAGES {
@@ -30,7 +30,7 @@ fn large_archive() -> Sandbox {
     sandbox
 }
 
-/// Every form of the index holds the same text; says how many blocks the `.xz` has.
+/// Checks that every form of the index holds the same text; returns the number of blocks of the `.xz`.
 fn readers_agree(sandbox: &Sandbox) -> usize {
     let index = "dists/stable/main/binary-amd64/Packages";
     let plain = sha256(&fs::read(sandbox.archive(index)).unwrap());
@@ -69,7 +69,7 @@ fn every_reader_reads_every_block() {
             assert_eq!(apt.candidate("package-02199").as_deref(), Some("1.0"), "{} {form}", apt.name);
         }
     }
-    // Changed in the middle, it still is what everybody reads.
+    // After an edit in the middle, all readers still agree.
     deb("package-01500").version("2.0").write(sandbox.incoming());
     sandbox.publish(["add", "incoming/package-01500_2.0_amd64.deb"]).ok();
     sandbox.publish(["remove", "package-00007", "package-02000"]).ok();

@@ -1,4 +1,4 @@
-//! Stories of `publish list`.
+//! Tests of `publish list`.
 
 use crate::{
     deb_builder::deb,
@@ -48,7 +48,7 @@ fn an_empty_folder_is_no_archive() {
     sandbox.publish(["list"]).fails(1).says(["there is no archive", "hint: "]);
 }
 
-/// Not to be found out a month later: a disk that is full where the list should go.
+/// A failed write, such as to a full disk, must be an error at once.
 #[test]
 fn what_cannot_be_written_out_is_a_failure_and_a_closed_pipe_is_none() {
     let sandbox = Sandbox::new();
@@ -64,7 +64,7 @@ fn what_cannot_be_written_out_is_a_failure_and_a_closed_pipe_is_none() {
     assert_eq!((said.stdout.lines().count(), &*said.stderr), (1, "0\n"));
 }
 
-/// reprepro makes such a link for `Suite`.
+/// reprepro creates such a link for `Suite`.
 #[test]
 fn a_link_to_a_suite_is_not_another_suite() {
     let sandbox = Sandbox::new();
@@ -74,7 +74,7 @@ fn a_link_to_a_suite_is_not_another_suite() {
     std::os::unix::fs::symlink("bookworm", sandbox.archive("dists/a-link")).unwrap();
     let said = sandbox.publish(["list"]).ok();
     assert_eq!(said.stdout, "bookworm main amd64 hello 1.0\n");
-    // The link can be named, and nobody has to say which suite is meant.
+    // The link can be named, and `--suite` is not needed.
     deb("world").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok().says(["to suite `bookworm`"]);
     assert_eq!(sandbox.publish(["list", "--suite", "stable"]).ok().stdout.lines().count(), 2);

@@ -1,4 +1,4 @@
-//! Stories of `publish log`.
+//! Tests of `publish log`.
 
 use std::fs;
 
@@ -18,7 +18,8 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_str(&output.stdout).unwrap()
 }
 
-/// Digests, which the salt of a signature changes, and fingerprints made short.
+/// The output with shortened fingerprints, and with placeholders for digests, which change with the salt of a
+/// signature.
 fn brief(said: &Output) -> String {
     let mut text = String::new();
     for line in said.stdout.lines() {
@@ -32,7 +33,7 @@ fn brief(said: &Output) -> String {
     text
 }
 
-/// Four states: `hello` and `doc`; a newer `hello`; `doc` goes; the older `hello` alone.
+/// Four generations: `hello` and `doc`; a newer `hello`; without `doc`; only the older `hello`.
 fn four_states() -> Sandbox {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
@@ -74,7 +75,7 @@ fn each_state_tells_what_it_changed() {
     for name in &names {
         assert!(said.stdout.contains(&format!("stable@{name}")), "{}", said.stdout);
     }
-    // What it shows is what `diff` takes, and says.
+    // The names that it prints are valid arguments of `diff`, with the same result.
     let of_two = format!("stable@{}", names[1]);
     let diff = publish(&sandbox, 200, &["diff", &format!("stable@{}", names[0]), &of_two]).stdout;
     assert_eq!(diff, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n");
@@ -150,7 +151,7 @@ fn states_that_are_damaged_are_told_and_the_others_shown() {
     assert_eq!(said.stdout.matches("does not match its name").count(), 2);
     assert!(said.stdout.contains("v hello 2.0 -> 1.0"), "{}", said.stdout);
     fs::write(sandbox.archive(&path), whole).unwrap();
-    // An index that only old states lead to is gone.
+    // An index that only old generations reference is missing.
     for path in sandbox.tree().paths_with("/by-hash/") {
         fs::remove_file(sandbox.archive(path)).unwrap();
     }
@@ -182,7 +183,7 @@ fn a_web_server_tells_no_states() {
     assert_eq!(web.requests(), [""; 0]);
 }
 
-/// Killed, or beaten, before the swap: its generation is there, and was never a state.
+/// Killed, or a lost race, before the swap: its generation exists but was never published.
 #[tokio::test]
 async fn what_was_never_published_is_not_shown() {
     let sandbox = Sandbox::signed();
@@ -194,7 +195,7 @@ async fn what_was_never_published_is_not_shown() {
     assert_eq!(generations(&sandbox).len(), 2, "the write that failed was not the one after the generation");
     let shown = || publish(&sandbox, 700, &["log"]).stdout;
     assert_eq!(shown().matches("stable@").count(), 1, "{}", shown());
-    // Published, and killed before it could say so: clients saw it, so it is a state.
+    // Published, but killed before it was recorded: clients saw it, so it is a generation.
     Publisher::on(store).later(60).add(&two).await.unwrap();
     let newest = shown().split_whitespace().next().unwrap().to_owned();
     let mark = format!("dists/stable/generations/{}/published", newest.strip_prefix("stable@").unwrap());
@@ -258,7 +259,7 @@ fn many_changes_are_counted_unless_all_are_wanted() {
     assert_eq!(publish(&sandbox, 60, &["log", "-v"]).stdout.matches("  + p").count(), 25);
 }
 
-/// A note without what it does not say.
+/// A note without its unset fields.
 fn known(note: &serde_json::Value) -> serde_json::Value {
     match note.as_object() {
         None => serde_json::Value::Null,
@@ -266,7 +267,7 @@ fn known(note: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// What was told of each state, the oldest first.
+/// The notes of all generations, oldest first.
 fn notes(sandbox: &Sandbox) -> Vec<serde_json::Value> {
     let log = json(&sandbox.publish(["log", "--json"]).ok());
     log["generations"].as_array().unwrap().iter().rev().map(|state| known(&state["note"])).collect()
@@ -291,7 +292,7 @@ fn a_message_comes_back_as_it_was_given() {
       oldest retained generation: nothing to compare it with
     "#);
     assert_eq!(sandbox.tree().paths_with("/note.json").len(), 1);
-    // Kept with the state, so it goes with it.
+    // It is stored with the generation, so it is removed with it.
     sandbox.publish(["check"]).ok();
 }
 
@@ -306,7 +307,7 @@ fn every_command_that_changes_a_suite_takes_a_message() {
     publish(&sandbox, 0, &["add", "-m", "one", "incoming"]);
     publish(&sandbox, 60, &["remove", "--message", "two", "hello=1.0"]);
     publish(&sandbox, 120, &["prune", "--keep", "1", "-m", "three"]);
-    // Nothing changes, so there is no state to tell anything of.
+    // Nothing changes, so there is no generation to annotate.
     publish(&sandbox, 180, &["add", "-m", "four", "incoming/hello_3.0_amd64.deb"]);
     publish(&sandbox, 190, &["rollback", "-m", "back"]);
     publish(&sandbox, 200, &["refresh", "--force", "-m", "again"]);
@@ -338,7 +339,7 @@ fn a_job_says_whose_it_is() {
         ("CI_JOB_URL", "https://gitlab.example/group/project/-/jobs/7"),
     ];
     add(60, "two", &gitlab);
-    // Somebody has these variables, and is no job.
+    // These variables alone do not make it a job.
     add(120, "three", &github[1..]);
     let notes = notes(&sandbox);
     let url = "https://github.com/example/project/actions/runs/42";
@@ -364,7 +365,7 @@ fn a_note_that_is_none_is_left_out() {
         assert_eq!(notes(&sandbox), [serde_json::Value::Null]);
         sandbox.publish(["log"]).ok();
     }
-    // What a later version may add does not hide the rest.
+    // Unknown fields, as a later version may add, do not hide the rest.
     fs::write(&path, "{\"message\":\"told\",\"more\":{}}").unwrap();
     assert_eq!(notes(&sandbox), [serde_json::json!({ "message": "told" })]);
 }

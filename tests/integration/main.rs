@@ -1,13 +1,13 @@
-//! The program as its users meet it: the real binary, real packages, and real apt as the judge.
+//! The program as its users see it: the real binary, real packages, and real apt as the test oracle.
 //!
-//! [`sandbox`] runs `publish` where nothing of this machine leaks in, [`deb_builder`] makes the packages that a test needs,
-//! [`apt_client`] is a Debian 12 and a Debian 13 that use the archive, [`web`] is the least web server that apt accepts,
-//! [`servers`] the real stores that `tests/run` started, a new bucket for each test, and a CDN before it,
-//! [`faults`] a store whose n-th write fails, waits or kills, [`publisher`] what publishes there, and [`auditor`] a client
-//! that holds an archive to all that it ever promised. Each other file tells the stories of one command, or of one promise.
+//! [`sandbox`] runs `publish` in an isolated environment, [`deb_builder`] builds the packages, [`apt_client`] is a
+//! Debian 12 and a Debian 13 that use the archive, [`web`] is the smallest web server that apt accepts, [`servers`] are
+//! the real stores that `tests/run` started, with a new bucket for each test, and a CDN in front of them, [`faults`] is
+//! a store whose n-th write fails, waits or kills, [`publisher`] publishes there, and [`auditor`] is a client that
+//! checks that an archive keeps all files it ever published. Each other file tests one command or one guarantee.
 //!
-//! A test whose client is missing says so through [`sandbox::skipped`], which fails it in CI. With `PUBLISH_TEST_KEEP` set,
-//! the folder of a failed test stays and is named.
+//! A test whose client is missing reports it with [`sandbox::skipped`], which fails the test in CI. With
+//! `PUBLISH_TEST_KEEP` set, the folder of a failed test is kept and printed.
 
 #![expect(
     clippy::unwrap_used,

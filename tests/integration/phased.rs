@@ -1,4 +1,4 @@
-//! `publish add --phased`: a version reaches some machines first, then more of them, and real apt keeps to it.
+//! `publish add --phased`: a version reaches some machines first, then more of them, and real apt honours it.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn apt_takes_it_as_far_as_it_is_offered() {
     let mut clients = Client::all(&sandbox);
     for apt in &mut clients {
         apt.option("APT::Machine-ID", "912e43bd1c1d4ba481f9f8ccab25f9ee");
-        // In a chroot, where this one may be, it takes every update.
+        // In a chroot, where this test may run, apt takes every update.
         apt.option("Dir::Bin::ischroot", "/bin/false");
         apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
         apt.updates();
@@ -35,7 +35,7 @@ fn apt_takes_it_as_far_as_it_is_offered() {
     let upgrades = |apt: &Client<'_>| {
         apt.updates();
         let said = apt.run("apt-get", ["--simulate", "upgrade"]).ok().stdout;
-        // apt 2.6 says that it is kept back, later ones that it is deferred due to phasing.
+        // apt 2.6 prints that it is kept back, later versions that it is deferred due to phasing.
         let takes = said.contains("Inst hello [1.0] (2.0");
         assert!(takes != (said.contains("kept back") || said.contains("deferred")), "{}: {said}", apt.name);
         takes
@@ -43,7 +43,7 @@ fn apt_takes_it_as_far_as_it_is_offered() {
     add(&sandbox, "2.0", 60, &["--phased", "0"]).ok().says(["Added 1 package"]);
     for apt in &clients {
         assert!(!upgrades(apt), "{}", apt.name);
-        // Who asks for it by name gets it.
+        // An explicit install by name is not phased.
         let said = apt.run("apt-get", ["--simulate", "install", "hello"]).ok().stdout;
         assert!(said.contains("Inst hello [1.0] (2.0"), "{}: {said}", apt.name);
     }
@@ -68,7 +68,7 @@ fn the_share_is_changed_by_adding_the_file_again() {
     };
     run(10, &["--phased", "10"]).ok().says(["Added 1 package"]);
     run(20, &["--phased", "10"]).ok().says(["already, with the same bytes", "Nothing to do"]);
-    // To add it without a share changes none.
+    // Adding it again without `--phased` keeps the percentage.
     run(20, &[]).ok().says(["Nothing to do"]);
     let before = sandbox.tree();
     run(30, &["--phased", "50", "-n"])
@@ -82,7 +82,7 @@ fn the_share_is_changed_by_adding_the_file_again() {
     assert_eq!(told["added"], Value::Array(Vec::new()));
     let written = told["written"].as_array().unwrap();
     assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/")), "{told}");
-    // It is for all architectures, and one stanza in all indices.
+    // It is `Architecture: all`, with the same stanza in all indices.
     for architecture in ["amd64", "arm64"] {
         let index = sandbox.read(PACKAGES.replace("amd64", architecture));
         assert_eq!(index.matches("Phased-Update-Percentage: 50\n").count(), 1, "{index}");
@@ -95,7 +95,8 @@ fn the_share_is_changed_by_adding_the_file_again() {
     run(50, &["--phased", "-1"]).fails(2);
 }
 
-/// Where a package has become one for an architecture, the index of that may lack the one for all; others have it.
+/// If a package exists for one architecture, the index of that architecture may have no entry for the `all` version;
+/// other indices have it.
 #[test]
 fn what_lacks_in_one_index_stands_once_in_the_others() {
     let sandbox = Sandbox::signed();
@@ -113,7 +114,7 @@ fn what_lacks_in_one_index_stands_once_in_the_others() {
     sandbox.publish_after(40, &["check"]).ok();
 }
 
-/// Of many packages there is one line, as of those that come and go.
+/// Many packages are summarized in one line, like added and removed ones.
 #[test]
 fn many_offers_are_told_in_one_line() {
     let sandbox = Sandbox::signed();

@@ -1,4 +1,4 @@
-//! The preview server as clients meet it: raw bytes over a socket, and a real apt.
+//! The preview server as clients see it: raw bytes over a socket, and a real apt.
 
 use std::{
     collections::HashMap,
@@ -17,11 +17,11 @@ use publish::cli::Server;
 use sequoia_openpgp::{cert::CertBuilder, serialize::SerializeInto as _};
 use tempfile::TempDir;
 
-/// The time that every file of the test archive claims to have been changed at, and how HTTP says it.
+/// The modification time of every file of the test archive, and its HTTP form.
 const MODIFIED: Duration = Duration::from_secs(784_111_777);
 const MODIFIED_HTTP: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-/// An archive in a folder and a server for it, which ends with the value.
+/// An archive in a folder and a server for it, which stops when dropped.
 struct Preview {
     folder: TempDir,
     address: SocketAddr,
@@ -60,7 +60,7 @@ impl Preview {
         Connection { stream, read: Vec::new() }
     }
 
-    /// Sends one request on a connection of its own. The path goes out as it stands.
+    /// Sends one request on its own connection. The path is sent unchanged.
     fn request(&self, method: &str, path: &str, headers: &[&str]) -> Response {
         let mut connection = self.connect();
         connection.send(&request(method, path, headers));
@@ -112,7 +112,7 @@ impl Connection {
         self.read.extend(&buffer[..count]);
     }
 
-    /// Reads one response, to the byte, and leaves what follows for the next.
+    /// Reads exactly one response, and leaves the following bytes for the next.
     fn response(&mut self, is_to_head: bool) -> Response {
         let end = loop {
             if let Some(end) = memchr::memmem::find(&self.read, b"\r\n\r\n") {
@@ -212,7 +212,7 @@ fn pipelined_requests_are_answered_in_their_order() {
         .collect();
     assert_eq!(answers, [(200, big.len()), (200, 1), (200, 0), (404, 14), (206, 1)]);
 
-    // The connection is still good, and a client that closes its side gets its last answer.
+    // The connection is still open, and a client that closes its side gets its last response.
     connection.send(&request("GET", "/pool/one.deb", &[]));
     connection.stream.shutdown(Shutdown::Write).unwrap();
     let rest = connection.rest();
@@ -455,7 +455,7 @@ fn who_can_reach_it_is_said() {
     });
 }
 
-/// Runs a program and returns what it printed; it has to succeed.
+/// Runs a program, which must succeed, and returns its output.
 fn run(command: &mut Command) -> String {
     let output = command.env("LC_ALL", "C").output().unwrap();
     let text =
@@ -467,7 +467,7 @@ fn run(command: &mut Command) -> String {
 const VERSIONS: [&str; 3] = ["1.0~rc1+b1", "1.0", "1:0.9"];
 const POOL: &str = "pool/main/h/hello";
 
-/// Makes packages and a suite of them with other tools than ours; the index is there by its hash alone.
+/// Creates packages and a suite of them with other tools; the index exists only by hash.
 fn publish_by_hand(preview: &Preview) {
     let archive = preview.folder.path();
     let build = tempfile::tempdir().unwrap();
@@ -499,7 +499,7 @@ fn publish_by_hand(preview: &Preview) {
     preview.write(&format!("dists/stable/main/binary-amd64/by-hash/SHA256/{digest}"), index);
 }
 
-/// apt with a root of its own: nothing of the system's configuration, lists and packages.
+/// apt with its own root: no configuration, lists or packages of the system.
 struct Apt {
     root: TempDir,
 }
@@ -569,7 +569,7 @@ fn a_real_apt_updates_downloads_and_resumes() {
     let again = apt.get(&["update"]);
     assert!(again.contains("304 Not Modified") && !again.contains("Get:"), "{again}");
 
-    // Several at once, so that apt pipelines. The client names its files with the epoch in them.
+    // Several at once, so that apt pipelines. The client's file names include the epoch.
     let wanted = VERSIONS.map(|version| [format!("hello={version}"), format!("libhello++={version}")]);
     let arguments: Vec<_> = wanted.as_flattened().iter().map(String::as_str).collect();
     let log = apt.get(&[&["download"], &arguments[..]].concat());
@@ -582,7 +582,7 @@ fn a_real_apt_updates_downloads_and_resumes() {
         }
     }
 
-    // A download that broke off: apt asks for the rest of it.
+    // An interrupted download: apt requests the rest.
     let deb = "libhello++_1.0_amd64.deb";
     let published = preview.folder.path().join(POOL).join(deb);
     let contents = fs::read(&published).unwrap();

@@ -1,4 +1,4 @@
-//! `publish prune`: what goes, what stays, and that clients of a moment ago notice nothing.
+//! `publish prune`: which files are deleted and which are kept, and that recent clients are not affected.
 
 use std::{fs, time::Duration};
 
@@ -20,7 +20,7 @@ fn pool(name: &str, version: &str) -> String {
     format!("pool/main/{}/{name}/{name}_{version}_amd64.deb", &name[..1])
 }
 
-/// An archive in which `hello` 1.0 was replaced by 2.0 and taken away, days ago.
+/// An archive in which `hello` 1.0 was replaced by 2.0 and removed, days ago.
 fn archive(configuration: &str) -> Sandbox {
     let sandbox = Sandbox::signed();
     if !configuration.is_empty() {
@@ -41,12 +41,12 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
     let sandbox = archive("");
     let (old, new) = (pool("hello", "1.0"), pool("hello", "2.0"));
     let prune = |more: &[&str]| sandbox.publish([&["prune", "--keep-generations", "1"], more].concat());
-    // Fresh: clients may have any of the three states.
+    // Recent: clients may have any of the three generations.
     prune(&[]).ok().says(["Nothing to delete"]);
     age(&sandbox.archive(""), 6);
     prune(&[]).ok().says(["Nothing to delete"]);
     age(&sandbox.archive(""), 2);
-    // As many states as by default are kept, however old.
+    // As many generations as are kept by default, whatever their age.
     sandbox.publish(["prune"]).ok().says(["Nothing to delete"]);
     prune(&["--keep-for", "9d"]).ok().says(["Nothing to delete"]);
 
@@ -64,7 +64,7 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
     prune(&[]).ok().says(["Deleted "]);
     let after = sandbox.tree();
     assert!(!after.has(&old) && after.has(&new));
-    // The pointer, its signature, and that it was published.
+    // The pointer, its signature, and the record that it was published.
     assert_eq!(after.paths_with("/generations/").len(), 3);
     assert_eq!(after.paths_with("/by-hash/").len(), 3);
     assert_eq!(after.paths_with(".publish"), [""; 0]);
@@ -76,7 +76,7 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
         apt.updates();
         assert_eq!(apt.versions("hello"), ["2.0"]);
     }
-    // It comes back as if it had never been there.
+    // It can be added again.
     sandbox.publish(["add".as_ref(), sandbox.incoming().join("hello_1.0_amd64.deb").as_os_str()]).ok();
     sandbox.publish(["check"]).ok();
 }
@@ -90,7 +90,7 @@ fn the_configuration_says_what_is_kept() {
     sandbox.publish(["prune"]).ok().says(["Nothing to delete"]);
     age(&sandbox.archive(""), 2);
     sandbox.publish(["prune"]).ok().says(["Deleted "]);
-    // Two of three states stay, and the second leads to both versions.
+    // Two of three generations are kept, and the second references both versions.
     assert!(sandbox.tree().has(&pool("hello", "1.0")));
     assert_eq!(sandbox.tree().paths_with("/published").len(), 2);
     sandbox.publish(["prune", "--keep-generations", "1"]).ok();
@@ -114,7 +114,7 @@ fn old_versions_leave_the_suite_first_and_never_the_newest() {
         listed.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(versions(&sandbox), ["2.0", "1:0.1", "1.0"]);
-    // Their files stay for as long as a client may ask for them.
+    // Their files are kept as long as a client may request them.
     assert!(sandbox.tree().has(&pool("hello", "1.0")));
     sandbox.publish(["prune", "--keep", "0"]).fails(2);
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\n");
@@ -133,19 +133,19 @@ fn what_cannot_be_read_keeps_everything() {
         sandbox.publish(prune).fails(1).says([says]);
         assert_eq!(sandbox.tree(), before);
     };
-    // An index of another suite, whose pointer is gone.
+    // An index of another suite, whose pointer is missing.
     let lost = sandbox.archive("dists/testing/main/binary-amd64");
     fs::create_dir_all(&lost).unwrap();
     fs::write(lost.join("Packages"), "").unwrap();
     refused("no `InRelease` or `Release` of suite `testing`");
     fs::remove_dir_all(sandbox.archive("dists/testing")).unwrap();
-    // A pointer that somebody has changed, and one that is not there.
+    // A modified pointer, and a missing one.
     let pointer = sandbox.archive("dists/stable/InRelease");
     let bytes = fs::read(&pointer).unwrap();
     fs::write(&pointer, String::from_utf8_lossy(&bytes).replace("main", "evil")).unwrap();
     refused("the signature of `dists/stable/InRelease` is not trusted");
     fs::write(&pointer, &bytes).unwrap();
-    // The pointer of one of two suites is gone.
+    // The pointer of one of two suites is missing.
     let file = sandbox.incoming().join("hello_1.0_amd64.deb");
     sandbox.configure(
         "Codename: stable\nComponents: main\nArchitectures: amd64\n\n\
@@ -201,7 +201,7 @@ async fn a_bucket_is_pruned_too() {
         publisher.add(std::slice::from_ref(&two)).await.unwrap();
         let publisher = publisher.later(10);
         publisher.remove("one").await.unwrap();
-        // Nobody is at work here, so all may go at once; but what was written in this second is not older than it.
+        // No other publisher is active, so all may be deleted at once, except files written in this second.
         let keep = Keep { generations: 1, span: Duration::ZERO };
         while store.size("pool/main/o/one/one_1.0_amd64.deb").await.unwrap().is_some() {
             publisher.prune(keep, Duration::ZERO).await.unwrap();
@@ -211,8 +211,8 @@ async fn a_bucket_is_pruned_too() {
     }
 }
 
-/// The package comes back while its file is about to be deleted: each is stopped at each of its writes, and the other one
-/// comes in between.
+/// The package is added again while its file is about to be deleted: each side is stopped at each of its writes while
+/// the other one runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_and_a_prune_meet_over_one_file() {
     let sandbox = Sandbox::signed();

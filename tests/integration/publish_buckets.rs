@@ -1,4 +1,4 @@
-//! Every command on a bucket that is the archive itself: a job has nothing but its location, credentials and a key.
+//! Every command on a bucket that is the archive itself: a job has only its location, credentials and a key.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ fn story(bucket: Option<Bucket>) {
     let one = deb("hello").version("1.0").write(sandbox.path("more"));
     let two = deb("hello").version("2.0~rc1+b1").write(sandbox.path("more"));
 
-    // Nothing is there, and nothing is made by looking.
+    // The bucket is empty, and reading creates nothing.
     job.run(0, &["list"]).fails(1).says(["there is no archive in"]);
     job.ok(0, &["add", "-n", "incoming"]).says(["Would add 1 package", "nothing was written"]);
     assert_eq!(paths(&bucket), [""; 0], "{}", bucket.server);
@@ -57,7 +57,7 @@ fn story(bucket: Option<Bucket>) {
         apt.updates();
         assert_eq!(apt.versions("hello"), ["2.0~rc1+b1", "1.0"], "{} by {}", bucket.server, apt.name);
         assert_eq!(apt.download("hello=1.0"), fs::read(&one).unwrap());
-        // The very next state is seen, although servers tell times in seconds.
+        // The next generation is seen immediately, although the timestamps of servers have a resolution of a second.
         job.ok(30, &["remove", "hello=1.0"]).says(["Removed 1 package"]);
         apt.updates();
         assert_eq!(apt.versions("hello"), ["2.0~rc1+b1"], "{} by {}", bucket.server, apt.name);
@@ -66,7 +66,7 @@ fn story(bucket: Option<Bucket>) {
         assert_eq!(apt.versions("hello"), ["2.0~rc1+b1", "1.0"], "{} by {}", bucket.server, apt.name);
     }
 
-    // What the configuration says of headers; it need not lie in the bucket.
+    // Headers from the configuration, which need not be in the bucket.
     let conf = sandbox.path("distributions");
     let text = "Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nIndexCacheControl: max-age=7\nPoolCacheControl: max-age=77\n";
     fs::write(&conf, text).unwrap();
@@ -80,7 +80,7 @@ fn story(bucket: Option<Bucket>) {
         assert_eq!(answer.header("cache-control"), Some(cache), "{} {path}", bucket.server);
     }
 
-    // What a killed publisher may leave, and what is lost.
+    // Leftovers of a killed publisher, and lost files.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = bucket.archive();
     for path in
@@ -93,7 +93,7 @@ fn story(bucket: Option<Bucket>) {
     job.ok(60, &["check", "--repair"]).says(["Repaired dists/stable/InRelease", "no faults"]);
     job.ok(60, &["prune"]).says(["Nothing to delete"]);
     job.ok(60, &["check"]);
-    // Nobody waits for anything.
+    // No locks or claims are left.
     let mut left = paths(&bucket);
     left.retain(|path| path.starts_with(".publish/"));
     assert_eq!(left, [""; 0], "{}", bucket.server);

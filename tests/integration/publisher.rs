@@ -1,6 +1,6 @@
-//! A publisher inside of the test process: what `publish add` does, on any store.
+//! A publisher inside the test process: it does the same as `publish add`, on any store.
 //!
-//! It signs with `fixtures/keys/test.asc` and has the clock of the sandbox, so that it and the program can take turns.
+//! It signs with `fixtures/keys/test.asc` and uses the clock of the sandbox, so that it and the program can alternate.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ fn trust(now: SystemTime) -> Trust {
     Trust::keyring(KEYS.certificates().clone(), now)
 }
 
-/// Who publishes in suite `stable`, unless told otherwise.
+/// A publisher of suite `stable`, unless set otherwise.
 pub(crate) struct Publisher {
     archive: Archive,
     config: SuiteConfig,
@@ -65,32 +65,32 @@ impl Publisher {
         Self { archive, config, surplus: None, now, lost: AtomicU32::new(0), keys: Some(&KEYS) }
     }
 
-    /// The same publisher, whose clock is so many seconds ahead.
+    /// The same publisher with its clock this many seconds ahead.
     pub(crate) fn later(self, seconds: u64) -> Self {
         Self::at(self.archive.store().clone(), self.now + Duration::from_secs(seconds))
     }
 
-    /// The same publisher, which has no key.
+    /// The same publisher without a key.
     pub(crate) fn unsigned(mut self) -> Self {
         let trust = Trust::keyring(Keyring::new(), self.now).allow_unsigned();
         (self.archive, self.keys) = (Archive::new(self.archive.store().clone(), trust), None);
         self
     }
 
-    /// The same publisher, which takes over what is there as it is.
+    /// The same publisher, which adopts the existing suite.
     pub(crate) fn adopting(mut self) -> Self {
         let trust = trust(self.now).adopt_existing();
         self.archive = Archive::new(self.archive.store().clone(), trust);
         self
     }
 
-    /// The same publisher, in another suite.
+    /// The same publisher for another suite.
     pub(crate) fn of(mut self, suite: &str) -> Self {
         self.config = SuiteConfig::unconfigured(Suite::parse(suite).unwrap());
         self
     }
 
-    /// The same publisher, whose suite keeps one version of a package and gives older ones to another suite.
+    /// The same publisher, whose suite keeps one version of a package and moves older ones to another suite.
     pub(crate) fn giving_to(mut self, suite: &str) -> Self {
         let suite = Suite::parse(suite).unwrap();
         let archive = Archive::new(self.archive.store().clone(), trust(self.now));
@@ -101,13 +101,13 @@ impl Publisher {
         self
     }
 
-    /// The same publisher, who writes indices in two forms of three.
+    /// The same publisher, which writes only two of the three forms of an index.
     pub(crate) fn without_xz(mut self) -> Self {
         self.config.compressions.retain(|form| *form != Compression::Xz);
         self
     }
 
-    /// The same publisher, who writes indices in a form more.
+    /// The same publisher, which writes one more form of an index.
     pub(crate) fn with_zst(mut self) -> Self {
         self.config.compressions.push(Compression::Zstd);
         self
@@ -123,7 +123,7 @@ impl Publisher {
         self.commit(SuiteEdit::removing([removal])).await
     }
 
-    /// The newest version of a package, from another suite.
+    /// Copies the newest version of a package from another suite.
     pub(crate) async fn copy(&self, from: &str, name: &str) -> Result<CommitReport, Error> {
         let mut copies = Copies::new(Suite::parse(from).unwrap(), trust(self.now));
         copies.wanted = vec![Wanted { named: Named::Package(name.to_owned()), version: None }];
@@ -139,12 +139,12 @@ impl Publisher {
         self.archive.commit(&edit, &self.how(&events)).await
     }
 
-    /// What `publish rollback` does.
+    /// Runs the equivalent of `publish rollback`.
     pub(crate) async fn roll_back(&self) -> Result<CommitReport, Error> {
         self.archive.roll_back(None, &self.how(&|_| ())).await
     }
 
-    /// What `publish snapshot` does.
+    /// Runs the equivalent of `publish snapshot`.
     pub(crate) async fn snapshot(&self, name: &str) -> Result<CommitReport, Error> {
         let config = self.config.snapshot(name_of_snapshot(&self.config.codename, name).unwrap());
         let mut how = self.how(&|_| ());
@@ -158,7 +158,7 @@ impl Publisher {
         how
     }
 
-    /// What `publish sync` does, on any store.
+    /// Runs the equivalent of `publish sync`, on any store.
     pub(crate) async fn sync(&self, destination: &Store) -> Result<Synced, Error> {
         let suites = self.archive.suites().await?;
         let mut how = Sync::new(&suites, self.now);
@@ -166,12 +166,12 @@ impl Publisher {
         self.archive.sync(destination, &how).await
     }
 
-    /// What `publish prune` does, with another grace period.
+    /// Runs the equivalent of `publish prune`, with another grace period.
     pub(crate) async fn prune(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
         self.prune_by(BTreeMap::new(), keep, grace).await
     }
 
-    /// The same, which keeps nothing of this suite but what is published.
+    /// The same, but keeps only the current generation of this suite.
     pub(crate) async fn prune_all_of_this(&self, keep: Keep, grace: Duration) -> Result<Pruned, Error> {
         let nothing = Keep { generations: 1, span: Duration::ZERO };
         self.prune_by(BTreeMap::from([(self.config.codename.clone(), nothing)]), keep, grace).await
@@ -188,12 +188,12 @@ impl Publisher {
         self.archive.prune(&how).await
     }
 
-    /// How many races were lost so far.
+    /// The number of lost races so far.
     pub(crate) fn lost(&self) -> u32 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// What `publish check` finds.
+    /// The faults that `publish check` finds.
     pub(crate) async fn faults(&self) -> Vec<Fault> {
         let mut suites = self.archive.suites().await.unwrap();
         let snapshots = self.archive.snapshots(&self.config.codename).await.unwrap();
@@ -201,7 +201,7 @@ impl Publisher {
         self.archive.check(&Check::new(&suites), &|_| ()).await.unwrap().faults
     }
 
-    /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` where there is no suite.
+    /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` if the suite does not exist.
     pub(crate) async fn packages(&self) -> Option<Vec<String>> {
         let suite = self.archive.suite(&self.config.codename).await.unwrap();
         suite.pointer()?;
@@ -226,19 +226,19 @@ pub(crate) fn folder(path: impl Into<PathBuf>) -> Store {
     Store::open(&Location::Folder(path.into()), &Environment::default()).unwrap()
 }
 
-/// A new store in memory; clones of it are the same one.
+/// A new store in memory; clones share it.
 pub(crate) fn memory() -> Store {
     Store::open(&Location::Memory, &Environment::default()).unwrap()
 }
 
-/// A folder of a month ago with the packages `one` and `two`, which are made in the sandbox already.
+/// A folder, a month old, with the packages `one` and `two`, which the sandbox already has.
 pub(crate) async fn a_month_ago(sandbox: &Sandbox) -> Store {
     let store = one_and_two(sandbox).await;
     age(&sandbox.archive(""), 30);
     store
 }
 
-/// The same, and `one` was taken away at that time: its file, and the index with it, can be deleted.
+/// The same, with `one` removed at that time: its file and the index with it can be deleted.
 pub(crate) async fn left_over(sandbox: &Sandbox) -> Store {
     let store = one_and_two(sandbox).await;
     Publisher::on(store.clone()).later(10).remove("one").await.unwrap();

@@ -1,9 +1,9 @@
-//! Stories of a purge: what the services are asked, what a command gets, what is said when it does not work.
+//! Tests of a purge: the requests to the services, the input of a command, and the errors.
 //!
-//! `CloudFront`, Fastly and Cloudflare are services that nobody can run himself: a server that records what it is asked, over
-//! real connections, stands for them. What they would make of a request is thus not proven here, only that the request is
-//! the documented one; the signature for AWS is calculated once more, by code of its own. One story has moto instead, which
-//! knows `CloudFront` and keeps what it was asked for, but looks at no signature.
+//! `CloudFront`, Fastly and Cloudflare cannot be run locally: a server that records its requests, over real
+//! connections, replaces them. So these tests do not show how the services respond, only that each request is the
+//! documented one; the AWS signature is verified by independent code. One test uses moto instead, which implements
+//! `CloudFront` and stores the invalidations, but checks no signature.
 
 use std::{
     collections::BTreeSet,
@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 
 use crate::sandbox::{sha256, skipped};
 
-/// What the server was asked.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 struct Asked {
     method: String,
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-/// What the server answers.
+/// A response of the server.
 struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// A server that writes down what it is asked.
+/// A server that records its requests.
 struct Recorder {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -77,7 +77,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Answers the n-th request, counted from 0, with what the script says; `None` cuts the connection.
+    /// Responds to the n-th request, counted from 0, with the result of the script; `None` closes the connection.
     async fn new(script: impl Fn(usize) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -122,12 +122,12 @@ impl Recorder {
         recorder
     }
 
-    /// Answers every request alike.
+    /// Gives every request the same response.
     async fn always(status: u16, body: &'static str) -> Self {
         Self::new(move |_| Some(answer(status, body))).await
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call.
     fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -148,7 +148,7 @@ fn with_aws(recorder: &Recorder) -> Environment {
     environment(recorder, &[("AWS_ACCESS_KEY_ID", AWS_KEY), ("AWS_SECRET_ACCESS_KEY", AWS_SECRET)])
 }
 
-/// The rules as `conf/distributions` has them.
+/// The rules of these lines of `conf/distributions`.
 fn rules(lines: &str) -> Vec<PurgeRule> {
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     let file = folder.path().join("destinations");
@@ -185,7 +185,7 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// The signature of a request by the rules of AWS' Signature Version 4.
+/// The signature of a request by the rules of AWS Signature Version 4.
 fn signature(asked: &Asked, date: &str, region: &str, service: &str, signed: &str) -> String {
     let headers: String = signed.split(';').flat_map(|name| [name, ":", asked.header(name), "\n"]).collect();
     let (method, path) = (&asked.method, &asked.target);
@@ -200,7 +200,7 @@ fn signature(asked: &Asked, date: &str, region: &str, service: &str, signed: &st
     key.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-/// The judge of signatures is judged by an example of AWS' own, `get-vanilla` of the published test suite.
+/// The verification of signatures is tested with an example of AWS, `get-vanilla` of the published test suite.
 #[test]
 fn the_signature_of_the_published_example_is_found() {
     let mut headers = HeaderMap::new();
@@ -256,7 +256,7 @@ async fn cloudfront_is_asked_for_signed_invalidations() {
     );
 }
 
-/// A distribution in its shortest form.
+/// A minimal distribution.
 const DISTRIBUTION: &str = "<DistributionConfig xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\">\
     <CallerReference>REFERENCE</CallerReference><Comment></Comment><Enabled>true</Enabled>\
     <Origins><Quantity>1</Quantity><Items><Origin><Id>o</Id><DomainName>b.s3.amazonaws.com</DomainName>\
@@ -269,7 +269,7 @@ async fn moto_makes_the_invalidations() {
     let Ok(moto) = std::env::var("PUBLISH_TEST_MOTO") else {
         return skipped("no moto");
     };
-    // moto tells its services apart by the scope of the signature.
+    // moto selects its service by the scope of the signature.
     let ask_moto = |method, path: String, body: String| {
         let scope =
             "Credential=key/20250601/us-east-1/cloudfront/aws4_request, SignedHeaders=host, Signature=0";
@@ -417,7 +417,7 @@ async fn what_passes_is_tried_again_and_the_wait_asked_for_is_kept() {
     let environment = environment(&recorder, &[("CF_API_TOKEN", "t")]);
     let begun = Instant::now();
     ask("cloudflare z", &numbered(1), &environment).await.unwrap();
-    // Two waits of a second that were asked for, and the third of our own.
+    // Two waits of a second, as requested by the server, and then the third of our own backoff.
     assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
     let asked = recorder.asked();
     assert_eq!(asked.len(), 4);
@@ -450,7 +450,7 @@ async fn nobody_who_listens_is_told_after_four_tries() {
     assert!(told(&error).contains("`127.0.0.1` did not respond after 4 tries / "), "{}", told(&error));
     assert_eq!(recorder.asked().len(), 4);
 
-    // A port on which nobody listens any more.
+    // A port without a listener.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let there = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     environment = [("FASTLY_API_URL", format!("http://{free}").as_str()), ("FASTLY_API_TOKEN", "t")]
@@ -568,7 +568,7 @@ async fn a_command_gets_exactly_the_addresses() {
 async fn a_command_may_leave_its_input_and_write_much() {
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     let place = folder.path().display();
-    // It ends when it may, or in a minute.
+    // It ends when the file exists, or after a minute.
     let left = format!(
         "(for i in $(seq 600); do [ ! -e {place}/go ] || break; sleep 0.1; done; touch {place}/ended) &"
     );

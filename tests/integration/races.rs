@@ -1,6 +1,6 @@
-//! Publishers that meet: each is stopped at a chosen write, so a race is made and not hoped for.
+//! Racing publishers: each is stopped at a chosen write, so races are deterministic.
 //!
-//! Nothing of what anybody published may get lost, nobody needs help, and afterwards the archive is whole.
+//! No published package may be lost, no publisher needs help, and the archive is complete afterwards.
 
 use std::{
     path::PathBuf,
@@ -27,7 +27,7 @@ use crate::{
 
 const POINTER: &str = "dists/stable/InRelease";
 
-/// Packages to publish.
+/// Builds packages to publish.
 struct Packages {
     sandbox: Sandbox,
 }
@@ -54,7 +54,7 @@ impl Packages {
         store
     }
 
-    /// How many writes an `add` of one package makes, and which of them is the swap.
+    /// The number of writes of an `add` of one package, and the position of the swap among them.
     async fn writes(&self, kind: Kind) -> (usize, usize) {
         let faults = Faults::none();
         Publisher::on(faults.on(self.archive(kind).await)).add(&self.file("sample")).await.unwrap();
@@ -73,7 +73,7 @@ enum Kind {
 
 const KINDS: [Kind; 2] = [Kind::Memory, Kind::Folder];
 
-/// The archive must be without fault and hold these packages, and the first one.
+/// The archive has no fault and contains exactly these packages and the first one.
 async fn holds(store: &Store, names: &[&str]) {
     let publisher = Publisher::on(store.clone()).later(10);
     let mut expected: Vec<String> = names.iter().map(|name| format!("{name} 1.0 amd64 of amd64")).collect();
@@ -102,7 +102,7 @@ async fn two_adds_meet_before_each_write() {
     }
 }
 
-/// What a publisher may be at when another one comes in between.
+/// The operation of the interrupted publisher.
 #[derive(Clone, Copy, Debug)]
 enum Verb {
     Add,
@@ -124,7 +124,7 @@ impl Verb {
     }
 }
 
-/// Reads and listings too: another one publishes between any two operations of each verb, up to its swap.
+/// Reads and listings too: another publisher commits between any two operations of each verb, up to its swap.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_publishes_between_any_two_operations_of_another() {
     let packages = Packages::new();
@@ -140,7 +140,7 @@ async fn one_publishes_between_any_two_operations_of_another() {
     };
     let verbs =
         [Verb::Add, Verb::Remove, Verb::Copy, Verb::RollBack, Verb::Snapshot].map(|verb| (true, verb));
-    // And the suite may be begun meanwhile.
+    // The suite may also be created concurrently.
     for (is_there, verb) in verbs.into_iter().chain([(false, Verb::Add), (false, Verb::Copy)]) {
         let faults = Faults::none();
         verb.run(&Publisher::on(faults.on(begun(is_there).await)).later(2), &one).await.unwrap();
@@ -160,7 +160,7 @@ async fn one_publishes_between_any_two_operations_of_another() {
                 gate.open();
             };
             let (done, ()) = tokio::join!(verb.run(&slow, &one), meanwhile);
-            // To go back from another state would be another change: nothing is done then.
+            // A rollback relative to another generation would be a different change, so nothing is done.
             let overtaken = matches!(verb, Verb::RollBack) && matches!(done, Err(Error::Overtaken { .. }));
             if !overtaken {
                 done.unwrap_or_else(|error| panic!("{when}: {error}"));
@@ -168,7 +168,7 @@ async fn one_publishes_between_any_two_operations_of_another() {
             let publisher = Publisher::on(store.clone()).later(10);
             let there = publisher.packages().await.unwrap();
             let has = |name: &str| there.contains(&format!("{name} 1.0 amd64 of amd64"));
-            // A rollback that began on the state with `two` goes back to before it.
+            // A rollback that began on the generation with `two` restores the one before it.
             assert!(has("two") || (matches!(verb, Verb::RollBack) && has("more")), "{when}: {there:?}");
             match verb {
                 Verb::Add => assert!(has("one"), "{when}: {there:?}"),
@@ -185,7 +185,7 @@ async fn one_publishes_between_any_two_operations_of_another() {
     }
 }
 
-/// The names for clients without by-hash, which are compared then, may grow between any two looks at them.
+/// The canonical index names are compared in this case, and may change between any two reads.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_publishes_while_another_finds_nothing_to_do() {
     let packages = Packages::new();
@@ -223,7 +223,7 @@ async fn one_publishes_while_another_waits_at_each_write() {
     let (one, two) = (packages.file("one"), packages.file("two"));
     for kind in KINDS {
         let (writes, swap) = packages.writes(kind).await;
-        // Also with the last answer under way.
+        // Also while the last response is pending.
         for (at, side) in (1..=writes).map(|at| (at, Side::Before)).chain([(swap, Side::After)]) {
             let store = packages.archive(kind).await;
             let (faults, gate) = Faults::wait(at, side);
@@ -237,7 +237,7 @@ async fn one_publishes_while_another_waits_at_each_write() {
             let (slow_ended, ()) = tokio::join!(slow.add(&one), meanwhile);
             slow_ended.unwrap();
             assert_eq!(quick.lost(), 0);
-            // Whoever has swapped has won, and only what clients of old read is left to do.
+            // A publisher that has swapped has won, and only writes the files for clients without by-hash.
             let before = at <= swap && side == Side::Before;
             assert_eq!(slow.lost(), u32::from(before), "{kind:?}: {side:?} write {at} of {writes}");
             holds(&store, &["first", "one", "two"]).await;
@@ -245,7 +245,7 @@ async fn one_publishes_while_another_waits_at_each_write() {
     }
 }
 
-/// Both have swapped, one after the other, and now both write what clients of old read.
+/// Both have swapped, one after the other, and now both write the files for clients without by-hash.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_are_in_their_aliases_at_once() {
     let packages = Packages::new();
@@ -291,7 +291,7 @@ async fn an_add_meets_a_removal() {
     let packages = Packages::new();
     let one = packages.file("one");
     for kind in KINDS {
-        // The removal has nothing for the pool: its swap is one write earlier.
+        // The removal writes no pool file: its swap is one write earlier.
         let (_, swap) = packages.writes(kind).await;
         let store = packages.archive(kind).await;
         Publisher::on(store.clone()).add(&packages.file("old")).await.unwrap();
@@ -340,7 +340,7 @@ async fn two_add_other_bytes_under_one_name() {
             .write_as(packages.sandbox.path("other").join("one_1.0_amd64.deb")),
     ];
     for kind in KINDS {
-        // At the pool file, the first write. Nobody comes further who finds it taken.
+        // At the pool file, the first write. The second publisher stops if the path is occupied.
         for (at, waits) in [(1, false), (1, true), (2, true), (5, true), (7, true)] {
             let store = packages.archive(kind).await;
             let (a, b) = if waits {
@@ -381,7 +381,7 @@ async fn two_add_other_bytes_under_one_name() {
     }
 }
 
-/// The store did it, the answer got lost on its way, and the repetition that somebody below us made was refused.
+/// The store committed the write, the response was lost, and the retry of a lower layer was refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_of_the_swap_is_a_success() {
     let packages = Packages::new();
@@ -394,7 +394,7 @@ async fn a_lost_answer_of_the_swap_is_a_success() {
         assert!(outcome.published && outcome.added.len() == 1);
         assert_eq!(publisher.lost(), 0);
         holds(&store, &["first", "one"]).await;
-        // The same on the very first pointer, which is created.
+        // The same for the first pointer, which is created.
         let faults = Faults::none();
         Publisher::on(faults.on(memory())).add(&one).await.unwrap();
         let swap = faults.writes().iter().position(|write| write.path == POINTER).unwrap() + 1;
@@ -439,7 +439,7 @@ fn eight_processes_add_at_once() {
     let web = Web::of(sandbox.archive(""));
     let published = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Meanwhile a client updates again and again, and never sees anything wrong.
+        // A client updates continuously, and never sees an inconsistency.
         scope.spawn(|| {
             let Some(mut apt) = Client::debian_12(sandbox) else { return };
             apt.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
@@ -471,11 +471,11 @@ fn eight_processes_add_at_once() {
     names.sort();
     assert_eq!(published, names);
     assert_eq!(sandbox.tree().paths_with(".publish-"), [""; 0]);
-    // At least one generation for each that published: nobody's work went into another's.
+    // At least one generation for each publisher: no commit contains another's packages.
     assert!(sandbox.tree().paths_with("generations/").len() >= names.len());
 }
 
-/// Tells that all is done, also by a panic.
+/// Sets the flag when dropped, also on a panic.
 pub(crate) struct Done<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -484,7 +484,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Whoever looks at an archive while somebody publishes finds nothing wrong with it.
+/// A check during a publish finds no fault.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_meets_a_publisher_at_any_of_its_reads() {
     let packages = Packages::new();
@@ -507,7 +507,7 @@ async fn a_check_meets_a_publisher_at_any_of_its_reads() {
     }
 }
 
-/// Whoever carries an archive elsewhere while somebody publishes in it carries one whole state.
+/// A sync during a publish copies one complete generation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_meets_a_publisher_at_any_of_its_reads() {
     let packages = Packages::new();

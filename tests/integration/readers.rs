@@ -12,10 +12,10 @@ use crate::{
     web::Web,
 };
 
-/// So many packages make several blocks.
+/// Enough packages for several blocks.
 const PACKAGES: u32 = 4_000;
 
-/// An archive of which only the index is there, for no reader here asks for more; as another tool made it.
+/// An archive of another tool with only the index, because the readers here need no more.
 fn large() -> Sandbox {
     let sandbox = Sandbox::signed();
     let mut packages = String::new();
@@ -47,7 +47,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = folder(sandbox.archive(""));
     for edit in 0..100_u32 {
-        // Anywhere, and always the same.
+        // Pseudorandom positions, the same in each run.
         let at = (edit.wrapping_mul(2_654_435_761) >> 8) % PACKAGES;
         let publisher = Publisher::on(store.clone()).later(u64::from(edit)).with_zst();
         if edit % 3 == 0 {
@@ -68,7 +68,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     };
     assert_eq!(names(&plain), expected);
 
-    // What unpacks.
+    // Decompressors.
     let [gz, xz, zst] = ["gz", "xz", "zst"].map(|form| format!("{}.{form}", index.display()));
     let python = |module: &str| {
         format!("import {module}, sys; sys.stdout.buffer.write({module}.open(sys.argv[1]).read())")
@@ -85,7 +85,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
         assert!(sandbox.ask(program, &arguments) == plain, "{program} {arguments:?}");
     }
 
-    // Clients: each form by itself.
+    // Clients: each form separately.
     for form in ["xz", "gz", "zst", "uncompressed"] {
         for mut apt in Client::all(&sandbox) {
             apt.option("Acquire::CompressionTypes::Order", form);
@@ -103,7 +103,7 @@ fn every_reader_finds_all_of_an_index_that_was_edited_a_hundred_times() {
     installed_by_debootstrap(&sandbox, &expected);
 }
 
-/// It says what it would take.
+/// reprepro prints the packages that it would mirror.
 fn mirrored_by_reprepro(sandbox: &Sandbox, expected: &BTreeSet<String>) {
     let conf = sandbox.path("mirror/conf");
     fs::create_dir_all(&conf).unwrap();
@@ -126,7 +126,7 @@ fn mirrored_by_reprepro(sandbox: &Sandbox, expected: &BTreeSet<String>) {
     }
 }
 
-/// The suite with one form of its index alone, for readers that choose among them.
+/// The suite with only one form of its index, for readers that choose among them.
 fn with_only(sandbox: &Sandbox, form: &str) -> PathBuf {
     let folder = sandbox.path(format!("only{form}"));
     let index = format!("main/binary-amd64/Packages{form}");
@@ -140,7 +140,7 @@ fn with_only(sandbox: &Sandbox, form: &str) -> PathBuf {
     folder
 }
 
-/// It reads only over HTTP, and says how many packages it read before it takes those that a filter lets through.
+/// aptly reads only over HTTP, and prints the number of packages before it applies a filter.
 fn mirrored_by_aptly(sandbox: &Sandbox, expected: usize) {
     for form in [".xz", ".gz"] {
         let web = Web::of(with_only(sandbox, form));
@@ -166,7 +166,7 @@ fn mirrored_by_aptly(sandbox: &Sandbox, expected: usize) {
     }
 }
 
-/// It says what it would install, if its script wants all there is.
+/// debootstrap prints the packages that it would install, with a script that selects all.
 fn installed_by_debootstrap(sandbox: &Sandbox, expected: &BTreeSet<String>) {
     if !is_root() {
         skipped("debootstrap works for root alone");

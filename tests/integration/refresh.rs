@@ -1,4 +1,4 @@
-//! Stories of `publish refresh`: a suite that expires is signed anew, and nothing else changes.
+//! Tests of `publish refresh`: a suite that expires is signed again, and nothing else changes.
 
 use crate::{
     apt_client::{Client, Source},
@@ -8,7 +8,7 @@ use crate::{
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// A sandbox with a signed suite that is valid for a week, and the time on this machine: apt goes by that.
+/// A sandbox with a signed suite that is valid for a week, and the system time, which apt uses.
 fn weekly() -> (Sandbox, u64) {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nValidFor: 7d\n");
@@ -39,7 +39,7 @@ fn what_has_expired_is_taken_by_apt_again() {
         apt.updates();
         assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
     }
-    // The pointer and its other forms, and the state that is kept.
+    // The pointer and its other forms, and the retained generation.
     let mut after = sandbox.tree();
     let pointers = ["dists/stable/InRelease", "dists/stable/Release", "dists/stable/Release.gpg"];
     after.keeps(&before, &pointers);
@@ -69,7 +69,7 @@ fn what_is_not_due_is_left_alone() {
         at(&sandbox, now + days * DAY + 60, arguments).ok().says(["Re-signed suite `stable`"]);
         at(&sandbox, now + days * DAY + 60, &["refresh"]).ok().says(["nothing is due"]);
     }
-    // Another time is asked for.
+    // Another period is configured.
     let text = sandbox.read("conf/distributions");
     sandbox.configure(&text.replace("ValidFor: 7d", "ValidFor: 14d"));
     at(&sandbox, now + 6 * DAY, &["refresh"]).ok().says(["Re-signed suite `stable`"]);

@@ -1,4 +1,4 @@
-//! Stories of `publish remove`.
+//! Tests of `publish remove`.
 
 use crate::{
     apt_client::{Client, Source},
@@ -23,7 +23,7 @@ fn a_removed_version_is_gone_for_clients_and_the_rest_stays() {
         .publish(["remove", "hello=1:2.0"])
         .ok()
         .says(["Removed 1 package from suite `stable`", "- hello 1:2.0 amd64"]);
-    // Who updated before may still download: nothing that an earlier state names is taken away.
+    // A client that updated before can still download: files of earlier generations are not deleted.
     sandbox.tree().keeps(&before, &["dists/stable/Release", "binary-amd64/Packages"]);
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::folder(sandbox.archive("")).trusted());
@@ -52,7 +52,7 @@ fn what_was_removed_can_be_added_again() {
     let sandbox = archive_with_three();
     sandbox.publish(["remove", "hello=1.0"]).ok();
     sandbox.publish(["add", "incoming/hello_1.0_amd64.deb"]).ok().says(["Added 1 package"]);
-    // But not with other bytes: somebody may have the first ones.
+    // But not with other bytes: clients may have the first ones.
     sandbox.publish(["remove", "hello=1.0"]).ok();
     let before = sandbox.tree();
     let other = deb("hello").payload("other\n").write(sandbox.path("other"));
@@ -76,7 +76,7 @@ fn what_is_not_there_cannot_be_removed() {
     let before = sandbox.tree();
     sandbox.publish(["remove", "nothing"]).fails(1).says(["cannot remove `nothing`"]);
     sandbox.publish(["remove", "hello=9"]).fails(1).says(["hello=9", "1:2.0"]);
-    // One wrong name stops it all.
+    // One unknown name fails the whole command.
     sandbox.publish(["remove", "hello", "nothing"]).fails(1).says(["`nothing`"]);
     assert_eq!(sandbox.tree(), before);
 }

@@ -1,4 +1,4 @@
-//! `publish check --repair` of release files: of the pair without `InRelease` as of `InRelease`.
+//! `publish check --repair` of release files: `Release` with `Release.gpg` as well as `InRelease`.
 
 use std::fs;
 
@@ -7,10 +7,11 @@ use crate::{
     sandbox::{Outcome, Sandbox, Tree, fixture},
 };
 
-/// More than any release file may have.
+/// More than the maximum size of a release file.
 const HUGE: usize = 20 << 20;
 
-/// A suite with `Release` and `Release.gpg` alone, as older tools make it, carried to `there`, where it is kept.
+/// A suite with only `Release` and `Release.gpg`, as older tools write it, synced to `there`, where its generation is
+/// kept.
 fn pair() -> Sandbox {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
@@ -64,7 +65,8 @@ fn a_suite_with_the_pair_alone_is_carried_on() {
     there(&sandbox, &["add", file.to_str().unwrap()]).ok().says(["Added 1 package"]);
     assert!(sandbox.path("there/dists/stable/InRelease").exists());
     there(&sandbox, &["check"]).ok().says(["2 packages"]);
-    // Where nothing was kept, what cannot be read is not built on, and not lost by a repair either.
+    // Without a retained generation, an unreadable release file is not built on, and a repair does not delete it
+    // either.
     let sandbox = pair();
     let path = sandbox.archive("dists/stable/Release");
     let text = fs::read_to_string(&path).unwrap().replace("Suite: stable", "Suite: stapel");
@@ -117,7 +119,7 @@ fn a_kept_state_that_is_not_what_its_name_says_does_not_come_back() {
     assert_eq!(sandbox.read("dists/stable/Release"), first);
 }
 
-/// The hint about a suite that was signed at the destination, and is not here, does as it says.
+/// The hint about a suite that is signed at the destination but not here works.
 #[test]
 fn a_suite_that_is_signed_no_longer_is_signed_again() {
     let sandbox = Sandbox::new();

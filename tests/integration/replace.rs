@@ -1,5 +1,5 @@
-//! `publish add --replace`: nightlies whose contents change under one version, and no client that is told of other bytes than
-//! it finds.
+//! `publish add --replace`: nightly builds whose contents change under one version, while every client gets the bytes
+//! that its index lists.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ fn every_client_finds_the_bytes_that_it_was_told_of() {
         .says(["Replaced 1 package in suite `stable`", "  ! hello 1.0 amd64 (main)"]);
     sandbox.tree().keeps(&before, &["dists/stable/", "archive-key.asc"]);
     for apt in &clients {
-        // One that has not heard of it, and then has.
+        // A client with the previous index, and then with the new one.
         assert_eq!(apt.download("hello"), build("monday").bytes(), "{}", apt.name);
         apt.updates();
         assert_eq!(apt.download("hello"), build("tuesday").bytes(), "{}", apt.name);
@@ -59,7 +59,7 @@ fn every_client_finds_the_bytes_that_it_was_told_of() {
     let digest = sha256(&build("tuesday").bytes());
     let path = format!("pool/main/h/hello/{}/hello_1.0_amd64.deb", &digest[..16]);
     assert!(sandbox.tree().has(&path), "{}", sandbox.tree().names());
-    // The same bytes once more, with and without the option.
+    // The same bytes again, with and without the option.
     for more in [&["--replace"][..], &[]] {
         add(&sandbox, "tuesday", 70, more).ok().says(["already, with the same bytes", "Nothing to do"]);
     }
@@ -67,7 +67,7 @@ fn every_client_finds_the_bytes_that_it_was_told_of() {
     sandbox.publish_after(90, &["check"]).ok();
     let log = sandbox.publish_after(90, &["log", "stable", "--limit", "1"]).ok().stdout;
     assert!(log.contains("! hello 1.0 amd64 (main); different contents"), "{log}");
-    // Back to the build of the night before.
+    // Roll back to the build of the night before.
     sandbox.publish_after(120, &["rollback", "stable"]).ok();
     for apt in &clients {
         apt.updates();
@@ -85,7 +85,7 @@ fn nothing_else_is_replaced() {
     };
     let before = sandbox.tree();
     refused(add(&sandbox, "tuesday", 60, &[]), &["is published with other contents"]);
-    // In a suite where nobody may.
+    // In a suite that does not allow it.
     let tuesday = sandbox.path("tuesday/hello_1.0_amd64.deb");
     let into_other = ["add", "--replace", "--suite", "other", tuesday.to_str().unwrap()];
     refused(sandbox.publish(into_other), &["cannot replace packages in suite `other`", "Mutable: yes"]);
@@ -102,7 +102,7 @@ fn nothing_else_is_replaced() {
     sandbox.publish(["add", "two"]).fails(1).says(["field `Mutable` is `maybe`; expected `yes` or `no`"]);
 }
 
-/// A package of another suite is at the usual path, with other bytes: that is no obstacle here.
+/// A package of another suite occupies the usual path with other bytes: that is not a conflict here.
 #[test]
 fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
     let sandbox = nightlies();
@@ -110,7 +110,7 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
     sandbox.publish(["add", "--suite", "other", monday.to_str().unwrap()]).ok();
     add(&sandbox, "tuesday", 60, &[]).fails(1).says(["hello_1.0_amd64.deb"]);
     add(&sandbox, "tuesday", 60, &["--replace"]).ok().says(["Added 1 package to suite `stable`"]);
-    // A package for all architectures takes its place in every index.
+    // An `Architecture: all` package is replaced in every index.
     for (night, verb) in [("monday", "Added"), ("tuesday", "Replaced")] {
         let file = deb("hello-doc").architecture("all").payload(night).write(sandbox.path(night));
         let said = sandbox.publish_after(
@@ -124,7 +124,7 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
         let index = sandbox.read(format!("dists/stable/main/binary-{architecture}/Packages"));
         assert_eq!(index.matches("Package: hello-doc\n").count(), 1, "{index}");
     }
-    // A nightly is promoted as it is.
+    // A nightly build is promoted unchanged.
     sandbox.publish_after(90, &["remove", "--suite", "other", "hello"]).ok();
     sandbox.publish_after(100, &["copy", "hello", "--from", "stable", "--to", "other"]).ok();
     let index = sandbox.read("dists/other/main/binary-amd64/Packages");
@@ -132,7 +132,7 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
     sandbox.publish_after(110, &["check"]).ok();
 }
 
-/// What was stopped is not let loose without a word.
+/// A stopped phased update is not released without a warning.
 #[test]
 fn another_share_than_that_of_the_build_before_is_told() {
     let sandbox = nightlies();

@@ -1,4 +1,4 @@
-//! Which versions stay in a suite, which go, and that those with a place to go to get there before they leave.
+//! Which versions a suite keeps and removes, and that surplus versions reach their next suite before they leave.
 
 use std::{fs, path::PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     servers::{self, Bucket},
 };
 
-/// One version of each package in `stable`, older ones in `old`, of which there are two at most, and then in `older`.
+/// One version of each package in `stable`, at most two older ones in `old`, and the rest in `older`.
 const CHAIN: &str = "Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nArchive: old\n\n\
     Codename: old\nComponents: main\nArchitectures: amd64\nLimit: 2\nArchive: older\n\n\
     Codename: older\nComponents: main\nArchitectures: amd64\n";
@@ -28,7 +28,7 @@ fn versions(sandbox: &Sandbox, suite: &str) -> Vec<String> {
     listed.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect()
 }
 
-/// The time of this machine, by which the files of an archive are young or old.
+/// The system time, which determines the age of an archive's files.
 fn now(sandbox: &Sandbox) -> String {
     sandbox.ask("date", ["+%s"]).trim().to_owned()
 }
@@ -57,7 +57,7 @@ fn what_is_old_goes_and_never_the_newest() {
 
     prune(&["--older-than", "90d", "--package", "h*"]).ok().says(["Removed 1 package", "hello 1.0 amd64"]);
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
-    // Older than the young one or not, the newest two stay.
+    // The newest two are kept, whatever their age.
     prune(&["--older-than", "90d", "--keep", "2"]).ok().says(["Removed 1 package", "lib-hello 1.0 amd64"]);
     prune(&["--older-than", "90d"]).ok().says(["Removed 1 package", "lib-hello 2.0 amd64"]);
     prune(&["--keep", "1", "--package", "lib*", "--package", "lone?y"]).ok().says(["Nothing to delete"]);
@@ -66,7 +66,7 @@ fn what_is_old_goes_and_never_the_newest() {
 
     prune(&["--package", "h*"]).fails(2).says(["--keep NUMBER", "--older-than TIME"]);
     prune(&["--older-than", "90"]).fails(2).says(["7d"]);
-    // Nobody knows how old a file is that is not there.
+    // The age of a missing file is unknown.
     fs::remove_file(&young).unwrap();
     prune(&["--older-than", "1h"]).ok().says(["Nothing to delete"]);
 }
@@ -138,7 +138,7 @@ fn what_two_suites_do_not_keep_goes_on_to_the_third() {
     for version in ["2.0", "3.0", "4.0"] {
         add(&sandbox, version).ok();
     }
-    // Of `stable` it is not the newest, of `old` neither.
+    // It is the newest neither in `stable` nor in `old`.
     sandbox.configure(&CHAIN.replacen("Limit: 1\nArchive: old\n", "", 1));
     add(&sandbox, "1.0").ok();
     sandbox.configure(CHAIN);
@@ -150,7 +150,7 @@ fn what_two_suites_do_not_keep_goes_on_to_the_third() {
     assert_eq!(versions(&sandbox, "stable"), ["4.0"]);
     assert_eq!(versions(&sandbox, "old"), ["2.0", "3.0"]);
     assert_eq!(versions(&sandbox, "older"), ["1.0"]);
-    // To add it to a suite that keeps newer ones alone is as much a mistake as ever.
+    // Adding it to a suite that keeps only newer versions is still an error.
     add(&sandbox, "0.5").fails(1).says(["`Limit: 1` keeps newer versions only"]);
     sandbox.publish(["check"]).ok();
 }
@@ -186,7 +186,7 @@ fn a_version_that_has_no_place_to_go_to_stays() {
         let before = sandbox.tree();
         let outcome = add(&sandbox, "2.0").fails(1);
         outcome.says(says.iter().copied());
-        // Of an edit that could not be published, files may lie about that nothing leads to.
+        // A failed edit may leave unreferenced files.
         sandbox.tree().keeps(&before, &[]);
         sandbox.configure(CHAIN);
         assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
@@ -209,7 +209,7 @@ fn a_version_that_has_no_place_to_go_to_stays() {
     add(&sandbox, "2.0").ok();
 }
 
-/// What leaves the archive for good is told, and not only that it has left one suite for another.
+/// A version that leaves the archive entirely is reported as such, and not only as moved.
 #[test]
 fn what_the_other_suite_gives_up_is_told() {
     let sandbox = Sandbox::signed();
@@ -233,7 +233,7 @@ fn what_the_other_suite_gives_up_is_told() {
     assert_eq!(versions(&sandbox, "old"), ["2.0"]);
 }
 
-/// Where packages are named, the suite that surplus versions go to keeps all others, as every suite does.
+/// If packages are named, the suite for surplus versions keeps all others, like every suite.
 #[test]
 fn only_what_is_named_goes_from_the_other_suite() {
     let sandbox = Sandbox::signed();
@@ -267,7 +267,7 @@ fn a_suite_that_nobody_has_begun_is_not_begun_by_taking_out() {
     assert_eq!(sandbox.tree(), before);
 }
 
-/// Other tools write `./pool/…`, of which apt makes `pool/…` and a store would make nothing.
+/// Other tools write `./pool/…`, which apt normalizes to `pool/…` and a store would not.
 #[test]
 fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
     let sandbox = Sandbox::new();
@@ -291,7 +291,7 @@ fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
 }
 
-/// Who only takes out moves nothing, and needs no key of the other suite.
+/// A removal moves nothing, and needs no key of the other suite.
 #[test]
 fn to_remove_takes_the_keys_of_one_suite() {
     let sandbox = Sandbox::new();
@@ -307,7 +307,7 @@ fn to_remove_takes_the_keys_of_one_suite() {
     sandbox.publish(["remove", "--suite", "stable", "hello"]).ok().says(["Removed 1 package"]);
 }
 
-/// As it is with `copy`: what anybody may have put into a suite that is not signed is not signed elsewhere.
+/// As with `copy`: packages of an unsigned suite, which any writer may have added, are not signed elsewhere.
 #[test]
 fn what_nobody_signed_is_not_signed_by_moving_on() {
     let sandbox = Sandbox::new();
@@ -358,7 +358,7 @@ fn what_is_lost_does_not_move() {
     add(&sandbox, "2.0").ok().says(["Moved 1 package"]);
 }
 
-/// Another version of the same number is there already.
+/// The same version already exists with other bytes.
 #[test]
 fn other_bytes_in_the_other_suite_are_not_overwritten() {
     let sandbox = Sandbox::signed();
@@ -374,7 +374,7 @@ fn other_bytes_in_the_other_suite_are_not_overwritten() {
     assert_eq!(versions(&sandbox, "stable"), ["1.0"]);
 }
 
-/// Many jobs at once: what each of them added is in the one suite or the other, and the newest is where it belongs.
+/// Many concurrent jobs: every added version is in one of the two suites, and the newest is in the right one.
 #[test]
 fn jobs_at_the_same_time_lose_nothing() {
     let sandbox = Sandbox::signed();
@@ -394,7 +394,7 @@ fn jobs_at_the_same_time_lose_nothing() {
             .filter(|job| job.status != Some(0))
             .collect::<Vec<_>>()
     });
-    // Who came after a newer one is told so.
+    // A job that adds an older version than the newest gets an error.
     for job in &late {
         assert!(job.stderr.contains("`Limit: 1` keeps newer versions only"), "{job}");
     }
@@ -404,7 +404,7 @@ fn jobs_at_the_same_time_lose_nothing() {
     sandbox.publish(["check"]).ok();
 }
 
-/// Whichever write fails, on whichever side of it: every version is in one of the two suites at any time.
+/// For each failing write and side: every version is in one of the two suites at any time.
 #[tokio::test]
 async fn killed_anywhere_no_version_is_lost() {
     let sandbox = Sandbox::new();
@@ -432,7 +432,7 @@ async fn killed_anywhere_no_version_is_lost() {
             let (one, new) = ("hello 1.0 amd64 of amd64".to_owned(), "hello 2.0 amd64 of amd64".to_owned());
             let (stable, old) = (of("stable").await, of("old").await);
             assert!(stable.contains(&one) || old.contains(&one), "{when}: {added:?}");
-            // In the order that the protocol has.
+            // In the order that the protocol requires.
             assert!(!stable.contains(&new) || old.contains(&one), "{when}: {added:?}");
             let again = Publisher::on(store.clone()).later(9).giving_to("old");
             again.add(&two).await.unwrap();

@@ -1,4 +1,4 @@
-//! Stories of `publish rollback`: an earlier state is published anew, and clients see it.
+//! Tests of `publish rollback`: an earlier generation is published again, and clients see it.
 
 use std::{fs, time::Duration};
 
@@ -24,7 +24,7 @@ fn upgraded() -> Sandbox {
     sandbox
 }
 
-/// The name of the state of a time.
+/// The name of the generation of a time.
 fn state(sandbox: &Sandbox, seconds: u64) -> String {
     let folder = fs::read_dir(sandbox.archive("dists/stable/generations")).unwrap();
     let mut names: Vec<String> =
@@ -35,7 +35,7 @@ fn state(sandbox: &Sandbox, seconds: u64) -> String {
     names.into_iter().find(|name| name.starts_with(date.trim())).unwrap()
 }
 
-/// Whose version stays the same, but not its bytes or who is offered it.
+/// The version does not change, but its bytes or its phased percentage do.
 #[test]
 fn what_goes_back_under_one_version_is_told() {
     let sandbox = Sandbox::signed();
@@ -79,7 +79,7 @@ fn clients_see_the_earlier_version_and_the_later_one_again() {
     assert_eq!(sandbox.tree(), before);
     let said = sandbox.publish_after(120, &["rollback"]).ok();
     said.says(["Published suite `stable`", &state(&sandbox, 0), "--allow-downgrades"]);
-    // Nothing that was published is gone: the later state is kept, too.
+    // No published file is missing: the later generation is kept, too.
     sandbox.tree().keeps(&before, &["dists/stable/InRelease", "dists/stable/Release", "dists/stable/main"]);
     for apt in &clients {
         apt.updates();
@@ -87,7 +87,7 @@ fn clients_see_the_earlier_version_and_the_later_one_again() {
         assert!(!apt.download("hello").is_empty());
     }
     sandbox.publish_after(120, &["check"]).ok();
-    // And back.
+    // And forward again.
     sandbox.publish_after(180, &["rollback"]).ok().says(["  + hello 2.0 amd64", &state(&sandbox, 60)]);
     for apt in &clients {
         apt.updates();
@@ -137,7 +137,7 @@ fn a_state_is_named_by_its_beginning() {
     let said = sandbox.publish_after(120, &["--json", "rollback", "stable", "--to", &first[..16]]).ok();
     let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!((&said["published"], said["based_on"].as_str()), (&true.into(), Some(&first[..])));
-    // What was only signed anew is no other state.
+    // A re-signed generation does not count as another one.
     sandbox.publish_after(180, &["refresh", "--force"]).ok();
     sandbox.publish_after(240, &["rollback"]).ok().says(["  + hello 2.0 amd64"]);
 }
@@ -159,7 +159,7 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
         assert_eq!(sandbox.tree(), before);
         fs::write(&file, &bytes).unwrap();
     }
-    // Somebody without the key makes a state, which its name fits.
+    // An attacker without the key writes a generation with a matching name.
     let forged = b"Codename: stable\nDate: Sun, 01 Jun 2025 00:00:30 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n";
     let name = format!("20250601T000030Z-{}", &crate::sandbox::sha256(forged)[..8]);
     let folder = sandbox.archive("dists/stable/generations").join(&name);
@@ -168,7 +168,7 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
     fs::write(folder.join("published"), "published\n").unwrap();
     let before = sandbox.tree();
     sandbox.publish_after(120, &["rollback", "--to", &name]).fails(1).says(["is not signed"]);
-    // Nor one that was changed.
+    // A modified one is refused too.
     let pointer = sandbox.archive("dists/stable/generations").join(&first).join("InRelease");
     let text = fs::read_to_string(&pointer).unwrap();
     fs::write(&pointer, text.replace("Codename: stable", "Codename: stabl3")).unwrap();
@@ -177,7 +177,8 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
     assert_eq!(sandbox.tree(), before);
 }
 
-/// Each form of each index and each package of a state that is kept, with one bit changed: the size tells nothing.
+/// Each form of each index and each package of a retained generation, with one bit changed: the size does not reveal
+/// it.
 #[test]
 fn what_has_rotted_is_found_and_not_gone_back_to() {
     let sandbox = upgraded();
@@ -194,12 +195,12 @@ fn what_has_rotted_is_found_and_not_gone_back_to() {
         rotten[whole.len() / 2] ^= 1;
         fs::write(&file, rotten).unwrap();
         let before = sandbox.tree();
-        // Of this machine's cache nothing is to be seen in the archive.
+        // The cache of this machine would hide the change in the archive.
         fs::remove_dir_all(sandbox.path("cache")).ok();
         let said = sandbox.publish_after(120, &["rollback"]).fails(1);
         said.says(["cannot roll suite", &first, "missing or damaged", &path, "hint: "]);
         assert_eq!(sandbox.tree(), before);
-        // Only who goes back reads the packages of old states.
+        // Only a rollback reads the packages of old generations.
         if path != package {
             let found = sandbox.publish_after(120, &["check"]).fails(4).stdout;
             assert!(found.contains(&format!("{path}: its bytes are not")), "{found}");
@@ -211,7 +212,7 @@ fn what_has_rotted_is_found_and_not_gone_back_to() {
     sandbox.publish_after(120, &["check"]).ok();
 }
 
-/// A version that was removed, taken out of the pool by hand, and added with other bytes at the same path.
+/// A version that was removed, deleted from the pool by hand, and added with other bytes at the same path.
 #[test]
 fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
     let sandbox = Sandbox::signed();
@@ -247,7 +248,7 @@ async fn a_bucket_goes_back_too() {
     }
 }
 
-/// The state goes while somebody goes back to it: it is stopped at each of its writes, and a prune comes in between.
+/// The generation is deleted during a rollback: the rollback is stopped at each of its writes while a prune runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prune_meets_who_goes_back() {
     let sandbox = Sandbox::signed();

@@ -1,7 +1,7 @@
-//! A place to run `publish` in, where nothing of the machine leaks in and nothing leaks out.
+//! An isolated environment for `publish`: nothing of the machine leaks in and nothing leaks out.
 //!
-//! Everything lies in one temporary folder: `archive/` (also `$PUBLISH_ARCHIVE`), `incoming/` for packages, a home of its own.
-//! The environment is empty but for what is named here, and the clock is pinned.
+//! One temporary folder contains `archive/` (also `$PUBLISH_ARCHIVE`), `incoming/` for packages, and a home. The
+//! environment is empty except for the variables set here, and the clock is pinned.
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +19,13 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// 2025-06-01 00:00:00 UTC: after the keys were made, before any clock that runs these tests.
+/// 2025-06-01 00:00:00 UTC: after the keys were created, before the clock of any machine that runs these tests.
 pub(crate) const CLOCK: &str = "1748736000";
 
-/// The search path of everything that runs here.
+/// The search path of all programs in the sandbox.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A command that takes longer than this many seconds has failed.
+/// The timeout of a command, in seconds.
 const PATIENCE: &str = "120";
 
 /// A temporary folder with an archive in it.
@@ -65,7 +65,7 @@ impl Sandbox {
         self.path("archive").join(relative)
     }
 
-    /// The folder that packages wait in.
+    /// The folder for packages to be added.
     pub(crate) fn incoming(&self) -> PathBuf {
         self.path("incoming")
     }
@@ -82,12 +82,12 @@ impl Sandbox {
         fs::write(self.archive("conf/distributions"), text).unwrap();
     }
 
-    /// Makes the archive one of another tool, unsigned, of which only the index is there.
+    /// Writes an unsigned suite, as by another tool, with only this index.
     pub(crate) fn adopt_index(&self, packages: &str) {
         self.adopt_files("stable", &[("main/binary-amd64/Packages", packages.as_bytes())]);
     }
 
-    /// Makes a suite one of another tool, unsigned, of which only the listed files are there.
+    /// Writes an unsigned suite, as by another tool, with only these listed files.
     pub(crate) fn adopt_files(&self, suite: &str, files: &[(&str, &[u8])]) {
         let mut release = format!(
             "Codename: {suite}\nDate: Sun, 01 Jan 2023 00:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n"
@@ -107,7 +107,7 @@ impl Sandbox {
         self.publish_with(&[], arguments)
     }
 
-    /// Runs `publish` with more in its environment.
+    /// Runs `publish` with additional environment variables.
     pub(crate) fn publish_with<A: AsRef<OsStr>>(
         &self,
         environment: &[(&str, &str)],
@@ -121,13 +121,13 @@ impl Sandbox {
         self.run(command)
     }
 
-    /// Runs `publish` so many seconds after the time of the sandbox.
+    /// Runs `publish` this many seconds after the time of the sandbox.
     pub(crate) fn publish_after(&self, seconds: u64, arguments: &[&str]) -> Outcome {
         let time = CLOCK.parse::<u64>().unwrap() + seconds;
         self.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
     }
 
-    /// Runs `publish` as a user who owns nothing: as `nobody` when the tests are root, else as they are.
+    /// Runs `publish` as an unprivileged user: as `nobody` if the tests run as root, else as the same user.
     pub(crate) fn publish_as_nobody<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
@@ -135,7 +135,7 @@ impl Sandbox {
         if !is_root() {
             return self.publish(arguments);
         }
-        // The build folder may lie in a home that nobody can enter.
+        // The build folder may be in a home that is not accessible to others.
         let program = self.path("publish");
         let built = env!("CARGO_BIN_EXE_publish");
         if !program.exists() && fs::hard_link(built, &program).is_err() {
@@ -155,7 +155,7 @@ impl Sandbox {
         self.run(command)
     }
 
-    /// A program with nothing but the sandbox around it; give it to [`Sandbox::run`].
+    /// Prepares a program in the environment of the sandbox; pass it to [`Sandbox::run`].
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command
@@ -189,7 +189,7 @@ impl Sandbox {
         }
     }
 
-    /// Runs a program with arguments and takes what it writes; for oracles such as dpkg-deb.
+    /// Runs a program with arguments and returns its output; for oracles such as dpkg-deb.
     pub(crate) fn ask<A: AsRef<OsStr>>(
         &self,
         program: &str,
@@ -215,7 +215,7 @@ impl Sandbox {
         Server::start(command)
     }
 
-    /// Every file of the archive and the digest of its bytes.
+    /// Every file of the archive with the digest of its bytes.
     pub(crate) fn tree(&self) -> Tree {
         Tree::read(&self.archive(""))
     }
@@ -230,7 +230,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// What a program said and how it ended. Say what it must have been: [`Outcome::ok`] or [`Outcome::fails`].
+/// The output and exit status of a program, to be checked with [`Outcome::ok`] or [`Outcome::fails`].
 #[must_use = "say how it must have ended: `.ok()` or `.fails(code)`"]
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -240,7 +240,7 @@ pub(crate) struct Outcome {
     command: String,
 }
 
-/// What a program said, once its end is known to be the right one.
+/// The output of a program with a checked exit status.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) stdout: String,
@@ -248,13 +248,13 @@ pub(crate) struct Output {
 }
 
 impl Outcome {
-    /// It must have ended well.
+    /// Checks for success.
     #[track_caller]
     pub(crate) fn ok(self) -> Output {
         self.ends(0)
     }
 
-    /// It must have ended with this status, and said why.
+    /// Checks for this exit status and an error text.
     #[track_caller]
     pub(crate) fn fails(self, status: i32) -> Output {
         assert_ne!(status, 0, "0 is no failure");
@@ -282,7 +282,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Output {
-    /// Its errors must hold each of these texts.
+    /// Checks that stderr contains each of these texts.
     #[track_caller]
     pub(crate) fn says<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> &Self {
         for text in texts {
@@ -297,7 +297,7 @@ impl Output {
 pub(crate) struct Tree(BTreeMap<String, String>);
 
 impl Tree {
-    /// Reads a folder. A lock file of the store is no part of the archive.
+    /// Reads a folder. A lock file of the store is not part of the archive.
     pub(crate) fn read(folder: &Path) -> Self {
         let files = walkdir::WalkDir::new(folder).into_iter().filter_map(|entry| {
             let entry = entry.unwrap();
@@ -316,7 +316,7 @@ impl Tree {
         Self(files.collect())
     }
 
-    /// The paths, one a line; digests shown as `[SHA256]`, generations as `[GENERATION]`.
+    /// The paths, one per line; digests shown as `[SHA256]`, generations as `[GENERATION]`.
     pub(crate) fn names(&self) -> String {
         let mut names: Vec<String> = self.0.keys().map(|path| shorten(path)).collect();
         names.sort();
@@ -326,22 +326,22 @@ impl Tree {
         })
     }
 
-    /// The paths that hold this text.
+    /// The paths that contain this text.
     pub(crate) fn paths_with(&self, part: &str) -> Vec<String> {
         self.0.keys().filter(|path| path.contains(part)).cloned().collect()
     }
 
-    /// Leaves out the files whose paths hold a text.
+    /// Removes the files whose paths contain a text.
     pub(crate) fn forget(&mut self, part: &str) {
         self.0.retain(|path, _| !path.contains(part));
     }
 
-    /// Whether there is a file at this path.
+    /// Whether a file exists at this path.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.0.contains_key(path)
     }
 
-    /// Every file of `earlier` must still be here with the same bytes, unless its path holds one of `but`.
+    /// Checks that every file of `earlier` still exists with the same bytes, unless its path contains one of `but`.
     #[track_caller]
     pub(crate) fn keeps(&self, earlier: &Self, but: &[&str]) {
         for (path, content) in &earlier.0 {
@@ -371,10 +371,10 @@ fn shorten(path: &str) -> String {
     parts.join("/")
 }
 
-/// A `publish serve` that ends with its owner.
+/// A `publish serve` that is stopped when dropped.
 pub(crate) struct Server {
     child: Child,
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub(crate) url: String,
 }
 
@@ -384,7 +384,7 @@ impl Server {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
-            // Read to the end, or the server would stop at a full pipe.
+            // Read to the end, or the server would block on a full pipe.
             for line in lines.map_while(Result::ok) {
                 let _ = tell.send(line);
             }
@@ -424,7 +424,7 @@ pub(crate) fn fixture(relative: &str) -> PathBuf {
     path
 }
 
-/// Makes everything below a folder so many days older.
+/// Makes everything below a folder this many days older.
 pub(crate) fn age(path: &Path, days: u64) {
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap();
@@ -451,9 +451,9 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// Says aloud that a test did not test; in CI this is a failure.
+/// Prints that a test was skipped; in CI this is a failure.
 ///
-/// Always followed by `return`: there is no test framework that would do it.
+/// Always followed by `return`, because the test framework has no support for skipping.
 #[track_caller]
 pub(crate) fn skipped(why: &str) {
     let current = std::thread::current();
@@ -467,7 +467,7 @@ pub(crate) fn skipped(why: &str) {
     assert!(!set("CI", "true") && !set("PUBLISH_TEST_STRICT", "1"), "{line}");
 }
 
-/// Writes past the capture of the test framework, so that it is seen when the test passes.
+/// Bypasses the output capture of the test framework, so that the line is visible when the test passes.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "\n{line}");
 }

@@ -1,4 +1,4 @@
-//! Stories of `publish serve`: apt over HTTP, and the parts of HTTP that apt, proxies and browsers rely on.
+//! Tests of `publish serve`: apt over HTTP, and the parts of HTTP that apt, proxies and browsers rely on.
 
 use std::{
     io::{Read as _, Write as _},
@@ -36,7 +36,7 @@ impl Response {
     }
 }
 
-/// Sends requests in one go on one connection and takes as many responses as there are requests.
+/// Sends pipelined requests on one connection and reads as many responses.
 fn ask(server: &Server, requests: &[(&str, &str, &str)]) -> Vec<Response> {
     let mut connection = TcpStream::connect(server.address()).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
@@ -122,7 +122,7 @@ fn a_broken_download_can_be_resumed() {
     assert_eq!((part.status, &part.body[..]), (206, &package[size - 10..]));
     let beyond = get(&server, POOL, &format!("Range: bytes={size}-\r\n"));
     assert_eq!(beyond.status, 416, "{}", beyond.head);
-    // Another file since: the whole of it, not a part that does not fit.
+    // The file has changed: the whole file is sent, not a part that does not match.
     let whole = get(&server, POOL, "Range: bytes=100-\r\nIf-Range: Sat, 01 Jan 2000 00:00:00 GMT\r\n");
     assert_eq!((whole.status, whole.body.len()), (200, size), "{}", whole.head);
 }
@@ -194,7 +194,7 @@ fn a_new_state_is_served_without_a_restart() {
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::at(&server.url).trusted());
         apt.updates();
-        // HTTP dates have seconds: a change within the same one would look like none.
+        // HTTP dates have a resolution of a second: a change within the same second would not be visible.
         std::thread::sleep(Duration::from_millis(1100));
         let name = if apt.name == "Debian 12" { "first-news" } else { "second-news" };
         let file = deb(name).write(sandbox.incoming());

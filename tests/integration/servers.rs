@@ -1,7 +1,7 @@
-//! The servers that `tests/run` started: a new bucket for each test, and a CDN before any of them.
+//! The servers that `tests/run` started: a new bucket for each test, and a CDN in front of any of them.
 //!
-//! Nothing here runs `publish`, nor any of its code but the type of an environment: buckets are made and looked into by
-//! curl, and by a script that signs on its own. What fails here is the test bed.
+//! Nothing here runs `publish`, or uses its code except the type of an environment: buckets are created and inspected
+//! with curl and an independent signing script. A failure here is a fault of the test bed.
 
 use std::{
     env, fs,
@@ -18,29 +18,29 @@ use tempfile::TempDir;
 
 use crate::sandbox::{is_root, skipped};
 
-/// A new bucket, or container, whose objects anyone can read.
+/// A new bucket, or container, with publicly readable objects.
 pub(crate) struct Bucket {
-    /// What kind of server it is on, for messages.
+    /// The kind of server, for messages.
     pub(crate) server: &'static str,
-    /// Its name; no other test has it.
+    /// Its unique name.
     pub(crate) name: String,
-    /// The URL of the server, as its clients are told it.
+    /// The URL of the server, for clients.
     pub(crate) endpoint: String,
     /// Such as `s3://name`.
     pub(crate) location: String,
-    /// `http://127.0.0.1:PORT/…`, without a slash at the end: below it anyone reads the objects.
+    /// `http://127.0.0.1:PORT/…`, without a trailing slash: the public URL of the objects.
     pub(crate) public: String,
-    /// What says to a client of this kind where the server is, and who it is; for the command line.
+    /// The variables with the endpoint and credentials for a client of this kind; for the command line.
     pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Bucket {
-    /// The variables, and no others.
+    /// These variables, and no others.
     pub(crate) fn environment(&self) -> Environment {
         self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
-    /// What anyone gets at a path, which is sent as it is: encode it first.
+    /// The public response for a path, which is sent unchanged: encode it first.
     pub(crate) fn get(&self, path: &str) -> Answer {
         curl(["--path-as-is", &format!("{}/{path}", self.public)], b"")
     }
@@ -146,11 +146,11 @@ pub(crate) fn gcs() -> Option<Bucket> {
     })
 }
 
-/// Who may write to a bucket on [`rgw`]; moto takes anybody.
+/// The user with write access to a bucket on [`rgw`]; moto accepts any user.
 const S3_USER: (&str, &str) = ("TESTKEY", "TESTSECRET");
-/// Somebody whom [`rgw`] knows, and who may write to no bucket of a test.
+/// A user of [`rgw`] without write access to the buckets of the tests.
 pub(crate) const S3_STRANGER: (&str, &str) = ("OTHERKEY", "OTHERSECRET");
-/// The account that azurite has, and its key, which everybody knows.
+/// The account of azurite, and its key, which is public.
 const AZURE_ACCOUNT: &str = "devstoreaccount1";
 const AZURE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
@@ -160,7 +160,7 @@ fn s3(server: &'static str, endpoint: String) -> Bucket {
     let public = format!("{endpoint}/{name}");
     let made = s3_request("PUT", &public, &["x-amz-acl: public-read"], b"");
     assert_eq!(made.status, 200, "{made:?}");
-    // The list of the bucket opens the list; each object has rights of its own.
+    // The policy of the bucket allows listing; each object has its own ACL.
     let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": [format!("arn:aws:s3:::{name}/*")],
     }]});
@@ -191,7 +191,7 @@ fn container(
     Bucket { server, location: format!("swift://{name}"), name, endpoint, public, variables }
 }
 
-/// A variable that `tests/run` sets; that it is not set is said aloud.
+/// A variable that `tests/run` sets; reports a skipped test if it is not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
     if value.is_none() {
@@ -200,15 +200,15 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     value
 }
 
-/// A name that no other test has, in this run or an earlier one.
+/// A name that is unique across tests and runs.
 fn new_name() -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    // Nothing but letters and digits: Google's client encodes all else, and the double does not decode it.
+    // Only letters and digits: Google's client encodes all other characters, and the double does not decode them.
     format!("test{now}x{}x{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What a server answered.
+/// A response of a server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -247,17 +247,17 @@ impl Answer {
 /// Sends one request with curl; `--data-binary @-` among its arguments sends the input.
 pub(crate) fn curl<'a>(arguments: impl IntoIterator<Item = &'a str>, input: &[u8]) -> Answer {
     let mut command = Command::new("curl");
-    // `Expect` would put another status before the one that counts.
+    // `Expect` would add an interim status before the final one.
     command.args(["-q", "-sS", "-i", "--max-time", "60", "-H", "Expect:"]).args(arguments);
     Answer::read(&output(command, input))
 }
 
-/// Sends one request to a server of S3, signed by [`S3_USER`].
+/// Sends one request to an S3 server, signed by [`S3_USER`].
 pub(crate) fn s3_request(method: &str, url: &str, headers: &[&str], body: &[u8]) -> Answer {
     signed("s3", S3_USER, method, url, headers, body)
 }
 
-/// Sends one request to azurite, signed.
+/// Sends one signed request to azurite.
 pub(crate) fn azure_request(method: &str, url: &str, headers: &[&str], body: &[u8]) -> Answer {
     signed("azure", (AZURE_ACCOUNT, AZURE_KEY), method, url, headers, body)
 }
@@ -278,28 +278,29 @@ fn signed(
     Answer::read(&output(command, body))
 }
 
-/// What a program writes, which must end well.
+/// The output of a program, which must succeed.
 fn output(mut command: Command, input: &[u8]) -> Vec<u8> {
     let shown = format!("{command:?}");
     let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
-    // None of them writes before it has read everything; one that reads nothing closes the pipe.
+    // All programs read their input before they write; one that reads nothing closes the pipe.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{shown}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
-/// An nginx that caches what an origin serves, as a CDN does, until it is dropped.
+/// An nginx that caches the responses of an origin, like a CDN, until it is dropped.
 ///
-/// It honours `Cache-Control` of the origin, keeps what has none for ten minutes, and that there is nothing for one.
+/// It honours `Cache-Control` of the origin, caches responses without one for ten minutes, and a 404 for one minute.
 pub(crate) struct Cdn {
     server: Child,
     folder: TempDir,
     url: String,
 }
 
-/// Starts a CDN before the files below a URL, such as [`Bucket::public`]; skips aloud where there is no nginx.
+/// Starts a CDN in front of the files below a URL, such as [`Bucket::public`]; reports a skipped test if nginx is
+/// missing.
 pub(crate) fn cdn(origin: &str) -> Option<Cdn> {
     let nginx = variable("PUBLISH_TEST_NGINX")?;
     // Another program may take the port before nginx does.
@@ -311,8 +312,8 @@ impl Cdn {
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        // Not revalidated: moto would answer 304 to what it replaced within one second, whatever its entity tag is.
-        // A variable in `proxy_pass` keeps the path as it was sent: `%2b` stays `%2b`.
+        // No revalidation: moto would answer 304 for an object replaced within the same second, whatever its ETag is. A
+        // variable in `proxy_pass` keeps the path as sent: `%2b` remains `%2b`.
         let conf = format!(
             "{user}
             daemon off;
@@ -367,7 +368,7 @@ impl Cdn {
         let mut cdn = Self { server, folder, url: format!("http://{address}") };
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(120) && cdn.server.try_wait().unwrap().is_none() {
-            // The file is written once the port is ours.
+            // The file is written once nginx has bound the port.
             if fs::exists(cdn.folder.path().join("pid")).unwrap() && TcpStream::connect(address).is_ok() {
                 return Some(cdn);
             }
@@ -376,12 +377,12 @@ impl Cdn {
         None
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end; it stands for the URL of the origin.
+    /// `http://127.0.0.1:PORT`, without a trailing slash; use it instead of the URL of the origin.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The folder that it keeps what it caches in.
+    /// The folder of its cache.
     pub(crate) fn cache(&self) -> std::path::PathBuf {
         self.folder.path().join("cache")
     }
@@ -395,13 +396,13 @@ impl Cdn {
 
 impl Drop for Cdn {
     fn drop(&mut self) {
-        // Not `Child::kill`: its worker would stay.
+        // Not `Child::kill`: its worker would keep running.
         let _ = Command::new("kill").arg(self.server.id().to_string()).status();
         let _ = self.server.wait();
     }
 }
 
-/// Writes an object with a name that has all that apt encodes, and reads it as apt would.
+/// Writes an object whose name has all characters that apt encodes, and reads it as apt would.
 fn keeps_an_object(bucket: &Bucket, put: impl Fn(&str, &[&str], &[u8]) -> Answer) {
     let url = format!("{}/pool/main/g/g++_1:2~rc1%20x.deb", bucket.public).replace('+', "%2B");
     let headers =
@@ -487,7 +488,7 @@ fn swift_takes_its_own_tokens() {
     let refused = swift_put("AUTH_tkwrong", &format!("{}/x", bucket.public), &[], b"x");
     assert_eq!(refused.status, 401, "{refused:?}");
     assert_eq!(swift_put(token, &format!("{}/x", bucket.public), &["ETag: 00"], b"x").status, 422);
-    // What `publish` asks of the parts before the store itself.
+    // The requests that `publish` sends before it uses the store.
     let server = bucket.endpoint.trim_end_matches("/auth/v1.0");
     let parts: serde_json::Value =
         serde_json::from_slice(&curl([&*format!("{server}/info")], b"").body).unwrap();
@@ -501,7 +502,7 @@ fn swift_takes_tokens_of_keystone() {
     let Some(bucket) = keystone() else { return };
     let project = bucket.public.split('/').find(|part| part.starts_with("KEY_"));
     assert!(project.is_some(), "the catalogue leads to a project: {}", bucket.public);
-    // swiftclient logs in by its own rules.
+    // swiftclient has an independent implementation of the login.
     let python = Path::new(&env::var("PUBLISH_TESTBED").unwrap()).join("python/bin/python");
     let client = |arguments: &[&str]| {
         let mut command = Command::new(&python);
@@ -529,7 +530,7 @@ fn swift_takes_tokens_of_keystone() {
 fn azurite_checks_signatures() {
     let Some(bucket) = azure() else { return };
     let put = |url: &str, headers: &[&str], body: &[u8]| {
-        // What is kept with a blob has a header of its own.
+        // The stored headers of a blob have names of their own.
         let headers: Vec<_> = headers.iter().map(|text| text.replace("Cache-", "x-ms-blob-cache-")).collect();
         let mut headers: Vec<_> = headers.iter().map(String::as_str).collect();
         headers.push("x-ms-blob-type: BlockBlob");
@@ -586,7 +587,7 @@ fn a_cdn_keeps_what_it_saw() {
     get("g%2b%2b%7e1", 200, "MISS", b"old");
     put("g%2B%2B~1", "public, max-age=600", b"new");
     get("g%2b%2b%7e1", 200, "HIT", b"old");
-    // Another way to write the same name is another file to it.
+    // Another encoding of the same name is another file for the cache.
     get("g++~1", 200, "MISS", b"new");
 
     put("short", "public, max-age=1", b"old");

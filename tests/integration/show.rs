@@ -1,4 +1,4 @@
-//! Stories of `publish show`.
+//! Tests of `publish show`.
 
 use crate::{
     deb_builder::deb,
@@ -13,7 +13,7 @@ fn the_stanza_is_what_the_package_says_and_what_apt_needs() {
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let said = sandbox.publish(["show", "librust-tinyvec-macros-dev"]).ok();
     let control = sandbox.ask("dpkg-deb", ["-f".as_ref(), file.as_os_str()]);
-    // dpkg-deb prints the fields of `control` as they stand there.
+    // dpkg-deb prints the fields of `control` unchanged.
     for line in control.lines() {
         assert!(said.stdout.lines().any(|shown| shown == line), "no `{line}` in:\n{}", said.stdout);
     }

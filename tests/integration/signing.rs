@@ -1,4 +1,4 @@
-//! Signing, judged by those who will judge it: `gpgv`, as apt 2 runs it, and `gpg` for keys that are not ours.
+//! Signing, verified by the programs that clients use: `gpgv`, as apt 2 runs it, and `gpg` for foreign keys.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ fn day(text: &str) -> SystemTime {
     parse_expiry(text, SystemTime::UNIX_EPOCH).unwrap().unwrap()
 }
 
-/// The day on which most of these stories happen.
+/// The day of most of these tests.
 fn today() -> SystemTime {
     day("2025-01-01")
 }
@@ -72,7 +72,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Lets apt's two verifiers read both forms with the keys given, and compares gpgv's text with the Release.
+/// Verifies both forms with the given keys and both verifiers of apt, and compares gpgv's output with the Release.
 #[track_caller]
 fn apt_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
     let folder = TempDir::new().unwrap();
@@ -95,7 +95,7 @@ fn apt_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize
     sqv_accepts(signed, certificates, signatures);
 }
 
-/// What gpgv says of `Release.gpg`, as apt 2 hears it.
+/// The status lines of gpgv for `Release.gpg`, as apt 2 reads them.
 fn gpgv_says(signed: &SignedRelease, certificates: &Keyring) -> String {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -107,7 +107,7 @@ fn gpgv_says(signed: &SignedRelease, certificates: &Keyring) -> String {
     text(&command.args(["Release.gpg", "Release"]).output().expect("gpgv is installed").stdout)
 }
 
-/// Verifies both forms as apt 3 does: `sqv` is this library, and apt gives it the text of `InRelease` cut out.
+/// Verifies both forms as apt 3 does: `sqv` is this library, and apt passes it the extracted text of `InRelease`.
 #[track_caller]
 fn sqv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize) {
     struct Reader(Vec<Cert>, usize);
@@ -149,7 +149,7 @@ fn sqv_accepts(signed: &SignedRelease, certificates: &Keyring, signatures: usize
     }
 }
 
-/// A throw-away home of gpg.
+/// A temporary home of gpg.
 struct GpgHome(TempDir);
 
 impl GpgHome {
@@ -165,7 +165,7 @@ impl GpgHome {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("gpg");
         command.args(["--batch", "--no-tty", "--pinentry-mode", "loopback", "--homedir"]).arg(self.0.path());
-        // The keys must be older than the day of these stories.
+        // The keys must be older than the day of these tests.
         command.args(["--faked-system-time", "20240101T000000"]);
         let output = command.args(arguments).output().expect("gpg is installed");
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -193,7 +193,7 @@ impl GpgHome {
         SigningKeys::open_with(sources, passphrase.as_ref(), today(), &self.gpg())
     }
 
-    /// Ends the agent, which remembers passphrases.
+    /// Stops the agent, which caches passphrases.
     fn forget(&self) {
         let mut gpgconf = Command::new("gpgconf");
         let _ = gpgconf.arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
@@ -206,7 +206,7 @@ impl Drop for GpgHome {
     }
 }
 
-// ---- what gpgv accepts
+// ---- signatures that gpgv accepts
 
 #[test]
 fn apt_accepts_what_a_key_file_signs() {
@@ -214,7 +214,7 @@ fn apt_accepts_what_a_key_file_signs() {
     let signed = keys.sign(RELEASE, today()).unwrap();
     apt_accepts(&signed, keys.certificates(), 1);
     assert_eq!(signed.release, RELEASE);
-    // No empty line before the signature, and nothing behind it.
+    // No empty line before the signature, and nothing after it.
     assert!(text(&signed.in_release).contains("main/x\n-----BEGIN PGP SIGNATURE-----\n"));
     assert!(signed.in_release.ends_with(b"-----END PGP SIGNATURE-----\n"));
 }
@@ -252,7 +252,7 @@ fn apt_accepts_two_signatures_in_one_block() {
     assert_eq!(verified.signers, keys.certificates().fingerprints());
     assert_eq!(verified.release, RELEASE);
 
-    // Each key alone is enough to believe it.
+    // Each key alone is enough to verify it.
     let mut one = Keyring::new();
     one.add_bytes("second", &fs::read(fixture("second.pub.asc")).unwrap()).unwrap();
     assert_eq!(one.verify_in_release(&signed.in_release, today()).unwrap().signers.len(), 1);
@@ -334,7 +334,7 @@ fn what_gpg_wrote_by_itself_is_read() {
     }
 }
 
-/// gpgv refuses a key that has expired since it signed, and sqv does not; the tests of the archive show it to both.
+/// gpgv refuses a key that expired after it signed, and sqv accepts it; the tests of the archive cover both.
 #[test]
 fn each_client_judges_a_signature_by_its_own_lines() {
     let key = key("2024-01-01", Some("2025-06-01"));
@@ -367,7 +367,7 @@ fn nobody_guesses_which_of_two_keys_is_meant() {
     let other = home.make("Other <home@example.org>", "ed25519", &[]);
     let error = home.open(&[gpg("home@example.org")], None).unwrap_err();
     assert!(matches!(&error, Error::Ambiguous { fingerprints, .. } if fingerprints.len() == 2), "{error}");
-    // The default key is what gpg says it is.
+    // The default key is the one that gpg uses.
     assert_eq!(home.open(&[gpg("")], None).unwrap().primary_fingerprint(), Some(first));
     fs::write(home.0.path().join("gpg.conf"), format!("default-key {other}\n")).unwrap();
     assert_eq!(home.open(&[gpg("")], None).unwrap().primary_fingerprint(), Some(other));
@@ -425,7 +425,7 @@ fn rsa_signs_with_a_word_about_it() {
     let warnings: String = keys.warnings(today()).iter().map(ToString::to_string).collect();
     assert!(warnings.contains("3072 bits"), "{warnings}");
     assert_eq!(cfg!(feature = "crypto-rust"), warnings.contains("depends on the secret"), "{warnings}");
-    // apt 3 draws the line in February 2030.
+    // apt 3 sets the limit in February 2030.
     let levels = |now| {
         let report = &keys.certificates().reports(day(now))[0];
         assert_eq!(report.algorithm, "rsa2048");
@@ -440,8 +440,8 @@ fn rsa_signs_with_a_word_about_it() {
 
 #[cfg(unix)]
 fn command(folder: &Path, script: &str) -> KeySource {
-    // Written by another process: a file that this one has open for writing cannot be run, and while other tests
-    // start programs, those hold it open for a moment longer.
+    // Written by another process: a file that is open for writing cannot be run, and programs started by other tests
+    // briefly inherit the open file.
     let script = format!("#!/bin/sh\nset -e\n{script}\n");
     let mut write = Command::new("sh");
     write.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""]).arg(folder.join("sign")).arg(script);
@@ -564,19 +564,19 @@ fn a_revoked_key_signs_nothing_more_and_a_stolen_one_never_did() {
         keyring.add_bytes("a test", &revoked).unwrap();
         let outcome = keyring.verify_in_release(&signed.in_release, today());
         assert_eq!(outcome.is_ok(), believed, "{reason} {on}: {outcome:?}");
-        // gpgv minds any revocation, sqv minds what we do.
+        // gpgv honours any revocation, sqv the same ones as we do.
         let judged = keyring.judge_in_release(&signed.in_release, today()).unwrap();
         let refused = READERS.map(|reader| judged[0].refused_by(reader).is_some());
         assert_eq!(refused, [true, !believed], "{reason} {on}: {judged:?}");
         assert!(gpgv_says(&signed, &keyring).contains("] REVKEYSIG"));
-        // The revocation is not forgotten because an older copy of the key is there as well.
+        // The revocation is kept although an older copy of the key is added.
         keyring.add_bytes("a test", &fs::read(fixture("test.pub.asc")).unwrap()).unwrap();
         assert_eq!(keyring.fingerprints().len(), 1);
         assert_eq!(keyring.verify_detached(RELEASE, &signed.release_gpg, today()).is_ok(), believed);
     }
 }
 
-// ---- whose signatures are believed
+// ---- trusted signers
 
 #[test]
 fn the_owner_of_an_expired_key_is_not_locked_out() {
@@ -586,13 +586,13 @@ fn the_owner_of_an_expired_key_is_not_locked_out() {
     assert!(keys.certificates().verify_in_release(&signed.in_release, today()).is_ok());
     let error = open(&[source(new.secret())]).unwrap_err();
     assert!(matches!(error, Error::Refused { refusal: Refusal::Expired { .. }, .. }), "{error}");
-    // A signature that claims a day after the end is nobody's.
+    // A signature dated after the expiry is invalid.
     let error = keys.sign(RELEASE, day("2024-08-01")).unwrap_err();
     assert!(
         matches!(&error, Error::SelfCheck { why, .. } if why.contains("expired on 2024-07-01")),
         "{error}"
     );
-    // Another publisher's clock may be ahead of ours.
+    // The clock of another publisher may be ahead.
     assert!(keys.certificates().verify_in_release(&signed.in_release, day("2024-05-31")).is_ok());
 }
 
@@ -627,7 +627,7 @@ fn a_tampered_in_release_is_refused() {
 
     let error = verify(&message.replace("stable", "unstable")).unwrap_err();
     assert!(matches!(error, Distrust::Damaged { .. }), "{error}");
-    // Blanks at the end of a line are not signed, so they must not come out.
+    // Trailing blanks of a line are not signed, so they must not be returned.
     assert_eq!(verify(&message.replace("stable\n", "stable \t\n")).unwrap().release, RELEASE);
     for (message, expected) in [
         (format!("Origin: evil\n\n{message}"), "before the line"),
@@ -641,7 +641,7 @@ fn a_tampered_in_release_is_refused() {
         assert!(unverified_text(message.as_bytes()).is_err());
     }
 
-    // Another text's signature, and every kind of damage to the right one.
+    // The signature of another text, and every kind of damage to the right one.
     let other = text(&keys.sign(b"Origin: other\n", today()).unwrap().in_release);
     let signature = other.split_once("-----BEGIN PGP SIGNATURE").unwrap().1;
     let body = message.split_once("-----BEGIN PGP SIGNATURE").unwrap().0;
@@ -653,7 +653,7 @@ fn a_tampered_in_release_is_refused() {
     for position in (body.len()..message.len() - 1).step_by(5) {
         let mut bytes = signed.in_release.to_vec();
         bytes[position] ^= 1;
-        // The flipped bit may hit what nothing depends on, such as the armour's checksum; then the text is the same.
+        // The flipped bit may be irrelevant, as in the checksum of the armour; then the text is the same.
         if let Ok(verified) = keys.certificates().verify_in_release(&bytes, today()) {
             assert_eq!(verified.release, RELEASE);
         }
@@ -676,7 +676,7 @@ fn a_stranger_is_named() {
     }
 }
 
-// ---- what is said about keys
+// ---- reports about keys
 
 #[test]
 fn a_key_is_reported_as_clients_see_it() {
@@ -740,7 +740,7 @@ fn open_keys_may_go_to_another_thread() {
     goes::<Error>();
 }
 
-/// Makes `fixtures/keys` (run with `--ignored`; files that are there stay as they are).
+/// Creates `fixtures/keys` (run with `--ignored`; existing files do not change).
 #[test]
 #[ignore = "writes the fixtures that the other tests read"]
 fn make_the_fixtures() {

@@ -1,4 +1,4 @@
-//! Stories of `publish snapshot`: what a suite was stays to be read, whatever becomes of the suite.
+//! Tests of `publish snapshot`: the content of a suite remains readable, whatever happens to the suite.
 
 use std::{fs, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     sandbox::{Sandbox, age, fixture},
 };
 
-/// An archive with a snapshot `1` of a suite that has gone on since: `hello` was replaced, and a week has passed.
+/// An archive with a snapshot `1` of a suite that has changed since: `hello` was replaced, and a week has passed.
 fn gone_on() -> Sandbox {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nValidFor: 7d\n");
@@ -71,10 +71,10 @@ fn a_snapshot_stays_as_it_is() {
     }
     sandbox.publish_after(90, &["snapshot", "--remove", "2"]).fails(1);
     assert_eq!(sandbox.tree(), before);
-    // The same content again is no other snapshot.
+    // The same content again is not another snapshot.
     sandbox.publish_after(90, &["snapshot", "2"]).ok();
     sandbox.publish_after(120, &["snapshot", "2"]).ok().says(["Nothing to do"]);
-    // What it is signed with may be another key one day.
+    // A later snapshot may be signed with another key.
     sandbox
         .publish_after(150, &["refresh", "--force", "--suite", "stable/snapshots/1"])
         .ok()
@@ -100,7 +100,7 @@ fn snapshots_are_listed_and_removed() {
     assert_eq!(sandbox.tree(), before);
     assert!(!sandbox.archive("dists/stable/snapshots/longer-name").exists());
     sandbox.publish_after(120, &["check"]).ok();
-    // What only the other one needed is deleted with it, once it is pruned.
+    // Files that only the removed snapshot referenced are deleted by the next prune.
     sandbox.publish_after(120, &["snapshot", "--remove", "1"]).ok();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
@@ -137,7 +137,7 @@ async fn a_bucket_has_snapshots_too() {
     }
 }
 
-/// A package is removed, and its file pruned, while a snapshot is made of the suite that has it.
+/// A package is removed, and its file pruned, during a snapshot of the suite with that package.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_meets_a_removal_and_a_prune() {
     let sandbox = Sandbox::signed();
@@ -161,7 +161,7 @@ async fn a_snapshot_meets_a_removal_and_a_prune() {
         let (made, ()) = tokio::join!(publisher.snapshot("1"), meanwhile);
         match made {
             Ok(made) => assert!(made.published, "{write:?}"),
-            // The state that it was to keep is gone, and it keeps no other one instead.
+            // The generation for the snapshot was deleted, and no other one is used instead.
             Err(Error::Overtaken { .. }) => {
                 assert_eq!(
                     store.size("dists/stable/snapshots/1/InRelease").await.unwrap(),

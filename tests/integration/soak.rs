@@ -1,8 +1,8 @@
-//! Many processes add packages, one in each command, to one suite; real clients update and download in a
-//! loop. All of it once more while the processes are killed at random and run again. Nothing is lost, and no client ever
-//! sees anything wrong.
+//! Many processes add packages, one per command, to one suite, while real clients update and download in a loop. The
+//! same is repeated while the processes are killed at random and restarted. Nothing is lost, and no client ever sees an
+//! inconsistency.
 //!
-//! The figures are printed. By default there are fewer of both; `PUBLISH_SOAK=full tests/run soak` is for the time before a
+//! The figures are printed. By default there are fewer of both; run `PUBLISH_SOAK=full tests/run soak` before a
 //! release.
 
 use std::{
@@ -29,15 +29,15 @@ use crate::{
     web::Web,
 };
 
-/// How many processes publish at once, and how many packages each.
+/// The number of concurrent processes, and of packages per process.
 fn size() -> (usize, usize) {
     if env::var("PUBLISH_SOAK").is_ok_and(|size| size == "full") { (16, 20) } else { (8, 5) }
 }
 
-/// The package that is there before they begin.
+/// The package that exists at the start.
 const FIRST: &str = "soak-first";
 
-/// Where they publish, and where clients read.
+/// The archive, and its URL for clients.
 struct Place {
     name: &'static str,
     location: String,
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-/// What all of them have done so far.
+/// The totals so far.
 #[derive(Default)]
 struct Figures {
     adds: AtomicUsize,
@@ -79,7 +79,7 @@ struct Figures {
     kills: AtomicUsize,
     updates: AtomicUsize,
     downloads: AtomicUsize,
-    /// How long an undisturbed add takes: the last one.
+    /// The duration of the last undisturbed add.
     took: AtomicU64,
 }
 
@@ -100,7 +100,7 @@ fn package(name: &str) -> DebBuilder {
 }
 
 impl Soak<'_> {
-    /// Runs it from the first package to the last look.
+    /// Runs the whole test.
     fn run(self) {
         let (jobs, each) = size();
         let zero = package(FIRST).write(self.sandbox.incoming());
@@ -124,12 +124,12 @@ impl Soak<'_> {
         self.tell(jobs * each, took);
     }
 
-    /// Publishes one package, however often it takes.
+    /// Publishes one package, with as many attempts as needed.
     fn publish(&self, job: usize, number: usize) {
         let file = package(&name(job, number)).write(self.sandbox.incoming().join(job.to_string()));
         let mut random = (job * 7919 + number * 104_729) as u64;
         for attempt in 0.. {
-            // The first two tries of each package are killed, if they are not done by then.
+            // The first two attempts for each package are killed if they take too long.
             let patience = (self.killed && attempt < 2).then(|| {
                 random =
                     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -147,7 +147,7 @@ impl Soak<'_> {
         self.figures.adds.fetch_add(1, Relaxed);
     }
 
-    /// Runs `publish add` once, and kills it when its time is over; gives its status.
+    /// Runs `publish add` once, kills it after the timeout, and returns its status.
     fn add(&self, file: &PathBuf, patience: Option<Duration>) -> Option<i32> {
         let begin = Instant::now();
         let mut child = self.command().args(["-v", "add"]).arg(file).spawn().unwrap();
@@ -167,7 +167,7 @@ impl Soak<'_> {
         status
     }
 
-    /// `publish` without anything around it, so that it is itself what is killed; the clock is the real one.
+    /// `publish` without a wrapper, so that the signal reaches it; it uses the real clock.
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_publish"));
         command
@@ -182,7 +182,7 @@ impl Soak<'_> {
         command
     }
 
-    /// A client that updates and fetches what it sees, again and again.
+    /// A client that updates and downloads in a loop.
     fn read(&self, mut apt: Client<'_>, over: &AtomicBool) {
         apt.source(&Source::at(&self.place.url).signed_by(fixture("keys/test.pub.asc")));
         while !over.load(Relaxed) {
@@ -193,12 +193,12 @@ impl Soak<'_> {
             seen.sort_unstable();
             let wanted = seen[self.figures.downloads.fetch_add(1, Relaxed) * 31 % seen.len()];
             assert_eq!(apt.download(wanted), package(wanted).bytes(), "{}: {wanted}", apt.name);
-            // A client does other things too; the publishers need the processor.
+            // A pause, because the publishers need the processor.
             std::thread::sleep(Duration::from_millis(500));
         }
     }
 
-    /// Everything that was said to be published is there, and so is all that any state of the suite ever led to.
+    /// Every published package exists, and so do all files that any generation of the suite referenced.
     fn judge(&self, adds: usize) {
         let (jobs, each) = size();
         let names = (0..jobs).flat_map(|job| (0..each).map(move |number| name(job, number)));
@@ -242,7 +242,7 @@ impl Soak<'_> {
     }
 }
 
-/// On a folder and on a server at the same time: neither waits for the other.
+/// On a folder and on a server concurrently.
 fn everywhere(killed: bool) {
     let (near, far) = (Sandbox::new(), Sandbox::new());
     std::thread::scope(|scope| {

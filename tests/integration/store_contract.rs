@@ -1,4 +1,4 @@
-//! What every store must do, whatever it is made of.
+//! The contract of every store, whatever its kind.
 
 use std::{
     collections::BTreeSet,
@@ -29,18 +29,18 @@ use crate::{
     servers,
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
-/// More than one part, and not a whole number of them.
+/// More than one part, and not a multiple of the part size.
 const LARGE: usize = (20 << 20) + 7;
-/// What a part holds.
+/// The part size.
 const PART: usize = 8 << 20;
 
-/// Runs a story on a new store of each kind: here, and on every server there is.
+/// Runs a test on a new store of each kind: local ones, and one on every available server.
 async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
     on_each_here(&tell).await;
-    // All at once: most of the time goes into waiting.
+    // Concurrently: most of the time is spent waiting.
     let on_servers = buckets::each().chain(buckets::ignoring()).map(|bucket| {
         let place = TempDir::with_prefix("publish-test-").unwrap();
         let told = tell(bucket.store().with_lease_times(QUICK), place.path().to_owned());
@@ -52,7 +52,7 @@ async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
     futures::future::join_all(on_servers).await;
 }
 
-/// Runs a story on a new store of each kind that needs no server.
+/// Runs a test on a new store of each kind that needs no server.
 async fn on_each_here<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
     for make in [|_: &Path| memory(), |path: &Path| folder(path.join("store"))] {
         let place = TempDir::with_prefix("publish-test-").unwrap();
@@ -96,7 +96,7 @@ async fn text(store: &Store, path: &str) -> Option<String> {
     Some(String::from_utf8(object.bytes.to_vec()).unwrap())
 }
 
-/// Whether the same bytes always have the same tag: S3, and so the double of Google's.
+/// Whether the ETag is a digest of the bytes: for S3, and so for the double of Google's.
 fn tags_are_digests(store: &Store) -> bool {
     store.location().bucket().is_some_and(|bucket| bucket.service != Service::Azure)
 }
@@ -152,7 +152,7 @@ async fn a_large_file_is_sent_in_parts() {
                 assert_eq!(store.put_new("pool/large", &content).await.unwrap(), Put::Created);
                 assert!(faults.largest() <= PART, "{} bytes at once", faults.largest());
                 let parts = faults.writes().iter().filter(|write| write.verb == "part").count();
-                // A folder copies the file itself; a bucket is sent it in parts.
+                // A folder copies the file itself; a bucket gets it in parts.
                 let folder = store.location().folder().is_some();
                 assert_eq!(parts, if folder { 0 } else { size.div_ceil(PART) });
                 assert_eq!(store.digests("pool/large", LIMIT).await.unwrap(), Some(*content.digests()));
@@ -221,7 +221,7 @@ async fn a_file_that_changed_since_it_was_read_is_not_written() {
             ];
             for change in changes {
                 let content = file(&path, &old);
-                // As long as the clock of the kernel does not move, a write leaves no trace.
+                // Within one tick of the kernel's clock, a write does not change the mtime.
                 std::thread::sleep(std::time::Duration::from_millis(10));
                 change(&path);
                 let error = store.put_new("pool/file", &content).await.unwrap_err();
@@ -250,7 +250,7 @@ async fn aliases_are_replaced_and_copied() {
             store.copy("from", to).await.unwrap();
             assert_eq!(text(&store, to).await.as_deref(), Some("from"));
         }
-        // A copy is an object of its own.
+        // A copy is an independent object.
         store.replace("from", "other".into()).await.unwrap();
         assert_eq!(text(&store, "dists/alias").await.as_deref(), Some("from"));
         store.copy("absent", "dists/alias").await.unwrap_err();
@@ -274,11 +274,11 @@ async fn a_swap_needs_the_revision_that_was_read() {
         assert_ne!(one, two);
         conflict(store.swap(path, "three".into(), Some(&one)).await);
         assert_eq!(text(&store, path).await.as_deref(), Some("two"));
-        // What is wanted is there: the answer of the first attempt may have been lost.
+        // The object has the wanted bytes: the response of the first attempt may have been lost.
         store.swap(path, "two".into(), Some(&one)).await.unwrap();
         assert_eq!(revision(&store, path).await, two);
 
-        // Back to the same bytes is another revision all the same.
+        // Restoring the same bytes creates another revision.
         store.swap(path, "one".into(), Some(&two)).await.unwrap();
         if !tags_are_digests(&store) {
             assert_ne!(revision(&store, path).await, one);
@@ -297,7 +297,7 @@ async fn of_many_swaps_on_one_revision_one_wins() {
     on_each(|store, _| async move {
         let path = "dists/stable/InRelease";
         let mut expected = None;
-        // No two revisions on a server are of the same second.
+        // No two revisions on a server have the same second.
         let rounds = if store.is_local() { 20 } else { 5 };
         for round in 0..rounds {
             let barrier = Arc::new(Barrier::new(16));
@@ -329,7 +329,7 @@ async fn of_many_swaps_on_one_revision_one_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_create_one_object_one_wins() {
     on_each(|store, place| async move {
-        // Measured: several may be told that they won.
+        // Measured: several writers may get a success.
         if store.conditional_writes().await.unwrap() == ConditionalWrites::Lease {
             return;
         }
@@ -407,7 +407,7 @@ async fn every_name_survives() {
         }
         assert_eq!(store.list("pool").await.unwrap(), (vec!["~é+:%".to_owned()], vec![]));
         if let Some(folder) = store.location().folder() {
-            // A web server is to find them under their own names.
+            // A web server must find them under their own names.
             for name in names {
                 assert_eq!(fs::read(folder.join("pool/~é+:%").join(name)).unwrap(), name.as_bytes());
             }
@@ -453,7 +453,7 @@ async fn no_path_leads_out_of_the_store() {
     .await;
 }
 
-/// apt asks `If-Modified-Since`, to the second.
+/// apt sends `If-Modified-Since`, with a resolution of a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_swaps_in_one_second_have_times_of_different_seconds() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
@@ -469,7 +469,7 @@ async fn two_swaps_in_one_second_have_times_of_different_seconds() {
     }
 }
 
-/// What caches and browsers are told of an object: `Cache-Control` and `Content-Type`.
+/// The `Cache-Control` and `Content-Type` of an object.
 async fn headers(store: &Store, path: &str) -> (String, String) {
     let got = store.objects().get(&object_store::path::Path::parse(path).unwrap()).await.unwrap();
     let header =
@@ -603,27 +603,27 @@ async fn foreign_keys_do_not_break_a_listing() {
     }
 }
 
-/// Sizes and tags are enough to see that the same is there; and every request is counted.
+/// Size and ETag suffice to detect an identical object; and every request is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_is_not_read() {
     for bucket in buckets::each() {
         let store = bucket.store();
         assert_eq!(store.requests().total, 0, "opening asks for nothing");
-        // Who decides there is found out once.
+        // The capabilities are probed once.
         store.conditional_writes().await.unwrap();
         let before = store.requests().total;
         let asked = |store: &Store| (store.requests().total - before, store.requests().listings);
         store.put_new("a", &bytes("one")).await.unwrap();
-        // Swift is asked for a token, and whether it really is what it is.
+        // Swift needs a token, and a request that detects the service.
         let more = if bucket.server == "Swift" { 2 } else { 0 };
         let asked = |store: &Store| (asked(store).0 - more, asked(store).1);
         assert_eq!(asked(&store), (1, 0));
-        // Refused, looked at.
+        // Refused, then compared.
         assert_eq!(store.put_new("a", &bytes("one")).await.unwrap(), Put::Present);
         assert_eq!(asked(&store), (3, 0), "{}", bucket.server);
         assert_eq!(store.check_put("a", bytes("one").digests()).await.unwrap(), Some(Put::Present));
         assert_eq!(asked(&store), (4, 0));
-        // And, being another, read to say what it is.
+        // It differs, so it is read for the error.
         assert!(matches!(store.put_new("a", &bytes("two")).await, Err(Error::Occupied { .. })));
         assert_eq!(asked(&store), (7, 0));
         store.read("a", LIMIT).await.unwrap();
@@ -631,7 +631,7 @@ async fn what_is_there_already_is_not_read() {
         store.clone().list("").await.unwrap();
         assert_eq!(asked(&store), (10, 1));
     }
-    // Of what is here, each call.
+    // For local stores, each call is counted.
     let store = memory();
     store.replace("a", "x".into()).await.unwrap();
     store.read("a", LIMIT).await.unwrap();
@@ -639,7 +639,7 @@ async fn what_is_there_already_is_not_read() {
     assert_eq!((store.requests().total, store.requests().listings), (3, 1));
 }
 
-/// Three parts on their way and one that is being read, however slowly the store takes them.
+/// Three parts in flight and one being read, however slow the store is.
 #[tokio::test(flavor = "multi_thread")]
 async fn few_parts_are_in_memory_at_once() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
@@ -655,7 +655,7 @@ async fn few_parts_are_in_memory_at_once() {
     assert_eq!(store.digests("copy", LIMIT).await.unwrap(), Some(*content.digests()));
 }
 
-/// The end of an upload is sent again where its answer is lost, and then there is no upload to end.
+/// The completion of an upload is retried if its response is lost, and then the upload no longer exists.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_was_ended_twice_is_there() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
@@ -663,7 +663,7 @@ async fn an_upload_that_was_ended_twice_is_there() {
     let store = Faults::gone_after(5).on(memory());
     assert_eq!(store.put_new("large", &content).await.unwrap(), Put::Present);
     assert_eq!(store.digests("large", LIMIT).await.unwrap(), Some(*content.digests()));
-    // Nothing is there where the upload itself was lost.
+    // If the upload itself was lost, the object does not exist.
     let store = Faults::gone_after(2).on(memory());
     assert!(matches!(store.put_new("large", &content).await, Err(Error::Failed { .. })));
 }
@@ -679,7 +679,7 @@ async fn an_object_may_vanish_meanwhile() {
             let began = objects.get(&object_store::path::Path::from("large")).await.unwrap();
             let now = revision(&store, "large").await;
             store.delete("large").await.unwrap();
-            // Whole or an error: what is cut short must not look like an object.
+            // Complete or an error: a truncated body must not look like an object.
             if let Ok(read) = began.bytes().await {
                 assert_eq!(Digests::of(&read), *large.digests());
             }

@@ -1,4 +1,4 @@
-//! A compare-and-swap that can be believed, on every server: who decides there, and that nothing written is ever lost.
+//! A reliable compare-and-swap on every server: its capabilities, and that no write is ever lost.
 
 use std::{
     fs,
@@ -19,14 +19,14 @@ use crate::{
     servers::Bucket,
 };
 
-/// What the probe leaves behind.
+/// The object that the probe leaves behind.
 const PROBE: &str = ".publish/probe";
-/// Where claims lie.
+/// The folder of the claims.
 const CLAIMS: &str = ".publish/claims";
-/// So long it is remembered.
+/// How long a probe result is cached.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The bucket's store, with one of its variables said otherwise.
+/// The bucket's store, with one variable replaced.
 fn with(bucket: &Bucket, name: &str, value: &str) -> Store {
     let known = bucket.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     let environment = known.chain([(name.to_owned(), value.to_owned())]).collect();
@@ -41,14 +41,14 @@ async fn each_store_is_believed_as_far_as_it_deserves() {
         assert_eq!(store.requests().total, 0, "nothing is asked");
     }
     for (make, decides, first, again) in [
-        // Written, refused, and refused with two kinds of stale tags; the next one need not write it.
+        // Written, refused, and refused with two kinds of stale tags; the next probe need not write it.
         (buckets::moto as fn() -> Option<Bucket>, ConditionalWrites::Native, 4, 3),
         (buckets::rgw, ConditionalWrites::Native, 4, 3),
         (buckets::azure, ConditionalWrites::Native, 3, 2),
         (buckets::gcs, ConditionalWrites::Native, 3, 2),
         // Never refused.
         (buckets::ignoring, ConditionalWrites::Lease, 3, 3),
-        // Where it is known.
+        // Known without a probe.
         (buckets::swift, ConditionalWrites::Lease, 0, 0),
     ] {
         let Some(bucket) = make() else { continue };
@@ -56,7 +56,7 @@ async fn each_store_is_believed_as_far_as_it_deserves() {
             let store = bucket.store();
             assert_eq!(store.conditional_writes().await.unwrap(), decides, "{}", bucket.server);
             assert_eq!(store.requests().total, requests, "{}", bucket.server);
-            // Clones know it too.
+            // Clones share the result.
             assert_eq!(store.clone().conditional_writes().await.unwrap(), decides);
             assert_eq!(store.requests().total, requests);
         }
@@ -98,7 +98,7 @@ async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
     // The same name on another server is another bucket.
     let store = cached(with(&moto, "AWS_ENDPOINT_URL_S3", &ignoring.endpoint));
     assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Lease);
-    // Believed for a week.
+    // The result is valid for a week.
     let long_ago = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap() - WEEK;
     for entry in walkdir::WalkDir::new(place.path()).into_iter().map(Result::unwrap) {
         if entry.file_type().is_file() {
@@ -118,7 +118,7 @@ async fn what_goes_wrong_with_the_probe_is_no_verdict() {
     assert!(matches!(&error, Error::Failed { path, .. } if path == PROBE), "{error:?}");
 }
 
-/// apt asks `If-Modified-Since`, to the second.
+/// apt sends `If-Modified-Since`, with a resolution of a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_two_revisions_are_of_one_second() {
     let swaps = buckets::each().chain(buckets::ignoring()).map(|bucket| async move {
@@ -154,14 +154,14 @@ async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
     assert_eq!(memory().clock_ahead(SystemTime::UNIX_EPOCH), None);
 }
 
-/// Adds to a number, again and again until it succeeds.
+/// Increments a number, with retries until it succeeds.
 async fn add(store: &Store, who: usize, times: usize) {
     for time in 0..times {
         loop {
             let there = store.read("number", publish::store::Limit::mebibytes(64)).await.unwrap();
             let text = there.as_ref().map_or("0".into(), |there| String::from_utf8_lossy(&there.bytes));
             let number: usize = text.split(' ').next().unwrap().parse().unwrap();
-            // Nobody else writes the same bytes, which would be taken for one's own.
+            // Unique bytes, because a writer that reads its own bytes takes them for its own write.
             let bytes = format!("{} {who} {time}", number + 1);
             match store.swap("number", bytes.into(), there.as_ref().map(|there| &there.revision)).await {
                 Ok(()) => break,
@@ -172,7 +172,7 @@ async fn add(store: &Store, who: usize, times: usize) {
     }
 }
 
-/// Eight, who share nothing, add to one number.
+/// Eight independent stores increment one number.
 async fn nothing_added_is_lost(bucket: Bucket, times: usize) {
     const WRITERS: usize = 8;
     let writers = (0..WRITERS).map(|who| {
@@ -219,7 +219,7 @@ async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
         );
         let written = store().found("pointer").await.unwrap().unwrap().modified;
         assert!(written > claims[0].modified + times.length, "{}", bucket.server);
-        // Which took away what the dead had left.
+        // It removed the claim of the dead holder.
         assert_eq!(store().walk(CLAIMS).try_collect::<Vec<_>>().await.unwrap(), [], "{}", bucket.server);
     });
     futures::future::join_all(on_each).await;
@@ -229,14 +229,14 @@ async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
 async fn of_two_who_create_different_objects_one_is_told() {
     for (bucket, probing, first_wins) in [(buckets::swift(), 0, true), (buckets::ignoring(), 3, false)] {
         let Some(bucket) = bucket else { continue };
-        // Both have looked, and found nothing.
+        // Both have read, and found no object.
         let (faults, first_gate) = Faults::wait(probing + 1, Side::After);
         let first = faults.on(bucket.store());
         let (faults, second_gate) = Faults::wait(probing + 1, Side::Before);
         let second = faults.on(bucket.store());
         let content = |text: &'static str| Content::Bytes(text.into(), Digests::of(text.as_bytes()));
         let (one, two) = (content("one"), content("two"));
-        // The second has looked before the first writes.
+        // The second has read before the first writes.
         let second = tokio::spawn(async move { second.put_new("a", &two).await });
         second_gate.reached().await;
         let first = tokio::spawn(async move { first.put_new("a", &one).await });

@@ -1,4 +1,5 @@
-//! Another store is made to serve the archive: what is carried and what is not, in which order, and what a cut leaves.
+//! Another store becomes a copy of the archive: which files are copied, in which order, and the result of an
+//! interruption.
 
 use std::{fs, path::Path};
 
@@ -10,7 +11,7 @@ use crate::{
     sandbox::{Sandbox, Tree, age, fixture},
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: publish::store::Limit = publish::store::Limit::mebibytes(64);
 
 /// An archive with three packages, for two architectures.
@@ -32,7 +33,7 @@ fn there(sandbox: &Sandbox) -> Tree {
 fn everything_that_a_suite_leads_to_and_nothing_else() {
     let sandbox = three();
     let published = sandbox.tree();
-    // What lies about in archives of other tools, and what nobody may see.
+    // Other files in archives of other tools, and private ones.
     for (path, bytes) in [
         ("conf/distributions", &b"Codename: stable\nComponents: main\n"[..]),
         ("conf/options", b"verbose\n"),
@@ -79,7 +80,7 @@ fn nothing_to_do_is_said_and_nothing_is_written() {
     said.says(["Nothing to do"]);
     assert_eq!(said.stdout, "", "the stanza is told once");
     assert_eq!(there(&sandbox), before);
-    // A fresh checkout of the same archive, with other times.
+    // A fresh checkout of the same archive, with other mtimes.
     sandbox.ask("cp", ["-r".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("checkout").as_os_str()]);
     sandbox.publish(["-a", "checkout", "sync", "there"]).ok().says(["Nothing to do"]);
 }
@@ -102,7 +103,7 @@ fn stage(operation: &Operation) -> usize {
     let path = operation.path.as_str();
     let name = path.rsplit('/').next().unwrap();
     match () {
-        // A client that sees a suite must be able to check it.
+        // A client that sees a suite must be able to verify it.
         () if path == "archive-key.asc" => 0,
         () if path.starts_with("pool/") => 1,
         () if path.contains("/by-hash/") => 2,
@@ -128,7 +129,7 @@ async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
     assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 1, "{writes:#?}");
     assert!((0..=8).all(|stage| stages.contains(&stage)), "{writes:#?}");
 
-    // One more package: nothing but what it changes, and no listing.
+    // One more package: only the files that it changes, and no listing.
     let file = deb("extra").write(sandbox.path("more"));
     let publisher = Publisher::on(source).later(60);
     publisher.add(&[file]).await.unwrap();
@@ -154,15 +155,15 @@ async fn one_package_more_takes_few_requests() {
     let operations = faults.operations();
     assert!(operations.len() <= 16, "{} {operations:#?}", operations.len());
     assert!(operations.iter().all(|operation| operation.verb != "list"), "{operations:#?}");
-    // Nothing to do takes three: the pointer, the last name of old, the key.
+    // A no-op takes three requests: the pointer, the last canonical name, the key.
     let faults = Faults::none();
     publisher.sync(&faults.on(destination)).await.unwrap();
     assert!(faults.operations().len() <= 4, "{:#?}", faults.operations());
     assert_eq!(faults.writes(), []);
 }
 
-/// Whatever write is the last one, the destination serves the old suite or the new one; the next run ends the work and
-/// sends nothing again.
+/// Whichever write is the last one, the destination serves the old suite or the new one; the next run completes the
+/// work and sends no file again.
 #[tokio::test]
 async fn cut_off_anywhere_it_goes_on_where_it_ended() {
     for first in [true, false] {
@@ -197,12 +198,12 @@ async fn cut_off_anywhere_it_goes_on_where_it_ended() {
                 assert!(packages == old_packages || packages == new_packages, "{context}: {packages:?}");
                 if packages.is_some() {
                     for fault in reader.faults().await {
-                        // Clients of by-hash miss nothing; the names of old may lag behind.
+                        // By-hash clients miss nothing; the canonical names may lag behind.
                         assert!(!fault.path.starts_with("pool/"), "{context}: {fault:?}");
                         assert!(!fault.path.contains("/by-hash/"), "{context}: {fault:?}");
                     }
                 }
-                // The swap's answer may be lost, and the swap found to be done.
+                // The response of the swap may be lost, and the swap recognized as done.
                 assert!(failed || stage(&all[number - 1]) == 4, "{context}");
                 let done: Vec<Operation> = faults.writes();
                 let faults = Faults::none();
@@ -212,7 +213,7 @@ async fn cut_off_anywhere_it_goes_on_where_it_ended() {
                 assert_eq!(reader.faults().await, [], "{context}");
                 if side == crate::faults::Side::After {
                     for operation in faults.writes().iter().filter(|operation| stage(operation) == 1) {
-                        // At most what was in flight when it ended is offered again.
+                        // At most the files in flight at the interruption are sent again.
                         let sent = done.iter().filter(|before| before.path == operation.path).count();
                         assert!(sent == 0 || first || done.len() < all.len(), "{context}: {operation:?}");
                     }
@@ -241,7 +242,7 @@ fn what_was_sent_before_a_cut_is_not_sent_again() {
         deb(&format!("package{number:02}")).write(sandbox.incoming());
     }
     sandbox.publish(["add", "incoming"]).ok();
-    // Half of the pool got there.
+    // Half of the pool has arrived.
     for number in 0..30 {
         let path = format!("pool/main/p/package{number:02}/package{number:02}_1.0_amd64.deb");
         fs::create_dir_all(sandbox.path("there").join(&path).parent().unwrap()).unwrap();
@@ -287,7 +288,7 @@ fn other_bytes_in_the_place_of_a_package_are_not_changed() {
     let path = "pool/main/h/hello/hello_1.0_arm64.deb";
     let there = sandbox.path("there").join(path);
     fs::create_dir_all(there.parent().unwrap()).unwrap();
-    // Of the same size, so that only the bytes tell.
+    // Of the same size, so that only the bytes differ.
     let other = vec![b'x'; fs::read(sandbox.archive(path)).unwrap().len()];
     fs::write(&there, &other).unwrap();
     let said = sandbox.publish(["sync", "there"]).fails(1);
@@ -311,7 +312,7 @@ fn a_newer_destination_is_not_taken_back() {
     sandbox.publish(["-a", "old", "sync", "--allow-older", "there"]).ok();
     let listed = sandbox.publish(["-a", "there", "list"]).ok();
     assert!(!listed.stdout.contains("extra"), "{}", listed.stdout);
-    // What clients of the newer state need stays.
+    // Files of the newer generation are kept.
     assert!(sandbox.path("there/pool/main/e/extra/extra_1.0_amd64.deb").exists());
 }
 
@@ -343,7 +344,7 @@ fn several_suites_and_their_other_names() {
     sandbox.publish(["sync", "--suite", "nonsense", "there"]).fails(1).says(["there is no suite `nonsense`"]);
 }
 
-/// Cut off between two suites, the destination has what moved from the one to the other in both.
+/// Interrupted between two suites, the destination has the moved packages in both.
 #[test]
 fn surplus_versions_arrive_before_they_leave() {
     let sandbox = Sandbox::signed();
@@ -411,7 +412,7 @@ fn bad_destinations() {
     sandbox.publish(["-a", "there", "check"]).ok();
 }
 
-/// Archives of other tools, without by-hash and unsigned: clients that know by-hash find it at the destination.
+/// Archives of other tools, without by-hash and unsigned: by-hash clients find the files at the destination.
 #[test]
 fn archives_of_other_tools() {
     let sandbox = Sandbox::new();
@@ -442,7 +443,7 @@ fn archives_of_other_tools() {
         assert_eq!(apt.candidate("old").as_deref(), Some("1:1.0~rc1"), "{}", apt.name);
         assert!(!apt.download("old-doc").is_empty());
     }
-    // Carried on by the other tool, and carried again.
+    // Changed by the other tool, and synced again.
     let mut reprepro = sandbox.command("reprepro");
     reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedeb", "bookworm"]);
     reprepro.arg(deb("newer").write(&given));
@@ -477,7 +478,7 @@ fn source_package(sandbox: &Sandbox, folder: &Path) {
     fs::write(folder.join("tool_1.0.dsc"), dsc).unwrap();
 }
 
-/// Somebody publishes at the destination while it is being synced: the race is lost, and the newer state is not undone.
+/// A publish at the destination during a sync: the sync loses the race, and the newer generation is not undone.
 #[tokio::test]
 async fn two_at_once() {
     let sandbox = three();
@@ -529,7 +530,7 @@ fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
         sandbox.ask("sh", ["-c", "ls -d there/dists/stable/main/binary-arm64/by-hash/SHA256/* | head -1"]);
     fs::write(sandbox.path(by_hash.trim()), "nonsense").unwrap();
     fs::remove_file(sandbox.path("there/dists/stable/main/binary-amd64/Packages.gz")).unwrap();
-    // Without it, nothing is seen: the pointers are the same.
+    // Without `--deep`, the damage is not detected: the pointers are the same.
     sandbox.publish(["sync", "there"]).ok().says(["Nothing to do"]);
     sandbox.publish(["sync", "-n", "--verify", "-v", "there"]).ok().says([
         "Would send 4 objects",
@@ -549,13 +550,13 @@ fn what_clients_may_still_need_is_not_deleted() {
     let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
     sandbox.publish(["sync", "there"]).ok();
     sandbox.publish(["remove", "hello-doc"]).ok();
-    // In the same breath, and for as long as a client may have the old state: nothing goes.
+    // Immediately afterwards, while clients may have the old generation, nothing is deleted.
     sync(&["--keep-generations", "1"]);
     assert!(there(&sandbox).has(gone));
     age(&sandbox.path("there"), 6);
     sync(&["--keep-generations", "1"]).says(["Nothing to do"]);
     assert!(there(&sandbox).has(gone));
-    // As many states are kept as were asked for, however old.
+    // As many generations as requested are kept, whatever their age.
     age(&sandbox.path("there"), 2);
     sync(&[]).says(["Nothing to do"]);
     assert!(there(&sandbox).has(gone));
@@ -568,7 +569,7 @@ fn what_clients_may_still_need_is_not_deleted() {
     sync(&["--keep-generations", "1"]).says(["Deleted "]);
     assert!(!there(&sandbox).has(gone));
     assert!(sandbox.archive(gone).exists(), "the source is not touched");
-    // All that is published is there.
+    // All published files exist.
     sandbox.publish(["-a", "there", "check"]).ok();
     assert_eq!(there(&sandbox).paths_with("/generations/").len(), 3);
     sync(&["--keep-generations", "1"]).says(["Nothing to do"]);
@@ -617,7 +618,7 @@ fn destinations_have_names() {
         .fails(1)
         .says(["there is no destination `nowhere`", "`near`, `far`"]);
     sandbox.publish(["sync", "--all", "near"]).fails(2);
-    // One that fails does not stop the others.
+    // A failed destination does not stop the others.
     let text = "Name: broken\nLocation: broken\n\nName: sound\nLocation: sound\n";
     fs::write(sandbox.archive("conf/destinations"), text).unwrap();
     fs::write(sandbox.path("broken"), "a file").unwrap();
@@ -626,7 +627,7 @@ fn destinations_have_names() {
     let text = "Name: far\nLocation: far\nPurge: cat\n";
     fs::write(sandbox.archive("conf/destinations"), text).unwrap();
     sandbox.publish(["sync", "far"]).fails(1).says(["has `Purge:` and no `Public-Url:`"]);
-    // A purger that fails is told, and what was published stays.
+    // A failed purge is reported, and the published suite is kept.
     let text = "Name: far\nLocation: late\nPublic-Url: http://localhost/\nPurge: false\n";
     fs::write(sandbox.archive("conf/destinations"), text).unwrap();
     sandbox.publish(["sync", "far"]).fails(1).says(["the archive is published"]);

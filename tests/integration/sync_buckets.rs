@@ -1,4 +1,4 @@
-//! `publish sync` to real servers, and real apt reading straight from the container, or from a cache before it.
+//! `publish sync` to real servers, and real apt reading directly from the container, or from a cache in front of it.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::{
     servers::{self, Bucket},
 };
 
-/// Names and versions with all that apt encodes and servers may stumble over.
+/// Names and versions with characters that apt encodes and that are hard for servers.
 fn archive() -> Sandbox {
     let sandbox = Sandbox::signed();
     deb("lab-g++").version("1:12.2~3+b1").write(sandbox.incoming());
@@ -27,7 +27,7 @@ fn archive() -> Sandbox {
 }
 
 impl Bucket {
-    /// Where the archive lies in it: within a folder, so that prefixes are tried too.
+    /// The location of the archive: within a folder of the bucket, so that prefixes are tested too.
     pub(crate) fn place(&self) -> String {
         format!("{}/apt", self.location)
     }
@@ -40,7 +40,7 @@ impl Bucket {
         open(&self.place(), &self.environment()).unwrap()
     }
 
-    /// Runs `publish` with what this server needs, at a time.
+    /// Runs `publish` with the variables of this server, at a time.
     pub(crate) fn publish(
         &self,
         sandbox: &Sandbox,
@@ -59,7 +59,7 @@ impl Bucket {
     }
 }
 
-/// What anybody is told of the files of an archive.
+/// Checks the public headers of the files of an archive.
 fn headers_are_those_of_their_kind(bucket: &Bucket) {
     let immutable = "public, max-age=31536000, immutable";
     let short = "public, max-age=60, must-revalidate";
@@ -89,14 +89,14 @@ fn headers_are_those_of_their_kind(bucket: &Bucket) {
     }
 }
 
-/// A path in the bucket that holds a text, as the store tells it.
+/// A path in the bucket that contains a text, as listed by the store.
 fn fs_names(bucket: &Bucket, part: &str) -> String {
     let mut paths = paths(bucket);
     paths.retain(|path| path.contains(part) && !path.contains("Release.gpg"));
     paths.swap_remove(0)
 }
 
-/// Everything in the bucket, but for the object that conditional writes are tried at.
+/// Everything in the bucket, except the object used to probe conditional writes.
 pub(crate) fn paths(bucket: &Bucket) -> Vec<String> {
     use futures::TryStreamExt as _;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -125,12 +125,12 @@ fn a_client_reads_it(bucket: &Bucket, sandbox: &Sandbox) {
     }
 }
 
-/// All of it on one server.
+/// The whole test on one server.
 fn story(bucket: Option<Bucket>) {
     let Some(bucket) = bucket else { return };
     let sandbox = archive();
     let carried = sandbox.tree().paths_with("");
-    // What nobody may see.
+    // Private files.
     for (path, text) in [
         ("conf/distributions", "Codename: stable\nComponents: main\n"),
         ("db/packages.db", "db"),
@@ -150,7 +150,7 @@ fn story(bucket: Option<Bucket>) {
     a_client_reads_it(&bucket, &sandbox);
     bucket.sync(&sandbox, &["-v"]).says(["Nothing to do", "0 of them listings"]);
 
-    // Damaged and lost there, and sent again.
+    // Damaged and lost files are sent again.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (lost, changed) =
         ("pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "dists/stable/main/binary-amd64/Packages.xz");
@@ -170,11 +170,11 @@ fn story(bucket: Option<Bucket>) {
         bucket.server
     );
     a_client_reads_it(&bucket, &sandbox);
-    // The bucket is an archive as good as the folder.
+    // The bucket is a full archive, like the folder.
     let place = bucket.place();
     bucket.publish(&sandbox, crate::sandbox::CLOCK, &["-a", &place, "check"]).ok();
 
-    // What clients read a moment ago is not deleted; what they cannot need any more is, as `prune` shows.
+    // Files that clients read a moment ago are kept; others are deleted, as by `prune`.
     sandbox.publish(["remove", "hello-doc"]).ok();
     let delete = ["sync", &place, "--delete", "--keep-generations", "1"];
     bucket.publish(&sandbox, crate::sandbox::CLOCK, &delete).ok().says(["Published suite"]);
@@ -217,7 +217,7 @@ fn swift_serves_it_to_who_logs_in_by_keystone() {
 fn a_container_of_swift_is_made_and_opened_on_request() {
     let Some(mut bucket) = servers::swift() else { return };
     let sandbox = archive();
-    // One that is not there yet.
+    // A container that does not exist yet.
     let made = format!("{}-made", bucket.name);
     bucket.public = bucket.public.replace(&bucket.name, &made);
     bucket.location = format!("swift://{made}");
@@ -226,7 +226,7 @@ fn a_container_of_swift_is_made_and_opened_on_request() {
     a_client_reads_it(&bucket, &sandbox);
 }
 
-/// Versions are published again and again behind a cache that keeps what it may, while clients read all the time.
+/// Versions are published repeatedly behind a cache, while clients read continuously.
 fn rounds_behind_a_cache(bucket: Option<Bucket>) {
     const ROUNDS: u64 = 8;
     let Some(bucket) = bucket else { return };
@@ -237,7 +237,7 @@ fn rounds_behind_a_cache(bucket: Option<Bucket>) {
     let clock = |round: u64| (crate::sandbox::CLOCK.parse::<u64>().unwrap() + round * 60).to_string();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Whatever happens below, the clients come to an end.
+            // Stops the clients even if the test panics.
             struct Over<'a>(&'a AtomicBool);
             impl Drop for Over<'_> {
                 fn drop(&mut self) {
@@ -267,7 +267,7 @@ fn rounds_behind_a_cache(bucket: Option<Bucket>) {
                 apt.source(&source);
                 while !over.load(Ordering::Relaxed) {
                     apt.updates();
-                    // What the index names is there, however old the index is that the cache gave.
+                    // Every file of the index exists, however old the cached index is.
                     if let Some(version) = apt.candidate("moving") {
                         assert!(!apt.download(&format!("moving={version}")).is_empty());
                     }
@@ -280,7 +280,7 @@ fn rounds_behind_a_cache(bucket: Option<Bucket>) {
     assert!(reads.load(Ordering::Relaxed) >= 4, "the clients hardly read");
     let log = cdn.log();
     assert!(log.iter().any(|line| line.starts_with("HIT 200") && line.contains("InRelease")), "{log:#?}");
-    // What apt may ask for and need not find, it finds as well.
+    // Optional files that apt may request exist as well.
     let missing: Vec<&String> =
         log.iter().filter(|line| line.contains(" 404 ") && !line.contains("i18n")).collect();
     assert_eq!(missing, [&""; 0], "{log:#?}");
@@ -296,7 +296,7 @@ fn behind_a_cache_of_swift_no_round_shows_a_mismatch() {
     rounds_behind_a_cache(servers::swift());
 }
 
-/// What was purged is seen at once, and without that only after the time that the cache may keep it.
+/// A purge is visible at once; without it, only after the time for which the cache may keep the files.
 #[test]
 fn a_purge_shows_the_new_suite_at_once() {
     let Some(bucket) = servers::rgw() else { return };
@@ -315,11 +315,11 @@ fn a_purge_shows_the_new_suite_at_once() {
             apt.updates();
             apt.candidate("fresh")
         };
-        // Servers tell times to the second, and apt asks for what is newer than what it has.
+        // Timestamps of servers have a resolution of a second, and apt requests only newer files.
         std::thread::sleep(Duration::from_millis(1100));
         assert_eq!(publish("1", 1, &bucket.place()), None, "the cache still has the old pointer");
         fs::create_dir_all(sandbox.archive("conf")).unwrap();
-        // What purges an nginx: its files are taken away.
+        // Purging an nginx means deleting its files.
         let destinations = format!(
             "Name: cdn\nLocation: {}\nPublic-Url: {}\nPurge:\n !while read url; do echo \"$url\"; done > purged; find {} -type f -delete\n",
             bucket.place(),
@@ -346,7 +346,7 @@ fn what_the_suites_say_of_caches_goes_along() {
     let told = |path: &str| bucket.get(&format!("apt/{path}")).header("cache-control").map(str::to_owned);
     assert_eq!(told("dists/stable/InRelease").as_deref(), Some("max-age=7"));
     assert_eq!(told("pool/main/h/hello/hello_1.0_amd64.deb").as_deref(), Some("max-age=77"));
-    // Where another suite says otherwise, there is nothing that would be right for both.
+    // If another suite has a different setting, no header is right for both.
     sandbox.configure(&format!("{both}\n{}", suite("testing", "IndexCacheControl: max-age=8\n")));
     deb("other").write(sandbox.path("more"));
     let later = [("SOURCE_DATE_EPOCH", "1748739600")];

@@ -1,5 +1,5 @@
-//! A network between `publish sync` and its destination that fails once, at each request in turn, or for good; and a process
-//! that is killed in the middle.
+//! A network between `publish sync` and its destination that fails once, at each request in turn, or permanently; and a
+//! process that is killed during a sync.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,22 +25,22 @@ use crate::{
     servers::{self, Bucket},
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// The connection is closed before the server hears of it.
+    /// The connection is closed before the server receives the request.
     Closed,
-    /// The server does it, and the connection is closed before the answer.
+    /// The server handles the request, and the connection is closed before the response.
     Lost,
-    /// The answer breaks off in its middle.
+    /// The response is truncated.
     Cut,
-    /// The answer comes late.
+    /// The response is delayed.
     Late,
-    /// Something before the server refuses it.
+    /// A proxy in front of the server refuses it.
     Refused(&'static str),
 }
 
@@ -54,26 +54,26 @@ const FAULTS: [Fault; 7] = [
     Fault::Refused("429 Too Many Requests"),
 ];
 
-/// A request that went through, and whether the server had done it.
+/// A request that was passed on, and whether the server had handled it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// How many bytes its body has.
+    /// The size of its body.
     pub(crate) sent: usize,
     done: bool,
 }
 
-/// A proxy before a server.
+/// A proxy in front of a server.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
-    /// How many requests are under way.
+    /// The number of pending requests.
     under_way: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    /// Starts one; `fault` is asked for each request, with its number from 1 on and its first line.
+    /// Starts a proxy; `fault` is called for each request with its number, from 1, and its first line.
     pub(crate) fn before(server: &str, fault: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -87,7 +87,7 @@ impl Proxy {
                 let counter = Arc::clone(&counter);
                 counter.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    // A client that goes away in the middle is what some of these tests are about.
+                    // Some of these tests need a client that disconnects early.
                     let _ = pass_on(&client, &upstream, &log, &*fault);
                     counter.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -96,9 +96,9 @@ impl Proxy {
         Self { url, seen, under_way }
     }
 
-    /// Returns when every request of a client that is gone has reached the server.
+    /// Returns when every request of a disconnected client has reached the server.
     fn settle(&self) {
-        // Connections are accepted in their order, so all earlier ones were when this one is closed.
+        // Connections are accepted in order, so all earlier ones were accepted when this one is closed.
         let mut last = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
         last.shutdown(Shutdown::Write).unwrap();
         last.read_to_end(&mut Vec::new()).unwrap();
@@ -112,7 +112,7 @@ impl Proxy {
     }
 }
 
-/// Passes one request on and its answer back; each has a connection of its own.
+/// Forwards one request and its response; each has its own connection.
 fn pass_on(
     client: &TcpStream,
     upstream: &str,
@@ -208,8 +208,7 @@ fn small_archive() -> Sandbox {
     sandbox
 }
 
-/// Each request of a first sync fails once, in each way: that is mended by trying again, and clients never see anything but
-/// a whole suite.
+/// Each request of a first sync fails once, in each way: a retry repairs it, and clients never see an incomplete suite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_request_may_fail_once() {
     if servers::moto().is_none() {
@@ -220,7 +219,7 @@ async fn every_request_may_fail_once() {
     fail_once(servers::moto, &FAULTS, &publisher, None).await;
 }
 
-/// The same for a package more, where the destination is read from too.
+/// The same for one more package, where the destination is also read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_request_of_an_update_may_break_once() {
     if servers::moto().is_none() {
@@ -232,7 +231,7 @@ async fn every_request_of_an_update_may_break_once() {
     sandbox.ask("cp", ["-a".as_ref(), source.as_os_str(), old.path().join("archive").as_os_str()]);
     let publisher = Publisher::on(folder(source)).later(60);
     publisher.add(&[deb("extra").write(sandbox.path("more"))]).await.unwrap();
-    // Of the old state nothing is left here: what is there must be read there.
+    // The source has no old generation left: it must be read from the destination.
     fs::remove_dir_all(sandbox.archive("dists/stable/generations")).unwrap();
     let before = Publisher::on(folder(old.path().join("archive")));
     for index in fs::read_dir(sandbox.archive("dists/stable/main/binary-amd64/by-hash/SHA256")).unwrap() {
@@ -244,7 +243,7 @@ async fn every_request_of_an_update_may_break_once() {
     fail_once(servers::moto, &[Fault::Cut, Fault::Lost, Fault::Closed], &publisher, Some(&before)).await;
 }
 
-/// The same for Swift, whose client is our own.
+/// The same for Swift, which has its own client code.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_request_to_swift_may_fail_once() {
     if servers::swift().is_none() {
@@ -284,7 +283,7 @@ async fn fail_once(
             let faults = move |number: usize, _: &str| if number == at { fault } else { Fault::None };
             let proxy = Proxy::before(&origin(&bucket), faults);
             let destination = through(&bucket, &proxy);
-            // It takes seconds, on a machine with much else to do a minute.
+            // It takes seconds, or a minute on a busy machine.
             let synced = tokio::time::timeout(Duration::from_secs(600), publisher.sync(&destination));
             let synced = synced.await.unwrap_or_else(|_| panic!("{fault:?} {at}: it hangs")).unwrap();
             let context = format!("{fault:?} {at}: {:?}", proxy.seen().get(at - 1));
@@ -343,7 +342,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
     }
 }
 
-/// Killed again and again, and run again until it is done: what had arrived is not sent again.
+/// Killed repeatedly, and restarted until it is done: files that had arrived are not sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_goes_on() {
     let Some(bucket) = servers::moto() else { return };
@@ -352,7 +351,7 @@ async fn killed_at_any_moment_it_goes_on() {
         deb(&format!("package{number:02}")).write(sandbox.incoming());
     }
     sandbox.publish(["add", "incoming"]).ok();
-    // Slow enough to be killed in the middle.
+    // Slow enough to be killed during the sync.
     let proxy = Proxy::before(&origin(&bucket), |_, _| {
         std::thread::sleep(Duration::from_millis(20));
         Fault::None
@@ -382,7 +381,7 @@ async fn killed_at_any_moment_it_goes_on() {
         proxy.settle();
     }
     assert!(kills >= 5, "it was killed {kills} times");
-    // A request that was under way when it was killed may have been done after all.
+    // A pending request at the time of the kill may have been handled after all.
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
     for seen in proxy.seen().iter().filter(|seen| seen.method == "PUT" && seen.path.contains("/pool/")) {
         *done.entry(seen.path.clone()).or_default() += usize::from(seen.done);
@@ -396,7 +395,7 @@ async fn killed_at_any_moment_it_goes_on() {
     assert_eq!(reader.faults().await, []);
 }
 
-/// Parts of a large package are on their way in bounded memory, to servers that take them in their own ways.
+/// Parts of a large package are sent in bounded memory, to servers with different upload protocols.
 #[test]
 fn a_large_package_takes_little_memory() {
     const PEAK: &str = "import resource, subprocess, sys\n\

@@ -1,4 +1,4 @@
-//! How often a destination is asked, counted on the wire: one package more in an archive of 60,000.
+//! The number of requests to a destination, counted on the wire: one more package in an archive of 60,000.
 
 use std::{fmt::Write as _, fs};
 
@@ -11,8 +11,8 @@ use crate::{buckets, deb_builder::deb, publisher::folder, sandbox::Sandbox};
 
 const PACKAGES: usize = 60_000;
 
-/// An archive with so many packages that nobody would build them for a test: the index names files that are not there,
-/// which a sync to where they are has no business with.
+/// An archive with too many packages to build for a test: the index lists files that do not exist here, which a sync to
+/// a destination with them does not read.
 fn large_archive() -> Sandbox {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
@@ -38,10 +38,10 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     let sandbox = large_archive();
     let first = deb("first").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), "--trust-existing".as_ref(), first.as_os_str()]).ok();
-    // The bucket serves this state.
+    // The bucket serves this generation.
     let home = [("HOME".to_owned(), sandbox.path("home").display().to_string())];
     let destination = bucket.store().with_cache(Cache::of(&home.into_iter().collect()));
-    // What decides there, and how it copies, is found out once in a week; that is not counted here.
+    // The capabilities of the store are probed once a week; that is not counted here.
     assert_eq!(destination.conditional_writes().await.unwrap(), ConditionalWrites::Native);
     destination.copy(".publish/probe", ".publish/copy").await.unwrap();
     for path in sandbox.tree().paths_with("") {
@@ -71,7 +71,7 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     let requests = &said["requests"];
     assert!(requests["total"].as_u64().unwrap() <= 15, "{requests}");
     assert_eq!(requests["listings"], 0);
-    // The packages, the first that was added, and the key.
+    // The packages, the first one added, and the key.
     assert_eq!(said["there"], PACKAGES + 2);
     let reader = bucket.store();
     assert_eq!(

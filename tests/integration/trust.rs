@@ -1,4 +1,4 @@
-//! Somebody can write to the archive but has no key: nothing of his may ever be signed.
+//! An attacker can write to the archive but has no key: nothing of it may ever be signed.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn signed_archive() -> Sandbox {
     sandbox
 }
 
-/// Every verb that would build on what is there must refuse and leave all as it is.
+/// Every command that builds on the suite must fail and change nothing.
 #[track_caller]
 fn refuses_to_build_on(sandbox: &Sandbox, named: &str) {
     let before = sandbox.tree();
@@ -33,7 +33,7 @@ fn refuses_to_build_on(sandbox: &Sandbox, named: &str) {
     assert_eq!(sandbox.tree(), before);
 }
 
-/// An archive of the same suite that somebody else signed, or nobody, with an evil package in it.
+/// An archive of the same suite with a malicious package, signed by another key or unsigned.
 fn of_somebody_else(key: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::new();
     deb("hello").version("6.6.6").write(sandbox.incoming());
@@ -75,7 +75,7 @@ fn an_index_with_other_packages_is_not_built_on() {
         fs::write(sandbox.archive(&path), pack(kind, evil.as_bytes())).unwrap();
     }
     refuses_to_build_on(&sandbox, index);
-    // Trusting the pointer is no reason to believe what it does not list.
+    // Trusting the pointer is no reason to trust an index that it does not list.
     sandbox.publish(["--trust-existing", "add", "incoming/world_1.0_amd64.deb"]).fails(1);
 }
 
@@ -109,7 +109,7 @@ fn text_around_the_signed_part_is_not_believed() {
 #[test]
 fn a_suite_signed_by_another_key_is_not_built_on() {
     let sandbox = signed_archive();
-    // The key at the archive's root is his too: whoever can write the one can write the other.
+    // The key at the archive's root is the attacker's too, because it needs the same write access.
     replace_dists(&sandbox, &of_somebody_else(Some("keys/second.asc")));
     refuses_to_build_on(&sandbox, "dists/stable/InRelease");
 }
@@ -133,13 +133,13 @@ fn a_suite_that_was_signed_for_another_name_is_not_built_on() {
     let before = sandbox.tree();
     let said = sandbox.publish(add).fails(1);
     said.says(["dists/stable/InRelease", "`unstable`", "--trust-existing"]);
-    // The same with the pair of old.
+    // The same with `Release` and `Release.gpg`.
     fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
     sandbox.publish(add).fails(1).says(["dists/stable/Release", "`unstable`"]);
     fs::copy(sandbox.archive("dists/unstable/InRelease"), sandbox.archive("dists/stable/InRelease")).unwrap();
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["check"]).ok().says(["calls itself `unstable`"]);
-    // Whoever wants it so can have it, once; that clients stop at the other name is a question of its own.
+    // It can be accepted explicitly, once; clients that refuse the other name are a separate question.
     sandbox.publish(["--trust-existing"].into_iter().chain(add)).fails(1).says(["`Codename` changes"]);
     assert_eq!(sandbox.tree(), before);
     let adopted = ["--trust-existing", "--allow-releaseinfo-change"].into_iter().chain(add);
@@ -201,7 +201,7 @@ fn an_existing_archive_is_adopted_when_told_so() {
         let listed = sandbox.publish(["list"]).ok().stdout;
         assert!(listed.contains("6.6.6") && listed.contains("world"), "{listed}");
         sandbox.publish(["check"]).ok();
-        // Once adopted, it is ours.
+        // After adoption, the suite is signed.
         sandbox.publish(["remove", "world"]).ok();
     }
 }
@@ -240,7 +240,7 @@ fn every_by_hash_file_has_the_digest_of_its_name() {
     }
 }
 
-/// What the library reads of suite `stable` with this policy.
+/// Reads suite `stable` with this policy.
 async fn read(store: &Store, trust: Trust) -> Result<(), Error> {
     Archive::new(store.clone(), trust).suite(&Suite::parse("stable").unwrap()).await.map(drop)
 }
@@ -277,7 +277,7 @@ async fn the_library_believes_signed_suites_alone_unless_told_otherwise() {
         read(&signed, trust).await.unwrap();
     }
 
-    // To look at a suite is not to build on it.
+    // Reading a suite is not building on it.
     let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
     let removal = Removal { name: "hello".into(), version: None, architecture: None };
     let (edit, how) = (SuiteEdit::removing([removal]), CommitOptions::new(&config, now).dry_run());

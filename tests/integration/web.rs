@@ -1,7 +1,7 @@
-//! The least web server that apt accepts: files of a folder, requests in a row on one connection, and a list of them.
+//! The smallest web server that apt accepts: files of a folder, several requests per connection, and a log of them.
 //!
-//! It stands for the dumb hosts and CDNs that archives lie on, and with [`Web::with`] for those that are set up wrong;
-//! `publish serve` has tests of its own.
+//! It represents the simple hosts and CDNs that serve archives, and with [`Web::with`] misconfigured ones; `publish
+//! serve` has its own tests.
 
 use std::{
     fs,
@@ -13,25 +13,25 @@ use std::{
 
 /// A web server on a free port. Its thread ends with the tests.
 pub(crate) struct Web {
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-/// What is about to be answered.
+/// The response about to be sent.
 pub(crate) struct Reply {
     /// Such as `200 OK`.
     pub(crate) status: String,
-    /// Lines such as `Age: 1`, beside the length.
+    /// Lines such as `Age: 1`, in addition to the length.
     pub(crate) headers: Vec<String>,
-    /// What is sent, unless it was asked for with HEAD.
+    /// The body, which is not sent for HEAD.
     pub(crate) body: Vec<u8>,
-    /// The connection ends, and nothing is sent.
+    /// Closes the connection without a response.
     pub(crate) hangs_up: bool,
 }
 
 impl Reply {
-    /// Answers something else.
+    /// Replaces the status and the body.
     pub(crate) fn says(&mut self, status: &str) {
         status.clone_into(&mut self.status);
         self.body.clear();
@@ -43,7 +43,7 @@ impl Reply {
     }
 }
 
-/// Changes what is answered to a request (`GET /path`) before it is sent.
+/// Changes the response to a request (`GET /path`) before it is sent.
 type Change = dyn Fn(&str, &mut Reply) + Send + Sync;
 
 impl Web {
@@ -52,7 +52,7 @@ impl Web {
         Self::with(folder, |_, _| ())
     }
 
-    /// Serves a folder, and changes the answers.
+    /// Serves a folder, and changes the responses.
     pub(crate) fn with(
         folder: impl Into<PathBuf>,
         change: impl Fn(&str, &mut Reply) + Send + Sync + 'static,
@@ -71,7 +71,7 @@ impl Web {
         Self { url, requests }
     }
 
-    /// The paths that were asked for since the last call, as they were asked.
+    /// The requested paths since the last call, still encoded.
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.requests.lock().unwrap())
     }
@@ -81,7 +81,7 @@ fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, chang
     let mut writer = connection;
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
-        // The headers do not matter here.
+        // The headers are not needed.
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
         let (method, path) = request.split_once(' ').unwrap_or(("GET", "/"));
         let path = path.split(' ').next().unwrap_or("/").to_owned();
@@ -111,7 +111,7 @@ fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, chang
     }
 }
 
-/// Undoes percent-encoding.
+/// Decodes percent-encoding.
 fn decode(path: &str) -> String {
     let mut parts = path.split('%');
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();

@@ -1,4 +1,4 @@
-//! Any web server as a store to read from.
+//! Any web server as a read-only store.
 
 use std::{
     fs,
@@ -16,16 +16,16 @@ use tempfile::TempDir;
 
 use crate::{buckets::open, web::Web};
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
 fn store(url: &str) -> Store {
     open(url, &Environment::default()).unwrap()
 }
 
-/// A server that gives prepared answers, one for each connection, and keeps the first lines of the requests.
+/// A server that gives prepared responses, one for each connection, and records the request lines.
 ///
-/// Nothing real can be made to give just these.
+/// No real server can be made to give exactly these.
 pub(crate) struct Script {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -128,7 +128,7 @@ async fn a_failing_server_is_asked_again() {
     assert_eq!(cause, "the web server failed again and again (503)");
     assert_eq!((script.asked().len(), asked.requests().total), (7, 7));
 
-    // This will not become better.
+    // A retry would not help.
     let script = Script::of(&[&failed("403 Forbidden")]);
     let error = store(&script.url).read("a", LIMIT).await.unwrap_err();
     assert!(error.hint().unwrap().contains("must be public"), "{error:?}");
@@ -161,7 +161,7 @@ async fn redirects_are_followed() {
     assert_eq!(script.asked()[1], "GET /mirror/a HTTP/1.1");
 }
 
-/// Half of a body is no object.
+/// A truncated body is not an object.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_cut_short_is_an_error() {
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 30\r\nConnection: close\r\n\r\none";
