@@ -160,7 +160,7 @@ fn ends_at_any_step_in_memory(trial: &Trial) {
         let store = memory().wrapped(|_| objects.clone());
         let died = || {
             let (faults, gate) = Faults::stop(at, side);
-            let publisher = trial.publisher(faults.of_all().on(store.clone()), 0);
+            let publisher = trial.publisher(faults.counting_reads().on(store.clone()), 0);
             // Dropping the runtime ends all tasks.
             block_on(async {
                 tokio::select! {
@@ -217,7 +217,7 @@ fn the_process_that_is_killed() {
     let [location, at, side, signs_first, file] = parts[..] else { panic!("{order}") };
     let side = if side == "Before" { Side::Before } else { Side::After };
     let store = buckets::open(location, &env::vars().collect()).unwrap();
-    let store = Faults::kill(at.parse().unwrap(), side).of_all().on(store);
+    let store = Faults::kill(at.parse().unwrap(), side).counting_reads().on(store);
     let publisher = Publisher::on(store);
     let publisher = if signs_first == "true" { publisher.adopting() } else { publisher };
     block_on(publisher.add(&[Path::new(file).to_owned()])).unwrap();

@@ -1,8 +1,8 @@
-//! A store where the n-th write fails, waits or kills; and a list of all that was asked of it.
+//! Fault injection: a store whose n-th write fails, waits or kills the process, and that records all operations.
 //!
-//! It stands between [`Store`] and its objects ([`Store::wrapped`]), so whatever a publisher does goes through it. Writes
-//! are counted from 1: each put, copy and delete, and of a file that is sent in parts its beginning, each part and its end;
-//! with [`Faults::of_all`] reads and listings count too.
+//! It wraps the objects of a [`Store`] ([`Store::wrapped`]), so it sees every operation of a publisher. Writes are counted
+//! from 1: each put, copy and delete, and for a multipart upload its start, each part and its completion; with
+//! [`Faults::counting_reads`] reads and listings count too.
 
 use std::{
     collections::BTreeMap,
@@ -21,246 +21,246 @@ use object_store::{
 use publish::store::Store;
 use tokio::sync::{Barrier, Semaphore, oneshot};
 
-/// On which side of a write something happens.
+/// The side of a write on which the fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Nothing of it took effect.
+    /// The write had no effect.
     Before,
-    /// It took effect, and nobody was told.
+    /// The write took effect, and the response is lost.
     After,
 }
 
 /// Both sides.
 pub(crate) const SIDES: [Side; 2] = [Side::Before, Side::After];
 
-/// What happens.
-enum What {
+/// The injected fault.
+enum Effect {
     Nothing,
-    /// It fails as if the connection broke.
+    /// The write fails as if the connection broke.
     Break,
-    /// It is refused, as the repetition of a write is whose first answer got lost.
+    /// The write is refused, like a retry after the first response was lost.
     Refuse,
-    /// It is answered as the repetition of an upload's end is, which is no upload any more.
+    /// The upload does not exist, as for a retry of its completion.
     Gone,
-    /// The process ends, without a chance to do anything about it.
+    /// The process is killed.
     Kill,
-    /// It waits for all others at the same barrier.
+    /// The write waits at a barrier.
     Meet(Arc<Barrier>),
-    /// It waits until somebody lets it go on.
+    /// The write waits until the gate is opened.
     Wait(Gate),
-    /// It never ends, nor does anything that comes after it.
+    /// This operation and all later ones never end.
     Stop(Gate),
-    /// Each operation waits for its turn; the name of the store is put before its path.
-    Turns(Turns, &'static str),
-    /// What was written before a time seems to be so much older.
+    /// Each operation waits for the stepper; its path is prefixed with the name of the store.
+    Step(Stepper, &'static str),
+    /// Objects written before a time appear this much older.
     Age(SystemTime, Duration),
-    /// What is to be written only if nobody came in between is written in any case.
+    /// The conditions of writes are ignored.
     Ignore,
 }
 
-/// Where a write waits.
+/// A gate at which a write waits.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<(Semaphore, Semaphore)>);
 
 impl Gate {
-    /// Returns when the write has come here.
+    /// Returns when the write has reached the gate.
     pub(crate) async fn reached(&self) {
         self.0.0.acquire().await.unwrap().forget();
     }
 
-    /// Lets the write go on.
+    /// Lets the write continue.
     pub(crate) fn open(&self) {
         self.0.1.add_permits(1);
     }
 }
 
-/// Where each operation of somebody waits until it is its turn.
+/// Runs the operations of one publisher step by step: each waits until it is released.
 #[derive(Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<Queue>>);
+pub(crate) struct Stepper(Arc<Mutex<Queue>>);
 
 #[derive(Default)]
 struct Queue {
-    came: usize,
-    given: usize,
-    /// By how many turns had been given when they came: whoever waits longest is next, however long others sleep.
+    arrived: usize,
+    released: usize,
+    /// Ordered by the number of operations released before their arrival: first in, first out, independent of time.
     waiting: BTreeMap<(usize, Operation, usize), oneshot::Sender<()>>,
 }
 
-impl Turns {
-    /// The operation that would be next: of several at once, always the same one.
+impl Stepper {
+    /// The operation that would be released next: of several concurrent ones, always the same one.
     pub(crate) fn next(&self) -> Option<Operation> {
         self.0.lock().unwrap().waiting.keys().next().map(|(_, operation, _)| operation.clone())
     }
 
-    /// Lets that one go on.
-    pub(crate) fn give(&self) {
+    /// Releases that operation.
+    pub(crate) fn step(&self) {
         let next = {
             let mut queue = self.0.lock().unwrap();
-            queue.given += 1;
+            queue.released += 1;
             queue.waiting.pop_first()
         };
-        // Whoever has gone away does not need it.
+        // The receiver is gone if its task was dropped.
         let _ = next.unwrap().1.send(());
     }
 
-    /// A store of this name, where each operation, reads and listings too, waits for its turn.
+    /// Wraps a store under this name, so that each operation, including reads and listings, waits to be released.
     pub(crate) fn on(&self, name: &'static str, store: Store) -> Store {
-        Faults::new(0, Side::Before, What::Turns(self.clone(), name)).of_all().on(store)
+        Faults::new(0, Side::Before, Effect::Step(self.clone(), name)).counting_reads().on(store)
     }
 
     async fn wait(&self, operation: Operation) {
-        let (turn, given) = oneshot::channel();
+        let (release, released) = oneshot::channel();
         {
             let mut queue = self.0.lock().unwrap();
-            queue.came += 1;
-            let key = (queue.given, operation, queue.came);
-            queue.waiting.insert(key, turn);
+            queue.arrived += 1;
+            let key = (queue.released, operation, queue.arrived);
+            queue.waiting.insert(key, release);
         }
-        given.await.unwrap();
+        released.await.unwrap();
     }
 }
 
-/// One thing that was asked of the store.
+/// An operation on the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Operation {
-    /// `create`, `overwrite`, `swap`, `copy`, `delete`, `begin`, `part`, `end`; `get` and `list` write nothing.
+    /// `create`, `overwrite`, `swap`, `copy`, `delete`, `begin`, `part` or `end`; `get` and `list` are reads.
     pub(crate) verb: &'static str,
     pub(crate) path: String,
 }
 
 impl Operation {
-    /// Whether it changes nothing.
+    /// Whether this is a read.
     pub(crate) fn reads(&self) -> bool {
         ["get", "list"].contains(&self.verb)
     }
 }
 
-/// What goes wrong, and what was asked.
+/// The injected fault, and the recorded operations.
 #[derive(Clone)]
 pub(crate) struct Faults(Arc<State>);
 
 struct State {
     at: usize,
     side: Side,
-    what: What,
+    effect: Effect,
     /// Whether reads and listings count.
     all: bool,
-    seen: Mutex<Seen>,
+    recorded: Mutex<Recorded>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Recorded {
     operations: Vec<Operation>,
-    /// How many of them count.
+    /// The number of counted operations.
     number: usize,
-    /// The largest piece that was put at once.
+    /// The size of the largest single payload.
     largest: usize,
-    /// Parts that were handed over and are not sent yet: now, and at most.
+    /// The number of parts in flight: now, and at most.
     parts: (usize, usize),
 }
 
 impl Faults {
-    fn new(at: usize, side: Side, what: What) -> Self {
-        Self(Arc::new(State { at, side, what, all: false, seen: Mutex::default() }))
+    fn new(at: usize, side: Side, effect: Effect) -> Self {
+        Self(Arc::new(State { at, side, effect, all: false, recorded: Mutex::default() }))
     }
 
-    /// The same, where reads and listings count too. To be said before it is used.
-    pub(crate) fn of_all(self) -> Self {
-        let state = Arc::into_inner(self.0).expect("nobody uses it yet");
+    /// Counts reads and listings too; must be called before the first use.
+    pub(crate) fn counting_reads(self) -> Self {
+        let state = Arc::into_inner(self.0).expect("not in use yet");
         Self(Arc::new(State { all: true, ..state }))
     }
 
-    /// Nothing goes wrong; what is asked is noted.
+    /// No fault; operations are recorded.
     pub(crate) fn none() -> Self {
-        Self::new(0, Side::Before, What::Nothing)
+        Self::new(0, Side::Before, Effect::Nothing)
     }
 
-    /// The n-th write fails: the connection broke.
+    /// The n-th write fails with a broken connection.
     pub(crate) fn fail(at: usize, side: Side) -> Self {
-        Self::new(at, side, What::Break)
+        Self::new(at, side, Effect::Break)
     }
 
-    /// The n-th write takes effect, and what comes back is the refusal of a repetition.
+    /// The n-th write takes effect, and the response is a failed precondition, as for a retry.
     pub(crate) fn refuse_after(at: usize) -> Self {
-        Self::new(at, Side::After, What::Refuse)
+        Self::new(at, Side::After, Effect::Refuse)
     }
 
-    /// The n-th write takes effect, and what comes back is that there is no such upload.
+    /// The n-th write takes effect, and the response is that the upload does not exist.
     pub(crate) fn gone_after(at: usize) -> Self {
-        Self::new(at, Side::After, What::Gone)
+        Self::new(at, Side::After, Effect::Gone)
     }
 
     /// The n-th write kills this process.
     pub(crate) fn kill(at: usize, side: Side) -> Self {
-        Self::new(at, side, What::Kill)
+        Self::new(at, side, Effect::Kill)
     }
 
-    /// The n-th write waits for others at a barrier before it is done.
+    /// The n-th write waits at a barrier before it takes effect.
     pub(crate) fn meet(at: usize, barrier: &Arc<Barrier>) -> Self {
-        Self::new(at, Side::Before, What::Meet(Arc::clone(barrier)))
+        Self::new(at, Side::Before, Effect::Meet(Arc::clone(barrier)))
     }
 
     /// The n-th write waits at a gate.
     pub(crate) fn wait(at: usize, side: Side) -> (Self, Gate) {
         let gate = Gate(Arc::new((Semaphore::new(0), Semaphore::new(0))));
-        (Self::new(at, side, What::Wait(gate.clone())), gate)
+        (Self::new(at, side, Effect::Wait(gate.clone())), gate)
     }
 
-    /// The n-th operation never ends, and nothing after it is done; the gate tells when it has come to that.
+    /// The n-th operation and all later ones never end; the gate reports when it is reached.
     pub(crate) fn stop(at: usize, side: Side) -> (Self, Gate) {
         let gate = Gate(Arc::new((Semaphore::new(0), Semaphore::new(0))));
-        (Self::new(at, side, What::Stop(gate.clone())), gate)
+        (Self::new(at, side, Effect::Stop(gate.clone())), gate)
     }
 
-    /// What was written before a time seems to be so much older.
+    /// Objects written before a time appear this much older.
     pub(crate) fn age(before: SystemTime, by: Duration) -> Self {
-        Self::new(0, Side::Before, What::Age(before, by))
+        Self::new(0, Side::Before, Effect::Age(before, by))
     }
 
     /// The store ignores the conditions of a swap, as some servers do.
     pub(crate) fn ignore_conditions() -> Self {
-        Self::new(0, Side::Before, What::Ignore)
+        Self::new(0, Side::Before, Effect::Ignore)
     }
 
-    /// The store with this between it and its objects.
+    /// Wraps a store.
     pub(crate) fn on(&self, store: Store) -> Store {
         store.wrapped(|inner| Arc::new(Faulty { inner, faults: self.clone() }))
     }
 
-    /// All that was asked so far, in order.
+    /// All operations so far, in order.
     pub(crate) fn operations(&self) -> Vec<Operation> {
-        self.0.seen.lock().unwrap().operations.clone()
+        self.0.recorded.lock().unwrap().operations.clone()
     }
 
-    /// What was asked so far and writes, in order.
+    /// All writes so far, in order.
     pub(crate) fn writes(&self) -> Vec<Operation> {
         let mut operations = self.operations();
         operations.retain(|operation| !operation.reads());
         operations
     }
 
-    /// How many bytes were handed over at once, at most.
+    /// The size of the largest single payload.
     pub(crate) fn largest(&self) -> usize {
-        self.0.seen.lock().unwrap().largest
+        self.0.recorded.lock().unwrap().largest
     }
 
-    /// How many parts were on their way at once, at most.
+    /// The largest number of parts in flight.
     pub(crate) fn most_parts(&self) -> usize {
-        self.0.seen.lock().unwrap().parts.1
+        self.0.recorded.lock().unwrap().parts.1
     }
 
-    fn note(&self, verb: &'static str, path: &Path) {
+    fn record(&self, verb: &'static str, path: &Path) {
         let path = path.to_string();
-        self.0.seen.lock().unwrap().operations.push(Operation { verb, path });
+        self.0.recorded.lock().unwrap().operations.push(Operation { verb, path });
     }
 
-    fn seems(&self, mut told: ObjectMeta) -> ObjectMeta {
-        if let What::Age(before, by) = self.0.what
-            && SystemTime::from(told.last_modified) < before
+    fn aged(&self, mut found: ObjectMeta) -> ObjectMeta {
+        if let Effect::Age(before, by) = self.0.effect
+            && SystemTime::from(found.last_modified) < before
         {
-            told.last_modified -= by;
+            found.last_modified -= by;
         }
-        told
+        found
     }
 
     async fn read<T>(
@@ -272,7 +272,7 @@ impl Faults {
         if self.0.all {
             return self.write(verb, path, work).await;
         }
-        self.note(verb, path);
+        self.record(verb, path);
         work.await
     }
 
@@ -282,60 +282,60 @@ impl Faults {
         path: &Path,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.note(verb, path);
-        if let What::Turns(turns, name) = &self.0.what {
-            turns.wait(Operation { verb, path: format!("{name}/{path}") }).await;
+        self.record(verb, path);
+        if let Effect::Step(stepper, name) = &self.0.effect {
+            stepper.wait(Operation { verb, path: format!("{name}/{path}") }).await;
             return work.await;
         }
         let number = {
-            let mut seen = self.0.seen.lock().unwrap();
-            seen.number += 1;
-            seen.number
+            let mut recorded = self.0.recorded.lock().unwrap();
+            recorded.number += 1;
+            recorded.number
         };
-        if matches!(self.0.what, What::Kill | What::Stop(_)) && number > self.0.at {
-            // Another task came here while the process is about to end.
+        if matches!(self.0.effect, Effect::Kill | Effect::Stop(_)) && number > self.0.at {
+            // Another task of the process that is about to end.
             return std::future::pending().await;
         }
         let hit = |side| number == self.0.at && self.0.side == side;
         if hit(Side::Before) {
-            self.strike(path).await?;
+            self.inject(path).await?;
         }
         let result = work.await;
         if hit(Side::After) {
-            self.strike(path).await?;
+            self.inject(path).await?;
         }
         result
     }
 
-    async fn strike(&self, path: &Path) -> Result<()> {
-        match &self.0.what {
-            What::Nothing | What::Turns(..) | What::Ignore | What::Age(..) => Ok(()),
-            What::Break => {
+    async fn inject(&self, path: &Path) -> Result<()> {
+        match &self.0.effect {
+            Effect::Nothing | Effect::Step(..) | Effect::Ignore | Effect::Age(..) => Ok(()),
+            Effect::Break => {
                 Err(Error::Generic { store: "test", source: "the connection broke, on purpose".into() })
             }
-            What::Refuse => Err(Error::Precondition {
+            Effect::Refuse => Err(Error::Precondition {
                 path: path.to_string(),
                 source: "refused though it was done, on purpose".into(),
             }),
-            What::Gone => Err(Error::NotFound {
+            Effect::Gone => Err(Error::NotFound {
                 path: path.to_string(),
                 source: "there is no such upload, on purpose".into(),
             }),
-            What::Kill => {
-                // The signal that nobody can catch, by the shell: no safe function of std sends it to oneself.
+            Effect::Kill => {
+                // SIGKILL by the shell: std has no safe function to send a signal to this process.
                 let _ = Command::new("sh").args(["-c", "kill -KILL $PPID"]).status();
                 std::future::pending().await
             }
-            What::Meet(barrier) => {
+            Effect::Meet(barrier) => {
                 barrier.wait().await;
                 Ok(())
             }
-            What::Wait(Gate(gate)) => {
+            Effect::Wait(Gate(gate)) => {
                 gate.0.add_permits(1);
                 gate.1.acquire().await.unwrap().forget();
                 Ok(())
             }
-            What::Stop(Gate(gate)) => {
+            Effect::Stop(Gate(gate)) => {
                 gate.0.add_permits(1);
                 std::future::pending().await
             }
@@ -374,10 +374,10 @@ impl ObjectStore for Faulty {
             PutMode::Update(_) => "swap",
         };
         {
-            let mut seen = self.faults.0.seen.lock().unwrap();
-            seen.largest = seen.largest.max(payload.content_length());
+            let mut recorded = self.faults.0.recorded.lock().unwrap();
+            recorded.largest = recorded.largest.max(payload.content_length());
         }
-        if let (What::Ignore, PutMode::Update(_)) = (&self.faults.0.what, &options.mode) {
+        if let (Effect::Ignore, PutMode::Update(_)) = (&self.faults.0.effect, &options.mode) {
             options.mode = PutMode::Overwrite;
         }
         self.faults.write(verb, location, self.inner.put_opts(location, payload, options)).await
@@ -395,7 +395,7 @@ impl ObjectStore for Faulty {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let mut got = self.faults.read("get", location, self.inner.get_opts(location, options)).await?;
-        got.meta = self.faults.seems(got.meta);
+        got.meta = self.faults.aged(got.meta);
         Ok(got)
     }
 
@@ -417,7 +417,7 @@ impl ObjectStore for Faulty {
         let list = async move {
             let listed = async { Ok(inner.list(prefix.as_ref())) };
             let listed = faults.read("list", prefix.as_ref().unwrap_or(&Path::default()), listed).await?;
-            Ok::<_, Error>(listed.map_ok(move |told| faults.seems(told)))
+            Ok::<_, Error>(listed.map_ok(move |found| faults.aged(found)))
         };
         stream::once(list).try_flatten().boxed()
     }
@@ -425,7 +425,7 @@ impl ObjectStore for Faulty {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let listed = self.inner.list_with_delimiter(prefix);
         let mut listed = self.faults.read("list", prefix.unwrap_or(&Path::default()), listed).await?;
-        listed.objects = listed.objects.into_iter().map(|told| self.faults.seems(told)).collect();
+        listed.objects = listed.objects.into_iter().map(|found| self.faults.aged(found)).collect();
         Ok(listed)
     }
 
@@ -454,16 +454,16 @@ impl MultipartUpload for FaultyParts {
         let (faults, path, size) = (self.faults.clone(), self.path.clone(), data.content_length());
         let sent = self.inner.put_part(data);
         {
-            let mut seen = faults.0.seen.lock().unwrap();
-            seen.largest = seen.largest.max(size);
-            seen.parts.0 += 1;
-            seen.parts.1 = seen.parts.1.max(seen.parts.0);
+            let mut recorded = faults.0.recorded.lock().unwrap();
+            recorded.largest = recorded.largest.max(size);
+            recorded.parts.0 += 1;
+            recorded.parts.1 = recorded.parts.1.max(recorded.parts.0);
         }
         async move {
-            // Memory is done at once; a server takes its time.
+            // A write to memory is immediate; a server is slower.
             tokio::time::sleep(Duration::from_millis(5)).await;
             let sent = faults.write("part", &path, sent).await;
-            faults.0.seen.lock().unwrap().parts.0 -= 1;
+            faults.0.recorded.lock().unwrap().parts.0 -= 1;
             sent
         }
         .boxed()

@@ -1,15 +1,15 @@
-//! Every way in which two publishers may meet, within bounds: each store operation of both is a step, and all orders of
-//! steps are tried in which one of them is interrupted at most twice.
+//! Model checking of two concurrent publishers, within bounds: each store operation of both is a step, and all schedules
+//! are tried in which one of them is interrupted at most twice.
 //!
-//! An order is tried by running both from the same state, one step at a time. After each write the [`Auditor`] looks at
-//! the archive; in the end everything that was published is there. What two steps of one publisher do at once is done in
-//! one order. Whether the other comes before or after a read matters only if he writes what is read: such reads and all
-//! writes are where interruptions are tried, and all else would be the same orders under other names; the second one is
-//! tried before writes and reads of the pointer only.
+//! A schedule is run from the same initial stores, one step at a time. After each write the [`Auditor`] checks the archive;
+//! at the end all published packages must exist. Concurrent operations of one publisher run in one fixed schedule. It matters
+//! whether the other publisher runs before or after a read only if it writes the path that is read. So interruptions are
+//! tried before such reads and before all writes; all others would only repeat equivalent schedules. The second
+//! interruption is tried only before writes and before reads of the pointer.
 //!
-//! Time is made: it goes on when somebody waits for it, and for what the other does he waits until the other has had his
-//! turn. What is there in the beginning is a month old, so that [`prune`](publish::archive::Archive::prune) has work. The
-//! stories are in [`model_stories`](crate::model_stories).
+//! Time is simulated: it advances when a publisher waits, and a publisher that waits for the other one continues after the
+//! other has run. The initial archive is a month old, so that [`prune`](publish::archive::Archive::prune) has files to
+//! delete. The scenarios are in [`model_scenarios`](crate::model_scenarios).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,75 +28,75 @@ use tokio::{
 
 use crate::{
     auditor::Auditor,
-    faults::{Faults, Operation, Turns},
+    faults::{Faults, Operation, Stepper},
     publisher::{Publisher, memory},
     sandbox::say,
 };
 
-/// How often a publisher is interrupted, at most.
+/// The largest number of interruptions of a publisher.
 const INTERRUPTIONS: usize = 2;
 
-/// How often somebody asks for the same in a row before he is taken to wait.
-const PATIENCE: usize = 2;
+/// A publisher that repeats the same read this often is waiting for the other one.
+const POLLS: usize = 2;
 
-/// The least that a clock tells.
-const MOMENT: Duration = Duration::from_millis(1);
-/// Longer than anybody waits after a lost race, or before he looks again.
-const AFTER_A_LOST_RACE: Duration = Duration::from_secs(5);
-/// Longer than anybody waits for somebody who does not go on.
-const UNTIL_THE_DEAD_ARE_DEAD: Duration = Duration::from_secs(60 * 60);
-/// How much older the archive is than what happens to it.
+/// The resolution of the clock.
+const TICK: Duration = Duration::from_millis(1);
+/// Longer than any backoff or polling interval.
+const BACKOFF: Duration = Duration::from_secs(5);
+/// Longer than any wait for a dead publisher.
+const LEASE_EXPIRY: Duration = Duration::from_secs(60 * 60);
+/// The age of the initial archive.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What somebody does with the stores of a story: an error fails the story.
+/// The work of a publisher on the stores of a scenario; an error fails the scenario.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 pub(crate) type Actor = Box<dyn Fn(Vec<Store>) -> Work>;
 
-/// Two who meet.
-pub(crate) struct Story {
-    /// The stores, as they are in the beginning.
+/// Two concurrent publishers.
+pub(crate) struct Scenario {
+    /// The initial stores.
     pub(crate) places: Vec<Place>,
-    /// Each is given all stores.
+    /// The publishers; each gets all stores.
     pub(crate) actors: [Actor; 2],
-    /// Whether the last interruption may be an end; who was killed is run again when all is over.
-    pub(crate) mortal: bool,
-    /// Whether both do the same.
-    pub(crate) alike: bool,
+    /// Whether the last interruption may be a kill; the killed publisher is then run again at the end.
+    pub(crate) killable: bool,
+    /// Whether both do the same work.
+    pub(crate) symmetric: bool,
 }
 
-/// A store of a story.
+/// A store of a scenario.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) objects: Arc<InMemory>,
-    /// Who has seen what was published in it.
+    /// A client that has seen all published generations.
     pub(crate) auditor: Auditor,
-    /// What may be published in it in the end.
+    /// The package lists allowed at the end.
     pub(crate) end: &'static [&'static [&'static str]],
 }
 
-/// What happens instead of the next step of whoever is at work.
+/// An event before a step of the active publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
-    /// The other goes on.
+enum Interruption {
+    /// The other publisher continues.
     Switch,
-    /// He is killed.
+    /// The active publisher is killed.
     Kill,
 }
 
-/// Who begins, and what happens before which steps.
+/// The publisher that starts, and the interruptions with the numbers of the steps before which they happen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Order {
+struct Schedule {
     first: usize,
-    turns: Vec<(usize, Turn)>,
+    interruptions: Vec<(usize, Interruption)>,
 }
 
-/// A step that was done.
+/// A completed step.
 #[derive(Clone)]
 struct Step {
     actor: usize,
     operation: Operation,
-    /// Whether the other could have gone on instead.
+    /// Whether the other publisher could have continued instead.
     chosen: bool,
 }
 
@@ -106,102 +106,104 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What was found out.
+/// The schedules run so far.
 struct Explorer<'a> {
-    story: &'a Story,
-    done: BTreeMap<Order, Vec<Step>>,
-    /// What each writes, in any order so far.
+    scenario: &'a Scenario,
+    done: BTreeMap<Schedule, Vec<Step>>,
+    /// The paths that each publisher wrote in any schedule so far.
     writes: [BTreeSet<String>; 2],
 }
 
-/// A story without a fault: in how many orders it was told, and in how many steps.
-pub(crate) struct Told {
-    orders: usize,
+/// The size of an exploration without a fault.
+pub(crate) struct Explored {
+    schedules: usize,
     steps: usize,
 }
 
-impl Story {
-    /// Tries every order; an error tells the first that is bad.
-    pub(crate) fn told(&self) -> Result<Told, String> {
+impl Scenario {
+    /// Tries every schedule; an error describes the first one with a fault.
+    pub(crate) fn explore(&self) -> Result<Explored, String> {
         let mut explorer =
-            Explorer { story: self, done: BTreeMap::new(), writes: [const { BTreeSet::new() }; 2] };
-        // What one writes in a late order may matter where it was not known yet.
+            Explorer { scenario: self, done: BTreeMap::new(), writes: [const { BTreeSet::new() }; 2] };
+        // A path first written in a late schedule may matter for earlier ones, so repeat up to the fixed point.
         loop {
             let known = explorer.writes.clone();
-            // Two of a kind: who of them begins makes no difference.
-            for first in 0..if self.alike { 1 } else { 2 } {
-                explorer.explore(&Order { first, turns: Vec::new() })?;
+            // For symmetric publishers it does not matter which one starts.
+            for first in 0..if self.symmetric { 1 } else { 2 } {
+                explorer.explore(&Schedule { first, interruptions: Vec::new() })?;
             }
             if explorer.writes == known {
                 break;
             }
         }
-        Ok(Told { orders: explorer.done.len(), steps: explorer.done.values().map(Vec::len).sum() })
+        Ok(Explored { schedules: explorer.done.len(), steps: explorer.done.values().map(Vec::len).sum() })
     }
 
-    /// It must be without a fault, in this many orders at least.
+    /// Explores at least this many schedules without finding a fault.
     #[track_caller]
-    pub(crate) fn is_without_fault(&self, least: usize) {
-        let told = self.told().unwrap_or_else(|fault| panic!("{fault}"));
+    pub(crate) fn has_no_fault(&self, least: usize) {
+        let explored = self.explore().unwrap_or_else(|fault| panic!("{fault}"));
         let name = std::thread::current().name().unwrap_or_default().to_owned();
-        say(&format!("{name}: {} orders, {} steps, no fault", told.orders, told.steps));
-        assert!(told.orders >= least, "{} orders", told.orders);
+        say(&format!("{name}: {} schedules, {} steps, no fault", explored.schedules, explored.steps));
+        assert!(explored.schedules >= least, "{} schedules", explored.schedules);
     }
 
-    /// Runs both in one order.
-    fn run(&self, order: &Order) -> Result<Vec<Step>, String> {
+    /// Runs both publishers by one schedule.
+    fn run(&self, schedule: &Schedule) -> Result<Vec<Step>, String> {
         let mut steps = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        let run = Run::begin(self).in_order(order, &mut steps);
+        let run = Run::begin(self).follow(schedule, &mut steps);
         let done = LocalSet::new().block_on(&runtime.unwrap(), run);
-        done.map_err(|fault| format!("{fault}\nin {order:?}:\n{steps:#?}"))?;
+        done.map_err(|fault| format!("{fault}\nin {schedule:?}:\n{steps:#?}"))?;
         Ok(steps)
     }
 }
 
 impl Explorer<'_> {
-    fn explore(&mut self, order: &Order) -> Result<(), String> {
-        if !self.done.contains_key(order) {
-            let steps = self.story.run(order)?;
-            if let Some(((at, _), earlier)) = order.turns.split_last() {
-                let before = &self.done[&Order { turns: earlier.to_vec(), ..*order }];
-                assert_eq!(shown(&steps[..*at]), shown(&before[..*at]), "a run does not repeat itself");
+    fn explore(&mut self, schedule: &Schedule) -> Result<(), String> {
+        if !self.done.contains_key(schedule) {
+            let steps = self.scenario.run(schedule)?;
+            if let Some(((at, _), earlier)) = schedule.interruptions.split_last() {
+                let before = &self.done[&Schedule { interruptions: earlier.to_vec(), ..*schedule }];
+                assert_eq!(trace(&steps[..*at]), trace(&before[..*at]), "a run is not deterministic");
             }
             for step in steps.iter().filter(|step| !step.operation.reads()) {
-                self.writes[step.actor].insert(lasting(&step.operation.path));
+                self.writes[step.actor].insert(normalized(&step.operation.path));
             }
-            self.done.insert(order.clone(), steps);
+            self.done.insert(schedule.clone(), steps);
         }
-        if order.turns.len() == INTERRUPTIONS || order.turns.iter().any(|(_, turn)| *turn == Turn::Kill) {
+        if schedule.interruptions.len() == INTERRUPTIONS
+            || schedule.interruptions.iter().any(|(_, interruption)| *interruption == Interruption::Kill)
+        {
             return Ok(());
         }
-        let begin = order.turns.last().map_or(0, |(at, _)| at + 1);
-        for at in begin..self.done[order].len() {
-            let step = self.done[order][at].clone();
-            if !self.matters(&step) || !(order.turns.is_empty() || is_central(&step)) {
+        let begin = schedule.interruptions.last().map_or(0, |(at, _)| at + 1);
+        for at in begin..self.done[schedule].len() {
+            let step = self.done[schedule][at].clone();
+            if !self.matters(&step) || !(schedule.interruptions.is_empty() || is_central(&step)) {
                 continue;
             }
-            // Who is killed before a read leaves what he would leave before the next write.
-            let kill = self.story.mortal && !step.operation.reads();
-            let turns = [(step.chosen, Turn::Switch), (kill, Turn::Kill)];
-            for (_, turn) in turns.into_iter().filter(|(possible, _)| *possible) {
-                let mut order = order.clone();
-                order.turns.push((at, turn));
-                self.explore(&order)?;
+            // A kill before a read leaves the same objects as a kill before the next write.
+            let kill = self.scenario.killable && !step.operation.reads();
+            let possible = [(step.chosen, Interruption::Switch), (kill, Interruption::Kill)];
+            for (_, interruption) in possible.into_iter().filter(|(possible, _)| *possible) {
+                let mut schedule = schedule.clone();
+                schedule.interruptions.push((at, interruption));
+                self.explore(&schedule)?;
             }
         }
         Ok(())
     }
 
-    /// Whether it is another order if the other comes first.
+    /// Whether an operation of the other publisher before this step may make a difference.
     fn matters(&self, step: &Step) -> bool {
         let Operation { verb, path } = &step.operation;
-        *verb != "get" || self.writes[1 - step.actor].contains(&lasting(path))
+        *verb != "get" || self.writes[1 - step.actor].contains(&normalized(path))
     }
 }
 
-/// A path without what is another in each run: the digest of a signature, and names that nobody else draws.
-fn lasting(path: &str) -> String {
+/// A path without the parts that differ between runs: the digest of a signature, and random names.
+fn normalized(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     for at in 1..parts.len() {
         match parts[at - 1] {
@@ -213,70 +215,71 @@ fn lasting(path: &str) -> String {
     parts.join("/")
 }
 
-/// Whether a second interruption is tried here.
+/// Whether a second interruption is tried before this step.
 fn is_central(step: &Step) -> bool {
     !step.operation.reads() || step.operation.path.ends_with("/stable/InRelease")
 }
 
-fn shown(steps: &[Step]) -> Vec<(usize, &'static str, String)> {
-    let shown = |step: &Step| (step.actor, step.operation.verb, lasting(&step.operation.path));
-    steps.iter().map(shown).collect()
+fn trace(steps: &[Step]) -> Vec<(usize, &'static str, String)> {
+    let trace = |step: &Step| (step.actor, step.operation.verb, normalized(&step.operation.path));
+    steps.iter().map(trace).collect()
 }
 
-/// One run of a story.
+/// One run of a scenario.
 struct Run<'a> {
-    story: &'a Story,
+    scenario: &'a Scenario,
     stores: Vec<Store>,
     auditors: Vec<Auditor>,
 }
 
 impl<'a> Run<'a> {
-    fn begin(story: &'a Story) -> Self {
+    fn begin(scenario: &'a Scenario) -> Self {
         let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        let places = story.places.iter().map(|place| {
+        let places = scenario.places.iter().map(|place| {
             let objects = Arc::new(place.objects.fork());
             let forked = memory().wrapped(|_| objects.clone());
             (Faults::age(now, AGE).on(forked), place.auditor.moved_to(objects))
         });
         let (stores, auditors) = places.unzip();
-        Self { story, stores, auditors }
+        Self { scenario, stores, auditors }
     }
 
-    async fn in_order(mut self, order: &Order, steps: &mut Vec<Step>) -> Result<(), String> {
-        let (turns, tasks): (Vec<Turns>, Vec<_>) = self
-            .story
+    async fn follow(mut self, schedule: &Schedule, steps: &mut Vec<Step>) -> Result<(), String> {
+        let (steppers, tasks): (Vec<Stepper>, Vec<_>) = self
+            .scenario
             .actors
             .iter()
             .map(|actor| {
-                let turns = Turns::default();
-                let named = self.story.places.iter().zip(&self.stores);
-                let stores = named.map(|(place, store)| turns.on(place.name, store.clone()));
+                let stepper = Stepper::default();
+                let named = self.scenario.places.iter().zip(&self.stores);
+                let stores = named.map(|(place, store)| stepper.on(place.name, store.clone()));
                 let task = spawn_local(actor(stores.collect()));
-                (turns, task)
+                (stepper, task)
             })
             .unzip();
         let mut alive = [true; 2];
-        let mut asked: [Vec<Operation>; 2] = [const { Vec::new() }; 2];
-        let mut actor = order.first;
+        let mut released: [Vec<Operation>; 2] = [const { Vec::new() }; 2];
+        let mut actor = schedule.first;
         loop {
-            // Time goes on only when nobody can do anything but wait for his turn.
-            sleep(MOMENT).await;
-            if turns[actor].next().is_none() && alive[actor] && !tasks[actor].is_finished() {
-                sleep(AFTER_A_LOST_RACE).await;
+            // The simulated time advances only when all tasks wait.
+            sleep(TICK).await;
+            if steppers[actor].next().is_none() && alive[actor] && !tasks[actor].is_finished() {
+                sleep(BACKOFF).await;
             }
-            let turn = order.turns.iter().find(|(at, _)| *at == steps.len()).map(|(_, turn)| turn);
-            if turn == Some(&Turn::Kill) {
+            let due = schedule.interruptions.iter().find(|(at, _)| *at == steps.len());
+            let due = due.map(|(_, interruption)| interruption);
+            if due == Some(&Interruption::Kill) {
                 alive[actor] = false;
             }
-            let next = |actor: usize| turns[actor].next().filter(|_| alive[actor]);
-            // Who asks for the same again and again waits for something that the other does.
+            let next = |actor: usize| steppers[actor].next().filter(|_| alive[actor]);
+            // A publisher that repeats the same read is waiting for the other one.
             let waits = |actor: usize| {
-                let last = asked[actor].iter().rev().take(PATIENCE);
-                last.filter(|asked| asked.reads() && Some(*asked) == next(actor).as_ref()).count() == PATIENCE
+                let last = released[actor].iter().rev().take(POLLS);
+                last.filter(|last| last.reads() && Some(*last) == next(actor).as_ref()).count() == POLLS
             };
             if waits(actor) && (next(1 - actor).is_none() || waits(1 - actor)) {
-                sleep(UNTIL_THE_DEAD_ARE_DEAD).await;
-            } else if waits(actor) || (turn == Some(&Turn::Switch) && next(1 - actor).is_some()) {
+                sleep(LEASE_EXPIRY).await;
+            } else if waits(actor) || (due == Some(&Interruption::Switch) && next(1 - actor).is_some()) {
                 actor = 1 - actor;
             }
             if next(actor).is_none() {
@@ -286,32 +289,32 @@ impl<'a> Run<'a> {
             if steps.len() > 1000 {
                 return Err("it never ends".to_owned());
             }
-            turns[actor].give();
+            steppers[actor].step();
             let chosen = next(1 - actor).is_some();
-            asked[actor].push(operation.clone());
+            released[actor].push(operation.clone());
             let reads = operation.reads();
             steps.push(Step { actor, operation, chosen });
             if !reads {
-                sleep(MOMENT).await;
+                sleep(TICK).await;
                 self.audit().await?;
             }
         }
         for (actor, task) in tasks.into_iter().enumerate() {
             if alive[actor] {
-                assert!(task.is_finished(), "{} waits for what is no store", ["A", "B"][actor]);
+                assert!(task.is_finished(), "{} waits for something other than a store", ["A", "B"][actor]);
                 task.await.unwrap()?;
             }
         }
-        // Whoever was killed is run again, and needs no help.
+        // A killed publisher is run again, and must succeed without help.
         for (actor, _) in alive.iter().enumerate().filter(|(_, alive)| !**alive) {
-            self.story.actors[actor](self.stores.clone()).await?;
+            self.scenario.actors[actor](self.stores.clone()).await?;
             self.audit().await?;
         }
         self.end().await
     }
 
     async fn audit(&mut self) -> Result<(), String> {
-        for (auditor, place) in self.auditors.iter_mut().zip(&self.story.places) {
+        for (auditor, place) in self.auditors.iter_mut().zip(&self.scenario.places) {
             auditor.look().await.map_err(|fault| format!("{}: {fault}", place.name))?;
         }
         Ok(())
@@ -319,7 +322,7 @@ impl<'a> Run<'a> {
 
     async fn end(mut self) -> Result<(), String> {
         self.audit().await?;
-        for ((store, auditor), place) in self.stores.iter().zip(&self.auditors).zip(&self.story.places) {
+        for ((store, auditor), place) in self.stores.iter().zip(&self.auditors).zip(&self.scenario.places) {
             let published = auditor.packages();
             let is = |names: &[&str]| names.iter().map(|name| format!("{name} 1.0 amd64")).collect();
             if !place.end.iter().any(|names| published == is(names)) {

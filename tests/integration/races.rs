@@ -152,7 +152,7 @@ async fn one_publishes_between_any_two_operations_of_another() {
             let when = format!("{verb:?} before {:?}", operations[at - 1]);
             let store = begun(is_there).await;
             let (faults, gate) = Faults::wait(at, Side::Before);
-            let slow = Publisher::on(faults.of_all().on(store.clone())).later(2);
+            let slow = Publisher::on(faults.counting_reads().on(store.clone())).later(2);
             let quick = Publisher::on(store.clone()).later(3);
             let meanwhile = async {
                 gate.reached().await;
@@ -204,7 +204,7 @@ async fn one_publishes_while_another_finds_nothing_to_do() {
         let when = format!("before {:?}", operations[at - 1]);
         let store = begun().await;
         let (faults, gate) = Faults::wait(at, Side::Before);
-        let slow = Publisher::on(faults.of_all().on(store.clone())).later(1);
+        let slow = Publisher::on(faults.counting_reads().on(store.clone())).later(1);
         let quick = Publisher::on(store.clone()).later(2);
         let meanwhile = async {
             gate.reached().await;
@@ -496,7 +496,7 @@ async fn a_check_meets_a_publisher_at_any_of_its_reads() {
     for at in 1..=operations.len() {
         let store = packages.archive(Kind::Memory).await;
         let (faults, gate) = Faults::wait(at, Side::Before);
-        let looking = Publisher::on(faults.of_all().on(store.clone())).later(9);
+        let looking = Publisher::on(faults.counting_reads().on(store.clone())).later(9);
         let meanwhile = async {
             gate.reached().await;
             Publisher::on(store.clone()).later(1).add(&one).await.unwrap();
@@ -521,7 +521,7 @@ async fn a_sync_meets_a_publisher_at_any_of_its_reads() {
         let when = format!("before {:?}", operations[at - 1]);
         let store = packages.archive(Kind::Memory).await;
         let (faults, gate) = Faults::wait(at, Side::Before);
-        let carrying = Publisher::on(faults.of_all().on(store.clone()));
+        let carrying = Publisher::on(faults.counting_reads().on(store.clone()));
         let destination = memory();
         let meanwhile = async {
             gate.reached().await;

@@ -1,4 +1,4 @@
-//! The stories of two who meet, for the [`model`](crate::model) to tell in every order: each is a few lines.
+//! The scenarios of two concurrent publishers, which the [`model`](crate::model) runs in every schedule.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,20 +13,20 @@ use crate::{
     auditor::Auditor,
     deb_builder::deb,
     faults::Faults,
-    model::{Actor, Place, Story},
+    model::{Actor, Place, Scenario},
     publisher::{Publisher, memory},
     sandbox::Sandbox,
 };
 
-/// No object of these tests has more bytes.
+/// The upper bound for the objects of these tests.
 const LIMIT: Limit = Limit::mebibytes(64);
 
-/// Who tells stories: packages to publish, and archives that begin with some.
-struct Teller {
+/// Builds packages to publish, and initial archives.
+struct Setup {
     sandbox: Sandbox,
 }
 
-impl Teller {
+impl Setup {
     fn new() -> Self {
         Self { sandbox: Sandbox::new() }
     }
@@ -35,14 +35,14 @@ impl Teller {
         vec![deb(name).write(self.sandbox.incoming())]
     }
 
-    /// An archive to which these were added one after the other.
+    /// An archive to which these packages were added one after the other.
     fn archive(&self, names: &[&str]) -> Place {
         let objects = Arc::new(InMemory::new());
         let auditor = Auditor::of(objects.clone());
         self.extended(&Place { name: "archive", objects, auditor, end: &[] }, names)
     }
 
-    /// An archive, and what was added to it.
+    /// A copy of an archive with more packages.
     fn extended(&self, place: &Place, names: &[&str]) -> Place {
         let (store, mut place) = place.forked();
         block_on(async {
@@ -62,7 +62,7 @@ impl Teller {
         let file = self.file(name);
         Box::new(move |stores| {
             let file = file.clone();
-            Box::pin(async move { told(publisher(&stores[0], 10).add(&file).await) })
+            Box::pin(async move { outcome(publisher(&stores[0], 10).add(&file).await) })
         })
     }
 
@@ -71,7 +71,7 @@ impl Teller {
         let (store, mut place) = self.archive(&[&[name], names].concat()).forked();
         block_on(async {
             publisher(&store, 9).remove(name).await.unwrap();
-            // Nobody has seen what was there before.
+            // No client has seen the earlier generations.
             place.auditor = Auditor::of(place.objects.clone());
             place.auditor.look().await.unwrap();
         });
@@ -85,14 +85,14 @@ impl Teller {
         place
     }
 
-    /// Promotes a package, unless it has gone.
+    /// Promotes a package, unless it was removed.
     fn copies(name: &'static str) -> Actor {
         Box::new(move |stores| {
             Box::pin(async move { unless_gone(publisher(&stores[0], 10).copy("testing", name).await) })
         })
     }
 
-    /// Removes a package from `testing`, and deletes what no state of `testing` leads to, nor one of the last week.
+    /// Removes a package from `testing`, and deletes all files that no retained generation references.
     fn removes_from_testing_and_prunes(name: &'static str) -> Actor {
         Box::new(move |stores| {
             Box::pin(async move {
@@ -105,7 +105,7 @@ impl Teller {
 
     /// Removes a package from the first store.
     fn removes(name: &'static str) -> Actor {
-        Box::new(move |stores| Box::pin(async move { told(publisher(&stores[0], 10).remove(name).await) }))
+        Box::new(move |stores| Box::pin(async move { outcome(publisher(&stores[0], 10).remove(name).await) }))
     }
 }
 
@@ -124,7 +124,7 @@ impl Place {
         Self { end, ..self }
     }
 
-    /// A new store to which it was carried.
+    /// A new store, synced from this one.
     fn mirrored(&self) -> Self {
         let objects = Arc::new(InMemory::new());
         let mut auditor = Auditor::of(objects.clone());
@@ -137,12 +137,12 @@ impl Place {
     }
 }
 
-/// Who publishes, so many seconds after the beginning.
+/// A publisher this many seconds after the start.
 fn publisher(store: &Store, second: u64) -> Publisher {
     Publisher::on(store.clone()).later(second).without_xz()
 }
 
-/// Carries an archive to another store. That another sync has carried a newer one is fine.
+/// Syncs an archive to another store; it is not an error if another sync has written a newer generation.
 async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
     let synced = publisher(source, 20).sync(destination).await.map_err(|error| format!("{error:?}"))?;
     let bad = synced.errors.iter().find(|error| !matches!(error, Error::Older { .. }));
@@ -152,7 +152,7 @@ async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// Deletes from the first store what no state of the last week leads to.
+/// Deletes all files of the first store that no generation of the last week references.
 fn prunes() -> Actor {
     Box::new(|stores| Box::pin(async move { pruned(publisher(&stores[0], 10).prune(WEEK, GRACE).await) }))
 }
@@ -161,17 +161,17 @@ const WEEK: Keep = Keep { generations: 1, span: Duration::from_secs(7 * 24 * 60 
 
 fn pruned(pruned: Result<Pruned, Error>) -> Result<(), String> {
     match pruned {
-        // The one that was killed a moment ago still counts.
+        // The marker of the killed prune has not expired yet.
         Err(Error::Pruning { .. }) => Ok(()),
-        pruned => told(pruned),
+        pruned => outcome(pruned),
     }
 }
 
-/// What somebody else has removed, or deleted, can neither be removed nor copied.
+/// Accepts the error that another publisher has removed the package.
 fn unless_gone(done: Result<CommitReport, Error>) -> Result<(), String> {
     match done {
         Err(Error::Refused(all)) if all.iter().all(|refusal| is_gone(&refusal.source)) => Ok(()),
-        done => told(done),
+        done => outcome(done),
     }
 }
 
@@ -179,12 +179,12 @@ fn is_gone(reason: &Reason) -> bool {
     matches!(reason, Reason::NotPublished { .. } | Reason::Lost { found: None, .. })
 }
 
-/// Carries one store of a story to another.
+/// Syncs one store of a scenario to another.
 fn syncs(from: usize, to: usize) -> Actor {
     Box::new(move |stores| Box::pin(async move { sync(&stores[from], &stores[to]).await }))
 }
 
-fn told<T>(result: Result<T, Error>) -> Result<(), String> {
+fn outcome<T>(result: Result<T, Error>) -> Result<(), String> {
     result.map(drop).map_err(|error| format!("{error:?}"))
 }
 
@@ -193,215 +193,217 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn two_adds_meet_and_one_of_them_may_be_killed() {
-    let teller = Teller::new();
-    Story {
-        places: vec![teller.archive(&["zero", "first"]).ends_with(&[&["zero", "first", "one", "two"]])],
-        actors: [teller.adds("one"), teller.adds("two")],
-        mortal: true,
-        alike: true,
+fn two_adds_race_and_one_may_be_killed() {
+    let setup = Setup::new();
+    Scenario {
+        places: vec![setup.archive(&["zero", "first"]).ends_with(&[&["zero", "first", "one", "two"]])],
+        actors: [setup.adds("one"), setup.adds("two")],
+        killable: true,
+        symmetric: true,
     }
-    .is_without_fault(600);
+    .has_no_fault(600);
 }
 
 #[test]
-fn an_add_and_a_removal_meet() {
-    let teller = Teller::new();
-    Story {
-        places: vec![teller.archive(&["zero", "first"]).ends_with(&[&["zero", "one"]])],
-        actors: [teller.adds("one"), Teller::removes("first")],
-        mortal: false,
-        alike: false,
+fn an_add_and_a_removal_race() {
+    let setup = Setup::new();
+    Scenario {
+        places: vec![setup.archive(&["zero", "first"]).ends_with(&[&["zero", "one"]])],
+        actors: [setup.adds("one"), Setup::removes("first")],
+        killable: false,
+        symmetric: false,
     }
-    .is_without_fault(300);
+    .has_no_fault(300);
 }
 
-/// What was removed long ago comes back while its file is about to be deleted.
+/// A package that was removed long ago is added again while its file is about to be deleted.
 #[test]
-fn a_return_and_a_prune_meet_and_one_of_them_may_be_killed() {
-    let teller = Teller::new();
-    let places = vec![teller.archive_without("gone", &["zero"]).ends_with(&[&["zero", "gone"]])];
-    Story { places, actors: [teller.adds("gone"), prunes()], mortal: true, alike: false }
-        .is_without_fault(100);
+fn a_second_add_and_a_prune_race_and_one_may_be_killed() {
+    let setup = Setup::new();
+    let places = vec![setup.archive_without("gone", &["zero"]).ends_with(&[&["zero", "gone"]])];
+    Scenario { places, actors: [setup.adds("gone"), prunes()], killable: true, symmetric: false }
+        .has_no_fault(100);
 }
 
 #[test]
-fn an_add_and_a_prune_meet() {
-    let teller = Teller::new();
-    let places = vec![teller.archive_without("gone", &["zero"]).ends_with(&[&["zero", "one"]])];
-    Story { places, actors: [teller.adds("one"), prunes()], mortal: false, alike: false }
-        .is_without_fault(100);
+fn an_add_and_a_prune_race() {
+    let setup = Setup::new();
+    let places = vec![setup.archive_without("gone", &["zero"]).ends_with(&[&["zero", "one"]])];
+    Scenario { places, actors: [setup.adds("one"), prunes()], killable: false, symmetric: false }
+        .has_no_fault(100);
 }
 
-/// A package leaves the suite that it is promoted from, and its file is about to be deleted.
+/// A package is removed from the suite that it is promoted from, and its file is about to be deleted.
 #[test]
-fn a_copy_and_a_prune_meet() {
-    let teller = Teller::new();
+fn a_copy_and_a_prune_race() {
+    let setup = Setup::new();
     let ends: &[&[&str]] = &[&["zero", "one"], &["zero"]];
-    Story {
-        places: vec![teller.archive_with_testing("one", &["zero"]).ends_with(ends)],
-        actors: [Teller::copies("one"), Teller::removes_from_testing_and_prunes("one")],
-        mortal: false,
-        alike: false,
+    Scenario {
+        places: vec![setup.archive_with_testing("one", &["zero"]).ends_with(ends)],
+        actors: [Setup::copies("one"), Setup::removes_from_testing_and_prunes("one")],
+        killable: false,
+        symmetric: false,
     }
-    .is_without_fault(100);
+    .has_no_fault(100);
 }
 
-/// A suite that is not signed begins to be, while a job without a key adds a package. A job that finds it signed gets a key.
+/// An unsigned suite is signed for the first time while a job without a key adds a package. A job that finds the suite
+/// signed gets a key.
 #[test]
-fn a_change_of_an_unsigned_suite_and_its_first_signature_meet() {
-    let teller = Teller::new();
+fn a_change_of_an_unsigned_suite_and_its_first_signature_race() {
+    let setup = Setup::new();
     let objects = Arc::new(InMemory::new());
     let store = memory().wrapped(|_| objects.clone());
-    block_on(publisher(&store, 0).unsigned().add(&teller.file("zero"))).unwrap();
+    block_on(publisher(&store, 0).unsigned().add(&setup.file("zero"))).unwrap();
     let mut auditor = Auditor::of(objects.clone());
     block_on(auditor.look()).unwrap();
     let place = Place { name: "archive", objects, auditor, end: &[&["zero", "one", "two"]] };
-    let (one, two) = (teller.file("one"), teller.file("two"));
+    let (one, two) = (setup.file("one"), setup.file("two"));
     let signs: Actor = Box::new(move |stores| {
         let file = one.clone();
-        Box::pin(async move { told(publisher(&stores[0], 10).adopting().add(&file).await) })
+        Box::pin(async move { outcome(publisher(&stores[0], 10).adopting().add(&file).await) })
     });
     let changes: Actor = Box::new(move |stores| {
         let file = two.clone();
         Box::pin(async move {
             match publisher(&stores[0], 10).unsigned().add(&file).await {
-                Err(Error::NoKey { .. }) => told(publisher(&stores[0], 10).add(&file).await),
-                done => told(done),
+                Err(Error::NoKey { .. }) => outcome(publisher(&stores[0], 10).add(&file).await),
+                done => outcome(done),
             }
         })
     });
-    Story { places: vec![place], actors: [signs, changes], mortal: true, alike: false }.is_without_fault(300);
+    Scenario { places: vec![place], actors: [signs, changes], killable: true, symmetric: false }
+        .has_no_fault(300);
 }
 
-/// To go back from another state than the one that was looked at would take out what was added meanwhile.
+/// A rollback relative to another generation than the one it read would remove the package added concurrently.
 #[test]
-fn a_rollback_and_an_add_meet() {
-    let teller = Teller::new();
+fn a_rollback_and_an_add_race() {
+    let setup = Setup::new();
     let rolls_back: Actor = Box::new(|stores| {
         Box::pin(async move {
             match publisher(&stores[0], 10).roll_back().await {
                 Err(Error::Overtaken { .. }) => Ok(()),
-                done => told(done),
+                done => outcome(done),
             }
         })
     });
-    // It goes back before the addition, is refused, or goes back from it: but never does it end with `zero` alone.
+    // The rollback happens before the addition, is refused, or reverts the addition; `zero` alone is never the result.
     let ends: &[&[&str]] = &[&["zero", "other"], &["zero", "bad", "other"], &["zero", "bad"]];
-    Story {
-        places: vec![teller.archive(&["zero", "bad"]).ends_with(ends)],
-        actors: [rolls_back, teller.adds("other")],
-        mortal: false,
-        alike: false,
+    Scenario {
+        places: vec![setup.archive(&["zero", "bad"]).ends_with(ends)],
+        actors: [rolls_back, setup.adds("other")],
+        killable: false,
+        symmetric: false,
     }
-    .is_without_fault(100);
+    .has_no_fault(100);
 }
 
 /// A suite and another one below it are independent.
 #[test]
-fn an_add_and_an_add_to_the_suite_below_meet() {
-    let teller = Teller::new();
-    let file = teller.file("below");
+fn an_add_and_an_add_to_the_suite_below_race() {
+    let setup = Setup::new();
+    let file = setup.file("below");
     let adds_below: Actor = Box::new(move |stores| {
         let file = file.clone();
-        Box::pin(async move { told(publisher(&stores[0], 10).of("stable/updates").add(&file).await) })
+        Box::pin(async move { outcome(publisher(&stores[0], 10).of("stable/updates").add(&file).await) })
     });
-    Story {
-        places: vec![teller.archive(&["zero"]).ends_with(&[&["zero", "one"]])],
-        actors: [teller.adds("one"), adds_below],
-        mortal: true,
-        alike: false,
+    Scenario {
+        places: vec![setup.archive(&["zero"]).ends_with(&[&["zero", "one"]])],
+        actors: [setup.adds("one"), adds_below],
+        killable: true,
+        symmetric: false,
     }
-    .is_without_fault(300);
+    .has_no_fault(300);
 }
 
 #[test]
-fn an_add_and_a_sync_meet() {
-    let teller = Teller::new();
-    let old = teller.archive(&["zero"]);
-    let source = teller.extended(&old, &["first"]).named("source").ends_with(&[&["zero", "first", "one"]]);
+fn an_add_and_a_sync_race() {
+    let setup = Setup::new();
+    let old = setup.archive(&["zero"]);
+    let source = setup.extended(&old, &["first"]).named("source").ends_with(&[&["zero", "first", "one"]]);
     let ends: &[&[&str]] = &[&["zero", "first"], &["zero", "first", "one"]];
     let destination = old.mirrored().named("destination").ends_with(ends);
-    Story {
+    Scenario {
         places: vec![source, destination],
-        actors: [teller.adds("one"), syncs(0, 1)],
-        mortal: false,
-        alike: false,
+        actors: [setup.adds("one"), syncs(0, 1)],
+        killable: false,
+        symmetric: false,
     }
-    .is_without_fault(100);
+    .has_no_fault(100);
 }
 
 #[test]
-fn two_syncs_meet() {
-    let teller = Teller::new();
-    let old = teller.archive(&["zero"]);
-    let source = teller.extended(&old, &["first"]).named("source").ends_with(&[&["zero", "first"]]);
+fn two_syncs_race() {
+    let setup = Setup::new();
+    let old = setup.archive(&["zero"]);
+    let source = setup.extended(&old, &["first"]).named("source").ends_with(&[&["zero", "first"]]);
     let destination = old.mirrored().named("destination").ends_with(&[&["zero", "first"]]);
-    Story {
+    Scenario {
         places: vec![source, destination],
         actors: [syncs(0, 1), syncs(0, 1)],
-        mortal: false,
-        alike: true,
+        killable: false,
+        symmetric: true,
     }
-    .is_without_fault(100);
+    .has_no_fault(100);
 }
 
-/// Somebody carries a copy of yesterday to where somebody else carries that of today.
+/// One sync copies yesterday's archive to a destination while another one copies today's.
 #[test]
-fn a_sync_of_old_and_a_sync_of_new_meet() {
-    let teller = Teller::new();
-    let oldest = teller.archive(&["zero"]);
+fn a_sync_of_old_and_a_sync_of_new_race() {
+    let setup = Setup::new();
+    let oldest = setup.archive(&["zero"]);
     let destination = oldest.mirrored().named("destination").ends_with(&[&["zero", "first", "second"]]);
-    let old = teller.extended(&oldest, &["first"]).named("old").ends_with(&[&["zero", "first"]]);
-    let new = teller.extended(&old, &["second"]).named("new").ends_with(&[&["zero", "first", "second"]]);
-    Story {
+    let old = setup.extended(&oldest, &["first"]).named("old").ends_with(&[&["zero", "first"]]);
+    let new = setup.extended(&old, &["second"]).named("new").ends_with(&[&["zero", "first", "second"]]);
+    Scenario {
         places: vec![old, new, destination],
         actors: [syncs(0, 2), syncs(1, 2)],
-        mortal: false,
-        alike: false,
+        killable: false,
+        symmetric: false,
     }
-    .is_without_fault(100);
+    .has_no_fault(100);
 }
 
-/// The model itself is tried: on a store that swaps whatever was published in between.
+/// A test of the model itself, with a store that ignores the conditions of a swap.
 #[test]
-fn a_store_that_ignores_conditions_is_found_guilty() {
-    let teller = Teller::new();
+fn a_store_that_ignores_conditions_is_detected() {
+    let setup = Setup::new();
     let on_bad_store = |actor: Actor| -> Actor {
         Box::new(move |stores| actor(vec![Faults::ignore_conditions().on(stores[0].clone())]))
     };
-    let story = Story {
-        places: vec![teller.archive(&["first"]).ends_with(&[&["first", "one", "two"]])],
-        actors: [on_bad_store(teller.adds("one")), on_bad_store(teller.adds("two"))],
-        mortal: false,
-        alike: false,
+    let scenario = Scenario {
+        places: vec![setup.archive(&["first"]).ends_with(&[&["first", "one", "two"]])],
+        actors: [on_bad_store(setup.adds("one")), on_bad_store(setup.adds("two"))],
+        killable: false,
+        symmetric: false,
     };
-    let fault = story.told().err().unwrap();
+    let fault = scenario.explore().err().unwrap();
     assert!(fault.starts_with("archive: published are "), "{fault}");
 }
 
-/// And on a publisher who makes the archive anew elsewhere, and uploads what is another in an order of his own.
+/// Another test of the model, with a publisher that builds the archive elsewhere and uploads changed files in its own order.
 #[test]
-fn a_publisher_who_writes_the_pointer_first_is_found_guilty() {
-    let teller = Teller::new();
+fn a_publisher_that_writes_the_pointer_first_is_detected() {
+    let setup = Setup::new();
     let uploads = |name: &str, pointer_first: bool| -> Actor {
-        let file = teller.file(name);
+        let file = setup.file(name);
         Box::new(move |stores| {
             let (file, store) = (file.clone(), stores[0].clone());
-            Box::pin(async move { told(upload(&store, &file, pointer_first).await) })
+            Box::pin(async move { outcome(upload(&store, &file, pointer_first).await) })
         })
     };
-    let nobody: fn() -> Actor = || Box::new(|_| Box::pin(async { Ok(()) }));
-    for (pointer_first, guilty) in
+    let idle: fn() -> Actor = || Box::new(|_| Box::pin(async { Ok(()) }));
+    for (pointer_first, fault_found) in
         [(false, None), (true, Some("archive: `main/binary-amd64/Packages` is not there as"))]
     {
-        let story = Story {
-            places: vec![teller.archive(&["first"]).ends_with(&[&["first", "one"]])],
-            actors: [uploads("one", pointer_first), nobody()],
-            mortal: false,
-            alike: false,
+        let scenario = Scenario {
+            places: vec![setup.archive(&["first"]).ends_with(&[&["first", "one"]])],
+            actors: [uploads("one", pointer_first), idle()],
+            killable: false,
+            symmetric: false,
         };
-        match (story.told().err(), guilty) {
+        match (scenario.explore().err(), fault_found) {
             (None, None) => {}
             (Some(fault), Some(expected)) => assert!(fault.starts_with(expected), "{fault}"),
             (fault, _) => panic!("{fault:?}"),
