@@ -1,8 +1,8 @@
-//! The public face of the rooms: what a program can do with an archive as a whole.
+//! The public API of the rooms: everything that a program can do with a whole archive.
 //!
-//! An [`Archive`] is a store and whose signatures are believed. [`Archive::suite`] reads what clients see now; a
-//! [`SuiteEdit`] says what is to change; [`Archive::commit`] publishes the change in one atomic step, or nothing of it.
-//! [`Archive::check`] looks, [`Archive::prune`] collects garbage, [`Archive::sync`] mirrors to another store.
+//! An [`Archive`] is a store with a trust policy. [`Archive::suite`] reads a suite as clients see it, a [`SuiteEdit`]
+//! describes a change, and [`Archive::commit`] publishes it atomically. [`Archive::check`] verifies an archive,
+//! [`Archive::prune`] collects garbage, and [`Archive::sync`] mirrors to another store.
 
 pub use crate::commit::{
     options::CommitOptions,

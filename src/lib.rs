@@ -1,12 +1,12 @@
-//! `publish` keeps an APT archive in a store and changes it in one atomic step.
+//! `publish` keeps an APT archive in a store and changes it atomically.
 //!
 //! # The nouns
 //!
-//! An **archive** is all of it: `pool/` holds the packages, `dists/` says what is published. A **suite** is a folder of
+//! An **archive** is the whole tree: `pool/` holds the packages, `dists/` lists the published ones. A **suite** is a folder of
 //! `dists/`, such as `stable`; it has **components** (`main`) and **architectures** (`amd64`), and for each pair an
 //! **index**, `Packages`: one **stanza** for each package. `Release` lists the digests of the indices; signed, it is
-//! `InRelease`. That one file is the suite's **pointer**: all else is immutable, under a name that fixes its content
-//! (pool files, **by-hash** indices, **generations** of the pointer), or an alias for clients of old.
+//! `InRelease`. That file is the suite's **pointer**. All other files are immutable under content-addressed names (pool
+//! files, **by-hash** indices, **generations** of the pointer), or derived outputs for clients without by-hash.
 //!
 //! # The rooms, from top to bottom
 //!
@@ -15,19 +15,19 @@
 //! | Room | Purpose |
 //! |---|---|
 //! | [`cli`] | parses what the user typed, calls, and prints |
-//! | [`archive`] | the public face of the rooms below |
-//! | `keys` | the public keys, as clients get them |
-//! | `mirror` | `sync`: another store serves the same suites |
-//! | `inspect` | `check`, `log`, `diff`: looks and never writes |
-//! | `commit` | the transaction: prepared, uploaded, published by one swap, derived outputs; and its repair |
+//! | [`archive`] | the public API of the rooms below |
+//! | `keys` | the keyring package, which delivers public keys to clients |
+//! | `mirror` | `sync`: copies suites to another store |
+//! | `inspect` | `check`, `log`, `diff`: read-only |
+//! | `commit` | the transaction: prepared, uploaded, published by one conditional write, derived outputs; and its repair |
 //! | `operations` | add, copy, remove, retain, rollback, refresh, snapshot: each planned on a verified base |
-//! | `gc` | `prune`: marks the live set and sweeps the rest; pins of uploads |
-//! | `suite` | a suite as it is published; the verified base; generations, freshness, references |
+//! | `gc` | `prune`: marks the live set and sweeps the rest; pins of operations in progress |
+//! | `suite` | published suites; the verified base; generations, rollback attacks, references |
 //! | [`purge`] | invalidates the caches in front of a destination |
 //! | [`config`] | `conf/distributions` and `conf/destinations` |
 //! | [`dists`], [`pool`] | paths and files of an archive: layout, indices in blocks, `Release` |
 //! | [`deb`] | reads and writes binary packages |
-//! | [`signing`] | keys, signatures, and who trusts them |
+//! | [`signing`] | keys, signatures and their verification |
 //! | [`store`] | bytes at paths: a folder, a bucket, the web |
 //!
 //! # The walk of one .deb
@@ -42,11 +42,12 @@
 //! [`store`] (a folder, a bucket, the web) → [`purge`] (invalidates caches).
 //!
 //! [`deb`], [`pool`] and [`dists`] are pure: bytes in, bytes out. The commit is one conditional write,
-//! [`store::Store::swap`]; the loser of a race plans the same operation again on the winner's state, and no lock is held
-//! while files are uploaded. The base of an operation is verified first: its signature, its freshness, and the digest of
-//! each index that is read. An attacker with write access to the store and no key can never get a package signed.
+//! [`store::Store::swap`]; the loser of a race plans the same operation again on the new base, and no lock is held while
+//! files are uploaded. The base of an operation is verified first: its signature, its freshness (against rollback attacks),
+//! and the digest of each index that is read. An attacker with write access to the store but no key never gets a package
+//! signed.
 //!
-//! Destinations are configured in `conf/destinations` ([`config::Destinations`]); [`purge`] runs after everything else.
+//! Destinations are configured in `conf/destinations` ([`config::Destinations`]); [`purge`] runs last.
 //!
 //! # An example
 //!

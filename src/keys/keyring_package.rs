@@ -1,9 +1,10 @@
-//! The package `NAME-archive-keyring`: the public keys of an archive, as a package of the archive itself, so that clients
-//! get a new key while they still believe the old one.
+//! The package `NAME-archive-keyring`: the public keys of an archive, as a package of the archive itself, so that
+//! clients receive a new key while they still trust the old one.
 //!
-//! The keys lie in `/usr/share/keyrings/NAME-archive-keyring.gpg`, where Debian's own are and where sources.list(5) has
-//! `Signed-By` look. It is the binary form: every apt that knows `Signed-By` reads it, and so do gpgv, debootstrap and
-//! mmdebstrap. What a published package holds is read from the package, not from what is said of it elsewhere.
+//! The keys are installed as `/usr/share/keyrings/NAME-archive-keyring.gpg`, the folder of Debian's own keys, which
+//! sources.list(5) recommends for `Signed-By`. The binary form works with every apt that supports `Signed-By`, and with
+//! gpgv, debootstrap and mmdebstrap. The keys of a published package are read from the package itself, not from its
+//! index entry.
 
 use std::{
     collections::BTreeSet,
@@ -26,14 +27,14 @@ use crate::{
     version::Version,
 };
 
-/// What the names of such packages end in.
+/// The suffix of the names of keyring packages.
 const END: &str = "-archive-keyring";
-/// The longest `NAME`: the paths within must fit into a tar header.
+/// The maximal length of `NAME`: the paths in the package must fit into a tar header.
 const LONGEST: usize = 40;
-/// A larger package is read by nobody here.
+/// A larger package is not read.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// A keyring package to be made.
+/// A keyring package to build.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct KeyringPackage<'a> {
@@ -41,18 +42,18 @@ pub struct KeyringPackage<'a> {
     pub name: &'a PackageName,
     /// Its version.
     pub version: &'a Version,
-    /// Whose archive it is, in the owner's words.
+    /// The owner of the archive, as free text.
     pub owner: &'a str,
-    /// Who answers for it, if that is known.
+    /// The maintainer; by default the owner.
     pub maintainer: Option<&'a str>,
     /// The keys.
     pub keys: &'a Keyring,
-    /// The time of its making.
+    /// The build time.
     pub now: SystemTime,
 }
 
 impl<'a> KeyringPackage<'a> {
-    /// A keyring package that nobody in particular answers for.
+    /// Returns a keyring package without a maintainer of its own.
     #[must_use]
     pub fn new(
         (name, version): (&'a PackageName, &'a Version),
@@ -70,15 +71,15 @@ impl<'a> KeyringPackage<'a> {
 pub struct PublishedKeyring {
     /// Its version.
     pub version: Version,
-    /// Who answers for it.
+    /// Its maintainer.
     pub maintainer: Option<String>,
-    /// What it holds; nothing where its file cannot be read.
+    /// Its contents; `None` if its file cannot be read.
     pub content: Option<KeyringContent>,
-    /// A path that it installs and a [`KeyringPackage`] does not: it was made by somebody else.
+    /// A path that it installs and a [`KeyringPackage`] does not: it was built by another tool.
     pub foreign: Option<String>,
 }
 
-/// What a keyring package holds.
+/// The contents of a keyring package.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct KeyringContent {
@@ -86,11 +87,11 @@ pub struct KeyringContent {
     pub deb: Bytes,
     /// The keys that it installs.
     pub keys: Keyring,
-    /// When it was made, by its own word, which the signature of the suite covers.
+    /// Its build time as recorded in the package, which the signature of the suite covers.
     pub made: SystemTime,
 }
 
-/// The name of the keyring package of an archive: of `Example, Inc.` it is `example-inc-archive-keyring`.
+/// Derives the name of the keyring package of an archive: for `Example, Inc.` it is `example-inc-archive-keyring`.
 pub fn keyring_package_name(text: &str) -> Result<PackageName, names::Error> {
     let lower = text.trim().to_lowercase();
     let lower = lower.strip_suffix(END).unwrap_or(&lower);
@@ -104,17 +105,18 @@ pub fn keyring_package_name(text: &str) -> Result<PackageName, names::Error> {
     }
     let name = name.trim_matches(['-', '.', '+']);
     let name = name[..name.len().min(LONGEST)].trim_end_matches(['-', '.', '+']);
-    // Without a letter there is nothing to call it by, which is what the rules for names then say of the empty one.
+    // Without a letter or digit the name is empty, and parsing it returns the error.
     PackageName::parse(&if name.is_empty() { String::new() } else { format!("{name}{END}") })
 }
 
-/// Where a keyring package installs its keys.
+/// Returns the path at which a keyring package installs its keys.
 #[must_use]
 pub fn keyring_path(package: &PackageName) -> String {
     format!("usr/share/keyrings/{package}.gpg")
 }
 
-/// The version of a new keyring package: the day, and a number where that is not above the newest one.
+/// Returns the version of a new keyring package: the day, with a number appended if that is not newer than the newest
+/// one.
 #[must_use]
 pub fn keyring_version(newest: Option<&Version>, now: SystemTime) -> Version {
     let day = timestamp(now).strftime("%Y.%m.%d").to_string();
@@ -131,7 +133,7 @@ pub fn keyring_version(newest: Option<&Version>, now: SystemTime) -> Version {
     }
 }
 
-/// For texts that are put together from sound parts.
+/// Parses a version that is valid by construction.
 fn parse_version(text: &str) -> Version {
     Version::parse(text).unwrap_or_else(|error| unreachable!("{error}"))
 }
@@ -141,7 +143,7 @@ fn timestamp(time: SystemTime) -> Timestamp {
 }
 
 impl KeyringPackage<'_> {
-    /// The bytes of the `.deb`.
+    /// Renders the `.deb`. The result is deterministic.
     pub fn render(&self) -> Result<Vec<u8>, Error> {
         let (name, reports) = (self.name, self.keys.reports(self.now));
         let failed = |source| Error::Input { path: name.to_string(), source };
@@ -204,14 +206,14 @@ impl KeyringPackage<'_> {
     }
 }
 
-/// A key on one line; its name is what anybody may have written.
+/// Renders a key on one line; its user ID is untrusted text.
 fn described(key: &KeyReport) -> String {
     let name = key.user_ids.first().map(|name| format!(" {}", line(name))).unwrap_or_default();
     let end = key.expires.as_ref().map(|day| format!(" (expires {day})")).unwrap_or_default();
     format!("{}{name}{end}", key.fingerprint)
 }
 
-/// A text of somebody's as it can stand on one line of a control file.
+/// Cleans untrusted text so that it fits on one line of a control file.
 fn line(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = plain.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -219,7 +221,7 @@ fn line(text: &str) -> String {
 }
 
 impl Archive {
-    /// The keyring packages of a name that a suite has, the newest first, and what they hold.
+    /// Returns the keyring packages of a name in a suite with their contents, the newest first.
     pub async fn keyring_packages(
         &self,
         suite: &Suite,
@@ -230,7 +232,7 @@ impl Archive {
         for name in published.packages_keys() {
             for entry in published.index(&name).await?.named(package.as_str()) {
                 let Ok(version) = Version::parse(entry.version()) else { continue };
-                // It stands in the index of each architecture.
+                // The index of each architecture lists it.
                 if !found.iter().any(|other| other.version.as_str() == version.as_str()) {
                     let maintainer = entry.field("Maintainer").map(String::from_utf8_lossy);
                     let maintainer = maintainer.map(std::borrow::Cow::into_owned);
@@ -243,7 +245,8 @@ impl Archive {
         Ok(found)
     }
 
-    /// The names of the keyring packages of a suite that hold one of these keys. Others, such as Debian's own, may be there.
+    /// Returns the names of the keyring packages of a suite that contain one of these keys. A suite may have others,
+    /// such as Debian's own.
     pub async fn keyring_package_names(
         &self,
         suite: &Suite,
@@ -270,7 +273,7 @@ impl Archive {
         Ok(names)
     }
 
-    /// What a published keyring package holds, if that can be told, and what else it installs.
+    /// Reads the contents of a published keyring package, if possible, and a foreign path that it installs.
     async fn content(
         &self,
         package: &PackageName,
@@ -295,7 +298,7 @@ impl Archive {
         let foreign = others.into_iter().find(|path| !path.starts_with("usr/share/doc/"));
         let Some(file) = file else { return Ok((None, foreign)) };
         let mut keys = Keyring::new();
-        // What is no keyring is a package without keys.
+        // A file that is not a keyring counts as one without keys.
         let _ = keys.add_bytes(path.as_str(), &file.bytes);
         let made = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(file.time));
         Ok((made.map(|made| KeyringContent { deb: object.bytes, keys, made }), foreign))
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_of_what_an_archive_calls_itself() {
+    fn names_are_derived_from_the_owner() {
         for (text, name) in [
             ("Example", "example-archive-keyring"),
             ("  Example, Inc. ", "example-inc-archive-keyring"),
@@ -331,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_go_up_whatever_there_is() {
+    fn a_new_version_is_always_higher() {
         for (newest, version) in [
             (None, "2025.06.01"),
             (Some("2025.05.31.7"), "2025.06.01"),
@@ -349,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_says_the_same_of_the_same_keys_and_nothing_that_others_obey() {
+    fn a_package_is_deterministic_and_untrusted_text_adds_no_fields() {
         let new = NewKey { name: "Evil <e@example.org>", created: now(), expires: None, passphrase: None };
         let keys = new.generate().unwrap().public;
         let package = KeyringPackage {

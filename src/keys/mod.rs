@@ -1,3 +1,3 @@
-//! The public keys of an archive, as clients get them.
+//! The keyring package, which delivers the public keys of an archive to clients. No signing here.
 
 pub(crate) mod keyring_package;
