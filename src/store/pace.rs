@@ -61,7 +61,7 @@ mod tests {
                 break;
             }
         }
-        let text = "the server sends less than 1024 bytes a second: 61 bytes came in 61 s";
+        let text = "the server sends less than 1024 bytes a second: 61 bytes arrived in 61 s";
         assert_eq!(ended, Some((61, text.to_owned())));
     }
 }
