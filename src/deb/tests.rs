@@ -595,7 +595,7 @@ fn refuses_control_files_that_cannot_be_published() {
         ),
         (
             "Package: ab\nVersion: 1/../2\nArchitecture: all\n",
-            "in field `Version` of the control file: version `1/../2` is not allowed: only letters, digits, `.`, `+`, `-` and `.` are allowed (Debian Policy 5.6.12)",
+            "in field `Version` of the control file: version `1/../2` is not allowed: only letters, digits, `.`, `+`, `-` and `~` are allowed (Debian Policy 5.6.12)",
         ),
         (
             "Package: ab\nVersion: 1\nArchitecture: any\n",
