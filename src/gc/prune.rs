@@ -130,8 +130,8 @@ impl Archive {
             // Pins before pointers: an operation releases its pin only after it has swapped its pointer.
             let pinned = marker.pinned().await?;
             let planned = async {
-                let marked = self.mark(how, now).await?;
-                self.sweep(how, marked, &pinned, now).await
+                let live = self.mark(how, now).await?;
+                self.sweep(how, live, &pinned, now).await
             };
             let pruned = marker.during(planned).await?;
             delete(&self.store, &pruned.deleted, &mut marker, how.events).await?;

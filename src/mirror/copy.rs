@@ -53,7 +53,7 @@ pub(super) struct Transfer {
     pub(super) from: Vec<String>,
     /// The expected size and digests.
     pub(super) expected: Expected,
-    /// WriteMode the file is written at the destination.
+    /// How the file is written at the destination.
     pub(super) how: WriteMode,
     /// Whether the source may list the file without having it.
     pub(super) optional: bool,
@@ -74,7 +74,7 @@ fn is_by_hash(path: &str) -> bool {
     matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { .. }))
 }
 
-/// WriteMode a file is written.
+/// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteMode {
     /// The file is immutable.

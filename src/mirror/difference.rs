@@ -43,7 +43,7 @@ pub(super) struct Difference {
     pub(super) aliases: Vec<Transfer>,
     /// The other forms of the release file; `None` deletes one.
     pub(super) forms: Vec<(String, Option<Bytes>)>,
-    /// WriteMode many pool files the destination is known to have.
+    /// How many pool files the destination is known to have.
     pub(super) known: usize,
 }
 

@@ -45,7 +45,7 @@ use run::Run;
 /// The name of the local record of files that were sent to a destination or found there.
 const SENT: &str = "sent";
 
-/// WriteMode often a suite is compared again after a concurrent publish.
+/// How often a suite is compared again after a concurrent publish.
 const TRIES: u32 = 10;
 
 impl Archive {

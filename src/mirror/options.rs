@@ -28,7 +28,7 @@ pub struct Sync<'a> {
     pub allow_older: bool,
     /// The current time.
     pub now: SystemTime,
-    /// WriteMode many objects are sent concurrently.
+    /// How many objects are sent concurrently.
     pub at_once: usize,
     /// Only plan.
     pub dry_run: bool,

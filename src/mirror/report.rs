@@ -18,7 +18,7 @@ pub struct Synced {
     pub sent: Vec<Written>,
     /// The objects that were deleted (or would be), with their sizes.
     pub deleted: Vec<Written>,
-    /// WriteMode many objects were known or found to exist already.
+    /// How many objects were known or found to exist already.
     pub there: usize,
     /// The paths whose content changed and may still be in caches.
     pub changed: Vec<String>,

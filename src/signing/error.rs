@@ -164,7 +164,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The OpenPGP library refuses an operation.
+    /// The `OpenPGP` library refuses an operation.
     #[error("cannot {doing}: {said}")]
     OpenPgp {
         /// The operation.
