@@ -2,7 +2,7 @@
 //!
 //! Three verbs write, for three kinds of file: [`Store::put_new`] for what never changes (already there with the same
 //! bytes is success), [`Store::replace`] and [`Store::copy`] for what may lag behind, and [`Store::swap`] for the one file
-//! whose change is the commit. Everything goes through an [`ObjectStore`], so that a test can put itself in between.
+//! whose change is the commit. Everything goes through an [`ObjectStore`](object_store::ObjectStore), so that a test can put itself in between.
 
 mod lease;
 mod swap;

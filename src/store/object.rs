@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{error::Error, location::Service, response_headers::ResponseHeaders};
 use crate::digest::{Digests, Md5Digest};
 
-/// The revision of an object that was read; [`Store::swap`] succeeds only if the object still has it.
+/// The revision of an object that was read; [`Store::swap`](crate::store::Store::swap) succeeds only if the object still has it.
 #[derive(Debug, Clone)]
 pub struct Revision {
     pub(super) state: UpdateVersion,
@@ -40,7 +40,7 @@ impl Eq for Revision {}
 pub struct Object {
     /// The bytes of the object.
     pub bytes: Bytes,
-    /// The revision to pass to [`Store::swap`].
+    /// The revision to pass to [`Store::swap`](crate::store::Store::swap).
     pub revision: Revision,
     /// The caching headers of a web server's response.
     pub served: Option<ResponseHeaders>,
@@ -69,7 +69,7 @@ impl Found {
     }
 }
 
-/// The outcome of [`Store::put_new`].
+/// The outcome of [`Store::put_new`](crate::store::Store::put_new).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// The object was created.

@@ -400,7 +400,10 @@ fn a_date_in_the_future_is_told() {
     let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "4000000000")], ["add", "incoming"]).ok();
     assert!(!said.stderr.contains("warning"), "{}", said.stderr);
     deb("world").write(sandbox.incoming());
-    sandbox.publish(["add", "incoming"]).ok().says(["warning: `Date` stays 2096-10-02T07:06:40Z"]);
+    sandbox
+        .publish(["add", "incoming"])
+        .ok()
+        .says(["warning: `Date` stays at the published 2096-10-02T07:06:40Z"]);
 }
 
 /// A publisher killed after the swap, before it wrote the files for clients without by-hash.

@@ -31,7 +31,7 @@ pub(crate) struct Auditor {
     objects: Arc<dyn ObjectStore>,
     /// All pointers that were current, the latest last.
     promised: Vec<Promise>,
-    /// The files read so far, by path: ETag, size and SHA256.
+    /// The files read so far, by path: `ETag`, size and SHA256.
     known: HashMap<String, (Option<String>, u64, String)>,
 }
 
@@ -98,7 +98,7 @@ impl Auditor {
         }
     }
 
-    /// The size and digest of an object; it is read only if its ETag has changed.
+    /// The size and digest of an object; it is read only if its `ETag` has changed.
     async fn found(&mut self, path: &str) -> Option<(u64, String)> {
         let told = match self.objects.head(&Path::parse(path).unwrap()).await {
             Ok(told) => told,

@@ -134,7 +134,7 @@ async fn a_server_that_cannot_be_reached_is_named() {
     let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
     let (text, hint) = told(&error);
     assert!(text.contains("there is no server `https://nowhere.invalid`"), "{text}");
-    assert!(hint.contains("check its name"), "{hint}");
+    assert!(hint.contains("check the host name"), "{hint}");
 
     // A port without a listener.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -330,7 +330,7 @@ impl Drop for Nginx {
     }
 }
 
-/// Ceph's gateway does not accept quoted ETags; this server accepts only those. Both must work.
+/// Ceph's gateway does not accept a quoted `ETag`; this server accepts only those. Both must work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
     let Some(bucket) = buckets::moto() else { return };

@@ -29,8 +29,8 @@ fn what_changes_may_not_be_kept_for_long() {
     for (path, header, text) in [
         ("dists/stable/InRelease", "Cache-Control: max-age=7200", "for 2 hours (`max-age=7200`)"),
         ("dists/stable/Release", "Cache-Control: max-age=0, s-maxage=86400", "s-maxage=86400"),
-        ("dists/stable/Release.gpg", "Cache-Control: max-age=31536000, immutable", "for good"),
-        (&alias, "Cache-Control: immutable", "for good"),
+        ("dists/stable/Release.gpg", "Cache-Control: max-age=31536000, immutable", "for ever"),
+        (&alias, "Cache-Control: immutable", "for ever"),
         (&alias, "Cache-Control: max-age=60, stale-while-revalidate=604800", "stale-while-revalidate"),
         (
             &alias,

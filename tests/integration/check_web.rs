@@ -340,7 +340,7 @@ fn what_comes_to_its_end_is_told_in_time() {
     let notes = |output: &crate::sandbox::Output| output.stderr.matches("note:").count();
     assert_eq!(notes(&look(5 * DAY).ok()), 0);
     let later = look(7 * DAY).ok();
-    later.says(["less than a quarter of its time is left", "valid until 2025-06-09T00:00:00Z"]);
+    later.says(["less than a quarter of its validity is left", "valid until 2025-06-09T00:00:00Z"]);
     assert_eq!(notes(&later), 1);
     finds(look(9 * DAY), "dists/stable/InRelease", &["`Valid-Until` has passed"]);
     // The clock of a client may lag by ten seconds.

@@ -249,7 +249,7 @@ fn into_another_component() {
     refused(
         &sandbox,
         &["hello"],
-        &["cannot copy `hello 2.0 amd64` to suite `stable`", "component `contrib` already"],
+        &["cannot copy `hello 2.0 amd64` to suite `stable`", "already published in component `contrib`"],
     );
     refused(&sandbox, &["hello", "-c", "non-free"], &["no component `non-free`; it has `main`, `contrib`"]);
 }

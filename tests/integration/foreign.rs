@@ -271,7 +271,10 @@ fn a_suite_below_another_one_that_has_lost_its_release_file_keeps_everything() {
         let text = fs::read(&release).unwrap();
         fs::remove_file(&release).unwrap();
         for arguments in [&["prune"][..], &["prune", "--dry-run"]] {
-            sandbox.publish(arguments).fails(1).says([&format!("of suite `stable/{suite}`") as &str]);
+            sandbox
+                .publish(arguments)
+                .fails(1)
+                .says([&format!("suite `stable/{suite}` has indices") as &str]);
         }
         fs::write(&release, text).unwrap();
     }

@@ -148,7 +148,7 @@ fn a_key_that_somebody_put_beside_ours_is_found_and_taken_away() {
     }
     fs::copy(fixture("keys/second.pub.asc"), sandbox.archive("archive-key.asc")).unwrap();
     let said = sandbox.publish_with(&[later(120)], ["add", "incoming/world_1.0_amd64.deb"]).ok();
-    said.says(["warning: ", "with which nothing is signed here"]);
+    said.says(["warning: ", "it signs no suite of this archive"]);
     assert_eq!(sandbox.read("archive-key.asc"), ours);
 }
 

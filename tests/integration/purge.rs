@@ -458,7 +458,7 @@ async fn nobody_who_listens_is_told_after_four_tries() {
         .into_iter()
         .collect();
     let error = ask("fastly s", &numbered(1), &environment).await.unwrap_err();
-    assert!(told(&error).contains("asked 4 times / "), "{}", told(&error));
+    assert!(told(&error).contains("did not respond after 4 tries / "), "{}", told(&error));
     assert!(told(&error).to_lowercase().contains("connection refused"), "{}", told(&error));
 }
 

@@ -477,7 +477,7 @@ fn a_command_that_does_less_is_refused() {
         ("echo no luck >&2; exit 3".to_owned(), "no luck"),
         ("true".to_owned(), "wrote no InRelease"),
         ("cp \"$1\" \"$2\"".to_owned(), "wrote no Release.gpg"),
-        ("cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(), "no clear-signed message"),
+        ("cp \"$1\" \"$2\"; cp \"$1\" \"$3\"".to_owned(), "not a clear-signed message"),
         (format!("printf -- '{frame}' > \"$2\"; cp \"$1\" \"$3\""), "differs from the Release"),
     ] {
         let why = why(&script);

@@ -96,7 +96,7 @@ async fn text(store: &Store, path: &str) -> Option<String> {
     Some(String::from_utf8(object.bytes.to_vec()).unwrap())
 }
 
-/// Whether the ETag is a digest of the bytes: for S3, and so for the double of Google's.
+/// Whether the `ETag` is a digest of the bytes: for S3, and so for the double of Google's.
 fn tags_are_digests(store: &Store) -> bool {
     store.location().bucket().is_some_and(|bucket| bucket.service != Service::Azure)
 }
@@ -603,7 +603,7 @@ async fn foreign_keys_do_not_break_a_listing() {
     }
 }
 
-/// Size and ETag suffice to detect an identical object; and every request is counted.
+/// Size and `ETag` suffice to detect an identical object; and every request is counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_is_not_read() {
     for bucket in buckets::each() {

@@ -386,8 +386,8 @@ fn further_files_on_request() {
     fs::write(sandbox.archive("index.html"), "<h1>Other</h1>").unwrap();
     sandbox.publish(["sync", "there", "--include", "index.html"]).ok().says(["Sent 1 object"]);
     for (include, text) in [
-        ("conf/distributions", "stay here"),
-        ("../x", "stay here"),
+        ("conf/distributions", "are private"),
+        ("../x", "are private"),
         ("absent.txt", "there is no file `absent.txt`"),
         ("secret.txt", "holds a secret key"),
     ] {
@@ -408,7 +408,10 @@ fn bad_destinations() {
     fs::create_dir_all(sandbox.path("there/dists/stable")).unwrap();
     fs::write(sandbox.path("there/dists/stable/InRelease"), "nonsense").unwrap();
     sandbox.publish(["sync", "there"]).fails(1).says(["dists/stable/InRelease"]);
-    sandbox.publish(["sync", "--verify", "there"]).ok().says(["`dists/stable/InRelease` was damaged there"]);
+    sandbox
+        .publish(["sync", "--verify", "there"])
+        .ok()
+        .says(["`dists/stable/InRelease` is damaged at the destination"]);
     sandbox.publish(["-a", "there", "check"]).ok();
 }
 

@@ -20,7 +20,7 @@ pub(super) const TEMP_PREFIX: &str = ".publish-";
 /// The lock file at the folder's root that guards compare-and-swap.
 const LOCK: &str = ".publish-lock";
 
-/// A folder as an [`ObjectStore`].
+/// A folder as an [`ObjectStore`](object_store::ObjectStore).
 #[derive(Clone)]
 pub struct Folder(pub(super) Arc<Inner>);
 
