@@ -8,10 +8,11 @@ use super::{
     failure::Failure,
     json::{Listed, ListedPackage},
     session::Session,
+    ui::plain,
 };
 use crate::archive::{Archive, PublishedSuite};
 use crate::dists::Entry;
-use crate::names::Component;
+use crate::names::{Component, Suite};
 
 /// List the packages of the archive
 ///
@@ -49,6 +50,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         session.ui.object(&Listed::<ListedPackage> { packages });
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(asked) = args.pattern.as_deref().filter(|_| rows.is_empty()) {
+        session.ui.say(&none(asked, &archive).await?);
+    }
     let width = |column: &dyn Fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
     let (component, suite) = (width(&|(shown, _)| shown.len()), width(&|(_, row)| row.suite.len()));
     let architecture = width(&|(_, row)| row.package.architecture.len());
@@ -63,6 +67,16 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     session.ui.data(text.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the line for a pattern without a match, which may be the name of a suite.
+async fn none(asked: &str, archive: &Archive) -> Result<String, Failure> {
+    let is_suite = match Suite::parse(asked) {
+        Ok(suite) => archive.suite(&suite).await?.pointer().is_some(),
+        Err(_) => false,
+    };
+    let hint = format!("; for the suite of that name: `publish list --suite {asked}`");
+    Ok(format!("No package matches `{}`{}", plain(asked), if is_suite { hint.as_str() } else { "" }))
 }
 
 /// Visits each package of the suites once; an `all` package is listed in the indices of several architectures.

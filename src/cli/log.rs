@@ -29,7 +29,12 @@ Examples:\n\
 \x20 publish log stable --limit 3 --verbose")]
 pub(super) struct Args {
     /// Suite to show [default: the only suite]
+    #[arg(value_name = "SUITE")]
     suite: Option<String>,
+
+    /// Suite to show, as the other commands name it
+    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suite")]
+    suite_option: Option<String>,
 
     /// Maximum number of generations to show
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
@@ -59,7 +64,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 
 /// Returns the named suite, else the only one.
 async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
-    if let Some(name) = &args.suite {
+    if let Some(name) = args.suite.as_ref().or(args.suite_option.as_ref()) {
         return Ok(session.codename(parse_suite(name)?));
     }
     let looking = Archive::new(session.store.clone(), Trust::unverified());

@@ -110,7 +110,7 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
 
-    /// Print only errors, warnings and requested data
+    /// Print only requested data, errors, and warnings that are not about the configuration
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 

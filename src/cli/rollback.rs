@@ -2,7 +2,11 @@
 
 use std::process::ExitCode;
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session};
+use super::{
+    change_args::ChangeArgs,
+    failure::Failure,
+    session::{Session, parse_suite},
+};
 
 /// Publish the content of an earlier generation of a suite
 ///
@@ -18,8 +22,12 @@ pub(super) struct Args {
     #[arg(value_name = "SUITE")]
     suite: Option<String>,
 
-    /// Generation to publish again: its name as `publish log` prints it, or a unique prefix [default: the previous one
-    /// whose content differs]
+    /// Suite to change, as the other commands name it
+    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suite")]
+    suite_option: Option<String>,
+
+    /// Generation to publish again: its name as `publish log` prints it, with or without `SUITE@`, or a unique prefix
+    /// [default: the previous one whose content differs]
     #[arg(long, value_name = "GENERATION")]
     to: Option<String>,
 
@@ -28,9 +36,23 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suite = session.suite_to_change(args.suite.as_deref()).await?;
+    let (of, to) = match args.to.as_deref().and_then(|to| to.split_once('@')) {
+        Some((of, generation)) => (Some(of), Some(generation)),
+        None => (None, args.to.as_deref()),
+    };
+    let named = args.suite.as_deref().or(args.suite_option.as_deref());
+    let suite = session.suite_to_change(named.or(of)).await?;
+    if let Some(of) = of
+        && session.codename(parse_suite(of)?) != suite.codename
+    {
+        let text = format!(
+            "`--to` names a generation of suite `{of}`, and the suite to change is `{}`",
+            suite.codename
+        );
+        return Err(Failure::usage(text));
+    }
     let keys = session.keys_to_publish(&suite).await?;
-    let outcome = session.roll_back(&suite, keys, args.to.as_deref(), &args.asked).await?;
+    let outcome = session.roll_back(&suite, keys, to, &args.asked).await?;
     session.ui.outcome(&outcome);
     let state = outcome.based_on.as_deref().unwrap_or_default();
     if outcome.generation.is_none() {

@@ -66,11 +66,14 @@ impl<'a> Session<'a> {
             None => default_config(&location, &current),
         };
         let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        for warning in &config.warnings {
+        // They are the same at every run, so a job can turn them off.
+        for warning in config.warnings.iter().filter(|_| !ui.quiet()) {
             ui.warn(warning);
         }
-        if let Some(options) =
-            location.folder().map(|folder| folder.join("conf/options")).filter(|path| path.exists())
+        if let Some(options) = location
+            .folder()
+            .map(|folder| folder.join("conf/options"))
+            .filter(|path| !ui.quiet() && path.exists())
         {
             ui.warn(&format!("`{}` is ignored: pass its options on the command line", options.display()));
         }

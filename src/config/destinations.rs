@@ -387,7 +387,7 @@ LOCATION: /srv/backup/my archive
         let fails = |text: &str| read(&[("destinations", text)]).unwrap_err();
         assert_eq!(
             fails(&format!("{LEAST}# soon\nKeepFor: 7\n")),
-            "`CONF/destinations` line 4: field `KeepFor` is `7`; expected a span such as `12h`, `7d` or `2w`"
+            "`CONF/destinations` line 4: field `KeepFor` is `7`; expected a span such as `12h`, `7d`, `2w`, `1m` or `1y`"
         );
         assert_eq!(
             fails("Location: x\n"),

@@ -14,7 +14,7 @@ use std::{
 use super::{
     error::Error,
     lines::{Lines, folder_of, text_of},
-    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
+    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span, span_in_days},
 };
 use crate::{
     compression::Compression,
@@ -53,7 +53,7 @@ pub struct SuiteConfig {
     /// Files with trusted keys besides those of `sign_with`.
     pub trusted_keys: Vec<PathBuf>,
     /// For how many days a `Release` is valid.
-    pub valid_for: Option<u32>,
+    pub valid_for: Option<Duration>,
     /// The compressions in which `Packages` is written.
     pub compressions: Vec<Compression>,
     /// Whether the contents of a version may change, as for nightly builds.
@@ -271,7 +271,7 @@ impl SuiteConfig {
         if let Some(value) = text("TrustedKeys")? {
             suite.trusted_keys.extend(value.split_whitespace().map(|word| folder.join(word)));
         }
-        suite.valid_for = text("ValidFor")?.map(|value| days(&value)).transpose()?;
+        suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_in_days)?;
         if let Some(value) = text("DebIndices")? {
             suite.compressions = compressions(&value, &mut warn)?;
         }
@@ -356,29 +356,6 @@ fn parsed<T>(
     parse(value.trim()).map(Some).ok_or_else(wrong)
 }
 
-/// Parses a span as reprepro does, in days: `7`, `7d`, `1m 3d`, `1y`.
-fn days(text: &str) -> Result<u32, String> {
-    let wrong =
-        || format!("field `ValidFor` is `{}`; expected a span such as `7d`, `1m` or `1y`", text.trim());
-    let mut sum: u32 = 0;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let count: u32 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = rest[digits..].trim_start();
-        let (unit, after) = match rest.bytes().next() {
-            None => (1, rest),
-            Some(b'd') => (1, &rest[1..]),
-            Some(b'm') => (31, &rest[1..]),
-            Some(b'y') => (365, &rest[1..]),
-            Some(_) => return Err(wrong()),
-        };
-        sum = count.checked_mul(unit).and_then(|days| sum.checked_add(days)).ok_or_else(wrong)?;
-        rest = after.trim_start();
-    }
-    if sum == 0 || sum > 36_500 { Err(wrong()) } else { Ok(sum) }
-}
-
 /// `Packages [Release] . .gz .xz .zst [hook…]`.
 fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compression>, String> {
     let mut words = text.split_whitespace().peekable();
@@ -446,7 +423,10 @@ mod tests {
         assert_eq!(first.architectures, [Architecture::parse("amd64").unwrap()]);
         assert_eq!(first.sign_with, ["ABCD!", "1234"]);
         assert_eq!(first.compressions, [Compression::Plain, Compression::Gzip]);
-        assert_eq!((first.valid_for, first.limit, first.read_only), (Some(34), None, false));
+        assert_eq!(
+            (first.valid_for, first.limit, first.read_only),
+            (Some(Duration::from_secs(34 * 24 * 3600)), None, false)
+        );
         assert_eq!(first.copied, [("Origin", "Me".to_owned())]);
         assert_eq!(second.sign_with, ["! sign.sh"]);
         assert_eq!((second.limit, second.read_only), (Some(2), true));
@@ -473,7 +453,7 @@ mod tests {
         assert_eq!(suite.pool_cache_control.as_deref(), Some("private"));
         assert_eq!(config.warnings, [""; 0]);
         for (field, says) in [
-            ("KeepFor: soon", "expected a span such as `12h`, `7d` or `2w`"),
+            ("KeepFor: soon", "expected a span such as `12h`, `7d`, `2w`, `1m` or `1y`"),
             ("KeepFor: 0d", "expected a span"),
             ("KeepGenerations: 0", "expected a number from 1 on"),
             ("IndexCacheControl: näh", "expected a whole header value"),

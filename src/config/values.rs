@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(super) const SPAN: &str = "a span such as `12h`, `7d` or `2w`";
+pub(super) const SPAN: &str = "a span such as `12h`, `7d`, `2w`, `1m` or `1y`";
 pub(super) const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
 pub(super) const GENERATIONS: &str = "a number from 1 on";
 
@@ -22,24 +22,75 @@ pub fn parse_generations(text: &str) -> Result<usize, String> {
     generations(text).ok_or_else(|| format!("expected {GENERATIONS}"))
 }
 
-/// `12h`, `7d`, `2w`, or several of them; a number alone and `m` (minutes or months) would be ambiguous.
+/// Parses a span of time, from a command line.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     span(text).ok_or_else(|| format!("expected {SPAN}"))
 }
 
+/// Parses `12h`, `7d`, `2w`, `1m`, `1y`, or several of them.
+///
+/// A month has 31 days and a year 365, as in reprepro's `ValidFor`. A number needs a unit: `7` could be hours or days.
 pub(super) fn span(text: &str) -> Option<Duration> {
-    let mut hours: u64 = 0;
-    for part in text.split_whitespace() {
-        let (count, unit) = part.split_at_checked(part.len() - 1)?;
-        let unit = match unit {
-            "h" => 1,
-            "d" => 24,
-            "w" => 7 * 24,
-            _ => return None,
+    hours(text, None)
+}
+
+/// Parses a span in which a number without a unit is a number of days, as reprepro reads `ValidFor`.
+pub(super) fn span_in_days(text: &str) -> Option<Duration> {
+    hours(text, Some(DAY))
+}
+
+const DAY: u64 = 24;
+
+/// More than a hundred years is not useful, and the limit prevents overflow in sums with times.
+const MOST: u64 = 100 * 366 * DAY;
+
+fn hours(text: &str, without_unit: Option<u64>) -> Option<Duration> {
+    let mut sum: u64 = 0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let count: u64 = rest[..digits].parse().ok()?;
+        rest = rest[digits..].trim_start();
+        let unit = match rest.bytes().next() {
+            Some(b'h') => 1,
+            Some(b'd') => DAY,
+            Some(b'w') => 7 * DAY,
+            Some(b'm') => 31 * DAY,
+            Some(b'y') => 365 * DAY,
+            None => without_unit?,
+            Some(_) => return None,
         };
-        let count: u64 = count.bytes().all(|b| b.is_ascii_digit()).then(|| count.parse().ok())??;
-        hours = count.checked_mul(unit).and_then(|more| hours.checked_add(more))?;
+        sum = count.checked_mul(unit).and_then(|more| sum.checked_add(more))?;
+        rest = rest.get(1..).unwrap_or_default().trim_start();
     }
-    // More than a hundred years is not useful, and the limit prevents overflow in sums with times.
-    (1..=100 * 366 * 24).contains(&hours).then(|| Duration::from_secs(hours * 3600))
+    (1..=MOST).contains(&sum).then(|| Duration::from_secs(sum * 3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_one_grammar() {
+        for (text, hours) in [
+            ("12h", 12),
+            ("7d", 7 * 24),
+            ("2w", 14 * 24),
+            ("1m", 31 * 24),
+            ("1y", 365 * 24),
+            ("2w 12h", 14 * 24 + 12),
+            ("1m3d", 34 * 24),
+            (" 7 d ", 7 * 24),
+        ] {
+            let expected = Some(Duration::from_secs(hours * 3600));
+            assert_eq!(span(text), expected, "{text}");
+            assert_eq!(span_in_days(text), expected, "{text}");
+        }
+        for bad in
+            ["", "0d", "d", "7x", "7dd", "-1d", "1.5d", "101y", "99999999999999999999d", "7d soon", "7é"]
+        {
+            assert_eq!((span(bad), span_in_days(bad)), (None, None), "{bad}");
+        }
+        assert_eq!((span("7"), span_in_days("7")), (None, span("7d")));
+    }
 }

@@ -85,7 +85,7 @@ fn is_configured(config: &SuiteConfig) -> bool {
 }
 
 fn configured_span(config: &SuiteConfig) -> Option<SignedDuration> {
-    config.valid_for.map(|days| SignedDuration::from_hours(24 * i64::from(days)))
+    config.valid_for.and_then(|span| SignedDuration::try_from(span).ok())
 }
 
 #[cfg(test)]
@@ -97,10 +97,10 @@ mod tests {
         Timestamp::from_second(hours * 3600).unwrap()
     }
 
-    fn config(days: Option<u32>) -> SuiteConfig {
+    fn config(days: Option<u64>) -> SuiteConfig {
         let mut config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
         config.components = vec!["main".parse().unwrap()];
-        config.valid_for = days;
+        config.valid_for = days.map(|days| std::time::Duration::from_secs(days * 24 * 3600));
         config
     }
 

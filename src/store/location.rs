@@ -159,6 +159,9 @@ impl Location {
                 };
                 return found.or_else(|why| fail(&why));
             }
+            Some((scheme, rest)) if is_mistyped(scheme, rest) => {
+                return fail(&format!("write `{scheme}://…`, with two slashes, or `./…` for a folder"));
+            }
             _ => text,
         };
         Ok(Self::Folder(normal(&current.join(path))))
@@ -261,8 +264,25 @@ fn web(scheme: &str, rest: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a text with a colon is more likely a mistyped URL than the name of a folder.
+///
+/// As a folder it would be created, and the bucket that was meant would not change.
+fn is_mistyped(scheme: &str, rest: &str) -> bool {
+    let is_word = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
+    let is_known = is("http") || is("https") || Service::ALL.iter().any(|service| is(service.scheme()));
+    is_known || is_word && rest.starts_with('/')
+}
+
 /// Removes a possible password: everything before the `@` of each host.
 fn without_user(text: &str) -> String {
+    // With a slash too few, the end of the host is uncertain.
+    if let Some((scheme, rest)) = text.split_once(':')
+        && is_mistyped(scheme, rest)
+        && !rest.starts_with("//")
+    {
+        return format!("{scheme}:{}", rest.rsplit_once('@').map_or(rest, |(_, shown)| shown));
+    }
     let mut pieces = text.split("://");
     let mut shown = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -331,6 +351,7 @@ mod tests {
         assert_eq!(folder("file:///srv/apt"), Path::new("/srv/apt"));
         assert_eq!(folder("file:/srv/apt"), Path::new("/srv/apt"));
         assert_eq!(folder("a:b"), Path::new("/here/a:b"));
+        assert_eq!(folder("./s3:/apt"), Path::new("/here/s3:/apt"));
     }
 
     #[test]
@@ -379,6 +400,11 @@ mod tests {
             ("s3://apt?endpoint=127.0.0.1:9000", "https://"),
             ("gs://apt?region=eu", "the options are `endpoint`"),
             ("https://", "host"),
+            ("s3:/apt/x", "write `s3://…`, with two slashes, or `./…` for a folder"),
+            ("S3:apt", "two slashes"),
+            ("https:example.org", "two slashes"),
+            ("swift:/c/x", "two slashes"),
+            ("ftp:/example.org", "two slashes"),
             ("https://example.org/?a=b", "`?`"),
         ] {
             assert!(why(bad).contains(part), "{bad}: {}", why(bad));
@@ -390,6 +416,12 @@ mod tests {
         for bad in ["https://me:hush@example.org/apt", "s3://apt?endpoint=http://me:hush@example.org"] {
             assert!(!why(bad).contains("hush"), "{}", why(bad));
             assert!(why(bad).contains("password"), "{}", why(bad));
+        }
+        for bad in
+            ["https:/me:hu/sh@example.org/apt", "http:me:hu/sh@example.org", "s3:/me:hu/sh@example.org"]
+        {
+            assert!(!why(bad).contains("hu/sh"), "{}", why(bad));
+            assert!(why(bad).contains("example.org"), "{}", why(bad));
         }
     }
 }

@@ -27,7 +27,7 @@ fn carried_on(sandbox: &Sandbox, suite: &str) {
     let clock = [("SOURCE_DATE_EPOCH", now.trim())];
     let before = sandbox.tree();
     // Synced unchanged to another store, where clients with by-hash find it too.
-    sandbox.publish_with(&clock, ["sync", "there"]).ok().says(["Published suite"]);
+    sandbox.publish_with(&clock, ["sync", "./there"]).ok().says(["Published suite"]);
     for mut apt in Client::all(sandbox) {
         apt.option("Acquire::By-Hash", "force");
         apt.source(&Source::folder(sandbox.path("there")).trusted().suite(suite));
@@ -35,7 +35,7 @@ fn carried_on(sandbox: &Sandbox, suite: &str) {
         assert_eq!(apt.candidate("old").as_deref(), Some("1:1.0~rc1"), "{}", apt.name);
         assert!(!apt.download("old-doc").is_empty());
     }
-    sandbox.publish_with(&clock, ["sync", "there"]).ok().says(["Nothing to do"]);
+    sandbox.publish_with(&clock, ["sync", "./there"]).ok().says(["Nothing to do"]);
     let file = deb("new").write(sandbox.incoming());
     sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok().says(["Added 1 package"]);
     let after = sandbox.tree();

@@ -56,7 +56,7 @@ fn no_command_follows_a_link_out_of_the_archive() {
     refused.says(["leads out of the archive"]);
     fs::create_dir(sandbox.path("there")).unwrap();
     sandbox.publish(["sync", "there", "--include", "www/**", "--include", "index.html"]).fails(1);
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     assert!(!sandbox.path("there/www").exists() && !sandbox.path("there/index.html").exists());
     let server = sandbox.serve();
     for path in ["index.html", "pool/main/z/zoo/notes.txt", "dists/other/InRelease"] {
@@ -86,7 +86,7 @@ fn links_in_a_circle_and_to_nothing_stop_no_command() {
     sandbox.publish(["check"]).ok();
     sandbox.publish(["prune"]).ok();
     fs::create_dir(sandbox.path("there")).unwrap();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     deb("again").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
 }

@@ -289,7 +289,7 @@ fn a_suite_below_another_is_seen_by_every_command() {
         "{}",
         said.stdout
     );
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     assert!(sandbox.path("there/dists/stable/updates/Release").exists());
     remove(&sandbox, "pool/main/f/fix/fix_1.0_amd64.deb");
     let found = sandbox.publish(["check"]);

@@ -21,6 +21,19 @@ fn a_configured_suite_stays_as_it_is_when_nothing_changes() {
     assert_eq!(sandbox.tree(), before);
 }
 
+/// A job that knows the warnings can turn them off, and still sees errors.
+#[test]
+fn quiet_commands_do_not_repeat_warnings_about_the_configuration() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&format!("{FULL}Tracking: minimal\nUnheardOf: yes\n"));
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok().says(["`Tracking`", "`UnheardOf`"]);
+    for arguments in [&["-q", "add", "incoming"][..], &["-q", "list"]] {
+        assert_eq!(sandbox.publish(arguments).ok().stderr, "");
+    }
+    sandbox.publish(["-q", "add", "no-such.deb"]).fails(1).says(["no-such.deb"]);
+}
+
 #[test]
 fn a_release_expires_as_long_as_the_configuration_says_so() {
     let sandbox = Sandbox::new();

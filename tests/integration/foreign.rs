@@ -156,7 +156,7 @@ fn nothing_of_an_adopted_archive_is_pruned_and_all_that_is_listed_is_carried() {
         assert!(sandbox.tree().has(path), "{path}");
     }
     sandbox.publish(["check"]).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let listed =
         before.paths_with("dists/stable/main/").into_iter().filter(|path| !UNLISTED.contains(&&**path));
     for path in listed.chain(FILES.map(|(path, _)| path.to_owned())) {
@@ -307,15 +307,15 @@ fn an_unlisted_file_in_the_place_of_a_package_goes_with_prune() {
 fn an_unlisted_file_at_a_destination_goes_with_prune_there() {
     let sandbox = Sandbox::new();
     add(&sandbox, "one").ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     add(&sandbox, "two").ok();
     let path = sandbox.path("there/pool/main/t/two/two_1.0_amd64.deb");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "half of it").unwrap();
-    sandbox.publish(["sync", "there"]).fails(1).says(["`publish prune --archive DESTINATION` deletes it"]);
+    sandbox.publish(["sync", "./there"]).fails(1).says(["`publish prune --archive DESTINATION` deletes it"]);
     age(&sandbox.path("there/pool"), 3);
     sandbox.publish(["prune", "--archive", "there"]).ok().says(["two_1.0_amd64.deb"]);
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     sandbox.publish(["check", "--archive", "there"]).ok();
 }
 

@@ -26,6 +26,11 @@ fn every_package_is_a_line() {
     ");
     let said = sandbox.publish(["list", "*-?ata*"]).ok();
     assert_eq!(said.stdout, "");
+    said.says(["No package matches `*-?ata*`"]);
+    // reprepro lists a suite so.
+    let said = sandbox.publish(["list", "stable"]).ok();
+    assert_eq!(said.stdout, "");
+    said.says(["No package matches `stable`; for the suite of that name: `publish list --suite stable`"]);
     let said = sandbox.publish(["list", "sample-?z"]).ok();
     assert_eq!(said.stdout.lines().count(), 2, "{}", said.stdout);
 }

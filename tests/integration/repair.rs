@@ -18,7 +18,7 @@ fn pair() -> Sandbox {
     sandbox.publish(["add", "incoming"]).ok();
     fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
     fs::remove_dir_all(sandbox.archive("dists/stable/generations")).unwrap();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     sandbox
 }
 
@@ -126,16 +126,16 @@ fn a_suite_that_is_signed_no_longer_is_signed_again() {
     let file = deb("hello").write(sandbox.incoming());
     let key = fixture("keys/test.asc");
     sandbox.publish(["--sign-with".as_ref(), key.as_os_str(), "add".as_ref(), file.as_os_str()]).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     fs::remove_dir_all(sandbox.archive("dists")).unwrap();
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let before = Tree::read(&sandbox.path("there"));
     sandbox
-        .publish(["sync", "there"])
+        .publish(["sync", "./there"])
         .fails(1)
         .says(["is signed in", "`publish refresh --suite NAME --sign-with KEY`"]);
     assert_eq!(Tree::read(&sandbox.path("there")), before);
     let signed = ["refresh", "--suite", "stable", "--trust-existing", "--sign-with", key.to_str().unwrap()];
     sandbox.publish_after(9, &signed).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
 }

@@ -133,6 +133,19 @@ fn a_state_is_named_by_its_beginning() {
     let said = sandbox.publish_after(120, &["rollback", "--to", &second]).ok();
     said.says(["Nothing to do", "already"]);
     sandbox.publish_after(120, &["rollback", "no-such-suite"]).fails(1);
+    sandbox.publish_after(120, &["rollback", "stable", "--suite", "stable"]).fails(2);
+    let as_logged = format!("stable@{first}");
+    for arguments in
+        [&["--to", &as_logged][..], &["stable", "--to", &as_logged], &["--suite", "stable", "--to", &first]]
+    {
+        let said = sandbox.publish_after(120, &[&["rollback", "--dry-run"], arguments].concat()).ok();
+        said.says(["It would have the content of generations/", &first]);
+    }
+    let other = format!("testing@{first}");
+    sandbox
+        .publish_after(120, &["rollback", "stable", "--to", &other])
+        .fails(2)
+        .says(["names a generation of suite `testing`, and the suite to change is `stable`"]);
     assert_eq!(sandbox.tree(), before);
     let said = sandbox.publish_after(120, &["--json", "rollback", "stable", "--to", &first[..16]]).ok();
     let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();

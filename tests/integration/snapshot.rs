@@ -38,7 +38,7 @@ fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
     sandbox.publish_after(later, &["refresh"]).ok().says(["Re-signed suite `stable`"]);
     sandbox.publish_after(later, &["prune", "--keep-for", "1d", "--keep-generations", "1"]).ok();
     sandbox.publish_after(later, &["check"]).ok().says(["Checked 2 suites"]);
-    sandbox.publish_after(later, &["sync", "there"]).ok().says(["Published suite `stable/snapshots/1`"]);
+    sandbox.publish_after(later, &["sync", "./there"]).ok().says(["Published suite `stable/snapshots/1`"]);
     for folder in [sandbox.archive(""), sandbox.path("there")] {
         for mut apt in Client::all(&sandbox) {
             let source = Source::folder(&folder).signed_by(fixture("keys/test.pub.asc"));

@@ -51,7 +51,7 @@ fn everything_that_a_suite_leads_to_and_nothing_else() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
-    let said = sandbox.publish(["sync", "there"]).ok();
+    let said = sandbox.publish(["sync", "./there"]).ok();
     said.says(["Published suite `stable`", "Sent "]);
     assert_eq!(there(&sandbox), published);
     assert!(
@@ -74,24 +74,24 @@ fn everything_that_a_suite_leads_to_and_nothing_else() {
 #[test]
 fn nothing_to_do_is_said_and_nothing_is_written() {
     let sandbox = three();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
-    let said = sandbox.publish(["sync", "there"]).ok();
+    let said = sandbox.publish(["sync", "./there"]).ok();
     said.says(["Nothing to do"]);
     assert_eq!(said.stdout, "", "the stanza is told once");
     assert_eq!(there(&sandbox), before);
     // A fresh checkout of the same archive, with other mtimes.
     sandbox.ask("cp", ["-r".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("checkout").as_os_str()]);
-    sandbox.publish(["-a", "checkout", "sync", "there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["-a", "checkout", "sync", "./there"]).ok().says(["Nothing to do"]);
 }
 
 #[test]
 fn a_plan_writes_nothing() {
     let sandbox = three();
-    let said = sandbox.publish(["sync", "-n", "-v", "there"]).ok();
+    let said = sandbox.publish(["sync", "-n", "-v", "./there"]).ok();
     said.says(["Would send ", "pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "nothing was sent"]);
     assert!(!sandbox.path("there").exists());
-    let json = sandbox.publish(["sync", "-n", "--json", "there"]).ok();
+    let json = sandbox.publish(["sync", "-n", "--json", "./there"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let json = &json["destinations"][0];
     assert_eq!(json["dry_run"], true);
@@ -248,7 +248,7 @@ fn what_was_sent_before_a_cut_is_not_sent_again() {
         fs::create_dir_all(sandbox.path("there").join(&path).parent().unwrap()).unwrap();
         fs::copy(sandbox.archive(&path), sandbox.path("there").join(&path)).unwrap();
     }
-    let json = sandbox.publish(["sync", "--json", "there"]).ok();
+    let json = sandbox.publish(["sync", "--json", "./there"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let json = &json["destinations"][0];
     let sent: Vec<&str> =
@@ -260,7 +260,7 @@ fn what_was_sent_before_a_cut_is_not_sent_again() {
 #[test]
 fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
     let sandbox = three();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
     let file = deb("extra").write(sandbox.path("more"));
     let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
@@ -272,13 +272,13 @@ fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
             "lost" => fs::remove_file(&lost).unwrap(),
             _ => fs::write(&lost, [&bytes[..bytes.len() - 1], b"x"].concat()).unwrap(),
         }
-        let said = sandbox.publish(["sync", "there"]).fails(1);
+        let said = sandbox.publish(["sync", "./there"]).fails(1);
         said.says(["cannot copy `pool/main/e/extra/extra_1.0_amd64.deb`", "hint: "]);
         let after = there(&sandbox);
         assert_eq!(after, before, "{damage}");
     }
     fs::write(&lost, bytes).unwrap();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     assert_eq!(there(&sandbox), sandbox.tree());
 }
 
@@ -291,7 +291,7 @@ fn other_bytes_in_the_place_of_a_package_are_not_changed() {
     // Of the same size, so that only the bytes differ.
     let other = vec![b'x'; fs::read(sandbox.archive(path)).unwrap().len()];
     fs::write(&there, &other).unwrap();
-    let said = sandbox.publish(["sync", "there"]).fails(1);
+    let said = sandbox.publish(["sync", "./there"]).fails(1);
     said.says([&format!("cannot copy `{path}`")[..], "holds other bytes already", "--archive DESTINATION"]);
     assert_eq!(fs::read(&there).unwrap(), other);
     assert!(!sandbox.path("there/dists/stable/InRelease").exists());
@@ -304,12 +304,12 @@ fn a_newer_destination_is_not_taken_back() {
     let file = deb("extra").write(sandbox.path("more"));
     let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
     sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
-    let said = sandbox.publish(["-a", "old", "sync", "there"]).fails(1);
+    let said = sandbox.publish(["-a", "old", "sync", "./there"]).fails(1);
     said.says(["suite `stable` in `[SANDBOX]/there` is newer", "--allow-older"]);
     assert_eq!(there(&sandbox), before);
-    sandbox.publish(["-a", "old", "sync", "--allow-older", "there"]).ok();
+    sandbox.publish(["-a", "old", "sync", "--allow-older", "./there"]).ok();
     let listed = sandbox.publish(["-a", "there", "list"]).ok();
     assert!(!listed.stdout.contains("extra"), "{}", listed.stdout);
     // Files of the newer generation are kept.
@@ -319,7 +319,7 @@ fn a_newer_destination_is_not_taken_back() {
 #[test]
 fn a_signed_suite_does_not_become_unsigned() {
     let sandbox = three();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let other = Sandbox::new();
     deb("hello").version("9").write(other.incoming());
     other.publish_with(&[("SOURCE_DATE_EPOCH", "1748739999")], ["add", "incoming"]).ok();
@@ -335,13 +335,19 @@ fn several_suites_and_their_other_names() {
     sandbox.configure("Codename: stable\nComponents: main\n\nCodename: testing\nComponents: main\n");
     sandbox.publish(["add".as_ref(), "--suite=testing".as_ref(), file.as_os_str()]).ok();
     std::os::unix::fs::symlink("stable", sandbox.archive("dists/bookworm")).unwrap();
-    sandbox.publish(["sync", "--suite", "testing", "there"]).ok();
+    sandbox.publish(["sync", "--suite", "testing", "./there"]).ok();
     assert!(sandbox.path("there/dists/testing/InRelease").exists());
     assert!(!sandbox.path("there/dists/stable").exists());
-    sandbox.publish(["sync", "there"]).ok().says(["Published suite `bookworm`", "Published suite `stable`"]);
+    sandbox
+        .publish(["sync", "./there"])
+        .ok()
+        .says(["Published suite `bookworm`", "Published suite `stable`"]);
     let read = |path: &str| fs::read(sandbox.path(path)).unwrap();
     assert_eq!(read("there/dists/bookworm/InRelease"), read("there/dists/stable/InRelease"));
-    sandbox.publish(["sync", "--suite", "nonsense", "there"]).fails(1).says(["there is no suite `nonsense`"]);
+    sandbox
+        .publish(["sync", "--suite", "nonsense", "./there"])
+        .fails(1)
+        .says(["there is no suite `nonsense`"]);
 }
 
 /// Interrupted between two suites, the destination has the moved packages in both.
@@ -356,7 +362,7 @@ fn surplus_versions_arrive_before_they_leave() {
         let file = deb("hello").version(version).write(sandbox.incoming());
         sandbox.publish(["add".as_ref(), "--suite=a".as_ref(), file.as_os_str()]).ok();
     }
-    let json = sandbox.publish(["sync", "--json", "there"]).ok();
+    let json = sandbox.publish(["sync", "--json", "./there"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     let sent = json["destinations"][0]["sent"].as_array().unwrap().iter();
     let pointers: Vec<&str> = sent
@@ -380,36 +386,36 @@ fn further_files_on_request() {
         fs::create_dir_all(sandbox.archive(path).parent().unwrap()).unwrap();
         fs::write(sandbox.archive(path), text).unwrap();
     }
-    sandbox.publish(["sync", "there", "--include", "index.html", "--include", "install/*.sh"]).ok();
+    sandbox.publish(["sync", "./there", "--include", "index.html", "--include", "install/*.sh"]).ok();
     let tree = there(&sandbox);
     assert!(tree.has("index.html") && tree.has("install/setup.sh") && !tree.has("install/readme.txt"));
     fs::write(sandbox.archive("index.html"), "<h1>Other</h1>").unwrap();
-    sandbox.publish(["sync", "there", "--include", "index.html"]).ok().says(["Sent 1 object"]);
+    sandbox.publish(["sync", "./there", "--include", "index.html"]).ok().says(["Sent 1 object"]);
     for (include, text) in [
         ("conf/distributions", "are private"),
         ("../x", "are private"),
         ("absent.txt", "there is no file `absent.txt`"),
         ("secret.txt", "holds a secret key"),
     ] {
-        sandbox.publish(["sync", "there", "--include", include]).fails(1).says([text]);
+        sandbox.publish(["sync", "./there", "--include", include]).fails(1).says([text]);
     }
     assert!(!there(&sandbox).has("conf/distributions"));
-    sandbox.publish(["sync", "there", "--include", "*"]).fails(1).says(["secret.txt"]);
+    sandbox.publish(["sync", "./there", "--include", "*"]).fails(1).says(["secret.txt"]);
 }
 
 #[test]
 fn bad_destinations() {
     let sandbox = three();
-    sandbox.publish(["sync", "archive"]).fails(2).says(["is the archive itself"]);
+    sandbox.publish(["sync", "./archive"]).fails(2).says(["is the archive itself"]);
     sandbox.publish(["sync"]).fails(2);
     sandbox.publish(["sync", "nonsense://x"]).fails(2);
     fs::write(sandbox.path("file"), "x").unwrap();
-    sandbox.publish(["sync", "file"]).fails(1);
+    sandbox.publish(["sync", "./file"]).fails(1);
     fs::create_dir_all(sandbox.path("there/dists/stable")).unwrap();
     fs::write(sandbox.path("there/dists/stable/InRelease"), "nonsense").unwrap();
-    sandbox.publish(["sync", "there"]).fails(1).says(["dists/stable/InRelease"]);
+    sandbox.publish(["sync", "./there"]).fails(1).says(["dists/stable/InRelease"]);
     sandbox
-        .publish(["sync", "--verify", "there"])
+        .publish(["sync", "--verify", "./there"])
         .ok()
         .says(["`dists/stable/InRelease` is damaged at the destination"]);
     sandbox.publish(["-a", "there", "check"]).ok();
@@ -433,7 +439,7 @@ fn archives_of_other_tools() {
     reprepro.args(["--silent", "-b"]).arg(sandbox.archive("")).args(["includedsc", "bookworm"]);
     reprepro.arg(given.join("tool_1.0.dsc"));
     sandbox.run(reprepro).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let tree = there(&sandbox);
     for path in ["conf/distributions", "db/packages.db"] {
         assert!(sandbox.archive(path).exists() && !tree.has(path), "{path}");
@@ -452,7 +458,7 @@ fn archives_of_other_tools() {
     reprepro.arg(deb("newer").write(&given));
     std::thread::sleep(std::time::Duration::from_secs(1));
     sandbox.run(reprepro).ok();
-    sandbox.publish(["sync", "there"]).ok().says(["Published suite `bookworm`"]);
+    sandbox.publish(["sync", "./there"]).ok().says(["Published suite `bookworm`"]);
     let listed = sandbox.publish(["-a", "there", "list"]).ok();
     assert!(listed.stdout.contains("newer"), "{}", listed.stdout);
 }
@@ -515,14 +521,14 @@ async fn two_at_once() {
 fn the_fixtures_are_carried_byte_for_byte() {
     let sandbox = Sandbox::signed();
     sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
-    sandbox.publish(["sync", "--concurrency", "1", "there"]).ok();
+    sandbox.publish(["sync", "--concurrency", "1", "./there"]).ok();
     assert_eq!(there(&sandbox), sandbox.tree());
 }
 
 #[test]
 fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
     let sandbox = three();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let whole = there(&sandbox);
     let lost = "pool/main/h/hello/hello_1.0_arm64.deb";
     let changed = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
@@ -534,24 +540,24 @@ fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
     fs::write(sandbox.path(by_hash.trim()), "nonsense").unwrap();
     fs::remove_file(sandbox.path("there/dists/stable/main/binary-amd64/Packages.gz")).unwrap();
     // Without `--deep`, the damage is not detected: the pointers are the same.
-    sandbox.publish(["sync", "there"]).ok().says(["Nothing to do"]);
-    sandbox.publish(["sync", "-n", "--verify", "-v", "there"]).ok().says([
+    sandbox.publish(["sync", "./there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["sync", "-n", "--verify", "-v", "./there"]).ok().says([
         "Would send 4 objects",
         lost,
         changed,
     ]);
-    let said = sandbox.publish(["sync", "--verify", "there"]).ok();
+    let said = sandbox.publish(["sync", "--verify", "./there"]).ok();
     said.says(["Sent 4 objects"]);
     assert_eq!(there(&sandbox), whole);
-    sandbox.publish(["sync", "--verify", "there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["sync", "--verify", "./there"]).ok().says(["Nothing to do"]);
 }
 
 #[test]
 fn what_clients_may_still_need_is_not_deleted() {
     let sandbox = three();
-    let sync = |more: &[&str]| sandbox.publish([&["sync", "--delete", "there"], more].concat()).ok();
+    let sync = |more: &[&str]| sandbox.publish([&["sync", "--delete", "./there"], more].concat()).ok();
     let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     sandbox.publish(["remove", "hello-doc"]).ok();
     // Immediately afterwards, while clients may have the old generation, nothing is deleted.
     sync(&["--keep-generations", "1"]);
@@ -565,7 +571,7 @@ fn what_clients_may_still_need_is_not_deleted() {
     assert!(there(&sandbox).has(gone));
     let before = there(&sandbox);
     let clock = sandbox.ask("date", ["+%s"]);
-    let plan = ["sync", "-n", "--delete", "--keep-generations", "1", "-v", "there"];
+    let plan = ["sync", "-n", "--delete", "--keep-generations", "1", "-v", "./there"];
     let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock.trim())], plan).ok();
     said.says(["Would delete 10 objects", gone]);
     assert_eq!(there(&sandbox), before);
@@ -581,13 +587,13 @@ fn what_clients_may_still_need_is_not_deleted() {
 #[test]
 fn a_file_that_comes_back_is_not_deleted() {
     let sandbox = three();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     let path = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
     sandbox.publish(["remove", "hello-doc"]).ok();
-    sandbox.publish(["sync", "there"]).ok();
+    sandbox.publish(["sync", "./there"]).ok();
     age(&sandbox.path("there"), 8);
     sandbox.publish(["add".as_ref(), sandbox.archive(path).as_os_str()]).ok();
-    sandbox.publish(["sync", "-v", "--delete", "--keep-generations", "1", "there"]).ok();
+    sandbox.publish(["sync", "-v", "--delete", "--keep-generations", "1", "./there"]).ok();
     assert!(there(&sandbox).has(path));
     sandbox.publish(["-a", "there", "check"]).ok();
 }
@@ -616,10 +622,16 @@ fn destinations_have_names() {
     sandbox.publish(["sync", "far"]).ok().says(["Nothing to do"]);
     assert!(!sandbox.path("purged").exists(), "nothing changed");
 
-    sandbox
-        .publish(["sync", "nowhere"])
-        .fails(1)
-        .says(["there is no destination `nowhere`", "`near`, `far`"]);
+    sandbox.publish(["sync", "nowhere"]).fails(1).says([
+        "there is no destination `nowhere`",
+        "`near`, `far`",
+        "write `./nowhere`",
+    ]);
+    fs::remove_file(sandbox.archive("conf/destinations")).unwrap();
+    sandbox.publish(["sync", "nowhere"]).fails(1).says(["has: none", "write `./nowhere`"]);
+    assert!(!sandbox.path("nowhere").exists(), "a mistyped name must not create a folder");
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    sandbox.publish(["sync", "empty"]).ok().says(["Published suite `stable`"]);
     sandbox.publish(["sync", "--all", "near"]).fails(2);
     // A failed destination does not stop the others.
     let text = "Name: broken\nLocation: broken\n\nName: sound\nLocation: sound\n";
@@ -641,7 +653,7 @@ fn destinations_have_names() {
 fn an_archive_on_the_web_is_mirrored() {
     let sandbox = three();
     let web = crate::web::Web::of(sandbox.archive(""));
-    let said = sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok();
+    let said = sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "./there"]).ok();
     said.says(["Published suite `stable`"]);
     let mut expected = sandbox.tree();
     let mut found = there(&sandbox);
@@ -655,8 +667,8 @@ fn an_archive_on_the_web_is_mirrored() {
     sandbox.publish(["-a", &web.url, "check", "--suite", "stable"]).ok();
     sandbox.publish(["-a", &web.url, "list"]).fails(1).says(["--suite"]);
     web.requests();
-    sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "there"]).ok().says(["Nothing to do"]);
-    sandbox.publish(["-a", &web.url, "sync", "there"]).fails(1).says(["no suite given", "--suite NAME"]);
+    sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "./there"]).ok().says(["Nothing to do"]);
+    sandbox.publish(["-a", &web.url, "sync", "./there"]).fails(1).says(["no suite given", "--suite NAME"]);
     sandbox.publish(["sync", &web.url]).fails(2).says(["is read-only"]);
     sandbox.publish(["-a", "there", "check"]).ok();
 }

@@ -42,10 +42,12 @@ impl Target {
             return Ok(vec![Self::configured(known, args, session)?]);
         }
         let is_word = !word.contains(['/', ':']) && !word.starts_with('.');
-        if is_word && !known.all.is_empty() && !session.current.join(word).is_dir() {
-            let names: Vec<&str> = known.all.iter().map(|known| known.name.as_str()).collect();
-            let hint = format!("for a folder of that name, write `./{word}`");
-            let text = format!("there is no destination `{word}`; there are: `{}`", names.join("`, `"));
+        // A mistyped name must not create a folder, and leave the destination that was meant as it is.
+        if is_word && !session.current.join(word).is_dir() {
+            let names: Vec<String> = known.all.iter().map(|known| format!("`{}`", known.name)).collect();
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let hint = format!("for a new folder of that name, write `./{word}`");
+            let text = format!("there is no destination `{word}`; conf/destinations has: {known}");
             return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
         }
         let location = parse(word, session)?;
