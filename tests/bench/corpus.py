@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes valid .debs to measure with: real or invented control data, and noise for a payload.
+"""Builds valid .debs for benchmarks: real or invented control data, and noise as payload.
 
-The same source of control data and the same numbers always give the same bytes. Nothing but Python's own library is
-needed. Use it through `run`, or alone:
+The same control data and numbers always give the same bytes. Only Python's standard library is needed. Use it through
+`run`, or alone:
 
     corpus.py small FOLDER COUNT [--invent] [--members gz|xz]
     corpus.py large FOLDER COUNT MEBIBYTES
@@ -20,21 +20,21 @@ import random
 import subprocess
 import tarfile
 
-# What an index adds to a control stanza, and what only Debian's own index has.
+# Fields that an index adds to a control stanza, and fields that only Debian's own index has.
 OF_THE_INDEX = {"filename", "size", "md5sum", "sha1", "sha256", "sha512", "description-md5", "tag"}
 
 
 def stanzas_of_bookworm():
-    """The stanzas of bookworm main for amd64 as apt on this machine has them, or None."""
+    """Returns the stanzas of bookworm main for amd64 from apt on this machine, or None."""
     try:
         wanted = ["Created-By: Packages", "Codename: bookworm", "Component: main", "Architecture: amd64"]
         files = _output(["apt-get", "indextargets", "--format", "$(FILENAME)", *wanted]).split("\n")
-        # apt keeps it plain or compressed, as it is configured; its own helper reads either.
+        # apt stores it plain or compressed, depending on its configuration; its own helper reads both.
         text = _output(["/usr/lib/apt/apt-helper", "cat-file", files[0]]) if files[0] else ""
     except (OSError, subprocess.CalledProcessError):
         return None
     stanzas = [_fields(stanza) for stanza in text.split("\n\n")]
-    # Several thousand are a list worth the name; a mirror of a few packages is not.
+    # A mirror of a few packages is not representative.
     return stanzas if len(stanzas) > 10_000 else None
 
 
@@ -60,7 +60,7 @@ SECTIONS = "admin devel doc editors fonts games gnome graphics interpreters libd
 
 
 def invented_stanzas():
-    """Endless stanzas in the proportions of Debian's: about 1 KiB each, a third of it relations, a half text."""
+    """Generates endless stanzas in Debian's proportions: about 1 KiB each, a third of it relations, half of it text."""
     chance = random.Random("publish bench")
 
     def word():
@@ -81,7 +81,7 @@ def invented_stanzas():
         return f"{epoch}{upstream}-{chance.randint(1, 9)}" + chance.choice(["", "", "", "+b1", "+deb12u1"])
 
     def relations():
-        # Recent names are depended on more often than early ones, as packages of one source stand together.
+        # Recent names are more frequent dependencies, because packages of one source are adjacent.
         some = {chance.choice(names[-400:] if chance.random() < 0.5 else names) for _ in range(chance.randint(1, 9))}
         return ", ".join(n + (f" (>= {version()})" if chance.random() < 0.6 else "") for n in sorted(some))
 
@@ -108,7 +108,7 @@ def invented_stanzas():
 
 
 def small(folder, count, invent=False, members="gz", payload=4096):
-    """Makes `count` small .debs in a folder; returns where their control data are from."""
+    """Builds `count` small .debs in a folder; returns the source of their control data."""
     stanzas = None if invent else stanzas_of_bookworm()
     if stanzas is None:
         source, stanzas = "invented", invented_stanzas()
@@ -122,7 +122,7 @@ def small(folder, count, invent=False, members="gz", payload=4096):
 
 
 def of_different_names(stanzas):
-    """reprepro keeps one version of a name, so each name comes once."""
+    """Removes duplicates: reprepro keeps one version of each name."""
     seen = set()
     for fields in stanzas:
         name = fields.get("Package")
@@ -132,10 +132,9 @@ def of_different_names(stanzas):
 
 
 def again_and_again(stanzas):
-    """The same stanzas without an end, under further names from the second time on.
+    """Repeats the stanzas endlessly, with new names from the second time on.
 
-    What tells them apart stands in front: next to one another in the index, where a name's end would put them, the copies
-    would compress to nothing.
+    The names differ at the start: with a different end, the copies would be adjacent in the index and compress to nothing.
     """
     yield from stanzas
     for time in itertools.count(2):
@@ -152,7 +151,7 @@ def _write_small(deb):
 
 
 def large(folder, count, mebibytes):
-    """Makes `count` .debs that store so many mebibytes of noise each, uncompressed."""
+    """Builds `count` .debs, each with this many mebibytes of uncompressed noise."""
     for number in range(count):
         name = f"publish-bench-large{number}"
         fields = {"Package": name, "Version": "1.0", "Architecture": "amd64"}
@@ -162,7 +161,7 @@ def large(folder, count, mebibytes):
 
 
 def write_deb(folder, fields, payload, members="gz", data=None):
-    """Writes one .deb under the name that its control data give it."""
+    """Writes one .deb under the name from its control data."""
     # reprepro refuses a package without them.
     fields = {"Section": "misc", "Priority": "optional"} | fields
     lines = [f"{key}: {value}\n" for key, value in fields.items() if key.lower() not in OF_THE_INDEX]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The floor of every publisher: reads indices, hashes them, writes the same bytes, and does nothing else.
+"""The lower bound for every publisher: reads indices, hashes them, and writes the same bytes.
 
     python3 -I -S floor.py OUTPUT INDEX...
 
-Python, because its hashes are those of OpenSSL, which use the processor's instructions for SHA-256 (`sha256sum` does not),
-and because one pass then serves both digests and the copy, which no number of `openssl dgst` processes can. It needs no
-compiler and no headers. Its start, some 15 ms of CPU time, is within what it measures: the whole of the floor of a small index.
+Python uses the hashes of OpenSSL, which use the processor's instructions for SHA-256 (`sha256sum` does not), and computes
+both digests and the copy in one pass, unlike several `openssl dgst` processes. It needs no compiler and no headers. Its
+startup, about 15 ms of CPU time, is included: for a small index it is nearly the whole lower bound.
 """
 
 import hashlib

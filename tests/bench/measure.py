@@ -1,4 +1,4 @@
-"""Runs one command, and says what its whole process tree took."""
+"""Runs one command, and measures its whole process tree."""
 
 import os
 import pathlib
@@ -13,12 +13,12 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 BENCH = TARGET / "bench"
 WORK = BENCH / "work"
 
-# Nothing of the user's own configuration, keys and caches.
+# Isolated from the user's configuration, keys and caches.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": str(WORK / "home"), "LC_ALL": "C", "TZ": "UTC"}
 
 
 class Failed(Exception):
-    """A program did not do what it was measured for."""
+    """A measured program failed."""
 
 
 def shout(text):
@@ -33,20 +33,20 @@ def has_gnu_time():
     return os.access("/usr/bin/time", os.X_OK)
 
 
-def measure(command, log, patience):
+def measure(command, log, timeout):
     """Wall-clock time, CPU time of all processes together, and the memory of the largest one."""
     report = WORK / "time"
     gnu_time = has_gnu_time()
-    # A child's peak memory includes that of whoever forked it, and Python's is large: GNU time stands between.
+    # A child's peak memory includes that of the process that forked it, and Python's is large: GNU time is run in between.
     timed = ["/usr/bin/time", "-q", "-o", report, "-f", "%M", *command] if gnu_time else command
     os.sync()
     with open(log, "wb") as output:
         start = time.perf_counter()
-        # A session of its own, so that patience ends with all of its processes.
+        # In its own session, so that a timeout kills all of its processes.
         child = subprocess.Popen(
             timed, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-        end = threading.Timer(patience, os.killpg, (child.pid, signal.SIGKILL))
+        end = threading.Timer(timeout, os.killpg, (child.pid, signal.SIGKILL))
         end.start()
         try:
             _, status, usage = os.wait4(child.pid, 0)
@@ -57,8 +57,8 @@ def measure(command, log, patience):
             end.cancel()
         wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
-    if wall >= patience:
-        raise Failed(f"took more than {patience:,} s")
+    if wall >= timeout:
+        raise Failed(f"took more than {timeout:,} s")
     if child.returncode != 0:
         raise Failed(f"exit code {child.returncode}, see {log}")
     return {

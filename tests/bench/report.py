@@ -2,7 +2,7 @@
 
 
 def table(results, tools, title, work):
-    """One work at one size: a row for each program."""
+    """Prints one workload at one size: a row for each program."""
     rows, failed = [], []
     for tool in tools:
         walls = results.values("wall_s", work, tool.name)
@@ -22,7 +22,7 @@ def table(results, tools, title, work):
 
 
 def growth(results, tools, sizes):
-    """One more .deb at every size: a row for each program, a table for each quantity."""
+    """Prints one more .deb at every size: a row for each program, a table for each quantity."""
     first, last = span(sizes)
     quantities = [
         ("CPU s, user and system", "cpu_s", "{:.3f}".format),
@@ -49,7 +49,7 @@ def growth(results, tools, sizes):
 
 
 def sizes(results):
-    """The files of `publish` beside one stream of the same level."""
+    """Prints the files of `publish` and the same data in one stream of the same level."""
     rows = [line for line in results.lines if line["work"] == "sizes"]
     if not rows:
         return
@@ -70,7 +70,7 @@ def targets(judged):
 
 
 def span(sizes):
-    """The two sizes that growth is told between: those of the target, where they are measured."""
+    """Returns the two sizes that growth is computed for: those of the target, if they are measured."""
     return (1_000, 60_000) if {1_000, 60_000} <= set(sizes) else (sizes[0], sizes[-1])
 
 

@@ -1,4 +1,4 @@
-"""What was measured: one line of JSON each, written at once, so that a long run that ends early has its lines."""
+"""The measurements: one line of JSON each, written immediately, so that an aborted run keeps its lines."""
 
 import json
 import statistics
@@ -24,7 +24,7 @@ class Results:
         self.write({"work": work, "tool": tool.name, "size": size, "failed": str(why)})
 
     def values(self, field, work, tool, size=None):
-        """None of a program that failed: half of what was asked for is no figure."""
+        """Returns None for a program that failed, because a partial result is not comparable."""
         if any((work, tool) == key[:2] and size in (None, key[2]) for key in self.failed):
             return []
         return [

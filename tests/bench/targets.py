@@ -1,4 +1,4 @@
-"""The figures that the design must reach, judged by what was measured."""
+"""The targets of the design, compared with the measurements."""
 
 from report import ratio
 
@@ -7,7 +7,7 @@ PEERS = ["reprepro-gz", "reprepro-xz", "aptly", "apt-ftparchive"]
 
 
 def judge(results):
-    """A row for each target; `reached` is None for what was not measured."""
+    """Returns a row for each target; `reached` is None if it was not measured."""
 
     def nothing(field, tool):
         return results.median(field, "all", tool, 10_000)

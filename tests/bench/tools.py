@@ -1,4 +1,4 @@
-"""The programs that are measured, each with its configuration."""
+"""The measured programs, each with its configuration."""
 
 import base64
 import gzip
@@ -14,7 +14,7 @@ from measure import ENVIRONMENT, TARGET, Failed
 
 
 class Tool:
-    """How to set a program up, add everything, add one more."""
+    """How to set up a program, add all packages, and add one more."""
 
     program = package = None
     indices = "gz + xz"
@@ -36,12 +36,12 @@ class Tool:
         return self.folder / "dists/stable/main/binary-amd64/Packages.gz"
 
     def check(self, expected):
-        """Fails unless what is published is what was given: names and versions, in order."""
+        """Fails unless the published names and versions equal the input, in order."""
         found = published(self.index())
         if found != expected:
             raise Failed(f"{len(found)} packages published instead of {len(expected)}, or other ones")
         if "xz" in self.indices:
-            # Else the dearest part of the work could be left out unseen.
+            # Otherwise the most expensive part of the work could be omitted unnoticed.
             xz = self.index().with_suffix(".xz")
             if not xz.exists() or lzma.decompress(xz.read_bytes()) != gzip.decompress(self.index().read_bytes()):
                 raise Failed(f"{xz} is missing or differs from the .gz")
@@ -56,7 +56,7 @@ class Tool:
 
 
 class Publish(Tool):
-    """As it comes: `.gz` and `.xz`, by-hash, signed by a key of its own."""
+    """The default configuration: `.gz` and `.xz`, by-hash, signed by its own key."""
 
     name = "publish-xz"
     program = str(TARGET / "release/publish")
@@ -107,7 +107,7 @@ class Reprepro(Tool):
         (self.folder / "conf/distributions").write_text(f"{text}DebIndices: Packages Release {self.forms}\n")
 
     def add_all(self, debs):
-        # It takes no folders; beyond 20,000 names the system's limit for a command line is near.
+        # It accepts no folders, and more than 20,000 names come close to the system's limit for a command line.
         add = 'cd "$1" && find . -name "*.deb" -print0 | xargs -0 -n 20000 reprepro -s -b "$2" includedeb stable'
         return ["sh", "-c", add, "sh", debs, self.folder]
 
@@ -154,7 +154,7 @@ class AptFtparchive(Tool):
     package = "apt-utils"
 
     def prepare(self, debs):
-        # It indexes what is in place and copies nothing, so the copy is not measured: an advantage over the others.
+        # It indexes files in place, so the copy is not measured: an advantage over the others.
         shutil.copytree(debs, self.folder / "pool/main")
         self.index().parent.mkdir(parents=True)
 
@@ -176,7 +176,7 @@ PUBLISHERS = [Publish, PublishGz, Reprepro, RepreproXz, Aptly, AptFtparchive]
 
 
 class Md5sum(Tool):
-    """The yardstick of large files: an index with MD5 sums cannot be had for less than reading and hashing."""
+    """The lower bound for large files: an index with MD5 sums requires reading and hashing."""
 
     name = program = "md5sum"
     package = "coreutils"
@@ -188,7 +188,7 @@ class Md5sum(Tool):
 
 
 class Copy(Tool):
-    """The other one: what the disk takes for the bytes alone."""
+    """The other lower bound: the time of the disk for the bytes."""
 
     name = program = "cp"
     package = "coreutils"
@@ -200,7 +200,7 @@ class Copy(Tool):
 
 
 class Floor(Tool):
-    """The yardstick of one more .deb: the indices that `publish` wrote, read, hashed and written once more."""
+    """The lower bound for one more .deb: the indices of `publish` are read, hashed and written again."""
 
     name = "floor"
     program = sys.executable
@@ -221,7 +221,7 @@ def first_line(command):
 
 
 def published(index):
-    """Name and version, without epoch, of all packages in an index."""
+    """Returns name and version, without epoch, of all packages in an index."""
     if not index.exists():
         raise Failed(f"there is no {index}")
     text = gzip.decompress(index.read_bytes()).decode()
@@ -230,12 +230,12 @@ def published(index):
 
 
 def given(folder):
-    """Name and version, without epoch, of all packages in a folder."""
+    """Returns name and version, without epoch, of all packages in a folder."""
     return sorted(tuple(deb.name.split("_")[:2]) for deb in folder.glob("*.deb"))
 
 
 def dearmoured(key):
-    """The bytes of an armoured key: gpgv wants them so."""
+    """Returns the binary form of an armoured key, as gpgv requires."""
     _, _, body = key.read_text().partition("\n\n")
     lines = [line for line in body.split("\n") if line and line[0] not in "=-"]
     return base64.b64decode("".join(lines))

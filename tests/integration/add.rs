@@ -83,7 +83,7 @@ fn the_first_package_makes_an_archive() {
 }
 
 #[test]
-fn a_second_package_stands_beside_the_first() {
+fn a_second_package_is_added_to_the_first() {
     let sandbox = Sandbox::new();
     sandbox.publish(["add".as_ref(), deb("hello").write(sandbox.incoming()).as_os_str()]).ok();
     let before = sandbox.tree();
@@ -96,7 +96,7 @@ fn a_second_package_stands_beside_the_first() {
 }
 
 #[test]
-fn versions_stand_side_by_side_and_apt_takes_the_newest() {
+fn several_versions_are_published_and_apt_takes_the_newest() {
     let sandbox = Sandbox::new();
     for version in ["1.9", "1:0.1", "1.10", "1.10~rc1", "1.10+b1"] {
         deb("hello").version(version).write(sandbox.incoming());
@@ -106,7 +106,7 @@ fn versions_stand_side_by_side_and_apt_takes_the_newest() {
 }
 
 #[test]
-fn an_older_version_is_added_and_said_to_be_older() {
+fn an_older_version_is_added_with_a_warning() {
     let sandbox = Sandbox::new();
     let add = |version: &str| {
         let file = deb("hello").version(version).write(sandbox.incoming());
@@ -150,7 +150,7 @@ fn other_bytes_of_a_published_version_are_refused() {
 }
 
 #[test]
-fn only_newer_versions_are_added_where_that_is_asked_for() {
+fn if_newer_adds_only_newer_versions() {
     let sandbox = Sandbox::new();
     let add = |version: &str| {
         let file = deb("hello").version(version).write(sandbox.incoming());
@@ -167,7 +167,7 @@ fn only_newer_versions_are_added_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_whole_folder_is_one_step() {
+fn a_whole_folder_is_one_commit() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     deb("world").write(sandbox.incoming().join("deeper/still"));
@@ -277,7 +277,7 @@ fn a_new_architecture_gets_the_packages_for_all() {
 }
 
 #[test]
-fn components_are_apart() {
+fn components_are_separate() {
     let sandbox = Sandbox::new();
     sandbox.configure("Codename: stable\nComponents: main contrib\nArchitectures: amd64\n");
     let add = |name: &str, component: &str| {
@@ -300,7 +300,7 @@ fn components_are_apart() {
 }
 
 #[test]
-fn suites_are_apart() {
+fn suites_are_separate() {
     let sandbox = Sandbox::new();
     sandbox.configure(
         "Codename: bookworm\nSuite: stable\nOrigin: Test\nComponents: main\nArchitectures: amd64\n\n\
@@ -343,7 +343,7 @@ fn json_is_one_object() {
 
 /// `check` reports the missing file; adding the same package again restores it.
 #[test]
-fn a_file_that_the_pool_lost_is_put_back() {
+fn a_missing_pool_file_is_restored() {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -358,7 +358,7 @@ fn a_file_that_the_pool_lost_is_put_back() {
 }
 
 #[test]
-fn a_link_to_nothing_in_a_folder_is_no_package() {
+fn a_broken_link_in_a_folder_is_not_a_package() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     let link = |name: &str| std::os::unix::fs::symlink("gone", sandbox.incoming().join(name)).unwrap();
@@ -373,7 +373,7 @@ fn a_link_to_nothing_in_a_folder_is_no_package() {
 
 /// As other tools write it: `source` among the architectures, and patches for the index.
 #[test]
-fn what_a_foreign_release_names_beside_is_kept_as_far_as_it_holds() {
+fn other_valid_entries_of_a_foreign_release_are_kept() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -394,7 +394,7 @@ fn what_a_foreign_release_names_beside_is_kept_as_far_as_it_holds() {
 }
 
 #[test]
-fn a_date_in_the_future_is_told() {
+fn a_date_in_the_future_is_reported() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "4000000000")], ["add", "incoming"]).ok();
@@ -408,7 +408,7 @@ fn a_date_in_the_future_is_told() {
 
 /// A publisher killed after the swap, before it wrote the files for clients without by-hash.
 #[test]
-fn the_same_again_finishes_what_a_killed_publisher_left() {
+fn a_second_run_completes_a_killed_one() {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -436,7 +436,7 @@ fn the_same_again_finishes_what_a_killed_publisher_left() {
 
 /// As in Debian's security archive, and as `FakeComponentPrefix` of reprepro writes it.
 #[test]
-fn a_component_by_a_longer_name_stays_where_its_indices_are() {
+fn a_component_with_a_longer_name_keeps_its_index_paths() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();

@@ -21,7 +21,7 @@ fn given(sandbox: &Sandbox) -> std::path::PathBuf {
 
 /// Adds a package with `publish` and checks that clients see all packages; by-hash also covers the files that existed
 /// before.
-fn carried_on(sandbox: &Sandbox, suite: &str) {
+fn extends_adopted_suite(sandbox: &Sandbox, suite: &str) {
     // The other tool used the system clock, and `Date` never decreases.
     let now = sandbox.ask("date", ["+%s"]);
     let clock = [("SOURCE_DATE_EPOCH", now.trim())];
@@ -75,7 +75,7 @@ fn from_reprepro_with_its_configuration() {
         sandbox.run(reprepro).ok();
     }
     assert!(!sandbox.read("dists/bookworm/Release").contains("Acquire-By-Hash"));
-    carried_on(&sandbox, "bookworm");
+    extends_adopted_suite(&sandbox, "bookworm");
     let release = sandbox.read("dists/bookworm/Release");
     for text in ["Suite: stable\n", "Origin: Example\n", "main/source/Sources.gz\n"] {
         assert!(release.contains(text), "{text}: {release}");
@@ -99,7 +99,7 @@ fn from_reprepro_without_a_configuration() {
     links.args(["--silent", "-b"]).arg(sandbox.archive("")).arg("createsymlinks");
     sandbox.run(links).ok();
     fs::remove_dir_all(sandbox.archive("conf")).unwrap();
-    carried_on(&sandbox, "bookworm");
+    extends_adopted_suite(&sandbox, "bookworm");
     assert!(sandbox.read("dists/bookworm/Release").contains("main/Contents-amd64.gz\n"));
 }
 
@@ -120,7 +120,7 @@ fn from_aptly() {
     aptly(&["repo", "add", "mine", given.to_str().unwrap()]);
     aptly(&["publish", "repo", "-skip-signing", "-distribution=stable", "-batch", "mine"]);
     sandbox.ask("cp", ["-a".as_ref(), root.join("public/.").as_os_str(), sandbox.archive("").as_os_str()]);
-    carried_on(&sandbox, "stable");
+    extends_adopted_suite(&sandbox, "stable");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn from_apt_ftparchive() {
     let archive = sandbox.archive("");
     sandbox
         .ask("sh", ["-c".as_ref(), script.as_ref(), "sh".as_ref(), archive.as_os_str(), given.as_os_str()]);
-    carried_on(&sandbox, "stable");
+    extends_adopted_suite(&sandbox, "stable");
 }
 
 /// The decompressed text of an index.
@@ -148,7 +148,7 @@ fn unpacked(sandbox: &Sandbox, path: &str) -> String {
 /// A large index of another tool whose compressed form lists another digest for a package than the plain form. No block
 /// of it may be copied unread into the published index.
 #[test]
-fn a_compressed_form_that_says_something_else_is_made_anew() {
+fn a_contradictory_compressed_form_is_rebuilt() {
     let mut text = String::new();
     for number in 0..9000 {
         let noise = |salt: &str| sha256(format!("{salt}{number}").as_bytes());

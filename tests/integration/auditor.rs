@@ -100,19 +100,19 @@ impl Auditor {
 
     /// The size and digest of an object; it is read only if its `ETag` has changed.
     async fn found(&mut self, path: &str) -> Option<(u64, String)> {
-        let told = match self.objects.head(&Path::parse(path).unwrap()).await {
-            Ok(told) => told,
+        let found = match self.objects.head(&Path::parse(path).unwrap()).await {
+            Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return None,
             Err(error) => panic!("{path}: {error}"),
         };
         if let Some((tag, size, digest)) = self.known.get(path)
-            && (tag, size) == (&told.e_tag, &told.size)
+            && (tag, size) == (&found.e_tag, &found.size)
         {
             return Some((*size, digest.clone()));
         }
         let digest = sha256(&self.read(path).await?);
-        self.known.insert(path.to_owned(), (told.e_tag, told.size, digest.clone()));
-        Some((told.size, digest))
+        self.known.insert(path.to_owned(), (found.e_tag, found.size, digest.clone()));
+        Some((found.size, digest))
     }
 
     /// Reads the files that a pointer references and adds them to the promises.

@@ -46,7 +46,7 @@ fn one_error(said: &Output) {
 }
 
 #[test]
-fn what_is_no_ar_file() {
+fn a_file_that_is_not_an_ar_archive() {
     let archive = archive();
     for bytes in [&b""[..], b"\n", b"this is no package at all, only text\n", &[0; 4096], b"PK\x03\x04zip"] {
         refuses(&archive, bytes);
@@ -54,7 +54,7 @@ fn what_is_no_ar_file() {
 }
 
 #[test]
-fn what_was_cut_off() {
+fn a_truncated_file() {
     let archive = archive();
     let whole = deb("other");
     let length = whole.bytes().len();
@@ -83,7 +83,7 @@ fn what_was_cut_off() {
 }
 
 #[test]
-fn what_lacks_a_member_or_has_one_twice() {
+fn a_missing_or_duplicate_member() {
     let archive = archive();
     let sound = || deb("other");
     refuses(&archive, &sound().without_member("control.tar").bytes()).says(["control.tar"]);
@@ -97,7 +97,7 @@ fn what_lacks_a_member_or_has_one_twice() {
 }
 
 #[test]
-fn a_control_archive_that_unpacks_to_too_much() {
+fn a_control_archive_that_decompresses_to_too_much() {
     let archive = archive();
     for pack in [Pack::Gzip, Pack::Xz, Pack::Zstd] {
         let mut text = deb("bomb").stanza().into_bytes();
@@ -111,7 +111,7 @@ fn a_control_archive_that_unpacks_to_too_much() {
 }
 
 #[test]
-fn a_stanza_without_what_a_package_must_say() {
+fn a_stanza_without_required_fields() {
     let archive = archive();
     for field in ["Package", "Version", "Architecture"] {
         refuses(&archive, &deb("other").without(field).bytes()).says([field]);
@@ -145,7 +145,7 @@ fn a_stanza_with_illegal_values() {
 }
 
 #[test]
-fn a_field_that_stands_twice() {
+fn a_duplicate_field() {
     let archive = archive();
     for field in ["Package: other", "Version: 2.0", "Depends: evil", "depends: evil"] {
         let text = format!("{}{field}\n", deb("other").field("Depends", "hello").stanza());
@@ -155,7 +155,7 @@ fn a_field_that_stands_twice() {
 
 /// Fields that belong to the index: set by a package, they could point clients elsewhere.
 #[test]
-fn a_package_that_brings_fields_of_the_index() {
+fn a_package_that_sets_fields_of_the_index() {
     let archive = archive();
     for (version, field) in [("1", "Filename: ../../etc/passwd"), ("2", "Size: 1"), ("3", "SHA256: 00")] {
         let (name, value) = field.split_once(": ").unwrap();
@@ -223,7 +223,7 @@ fn one_bad_file_stops_all_and_every_bad_file_is_named() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read() {
+fn an_unreadable_file() {
     let (sandbox, _) = archive();
     sandbox.ask("chmod", ["-R".as_ref(), "a+rwX".as_ref(), sandbox.archive("").as_os_str()]);
     let before = sandbox.tree();
@@ -236,7 +236,7 @@ fn a_file_that_may_not_be_read() {
 }
 
 #[test]
-fn an_archive_that_may_not_be_written() {
+fn a_read_only_archive() {
     let (sandbox, before) = archive();
     deb("other").write(sandbox.incoming());
     let folders: Vec<_> = walkdir::WalkDir::new(sandbox.archive(""))
@@ -286,7 +286,7 @@ fn a_pointer_that_does_not_parse() {
 
 /// Otherwise the suite would restart with only the new package.
 #[test]
-fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
+fn a_suite_without_its_pointer_is_not_recreated() {
     let (sandbox, _) = archive();
     deb("other").write(sandbox.incoming());
     let pointer = sandbox.archive("dists/stable/Release");
@@ -313,7 +313,7 @@ fn a_suite_that_lost_its_pointer_is_not_begun_anew() {
 
 /// A power loss can leave a file name without its bytes.
 #[test]
-fn a_by_hash_file_with_other_bytes_than_its_name_says_is_written_anew() {
+fn a_damaged_by_hash_file_is_rewritten() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -328,7 +328,7 @@ fn a_by_hash_file_with_other_bytes_than_its_name_says_is_written_anew() {
 }
 
 #[test]
-fn a_suite_or_a_component_that_is_not_there() {
+fn a_missing_suite_or_component() {
     let (sandbox, before) = archive();
     let file = deb("other").write(sandbox.incoming());
     let add = |option: &str, name: &str| {
@@ -425,7 +425,7 @@ fn a_disk_that_is_too_small_for_the_package() {
 }
 
 #[test]
-fn a_pool_on_another_disk_has_the_room_of_that_disk() {
+fn the_free_space_of_a_pool_on_another_disk_is_checked() {
     let sandbox = Sandbox::new();
     let Some(_disk) = SmallDisk::of(&sandbox, "size=256k") else { return };
     fs::create_dir(sandbox.path("large")).unwrap();

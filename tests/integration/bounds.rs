@@ -70,7 +70,7 @@ fn no_command_follows_a_link_out_of_the_archive() {
 }
 
 #[test]
-fn links_in_a_circle_and_to_nothing_stop_no_command() {
+fn link_loops_and_broken_links_stop_no_command() {
     let sandbox = archive();
     for (target, link) in [
         ("..", "dists/stable/up"),
@@ -92,7 +92,7 @@ fn links_in_a_circle_and_to_nothing_stop_no_command() {
 }
 
 #[test]
-fn what_is_no_file_is_an_error_at_once() {
+fn a_path_that_is_not_a_file_is_an_immediate_error() {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
@@ -145,7 +145,7 @@ fn a_configuration_that_includes_itself_many_times_over_ends() {
 }
 
 #[test]
-fn an_index_that_unpacks_without_end_is_refused() {
+fn a_decompression_bomb_is_refused() {
     let sandbox = Sandbox::new();
     let piece = vec![b'\n'; 8 << 20];
     let mut packed = Vec::new();
@@ -165,7 +165,7 @@ fn an_index_that_unpacks_without_end_is_refused() {
 }
 
 #[test]
-fn a_server_that_sends_without_end_or_lies_about_the_length_is_left() {
+fn an_endless_response_or_a_wrong_length_is_refused() {
     let sandbox = Sandbox::new();
     let huge = answering(|connection, _| {
         connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000000000\r\n\r\n")?;
@@ -195,7 +195,7 @@ fn a_server_that_sends_without_end_or_lies_about_the_length_is_left() {
 }
 
 #[test]
-fn an_archive_is_read_from_a_server_that_says_no_length() {
+fn an_archive_is_read_from_a_server_without_content_length() {
     let sandbox = Sandbox::new();
     // More than the limit for one response in memory.
     let payload: Vec<u8> =

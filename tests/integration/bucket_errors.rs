@@ -33,7 +33,7 @@ fn variables(of: &[(&str, &str)]) -> Environment {
 }
 
 /// An error as the command line prints it, with its causes, and its hint.
-fn told(error: &Error) -> (String, String) {
+fn printed(error: &Error) -> (String, String) {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -44,7 +44,7 @@ fn told(error: &Error) -> (String, String) {
 }
 
 /// Every operation of a store fails with the same text and hint.
-async fn every_verb_says(store: &Store, words: &str, hint: &str) {
+async fn every_operation_fails_with(store: &Store, words: &str, hint: &str) {
     let failed = [
         store.read("a/b", publish::store::Limit::mebibytes(64)).await.err(),
         store.replace("a/b", "x".into()).await.err(),
@@ -53,52 +53,58 @@ async fn every_verb_says(store: &Store, words: &str, hint: &str) {
         store.walk("").try_collect::<Vec<_>>().await.err(),
     ];
     for (number, error) in failed.iter().enumerate() {
-        let (text, told_hint) = told(error.as_ref().unwrap_or_else(|| panic!("verb {number} is done")));
-        assert!(text.contains(words) && told_hint.contains(hint), "verb {number}: {text}\n{told_hint}");
+        let (text, printed_hint) = printed(error.as_ref().unwrap_or_else(|| panic!("verb {number} is done")));
+        assert!(text.contains(words) && printed_hint.contains(hint), "verb {number}: {text}\n{printed_hint}");
         assert!(!text.contains('<') && !text.contains("retr"), "{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_is_named_as_such() {
+async fn a_wrong_key_is_reported() {
     let Some(bucket) = buckets::rgw() else { return };
     let words = "the server does not take the credentials";
     for wrong in [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "NOBODY")] {
-        every_verb_says(&store_with(&bucket, &[wrong]), words, "AWS_SECRET_ACCESS_KEY").await;
+        every_operation_fails_with(&store_with(&bucket, &[wrong]), words, "AWS_SECRET_ACCESS_KEY").await;
     }
     // A response without a body has no further details.
     let error = store_with(&bucket, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).found("a").await.unwrap_err();
-    assert!(told(&error).0.contains("403"), "{error:?}");
+    assert!(printed(&error).0.contains("403"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_of_azure_is_named_as_such() {
+async fn a_wrong_key_of_azure_is_reported() {
     let Some(bucket) = buckets::azure() else { return };
     // A publicly readable object is read with any key.
     let closed =
         servers::azure_request("PUT", &format!("{}?restype=container&comp=acl", bucket.public), &[], b"");
     assert_eq!(closed.status, 200, "{closed:?}");
     let store = store_with(&bucket, &[("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")]);
-    every_verb_says(&store, "the server does not take the credentials", "AZURE_STORAGE_ACCOUNT_KEY").await;
+    every_operation_fails_with(
+        &store,
+        "the server does not take the credentials",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_is_not_there_is_named() {
+async fn a_missing_bucket_is_reported() {
     // A missing Swift container is created.
     for bucket in buckets::each().filter(|bucket| bucket.server != "Swift") {
         let noun = if bucket.location.starts_with("az:") { "container" } else { "bucket" };
         let missing = format!("{}z", bucket.name);
         let location = bucket.location.replace(&bucket.name, &missing);
         let store = open(&location, &bucket.environment()).unwrap();
-        every_verb_says(&store, &format!("there is no {noun} `{missing}`"), "or correct its name").await;
+        every_operation_fails_with(&store, &format!("there is no {noun} `{missing}`"), "or correct its name")
+            .await;
         let large = vec![7; 17 << 20];
         let error = store.replace("large", large.into()).await.unwrap_err();
-        assert!(told(&error).0.contains("there is no"), "{}: {error:?}", bucket.server);
+        assert!(printed(&error).0.contains("there is no"), "{}: {error:?}", bucket.server);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_key_may_not_do_is_told() {
+async fn missing_permissions_are_reported() {
     let Some(bucket) = buckets::rgw() else { return };
     let store = bucket.store();
     store.replace("a", "x".into()).await.unwrap();
@@ -117,7 +123,7 @@ async fn what_a_key_may_not_do_is_told() {
         store.list("").await.unwrap_err(),
         store.delete("a").await.unwrap_err(),
     ] {
-        let (text, hint) = told(&error);
+        let (text, hint) = printed(&error);
         assert!(text.contains("the credentials may not do this (AccessDenied"), "{text}");
         assert!(hint.contains("allow s3:GetObject, s3:PutObject"), "{hint}");
     }
@@ -128,11 +134,11 @@ async fn what_a_key_may_not_do_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_cannot_be_reached_is_named() {
+async fn an_unreachable_server_is_reported() {
     let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
     let store = open("s3://bucket?endpoint=https://nowhere.invalid", &variables(&keys)).unwrap();
     let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
-    let (text, hint) = told(&error);
+    let (text, hint) = printed(&error);
     assert!(text.contains("there is no server `https://nowhere.invalid`"), "{text}");
     assert!(hint.contains("check the host name"), "{hint}");
 
@@ -140,7 +146,7 @@ async fn a_server_that_cannot_be_reached_is_named() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = open(&format!("s3://bucket?endpoint=http://{free}"), &variables(&keys)).unwrap();
     // The name of a package must not be mistaken for a connection error.
-    let (text, _) = told(
+    let (text, _) = printed(
         &store.read("pool/ca-certificates.deb", publish::store::Limit::mebibytes(64)).await.unwrap_err(),
     );
     assert!(text.contains(&format!("no connection to `http://{free}`")), "{text}");
@@ -149,7 +155,7 @@ async fn a_server_that_cannot_be_reached_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_that_are_nowhere_are_told_soon() {
+async fn missing_credentials_are_reported_quickly() {
     for (location, other, variable) in [
         ("s3://bucket", &[][..], "AWS_ACCESS_KEY_ID"),
         ("gs://bucket", &[][..], "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -157,7 +163,7 @@ async fn credentials_that_are_nowhere_are_told_soon() {
     ] {
         let store = open(location, &variables(other)).unwrap();
         let error = store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err();
-        let (text, hint) = told(&error);
+        let (text, hint) = printed(&error);
         assert!(text.contains(&format!("there are no credentials for `{location}`")), "{text}");
         assert!(hint.contains(variable), "{hint}");
         // Each source of credentials is tried once.
@@ -212,7 +218,7 @@ async fn a_profile_is_enough() {
 
 /// Further variables, with the same meaning as those in [`buckets`].
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_can_be_said_in_each_way() {
+async fn every_source_of_credentials_works() {
     let mut stores = Vec::new();
     if let Some(bucket) = buckets::azure() {
         let [account, key] = [0, 1].map(|at| &bucket.variables[at].1);
@@ -314,9 +320,9 @@ impl Nginx {
             .args(["-c", &format!("{path}/nginx.conf"), "-e", &format!("{path}/error.log")])
             .spawn()
             .unwrap();
-        let patience = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < patience, "nginx does not start");
+            assert!(Instant::now() < deadline, "nginx does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(Self { port, process, folder })
@@ -332,7 +338,7 @@ impl Drop for Nginx {
 
 /// Ceph's gateway does not accept a quoted `ETag`; this server accepts only those. Both must work.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_swap_finds_the_form_of_tags_that_a_server_knows() {
+async fn a_swap_uses_the_etag_form_of_the_server() {
     let Some(bucket) = buckets::moto() else { return };
     let http = r#"map $http_if_match $tag { default "\"none\""; "" ""; "~^\"" $http_if_match; }"#;
     let origin = &bucket.endpoint;
@@ -356,7 +362,7 @@ async fn a_certificate_must_be_trusted() {
     let certificate = tls.folder.path().join("cert.pem").display().to_string();
     let location = format!("{}?endpoint=https://127.0.0.1:{}", bucket.location, tls.port);
     let store = open(&location, &bucket.environment()).unwrap();
-    let (text, hint) = told(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
+    let (text, hint) = printed(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
     assert!(text.contains("has no TLS certificate that is trusted here"), "{text}");
     assert!(hint.contains("AWS_CA_BUNDLE"), "{hint}");
     assert_eq!(store.requests().total, 1, "it is not asked again and again");
@@ -369,11 +375,11 @@ async fn a_certificate_must_be_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_that_is_none_or_not_trusted_is_told() {
+async fn missing_or_untrusted_tls_is_reported() {
     let Some(bucket) = buckets::moto() else { return };
     let endpoint = bucket.endpoint.replace("http:", "https:");
     let store = open(&format!("{}?endpoint={endpoint}", bucket.location), &bucket.environment()).unwrap();
-    let (text, hint) = told(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
+    let (text, hint) = printed(&store.read("a", publish::store::Limit::mebibytes(64)).await.unwrap_err());
     assert!(text.contains("has no TLS certificate that is trusted here"), "{text}");
     assert!(hint.contains("AWS_CA_BUNDLE"), "{hint}");
 }

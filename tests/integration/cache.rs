@@ -127,7 +127,7 @@ fn nothing_of_three_architectures_is_downloaded_again() {
 }
 
 #[test]
-fn what_is_damaged_in_the_cache_is_not_believed() {
+fn a_damaged_cache_entry_is_ignored() {
     let Some(machine) = Machine::new() else { return };
     for path in machine.kept() {
         let mut bytes = fs::read(&path).unwrap();
@@ -154,7 +154,7 @@ fn processes_share_it() {
 }
 
 #[test]
-fn it_lies_where_it_is_told_to_and_is_nobody_elses_business() {
+fn it_is_private_and_its_location_is_configurable() {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(machine) = Machine::new() else { return };
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -167,7 +167,7 @@ fn it_lies_where_it_is_told_to_and_is_nobody_elses_business() {
 
 /// A file at the path of the cache folder: even root cannot write there.
 #[test]
-fn one_that_cannot_be_written_is_no_failure() {
+fn an_unwritable_cache_is_not_an_error() {
     let Some(mut machine) = Machine::new() else { return };
     machine.cache = machine.sandbox.path("file").join("cache");
     fs::write(machine.sandbox.path("file"), "").unwrap();

@@ -146,7 +146,7 @@ fn a_pointer_that_does_not_parse_is_found() {
 }
 
 #[test]
-fn an_end_that_nobody_can_read_is_found() {
+fn an_invalid_valid_until_is_found() {
     finds(&sound(Sandbox::new()), "`Valid-Until` cannot be read", |archive| {
         let path = archive.archive("dists/stable/Release");
         let text = fs::read_to_string(&path).unwrap();
@@ -167,7 +167,7 @@ fn a_suite_that_clients_no_longer_accept_is_found() {
 }
 
 #[test]
-fn a_suite_signed_by_a_key_of_nobody_is_found() {
+fn a_suite_signed_by_an_unknown_key_is_found() {
     let sandbox = sound(Sandbox::signed());
     let key = fixture("keys/second.asc");
     let other = sound(Sandbox::new());
@@ -182,7 +182,7 @@ fn a_suite_signed_by_a_key_of_nobody_is_found() {
 }
 
 #[test]
-fn what_a_killed_publisher_left_undone_is_repaired() {
+fn the_missing_steps_of_a_killed_publisher_are_repaired() {
     let sandbox = sound(Sandbox::signed());
     let whole = sandbox.tree();
     flip(&sandbox, &format!("{INDEX}/Packages"));
@@ -223,7 +223,7 @@ fn the_pair_of_release_and_signature_is_repaired() {
 }
 
 #[test]
-fn a_signed_suite_and_an_unsigned_one_may_lie_side_by_side() {
+fn a_signed_and_an_unsigned_suite_may_coexist() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/protected.asc");
     sandbox.configure(&format!(
@@ -310,7 +310,7 @@ fn a_damaged_snapshot_hides_no_other_damage() {
 }
 
 #[test]
-fn a_key_file_that_is_cut_short_or_gone_is_found() {
+fn a_truncated_or_missing_key_file_is_found() {
     finds(&sound(Sandbox::signed()), "archive-key.asc", |sandbox| {
         let key = fs::read(sandbox.archive("archive-key.asc")).unwrap();
         fs::write(sandbox.archive("archive-key.asc"), &key[..key.len() / 2]).unwrap();
@@ -319,7 +319,7 @@ fn a_key_file_that_is_cut_short_or_gone_is_found() {
 }
 
 #[test]
-fn a_damaged_pool_file_is_mended_by_adding_it_again() {
+fn adding_it_again_repairs_a_damaged_pool_file() {
     let sandbox = sound(Sandbox::signed());
     let (whole, pool) = (sandbox.tree(), "pool/main/h/hello/hello_1.0_amd64.deb");
     for damage in [&|sandbox: &Sandbox| flip(sandbox, pool), &|sandbox: &Sandbox| {

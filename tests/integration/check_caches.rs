@@ -23,7 +23,7 @@ fn with_header(folder: std::path::PathBuf, end: &'static str, header: &'static s
 }
 
 #[test]
-fn what_changes_may_not_be_kept_for_long() {
+fn long_cache_times_of_mutable_files_are_found() {
     let sandbox = published();
     let alias = format!("{INDEX}/Packages.xz");
     for (path, header, text) in [
@@ -52,7 +52,7 @@ fn what_changes_may_not_be_kept_for_long() {
 }
 
 #[test]
-fn what_nobody_says_is_a_note_and_told_once() {
+fn missing_cache_headers_are_one_note() {
     let sandbox = published();
     let web = Web::of(sandbox.archive(""));
     let said = check(&web.url, &[]).ok();
@@ -69,7 +69,7 @@ fn what_nobody_says_is_a_note_and_told_once() {
 
 /// A `Content-Encoding` makes clients decode the file, and then the bytes differ from the listed ones.
 #[test]
-fn an_encoding_of_what_is_packed_is_found() {
+fn a_content_encoding_of_compressed_files_is_found() {
     let sandbox = published();
     let gz = format!("{INDEX}/Packages.gz");
     for (path, end, more) in [

@@ -22,7 +22,7 @@ fn copy(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
 }
 
 /// Publishes a second generation.
-fn goes_on(sandbox: &Sandbox) {
+fn publish_second(sandbox: &Sandbox) {
     deb("hello").version("2.0").write(sandbox.incoming());
     sandbox.publish_after(LATER, &["add", "incoming/hello_2.0_amd64.deb"]).ok();
 }
@@ -38,7 +38,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     let at_origin = sandbox.archive("");
     let web = Web::with(edge.clone(), sound);
     check(&web.url, &origin(&at_origin)).ok().says(["fresh: same as the origin"]);
-    goes_on(&sandbox);
+    publish_second(&sandbox);
     // One minute, and one minute of grace.
     let said = check_at(LATER + 100, &web.url, &origin(&at_origin)).ok();
     said.says([
@@ -59,9 +59,9 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
         "dists/stable/InRelease",
         &["it is stale"],
     );
-    let told = check_at(LATER + 310, &silent.url, &[&origin(&at_origin)[..], &["--json"]].concat());
-    assert_eq!(told.status, Some(4), "{told}");
-    let json: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let outcome = check_at(LATER + 310, &silent.url, &[&origin(&at_origin)[..], &["--json"]].concat());
+    assert_eq!(outcome.status, Some(4), "{outcome}");
+    let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let freshness = &json["suites"][0]["freshness"];
     assert_eq!(freshness["standing"], "behind");
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
@@ -69,7 +69,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
 
 /// Faults of the edge are reported too.
 #[test]
-fn an_origin_that_is_none_is_a_fault() {
+fn an_origin_without_the_archive_is_a_fault() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
     let login = Web::with(sandbox.archive(""), |_, reply| reply.body = b"<html>login</html>".to_vec());
@@ -82,10 +82,10 @@ fn an_origin_that_is_none_is_a_fault() {
 
 /// The publisher's clock may be ahead, or a publish may happen during a long check.
 #[test]
-fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {
+fn a_generation_newer_than_the_check_is_not_overdue() {
     let sandbox = published();
     let edge = copy(&sandbox, "edge");
-    goes_on(&sandbox);
+    publish_second(&sandbox);
     // A bucket or a server may not report when the object was written.
     let at_origin = Web::with(sandbox.archive(""), sound);
     let web = Web::with(edge, sound);
@@ -95,7 +95,7 @@ fn a_state_that_is_newer_than_the_check_is_none_that_edges_lack_for_long() {
 
 /// For every value of `Cache-Control`.
 #[test]
-fn a_time_without_end_is_a_long_time() {
+fn an_overflowing_max_age_is_a_long_time() {
     let sandbox = published();
     let at_origin = sandbox.archive("");
     for seconds in ["18446744073709551615", "99999999999999999999999"] {
@@ -115,7 +115,7 @@ fn a_time_without_end_is_a_long_time() {
 fn an_edge_that_is_ahead_or_strange_is_found() {
     let sandbox = published();
     let behind = copy(&sandbox, "behind");
-    goes_on(&sandbox);
+    publish_second(&sandbox);
     let web = Web::with(sandbox.archive(""), sound);
     let ahead = check_at(LATER, &web.url, &origin(&behind));
     finds(ahead, "dists/stable/InRelease", &["it is newer than the origin's"]);
@@ -144,11 +144,11 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
 
 /// A cached `404` hides a file from clients that need it later.
 #[test]
-fn an_edge_that_keeps_that_something_is_missing_is_found() {
+fn an_edge_that_caches_a_404_is_found() {
     let sandbox = published();
     let edge = copy(&sandbox, "edge");
     let before = sandbox.tree();
-    goes_on(&sandbox);
+    publish_second(&sandbox);
     let new = sandbox.tree().paths_with("binary-amd64/by-hash/");
     let new = new.into_iter().find(|path| !before.has(path)).unwrap();
     // All other digests of the new generation are present, so the edge is not a lagging copy. Its pointer is of the
@@ -177,7 +177,7 @@ fn an_edge_that_keeps_that_something_is_missing_is_found() {
 
 /// Clients then see the generation in `Release` as unsigned, or refuse it.
 #[test]
-fn an_edge_that_keeps_that_the_pointer_is_missing_is_found() {
+fn an_edge_that_caches_a_404_of_the_pointer_is_found() {
     let sandbox = published();
     let hides = |names: &'static [&'static str]| {
         Web::with(sandbox.archive(""), move |request, reply| {
@@ -208,7 +208,7 @@ fn a_client_behind_a_stale_cache_sees_what_check_says() {
     let at_origin = sandbox.archive("");
     // The cache keeps the pointer for the next ten minutes.
     check(edge.url(), &origin(&at_origin)).ok().says(["fresh: same as the origin"]);
-    goes_on(&sandbox);
+    publish_second(&sandbox);
     finds(check_at(LATER + 400, edge.url(), &origin(&at_origin)), "dists/stable/InRelease", &["it is stale"]);
     for mut apt in Client::all(&sandbox) {
         for (url, version) in [(edge.url(), "1.0"), (&web.url, "2.0")] {
@@ -255,7 +255,7 @@ fn an_archive_that_was_synced_is_sound_behind_a_cache() {
             assert!(!said.stderr.contains("note:"), "{}: {}", bucket.server, said.stderr);
             said.says(["fresh: same as the origin", "Cache-Control `max-age=3000`"]);
         }
-        goes_on(&sandbox);
+        publish_second(&sandbox);
         let later = (CLOCK.parse::<u64>().unwrap() + LATER).to_string();
         bucket.publish(&sandbox, &later, &["sync", "cdn"]).ok();
         look(&bucket.url(), LATER + 3100).ok().says(["fresh"]);

@@ -96,7 +96,7 @@ fn a_sound_archive_is_sound_from_outside() {
 }
 
 #[test]
-fn json_tells_what_was_seen() {
+fn json_has_all_results() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
     let said = check(&web.url, &["--json"]).ok();
@@ -121,7 +121,7 @@ fn json_tells_what_was_seen() {
 }
 
 #[test]
-fn a_key_ring_is_what_a_client_has() {
+fn a_keyring_decides_as_for_clients() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
     let client = Sandbox::new();
@@ -158,7 +158,7 @@ fn a_key_ring_is_what_a_client_has() {
 }
 
 #[test]
-fn a_suite_must_be_named_and_be_there() {
+fn a_suite_must_be_named_and_exist() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
     Sandbox::new().publish(["check", &web.url]).fails(2).says(["choose one with `--suite`"]);
@@ -170,7 +170,7 @@ fn a_suite_must_be_named_and_be_there() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_no_damage() {
+fn an_unreachable_server_is_not_a_fault() {
     // A port that was just closed.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = check(&format!("http://{nobody}"), &[]).fails(1);
@@ -180,7 +180,7 @@ fn a_server_that_is_not_there_is_no_damage() {
 
 /// An error response for one file is a fault of that file, and all other files are still checked.
 #[test]
-fn what_a_server_refuses_is_a_fault_of_that_file() {
+fn an_error_response_is_a_fault_of_that_file() {
     let sandbox = published();
     let by_hash = sandbox.tree().paths_with("binary-amd64/by-hash/SHA256/");
     let [one, another, ..] = &by_hash[..] else { panic!("{by_hash:?}") };
@@ -217,7 +217,7 @@ fn what_a_server_refuses_is_a_fault_of_that_file() {
 
 /// A connection closed at one file implies nothing about other files, as long as the server responds.
 #[test]
-fn a_server_that_hangs_up_at_one_file_is_a_fault_of_that_file() {
+fn a_connection_closed_at_one_file_is_a_fault_of_that_file() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), |request, reply| {
         sound(request, reply);
@@ -230,7 +230,7 @@ fn a_server_that_hangs_up_at_one_file_is_a_fault_of_that_file() {
 
 /// Retrying each of thousands of files would take seconds each.
 #[test]
-fn a_server_that_refuses_all_packages_is_not_asked_for_each() {
+fn a_server_that_refuses_all_packages_gets_few_requests() {
     let sandbox = Sandbox::signed();
     for number in 0..80 {
         deb(&format!("p{number}")).write(sandbox.incoming());
@@ -294,7 +294,7 @@ fn a_package_of_another_size_is_found_and_with_deep_other_bytes_too() {
 
 /// apt never sends HEAD, so a server that does not support it is not a fault.
 #[test]
-fn a_server_that_knows_no_head_is_sound() {
+fn a_server_without_head_is_sound() {
     let sandbox = published();
     for status in ["200 OK", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"] {
         let web = Web::with(sandbox.archive(""), move |request, reply| {
@@ -310,7 +310,7 @@ fn a_server_that_knows_no_head_is_sound() {
 }
 
 #[test]
-fn an_alias_of_another_state_is_found() {
+fn an_alias_of_another_generation_is_found() {
     let sandbox = published();
     let old = fs::read(sandbox.archive(INDEX).join("Packages.gz")).unwrap();
     deb("world").write(sandbox.incoming());
@@ -322,7 +322,7 @@ fn an_alias_of_another_state_is_found() {
 }
 
 #[test]
-fn what_comes_to_its_end_is_told_in_time() {
+fn upcoming_expiry_is_reported_in_time() {
     const DAY: i64 = 24 * 60 * 60;
     let sandbox = Sandbox::new();
     sandbox.publish(["key", "generate", "--expires", "40d", "-o", "key.asc"]).ok();
@@ -353,7 +353,7 @@ fn what_comes_to_its_end_is_told_in_time() {
 
 /// Both clients refuse the signatures that `check` reports as refused, including those refused by only one client.
 #[test]
-fn what_clients_make_of_a_signature_is_what_check_says() {
+fn check_judges_signatures_like_clients() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/expired.asc");
     deb("hello").write(sandbox.incoming());

@@ -148,7 +148,7 @@ fn each_compression_alone_is_enough() {
 
 /// A client that read an older generation keeps working while newer ones are published.
 #[test]
-fn what_an_older_state_names_can_still_be_fetched() {
+fn files_of_an_older_generation_can_still_be_fetched() {
     let sandbox = signed_archive();
     let source = || Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc"));
     let mut clients = Client::all(&sandbox);
@@ -230,7 +230,7 @@ fn without_weak(mut stanza: Stanza) -> Stanza {
 }
 
 #[test]
-fn dpkg_scanpackages_says_the_same_of_every_field() {
+fn dpkg_scanpackages_agrees_on_every_field() {
     let sandbox = signed_archive();
     deb("odd")
         .field("X-Vendor-Note", "kept as it is: ümlaut")
@@ -252,7 +252,7 @@ fn dpkg_scanpackages_says_the_same_of_every_field() {
 }
 
 #[test]
-fn dpkg_deb_says_the_same_of_every_field() {
+fn dpkg_deb_agrees_on_every_field() {
     let sandbox = signed_archive();
     let ours = stanzas(&sandbox.read("dists/stable/main/binary-amd64/Packages"));
     for stanza in ours.into_values() {

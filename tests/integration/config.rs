@@ -35,7 +35,7 @@ fn quiet_commands_do_not_repeat_warnings_about_the_configuration() {
 }
 
 #[test]
-fn a_release_expires_as_long_as_the_configuration_says_so() {
+fn the_configuration_sets_the_expiry_of_a_release() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     for (field, expires) in [("", false), ("ValidFor: 7d\n", true), ("", false)] {
@@ -47,7 +47,7 @@ fn a_release_expires_as_long_as_the_configuration_says_so() {
 }
 
 #[test]
-fn what_apt_stops_at_is_published_only_when_it_is_meant() {
+fn changes_that_apt_refuses_need_confirmation() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.configure(FULL);
@@ -88,7 +88,7 @@ fn what_apt_stops_at_is_published_only_when_it_is_meant() {
 }
 
 #[test]
-fn apt_is_told_where_changelogs_are() {
+fn the_location_of_changelogs_is_published() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     let uri = "https://changes.example.org/@CHANGEPATH@_changelog";
@@ -173,7 +173,7 @@ fn init_makes_no_key_for_a_suite_that_is_signed_already() {
 }
 
 #[test]
-fn the_stanza_for_clients_is_one_that_apt_takes() {
+fn apt_accepts_the_stanza_for_clients() {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     for folder in ["of my own", "one,two"] {

@@ -117,7 +117,7 @@ async fn a_copy_sends_no_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_a_server_copies_nothing_the_bytes_are_sent() {
+async fn a_server_without_copies_gets_the_bytes() {
     for status in ["501 Not Implemented", "400 Bad Request", "403 Forbidden", "405 Method Not Allowed"] {
         for make in [buckets::rgw as fn() -> Option<Bucket>, buckets::gcs] {
             let Some(bucket) = make() else { continue };
@@ -140,7 +140,7 @@ async fn where_a_server_copies_nothing_the_bytes_are_sent() {
 
 /// S3 may answer 200 before the copy is complete.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_fails_in_the_end_is_tried_again() {
+async fn a_copy_with_a_late_error_is_retried() {
     let answer = |status: &str, body: &str| {
         format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
     };

@@ -63,7 +63,7 @@ fn stable(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn clients_of_the_other_suite_see_and_get_it_and_the_pool_is_as_it_was() {
+fn clients_of_the_other_suite_get_it_and_the_pool_does_not_change() {
     let sandbox = archive(BOTH);
     let before = sandbox.tree();
     copy(&sandbox, &["hello"]).ok().says([
@@ -98,7 +98,7 @@ fn clients_of_the_other_suite_see_and_get_it_and_the_pool_is_as_it_was() {
 }
 
 #[test]
-fn a_suite_may_begin_so() {
+fn a_copy_creates_the_suite() {
     let sandbox = Sandbox::signed();
     sandbox.configure(
         "Codename: testing\nComponents: main\n\nCodename: trixie\nSuite: stable\nComponents: main\n",
@@ -188,7 +188,7 @@ fn by_pattern_or_everything() {
 }
 
 #[test]
-fn one_wrong_name_stops_it_all() {
+fn one_wrong_name_fails_the_command() {
     let sandbox = archive(BOTH);
     refused(&sandbox, &["hello", "world"], &["cannot copy `world` from suite `testing`", "publish list"]);
     refused(&sandbox, &["hello=9"], &["cannot copy `hello=9`", "published versions: 1.0 amd64, 2.0 amd64"]);
@@ -255,7 +255,7 @@ fn into_another_component() {
 }
 
 #[test]
-fn what_add_would_refuse() {
+fn conflicts_are_refused_as_by_add() {
     let sandbox = archive("Architectures: amd64\nLimit: 1");
     // The same version with other bytes, which the pool may hold for another component.
     add_to(&sandbox, "testing", "contrib", &deb("other").payload("other\n"));
@@ -287,7 +287,7 @@ fn what_add_would_refuse() {
 }
 
 #[test]
-fn a_file_that_the_pool_lacks_or_that_was_cut_off_is_named() {
+fn a_missing_or_truncated_pool_file_is_named() {
     let sandbox = archive(BOTH);
     let path = "pool/main/h/hello/hello_2.0_amd64.deb";
     let bytes = fs::read(sandbox.archive(path)).unwrap();
@@ -304,7 +304,7 @@ fn a_file_that_the_pool_lacks_or_that_was_cut_off_is_named() {
 }
 
 #[test]
-fn what_is_not_trusted_is_not_signed_here() {
+fn untrusted_packages_are_not_signed() {
     let sandbox = archive(BOTH);
     let pointer = sandbox.archive("dists/testing/InRelease");
     let sound = fs::read(&pointer).unwrap();
@@ -329,7 +329,7 @@ fn what_is_not_trusted_is_not_signed_here() {
 }
 
 #[test]
-fn an_older_state_that_was_put_back_is_not_copied_from() {
+fn a_suite_rolled_back_by_an_attacker_is_not_copied_from() {
     let sandbox = archive(BOTH);
     let old = ["InRelease", "Release", "Release.gpg"].map(|name| {
         let path = sandbox.archive("dists/testing").join(name);
@@ -382,7 +382,7 @@ fn nothing_has_to_be_signed_or_configured() {
 
 /// Many jobs promote concurrently; the suite has all that they promoted.
 #[test]
-fn copies_at_the_same_time_lose_nothing() {
+fn concurrent_copies_lose_nothing() {
     let sandbox = archive(BOTH);
     let names: Vec<String> = (0..8).map(|number| format!("package-{number}")).collect();
     for name in &names {

@@ -86,16 +86,16 @@ async fn a_removal_and_a_prune() {
             gate.open();
         };
         let (copied, ()) = tokio::join!(slow.copy("testing", "one"), meanwhile);
-        let told = format!("waits before {:?}", writes[at - 1]);
+        let case = format!("waits before {:?}", writes[at - 1]);
         match copied {
-            Ok(_) => holds(&store, &["first", "one"], &told).await,
+            Ok(_) => holds(&store, &["first", "one"], &case).await,
             // The copy has not yet announced its files, and then finds that the file was deleted.
             Err(Error::Refused(all)) => {
-                assert!(matches!(&all[..], [only] if matches!(only.source, Reason::Lost { .. })), "{told}");
+                assert!(matches!(&all[..], [only] if matches!(only.source, Reason::Lost { .. })), "{case}");
                 refused += 1;
-                holds(&store, &["first"], &told).await;
+                holds(&store, &["first"], &case).await;
             }
-            Err(error) => panic!("{told}: {error}"),
+            Err(error) => panic!("{case}: {error}"),
         }
     }
     assert!((1..writes.len()).contains(&refused), "{refused} of {writes:?}");

@@ -118,7 +118,7 @@ fn scripts_get_an_object() {
 }
 
 #[test]
-fn states_of_a_suite_are_named_or_counted() {
+fn generations_are_named_or_counted() {
     let sandbox = Sandbox::signed();
     for (at, version) in ["1.0", "2.0", "3.0"].into_iter().enumerate() {
         let file = deb("hello").version(version).write(sandbox.incoming());
@@ -158,7 +158,7 @@ fn states_of_a_suite_are_named_or_counted() {
 }
 
 #[test]
-fn a_new_architecture_brings_no_packages_that_are_for_all() {
+fn a_new_architecture_adds_no_architecture_all_packages() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     deb("doc").architecture("all").write(sandbox.incoming());
@@ -240,7 +240,7 @@ fn radosgw_is_compared() {
 
 /// Killed, or a lost race, before the swap: its generation exists but was never published.
 #[tokio::test]
-async fn what_was_never_published_is_no_state() {
+async fn an_unpublished_generation_is_not_found() {
     let sandbox = Sandbox::signed();
     let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
     let store: Store = folder(sandbox.archive(""));

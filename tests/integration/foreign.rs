@@ -84,7 +84,7 @@ fn add(sandbox: &Sandbox, name: &str) -> crate::sandbox::Outcome {
 }
 
 #[test]
-fn check_looks_at_the_files_of_every_kind_of_index() {
+fn check_covers_the_files_of_every_kind_of_index() {
     let sandbox = Sandbox::new();
     adopt(&sandbox);
     sandbox.publish(["check"]).ok().says(["1 suite, 3 packages"]);
@@ -123,7 +123,7 @@ fn check_looks_at_the_files_of_every_kind_of_index() {
 }
 
 #[test]
-fn what_leads_out_of_the_archive_is_a_fault() {
+fn a_path_outside_the_archive_is_a_fault() {
     for path in ["../old.deb", "/old.deb", "conf/old.deb", "pool/../../old.deb", "dists/stable/Release"] {
         let sandbox = Sandbox::new();
         sandbox.adopt_index(&package("old", 0).replace(FILES[0].0, path));
@@ -140,7 +140,7 @@ fn what_leads_out_of_the_archive_is_a_fault() {
 }
 
 #[test]
-fn nothing_of_an_adopted_archive_is_pruned_and_all_that_is_listed_is_carried() {
+fn an_adopted_archive_is_not_pruned_and_all_listed_files_are_synced() {
     let sandbox = Sandbox::new();
     adopt(&sandbox);
     let before = sandbox.tree();
@@ -231,7 +231,7 @@ fn forms_that_are_listed_and_not_stored_are_no_contradiction() {
 }
 
 #[test]
-fn a_form_that_is_not_the_listed_one_is_refused_and_another_file_is_listed_no_longer() {
+fn a_changed_form_is_refused_and_another_changed_file_is_no_longer_listed() {
     let sandbox = Sandbox::new();
     adopt(&sandbox);
     let path = "dists/stable/main/source/Sources.gz";
@@ -251,7 +251,7 @@ fn a_form_that_is_not_the_listed_one_is_refused_and_another_file_is_listed_no_lo
 }
 
 #[test]
-fn a_suite_below_another_one_that_has_lost_its_release_file_keeps_everything() {
+fn a_nested_suite_without_its_release_file_keeps_everything() {
     let sandbox = Sandbox::new();
     let (packages, sources) = (package("old", 0).replace("packages/", "pool/"), source());
     sandbox.adopt_files("stable/updates", &[("main/binary-amd64/Packages", packages.as_bytes())]);
@@ -285,7 +285,7 @@ fn a_suite_below_another_one_that_has_lost_its_release_file_keeps_everything() {
 
 /// An unlisted file at the path of a package: the hint says how to resolve it, and that works.
 #[test]
-fn an_unlisted_file_in_the_place_of_a_package_goes_with_prune() {
+fn prune_deletes_an_unlisted_file_at_the_path_of_a_package() {
     let sandbox = Sandbox::new();
     add(&sandbox, "other").ok();
     let path = "pool/main/n/new/new_1.0_amd64.deb";
@@ -304,7 +304,7 @@ fn an_unlisted_file_in_the_place_of_a_package_goes_with_prune() {
 }
 
 #[test]
-fn an_unlisted_file_at_a_destination_goes_with_prune_there() {
+fn prune_deletes_an_unlisted_file_at_a_destination() {
     let sandbox = Sandbox::new();
     add(&sandbox, "one").ok();
     sandbox.publish(["sync", "./there"]).ok();
@@ -320,7 +320,7 @@ fn an_unlisted_file_at_a_destination_goes_with_prune_there() {
 }
 
 #[test]
-fn a_file_of_a_kept_state_is_not_given_other_bytes() {
+fn a_file_of_a_retained_generation_is_not_overwritten() {
     let sandbox = Sandbox::new();
     add(&sandbox, "new").ok();
     sandbox.publish_after(1, &["remove", "new"]).ok();

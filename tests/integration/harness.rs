@@ -57,7 +57,7 @@ fn both_clients_read_an_archive_of_apt_ftparchive() {
 }
 
 #[test]
-fn both_clients_ask_by_hash_when_told_to() {
+fn both_clients_honour_acquire_by_hash() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.archive("pool"));
     archive_by_apt_ftparchive(&sandbox);
@@ -78,7 +78,7 @@ fn both_clients_ask_by_hash_when_told_to() {
 }
 
 #[test]
-fn both_clients_refuse_what_they_must() {
+fn both_clients_refuse_damaged_archives() {
     let sandbox = Sandbox::new();
     let hello = deb("hello").write(sandbox.archive("pool"));
     archive_by_apt_ftparchive(&sandbox);

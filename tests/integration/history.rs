@@ -23,7 +23,7 @@ const LIMIT: Limit = Limit::mebibytes(64);
 const POINTER: &str = "dists/stable/InRelease";
 
 /// A signed archive with `hello` 1.0, then 2.0 a minute later; and its first generation, as files.
-fn two_states() -> (Sandbox, Sandbox) {
+fn two_generations() -> (Sandbox, Sandbox) {
     let (sandbox, old) = (Sandbox::signed(), Sandbox::signed());
     let one = deb("hello").write(sandbox.incoming());
     sandbox.publish(["add".as_ref(), one.as_os_str()]).ok();
@@ -67,8 +67,8 @@ fn refuses_to_build_on(sandbox: &Sandbox, says: &[&str]) {
 }
 
 #[test]
-fn an_older_pointer_that_was_put_back_is_not_built_on() {
-    let (sandbox, old) = two_states();
+fn a_restored_older_pointer_is_not_built_on() {
+    let (sandbox, old) = two_generations();
     // All files: judged by signatures and digests alone, this archive has no fault.
     let all = ["InRelease", "Release", "Release.gpg"].map(|file| format!("dists/stable/{file}"));
     put_back(&sandbox, &old, &all.each_ref().map(String::as_str));
@@ -93,8 +93,8 @@ fn an_older_pointer_that_was_put_back_is_not_built_on() {
 }
 
 #[test]
-fn a_newer_state_that_somebody_else_made_is_no_witness() {
-    let (sandbox, _) = two_states();
+fn a_newer_generation_of_an_attacker_is_ignored() {
+    let (sandbox, _) = two_generations();
     // An attacker can write a generation; only a signed one of this suite counts.
     let generation = sandbox.archive("dists/stable/generations/20260101T000000Z-00000000");
     fs::create_dir_all(&generation).unwrap();
@@ -109,8 +109,8 @@ fn a_newer_state_that_somebody_else_made_is_no_witness() {
 }
 
 #[test]
-fn a_kept_state_that_was_changed_is_found() {
-    let (sandbox, _) = two_states();
+fn a_modified_retained_generation_is_found() {
+    let (sandbox, _) = two_generations();
     let generations = sandbox.tree().paths_with("/generations/");
     for path in generations.iter().filter(|path| path.ends_with("InRelease")) {
         let bytes = fs::read(sandbox.archive(path)).unwrap();
@@ -139,8 +139,8 @@ fn a_kept_state_that_was_changed_is_found() {
 }
 
 #[test]
-fn a_key_that_somebody_put_beside_ours_is_found_and_taken_away() {
-    let (sandbox, _) = two_states();
+fn an_added_foreign_key_is_found_and_removed() {
+    let (sandbox, _) = two_generations();
     let ours = sandbox.read("archive-key.asc");
     for evil in [fs::read_to_string(fixture("keys/second.pub.asc")).unwrap(), "nonsense".to_owned()] {
         fs::write(sandbox.archive("archive-key.asc"), evil).unwrap();
@@ -153,8 +153,8 @@ fn a_key_that_somebody_put_beside_ours_is_found_and_taken_away() {
 }
 
 #[test]
-fn bytes_under_the_digest_of_others_are_never_led_to() {
-    let (sandbox, _) = two_states();
+fn wrong_bytes_under_a_digest_are_never_referenced() {
+    let (sandbox, _) = two_generations();
     // An attacker writes the index of the next edit in advance, with other bytes.
     let copy = Sandbox::signed();
     let (from, to) = (sandbox.archive(""), copy.archive(""));
@@ -178,7 +178,7 @@ fn bytes_under_the_digest_of_others_are_never_led_to() {
 
 /// If the newer generations in the bucket were deleted, this machine still remembers them.
 #[tokio::test]
-async fn what_was_seen_in_a_bucket_is_remembered() {
+async fn the_latest_generation_of_a_bucket_is_remembered() {
     let Some(bucket) = crate::buckets::moto() else { return };
     let sandbox = Sandbox::signed();
     let files = ["one", "two", "three"].map(|name| [deb(name).write(sandbox.incoming())]);
@@ -212,7 +212,7 @@ async fn what_was_seen_in_a_bucket_is_remembered() {
 
 /// This machine remembers only buckets: the owner of a folder may restore it from a backup.
 #[tokio::test]
-async fn a_newer_state_that_was_never_published_is_no_witness() {
+async fn an_unpublished_newer_generation_is_ignored() {
     let sandbox = Sandbox::signed();
     let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
     let store = memory();
@@ -230,7 +230,7 @@ async fn a_newer_state_that_was_never_published_is_no_witness() {
 /// A power loss leaves a file empty or truncated, or a disk flips a bit.
 #[test]
 fn a_damaged_release_file_is_restored() {
-    let (signed, _) = two_states();
+    let (signed, _) = two_generations();
     let unsigned = Sandbox::new();
     let hello = deb("hello").write(unsigned.incoming());
     unsigned.publish_with(&[later(60)], ["add".as_ref(), hello.as_os_str()]).ok();
@@ -268,8 +268,8 @@ fn a_damaged_release_file_is_restored() {
 }
 
 #[test]
-fn what_can_be_restored_is_and_the_rest_is_said() {
-    let (sandbox, _) = two_states();
+fn repair_restores_what_it_can_and_reports_the_rest() {
+    let (sandbox, _) = two_generations();
     let repair = || sandbox.publish_with(&[later(120)], ["check", "--repair"]);
     let whole = sandbox.tree();
     let current: Vec<String> = {

@@ -50,7 +50,7 @@ fn from_nothing_to_a_signed_archive_that_apt_installs_from() {
 }
 
 #[test]
-fn a_second_suite_is_a_further_stanza_and_the_first_stays() {
+fn init_appends_a_stanza_for_a_second_suite() {
     let sandbox = Sandbox::new();
     sandbox.publish(["init", "--unsigned", "--architecture", "amd64"]).ok();
     sandbox
@@ -70,7 +70,7 @@ fn a_second_suite_is_a_further_stanza_and_the_first_stays() {
 }
 
 #[test]
-fn a_suite_that_is_published_keeps_what_it_says() {
+fn init_keeps_the_fields_of_a_published_suite() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -83,7 +83,7 @@ fn a_suite_that_is_published_keeps_what_it_says() {
 }
 
 #[test]
-fn a_key_is_made_shown_and_exported() {
+fn a_key_is_generated_shown_and_exported() {
     let sandbox = Sandbox::new();
     let said =
         sandbox.publish(["key", "generate", "--name", "Example <x@example.org>", "--expires", "90d"]).ok();

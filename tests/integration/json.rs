@@ -120,7 +120,7 @@ fn archive() -> Sandbox {
 }
 
 #[test]
-fn every_command_prints_what_is_documented() {
+fn every_command_prints_its_documented_shape() {
     let sandbox = archive();
     let mut schema = Schema::read(&sandbox.publish(["help", "json"]).ok().stdout);
     let mut clock = 0;
@@ -244,7 +244,7 @@ fn served(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn errors_have_a_kind_a_file_and_say_whether_to_try_again() {
+fn errors_have_a_kind_a_file_and_a_retry_flag() {
     let sandbox = Sandbox::signed();
     let mut schema = Schema::read(&sandbox.publish(["help", "json"]).ok().stdout);
     let kinds = schema.kinds.clone();
@@ -283,7 +283,7 @@ fn errors_have_a_kind_a_file_and_say_whether_to_try_again() {
 }
 
 #[test]
-fn a_server_that_fails_may_be_asked_again() {
+fn server_errors_can_be_retried() {
     let sandbox = Sandbox::new();
     let mut schema = Schema::read(&sandbox.publish(["help", "json"]).ok().stdout);
     // No server listens there.
@@ -297,7 +297,7 @@ fn a_server_that_fails_may_be_asked_again() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_an_object_too() {
+fn usage_errors_are_objects_too() {
     let sandbox = Sandbox::new();
     let mut schema = Schema::read(&sandbox.publish(["help", "json"]).ok().stdout);
     for arguments in [

@@ -34,7 +34,7 @@ fn sign_with(sandbox: &Sandbox, seconds: u64, keys: &[&str], arguments: &[&str])
 }
 
 #[test]
-fn clients_install_it_and_believe_what_is_in_it() {
+fn clients_install_it_and_trust_its_keys() {
     let sandbox = archive();
     let said = sandbox.publish(["key", "package"]).ok();
     said.says([
@@ -65,7 +65,7 @@ fn clients_install_it_and_believe_what_is_in_it() {
 }
 
 #[test]
-fn dpkg_says_that_it_is_as_packages_are() {
+fn dpkg_accepts_it() {
     let sandbox = archive();
     let said = sandbox
         .publish(["key", "package", "--output", "one.deb", "--maintainer", "Me <me@example.org>"])
@@ -195,7 +195,7 @@ fn every_signed_suite_gets_the_same() {
 
 /// The upgrade would remove the file that clients name in `Signed-By`.
 #[test]
-fn a_package_that_somebody_made_by_hand_is_not_replaced() {
+fn a_package_made_by_hand_is_not_replaced() {
     let sandbox = archive();
     let by_hand = sandbox.path("by-hand/example-archive-keyring");
     for (path, bytes) in [
@@ -231,7 +231,7 @@ fn the_first_package_of_an_archive() {
 }
 
 #[test]
-fn what_cannot_be_made_says_why() {
+fn failures_have_a_reason() {
     let says = |output: Output, texts: &[&str]| {
         output.says(texts.iter().copied());
     };

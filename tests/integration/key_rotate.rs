@@ -187,7 +187,7 @@ fn clients_follow_from_one_key_to_the_next() {
 }
 
 #[test]
-fn a_plan_changes_nothing() {
+fn a_dry_run_changes_nothing() {
     let sandbox = stable();
     sandbox.publish(["snapshot", "1.0"]).ok();
     let before = sandbox.tree();
@@ -281,7 +281,7 @@ impl<'a> Copy<'a> {
 const PUBLISHED: [&str; 3] = ["archive/dists", "archive/pool", "archive/archive-key.asc"];
 
 #[test]
-fn a_run_that_was_killed_anywhere_is_gone_on_with() {
+fn a_killed_run_is_resumed_from_any_step() {
     let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "test", "")]);
     sandbox.publish(["snapshot", "1.0", "--suite", "one"]).ok();
     let before = Copy::of(&sandbox, "before");
@@ -373,7 +373,7 @@ fn a_run_that_was_killed_anywhere_is_gone_on_with() {
 
 /// The last possible failure: the key file was written, but the configuration cannot be replaced.
 #[test]
-fn a_key_that_was_kept_is_found_again() {
+fn a_saved_key_is_reused() {
     if !is_root() {
         return skipped("a folder where others may not replace files needs root");
     }
@@ -461,7 +461,7 @@ fn keys_that_clients_demand_must_admit_the_new_one() {
 }
 
 #[test]
-fn an_old_key_that_expires_meanwhile_is_waited_for_no_longer() {
+fn an_expired_old_key_ends_the_waiting_period() {
     let sandbox = Sandbox::new();
     sandbox.publish(["key", "generate", "--name", "Old", "--expires", "40d", "-o", "old.asc"]).ok();
     let old = sandbox.path("old.asc");
@@ -487,7 +487,7 @@ fn an_old_key_that_expires_meanwhile_is_waited_for_no_longer() {
 }
 
 #[test]
-fn a_key_in_wrong_hands_goes_at_once() {
+fn a_compromised_key_is_removed_at_once() {
     let sandbox = stable();
     rotate(&sandbox, &[]).ok();
     let said = finish(&sandbox, 120, &[]).fails(1);
@@ -501,7 +501,7 @@ fn a_key_in_wrong_hands_goes_at_once() {
 }
 
 #[test]
-fn a_key_that_is_given_takes_over() {
+fn a_given_key_takes_over() {
     let sandbox = stable();
     let second = fixture("keys/second.asc");
     rotate(&sandbox, &["--to", second.to_str().unwrap()]).ok().says([format!(
@@ -533,7 +533,7 @@ fn a_key_that_is_given_takes_over() {
 
 /// Clients had the key before, and lost it when they upgraded to a package without it.
 #[test]
-fn a_key_that_comes_back_is_waited_for_anew() {
+fn a_returning_key_has_a_new_waiting_period() {
     let sandbox = stable();
     sandbox.publish(["key", "package"]).ok();
     rotate(&sandbox, &[]).ok();
@@ -547,7 +547,7 @@ fn a_key_that_comes_back_is_waited_for_anew() {
 }
 
 #[test]
-fn a_new_key_that_does_not_open_is_said_before_the_old_one_is_dropped() {
+fn an_unusable_new_key_is_reported_before_the_old_one_is_dropped() {
     let sandbox = stable();
     let protected = fixture("keys/protected.asc").display().to_string();
     let clock = CLOCK.parse::<u64>().unwrap();
@@ -568,7 +568,7 @@ fn a_new_key_that_does_not_open_is_said_before_the_old_one_is_dropped() {
 
 /// Clients with the other package would lose access in the end.
 #[test]
-fn packages_of_several_names_are_told_apart() {
+fn packages_of_several_names_are_distinguished() {
     let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);
     for name in ["one", "two"] {
         sandbox.publish(["key", "package", "--suite", name, "--name", name]).ok();
@@ -594,7 +594,7 @@ fn packages_of_several_names_are_told_apart() {
 }
 
 #[test]
-fn each_key_has_one_that_takes_over() {
+fn each_key_has_one_successor() {
     let sandbox = archive(&[stanza("one", "test", ""), stanza("two", "second", "")]);
     rotate(&sandbox, &[]).ok();
     let words = sign_with(&sandbox);
@@ -636,7 +636,7 @@ fn suites_may_change_one_after_the_other() {
 }
 
 #[test]
-fn the_last_word_must_be_the_newest_key() {
+fn the_last_key_listed_must_be_the_newest() {
     let sandbox = stable();
     rotate(&sandbox, &[]).ok();
     let new = made(&sandbox);
@@ -651,7 +651,7 @@ fn the_last_word_must_be_the_newest_key() {
 }
 
 #[test]
-fn what_cannot_be_changed_says_how_else() {
+fn unsupported_rotations_have_a_hint() {
     let refused = |sandbox: &Sandbox, arguments: &[&str], texts: &[&str]| {
         let (before, keys) = (sandbox.tree(), key_files(sandbox));
         rotate(sandbox, arguments).fails(1).says(texts.iter().copied());
@@ -720,7 +720,7 @@ fn what_cannot_be_changed_says_how_else() {
 
 /// A rotation of a suite that cannot be published leaves no key and no line in the configuration.
 #[test]
-fn a_suite_that_cannot_be_published_is_said_before_anything_is_done() {
+fn an_unpublishable_suite_is_reported_before_any_change() {
     let sandbox = stable();
     let text = sandbox.read("conf/distributions");
     sandbox.configure(&text.replace("Origin: Example", "Origin: Another"));
@@ -738,7 +738,7 @@ fn a_suite_that_cannot_be_published_is_said_before_anything_is_done() {
 }
 
 #[test]
-fn an_old_key_that_cannot_sign_is_said_before_anything_is_done() {
+fn an_old_key_that_cannot_sign_is_reported_before_any_change() {
     let sandbox = Sandbox::new();
     sandbox.configure(&stanza("stable", "expired", ""));
     rotate(&sandbox, &[]).fails(1).says(["expired"]);
@@ -748,7 +748,7 @@ fn an_old_key_that_cannot_sign_is_said_before_anything_is_done() {
 
 /// A job that gets its key by argument needs both; with the old key alone it warns and removes nothing.
 #[test]
-fn a_job_that_is_given_its_key_is_given_both() {
+fn a_job_with_keys_in_its_environment_needs_both() {
     let sandbox = stable();
     rotate(&sandbox, &[]).ok();
     let new = made(&sandbox);

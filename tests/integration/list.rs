@@ -55,7 +55,7 @@ fn an_empty_folder_is_no_archive() {
 
 /// A failed write, such as to a full disk, must be an error at once.
 #[test]
-fn what_cannot_be_written_out_is_a_failure_and_a_closed_pipe_is_none() {
+fn a_write_error_is_a_failure_and_a_closed_pipe_is_not() {
     let sandbox = Sandbox::new();
     sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
     let shell = |line: &str| {

@@ -34,7 +34,7 @@ fn brief(said: &Output) -> String {
 }
 
 /// Four generations: `hello` and `doc`; a newer `hello`; without `doc`; only the older `hello`.
-fn four_states() -> Sandbox {
+fn four_generations() -> Sandbox {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     deb("doc").architecture("all").write(sandbox.incoming());
@@ -47,8 +47,8 @@ fn four_states() -> Sandbox {
 }
 
 #[test]
-fn each_state_tells_what_it_changed() {
-    let sandbox = four_states();
+fn each_generation_lists_its_changes() {
+    let sandbox = four_generations();
     let said = publish(&sandbox, 200, &["log"]);
     insta::assert_snapshot!(brief(&said), @r"
     stable@20250601T000300Z-[HEX] (published now)
@@ -90,7 +90,7 @@ fn each_state_tells_what_it_changed() {
 
 #[test]
 fn scripts_get_an_object() {
-    let sandbox = four_states();
+    let sandbox = four_generations();
     let log = json(&publish(&sandbox, 200, &["log", "--json"]));
     assert_eq!(log["suite"], "stable");
     assert_eq!(log["older"], 0);
@@ -124,8 +124,8 @@ fn the_suite_must_be_known() {
 }
 
 #[test]
-fn who_signed_is_said_whether_known_or_not() {
-    let sandbox = four_states();
+fn known_and_unknown_signers_are_named() {
+    let sandbox = four_generations();
     let stranger = || {
         let mut command = sandbox.command(env!("CARGO_BIN_EXE_publish"));
         command.args(["log", "-n", "1"]).env("PUBLISH_ARCHIVE", sandbox.archive(""));
@@ -140,8 +140,8 @@ fn who_signed_is_said_whether_known_or_not() {
 }
 
 #[test]
-fn states_that_are_damaged_are_told_and_the_others_shown() {
-    let sandbox = four_states();
+fn damaged_generations_are_reported_and_the_others_shown() {
+    let sandbox = four_generations();
     let names = generations(&sandbox);
     let path = format!("dists/stable/generations/{}/InRelease", names[1]);
     let whole = sandbox.read(&path);
@@ -161,7 +161,7 @@ fn states_that_are_damaged_are_told_and_the_others_shown() {
 }
 
 #[test]
-fn an_archive_of_another_tool_has_one_state() {
+fn an_archive_of_another_tool_has_one_generation() {
     let sandbox = Sandbox::new();
     sandbox
         .adopt_index("Package: hello\nVersion: 1.0\nArchitecture: amd64\nFilename: pool/h.deb\nSize: 1\n\n");
@@ -175,8 +175,8 @@ fn an_archive_of_another_tool_has_one_state() {
 }
 
 #[test]
-fn a_web_server_tells_no_states() {
-    let sandbox = four_states();
+fn a_web_server_lists_no_generations() {
+    let sandbox = four_generations();
     let web = Web::of(sandbox.archive(""));
     let said = sandbox.publish(["-a", &web.url, "log", "stable"]).fails(1);
     said.says(["a web server has no listing", "hint: "]);
@@ -185,7 +185,7 @@ fn a_web_server_tells_no_states() {
 
 /// Killed, or a lost race, before the swap: its generation exists but was never published.
 #[tokio::test]
-async fn what_was_never_published_is_not_shown() {
+async fn an_unpublished_generation_is_not_shown() {
     let sandbox = Sandbox::signed();
     let (one, two) = ([deb("one").write(sandbox.incoming())], [deb("two").write(sandbox.incoming())]);
     let store: Store = folder(sandbox.archive(""));
@@ -274,7 +274,7 @@ fn notes(sandbox: &Sandbox) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn a_message_comes_back_as_it_was_given() {
+fn a_message_is_shown_unchanged() {
     let sandbox = Sandbox::signed();
     let odd = "first \"line\"\nSigned: by nobody, verified\n\n .\n\ttab \\n ä \u{1b}[31mred\r\u{202e}x \n";
     deb("hello").write(sandbox.incoming());
@@ -318,7 +318,7 @@ fn every_command_that_changes_a_suite_takes_a_message() {
 }
 
 #[test]
-fn a_job_says_whose_it_is() {
+fn a_ci_job_is_recorded() {
     let sandbox = Sandbox::new();
     let add = |seconds: u64, name: &str, environment: &[(&str, &str)]| {
         let file = deb(name).write(sandbox.incoming());
@@ -355,7 +355,7 @@ fn a_job_says_whose_it_is() {
 }
 
 #[test]
-fn a_note_that_is_none_is_left_out() {
+fn an_invalid_note_is_omitted() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "-m", "true", "incoming"]).ok();
@@ -371,7 +371,7 @@ fn a_note_that_is_none_is_left_out() {
 }
 
 #[test]
-fn a_note_goes_with_its_state() {
+fn a_note_is_deleted_with_its_generation() {
     let sandbox = Sandbox::signed();
     for (at, version) in ["1.0", "2.0", "3.0"].into_iter().enumerate() {
         let file = deb("hello").version(version).write(sandbox.incoming());

@@ -16,7 +16,7 @@ fn add(sandbox: &Sandbox, version: &str, seconds: u64, more: &[&str]) -> Outcome
 }
 
 #[test]
-fn apt_takes_it_as_far_as_it_is_offered() {
+fn apt_honours_the_percentage() {
     if !is_root() {
         skipped("an installation needs root");
         return;
@@ -57,7 +57,7 @@ fn apt_takes_it_as_far_as_it_is_offered() {
 }
 
 #[test]
-fn the_share_is_changed_by_adding_the_file_again() {
+fn adding_the_file_again_changes_the_percentage() {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\n");
     let file = deb("hello").architecture("all").write(sandbox.incoming());
@@ -75,13 +75,13 @@ fn the_share_is_changed_by_adding_the_file_again() {
         .ok()
         .says(["Would offer hello 1.0 all to 50 % of machines, instead of 10 %", "nothing was written"]);
     assert_eq!(sandbox.tree(), before);
-    let told: Value = serde_json::from_str(&run(30, &["--phased", "50", "--json"]).ok().stdout).unwrap();
-    let phased = &told["phased"][0];
+    let json: Value = serde_json::from_str(&run(30, &["--phased", "50", "--json"]).ok().stdout).unwrap();
+    let phased = &json["phased"][0];
     assert_eq!(phased["package"]["name"], "hello");
     assert_eq!(phased["share"], serde_json::json!({ "from": 10, "to": 50 }));
-    assert_eq!(told["added"], Value::Array(Vec::new()));
-    let written = told["written"].as_array().unwrap();
-    assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/")), "{told}");
+    assert_eq!(json["added"], Value::Array(Vec::new()));
+    let written = json["written"].as_array().unwrap();
+    assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/")), "{json}");
     // It is `Architecture: all`, with the same stanza in all indices.
     for architecture in ["amd64", "arm64"] {
         let index = sandbox.read(PACKAGES.replace("amd64", architecture));
@@ -98,7 +98,7 @@ fn the_share_is_changed_by_adding_the_file_again() {
 /// If a package exists for one architecture, the index of that architecture may have no entry for the `all` version;
 /// other indices have it.
 #[test]
-fn what_lacks_in_one_index_stands_once_in_the_others() {
+fn a_package_missing_in_one_index_is_once_in_the_others() {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\n");
     let all = deb("hello").architecture("all").write(sandbox.incoming());
@@ -116,7 +116,7 @@ fn what_lacks_in_one_index_stands_once_in_the_others() {
 
 /// Many packages are summarized in one line, like added and removed ones.
 #[test]
-fn many_offers_are_told_in_one_line() {
+fn many_phased_packages_are_summarized() {
     let sandbox = Sandbox::signed();
     for number in 10..21 {
         deb(&format!("hello{number}")).write(sandbox.incoming());

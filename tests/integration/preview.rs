@@ -253,7 +253,7 @@ fn ranges_let_a_client_resume() {
 }
 
 #[test]
-fn what_the_client_has_is_not_sent_again() {
+fn unmodified_files_are_not_sent_again() {
     let preview = Preview::start();
     preview.write("dists/stable/InRelease", "signed");
     let etag = preview.get("/dists/stable/InRelease").header("etag").to_owned();
@@ -307,7 +307,7 @@ fn odd_names_survive() {
 }
 
 #[test]
-fn a_person_can_click_around() {
+fn a_browser_can_navigate() {
     let preview = Preview::start();
     let empty = preview.get("/");
     assert_eq!(empty.status, 200, "an archive without a package yet");
@@ -404,7 +404,7 @@ fn a_secret_key_is_not_shown_whatever_its_name() {
 }
 
 #[test]
-fn one_bad_client_does_not_concern_the_others() {
+fn one_bad_client_does_not_affect_others() {
     let preview = Preview::start();
     preview.write("pool/x.deb", vec![b'x'; 8 << 20]);
     let mut silent = preview.connect();
@@ -427,7 +427,7 @@ fn one_bad_client_does_not_concern_the_others() {
 }
 
 #[test]
-fn an_answer_in_flight_ends_before_the_server_does() {
+fn a_response_in_flight_completes_before_shutdown() {
     let mut preview = Preview::start();
     preview.write("pool/x.deb", vec![b'x'; 16 << 20]);
     let address = preview.address;
@@ -443,7 +443,7 @@ fn an_answer_in_flight_ends_before_the_server_does() {
 }
 
 #[test]
-fn who_can_reach_it_is_said() {
+fn a_public_address_has_a_warning() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let local = Server::bind("127.0.0.1:0").await.unwrap();
         assert_eq!(local.url(), format!("http://127.0.0.1:{}/", local.address().port()));

@@ -37,7 +37,7 @@ fn archive(configuration: &str) -> Sandbox {
 }
 
 #[test]
-fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
+fn unreferenced_files_are_deleted_and_a_dry_run_explains_it() {
     let sandbox = archive("");
     let (old, new) = (pool("hello", "1.0"), pool("hello", "2.0"));
     let prune = |more: &[&str]| sandbox.publish([&["prune", "--keep-generations", "1"], more].concat());
@@ -82,7 +82,7 @@ fn what_no_kept_state_leads_to_goes_and_a_plan_says_why() {
 }
 
 #[test]
-fn the_configuration_says_what_is_kept() {
+fn the_configuration_sets_the_retention() {
     let sandbox = archive(
         "Codename: stable\nComponents: main\nArchitectures: amd64\nKeepFor: 20d\nKeepGenerations: 2\n",
     );
@@ -100,7 +100,7 @@ fn the_configuration_says_what_is_kept() {
 }
 
 #[test]
-fn old_versions_leave_the_suite_first_and_never_the_newest() {
+fn old_versions_are_removed_first_and_never_the_newest() {
     let sandbox = Sandbox::signed();
     for version in ["1.0", "2.0~rc1", "2.0", "1:0.1"] {
         deb("hello").version(version).write(sandbox.incoming());
@@ -124,7 +124,7 @@ fn old_versions_leave_the_suite_first_and_never_the_newest() {
 }
 
 #[test]
-fn what_cannot_be_read_keeps_everything() {
+fn an_unreadable_suite_keeps_everything() {
     let sandbox = archive("");
     age(&sandbox.archive(""), 30);
     let prune = ["prune", "--keep-generations", "1"];
@@ -163,7 +163,7 @@ fn what_cannot_be_read_keeps_everything() {
 }
 
 #[test]
-fn what_is_no_package_and_what_other_suites_need_stays() {
+fn other_files_and_files_of_other_suites_are_kept() {
     let sandbox = archive("");
     let others = [
         "pool/README",
@@ -214,7 +214,7 @@ async fn a_bucket_is_pruned_too() {
 /// The package is added again while its file is about to be deleted: each side is stopped at each of its writes while
 /// the other one runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_and_a_prune_meet_over_one_file() {
+async fn an_edit_and_a_prune_race_for_one_file() {
     let sandbox = Sandbox::signed();
     let one = [deb("one").write(sandbox.incoming())];
     deb("two").write(sandbox.incoming());
@@ -266,7 +266,7 @@ async fn an_edit_and_a_prune_meet_over_one_file() {
 }
 
 #[tokio::test]
-async fn there_is_one_prune_at_a_time() {
+async fn only_one_prune_runs_at_once() {
     let sandbox = archive("");
     fs::create_dir_all(sandbox.archive(".publish")).unwrap();
     fs::write(sandbox.archive(".publish/prune"), "somebody\n").unwrap();

@@ -166,7 +166,7 @@ async fn ask(rule: &str, urls: &[String], environment: &Environment) -> Result<P
 }
 
 /// The first failure, with its causes.
-fn told(error: &Error) -> String {
+fn chain(error: &Error) -> String {
     use std::error::Error as _;
     let mut parts = Vec::new();
     let mut cause = error.source();
@@ -232,7 +232,7 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cloudfront_is_asked_for_signed_invalidations() {
+async fn cloudfront_gets_signed_invalidations() {
     let recorder = Recorder::always(201, "<Invalidation/>").await;
     let mut all = urls("https://h/a&b", &["dists/x/InRelease".into(), "pool/g++".into()]);
     // Another host of the same distribution has the same paths.
@@ -305,14 +305,14 @@ async fn moto_makes_the_invalidations() {
 
     let error = ask("cloudfront ENOSUCH", &all, &environment).await.unwrap_err();
     assert!(
-        told(&error).contains("CloudFront answered 404 Not Found: NoSuchDistribution: "),
+        chain(&error).contains("CloudFront answered 404 Not Found: NoSuchDistribution: "),
         "{}",
-        told(&error)
+        chain(&error)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cloudfront_gets_3000_paths_at_a_time_and_a_session_token() {
+async fn cloudfront_gets_3000_paths_per_request_and_a_session_token() {
     let recorder = Recorder::always(201, "").await;
     let all = numbered(6001);
     let variables = [
@@ -353,7 +353,7 @@ async fn a_retry_of_cloudfront_is_the_same_invalidation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fastly_is_asked_for_each_address_eight_at_a_time() {
+async fn fastly_gets_one_request_per_url_eight_concurrently() {
     let script = |_| Some(answer(200, FASTLY_DONE).after(Duration::from_millis(200)));
     let recorder = Recorder::new(script).await;
     let mut all = numbered(40);
@@ -378,7 +378,7 @@ async fn fastly_is_asked_for_each_address_eight_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cloudflare_gets_thirty_addresses_at_a_time() {
+async fn cloudflare_gets_thirty_urls_per_request() {
     let recorder = Recorder::always(200, CLOUDFLARE_DONE).await;
     let all = numbered(61);
     for variable in ["CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"] {
@@ -402,7 +402,7 @@ async fn cloudflare_gets_thirty_addresses_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_tried_again_and_the_wait_asked_for_is_kept() {
+async fn transient_errors_are_retried_after_the_requested_wait() {
     let script = |number| {
         Some(match number {
             0 => answer(429, "slow down").with("retry-after", "1"),
@@ -425,7 +425,7 @@ async fn what_passes_is_tried_again_and_the_wait_asked_for_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_pass_is_told_after_four_tries() {
+async fn a_persistent_error_is_reported_after_four_attempts() {
     let script = |_| Some(answer(503, "<h1>over\n capacity\u{1b}[31m</h1>").with("retry-after", "0"));
     let recorder = Recorder::new(script).await;
     let environment = environment(&recorder, &[("FASTLY_API_TOKEN", "t")]);
@@ -436,18 +436,18 @@ async fn what_does_not_pass_is_told_after_four_tries() {
         "the archive is published; caches may serve the old suite for as long as their Cache-Control says"
     );
     assert_eq!(
-        told(&error),
+        chain(&error),
         "the purge of Fastly service `s` failed / Fastly answered 503 Service Unavailable: <h1>over capacity[31m</h1>"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_who_listens_is_told_after_four_tries() {
+async fn a_refused_connection_is_reported_after_four_attempts() {
     let recorder = Recorder::new(|_| None).await;
     let variables = [("FASTLY_API_TOKEN", "t"), ("CF_API_TOKEN", "t")];
     let mut environment = environment(&recorder, &variables);
     let error = ask("fastly s", &numbered(1), &environment).await.unwrap_err();
-    assert!(told(&error).contains("`127.0.0.1` did not respond after 4 tries / "), "{}", told(&error));
+    assert!(chain(&error).contains("`127.0.0.1` did not respond after 4 tries / "), "{}", chain(&error));
     assert_eq!(recorder.asked().len(), 4);
 
     // A port without a listener.
@@ -458,12 +458,12 @@ async fn nobody_who_listens_is_told_after_four_tries() {
         .into_iter()
         .collect();
     let error = ask("fastly s", &numbered(1), &environment).await.unwrap_err();
-    assert!(told(&error).contains("did not respond after 4 tries / "), "{}", told(&error));
-    assert!(told(&error).to_lowercase().contains("connection refused"), "{}", told(&error));
+    assert!(chain(&error).contains("did not respond after 4 tries / "), "{}", chain(&error));
+    assert!(chain(&error).to_lowercase().contains("connection refused"), "{}", chain(&error));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_at_once_in_the_words_of_the_service() {
+async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
     let denied = "<?xml version=\"1.0\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
         <Message>User: me is not authorized</Message></Error></ErrorResponse>";
     let many = r#"{"success":false,"errors":[{"code":1016,"message":"bad file"},{"code":7003,"message":"no zone"}]}"#;
@@ -511,7 +511,7 @@ async fn a_refusal_is_told_at_once_in_the_words_of_the_service() {
             ("CLOUDFLARE_API_TOKEN", "t"),
         ];
         let error = ask(rule, &numbered(1), &environment(&recorder, &variables)).await.unwrap_err();
-        assert!(told(&error).ends_with(&format!(" failed / {text}")), "{}", told(&error));
+        assert!(chain(&error).ends_with(&format!(" failed / {text}")), "{}", chain(&error));
         assert_eq!(recorder.asked().len(), 1, "{rule} {status}");
         assert_eq!(elsewhere.asked().len(), 0, "a token went elsewhere");
         assert_eq!(error.failures[0].hint().is_some(), hinted, "{rule} {status}");
@@ -519,7 +519,7 @@ async fn a_refusal_is_told_at_once_in_the_words_of_the_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credentials_nobody_is_asked() {
+async fn without_credentials_no_request_is_sent() {
     let recorder = Recorder::always(200, "").await;
     for (rule, variables, expected) in [
         ("cloudfront E1", vec![], "the environment has no `AWS_ACCESS_KEY_ID`"),
@@ -534,22 +534,22 @@ async fn without_credentials_nobody_is_asked() {
         ),
     ] {
         let error = ask(rule, &numbered(1), &environment(&recorder, &variables)).await.unwrap_err();
-        assert!(told(&error).contains(&format!(" failed / {expected}")), "{}", told(&error));
-        assert!(!told(&error).contains("secret\n"));
+        assert!(chain(&error).contains(&format!(" failed / {expected}")), "{}", chain(&error));
+        assert!(!chain(&error).contains("secret\n"));
     }
     let odd = [("FASTLY_API_URL", "not an address"), ("FASTLY_API_TOKEN", "t")];
     let odd = odd.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     let error = ask("fastly s", &numbered(1), &odd).await.unwrap_err();
     assert!(
-        told(&error).contains("the value of `FASTLY_API_URL` is not valid: expected"),
+        chain(&error).contains("the value of `FASTLY_API_URL` is not valid: expected"),
         "{}",
-        told(&error)
+        chain(&error)
     );
     assert_eq!(recorder.asked().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_gets_exactly_the_addresses() {
+async fn a_command_gets_exactly_the_urls() {
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     let place = folder.path().display();
     let all = urls("https://h/apt", &["dists/stable/InRelease".into(), "pool/g++~1".into()]);
@@ -565,7 +565,7 @@ async fn a_command_gets_exactly_the_addresses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_may_leave_its_input_and_write_much() {
+async fn a_command_may_ignore_its_input_and_write_much() {
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     let place = folder.path().display();
     // It ends when the file exists, or after a minute.
@@ -579,7 +579,7 @@ async fn a_command_may_leave_its_input_and_write_much() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_fails_is_told_and_keeps_nobody_from_purging() {
+async fn a_failed_command_is_reported_and_stops_no_other_purge() {
     let recorder = Recorder::always(200, CLOUDFLARE_DONE).await;
     let environment = environment(&recorder, &[("CF_API_TOKEN", "t")]);
     let lines =
@@ -609,7 +609,7 @@ async fn a_command_that_fails_is_told_and_keeps_nobody_from_purging() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_changed_nobody_is_asked() {
+async fn without_changes_no_purge_is_sent() {
     let recorder = Recorder::always(200, CLOUDFLARE_DONE).await;
     let environment = environment(&recorder, &[("CF_API_TOKEN", "t")]);
     let purged = ask("cloudflare z\nexit 1", &[], &environment).await.unwrap();

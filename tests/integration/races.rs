@@ -83,7 +83,7 @@ async fn holds(store: &Store, names: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_adds_meet_before_each_write() {
+async fn two_adds_race_before_each_write() {
     let packages = Packages::new();
     let (one, two) = (packages.file("one"), packages.file("two"));
     for kind in KINDS {
@@ -247,7 +247,7 @@ async fn one_publishes_while_another_waits_at_each_write() {
 
 /// Both have swapped, one after the other, and now both write the files for clients without by-hash.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_are_in_their_aliases_at_once() {
+async fn two_publishers_write_aliases_concurrently() {
     let packages = Packages::new();
     let (one, two) = (packages.file("one"), packages.file("two"));
     let (writes, swap) = packages.writes(Kind::Memory).await;
@@ -287,7 +287,7 @@ async fn two_are_in_their_aliases_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_add_meets_a_removal() {
+async fn an_add_races_with_a_removal() {
     let packages = Packages::new();
     let one = packages.file("one");
     for kind in KINDS {
@@ -319,9 +319,9 @@ async fn two_add_the_same_file() {
             let (first, second) = (publisher(), publisher());
             let (a, b) = tokio::join!(first.add(&one), second.add(&one));
             let (a, b) = (a.unwrap(), b.unwrap());
-            let told =
+            let summary =
                 |outcome: &CommitReport| (outcome.added.len(), outcome.present.len(), outcome.published);
-            let mut both = [told(&a), told(&b)];
+            let mut both = [summary(&a), summary(&b)];
             both.sort_unstable();
             assert_eq!(both, [(0, 1, false), (1, 0, true)], "{kind:?} at write {at}");
             assert_eq!(first.lost() + second.lost(), 1);
@@ -383,7 +383,7 @@ async fn two_add_other_bytes_under_one_name() {
 
 /// The store committed the write, the response was lost, and the retry of a lower layer was refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_of_the_swap_is_a_success() {
+async fn a_lost_response_of_the_swap_is_a_success() {
     let packages = Packages::new();
     let one = packages.file("one");
     for kind in KINDS {
@@ -486,7 +486,7 @@ impl Drop for Done<'_> {
 
 /// A check during a publish finds no fault.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_meets_a_publisher_at_any_of_its_reads() {
+async fn a_check_races_with_a_publisher_at_each_read() {
     let packages = Packages::new();
     let one = packages.file("one");
     let faults = Faults::none();
@@ -509,7 +509,7 @@ async fn a_check_meets_a_publisher_at_any_of_its_reads() {
 
 /// A sync during a publish copies one complete generation.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_meets_a_publisher_at_any_of_its_reads() {
+async fn a_sync_races_with_a_publisher_at_each_read() {
     let packages = Packages::new();
     let one = packages.file("one");
     let faults = Faults::none();

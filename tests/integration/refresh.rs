@@ -22,7 +22,7 @@ fn at(sandbox: &Sandbox, time: u64, arguments: &[&str]) -> crate::sandbox::Outco
 }
 
 #[test]
-fn what_has_expired_is_taken_by_apt_again() {
+fn apt_accepts_an_expired_suite_again() {
     let (sandbox, now) = weekly();
     at(&sandbox, now - 8 * DAY, &["add", "incoming"]).ok();
     let source = Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc"));
@@ -52,7 +52,7 @@ fn what_has_expired_is_taken_by_apt_again() {
 }
 
 #[test]
-fn what_is_not_due_is_left_alone() {
+fn a_suite_that_is_not_due_does_not_change() {
     let (sandbox, now) = weekly();
     at(&sandbox, now, &["add", "incoming"]).ok();
     let before = sandbox.tree();
@@ -82,7 +82,7 @@ fn what_is_not_due_is_left_alone() {
 }
 
 #[test]
-fn what_does_not_expire_and_what_is_read_only_are_never_due() {
+fn suites_without_expiry_and_read_only_suites_are_never_due() {
     let (sandbox, now) = weekly();
     at(&sandbox, now, &["add", "incoming"]).ok();
     let text = sandbox.read("conf/distributions");

@@ -16,7 +16,7 @@ fn archive_with_three() -> Sandbox {
 }
 
 #[test]
-fn a_removed_version_is_gone_for_clients_and_the_rest_stays() {
+fn clients_no_longer_see_a_removed_version() {
     let sandbox = archive_with_three();
     let before = sandbox.tree();
     sandbox
@@ -48,7 +48,7 @@ fn a_name_alone_removes_every_version() {
 }
 
 #[test]
-fn what_was_removed_can_be_added_again() {
+fn a_removed_package_can_be_added_again() {
     let sandbox = archive_with_three();
     sandbox.publish(["remove", "hello=1.0"]).ok();
     sandbox.publish(["add", "incoming/hello_1.0_amd64.deb"]).ok().says(["Added 1 package"]);
@@ -71,7 +71,7 @@ fn an_architecture_narrows_it_down() {
 }
 
 #[test]
-fn what_is_not_there_cannot_be_removed() {
+fn a_missing_package_cannot_be_removed() {
     let sandbox = archive_with_three();
     let before = sandbox.tree();
     sandbox.publish(["remove", "nothing"]).fails(1).says(["cannot remove `nothing`"]);

@@ -28,7 +28,7 @@ fn there(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn the_pair_of_an_older_tool_is_seen_and_repaired() {
+fn the_release_pair_of_an_older_tool_is_checked_and_repaired() {
     let sandbox = pair();
     there(&sandbox, &["check"]).ok();
     let whole = Tree::read(&sandbox.path("there"));
@@ -59,7 +59,7 @@ fn the_pair_of_an_older_tool_is_seen_and_repaired() {
 }
 
 #[test]
-fn a_suite_with_the_pair_alone_is_carried_on() {
+fn a_suite_with_only_the_release_pair_is_extended() {
     let sandbox = pair();
     let file = deb("new").write(sandbox.incoming());
     there(&sandbox, &["add", file.to_str().unwrap()]).ok().says(["Added 1 package"]);
@@ -102,7 +102,7 @@ fn a_release_file_that_is_too_large_is_repaired() {
 }
 
 #[test]
-fn a_kept_state_that_is_not_what_its_name_says_does_not_come_back() {
+fn a_generation_that_does_not_match_its_name_is_not_restored() {
     let sandbox = Sandbox::new();
     let one = deb("one").write(sandbox.incoming());
     let two = deb("two").write(sandbox.incoming());
@@ -121,7 +121,7 @@ fn a_kept_state_that_is_not_what_its_name_says_does_not_come_back() {
 
 /// The hint about a suite that is signed at the destination but not here works.
 #[test]
-fn a_suite_that_is_signed_no_longer_is_signed_again() {
+fn an_unsigned_suite_is_signed_again() {
     let sandbox = Sandbox::new();
     let file = deb("hello").write(sandbox.incoming());
     let key = fixture("keys/test.asc");

@@ -30,7 +30,7 @@ fn add(sandbox: &Sandbox, night: &str, seconds: u64, more: &[&str]) -> Outcome {
 }
 
 #[test]
-fn every_client_finds_the_bytes_that_it_was_told_of() {
+fn every_client_gets_the_bytes_of_its_index() {
     let sandbox = nightlies();
     add(&sandbox, "monday", 0, &[]).ok();
     let source = Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc"));
@@ -104,7 +104,7 @@ fn nothing_else_is_replaced() {
 
 /// A package of another suite occupies the usual path with other bytes: that is not a conflict here.
 #[test]
-fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
+fn a_package_of_another_suite_may_have_the_usual_path() {
     let sandbox = nightlies();
     let monday = build("monday").write(sandbox.path("monday"));
     sandbox.publish(["add", "--suite", "other", monday.to_str().unwrap()]).ok();
@@ -117,8 +117,8 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
             if verb == "Added" { 70 } else { 80 },
             &["add", "--replace", "--suite", "stable", "--json", file.to_str().unwrap()],
         );
-        let told: Value = serde_json::from_str(&said.ok().stdout).unwrap();
-        assert_eq!(told[verb.to_lowercase()].as_array().unwrap().len(), 1, "{told}");
+        let json: Value = serde_json::from_str(&said.ok().stdout).unwrap();
+        assert_eq!(json[verb.to_lowercase()].as_array().unwrap().len(), 1, "{json}");
     }
     for architecture in ["amd64", "arm64"] {
         let index = sandbox.read(format!("dists/stable/main/binary-{architecture}/Packages"));
@@ -134,7 +134,7 @@ fn a_new_package_meets_one_of_the_same_name_in_another_suite() {
 
 /// A stopped phased update is not released without a warning.
 #[test]
-fn another_share_than_that_of_the_build_before_is_told() {
+fn a_changed_percentage_is_reported() {
     let sandbox = nightlies();
     let warning =
         "`hello` 1.0 amd64 is offered to 100 % of machines; the build that it replaces was offered to 0 %";
@@ -148,7 +148,7 @@ fn another_share_than_that_of_the_build_before_is_told() {
 }
 
 #[test]
-fn jobs_that_replace_at_the_same_time_leave_one_of_their_builds() {
+fn concurrent_replacements_leave_one_build() {
     let sandbox = nightlies();
     add(&sandbox, "monday", 0, &[]).ok();
     let nights: Vec<String> = (0..4).map(|number| format!("night{number}")).collect();

@@ -34,7 +34,7 @@ fn now(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn what_is_old_goes_and_never_the_newest() {
+fn old_versions_are_removed_but_never_the_newest() {
     let sandbox = Sandbox::signed();
     for version in ["1.0", "2.0", "3.0"] {
         deb("hello").version(version).write(sandbox.incoming());
@@ -72,7 +72,7 @@ fn what_is_old_goes_and_never_the_newest() {
 }
 
 #[test]
-fn a_suite_that_nobody_may_change_is_left_out_unless_it_is_named() {
+fn a_read_only_suite_is_skipped_unless_named() {
     let sandbox = Sandbox::signed();
     add(&sandbox, "1.0").ok();
     add(&sandbox, "2.0").ok();
@@ -86,7 +86,7 @@ fn a_suite_that_nobody_may_change_is_left_out_unless_it_is_named() {
 }
 
 #[test]
-fn surplus_versions_move_on_before_they_leave() {
+fn surplus_versions_are_moved_before_they_are_removed() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
     add(&sandbox, "1.0").ok();
@@ -106,12 +106,12 @@ fn surplus_versions_move_on_before_they_leave() {
     assert!(!said.stderr.contains("Removed"), "{}", said.stderr);
     add(&sandbox, "3.0").ok();
     let file = deb("hello").version("4.0").write(sandbox.incoming());
-    let told = sandbox
+    let output = sandbox
         .publish(["--json".as_ref(), "add".as_ref(), "--suite".as_ref(), "stable".as_ref(), file.as_os_str()])
         .ok();
-    let told: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!(told["removed"], told["moved"]["packages"]);
-    let old = &told["moved"]["to"];
+    let json: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(json["removed"], json["moved"]["packages"]);
+    let old = &json["moved"]["to"];
     assert_eq!((&old["suite"], &old["added"][0]["version"]), (&"old".into(), &"3.0".into()));
     let older = &old["moved"]["to"];
     assert_eq!((&older["suite"], &older["added"][0]["version"]), (&"older".into(), &"1.0".into()));
@@ -132,7 +132,7 @@ fn surplus_versions_move_on_before_they_leave() {
 }
 
 #[test]
-fn what_two_suites_do_not_keep_goes_on_to_the_third() {
+fn versions_beyond_two_suites_move_to_the_third() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
     for version in ["2.0", "3.0", "4.0"] {
@@ -156,7 +156,7 @@ fn what_two_suites_do_not_keep_goes_on_to_the_third() {
 }
 
 #[test]
-fn what_was_to_be_kept_elsewhere_is_kept() {
+fn moved_versions_are_kept_by_the_other_suite() {
     let sandbox = Sandbox::signed();
     sandbox.configure(&CHAIN.replacen("Limit: 1\n", "", 1).replacen("Limit: 2\n", "", 1));
     for version in ["1.0", "2.0", "3.0", "4.0"] {
@@ -177,7 +177,7 @@ fn what_was_to_be_kept_elsewhere_is_kept() {
 }
 
 #[test]
-fn a_version_that_has_no_place_to_go_to_stays() {
+fn a_version_that_cannot_be_moved_is_kept() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
     add(&sandbox, "1.0").ok();
@@ -211,7 +211,7 @@ fn a_version_that_has_no_place_to_go_to_stays() {
 
 /// A version that leaves the archive entirely is reported as such, and not only as moved.
 #[test]
-fn what_the_other_suite_gives_up_is_told() {
+fn versions_removed_from_the_other_suite_are_reported() {
     let sandbox = Sandbox::signed();
     sandbox.configure(&CHAIN.replacen("Limit: 2\nArchive: older\n", "Limit: 1\n", 1));
     add(&sandbox, "1.0").ok();
@@ -235,7 +235,7 @@ fn what_the_other_suite_gives_up_is_told() {
 
 /// If packages are named, the suite for surplus versions keeps all others, like every suite.
 #[test]
-fn only_what_is_named_goes_from_the_other_suite() {
+fn only_named_packages_leave_the_other_suite() {
     let sandbox = Sandbox::signed();
     let unlimited = CHAIN.replacen("Limit: 2\nArchive: older\n", "", 1);
     sandbox.configure(&unlimited);
@@ -254,7 +254,7 @@ fn only_what_is_named_goes_from_the_other_suite() {
 }
 
 #[test]
-fn a_suite_that_nobody_has_begun_is_not_begun_by_taking_out() {
+fn a_removal_does_not_create_a_suite() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
     add(&sandbox, "1.0").ok();
@@ -269,7 +269,7 @@ fn a_suite_that_nobody_has_begun_is_not_begun_by_taking_out() {
 
 /// Other tools write `./pool/…`, which apt normalizes to `pool/…` and a store would not.
 #[test]
-fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
+fn the_age_of_a_file_is_found_in_foreign_indices() {
     let sandbox = Sandbox::new();
     let stanza = |version: &str| {
         let path = sandbox.archive("pool");
@@ -293,7 +293,7 @@ fn the_age_of_a_file_is_found_whoever_wrote_the_index() {
 
 /// A removal moves nothing, and needs no key of the other suite.
 #[test]
-fn to_remove_takes_the_keys_of_one_suite() {
+fn a_removal_needs_the_keys_of_one_suite() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/test.asc");
     let signed = |other: &str| {
@@ -309,7 +309,7 @@ fn to_remove_takes_the_keys_of_one_suite() {
 
 /// As with `copy`: packages of an unsigned suite, which any writer may have added, are not signed elsewhere.
 #[test]
-fn what_nobody_signed_is_not_signed_by_moving_on() {
+fn unsigned_packages_are_not_signed_by_a_move() {
     let sandbox = Sandbox::new();
     let signs = format!("SignWith: {}\nLimit: 2\n", fixture("keys/test.asc").display());
     sandbox.configure(&CHAIN.replacen("Limit: 2\nArchive: older\n", &signs, 1));
@@ -328,7 +328,7 @@ fn what_nobody_signed_is_not_signed_by_moving_on() {
 
 /// A package may have been in another component before; the suite that keeps it need not have it twice.
 #[test]
-fn what_is_kept_in_another_component_is_kept() {
+fn a_version_in_another_component_of_the_other_suite_is_kept() {
     let sandbox = Sandbox::signed();
     let with_contrib = |text: &str| text.replace("Components: main", "Components: main contrib");
     sandbox.configure(&with_contrib(CHAIN));
@@ -348,7 +348,7 @@ fn what_is_kept_in_another_component_is_kept() {
 }
 
 #[test]
-fn what_is_lost_does_not_move() {
+fn a_lost_file_is_not_moved() {
     let sandbox = Sandbox::signed();
     sandbox.configure(CHAIN);
     add(&sandbox, "1.0").ok();
@@ -376,7 +376,7 @@ fn other_bytes_in_the_other_suite_are_not_overwritten() {
 
 /// Many concurrent jobs: every added version is in one of the two suites, and the newest is in the right one.
 #[test]
-fn jobs_at_the_same_time_lose_nothing() {
+fn concurrent_jobs_lose_nothing() {
     let sandbox = Sandbox::signed();
     sandbox.configure(&CHAIN.replace("Limit: 2\nArchive: older\n", ""));
     let files: Vec<PathBuf> = (1..=6)

@@ -37,7 +37,7 @@ fn state(sandbox: &Sandbox, seconds: u64) -> String {
 
 /// The version does not change, but its bytes or its phased percentage do.
 #[test]
-fn what_goes_back_under_one_version_is_told() {
+fn changes_within_one_version_are_reported() {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64 arm64\nMutable: yes\n");
     for night in ["monday", "tuesday"] {
@@ -55,11 +55,11 @@ fn what_goes_back_under_one_version_is_told() {
         "Would offer world 1.0 amd64 to 100 % of machines, instead of 30 %",
     ]);
     let said = sandbox.publish_after(180, &["rollback", "--json"]).ok().stdout;
-    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(told["replaced"].as_array().unwrap().len(), 1, "{told}");
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(json["replaced"].as_array().unwrap().len(), 1, "{json}");
     assert_eq!(
-        (&told["added"], &told["removed"], &told["phased"]),
-        (&told["present"], &told["present"], &told["present"])
+        (&json["added"], &json["removed"], &json["phased"]),
+        (&json["present"], &json["present"], &json["present"])
     );
 }
 
@@ -96,7 +96,7 @@ fn clients_see_the_earlier_version_and_the_later_one_again() {
 }
 
 #[test]
-fn a_client_that_has_the_later_version_is_told_how_to_go_back() {
+fn the_downgrade_of_clients_is_explained() {
     if !is_root() {
         skipped("an installation needs root");
         return;
@@ -119,7 +119,7 @@ fn a_client_that_has_the_later_version_is_told_how_to_go_back() {
 }
 
 #[test]
-fn a_state_is_named_by_its_beginning() {
+fn a_generation_is_named_by_its_prefix() {
     let sandbox = upgraded();
     let before = sandbox.tree();
     let (first, second) = (state(&sandbox, 0), state(&sandbox, 60));
@@ -156,7 +156,7 @@ fn a_state_is_named_by_its_beginning() {
 }
 
 #[test]
-fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
+fn missing_and_foreign_generations_are_refused() {
     let sandbox = upgraded();
     let first = state(&sandbox, 0);
     let file = sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb");
@@ -193,7 +193,7 @@ fn what_lacks_or_is_not_ours_is_not_gone_back_to() {
 /// Each form of each index and each package of a retained generation, with one bit changed: the size does not reveal
 /// it.
 #[test]
-fn what_has_rotted_is_found_and_not_gone_back_to() {
+fn damaged_generations_are_refused() {
     let sandbox = upgraded();
     let (first, now) = (state(&sandbox, 0), sandbox.read("dists/stable/Release"));
     let mut files = sandbox.tree().paths_with("/by-hash/");
@@ -227,7 +227,7 @@ fn what_has_rotted_is_found_and_not_gone_back_to() {
 
 /// A version that was removed, deleted from the pool by hand, and added with other bytes at the same path.
 #[test]
-fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
+fn a_generation_whose_package_has_other_bytes_now_is_refused() {
     let sandbox = Sandbox::signed();
     for build in ["first", "second"] {
         deb("hello").payload(build).write(sandbox.path(build));
@@ -246,7 +246,7 @@ fn a_state_whose_package_was_published_with_other_bytes_is_not_gone_back_to() {
 }
 
 #[tokio::test]
-async fn a_bucket_goes_back_too() {
+async fn a_bucket_is_rolled_back_too() {
     let sandbox = Sandbox::signed();
     let (one, two) = (deb("one").write(sandbox.incoming()), deb("two").write(sandbox.incoming()));
     for bucket in buckets::each() {
@@ -263,7 +263,7 @@ async fn a_bucket_goes_back_too() {
 
 /// The generation is deleted during a rollback: the rollback is stopped at each of its writes while a prune runs.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prune_meets_who_goes_back() {
+async fn a_prune_races_with_a_rollback() {
     let sandbox = Sandbox::signed();
     deb("one").write(sandbox.incoming());
     deb("two").write(sandbox.incoming());

@@ -26,7 +26,7 @@ pub(crate) const CLOCK: &str = "1748736000";
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The timeout of a command, in seconds.
-const PATIENCE: &str = "120";
+const TIMEOUT: &str = "120";
 
 /// A temporary folder with an archive in it.
 pub(crate) struct Sandbox {
@@ -159,7 +159,7 @@ impl Sandbox {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command
-            .args(["--kill-after=5", PATIENCE])
+            .args(["--kill-after=5", TIMEOUT])
             .arg(program)
             .current_dir(self.folder.path())
             .env_clear()
@@ -382,16 +382,16 @@ impl Server {
     fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             // Read to the end, or the server would block on a full pipe.
             for line in lines.map_while(Result::ok) {
-                let _ = tell.send(line);
+                let _ = sender.send(line);
             }
         });
         let mut said = String::new();
         let url = loop {
-            let Ok(line) = told.recv_timeout(Duration::from_secs(120)) else {
+            let Ok(line) = receiver.recv_timeout(Duration::from_secs(120)) else {
                 let _ = child.kill();
                 panic!("`publish serve` named no address; it said: {said}");
             };

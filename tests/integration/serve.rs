@@ -87,7 +87,7 @@ fn apt_updates_and_downloads_over_http() {
 }
 
 #[test]
-fn files_come_as_they_are_under_encoded_names_too() {
+fn files_are_served_unchanged_under_encoded_names_too() {
     let sandbox = archive();
     let server = sandbox.serve();
     let package = deb("g++").version("1:1.0~rc1").bytes();
@@ -128,7 +128,7 @@ fn a_broken_download_can_be_resumed() {
 }
 
 #[test]
-fn what_a_client_has_is_not_sent_again() {
+fn unmodified_files_are_not_sent_again() {
     let sandbox = archive();
     let server = sandbox.serve();
     let path = "/dists/stable/Release";
@@ -145,7 +145,7 @@ fn what_a_client_has_is_not_sent_again() {
 }
 
 #[test]
-fn requests_may_come_in_a_row_on_one_connection() {
+fn one_connection_serves_several_requests() {
     let sandbox = archive();
     let server = sandbox.serve();
     let requests = [
@@ -188,7 +188,7 @@ fn nothing_but_the_archive_is_shown() {
 }
 
 #[test]
-fn a_new_state_is_served_without_a_restart() {
+fn a_new_generation_is_served_without_a_restart() {
     let sandbox = archive();
     let server = sandbox.serve();
     for mut apt in Client::all(&sandbox) {

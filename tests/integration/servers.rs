@@ -569,7 +569,7 @@ fn the_double_of_gcs_keeps_generations() {
 }
 
 #[test]
-fn a_cdn_keeps_what_it_saw() {
+fn a_cdn_caches_responses() {
     let Some(bucket) = moto() else { return };
     let Some(cdn) = cdn(&bucket.public) else { return };
     let put = |name: &str, control: &str, body: &[u8]| {

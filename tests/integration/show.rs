@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn the_stanza_is_what_the_package_says_and_what_apt_needs() {
+fn the_stanza_has_the_fields_of_the_package_and_of_the_index() {
     let sandbox = Sandbox::new();
     let file = fixture("debs/librust-tinyvec-macros-dev_0.1.0-1+b1_amd64.deb");
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
@@ -23,7 +23,7 @@ fn the_stanza_is_what_the_package_says_and_what_apt_needs() {
 }
 
 #[test]
-fn one_version_can_be_asked_for() {
+fn one_version_can_be_selected() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
     deb("hello").version("1:2.0").write(sandbox.incoming());

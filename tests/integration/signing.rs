@@ -293,7 +293,7 @@ fn a_release_that_cannot_be_signed_byte_for_byte_is_refused() {
 // ---- gpg
 
 #[test]
-fn gpg_signs_and_its_signature_stands_beside_ours() {
+fn gpg_signs_together_with_a_key_file() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
     for name in ["", "home@example.org", &fingerprint[24..], &fingerprint, &format!("{fingerprint}!")] {
@@ -311,7 +311,7 @@ fn gpg_signs_and_its_signature_stands_beside_ours() {
 }
 
 #[test]
-fn what_gpg_wrote_by_itself_is_read() {
+fn signatures_made_by_gpg_are_read() {
     let home = GpgHome::new();
     let fingerprint = home.make("Home <home@example.org>", "ed25519", &[]);
     let keyring = gpg(&fingerprint).certificates(&home.gpg()).unwrap();
@@ -336,7 +336,7 @@ fn what_gpg_wrote_by_itself_is_read() {
 
 /// gpgv refuses a key that expired after it signed, and sqv accepts it; the tests of the archive cover both.
 #[test]
-fn each_client_judges_a_signature_by_its_own_lines() {
+fn each_client_has_its_own_rules_for_a_signature() {
     let key = key("2024-01-01", Some("2025-06-01"));
     let signed = SigningKeys::open(&[source(key.secret())], None, today()).unwrap();
     let certificates = signed.certificates().clone();
@@ -361,7 +361,7 @@ fn each_client_judges_a_signature_by_its_own_lines() {
 }
 
 #[test]
-fn nobody_guesses_which_of_two_keys_is_meant() {
+fn an_ambiguous_key_is_refused() {
     let home = GpgHome::new();
     let first = home.make("Home <home@example.org>", "ed25519", &[]);
     let other = home.make("Other <home@example.org>", "ed25519", &[]);
@@ -374,7 +374,7 @@ fn nobody_guesses_which_of_two_keys_is_meant() {
 }
 
 #[test]
-fn gpg_takes_the_passphrase_from_us() {
+fn gpg_gets_the_passphrase() {
     let home = GpgHome::new();
     home.make("Home <home@example.org>", "ed25519", &["--passphrase", "correct horse"]);
     home.forget();
@@ -417,7 +417,7 @@ fn weak_keys_are_refused_with_their_reason() {
 }
 
 #[test]
-fn rsa_signs_with_a_word_about_it() {
+fn rsa_signs_with_a_note() {
     let home = GpgHome::new();
     home.make("rsa@example.org", "rsa2048", &[]);
     let keys = home.open(&[source(home.secret("rsa@example.org"))], None).unwrap();
@@ -494,7 +494,7 @@ fn a_command_that_does_less_is_refused() {
 // ---- keys that are refused
 
 #[test]
-fn each_trouble_with_a_key_file_has_its_own_words() {
+fn each_error_of_a_key_file_has_its_own_text() {
     let refused = |name: &str, passphrase: Option<&str>, now: &str| {
         let passphrase = passphrase.map(Passphrase::new);
         SigningKeys::open(&[file(name)], passphrase.as_ref(), day(now)).unwrap_err()
@@ -662,7 +662,7 @@ fn a_tampered_in_release_is_refused() {
 }
 
 #[test]
-fn a_stranger_is_named() {
+fn an_unknown_signer_is_named() {
     let stranger = open(&[file("second.asc")]).unwrap();
     let signed = stranger.sign(RELEASE, today()).unwrap();
     let keys = open(&[file("test.asc")]).unwrap();
@@ -695,7 +695,7 @@ fn a_key_is_reported_as_clients_see_it() {
 }
 
 #[test]
-fn the_end_of_a_key_is_told_a_month_before() {
+fn the_expiry_of_a_key_is_reported_a_month_before() {
     let keys = open(&[source(key("2024-01-01", Some("2025-06-01")).secret())]).unwrap();
     assert!(keys.warnings(day("2025-04-01")).is_empty());
     let warnings = keys.warnings(day("2025-05-10"));
@@ -704,7 +704,7 @@ fn the_end_of_a_key_is_told_a_month_before() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_file_that_others_can_read_is_told() {
+fn a_readable_key_file_is_reported() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("key.asc");
@@ -718,7 +718,7 @@ fn a_key_file_that_others_can_read_is_told() {
 }
 
 #[test]
-fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
+fn a_generated_key_has_the_requested_expiry() {
     let created = today() + Duration::from_secs(12_345);
     let expires = parse_expiry("3y", created).unwrap();
     let mut new = NewKey::new("A", created);
@@ -732,7 +732,7 @@ fn the_expiry_on_the_key_is_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn open_keys_may_go_to_another_thread() {
+fn open_keys_can_be_sent_to_another_thread() {
     fn goes<T: Send + Sync>() {}
     goes::<SigningKeys>();
     goes::<Keyring>();

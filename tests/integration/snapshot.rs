@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An archive with a snapshot `1` of a suite that has changed since: `hello` was replaced, and a week has passed.
-fn gone_on() -> Sandbox {
+fn with_later_changes() -> Sandbox {
     let sandbox = Sandbox::signed();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\nValidFor: 7d\n");
     deb("hello").write(sandbox.path("one"));
@@ -31,8 +31,8 @@ fn gone_on() -> Sandbox {
 }
 
 #[test]
-fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
-    let sandbox = gone_on();
+fn clients_read_a_snapshot_after_a_prune_and_a_sync() {
+    let sandbox = with_later_changes();
     age(&sandbox.archive(""), 30);
     let later = 20 * 24 * 60 * 60;
     sandbox.publish_after(later, &["refresh"]).ok().says(["Re-signed suite `stable`"]);
@@ -53,8 +53,8 @@ fn clients_read_a_snapshot_as_a_suite_whatever_is_pruned_and_carried() {
 }
 
 #[test]
-fn a_snapshot_stays_as_it_is() {
-    let sandbox = gone_on();
+fn a_snapshot_does_not_change() {
+    let sandbox = with_later_changes();
     let before = sandbox.tree();
     let two = sandbox.path("two");
     for arguments in [
@@ -84,7 +84,7 @@ fn a_snapshot_stays_as_it_is() {
 
 #[test]
 fn snapshots_are_listed_and_removed() {
-    let sandbox = gone_on();
+    let sandbox = with_later_changes();
     let before = sandbox.tree();
     sandbox.publish_after(90, &["snapshot", "longer-name"]).ok();
     let said = sandbox.publish_after(120, &["snapshot", "--list"]).ok();
@@ -111,8 +111,8 @@ fn snapshots_are_listed_and_removed() {
 }
 
 #[test]
-fn a_suite_that_changes_meanwhile_is_looked_at_again_and_lacking_indices_are_told() {
-    let sandbox = gone_on();
+fn a_concurrently_changed_suite_is_read_again_and_missing_indices_are_reported() {
+    let sandbox = with_later_changes();
     fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
     let before = sandbox.tree();
     sandbox.publish_after(90, &["snapshot", "2"]).fails(1).says(["missing", "hint: "]);
@@ -139,7 +139,7 @@ async fn a_bucket_has_snapshots_too() {
 
 /// A package is removed, and its file pruned, during a snapshot of the suite with that package.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_meets_a_removal_and_a_prune() {
+async fn a_snapshot_races_with_a_removal_and_a_prune() {
     let sandbox = Sandbox::signed();
     deb("one").write(sandbox.incoming());
     deb("two").write(sandbox.incoming());

@@ -121,7 +121,7 @@ impl Soak<'_> {
         });
         let took = begin.elapsed();
         self.judge(jobs * each);
-        self.tell(jobs * each, took);
+        self.report(jobs * each, took);
     }
 
     /// Publishes one package, with as many attempts as needed.
@@ -130,12 +130,12 @@ impl Soak<'_> {
         let mut random = (job * 7919 + number * 104_729) as u64;
         for attempt in 0.. {
             // The first two attempts for each package are killed if they take too long.
-            let patience = (self.killed && attempt < 2).then(|| {
+            let timeout = (self.killed && attempt < 2).then(|| {
                 random =
                     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 Duration::from_millis((random >> 33) % self.figures.took.load(Relaxed).max(50))
             });
-            match self.add(&file, patience) {
+            match self.add(&file, timeout) {
                 Some(0) => break,
                 // Killed.
                 None => self.figures.kills.fetch_add(1, Relaxed),
@@ -148,11 +148,11 @@ impl Soak<'_> {
     }
 
     /// Runs `publish add` once, kills it after the timeout, and returns its status.
-    fn add(&self, file: &PathBuf, patience: Option<Duration>) -> Option<i32> {
+    fn add(&self, file: &PathBuf, timeout: Option<Duration>) -> Option<i32> {
         let begin = Instant::now();
         let mut child = self.command().args(["-v", "add"]).arg(file).spawn().unwrap();
-        if let Some(patience) = patience {
-            std::thread::sleep(patience);
+        if let Some(timeout) = timeout {
+            std::thread::sleep(timeout);
             let _ = child.kill();
         }
         let output = child.wait_with_output().unwrap();
@@ -217,7 +217,7 @@ impl Soak<'_> {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 
-    fn tell(&self, adds: usize, took: Duration) {
+    fn report(&self, adds: usize, took: Duration) {
         let Figures { adds: done, lost, gave_up, kills, updates, downloads, .. } = &self.figures;
         let count = |figure: &AtomicUsize| figure.load(Relaxed);
         assert_eq!(count(done), adds);

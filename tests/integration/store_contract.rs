@@ -38,14 +38,14 @@ const LARGE: usize = (20 << 20) + 7;
 const PART: usize = 8 << 20;
 
 /// Runs a test on a new store of each kind: local ones, and one on every available server.
-async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
-    on_each_here(&tell).await;
+async fn on_each<F: Future<Output = ()>>(test: impl Fn(Store, PathBuf) -> F) {
+    on_each_here(&test).await;
     // Concurrently: most of the time is spent waiting.
     let on_servers = buckets::each().chain(buckets::ignoring()).map(|bucket| {
         let place = TempDir::with_prefix("publish-test-").unwrap();
-        let told = tell(bucket.store().with_lease_times(QUICK), place.path().to_owned());
+        let done = test(bucket.store().with_lease_times(QUICK), place.path().to_owned());
         async move {
-            told.await;
+            done.await;
             drop(place);
         }
     });
@@ -53,11 +53,11 @@ async fn on_each<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
 }
 
 /// Runs a test on a new store of each kind that needs no server.
-async fn on_each_here<F: Future<Output = ()>>(tell: impl Fn(Store, PathBuf) -> F) {
+async fn on_each_here<F: Future<Output = ()>>(test: impl Fn(Store, PathBuf) -> F) {
     for make in [|_: &Path| memory(), |path: &Path| folder(path.join("store"))] {
         let place = TempDir::with_prefix("publish-test-").unwrap();
         let store = make(place.path());
-        tell(store.clone(), place.path().to_owned()).await;
+        test(store.clone(), place.path().to_owned()).await;
         if let Some(folder) = store.location().folder().filter(|folder| folder.exists()) {
             let left: Vec<_> = walkdir::WalkDir::new(folder)
                 .into_iter()
@@ -106,7 +106,7 @@ async fn revision(store: &Store, path: &str) -> Revision {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_never_changes_is_created_once() {
+async fn immutable_objects_are_created_once() {
     on_each(|store, place| async move {
         let small = [bytes("one"), file(&place.join("small"), b"one")];
         for (at, content) in small.iter().enumerate() {
@@ -168,7 +168,7 @@ async fn a_large_file_is_sent_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_is_there_whole_or_not_at_all() {
+async fn a_large_file_exists_completely_or_not_at_all() {
     let large = noise(2 * PART + 7);
     on_each_here(|store, place| {
         let content = file(&place.join("large"), &large);
@@ -361,7 +361,7 @@ async fn of_many_that_create_one_object_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_can_be_deleted() {
+async fn a_missing_object_can_be_deleted() {
     on_each(|store, _| async move {
         store.delete("a/b").await.unwrap();
         store.replace("a/b", "one".into()).await.unwrap();
@@ -421,7 +421,7 @@ async fn every_name_survives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_tells_what_is_directly_below() {
+async fn a_listing_has_the_direct_children() {
     on_each(|store, _| async move {
         assert_eq!(store.list("dists").await.unwrap(), (vec![], vec![]));
         for path in ["dists/b/Release", "dists/a/main/x", "dists/z", "dists/ab", "distsx/no", "top"] {
@@ -440,7 +440,7 @@ async fn a_listing_tells_what_is_directly_below() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_path_leads_out_of_the_store() {
+async fn no_path_escapes_the_store() {
     on_each(|store, place| async move {
         fs::write(place.join("secret"), "no").unwrap();
         for path in ["../secret", "a/../../secret", "a/./b", "a//b/../c", "a\0b"] {
@@ -479,7 +479,7 @@ async fn headers(store: &Store, path: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn headers_say_what_changes() {
+async fn headers_distinguish_mutable_files() {
     let large = noise(LARGE);
     on_each(|store, place| {
         let large = file(&place.join("large"), &large);
@@ -512,8 +512,8 @@ async fn headers_say_what_changes() {
                 ("copied", "max-age=7", "text/x-b"),
                 ("copied.deb", "max-age=7", "application/x-a"),
             ] {
-                let told = headers(&store, path).await;
-                assert_eq!((&told.0[..], &told.1[..]), (cache, kind), "{path} on {}", store.location());
+                let found = headers(&store, path).await;
+                assert_eq!((&found.0[..], &found.1[..]), (cache, kind), "{path} on {}", store.location());
             }
         }
     })
@@ -560,9 +560,9 @@ async fn a_walk_finds_everything_on_all_pages() {
         for found in &found {
             assert_eq!(found.size, found.path.len() as u64);
             let digests = Digests::of(found.path.as_bytes());
-            let told = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
-            assert_eq!(found.md5, told.then_some(digests.md5));
-            assert_eq!(found.matches_checksum(&digests), told);
+            let has_md5 = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
+            assert_eq!(found.md5, has_md5.then_some(digests.md5));
+            assert_eq!(found.matches_checksum(&digests), has_md5);
             let age = found.modified.elapsed().unwrap_or_default();
             assert!(age.as_secs() < 3_600, "{age:?}");
         }
@@ -605,7 +605,7 @@ async fn foreign_keys_do_not_break_a_listing() {
 
 /// Size and `ETag` suffice to detect an identical object; and every request is counted.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_already_is_not_read() {
+async fn an_identical_object_is_not_read() {
     for bucket in buckets::each() {
         let store = bucket.store();
         assert_eq!(store.requests().total, 0, "opening asks for nothing");
@@ -657,7 +657,7 @@ async fn few_parts_are_in_memory_at_once() {
 
 /// The completion of an upload is retried if its response is lost, and then the upload no longer exists.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_was_ended_twice_is_there() {
+async fn an_upload_completed_twice_exists() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
     let content = file(&place.path().join("large"), &noise(LARGE));
     let store = Faults::gone_after(5).on(memory());
@@ -669,7 +669,7 @@ async fn an_upload_that_was_ended_twice_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_may_vanish_meanwhile() {
+async fn an_object_may_be_deleted_during_a_read() {
     let large = noise(LARGE);
     on_each(|store, place| {
         let large = file(&place.join("large"), &large);

@@ -34,7 +34,7 @@ fn with(bucket: &Bucket, name: &str, value: &str) -> Store {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_store_is_believed_as_far_as_it_deserves() {
+async fn the_probe_detects_the_capability_of_each_store() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
     for store in [memory(), folder(place.path())] {
         assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Native);
@@ -68,7 +68,7 @@ async fn each_store_is_believed_as_far_as_it_deserves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_may_find_it_out_at_once() {
+async fn concurrent_probes_agree() {
     for make in [buckets::moto as fn() -> Option<Bucket>, buckets::rgw, buckets::azure, buckets::gcs] {
         let Some(bucket) = make() else { continue };
         let probes = (0..8).map(|_| {
@@ -82,7 +82,7 @@ async fn many_may_find_it_out_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
+async fn the_result_is_cached_per_server_and_location() {
     let (Some(moto), Some(ignoring)) = (buckets::moto(), buckets::ignoring()) else { return };
     let place = TempDir::with_prefix("publish-test-").unwrap();
     let cached = |store: Store| store.with_cache(Some(Cache::new(place.path(), 1 << 20)));
@@ -111,7 +111,7 @@ async fn what_was_found_out_is_remembered_for_a_server_and_a_location() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_wrong_with_the_probe_is_no_verdict() {
+async fn a_failed_probe_has_no_result() {
     let Some(bucket) = buckets::rgw() else { return };
     let store = with(&bucket, "AWS_SECRET_ACCESS_KEY", "wrong");
     let error = store.conditional_writes().await.unwrap_err();
@@ -120,7 +120,7 @@ async fn what_goes_wrong_with_the_probe_is_no_verdict() {
 
 /// apt sends `If-Modified-Since`, with a resolution of a second.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_two_revisions_are_of_one_second() {
+async fn no_two_revisions_have_the_same_second() {
     let swaps = buckets::each().chain(buckets::ignoring()).map(|bucket| async move {
         let store = bucket.store();
         store.swap("pointer", "0".into(), None).await.unwrap();
@@ -139,7 +139,7 @@ async fn no_two_revisions_are_of_one_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_ahead_of_the_servers_is_noticed() {
+async fn a_clock_that_is_ahead_of_the_servers_is_detected() {
     for bucket in buckets::each() {
         let store = bucket.store();
         let now = || SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
@@ -173,7 +173,7 @@ async fn add(store: &Store, who: usize, times: usize) {
 }
 
 /// Eight independent stores increment one number.
-async fn nothing_added_is_lost(bucket: Bucket, times: usize) {
+async fn no_increment_is_lost(bucket: Bucket, times: usize) {
     const WRITERS: usize = 8;
     let writers = (0..WRITERS).map(|who| {
         let store = bucket.store().with_lease_times(QUICK);
@@ -191,13 +191,13 @@ async fn nothing_added_is_lost(bucket: Bucket, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_forty_additions_none_is_lost() {
-    let on_each = buckets::each().chain(buckets::ignoring()).map(|bucket| nothing_added_is_lost(bucket, 5));
+async fn of_forty_increments_none_is_lost() {
+    let on_each = buckets::each().chain(buckets::ignoring()).map(|bucket| no_increment_is_lost(bucket, 5));
     futures::future::join_all(on_each).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
+async fn a_killed_holder_blocks_others_until_its_claim_expires() {
     let times = LeaseTimes { length: Duration::from_secs(4), ..QUICK };
     let on_each = [(buckets::swift(), 0), (buckets::ignoring(), 3)].map(|(bucket, probing)| async move {
         let Some(bucket) = bucket else { return };
@@ -226,7 +226,7 @@ async fn a_killed_holder_keeps_others_waiting_until_its_claim_is_void() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_create_different_objects_one_is_told() {
+async fn one_of_two_conflicting_creations_fails() {
     for (bucket, probing, first_wins) in [(buckets::swift(), 0, true), (buckets::ignoring(), 3, false)] {
         let Some(bucket) = bucket else { continue };
         // Both have read, and found no object.
@@ -245,8 +245,8 @@ async fn of_two_who_create_different_objects_one_is_told() {
         let second = second.await.unwrap();
         first_gate.open();
         let first = first.await.unwrap();
-        let (won, told) = if first_wins { (first, second) } else { (second, first) };
+        let (won, lost) = if first_wins { (first, second) } else { (second, first) };
         assert_eq!(won.unwrap(), Put::Created, "{}", bucket.server);
-        assert!(matches!(told, Err(Error::Occupied { .. })), "{}: {told:?}", bucket.server);
+        assert!(matches!(lost, Err(Error::Occupied { .. })), "{}: {lost:?}", bucket.server);
     }
 }

@@ -30,7 +30,7 @@ fn there(sandbox: &Sandbox) -> Tree {
 }
 
 #[test]
-fn everything_that_a_suite_leads_to_and_nothing_else() {
+fn exactly_the_reachable_files_are_copied() {
     let sandbox = three();
     let published = sandbox.tree();
     // Other files in archives of other tools, and private ones.
@@ -72,7 +72,7 @@ fn everything_that_a_suite_leads_to_and_nothing_else() {
 }
 
 #[test]
-fn nothing_to_do_is_said_and_nothing_is_written() {
+fn a_no_op_is_reported_and_writes_nothing() {
     let sandbox = three();
     sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
@@ -86,7 +86,7 @@ fn nothing_to_do_is_said_and_nothing_is_written() {
 }
 
 #[test]
-fn a_plan_writes_nothing() {
+fn a_dry_run_writes_nothing() {
     let sandbox = three();
     let said = sandbox.publish(["sync", "-n", "-v", "./there"]).ok();
     said.says(["Would send ", "pool/main/h/hello/hello_2.0~rc1+b1_amd64.deb", "nothing was sent"]);
@@ -118,7 +118,7 @@ fn stage(operation: &Operation) -> usize {
 }
 
 #[tokio::test]
-async fn what_the_pointer_leads_to_comes_before_it_and_names_of_old_after_it() {
+async fn referenced_files_are_written_before_the_pointer_and_aliases_after_it() {
     let sandbox = three();
     let (faults, source) = (Faults::none(), folder(sandbox.archive("")));
     let destination = faults.on(memory());
@@ -165,7 +165,7 @@ async fn one_package_more_takes_few_requests() {
 /// Whichever write is the last one, the destination serves the old suite or the new one; the next run completes the
 /// work and sends no file again.
 #[tokio::test]
-async fn cut_off_anywhere_it_goes_on_where_it_ended() {
+async fn an_interrupted_sync_is_resumed() {
     for first in [true, false] {
         let sandbox = three();
         let source = folder(sandbox.archive(""));
@@ -236,7 +236,7 @@ async fn copy_of(store: &publish::store::Store) -> publish::store::Store {
 }
 
 #[test]
-fn what_was_sent_before_a_cut_is_not_sent_again() {
+fn files_sent_before_an_interruption_are_not_sent_again() {
     let sandbox = Sandbox::signed();
     for number in 0..60 {
         deb(&format!("package{number:02}")).write(sandbox.incoming());
@@ -258,7 +258,7 @@ fn what_was_sent_before_a_cut_is_not_sent_again() {
 }
 
 #[test]
-fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
+fn a_missing_or_changed_source_file_leaves_the_destination_unchanged() {
     let sandbox = three();
     sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
@@ -283,7 +283,7 @@ fn a_source_that_lacks_or_changed_a_file_leaves_the_destination_as_it_was() {
 }
 
 #[test]
-fn other_bytes_in_the_place_of_a_package_are_not_changed() {
+fn a_package_path_with_other_bytes_is_not_overwritten() {
     let sandbox = three();
     let path = "pool/main/h/hello/hello_1.0_arm64.deb";
     let there = sandbox.path("there").join(path);
@@ -298,7 +298,7 @@ fn other_bytes_in_the_place_of_a_package_are_not_changed() {
 }
 
 #[test]
-fn a_newer_destination_is_not_taken_back() {
+fn a_newer_destination_is_not_rolled_back() {
     let sandbox = three();
     sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("old").as_os_str()]);
     let file = deb("extra").write(sandbox.path("more"));
@@ -329,7 +329,7 @@ fn a_signed_suite_does_not_become_unsigned() {
 }
 
 #[test]
-fn several_suites_and_their_other_names() {
+fn several_suites_and_their_aliases() {
     let sandbox = three();
     let file = deb("beta").write(sandbox.path("more"));
     sandbox.configure("Codename: stable\nComponents: main\n\nCodename: testing\nComponents: main\n");
@@ -352,7 +352,7 @@ fn several_suites_and_their_other_names() {
 
 /// Interrupted between two suites, the destination has the moved packages in both.
 #[test]
-fn surplus_versions_arrive_before_they_leave() {
+fn moved_versions_arrive_before_they_are_removed() {
     let sandbox = Sandbox::signed();
     sandbox.configure(
         "Codename: a\nComponents: main\nLimit: 1\nArchive: b\n\nCodename: b\nComponents: main\nLimit: 1\nArchive: c\n\n\
@@ -489,7 +489,7 @@ fn source_package(sandbox: &Sandbox, folder: &Path) {
 
 /// A publish at the destination during a sync: the sync loses the race, and the newer generation is not undone.
 #[tokio::test]
-async fn two_at_once() {
+async fn a_sync_loses_the_race_with_a_publish() {
     let sandbox = three();
     let source = folder(sandbox.archive(""));
     let destination = memory();
@@ -518,7 +518,7 @@ async fn two_at_once() {
 }
 
 #[test]
-fn the_fixtures_are_carried_byte_for_byte() {
+fn the_fixtures_are_synced_byte_for_byte() {
     let sandbox = Sandbox::signed();
     sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
     sandbox.publish(["sync", "--concurrency", "1", "./there"]).ok();
@@ -526,7 +526,7 @@ fn the_fixtures_are_carried_byte_for_byte() {
 }
 
 #[test]
-fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
+fn verify_resends_damaged_or_lost_files() {
     let sandbox = three();
     sandbox.publish(["sync", "./there"]).ok();
     let whole = there(&sandbox);
@@ -553,7 +553,7 @@ fn what_was_damaged_or_lost_at_the_destination_is_sent_again() {
 }
 
 #[test]
-fn what_clients_may_still_need_is_not_deleted() {
+fn files_that_clients_may_still_need_are_not_deleted() {
     let sandbox = three();
     let sync = |more: &[&str]| sandbox.publish([&["sync", "--delete", "./there"], more].concat()).ok();
     let gone = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";
@@ -585,7 +585,7 @@ fn what_clients_may_still_need_is_not_deleted() {
 }
 
 #[test]
-fn a_file_that_comes_back_is_not_deleted() {
+fn a_file_that_is_referenced_again_is_not_deleted() {
     let sandbox = three();
     sandbox.publish(["sync", "./there"]).ok();
     let path = "pool/main/h/hello-doc/hello-doc_1.0_all.deb";

@@ -209,7 +209,7 @@ fn swift_serves_it() {
 }
 
 #[test]
-fn swift_serves_it_to_who_logs_in_by_keystone() {
+fn swift_serves_it_with_keystone() {
     story(servers::keystone());
 }
 
@@ -334,7 +334,7 @@ fn a_purge_shows_the_new_suite_at_once() {
 }
 
 #[test]
-fn what_the_suites_say_of_caches_goes_along() {
+fn cache_settings_of_suites_are_synced() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = Sandbox::signed();
     let suite = |name: &str, more: &str| format!("Codename: {name}\nComponents: main\n{more}\n");
@@ -343,9 +343,10 @@ fn what_the_suites_say_of_caches_goes_along() {
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
     bucket.sync(&sandbox, &[]);
-    let told = |path: &str| bucket.get(&format!("apt/{path}")).header("cache-control").map(str::to_owned);
-    assert_eq!(told("dists/stable/InRelease").as_deref(), Some("max-age=7"));
-    assert_eq!(told("pool/main/h/hello/hello_1.0_amd64.deb").as_deref(), Some("max-age=77"));
+    let cache_control =
+        |path: &str| bucket.get(&format!("apt/{path}")).header("cache-control").map(str::to_owned);
+    assert_eq!(cache_control("dists/stable/InRelease").as_deref(), Some("max-age=7"));
+    assert_eq!(cache_control("pool/main/h/hello/hello_1.0_amd64.deb").as_deref(), Some("max-age=77"));
     // If another suite has a different setting, no header is right for both.
     sandbox.configure(&format!("{both}\n{}", suite("testing", "IndexCacheControl: max-age=8\n")));
     deb("other").write(sandbox.path("more"));
@@ -354,5 +355,8 @@ fn what_the_suites_say_of_caches_goes_along() {
     bucket
         .sync(&sandbox, &[])
         .says(["suites differ in `IndexCacheControl`", "suites differ in `PoolCacheControl`"]);
-    assert_eq!(told("dists/stable/InRelease").as_deref(), Some("public, max-age=60, must-revalidate"));
+    assert_eq!(
+        cache_control("dists/stable/InRelease").as_deref(),
+        Some("public, max-age=60, must-revalidate")
+    );
 }

@@ -299,7 +299,7 @@ async fn fail_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_never_answers_well_is_given_up() {
+async fn retries_of_a_failing_server_are_limited() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = small_archive();
     let proxy = Proxy::before(&origin(&bucket), |_, _| Fault::Refused("503 Service Unavailable"));
@@ -344,7 +344,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
 
 /// Killed repeatedly, and restarted until it is done: files that had arrived are not sent again.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_moment_it_goes_on() {
+async fn a_killed_sync_is_resumed() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = Sandbox::signed();
     for number in 0..40 {

@@ -34,7 +34,7 @@ fn refuses_to_build_on(sandbox: &Sandbox, named: &str) {
 }
 
 /// An archive of the same suite with a malicious package, signed by another key or unsigned.
-fn of_somebody_else(key: Option<&str>) -> Sandbox {
+fn foreign_archive(key: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::new();
     deb("hello").version("6.6.6").write(sandbox.incoming());
     match key {
@@ -80,7 +80,7 @@ fn an_index_with_other_packages_is_not_built_on() {
 }
 
 #[test]
-fn an_index_that_is_gone_is_not_taken_for_empty() {
+fn a_missing_index_is_not_treated_as_empty() {
     let sandbox = signed_archive();
     fs::remove_dir_all(sandbox.archive("dists/stable/main")).unwrap();
     refuses_to_build_on(&sandbox, "Packages");
@@ -96,7 +96,7 @@ fn a_changed_inrelease_is_not_built_on() {
 }
 
 #[test]
-fn text_around_the_signed_part_is_not_believed() {
+fn text_around_the_signed_part_is_not_trusted() {
     for (before, after) in [("Suite: evil\n\n", ""), ("", "\nSuite: evil\n")] {
         let sandbox = signed_archive();
         let path = sandbox.archive("dists/stable/InRelease");
@@ -110,7 +110,7 @@ fn text_around_the_signed_part_is_not_believed() {
 fn a_suite_signed_by_another_key_is_not_built_on() {
     let sandbox = signed_archive();
     // The key at the archive's root is the attacker's too, because it needs the same write access.
-    replace_dists(&sandbox, &of_somebody_else(Some("keys/second.asc")));
+    replace_dists(&sandbox, &foreign_archive(Some("keys/second.asc")));
     refuses_to_build_on(&sandbox, "dists/stable/InRelease");
 }
 
@@ -167,7 +167,7 @@ fn a_new_key_is_accepted_where_the_old_one_is_named() {
 #[test]
 fn an_unsigned_suite_in_place_of_a_signed_one_is_not_built_on() {
     let sandbox = signed_archive();
-    replace_dists(&sandbox, &of_somebody_else(None));
+    replace_dists(&sandbox, &foreign_archive(None));
     refuses_to_build_on(&sandbox, "dists/stable/Release");
 }
 
@@ -191,10 +191,10 @@ fn a_signed_suite_is_not_made_an_unsigned_one() {
 }
 
 #[test]
-fn an_existing_archive_is_adopted_when_told_so() {
+fn trust_existing_adopts_an_archive() {
     for key in [None, Some("keys/second.asc")] {
         let sandbox = signed_archive();
-        let theirs = of_somebody_else(key);
+        let theirs = foreign_archive(key);
         fs::remove_dir_all(sandbox.archive("pool")).unwrap();
         replace_dists(&sandbox, &theirs);
         sandbox.publish(["--trust-existing", "add", "incoming/world_1.0_amd64.deb"]).ok();
@@ -246,7 +246,7 @@ async fn read(store: &Store, trust: Trust) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn the_library_believes_signed_suites_alone_unless_told_otherwise() {
+async fn the_library_trusts_only_signed_suites_by_default() {
     let sandbox = Sandbox::new();
     let file = deb("hello").write(sandbox.incoming());
     let (signed, unsigned) = (memory(), memory());

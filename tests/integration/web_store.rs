@@ -88,7 +88,7 @@ async fn a_dumb_server_is_enough_to_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_web_cannot_do_is_told() {
+async fn unsupported_operations_are_reported() {
     let store = store("https://deb.example.org/debian");
     let content = Content::Bytes("x".into(), Digests::of(b"x"));
     let read_only = |error: Error| {
@@ -112,7 +112,7 @@ async fn what_the_web_cannot_do_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_server_is_asked_again() {
+async fn a_failing_server_is_retried() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\none";
     let failed =
         |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -136,7 +136,7 @@ async fn a_failing_server_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_need_not_tell_sizes() {
+async fn a_server_may_omit_sizes() {
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\none\r\n0\r\n\r\n";
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
@@ -163,7 +163,7 @@ async fn redirects_are_followed() {
 
 /// A truncated body is not an object.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_cut_short_is_an_error() {
+async fn a_truncated_body_is_an_error() {
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 30\r\nConnection: close\r\n\r\none";
     let script = Script::of(&[short; 9]);
     let error = store(&script.url).read("a", LIMIT).await.unwrap_err();

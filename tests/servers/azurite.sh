@@ -1,4 +1,4 @@
-# azurite: Azure's blob storage, by Microsoft, with the account and key that everybody knows. Sourced by `up`.
+# azurite: Azure's blob storage, by Microsoft, with its public default account and key. Sourced by `up`.
 # shellcheck shell=bash disable=SC2154
 
 start_azurite() {

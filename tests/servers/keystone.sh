@@ -1,8 +1,8 @@
-# Keystone: the identities of OpenStack, version 3, for the Swift beside it. Sourced by `up`.
+# Keystone: OpenStack's identity service, version 3, for the Swift server. Sourced by `up`.
 # shellcheck shell=bash disable=SC2154
 
 start_keystone() {
-    # Its database takes longer to make than all the rest: `install` did it once.
+    # Creating its database is slow, so `install` does it once.
     cp -a "$python/keystone" "$dir/data/keystone"
     launch keystone "$python/bin/python" "$here/serve_keystone.py" serve "$dir/data/keystone" "$keystone_port" \
         "http://127.0.0.1:$swift_keystone_port"

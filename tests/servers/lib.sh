@@ -1,13 +1,13 @@
-# What the scripts of the test bed share. Sourced, after `dir` is set to the work folder of this run.
+# Functions shared by the scripts of the test bed. Sourced, after `dir` is set to the work folder of this run.
 # shellcheck shell=bash disable=SC2154
 
 say() { printf '%s\n' "tests/servers: $*" >&2; }
 
-# When a process began, in ticks: with its id, a name that no later process has.
+# The start time of a process in ticks: with its id, it identifies the process uniquely.
 began() {
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    # The second field is the program's name, which may hold anything.
+    # The second field is the program's name, which may contain any characters.
     read -ra stat <<<"${stat##*) }"
     printf '%s\n' "${stat[19]}"
 }
@@ -17,8 +17,8 @@ launch() {
     local name=$1
     shift
     rm -f "$dir/pids/$name"
-    # It writes its own id down, so that there is no moment at which it runs and is not known. Nobody's child: `wait` is
-    # not to wait for it.
+    # It records its own id, so that no running server is ever unrecorded. It is not a child of this shell, so that `wait`
+    # does not wait for it.
     (setsid bash -c '
         file=$1 began=$2
         shift 2
@@ -39,7 +39,7 @@ alive() {
     read -r pid began <"$dir/pids/$1" && [ "$(began "$pid")" = "$began" ]
 }
 
-# eventually SECONDS KIND COMMAND...    until the command is content; not after a process of that kind has died
+# eventually SECONDS KIND COMMAND...    until the command succeeds; fails if a process of that kind has died
 eventually() {
     local end=$((SECONDS + $1)) kind=$2 file
     shift 2
@@ -53,16 +53,16 @@ eventually() {
     done
 }
 
-# Any answer below 500, to a request that waits for nothing.
+# Succeeds on any status below 500, with a short timeout.
 answers() { curl -sS --max-time 5 -o /dev/null -w '%{http_code}' "$@" | grep -q '^[1-4]..$'; }
 
-# stop NAME...    with everything that it started; what it held is thrown away, so it need not end well
+# stop NAME...    with all of its child processes; its data is discarded, so no clean shutdown is needed
 stop() {
     local name pid began now
     for name in "$@"; do
         read -r pid began <"$dir/pids/$name" || continue
         now=$(began "$pid") || now=gone
-        # The first process may be gone and its children not; then the id is still theirs.
+        # The first process may have exited before its children, which still have its session id.
         if [ "$now" = "$began" ] || [ "$now" = gone ]; then
             kill -KILL -- "-$pid" 2>/dev/null || true
         fi
@@ -70,5 +70,5 @@ stop() {
     done
 }
 
-# offer NAME VALUE    tells the tests where a server is
+# offer NAME VALUE    sets a variable with the address of a server for the tests
 offer() { printf 'export %s=%q\n' "$1" "$2" >>"$dir/env.$kind"; }

@@ -1,9 +1,9 @@
-# nginx before moto, twice: as a store that ignores conditions, and as a double of Google Cloud Storage. Sourced by `up`.
+# nginx in front of moto, twice: as a store that ignores conditions, and as a double of Google Cloud Storage. Sourced by `up`.
 #
-# Real servers take `If-Match` and `If-None-Match`, and overwrite all the same (Garage does); the first is such a one. It
-# gives a copy the headers of its source, too, whatever it is told, as gateways did.
-# No real Google Cloud Storage can be had. The second maps what its XML API calls otherwise: a generation is the entity tag
-# without quotes, which clients treat as an opaque text. It checks no signature, and keeps no metadata of a user's own.
+# Some real servers (Garage) accept `If-Match` and `If-None-Match`, but overwrite anyway; the first instance does the same.
+# It also gives a copy the headers of its source, whatever the request says, as gateways did.
+# Google Cloud Storage cannot be run locally. The second instance maps the different names of its XML API: a generation is
+# the ETag without quotes, which is opaque to clients. It checks no signature, and stores no custom metadata.
 # shellcheck shell=bash disable=SC2154
 
 start_nginx() {
@@ -41,7 +41,7 @@ http {
     map \$http_x_goog_if_generation_match \$if_none_match { default \$http_if_none_match; "0" "*"; }
     map \$http_x_goog_if_generation_match \$if_match { default \$http_x_goog_if_generation_match; "0" ""; "" \$http_if_match; }
     map \$upstream_http_etag \$generation { default ""; "~^\"(?<bare>.*)\"\$" \$bare; }
-    # A client that was told to use no OAuth signs nothing, and moto serves only what is signed.
+    # A client without OAuth does not sign, and moto serves only signed requests.
     server {
         listen 127.0.0.1:$gcs_port;
         location / {

@@ -19,7 +19,7 @@ def bound(port):
 
 
 while True:
-    # Below the ports that the kernel gives to outgoing connections.
+    # Below the kernel's range of ephemeral ports.
     first = random.randrange(10240, 32768, BLOCK)
     try:
         lock = bound(first)

@@ -6,7 +6,7 @@ start_rgw() {
     mkdir -p "$data"/{mon,osd}
     fsid=$(cat /proc/sys/kernel/random/uuid)
     disk=$(cat /proc/sys/kernel/random/uuid)
-    # No admin sockets: their paths may only be short.
+    # No admin sockets: the length of their paths is limited.
     cat >"$conf" <<C
 [global]
 fsid = $fsid
@@ -54,14 +54,14 @@ C
     monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" "$data/monmap"
     ceph-mon -c "$conf" --id a --mkfs --monmap "$data/monmap"
     launch rgw.mon ceph-mon -c "$conf" --id a -f
-    # A monitor that has only just begun says that it knows no commands (EPERM); the same twice is one disk.
+    # A monitor that has just started rejects commands (EPERM); the retry is idempotent.
     until timeout --foreground 60 ceph -c "$conf" osd new "$disk"; do
         ((++tries < 20))
         sleep 1
     done
     tries=0
     ceph-osd -c "$conf" --id 0 --mkfs --osd-uuid "$disk"
-    # Now and then it asks before it knows whom, which the monitor refuses (`wrong fsid`), and ends.
+    # Occasionally it connects before it knows the cluster id, is refused by the monitor (`wrong fsid`), and exits.
     until launch rgw.osd ceph-osd -c "$conf" --id 0 -f &&
         eventually 30 rgw.osd grep -q 'starting boot process' "$log/rgw-osd.0.log"; do
         ((++tries < 20))
@@ -70,7 +70,7 @@ C
     eventually 90 rgw answers "http://127.0.0.1:$rgw_port/"
     local admin=(timeout --foreground 60 radosgw-admin -c "$conf" -n client.rgw user create)
     "${admin[@]}" --uid=test --display-name=test --access-key=TESTKEY --secret-key=TESTSECRET
-    # Somebody who owns nothing.
+    # A user without buckets.
     "${admin[@]}" --uid=other --display-name=other --access-key=OTHERKEY --secret-key=OTHERSECRET
     offer PUBLISH_TEST_RGW "http://127.0.0.1:$rgw_port"
 }

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 
-# What stands in the catalogue until the ports are known.
+# The placeholder in the catalogue until the ports are known.
 KEYSTONE, SWIFT = "http://keystone.invalid", "http://swift.invalid"
 
 CONF = """
@@ -29,7 +29,7 @@ key_repository = {0}/credential
 
 
 def application(folder):
-    """The real application, for this folder."""
+    """Returns the real application, for this folder."""
     conf = os.path.join(folder, "keystone.conf")
     with open(conf, "w") as file:
         file.write(CONF.format(folder))
@@ -73,7 +73,7 @@ def make(folder):
         return call("POST", f"/{kind}s", {kind: fields}, token).json[kind]["id"]
 
     roles = {role["name"]: role["id"] for role in call("GET", "/roles", token=token).json["roles"]}
-    # The first is Swift itself, which asks whose a token is.
+    # The first is Swift itself, which validates tokens.
     for project, name, password, role in [
         ("service", "swift", "swiftpass", "admin"),
         ("publishing", "publisher", "publisherpass", "member"),

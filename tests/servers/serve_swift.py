@@ -31,7 +31,7 @@ def rings(etc, port):
 
 
 def serve(kind, name, etc):
-    # Swift looks into /etc/swift while it is loaded, unless it is told before.
+    # Swift reads /etc/swift while it is imported, unless another folder is set before.
     from swift.common import utils
 
     utils.set_swift_dir(etc)

@@ -1,9 +1,9 @@
-"""One signed HTTP request, by the rules that Amazon and Microsoft publish and with nothing but Python's own library.
+"""Sends one signed HTTP request, by the rules of Amazon and Microsoft, with only Python's standard library.
 
 usage: signed.py s3|azure USER SECRET METHOD URL ['Name: value']... <BODY
 
-Writes what the server answered: status, headers, an empty line, body. It is no part of what is tested, so that a test has
-another opinion than `publish` on what a signature is.
+Prints the response: status, headers, an empty line, body. It is independent of `publish`, so that the tests do not share
+its implementation of signatures.
 """
 
 import base64
@@ -27,7 +27,7 @@ def s3(user, secret, method, url, headers, body):
     headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
     signed = {"host": url.netloc, **{name: value for name, value in headers.items() if name.startswith("x-amz-")}}
     query = sorted(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
-    # Whatever the path looks like on its way, it is signed in Amazon's encoding.
+    # Whatever the encoding of the path on the wire, it is signed in Amazon's encoding.
     path = urllib.parse.quote(urllib.parse.unquote(url.path), safe="/~")
     request = [method, path, urllib.parse.urlencode(query, quote_via=urllib.parse.quote)]
     request += [f"{name}:{signed[name]}" for name in sorted(signed)]

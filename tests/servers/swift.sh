@@ -1,5 +1,5 @@
-# OpenStack Swift: one node with one disk, which is a folder, and two proxies before it: one has tokens of its own, the other
-# those of Keystone. (One with both would ask Keystone for each token that is not its own.) Sourced by `up`.
+# OpenStack Swift: one node with one disk, which is a folder, and two proxies in front of it: one with its own tokens, the
+# other with those of Keystone. (A combined one would query Keystone for each foreign token.) Sourced by `up`.
 # shellcheck shell=bash disable=SC2154
 
 start_swift() {
@@ -39,7 +39,7 @@ C
     for part in 1 2 3 0; do
         eventually 60 swift answers --fail "http://127.0.0.1:$((swift_port + part))/healthcheck"
     done
-    # A token is the proof that memcached is there too.
+    # A token proves that memcached is available too.
     eventually 30 swift curl -fsS -H 'X-Auth-User: test:tester' -H 'X-Auth-Key: testing' \
         "http://127.0.0.1:$swift_port/auth/v1.0"
     eventually 60 swift answers --fail "http://127.0.0.1:$swift_keystone_port/healthcheck"
@@ -70,7 +70,7 @@ pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempur
 use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
-# The only node is not to be put aside for a minute when it was late once.
+# Do not exclude the only node for a minute after one slow response.
 error_suppression_interval = 1
 error_suppression_limit = 1000000
 [filter:cache]
