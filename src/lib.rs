@@ -96,6 +96,8 @@ pub mod signing;
 pub mod store;
 mod regular;
 mod size;
+pub mod formula;
+pub mod glob;
 pub mod names;
 pub mod stanza;
 pub mod version;

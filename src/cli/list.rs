@@ -2,17 +2,20 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
 
-use wildmatch::WildMatch;
-
 use super::{
     failure::Failure,
     json::{Listed, ListedPackage},
     session::Session,
     ui::plain,
 };
-use crate::archive::{Archive, PublishedSuite};
-use crate::dists::Entry;
-use crate::names::{Component, Suite};
+use crate::{
+    archive::{Archive, PublishedSuite},
+    dists::Entry,
+    formula::{Formula, Subject},
+    glob::Glob,
+    names::{Component, Suite},
+    stanza::Stanza,
+};
 
 /// List the packages of the archive
 ///
@@ -22,14 +25,23 @@ use crate::names::{Component, Suite};
 #[command(after_help = "\
 Examples:\n\
 \x20 publish list\n\
-\x20 publish list 'libfoo*' --suite stable")]
+\x20 publish list 'libfoo*' --suite stable\n\
+\x20 publish list --filter 'Section (== net), $Source (% linux*)'")]
 pub(super) struct Args {
-    /// List only packages of this name; `*` matches any text, `?` one character
+    /// List only packages of this name; `*` matches any text, `?` one character, `[a-z]` one of a class
     pattern: Option<String>,
 
     /// List only this suite
     #[arg(short, long)]
     suite: Option<String>,
+
+    /// List only packages that FORMULA selects, such as `Section (== net), $Version (<< 2.0) | !Depends`
+    ///
+    /// A comma means and, `|` or, `!` not. Compare fields of the stanza with `==`, `!=`, `<<`, `<=`, `>=`, `>>`, or with a
+    /// pattern by `%`. The properties are `$Version` and `$SourceVersion`, compared as dpkg does, `$Source`,
+    /// `$Architecture`, `$Component` and `$PackageType`. The language is that of reprepro's `listfilter`.
+    #[arg(long, value_name = "FORMULA", value_parser = Formula::parse)]
+    filter: Option<Formula>,
 }
 
 /// A package, and its component as it is displayed.
@@ -37,12 +49,16 @@ type Row = (String, ListedPackage);
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let pattern = args.pattern.as_deref().map(WildMatch::new);
+    let pattern = args.pattern.as_deref().map(Glob::new);
     let mut rows = Vec::new();
-    for_each(&archive, session, args.suite.as_deref(), |suite, component, entry| {
-        if pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name)) {
-            rows.push((entry.kind.shown_in(component), ListedPackage::new(suite.name(), component, entry)));
+    for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
+        let is_listed = pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name))
+            && args.filter.as_ref().is_none_or(|filter| selects(filter, place, entry));
+        if is_listed {
+            let shown = entry.kind.shown_in(place.component);
+            rows.push((shown, ListedPackage::new(suite.name(), place.component, entry)));
         }
+        is_listed
     })
     .await?;
     if session.ui.json() {
@@ -79,23 +95,51 @@ async fn none(asked: &str, archive: &Archive) -> Result<String, Failure> {
     Ok(format!("No package matches `{}`{}", plain(asked), if is_suite { hint.as_str() } else { "" }))
 }
 
-/// Visits each package of the suites once; an `all` package is listed in the indices of several architectures.
+/// Whether a formula selects a package. A stanza that cannot be parsed has no fields that could be compared.
+fn selects(formula: &Formula, place: &Place<'_>, entry: &Entry) -> bool {
+    let Ok(stanza) = Stanza::parse(&entry.stanza) else { return false };
+    let source = entry.source();
+    formula.selects(&Subject {
+        stanza: &stanza,
+        version: &entry.version,
+        source: source.name,
+        source_version: source.version,
+        architecture: place.architecture,
+        component: place.component.as_str(),
+        kind: entry.kind.package_type(),
+    })
+}
+
+/// The index that lists a package.
+pub(super) struct Place<'a> {
+    pub(super) component: &'a Component,
+    /// `source` for an index of source packages.
+    pub(super) architecture: &'a str,
+}
+
+/// Visits each package of the suites until a visit returns true: an `all` package is listed in the indices of several
+/// architectures.
 pub(super) async fn for_each(
     archive: &Archive,
     session: &Session<'_>,
     suite: Option<&str>,
-    mut visit: impl FnMut(&PublishedSuite, &Component, &Entry),
+    mut visit: impl FnMut(&PublishedSuite, &Place<'_>, &Entry) -> bool,
 ) -> Result<(), Failure> {
     for suite in session.suites_to_read(archive, suite).await? {
         let published = archive.suite(&suite).await?;
         let mut seen = BTreeSet::new();
         for key in published.index_keys() {
             let Some(component) = key.component_of_entries() else { continue };
+            let architecture = key.architecture().map_or("source", |architecture| architecture.as_str());
+            let place = Place { component, architecture };
             for entry in published.entries(&key).await? {
-                let everywhere = &*entry.architecture == "all";
                 let identity = || (entry.kind, component.clone(), entry.name.clone(), entry.version.clone());
-                if !everywhere || seen.insert(identity()) {
-                    visit(&published, component, &entry);
+                let everywhere = &*entry.architecture == "all";
+                if everywhere && seen.contains(&identity()) {
+                    continue;
+                }
+                if visit(&published, &place, &entry) && everywhere {
+                    seen.insert(identity());
                 }
             }
         }

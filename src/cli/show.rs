@@ -33,20 +33,22 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         None => (args.name.as_str(), None),
     };
     let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for_each(&archive, session, args.suite.as_deref(), |suite, component, entry| {
+    for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
         if &*entry.name != name {
-            return;
+            return false;
         }
         if version.is_some_and(|version| &*entry.version != version) {
             others.push(entry.version.to_string());
-            return;
+            return false;
         }
         if !text.is_empty() {
             text.push(b'\n');
         }
         text.extend_from_slice(&entry.stanza);
         let stanza = String::from_utf8_lossy(&entry.stanza).into_owned();
-        objects.push(ShownPackage { package: ListedPackage::new(suite.name(), component, entry), stanza });
+        let package = ListedPackage::new(suite.name(), place.component, entry);
+        objects.push(ShownPackage { package, stanza });
+        true
     })
     .await?;
     if objects.is_empty() {

@@ -225,6 +225,17 @@ impl IndexKind {
         }
     }
 
+    /// The type of its packages, as dpkg and reprepro name it; empty for an index without packages.
+    #[must_use]
+    pub fn package_type(self) -> &'static str {
+        match self {
+            Self::Packages => "deb",
+            Self::Installer => "udeb",
+            Self::Sources => "dsc",
+            Self::Contents | Self::Translation | Self::Other => "",
+        }
+    }
+
     /// How a component is shown beside the entries of such an index: `main|debian-installer` holds the installer
     /// packages.
     #[must_use]

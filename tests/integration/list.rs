@@ -109,3 +109,76 @@ fn sources_and_packages_of_the_installer_are_listed() {
     );
     assert_eq!(shown.len(), expected.len());
 }
+
+/// One language for both: each formula selects the same packages as reprepro's `listfilter`, or is refused by both.
+#[test]
+fn formulas_select_as_reprepro_does() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: stable\nComponents: main contrib\nArchitectures: amd64\n");
+    let packages = [
+        deb("foo").field("Section", "net").field("Depends", "bar"),
+        deb("bar").version("1.0~rc1").field("Section", "libs").field("Priority", "extra"),
+        deb("libbaz2").version("2:0.5").field("Section", "libs").field("Source", "baz (2:0.4)"),
+        deb("doc").version("10").architecture("all").field("Section", "contrib/doc").field("X-Long", "a"),
+    ];
+    let mut reprepro = sandbox.command("reprepro");
+    reprepro.args(["-b"]).arg(sandbox.archive("")).args(["-P", "optional", "includedeb", "stable"]);
+    for package in packages {
+        reprepro.arg(package.write(sandbox.incoming()));
+    }
+    sandbox.run(reprepro).ok();
+    let mut refused = 0;
+    for formula in [
+        "Package (== foo)",
+        "package(==foo ) | Package (== bar)",
+        "Package (!= foo), Package (>= doc)",
+        "Package (<< foo)",
+        "Package (% [bf]*)",
+        "Package (!% *[!o])",
+        "Depends",
+        "!Depends",
+        "!Section (== libs), !Section (== net)",
+        "(Depends | Section (== libs)), Priority (== extra)",
+        "Section (== net) | Section (== libs), Priority",
+        "X-Long (!= b)",
+        "X-Long (<< b)",
+        "Version (>> 1:0)",
+        "$Version (>= 1.0)",
+        "$Version (% 1*)",
+        "$Source (% b*)",
+        "$SourceVersion (<< 2:0.5)",
+        "$Architecture (== amd64)",
+        "$Component (== contrib)",
+        "$PackageType (== deb)",
+        "Depends Section",
+        "Depends |, Section",
+        "(Depends",
+        "Depends)",
+        "()",
+        "Package (==",
+        "Package (foo)",
+        "$Version",
+        "",
+    ] {
+        let mut reprepro = sandbox.command("reprepro");
+        reprepro.arg("-b").arg(sandbox.archive("")).args(["listfilter", "stable", formula]);
+        let theirs = sandbox.run(reprepro);
+        let ours = sandbox.publish(["list", "--filter", formula]);
+        if theirs.status != Some(0) {
+            ours.fails(2).says(["is not a formula", "at character"]);
+            refused += 1;
+            continue;
+        }
+        let words = |text: &str| {
+            let lines = text.lines().map(|line| {
+                let words: Vec<&str> = line.split_whitespace().rev().take(2).collect();
+                words.join(" ")
+            });
+            let mut lines: Vec<String> = lines.collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(words(&ours.ok().stdout), words(&theirs.ok().stdout), "{formula}");
+    }
+    assert_eq!(refused, 9);
+}
