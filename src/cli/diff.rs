@@ -92,7 +92,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
     };
     let differences = a.differences(&b).await?;
     let differ = !differences.is_empty();
-    let side = |location: &Location, state: &PublishedSuite, which: Option<&Which>| json::State {
+    let side = |location: &Location, state: &PublishedSuite, which: Option<&Which>| json::Side {
         archive: location.to_string(),
         suite: state.name().to_string(),
         generation: which.and(state.generation()),
@@ -179,8 +179,8 @@ fn line(difference: &Difference) -> String {
     let (sign, versions, more) = match kind {
         Kind::Added => ('+', new.to_owned(), String::new()),
         Kind::Removed => ('-', old.to_owned(), String::new()),
-        Kind::Newer => ('^', format!("{old} -> {new}"), format!("; {old} stays")),
-        Kind::Older => ('v', format!("{old} -> {new}"), format!("; {new} was there")),
+        Kind::Newer => ('^', format!("{old} -> {new}"), format!("; {old} is kept")),
+        Kind::Older => ('v', format!("{old} -> {new}"), format!("; {new} was already published")),
         Kind::Contents => ('!', new.to_owned(), String::new()),
         Kind::Phased => ('%', new.to_owned(), String::new()),
     };

@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let failed = |error: &std::io::Error| Failure::file(error, &config, "write");
     if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {
         let hint = format!("edit `{}`", config.display());
-        return Err(Failure::text(format!("suite `{suite}` is configured already"), Some(hint)));
+        return Err(Failure::text(format!("suite `{suite}` is already configured"), Some(hint)));
     }
     for (option, value) in [("--origin", &args.origin), ("--label", &args.label)] {
         if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.chars().any(char::is_control))

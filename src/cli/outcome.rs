@@ -53,10 +53,10 @@ fn print_report(outcome: &CommitReport, ui: &Ui) {
     match &outcome.present[..] {
         [] => {}
         [only] => {
-            ui.say(&format!("{} is published in suite `{suite}` already, with the same bytes", line(only)));
+            ui.say(&format!("{} is already published in suite `{suite}`, with the same bytes", line(only)));
         }
         all => ui.say(&format!(
-            "{} are published in suite `{suite}` already, with the same bytes",
+            "{} are already published in suite `{suite}`, with the same bytes",
             count(all.len(), "package")
         )),
     }

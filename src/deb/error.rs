@@ -35,13 +35,13 @@ pub enum Error {
     #[error("{0}")]
     Layout(Layout),
     /// A format version other than 2.
-    #[error("the package format is `{0}`, and only 2.x is known")]
+    #[error("the package format is `{0}`, but only 2.x is supported")]
     FormatVersion(String),
     /// The control member does not decompress.
     #[error("the control member cannot be decompressed")]
     Decompress(#[source] io::Error),
     /// The control member does not contain a tar archive.
-    #[error("the control member holds no readable tar archive")]
+    #[error("the control member contains no readable tar archive")]
     Tar(#[source] io::Error),
     /// The control archive is not valid.
     #[error("in the control archive: {0}")]

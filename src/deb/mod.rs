@@ -70,7 +70,7 @@ impl fmt::Display for Warning {
                 write!(f, "field `{field}` is not UTF-8; its bytes are published as they are")
             }
             Self::LeftOut { fields } => {
-                write!(f, "omitted, since the index sets them itself: `{}`", fields.join("`, `"))
+                write!(f, "omitted, because the index sets them: `{}`", fields.join("`, `"))
             }
         }
     }

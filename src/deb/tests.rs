@@ -289,7 +289,7 @@ fn fields_of_the_index_are_left_out_of_it() {
     let [warning] = &package.warnings()[..] else { panic!("one warning") };
     assert_eq!(
         warning.to_string(),
-        "omitted, since the index sets them itself: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
+        "omitted, because the index sets them: `size`, `Filename`, `MD5Sum`, `SHA1`, `SHA256`, `Sha512`"
     );
 }
 
@@ -354,11 +354,11 @@ fn refuses_other_members() {
             vec![control.clone(), format(), data()],
             "the first member is `control.tar.gz`, not `debian-binary`: an `ar` archive, but not a Debian package",
         ),
-        (vec![member("debian-binary", b"3.0\n")], "the package format is `3.0`, and only 2.x is known"),
-        (vec![member("debian-binary", b"2.0")], "the package format is `2.0`, and only 2.x is known"),
-        (vec![member("debian-binary", b"2.\n")], "the package format is `2.`, and only 2.x is known"),
-        (vec![member("debian-binary", b"2.x\n")], "the package format is `2.x`, and only 2.x is known"),
-        (vec![member("debian-binary", b"")], "the package format is ``, and only 2.x is known"),
+        (vec![member("debian-binary", b"3.0\n")], "the package format is `3.0`, but only 2.x is supported"),
+        (vec![member("debian-binary", b"2.0")], "the package format is `2.0`, but only 2.x is supported"),
+        (vec![member("debian-binary", b"2.\n")], "the package format is `2.`, but only 2.x is supported"),
+        (vec![member("debian-binary", b"2.x\n")], "the package format is `2.x`, but only 2.x is supported"),
+        (vec![member("debian-binary", b"")], "the package format is ``, but only 2.x is supported"),
         (vec![format()], "no member `control.tar`"),
         (vec![format(), member("_x", b"")], "no member `control.tar`"),
         (vec![format(), data(), control.clone()], "`data.tar.xz` is in the place of `control.tar`"),
@@ -454,7 +454,7 @@ fn a_control_member_that_ends_inside_its_stream() {
             let text = refusal(&ar(&[format(), member(&name, &packed[..packed.len() - cut]), data()]));
             let says = [
                 "the control member cannot be decompressed: ",
-                "the control member holds no readable tar archive: ",
+                "the control member contains no readable tar archive: ",
             ];
             assert!(says.iter().any(|start| text.starts_with(start)), "{compression:?}: {text}");
         }
@@ -472,7 +472,7 @@ fn a_control_member_that_ends_inside_its_stream() {
     let junk = ar(&[format(), member("control.tar.gz", b"not gzip at all"), data()]);
     assert!(refusal(&junk).starts_with("the control member cannot be decompressed: "));
     let junk = ar(&[format(), member("control.tar", &[7; 1024]), data()]);
-    assert!(refusal(&junk).starts_with("the control member holds no readable tar archive: "));
+    assert!(refusal(&junk).starts_with("the control member contains no readable tar archive: "));
 }
 
 #[test]
@@ -530,7 +530,7 @@ fn refuses_control_archives_that_readers_unpack_differently() {
     ] {
         let text = refusal(&deb_with(Compression::Gzip, &tar(&entries)));
         if says.is_empty() {
-            assert!(text.starts_with("the control member holds no readable tar archive: "), "{text}");
+            assert!(text.starts_with("the control member contains no readable tar archive: "), "{text}");
         } else {
             assert_eq!(text, format!("in the control archive: {says}"));
         }

@@ -189,7 +189,10 @@ impl Archive {
                 }
                 let why = match generation.published {
                     Some(_) => {
-                        format!("an old generation of suite `{suite}`, {} newer ones are kept", kept.len())
+                        format!(
+                            "an old generation of suite `{suite}`; {} newer ones are retained",
+                            kept.len()
+                        )
                     }
                     None => {
                         format!("a generation of suite `{suite}` that lost the race and was not published")
@@ -254,14 +257,14 @@ impl Archive {
             if names.contains(&found.path) {
                 consider(found, "only old generations list it");
             } else if is_by_hash(&found.path) {
-                consider(found, "no kept generation lists it");
+                consider(found, "no retained generation lists it");
             }
         }
         let mut pool = self.store.walk("pool");
         while let Some(found) = pool.try_next().await? {
             // Other files in the pool were not written by `publish`.
             if ArchivePath::of(&found.path) == ArchivePath::Package && !live.files.contains_key(&found.path) {
-                consider(&found, "no kept generation references it");
+                consider(&found, "no retained generation references it");
             }
         }
         Ok(pruned)

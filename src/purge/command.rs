@@ -39,7 +39,7 @@ fn wait_for(command: &str, lines: &str, destination: &str) -> Result<(), Cause> 
         return Ok(());
     }
     let told = short(&end_of(stderr)?);
-    let stderr = if told.is_empty() { "it wrote nothing to its standard error".into() } else { told };
+    let stderr = if told.is_empty() { "it printed no error".into() } else { told };
     Err(Cause::Command { status, stderr })
 }
 

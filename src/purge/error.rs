@@ -15,7 +15,7 @@ pub struct Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the archive is published; caches may serve the old suite for as long as their Cache-Control says",
+            "the archive is published, but caches may serve the previous generation for as long as its Cache-Control allows",
         )
     }
 }
@@ -50,13 +50,13 @@ fn purge_by(rule: &PurgeRule) -> String {
 #[non_exhaustive]
 pub enum Cause {
     /// A variable is missing.
-    #[error("the environment has no `{variable}`")]
+    #[error("the environment variable `{variable}` is not set")]
     Missing {
         /// The variable.
         variable: &'static str,
     },
     /// A variable has an unusable value, which is not shown because it may be secret.
-    #[error("the value of `{variable}` is not valid: expected {expected}")]
+    #[error("the environment variable `{variable}` is invalid; expected {expected}")]
     BadVariable {
         /// The variable.
         variable: &'static str,

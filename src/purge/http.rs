@@ -85,7 +85,8 @@ impl Service {
                     let asked = retry_after(response.headers());
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
-                            let why = format!("an answer of more than {}", crate::size::bytes(ANSWER as u64));
+                            let why =
+                                format!("a response of more than {}", crate::size::bytes(ANSWER as u64));
                             return Err(self.refused(&status.to_string(), why));
                         }
                         Ok(text) if status.is_success() => return Ok(text),
@@ -110,7 +111,7 @@ impl Service {
     }
 
     pub(super) fn refused(&self, status: &str, text: String) -> Cause {
-        let text = if text.is_empty() { "nothing more".into() } else { text };
+        let text = if text.is_empty() { "no error message".into() } else { text };
         Cause::Answer { service: self.name, status: status.to_owned(), text }
     }
 }

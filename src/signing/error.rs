@@ -49,13 +49,13 @@ pub enum Error {
     #[error("there is no folder to keep the key in: neither XDG_CONFIG_HOME nor HOME is set")]
     NoKeyFolder,
     /// The bytes are not a key.
-    #[error("`{origin}` holds no OpenPGP key")]
+    #[error("`{origin}` contains no OpenPGP key")]
     NotAKey {
         /// Where the bytes come from.
         origin: String,
     },
     /// The secret part is missing.
-    #[error("`{origin}` holds only the public part of a key{}", detail.map(|text| format!(": {text}")).unwrap_or_default())]
+    #[error("`{origin}` contains only the public part of a key{}", detail.map(|text| format!(": {text}")).unwrap_or_default())]
     PublicOnly {
         /// Where the key comes from.
         origin: String,
@@ -200,7 +200,7 @@ pub enum Refusal {
         why: String,
     },
     /// None of its keys is for signing.
-    #[error("none of its keys is for signing")]
+    #[error("none of its keys can sign")]
     NoSigningKey,
     /// apt would not accept it.
     #[error("apt refuses it: {why}")]

@@ -189,7 +189,7 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
         ),
         (_, "RequestTimeTooSkewed") => (
             format!("the server reports that the clock of this machine is wrong ({said})"),
-            "set the clock".to_owned(),
+            "set the clock of this machine, such as with `timedatectl set-ntp true`".to_owned(),
         ),
         (_, "ExpiredToken" | "TokenRefreshRequired") => {
             (format!("the credentials have expired ({said})"), credentials(bucket))
@@ -219,19 +219,19 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
             | "NoAuthenticationInformation"
             | "InvalidSecurity",
         )
-        | (401, _) => (format!("the server does not take the credentials ({said})"), credentials(bucket)),
+        | (401, _) => (format!("the server rejects the credentials ({said})"), credentials(bucket)),
         _ if answer.message.contains("failed to authenticate") => {
-            (format!("the server does not take the credentials ({said})"), credentials(bucket))
+            (format!("the server rejects the credentials ({said})"), credentials(bucket))
         }
         (403, "") => (
-            "the server refuses it (403): the credentials are wrong, or may not do this".to_owned(),
+            "the server denies access (403): the credentials are wrong or insufficient".to_owned(),
             format!("{}; {}", credentials(bucket), rights(bucket)),
         ),
         (403, _) | (_, "AccessDenied") => {
-            (format!("the credentials may not do this ({said})"), rights(bucket))
+            (format!("the credentials do not allow this ({said})"), rights(bucket))
         }
         (429 | 500.., _) => (
-            format!("the server failed again and again ({} {said})", answer.status),
+            format!("the server failed repeatedly ({} {said})", answer.status),
             "run the same command again later; it resumes where it failed".to_owned(),
         ),
         (400, _) if answer.whole.contains("invalid_grant") || answer.whole.contains("invalid_client") => {
@@ -245,14 +245,14 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
 fn of_web(answer: &Answer<'_>) -> Diagnosis {
     let (text, hint) = match answer.status {
         401 | 403 => (
-            format!("the web server refuses it ({})", answer.status),
+            format!("the web server denies access ({})", answer.status),
             Some("an archive that is read over the web must be public".to_owned()),
         ),
         429 | 500.. => (
-            format!("the web server failed again and again ({})", answer.status),
+            format!("the web server failed repeatedly ({})", answer.status),
             Some("run the same command again later".to_owned()),
         ),
-        status => (format!("the web server says {status}"), None),
+        status => (format!("the web server answered {status}"), None),
     };
     Diagnosis::new(text, hint)
 }

@@ -15,7 +15,11 @@ pub enum Error {
         path: String,
     },
     /// An immutable object exists with other bytes.
-    #[error("`{path}` holds other bytes already: {}, the new file has {}", brief(there), brief(new))]
+    #[error(
+        "`{path}` already exists with different contents: {}, the new file has {}",
+        brief(there),
+        brief(new)
+    )]
     Occupied {
         /// The path of the object.
         path: String,
@@ -114,7 +118,7 @@ impl Error {
                 Some("wait until the file is complete, then run the same command again".into())
             }
             Self::TooLarge { .. } => Some(
-                "the file is damaged, or the server sends something else; compare it with a trusted copy"
+                "the file is damaged, or the server sends other content; compare it with a trusted copy"
                     .into(),
             ),
             Self::Unusable { hint, .. } => hint.clone(),
@@ -125,7 +129,7 @@ impl Error {
                 }
                 let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
                 (kind == Some(std::io::ErrorKind::PermissionDenied)).then(|| {
-                    "run `publish` as a user who may write there, or correct the owner of the folder".into()
+                    "run the command as a user who may write there, or correct the owner of the folder".into()
                 })
             }
             Self::Conflict { .. }
@@ -198,7 +202,7 @@ pub(super) fn io_cause(error: &object_store::Error) -> Option<&std::io::Error> {
 }
 
 fn excess(announced: Option<u64>) -> String {
-    announced.map_or_else(|| "and more came".to_owned(), |size| format!("it has {size} bytes"))
+    announced.map_or_else(|| "and more followed".to_owned(), |size| format!("it has {size} bytes"))
 }
 
 fn brief(digests: &Digests) -> String {

@@ -84,13 +84,13 @@ pub enum Error {
         to: Suite,
     },
     /// A suite is signed, and no signing key is configured.
-    #[error("suite `{suite}` is signed, and no key is configured to sign it with")]
+    #[error("suite `{suite}` is signed, but no key is configured to sign it with")]
     NoKey {
         /// The suite.
         suite: Suite,
     },
     /// A suite is signed, and no trusted public key is known.
-    #[error("suite `{suite}` is signed, and no public key is known to verify it with")]
+    #[error("suite `{suite}` is signed, but no public key is known to verify it with")]
     NoPublicKey {
         /// The suite.
         suite: Suite,
@@ -114,8 +114,8 @@ pub enum Error {
         /// Its size and the limit.
         source: store::Error,
     },
-    /// Two compressed forms of an index hold different texts.
-    #[error("`{path}` and `{other}` hold different texts: {} bytes with SHA256 {}, and {} bytes with SHA256 {}",
+    /// Two compressed forms of an index have different contents.
+    #[error("`{path}` and `{other}` have different contents: {} bytes with SHA256 {}, and {} bytes with SHA256 {}",
         found.size, found.sha256, listed.size, listed.sha256)]
     Contradicts {
         /// A form of an index.
@@ -253,7 +253,7 @@ pub enum Error {
         there: jiff::Timestamp,
     },
     /// The destination has a signed suite, and the source an unsigned one.
-    #[error("suite `{suite}` is signed in `{destination}`, and not here")]
+    #[error("suite `{suite}` is signed in `{destination}`, but not here")]
     NoLongerSigned {
         /// The suite.
         suite: Suite,
@@ -273,7 +273,7 @@ pub enum Error {
         path: String,
     },
     /// A file to include holds a secret key.
-    #[error("`{path}` holds a secret key")]
+    #[error("`{path}` contains a secret key")]
     Secret {
         /// The file.
         path: String,
@@ -319,7 +319,9 @@ pub enum Error {
         files: Vec<String>,
     },
     /// A pointer is older than one that was published: a rollback attack, or a restored backup.
-    #[error("`{path}` was rolled back: it is of {date}, but one of {newer} was published ({witness})")]
+    #[error(
+        "`{path}` is older than a published generation: it is of {date}, that one of {newer} ({witness})"
+    )]
     RolledBack {
         /// The pointer.
         path: String,
@@ -392,13 +394,13 @@ fn no_generation(suite: &Suite, asked: Option<&str>, known: &[String]) -> String
     match asked {
         None => {
             format!(
-                "no earlier generation of suite `{suite}` with different content is kept; kept are: {kept}"
+                "no earlier generation of suite `{suite}` with different content is retained; retained: {kept}"
             )
         }
         Some(asked) if known.iter().any(|name| name.starts_with(asked)) => {
-            format!("more than one generation of suite `{suite}` begins with `{asked}`; kept are: {kept}")
+            format!("more than one generation of suite `{suite}` begins with `{asked}`; retained: {kept}")
         }
-        Some(asked) => format!("no generation `{asked}` of suite `{suite}` is kept; kept are: {kept}"),
+        Some(asked) => format!("no generation `{asked}` of suite `{suite}` is retained; retained: {kept}"),
     }
 }
 

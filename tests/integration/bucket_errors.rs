@@ -62,7 +62,7 @@ async fn every_operation_fails_with(store: &Store, words: &str, hint: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_is_reported() {
     let Some(bucket) = buckets::rgw() else { return };
-    let words = "the server does not take the credentials";
+    let words = "the server rejects the credentials";
     for wrong in [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "NOBODY")] {
         every_operation_fails_with(&store_with(&bucket, &[wrong]), words, "AWS_SECRET_ACCESS_KEY").await;
     }
@@ -79,12 +79,8 @@ async fn a_wrong_key_of_azure_is_reported() {
         servers::azure_request("PUT", &format!("{}?restype=container&comp=acl", bucket.public), &[], b"");
     assert_eq!(closed.status, 200, "{closed:?}");
     let store = store_with(&bucket, &[("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")]);
-    every_operation_fails_with(
-        &store,
-        "the server does not take the credentials",
-        "AZURE_STORAGE_ACCOUNT_KEY",
-    )
-    .await;
+    every_operation_fails_with(&store, "the server rejects the credentials", "AZURE_STORAGE_ACCOUNT_KEY")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +120,7 @@ async fn missing_permissions_are_reported() {
         store.delete("a").await.unwrap_err(),
     ] {
         let (text, hint) = printed(&error);
-        assert!(text.contains("the credentials may not do this (AccessDenied"), "{text}");
+        assert!(text.contains("the credentials do not allow this (AccessDenied"), "{text}");
         assert!(hint.contains("allow s3:GetObject, s3:PutObject"), "{hint}");
     }
     assert!(

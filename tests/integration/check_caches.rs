@@ -29,8 +29,8 @@ fn long_cache_times_of_mutable_files_are_found() {
     for (path, header, text) in [
         ("dists/stable/InRelease", "Cache-Control: max-age=7200", "for 2 hours (`max-age=7200`)"),
         ("dists/stable/Release", "Cache-Control: max-age=0, s-maxage=86400", "s-maxage=86400"),
-        ("dists/stable/Release.gpg", "Cache-Control: max-age=31536000, immutable", "for ever"),
-        (&alias, "Cache-Control: immutable", "for ever"),
+        ("dists/stable/Release.gpg", "Cache-Control: max-age=31536000, immutable", "indefinitely"),
+        (&alias, "Cache-Control: immutable", "indefinitely"),
         (&alias, "Cache-Control: max-age=60, stale-while-revalidate=604800", "stale-while-revalidate"),
         (
             &alias,
@@ -59,7 +59,7 @@ fn missing_cache_headers_are_one_note() {
     // `InRelease`, `Release`, `Release.gpg` and three names of the index; three digests and two packages.
     said.says([
         "note: 6 files that change are served without `Cache-Control`, such as `dists/stable/InRelease`",
-        "note: 5 of 5 files that never change (pool and by-hash) may not be kept for long",
+        "note: 5 of 5 files that never change (pool and by-hash) may be kept only briefly",
     ]);
     assert_eq!(said.stderr.matches("note:").count(), 2, "{}", said.stderr);
     let web = with_header(sandbox.archive(""), ".deb", "Cache-Control: max-age=60");

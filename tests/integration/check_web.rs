@@ -203,10 +203,10 @@ fn an_error_response_is_a_fault_of_that_file() {
     });
     let output = check(&web.url, &[]).fails(4);
     let mut expected = [
-        format!("{HELLO}: the web server refuses it (403)"),
-        format!("{PLUS}: the web server failed again and again (500)"),
-        format!("{INDEX}/Packages.gz: the web server says 410"),
-        "dists/stable/Release: the web server refuses it (401)".to_owned(),
+        format!("{HELLO}: the web server denies access (403)"),
+        format!("{PLUS}: the web server failed repeatedly (500)"),
+        format!("{INDEX}/Packages.gz: the web server answered 410"),
+        "dists/stable/Release: the web server denies access (401)".to_owned(),
         format!("{one}: `{}` sent too many redirects", web.url),
         format!("{another}: it is missing, although `Acquire-By-Hash` promises it"),
     ];
@@ -253,8 +253,8 @@ fn a_server_that_refuses_all_packages_gets_few_requests() {
 fn a_pointer_that_a_server_refuses_is_a_fault() {
     let sandbox = published();
     for (status, text) in [
-        ("403 Forbidden", "the web server refuses it (403)"),
-        ("410 Gone", "the web server says 410"),
+        ("403 Forbidden", "the web server denies access (403)"),
+        ("410 Gone", "the web server answered 410"),
         ("404 Not Found", ""),
     ] {
         let web = Web::with(sandbox.archive(""), move |request, reply| {

@@ -91,7 +91,7 @@ fn clients_of_the_other_suite_get_it_and_the_pool_does_not_change() {
     // Again, an hour later: a no-op.
     let later = [("SOURCE_DATE_EPOCH", "1748739600")];
     sandbox.publish_with(&later, [&COPY[..], &["hello"]].concat()).ok().says([
-        "hello 2.0 amd64 is published in suite `stable` already, with the same bytes",
+        "hello 2.0 amd64 is already published in suite `stable`, with the same bytes",
         "Nothing to do",
     ]);
     assert_eq!(sandbox.tree(), after);
@@ -340,7 +340,7 @@ fn a_suite_rolled_back_by_an_attacker_is_not_copied_from() {
     for (path, bytes) in old {
         fs::write(path, bytes).unwrap();
     }
-    refused(&sandbox, &["hello"], &["`dists/testing/InRelease` was rolled back"]);
+    refused(&sandbox, &["hello"], &["`dists/testing/InRelease` is older than a published generation"]);
     copy(&sandbox, &["hello", "--trust-existing"]).ok();
 }
 

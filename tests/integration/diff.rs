@@ -76,7 +76,7 @@ fn two_suites_are_compared_package_by_package() {
     let said = sandbox.publish(["diff", "stable", "testing"]).ok();
     insta::assert_snapshot!(said.stdout, @r"
     - for-all 1.0 all (main)
-    ^ hello 1.0 -> 1:0.5 amd64 (main); 1.0 stays
+    ^ hello 1.0 -> 1:0.5 amd64 (main); 1.0 is kept
     v lib 2.0 -> 1.9 amd64 (main)
     - moved 1.0 amd64 (extra)
     + moved 1.0 amd64 (main)
@@ -86,7 +86,7 @@ fn two_suites_are_compared_package_by_package() {
     let said = sandbox.publish(["diff", "testing", "stable"]).ok();
     insta::assert_snapshot!(said.stdout, @r"
     + for-all 1.0 all (main)
-    v hello 1:0.5 -> 1.0 amd64 (main); 1.0 was there
+    v hello 1:0.5 -> 1.0 amd64 (main); 1.0 was already published
     ^ lib 1.9 -> 2.0 amd64 (main)
     + moved 1.0 amd64 (extra)
     - moved 1.0 amd64 (main)
@@ -130,11 +130,14 @@ fn generations_are_named_or_counted() {
         let said = publish(&sandbox, 200, &[&["diff"], arguments].concat());
         said.stdout.trim_end().to_owned()
     };
-    assert_eq!(diff(&["stable@1"]), "^ hello 2.0 -> 3.0 amd64 (main); 2.0 stays");
-    assert_eq!(diff(&["stable@2", "stable@1"]), "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays");
+    assert_eq!(diff(&["stable@1"]), "^ hello 2.0 -> 3.0 amd64 (main); 2.0 is kept");
+    assert_eq!(diff(&["stable@2", "stable@1"]), "^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept");
     let whole = format!("stable@{}", names[0]);
-    assert_eq!(diff(&[&whole]), "^ hello 1.0 -> 3.0 amd64 (main); 1.0 stays\n+ hello 2.0 amd64 (main)");
-    assert_eq!(diff(&["stable", "stable@20250601T0001"]), "v hello 3.0 -> 2.0 amd64 (main); 2.0 was there");
+    assert_eq!(diff(&[&whole]), "^ hello 1.0 -> 3.0 amd64 (main); 1.0 is kept\n+ hello 2.0 amd64 (main)");
+    assert_eq!(
+        diff(&["stable", "stable@20250601T0001"]),
+        "v hello 3.0 -> 2.0 amd64 (main); 2.0 was already published"
+    );
     assert_eq!(diff(&["stable@0", "stable"]), "");
     let state = json(&publish(&sandbox, 200, &["diff", "--json", "stable@1"]));
     assert_eq!(state["a"]["generation"], names[1].as_str());
@@ -142,7 +145,11 @@ fn generations_are_named_or_counted() {
 
     for (state, status, says) in [
         ("stable@3", 1, "list the retained generations with `publish log`"),
-        ("stable@2024", 1, "no generation `2024` of suite `stable` is kept; kept are: `20250601T000000Z-"),
+        (
+            "stable@2024",
+            1,
+            "no generation `2024` of suite `stable` is retained; retained: `20250601T000000Z-",
+        ),
         ("stable@2025", 1, "more than one generation of suite `stable` begins with `2025`"),
         ("stable@", 2, "is neither a number nor the name of a generation"),
         ("stable@../../stable", 2, "is neither a number nor the name of a generation"),
@@ -222,9 +229,9 @@ fn in_a_bucket(bucket: Option<Bucket>) {
     run(10, &["diff", "--exit-code", "stable", "--with", &place]).ok();
     run(20, &["-a", &place, "add", two]).ok();
     let said = run(30, &["diff", "--exit-code", "stable", "--with", &place]).fails(1);
-    assert_eq!(said.stdout, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n", "{}", bucket.server);
+    assert_eq!(said.stdout, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept\n", "{}", bucket.server);
     let said = run(30, &["-a", &place, "diff", "stable@1"]).ok();
-    assert_eq!(said.stdout, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n", "{}", bucket.server);
+    assert_eq!(said.stdout, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept\n", "{}", bucket.server);
     run(30, &["diff", "--exit-code", "stable", "stable@1", "--with", &place]).ok();
 }
 
@@ -250,7 +257,7 @@ async fn an_unpublished_generation_is_not_found() {
     let names = generations(&sandbox);
     assert_eq!(names.len(), 2, "the write that failed was not the one after the generation");
     let said = sandbox.publish(["diff", &format!("stable@{}", names[1])]).fails(1);
-    said.says(["is kept; kept are: "]);
+    said.says(["is retained; retained: "]);
     Publisher::on(store).later(60).add(&two).await.unwrap();
     assert_eq!(sandbox.publish(["diff", "stable@1"]).ok().stdout, "+ two 1.0 amd64 (main)\n");
 }

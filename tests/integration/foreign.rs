@@ -203,14 +203,14 @@ fn an_index_whose_forms_contradict_each_other_is_not_signed() {
                     arguments.iter().map(AsRef::as_ref).chain([file.as_os_str()]).collect();
                 let said = sandbox.publish(arguments).fails(1);
                 said.says([&format!("dists/stable/{path}") as &str, &format!("`dists/stable/{}`", first.0)]);
-                said.says(["hold different texts", "regenerate the indices and the `Release`"]);
+                said.says(["have different contents", "regenerate the indices and the `Release`"]);
             }
             assert_eq!(sandbox.tree(), before);
             // `check --repair` retains the generation, but does not vouch for it.
             sandbox.publish(["check", "--repair"]).fails(4);
-            add(&sandbox, "new").fails(1).says(["hold different texts"]);
+            add(&sandbox, "new").fails(1).says(["have different contents"]);
             for command in [&["snapshot", "one"][..], &["refresh", "--force"]] {
-                sandbox.publish(command).fails(1).says(["hold different texts"]);
+                sandbox.publish(command).fails(1).says(["have different contents"]);
             }
         }
     }
@@ -291,7 +291,7 @@ fn prune_deletes_an_unlisted_file_at_the_path_of_a_package() {
     let path = "pool/main/n/new/new_1.0_amd64.deb";
     write(&sandbox, path, b"half of it");
     add(&sandbox, "new").fails(1).says([
-        "holds other bytes already",
+        "already exists with different contents",
         "`publish prune` deletes it",
         "two days old",
     ]);

@@ -77,9 +77,9 @@ fn a_restored_older_pointer_is_not_built_on() {
     }
     refuses_to_build_on(
         &sandbox,
-        &["was rolled back", "kept in `dists/stable/generations/", "--trust-existing"],
+        &["is older than a published generation", "kept in `dists/stable/generations/", "--trust-existing"],
     );
-    finds(&sandbox, &[&format!("{POINTER}: it was rolled back")]);
+    finds(&sandbox, &[&format!("{POINTER}: it is older than a published generation")]);
     // If it is intended, the next generation is newer than both, and clients accept it.
     let adopt = ["--trust-existing", "add", "incoming/world_1.0_amd64.deb"];
     sandbox.publish_with(&[later(120)], adopt).ok();

@@ -65,7 +65,7 @@ fn init_appends_a_stanza_for_a_second_suite() {
     Components: main extra
     ");
     let before = sandbox.tree();
-    sandbox.publish(["init", "--unsigned"]).fails(1).says(["suite `stable` is configured already", "hint: "]);
+    sandbox.publish(["init", "--unsigned"]).fails(1).says(["suite `stable` is already configured", "hint: "]);
     assert_eq!(sandbox.tree(), before);
 }
 

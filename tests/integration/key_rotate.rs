@@ -574,7 +574,7 @@ fn packages_of_several_names_are_distinguished() {
         sandbox.publish(["key", "package", "--suite", name, "--name", name]).ok();
     }
     rotate(&sandbox, &[]).fails(1).says([
-        "several packages hold its keys: `one-archive-keyring`, `two-archive-keyring`",
+        "several packages contain its keys: `one-archive-keyring`, `two-archive-keyring`",
         "hint: select the suites of one of them with `--suite`",
     ]);
     let said = rotate(&sandbox, &["--name", "one", "--dry-run"]).ok();

@@ -54,7 +54,7 @@ fn each_generation_lists_its_changes() {
     stable@20250601T000300Z-[HEX] (published now)
     Date: 2025-06-01T00:03:00Z
     Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
-      v hello 2.0 -> 1.0 amd64 (main); 1.0 was there
+      v hello 2.0 -> 1.0 amd64 (main); 1.0 was already published
 
     stable@20250601T000200Z-[HEX]
     Date: 2025-06-01T00:02:00Z
@@ -64,7 +64,7 @@ fn each_generation_lists_its_changes() {
     stable@20250601T000100Z-[HEX]
     Date: 2025-06-01T00:01:00Z
     Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
-      ^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays
+      ^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept
 
     stable@20250601T000000Z-[HEX]
     Date: 2025-06-01T00:00:00Z
@@ -78,7 +78,7 @@ fn each_generation_lists_its_changes() {
     // The names that it prints are valid arguments of `diff`, with the same result.
     let of_two = format!("stable@{}", names[1]);
     let diff = publish(&sandbox, 200, &["diff", &format!("stable@{}", names[0]), &of_two]).stdout;
-    assert_eq!(diff, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays\n");
+    assert_eq!(diff, "^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept\n");
     let said = publish(&sandbox, 200, &["log", "stable", "-n", "2"]);
     assert_eq!(said.stdout.matches("stable@").count(), 2, "{}", said.stdout);
     assert!(!said.stdout.contains("nothing to compare it with"), "{}", said.stdout);
@@ -223,7 +223,7 @@ fn in_a_bucket(bucket: Option<Bucket>) {
         Date: 2025-06-01T00:01:00Z
         Signed: by BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669, verified
         Message: to 2.0
-          ^ hello 1.0 -> 2.0 amd64 (main); 1.0 stays
+          ^ hello 1.0 -> 2.0 amd64 (main); 1.0 is kept
 
         stable@20250601T000000Z-[HEX]
         Date: 2025-06-01T00:00:00Z

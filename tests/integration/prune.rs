@@ -56,7 +56,7 @@ fn unreferenced_files_are_deleted_and_a_dry_run_explains_it() {
     sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok().says([
         "Would delete",
         &format!("{old} (") as &str,
-        "no kept generation references it",
+        "no retained generation references it",
         "an old generation of suite `stable`",
     ]);
     assert_eq!(sandbox.tree(), before);

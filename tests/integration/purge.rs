@@ -433,7 +433,7 @@ async fn a_persistent_error_is_reported_after_four_attempts() {
     assert_eq!(recorder.asked().len(), 4);
     assert_eq!(
         error.to_string(),
-        "the archive is published; caches may serve the old suite for as long as their Cache-Control says"
+        "the archive is published, but caches may serve the previous generation for as long as its Cache-Control allows"
     );
     assert_eq!(
         chain(&error),
@@ -476,7 +476,7 @@ async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
             "CloudFront answered 403 Forbidden: AccessDenied: User: me is not authorized",
             true,
         ),
-        ("cloudfront E1", 404, "", "CloudFront answered 404 Not Found: nothing more", false),
+        ("cloudfront E1", 404, "", "CloudFront answered 404 Not Found: no error message", false),
         (
             "cloudflare z",
             400,
@@ -488,10 +488,10 @@ async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
             "cloudflare z",
             200,
             many,
-            "Cloudflare answered 200 without success: bad file (1016), no zone (7003)",
+            "Cloudflare answered 200, but without success: bad file (1016), no zone (7003)",
             false,
         ),
-        ("cloudflare z", 200, "<html>", "Cloudflare answered 200 without success: <html>", false),
+        ("cloudflare z", 200, "<html>", "Cloudflare answered 200, but without success: <html>", false),
         (
             "fastly s",
             401,
@@ -522,10 +522,10 @@ async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
 async fn without_credentials_no_request_is_sent() {
     let recorder = Recorder::always(200, "").await;
     for (rule, variables, expected) in [
-        ("cloudfront E1", vec![], "the environment has no `AWS_ACCESS_KEY_ID`"),
-        ("cloudfront E1", vec![("AWS_ACCESS_KEY_ID", "k")], "the environment has no `AWS_SECRET_ACCESS_KEY`"),
-        ("fastly s", vec![("CF_API_TOKEN", "t")], "the environment has no `FASTLY_API_TOKEN`"),
-        ("cloudflare z", vec![("FASTLY_API_TOKEN", "t")], "the environment has no `CLOUDFLARE_API_TOKEN`"),
+        ("cloudfront E1", vec![], "`AWS_ACCESS_KEY_ID` is not set"),
+        ("cloudfront E1", vec![("AWS_ACCESS_KEY_ID", "k")], "`AWS_SECRET_ACCESS_KEY` is not set"),
+        ("fastly s", vec![("CF_API_TOKEN", "t")], "`FASTLY_API_TOKEN` is not set"),
+        ("cloudflare z", vec![("FASTLY_API_TOKEN", "t")], "`CLOUDFLARE_API_TOKEN` is not set"),
         ("cloudflare z", vec![("CF_API_TOKEN", "a secret\n")], "the value of `CF_API_TOKEN` is not valid"),
         (
             "cloudfront E1",
@@ -540,11 +540,7 @@ async fn without_credentials_no_request_is_sent() {
     let odd = [("FASTLY_API_URL", "not an address"), ("FASTLY_API_TOKEN", "t")];
     let odd = odd.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     let error = ask("fastly s", &numbered(1), &odd).await.unwrap_err();
-    assert!(
-        chain(&error).contains("the value of `FASTLY_API_URL` is not valid: expected"),
-        "{}",
-        chain(&error)
-    );
+    assert!(chain(&error).contains("`FASTLY_API_URL` is invalid; expected"), "{}", chain(&error));
     assert_eq!(recorder.asked().len(), 0);
 }
 
@@ -601,7 +597,7 @@ async fn a_failed_command_is_reported_and_stops_no_other_purge() {
         causes[0].starts_with("exit status: 7: ") && causes[0].ends_with("9998 9999 no such zone"),
         "{causes:?}"
     );
-    assert_eq!(causes[2], "exit status: 1: it wrote nothing to its standard error");
+    assert_eq!(causes[2], "exit status: 1: it printed no error");
     assert!(
         causes[3].starts_with("exit status: 127: ") && causes[3].contains("no-such-program"),
         "{causes:?}"

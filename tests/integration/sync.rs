@@ -292,7 +292,11 @@ fn a_package_path_with_other_bytes_is_not_overwritten() {
     let other = vec![b'x'; fs::read(sandbox.archive(path)).unwrap().len()];
     fs::write(&there, &other).unwrap();
     let said = sandbox.publish(["sync", "./there"]).fails(1);
-    said.says([&format!("cannot copy `{path}`")[..], "holds other bytes already", "--archive DESTINATION"]);
+    said.says([
+        &format!("cannot copy `{path}`")[..],
+        "already exists with different contents",
+        "--archive DESTINATION",
+    ]);
     assert_eq!(fs::read(&there).unwrap(), other);
     assert!(!sandbox.path("there/dists/stable/InRelease").exists());
 }
@@ -395,7 +399,7 @@ fn further_files_on_request() {
         ("conf/distributions", "are private"),
         ("../x", "are private"),
         ("absent.txt", "there is no file `absent.txt`"),
-        ("secret.txt", "holds a secret key"),
+        ("secret.txt", "contains a secret key"),
     ] {
         sandbox.publish(["sync", "./there", "--include", include]).fails(1).says([text]);
     }

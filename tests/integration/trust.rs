@@ -138,7 +138,7 @@ fn a_suite_that_was_signed_for_another_name_is_not_built_on() {
     sandbox.publish(add).fails(1).says(["dists/stable/Release", "`unstable`"]);
     fs::copy(sandbox.archive("dists/unstable/InRelease"), sandbox.archive("dists/stable/InRelease")).unwrap();
     assert_eq!(sandbox.tree(), before);
-    sandbox.publish(["check"]).ok().says(["calls itself `unstable`"]);
+    sandbox.publish(["check"]).ok().says(["names the suite `unstable`"]);
     // It can be accepted explicitly, once; clients that refuse the other name are a separate question.
     sandbox.publish(["--trust-existing"].into_iter().chain(add)).fails(1).says(["`Codename` changes"]);
     assert_eq!(sandbox.tree(), before);

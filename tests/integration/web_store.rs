@@ -125,7 +125,7 @@ async fn a_failing_server_is_retried() {
     let asked = store(&script.url);
     let error = asked.read("a", LIMIT).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(cause, "the web server failed again and again (503)");
+    assert_eq!(cause, "the web server failed repeatedly (503)");
     assert_eq!((script.asked().len(), asked.requests().total), (7, 7));
 
     // A retry would not help.

@@ -52,7 +52,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         }
         Error::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
         Error::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            "run `publish` as a user who may read it"
+            "run the command as a user who may read it"
         }
         Error::Input { .. } | Error::NotIncluded { .. } | Error::Private { .. } => return None,
         Error::NoDebs { .. } => "name the `.deb` files, or the folder that contains them",

@@ -15,7 +15,7 @@ pub(super) fn of_failed(failed: &Failed) -> Option<String> {
     match &failed.source {
         // Sent by another job, or left over: only the generations of the destination show which.
         FailedBecause::Store(Error::Occupied { .. }) => Some(
-            "the destination has a different file at this path: see whether one of its suites needs it with `publish check --archive DESTINATION`; if it is unreferenced, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
+            "the destination has a different file at this path: check whether one of its suites needs it with `publish check DESTINATION`; if it is unreferenced, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
         ),
         FailedBecause::Store(error) => store::hint(error),
         FailedBecause::Absent | FailedBecause::Differs { .. } => Some(

@@ -23,7 +23,7 @@ pub(in crate::cli) fn hint(refusal: &Refusal) -> Option<String> {
 fn of_reason(reason: &Reason) -> Option<String> {
     let text = match reason {
         Reason::Unreadable(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            "run `publish` as a user who may read the file"
+            "run the command as a user who may read the file"
         }
         Reason::Unreadable(_) => return None,
         Reason::Deb(error) => return error.hint(),

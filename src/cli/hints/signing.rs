@@ -55,7 +55,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 .to_owned()
         }
         Error::Command { .. } => {
-            "it is run with three arguments: the file to sign, where to write InRelease, where to write Release.gpg"
+            "the command gets three arguments: the file to sign, and the paths of InRelease and Release.gpg to write"
                 .to_owned()
         }
         Error::Expiry { .. } => "use `3y`, `18m`, `90d`, a date such as 2030-01-31, or `never`".to_owned(),

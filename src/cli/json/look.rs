@@ -85,15 +85,15 @@ struct FileChange {
 /// The output of `diff`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Diff {
-    a: State,
-    b: State,
+    a: Side,
+    b: Side,
     differ: bool,
     changes: Changes,
 }
 
 /// A suite, or an earlier generation of it.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct State {
+pub(in crate::cli) struct Side {
     pub(in crate::cli) archive: String,
     pub(in crate::cli) suite: String,
     pub(in crate::cli) generation: Option<String>,
@@ -173,7 +173,7 @@ impl From<&Differences> for Changes {
 }
 
 impl Diff {
-    pub(in crate::cli) fn new(a: State, b: State, differences: &Differences) -> Self {
+    pub(in crate::cli) fn new(a: Side, b: Side, differences: &Differences) -> Self {
         Self { a, b, differ: !differences.is_empty(), changes: differences.into() }
     }
 }

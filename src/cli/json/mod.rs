@@ -17,7 +17,7 @@ mod package;
 pub(super) use check::Checked;
 pub(super) use errors::Failed;
 pub(super) use keys::{ExportedKeys, KeyFile, KeyPackage, Keys, NewKey, PackageVersion, Rotated, Rotation};
-pub(super) use look::{Diff, Listed, Log, ShownPackage, Snapshots, State};
+pub(super) use look::{Diff, Listed, Log, ShownPackage, Side, Snapshots};
 pub(super) use package::{File, ListedPackage};
 pub(super) use publication::{Publication, Publications};
 pub(super) use sweep::{Pruned, RemovedSnapshot};

@@ -112,7 +112,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         report.suites = outcomes.iter().map(Publication::from).collect();
         if suites.len() == made.present.len() {
             session.ui.say(&format!(
-                "Nothing to do: {} {} is published already, with the same keys",
+                "Nothing to do: {} {} is already published, with the same keys",
                 wanted.name, made.version
             ));
         }
@@ -194,7 +194,7 @@ pub(super) async fn name(
                 ([], several) => format!("the suites have several origins: `{}`", several.join("`, `")),
                 (several, _) => {
                     let names: Vec<&str> = several.iter().map(PackageName::as_str).collect();
-                    format!("several packages hold its keys: `{}`", names.join("`, `"))
+                    format!("several packages contain its keys: `{}`", names.join("`, `"))
                 }
             };
             let hint = if published.is_empty() {

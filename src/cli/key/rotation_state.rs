@@ -177,12 +177,12 @@ impl RotationState {
 /// Renders the day of a time.
 pub(super) fn day(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
-        .map_or_else(|_| "a day far off".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+        .map_or_else(|_| "a day in the far future".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 /// Returns the first day on which the span has passed.
 pub(super) fn day_after(time: SystemTime, span: Duration) -> String {
     // Only the day is printed, so it is rounded up.
     let whole = Duration::from_secs(24 * 60 * 60 - 1);
-    time.checked_add(span + whole).map_or_else(|| "a day far off".to_owned(), day)
+    time.checked_add(span + whole).map_or_else(|| "a day in the far future".to_owned(), day)
 }

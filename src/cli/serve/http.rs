@@ -24,7 +24,7 @@ use crate::{
 /// The target of a path, if it exists.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A file of the archive, or a folder that was asked for without its final `/`.
+    /// A file of the archive, or a folder that was requested without its final `/`.
     File(Path),
     /// A file beside `dists/`, to be shown only if its contents are harmless.
     RootFile(Path),
@@ -205,7 +205,7 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(text(headers, name)?).ok()
 }
 
-/// One range of bytes, as it was asked for.
+/// One range of bytes, as it was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByteRange {
     /// From the first to the last byte, both included; without a last one: to the end.

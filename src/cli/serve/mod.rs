@@ -44,13 +44,13 @@ pub enum Error {
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`")]
     Listen {
-        /// The address as it was asked for.
+        /// The address as it was requested.
         address: String,
         /// The error of the system.
         source: io::Error,
     },
     /// The system refused new connections for a whole minute.
-    #[error("cannot accept connections any more")]
+    #[error("cannot accept more connections")]
     Accept(#[source] io::Error),
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn run(
         .await
 }
 
-/// Ends when the process is asked to end: ctrl-c, or SIGTERM where there are signals.
+/// Completes when the process is interrupted: by ctrl-c, or by SIGTERM where there are signals.
 ///
 /// It listens from the call on, not from the first poll.
 #[cfg(unix)]
@@ -106,7 +106,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
-/// Ends when the process is asked to end: ctrl-c, or SIGTERM where there are signals.
+/// Completes when the process is interrupted: by ctrl-c, or by SIGTERM where there are signals.
 #[cfg(not(unix))]
 pub async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {

@@ -21,11 +21,11 @@ use super::{
 /// How many clients are served at once; others wait in the system's queue.
 const CONNECTIONS: usize = 256;
 /// How long a client may take to send the head of a request, and how long a connection may lie idle.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may read nothing of its answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
-/// How long answers in flight may take to end once the server is asked to.
-const FAREWELL: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Timeout of the responses in flight during a shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most that the head of a request may have, and that is read ahead of pipelined requests.
 const REQUEST_SIZE: usize = 64 << 10;
 /// The pause after a connection could not be accepted, and how many such pauses in a row are too many.
@@ -125,7 +125,7 @@ impl Server {
         drop(stop);
         let all = async { while connections.join_next().await.is_some() {} };
         // Unfinished responses are cut off; clients resume with a range.
-        let _ = timeout(FAREWELL, all).await;
+        let _ = timeout(SHUTDOWN_TIMEOUT, all).await;
         outcome
     }
 }
@@ -155,10 +155,10 @@ async fn serve_connection(
         // A client that sends its requests and closes its side still gets the answers.
         .half_close(true)
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_PATIENCE)
+        .header_read_timeout(REQUEST_TIMEOUT)
         .max_header_size(REQUEST_SIZE)
         .max_buf_size(REQUEST_SIZE)
-        .serve_connection(TokioIo::new(WithTimeout::new(stream, ANSWER_PATIENCE)), service);
+        .serve_connection(TokioIo::new(WithTimeout::new(stream, WRITE_TIMEOUT)), service);
     tokio::pin!(connection);
     // Errors here are client errors: it disconnected, or sent invalid HTTP and got an error response.
     tokio::select! {

@@ -1,7 +1,7 @@
-//! A stream that gives up on a peer which takes nothing for too long.
+//! A stream whose writes time out if the peer reads nothing for too long.
 //!
 //! hyper bounds how long a client may take to send a request, but not how long it may take to read the answer; a few
-//! hundred clients that stop reading would hold every connection this server is willing to have.
+//! hundred clients that stop reading would occupy every connection that this server allows.
 
 use std::{
     io::{self, IoSlice},
@@ -15,18 +15,18 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// A stream whose writes fail when not one byte can be written for `patience`.
+/// A stream whose writes fail when not one byte can be written for `limit`.
 pub(super) struct WithTimeout<S> {
     stream: S,
-    patience: Duration,
+    limit: Duration,
     /// Set while a write waits.
     deadline: Pin<Box<Sleep>>,
     waiting: bool,
 }
 
 impl<S> WithTimeout<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: Box::pin(sleep(patience)), waiting: false }
+    pub(super) fn new(stream: S, limit: Duration) -> Self {
+        Self { stream, limit, deadline: Box::pin(sleep(limit)), waiting: false }
     }
 
     /// Passes a finished write on; turns one that waits too long into an error.
@@ -37,7 +37,7 @@ impl<S> WithTimeout<S> {
         }
         if !self.waiting {
             self.waiting = true;
-            self.deadline.as_mut().reset(Instant::now() + self.patience);
+            self.deadline.as_mut().reset(Instant::now() + self.limit);
         }
         ready!(self.deadline.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

@@ -242,7 +242,7 @@ fn print_report(report: &Report, ui: &Ui) {
     let is_well = synced.failed.is_empty() && synced.errors.is_empty();
     if !synced.sent.is_empty() {
         let there = indicatif::HumanCount(synced.there as u64);
-        ui.say(&format!("Sent {objects}, {size}, in {:.1} s; {there} were there already", report.seconds));
+        ui.say(&format!("Sent {objects}, {size}, in {:.1} s; {there} already existed", report.seconds));
     } else if synced.deleted.is_empty() && is_well {
         ui.say(&format!("Nothing to do: {location} is up to date"));
     }
@@ -255,7 +255,7 @@ fn print_report(report: &Report, ui: &Ui) {
     }
     let Requests { total, listings } = report.requests;
     let total = count(usize::try_from(total).unwrap_or(usize::MAX), "request");
-    ui.detail(&format!("The destination was sent {total}, {listings} of them listings"));
+    ui.detail(&format!("Sent {total} to the destination, {listings} of them listings"));
 }
 
 fn failed(report: &Report) -> Failure {

@@ -73,7 +73,7 @@ impl Caches {
         match (changes, Keeping::of(served)) {
             (Changes::Often, None) => self.silent.add(path),
             (Changes::Often, Some(Keeping { immutable: true, .. })) => {
-                wrong.push(format!("caches keep it for ever (`{said}`), but it changes"));
+                wrong.push(format!("caches keep it indefinitely (`{said}`), but it changes"));
             }
             (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
                 let time = HumanDuration(time);
@@ -103,7 +103,7 @@ impl Caches {
         }
         if let Some(path) = &self.short.first {
             notes.push(format!(
-                "{} of {} that never change (pool and by-hash) may not be kept for long, such as `{path}`: caches fetch them again and again; send `max-age=31536000, immutable`",
+                "{} of {} that never change (pool and by-hash) may be kept only briefly, such as `{path}`: caches fetch them repeatedly; send `max-age=31536000, immutable`",
                 self.short.number,
                 files(self.fixed)
             ));

@@ -38,7 +38,7 @@ impl Archive {
         let Some(pointer) = published.pointer() else {
             if let Some(name) = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
                 let problem = format!(
-                    "the pointer of the suite is missing, although `generations/{name}` was published"
+                    "the release file of the suite is missing, although `generations/{name}` was published"
                 );
                 findings.fault(published.path("InRelease"), problem);
             }
@@ -55,7 +55,7 @@ impl Archive {
         }
         if let Some(newer) = freshness::newer(store, suite, pointer, &self.trust).await? {
             let problem = format!(
-                "it was rolled back: a newer generation of {} was published ({})",
+                "it is older than a published generation, that of {} ({})",
                 newer.date, newer.witness
             );
             findings.fault(published.path(pointer.file()), problem);
@@ -154,7 +154,7 @@ impl Archive {
             return Ok(());
         }
         if !public_files::is_whole_key(&file) {
-            findings.fault(KEY_FILE, "it is truncated, or holds something other than public keys");
+            findings.fault(KEY_FILE, "it is truncated, or contains something other than public keys");
             return Ok(());
         }
         let ours = self.trust.keyring.fingerprints();
@@ -170,7 +170,7 @@ impl Archive {
                 && !keys.iter().any(|key| there.fingerprints().iter().any(|there| there == key))
             {
                 let problem = format!(
-                    "it does not hold the key that signs suite `{suite}` ({}): new clients refuse the suite",
+                    "it does not contain the key that signs suite `{suite}` ({}): new clients refuse the suite",
                     keys.join(", ")
                 );
                 findings.fault(KEY_FILE, problem);

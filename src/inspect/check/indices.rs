@@ -164,7 +164,7 @@ fn named(entry: &Entry, file: &EntryFile) -> Result<(String, Expected), String> 
     };
     let Some(path) = path else { return Err("has no `Filename`; apt does not download it".to_owned()) };
     if !references::is_shown(path) {
-        return Err(format!("names the file `{}`, which is outside the archive", path.escape_debug()));
+        return Err(format!("references `{}`, which is outside the archive", path.escape_debug()));
     }
     Ok((path.clone(), Expected { size, sha256: *sha256, md5: *md5 }))
 }

@@ -60,7 +60,7 @@ impl Archive {
         }
         if let Some(named) = other_name(published.name(), release) {
             findings.note(format!(
-                "`{path}` calls itself `{named}`: apt warns of a conflicting distribution, and a signed one cannot be used as a base"
+                "`{path}` names the suite `{named}`: apt warns of a conflicting distribution, and a signed one cannot be used as a base"
             ));
         }
         let now = self.trust.now.and_then(|now| Timestamp::try_from(now).ok());
@@ -217,7 +217,7 @@ fn check_dates(
     } else if left < span / 4 {
         let left = HumanDuration(left.unsigned_abs());
         findings.note(format!(
-            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its validity is left; run `publish refresh`"
+            "clients refuse `{path}` from {until} on, in {left}: less than a quarter of its validity is left; re-sign the suite"
         ));
     }
 }

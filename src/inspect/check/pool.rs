@@ -60,7 +60,7 @@ impl Named {
         };
         let found = found.size;
         format!(
-            "listed are {size} bytes with {digest}, found {found} bytes with {other}: {} names it",
+            "listed are {size} bytes with {digest}, found {found} bytes with {other}; {} lists it",
             self.by()
         )
     }
@@ -148,12 +148,12 @@ impl Archive {
             Ok(Some(found)) => found,
             Ok(None) => {
                 findings.files += 1;
-                findings.fault(path, format!("it is missing, although {} names it", named.by()));
+                findings.fault(path, format!("it is missing, although {} lists it", named.by()));
                 return Ok(Answer::Given);
             }
             Err(error @ store::Error::TooLarge { .. }) => {
                 findings.files += 1;
-                findings.fault(path, format!("{error}, and {} names {size} bytes", named.by()));
+                findings.fault(path, format!("{error}; {} lists {size} bytes", named.by()));
                 return Ok(Answer::Given);
             }
             Err(error) if self.is_on_the_web() && !(error.is_unreachable() && self.is_gone().await) => {

@@ -52,7 +52,7 @@ pub(crate) enum Error {
     #[error("the account may not access `{object}` in this way (status 403)")]
     Forbidden { object: String },
     /// A quota is exceeded, or the cluster is full.
-    #[error("no room for `{object}` (status {status}): {text}")]
+    #[error("there is no space for `{object}` (status {status}): {text}")]
     Full { object: String, status: u16, text: String },
     /// The server received other bytes than were sent, at each attempt.
     #[error("`{object}` was damaged in transit: the server received other bytes than were sent")]
@@ -95,9 +95,9 @@ impl Error {
             Self::Forbidden { .. } => {
                 "ask the owner of the account for the right to do this, such as the role `member` or `swiftoperator`, or an access list of the container".into()
             }
-            Self::Full { .. } => "free some space, or ask for a larger quota; clients see no change".into(),
+            Self::Full { .. } => "free some space, or request a larger quota; clients see no change".into(),
             Self::NoCdn => "remove both options from the location; without a CDN of the server, each object's Cache-Control decides".into(),
-            Self::Damaged { .. } => "something between here and the server changes bytes; run the same command again".into(),
+            Self::Damaged { .. } => "something between this machine and the server changes bytes; run the same command again".into(),
             Self::Token { .. } => "the server's clock or its store of tokens may be at fault; run the same command again".into(),
             Self::Truncated { .. } => "run the same command again when the server and the network are available".into(),
             Self::Refused { status, .. } if status.starts_with('5') || status.starts_with("429") => {

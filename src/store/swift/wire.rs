@@ -178,7 +178,7 @@ impl Wire {
         let limit = if status.is_success() { ANSWER } else { TEXT };
         let body = Self::whole(response, limit, self.silence(request)).await?;
         if status.is_success() && body.len() > limit {
-            return Err(format!("the answer has more than {}", crate::size::bytes(limit as u64)));
+            return Err(format!("the response has more than {}", crate::size::bytes(limit as u64)));
         }
         Ok(Answer { status, headers, body, rest: None })
     }

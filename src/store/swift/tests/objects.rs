@@ -379,7 +379,10 @@ async fn a_full_container_and_a_missing_permission_are_reported() {
     raw(&swift, make).await;
     let error = swift.put(&path("a"), "more than three".into()).await.unwrap_err();
     assert!(matches!(cause(&error), Error::Full { status: 413, .. }), "{error:?}");
-    assert!(error.to_string().contains(&format!("no room for `{}/a`", opening.container)), "{error}");
+    assert!(
+        error.to_string().contains(&format!("there is no space for `{}/a`", opening.container)),
+        "{error}"
+    );
 
     let container = opening.container.clone();
     let reader =
