@@ -33,6 +33,7 @@ pub use crate::operations::written::Written;
 pub use crate::operations::{
     copy::{Copies, Named, Wanted},
     dates::Refresh,
+    drop::Dropped,
     edit::{NewPackage, Removal, Retention, SuiteEdit},
     overflow::ArchiveTarget,
     plan::{Change, Phased},

@@ -23,9 +23,13 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
 
-    /// Suite to change [default: the only suite, else `stable`]
+    /// Suite to change [default: the only one that is configured or published; `stable` in a new archive]
     #[arg(short, long)]
     suite: Option<String>,
+
+    /// Begin --suite if the archive has other suites and none of that name
+    #[arg(long, requires = "suite")]
+    new_suite: bool,
 
     /// Component [default: from the Section of the package, else the first component of the suite]
     #[arg(short, long)]
@@ -50,7 +54,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suite = session.suite_to_change(args.suite.as_deref()).await?;
+    let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let files = find_files(&args.files)?;
     let events = session.events();

@@ -115,6 +115,7 @@ impl From<&archive::Error> for Class {
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }
             | E::UnknownComponent { .. }
+            | E::Collision { .. }
             | E::Older { .. }
             | E::NoLongerSigned { .. } => Self::of(Kind::Refused),
             E::Private { path } | E::Secret { path } => Self::about(Kind::Refused, path),
@@ -124,7 +125,7 @@ impl From<&archive::Error> for Class {
             E::NoDebs { path } | E::NotIncluded { path } => Self::about(Kind::NotFound, path),
             E::NotPublished { .. } | E::NoGeneration { .. } => Self::of(Kind::NotFound),
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
-            E::Pruning { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
+            E::Pruning { .. } | E::BeingDropped { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
                 Self::of(Kind::RaceLost).or_again()
             }
             // The next command that publishes the suite finishes it.

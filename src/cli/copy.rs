@@ -32,6 +32,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "SUITE")]
     to: String,
 
+    /// Begin --to if the archive has no suite of that name
+    #[arg(long)]
+    new_suite: bool,
+
     /// Copy all packages built from this source package, or from the given version of it; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
@@ -53,7 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suite = session.suite_to_change(Some(&args.to)).await?;
+    let suite = session.suite_to_extend(Some(&args.to), args.new_suite).await?;
     let from = session.suite_to_copy_from(&args.from)?;
     if from.codename == suite.codename {
         let (from, to) = (&args.from, &args.to);

@@ -132,6 +132,7 @@ impl From<archive::Error> for Failure {
             archive::Error::RaceLost { .. }
                 | archive::Error::Overtaken { .. }
                 | archive::Error::Pruning { .. }
+                | archive::Error::BeingDropped { .. }
         );
         let failure = Self::from(Problem::of(&error, hints::archive::hint(&error), Class::from(&error)));
         Self { code: if is_race { RACE } else { FAILED }, ..failure }

@@ -1,6 +1,6 @@
 //! `publish init`: writes a configuration, and generates a key.
 
-use std::{fmt::Write as _, fs, io::Write as _, process::ExitCode};
+use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::ExitCode};
 
 use super::{
     failure::Failure,
@@ -21,12 +21,14 @@ const EXPIRES: &str = "3y";
 /// Write conf/distributions for a suite, and generate a signing key
 ///
 /// The key is stored outside the archive, in ~/.config/publish/keys; its public part is written to archive-key.asc in the
-/// archive, for clients. A stanza is appended to an existing configuration.
+/// archive, for clients. A stanza is appended to an existing configuration. The configuration of an archive in a bucket is a
+/// local file: name it with --config.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
 \x20 publish --archive /srv/apt init --suite stable --origin Example\n\
 \x20 publish --archive /srv/apt init --suite testing --sign-with key.asc\n\
+\x20 publish --archive s3://packages.example.org/apt --config conf/distributions init\n\
 \x20 publish --archive ./archive init --unsigned")]
 pub(super) struct Args {
     /// Codename of the suite
@@ -55,11 +57,17 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let Location::Folder(archive) = &session.location else {
-        return Err(Failure::usage("`init` needs a folder for the configuration; name one with `--archive`"));
+    session.refuse_web()?;
+    let config = match (&session.location, &session.config_path) {
+        (_, Some(path)) if session.config_is_named => path.clone(),
+        (Location::Folder(archive), _) => archive.join("conf/distributions"),
+        (location, _) => {
+            return Err(Failure::usage(format!(
+                "`{location}` is not a folder: name the file to write the configuration to with `--config FILE`"
+            )));
+        }
     };
     let suite = parse_suite(&args.suite)?;
-    let config = archive.join("conf/distributions");
     let failed = |error: &std::io::Error| Failure::file(error, &config, "write");
     if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {
         let hint = format!("edit `{}`", config.display());
@@ -90,7 +98,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     };
     let text = stanza(args, &suite, published.release(), sign_with.as_deref());
-    fs::create_dir_all(archive.join("conf")).map_err(|error| failed(&error))?;
+    let folder = config.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder).map_err(|error| failed(&error))?;
     let old = match crate::regular::read(&config) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         old => old.map_err(|error| failed(&error))?,
@@ -98,7 +107,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let mut file = tempfile::Builder::new()
         .prefix(".distributions-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(archive.join("conf"))
+        .tempfile_in(folder)
         .map_err(|error| failed(&error))?;
     // An empty line separates stanzas; the last line may have no newline.
     let gap: &[u8] = match &old[..] {
@@ -118,7 +127,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     print_report(
         session,
-        Initialized {
+        &Initialized {
             config: config.display().to_string(),
             suite: suite.to_string(),
             sign_with,
@@ -128,20 +137,21 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_report(session: &Session<'_>, report: Initialized) {
+fn print_report(session: &Session<'_>, report: &Initialized) {
     let ui = session.ui;
     if ui.json() {
-        return ui.object(&report);
+        return ui.object(report);
     }
     ui.say(&format!("Wrote suite `{}` to {}", report.suite, report.config));
-    if let Some(KeyFile { fingerprint, file: key }) = report.key {
+    if let Some(KeyFile { fingerprint, file: key }) = &report.key {
         ui.say(&format!("Generated key {fingerprint}, which expires in {EXPIRES}"));
         ui.say(&format!("Its secret part is in {key}: back it up"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
-    } else if let Some(sign_with) = report.sign_with {
+    } else if let Some(sign_with) = &report.sign_with {
         ui.say(&format!("It is signed with `{sign_with}`"));
     }
-    ui.say(&format!("Next: publish --archive {} add FILE.deb", session.location));
+    let named = if session.config_is_named { format!(" --config {}", report.config) } else { String::new() };
+    ui.say(&format!("Next: publish --archive {}{named} add FILE.deb", session.location));
 }
 
 /// Generates a key outside the archive, because a web server may serve the folder of the archive.

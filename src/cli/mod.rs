@@ -11,6 +11,8 @@ mod init;
 mod key;
 mod log;
 mod diff;
+mod drop;
+mod export;
 mod outcome;
 mod prune;
 mod publishing;
@@ -106,6 +108,11 @@ struct Global {
     #[arg(long, global = true)]
     allow_releaseinfo_change: bool,
 
+    /// Publish at this time instead of now, for reproducible archives; signatures and expiry are judged at it too
+    #[arg(long, global = true, value_name = "TIME", env = "PUBLISH_DATE", hide_env_values = true)]
+    #[arg(value_parser = parse_time)]
+    date: Option<SystemTime>,
+
     /// Print one JSON object instead of text (see `publish help json`)
     #[arg(long, global = true)]
     json: bool,
@@ -133,6 +140,8 @@ enum Command {
     Check(check::Args),
     Prune(prune::Args),
     Refresh(refresh::Args),
+    Export(export::Args),
+    Drop(drop::Args),
     Snapshot(snapshot::Args),
     Sync(sync::Args),
     Serve(serve::Args),
@@ -189,7 +198,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     if let Command::Check(check::Args { location: Some(location), .. }) = &cli.command {
         cli.global.archive.clone_from(location);
     }
-    let session = Session::open(cli.global, ui, clock()?)?;
+    let session = Session::open(cli.global, ui, clock(), matches!(cli.command, Command::Init(_)))?;
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
@@ -203,6 +212,8 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
         Command::Refresh(args) => refresh::run(&args, &session).await,
+        Command::Export(args) => export::run(&args, &session).await,
+        Command::Drop(args) => drop::run(&args, &session).await,
         Command::Snapshot(args) => snapshot::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve(&args, &session).await,
@@ -243,22 +254,25 @@ async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Fa
     }
 }
 
-/// Returns the time: `SOURCE_DATE_EPOCH` if it is set (<https://reproducible-builds.org/specs/source-date-epoch/>).
-fn clock() -> Result<SystemTime, Failure> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => {
-            #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-            let now = SystemTime::now();
-            Ok(now)
-        }
-        Ok(text) => {
-            // The year must have at most four digits.
-            let seconds = text.trim().parse::<u64>().ok().filter(|&seconds| seconds < 253_402_300_800);
-            let wrong =
-                || Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`; expected a number of seconds"));
-            Ok(UNIX_EPOCH + Duration::from_secs(seconds.ok_or_else(wrong)?))
-        }
-    }
+/// Returns the time of the clock. `SOURCE_DATE_EPOCH` is not used: build jobs export the time of their source, and a suite of that `Date` may have
+/// expired before any client reads it.
+fn clock() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+    SystemTime::now()
+}
+
+/// Parses a time: RFC 3339, or the number of seconds since 1970, also with the `@` of `date`.
+fn parse_time(text: &str) -> Result<SystemTime, String> {
+    let text = text.trim();
+    let seconds = text.strip_prefix('@').unwrap_or(text).parse::<u64>().ok();
+    let time = match seconds {
+        Some(seconds) => Some(seconds),
+        None => text.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok()),
+    };
+    // The year must have at most four digits.
+    let time = time.filter(|&seconds| seconds < 253_402_300_800);
+    let wrong = "expected a time such as 2025-06-01T12:00:00Z, or a number of seconds since 1970";
+    time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)).ok_or_else(|| wrong.to_owned())
 }
 
 /// The version, the commit, and the crypto backend, which packagers may choose.
@@ -271,6 +285,17 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_time_is_a_date_or_a_number_of_seconds() {
+        let expected = UNIX_EPOCH + Duration::from_secs(1_748_736_000);
+        for text in ["1748736000", "@1748736000", " 2025-06-01T00:00:00Z ", "2025-06-01T02:00:00+02:00"] {
+            assert_eq!(parse_time(text), Ok(expected), "{text}");
+        }
+        for text in ["", "-1", "yesterday", "2025-06-01", "253402300800", "1969-12-31T00:00:00Z", "1e9"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -1,12 +1,14 @@
 //! Commits operations with the keys, the clock and the headers of the session, and with the target of `Archive:`.
 
+use std::time::SystemTime;
+
 use super::{
     change_args::ChangeArgs,
     failure::Failure,
     session::{Keys, Session},
 };
 use crate::{
-    archive::{Archive, ArchiveTarget, CommitOptions, CommitReport, Events, Refresh, SuiteEdit},
+    archive::{Archive, ArchiveTarget, CommitOptions, CommitReport, Error, Events, Refresh, SuiteEdit},
     config::SuiteConfig,
     names::Suite,
     store::Headers,
@@ -40,7 +42,7 @@ impl Session<'_> {
         let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let events = self.events();
         let how = CommitOptions { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
-        Ok(self.archive_of(suite, &keys).commit(edit, &how).await?)
+        self.reported(self.archive_of(suite, &keys).commit(edit, &how).await)
     }
 
     /// Returns the chain of `Archive:` targets of a suite.
@@ -70,7 +72,7 @@ impl Session<'_> {
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(suite, &keys, asked, &events);
-        Ok(self.archive_of(suite, &keys).refresh(when, &how).await?)
+        self.reported(self.archive_of(suite, &keys).refresh(when, &how).await)
     }
 
     /// Publishes the content of an earlier generation.
@@ -83,7 +85,7 @@ impl Session<'_> {
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(suite, &keys, asked, &events);
-        Ok(self.archive_of(suite, &keys).roll_back(to, &how).await?)
+        self.reported(self.archive_of(suite, &keys).roll_back(to, &how).await)
     }
 
     /// Publishes the current content of a suite as a snapshot.
@@ -96,7 +98,22 @@ impl Session<'_> {
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let how = self.how(snapshot, &keys, asked, &events);
-        Ok(self.archive_of(snapshot, &keys).snapshot(of, &how).await?)
+        self.reported(self.archive_of(snapshot, &keys).snapshot(of, &how).await)
+    }
+
+    /// Warns of a suite that a time named with `--date` has made to expire before now.
+    fn reported(&self, done: Result<CommitReport, Error>) -> Result<CommitReport, Failure> {
+        let report = done?;
+        let until = report.valid_until.as_deref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let is_past = until.is_some_and(|until| SystemTime::from(until) < self.clock);
+        if is_past && self.now < self.clock && report.generation.is_some() {
+            let (suite, until) = (&report.suite, report.valid_until.as_deref().unwrap_or_default());
+            self.ui.warn(&format!(
+                "suite `{suite}` is valid until {until}, which has passed: clients refuse it, because `--date` or \
+                 PUBLISH_DATE names an earlier time"
+            ));
+        }
+        Ok(report)
     }
 
     fn how<'b>(

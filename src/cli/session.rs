@@ -8,25 +8,24 @@ use std::{
 
 use super::{Global, class::Kind, failure::Failure, ui::Ui};
 use crate::{
-    archive::{Archive, ClientKeys, Event, Trust, snapshot_of},
+    archive::{Archive, ClientKeys, Error, Event, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
     signing::{self, Gpg, KeySource, KeyWarning, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
-    store::{Cache, Environment, Location, Store},
+    store::{self, Cache, Environment, Location, Store},
 };
 
 /// The default suite of a new archive.
 const DEFAULT_SUITE: &str = "stable";
 
-const NEW_SUITE: &str =
-    "to create a suite, run `publish init --suite NAME`, or add a stanza to conf/distributions";
-
 /// One run of `publish`.
 pub(super) struct Session<'a> {
     /// The output.
     pub ui: &'a Ui,
-    /// The time of this run.
+    /// The time of this run: that of the clock, unless `--date` names another.
     pub now: SystemTime,
+    /// The time of the clock.
+    pub clock: SystemTime,
     /// The location of the archive.
     pub location: Location,
     /// The store of the archive.
@@ -37,6 +36,8 @@ pub(super) struct Session<'a> {
     pub config: Config,
     /// The file of the configuration.
     pub config_path: Option<PathBuf>,
+    /// Whether the command line names that file.
+    pub config_is_named: bool,
     /// The current folder, for relative paths.
     pub current: PathBuf,
     sign_with: Vec<String>,
@@ -54,18 +55,27 @@ pub(super) struct Keys {
 }
 
 impl<'a> Session<'a> {
-    /// Reads the configuration, and prints its warnings.
-    pub(super) fn open(global: Global, ui: &'a Ui, now: SystemTime) -> Result<Self, Failure> {
+    /// Reads the configuration, and prints its warnings; `init` may name a file that does not exist yet.
+    pub(super) fn open(
+        global: Global,
+        ui: &'a Ui,
+        clock: SystemTime,
+        is_init: bool,
+    ) -> Result<Self, Failure> {
         let current = env::current_dir().map_err(|error| {
             Failure::of(&error, None).while_doing("cannot determine the current directory")
         })?;
         let location =
             Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
+        let config_is_named = global.config.is_some();
         let config_path = match global.config {
             Some(path) => Some(current.join(path)),
             None => default_config(&location, &current),
         };
-        let config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let config = match config_path.as_deref() {
+            Some(path) if !is_init || path.exists() => Config::read(path)?,
+            _ => Config::default(),
+        };
         // They are the same at every run, so a job can turn them off.
         for warning in config.warnings.iter().filter(|_| !ui.quiet()) {
             ui.warn(warning);
@@ -81,12 +91,14 @@ impl<'a> Session<'a> {
         let store = Store::open(&location, &environment)?.with_cache(Cache::of(&environment));
         Ok(Self {
             ui,
-            now,
+            now: global.date.unwrap_or(clock),
+            clock,
             location,
             store,
             environment,
             config,
             config_path,
+            config_is_named,
             current,
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
@@ -100,11 +112,13 @@ impl<'a> Session<'a> {
         Self {
             ui: self.ui,
             now: self.now,
+            clock: self.clock,
             location: self.location.clone(),
             store: self.store.clone(),
             environment: self.environment.clone(),
             config,
             config_path: self.config_path.clone(),
+            config_is_named: self.config_is_named,
             current: self.current.clone(),
             sign_with: self.sign_with.clone(),
             trust_existing: self.trust_existing,
@@ -118,64 +132,99 @@ impl<'a> Session<'a> {
         Archive::new(self.store.clone(), trust)
     }
 
-    /// Returns the suite to change: the named one, else the only one.
+    /// Refuses to change an archive on the web.
+    pub(super) fn refuse_web(&self) -> Result<(), Failure> {
+        let Location::Web(_) = self.location else { return Ok(()) };
+        let hint = "name the folder or bucket behind the web server, such as `--archive s3://BUCKET/PREFIX`";
+        let failure = Failure::text(format!("`{}` is read-only", self.location), Some(hint.to_owned()));
+        Err(failure.kind(Kind::Refused))
+    }
+
+    /// Returns the suite to change: the named one, else the only one that is configured or published.
     pub(super) async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
-        if let Location::Web(_) = self.location {
-            let hint =
-                "name the folder or bucket behind the web server, such as `--archive s3://BUCKET/PREFIX`"
-                    .to_owned();
-            let failure = Failure::text(format!("`{}` is read-only", self.location), Some(hint));
-            return Err(failure.kind(Kind::Refused));
-        }
-        let unknown = |name: &str, known: &[String], hint: &str| {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join("`, `") };
-            Failure::text(format!("there is no suite `{name}`; there are: `{known}`"), Some(hint.to_owned()))
-                .kind(Kind::NotFound)
-        };
-        let which = |known: &[String]| {
-            Failure::usage(format!("no suite given; choose one with `--suite`: `{}`", known.join("`, `")))
-        };
+        self.suite_to_extend(asked, false).await
+    }
+
+    /// Returns the suite to change, which may be a new one if that is allowed.
+    pub(super) async fn suite_to_extend(
+        &self,
+        asked: Option<&str>,
+        new_suite: bool,
+    ) -> Result<SuiteConfig, Failure> {
+        self.refuse_web()?;
         let archive = self.archive(Trust::unverified());
-        if !self.config.suites.is_empty() {
-            let known: Vec<String> =
-                self.config.suites.iter().map(|suite| suite.codename.to_string()).collect();
-            return match (asked, &self.config.suites[..]) {
-                (None, [only]) => Ok(only.clone()),
-                (None, _) => Err(which(&known)),
-                (Some(name), _) => match self.config.find(name) {
-                    Some(suite) => Ok(suite.clone()),
-                    // Published, but not configured.
-                    None if is_published(&archive, name).await? => {
-                        let name = parse_suite(name)?;
-                        // A snapshot is signed with the keys of its suite.
-                        let of = snapshot_of(&name).and_then(|of| self.config.find(of.as_str()));
-                        Ok(match of {
-                            Some(of) => of.snapshot(name),
-                            None => SuiteConfig::unconfigured(name),
-                        })
-                    }
-                    None => Err(unknown(name, &known, NEW_SUITE)),
-                },
-            };
+        let Some(name) = asked else { return self.only_suite(&archive).await };
+        if let Some(suite) = self.config.find(name) {
+            return Ok(suite.clone());
         }
+        let suite = parse_suite(name)?;
         // One request avoids listing a bucket.
-        if let Some(name) = asked
-            && is_published(&archive, name).await?
-        {
-            return Ok(SuiteConfig::unconfigured(parse_suite(name)?));
+        if archive.suite(&suite).await?.pointer().is_some() {
+            // A snapshot is signed with the keys of its suite.
+            let of = snapshot_of(&suite).and_then(|of| self.config.find(of.as_str()));
+            return Ok(match of {
+                Some(of) => of.snapshot(suite),
+                None => SuiteConfig::unconfigured(suite),
+            });
         }
-        let published = archive.suites().await?;
-        let name = match (asked, &published[..]) {
-            (Some(name), []) => parse_suite(name)?,
-            (Some(name), all) => {
-                let known: Vec<String> = all.iter().map(ToString::to_string).collect();
-                return Err(unknown(name, &known, NEW_SUITE));
+        let mut known = self.configured();
+        if !new_suite {
+            known.extend(archive.suites().await?);
+        }
+        if new_suite || known.is_empty() {
+            return Ok(SuiteConfig::unconfigured(suite));
+        }
+        known.sort_unstable();
+        known.dedup();
+        let file = if self.location.folder().is_some() { "" } else { " --config FILE" };
+        let hint = format!(
+            "to begin it, run `publish add --new-suite --suite {suite} FILE`, or configure it first with `publish \
+             init{file} --suite {suite}`"
+        );
+        let text = format!("there is no suite `{suite}`; there are: `{}`", names(&known));
+        Err(Failure::text(text, Some(hint)).kind(Kind::NotFound))
+    }
+
+    /// Returns the only suite that is configured or published; the default suite of an archive without any.
+    async fn only_suite(&self, archive: &Archive) -> Result<SuiteConfig, Failure> {
+        let mut known = self.configured();
+        match archive.suites().await {
+            Ok(published) => {
+                for suite in published {
+                    if !known.contains(&suite) && !self.is_configured_link(archive, &suite).await? {
+                        known.push(suite);
+                    }
+                }
             }
-            (None, []) => parse_suite(DEFAULT_SUITE)?,
-            (None, [only]) => only.clone(),
-            (None, all) => return Err(which(&all.iter().map(ToString::to_string).collect::<Vec<_>>())),
-        };
-        Ok(SuiteConfig::unconfigured(name))
+            // A user who may not list the bucket can still publish in the configured suite.
+            Err(Error::Store(store::Error::Unlistable { .. })) if !known.is_empty() => {}
+            Err(error) => return Err(error.into()),
+        }
+        match &known[..] {
+            [] => Ok(SuiteConfig::unconfigured(parse_suite(DEFAULT_SUITE)?)),
+            [only] => Ok(self.as_configured(only.clone())),
+            all => {
+                Err(Failure::usage(format!("no suite given; choose one with `--suite`: `{}`", names(all))))
+            }
+        }
+    }
+
+    fn configured(&self) -> Vec<Suite> {
+        self.config.suites.iter().map(|suite| suite.codename.clone()).collect()
+    }
+
+    /// Returns the configuration of a suite by its codename.
+    fn as_configured(&self, suite: Suite) -> SuiteConfig {
+        let found = self.config.find(suite.as_str()).filter(|found| found.codename == suite);
+        found.cloned().unwrap_or_else(|| SuiteConfig::unconfigured(suite))
+    }
+
+    /// Whether a published suite is configured under the name of a link to it.
+    async fn is_configured_link(&self, archive: &Archive, suite: &Suite) -> Result<bool, Failure> {
+        let [only] = &self.config.suites[..] else { return Ok(false) };
+        let (one, other) = (archive.suite(&only.codename).await?, archive.suite(suite).await?);
+        let (Some(one), Some(other)) = (one.pointer(), other.pointer()) else { return Ok(false) };
+        Ok(one.revision == other.revision && one.bytes == other.bytes)
     }
 
     /// Returns the suite to copy from, which may turn out not to exist when it is read.
@@ -197,11 +246,16 @@ impl<'a> Session<'a> {
         }
         let archive = self.archive(Trust::unverified());
         let published = self.suites_to_read(&archive, None).await?;
-        let configured =
-            |suite: &Suite| self.config.find(suite.as_str()).filter(|found| found.codename == *suite);
-        let as_configured =
-            |suite: Suite| configured(&suite).cloned().unwrap_or_else(|| SuiteConfig::unconfigured(suite));
-        Ok(published.into_iter().map(as_configured).collect())
+        Ok(published.into_iter().map(|suite| self.as_configured(suite)).collect())
+    }
+
+    /// Returns the configuration of the named suites, else of all configured ones, else of all published ones.
+    pub(super) async fn suites_to_export(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+        if !asked.is_empty() || self.config.suites.is_empty() {
+            return self.suites_as_configured(asked).await;
+        }
+        self.refuse_web()?;
+        Ok(self.config.suites.iter().filter(|suite| !suite.read_only).cloned().collect())
     }
 
     /// Returns the suites to read: the named one, else all published ones.
@@ -475,10 +529,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether a suite is published under exactly this name.
-async fn is_published(archive: &Archive, name: &str) -> Result<bool, Failure> {
-    let Ok(suite) = Suite::parse(name) else { return Ok(false) };
-    Ok(archive.suite(&suite).await?.pointer().is_some())
+/// Lists suites for a message.
+fn names(suites: &[Suite]) -> String {
+    suites.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `")
 }
 
 fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {

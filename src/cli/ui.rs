@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal, Read, Write},
     process::ExitCode,
     sync::{Mutex, PoisonError},
 };
@@ -109,6 +109,19 @@ impl Ui {
         }
     }
 
+    /// Asks a yes-or-no question; without a terminal there is no one to ask, and the command line itself confirms.
+    #[must_use]
+    pub(super) fn confirms(&self, question: &str) -> bool {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return true;
+        }
+        self.end_progress();
+        let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+        let mut answer = String::new();
+        let read = io::BufRead::read_line(&mut io::stdin().lock().take(64), &mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// Prints a line with `--verbose`.
     pub(super) fn detail(&self, line: &str) {
         if self.verbose && !self.json {
@@ -151,6 +164,10 @@ impl Ui {
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
             Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
             Event::Warning(text) => self.warn(&text),
+            // A missing mount looks like a new archive.
+            Event::NewArchive { location } => {
+                self.say(&format!("Beginning a new archive: there was none in {location}"));
+            }
             Event::Phase { what, suite, files, bytes } => {
                 let size = crate::size::bytes(bytes);
                 self.say(&format!("Sending {what} of suite `{suite}`: {}, {size}", count(files, "file")));

@@ -130,8 +130,12 @@ impl Archive {
             }
             None => VerifiedBase::open(&self.store, &how.config.codename, &self.trust).await?,
         };
+        let (is_first, is_new) = (meant.is_none(), base.pointer().is_none());
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
         prepared.require_meaning(meant)?;
+        if is_first && is_new && prepared.changes_something() && self.is_empty().await? {
+            (how.events)(Event::NewArchive { location: self.store.location().to_string() });
+        }
         if how.dry_run {
             return prepared.report().await;
         }

@@ -50,6 +50,11 @@ impl Operation<'_> {
         }
     }
 
+    /// Whether the operation signs a suite again whose signatures are not those of the configured keys.
+    pub(super) fn applies_keys(&self) -> bool {
+        matches!(self, Self::Edit(edit) if edit.export)
+    }
+
     /// Whether the operation keeps the content, so that it is allowed on a snapshot, which must be re-signed with new
     /// keys.
     pub(super) fn keeps_content(&self) -> bool {

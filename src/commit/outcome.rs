@@ -37,6 +37,8 @@ pub struct CommitReport {
     pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
     pub written: Vec<Written>,
+    /// Changes of the release file besides packages.
+    pub changes: Vec<String>,
     /// Warnings for the user.
     pub notes: Vec<String>,
     /// The name of the new generation.
@@ -82,6 +84,7 @@ impl CommitReport {
             removed: plan.removed.clone(),
             moved: None,
             written: Vec::new(),
+            changes: plan.changes.clone(),
             notes: plan.notes.clone(),
             generation: None,
             based_on: plan.based_on.clone(),

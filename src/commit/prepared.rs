@@ -10,6 +10,8 @@ use super::{
     upload::{Files, OtherBytes, Upload},
     uploaded::Uploaded,
 };
+use std::collections::BTreeSet;
+
 use crate::{
     dists::IndexFile,
     operations::{
@@ -18,9 +20,11 @@ use crate::{
         plan::{Change, Plan},
         written::Written,
     },
+    signing::SigningKeys,
     store::{self, Content},
     suite::{
-        archive::Archive, base::VerifiedBase, error::Error, generations, note, published::PublishedSuite,
+        archive::Archive, base::VerifiedBase, collisions, error::Error, generations, note,
+        published::PublishedSuite,
     },
 };
 use futures::FutureExt;
@@ -57,9 +61,19 @@ impl<'a> Prepared<'a> {
             // Clients of `InRelease` see an older revision than this base, or none: its publisher may have been killed.
             plan.publish_anyway(&base, how.config, now)?;
         }
+        if operation.applies_keys()
+            && let Some(keys) = how.keys
+            && !is_signed_by(&base, keys)
+        {
+            plan.changes.push("the suite is signed with the configured keys".to_owned());
+            plan.publish_anyway(&base, how.config, now)?;
+        }
         // The new signature vouches for everything that is listed, including files of another tool.
         if let Some(release) = plan.release.as_mut().filter(|_| !base.was_published_here()) {
             plan.notes.extend(adopt::verify(&base, release).await?);
+        }
+        if let Some(release) = &plan.release {
+            collisions::refuse(&archive.store, &base, release).await?;
         }
         if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {
             return Err(Error::StopsApt { suite: base.name().clone(), changes: plan.stops_apt });
@@ -173,6 +187,19 @@ impl<'a> Prepared<'a> {
         self.outcome.generation = Some(format!("{}/{name}", generations::FOLDER));
         Ok((files, generation))
     }
+}
+
+/// Whether exactly these keys have signed a published suite; the key of a signing command is unknown.
+fn is_signed_by(base: &PublishedSuite, keys: &SigningKeys) -> bool {
+    let (Some(pointer), own) = (base.pointer(), keys.certificates()) else { return true };
+    if own.is_empty() {
+        return true;
+    }
+    let signers: BTreeSet<&String> = pointer.signers.iter().collect();
+    let wanted = own.fingerprints();
+    pointer.is_in_release()
+        && signers == wanted.iter().collect()
+        && own.strangers(&pointer.bytes).is_ok_and(|others| others.is_empty())
 }
 
 fn written<'a>(files: impl IntoIterator<Item = &'a (String, Content)>) -> Vec<Written> {

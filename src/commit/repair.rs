@@ -23,7 +23,8 @@ use crate::{
         error::Error,
         freshness, generations, limits,
         published::{
-            Pointer, PublishedSuite, Purpose, is_listed, made_for, plain_path, read_pointer, unpack,
+            Pointer, PublishedSuite, Purpose, is_being_dropped, is_listed, made_for, plain_path,
+            read_pointer, unpack,
         },
     },
 };
@@ -80,6 +81,9 @@ impl Archive {
             }
             looked => looked?,
         };
+        if published.pointer().is_none() && is_being_dropped(&self.store, suite).await? {
+            return Ok(repaired);
+        }
         if published.pointer().is_none_or(|pointer| !pointer.is_in_release()) {
             repaired.restored.extend(self.restore_pointer(&published).await?);
             published =

@@ -111,6 +111,8 @@ struct Marked {
     names: BTreeSet<String>,
     /// All files below `dists/`.
     below: BTreeMap<String, Found>,
+    /// The suites with a release file.
+    suites: BTreeSet<Suite>,
 }
 
 impl Archive {
@@ -151,6 +153,7 @@ impl Archive {
             retired: Vec::new(),
             names: BTreeSet::new(),
             below: BTreeMap::new(),
+            suites: BTreeSet::new(),
         };
         let suites = suites_to_keep(&all)?;
         // The indices that any generation lists, current or old.
@@ -202,6 +205,7 @@ impl Archive {
             }
         }
         refuse_lost_below(&all, &suites, &listed)?;
+        marked.suites = suites;
         marked.below = all.into_iter().map(|found| (found.path.clone(), found)).collect();
         Ok(marked)
     }
@@ -225,7 +229,7 @@ impl Archive {
         now: SystemTime,
     ) -> Result<Pruned, Error> {
         let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
-        let Marked { live, retired, names, below } = marked;
+        let Marked { live, retired, names, below, suites } = marked;
         // Generations first, so that no existing generation references a deleted file.
         for (mut generation, why) in retired {
             // The mark before the other files: a partly deleted generation must not count as published and damaged.
@@ -258,6 +262,8 @@ impl Archive {
                 consider(found, "only old generations list it");
             } else if is_by_hash(&found.path) {
                 consider(found, "no retained generation lists it");
+            } else if is_generation_without_suite(&found.path, &suites) {
+                consider(found, "it was a generation of a suite that is not published");
             }
         }
         let mut pool = self.store.walk("pool");
@@ -268,6 +274,17 @@ impl Archive {
             }
         }
         Ok(pruned)
+    }
+}
+
+/// Whether a file is of a generation whose suite has no release file: the suite was dropped, or its first commit did not
+/// end. A published one would have been refused before.
+fn is_generation_without_suite(path: &str, suites: &BTreeSet<Suite>) -> bool {
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(SuitePath::Generation { folder, .. }) => {
+            !suites.iter().any(|suite| suite.as_str() == folder)
+        }
+        _ => false,
     }
 }
 

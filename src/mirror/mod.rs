@@ -28,6 +28,7 @@ use crate::{
     store::{self, Content, Limit, Store},
     suite::{
         archive::{Archive, KEY_FILE},
+        collisions,
         error::Error,
         event::Event,
         generations::{self, Keep},
@@ -163,6 +164,7 @@ impl Run<'_> {
         let there = self.open_destination(suite).await?;
         let sides = Sides { source: &source, there: &there, source_store, destination };
         self.refuse_downgrade(&sides)?;
+        collisions::refuse(destination, &there, &pointer.release).await?;
         if there.pointer().is_none() {
             self.copier.distrust_earlier_runs();
         }

@@ -37,6 +37,8 @@ pub struct SuiteEdit {
     pub remove: Vec<Removal>,
     /// The retention of versions of all packages.
     pub retention: Option<Retention>,
+    /// Whether to publish the suite as it is configured, even without packages.
+    pub export: bool,
 }
 
 /// A package to add.
@@ -131,8 +133,12 @@ impl SuiteEdit {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (layout, additions) = self.layout(published, config, selected, origin)?;
-        let mut indices = self.load(published, &layout, &additions).await?;
+        if self.export && published.pointer().is_none() && config.components.is_empty() {
+            return Err(Error::NotPublished { suite: published.name().clone() });
+        }
+        let (mut layout, additions) = self.layout(published, config, selected, origin)?;
+        let outdated = self.outdated_forms(published, config).await?;
+        let mut indices = self.load(published, &layout, &additions, outdated).await?;
         let mut plan = Plan::default();
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
         refused.extend(self.apply_additions(published, &layout, &additions, &mut indices, &mut plan));
@@ -140,12 +146,17 @@ impl SuiteEdit {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        if additions.is_empty() && published.pointer().is_none() {
+        if additions.is_empty() && published.pointer().is_none() && !self.export {
             // An edit without packages does not create a suite.
             return Ok(plan);
         }
+        indices.retire(published, config, &mut layout, &mut plan).await?;
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
         plan.render(changed, published, config, &layout, now).await?;
+        if self.export && !plan.indices.is_empty() {
+            // A form that was listed and not stored does not change the release file.
+            plan.publish_anyway(published, config, now)?;
+        }
         Ok(plan)
     }
 }

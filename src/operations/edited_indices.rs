@@ -16,12 +16,13 @@ pub(crate) struct Indices {
 }
 
 impl SuiteEdit {
-    /// Reads the indices that the edit needs.
+    /// Reads the indices that the edit needs; outdated ones are written again.
     pub(crate) async fn load(
         &self,
         published: &PublishedSuite,
         layout: &SuiteLayout,
         additions: &[Addition],
+        outdated: BTreeSet<PackagesKey>,
     ) -> Result<Indices, Error> {
         let there = published.packages_keys();
         let mut wanted = BTreeSet::new();
@@ -37,7 +38,7 @@ impl SuiteEdit {
                     || architectures.contains(architecture)
                     || !self.remove.is_empty()
                     || self.retention.is_some();
-                if concerned || !there.contains(&name) {
+                if concerned || !there.contains(&name) || outdated.contains(&name) {
                     wanted.insert(name);
                 }
             }
@@ -45,7 +46,7 @@ impl SuiteEdit {
         let mut indices = Indices { all: BTreeMap::new(), changed: BTreeSet::new() };
         for name in wanted {
             let index = published.index(&name).await?;
-            if !there.contains(&name) {
+            if !there.contains(&name) || outdated.contains(&name) {
                 indices.changed.insert(name.clone());
             }
             indices.all.insert(name, index);

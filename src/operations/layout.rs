@@ -6,7 +6,7 @@ use super::{
     addition::{Addition, PackageSource},
     copied_package::CopiedPackage,
     edit::SuiteEdit,
-    plan::SuiteLayout,
+    plan::{Retired, SuiteLayout},
 };
 use crate::{
     config::SuiteConfig,
@@ -29,6 +29,7 @@ impl SuiteEdit {
         let mut layout = SuiteLayout {
             components: config.components.clone(),
             architectures: config.architectures.clone(),
+            retired: Retired::default(),
         };
         if let Some(release) = published.release() {
             // Published components and architectures stay even if the configuration does not list them.

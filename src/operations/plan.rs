@@ -18,7 +18,7 @@ use crate::{
     config::{COPIED, SuiteConfig},
     digest::Digests,
     dists::{
-        IndexFile, PackageEntry, PackagesIndex, PackagesKey, Release,
+        IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
         release::Listed,
     },
@@ -33,7 +33,7 @@ use crate::{
         package_file::PackageFile,
         published::{PublishedSuite, plain_path, unpack},
         refusal::Reason,
-        release_info::{ReleaseInfo, stops_apt},
+        release_info::{ReleaseInfo, changed_fields, stops_apt},
     },
 };
 
@@ -113,6 +113,15 @@ pub struct Phased {
 pub(crate) struct SuiteLayout {
     pub(crate) components: Vec<Component>,
     pub(crate) architectures: Vec<Architecture>,
+    /// Those that leave the suite.
+    pub(crate) retired: Retired,
+}
+
+/// Components and architectures that leave a suite.
+#[derive(Debug, Default)]
+pub(crate) struct Retired {
+    pub(crate) components: Vec<Component>,
+    pub(crate) architectures: Vec<Architecture>,
 }
 
 /// The result of an operation on one base.
@@ -150,6 +159,8 @@ pub(crate) struct Plan {
     pub(crate) surplus: Vec<(Change, CopiedPackage)>,
     /// Changed fields that stop `apt update`.
     pub(crate) stops_apt: Vec<ReleaseInfo>,
+    /// Changes of the release file besides packages, for the user.
+    pub(crate) changes: Vec<String>,
     /// Warnings for the user.
     pub(crate) notes: Vec<String>,
 }
@@ -184,6 +195,19 @@ impl SuiteLayout {
         }
         Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
     }
+
+    /// Whether a listed file belongs to a component or an architecture that leaves the suite.
+    fn retires(&self, path: &str) -> bool {
+        let Retired { components, architectures } = &self.retired;
+        if components.is_empty() && architectures.is_empty() {
+            return false;
+        }
+        // `updates/main` may be a component beside `updates`.
+        let known = self.components.iter().chain(components).filter(|name| is_in(path, name.as_str()));
+        let component = known.max_by_key(|name| name.as_str().len());
+        component.is_some_and(|name| components.contains(name))
+            || architectures.iter().any(|name| describes(path, name))
+    }
 }
 
 impl Plan {
@@ -201,6 +225,7 @@ impl Plan {
         self.release = release(published, config, layout, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
+            self.changes = changed_fields(old, new).iter().map(ToString::to_string).collect();
         }
         Ok(())
     }
@@ -320,6 +345,7 @@ fn release(
     new.set("Architectures", Some(format!("{}{source}", words(&layout.architectures))));
     new.set("Components", Some(words(&layout.components)));
 
+    new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
     // All old forms of a changed index are removed, also those that are no longer written, and the patches that produce
     // the old index (`Packages.diff/Index`).
@@ -330,6 +356,7 @@ fn release(
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
+    plan.unlist_stale(&mut new);
     let expires = new.field("Valid-Until").is_some();
     let expiry_as_configured = !configured || expires == config.valid_for.is_some();
     if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {
@@ -338,6 +365,24 @@ fn release(
 
     dates::set(&mut new, published, config, now, &mut plan.notes)?;
     Ok(Some(new))
+}
+
+fn is_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|below| below.starts_with('/'))
+}
+
+/// Whether a listed file describes packages of an architecture: its indices, the `Release` beside them, `Contents`, and
+/// files that other tools derive from packages.
+fn describes(path: &str, architecture: &Architecture) -> bool {
+    let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
+    if let Some(of) = IndexKey::parse(index).architecture() {
+        return of == architecture;
+    }
+    let folder = format!("binary-{architecture}");
+    let file = index.rsplit('/').next().unwrap_or_default();
+    let named = file.split_once('-').filter(|(kind, _)| matches!(*kind, "Components" | "Commands"));
+    index.split('/').any(|part| part == folder)
+        || named.is_some_and(|(_, name)| name.split('.').next() == Some(architecture.as_str()))
 }
 
 fn words<T: ToString>(names: &[T]) -> String {

@@ -2,7 +2,10 @@
 
 use super::{error::Error, published::PublishedSuite, trust::Trust};
 use crate::{
-    dists::{layout::TREES, media_type},
+    dists::{
+        layout::{DISTS, TREES},
+        media_type,
+    },
     names::Suite,
     store::Store,
 };
@@ -27,6 +30,12 @@ impl Archive {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Whether nothing is published, so that the next commit begins a new archive.
+    pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        let (folders, files) = self.store.list(DISTS).await?;
+        Ok(folders.is_empty() && files.is_empty())
     }
 
     /// Reads a suite as clients see it now, and verifies it as its [`Trust`] requires for reading.

@@ -106,7 +106,9 @@ impl Archive {
             match suites.iter_mut().find(|other| same(other)) {
                 None => suites.push((suite, pointer)),
                 Some((name, _)) => {
-                    if holds(&format!("\nCodename: {suite}\n")) {
+                    let codename = format!("Codename: {suite}\n");
+                    // It may be the first field.
+                    if holds(&format!("\n{codename}")) || pointer.bytes.starts_with(codename.as_bytes()) {
                         *name = suite;
                     }
                 }

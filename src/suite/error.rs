@@ -173,6 +173,26 @@ pub enum Error {
         /// The snapshot.
         snapshot: Suite,
     },
+    /// Two suites would have the same folder of indices.
+    #[error(
+        "component `{component}` of suite `{suite}` and component `{theirs}` of suite `{other}` would share the folder `dists/{suite}/{component}`"
+    )]
+    Collision {
+        /// The suite to change.
+        suite: Suite,
+        /// Its new component.
+        component: Component,
+        /// The published suite.
+        other: Suite,
+        /// Its component.
+        theirs: Component,
+    },
+    /// The suite is being dropped, or a drop of it was interrupted.
+    #[error("suite `{suite}` is being dropped")]
+    BeingDropped {
+        /// The suite.
+        suite: Suite,
+    },
     /// A suite has no such component.
     #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
     UnknownComponent {

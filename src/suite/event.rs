@@ -15,6 +15,11 @@ pub enum Event {
     },
     /// A warning for the user; the operation continues.
     Warning(String),
+    /// The operation begins a new archive where there was none.
+    NewArchive {
+        /// Its location.
+        location: String,
+    },
     /// An object was written or copied.
     Written {
         /// Its path.

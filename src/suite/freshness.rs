@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    discovery,
+    collisions, discovery,
     error::Error,
     generations::{self, Generation},
     published::{Pointer, Purpose, made_for, plain_path, read_pointer},
@@ -46,6 +46,7 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
         let path = format!("dists/{suite}/{}", generations::path(&generation, ""));
         return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
     }
+    let mut above = None;
     let mut folders = vec![(format!("dists/{suite}"), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
@@ -57,7 +58,14 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
         }
         let index = files.into_iter().find(|file| names_packages(plain_path(file)));
         if let Some(index) = index.filter(|_| folder.contains("/binary-") || folder.ends_with("/source")) {
-            return Err(Error::NoPointer { suite: suite.clone(), path: format!("{folder}/{index}") });
+            let path = format!("{folder}/{index}");
+            if above.is_none() {
+                above = Some(collisions::listed_above(store, suite).await?);
+            }
+            // An index of a component of the suite above.
+            if !above.as_ref().is_some_and(|above| above.contains(&path)) {
+                return Err(Error::NoPointer { suite: suite.clone(), path });
+            }
         }
         if depth < DEEPEST_INDEX {
             folders.extend(below.into_iter().map(|name| (format!("{folder}/{name}"), depth + 1)));

@@ -8,6 +8,7 @@ pub(crate) mod base;
 pub(crate) mod freshness;
 pub(crate) mod note;
 pub(crate) mod discovery;
+pub(crate) mod collisions;
 pub(crate) mod generations;
 pub(crate) mod archive;
 pub(crate) mod published;

@@ -77,6 +77,9 @@ impl Pointer {
     }
 }
 
+/// The content of the release file of a suite that is being dropped: the suite is not published any more.
+pub(crate) const DROPPED: &[u8] = b"This suite was dropped.\n";
+
 /// The purpose for which a release file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -341,6 +344,9 @@ pub(crate) async fn read_pointer(
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/InRelease");
     if let Some(object) = store.read(&path, limits::RELEASE).await? {
+        if object.bytes == DROPPED {
+            return dropped(suite, purpose);
+        }
         let untrusted = |source| Error::Untrusted { path: path.clone(), source };
         let verified =
             check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
@@ -367,6 +373,9 @@ pub(crate) async fn read_release(
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/Release");
     let Some(object) = store.read(&path, limits::RELEASE).await? else { return Ok(None) };
+    if object.bytes == DROPPED {
+        return dropped(suite, purpose);
+    }
     let signature = store.read(&format!("{path}.gpg"), limits::SIGNATURE).await?;
     let mut signers = Vec::new();
     match &signature {
@@ -388,6 +397,25 @@ pub(crate) async fn read_release(
     let release = parse(&object.bytes, &path)?;
     let pointer = Pointer::of(object, ReleaseForm::Release, release, signature.map(|_| signers));
     pointer.checked(suite, &path, trust, purpose).map(Some)
+}
+
+/// Whether a drop of the suite is not finished.
+pub(crate) async fn is_being_dropped(store: &Store, suite: &Suite) -> Result<bool, Error> {
+    for form in [ReleaseForm::InRelease, ReleaseForm::Release] {
+        let path = format!("dists/{suite}/{}", form.file_name());
+        if store.holds(&path, &Bytes::from_static(DROPPED)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The result of reading the release file of a suite that is being dropped: readers see no suite.
+fn dropped(suite: &Suite, purpose: Purpose) -> Result<Option<Pointer>, Error> {
+    match purpose {
+        Purpose::Look => Ok(None),
+        Purpose::BuildOn => Err(Error::BeingDropped { suite: suite.clone() }),
+    }
 }
 
 /// Verifies a signature if a key is known; an error if the policy requires one.

@@ -8,7 +8,26 @@ use crate::dists::Release;
 /// and `Version` apt only prints a notice.
 const FIELDS: [&str; 5] = ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"];
 
-/// A changed field that stops `apt update`.
+/// The fields of a `Release` that the configuration or the indices determine.
+const CONTENT: [&str; 15] = [
+    "Origin",
+    "Label",
+    "Suite",
+    "Codename",
+    "Version",
+    "Description",
+    "NotAutomatic",
+    "ButAutomaticUpgrades",
+    "Signed-By",
+    "Changelogs",
+    "Snapshots",
+    "Components",
+    "Architectures",
+    "Acquire-By-Hash",
+    "Valid-Until",
+];
+
+/// A changed field of a `Release`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReleaseInfo {
@@ -31,7 +50,19 @@ impl fmt::Display for ReleaseInfo {
 
 /// Returns the changes between two release files that stop `apt update`.
 pub(crate) fn stops_apt(old: &Release, new: &Release) -> Vec<ReleaseInfo> {
-    let changes = FIELDS.into_iter().map(|field| {
+    changes(&FIELDS, old, new)
+}
+
+/// Returns the changes of fields between two release files, except those of `Date` and of the time in `Valid-Until`.
+pub(crate) fn changed_fields(old: &Release, new: &Release) -> Vec<ReleaseInfo> {
+    let mut changes = changes(&CONTENT, old, new);
+    changes
+        .retain(|change| change.field != "Valid-Until" || change.before.is_none() || change.after.is_none());
+    changes
+}
+
+fn changes(fields: &[&'static str], old: &Release, new: &Release) -> Vec<ReleaseInfo> {
+    let changes = fields.iter().map(|&field| {
         let value = |release: &Release| release.field(field).map(ToOwned::to_owned);
         ReleaseInfo { field, before: value(old), after: value(new) }
     });

@@ -124,7 +124,7 @@ fn the_same_file_again_changes_nothing() {
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let before = sandbox.tree();
     // An hour later: the date does not change either.
-    let later = [("SOURCE_DATE_EPOCH", "1748739600")];
+    let later = [("PUBLISH_DATE", "1748739600")];
     let said = sandbox.publish_with(&later, ["add".as_ref(), file.as_os_str()]).ok();
     said.says(["hello 1.0 amd64 is published", "already", "Nothing to do"]);
     assert_eq!(sandbox.tree(), before);
@@ -397,7 +397,7 @@ fn other_valid_entries_of_a_foreign_release_are_kept() {
 fn a_date_in_the_future_is_reported() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
-    let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "4000000000")], ["add", "incoming"]).ok();
+    let said = sandbox.publish_with(&[("PUBLISH_DATE", "4000000000")], ["add", "incoming"]).ok();
     assert!(!said.stderr.contains("warning"), "{}", said.stderr);
     deb("world").write(sandbox.incoming());
     sandbox

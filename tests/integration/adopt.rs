@@ -24,7 +24,7 @@ fn given(sandbox: &Sandbox) -> std::path::PathBuf {
 fn extends_adopted_suite(sandbox: &Sandbox, suite: &str) {
     // The other tool used the system clock, and `Date` never decreases.
     let now = sandbox.ask("date", ["+%s"]);
-    let clock = [("SOURCE_DATE_EPOCH", now.trim())];
+    let clock = [("PUBLISH_DATE", now.trim())];
     let before = sandbox.tree();
     // Synced unchanged to another store, where clients with by-hash find it too.
     sandbox.publish_with(&clock, ["sync", "./there"]).ok().says(["Published suite"]);

@@ -303,7 +303,7 @@ impl<'a> Client<'a> {
             command
         };
         // If it is set, apt installs every phased update at once, as reproducible builds need.
-        command.env_remove("SOURCE_DATE_EPOCH");
+        command.env_remove("PUBLISH_DATE").env_remove("SOURCE_DATE_EPOCH");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg(program).args(&self.options).args(arguments);
         self.sandbox.run(command)
     }

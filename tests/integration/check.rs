@@ -161,7 +161,7 @@ fn a_suite_that_clients_no_longer_accept_is_found() {
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
     sandbox.publish(["check"]).ok();
-    let outcome = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", "1749000000")], ["check"]);
+    let outcome = sandbox.publish_with(&[("PUBLISH_DATE", "1749000000")], ["check"]);
     assert_eq!(outcome.status, Some(4), "{outcome}");
     assert!(outcome.stdout.contains("Valid-Until"), "{outcome}");
 }
@@ -255,7 +255,7 @@ fn a_key_that_has_expired_since_is_found() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/expired.asc");
     deb("hello").write(sandbox.incoming());
-    let earlier = [("SOURCE_DATE_EPOCH", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
+    let earlier = [("PUBLISH_DATE", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
     sandbox.publish_with(&earlier, ["add", "incoming"]).ok();
     sandbox.publish_with(&earlier, ["check"]).ok();
     let outcome = sandbox.publish_with(&earlier[1..], ["check"]);

@@ -335,7 +335,7 @@ fn upcoming_expiry_is_reported_in_time() {
         let client = Sandbox::new();
         let keyring = sandbox.archive("archive-key.asc");
         let arguments = ["check", &web.url, "-s", "stable", "--keyring", keyring.to_str().unwrap()];
-        client.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+        client.publish_with(&[("PUBLISH_DATE", &time.to_string())], arguments)
     };
     let notes = |output: &crate::sandbox::Output| output.stderr.matches("note:").count();
     assert_eq!(notes(&look(5 * DAY).ok()), 0);
@@ -357,7 +357,7 @@ fn check_judges_signatures_like_clients() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/expired.asc");
     deb("hello").write(sandbox.incoming());
-    let earlier = [("SOURCE_DATE_EPOCH", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
+    let earlier = [("PUBLISH_DATE", "1590000000"), ("PUBLISH_SIGN_WITH", key.to_str().unwrap())];
     sandbox.publish_with(&earlier, ["add", "incoming"]).ok();
     let web = Web::with(sandbox.archive(""), sound);
     let public = fixture("keys/expired.pub.asc");

@@ -73,7 +73,7 @@ fn changes_that_apt_refuses_need_confirmation() {
     for apt in &clients {
         apt.updates();
     }
-    let later = [("SOURCE_DATE_EPOCH", "1748736060")];
+    let later = [("PUBLISH_DATE", "1748736060")];
     let said = sandbox.publish_with(&later, ["add", "incoming", "--allow-releaseinfo-change"]).ok();
     said.says(["warning: `Origin` changes from `Example` to `Other`"]);
     for apt in &clients {
@@ -134,7 +134,7 @@ fn suites_with_keys_of_their_own_share_the_file_for_clients() {
     sandbox.tree().keeps(&before, &["dists/stable/"]);
     // A key that is no longer configured is removed.
     sandbox.configure(&stanza("stable", "keys/test.asc"));
-    sandbox.publish(["remove", "world"]).ok().says(["warning: removed key"]);
+    sandbox.publish(["remove", "world", "-s", "stable"]).ok().says(["warning: removed key"]);
     assert_eq!(fingerprints(&sandbox), ["BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669"]);
     let Some(mut apt) = Client::debian_12(&sandbox) else { return };
     apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc")));

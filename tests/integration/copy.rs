@@ -89,7 +89,7 @@ fn clients_of_the_other_suite_get_it_and_the_pool_does_not_change() {
     sandbox.publish(["check"]).ok();
 
     // Again, an hour later: a no-op.
-    let later = [("SOURCE_DATE_EPOCH", "1748739600")];
+    let later = [("PUBLISH_DATE", "1748739600")];
     sandbox.publish_with(&later, [&COPY[..], &["hello"]].concat()).ok().says([
         "hello 2.0 amd64 is already published in suite `stable`, with the same bytes",
         "Nothing to do",
@@ -335,7 +335,7 @@ fn a_suite_rolled_back_by_an_attacker_is_not_copied_from() {
         let path = sandbox.archive("dists/testing").join(name);
         (path.clone(), fs::read(path).unwrap())
     });
-    let later = [("SOURCE_DATE_EPOCH", "1748739600")];
+    let later = [("PUBLISH_DATE", "1748739600")];
     sandbox.publish_with(&later, ["remove", "--suite", "testing", "hello=2.0"]).ok();
     for (path, bytes) in old {
         fs::write(path, bytes).unwrap();

@@ -15,9 +15,9 @@ use crate::{
 
 const TWO_SUITES: &str = "Codename: stable\nComponents: main extra\nArchitectures: amd64 arm64\n\nCodename: testing\nComponents: main extra\nArchitectures: amd64 arm64\n";
 
-/// `SOURCE_DATE_EPOCH`, this many seconds after the time of the sandbox.
+/// `PUBLISH_DATE`, this many seconds after the time of the sandbox.
 pub(crate) fn later(seconds: u64) -> (&'static str, &'static str) {
-    ("SOURCE_DATE_EPOCH", (CLOCK.parse::<u64>().unwrap() + seconds).to_string().leak())
+    ("PUBLISH_DATE", (CLOCK.parse::<u64>().unwrap() + seconds).to_string().leak())
 }
 
 /// Runs `publish` this many seconds after the time of the sandbox.

@@ -37,7 +37,7 @@ fn two_generations() -> (Sandbox, Sandbox) {
 
 fn later(seconds: u64) -> (&'static str, &'static str) {
     let clock: u64 = crate::sandbox::CLOCK.parse().unwrap();
-    ("SOURCE_DATE_EPOCH", (clock + seconds).to_string().leak())
+    ("PUBLISH_DATE", (clock + seconds).to_string().leak())
 }
 
 /// Overwrites current files with those of the older generation.

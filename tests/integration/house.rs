@@ -164,6 +164,8 @@ fn the_summary_names_every_command() {
       check     Verify the archive as a client would: signatures, digests, pool files
       prune     Remove old package versions, then delete unreferenced files
       refresh   Re-sign suites whose Valid-Until is near
+      export    Publish suites as they are configured: fields, components, architectures, keys, indices
+      drop      Take a suite out of the archive
       snapshot  Keep the current content of a suite permanently, as SUITE/snapshots/NAME
       sync      Copy the archive to another store: a bucket, a container or a folder
       serve     Preview the archive over HTTP
@@ -183,7 +185,7 @@ fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for command in [
         "init", "add", "copy", "remove", "rollback", "list", "log", "diff", "check", "prune", "refresh",
-        "snapshot", "sync", "serve", "key",
+        "export", "drop", "snapshot", "sync", "serve", "key",
     ] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }

@@ -144,6 +144,7 @@ fn every_command_prints_its_documented_shape() {
     schema.printed("remove", &run(&["remove", "hello", "--suite", "stable"]).ok().stdout);
     let back = schema.printed("rollback", &run(&["rollback", "stable"]).ok().stdout);
     schema.printed("refresh", &run(&["refresh", "--force"]).ok().stdout);
+    schema.printed("export", &run(&["export"]).ok().stdout);
     schema.printed("snapshot NAME", &run(&["snapshot", "one", "--suite", "stable"]).ok().stdout);
     schema.printed("snapshot --list", &run(&["snapshot", "--list", "--suite", "stable"]).ok().stdout);
 
@@ -191,6 +192,8 @@ fn every_command_prints_its_documented_shape() {
     schema.printed("init", &run(&["--archive", &empty, "init"]).ok().stdout);
 
     // Deletions and losses.
+    run(&["add", "world-1.0", "--new-suite", "--suite", "gone"]).ok();
+    schema.printed("drop", &run(&["drop", "gone", "--yes"]).ok().stdout);
     schema.printed(
         "snapshot NAME --remove",
         &run(&["snapshot", "one", "--suite", "stable", "--remove"]).ok().stdout,

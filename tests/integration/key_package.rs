@@ -30,7 +30,7 @@ fn sign_with(sandbox: &Sandbox, seconds: u64, keys: &[&str], arguments: &[&str])
     for key in &keys {
         arguments.extend(["--sign-with", key]);
     }
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time)], arguments)
+    sandbox.publish_with(&[("PUBLISH_DATE", &time)], arguments)
 }
 
 #[test]

@@ -552,7 +552,7 @@ fn an_unusable_new_key_is_reported_before_the_old_one_is_dropped() {
     let protected = fixture("keys/protected.asc").display().to_string();
     let clock = CLOCK.parse::<u64>().unwrap();
     let run = |clock: u64, passphrase: &str, more: &[&str]| {
-        let environment = [("SOURCE_DATE_EPOCH", &clock.to_string()[..]), ("PUBLISH_PASSPHRASE", passphrase)];
+        let environment = [("PUBLISH_DATE", &clock.to_string()[..]), ("PUBLISH_PASSPHRASE", passphrase)];
         sandbox.publish_with(&environment, [&["key", "rotate"], more].concat())
     };
     run(clock, "correct horse", &["--to", &protected]).ok();
@@ -758,7 +758,7 @@ fn a_job_with_keys_in_its_environment_needs_both() {
     let job = |clock: u64, keys: &str, name: &str| {
         let file = deb(name).write(sandbox.path("job"));
         let clock = (CLOCK.parse::<u64>().unwrap() + clock).to_string();
-        let environment = [("SOURCE_DATE_EPOCH", &clock[..]), ("PUBLISH_SIGNING_KEY", keys)];
+        let environment = [("PUBLISH_DATE", &clock[..]), ("PUBLISH_SIGNING_KEY", keys)];
         sandbox.publish_with(&environment, ["add", file.to_str().unwrap()]).ok()
     };
     let said = job(120, &both, "one");
@@ -774,7 +774,7 @@ fn a_job_with_keys_in_its_environment_needs_both() {
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]));
     // It does not replace the package of the clients by one without the new key either.
     let clock = (CLOCK.parse::<u64>().unwrap() + 200).to_string();
-    let environment = [("SOURCE_DATE_EPOCH", &clock[..]), ("PUBLISH_SIGNING_KEY", &old_key)];
+    let environment = [("PUBLISH_DATE", &clock[..]), ("PUBLISH_SIGNING_KEY", &old_key)];
     let said = sandbox.publish_with(&environment, ["key", "package", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["keys"].as_array().unwrap().len(), 2, "{said}");

@@ -53,7 +53,7 @@ fn unreferenced_files_are_deleted_and_a_dry_run_explains_it() {
     let before = sandbox.tree();
     let clock = sandbox.ask("date", ["+%s"]).trim().to_owned();
     let plan = ["prune", "-n", "--keep-generations", "1"];
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok().says([
+    sandbox.publish_with(&[("PUBLISH_DATE", &clock)], plan).ok().says([
         "Would delete",
         &format!("{old} (") as &str,
         "no retained generation references it",

@@ -18,7 +18,7 @@ fn weekly() -> (Sandbox, u64) {
 }
 
 fn at(sandbox: &Sandbox, time: u64, arguments: &[&str]) -> crate::sandbox::Outcome {
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+    sandbox.publish_with(&[("PUBLISH_DATE", &time.to_string())], arguments)
 }
 
 #[test]

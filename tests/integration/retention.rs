@@ -48,7 +48,7 @@ fn old_versions_are_removed_but_never_the_newest() {
 
     let clock = now(&sandbox);
     let prune =
-        |more: &[&str]| sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], [&["prune"], more].concat());
+        |more: &[&str]| sandbox.publish_with(&[("PUBLISH_DATE", &clock)], [&["prune"], more].concat());
     prune(&["--older-than", "101d"]).ok().says(["Nothing to delete"]);
     prune(&["--older-than", "90d", "--keep", "3"]).ok().says(["Nothing to delete"]);
     let before = sandbox.tree();
@@ -62,7 +62,7 @@ fn old_versions_are_removed_but_never_the_newest() {
     prune(&["--older-than", "90d"]).ok().says(["Removed 1 package", "lib-hello 2.0 amd64"]);
     prune(&["--keep", "1", "--package", "lib*", "--package", "lone?y"]).ok().says(["Nothing to delete"]);
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
-    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], ["check"]).ok();
+    sandbox.publish_with(&[("PUBLISH_DATE", &clock)], ["check"]).ok();
 
     prune(&["--package", "h*"]).fails(2).says(["--keep NUMBER", "--older-than TIME"]);
     prune(&["--older-than", "90"]).fails(2).says(["7d"]);
@@ -285,7 +285,7 @@ fn the_age_of_a_file_is_found_in_foreign_indices() {
     age(&sandbox.archive("pool"), 100);
     let clock = now(&sandbox);
     sandbox
-        .publish_with(&[("SOURCE_DATE_EPOCH", &clock)], ["prune", "--older-than", "90d", "--keep", "2"])
+        .publish_with(&[("PUBLISH_DATE", &clock)], ["prune", "--older-than", "90d", "--keep", "2"])
         .ok()
         .says(["Removed 1 package", "  - hello 1.0 amd64"]);
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);

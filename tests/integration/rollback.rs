@@ -124,7 +124,7 @@ fn a_generation_is_named_by_its_prefix() {
     let before = sandbox.tree();
     let (first, second) = (state(&sandbox, 0), state(&sandbox, 60));
     let said = sandbox.publish_after(120, &["rollback", "--to", "1999"]).fails(1);
-    said.says(["no generation `1999` of suite `stable` is kept", &first, &second, "hint: "]);
+    said.says(["no generation `1999` of suite `stable` is retained", &first, &second, "hint: "]);
     sandbox.publish_after(120, &["rollback", "--to", "2"]).fails(1).says([
         "more than one generation",
         &first,

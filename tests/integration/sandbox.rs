@@ -124,7 +124,7 @@ impl Sandbox {
     /// Runs `publish` this many seconds after the time of the sandbox.
     pub(crate) fn publish_after(&self, seconds: u64, arguments: &[&str]) -> Outcome {
         let time = CLOCK.parse::<u64>().unwrap() + seconds;
-        self.publish_with(&[("SOURCE_DATE_EPOCH", &time.to_string())], arguments)
+        self.publish_with(&[("PUBLISH_DATE", &time.to_string())], arguments)
     }
 
     /// Runs `publish` as an unprivileged user: as `nobody` if the tests run as root, else as the same user.
@@ -168,7 +168,9 @@ impl Sandbox {
             .env("HOME", self.path("home"))
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("GNUPGHOME", self.path("gnupg"))
-            .env("SOURCE_DATE_EPOCH", CLOCK)
+            .env("PUBLISH_DATE", CLOCK)
+            // As in a build job; other tools use it, and `publish` does not.
+            .env("SOURCE_DATE_EPOCH", "1")
             .stdin(Stdio::null());
         command
     }

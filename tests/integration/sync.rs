@@ -263,7 +263,7 @@ fn a_missing_or_changed_source_file_leaves_the_destination_unchanged() {
     sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
     let file = deb("extra").write(sandbox.path("more"));
-    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    let clock = [("PUBLISH_DATE", "1748736060")];
     sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok();
     let lost = sandbox.archive("pool/main/e/extra/extra_1.0_amd64.deb");
     let bytes = fs::read(&lost).unwrap();
@@ -306,7 +306,7 @@ fn a_newer_destination_is_not_rolled_back() {
     let sandbox = three();
     sandbox.ask("cp", ["-a".as_ref(), sandbox.archive("").as_os_str(), sandbox.path("old").as_os_str()]);
     let file = deb("extra").write(sandbox.path("more"));
-    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    let clock = [("PUBLISH_DATE", "1748736060")];
     sandbox.publish_with(&clock, ["add".as_ref(), file.as_os_str()]).ok();
     sandbox.publish(["sync", "./there"]).ok();
     let before = there(&sandbox);
@@ -326,7 +326,7 @@ fn a_signed_suite_does_not_become_unsigned() {
     sandbox.publish(["sync", "./there"]).ok();
     let other = Sandbox::new();
     deb("hello").version("9").write(other.incoming());
-    other.publish_with(&[("SOURCE_DATE_EPOCH", "1748739999")], ["add", "incoming"]).ok();
+    other.publish_with(&[("PUBLISH_DATE", "1748739999")], ["add", "incoming"]).ok();
     let destination = sandbox.path("there");
     let said = other.publish(["sync".as_ref(), destination.as_os_str()]).fails(1);
     said.says(["suite `stable` is signed in", "not here"]);
@@ -576,7 +576,7 @@ fn files_that_clients_may_still_need_are_not_deleted() {
     let before = there(&sandbox);
     let clock = sandbox.ask("date", ["+%s"]);
     let plan = ["sync", "-n", "--delete", "--keep-generations", "1", "-v", "./there"];
-    let said = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", clock.trim())], plan).ok();
+    let said = sandbox.publish_with(&[("PUBLISH_DATE", clock.trim())], plan).ok();
     said.says(["Would delete 10 objects", gone]);
     assert_eq!(there(&sandbox), before);
     sync(&["--keep-generations", "1"]).says(["Deleted "]);

@@ -49,7 +49,7 @@ impl Bucket {
     ) -> crate::sandbox::Outcome {
         let mut variables: Vec<(&str, &str)> =
             self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        variables.push(("SOURCE_DATE_EPOCH", clock));
+        variables.push(("PUBLISH_DATE", clock));
         sandbox.publish_with(&variables, arguments)
     }
 
@@ -249,11 +249,11 @@ fn rounds_behind_a_cache(bucket: Option<Bucket>) {
                 deb("moving").version(&format!("{round}.0")).write(sandbox.path("round"));
                 let file = sandbox.path("round").join(format!("moving_{round}.0_amd64.deb"));
                 sandbox
-                    .publish_with(&[("SOURCE_DATE_EPOCH", &clock(round))], ["add".as_ref(), file.as_os_str()])
+                    .publish_with(&[("PUBLISH_DATE", &clock(round))], ["add".as_ref(), file.as_os_str()])
                     .ok();
                 if round % 3 == 0 {
                     let gone = format!("moving={}.0", round - 1);
-                    sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock(round))], ["remove", &gone]).ok();
+                    sandbox.publish_with(&[("PUBLISH_DATE", &clock(round))], ["remove", &gone]).ok();
                 }
                 let place = bucket.place();
                 bucket.publish(&sandbox, &clock(round), &["sync", &place]).ok();
@@ -309,7 +309,7 @@ fn a_purge_shows_the_new_suite_at_once() {
         let publish = |version: &str, minutes: u64, destination: &str| {
             let file = deb("fresh").version(version).write(sandbox.path("more"));
             let clock = (crate::sandbox::CLOCK.parse::<u64>().unwrap() + minutes * 60).to_string();
-            let clocked = [("SOURCE_DATE_EPOCH", clock.as_str())];
+            let clocked = [("PUBLISH_DATE", clock.as_str())];
             sandbox.publish_with(&clocked, ["add".as_ref(), file.as_os_str()]).ok();
             bucket.publish(&sandbox, &clock, &["sync", destination]).ok();
             apt.updates();
@@ -350,7 +350,7 @@ fn cache_settings_of_suites_are_synced() {
     // If another suite has a different setting, no header is right for both.
     sandbox.configure(&format!("{both}\n{}", suite("testing", "IndexCacheControl: max-age=8\n")));
     deb("other").write(sandbox.path("more"));
-    let later = [("SOURCE_DATE_EPOCH", "1748739600")];
+    let later = [("PUBLISH_DATE", "1748739600")];
     sandbox.publish_with(&later, ["add", "--suite", "stable", "more"]).ok();
     bucket
         .sync(&sandbox, &[])

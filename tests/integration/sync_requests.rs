@@ -64,7 +64,7 @@ async fn one_package_more_in_sixty_thousand_takes_at_most_fifteen_requests_and_n
     sync(&["-v"]).says(["Nothing to do", "Sent 3 requests to the destination, 0 of them listings"]);
 
     let second = deb("second").write(sandbox.incoming());
-    let clock = [("SOURCE_DATE_EPOCH", "1748736060")];
+    let clock = [("PUBLISH_DATE", "1748736060")];
     sandbox.publish_with(&clock, ["add".as_ref(), second.as_os_str()]).ok();
     let said: serde_json::Value = serde_json::from_str(&sync(&["--json"]).stdout).unwrap();
     let said = &said["destinations"][0];

@@ -50,6 +50,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::SnapshotThere { .. } => {
             "use another name, or first remove the old snapshot with `publish snapshot NAME --remove`"
         }
+        Error::Collision { .. } => {
+            "give the component or the suite another name in conf/distributions, or take the other suite away with `publish drop SUITE`"
+        }
         Error::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
         Error::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             "run the command as a user who may read it"
@@ -73,6 +76,11 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         }
         Error::Pruning { .. } => {
             "run the same command again when the prune has finished; a killed one is ignored 15 minutes after its last write to `.publish/prune`"
+        }
+        Error::BeingDropped { suite } => {
+            return Some(format!(
+                "run the same command again; if the drop was interrupted, finish it with `publish drop {suite}`"
+            ));
         }
         Error::RaceLost { .. } => "run the same command again",
         Error::Overtaken { .. } => {

@@ -73,7 +73,7 @@ fn of_refusal(refusal: &Refusal) -> &'static str {
             "extend a gpg key with `gpg --quick-set-expire FINGERPRINT 3y` (clients need the new public key), or create a \
              new key with `publish key generate`"
         }
-        Refusal::NotYet { .. } => "check the clock of this machine, and SOURCE_DATE_EPOCH",
+        Refusal::NotYet { .. } => "check the clock of this machine, and PUBLISH_DATE",
         Refusal::Revoked { .. } => {
             "create a new key with `publish key generate`; clients need its public part"
         }

@@ -20,7 +20,7 @@ pub(super) use keys::{ExportedKeys, KeyFile, KeyPackage, Keys, NewKey, PackageVe
 pub(super) use look::{Diff, Listed, Log, ShownPackage, Side, Snapshots};
 pub(super) use package::{File, ListedPackage};
 pub(super) use publication::{Publication, Publications};
-pub(super) use sweep::{Pruned, RemovedSnapshot};
+pub(super) use sweep::{Dropped, Pruned, RemovedSnapshot};
 pub(super) use sync::{Destination, Synced};
 
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, package::File, publication::Publication};
+use super::{Document, package::File, publication::Publication, texts};
 use crate::archive;
 
 /// The output of `prune`.
@@ -29,6 +29,29 @@ pub(in crate::cli) struct RemovedSnapshot {
     pub(in crate::cli) deleted: Vec<File>,
 }
 
+/// The output of `drop`.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Dropped {
+    dry_run: bool,
+    suite: String,
+    deleted: Vec<File>,
+    left: Vec<File>,
+    below: Vec<String>,
+}
+
+impl From<&archive::Dropped> for Dropped {
+    fn from(dropped: &archive::Dropped) -> Self {
+        Self {
+            dry_run: dropped.dry_run,
+            suite: dropped.suite.to_string(),
+            deleted: dropped.deleted.iter().map(File::from).collect(),
+            left: dropped.left.iter().map(File::from).collect(),
+            below: texts(&dropped.below),
+        }
+    }
+}
+
+impl Document for Dropped {}
 impl Document for Pruned {}
 impl Document for RemovedSnapshot {}
 

@@ -1,0 +1,194 @@
+//! `drop`: takes a suite out of the archive.
+//!
+//! The commit is one conditional write, which replaces the release file by [`DROPPED`] if it is still the revision that
+//! was read: a concurrent publisher either comes first, and the drop reports a lost race, or loses its own race. Until
+//! the last step deletes that file, no publisher can begin the suite again.
+//!
+//! By-hash indices, generations and package files stay for clients that hold the old release file; `prune` deletes them
+//! later, because no suite references them. Without their marks the generations do not count as published, so nothing
+//! brings the suite back.
+
+use std::collections::BTreeSet;
+
+use futures::TryStreamExt;
+
+use crate::{
+    dists::{
+        Release,
+        layout::{GenerationPart, ReleaseForm, SuitePath, names_packages},
+    },
+    names::Suite,
+    operations::written::Written,
+    store::{self, Found, Revision},
+    suite::{
+        archive::Archive,
+        collisions, discovery,
+        error::Error,
+        generations,
+        published::{DROPPED, PublishedSuite},
+        trust::Trust,
+    },
+};
+
+/// The result of dropping a suite.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The suite.
+    pub suite: Suite,
+    /// Whether this was a dry run, which deletes nothing.
+    pub dry_run: bool,
+    /// The objects that were deleted (or would be).
+    pub deleted: Vec<Written>,
+    /// The objects of the suite that stay until [`Archive::prune`] deletes them.
+    pub left: Vec<Written>,
+    /// The suites and snapshots below this one, which stay.
+    pub below: Vec<Suite>,
+}
+
+/// The step in which a file is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    /// A file that clients request by its name.
+    Name,
+    /// The mark of a published generation.
+    Mark,
+    /// The release file whose conditional write was the commit.
+    Pointer,
+}
+
+impl Archive {
+    /// Takes a suite out of the archive. Suites and snapshots below it stay.
+    ///
+    /// # Errors
+    /// [`Error::NotPublished`] if there is no such suite; [`Error::RaceLost`] if it was published concurrently: nothing
+    /// is changed then. A drop that was interrupted is finished by the next one.
+    pub async fn drop_suite(&self, suite: &Suite, dry_run: bool) -> Result<Dropped, Error> {
+        // The revision is read first: everything that is listed afterwards is at least as new.
+        let pointer = self.pointer_to_drop(suite).await?;
+        let folder = format!("dists/{suite}");
+        let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
+        let below = suites_below(suite, &all);
+        let is_below = |path: &str| below.iter().any(|below| is_in(path, &format!("dists/{below}")));
+        let listed = self.listed_by_any(suite, &all).await?;
+        // A component may be in the folder of another suite.
+        let above = collisions::listed_above(&self.store, suite).await?;
+        let is_own = |path: &str| {
+            listed.contains(&path[folder.len() + 1..]) || !(is_below(path) || above.contains(path))
+        };
+        let own: Vec<Found> = all.into_iter().filter(|found| is_own(&found.path)).collect();
+        let has_mark =
+            own.iter().any(|found| step(&found.path[folder.len() + 1..], None) == Some(Step::Mark));
+        if pointer.is_none() && !has_mark {
+            return Err(Error::NotPublished { suite: suite.clone() });
+        }
+        let (mut deleted, mut left) = (Vec::new(), Vec::new());
+        for Found { path, size: bytes, .. } in own {
+            let file = &path[folder.len() + 1..];
+            match step(file, Some(&listed)) {
+                // Of the forms of the release file, the one that the commit replaces goes last.
+                Some(Step::Pointer) if pointer.as_ref().is_none_or(|(pointer, _)| *pointer != path) => {
+                    deleted.push((Step::Name, Written { path, bytes }));
+                }
+                Some(step) => deleted.push((step, Written { path, bytes })),
+                None if is_kept_for_clients(file) => left.push(Written { path, bytes }),
+                // Files that no release file lists were not written by a publisher.
+                None => {}
+            }
+        }
+        deleted.sort_by_key(|(step, _)| *step);
+        if !dry_run {
+            self.delete_in_order(suite, pointer, &deleted).await?;
+        }
+        let deleted = deleted.into_iter().map(|(_, file)| file).collect();
+        let below = below.iter().filter_map(|name| Suite::parse(name).ok()).collect();
+        Ok(Dropped { suite: suite.clone(), dry_run, deleted, left, below })
+    }
+
+    /// Returns the path and the revision of the release file that a publisher would replace; readable or not.
+    async fn pointer_to_drop(&self, suite: &Suite) -> Result<Option<(String, Revision)>, Error> {
+        for form in [ReleaseForm::InRelease, ReleaseForm::Release] {
+            let path = format!("dists/{suite}/{}", form.file_name());
+            if let Some(revision) = self.store.revision(&path).await? {
+                return Ok(Some((path, revision)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the files that the suite or one of its generations lists, by their names below the suite.
+    async fn listed_by_any(&self, suite: &Suite, own: &[Found]) -> Result<BTreeSet<String>, Error> {
+        let mut listed = BTreeSet::new();
+        let mut list = |state: &PublishedSuite| {
+            let files = state.release().into_iter().flat_map(Release::own_files);
+            listed.extend(files.map(|(path, _)| path.clone()));
+        };
+        let readable = |opened: Result<PublishedSuite, Error>| match opened {
+            Err(error @ Error::Store(store::Error::Failed { .. })) => Err(error),
+            // A damaged release file must not keep its suite from being dropped.
+            opened => Ok(opened.ok()),
+        };
+        let current = PublishedSuite::look(&self.store, suite, &Trust::unverified()).await;
+        readable(current)?.iter().for_each(&mut list);
+        for generation in generations::of_files(suite, own) {
+            let kept = generations::open(&self.store, suite, &generation.name).await;
+            readable(kept)?.iter().for_each(&mut list);
+        }
+        Ok(listed)
+    }
+
+    async fn delete_in_order(
+        &self,
+        suite: &Suite,
+        pointer: Option<(String, Revision)>,
+        files: &[(Step, Written)],
+    ) -> Result<(), Error> {
+        if let Some((path, revision)) = &pointer {
+            // THE COMMIT: from here on the suite is not published, and no publisher can begin it again.
+            let swapped = self.store.swap(path, bytes::Bytes::from_static(DROPPED), Some(revision)).await;
+            swapped.map_err(|error| match error {
+                store::Error::Conflict { .. } => Error::RaceLost { suite: suite.clone(), times: 1 },
+                error => error.into(),
+            })?;
+        }
+        // A crash after any of these leaves a suite that is not published; the next drop finishes it.
+        for step in files.chunk_by(|(one, _), (next, _)| one == next) {
+            let paths: Vec<String> = step.iter().map(|(_, file)| file.path.clone()).collect();
+            self.store.delete_all(&paths).await?;
+            self.store.flush().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the step in which a file of a suite is deleted; `None` if it stays. Without the listed files, only marks and
+/// release files are recognized.
+fn step(file: &str, listed: Option<&BTreeSet<String>>) -> Option<Step> {
+    match SuitePath::of(file) {
+        SuitePath::Release { folder: "", .. } => Some(Step::Pointer),
+        SuitePath::Generation { folder: "", part: GenerationPart::Published, .. } => Some(Step::Mark),
+        SuitePath::Patch { .. } => Some(Step::Name),
+        SuitePath::Listed { plain, .. } => {
+            let is_named = names_packages(plain) || listed.is_some_and(|listed| listed.contains(file));
+            is_named.then_some(Step::Name)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a file serves clients that hold the old release file.
+fn is_kept_for_clients(file: &str) -> bool {
+    matches!(SuitePath::of(file), SuitePath::ByHash { .. } | SuitePath::Generation { folder: "", .. })
+}
+
+/// Returns the suites below a suite, also those that have lost their release file.
+fn suites_below(suite: &Suite, all: &[Found]) -> BTreeSet<String> {
+    let paths = all.iter().map(|found| found.path.as_str());
+    let mut below: BTreeSet<&str> = discovery::published(paths.clone());
+    below.extend(discovery::lost(paths));
+    below.into_iter().filter(|name| is_in(name, suite.as_str())).map(ToOwned::to_owned).collect()
+}
+
+fn is_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|below| below.starts_with('/'))
+}

@@ -1,0 +1,70 @@
+//! `export`: publishes a suite as it is configured: fields, components, architectures, the compressions of its indices.
+//! Its packages stay the same, and a suite without packages is begun with empty indices.
+
+use std::collections::BTreeSet;
+
+use super::edit::SuiteEdit;
+use crate::{
+    compression::Compression,
+    config::SuiteConfig,
+    dists::{PackagesKey, layout::plain_path},
+    suite::{error::Error, published::PublishedSuite},
+};
+
+impl SuiteEdit {
+    /// Returns an edit that applies the configuration of the suite.
+    #[must_use]
+    pub fn exporting() -> Self {
+        Self { export: true, ..Self::default() }
+    }
+
+    /// Returns the published indices that an export writes again, because they are not stored in the configured
+    /// compressions.
+    pub(super) async fn outdated_forms(
+        &self,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+    ) -> Result<BTreeSet<PackagesKey>, Error> {
+        let mut outdated = BTreeSet::new();
+        let Some(release) = published.release().filter(|_| self.export && !config.components.is_empty())
+        else {
+            return Ok(outdated);
+        };
+        // The plain form is listed even if it is not stored.
+        let wanted: BTreeSet<&str> = config
+            .compressions
+            .iter()
+            .chain([&Compression::Plain])
+            .map(|compression| compression.extension())
+            .collect();
+        for key in published.packages_keys() {
+            let plain = key.path();
+            let forms = release.files().range(plain.clone()..).map(|(path, _)| path);
+            let forms = forms.take_while(|path| path.starts_with(&plain));
+            let listed: BTreeSet<&str> = forms
+                .filter(|path| plain_path(path) == plain)
+                .filter_map(|path| path.strip_prefix(plain.as_str()))
+                .collect();
+            if listed != wanted || !self.stores_plain(published, config, &plain).await? {
+                outdated.insert(key);
+            }
+        }
+        Ok(outdated)
+    }
+
+    /// Whether the plain form of an index is stored, if that is configured.
+    async fn stores_plain(
+        &self,
+        published: &PublishedSuite,
+        config: &SuiteConfig,
+        plain: &str,
+    ) -> Result<bool, Error> {
+        let listed = published.release().and_then(|release| release.files().get(plain));
+        let Some(listed) = listed.filter(|_| config.compressions.contains(&Compression::Plain)) else {
+            return Ok(true);
+        };
+        let store = published.store();
+        let by_hash = published.path(&crate::dists::index_file::by_hash_path(plain, &listed.sha256));
+        Ok(store.size(&by_hash).await?.is_some() || store.size(&published.path(plain)).await?.is_some())
+    }
+}
