@@ -100,7 +100,7 @@ fn from_reprepro_without_a_configuration() {
     sandbox.run(links).ok();
     fs::remove_dir_all(sandbox.archive("conf")).unwrap();
     extends_adopted_suite(&sandbox, "bookworm");
-    assert!(sandbox.read("dists/bookworm/Release").contains("main/Contents-amd64.gz\n"));
+    assert!(!sandbox.read("dists/bookworm/Release").contains("Contents-amd64"), "it would be stale");
 }
 
 #[test]
