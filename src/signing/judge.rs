@@ -95,6 +95,14 @@ pub(super) fn day(time: SystemTime) -> String {
         .map_or_else(|_| "a day in the far future".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
+/// A time to the second, in UTC.
+pub(super) fn second(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(
+        |_| "a time in the far future".to_owned(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
 /// Our own policy: sequoia's, but SHA-1 and weak keys are refused at any time.
 pub(super) fn strict_policy(at: SystemTime) -> StandardPolicy<'static> {
     use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};

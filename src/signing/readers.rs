@@ -137,7 +137,7 @@ fn of_known(
     let common = refused_by_both(signature, key, bytes, now);
     let (gpgv, sqv) = match common {
         Some(why) => (Some(why.clone()), Some(why)),
-        None => (gpgv(signature, cert, key, expires, now), sqv(signature, cert, key, expires, now)),
+        None => (gpgv(signature, cert, key, expires, now), sqv(signature, cert, key, now)),
     };
     SignatureReport {
         key: cert.fingerprint().to_hex(),
@@ -171,6 +171,9 @@ fn refused_by_both(
     let Some(made) = signature.signature_creation_time() else {
         return Some("it has no date".to_owned());
     };
+    if key.key().creation_time() > made {
+        return Some("it is older than its key".to_owned());
+    }
     if signature.verify_message(key.key(), bytes).is_err() {
         return Some("it does not match the text".to_owned());
     }
@@ -219,32 +222,41 @@ fn gpgv(
     }
 }
 
-/// Why apt 3 refuses a cryptographically valid signature: by its current policy, with the key as of that time.
+/// Why apt 3 refuses a cryptographically valid signature: by its current policy, with the key as it was at the time of the
+/// signature.
 fn sqv(
     signature: &Signature,
     cert: &Cert,
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
-    expires: Option<SystemTime>,
     now: SystemTime,
 ) -> Option<String> {
     let made = signature.signature_creation_time()?;
+    if made > now {
+        // Not even a second of difference between clocks is tolerated.
+        return Some(format!("it is dated in the future, at {}", judge::second(made)));
+    }
     let policy = judge::sqv_policy(now);
     if policy.signature(signature, HashAlgoSecurity::CollisionResistance).is_err() {
         return Some(weak_hash(signature));
     }
-    if let Some(end) = expires.filter(|end| *end <= made) {
-        return Some(format!("it was made after its key expired on {}", judge::day(end)));
-    }
-    if is_revoked(cert, key, now.max(made), |status| undoes(status, made)) {
+    if is_revoked(cert, key, now, |status| undoes(status, made)) {
         return Some("its key is revoked".to_owned());
     }
-    // At the time of the signature; or now, if the self-signature of that time was replaced since.
-    let lax = judge::lax_policy(now);
-    let refused = |time| match key.clone().with_policy(&lax, time) {
-        Ok(key) => judge::sqv_refuses(cert, &key, &policy, time),
-        Err(error) => Some(format!("its key is not valid: {}", error.root_cause())),
-    };
-    refused(made).and_then(|_| refused(now.max(made)))
+    match key.clone().with_policy(&judge::lax_policy(now), made) {
+        Ok(key) => {
+            let primary = key.valid_cert().primary_key().key_expiration_time();
+            let ends = [key.key_expiration_time(), primary];
+            if let Some(end) = ends.into_iter().flatten().find(|end| *end <= made) {
+                return Some(format!("it was made after its key expired on {}", judge::day(end)));
+            }
+            judge::sqv_refuses(cert, &key, &policy, made)
+        }
+        // gpg replaces the self-signature whenever the expiry of the key changes.
+        Err(_) => Some(format!(
+            "the key has no self-signature of that time, {}, since its expiry was changed later; sign the suite again",
+            judge::day(made)
+        )),
+    }
 }
 
 fn weak_hash(signature: &Signature) -> String {

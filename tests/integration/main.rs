@@ -82,5 +82,6 @@ mod sync_buckets;
 mod sync_faults;
 mod sync_requests;
 mod trust;
+mod verdicts;
 mod web;
 mod web_store;
