@@ -16,7 +16,7 @@ use crate::{
     dists::{IndexKey, Release, index_file::by_hash_path, release::Listed},
     store::{self, Content, Limit, Loaded, Store, blocking, unless_larger},
     suite::{
-        error::Error,
+        error::{Error, chain},
         limits,
         published::{PublishedSuite, is_listed, plain_path},
     },
@@ -36,29 +36,47 @@ struct Text {
     listed: Listed,
 }
 
-/// Verifies the files that another tool published and that the new release file still lists: each form of an index
-/// against its digest and against the other forms, and other files against their digests. Other files that differ are
-/// removed from the list, since no client accepts them; returns a note for each. A missing file is not a fault: other
-/// tools list plain forms that they do not store.
+/// Verifies the files that another tool published: each form of an index that the new release file lists, changed or
+/// not, against its digest and against the other forms, and other files that it still lists against their digests. Other
+/// files that differ are removed from the list, since no client accepts them; returns a note for each, and for each index
+/// that is carried on although it cannot be read. A missing file is not a fault: other tools list plain forms that they do
+/// not store.
 ///
 /// # Errors
-/// Two forms of an index contradict each other, or a form does not match its digest.
+/// Two forms of an index contradict each other, or a form that stays does not match its digest.
 pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Result<Vec<String>, Error> {
     let Some(old) = state.release() else { return Ok(Vec::new()) };
     let still = |path: &str, listed: &Listed| release.files().get(path) == Some(listed);
     let indices = state.pool_index_keys();
+    let stay: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
+    let mut notes = Vec::new();
     for key in &indices {
         let plain = key.path();
-        let forms = Compression::ALL.into_iter().filter_map(|compression| {
-            let path = format!("{plain}{}", compression.extension());
-            let listed = *old.files().get(&path)?;
-            still(&path, &listed).then_some((compression, path, listed))
-        });
+        if !stay.contains(&*plain) {
+            continue;
+        }
         let mut text =
             old.files().get(&plain).map(|listed| Text { path: state.path(&plain), listed: *listed });
-        for (compression, path, listed) in forms.collect::<Vec<_>>() {
-            let Some((path, loaded)) = load(state, &path, &listed).await? else { continue };
-            let found = unpacked(&path, loaded, compression, text.as_ref()).await?;
+        let mut is_carried_on = false;
+        for compression in Compression::ALL {
+            let path = format!("{plain}{}", compression.extension());
+            let Some(listed) = old.files().get(&path).copied() else { continue };
+            let stays = still(&path, &listed);
+            is_carried_on |= stays;
+            let found = async {
+                let Some((path, loaded)) = load(state, &path, &listed).await? else { return Ok(None) };
+                let found = unpacked(&path, loaded, compression, text.as_ref()).await?;
+                Ok(Some((path, found)))
+            };
+            let (path, found) = match found.await {
+                // No client can use it, and the change replaces it by one that was made from another form.
+                Err(Error::Mismatch { .. } | Error::Longer { .. } | Error::Unpack { .. }) if !stays => {
+                    continue;
+                }
+                Err(error) => return Err(error),
+                Ok(None) => continue,
+                Ok(Some(found)) => found,
+            };
             match &text {
                 None => text = Some(Text { path, listed: Listed::from(&found) }),
                 Some(text) if is_listed(&text.listed, &found) => {}
@@ -72,6 +90,18 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
                     });
                 }
             }
+        }
+        if is_carried_on && let Err(error) = state.entries(key).await {
+            match error {
+                // Listed, but never stored.
+                Error::Missing { .. } => continue,
+                Error::Store(_) => return Err(error),
+                _ => {}
+            }
+            notes.push(format!(
+                "{} and is carried on as it is: regenerate it with the tool that made it, since clients cannot use it and `publish prune` deletes nothing until then",
+                chain(&error)
+            ));
         }
     }
     let plain: BTreeSet<String> = indices.iter().map(IndexKey::path).collect();
@@ -96,7 +126,8 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
             state.path(path)
         )
     };
-    Ok(refused.iter().map(note).collect())
+    notes.extend(refused.iter().map(note));
+    Ok(notes)
 }
 
 /// Reads a form of an index as clients do, by its digest or else by its name; `None` if it is not stored.

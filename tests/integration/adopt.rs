@@ -145,10 +145,10 @@ fn unpacked(sandbox: &Sandbox, path: &str) -> String {
     text
 }
 
-/// A large index of another tool whose compressed form lists another digest for a package than the plain form. No block
-/// of it may be copied unread into the published index.
+/// A large index of another tool whose compressed form lists another digest for a package than the plain form. Clients of
+/// the two see different packages, so a change of that very index must not decide between them silently.
 #[test]
-fn a_contradictory_compressed_form_is_rebuilt() {
+fn a_compressed_form_that_contradicts_the_plain_one_is_refused() {
     let mut text = String::new();
     for number in 0..9000 {
         let noise = |salt: &str| sha256(format!("{salt}{number}").as_bytes());
@@ -171,8 +171,32 @@ fn a_contradictory_compressed_form_is_rebuilt() {
     let sandbox = Sandbox::new();
     sandbox.adopt_files("stable", &[(plain, ours.as_bytes()), (packed, &foreign)]);
     let file = deb("two").write(sandbox.incoming());
+    let before = sandbox.tree();
+    let added = sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1);
+    added.says(["hold different texts", "main/binary-amd64/Packages.xz"]);
+    assert_eq!(sandbox.tree(), before);
+    // A form that no client accepts decides nothing, and is made anew.
+    let sandbox = Sandbox::new();
+    sandbox.adopt_files("stable", &[(plain, ours.as_bytes()), (packed, &foreign)]);
+    fs::write(sandbox.archive("dists/stable").join(packed), "no index").unwrap();
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let published = unpacked(&sandbox, &format!("dists/stable/{packed}"));
     assert!(published.contains("Package: two\n"));
     assert_eq!(published, sandbox.read(format!("dists/stable/{plain}")));
+}
+
+/// An index of source packages that cannot be read stays as it is, with a warning.
+#[test]
+fn an_index_that_cannot_be_read_is_carried_on_with_a_warning() {
+    let sandbox = Sandbox::new();
+    let files = [("main/binary-amd64/Packages", &b""[..]), ("main/source/Sources", b"no stanza\n")];
+    sandbox.adopt_files("stable", &files);
+    let file = deb("new").write(sandbox.incoming());
+    let said = sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    said.says(["dists/stable/main/source/Sources", "is carried on as it is"]);
+    assert_eq!(sandbox.read("dists/stable/main/source/Sources"), "no stanza\n");
+    // Only once: from now on it is part of an archive of ours.
+    let other = deb("other").write(sandbox.incoming());
+    let said = sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
+    assert!(!said.stderr.contains("carried on"), "{}", said.stderr);
 }
