@@ -7,7 +7,7 @@
 pub use crate::commit::{
     options::CommitOptions,
     outcome::{CommitReport, Moved},
-    repair::Repaired,
+    repair::{Repaired, WentBack},
 };
 pub use crate::gc::{
     pins::GRACE,
@@ -20,7 +20,7 @@ pub use crate::inspect::{
     },
     compare::{ChangedFile, Differences},
     diff::{Difference, Kind, diff},
-    log::{Log, Signature, State},
+    log::{Log, LogEntry, Signature},
 };
 pub use crate::keys::keyring_package::{
     KeyringContent, KeyringPackage, PublishedKeyring, keyring_package_name, keyring_path, keyring_version,

@@ -9,7 +9,9 @@ use super::{
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Check, Freshness, FreshnessState, Repaired, Report, SuiteReport, Trust},
+    archive::{
+        Archive, Check, Freshness, FreshnessState, KEY_FILE, Repaired, Report, SuiteReport, Trust, WentBack,
+    },
     dists::layout,
     names::Suite,
     signing::Keyring,
@@ -48,7 +50,7 @@ pub(super) struct Args {
     #[arg(long)]
     deep: bool,
 
-    /// First finish interrupted commits, and restore lost indices and lost or damaged release files
+    /// First finish interrupted commits, and restore lost indices, lost or damaged release files, and the key file
     #[arg(long)]
     repair: bool,
 }
@@ -56,7 +58,11 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| trust(args, session))?);
     let suites = suites(args, session, &archive).await?;
-    let repaired = if args.repair { repair(&archive, &suites, session).await? } else { Repaired::default() };
+    let repaired = if args.repair {
+        repair(&archive, &suites, args.keyring.is_empty(), session).await?
+    } else {
+        Repaired::default()
+    };
     let origin = match &args.origin {
         None => None,
         Some(text) => {
@@ -122,18 +128,37 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
     Ok(suites)
 }
 
-async fn repair(archive: &Archive, suites: &[Suite], session: &Session<'_>) -> Result<Repaired, Failure> {
+/// Repairs the suites, and the keys for clients unless the trusted keys are those of a client.
+async fn repair(
+    archive: &Archive,
+    suites: &[Suite],
+    with_keys: bool,
+    session: &Session<'_>,
+) -> Result<Repaired, Failure> {
     let mut all = Repaired::default();
     for suite in suites {
         let repaired = archive.repair(suite).await?;
         for path in &repaired.restored {
             session.ui.say(&format!("Repaired {path}"));
         }
+        for path in &repaired.removed {
+            session.ui.say(&format!(
+                "Removed {path}, which is damaged: clients read `Release` and `Release.gpg` until `publish refresh --force` writes it again"
+            ));
+        }
+        for WentBack { suite, from, to, generation, .. } in &repaired.rolled_back {
+            session.ui.warn(&format!(
+                "suite `{suite}` went back from the generation of {from} to `{generation}` of {to}: no intact copy of the newer one was found; publish the changes since then again"
+            ));
+        }
         for path in &repaired.lost {
             session.ui.warn(&format!("`{path}` cannot be restored: no intact copy was found"));
         }
-        all.restored.extend(repaired.restored);
-        all.lost.extend(repaired.lost);
+        all.merge(repaired);
+    }
+    if with_keys && archive.repair_client_keys().await? {
+        session.ui.say(&format!("Repaired {KEY_FILE}"));
+        all.restored.push(KEY_FILE.to_owned());
     }
     Ok(all)
 }
@@ -211,9 +236,9 @@ fn seen(state: &SuiteReport) -> String {
 }
 
 fn freshness_line(freshness: &Freshness) -> String {
-    let Freshness { standing, origin_date, behind_seconds, .. } = freshness;
+    let Freshness { state, origin_date, behind_seconds, .. } = freshness;
     let origin = origin_date.as_deref().unwrap_or("nothing");
-    match (standing, behind_seconds) {
+    match (state, behind_seconds) {
         (FreshnessState::Fresh, _) => "fresh: same as the origin".to_owned(),
         (FreshnessState::Behind, Some(seconds)) => {
             format!("behind: the origin has had {origin} for {seconds} s")

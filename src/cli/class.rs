@@ -92,7 +92,9 @@ impl From<&archive::Error> for Class {
             | E::NotSigned { path }
             | E::OtherSuite { path, .. }
             | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
-            E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => Self::of(Kind::Untrusted),
+            E::Crossed { .. } | E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => {
+                Self::of(Kind::Untrusted)
+            }
             E::NoKey { .. } => Self::of(Kind::Signing),
             E::Pointer { path, .. }
             | E::NoPointer { path, .. }
@@ -107,7 +109,7 @@ impl From<&archive::Error> for Class {
             | E::OddSuite { path, .. }
             | E::Contradicts { path, .. }
             | E::Generation { path } => Self::about(Kind::Damaged, path),
-            E::Lacks { files, .. } => {
+            E::IncompleteGeneration { files, .. } => {
                 files.first().map_or_else(|| Self::of(Kind::Damaged), |file| Self::about(Kind::Damaged, file))
             }
             E::ReadOnly { .. }

@@ -9,7 +9,7 @@ use super::{
     ui::plain,
 };
 use crate::{
-    archive::{Archive, PublishedSuite},
+    archive::{Archive, Error, PublishedSuite},
     dists::Entry,
     formula::{Formula, Subject},
     glob::Glob,
@@ -51,7 +51,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let pattern = args.pattern.as_deref().map(Glob::new);
     let mut rows = Vec::new();
-    for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
+    let damaged = for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
         let is_listed = pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name))
             && args.filter.as_ref().is_none_or(|filter| selects(filter, place, entry));
         if is_listed {
@@ -62,6 +62,10 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     })
     .await?;
     if session.ui.json() {
+        // One object a command: a list that is not complete would not show it.
+        if let Some(damaged) = damaged {
+            return Err(damaged);
+        }
         let packages = rows.into_iter().map(|(_, package)| package).collect();
         session.ui.object(&Listed::<ListedPackage> { packages });
         return Ok(ExitCode::SUCCESS);
@@ -82,7 +86,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         );
     }
     session.ui.data(text.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    damaged.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// Returns the line for a pattern without a match, which may be the name of a suite.
@@ -119,28 +123,49 @@ pub(super) struct Place<'a> {
 
 /// Visits each package of the suites until a visit returns true: an `all` package is listed in the indices of several
 /// architectures.
+///
+/// A damaged suite does not hide the others: its failure is returned after they were visited.
 pub(super) async fn for_each(
     archive: &Archive,
     session: &Session<'_>,
     suite: Option<&str>,
     mut visit: impl FnMut(&PublishedSuite, &Place<'_>, &Entry) -> bool,
-) -> Result<(), Failure> {
+) -> Result<Option<Failure>, Failure> {
+    let mut damaged: Option<Failure> = None;
     for suite in session.suites_to_read(archive, suite).await? {
-        let published = archive.suite(&suite).await?;
-        let mut seen = BTreeSet::new();
-        for key in published.index_keys() {
-            let Some(component) = key.component_of_entries() else { continue };
-            let architecture = key.architecture().map_or("source", |architecture| architecture.as_str());
-            let place = Place { component, architecture };
-            for entry in published.entries(&key).await? {
-                let identity = || (entry.kind, component.clone(), entry.name.clone(), entry.version.clone());
-                let everywhere = &*entry.architecture == "all";
-                if everywhere && seen.contains(&identity()) {
-                    continue;
-                }
-                if visit(&published, &place, &entry) && everywhere {
-                    seen.insert(identity());
-                }
+        match of_suite(archive, &suite, &mut visit).await {
+            Err(error) if archive.is_damaged(&error) => {
+                let failure = Failure::from(error);
+                damaged = Some(match damaged {
+                    Some(first) => first.and(failure),
+                    None => failure,
+                });
+            }
+            done => done?,
+        }
+    }
+    Ok(damaged)
+}
+
+async fn of_suite(
+    archive: &Archive,
+    suite: &Suite,
+    visit: &mut impl FnMut(&PublishedSuite, &Place<'_>, &Entry) -> bool,
+) -> Result<(), Error> {
+    let published = archive.suite(suite).await?;
+    let mut seen = BTreeSet::new();
+    for key in published.index_keys() {
+        let Some(component) = key.component_of_entries() else { continue };
+        let architecture = key.architecture().map_or("source", |architecture| architecture.as_str());
+        let place = Place { component, architecture };
+        for entry in published.entries(&key).await? {
+            let identity = || (entry.kind, component.clone(), entry.name.clone(), entry.version.clone());
+            let everywhere = &*entry.architecture == "all";
+            if everywhere && seen.contains(&identity()) {
+                continue;
+            }
+            if visit(&published, &place, &entry) && everywhere {
+                seen.insert(identity());
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{
     ui::{count, plain},
 };
 use crate::{
-    archive::{Archive, Log, Note, Signature, State, Trust},
+    archive::{Archive, Log, LogEntry, Note, Signature, Trust},
     names::Suite,
     store::Location,
 };
@@ -79,7 +79,7 @@ async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
 
 fn text(log: &Log, all: bool) -> String {
     let mut text = String::new();
-    for state in &log.states {
+    for state in &log.entries {
         if !text.is_empty() {
             text.push('\n');
         }
@@ -119,7 +119,7 @@ fn note_lines(note: &Note, text: &mut String) {
     }
 }
 
-fn changes(state: &State, all: bool, text: &mut String) {
+fn changes(state: &LogEntry, all: bool, text: &mut String) {
     let mut put = |line: &str| {
         let _ = writeln!(text, "  {line}");
     };

@@ -163,7 +163,7 @@ fn print_report(pruned: &Pruned, ui: &Ui) {
     if !pruned.spared.is_empty() {
         let (objects, size) = (count(pruned.spared.len(), "object"), size(&pruned.spared));
         ui.say(&format!(
-            "{objects}, {size}: not referenced, kept for now because a running job may need them"
+            "{objects}, {size}: not referenced, kept for now because a running job or a damaged generation may need them"
         ));
         pruned.spared.iter().for_each(|swept| ui.detail(&line(swept)));
     }

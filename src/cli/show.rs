@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         None => (args.name.as_str(), None),
     };
     let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
+    let damaged = for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
         if &*entry.name != name {
             return false;
         }
@@ -51,6 +51,10 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         true
     })
     .await?;
+    if let Some(damaged) = damaged {
+        // The package may be in the suite that cannot be read.
+        return Err(damaged);
+    }
     if objects.is_empty() {
         others.dedup();
         let hint = if others.is_empty() {

@@ -5,12 +5,14 @@ use bytes::Bytes;
 use super::{backoff::jitter, options::CommitOptions};
 use crate::{
     signing::{Keyring, SigningKeys},
-    store,
+    store::{self, Object, Revision},
     suite::{
         archive::{Archive, KEY_FILE},
+        damage,
         error::Error,
         event::Event,
-        limits,
+        limits, public_files,
+        published::PublishedSuite,
         trust::ClientKeys,
     },
 };
@@ -44,7 +46,7 @@ impl Archive {
             return Ok(Vec::new());
         }
         for times in 1..=TRIES {
-            let there = self.store.read(KEY_FILE, limits::KEYS).await?;
+            let there = self.read_client_keys().await?;
             let mut before = Keyring::new();
             if let Some(there) = &there {
                 // A file that does not parse is useless to clients as well.
@@ -66,4 +68,52 @@ impl Archive {
         }
         Err(store::Error::Conflict { path: KEY_FILE.to_owned() }.into())
     }
+
+    /// Reads the published keys; a file that cannot be read is replaced like one that does not parse.
+    async fn read_client_keys(&self) -> Result<Option<Published>, Error> {
+        match self.store.read(KEY_FILE, limits::KEYS).await {
+            Err(error) if damage::is_damaged_object(&self.store, &error) => {
+                let revision = self.store.revision(KEY_FILE).await?;
+                Ok(revision.map(|revision| Published { bytes: Bytes::new(), revision }))
+            }
+            read => Ok(read?.map(|Object { bytes, revision, .. }| Published { bytes, revision })),
+        }
+    }
+
+    /// Publishes the keys for clients again if the file is missing or damaged, or is without a key that signs a suite:
+    /// of the known keys, those that signed the suites. Returns whether it was written.
+    pub async fn repair_client_keys(&self) -> Result<bool, Error> {
+        if !self.trust.demands_signatures() || self.trust.keyring.is_empty() {
+            return Ok(false);
+        }
+        let there = self.read_client_keys().await?;
+        let mut published = Keyring::new();
+        let is_whole = there.as_ref().is_some_and(|there| public_files::is_whole_key(&there.bytes))
+            && there.as_ref().is_some_and(|there| published.add_bytes(KEY_FILE, &there.bytes).is_ok());
+        let mut signers = Vec::new();
+        for suite in self.suites_to_check().await? {
+            // A suite that cannot be read or verified names no key.
+            if let Ok(suite) = PublishedSuite::look(&self.store, &suite, &self.trust).await {
+                signers.extend(suite.pointer().into_iter().flat_map(|pointer| pointer.signers.clone()));
+            }
+        }
+        let known = published.fingerprints();
+        if is_whole && signers.iter().all(|signer| known.contains(signer)) {
+            return Ok(false);
+        }
+        let mut ours = if is_whole { published } else { Keyring::new() };
+        ours.merge(&self.trust.keyring.only(&signers));
+        if ours.is_empty() {
+            return Ok(false);
+        }
+        let armored = Bytes::from(ours.armored().map_err(|source| Error::Keys { source })?);
+        self.store.swap(KEY_FILE, armored, there.as_ref().map(|there| &there.revision)).await?;
+        Ok(true)
+    }
+}
+
+/// The published keys.
+struct Published {
+    bytes: Bytes,
+    revision: Revision,
 }

@@ -12,9 +12,10 @@ use super::release_file::ReadyRelease;
 use crate::{
     dists::{Release, index_file::by_hash_path, layout::ReleaseForm, release::Listed},
     names::Suite,
-    signing,
-    store::{Limit, Store, unless_larger},
+    signing::{self, Distrust},
+    store::{Limit, Store},
     suite::{
+        damage,
         error::Error,
         generations, limits,
         published::{self, PublishedSuite},
@@ -32,19 +33,19 @@ const AT_ONCE: usize = 8;
 pub(crate) async fn write_derived(
     store: &Store,
     suite: &Suite,
-    files: &ReadyRelease,
-    release: &Release,
+    trust: &Trust,
+    (files, release): (&ReadyRelease, &Release),
 ) -> Result<Vec<String>, Error> {
     let path = |form: ReleaseForm| format!("dists/{suite}/{}", form.file_name());
     let mut written = write_names(store, suite, release).await?;
     written.extend(write_forms(store, suite, files).await?);
     // If the suite was signed for the first time meanwhile, its release file has another name.
     let mut done = (path(files.form()), files.bytes().clone());
-    while !store.holds(&done.0, &done.1).await? {
+    while !damage::holds(store, &done.0, &done.1).await? {
         let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
         let Some(pointer) = now.pointer() else { break };
         written.extend(write_names(store, suite, &pointer.release).await?);
-        written.extend(write_forms(store, suite, &files_of(store, &now).await?).await?);
+        written.extend(write_forms(store, suite, &files_of(store, &now, trust).await?).await?);
         done = (path(pointer.form), pointer.bytes.clone());
     }
     Ok(written)
@@ -62,7 +63,7 @@ async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Resu
         let path = format!("dists/{suite}/{}", form.file_name());
         match bytes {
             Some(bytes) => {
-                if !store.holds(&path, bytes).await? {
+                if !damage::holds(store, &path, bytes).await? {
                     store.replace(&path, bytes.clone()).await?;
                     written.push(path);
                 }
@@ -100,7 +101,8 @@ async fn write_name(
     if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
         // A concurrent publisher may be writing a longer one.
-        let read = async || unless_larger(store.digests(&name, Limit::bytes(listed.size)).await);
+        let read =
+            async || damage::unless_damaged(store, store.digests(&name, Limit::bytes(listed.size)).await);
         if vouched || read().await?.is_some_and(|found| published::is_listed(listed, &found)) {
             return Ok(None);
         }
@@ -116,31 +118,72 @@ async fn write_name(
 
 /// Reads the forms of a release file of another publisher without its key: its detached signature is kept with the
 /// generation.
-pub(crate) async fn files_of(store: &Store, state: &PublishedSuite) -> Result<ReadyRelease, Error> {
+pub(crate) async fn files_of(
+    store: &Store,
+    state: &PublishedSuite,
+    trust: &Trust,
+) -> Result<ReadyRelease, Error> {
     let Some(pointer) = state.pointer() else {
         return Ok(ReadyRelease { in_release: None, text: Bytes::new(), signature: None });
     };
-    let read = async |path: String| {
-        let read = unless_larger(store.read(&path, limits::SIGNATURE).await)?;
-        Ok::<_, Error>(read.map(|object| object.bytes))
-    };
-    let beside = state.path(ReleaseForm::Signature.file_name());
     if pointer.form == ReleaseForm::Release {
-        let signature = if pointer.signed { read(beside).await? } else { None };
+        let beside = state.path(ReleaseForm::Signature.file_name());
+        let signature = if pointer.signed { read_signature(store, &beside).await? } else { None };
         return Ok(ReadyRelease { in_release: None, text: pointer.bytes.clone(), signature });
     }
     let untrusted = |source| Error::Untrusted { path: state.path(pointer.file()), source };
     let text = Bytes::from(signing::unverified_text(&pointer.bytes).map_err(untrusted)?);
+    let signature = detached_signature(store, state, trust, &text).await?;
+    Ok(ReadyRelease { in_release: Some(pointer.bytes.clone()), text, signature })
+}
+
+async fn read_signature(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {
+    let read = damage::unless_damaged(store, store.read(path, limits::SIGNATURE).await)?;
+    Ok(read.map(|object| object.bytes))
+}
+
+/// Returns the detached signature of a published text: the copy in its generation or the published one, whichever is
+/// intact.
+async fn detached_signature(
+    store: &Store,
+    state: &PublishedSuite,
+    trust: &Trust,
+    text: &Bytes,
+) -> Result<Option<Bytes>, Error> {
+    let file = ReleaseForm::Signature.file_name();
     let generation = state.generation().unwrap_or_default();
-    let kept = generations::path(&generation, ReleaseForm::Signature.file_name());
-    let mut signature = read(state.path(&kept)).await?;
-    if signature.is_none() {
-        // `Release.gpg` may belong to another revision: it is written after the commit, or its publisher was killed
-        // before.
-        let release = state.path(ReleaseForm::Release.file_name());
-        if store.holds(&release, &text).await? {
-            signature = read(beside).await?;
+    let kept = read_signature(store, &state.path(&generations::path(&generation, file))).await?;
+    let kept = kept.map(|kept| (Signature::of(trust, text, &kept), kept));
+    if let Some((Signature::Verified, kept)) = kept {
+        return Ok(Some(kept));
+    }
+    // `Release.gpg` may belong to another revision: it is written after the commit, or its publisher was killed before.
+    let belongs = damage::holds(store, &state.path(ReleaseForm::Release.file_name()), text).await?;
+    let beside = if belongs { read_signature(store, &state.path(file)).await? } else { None };
+    let beside = beside.map(|beside| (Signature::of(trust, text, &beside), beside));
+    let best = kept.into_iter().chain(beside).filter(|(found, _)| *found != Signature::Damaged);
+    // Of equals the last: it is published already.
+    Ok(best.max_by_key(|(found, _)| *found).map(|(_, signature)| signature))
+}
+
+/// What is known of a detached signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Signature {
+    /// It does not belong to the text, or is not a signature.
+    Damaged,
+    /// No key is known that can verify it.
+    Unverified,
+    /// A known key made it for this text.
+    Verified,
+}
+
+impl Signature {
+    fn of(trust: &Trust, text: &[u8], signature: &[u8]) -> Self {
+        let now = trust.now.unwrap_or(std::time::UNIX_EPOCH);
+        match trust.keyring.verify_detached(text, signature, now) {
+            Ok(_) => Self::Verified,
+            Err(Distrust::UnknownSigners { .. } | Distrust::NotBelieved { .. }) => Self::Unverified,
+            Err(_) => Self::Damaged,
         }
     }
-    Ok(ReadyRelease { in_release: Some(pointer.bytes.clone()), text, signature })
 }

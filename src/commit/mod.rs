@@ -31,8 +31,11 @@ use bytes::Bytes;
 use crate::{
     names::Suite,
     operations::{dates::Refresh, edit::SuiteEdit},
-    store,
-    suite::{archive::Archive, base::VerifiedBase, error::Error, event::Event, snapshots},
+    signing, store,
+    suite::{
+        archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, generations,
+        published::PublishedSuite, snapshots,
+    },
 };
 use backoff::jitter;
 use meaning::Meaning;
@@ -69,7 +72,7 @@ impl Archive {
     /// the newest one with different content.
     ///
     /// # Errors
-    /// [`Error::Lacks`] if files that it references are missing, and those of [`Archive::commit`].
+    /// [`Error::IncompleteGeneration`] if files that it references are missing, and those of [`Archive::commit`].
     pub async fn roll_back(&self, to: Option<&str>, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
         self.publish(&Operation::RollBack(to), how).await
     }
@@ -128,7 +131,7 @@ impl Archive {
             Some(own) => {
                 VerifiedBase::open_behind(&self.store, &how.config.codename, &self.trust, own).await?
             }
-            None => VerifiedBase::open(&self.store, &how.config.codename, &self.trust).await?,
+            None => self.open_base(how).await?,
         };
         let (is_first, is_new) = (meant.is_none(), base.pointer().is_none());
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
@@ -152,6 +155,13 @@ impl Archive {
         }
         // THE COMMIT: every client with by-hash sees the new suite; on `Conflict` nothing has changed.
         let published = match uploaded.publish().await? {
+            Swapped::Crossed(_) if !self.trust.adopts() => {
+                // The changes of the other publisher must not get signed unseen.
+                let suite = how.config.codename.clone();
+                let written = self.publish_client_keys(how).await;
+                let crossed = Error::Crossed { suite: suite.clone() };
+                return Err(Error::unfinished(&suite, written.err().unwrap_or(crossed)));
+            }
             Swapped::Crossed(own) => {
                 *crossed = Some(own);
                 return Err(store::Error::Conflict { path: format!("dists/{}", how.config.codename) }.into());
@@ -161,13 +171,44 @@ impl Archive {
         // A crash here leaves stale outputs: clients without by-hash see a mismatch until the next command on this
         // suite.
         let derived = async {
-            published.derive(&by_hash).await?;
+            published.derive(&self.trust, &by_hash).await?;
             self.publish_client_keys(how).await?;
             Ok(self.store.flush().await?)
         };
         derived.await.map_err(|source| Error::unfinished(&how.config.codename, source))?;
         outcome.published = true;
         Ok(outcome)
+    }
+}
+
+impl Archive {
+    /// Opens the base of an operation; first finishes the commit of a signer that was killed before it was signed.
+    async fn open_base(&self, how: &CommitOptions<'_>) -> Result<VerifiedBase, Error> {
+        let suite = &how.config.codename;
+        match VerifiedBase::open(&self.store, suite, &self.trust).await {
+            Err(error @ (Error::NotSigned { .. } | Error::Untrusted { .. })) => {
+                if how.dry_run || self.finish_first_signing(suite).await?.is_none() {
+                    return Err(error);
+                }
+                VerifiedBase::open(&self.store, suite, &self.trust).await
+            }
+            opened => opened,
+        }
+    }
+
+    /// Publishes the `InRelease` of a signer that was killed between its two conditional writes. Returns its path.
+    async fn finish_first_signing(&self, suite: &Suite) -> Result<Option<String>, Error> {
+        let Some((name, kept)) = first_signing::interrupted(&self.store, suite, &self.trust).await? else {
+            return Ok(None);
+        };
+        let text = signing::unverified_text(&kept.bytes).unwrap_or_default();
+        let path = format!("dists/{suite}/{}", kept.file());
+        self.store.swap(&path, kept.bytes.clone(), None).await?;
+        let state = PublishedSuite::with_pointer(&self.store, suite, kept);
+        if !first_signing::is_overtaken(&self.store, &state, &text).await? {
+            generations::mark_published(&self.store, &state, &name).await?;
+        }
+        Ok(Some(path))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use std::collections::BTreeSet;
 
 use crate::{
-    dists::IndexFile,
+    dists::{IndexFile, layout::ReleaseForm},
     operations::{
         adopt,
         copied_package::CopiedPackage,
@@ -119,8 +119,9 @@ impl<'a> Prepared<'a> {
         self.upload.put_all(&self.pool, OtherBytes::Refused).await?;
         if let Some(release) = self.base.release() {
             generations::keep_current(store, &self.base).await?;
-            let files = derived::files_of(store, &self.base).await?;
-            derived::write_derived(store, self.base.name(), &files, release).await?;
+            let trust = &self.archive.trust;
+            let files = derived::files_of(store, &self.base, trust).await?;
+            derived::write_derived(store, self.base.name(), trust, (&files, release)).await?;
             self.archive.publish_client_keys(self.how).await?;
             store.flush().await?;
         }
@@ -153,7 +154,13 @@ impl<'a> Prepared<'a> {
             generations::keep_current(store, &base).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Leftover).await?);
-        upload.put_all(&generation, OtherBytes::Refused).await?;
+        // The detached signature is of another signer in the same second, or damaged: ours is for the same text.
+        let is_signature =
+            |(path, _): &&(String, Content)| ReleaseForm::of_path(path) == Some(ReleaseForm::Signature);
+        let (signature, pointer): (Files, Files) =
+            generation.iter().cloned().partition(|file| is_signature(&file));
+        upload.put_all(&pointer, OtherBytes::Refused).await?;
+        upload.put_all(&signature, OtherBytes::Leftover).await?;
         if let Some((path, content)) = &note {
             note::put(store, path, content).await?;
         }

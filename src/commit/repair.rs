@@ -13,41 +13,43 @@ use crate::{
         blocks,
         index_file::by_hash_path,
         layout::{self, ReleaseForm, names_packages},
-        release::{Listed, Release},
+        release::{Listed, Release, parse_date},
     },
     names::Suite,
     signing::Distrust,
-    store::{self, Content, Limit, Revision, blocking, unless_larger},
+    store::{self, Content, Limit, Revision, blocking},
     suite::{
         archive::Archive,
+        damage,
         error::Error,
-        freshness, generations, limits,
+        first_signing, freshness, generations, limits,
         published::{
             Pointer, PublishedSuite, Purpose, is_being_dropped, is_listed, made_for, plain_path,
-            read_pointer, unpack,
+            read_pointer, read_release, unpack,
         },
     },
 };
 
-/// Returns the path of a release file that is empty, truncated or does not parse. A complete one that is signed with
-/// unknown or trusted keys is not damaged.
-fn unreadable(error: &Error) -> Option<&str> {
-    match error {
-        Error::Pointer { path, .. } if ReleaseForm::of_path(path) == Some(ReleaseForm::Release) => Some(path),
-        Error::Store(store::Error::TooLarge { path, .. }) if layout::is_release_file(path) => Some(path),
-        Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } } => Some(path),
-        _ => None,
-    }
-}
-
 /// The result of restoring a damaged release file.
 enum Restored {
-    /// It was restored; these files were written.
-    Written(Vec<String>),
+    /// The suite can be read again.
+    Done,
     /// No kept generation can replace it.
     Lost(String),
-    /// A publisher has replaced it concurrently.
-    NotNeeded,
+}
+
+/// A damaged release file, and the revisions at which the forms were read.
+struct Damaged {
+    path: String,
+    in_release: Option<Revision>,
+    release: Option<Revision>,
+}
+
+/// A retained release file that can replace a damaged one.
+struct Candidate {
+    generation: String,
+    pointer: Pointer,
+    expected: Option<Revision>,
 }
 
 /// The result of a repair.
@@ -56,89 +58,212 @@ enum Restored {
 pub struct Repaired {
     /// The files that were written.
     pub restored: Vec<String>,
+    /// Damaged files that were deleted, because clients can use others instead.
+    pub removed: Vec<String>,
+    /// The suites that went back to an earlier generation, because no intact copy of the newest was found.
+    pub rolled_back: Vec<WentBack>,
     /// The files that cannot be restored.
     pub lost: Vec<String>,
+}
+
+/// A suite that a repair took back to an earlier generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WentBack {
+    /// The suite.
+    pub suite: Suite,
+    /// The `Date` of the lost generation.
+    pub from: Timestamp,
+    /// The `Date` of the restored generation.
+    pub to: Timestamp,
+    /// The name of the restored generation.
+    pub generation: String,
+}
+
+impl Repaired {
+    /// Adds the result of another repair.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.restored.extend(other.restored);
+        self.removed.extend(other.removed);
+        self.rolled_back.extend(other.rolled_back);
+        self.lost.extend(other.lost);
+    }
 }
 
 impl Archive {
     /// Finishes the last steps of a killed publisher, and restores a missing or damaged pointer from the newest
     /// published generation, by-hash indices, the current generation, and the derived outputs for clients without
-    /// by-hash.
+    /// by-hash. What it cannot restore is reported and does not end the repair.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
-        let looked = PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await;
-        let mut published = match looked {
-            Err(error) if unreadable(&error).is_some() => {
-                match self.restore_damaged(suite).await? {
-                    Restored::Written(paths) => repaired.restored.extend(paths),
-                    Restored::Lost(path) => {
-                        repaired.lost.push(path);
-                        return Ok(repaired);
-                    }
-                    Restored::NotNeeded => {}
-                }
-                PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await?
+        match self.repair_suite(suite, &mut repaired).await {
+            Err(error) if damage::is_damage(&self.store, &error) => {
+                repaired.lost.push(damage::path_of(&error).unwrap_or(&format!("dists/{suite}")).to_owned());
             }
-            looked => looked?,
-        };
-        if published.pointer().is_none() && is_being_dropped(&self.store, suite).await? {
-            return Ok(repaired);
+            done => done?,
         }
-        if published.pointer().is_none_or(|pointer| !pointer.is_in_release()) {
-            repaired.restored.extend(self.restore_pointer(&published).await?);
-            published =
-                PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await?;
-        }
-        let Some(release) = published.release() else { return Ok(repaired) };
-        if release.field("Acquire-By-Hash") == Some("yes") {
-            for (path, listed) in release.files() {
-                self.restore_index(&published, path, listed, &mut repaired).await?;
-            }
-        }
-        repaired.restored.extend(generations::keep_current(&self.store, &published).await?);
-        let files = files_of(&self.store, &published).await?;
-        let derived = write_derived(&self.store, suite, &files, release).await?;
-        repaired.restored.extend(derived);
         self.store.flush().await?;
         Ok(repaired)
     }
 
-    /// Replaces a damaged release file by that of the newest published generation.
-    async fn restore_damaged(&self, suite: &Suite) -> Result<Restored, Error> {
+    async fn look_to_repair(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
+        PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await
+    }
+
+    /// Returns the path of a release file that is empty, truncated, not a file, or does not parse. A complete one that
+    /// is signed with unknown or trusted keys is not damaged.
+    fn unreadable<'a>(&self, error: &'a Error) -> Option<&'a str> {
+        match error {
+            Error::Pointer { path, .. } if ReleaseForm::of_path(path) == Some(ReleaseForm::Release) => {
+                Some(path)
+            }
+            Error::Store(error) if damage::is_damaged_object(&self.store, error) => {
+                damage::path_of_object(error).filter(|path| layout::is_release_file(path))
+            }
+            Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } } => {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+
+    async fn repair_suite(&self, suite: &Suite, repaired: &mut Repaired) -> Result<(), Error> {
+        let mut published = match self.look_to_repair(suite).await {
+            Err(error) if self.unreadable(&error).is_some() => {
+                if let Restored::Lost(path) = self.restore_damaged(suite, repaired).await? {
+                    repaired.lost.push(path);
+                    return Ok(());
+                }
+                self.look_to_repair(suite).await?
+            }
+            looked => looked?,
+        };
+        if published.pointer().is_none() && is_being_dropped(&self.store, suite).await? {
+            return Ok(());
+        }
+        if published.pointer().is_none_or(|pointer| !pointer.is_in_release()) {
+            match self.finish_first_signing(suite).await? {
+                Some(path) => repaired.restored.push(path),
+                None => self.restore_pointer(&published, repaired).await?,
+            }
+            published = self.look_to_repair(suite).await?;
+        }
+        let Some(release) = published.release() else { return Ok(()) };
+        if release.field("Acquire-By-Hash") == Some("yes") {
+            for (path, listed) in release.files() {
+                self.restore_index(&published, path, listed, repaired).await?;
+            }
+        }
+        if first_signing::is_crossed_now(&published).await? {
+            // Each of the two release files has a commit of its own, and only a key can unite them.
+            return Ok(());
+        }
+        let files = files_of(&self.store, &published, &self.trust).await?;
+        let mended = generations::mend_current(&self.store, &published, files.signature.as_ref()).await?;
+        repaired.restored.extend(mended);
+        let derived = write_derived(&self.store, suite, &self.trust, (&files, release)).await?;
+        repaired.restored.extend(derived);
+        Ok(())
+    }
+
+    /// Replaces a damaged release file by that of the newest published generation, unless `Release` with its signature
+    /// is intact and newer.
+    async fn restore_damaged(&self, suite: &Suite, repaired: &mut Repaired) -> Result<Restored, Error> {
         // The revision is read first: it belongs to the damaged bytes only if they are still damaged afterwards.
         let revision = async |form: ReleaseForm| {
             self.store.revision(&format!("dists/{suite}/{}", form.file_name())).await
         };
         let (in_release, release) =
             (revision(ReleaseForm::InRelease).await?, revision(ReleaseForm::Release).await?);
-        let path = match PublishedSuite::look(&self.store, suite, &self.trust.clone().read_unverified()).await
-        {
-            Ok(_) => return Ok(Restored::NotNeeded),
-            Err(error) => match unreadable(&error) {
-                Some(path) => path.to_owned(),
+        let damaged = match self.look_to_repair(suite).await {
+            // A publisher has replaced it concurrently.
+            Ok(_) => return Ok(Restored::Done),
+            Err(error) => match self.unreadable(&error) {
+                Some(path) => Damaged { path: path.to_owned(), in_release, release },
                 None => return Err(error),
             },
         };
-        let is_in_release = ReleaseForm::of_path(&path) == Some(ReleaseForm::InRelease);
-        let has_signature = self.store.size(&format!("dists/{suite}/Release.gpg")).await?.is_some();
-        for name in freshness::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?.iter().rev()
+        let best = self.best_generation(suite, &damaged).await?;
+        let date = |pointer: &Pointer| pointer.release.date().ok();
+        if let Some(pair) = self.intact_pair(suite, &damaged).await?
+            && best.as_ref().is_none_or(|best| date(&best.pointer) < date(&pair))
         {
-            let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
+            // Clients read `Release` with `Release.gpg` if there is no `InRelease`. The next commit writes it again.
+            if revision(ReleaseForm::InRelease).await? == damaged.in_release {
+                self.store.delete(&damaged.path).await?;
+                repaired.removed.push(damaged.path);
+            }
+            return Ok(Restored::Done);
+        }
+        let Some(Candidate { generation, pointer, expected }) = best else {
+            return Ok(Restored::Lost(damaged.path));
+        };
+        let went_back = self.went_back(suite, &generation, &pointer).await?;
+        let written = self.put_back(suite, &generation, pointer, expected.as_ref()).await?;
+        repaired.restored.extend(written);
+        repaired.rolled_back.extend(went_back);
+        Ok(Restored::Done)
+    }
+
+    /// Returns the newest retained release file that can replace a damaged one.
+    async fn best_generation(&self, suite: &Suite, damaged: &Damaged) -> Result<Option<Candidate>, Error> {
+        let is_in_release = ReleaseForm::of_path(&damaged.path) == Some(ReleaseForm::InRelease);
+        let has_signature = self.store.size(&format!("dists/{suite}/Release.gpg")).await?.is_some();
+        let names = freshness::published_after(&self.store, suite, Timestamp::UNIX_EPOCH).await?;
+        for generation in names.into_iter().rev() {
+            let Some(pointer) = self.kept_to_restore(suite, &generation).await? else { continue };
             // A signed suite is restored only from a release file that is signed by a trusted key.
-            let is_believed = !kept.signers.is_empty();
-            let expected = match (is_in_release, kept.is_in_release()) {
-                (true, true) if is_believed => in_release.as_ref(),
+            let is_believed = !pointer.signers.is_empty();
+            let expected = match (is_in_release, pointer.is_in_release()) {
+                (true, true) if is_believed => damaged.in_release.clone(),
                 (false, true) if is_believed => None,
-                (false, false) if is_believed || (!kept.signed && !has_signature) => release.as_ref(),
+                (false, false) if is_believed || (!pointer.signed && !has_signature) => {
+                    damaged.release.clone()
+                }
                 _ => continue,
             };
             // Restoring must not roll the suite back behind a newer pointer that was seen.
-            if freshness::newer(&self.store, suite, &kept, &self.trust).await?.is_some() {
-                break;
-            }
-            return Ok(Restored::Written(self.put_back(suite, name, kept, expected).await?));
+            let newer = freshness::newer(&self.store, suite, &pointer, &self.trust).await?;
+            return Ok(newer.is_none().then_some(Candidate { generation, pointer, expected }));
         }
-        Ok(Restored::Lost(path))
+        Ok(None)
+    }
+
+    /// Returns `Release` beside a damaged `InRelease`, if a trusted key signed it in `Release.gpg` for this suite.
+    async fn intact_pair(&self, suite: &Suite, damaged: &Damaged) -> Result<Option<Pointer>, Error> {
+        if ReleaseForm::of_path(&damaged.path) != Some(ReleaseForm::InRelease) {
+            return Ok(None);
+        }
+        let folder = format!("dists/{suite}");
+        let read = read_release(&self.store, suite, &folder, &self.trust.strict(), Purpose::BuildOn).await;
+        match read {
+            Err(error @ Error::Store(_)) if !damage::is_damage(&self.store, &error) => Err(error),
+            Ok(Some(pair)) if !pair.signers.is_empty() => {
+                let newer = freshness::newer(&self.store, suite, &pair, &self.trust).await?;
+                Ok(newer.is_none().then_some(pair))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Compares a release file to restore with the traces of newer ones: names of generations, and dates in damaged
+    /// release files.
+    async fn went_back(
+        &self,
+        suite: &Suite,
+        generation: &str,
+        to: &Pointer,
+    ) -> Result<Option<WentBack>, Error> {
+        let Ok(to) = to.release.date() else { return Ok(None) };
+        let known = freshness::published_after(&self.store, suite, to).await?;
+        let mut from = known.iter().filter_map(|name| generations::date_of(name)).max();
+        for form in [ReleaseForm::InRelease, ReleaseForm::Release] {
+            let path = format!("dists/{suite}/{}", form.file_name());
+            let read = damage::unless_damaged(&self.store, self.store.read(&path, limits::RELEASE).await)?;
+            from = from.max(read.and_then(|read| date_in(&read.bytes)));
+        }
+        let from = from.filter(|from| *from > to);
+        Ok(from.map(|from| WentBack { suite: suite.clone(), from, to, generation: generation.to_owned() }))
     }
 
     /// Writes the release file of a kept generation over the published one, and its detached signature if it has one.
@@ -153,7 +278,7 @@ impl Archive {
         let path = format!("dists/{suite}/{}", kept.file());
         let mut written = Vec::new();
         // Only the detached signature may be damaged.
-        if !self.store.holds(&path, &kept.bytes).await? {
+        if !damage::holds(&self.store, &path, &kept.bytes).await? {
             self.store.swap(&path, kept.bytes, expected).await?;
             written.push(path);
         }
@@ -168,8 +293,9 @@ impl Archive {
         let file = ReleaseForm::Signature.file_name();
         let kept = format!("dists/{suite}/{}", generations::path(name, file));
         let path = format!("dists/{suite}/{file}");
-        let Some(signature) = self.store.read(&kept, limits::SIGNATURE).await? else { return Ok(None) };
-        if self.store.holds(&path, &signature.bytes).await? {
+        let read = self.unless_damaged(self.store.read(&kept, limits::SIGNATURE).await)?;
+        let Some(signature) = read else { return Ok(None) };
+        if damage::holds(&self.store, &path, &signature.bytes).await? {
             return Ok(None);
         }
         self.store.replace(&path, signature.bytes).await?;
@@ -183,7 +309,7 @@ impl Archive {
         let purpose = if self.trust.demands_signature_of(suite) { Purpose::BuildOn } else { Purpose::Look };
         let trust = self.trust.without_adopting();
         let kept = match read_pointer(&self.store, suite, &folder, &trust, purpose).await {
-            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error @ Error::Store(_)) if !damage::is_damage(&self.store, &error) => return Err(error),
             Err(_) => return Ok(None),
             Ok(kept) => kept,
         };
@@ -195,7 +321,11 @@ impl Archive {
 
     /// Restores the pointer from the newest published generation, if that is no older than the remaining form of the
     /// pointer; in a signed suite only from one that a trusted key signed.
-    async fn restore_pointer(&self, published: &PublishedSuite) -> Result<Vec<String>, Error> {
+    async fn restore_pointer(
+        &self,
+        published: &PublishedSuite,
+        repaired: &mut Repaired,
+    ) -> Result<(), Error> {
         let suite = published.name();
         let left = published.release().and_then(|release| release.date().ok());
         let since = left.and_then(|date| date.checked_sub(SignedDuration::from_secs(1)).ok());
@@ -203,17 +333,23 @@ impl Archive {
         for name in freshness::published_after(&self.store, suite, since).await?.iter().rev() {
             let Some(kept) = self.kept_to_restore(suite, name).await? else { continue };
             match published.pointer() {
+                // `Release` with its signature is a whole release file; an earlier one of the same second is not newer.
+                Some(left) if !left.signers.is_empty() && is_earlier(&kept, left) => return Ok(()),
                 Some(left) if left.form != kept.form => {}
                 None => {}
                 // Only its signature was lost.
                 Some(left) if kept.signed && !left.signed && left.bytes == kept.bytes => {
-                    return Ok(self.put_signature_back(suite, name).await?.into_iter().collect());
+                    repaired.restored.extend(self.put_signature_back(suite, name).await?);
+                    return Ok(());
                 }
-                Some(_) => return Ok(Vec::new()),
+                Some(_) => return Ok(()),
             }
-            return self.put_back(suite, name, kept, None).await;
+            let went_back = self.went_back(suite, name, &kept).await?;
+            repaired.restored.extend(self.put_back(suite, name, kept, None).await?);
+            repaired.rolled_back.extend(went_back);
+            return Ok(());
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// Restores a by-hash index that is damaged or missing.
@@ -226,7 +362,7 @@ impl Archive {
     ) -> Result<(), Error> {
         let by_hash = published.path(&by_hash_path(path, &listed.sha256));
         let there = match self.store.digests(&by_hash, Limit::bytes(listed.size)).await {
-            Err(store::Error::TooLarge { .. }) => Some(None),
+            Err(error) if damage::is_damaged_object(&self.store, &error) => Some(None),
             read => read?.map(Some),
         };
         if there.flatten().is_some_and(|there| is_listed(listed, &there)) {
@@ -276,7 +412,7 @@ impl Archive {
             return Ok(Some(bytes));
         }
         if let Some(named) =
-            unless_larger(self.store.read(&published.path(path), limits::listed(listed.size)).await)?
+            self.unless_damaged(self.store.read(&published.path(path), limits::listed(listed.size)).await)?
             && is_listed(listed, &Digests::of(&named.bytes))
         {
             return Ok(Some(named.bytes));
@@ -304,7 +440,7 @@ impl Archive {
             let Some(listed) = release.files().get(&path) else { continue };
             for from in [published.path(&by_hash_path(&path, &listed.sha256)), published.path(&path)] {
                 let read = self.store.read(&from, limits::listed(listed.size)).await;
-                let Some(object) = unless_larger(read)? else { continue };
+                let Some(object) = self.unless_damaged(read)? else { continue };
                 if !is_listed(listed, &Digests::of(&object.bytes)) {
                     continue;
                 }
@@ -316,4 +452,21 @@ impl Archive {
         }
         Ok(None)
     }
+
+    fn unless_damaged<T>(&self, read: Result<Option<T>, store::Error>) -> Result<Option<T>, store::Error> {
+        damage::unless_damaged(&self.store, read)
+    }
+}
+
+/// Whether a retained release file of the same second as the published one is another one.
+fn is_earlier(kept: &Pointer, left: &Pointer) -> bool {
+    let same_second = kept.release.date().ok() == left.release.date().ok();
+    same_second && !kept.release.says_the_same(&left.release)
+}
+
+/// Returns the `Date` in a release file, however damaged.
+fn date_in(text: &[u8]) -> Option<Timestamp> {
+    let text = String::from_utf8_lossy(text);
+    let mut dates = text.lines().filter_map(|line| line.strip_prefix("Date:"));
+    dates.next().and_then(parse_date)
 }

@@ -8,7 +8,7 @@ use crate::{
     gc::pins::Pin,
     names::Suite,
     store::{self, Content, Store},
-    suite::{error::Error, freshness, generations, published::PublishedSuite},
+    suite::{error::Error, first_signing, freshness, generations, published::PublishedSuite, trust::Trust},
 };
 
 /// A new release file of a suite: everything that it references is in the store and pinned against `prune`.
@@ -46,21 +46,34 @@ impl<'a> Uploaded<'a> {
     /// Publishes the new release file: the commit.
     ///
     /// # Errors
-    /// [`store::Error::Conflict`] if the race is lost; nothing is changed then. After [`Error::Unfinished`] the release
-    /// file is published.
+    /// [`store::Error::Conflict`] if the race is lost; the suite is unchanged then. After [`Error::Unfinished`] the
+    /// release file is published.
     pub(crate) async fn publish(self) -> Result<Swapped<'a>, Error> {
         let swapped = self.swap().await;
         let Self { store, base, files, release, generation, hold } = self;
         if let Some(hold) = hold {
             hold.release().await;
         }
-        if let Some(own) = swapped? {
-            return Ok(Swapped::Crossed(own));
+        swapped?;
+        let unfinished = |source| Error::unfinished(base.name(), source);
+        let begins_to_be_signed =
+            files.in_release.is_some() && base.pointer().is_none_or(|old| !old.is_in_release());
+        if begins_to_be_signed
+            && first_signing::is_overtaken(store, &base, &files.text).await.map_err(unfinished)?
+        {
+            // Without the mark, the next command sees that `Release` has changes that `InRelease` does not have.
+            return Ok(Swapped::Crossed(files.bytes().clone()));
         }
         freshness::remember(store, base.name(), &release);
-        generations::mark_published(store, &base, &generation)
-            .await
-            .map_err(|source| Error::unfinished(base.name(), source))?;
+        generations::mark_published(store, &base, &generation).await.map_err(unfinished)?;
+        if files.form() == ReleaseForm::Release {
+            // The suite may have been signed for the first time concurrently; clients prefer `InRelease`.
+            let signed = base.path(ReleaseForm::InRelease.file_name());
+            if store.size(&signed).await.map_err(|error| unfinished(error.into()))?.is_some() {
+                generations::unmark(store, &base, &generation).await.map_err(unfinished)?;
+                return Err(store::Error::Conflict { path: signed }.into());
+            }
+        }
         Ok(Swapped::Published(Box::new(Published { store, suite: base.name().clone(), files, release })))
     }
 
@@ -78,9 +91,8 @@ impl<'a> Uploaded<'a> {
     }
 
     /// Swaps the release file by conditional writes. The pointer consists of `InRelease` and `Release`, but a
-    /// conditional write covers one object only. So each publisher writes its own form and then checks for the other
-    /// one: of two concurrent publishers at least one sees the other.
-    async fn swap(&self) -> Result<Option<Bytes>, Error> {
+    /// conditional write covers one object only ([`first_signing`] has the protocol).
+    async fn swap(&self) -> Result<(), Error> {
         let Self { store, files, .. } = self;
         let pointer = self.base.pointer();
         let revision = pointer.map(|pointer| &pointer.revision);
@@ -94,36 +106,30 @@ impl<'a> Uploaded<'a> {
                 return Err(Error::NoKey { suite: self.base.name().clone() });
             }
             (_, ReleaseForm::InRelease) => {
-                let release = self.path(ReleaseForm::Release);
-                if old.is_some() {
-                    // The old name first, on its revision: the conditional write of any other publisher fails from here
-                    // on. A crash here leaves the new release file unsigned.
-                    store.swap(&release, files.text.clone(), revision).await?;
-                }
-                store.swap(&path, files.bytes().clone(), None).await?;
-                // A publisher that does not sign may have published concurrently; it does not know of `InRelease`.
-                if !store.holds(&release, &files.text).await? && store.size(&release).await?.is_some() {
-                    return Ok(Some(files.bytes().clone()));
-                }
+                // The old name first, on its revision: the conditional write of any other publisher fails from here on.
+                // A crash here leaves the new release file unsigned; the next command with the key finishes it.
+                store.swap(&self.path(ReleaseForm::Release), files.text.clone(), revision).await?;
+                store.swap(&path, files.bytes().clone(), None).await.map_err(|error| match error {
+                    // Another signer was faster.
+                    error @ store::Error::Conflict { .. } => error.into(),
+                    error => Error::unfinished(self.base.name(), error.into()),
+                })?;
             }
-            (_, _) => {
-                store.swap(&path, files.bytes().clone(), revision).await?;
-                // The suite may have been signed for the first time concurrently; clients prefer `InRelease`.
-                let signed = self.path(ReleaseForm::InRelease);
-                if store.size(&signed).await?.is_some() {
-                    return Err(store::Error::Conflict { path: signed }.into());
-                }
-            }
+            (_, _) => store.swap(&path, files.bytes().clone(), revision).await?,
         }
-        Ok(None)
+        Ok(())
     }
 }
 
 impl Published<'_> {
     /// Writes the derived outputs that have changed.
-    pub(super) async fn derive(&self, by_hash: &[(String, Content)]) -> Result<Vec<String>, Error> {
+    pub(super) async fn derive(
+        &self,
+        trust: &Trust,
+        by_hash: &[(String, Content)],
+    ) -> Result<Vec<String>, Error> {
         cache_indices(self.store, by_hash).await;
-        derived::write_derived(self.store, &self.suite, &self.files, &self.release).await
+        derived::write_derived(self.store, &self.suite, trust, (&self.files, &self.release)).await
     }
 }
 

@@ -251,7 +251,7 @@ impl<'a> SuitePath<'a> {
     /// Patches are not copied: apt downloads the whole index if they are missing. Release files are not either:
     /// `apt-ftparchive release` lists those of its own previous run, and those of suites below.
     #[must_use]
-    pub fn is_carried(self) -> bool {
+    pub fn is_own_file(self) -> bool {
         matches!(self, Self::Listed { .. })
     }
 }
@@ -446,7 +446,7 @@ mod tests {
             "main/binary-amd64/Release",
             "Contents-all.gz",
         ] {
-            assert!(SuitePath::of(path).is_carried(), "{path}");
+            assert!(SuitePath::of(path).is_own_file(), "{path}");
         }
         for path in [
             "Release",
@@ -460,7 +460,7 @@ mod tests {
             "main//x",
             "main/binary-amd64/Packages#1",
         ] {
-            assert!(!SuitePath::of(path).is_carried(), "{path}");
+            assert!(!SuitePath::of(path).is_own_file(), "{path}");
         }
     }
 

@@ -198,7 +198,7 @@ impl Release {
             SuitePath::Release { folder, .. } if !folder.is_empty() => Some(folder),
             _ => None,
         }));
-        self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_carried() && !nested.hold(path))
+        self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_own_file() && !nested.hold(path))
     }
 
     /// All listed files, by path.

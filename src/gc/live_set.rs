@@ -7,8 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     dists::{Release, index_file::by_hash_path},
-    store::{Found, Limit, Store, unless_larger},
+    store::{Found, Limit, Store},
     suite::{
+        damage,
         error::Error,
         published::PublishedSuite,
         references::{self, Expected, PoolFiles},
@@ -121,7 +122,7 @@ async fn is_same(store: &Store, found: &Found, expected: &Expected) -> Result<bo
     if found.size != expected.size {
         return Ok(false);
     }
-    let read = unless_larger(store.digests(&found.path, Limit::bytes(expected.size)).await)?;
+    let read = damage::unless_damaged(store, store.digests(&found.path, Limit::bytes(expected.size)).await)?;
     Ok(read.is_some_and(|digests| expected.is(&digests)))
 }
 

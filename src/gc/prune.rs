@@ -6,7 +6,8 @@
 //! in `pool/`. It skips files that are younger than the grace period: an operation may have just written them. Other
 //! files are not touched.
 //!
-//! If a kept generation cannot be read, nothing is deleted, since its references are unknown. A prune that is killed
+//! If the release file of a suite cannot be read, nothing is deleted, since its references are unknown. If a kept
+//! generation is damaged, every file that is older than it stays until it has expired. A prune that is killed
 //! leaves only unreferenced files, which the next run deletes.
 
 use std::{
@@ -33,7 +34,7 @@ use crate::{
     store::{Found, Store},
     suite::{
         archive::Archive,
-        discovery,
+        damage, discovery,
         error::Error,
         event::{Event, Events, NO_EVENTS},
         generations::{self, Generation, Keep, is_older},
@@ -113,14 +114,21 @@ struct Marked {
     below: BTreeMap<String, Found>,
     /// The suites with a release file.
     suites: BTreeSet<Suite>,
+    /// The newest damaged generation that is kept.
+    damaged: Option<DamagedGeneration>,
+}
+
+/// A kept generation whose references are not all known: it may reference any file that is older than itself.
+struct DamagedGeneration {
+    path: String,
+    published: SystemTime,
 }
 
 impl Archive {
     /// Deletes every file that no kept generation of any suite references.
     ///
     /// # Errors
-    /// [`Error::Pruning`] if another prune is running, and an error if a kept generation cannot be read. Nothing is
-    /// deleted then.
+    /// [`Error::Pruning`] if another prune is running, and an error if a suite cannot be read. Nothing is deleted then.
     pub async fn prune(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
         if how.dry_run {
             let marked = self.mark(how, how.now).await?;
@@ -154,6 +162,7 @@ impl Archive {
             names: BTreeSet::new(),
             below: BTreeMap::new(),
             suites: BTreeSet::new(),
+            damaged: None,
         };
         let suites = suites_to_keep(&all)?;
         // The indices that any generation lists, current or old.
@@ -178,9 +187,21 @@ impl Archive {
                     matches!(ReleaseForm::of_path(file), Some(ReleaseForm::InRelease | ReleaseForm::Release))
                 };
                 if generation.files.iter().any(has_pointer) {
-                    let state = generations::open(store, suite, &generation.name).await?;
-                    marked.live.add(&state).await?;
-                    list(&state);
+                    let added = async {
+                        let state = generations::open(store, suite, &generation.name).await?;
+                        list(&state);
+                        marked.live.add(&state).await
+                    };
+                    match added.await {
+                        Err(error) if damage::is_damage(store, &error) => {
+                            let published = generation.published.unwrap_or(now);
+                            let path = format!("dists/{suite}/{}/{}", generations::FOLDER, generation.name);
+                            if marked.damaged.as_ref().is_none_or(|newest| newest.published < published) {
+                                marked.damaged = Some(DamagedGeneration { path, published });
+                            }
+                        }
+                        added => added?,
+                    }
                 }
             }
             for generation in retired {
@@ -229,7 +250,7 @@ impl Archive {
         now: SystemTime,
     ) -> Result<Pruned, Error> {
         let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
-        let Marked { live, retired, names, below, suites } = marked;
+        let Marked { live, retired, names, below, suites, damaged } = marked;
         // Generations first, so that no existing generation references a deleted file.
         for (mut generation, why) in retired {
             // The mark before the other files: a partly deleted generation must not count as published and damaged.
@@ -243,12 +264,20 @@ impl Archive {
             }));
         }
         let mut consider = |found: &Found, why: &str| {
+            // The clock of a store may be coarse.
+            let may_be_needed = |damaged: &&DamagedGeneration| {
+                found.modified.checked_sub(GRACE).is_none_or(|written| written <= damaged.published)
+            };
+            let by_damaged = damaged
+                .as_ref()
+                .filter(may_be_needed)
+                .map(|damaged| format!("the damaged generation `{}` may reference it", damaged.path));
             let spared = if pinned.contains(&found.path) {
                 Some("an operation in progress needs it")
-            } else if is_older(found.modified, now, how.grace) {
-                None
-            } else {
+            } else if !is_older(found.modified, now, how.grace) {
                 Some("it was written recently")
+            } else {
+                by_damaged.as_deref()
             };
             let swept =
                 |why: &str| Swept { path: found.path.clone(), bytes: found.size, why: why.to_owned() };

@@ -25,7 +25,7 @@ pub struct Log {
     /// The suite.
     pub suite: Suite,
     /// The newest first.
-    pub states: Vec<State>,
+    pub entries: Vec<LogEntry>,
     /// How many older ones are retained besides.
     pub older: usize,
 }
@@ -33,7 +33,7 @@ pub struct Log {
 /// A generation of a suite.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct State {
+pub struct LogEntry {
     /// Its name.
     pub generation: String,
     /// Whether it is the published one.
@@ -76,14 +76,14 @@ impl Archive {
     pub async fn log(&self, suite: &Suite, limit: usize) -> Result<Log, Error> {
         let kept = self.kept(suite).await?;
         let mut comparison = Comparison::default();
-        let mut states = Vec::new();
+        let mut entries = Vec::new();
         let mut opened = None;
         for (at, one) in kept.iter().enumerate().take(limit) {
             let state = match opened.take() {
                 Some(state) => state,
                 None => self.try_open(suite, one).await?,
             };
-            let mut told = State {
+            let mut entry = LogEntry {
                 generation: one.name.clone(),
                 current: one.current.is_some(),
                 date: None,
@@ -98,27 +98,27 @@ impl Archive {
                 None => None,
             };
             match (&state, &before) {
-                (Err(problem), _) => told.problem = Some(problem.clone()),
+                (Err(problem), _) => entry.problem = Some(problem.clone()),
                 (Ok(_), Some(Err(problem))) => {
-                    told.problem = Some(format!("the generation before it cannot be read: {problem}"));
+                    entry.problem = Some(format!("the generation before it cannot be read: {problem}"));
                 }
                 (Ok(state), Some(Ok(before))) => match comparison.of(before, state).await {
-                    Ok(differences) => told.differences = Some(differences),
+                    Ok(differences) => entry.differences = Some(differences),
                     Err(error @ Error::Store(_)) => return Err(error),
-                    Err(error) => told.problem = Some(chain(&error)),
+                    Err(error) => entry.problem = Some(chain(&error)),
                 },
                 (Ok(_), None) => {}
             }
             if let Ok(state) = &state
                 && let Some(pointer) = state.pointer()
             {
-                told.date = pointer.release.date().ok();
-                told.signature = self.signature(suite, one, pointer).await?;
+                entry.date = pointer.release.date().ok();
+                entry.signature = self.signature(suite, one, pointer).await?;
             }
-            states.push(told);
+            entries.push(entry);
             opened = before;
         }
-        Ok(Log { suite: suite.clone(), older: kept.len() - states.len(), states })
+        Ok(Log { suite: suite.clone(), older: kept.len() - entries.len(), entries })
     }
 
     /// Opens a generation, or returns why it cannot be read.

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::options::Sync;
 use crate::{
-    dists::layout::{ArchivePath, SuitePath},
+    dists::layout::{ArchivePath, ReleaseForm, SuitePath},
     gc::pins::Pin,
     operations::written::Written,
     store::{self, Content, Limit, Put, Store},
@@ -295,7 +295,17 @@ impl<'a> Copier<'a> {
 
     /// Writes an immutable file.
     pub(super) async fn put_new(&self, path: &str, content: &Content) -> Result<(), Error> {
-        if self.destination.put_new(path, content).await? == Put::Created {
+        let put = match self.destination.put_new(path, content).await {
+            // Another signature of the same release file.
+            Err(store::Error::Occupied { .. })
+                if ReleaseForm::of_path(path) == Some(ReleaseForm::Signature) =>
+            {
+                self.destination.renew(path, content).await?;
+                Put::Created
+            }
+            put => put?,
+        };
+        if put == Put::Created {
             self.tally().sent.push(Written { path: path.to_owned(), bytes: content.digests().size });
         }
         Ok(())

@@ -16,12 +16,13 @@ use crate::{
     },
     names::Suite,
     signing,
-    store::{Content, Store},
+    store::{Content, Limit, Store, unless_larger},
     suite::{
         error::Error,
         generations::short_digest,
-        published::PublishedSuite,
+        published::{Pointer, PublishedSuite, is_listed},
         references::{self, Expected, PoolFiles},
+        trust::Trust,
     },
 };
 
@@ -52,6 +53,8 @@ pub(super) struct Sides<'a> {
     pub(super) source: &'a PublishedSuite,
     pub(super) there: &'a PublishedSuite,
     pub(super) source_store: &'a Store,
+    /// The keys to verify a detached signature with.
+    pub(super) trust: &'a Trust,
     pub(super) destination: &'a Store,
 }
 
@@ -59,9 +62,9 @@ impl Difference {
     pub(super) async fn between(sides: &Sides<'_>) -> Result<Self, Error> {
         let (pool, known) = sides.missing_pool().await?;
         // One more request, skipped where every file is going to be written.
-        let finished = sides.listed().all(|(.., same)| !same) || sides.finished().await?;
+        let files = files_of(sides.source_store, sides.source, sides.trust).await?;
+        let finished = sides.listed().all(|(.., same)| !same) || sides.finished(&files).await?;
         let swaps = !sides.same_pointer();
-        let files = files_of(sides.source_store, sides.source).await?;
         let (name, generation) = match sides.source.release() {
             Some(release) => files.generation(sides.source, release),
             None => (String::new(), Vec::new()),
@@ -135,7 +138,7 @@ impl Sides<'_> {
         let mut missing = Vec::new();
         for (path, listed, same) in self.listed() {
             let to = self.source.path(path);
-            if same && (finished || self.destination.size(&to).await? == Some(listed.size)) {
+            if same && (finished || self.is_there(&to, listed).await?) {
                 continue;
             }
             missing.push(self.load(path, listed, to, WriteMode::Replace));
@@ -143,9 +146,27 @@ impl Sides<'_> {
         Ok(missing)
     }
 
+    /// Whether an index under its own name has the listed bytes, after a run that may have been interrupted.
+    async fn is_there(&self, path: &str, listed: &Listed) -> Result<bool, Error> {
+        let Some(found) = self.destination.found(path).await?.filter(|found| found.size == listed.size)
+        else {
+            return Ok(false);
+        };
+        if found.md5.is_some() && found.md5 == listed.md5 {
+            return Ok(true);
+        }
+        // Whether a suite without `InRelease` is complete is never known, so its names would be read in every run.
+        let was_interrupted = self.source.pointer().is_some_and(Pointer::is_in_release);
+        if !was_interrupted && !self.destination.is_local() {
+            return Ok(true);
+        }
+        let read = unless_larger(self.destination.digests(path, Limit::bytes(listed.size)).await)?;
+        Ok(read.is_some_and(|found| is_listed(listed, &found)))
+    }
+
     /// Whether all derived outputs of the generation that is published at the destination were written: `Release` is
     /// the last of them. Unknown for a suite without `InRelease`.
-    async fn finished(&self) -> Result<bool, Error> {
+    async fn finished(&self, files: &ReadyRelease) -> Result<bool, Error> {
         let Some(pointer) = self.there.pointer().filter(|pointer| pointer.is_in_release()) else {
             return Ok(false);
         };
@@ -153,7 +174,17 @@ impl Sides<'_> {
             return Ok(true);
         }
         let text = signing::unverified_text(&pointer.bytes).unwrap_or_default();
-        Ok(self.destination.holds(&self.there.path(ReleaseForm::Release.file_name()), &text).await?)
+        if !self.destination.holds(&self.there.path(ReleaseForm::Release.file_name()), &text).await? {
+            return Ok(false);
+        }
+        // The first signature of a suite writes `Release` before `InRelease`, and `Release.gpg` after the names.
+        match &files.signature {
+            Some(signature) if self.same_pointer() => {
+                let path = self.there.path(ReleaseForm::Signature.file_name());
+                Ok(self.destination.holds(&path, signature).await?)
+            }
+            _ => Ok(true),
+        }
     }
 
     /// The pool files that the destination's indices do not name, and the number that they do name.

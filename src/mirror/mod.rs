@@ -162,7 +162,8 @@ impl Run<'_> {
         };
         self.seen = Some(pointer.bytes.clone());
         let there = self.open_destination(suite).await?;
-        let sides = Sides { source: &source, there: &there, source_store, destination };
+        let sides =
+            Sides { source: &source, there: &there, source_store, trust: &self.archive.trust, destination };
         self.refuse_downgrade(&sides)?;
         collisions::refuse(destination, &there, &pointer.release).await?;
         if there.pointer().is_none() {
@@ -260,8 +261,9 @@ impl Run<'_> {
         let there = self.open_destination(source.name()).await?;
         if let Some(release) = there.release() {
             let (store, suite) = (self.destination, source.name());
-            let files = files_of(store, &there).await?;
-            let derived = write_derived(store, suite, &files, release).await?;
+            let trust = &self.archive.trust;
+            let files = files_of(store, &there, trust).await?;
+            let derived = write_derived(store, suite, trust, (&files, release)).await?;
             self.synced.changed.extend(derived);
         }
         Ok(())

@@ -19,7 +19,8 @@ use crate::{
     store::Store,
     suite::{
         base::VerifiedBase,
-        error::Error,
+        damage,
+        error::{Error, chain},
         freshness, generations,
         published::{PublishedSuite, plain_path},
         references::{self, PoolFiles},
@@ -40,16 +41,17 @@ pub(crate) async fn plan(
     let Some(current) = published.release() else {
         return Err(Error::NotPublished { suite: published.name().clone() });
     };
+    let mut notes = Vec::new();
     let (name, state) = match to {
         Some(asked) => {
             let name = find(store, published.name(), asked).await?;
             let state = generations::open_to_build_on(store, published.name(), &name, trust).await?;
             (name, state)
         }
-        None => before(store, trust, published, current).await?,
+        None => before(store, trust, published, current, &mut notes).await?,
     };
     let Some(earlier) = state.release() else { return Ok(Plan::default()) };
-    let mut plan = Plan { based_on: Some(name.clone()), ..Plan::default() };
+    let mut plan = Plan { based_on: Some(name.clone()), notes, ..Plan::default() };
     // The rollback discards everything that was published since, so on another base it is another change.
     plan.resolved
         .insert(format!("roll back from `{}` to `{name}`", published.generation().unwrap_or_default()));
@@ -60,7 +62,7 @@ pub(crate) async fn plan(
         if files.is_empty() {
             return Ok(());
         }
-        Err(Error::Lacks { suite: published.name().clone(), generation: name.clone(), files })
+        Err(Error::IncompleteGeneration { suite: published.name().clone(), generation: name.clone(), files })
     };
     // Signing would vouch for damaged files, so each one is read: first the indices, which reference the others.
     let indices = needed_indices(store, published, current, &state, earlier).await?;
@@ -95,18 +97,25 @@ async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error
     }
 }
 
-/// Returns the newest earlier generation with different content.
+/// Returns the newest earlier generation with different content; passes over damaged ones.
 async fn before(
     store: &Store,
     trust: &Trust,
     published: &PublishedSuite,
     current: &Release,
+    notes: &mut Vec<String>,
 ) -> Result<(String, PublishedSuite), Error> {
     let suite = published.name();
     let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let end = published.pointer().map(|pointer| format!("-{}", generations::short_digest(&pointer.bytes)));
     for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {
-        let state = generations::open_to_build_on(store, suite, name, trust).await?;
+        let state = match generations::open_to_build_on(store, suite, name, trust).await {
+            Err(error) if damage::is_damage(store, &error) => {
+                notes.push(format!("`generations/{name}` is damaged and was passed over: {}", chain(&error)));
+                continue;
+            }
+            state => state?,
+        };
         // A generation that was only re-signed has the same content.
         if state.release().is_some_and(|release| release.files() != current.files()) {
             return Ok((name.clone(), state));

@@ -4,6 +4,10 @@ use super::{diagnose, location::Location};
 use crate::digest::Digests;
 use crate::size::bytes;
 
+/// This process, or the machine, has too many open files.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
+const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
+
 /// An error of a store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -149,6 +153,23 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// Returns whether the object itself cannot be read, although others may be: it is not a regular file, its
+    /// permissions forbid it, a link leads out of the archive, or the disk is damaged. Only for a store on this machine.
+    #[must_use]
+    pub fn is_of_object(&self) -> bool {
+        let failed = match self {
+            Self::Failed { action: "read", source, .. } => source.downcast_ref::<std::io::Error>(),
+            Self::Source { source, .. } => Some(source),
+            _ => None,
+        };
+        // Too many open files, or not enough memory: any other object would fail as well.
+        let is_exhausted = |error: &std::io::Error| {
+            error.kind() == std::io::ErrorKind::OutOfMemory
+                || error.raw_os_error().is_some_and(|code| [EMFILE, ENFILE].contains(&code))
+        };
+        failed.is_some_and(|error| !is_exhausted(error))
     }
 
     /// Returns whether the same call may succeed later: another publisher won the race, or the server or the network

@@ -1,6 +1,6 @@
 //! `Archive`: a store and the trust policy for the suites in it.
 
-use super::{error::Error, published::PublishedSuite, trust::Trust};
+use super::{damage, error::Error, published::PublishedSuite, trust::Trust};
 use crate::{
     dists::{
         layout::{DISTS, TREES},
@@ -36,6 +36,11 @@ impl Archive {
     pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
         let (folders, files) = self.store.list(DISTS).await?;
         Ok(folders.is_empty() && files.is_empty())
+    }
+
+    /// Whether an error says that one file of this archive is damaged, so that other suites can still be read.
+    pub(crate) fn is_damaged(&self, error: &Error) -> bool {
+        damage::is_damage(&self.store, error)
     }
 
     /// Reads a suite as clients see it now, and verifies it as its [`Trust`] requires for reading.

@@ -10,14 +10,12 @@ use bytes::Bytes;
 
 use super::{
     error::Error,
-    freshness,
-    generations::{self, Generation},
-    limits,
+    first_signing, freshness, limits,
     published::{Pointer, PublishedSuite, Purpose, read_release},
     trust::Trust,
 };
 use crate::{
-    dists::{Release, layout::ReleaseForm},
+    dists::layout::ReleaseForm,
     names::Suite,
     store::{self, Store},
 };
@@ -46,7 +44,11 @@ impl VerifiedBase {
             }
             Some(pointer) => {
                 let kept = freshness::kept_since(store, suite, pointer).await?;
-                if is_crossed(&state, pointer, &kept, trust).await? {
+                if first_signing::is_crossed(&state, pointer, &kept).await? {
+                    // A new signature would vouch for changes that anyone may have made.
+                    if !trust.adopts() {
+                        return Err(Error::Crossed { suite: suite.clone() });
+                    }
                     return Self::open_behind(store, suite, trust, &pointer.bytes).await;
                 }
                 if !trust.adopts() {
@@ -100,37 +102,6 @@ impl VerifiedBase {
     pub(crate) fn state(&self) -> &PublishedSuite {
         &self.state
     }
-}
-
-/// Whether an unsigned `Release` was published beside this `InRelease` during the first signing of the suite, and the
-/// signer was killed before it could publish that change too. The next commit would lose the change for clients of
-/// `InRelease`.
-///
-/// The signer marks its generation as published only after it has checked for such a `Release`. The unsigned publisher
-/// keeps its `Release` as a generation, and marks it if it saw no `InRelease` yet; otherwise it knows that it lost the
-/// race.
-async fn is_crossed(
-    state: &PublishedSuite,
-    pointer: &Pointer,
-    kept: &[Generation],
-    trust: &Trust,
-) -> Result<bool, Error> {
-    let own = state.generation();
-    let is_marked = |kept: &Generation| Some(&kept.name) == own.as_ref() && kept.published.is_some();
-    if !pointer.is_in_release() || kept.iter().any(is_marked) {
-        return Ok(false);
-    }
-    let path = state.path(ReleaseForm::Release.file_name());
-    let Some(beside) = state.store().read(&path, limits::RELEASE).await? else { return Ok(false) };
-    let Some(date) = Release::parse(&beside.bytes).ok().and_then(|release| release.date().ok()) else {
-        return Ok(false);
-    };
-    let name = generations::name(date, &beside.bytes);
-    let file = state.path(&generations::path(&name, ReleaseForm::Release.file_name()));
-    Ok(kept.iter().any(|kept| {
-        // The mark may not be written yet; an adoption publishes it in any case.
-        kept.name == name && kept.files.contains(&file) && (kept.published.is_some() || trust.adopts())
-    }))
 }
 
 impl Deref for VerifiedBase {

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{archive::Archive, error::Error, generations, limits, snapshots::snapshot_of};
+use super::{archive::Archive, damage, error::Error, generations, limits, snapshots::snapshot_of};
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
-    store::{self, Object, Store},
+    store::{Object, Store},
 };
 
 /// A bucket lists up to this number of objects in one page.
@@ -80,7 +80,7 @@ impl Archive {
             return Ok(found);
         }
         let mut suites: Vec<(Suite, Object)> = Vec::new();
-        let mut too_large = Vec::new();
+        let mut damaged = Vec::new();
         for suite in found {
             let read = async |form: ReleaseForm| {
                 self.store.read(&format!("dists/{suite}/{}", form.file_name()), limits::RELEASE).await
@@ -90,11 +90,13 @@ impl Archive {
                 read => read,
             };
             // A damaged suite must not hide the others.
-            if let Err(store::Error::TooLarge { .. }) = pointer {
-                too_large.push(suite);
-                continue;
-            }
-            let pointer = pointer?;
+            let pointer = match pointer {
+                Err(error) if damage::is_damaged_object(&self.store, &error) => {
+                    damaged.push(suite);
+                    continue;
+                }
+                pointer => pointer?,
+            };
             // Deleted concurrently.
             let Some(pointer) = pointer else { continue };
             let holds = |text: &str| memchr::memmem::find(&pointer.bytes, text.as_bytes()).is_some();
@@ -114,7 +116,7 @@ impl Archive {
                 }
             }
         }
-        let mut suites: Vec<Suite> = suites.into_iter().map(|(suite, _)| suite).chain(too_large).collect();
+        let mut suites: Vec<Suite> = suites.into_iter().map(|(suite, _)| suite).chain(damaged).collect();
         suites.sort_unstable();
         Ok(suites)
     }

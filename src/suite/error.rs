@@ -73,6 +73,14 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// A publisher without a key has changed a suite while it was signed for the first time.
+    #[error(
+        "suite `{suite}` was published with and without a signature at the same time: `dists/{suite}/Release` has changes that `dists/{suite}/InRelease` does not have"
+    )]
+    Crossed {
+        /// The suite.
+        suite: Suite,
+    },
     /// Surplus versions of an unsigned suite, which any writer may have changed, would be signed.
     #[error(
         "cannot move surplus versions of suite `{suite}` to suite `{to}`: `{suite}` is not signed and `{to}` is"
@@ -330,7 +338,7 @@ pub enum Error {
         "cannot roll suite `{suite}` back to `generations/{generation}`: files are missing or damaged: {}",
         few(files)
     )]
-    Lacks {
+    IncompleteGeneration {
         /// The suite.
         suite: Suite,
         /// The generation.

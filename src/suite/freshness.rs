@@ -170,7 +170,11 @@ pub(crate) async fn published_after(
 }
 
 /// Returns the generations with this `Date` or a later one, the newest first.
-async fn listed_since(store: &Store, suite: &Suite, date: Timestamp) -> Result<Vec<Generation>, Error> {
+pub(crate) async fn listed_since(
+    store: &Store,
+    suite: &Suite,
+    date: Timestamp,
+) -> Result<Vec<Generation>, Error> {
     let folder = format!("dists/{suite}/{}", generations::FOLDER);
     // Names sort by `Date`, so the listing is short, however many generations there are.
     let after = format!("{folder}/{}", generations::beginning(date));

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
+    damage,
     error::Error,
     limits,
     published::{PublishedSuite, Purpose, read_pointer},
@@ -19,10 +20,10 @@ use super::{
 };
 use crate::{
     digest::Digests,
-    dists::layout::{self, ArchivePath, GenerationPart, SuitePath},
+    dists::layout::{self, ArchivePath, GenerationPart, ReleaseForm, SuitePath},
     names::Suite,
     signing,
-    store::{Content, Found, Store, unless_larger},
+    store::{self, Content, Found, Store, unless_larger},
 };
 
 /// The folder of a suite's generations.
@@ -118,6 +119,11 @@ pub(crate) async fn mark_published(store: &Store, suite: &PublishedSuite, name: 
     put_mark(store, &suite.path(&path(name, MARK)), "published\n").await
 }
 
+/// Removes the mark of a generation that has lost the race after all. Idempotent.
+pub(crate) async fn unmark(store: &Store, suite: &PublishedSuite, name: &str) -> Result<(), Error> {
+    Ok(store.delete(&suite.path(&path(name, MARK))).await?)
+}
+
 /// Writes a marker file, whose existence is its meaning.
 pub(crate) async fn put_mark(store: &Store, path: &str, text: &'static str) -> Result<(), Error> {
     let text = Bytes::from_static(text.as_bytes());
@@ -131,7 +137,11 @@ pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     let Some(pointer) = suite.pointer() else { return Ok(Vec::new()) };
     let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
     let name = name(date, &pointer.bytes);
-    if store.size(&suite.path(&path(&name, MARK))).await?.is_some() {
+    let kept = suite.path(&path(&name, pointer.file()));
+    // On this machine it costs nothing to see that the kept copy is intact, too.
+    if store.size(&suite.path(&path(&name, MARK))).await?.is_some()
+        && (!store.is_local() || damage::holds(store, &kept, &pointer.bytes).await?)
+    {
         return Ok(Vec::new());
     }
     let mut files = vec![(pointer.file(), pointer.bytes.clone())];
@@ -153,14 +163,58 @@ pub(crate) async fn keep_current(store: &Store, suite: &PublishedSuite) -> Resul
     let mut written = Vec::new();
     for (file, bytes) in files {
         let to = suite.path(&path(&name, file));
-        if store.size(&to).await?.is_none() {
-            let digests = Digests::of(&bytes);
-            store.put_new(&to, &Content::Bytes(bytes, digests)).await?;
+        let is_there = if to == kept {
+            damage::holds(store, &to, &bytes).await?
+        } else {
+            store.size(&to).await?.is_some()
+        };
+        if !is_there {
+            write(store, &to, bytes).await?;
             written.push(to);
         }
     }
     mark_published(store, suite, &name).await?;
     Ok(written)
+}
+
+/// Writes the missing or damaged files of the current generation again: the published pointer, and its detached
+/// signature. Returns the written files.
+pub(crate) async fn mend_current(
+    store: &Store,
+    suite: &PublishedSuite,
+    signature: Option<&Bytes>,
+) -> Result<Vec<String>, Error> {
+    let (Some(pointer), Some(name)) = (suite.pointer(), suite.generation()) else { return Ok(Vec::new()) };
+    let signature = signature.map(|signature| (ReleaseForm::Signature.file_name(), signature));
+    let mut written = Vec::new();
+    for (file, bytes) in std::iter::once((pointer.file(), &pointer.bytes)).chain(signature) {
+        let to = suite.path(&path(&name, file));
+        if !damage::holds(store, &to, bytes).await? {
+            write(store, &to, bytes.clone()).await?;
+            written.push(to);
+        }
+    }
+    mark_published(store, suite, &name).await?;
+    Ok(written)
+}
+
+/// Writes a file of a generation, over a damaged one if necessary.
+async fn write(store: &Store, path: &str, bytes: Bytes) -> Result<(), Error> {
+    let digests = Digests::of(&bytes);
+    let content = Content::Bytes(bytes, digests);
+    match store.put_new(path, &content).await {
+        Ok(_) => Ok(()),
+        // Other bytes, or a file that cannot be read: the name fixes the content.
+        Err(store::Error::Conflict { path }) => Err(store::Error::Conflict { path }.into()),
+        Err(_) => Ok(store.renew(path, &content).await?),
+    }
+}
+
+/// Returns the `Date` in the name of a generation.
+pub(crate) fn date_of(name: &str) -> Option<Timestamp> {
+    let (date, _) = name.split_once('-')?;
+    let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// Opens a suite at a generation, whose name must match the digest of its pointer.
@@ -341,6 +395,8 @@ mod tests {
     #[test]
     fn only_whole_names_have_the_form_of_a_name() {
         assert!(is_name(&name(Timestamp::UNIX_EPOCH, RELEASE)));
+        assert_eq!(date_of(&name(Timestamp::UNIX_EPOCH, RELEASE)), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(date_of("1-a"), None);
         for other in ["", "20250601T000100Z", "20250601T000100Z-", "20250601T000100Z-1a2b3c4", "1-1a2b3c4d"] {
             assert!(!is_name(other), "{other}");
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod history;
 pub(crate) mod base;
+pub(crate) mod first_signing;
 pub(crate) mod freshness;
 pub(crate) mod note;
 pub(crate) mod discovery;
@@ -15,6 +16,7 @@ pub(crate) mod published;
 pub(crate) mod trust;
 pub(crate) mod package_file;
 pub(crate) mod references;
+pub(crate) mod damage;
 pub(crate) mod snapshots;
 pub(crate) mod public_files;
 pub(crate) mod error;

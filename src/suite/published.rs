@@ -23,7 +23,7 @@ use crate::{
         release::{self, Listed},
     },
     names::Suite,
-    signing::{self, Keyring},
+    signing::{self, Distrust, Keyring, Verified},
     size,
     store::{self, Object, ResponseHeaders, Revision, Store, blocking},
 };
@@ -348,12 +348,10 @@ pub(crate) async fn read_pointer(
             return dropped(suite, purpose);
         }
         let untrusted = |source| Error::Untrusted { path: path.clone(), source };
-        let verified =
-            check(trust, purpose, suite, |keyring, now| keyring.verify_in_release(&object.bytes, now));
-        let (text, signers) = match verified? {
-            Some(Ok(verified)) => (verified.release, verified.signers),
-            Some(Err(error)) if !trust.adopts() => return Err(untrusted(error)),
-            _ => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
+        let verify = |keyring: &Keyring, now| keyring.verify_in_release(&object.bytes, now);
+        let (text, signers) = match check(trust, purpose, (suite, &path), verify)? {
+            Some(verified) => (verified.release, verified.signers),
+            None => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
         };
         let release = parse(&text, &path)?;
         let form = ReleaseForm::InRelease;
@@ -382,10 +380,8 @@ pub(crate) async fn read_release(
         Some(signature) => {
             let verify =
                 |keyring: &Keyring, now| keyring.verify_detached(&object.bytes, &signature.bytes, now);
-            match check(trust, purpose, suite, verify)? {
-                Some(Ok(verified)) => signers = verified.signers,
-                Some(Err(source)) if !trust.adopts() => return Err(Error::Untrusted { path, source }),
-                _ => {}
+            if let Some(verified) = check(trust, purpose, (suite, &path), verify)? {
+                signers = verified.signers;
             }
         }
         // An unsigned file may come from anyone: signing its content now would vouch for it.
@@ -418,22 +414,28 @@ fn dropped(suite: &Suite, purpose: Purpose) -> Result<Option<Pointer>, Error> {
     }
 }
 
-/// Verifies a signature if a key is known; an error if the policy requires one.
-fn check<T>(
+/// Verifies the signature of a release file if a key is known. `None` if the policy accepts it without: an error if the
+/// policy requires a valid one.
+fn check(
     trust: &Trust,
     purpose: Purpose,
-    suite: &Suite,
-    verify: impl FnOnce(&Keyring, SystemTime) -> T,
-) -> Result<Option<T>, Error> {
+    (suite, path): (&Suite, &str),
+    verify: impl FnOnce(&Keyring, SystemTime) -> Result<Verified, Distrust>,
+) -> Result<Option<Verified>, Error> {
     if purpose == Purpose::BuildOn && !trust.demands_signatures() {
         return Err(Error::NoKey { suite: suite.clone() });
     }
-    match trust.now {
-        Some(now) if !trust.keyring.is_empty() => Ok(Some(verify(&trust.keyring, now))),
+    let verified = match trust.now {
+        Some(now) if !trust.keyring.is_empty() => verify(&trust.keyring, now),
         _ if must_verify(trust, purpose) && trust.demands_signatures() => {
-            Err(Error::NoPublicKey { suite: suite.clone() })
+            return Err(Error::NoPublicKey { suite: suite.clone() });
         }
-        _ => Ok(None),
+        _ => return Ok(None),
+    };
+    match verified {
+        Ok(verified) => Ok(Some(verified)),
+        Err(_) if trust.adopts() => Ok(None),
+        Err(source) => Err(Error::Untrusted { path: path.to_owned(), source }),
     }
 }
 

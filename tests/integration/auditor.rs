@@ -46,27 +46,27 @@ impl Auditor {
     }
 
     /// Adds the retained pointers to the promises.
-    pub(crate) async fn promise_generations(&mut self) -> Result<(), String> {
+    pub(crate) async fn expect_generations(&mut self) -> Result<(), String> {
         let folder = Path::parse(format!("{SUITE}/generations")).unwrap();
         let found: Vec<_> = self.objects.list(Some(&folder)).try_collect().await.unwrap();
         for object in found {
             if matches!(object.location.filename(), Some("InRelease" | "Release")) {
                 let pointer = self.read(object.location.as_ref()).await.unwrap();
-                self.promise(pointer).await?;
+                self.expect(pointer).await?;
             }
         }
         Ok(())
     }
 
     /// Checks the archive once; the error describes the file that a client would miss.
-    pub(crate) async fn look(&mut self) -> Result<(), String> {
+    pub(crate) async fn audit(&mut self) -> Result<(), String> {
         let mut pointer = self.read(&format!("{SUITE}/InRelease")).await;
         if pointer.is_none() {
             pointer = self.read(&format!("{SUITE}/Release")).await;
         }
         match (pointer, self.promised.last()) {
             (None, Some(_)) => return Err("the pointer is gone".to_owned()),
-            (Some(pointer), _) => self.promise(pointer).await?,
+            (Some(pointer), _) => self.expect(pointer).await?,
             (None, None) => {}
         }
         let promised: BTreeMap<String, (u64, String)> =
@@ -116,7 +116,7 @@ impl Auditor {
     }
 
     /// Reads the files that a pointer references and adds them to the promises.
-    async fn promise(&mut self, pointer: Bytes) -> Result<(), String> {
+    async fn expect(&mut self, pointer: Bytes) -> Result<(), String> {
         if let Some(at) = self.promised.iter().position(|promise| promise.pointer == pointer) {
             // The pointer was seen before: it becomes the latest again.
             let promise = self.promised.remove(at);

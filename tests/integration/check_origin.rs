@@ -63,7 +63,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     assert_eq!(outcome.status, Some(4), "{outcome}");
     let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let freshness = &json["suites"][0]["freshness"];
-    assert_eq!(freshness["standing"], "behind");
+    assert_eq!(freshness["state"], "behind");
     assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
 }
 

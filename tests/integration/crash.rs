@@ -133,6 +133,10 @@ impl Trial {
             let is_late = fault.path == publish::archive::KEY_FILE
                 || ALIASES.iter().any(|part| fault.path.contains(part));
             assert!(is_late, "{fault:?}");
+            // The first commit writes `Release` before it is signed, which no client accepts.
+            if state == State::Absent && self.sandbox.archive("dists/stable/Release").exists() {
+                continue;
+            }
             assert_eq!(state, State::New, "nothing of the old suite is touched: {fault:?}");
         }
     }

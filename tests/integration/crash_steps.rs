@@ -93,10 +93,10 @@ impl Trial {
     fn judge(&self, store: &Store, objects: Arc<dyn ObjectStore>, died: impl FnOnce(), when: &str) {
         block_on(self.begin(store));
         let mut auditor = Auditor::of(objects);
-        block_on(auditor.look()).unwrap();
+        block_on(auditor.audit()).unwrap();
         died();
         let mut look = |packages: &[&[&str]]| {
-            block_on(auditor.look()).unwrap_or_else(|fault| panic!("{when}: {fault}"));
+            block_on(auditor.audit()).unwrap_or_else(|fault| panic!("{when}: {fault}"));
             let sets =
                 packages.iter().map(|names| names.iter().map(|name| format!("{name} 1.0 amd64")).collect());
             let sets: Vec<BTreeSet<String>> = sets.collect();

@@ -168,6 +168,12 @@ fn every_command_prints_its_documented_shape() {
     schema.printed("diff", &run(&["diff", "one", "two"]).ok().stdout);
     let place = sandbox.archive("").display().to_string();
     schema.printed("check", &run(&["check", "--suite", "stable", "--origin", &place]).ok().stdout);
+    let newest = sandbox.tree().paths_with("dists/old/generations/").pop().unwrap();
+    fs::remove_dir_all(sandbox.archive(newest).parent().unwrap()).unwrap();
+    for name in ["InRelease", "Release.gpg"] {
+        fs::write(sandbox.archive("dists/old").join(name), "").unwrap();
+    }
+    schema.printed("check", &run(&["check", "--repair", "--suite", "old"]).ok().stdout);
     fs::remove_dir_all(sandbox.archive("dists/one")).unwrap();
     fs::remove_dir_all(sandbox.archive("dists/two")).unwrap();
 

@@ -34,6 +34,7 @@ mod copy;
 mod copy_races;
 mod crash;
 mod crash_steps;
+mod damage;
 mod deb_builder;
 mod determinism;
 mod diff;

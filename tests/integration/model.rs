@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
 
     async fn audit(&mut self) -> Result<(), String> {
         for (auditor, place) in self.auditors.iter_mut().zip(&self.scenario.places) {
-            auditor.look().await.map_err(|fault| format!("{}: {fault}", place.name))?;
+            auditor.audit().await.map_err(|fault| format!("{}: {fault}", place.name))?;
         }
         Ok(())
     }
@@ -328,7 +328,9 @@ impl<'a> Run<'a> {
             if !place.end.iter().any(|names| published == is(names)) {
                 return Err(format!("{}: published are {published:?}", place.name));
             }
-            let faults = Publisher::on(store.clone()).later(1000).faults().await;
+            let publisher = Publisher::on(store.clone()).later(1000);
+            let publisher = if place.name == "unsigned" { publisher.unsigned() } else { publisher };
+            let faults = publisher.faults().await;
             if !faults.is_empty() {
                 return Err(format!("{}: {faults:?}", place.name));
             }

@@ -49,10 +49,10 @@ impl Setup {
             for name in names {
                 let second = place.auditor.pointers() as u64;
                 publisher(&store, second).add(&self.file(name)).await.unwrap();
-                place.auditor.look().await.unwrap();
+                place.auditor.audit().await.unwrap();
             }
-            place.auditor.promise_generations().await.unwrap();
-            place.auditor.look().await.unwrap();
+            place.auditor.expect_generations().await.unwrap();
+            place.auditor.audit().await.unwrap();
         });
         place
     }
@@ -73,7 +73,7 @@ impl Setup {
             publisher(&store, 9).remove(name).await.unwrap();
             // No client has seen the earlier generations.
             place.auditor = Auditor::of(place.objects.clone());
-            place.auditor.look().await.unwrap();
+            place.auditor.audit().await.unwrap();
         });
         place
     }
@@ -131,7 +131,7 @@ impl Place {
         let destination = memory().wrapped(|_| objects.clone());
         block_on(async {
             sync(&self.forked().0, &destination).await.unwrap();
-            auditor.look().await.unwrap();
+            auditor.audit().await.unwrap();
         });
         Self { objects, auditor, ..self.clone() }
     }
@@ -256,7 +256,7 @@ fn a_change_of_an_unsigned_suite_and_its_first_signature_race() {
     let store = memory().wrapped(|_| objects.clone());
     block_on(publisher(&store, 0).unsigned().add(&setup.file("zero"))).unwrap();
     let mut auditor = Auditor::of(objects.clone());
-    block_on(auditor.look()).unwrap();
+    block_on(auditor.audit()).unwrap();
     let place = Place { name: "archive", objects, auditor, end: &[&["zero", "one", "two"]] };
     let (one, two) = (setup.file("one"), setup.file("two"));
     let signs: Actor = Box::new(move |stores| {
@@ -274,6 +274,83 @@ fn a_change_of_an_unsigned_suite_and_its_first_signature_race() {
     });
     Scenario { places: vec![place], actors: [signs, changes], killable: true, symmetric: false }
         .has_no_fault(300);
+}
+
+/// Two jobs begin a suite at once, one with a key and one without. The key is not allowed to sign the other job's package
+/// unseen: the job with the key fails with nothing of its own published, or reports that it is published. Then, as the
+/// hint says, both packages are signed.
+#[test]
+fn a_signed_and_an_unsigned_first_commit_race() {
+    let setup = Setup::new();
+    let objects = Arc::new(InMemory::new());
+    let auditor = Auditor::of(objects.clone());
+    let place = Place { name: "archive", objects, auditor, end: &[&["one", "two"]] };
+    let (one, two) = (setup.file("one"), setup.file("two"));
+    let signs: Actor = Box::new(move |stores| {
+        let file = one.clone();
+        Box::pin(async move { outcome(add_signed(&stores[0], &file).await) })
+    });
+    let begins: Actor = Box::new(move |stores| {
+        let file = two.clone();
+        Box::pin(async move {
+            match publisher(&stores[0], 10).unsigned().add(&file).await {
+                Err(Error::NoKey { .. }) => outcome(add_signed(&stores[0], &file).await),
+                done => outcome(done),
+            }
+        })
+    });
+    Scenario { places: vec![place], actors: [signs, begins], killable: true, symmetric: false }
+        .has_no_fault(100);
+}
+
+/// Adds a package with a key; where the suite has an unsigned change, adopts it.
+async fn add_signed(store: &Store, file: &[PathBuf]) -> Result<CommitReport, Error> {
+    let is_crossed = |error: &Error| matches!(error, Error::Crossed { .. });
+    match publisher(store, 10).add(file).await {
+        Err(Error::NotSigned { .. }) => {
+            let signed = store.size("dists/stable/InRelease").await?;
+            assert_eq!(signed, None, "a job that fails has published nothing");
+        }
+        Err(Error::Unfinished { source, .. }) if is_crossed(&source) => {
+            let signed = store.read("dists/stable/InRelease", LIMIT).await?;
+            assert!(signed.is_some(), "it is published");
+        }
+        Err(error) if is_crossed(&error) => {}
+        done => return done,
+    }
+    publisher(store, 10).adopting().add(file).await
+}
+
+/// A signed and an unsigned archive are synced to one new destination at once.
+#[test]
+fn a_signed_and_an_unsigned_first_sync_race() {
+    let setup = Setup::new();
+    let signed = setup.archive(&["one"]).named("signed").ends_with(&[&["one"]]);
+    let objects = Arc::new(InMemory::new());
+    let store = memory().wrapped(|_| objects.clone());
+    block_on(publisher(&store, 0).unsigned().add(&setup.file("two"))).unwrap();
+    let mut auditor = Auditor::of(objects.clone());
+    block_on(auditor.audit()).unwrap();
+    let unsigned = Place { name: "unsigned", objects, auditor, end: &[&["two"]] };
+    let objects = Arc::new(InMemory::new());
+    let auditor = Auditor::of(objects.clone());
+    let destination = Place { name: "destination", objects, auditor, end: &[&["one"]] };
+    let syncs_unsigned: Actor = Box::new(|stores| {
+        Box::pin(async move {
+            let synced = publisher(&stores[1], 20).unsigned().sync(&stores[2]).await;
+            let synced = synced.map_err(|error| format!("{error:?}"))?;
+            // Clients refuse a suite that is no longer signed.
+            let bad = synced.errors.iter().find(|error| !matches!(error, Error::NoLongerSigned { .. }));
+            if bad.is_some() || !synced.failed.is_empty() { Err(format!("{synced:?}")) } else { Ok(()) }
+        })
+    });
+    Scenario {
+        places: vec![signed, unsigned, destination],
+        actors: [syncs(0, 2), syncs_unsigned],
+        killable: true,
+        symmetric: false,
+    }
+    .has_no_fault(100);
 }
 
 /// A rollback relative to another generation than the one it read would remove the package added concurrently.

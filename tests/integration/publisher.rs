@@ -203,7 +203,11 @@ impl Publisher {
 
     /// Every package of the suite: `NAME VERSION ARCHITECTURE of INDEX`, sorted; `None` if the suite does not exist.
     pub(crate) async fn packages(&self) -> Option<Vec<String>> {
-        let suite = self.archive.suite(&self.config.codename).await.unwrap();
+        let suite = match self.archive.suite(&self.config.codename).await {
+            // A first commit that was interrupted before it was signed; no client accepts it.
+            Err(Error::NotSigned { .. }) => return None,
+            suite => suite.unwrap(),
+        };
         suite.pointer()?;
         let mut packages = Vec::new();
         for name in suite.packages_keys() {

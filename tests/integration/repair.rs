@@ -119,6 +119,79 @@ fn a_generation_that_does_not_match_its_name_is_not_restored() {
     assert_eq!(sandbox.read("dists/stable/Release"), first);
 }
 
+/// Leaves the suite as a signer does that was killed between its two conditional writes.
+fn interrupted_first_signing(sandbox: &Sandbox) -> Vec<u8> {
+    for name in ["Release.gpg", "archive-key.asc"] {
+        let folder = if name == "Release.gpg" { "dists/stable" } else { "." };
+        fs::remove_file(sandbox.archive(folder).join(name)).unwrap();
+    }
+    for path in sandbox.tree().paths_with("/published") {
+        fs::remove_file(sandbox.archive(path)).unwrap();
+    }
+    let in_release = fs::read(sandbox.archive("dists/stable/InRelease")).unwrap();
+    fs::remove_file(sandbox.archive("dists/stable/InRelease")).unwrap();
+    in_release
+}
+
+#[test]
+fn a_first_commit_that_was_killed_before_it_was_signed_is_finished() {
+    let sandbox = Sandbox::signed();
+    let file = deb("hello").write(sandbox.incoming());
+    let other = deb("other").write(sandbox.incoming());
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let whole = sandbox.tree();
+    interrupted_first_signing(&sandbox);
+    sandbox.publish(["check"]).fails(4).says(["not signed"]);
+    sandbox.publish(["add", "--dry-run", other.to_str().unwrap()]).fails(1);
+    let said = sandbox.publish(["check", "--repair"]);
+    assert!(said.stderr.contains("Repaired dists/stable/InRelease"), "{said}");
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    assert_eq!(sandbox.tree(), whole);
+    // The next commit finishes it as well; an unsigned change since then does not get signed.
+    interrupted_first_signing(&sandbox);
+    sandbox.publish(["add".as_ref(), other.as_os_str()]).ok().says(["Added 1 package"]);
+    sandbox.publish(["check"]).ok().says(["2 packages"]);
+    let sandbox = Sandbox::signed();
+    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    interrupted_first_signing(&sandbox);
+    let path = sandbox.archive("dists/stable/Release");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("Suite: stable", "Suite: stable\nLabel: evil")).unwrap();
+    let before = sandbox.tree();
+    sandbox.publish(["add".as_ref(), other.as_os_str()]).fails(1).says(["is not signed"]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+/// A publisher without a key has changed `Release` while a signer wrote `InRelease`: neither change is lost.
+#[test]
+fn a_suite_with_a_signed_and_an_unsigned_commit_loses_neither() {
+    let sandbox = Sandbox::new();
+    let [one, two, three] = ["one", "two", "three"].map(|name| deb(name).write(sandbox.incoming()));
+    let key = fixture("keys/test.asc");
+    let add = |file: &std::path::Path, signed: bool| {
+        let key = ["--sign-with".as_ref(), key.as_os_str()];
+        let add = ["add".as_ref(), file.as_os_str()];
+        if signed { sandbox.publish([key, add].concat()) } else { sandbox.publish(add) }
+    };
+    add(&one, true).ok();
+    let in_release = interrupted_first_signing(&sandbox);
+    add(&two, false).ok();
+    fs::write(sandbox.archive("dists/stable/InRelease"), in_release).unwrap();
+    let before = ["InRelease", "Release"].map(|name| sandbox.read(format!("dists/stable/{name}")));
+    let hint = "`publish refresh --suite stable --trust-existing`";
+    add(&three, true).fails(1).says(["with and without a signature at the same time", hint]);
+    let sign = ["--sign-with", key.to_str().unwrap()];
+    let found = sandbox.publish([&sign[..], &["check", "--repair"]].concat());
+    assert!(found.status == Some(4) && found.stdout.contains(hint), "{found}");
+    let after = ["InRelease", "Release"].map(|name| sandbox.read(format!("dists/stable/{name}")));
+    assert_eq!(after, before, "a repair loses neither");
+    sandbox.publish([&sign[..], &["refresh", "--suite", "stable", "--trust-existing"]].concat()).ok();
+    add(&three, true).ok();
+    sandbox.publish([&sign[..], &["check"]].concat()).ok().says(["3 packages"]);
+    let listed = sandbox.publish(["list"]).ok().stdout;
+    assert!(["one", "two", "three"].iter().all(|name| listed.contains(name)), "{listed}");
+}
+
 /// The hint about a suite that is signed at the destination but not here works.
 #[test]
 fn an_unsigned_suite_is_signed_again() {

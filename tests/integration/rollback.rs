@@ -290,7 +290,7 @@ async fn a_prune_races_with_a_rollback() {
                 outcomes[0] += 1;
                 2
             }
-            Err(Error::NoGeneration { .. } | Error::Lacks { .. }) => {
+            Err(Error::NoGeneration { .. } | Error::IncompleteGeneration { .. }) => {
                 outcomes[1] += 1;
                 1
             }

@@ -208,8 +208,8 @@ impl Soak<'_> {
         let mut auditor = Auditor::of(self.place.objects.clone());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            auditor.promise_generations().await.unwrap();
-            auditor.look().await.unwrap();
+            auditor.expect_generations().await.unwrap();
+            auditor.audit().await.unwrap();
         });
         assert!(auditor.pointers() > adds, "{} states", auditor.pointers());
         assert_eq!(auditor.packages(), expected);

@@ -109,7 +109,8 @@ fn stage(operation: &Operation) -> usize {
         () if path.contains("/by-hash/") => 2,
         () if name == "published" => 5,
         () if path.contains("/generations/") => 3,
-        () if name == "InRelease" => 4,
+        // The first commit of a suite claims both names of the release file.
+        () if name == "InRelease" || (name == "Release" && operation.verb == "create") => 4,
         () if name.starts_with("Packages") => 6,
         () if name == "Release.gpg" => 7,
         () if name == "Release" => 8,
@@ -126,7 +127,7 @@ async fn referenced_files_are_written_before_the_pointer_and_aliases_after_it() 
     let writes = faults.writes();
     let stages: Vec<usize> = writes.iter().map(stage).collect();
     assert!(stages.is_sorted(), "{writes:#?}");
-    assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 1, "{writes:#?}");
+    assert_eq!(stages.iter().filter(|&&stage| stage == 4).count(), 2, "{writes:#?}");
     assert!((0..=8).all(|stage| stages.contains(&stage)), "{writes:#?}");
 
     // One more package: only the files that it changes, and no listing.

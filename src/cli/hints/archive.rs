@@ -14,15 +14,26 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::Store(StoreError::TooLarge { path, .. }) if is_release_file(path) => RESTORE,
         Error::Store(error) => return store::hint(error),
         Error::Signing { source, .. } | Error::Keys { source } => return signing::hint(source),
-        Error::Pointer { .. } => RESTORE,
         Error::Contradicts { .. } => {
             "regenerate the indices and the `Release` with the tool that created them, such as `reprepro export`, `aptly publish update` or `apt-ftparchive`, then run the command again"
         }
         Error::NoPointer { .. } => {
             "restore the last retained one with `publish check --repair`; otherwise restore it from a backup, or regenerate it with the tool that created the suite"
         }
+        Error::Untrusted { path, source: Distrust::Frame { .. } | Distrust::Damaged { .. } }
+        | Error::Pointer { path, .. }
+            if is_kept(path) =>
+        {
+            DAMAGED_GENERATION
+        }
+        Error::Pointer { .. } => RESTORE,
         Error::Untrusted { source, .. } => untrusted(source),
         Error::NotSigned { .. } | Error::OtherSuite { .. } => CHANGED,
+        Error::Crossed { suite } => {
+            return Some(format!(
+                "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
+            ));
+        }
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
         }
@@ -62,16 +73,14 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::OddSuite { .. } => {
             "rename the folder to a valid suite name; if it is moved away instead, `publish prune` deletes the packages that only this suite references"
         }
-        Error::Generation { .. } => {
-            "restore it from a backup, or wait until it is old enough for `publish prune` to delete it"
-        }
+        Error::Generation { .. } => DAMAGED_GENERATION,
         Error::RolledBack { .. } => {
             "this may be a rollback attack: compare the archive with a trusted copy, and restore the newer release file; if the older one is intended, accept it once with `--trust-existing`"
         }
         Error::NoGeneration { .. } => {
             "list the retained generations with `publish log`; `KeepFor:` and `KeepGenerations:` set how long they are retained"
         }
-        Error::Lacks { .. } => {
+        Error::IncompleteGeneration { .. } => {
             "restore them from a backup, or choose another generation with `--to`; list all missing and damaged files with `publish check`"
         }
         Error::Pruning { .. } => {
@@ -86,6 +95,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::Overtaken { .. } => {
             "nothing was changed: review the new generation with `publish log` and `publish diff`, then run the command again if it still applies"
         }
+        Error::Unfinished { source, .. } if matches!(**source, Error::Crossed { .. }) => return hint(source),
         Error::Unfinished { source, .. } => match hint(source) {
             Some(hint) => {
                 return Some(format!("{hint}; then finish the commit with `publish check --repair`"));
@@ -130,6 +140,13 @@ fn untrusted(distrust: &Distrust) -> &'static str {
 
 /// Hint for a release file that may have been changed by an attacker.
 const CHANGED: &str = "the archive may have been changed without the key: compare it with a trusted copy; if it is correct, adopt it once with `--trust-existing`";
+
+/// Hint for a retained generation that cannot be read.
+const DAMAGED_GENERATION: &str = "choose another generation of `publish log`, or restore the file from a backup; `publish check --repair` mends the current generation, and `publish prune` deletes an old one when it expires";
+
+fn is_kept(path: &str) -> bool {
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Generation { .. }))
+}
 
 fn is_release_file(path: &str) -> bool {
     matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Release { .. }))

@@ -20,6 +20,8 @@ pub(in crate::cli) struct Checked {
     faults: Vec<Fault>,
     notes: Vec<String>,
     restored: Vec<String>,
+    removed: Vec<String>,
+    rolled_back: Vec<WentBack>,
     lost: Vec<String>,
 }
 
@@ -53,7 +55,7 @@ struct CheckedSignature {
 
 #[derive(Debug, Serialize)]
 struct Freshness {
-    standing: &'static str,
+    state: &'static str,
     origin_date: Option<String>,
     behind_seconds: Option<u64>,
     allowed_seconds: u64,
@@ -65,13 +67,33 @@ struct Fault {
     problem: String,
 }
 
+#[derive(Debug, Serialize)]
+struct WentBack {
+    suite: String,
+    from: String,
+    to: String,
+    generation: String,
+}
+
+impl From<&archive::WentBack> for WentBack {
+    fn from(went: &archive::WentBack) -> Self {
+        let archive::WentBack { suite, from, to, generation, .. } = went;
+        Self {
+            suite: suite.to_string(),
+            from: from.to_string(),
+            to: to.to_string(),
+            generation: generation.clone(),
+        }
+    }
+}
+
 impl Document for Checked {}
 
 impl Checked {
     pub(in crate::cli) fn new(report: &archive::Report, repaired: Repaired) -> Self {
         let fault =
             |fault: &archive::Fault| Fault { path: fault.path.clone(), problem: fault.problem.clone() };
-        let Repaired { restored, lost, .. } = repaired;
+        let Repaired { restored, removed, rolled_back, lost, .. } = repaired;
         Self {
             suites: report.states.iter().map(CheckedSuite::from).collect(),
             packages: report.packages,
@@ -79,6 +101,8 @@ impl Checked {
             faults: report.faults.iter().map(fault).collect(),
             notes: report.notes.clone(),
             restored,
+            removed,
+            rolled_back: rolled_back.iter().map(WentBack::from).collect(),
             lost,
         }
     }
@@ -115,7 +139,7 @@ impl From<&SignatureReport> for CheckedSignature {
 impl From<&archive::Freshness> for Freshness {
     fn from(freshness: &archive::Freshness) -> Self {
         Self {
-            standing: match freshness.standing {
+            state: match freshness.state {
                 FreshnessState::Fresh => "fresh",
                 FreshnessState::Behind => "behind",
                 FreshnessState::Ahead => "ahead",

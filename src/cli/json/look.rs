@@ -120,13 +120,13 @@ impl Document for Snapshots {}
 
 impl From<&archive::Log> for Log {
     fn from(log: &archive::Log) -> Self {
-        let generations = log.states.iter().map(Generation::from).collect();
+        let generations = log.entries.iter().map(Generation::from).collect();
         Self { suite: log.suite.to_string(), generations, older: log.older }
     }
 }
 
-impl From<&archive::State> for Generation {
-    fn from(state: &archive::State) -> Self {
+impl From<&archive::LogEntry> for Generation {
+    fn from(state: &archive::LogEntry) -> Self {
         let archive::Signature { signed, verified, keys, problem } = &state.signature;
         let note = |note: &archive::Note| {
             let archive::Note { message, by, project, job } = note.clone();

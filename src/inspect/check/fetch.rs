@@ -7,6 +7,7 @@ use crate::{
     store::{self, Limit, Location},
     suite::{
         archive::{Archive, KEY_FILE},
+        damage,
         error::Error,
         limits,
     },
@@ -76,6 +77,11 @@ impl Archive {
         if matches!(error, store::Error::TooLarge { .. }) {
             findings.files += 1;
             findings.fault(path, error.to_string());
+            return Ok(Got::Refused);
+        }
+        // One odd file of a folder must not hide the faults of all others.
+        if damage::is_damaged_object(&self.store, &error) {
+            findings.refused(path, &error);
             return Ok(Got::Refused);
         }
         if !self.is_on_the_web() || error.is_unreachable() {

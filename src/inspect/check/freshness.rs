@@ -60,8 +60,8 @@ impl Archive {
             self.trust.now.and_then(|now| Timestamp::try_from(now).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let keeping = pointer.served.as_ref().and_then(Keeping::of);
         let allowed = keeping.map_or(UNSAID, |keeping| keeping.time.saturating_add(GRACE));
-        let freshness = |standing, source: Option<&Source<'_>>, behind: Option<Duration>| Freshness {
-            standing,
+        let freshness = |state, source: Option<&Source<'_>>, behind: Option<Duration>| Freshness {
+            state,
             origin_date: source.map(|source| source.date.to_string()),
             behind_seconds: behind.map(|behind| behind.as_secs()),
             allowed_seconds: allowed.as_secs(),
@@ -86,7 +86,7 @@ impl Archive {
         let date = pointer.release.date().unwrap_or(Timestamp::UNIX_EPOCH);
         let behind = now.duration_since(source.since).unsigned_abs();
         let shown = lasting(behind);
-        let (standing, behind) = if source.bytes == pointer.bytes {
+        let (state, behind) = if source.bytes == pointer.bytes {
             (FreshnessState::Fresh, None)
         } else if date > source.date {
             findings
@@ -115,8 +115,8 @@ impl Archive {
             ));
             (FreshnessState::Behind, Some(behind))
         };
-        seen.freshness = Some(freshness(standing, Some(&source), behind));
-        match standing {
+        seen.freshness = Some(freshness(state, Some(&source), behind));
+        match state {
             FreshnessState::Fresh | FreshnessState::Behind => {
                 self.check_negative(published, &source, findings).await
             }

@@ -10,14 +10,15 @@ use super::{findings::Findings, pool::Pool, report::SuiteReport};
 use crate::{
     dists::layout::{self, ReleaseForm},
     gc::live_set::{self, LiveSet},
-    signing::{Distrust, Keyring},
+    signing::{self, Distrust, Keyring},
     store::{Found, Location},
     suite::{
         archive::{Archive, KEY_FILE},
+        damage,
         error::{Error, chain},
         freshness,
         generations::{self, Keep},
-        public_files,
+        limits, public_files,
         published::{PublishedSuite, Purpose, read_pointer},
         references::Expected,
     },
@@ -82,9 +83,9 @@ impl Archive {
         now.add_listed(published);
         let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
         let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
-        let indices = compare_sizes(led_to, &mut there, findings);
-        findings.files += indices.len();
-        for path in live_set::differing(store, indices).await? {
+        let stored = compare_sizes(led_to, &mut there, findings);
+        findings.files += stored.len();
+        for path in live_set::differing(store, stored).await? {
             findings.fault(path, "its bytes differ from those that a retained generation of the suite lists");
         }
         Ok(())
@@ -98,36 +99,63 @@ impl Archive {
         reach: &mut LiveSet,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let suite = published.name();
+        let (store, suite) = (&self.store, published.name());
         let path = published.path(&format!("{}/{name}", generations::FOLDER));
-        match read_pointer(&self.store, suite, &path, &self.trust, Purpose::Look).await {
+        match read_pointer(store, suite, &path, &self.trust, Purpose::Look).await {
             Err(Error::Untrusted { source: Distrust::UnknownSigners { signers }, .. }) => {
                 findings.note(format!(
                     "`{path}` is signed by keys that are not known here ({}): it cannot be used as a base",
                     signers.join(", ")
                 ));
             }
-            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error @ Error::Store(_)) if !damage::is_damage(store, &error) => return Err(error),
             Err(error) => {
                 findings.fault(path, chain(&error));
                 return Ok(());
             }
             Ok(_) => {}
         }
-        let state = match generations::open(&self.store, suite, name).await {
-            Err(error @ Error::Store(_)) => return Err(error),
+        let state = match generations::open(store, suite, name).await {
+            Err(error @ Error::Store(_)) if !damage::is_damage(store, &error) => return Err(error),
             Err(error) => {
                 findings.fault(path, chain(&error));
                 return Ok(());
             }
             Ok(state) => state,
         };
+        self.check_kept_signature(&path, &state, findings).await?;
         match reach.add(&state).await {
-            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error @ Error::Store(_)) if !damage::is_damage(store, &error) => return Err(error),
             Err(error) => {
                 findings.fault(path, format!("not every file that it references exists: {}", chain(&error)));
             }
             Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Checks the detached signature of a retained `InRelease`, which is published again when `Release.gpg` is lost.
+    async fn check_kept_signature(
+        &self,
+        folder: &str,
+        state: &PublishedSuite,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let Some(pointer) = state.pointer().filter(|pointer| pointer.is_in_release()) else { return Ok(()) };
+        let path = format!("{folder}/{}", ReleaseForm::Signature.file_name());
+        let signature = match self.store.read(&path, limits::SIGNATURE).await {
+            // Another tool made it, or its signature was lost before it was kept.
+            Ok(None) => return Ok(()),
+            Ok(Some(signature)) => signature.bytes,
+            Err(error) => return self.refused::<()>(&path, error, findings).map(drop),
+        };
+        findings.files += 1;
+        let Ok(text) = signing::unverified_text(&pointer.bytes) else { return Ok(()) };
+        let now = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
+        match self.trust.keyring.verify_detached(&text, &signature, now) {
+            // The verdict on the keys is that of the `InRelease`.
+            Ok(_) | Err(Distrust::UnknownSigners { .. } | Distrust::NotBelieved { .. }) => {}
+            Err(error) => findings.fault(path, chain(&error)),
         }
         Ok(())
     }
@@ -139,7 +167,11 @@ impl Archive {
         suites: &[SuiteReport],
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let Some(file) = self.key_file().await? else {
+        let file = match self.key_file().await {
+            Err(Error::Store(error)) => return self.refused::<()>(KEY_FILE, error, findings).map(drop),
+            file => file?,
+        };
+        let Some(file) = file else {
             // A web server may answer 404 or 403 for a file that it does not publish; clients then have the key from
             // elsewhere.
             let is_signed = suites.iter().any(|suite| suite.signed);
@@ -205,22 +237,20 @@ fn dispute(reach: &LiveSet, pool: &Pool, findings: &mut Findings) {
     }
 }
 
-/// Compares the size of every file that retained generations reference; returns the indices, which are small enough to
-/// read.
+/// Compares the size of every file that retained generations reference; returns those of the expected size, whose bytes
+/// are compared like those of current files.
 fn compare_sizes(
     led_to: impl Iterator<Item = (String, Expected)>,
     there: &mut BTreeMap<String, Found>,
     findings: &mut Findings,
 ) -> Vec<(Found, Expected)> {
-    let mut indices = Vec::new();
+    let mut stored = Vec::new();
     for (path, expected) in led_to {
         // Packages may be outside the pool, where nothing was listed.
         let looked_for = layout::is_in_tree(&path);
         let is_index = layout::is_in_dists(&path);
         match there.remove(&path) {
-            Some(found) if found.size == expected.size => {
-                indices.extend(is_index.then_some((found, expected)));
-            }
+            Some(found) if found.size == expected.size => stored.push((found, expected)),
             // Listed, but never stored.
             None if is_index || !looked_for => {}
             None => findings
@@ -234,5 +264,5 @@ fn compare_sizes(
             }
         }
     }
-    indices
+    stored
 }

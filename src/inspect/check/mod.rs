@@ -24,6 +24,7 @@ use crate::{
     store::{self, Store},
     suite::{
         archive::{Archive, KEY_FILE},
+        damage,
         error::{Error, chain},
         event::Events,
         published::{PublishedSuite, plain_path},
@@ -98,8 +99,9 @@ impl Archive {
             return Ok(None);
         }
         let mut keyring = Keyring::new();
-        match self.key_file().await? {
-            Some(bytes) if keyring.add_bytes(KEY_FILE, &bytes).is_ok() => {}
+        match self.key_file().await {
+            Ok(Some(bytes)) if keyring.add_bytes(KEY_FILE, &bytes).is_ok() => {}
+            Err(error) if !damage::is_damage(&self.store, &error) => return Err(error),
             _ => return Ok(None),
         }
         findings.note(format!(

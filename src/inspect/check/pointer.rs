@@ -18,7 +18,7 @@ use crate::{
     suite::{
         archive::Archive,
         error::{Error, chain},
-        limits,
+        first_signing, limits,
         published::{Pointer, PublishedSuite, other_name},
     },
 };
@@ -148,7 +148,15 @@ impl Archive {
         if crate::signing::unverified_text(&pointer.bytes)
             .is_ok_and(|text| !crate::signing::says_the_same(&release, &text))
         {
-            findings.fault(path, "it differs from `InRelease`; clients that read it see another generation");
+            let problem = if !self.is_on_the_web() && first_signing::is_crossed_now(published).await? {
+                let suite = published.name();
+                format!(
+                    "it has changes of a publisher without a key that `InRelease` does not have; compare both, and if they are correct, sign them with `publish refresh --suite {suite} --trust-existing`"
+                )
+            } else {
+                "it differs from `InRelease`; clients that read it see another generation".to_owned()
+            };
+            findings.fault(path, problem);
         }
         let path = published.path("Release.gpg");
         match (self.fetch(&path, limits::RELEASE, Changes::Often, findings).await?, self.trust.now) {

@@ -160,7 +160,7 @@ impl Archive {
                 findings.refused(path, &error);
                 return Ok(Answer::Refused);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return self.refused::<()>(path, error, findings).map(|_| Answer::Given),
         };
         findings.files += 1;
         findings.served(path, Changes::Never, served.as_ref());

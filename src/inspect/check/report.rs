@@ -103,7 +103,7 @@ pub enum FreshnessState {
 #[non_exhaustive]
 pub struct Freshness {
     /// The result.
-    pub standing: FreshnessState,
+    pub state: FreshnessState,
     /// The `Date` of the origin's generation.
     pub origin_date: Option<String>,
     /// How long the origin has had it, if the edge shows another one.
