@@ -174,6 +174,9 @@ fn a_damaged_old_generation_stops_no_command() {
     check(&sandbox, &[]).ok();
 }
 
+/// A kind of damage: its name, and the function that does it to a file.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// A named pipe, a file that is too large, and one that may not be read: each is a fault of its own.
 #[test]
 fn an_odd_file_hides_no_fault() {
@@ -183,7 +186,7 @@ fn an_odd_file_hides_no_fault() {
     };
     let large = |path: &Path| fs::File::create(path).unwrap().set_len(20 << 20).unwrap();
     let unreadable = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
-    let odd: [(&str, &dyn Fn(&Path)); 3] = [("pipe", &pipe), ("large", &large), ("unreadable", &unreadable)];
+    let odd: [Damage<'_>; 3] = [("pipe", &pipe), ("large", &large), ("unreadable", &unreadable)];
     let sandbox = two_generations(Sandbox::signed());
     let by_hash = sandbox.tree().paths_with("by-hash/SHA256/").pop().unwrap();
     let old = generations(&sandbox)[0].clone();

@@ -323,10 +323,10 @@ impl<'a> Run<'a> {
     async fn end(mut self) -> Result<(), String> {
         self.audit().await?;
         for ((store, auditor), place) in self.stores.iter().zip(&self.auditors).zip(&self.scenario.places) {
-            let published = auditor.packages();
+            let packages = auditor.packages();
             let is = |names: &[&str]| names.iter().map(|name| format!("{name} 1.0 amd64")).collect();
-            if !place.end.iter().any(|names| published == is(names)) {
-                return Err(format!("{}: published are {published:?}", place.name));
+            if !place.end.iter().any(|names| packages == is(names)) {
+                return Err(format!("{}: published are {packages:?}", place.name));
             }
             let publisher = Publisher::on(store.clone()).later(1000);
             let publisher = if place.name == "unsigned" { publisher.unsigned() } else { publisher };

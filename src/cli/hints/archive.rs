@@ -104,10 +104,18 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "finish the commit with `publish check --repair`; the next command that publishes the suite also does"
             }
         },
+        Error::NotPublished { .. } => "list the published packages with `publish list`",
+        other => return of_other_archive(other),
+    };
+    Some(text.into())
+}
+
+/// Returns the hint for an error in which a second archive takes part: the source or the destination of a sync.
+fn of_other_archive(error: &Error) -> Option<String> {
+    let text = match error {
         Error::Sources { .. } | Error::Incomplete { .. } | Error::Unsafe { .. } => {
             "regenerate the indices of the source archive with the tool that created them"
         }
-        Error::NotPublished { .. } => "list the published packages with `publish list`",
         Error::Older { .. } => {
             "the destination was published to directly, or this is an old copy of the archive; to overwrite it with the older suite, add `--allow-older`"
         }
@@ -118,6 +126,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "move the secret key out of the archive: anyone who can read it can sign as you"
         }
         Error::NotCarried(_) => "run the same command again: files that were sent are not sent again",
+        _ => return None,
     };
     Some(text.into())
 }
