@@ -173,7 +173,7 @@ fn a_compressed_form_that_contradicts_the_plain_one_is_refused() {
     let file = deb("two").write(sandbox.incoming());
     let before = sandbox.tree();
     let added = sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1);
-    added.says(["hold different texts", "main/binary-amd64/Packages.xz"]);
+    added.says(["have different contents", "main/binary-amd64/Packages.xz"]);
     assert_eq!(sandbox.tree(), before);
     // A form that no client accepts decides nothing, and is made anew.
     let sandbox = Sandbox::new();

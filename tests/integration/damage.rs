@@ -299,8 +299,13 @@ fn another_detached_signature_of_the_same_second_is_no_obstacle() {
     sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
     let (whole, generation) = (sandbox.tree(), generations(&sandbox).pop().unwrap());
     for name in ["InRelease", "Release", "Release.gpg"] {
-        fs::remove_file(sandbox.archive("dists/stable").join(name)).unwrap();
+        fs::rename(sandbox.archive("dists/stable").join(name), sandbox.path(name)).unwrap();
     }
+    // It signs the same text with the same bytes.
+    let command = format!("!{}", sandbox.path("sign").display());
+    let script = "#!/bin/sh\nhere=$(dirname \"$0\")\ncp \"$here/InRelease\" \"$2\" && cp \"$here/Release.gpg\" \"$3\"\n";
+    fs::write(sandbox.path("sign"), script).unwrap();
+    fs::set_permissions(sandbox.path("sign"), fs::Permissions::from_mode(0o755)).unwrap();
     for path in sandbox.tree().paths_with("/binary-amd64/") {
         fs::remove_file(sandbox.archive(path)).unwrap();
     }
@@ -308,6 +313,7 @@ fn another_detached_signature_of_the_same_second_is_no_obstacle() {
         fs::remove_file(sandbox.archive(&generation).join(name)).unwrap();
     }
     fs::write(sandbox.archive(&generation).join("Release.gpg"), "another signature").unwrap();
-    sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
+    let add = ["--sign-with".as_ref(), command.as_ref(), "add".as_ref(), file.as_os_str()];
+    sandbox.publish(add).ok();
     assert_eq!(sandbox.tree(), whole);
 }

@@ -260,8 +260,9 @@ fn a_damaged_release_file_is_restored() {
     let before = signed.tree();
     signed.publish_with(&[later(120)], ["check", "--repair"]).fails(1).says(["keys that are not configured"]);
     assert_eq!(signed.tree(), before);
-    // No retained generation is trusted, so nothing replaces it.
+    // No retained generation is trusted, and the other forms are damaged too, so nothing replaces it.
     fs::write(signed.archive(POINTER), "").unwrap();
+    fs::write(signed.archive("dists/stable/Release.gpg"), "").unwrap();
     fs::remove_dir_all(signed.archive("dists/stable/generations")).unwrap();
     let said = signed.publish_with(&[later(120)], ["check", "--repair"]).fails(4);
     said.says([&*format!("`{POINTER}` cannot be restored: no intact copy was found")]);
