@@ -94,6 +94,7 @@ pub mod pool;
 pub mod deb;
 pub mod signing;
 pub mod store;
+mod redact;
 mod regular;
 mod size;
 pub mod formula;

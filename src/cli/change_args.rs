@@ -1,6 +1,6 @@
 //! Options shared by all commands that change a suite, and the note that is stored with a change.
 
-use crate::{archive::Note, store::Environment};
+use crate::{archive::Note, redact::redact, store::Environment};
 
 /// Options of every command that changes a suite.
 #[derive(Debug, clap::Args)]
@@ -31,12 +31,12 @@ fn of_job(environment: &Environment) -> Note {
         let server = get("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
         let project = get("GITHUB_REPOSITORY");
         let job = project.as_ref().zip(get("GITHUB_RUN_ID"));
-        let job = job.map(|(project, run)| format!("{server}/{project}/actions/runs/{run}"));
+        let job = job.map(|(project, run)| redact(&format!("{server}/{project}/actions/runs/{run}")));
         return Note { message: None, by: get("GITHUB_ACTOR"), project, job };
     }
     if environment.get("GITLAB_CI") == Some("true") {
         let (by, project) = (get("GITLAB_USER_LOGIN"), get("CI_PROJECT_PATH"));
-        return Note { message: None, by, project, job: get("CI_JOB_URL") };
+        return Note { message: None, by, project, job: get("CI_JOB_URL").as_deref().map(redact) };
     }
     Note::default()
 }

@@ -6,7 +6,8 @@ use super::{
     failure::{self, Failure},
     json::Checked,
     session::{Session, parse_suite},
-    ui::{count, plain},
+    text::plain,
+    ui::count,
 };
 use crate::{
     archive::{
@@ -166,7 +167,7 @@ async fn repair(
 /// Prints each suite, then notes, then faults.
 fn print_report(report: &Report, session: &Session<'_>) {
     for state in &report.states {
-        session.ui.say(&seen(state));
+        session.ui.block(&seen(state));
     }
     for note in &report.notes {
         session.ui.say(&format!("note: {}", plain(note)));
@@ -176,7 +177,7 @@ fn print_report(report: &Report, session: &Session<'_>) {
     }
     let faults =
         report.faults.iter().map(|fault| format!("{}: {}\n", plain(&fault.path), plain(&fault.problem)));
-    session.ui.data(faults.collect::<String>().as_bytes());
+    session.ui.text(&faults.collect::<String>());
     session.ui.say(&format!(
         "Checked {}, {}, {}: {}",
         count(report.suites.len(), "suite"),
@@ -202,7 +203,7 @@ fn seen(state: &SuiteReport) -> String {
         text.push_str("\n  not signed");
     }
     for signature in &state.signed_by {
-        let name = signature.user_ids.first().map(|name| format!(" ({name})")).unwrap_or_default();
+        let name = signature.user_ids.first().map(|name| format!(" ({})", plain(name))).unwrap_or_default();
         let verdicts: Vec<String> =
             signature.verdicts.iter().map(|verdict| format!("{} {}", verdict.reader, verdict.text)).collect();
         let _ = write!(text, "\n  signed by {}{name}: {}", signature.key, verdicts.join(", "));

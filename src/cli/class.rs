@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Config,
     Purge,
     Unfinished,
+    Interrupted,
     Other,
 }
 
@@ -48,6 +49,7 @@ impl Kind {
             Self::Config => "config",
             Self::Purge => "purge",
             Self::Unfinished => "unfinished",
+            Self::Interrupted => "interrupted",
             Self::Other => "other",
         }
     }
@@ -130,6 +132,7 @@ impl From<&archive::Error> for Class {
             E::Pruning { .. } | E::BeingDropped { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
                 Self::of(Kind::RaceLost).or_again()
             }
+            E::Interrupted => Self::of(Kind::Interrupted).or_again(),
             // The next command that publishes the suite finishes it.
             E::Unfinished { source, .. } => {
                 Self { kind: Kind::Unfinished, retry: true, ..Self::from(&**source) }

@@ -6,7 +6,8 @@ use super::{
     failure::{self, Failure},
     json,
     session::{Session, parse_suite},
-    ui::{count, plain},
+    text::plain,
+    ui::count,
 };
 use crate::{
     archive::{Archive, ChangedFile, Difference, Differences, Error, Kind, PublishedSuite, Trust, Which},
@@ -106,7 +107,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         for line in lines(&differences) {
             let _ = writeln!(text, "{line}");
         }
-        session.ui.data(text.as_bytes());
+        session.ui.text(&text);
         session.ui.say(&match differences.len() {
             0 => "No package differs".to_owned(),
             number => count(number, "difference"),

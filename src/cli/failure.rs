@@ -24,8 +24,8 @@ pub(super) struct Failure {
     pub(super) code: u8,
     /// At least one error.
     pub(super) errors: Vec<Problem>,
-    /// A summary if there are several errors.
-    pub(super) summary: Option<String>,
+    /// Summaries of several errors.
+    pub(super) summary: Vec<String>,
 }
 
 /// One error as text, with its class.
@@ -75,11 +75,23 @@ impl Failure {
     /// Combines both; the exit code is that of the first.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.errors.extend(other.errors);
-        self.summary = match (self.summary, other.summary) {
-            (Some(one), Some(other)) => Some(format!("{one}\nerror: {other}")),
-            (one, other) => one.or(other),
-        };
+        self.summary.extend(other.summary);
         self
+    }
+
+    /// The same errors with other texts.
+    pub(super) fn map_texts(&self, change: impl Fn(&str) -> String) -> Self {
+        let problem = |problem: &Problem| Problem {
+            message: change(&problem.message),
+            causes: problem.causes.iter().map(|cause| change(cause)).collect(),
+            hint: problem.hint.as_deref().map(&change),
+            class: Class { file: problem.class.file.as_deref().map(&change), ..problem.class.clone() },
+        };
+        Self {
+            code: self.code,
+            errors: self.errors.iter().map(problem).collect(),
+            summary: self.summary.iter().map(|summary| change(summary)).collect(),
+        }
     }
 
     /// Adds the operation as the outermost message.
@@ -108,7 +120,7 @@ impl Problem {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { code: FAILED, errors: vec![problem], summary: None }
+        Self { code: FAILED, errors: vec![problem], summary: Vec::new() }
     }
 }
 
@@ -124,7 +136,7 @@ impl From<archive::Error> for Failure {
             let problem = |refusal: &archive::Refusal| {
                 Problem::of(refusal, hints::refusal::hint(refusal), Class::from(refusal))
             };
-            let summary = (all.len() > 1).then(|| error.to_string());
+            let summary = (all.len() > 1).then(|| error.to_string()).into_iter().collect();
             return Self { code: FAILED, errors: all.iter().map(problem).collect(), summary };
         }
         let is_race = matches!(
@@ -161,6 +173,6 @@ impl From<purge::Error> for Failure {
     fn from(error: purge::Error) -> Self {
         let problem = |failure: &purge::NotPurged| Problem::of(failure, failure.hint(), failure.into());
         let errors = error.failures.iter().map(problem).collect();
-        Self { code: FAILED, errors, summary: Some(error.to_string()) }
+        Self { code: FAILED, errors, summary: vec![error.to_string()] }
     }
 }

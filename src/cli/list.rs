@@ -6,7 +6,7 @@ use super::{
     failure::Failure,
     json::{Listed, ListedPackage},
     session::Session,
-    ui::plain,
+    text::plain,
 };
 use crate::{
     archive::{Archive, Error, PublishedSuite},
@@ -79,13 +79,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let name = width(&|(_, row)| row.package.name.len());
     let mut text = String::new();
     for (shown, ListedPackage { suite: of, package, .. }) in &rows {
+        // A line break in a field must not begin another line.
+        let [shown, in_architecture, of_name, version] =
+            [shown, &package.architecture, &package.name, &package.version].map(|field| plain(field));
         let _ = writeln!(
             text,
-            "{of:suite$} {shown:component$} {:architecture$} {:name$} {}",
-            package.architecture, package.name, package.version
+            "{of:suite$} {shown:component$} {in_architecture:architecture$} {of_name:name$} {version}"
         );
     }
-    session.ui.data(text.as_bytes());
+    session.ui.text(&text);
     damaged.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 

@@ -7,7 +7,8 @@ use super::{
     failure::Failure,
     json,
     session::{Session, parse_suite},
-    ui::{count, plain},
+    text::plain,
+    ui::count,
 };
 use crate::{
     archive::{Archive, Log, LogEntry, Note, Signature, Trust},
@@ -55,7 +56,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         session.ui.object(&json::Log::from(&log));
         return Ok(ExitCode::SUCCESS);
     }
-    session.ui.data(text(&log, session.ui.verbose()).as_bytes());
+    session.ui.text(&text(&log, session.ui.verbose()));
     if log.older > 0 {
         session.ui.say(&format!("{} not shown: add `--limit NUMBER`", count(log.older, "older generation")));
     }

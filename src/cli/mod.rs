@@ -29,6 +29,9 @@ mod sources;
 mod session;
 mod ui;
 mod json;
+mod interrupt;
+mod progress;
+mod text;
 mod failure;
 mod class;
 mod hints;
@@ -38,7 +41,7 @@ pub use serve::Server;
 use std::{
     path::PathBuf,
     process::ExitCode,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -66,7 +69,7 @@ Examples:\n\
 \x20 publish --archive /srv/apt add ./build/*.deb\n\
 \x20 publish --archive s3://packages.example.org/apt list\n\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
-4 `check` found damage.";
+4 `check` found damage, 130 and 143 ended by SIGINT and SIGTERM.";
 
 /// Number of threads for file writes; more threads only wait for each other.
 const BLOCKING: usize = 8;
@@ -156,28 +159,60 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
-    let ui = Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose);
+    let ui = Arc::new(Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose));
     if let Command::Help(args) = &cli.command {
         help::run(args, &ui);
         return ui.end(ExitCode::SUCCESS);
     }
-    let done =
+    let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build();
-    let done =
-        done.map_err(|error| Failure::of(&error, None)).and_then(|runtime| runtime.block_on(run(cli, &ui)));
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return ui.failure(&Failure::of(&error, None)),
+    };
+    let done = if let Command::Serve(_) = cli.command {
+        // It ends when it is interrupted.
+        Ok(runtime.block_on(run(cli, &ui)))
+    } else {
+        runtime.block_on(interrupt::unless_interrupted(run(cli, &ui), &ui))
+    };
     match done {
-        Ok(code) => ui.end(code),
-        Err(failure) => ui.failure(&failure),
+        Ok(Ok(code)) => ui.end(code),
+        Ok(Err(failure)) => ui.failure(&failure),
+        Err(signal) => {
+            // Steps that block, such as a running gpg, are not waited for.
+            runtime.shutdown_background();
+            ui.interrupted(signal)
+        }
     }
 }
 
 /// Prints clap's help, version or usage error (status 2), the latter also as an object with `--json`.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
-    if error.use_stderr() && arguments.any(|argument| argument == "--json") {
-        Ui::new(true, false, false).object(&json::Failed::from(&usage(error)));
+    let arguments = || std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    let is_json = arguments().any(|argument| argument == "--json");
+    let ui = Ui::new(is_json, false, false);
+    // Other tools have `-V` for `--verbose`: a command after it would not run, and the status would be 0.
+    let is_alone = || {
+        let mut all = std::env::args_os().skip(1);
+        all.next().is_some_and(|only| only == "-V" || only == "--version") && all.next().is_none()
+    };
+    if error.kind() == clap::error::ErrorKind::DisplayVersion && !is_alone() {
+        let mut failure = Failure::usage("`-V` and `--version` take no other argument, and run no command");
+        failure.errors.iter_mut().for_each(|problem| {
+            problem.hint =
+                Some("print more with `--verbose`; print the version with `publish -V`".to_owned());
+        });
+        return ui.failure(&failure);
     }
-    let _ = error.print();
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if is_json {
+        ui.failure_object(&usage(error));
+    }
+    ui.usage(&error.render().to_string(), || drop(error.print()));
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
 }
 

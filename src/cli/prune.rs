@@ -85,6 +85,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         now: session.now,
         dry_run: args.asked.dry_run,
         events: &events,
+        stop: Some(session.ui.stop()),
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
     let pruned = Archive::new(session.store.clone(), trust).prune(&how).await?;

@@ -68,7 +68,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     if session.ui.json() {
         session.ui.object(&Listed::<ShownPackage> { packages: objects });
     } else {
-        session.ui.data(&text);
+        session.ui.published_text(&text);
     }
     Ok(ExitCode::SUCCESS)
 }

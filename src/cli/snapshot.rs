@@ -87,5 +87,5 @@ fn list(snapshots: &[PublishedSuite], session: &Session<'_>) {
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let line = |row: &Row| format!("{:width$} {}\n", row.name, row.date.as_deref().unwrap_or("?"));
-    session.ui.data(rows.iter().map(line).collect::<Vec<_>>().concat().as_bytes());
+    session.ui.text(&rows.iter().map(line).collect::<String>());
 }

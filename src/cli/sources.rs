@@ -80,7 +80,7 @@ pub(super) fn print_first(
         components: &outcome.components,
         signed: outcome.signed,
     };
-    session.ui.data(stanza(&session.location, &client, keys)?.as_bytes());
+    session.ui.stanza(&stanza(&session.location, &client, keys)?);
     Ok(())
 }
 

@@ -9,9 +9,15 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use tokio::sync::Notify;
+
 use super::{
+    class::Kind,
     failure::{self, Failure},
+    interrupt::Signal,
     json,
+    progress::Published,
+    text::{Secrets, plain},
 };
 use crate::archive::Event;
 
@@ -26,6 +32,12 @@ pub(super) struct Ui {
     warned: Mutex<BTreeSet<String>>,
     /// The first error of writing to stdout.
     unwritten: Mutex<Option<io::Error>>,
+    /// The secrets in the environment, which no output contains.
+    secrets: Secrets,
+    /// The published suites, for the report of an interrupted command.
+    published: Mutex<Published>,
+    /// Asks an operation to end early.
+    stop: Notify,
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -50,6 +62,9 @@ impl Ui {
             phase: Mutex::new(Phase::Nothing),
             warned: Mutex::default(),
             unwritten: Mutex::default(),
+            secrets: Secrets::of_process(),
+            published: Mutex::default(),
+            stop: Notify::new(),
         }
     }
 
@@ -71,7 +86,52 @@ impl Ui {
         self.verbose
     }
 
-    /// Writes requested data to stdout.
+    /// Notified when a signal asks the command to end.
+    #[must_use]
+    pub(super) fn stop(&self) -> &Notify {
+        &self.stop
+    }
+
+    /// Whether a step is in progress that must not be cut short.
+    #[must_use]
+    pub(super) fn is_critical(&self) -> bool {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).is_critical()
+    }
+
+    /// Sets the destination of what is published from now on, if it is not the archive.
+    pub(super) fn destination(&self, location: &str) {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).at(location);
+    }
+
+    /// Writes requested text to stdout; its lines may contain foreign text.
+    pub(super) fn text(&self, text: &str) {
+        let mut shown = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+            shown.push_str(&self.shown(line));
+            shown.push_str(end);
+        }
+        self.data(shown.as_bytes());
+    }
+
+    /// Writes a stanza to stdout, whose keys must not be changed by a mask.
+    pub(super) fn stanza(&self, text: &str) {
+        let lines = text.split('\n').map(plain).collect::<Vec<_>>();
+        self.data(lines.join("\n").as_bytes());
+    }
+
+    /// Writes a published file to stdout: byte for byte, but escaped on a terminal.
+    pub(super) fn published_text(&self, bytes: &[u8]) {
+        if !io::stdout().is_terminal() {
+            return self.data(bytes);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        // A tab only moves the cursor.
+        let lines = text.split('\n').map(|line| line.split('\t').map(plain).collect::<Vec<_>>().join("\t"));
+        self.data(lines.collect::<Vec<_>>().join("\n").as_bytes());
+    }
+
+    /// Writes bytes to stdout as they are.
     pub(super) fn data(&self, text: &[u8]) {
         self.end_progress();
         let mut stdout = io::stdout().lock();
@@ -116,10 +176,15 @@ impl Ui {
             return true;
         }
         self.end_progress();
-        let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+        let _ = write!(io::stderr().lock(), "{} [y/N] ", self.shown(question));
         let mut answer = String::new();
         let read = io::BufRead::read_line(&mut io::stdin().lock().take(64), &mut answer);
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
+    /// Prints several lines, unless `--quiet` or `--json` is given.
+    pub(super) fn block(&self, lines: &str) {
+        lines.lines().for_each(|line| self.say(line));
     }
 
     /// Prints a line with `--verbose`.
@@ -140,7 +205,7 @@ impl Ui {
     #[must_use]
     pub(super) fn failure(&self, failure: &Failure) -> ExitCode {
         if self.json {
-            self.object(&json::Failed::from(failure));
+            self.failure_object(failure);
         }
         for problem in &failure.errors {
             self.line(&format!("error: {}", problem.message));
@@ -151,15 +216,44 @@ impl Ui {
                 self.line(&format!("hint: {hint}"));
             }
         }
-        if let Some(summary) = &failure.summary {
+        for summary in &failure.summary {
             self.line(&format!("error: {summary}"));
         }
         ExitCode::from(failure.code)
     }
 
+    /// Prints the object of a failure.
+    pub(super) fn failure_object(&self, failure: &Failure) {
+        let failure = failure.map_texts(|text| self.secrets.masked(text));
+        self.object(&json::Failed::from(&failure));
+    }
+
+    /// Prints a usage error: in the colours of the parser, unless a part of it must not be printed as it is.
+    pub(super) fn usage(&self, text: &str, print: impl FnOnce()) {
+        if text.lines().all(|line| self.shown(line) == line) {
+            return print();
+        }
+        text.trim_end().lines().for_each(|line| self.line(line));
+    }
+
+    /// Prints once that a signal ended the command, and what is published; returns the exit code.
+    #[must_use]
+    pub(super) fn interrupted(&self, signal: Signal) -> ExitCode {
+        let report = self.published.lock().unwrap_or_else(PoisonError::into_inner).report();
+        if let Some(report) = report {
+            let failure = Failure::text(format!("interrupted by {}: {report}", signal.name()), None);
+            let mut failure = Failure { code: signal.code(), ..failure.kind(Kind::Interrupted) };
+            failure.errors.iter_mut().for_each(|problem| problem.class.retry = true);
+            return self.failure(&failure);
+        }
+        ExitCode::from(signal.code())
+    }
+
     /// Prints an event of the library.
     pub(super) fn event(&self, event: Event) {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).note(&event);
         match event {
+            Event::Critical { .. } | Event::Publishing { .. } | Event::Published { .. } => {}
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
             Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
@@ -217,20 +311,18 @@ impl Ui {
 
     fn line(&self, line: &str) {
         self.end_progress();
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        // Empty lines before and after a text are our own; a line break within it is foreign.
+        let text = line.trim_start_matches('\n');
+        let before = &line[..line.len() - text.len()];
+        let text = text.trim_end_matches('\n');
+        let after = &line[before.len() + text.len()..];
+        let _ = writeln!(io::stderr().lock(), "{before}{}{after}", self.shown(text));
     }
-}
 
-/// Escapes untrusted text for one line of a terminal.
-#[must_use]
-pub(super) fn plain(text: &str) -> String {
-    // Bidirectional controls can make a text look like another.
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || turns(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    /// Returns one line of text as it may be printed: without secrets, and without control characters.
+    fn shown(&self, line: &str) -> String {
+        plain(&self.secrets.masked(line))
     }
-    shown
 }
 
 /// `1 package`, `2 packages`, `10,000 packages`.

@@ -154,7 +154,7 @@ impl Archive {
             return Err(conflict);
         }
         // THE COMMIT: every client with by-hash sees the new suite; on `Conflict` nothing has changed.
-        let published = match uploaded.publish().await? {
+        let published = match uploaded.publish(how.events).await? {
             Swapped::Crossed(_) if !self.trust.adopts() => {
                 // The changes of the other publisher must not get signed unseen.
                 let suite = how.config.codename.clone();

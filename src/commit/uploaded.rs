@@ -8,7 +8,13 @@ use crate::{
     gc::pins::Pin,
     names::Suite,
     store::{self, Content, Store},
-    suite::{error::Error, first_signing, freshness, generations, published::PublishedSuite, trust::Trust},
+    suite::{
+        error::Error,
+        event::{self, Event, Events},
+        first_signing, freshness, generations,
+        published::PublishedSuite,
+        trust::Trust,
+    },
 };
 
 /// A new release file of a suite: everything that it references is in the store and pinned against `prune`.
@@ -46,10 +52,18 @@ impl<'a> Uploaded<'a> {
     /// Publishes the new release file: the commit.
     ///
     /// # Errors
-    /// [`store::Error::Conflict`] if the race is lost; the suite is unchanged then. After [`Error::Unfinished`] the
-    /// release file is published.
-    pub(crate) async fn publish(self) -> Result<Swapped<'a>, Error> {
+    /// [`store::Error::Conflict`] if the race is lost; the suite is unchanged then. After [`Error::Unfinished`] the release
+    /// file is published.
+    pub(crate) async fn publish(self, events: Events<'_>) -> Result<Swapped<'a>, Error> {
+        event::critical(events, self.publish_whole(events)).await
+    }
+
+    async fn publish_whole(self, events: Events<'_>) -> Result<Swapped<'a>, Error> {
+        events(Event::Publishing { suite: self.base.name().clone() });
         let swapped = self.swap().await;
+        if swapped.is_ok() {
+            events(Event::Published { suite: self.base.name().clone() });
+        }
         let Self { store, base, files, release, generation, hold } = self;
         if let Some(hold) = hold {
             hold.release().await;

@@ -240,12 +240,21 @@ impl PurgeRule {
 impl fmt::Display for PurgeRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command(command) => write!(f, "`{command}`"),
+            // Any word of a command may be a password.
+            Self::Command(command) => write!(f, "`{}`", program_of(command)),
             Self::CloudFront { distribution } => write!(f, "CloudFront distribution `{distribution}`"),
             Self::Fastly { service } => write!(f, "Fastly service `{service}`"),
             Self::Cloudflare { zone } => write!(f, "Cloudflare zone `{zone}`"),
         }
     }
+}
+
+/// Returns the program that a command runs first, and `…` for its arguments.
+fn program_of(command: &str) -> String {
+    let mut words = command.split_whitespace();
+    // Assignments come before the program, and may contain a secret too.
+    let program = words.find(|word| !word.contains('=')).unwrap_or("…");
+    if command.trim() == program { program.to_owned() } else { format!("{program} …") }
 }
 
 fn is_word(text: &str, more: &[u8]) -> bool {
@@ -266,7 +275,8 @@ fn globs(value: &str) -> Option<Vec<String>> {
 }
 
 /// Purgers receive this URL, so it must not contain a password; paths are appended to it.
-fn is_public_url(value: &str) -> bool {
+/// Whether a text is the URL of an archive for clients: without a user, a password, a query or a fragment.
+pub(crate) fn is_public_url(value: &str) -> bool {
     let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
     let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     // The parser accepts `https:/host` and `https:///host` too.

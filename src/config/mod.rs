@@ -11,6 +11,7 @@ mod lines;
 mod values;
 mod error;
 
+pub(crate) use destinations::is_public_url;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};

@@ -16,6 +16,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
+use tokio::sync::Notify;
 
 use super::{
     live_set::LiveSet,
@@ -36,7 +37,7 @@ use crate::{
         archive::Archive,
         damage, discovery,
         error::Error,
-        event::{Event, Events, NO_EVENTS},
+        event::{self, Event, Events, NO_EVENTS},
         generations::{self, Generation, Keep, is_older},
         published::PublishedSuite,
         snapshots,
@@ -62,6 +63,8 @@ pub struct Prune<'a> {
     pub dry_run: bool,
     /// Receives progress.
     pub events: Events<'a>,
+    /// Ends the prune early when notified, with [`Error::Interrupted`]; operations then need not wait for it.
+    pub stop: Option<&'a Notify>,
 }
 
 impl Prune<'_> {
@@ -75,6 +78,7 @@ impl Prune<'_> {
             now,
             dry_run: false,
             events: NO_EVENTS,
+            stop: None,
         }
     }
 }
@@ -134,6 +138,11 @@ impl Archive {
             let marked = self.mark(how, how.now).await?;
             return self.sweep(how, marked, &BTreeSet::new(), how.now).await;
         }
+        // A marker that is left behind blocks others until it expires.
+        event::critical(how.events, Box::pin(self.prune_marked(how))).await
+    }
+
+    async fn prune_marked(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
         let mut marker = GcMarker::make(&self.store).await?;
         let now = marker.since;
         let pruned = async {
@@ -147,7 +156,16 @@ impl Archive {
             delete(&self.store, &pruned.deleted, &mut marker, how.events).await?;
             Ok(pruned)
         };
-        let pruned = pruned.await;
+        let stopped = async {
+            match how.stop {
+                Some(stop) => stop.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        let pruned = tokio::select! {
+            pruned = pruned => pruned,
+            () = stopped => Err(Error::Interrupted),
+        };
         marker.end().await?;
         pruned
     }

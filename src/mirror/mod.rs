@@ -218,7 +218,7 @@ impl Run<'_> {
             };
             // THE COMMIT: clients of the destination see the new suite, or the swap fails with `Conflict` and nothing
             // changes.
-            if let Swapped::Crossed(_) = uploaded.publish().await? {
+            if let Swapped::Crossed(_) = uploaded.publish(self.how.events).await? {
                 // An unsigned suite changed at the destination, and is signed now: compare again.
                 return Err(store::Error::Conflict { path }.into());
             }
@@ -278,6 +278,7 @@ impl Run<'_> {
             now: self.how.now,
             dry_run: self.how.dry_run,
             events: self.how.events,
+            stop: self.how.stop,
         };
         let there = Archive::new(self.destination.clone(), self.archive.trust.clone());
         let pruned = there.prune(&how).await?;

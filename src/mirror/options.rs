@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use tokio::sync::Notify;
+
 use crate::{
     names::Suite,
     suite::{
@@ -34,6 +36,8 @@ pub struct Sync<'a> {
     pub dry_run: bool,
     /// Receives events.
     pub events: Events<'a>,
+    /// Ends a prune early when notified.
+    pub stop: Option<&'a Notify>,
 }
 
 impl<'a> Sync<'a> {
@@ -50,6 +54,7 @@ impl<'a> Sync<'a> {
             at_once: AT_ONCE,
             dry_run: false,
             events: NO_EVENTS,
+            stop: None,
         }
     }
 }

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::redact::redact_location;
+
 /// The location of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -128,7 +130,7 @@ impl Location {
     /// Parses `./folder`, `/folder`, `file:///folder`, `s3://`, `gs://`, `az://` and `swift://bucket/prefix`,
     /// `http(s)://host/folder` and `memory:`; relative paths are resolved against `current`.
     pub fn parse(text: &str, current: &Path) -> Result<Self, Error> {
-        let fail = |why: &str| Err(Error { text: without_user(text), why: why.to_owned() });
+        let fail = |why: &str| Err(Error { text: redact_location(text), why: why.to_owned() });
         if text.is_empty() {
             return fail("it is empty; give a folder such as `./archive`");
         }
@@ -162,6 +164,7 @@ impl Location {
             Some((scheme, rest)) if is_mistyped(scheme, rest) => {
                 return fail(&format!("write `{scheme}://…`, with two slashes, or `./…` for a folder"));
             }
+            _ if is_user_at_host(text) => return fail("write `https://…`, or `./…` for a folder"),
             _ => text,
         };
         Ok(Self::Folder(normal(&current.join(path))))
@@ -238,7 +241,7 @@ fn refuse_value(key: &str, value: &str) -> Result<(), String> {
 /// Checks that a text is the URL of an endpoint.
 pub(super) fn check_endpoint(text: &str) -> Result<(), String> {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
-        return Err(format!("`{}` does not begin with `https://` or `http://`", without_user(text)));
+        return Err(format!("`{}` does not begin with `https://` or `http://`", redact_location(text)));
     };
     web("http", rest).map(drop)
 }
@@ -274,24 +277,10 @@ fn is_mistyped(scheme: &str, rest: &str) -> bool {
     is_known || is_word && rest.starts_with('/')
 }
 
-/// Removes a possible password: everything before the `@` of each host.
-fn without_user(text: &str) -> String {
-    // With a slash too few, the end of the host is uncertain.
-    if let Some((scheme, rest)) = text.split_once(':')
-        && is_mistyped(scheme, rest)
-        && !rest.starts_with("//")
-    {
-        return format!("{scheme}:{}", rest.rsplit_once('@').map_or(rest, |(_, shown)| shown));
-    }
-    let mut pieces = text.split("://");
-    let mut shown = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let host = piece.split(['/', '?', '#', '&']).next().unwrap_or_default();
-        let user = host.rfind('@').map_or(0, |at| at + 1);
-        shown.push_str("://");
-        shown.push_str(&piece[user..]);
-    }
-    shown
+/// Whether a text begins like `user:password@host`, a URL without its scheme.
+fn is_user_at_host(text: &str) -> bool {
+    let first = text.split('/').next().unwrap_or_default();
+    first.split_once(':').is_some_and(|(user, rest)| !user.is_empty() && rest.contains('@'))
 }
 
 /// Removes `.` and repeated slashes from a path; keeps `..`, which has another meaning after a symbolic link.
@@ -405,6 +394,7 @@ mod tests {
             ("https:example.org", "two slashes"),
             ("swift:/c/x", "two slashes"),
             ("ftp:/example.org", "two slashes"),
+            ("me:hush@example.org/apt", "write `https://…`"),
             ("https://example.org/?a=b", "`?`"),
         ] {
             assert!(why(bad).contains(part), "{bad}: {}", why(bad));
@@ -420,7 +410,7 @@ mod tests {
         for bad in
             ["https:/me:hu/sh@example.org/apt", "http:me:hu/sh@example.org", "s3:/me:hu/sh@example.org"]
         {
-            assert!(!why(bad).contains("hu/sh"), "{}", why(bad));
+            assert!(!why(bad).contains("sh@"), "{}", why(bad));
             assert!(why(bad).contains("example.org"), "{}", why(bad));
         }
     }

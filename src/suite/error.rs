@@ -360,6 +360,9 @@ pub enum Error {
         /// The evidence of the newer pointer.
         witness: String,
     },
+    /// The caller asked the operation to end early.
+    #[error("the operation was interrupted")]
+    Interrupted,
     /// Another prune is running, or has taken this one over.
     #[error("another `prune` is running in `{location}`")]
     Pruning {

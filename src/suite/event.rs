@@ -52,6 +52,21 @@ pub enum Event {
         /// How many there are.
         total: usize,
     },
+    /// A step begins or ends that must not be cut short: a caller that drops the future waits for its end first.
+    Critical {
+        /// Whether it begins.
+        begins: bool,
+    },
+    /// The release file of a suite is about to be replaced.
+    Publishing {
+        /// The suite.
+        suite: Suite,
+    },
+    /// Clients see the new release file of a suite; its derived outputs are still stale.
+    Published {
+        /// The suite.
+        suite: Suite,
+    },
     /// Another publisher won the race; the operation is planned again on the new base.
     LostRace {
         /// The number of lost races of this operation.
@@ -61,6 +76,14 @@ pub enum Event {
 
 /// Receives events, from any thread.
 pub type Events<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+/// Runs a step that must not be cut short.
+pub(crate) async fn critical<T>(events: Events<'_>, step: impl Future<Output = T>) -> T {
+    events(Event::Critical { begins: true });
+    let done = step.await;
+    events(Event::Critical { begins: false });
+    done
+}
 
 /// Ignores all events.
 pub(crate) const NO_EVENTS: Events<'static> = &|_| ();

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use publish::{
-    archive::{Error, GRACE, Keep, Reason},
+    archive::{CommitReport, Error, GRACE, Keep, Reason},
     store::Store,
 };
 
@@ -48,20 +48,33 @@ async fn holds(store: &Store, names: &[&str], at: &str) {
     assert_eq!(publisher.faults().await, [], "{at}");
 }
 
+/// Copies a package, and runs something else while the copy waits before one of its writes.
+async fn copy_while(
+    sandbox: &Sandbox,
+    at: usize,
+    other: impl AsyncFnOnce(Store),
+) -> (Store, Result<CommitReport, Error>) {
+    let store = archive(sandbox).await;
+    let (faults, gate) = Faults::wait(at, Side::Before);
+    let slow = Publisher::on(faults.on(store.clone()));
+    let meanwhile = async {
+        gate.reached().await;
+        other(store.clone()).await;
+        gate.open();
+    };
+    let (copied, ()) = tokio::join!(slow.copy("testing", "one"), meanwhile);
+    (store, copied)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_copy() {
     let sandbox = Sandbox::signed();
     let writes = writes(&sandbox).await;
     for at in 1..=writes.len() {
-        let store = archive(&sandbox).await;
-        let (faults, gate) = Faults::wait(at, Side::Before);
-        let slow = Publisher::on(faults.on(store.clone()));
-        let meanwhile = async {
-            gate.reached().await;
-            Publisher::on(store.clone()).later(1).copy("testing", "two").await.unwrap();
-            gate.open();
-        };
-        let (copied, ()) = tokio::join!(slow.copy("testing", "one"), meanwhile);
+        let (store, copied) = copy_while(&sandbox, at, async |store| {
+            Publisher::on(store).later(1).copy("testing", "two").await.unwrap();
+        })
+        .await;
         assert!(copied.unwrap().published);
         holds(&store, &["first", "one", "two"], &format!("waits before {:?}", writes[at - 1])).await;
     }
@@ -75,17 +88,12 @@ async fn a_removal_and_a_prune() {
     let keep = Keep { generations: 1, span: Duration::ZERO };
     let mut refused = 0;
     for at in 1..=writes.len() {
-        let store = archive(&sandbox).await;
-        let (faults, gate) = Faults::wait(at, Side::Before);
-        let slow = Publisher::on(faults.on(store.clone()));
-        let meanwhile = async {
-            gate.reached().await;
-            let other = Publisher::on(store.clone()).later(10).of("testing");
+        let (store, copied) = copy_while(&sandbox, at, async |store| {
+            let other = Publisher::on(store).later(10).of("testing");
             other.remove("one").await.unwrap();
             other.prune(keep, GRACE).await.unwrap();
-            gate.open();
-        };
-        let (copied, ()) = tokio::join!(slow.copy("testing", "one"), meanwhile);
+        })
+        .await;
         let case = format!("waits before {:?}", writes[at - 1]);
         match copied {
             Ok(_) => holds(&store, &["first", "one"], &case).await,

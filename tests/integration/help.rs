@@ -38,3 +38,26 @@ fn every_help_page_is_the_one_that_was_reviewed() {
     assert!(text.contains("$ publish key rotate --help"), "{text}");
     insta::assert_snapshot!("pages", text);
 }
+
+/// reprepro's `-V` is `--verbose`: a command after it would not run.
+#[test]
+fn a_command_after_the_version_option_is_an_error() {
+    let sandbox = Sandbox::new();
+    for alone in ["-V", "--version"] {
+        assert!(sandbox.publish([alone]).ok().stdout.starts_with("publish "));
+    }
+    for command in [
+        &["-V", "add", "x.deb"][..],
+        &["-V", "--archive", "a", "list"],
+        &["--archive", "a", "-V", "list"],
+        &["-V", "-V"],
+        &["-VV"],
+        &["-Vb", "a", "list"],
+        &["--version", "list"],
+        &["--json", "-V"],
+        &["-v", "-V"],
+    ] {
+        let said = sandbox.publish(command).fails(2);
+        said.says(["hint: ", "--verbose"]);
+    }
+}

@@ -586,9 +586,9 @@ async fn a_failed_command_is_reported_and_stops_no_other_purge() {
     assert_eq!(
         failed,
         [
-            "the purge command `seq 9999 >&2; echo 'no such  zone' >&2; exit 7` failed",
+            "the purge command `seq …` failed",
             "the purge of Fastly service `s` failed",
-            "the purge command `exit 1` failed",
+            "the purge command `exit …` failed",
             "the purge command `no-such-program` failed",
         ]
     );

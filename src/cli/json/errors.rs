@@ -31,7 +31,7 @@ impl From<&Failure> for Failed {
         Self {
             status: failure.code,
             errors: failure.errors.iter().map(Error::from).collect(),
-            summary: failure.summary.clone(),
+            summary: (!failure.summary.is_empty()).then(|| failure.summary.join("; ")),
         }
     }
 }

@@ -23,7 +23,11 @@ pub(super) use publication::{Publication, Publications};
 pub(super) use sweep::{Dropped, Pruned, RemovedSnapshot};
 pub(super) use sync::{Destination, Synced};
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
+
+use super::text::is_control;
 
 /// The schema above, for `publish help json`.
 pub(super) const DOCUMENTATION: &str = include_str!("schema.md");
@@ -43,9 +47,18 @@ struct Versioned<'a, D> {
 
 /// Renders a document with the number of its schema.
 pub(super) fn render(document: &impl Document) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(&Versioned { schema: SCHEMA, document }).unwrap_or_default();
-    text.push(b'\n');
-    text
+    let rendered = serde_json::to_string_pretty(&Versioned { schema: SCHEMA, document }).unwrap_or_default();
+    let mut text = String::with_capacity(rendered.len() + 1);
+    for c in rendered.chars() {
+        // JSON itself escapes only the ASCII controls; these characters occur in strings alone.
+        if c != '\n' && is_control(c) {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('\n');
+    text.into_bytes()
 }
 
 /// The output of `init`.

@@ -147,14 +147,14 @@ fn run_local(command: &Command, session: &Session<'_>) -> Result<ExitCode, Failu
         Command::Package(_) | Command::Rotate(_) => {}
         Command::Generate(args) => {
             let report = generate(args, keys, passphrase()?.as_ref(), session.now)?;
-            if ui.json() { ui.object(&report.document()) } else { ui.say(report.human().trim_end()) }
+            if ui.json() { ui.object(&report.document()) } else { ui.block(&report.human()) }
         }
         Command::Show(args) => {
             let report = show(&sources(&args.keys)?, &Gpg::default(), session.now)?;
             if ui.json() {
                 ui.object(&json::Keys::new(&report.keys));
             } else {
-                ui.data(report.human().as_bytes());
+                ui.text(&report.human());
             }
         }
         Command::Export(args) => {

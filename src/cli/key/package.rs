@@ -435,6 +435,6 @@ pub(super) async fn print_clients(
         .iter()
         .map(|(components, suites)| sources::stanza_by_keyring(&session.location, suites, components, &path))
         .collect();
-    session.ui.data(stanzas.join("\n").as_bytes());
+    session.ui.stanza(&stanzas.join("\n"));
     Ok(())
 }

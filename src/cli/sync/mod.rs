@@ -160,7 +160,9 @@ async fn carry(
         now: session.now,
         dry_run: args.dry_run,
         events: &events,
+        stop: Some(session.ui.stop()),
     };
+    session.ui.destination(&target.location.to_string());
     let synced = archive.sync(&destination, &how).await?;
     let mut report = Report {
         destination: target.location.to_string(),
@@ -278,7 +280,7 @@ fn failed(report: &Report) -> Failure {
     };
     let files = count(failed.len(), "file");
     let summary = format!("{files} could not be sent to {}; {so}", report.destination);
-    Failure { code: failure::FAILED, errors, summary: Some(summary) }
+    Failure { code: failure::FAILED, errors, summary: vec![summary] }
 }
 
 /// Prints the `.sources` stanzas of suites that were published for the first time.
@@ -309,7 +311,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         };
         let stanza = sources::stanza(&target.location, &client, &keys)?;
         let separator = if number == 0 { "" } else { "\n" };
-        ui.data(format!("{separator}{stanza}").as_bytes());
+        ui.stanza(&format!("{separator}{stanza}"));
     }
     Ok(())
 }

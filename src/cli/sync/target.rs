@@ -6,7 +6,7 @@ use super::{Args, Failure, Session};
 use crate::{
     archive::Keep,
     cli::class::Kind,
-    config::{Destination, Destinations, PurgeRule, SuiteConfig},
+    config::{Destination, Destinations, PurgeRule, SuiteConfig, is_public_url},
     names::Suite,
     store::{Cache, Headers, Location, Store},
 };
@@ -99,7 +99,12 @@ impl Target {
                 args.suite.iter().map(|name| super::session::parse_suite(name)).collect::<Result<_, _>>()?;
         }
         self.include.extend(args.include.iter().cloned());
-        if args.public_url.is_some() {
+        if let Some(url) = &args.public_url {
+            if !is_public_url(url) {
+                return Err(Failure::usage(format!(
+                    "`--public-url {url}` is not the `http://` or `https://` URL of an archive; it must have no user name, no password and no query"
+                )));
+            }
             self.public_url.clone_from(&args.public_url);
         }
         if args.delete || known.is_some_and(|known| known.delete) {
