@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 
 use super::release_file::ReadyRelease;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         damage,
         error::Error,
         generations, limits,
-        published::{self, PublishedSuite},
+        published::{self, PublishedSuite, is_being_dropped},
         trust::Trust,
     },
 };
@@ -42,6 +43,10 @@ pub(crate) async fn write_derived(
     // If the suite was signed for the first time meanwhile, its release file has another name.
     let mut done = (path(files.form()), files.bytes().clone());
     while !damage::holds(store, &done.0, &done.1).await? {
+        if store.size(&done.0).await?.is_none() || is_being_dropped(store, suite).await? {
+            withdraw(store, suite, files, release).await?;
+            return Err(Error::BeingDropped { suite: suite.clone() });
+        }
         let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
         let Some(pointer) = now.pointer() else { break };
         written.extend(write_names(store, suite, &pointer.release).await?);
@@ -49,6 +54,32 @@ pub(crate) async fn write_derived(
         done = (path(pointer.form), pointer.bytes.clone());
     }
     Ok(written)
+}
+
+/// Deletes the outputs of a suite that was dropped after its release file was published: the drop may not have seen them,
+/// and they would bring the suite back.
+async fn withdraw(
+    store: &Store,
+    suite: &Suite,
+    files: &ReadyRelease,
+    release: &Release,
+) -> Result<(), Error> {
+    let mut paths: Vec<String> =
+        release.own_files().map(|(path, _)| format!("dists/{suite}/{path}")).collect();
+    for (form, bytes) in
+        [(ReleaseForm::Release, Some(&files.text)), (ReleaseForm::Signature, files.signature.as_ref())]
+    {
+        let path = format!("dists/{suite}/{}", form.file_name());
+        if let Some(bytes) = bytes
+            && store.holds(&path, bytes).await?
+        {
+            paths.push(path);
+        }
+    }
+    let date = release.date().unwrap_or(Timestamp::UNIX_EPOCH);
+    let generation = generations::name(date, files.bytes());
+    paths.push(format!("dists/{suite}/{}", generations::path(&generation, generations::MARK)));
+    Ok(store.delete_all(&paths).await?)
 }
 
 /// Writes the other forms of a release file; `Release` comes last, and marks the outputs as complete.

@@ -64,45 +64,73 @@ impl Archive {
     /// [`Error::NotPublished`] if there is no such suite; [`Error::RaceLost`] if it was published concurrently: nothing
     /// is changed then. A drop that was interrupted is finished by the next one.
     pub async fn drop_suite(&self, suite: &Suite, dry_run: bool) -> Result<Dropped, Error> {
-        // The revision is read first: everything that is listed afterwards is at least as new.
         let pointer = self.pointer_to_drop(suite).await?;
-        let folder = format!("dists/{suite}");
-        let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
-        let below = suites_below(suite, &all);
-        let is_below = |path: &str| below.iter().any(|below| is_in(path, &format!("dists/{below}")));
+        let all: Vec<Found> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
         let listed = self.listed_by_any(suite, &all).await?;
-        // A component may be in the folder of another suite.
-        let above = collisions::listed_above(&self.store, suite).await?;
-        let is_own = |path: &str| {
-            listed.contains(&path[folder.len() + 1..]) || !(is_below(path) || above.contains(path))
-        };
-        let own: Vec<Found> = all.into_iter().filter(|found| is_own(&found.path)).collect();
-        let has_mark =
-            own.iter().any(|found| step(&found.path[folder.len() + 1..], None) == Some(Step::Mark));
+        let is_mark = |found: &Found| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
+        let below = suites_below(suite, &all);
+        let has_mark = all.iter().any(|found| is_mark(found) && !is_in_any(&found.path, &below));
         if pointer.is_none() && !has_mark {
             return Err(Error::NotPublished { suite: suite.clone() });
         }
-        let (mut deleted, mut left) = (Vec::new(), Vec::new());
-        for Found { path, size: bytes, .. } in own {
-            let file = &path[folder.len() + 1..];
-            match step(file, Some(&listed)) {
+        if dry_run {
+            return Ok(self.sort(suite, pointer.as_ref(), &listed, all, true).await?.0);
+        }
+        if let Some((path, revision)) = &pointer {
+            // THE COMMIT: from here on the suite is not published, and no publisher can begin it again.
+            let swapped = self.store.swap(path, bytes::Bytes::from_static(DROPPED), Some(revision)).await;
+            swapped.map_err(|error| match error {
+                store::Error::Conflict { .. } => Error::RaceLost { suite: suite.clone(), times: 1 },
+                error => error.into(),
+            })?;
+        }
+        // Listed again: the publisher that came before may have written its last files since. One that writes them
+        // still, deletes them itself.
+        let all: Vec<Found> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let (dropped, steps) = self.sort(suite, pointer.as_ref(), &listed, all, false).await?;
+        // A crash after any of these leaves a suite that is not published; the next drop finishes it.
+        for step in steps.chunk_by(|(one, _), (next, _)| one == next) {
+            let paths: Vec<String> = step.iter().map(|(_, file)| file.path.clone()).collect();
+            self.store.delete_all(&paths).await?;
+            self.store.flush().await?;
+        }
+        Ok(dropped)
+    }
+
+    /// Sorts the files of a suite: those to delete, in order, and those that stay for clients.
+    async fn sort(
+        &self,
+        suite: &Suite,
+        pointer: Option<&(String, Revision)>,
+        listed: &BTreeSet<String>,
+        all: Vec<Found>,
+        dry_run: bool,
+    ) -> Result<(Dropped, Vec<(Step, Written)>), Error> {
+        let start = folder(suite).len();
+        let below = suites_below(suite, &all);
+        // A component may be in the folder of another suite.
+        let above = collisions::listed_above(&self.store, suite).await?;
+        let (mut steps, mut left) = (Vec::new(), Vec::new());
+        for Found { path, size: bytes, .. } in all {
+            let file = &path[start..];
+            if !listed.contains(file) && (is_in_any(&path, &below) || above.contains(&path)) {
+                continue;
+            }
+            match step(file, Some(listed)) {
                 // Of the forms of the release file, the one that the commit replaces goes last.
-                Some(Step::Pointer) if pointer.as_ref().is_none_or(|(pointer, _)| *pointer != path) => {
-                    deleted.push((Step::Name, Written { path, bytes }));
+                Some(Step::Pointer) if pointer.is_none_or(|(pointer, _)| *pointer != path) => {
+                    steps.push((Step::Name, Written { path, bytes }));
                 }
-                Some(step) => deleted.push((step, Written { path, bytes })),
+                Some(step) => steps.push((step, Written { path, bytes })),
                 None if is_kept_for_clients(file) => left.push(Written { path, bytes }),
                 // Files that no release file lists were not written by a publisher.
                 None => {}
             }
         }
-        deleted.sort_by_key(|(step, _)| *step);
-        if !dry_run {
-            self.delete_in_order(suite, pointer, &deleted).await?;
-        }
-        let deleted = deleted.into_iter().map(|(_, file)| file).collect();
+        steps.sort_by_key(|(step, _)| *step);
+        let deleted = steps.iter().map(|(_, file)| file.clone()).collect();
         let below = below.iter().filter_map(|name| Suite::parse(name).ok()).collect();
-        Ok(Dropped { suite: suite.clone(), dry_run, deleted, left, below })
+        Ok((Dropped { suite: suite.clone(), dry_run, deleted, left, below }, steps))
     }
 
     /// Returns the path and the revision of the release file that a publisher would replace; readable or not.
@@ -136,29 +164,11 @@ impl Archive {
         }
         Ok(listed)
     }
+}
 
-    async fn delete_in_order(
-        &self,
-        suite: &Suite,
-        pointer: Option<(String, Revision)>,
-        files: &[(Step, Written)],
-    ) -> Result<(), Error> {
-        if let Some((path, revision)) = &pointer {
-            // THE COMMIT: from here on the suite is not published, and no publisher can begin it again.
-            let swapped = self.store.swap(path, bytes::Bytes::from_static(DROPPED), Some(revision)).await;
-            swapped.map_err(|error| match error {
-                store::Error::Conflict { .. } => Error::RaceLost { suite: suite.clone(), times: 1 },
-                error => error.into(),
-            })?;
-        }
-        // A crash after any of these leaves a suite that is not published; the next drop finishes it.
-        for step in files.chunk_by(|(one, _), (next, _)| one == next) {
-            let paths: Vec<String> = step.iter().map(|(_, file)| file.path.clone()).collect();
-            self.store.delete_all(&paths).await?;
-            self.store.flush().await?;
-        }
-        Ok(())
-    }
+/// Returns the folder of a suite, with a trailing slash.
+fn folder(suite: &Suite) -> String {
+    format!("dists/{suite}/")
 }
 
 /// Returns the step in which a file of a suite is deleted; `None` if it stays. Without the listed files, only marks and
@@ -187,6 +197,11 @@ fn suites_below(suite: &Suite, all: &[Found]) -> BTreeSet<String> {
     let mut below: BTreeSet<&str> = discovery::published(paths.clone());
     below.extend(discovery::lost(paths));
     below.into_iter().filter(|name| is_in(name, suite.as_str())).map(ToOwned::to_owned).collect()
+}
+
+/// Whether a path is in the folder of one of these suites.
+fn is_in_any(path: &str, suites: &BTreeSet<String>) -> bool {
+    suites.iter().any(|suite| is_in(path, &format!("dists/{suite}")))
 }
 
 fn is_in(path: &str, folder: &str) -> bool {

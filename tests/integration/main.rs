@@ -38,6 +38,7 @@ mod damage;
 mod deb_builder;
 mod determinism;
 mod diff;
+mod drop_races;
 mod export;
 mod faults;
 mod foreign;
