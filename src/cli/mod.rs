@@ -341,7 +341,13 @@ mod tests {
     fn examples(command: &clap::Command, found: &mut Vec<Vec<String>>) {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let lines = text.lines().filter(|line| line.starts_with("  publish "));
-        let words = |line: &str| line.replace('\'', "").split_whitespace().map(ToOwned::to_owned).collect();
+        // As a shell splits them: blanks within quotes separate nothing.
+        let quoted =
+            |(at, part): (usize, &str)| if at % 2 == 1 { part.replace(' ', "\0") } else { part.to_owned() };
+        let words = |line: &str| {
+            let line: String = line.split('\'').enumerate().map(quoted).collect();
+            line.split_whitespace().map(|word| word.replace('\0', " ")).collect()
+        };
         let before = found.len();
         found.extend(lines.map(words));
         assert!(found.len() > before, "`{}` shows no example", command.get_name());

@@ -427,7 +427,6 @@ LOCATION: /srv/backup/my archive
             ("Delete", ""),
             ("Delete", "perhaps"),
             ("KeepFor", "m"),
-            ("KeepFor", "1m"),
             ("KeepFor", "é"),
             ("KeepFor", "+1d"),
             ("KeepFor", "0d"),
