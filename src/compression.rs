@@ -4,8 +4,8 @@
 //! claims, checks the checksum of its format, and reports input that ends early. Formats: RFC 1952 (gzip), the .xz file
 //! format, RFC 8878 (zstd), bzip2, and the headerless .lzma of old packages.
 //!
-//! A member of a package is exactly one compressed stream, since dpkg reads no more than that. An index may be several
-//! concatenated streams, such as an index in blocks.
+//! A member of a package is one compressed stream, since dpkg reads no more than that; only gzip may have several, and gzip
+//! and xz zeros at the end. An index may be several concatenated streams, such as an index in blocks.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -59,7 +59,7 @@ impl Compression {
         Self::ALL.into_iter().find(|format| format.extension() == extension)
     }
 
-    /// Decodes exactly one compressed stream; anything after its end is an error.
+    /// Decodes a member of a package; anything else after the end of its stream is an error.
     pub fn decoder<'a>(self, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         match self {
             Self::Plain => Ok(Box::new(reader)),
@@ -67,12 +67,13 @@ impl Compression {
         }
     }
 
-    /// Decodes exactly one compressed stream from a reader that has its own buffer; anything after its end is an error.
+    /// Decodes a member of a package from a reader that has its own buffer; anything else after the end of its stream is an
+    /// error.
     pub fn buffered_decoder<'a>(self, reader: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Plain => Box::new(reader),
-            Self::Gzip => only(flate2::bufread::GzDecoder::new(reader)),
-            Self::Xz => only(xz(reader, 0)?),
+            Self::Gzip => Box::new(GzipMembers(Some(flate2::bufread::GzDecoder::new(reader)))),
+            Self::Xz => Box::new(Only { decoder: xz(reader, 0)?, ended: false, is_padded: true }),
             Self::Zstd => only(zstd(reader)?.single_frame()),
             Self::Bzip2 => only(bzip2::bufread::BzDecoder::new(reader)),
             Self::Lzma => only(lzma(reader)?),
@@ -127,21 +128,18 @@ macro_rules! stream_decoder {
     };
 }
 
-stream_decoder!(
-    flate2::bufread::GzDecoder<R>,
-    xz2::bufread::XzDecoder<R>,
-    zstd::Decoder<'_, R>,
-    bzip2::bufread::BzDecoder<R>
-);
+stream_decoder!(xz2::bufread::XzDecoder<R>, zstd::Decoder<'_, R>, bzip2::bufread::BzDecoder<R>);
 
 /// Reads one stream and verifies that the input ends there too.
 struct Only<D> {
     decoder: D,
     ended: bool,
+    /// Whether zeros may follow.
+    is_padded: bool,
 }
 
 fn only<'a, D: StreamDecoder + 'a>(decoder: D) -> Box<dyn Read + 'a> {
-    Box::new(Only { decoder, ended: false })
+    Box::new(Only { decoder, ended: false, is_padded: false })
 }
 
 impl<D: StreamDecoder> Read for Only<D> {
@@ -151,14 +149,57 @@ impl<D: StreamDecoder> Read for Only<D> {
         }
         let count = self.decoder.read(buffer)?;
         if count == 0 {
-            if !self.decoder.input().fill_buf()?.is_empty() {
-                let what = "data after the end of the compressed stream";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            let input = self.decoder.input();
+            if self.is_padded {
+                skip_zeros(input)?;
+            }
+            if !input.fill_buf()?.is_empty() {
+                return Err(after_the_end());
             }
             self.ended = true;
         }
         Ok(count)
     }
+}
+
+/// Reads gzip members, as parallel compressors write them; `None` after the end.
+struct GzipMembers<R>(Option<flate2::bufread::GzDecoder<R>>);
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(decoder) = self.0.as_mut().filter(|_| !buffer.is_empty()) else { return Ok(0) };
+            let count = decoder.read(buffer)?;
+            if count > 0 {
+                return Ok(count);
+            }
+            let input = decoder.get_mut();
+            skip_zeros(input)?;
+            match input.fill_buf()?.first() {
+                None => self.0 = None,
+                Some(0x1f) => {
+                    self.0 = self.0.take().map(|ended| flate2::bufread::GzDecoder::new(ended.into_inner()));
+                }
+                Some(_) => return Err(after_the_end()),
+            }
+        }
+    }
+}
+
+/// Skips the zeros with which some writers fill the last block.
+fn skip_zeros(input: &mut dyn BufRead) -> io::Result<()> {
+    loop {
+        let piece = input.fill_buf()?;
+        let zeros = piece.iter().take_while(|&&b| b == 0).count();
+        if zeros == 0 {
+            return Ok(());
+        }
+        input.consume(zeros);
+    }
+}
+
+fn after_the_end() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "data after the end of the compressed stream")
 }
 
 #[cfg(test)]
@@ -250,10 +291,32 @@ pub(crate) mod tests {
     fn data_after_the_stream_is_an_error() {
         for format in COMPRESSED {
             let packed = encode(format, &text());
-            for more in [&b"\0"[..], b"\0\0\0\0", b"junk", &packed] {
+            let mut all = vec![&b"junk"[..], b"\0junk"];
+            // dpkg reads several gzip members, and zeros after them or after xz.
+            match format {
+                Compression::Gzip => {}
+                Compression::Xz => all.push(&packed),
+                _ => all.extend([&b"\0"[..], b"\0\0\0\0", &packed]),
+            }
+            for more in all {
                 let error = decode(format, &[&packed, more].concat()).unwrap_err();
                 assert_eq!(error.to_string(), "data after the end of the compressed stream", "{format:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_member_may_be_several_gzip_members_and_padded() {
+        let bytes = text();
+        let (head, tail) = bytes.split_at(bytes.len() / 3);
+        let both = [encode(Compression::Gzip, head), encode(Compression::Gzip, tail)].concat();
+        let padded = |packed: &[u8]| [packed, &[0; 70_000][..]].concat();
+        for packed in [&both, &padded(&both)] {
+            assert_eq!(decode(Compression::Gzip, packed).unwrap(), bytes);
+        }
+        assert_eq!(decode(Compression::Xz, &padded(&encode(Compression::Xz, head))).unwrap(), head);
+        for cut in [1, 7, 12] {
+            assert!(decode(Compression::Gzip, &both[..both.len() - cut]).is_err());
         }
     }
 

@@ -58,7 +58,7 @@ macro_rules! name {
 }
 
 name!(
-    /// The name of a binary or source package (Debian Policy 5.6.1).
+    /// The name of a package, as dpkg and apt accept it: Debian Policy 5.6.1, and `_` or a single character as well.
     PackageName,
     "package name",
     package_name
@@ -82,6 +82,19 @@ name!(
     suite_name
 );
 
+impl PackageName {
+    /// The rule of Debian Policy that a name breaks, if any; dpkg and apt accept it, and other tools may refuse it.
+    #[must_use]
+    pub fn policy_fault(&self) -> Option<&'static str> {
+        if self.0.contains('_') {
+            return Some(
+                "only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)",
+            );
+        }
+        (self.0.len() < 2).then_some("it must have at least two characters (Debian Policy 5.6.1)")
+    }
+}
+
 impl Architecture {
     /// The architecture of packages that run everywhere.
     #[must_use]
@@ -94,18 +107,96 @@ impl Architecture {
     pub fn is_all(&self) -> bool {
         &*self.0 == "all"
     }
+
+    /// Whether dpkg knows it (`dpkg-architecture --list-known`), so that a machine can have it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let is_cpu = |text: &str| CPUS.contains(&text);
+        self.is_all()
+            || OTHER_ARCHITECTURES.contains(&&*self.0)
+            || is_cpu(&self.0)
+            || SYSTEMS.iter().any(|system| self.0.strip_prefix(system).is_some_and(is_cpu))
+    }
 }
+
+/// The processors that dpkg knows (`cputable`).
+const CPUS: [&str; 41] = [
+    "alpha",
+    "amd64",
+    "arc",
+    "arm",
+    "arm64",
+    "armeb",
+    "avr32",
+    "hppa",
+    "i386",
+    "ia64",
+    "loong64",
+    "m32r",
+    "m68k",
+    "mips",
+    "mips64",
+    "mips64el",
+    "mips64r6",
+    "mips64r6el",
+    "mipsel",
+    "mipsr6",
+    "mipsr6el",
+    "nios2",
+    "or1k",
+    "powerpc",
+    "powerpcel",
+    "ppc64",
+    "ppc64el",
+    "riscv32",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sh3",
+    "sh3eb",
+    "sh4",
+    "sh4eb",
+    "sparc",
+    "sparc64",
+    "sw64",
+    "tilegx",
+    "armel",
+    "armhf",
+];
+/// The operating systems that dpkg knows, other than Linux with glibc (`ostable`).
+const SYSTEMS: [&str; 16] = [
+    "uclibc-linux-",
+    "musl-linux-",
+    "kfreebsd-",
+    "knetbsd-",
+    "kopensolaris-",
+    "hurd-",
+    "darwin-",
+    "dragonflybsd-",
+    "freebsd-",
+    "netbsd-",
+    "openbsd-",
+    "aix-",
+    "solaris-",
+    "uclinux-",
+    "mint-",
+    "gnu-linux-",
+];
+/// Architectures with an ABI of their own (`tupletable`).
+const OTHER_ARCHITECTURES: [&str; 7] =
+    ["arm64ilp32", "mipsn32", "mipsn32el", "mipsn32r6", "mipsn32r6el", "powerpcspe", "x32"];
 
 fn package_name(text: &str) -> Result<(), &'static str> {
     let first = *text.as_bytes().first().ok_or("it is empty")?;
-    if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.')) {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        // apt compares names with their case, and dpkg stores them without it.
+        return Err("dpkg stores names in lower case, so apt would never find the package installed");
+    }
+    if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'_')) {
         return Err("only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1)");
     }
     if !first.is_ascii_alphanumeric() {
         return Err("it must start with a letter or a digit (Debian Policy 5.6.1)");
-    }
-    if text.len() < 2 {
-        return Err("it must have at least two characters (Debian Policy 5.6.1)");
     }
     Ok(())
 }
@@ -160,10 +251,13 @@ mod tests {
     #[test]
     fn package_names_follow_policy() {
         for good in ["acpi", "g++", "libstdc++6", "0ad", "r-base.1"] {
-            assert_eq!(PackageName::parse(good).unwrap().as_str(), good);
+            let name = PackageName::parse(good).unwrap();
+            assert_eq!((name.as_str(), name.policy_fault()), (good, None));
         }
-        for bad in ["", "a", "Foo", "foo_bar", "../../etc", "foo bar", "foo\nbar", "-foo", "+x", "föö", "a/b"]
-        {
+        for odd in ["a", "foo_bar"] {
+            assert!(PackageName::parse(odd).unwrap().policy_fault().is_some(), "{odd}");
+        }
+        for bad in ["", "Foo", "_x", "../../etc", "foo bar", "foo\nbar", "-foo", "+x", "föö", "a/b"] {
             assert!(PackageName::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -175,6 +269,19 @@ mod tests {
         }
         for bad in ["", "any", "linux-any", "any-arm", "source", "AMD64", "amd64 i386", "-x", "a/b", ".."] {
             assert!(Architecture::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn architectures_that_dpkg_knows() {
+        let known = std::process::Command::new("dpkg-architecture").arg("--list-known").output();
+        let known = String::from_utf8(known.expect("dpkg-dev is needed for this test").stdout).unwrap();
+        assert!(known.lines().count() > 300, "{known}");
+        for known in known.lines().chain(["all", "loong64"]) {
+            assert!(Architecture::parse(known).unwrap().is_known(), "{known}");
+        }
+        for other in ["noarch", "x86-64", "aarch64", "armv7l", "none", "amd", "amd64v3", "linux-"] {
+            assert!(!Architecture::parse(other).unwrap().is_known(), "{other}");
         }
     }
 

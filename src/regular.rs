@@ -21,7 +21,14 @@ const OWN_DESCRIPTORS: [&str; 4] = ["/dev/stdin", "/dev/fd", "/proc/self/fd", "/
 pub(crate) fn open(path: &Path) -> Result<File> {
     // Without this flag, opening a pipe waits for a writer.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match path.metadata() {
+        // Its own error, `No such device or address`, would read like a missing file.
+        Ok(found) if found.file_type().is_socket() => {
+            Error::new(ErrorKind::InvalidInput, "it is a socket, not a file")
+        }
+        _ => error,
+    })?;
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(file);
@@ -64,6 +71,9 @@ mod tests {
         assert!(made.success());
         assert_eq!(read(&file).unwrap(), b"text");
         assert_eq!(read(&pipe).unwrap_err().to_string(), "it is a named pipe, not a file");
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(read(&socket).unwrap_err().to_string(), "it is a socket, not a file");
         assert_eq!(read(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");
         assert_eq!(read(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
     }

@@ -59,6 +59,12 @@ pub enum ErrorKind {
     /// A control character: carriage return, NUL…
     #[error("a control character (0x{0:02x}); lines must end in a newline alone")]
     ControlCharacter(u8),
+    /// The text ends within a line, which dpkg does not read.
+    #[error("the last line does not end in a newline")]
+    NoFinalNewline,
+    /// The last field is empty, which dpkg takes for a truncated file.
+    #[error("field `{0}` is empty, and dpkg does not read an empty field at the end of the file")]
+    EmptyLast(String),
     /// A byte order mark.
     #[error("a byte order mark; the file must be plain UTF-8")]
     ByteOrderMark,
@@ -73,7 +79,10 @@ pub enum ErrorKind {
 impl<'a> Stanza<'a> {
     /// Parses exactly one stanza; empty lines before and after it are skipped.
     pub fn parse(text: &'a [u8]) -> Result<Self, Error> {
-        let mut all = Stanzas::new(text);
+        Self::only(Stanzas::new(text))
+    }
+
+    fn only(mut all: Stanzas<'a>) -> Result<Self, Error> {
         let only = all.next().unwrap_or(Err(Error { line: 1, kind: ErrorKind::Empty }))?;
         match all.next() {
             None => Ok(only),
@@ -84,10 +93,15 @@ impl<'a> Stanza<'a> {
     /// Parses the lines of one stanza, which has no empty lines; `line` is the number of its first line in error
     /// messages.
     pub fn parse_lines(text: &'a [u8], line: usize) -> Result<Self, Error> {
-        Self::parse_block(text, line, false)
+        Self::parse_block(text, line, Dialect::Strict)
     }
 
-    fn parse_block(text: &'a [u8], mut line: usize, comments: bool) -> Result<Self, Error> {
+    /// Parses the stanza of a control file, in which dpkg and apt accept control characters.
+    pub fn parse_control(text: &'a [u8]) -> Result<Self, Error> {
+        Self::only(Stanzas { dialect: Dialect::Control, ..Stanzas::new(text) })
+    }
+
+    fn parse_block(text: &'a [u8], mut line: usize, dialect: Dialect) -> Result<Self, Error> {
         let mut fields: Vec<Field<'a>> = Vec::with_capacity(24);
         // For a stanza with very many fields, comparing each pair would take minutes.
         let mut names: HashSet<String> = HashSet::new();
@@ -97,16 +111,16 @@ impl<'a> Stanza<'a> {
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
             let (full, after) = rest.split_at(end);
             let content = full.strip_suffix(b"\n").unwrap_or(full);
-            if let Some(&byte) = content.iter().find(|&&b| (b < b' ' && b != b'\t') || b == 0x7f) {
+            if let Some(&byte) = content.iter().find(|&&b| dialect.forbids(b)) {
                 return fail(ErrorKind::ControlCharacter(byte));
             }
             match content.first() {
-                Some(b'#') if comments => {}
+                Some(b'#') if dialect == Dialect::Commented => {}
                 Some(b' ' | b'\t') => {
                     let Some(field) = fields.last_mut() else {
                         return fail(ErrorKind::Orphan);
                     };
-                    if content.iter().all(|b| matches!(b, b' ' | b'\t')) {
+                    if content.iter().copied().all(is_blank) {
                         return fail(ErrorKind::BlankContinuation);
                     }
                     // Both slices are part of `text`, the field directly before this line (or before comments).
@@ -208,20 +222,40 @@ pub struct Stanzas<'a> {
     rest: &'a [u8],
     line: usize,
     block_line: usize,
-    comments: bool,
+    dialect: Dialect,
+}
+
+/// The rules for the lines of a stanza.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Index and release files.
+    Strict,
+    /// A configuration file: with comments.
+    Commented,
+    /// A control file: with control characters other than NUL, at which some readers end the text.
+    Control,
+}
+
+impl Dialect {
+    fn forbids(self, byte: u8) -> bool {
+        match self {
+            Self::Strict | Self::Commented => (byte < b' ' && byte != b'\t') || byte == 0x7f,
+            Self::Control => byte == 0,
+        }
+    }
 }
 
 impl<'a> Stanzas<'a> {
     /// Reads an index, a `Release` or a control file.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, line: 1, block_line: 1, comments: false }
+        Self { rest: text, line: 1, block_line: 1, dialect: Dialect::Strict }
     }
 
     /// Reads a file written by people, in which lines that start with `#` are comments.
     #[must_use]
     pub fn with_comments(text: &'a [u8]) -> Self {
-        Self { comments: true, ..Self::new(text) }
+        Self { dialect: Dialect::Commented, ..Self::new(text) }
     }
 
     /// The first line of the stanza that was returned last, counted from 1.
@@ -256,11 +290,41 @@ impl<'a> Iterator for Stanzas<'a> {
             let block = self.next_block()?;
             let only_comments =
                 || block.split(|&b| b == b'\n').all(|line| line.is_empty() || line[0] == b'#');
-            if !(self.comments && only_comments()) {
-                return Some(Stanza::parse_block(block, self.block_line, self.comments));
+            if !(self.dialect == Dialect::Commented && only_comments()) {
+                return Some(Stanza::parse_block(block, self.block_line, self.dialect));
             }
         }
     }
+}
+
+/// The names and values of the fields of one stanza from any source, as dpkg and apt find them; lines that are no field
+/// are skipped. The name is without the blanks before the colon.
+pub fn raw_fields(stanza: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let line = stanza.get(at..).filter(|rest| !rest.is_empty())?;
+            let end =
+                |from: usize| memchr::memchr(b'\n', &stanza[from..]).map_or(stanza.len(), |end| from + end);
+            let mut stop = end(at);
+            let colon = memchr::memchr(b':', &stanza[at..stop]);
+            while stanza.get(stop + 1).is_some_and(|&b| b != b'\n' && is_blank(b)) {
+                stop = end(stop + 1);
+            }
+            let start = std::mem::replace(&mut at, stop + 1);
+            if let Some(colon) = colon.filter(|_| !is_blank(line[0])) {
+                return Some((
+                    stanza[start..start + colon].trim_ascii_end(),
+                    &stanza[start + colon + 1..stop],
+                ));
+            }
+        }
+    })
+}
+
+/// Whether a byte is a blank of C, as dpkg and apt use them.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// The offset at which `part`, a slice of `whole`, begins.
@@ -330,6 +394,22 @@ mod tests {
         assert_eq!(kind("hello\n"), ErrorKind::NotAField("hello".into()));
         assert_eq!(kind(""), ErrorKind::Empty);
         assert_eq!(kind("A: 1\n\nB: 2\n"), ErrorKind::Second);
+    }
+
+    #[test]
+    fn a_control_file_may_have_control_characters_that_end_no_line() {
+        let stanza = Stanza::parse_control(b"A: 1\x0c\n x\x1b\x7f\n").unwrap();
+        assert_eq!(stanza.get("a"), Some(&b"1\x0c\n x\x1b\x7f"[..]));
+        assert_eq!(Stanza::parse_control(b"A: \0\n").unwrap_err().kind, ErrorKind::ControlCharacter(0));
+        assert_eq!(Stanza::parse_control(b"A: 1\n \x0c\n").unwrap_err().kind, ErrorKind::BlankContinuation);
+    }
+
+    #[test]
+    fn raw_fields_are_found_as_dpkg_finds_them() {
+        let text = b" orphan\nA: 1\nno field\nB \t: 2\n 3\n\t4\nC:\n: 5\nD:6";
+        let found: Vec<_> = raw_fields(text).map(|(name, value)| [name, b"=", value].concat()).collect();
+        assert_eq!(found, [&b"A= 1"[..], b"B= 2\n 3\n\t4", b"C=", b"= 5", b"D=6"]);
+        assert_eq!(raw_fields(b"").count(), 0);
     }
 
     #[test]

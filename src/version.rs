@@ -28,10 +28,16 @@ pub struct Error {
 impl Version {
     /// Checks a text against Debian Policy 5.6.12.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::checked(text).map_err(|why| Error { text: text.to_owned(), why })
+        Self::checked(text, false).map_err(|why| Error { text: text.to_owned(), why })
     }
 
-    fn checked(text: &str) -> Result<Self, &'static str> {
+    /// Checks a version in a relationship as dpkg does, which allows `:` in the upstream version after an epoch.
+    pub fn check_reference(text: &str) -> Result<(), Error> {
+        let checked = Self::checked(text, true).map(drop);
+        checked.map_err(|why| Error { text: text.to_owned(), why })
+    }
+
+    fn checked(text: &str, colons: bool) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("it is empty");
         }
@@ -51,7 +57,8 @@ impl Version {
         if !up.starts_with(|c: char| c.is_ascii_digit()) {
             return Err("the upstream version must start with a digit (deb-version(7))");
         }
-        if !up.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-')) {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-');
+        if !up.bytes().all(|b| fits(b) || (colons && b == b':')) {
             return Err("only letters, digits, `.`, `+`, `-` and `~` are allowed (Debian Policy 5.6.12)");
         }
         if let Some(rev) = rev {

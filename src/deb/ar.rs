@@ -139,10 +139,14 @@ impl<'a> Archive<'a> {
         }
         let position = self.position;
         let mut header = [0; HEADER];
-        match self.take_bytes(&mut header)? {
-            0 => return Ok(None),
-            HEADER => {}
-            _ => return Err(self.truncated(Place::Header)),
+        let count = self.take_bytes(&mut header)?;
+        // Some writers add a newline, or fill the last block with zeros.
+        let is_filler = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, 0 | b'\n'));
+        if is_filler(&header[..count]) {
+            return self.skip_filler(position, is_filler);
+        }
+        if count < HEADER {
+            return Err(self.truncated(Place::Header));
         }
         let damaged = |what| Error::Damaged { position, what };
         let (fields, end) = header.split_at(HEADER - 2);
@@ -158,6 +162,22 @@ impl<'a> Archive<'a> {
         self.left = size;
         self.padded = size % 2 == 1;
         Ok(Some(self.name))
+    }
+
+    /// Reads filler up to the end of the file.
+    fn skip_filler(
+        &mut self,
+        position: u64,
+        is_filler: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<MemberName>, Error> {
+        let mut piece = [0; HEADER];
+        loop {
+            match self.take_bytes(&mut piece)? {
+                0 => return Ok(None),
+                count if is_filler(&piece[..count]) => {}
+                _ => return Err(Error::Damaged { position, what: "a member header is missing" }),
+            }
+        }
     }
 
     /// The number of remaining bytes of the current member.

@@ -23,6 +23,11 @@ const BUFFER: usize = 16 << 10;
 /// The padding at the end of a tar archive, as long as GNU tar usually writes it; comparing is faster than counting.
 static ZEROS: [u8; 10 << 10] = [0; 10 << 10];
 
+/// The limit on the length of a global extended header.
+const GLOBAL_LIMIT: u64 = 64 << 10;
+/// The records of a global extended header that do not change which entries there are.
+const HARMLESS: [&[u8]; 8] = [b"comment", b"mtime", b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname"];
+
 /// Why reading stopped, before the failing layer is known.
 enum Stop {
     Io(io::Error),
@@ -99,11 +104,11 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let kind = entry.header().entry_type();
-        if kind.is_pax_global_extensions()
-            || kind.is_pax_local_extensions()
-            || kind.is_gnu_longname()
-            || kind.is_gnu_longlink()
-        {
+        if kind.is_pax_global_extensions() {
+            check_global(&mut entry)?;
+            continue;
+        }
+        if kind.is_pax_local_extensions() || kind.is_gnu_longname() || kind.is_gnu_longlink() {
             return Err(ControlFault::Extension.into());
         }
         check_extensions(&mut entry)?;
@@ -159,6 +164,21 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
         }
     }
     control.ok_or_else(|| ControlFault::Missing.into())
+}
+
+/// Refuses a global header, such as `git archive` writes, that changes the names or sizes of entries.
+fn check_global(entry: &mut impl Read) -> Result<(), Stop> {
+    let mut records = Vec::new();
+    entry.take(GLOBAL_LIMIT + 1).read_to_end(&mut records)?;
+    if records.len() as u64 > GLOBAL_LIMIT {
+        return Err(ControlFault::Extension.into());
+    }
+    for record in tar::PaxExtensions::new(&records) {
+        if !HARMLESS.contains(&record?.key_bytes()) {
+            return Err(ControlFault::Extension.into());
+        }
+    }
+    Ok(())
 }
 
 /// Refuses extended headers that give an entry a different name or size than GNU tar would use.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::control_fault::ControlFault;
+use super::{control_fault::ControlFault, relationship::BadRelationship};
 use crate::{names, stanza, version};
 
 /// Why a file is not a package that can be published.
@@ -61,9 +61,17 @@ pub enum Error {
         #[source]
         why: BadField,
     },
+    /// A relationship field that dpkg or apt cannot read.
+    #[error("in the control file")]
+    Relationship(#[from] BadRelationship),
     /// A kind of package that is not supported.
     #[error("packages of type `{0}` are not supported yet")]
     PackageType(String),
+    /// A package for newer processors of its architecture.
+    #[error(
+        "packages for an architecture variant (`{0}`) are not supported yet: older machines of the architecture would install it"
+    )]
+    Variant(String),
 }
 
 /// The apparent kind of a file that is not a package.
@@ -171,8 +179,8 @@ pub enum Layout {
     /// A data member or another one in the place of the control member.
     #[error("`{0}` is in the place of `control.tar`")]
     NotControl(String),
-    /// A control member with an unknown compression.
-    #[error("the compression of `{0}` is not known")]
+    /// A member with a compression that dpkg does not read there.
+    #[error("dpkg does not read the compression of `{0}`")]
     Compression(String),
     /// A second control member.
     #[error("a second control member, `{0}`")]
@@ -198,9 +206,23 @@ pub enum BadField {
     /// Not a valid version.
     #[error(transparent)]
     Version(#[from] version::Error),
-    /// Neither `NAME` nor `NAME (VERSION)`.
-    #[error("expected `NAME` or `NAME (VERSION)`, found `{0}`")]
-    Source(String),
+    /// A field of dpkg's own records.
+    #[error("dpkg refuses it in a package: it belongs to the records of installed packages")]
+    OfStatus,
+    /// A value that dpkg does not accept.
+    #[error("`{text}` is not {known}")]
+    Value {
+        /// The value.
+        text: String,
+        /// The accepted values.
+        known: &'static str,
+    },
+    /// `Multi-Arch: same` in a package for all architectures.
+    #[error("`same` is not possible with `Architecture: all`")]
+    SameForAll,
+    /// Not a list of files with digests.
+    #[error("expected one file with its MD5 in each line after the first")]
+    Conffiles,
     /// Not UTF-8 text.
     #[error("the value is not UTF-8")]
     NotUtf8,
@@ -241,15 +263,15 @@ impl Error {
                 "only binary packages (`.deb`) can be added; run `ar t` on it to see its members"
             }
             Self::Layout(Layout::Compression(_)) => {
-                "build it with `dpkg-deb -Zxz`; every current dpkg reads `.gz`, `.xz`, `.zst` and uncompressed members"
+                "build it with `dpkg-deb -Zxz`; dpkg reads `.gz`, `.xz`, `.zst` and uncompressed members everywhere, `.bz2` and `.lzma` for `data.tar` only"
             }
             Self::Control(ControlFault::TooLarge | ControlFault::ControlTooLarge) => {
                 "move large files from the control archive to the data of the package"
             }
             Self::Layout(_) | Self::Control(_) => REBUILD,
             Self::Stanza(error) => match error.kind {
-                stanza::ErrorKind::ControlCharacter(b'\r') => {
-                    "convert the control file to Unix line ends, then build the package again"
+                stanza::ErrorKind::NoFinalNewline => {
+                    "add a newline at the end of `DEBIAN/control`, then build the package again"
                 }
                 stanza::ErrorKind::ByteOrderMark => {
                     "save the control file as UTF-8 without a byte order mark, then build the package again"
@@ -262,7 +284,15 @@ impl Error {
             Self::BadField { field, .. } => {
                 return Some(format!("correct `{field}:` in the control file, then build the package again"));
             }
-            Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
+            Self::Relationship(bad) => {
+                let field = bad.field;
+                return Some(format!(
+                    "correct `{field}:` in the control file, then build the package again; `dpkg --dry-run -i FILE` reads it as clients do"
+                ));
+            }
+            Self::PackageType(_) | Self::Variant(_) => {
+                "leave it out; only ordinary binary packages can be added"
+            }
         };
         Some(hint.to_owned())
     }

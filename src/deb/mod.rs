@@ -22,9 +22,14 @@ mod write;
 #[cfg(test)]
 pub(crate) mod tests;
 mod control;
+mod control_text;
 mod ar;
+mod fields;
 mod error;
 mod control_fault;
+pub mod relationship;
+
+use relationship::Remark;
 
 pub use control_fault::ControlFault;
 pub use error::{BadField, Error, Layout, LooksLike, Place};
@@ -45,6 +50,8 @@ pub struct BinaryPackage {
     source: Option<PackageName>,
     digests: Digests,
     control: Box<[u8]>,
+    /// Whether `control` differs from the text in the package.
+    is_rewritten: bool,
 }
 
 /// A remark about a package that does not prevent publishing it.
@@ -61,6 +68,34 @@ pub enum Warning {
         /// The names of the fields.
         fields: Vec<String>,
     },
+    /// Carriage returns at the ends of lines or blanks before a colon, which are omitted.
+    Rewritten,
+    /// A field with control characters, which some readers take for the end of a line.
+    ControlCharacters {
+        /// The name of the field.
+        field: String,
+    },
+    /// A name that Debian Policy does not allow.
+    Name {
+        /// The name of the package.
+        name: String,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// A `Source` that is not the name of a source package.
+    Source {
+        /// Its value.
+        text: String,
+    },
+    /// A value about which apt warns on every client.
+    AptWarns {
+        /// The name of the field.
+        field: &'static str,
+        /// Its value.
+        text: String,
+    },
+    /// A remark about a relationship.
+    Relationship(Remark),
 }
 
 impl fmt::Display for Warning {
@@ -72,6 +107,26 @@ impl fmt::Display for Warning {
             Self::LeftOut { fields } => {
                 write!(f, "omitted, because the index sets them: `{}`", fields.join("`, `"))
             }
+            Self::Rewritten => f.write_str(
+                "carriage returns at the ends of lines and blanks before `:` are omitted from the index",
+            ),
+            Self::ControlCharacters { field } => {
+                write!(
+                    f,
+                    "field `{field}` has control characters, which some tools read as the end of a line"
+                )
+            }
+            Self::Name { name, why } => {
+                write!(f, "the name `{name}` is unusual: {why}; dpkg and apt accept it, some tools do not")
+            }
+            Self::Source { text } => write!(
+                f,
+                "`Source: {text}` is not the name of a source package; the path in the pool is that of the package name"
+            ),
+            Self::AptWarns { field, text } => {
+                write!(f, "apt does not know `{field}: {text}`, and warns about it on every client")
+            }
+            Self::Relationship(remark) => remark.fmt(f),
         }
     }
 }
@@ -91,13 +146,12 @@ impl BinaryPackage {
         check_format(&mut archive)?;
 
         let member = next_relevant(&mut archive)?.ok_or(Error::Layout(Layout::NoControl))?;
-        let extension = member
-            .as_bytes()
-            .strip_prefix(b"control.tar")
-            .ok_or_else(|| Error::Layout(Layout::NotControl(member.shown())))?;
-        let format = std::str::from_utf8(extension)
-            .ok()
-            .and_then(Compression::from_extension)
+        if !member.as_bytes().starts_with(b"control.tar") {
+            return Err(Error::Layout(Layout::NotControl(member.shown())));
+        }
+        // dpkg reads no other format here.
+        let format = compression_of(&member, b"control.tar")
+            .filter(|format| !matches!(format, Compression::Bzip2 | Compression::Lzma))
             .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
         let text = control::read(&mut archive, format)?;
         let facts = Facts::parse(&text)?;
@@ -108,6 +162,9 @@ impl BinaryPackage {
         }
         if !member.is_data() {
             return Err(Error::Layout(Layout::NotData(member.shown())));
+        }
+        if compression_of(&member, b"data.tar").is_none() {
+            return Err(Error::Layout(Layout::Compression(member.shown())));
         }
         // dpkg stops here; other readers look members up by name, and may find a later one.
         while let Some(member) = archive.next_member()? {
@@ -125,6 +182,7 @@ impl BinaryPackage {
             source: facts.source,
             digests: archive.finish(),
             control: facts.control,
+            is_rewritten: facts.is_rewritten,
         })
     }
 
@@ -165,7 +223,8 @@ impl BinaryPackage {
         &self.digests
     }
 
-    /// The control stanza byte for byte as in the package, from its first field to exactly one final newline.
+    /// The control stanza byte for byte as in the package, from its first field to exactly one final newline; only
+    /// carriage returns at the ends of lines and blanks before a colon are omitted.
     #[must_use]
     pub fn control(&self) -> &[u8] {
         &self.control
@@ -212,14 +271,37 @@ impl BinaryPackage {
         if !left_out.is_empty() {
             warnings.push(Warning::LeftOut { fields: left_out });
         }
+        if self.is_rewritten {
+            warnings.push(Warning::Rewritten);
+        }
+        let is_control = |b: &u8| b.is_ascii_control() && !matches!(b, b'\n' | b'\t');
+        let odd = stanza.fields().iter().filter(|field| field.value.iter().any(is_control));
+        warnings.extend(odd.map(|field| Warning::ControlCharacters { field: field.name.to_owned() }));
+        if let Some(why) = self.name.policy_fault() {
+            warnings.push(Warning::Name { name: self.name.to_string(), why });
+        }
+        let source = stanza.text_of("Source").filter(|text| !text.is_empty());
+        if let Some(text) = source.filter(|text| source_name(text).is_none()) {
+            warnings.push(Warning::Source { text: text.escape_debug().to_string() });
+        }
+        let apt = fields::apt_warns_about(&stanza).into_iter();
+        warnings.extend(apt.map(|(field, text)| Warning::AptWarns { field, text }));
+        let remarks = relationship::check(&self.control).unwrap_or_default();
+        warnings.extend(remarks.into_iter().map(Warning::Relationship));
         warnings
     }
 
     /// Always `Some`, since [`BinaryPackage::read`] has parsed it; stored as text because many packages are held in
     /// memory.
     fn stanza(&self) -> Option<Stanza<'_>> {
-        Stanza::parse_lines(&self.control, 1).ok()
+        Stanza::parse_control(&self.control).ok()
     }
+}
+
+/// The compression of a member; `None` if dpkg does not know it.
+fn compression_of(member: &ar::MemberName, name: &[u8]) -> Option<Compression> {
+    let extension = std::str::from_utf8(member.as_bytes().strip_prefix(name)?).ok()?;
+    Compression::from_extension(extension)
 }
 
 fn is_index_field(field: &stanza::Field<'_>) -> bool {
@@ -264,31 +346,26 @@ struct Facts {
     architecture: Architecture,
     source: Option<PackageName>,
     control: Box<[u8]>,
+    is_rewritten: bool,
 }
 
 impl Facts {
     fn parse(text: &[u8]) -> Result<Self, Error> {
-        let stanza = Stanza::parse(text).map_err(Error::Stanza)?;
-        if let Some(kind) = value(&stanza, "Package-Type")?.filter(|kind| !kind.eq_ignore_ascii_case("deb")) {
-            return Err(Error::PackageType(kind.escape_debug().to_string()));
-        }
+        let text = control_text::read(text).map_err(Error::Stanza)?;
+        let stanza = Stanza::parse_control(&text.bytes).map_err(Error::Stanza)?;
         let name = required(&stanza, "Package", PackageName::parse)?;
         let version = required(&stanza, "Version", Version::parse)?;
         let architecture = required(&stanza, "Architecture", Architecture::parse)?;
-        let source = match value(&stanza, "Source")? {
-            None => None,
-            Some(text) => Some(source_name(text).map_err(bad("Source"))?).filter(|source| *source != name),
-        };
+        let source = stanza.text_of("Source").and_then(|text| source_name(&text));
+        let source = source.filter(|source| *source != name);
         let file = file_name(&name, &version, &architecture);
         if file.len() > 255 {
             return Err(bad("Version")(BadField::TooLong(file)));
         }
-        let mut control = Vec::with_capacity(stanza.as_bytes().len() + 1);
-        control.extend_from_slice(stanza.as_bytes());
-        if !control.ends_with(b"\n") {
-            control.push(b'\n');
-        }
-        Ok(Self { name, version, architecture, source, control: control.into_boxed_slice() })
+        fields::check(&stanza, architecture.is_all())?;
+        relationship::check(stanza.as_bytes())?;
+        let control = stanza.as_bytes().into();
+        Ok(Self { name, version, architecture, source, control, is_rewritten: text.is_rewritten })
     }
 }
 
@@ -314,15 +391,10 @@ fn required<T, E: Into<BadField>>(
     parse(text).map_err(|why| bad(field)(why.into()))
 }
 
-/// The name in `NAME` or `NAME (VERSION)` (Debian Policy 5.6.1).
-fn source_name(text: &str) -> Result<PackageName, BadField> {
-    let Some(at) = text.find([' ', '\t', '(']) else {
-        return Ok(PackageName::parse(text)?);
-    };
-    let (name, rest) = text.split_at(at);
+/// The name in `NAME` or `NAME (VERSION)` (Debian Policy 5.6.1); `None` if it is neither, which dpkg and apt accept.
+fn source_name(text: &str) -> Option<PackageName> {
+    let (name, rest) = text.split_at(text.find([' ', '\t', '(']).unwrap_or(text.len()));
     let rest = rest.trim_matches([' ', '\t']);
-    if !(rest.starts_with('(') && rest.ends_with(')')) {
-        return Err(BadField::Source(text.escape_debug().to_string()));
-    }
-    Ok(PackageName::parse(name)?)
+    let is_version = rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')'));
+    PackageName::parse(name).ok().filter(|name| is_version && name.policy_fault().is_none())
 }

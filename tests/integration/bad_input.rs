@@ -133,14 +133,11 @@ fn a_stanza_with_illegal_values() {
             refuses(&archive, &deb("other").field(field, value).bytes());
         }
     }
-    for name in ["a", "Upper", "-a", ".a", "+a", "a_b", "a:b", "a~b"] {
+    for name in ["Upper", "-a", ".a", "+a", "_a", "a:b", "a~b"] {
         refuses(&archive, &deb("other").field("Package", name).bytes());
     }
     for version in [":1", "x:1", "1:", "a", "1_0", "1.0-", "99999999999:1", "1.0/../2"] {
         refuses(&archive, &deb("other").field("Version", version).bytes());
-    }
-    for source in ["../../etc", "a/b", ".hidden", "a b", "x (1.0/../..)"] {
-        refuses(&archive, &deb("other").field("Source", source).bytes());
     }
 }
 

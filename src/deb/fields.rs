@@ -1,0 +1,80 @@
+//! Fields whose values dpkg or apt restrict: a wrong value makes a package that dpkg never unpacks, or a warning on every
+//! client.
+
+use super::error::{BadField, Error};
+use crate::stanza::Stanza;
+
+/// Fields of dpkg's own records, which it refuses in a package.
+const OF_STATUS: [&str; 4] = ["Status", "Config-Version", "Triggers-Pending", "Triggers-Awaited"];
+/// Fields with the values `yes` and `no`.
+const FLAGS: [&str; 2] = ["Essential", "Protected"];
+/// The values of `Multi-Arch`.
+const MULTI_ARCH: [&str; 4] = ["no", "same", "foreign", "allowed"];
+/// The section of packages of the installer, which installed systems must not see.
+const INSTALLER: &str = "debian-installer";
+/// The field of a package that is built for newer processors of an architecture.
+const VARIANT: &str = "Architecture-Variant";
+
+/// Refuses a stanza that dpkg does not read, and kinds of packages that have no place in the archive yet.
+pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool) -> Result<(), Error> {
+    let value = |field| stanza.text_of(field).filter(|text| !text.is_empty());
+    let bad = |field, why| Err(Error::BadField { field, why });
+    if let Some(kind) = value("Package-Type").filter(|kind| !kind.eq_ignore_ascii_case("deb")) {
+        return Err(Error::PackageType(kind.escape_debug().to_string()));
+    }
+    if value("Section").is_some_and(|section| section.rsplit('/').next() == Some(INSTALLER)) {
+        return Err(Error::PackageType("udeb".to_owned()));
+    }
+    if let Some(variant) = value(VARIANT) {
+        return Err(Error::Variant(variant.escape_debug().to_string()));
+    }
+    if let Some(field) = OF_STATUS.into_iter().find(|field| stanza.get(field).is_some()) {
+        return bad(field, BadField::OfStatus);
+    }
+    for field in FLAGS {
+        if let Some(flag) = value(field).filter(|flag| !is_one_of(flag, &["yes", "no"])) {
+            return bad(
+                field,
+                BadField::Value { text: flag.escape_debug().to_string(), known: "`yes` or `no`" },
+            );
+        }
+    }
+    if let Some(kind) = value("Multi-Arch") {
+        if !is_one_of(&kind, &MULTI_ARCH) {
+            let known = "`no`, `same`, `foreign` or `allowed`";
+            return bad("Multi-Arch", BadField::Value { text: kind.escape_debug().to_string(), known });
+        }
+        if is_for_all && kind.eq_ignore_ascii_case("same") {
+            return bad("Multi-Arch", BadField::SameForAll);
+        }
+    }
+    if let Some(files) = value("Conffiles") {
+        let mut lines = files.lines();
+        let is_bad = |line: &str| line.split_ascii_whitespace().count() < 2;
+        if lines.next().is_some_and(|first| !first.is_empty()) || lines.any(is_bad) {
+            return bad("Conffiles", BadField::Conffiles);
+        }
+    }
+    Ok(())
+}
+
+/// Values that dpkg accepts, and about which apt warns on every client: the fields with their values.
+pub(super) fn apt_warns_about(stanza: &Stanza<'_>) -> Vec<(&'static str, String)> {
+    let is_percentage = |text: &str| text.trim().parse::<u8>().is_ok_and(|percent| percent <= 100);
+    let is_odd = |field: &&str| {
+        let Some(text) = stanza.text_of(field).filter(|text| !text.is_empty()) else { return false };
+        match *field {
+            "Multi-Arch" => !MULTI_ARCH.contains(&&*text),
+            "Important" => !is_one_of(&text, &["yes", "no"]),
+            _ => !is_percentage(&text),
+        }
+    };
+    let fields = ["Multi-Arch", "Important", "Phased-Update-Percentage"].into_iter().filter(is_odd);
+    fields
+        .map(|field| (field, stanza.text_of(field).unwrap_or_default().escape_debug().to_string()))
+        .collect()
+}
+
+fn is_one_of(text: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(text))
+}
