@@ -59,8 +59,25 @@ impl Ordered {
         start..self.first(start, |other| other > name)
     }
 
-    /// The start of the first stanza from `from` on whose name satisfies the predicate; found by bisection.
+    /// Finds the entry of a package.
+    pub(super) fn find(&self, wanted: &Identity<'_>) -> Option<PackageEntry> {
+        let is_far_enough =
+            |stanza: &[u8]| Identity::read(stanza).is_none_or(|found| found.order(wanted).is_ge());
+        let start = self.first_stanza(0, is_far_enough);
+        let entry = self.entries(start..self.0.len()).next()?;
+        (entry.identity() == *wanted).then_some(entry)
+    }
+
+    /// The start of the first stanza from `from` on whose name satisfies the predicate.
     fn first(&self, from: usize, is_far_enough: impl Fn(&str) -> bool) -> usize {
+        self.first_stanza(from, |stanza| {
+            let name = field_of(stanza, "Package").and_then(|at| std::str::from_utf8(&stanza[at]).ok());
+            is_far_enough(name.unwrap_or_default())
+        })
+    }
+
+    /// The start of the first stanza from `from` on that satisfies the predicate; found by bisection.
+    fn first_stanza(&self, from: usize, is_far_enough: impl Fn(&[u8]) -> bool) -> usize {
         let text = &self.0;
         // Both are always the start of a stanza or the end of the text.
         let (mut low, mut high) = (from, text.len());
@@ -68,8 +85,7 @@ impl Ordered {
             let before = &text[low..low + (high - low) / 2];
             let start = memmem::rfind(before, END).map_or(low, |at| low + at + END.len());
             let stanza = &text[start..];
-            let name = field_of(stanza, "Package").and_then(|at| std::str::from_utf8(&stanza[at]).ok());
-            if is_far_enough(name.unwrap_or_default()) {
+            if is_far_enough(stanza) {
                 high = start;
             } else {
                 low = memmem::find(stanza, END).map_or(high, |at| start + at + END.len());

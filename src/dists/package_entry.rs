@@ -86,7 +86,7 @@ impl PackageEntry {
         Ok(Self { stanza, parts })
     }
 
-    fn identity(&self) -> Identity<'_> {
+    pub(super) fn identity(&self) -> Identity<'_> {
         self.parts.of(&self.stanza)
     }
 

@@ -7,7 +7,7 @@
 //! The text of an index is kept unchanged; edits are kept beside it, by name, and replace its stanzas when the index
 //! is rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -86,15 +86,41 @@ impl PackagesIndex {
     /// Finds the entry of the same package.
     #[must_use]
     pub fn find(&self, package: &PackageEntry) -> Option<PackageEntry> {
-        self.named(package.name()).into_iter().find(|entry| entry.is_same_package(package))
+        match self.edited.get(package.name()) {
+            Some(entries) => {
+                let at = entries.partition_point(|entry| entry.order(package).is_lt());
+                entries.get(at).filter(|entry| entry.is_same_package(package)).cloned()
+            }
+            None => self.text.find(&package.identity()),
+        }
+    }
+
+    /// Whether it has any package of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.edited.get(name).map_or_else(|| !self.text.place(name).is_empty(), |entries| !entries.is_empty())
     }
 
     /// Inserts packages; the caller ensures that the index has none of them.
     pub fn insert(&mut self, new: impl IntoIterator<Item = PackageEntry>) {
+        let mut names = BTreeSet::new();
         for entry in new {
-            let entries = self.edit(entry.name());
-            let at = entries.partition_point(|other| other.order(&entry).is_le());
-            entries.insert(at, entry);
+            names.insert(entry.name().to_owned());
+            self.edit(entry.name()).push(entry);
+        }
+        for name in names {
+            self.edit(&name).sort_by(PackageEntry::order);
+        }
+    }
+
+    /// Removes the entries of these packages.
+    pub fn remove_all(&mut self, packages: &[PackageEntry]) {
+        let mut by_name: BTreeMap<&str, HashSet<[&str; 2]>> = BTreeMap::new();
+        for package in packages {
+            by_name.entry(package.name()).or_default().insert([package.version(), package.architecture()]);
+        }
+        for (name, gone) in by_name {
+            self.remove(name, |entry| gone.contains(&[entry.version(), entry.architecture()]));
         }
     }
 
@@ -117,8 +143,6 @@ impl PackagesIndex {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -133,6 +157,27 @@ mod tests {
 
     fn names(index: &PackagesIndex) -> Vec<String> {
         index.entries().iter().map(|entry| format!("{} {}", entry.name(), entry.version())).collect()
+    }
+
+    #[test]
+    fn one_of_very_many_versions_is_found() {
+        let text: String =
+            (0..4000).map(|n| format!("Package: a\nVersion: {n}\nArchitecture: all\n\n")).collect();
+        let mut all = index(&text);
+        let entries = all.entries();
+        assert_eq!(entries.len(), 4000);
+        for entry in &entries {
+            assert!(all.find(entry).is_some_and(|found| found.is_same_package(entry)));
+        }
+        let other = index("Package: a\nVersion: 5\nArchitecture: amd64\n\n").entries().remove(0);
+        assert!(all.find(&other).is_none() && all.has("a") && !all.has("b"));
+        all.remove_all(&entries[10..3990]);
+        assert_eq!(all.entries().len(), 20);
+        assert!(all.find(&entries[10]).is_none() && all.find(&entries[3990]).is_some());
+        all.insert(entries[10..3990].iter().rev().cloned());
+        assert_eq!(all.render(), text);
+        all.remove_all(&entries);
+        assert!(!all.has("a"));
     }
 
     #[test]
