@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
 use crate::{
-    archive::{NewPackage, SuiteEdit, find_files, read_packages},
+    archive::{Incoming, NewPackage, SuiteEdit, find_files, read_packages},
     names::Component,
 };
 
@@ -17,6 +17,7 @@ use crate::{
 Examples:\n\
 \x20 publish add ./build/hello_2.10-3_amd64.deb\n\
 \x20 publish add ./build --suite testing --dry-run\n\
+\x20 publish add ./builds --skip-older\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 pub(super) struct Args {
     /// .deb files, or folders that contain them
@@ -31,13 +32,17 @@ pub(super) struct Args {
     #[arg(long, requires = "suite")]
     new_suite: bool,
 
-    /// Component [default: from the Section of the package, else the first component of the suite]
+    /// Component [default: the one where the suite has the package, else from its Section, else the first]
     #[arg(short, long)]
     component: Option<Component>,
 
     /// Reject packages older than the newest published version; by default they are added with a warning
     #[arg(long)]
     if_newer: bool,
+
+    /// Leave out packages older than the newest published version, as often as a folder of builds is added
+    #[arg(long, conflicts_with = "if_newer")]
+    skip_older: bool,
 
     /// Replace a published package of the same version with different contents, in a suite with `Mutable: yes`; clients that
     /// still hold the previous index can keep downloading the previous file
@@ -56,13 +61,16 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
     let keys = session.keys_to_publish(&suite).await?;
-    let files = find_files(&args.files)?;
     let events = session.events();
+    let files = find_files(&args.files, &events)?;
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
-    let component = |incoming| NewPackage { incoming, component: args.component.clone() };
-    let add = read.into_iter().map(component).collect();
-    let Args { if_newer, replace, phased, .. } = args;
-    let edit = SuiteEdit { add, if_newer, replace, phased, ..SuiteEdit::default() };
+    let new = |incoming: Incoming| {
+        let found = !args.files.contains(&incoming.file);
+        NewPackage { incoming, component: args.component.clone(), found }
+    };
+    let add = read.into_iter().map(new).collect();
+    let Args { if_newer, skip_older, replace, phased, .. } = args;
+    let edit = SuiteEdit { add, if_newer, skip_older, replace, phased, ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::print_first(session, &outcome, &client_keys)?;

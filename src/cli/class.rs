@@ -146,10 +146,11 @@ impl From<&archive::Refusal> for Class {
         let kind = match &refusal.source {
             Reason::Pool(error) => return error.into(),
             Reason::Lost { path, .. } => return Self::about(Kind::Damaged, path),
-            Reason::Unreadable(_) | Reason::Deb(_) => Kind::Input,
+            Reason::Unreadable(_) | Reason::Deb(_) | Reason::Relationship(_) => Kind::Input,
             Reason::OtherContents { .. }
             | Reason::GivenTwice { .. }
             | Reason::SameFile { .. }
+            | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
             Reason::Architecture { .. } | Reason::NotNewer { .. } | Reason::BelowLimit { .. } => {
                 Kind::Refused

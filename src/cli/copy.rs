@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ARCHITECTURE")]
     architecture: Vec<Architecture>,
 
-    /// Component in --to [default: the component of the package in --from]
+    /// Component in --to [default: the one where --to has the package, else the one in --from]
     #[arg(short, long)]
     component: Option<Component>,
 

@@ -39,6 +39,8 @@ fn print_report(outcome: &CommitReport, ui: &Ui) {
     changes(ui, add, '+', &outcome.added, &format!("to suite `{suite}`"));
     changes(ui, replace, '!', &outcome.replaced, &format!("in suite `{suite}`"));
     offers(ui, outcome);
+    let skip = if outcome.dry_run { "Would skip" } else { "Skipped" };
+    changes(ui, skip, '~', &outcome.skipped, &format!("that suite `{suite}` has or keeps in newer versions"));
     let mut last = Some(outcome);
     while let Some(outcome) = last {
         let (from, mut removed) = (&outcome.suite, outcome.removed.clone());

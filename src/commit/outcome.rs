@@ -27,6 +27,8 @@ pub struct CommitReport {
     pub added: Vec<Change>,
     /// Packages that were already published with the same bytes.
     pub present: Vec<Change>,
+    /// Packages that were left out, since the suite has or keeps newer versions.
+    pub skipped: Vec<Change>,
     /// Packages that replaced others of the same version.
     pub replaced: Vec<Change>,
     /// Published packages whose phase has changed.
@@ -79,6 +81,7 @@ impl CommitReport {
             first: published.pointer().is_none(),
             added: plan.added.clone(),
             present: plan.present.clone(),
+            skipped: plan.skipped.clone(),
             replaced: plan.replaced.clone(),
             phased: plan.phased.clone(),
             removed: plan.removed.clone(),

@@ -6,11 +6,13 @@ use super::{
     addition::{Addition, PackageSource},
     edit::SuiteEdit,
     edited_indices::Indices,
+    lookup::{Lookup, describe},
     plan::{Change, Copied, Phased, Plan, SuiteLayout},
-    resolve::{Resolution, ResolvedChange, describe, digest_of, same_bytes},
+    resolve::{Resolution, ResolvedChange, digest_of, same_bytes},
 };
 use crate::{
     dists::{PackageEntry, PackagesKey},
+    names::Component,
     pool::PoolPath,
     suite::{
         published::PublishedSuite,
@@ -31,12 +33,13 @@ impl SuiteEdit {
         let mut refused = Vec::new();
         let mut given = Given::default();
         let mut new: BTreeMap<PackagesKey, Vec<PackageEntry>> = BTreeMap::new();
+        let mut lookup = Lookup::new(indices);
         for addition in additions {
             let resolution = match given.is_again(addition) {
                 Ok(true) => continue,
                 Ok(false) => layout
                     .targets(&addition.component, &addition.architecture)
-                    .and_then(|targets| self.resolve_into(addition, &targets, indices, plan)),
+                    .and_then(|targets| self.resolve_into(addition, &targets, &mut lookup, plan)),
                 Err(reason) => Err(reason),
             };
             match resolution {
@@ -53,9 +56,7 @@ impl SuiteEdit {
                 let index = indices.index(&name);
                 // The index may have the package with other bytes or another phase.
                 if self.replace || self.phased.is_some() {
-                    for entry in &entries {
-                        index.remove(entry.name(), |other| other.is_same_package(entry));
-                    }
+                    index.remove_all(&entries);
                 }
                 index.insert(entries);
                 indices.changed.insert(name);
@@ -69,14 +70,20 @@ impl SuiteEdit {
         &self,
         addition: &Addition,
         targets: &[PackagesKey],
-        indices: &Indices,
+        lookup: &mut Lookup<'_>,
         plan: &mut Plan,
     ) -> Result<Resolution, Reason> {
         let Addition { entry, component, .. } = addition;
-        let resolution = self.resolve(addition, targets, indices)?;
+        let mut resolution = self.resolve(addition, targets, lookup)?;
         // A surplus version is usually older: no warning.
         let is_added = resolution.change == ResolvedChange::Added;
-        if let Some(newest) = newer(entry, targets, indices).filter(|_| is_added && !addition.is_surplus()) {
+        let is_new = is_added && !addition.is_surplus();
+        if let Some(newest) = is_new.then(|| lookup.newer(entry, targets)).flatten() {
+            if self.skip_older {
+                plan.skipped.push(Change::of(entry, component));
+                resolution.into.clear();
+                return Ok(resolution);
+            }
             if self.if_newer {
                 return Err(Reason::NotNewer { package: describe(entry), newest });
             }
@@ -127,6 +134,8 @@ impl SuiteEdit {
 struct Given<'a> {
     by_identity: HashMap<[&'a str; 3], &'a Addition>,
     by_path: HashMap<&'a PoolPath, &'a Addition>,
+    /// Those of one name and version in one component: either one for all architectures, or one for each.
+    by_version: HashMap<(&'a Component, [&'a str; 2]), &'a Addition>,
 }
 
 impl<'a> Given<'a> {
@@ -150,15 +159,13 @@ impl<'a> Given<'a> {
             let (other, path) = (describe(&other.entry), this.path.to_string());
             return Err(Reason::SameFile { package: shown, other, path });
         }
+        let version = (&this.component, [entry.name(), entry.version()]);
+        let other = *self.by_version.entry(version).or_insert(this);
+        if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
+            return Err(Reason::OtherArchitecture { package: shown, other: describe(&other.entry) });
+        }
         self.by_identity.insert(identity, this);
         self.by_path.insert(&this.path, this);
         Ok(false)
     }
-}
-
-/// Returns the newest published version of the same name, if it is newer.
-fn newer(entry: &PackageEntry, targets: &[PackagesKey], indices: &Indices) -> Option<String> {
-    let published = targets.iter().filter_map(|target| indices.all.get(target)?.named(entry.name()).pop());
-    let newest = published.max_by(PackageEntry::order_of_versions)?;
-    newest.order_of_versions(entry).is_gt().then(|| newest.version().to_owned())
 }

@@ -12,6 +12,7 @@ use wildmatch::WildMatch;
 
 use super::copied_package::CopiedPackage;
 use crate::{
+    deb::relationship,
     dists::{Entry, IndexKind, PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component, Suite},
     store::Store,
@@ -81,16 +82,24 @@ impl Copies {
         };
         let mut selected = BTreeMap::new();
         let mut refused = Vec::new();
+        let refusal = |subject: String, source| Refusal {
+            action: "copy",
+            preposition: "from",
+            subject,
+            suite: Some(self.from.clone()),
+            source,
+        };
         for wanted in &self.wanted {
             match self.find(wanted, &indices) {
                 Ok(found) => selected.extend(found),
-                Err(source) => refused.push(Refusal {
-                    action: "copy",
-                    preposition: "from",
-                    subject: wanted.to_string(),
-                    suite: Some(self.from.clone()),
-                    source,
-                }),
+                Err(source) => refused.push(refusal(wanted.to_string(), source)),
+            }
+        }
+        // One that another tool published must not stop the clients of a second suite.
+        for (package, (entry, _)) in &selected {
+            if let Err(bad) = relationship::check(entry.stanza()) {
+                let [name, architecture, version] = package;
+                refused.push(refusal(format!("{name} {version} {architecture}"), bad.into()));
             }
         }
         if !refused.is_empty() {

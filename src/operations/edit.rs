@@ -4,12 +4,16 @@
 //! and refuses changes of published packages. Nothing is written. The loser of a race for the commit plans the same
 //! edit again on the new base.
 
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use jiff::Timestamp;
 
 use super::{
-    addition::PackageSource, copied_package::CopiedPackage, copy::Copies, plan::Plan, read_debs::Incoming,
+    addition::{Addition, PackageSource},
+    copied_package::CopiedPackage,
+    copy::Copies,
+    plan::Plan,
+    read_debs::Incoming,
 };
 use crate::{
     config::SuiteConfig,
@@ -25,6 +29,8 @@ pub struct SuiteEdit {
     pub add: Vec<NewPackage>,
     /// Whether to refuse versions older than the newest published one of that name, which clients would prefer.
     pub if_newer: bool,
+    /// Whether to leave out such versions.
+    pub skip_older: bool,
     /// Whether to replace a package of the same version with other contents. Requires a
     /// [`mutable`](SuiteConfig::mutable) suite.
     pub replace: bool,
@@ -45,8 +51,11 @@ pub struct SuiteEdit {
 pub struct NewPackage {
     /// The package.
     pub incoming: Incoming,
-    /// Its component; by default the one of its section, or the first component of the suite.
+    /// Its component; by default the one where the suite has the package, then the one of its section, then the first
+    /// component of the suite.
     pub component: Option<Component>,
+    /// Whether it was found in a folder: one that `Limit` would remove at once is left out then, and not an error.
+    pub found: bool,
 }
 
 /// Packages to remove.
@@ -62,7 +71,7 @@ pub struct Removal {
 
 impl From<Incoming> for NewPackage {
     fn from(incoming: Incoming) -> Self {
-        Self { incoming, component: None }
+        Self { incoming, component: None, found: false }
     }
 }
 
@@ -136,10 +145,11 @@ impl SuiteEdit {
         if self.export && published.pointer().is_none() && config.components.is_empty() {
             return Err(Error::NotPublished { suite: published.name().clone() });
         }
-        let (mut layout, additions) = self.layout(published, config, selected, origin)?;
+        let (mut layout, mut additions) = self.layout(published, config, selected, origin)?;
         let outdated = self.outdated_forms(published, config).await?;
-        let mut indices = self.load(published, &layout, &additions, outdated).await?;
         let mut plan = Plan::default();
+        let mut indices = self.load_settled(published, &layout, &mut additions, &outdated, &mut plan).await?;
+        plan.notes.extend(unknown_architectures(&additions, config));
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
         refused.extend(self.apply_additions(published, &layout, &additions, &mut indices, &mut plan));
         refused.extend(self.apply_retention(published, config, &additions, &mut indices, &mut plan).await?);
@@ -159,4 +169,17 @@ impl SuiteEdit {
         }
         Ok(plan)
     }
+}
+
+/// Returns a note for each architecture that no machine has and the configuration does not name.
+fn unknown_architectures(additions: &[Addition], config: &SuiteConfig) -> Vec<String> {
+    let unknown = additions.iter().filter(|new| !new.is_surplus()).map(|new| &new.architecture);
+    let unknown: BTreeSet<&Architecture> =
+        unknown.filter(|new| !new.is_known() && !config.architectures.contains(new)).collect();
+    let note = |architecture| {
+        format!(
+            "dpkg does not know architecture `{architecture}`, so no machine installs its packages; packages for every machine have `Architecture: all`"
+        )
+    };
+    unknown.into_iter().map(note).collect()
 }

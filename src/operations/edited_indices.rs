@@ -10,20 +10,22 @@ use crate::{
 };
 
 /// The indices that an edit reads, and the keys of the changed ones.
+#[derive(Default)]
 pub(crate) struct Indices {
     pub(crate) all: BTreeMap<PackagesKey, PackagesIndex>,
     pub(crate) changed: BTreeSet<PackagesKey>,
 }
 
 impl SuiteEdit {
-    /// Reads the indices that the edit needs; outdated ones are written again.
+    /// Reads the indices that the edit needs and that were not read yet; outdated ones are written again.
     pub(crate) async fn load(
         &self,
         published: &PublishedSuite,
         layout: &SuiteLayout,
         additions: &[Addition],
-        outdated: BTreeSet<PackagesKey>,
-    ) -> Result<Indices, Error> {
+        outdated: &BTreeSet<PackagesKey>,
+        indices: &mut Indices,
+    ) -> Result<(), Error> {
         let there = published.packages_keys();
         let mut wanted = BTreeSet::new();
         let any_all = additions.iter().any(|new| new.architecture.is_all());
@@ -43,16 +45,16 @@ impl SuiteEdit {
                 }
             }
         }
-        let mut indices = Indices { all: BTreeMap::new(), changed: BTreeSet::new() };
-        for name in wanted {
-            let index = published.index(&name).await?;
-            if !there.contains(&name) || outdated.contains(&name) {
+        wanted.retain(|name| !indices.all.contains_key(name));
+        for name in &wanted {
+            let index = published.index(name).await?;
+            if !there.contains(name) || outdated.contains(name) {
                 indices.changed.insert(name.clone());
             }
-            indices.all.insert(name, index);
+            indices.all.insert(name.clone(), index);
         }
         // A new architecture starts with the packages for all architectures.
-        for name in indices.changed.clone().into_iter().filter(|name| !there.contains(name)) {
+        for name in wanted.into_iter().filter(|name| !there.contains(name)) {
             let sibling = there.iter().find(|other| other.component == name.component);
             let Some(sibling) = sibling else { continue };
             let everywhere = match indices.all.get(sibling) {
@@ -61,7 +63,7 @@ impl SuiteEdit {
             };
             indices.index(&name).insert(everywhere);
         }
-        Ok(indices)
+        Ok(())
     }
 }
 

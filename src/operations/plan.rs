@@ -149,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) added: Vec<Change>,
     /// Packages that are already published with the same bytes.
     pub(crate) present: Vec<Change>,
+    /// Packages that are left out, since the suite has or keeps newer versions.
+    pub(crate) skipped: Vec<Change>,
     /// Packages that replace others of the same version.
     pub(crate) replaced: Vec<Change>,
     /// Published packages whose phase changes.

@@ -9,7 +9,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    deb::BinaryPackage,
+    deb::{self, BinaryPackage},
     store::FileStamp,
     suite::{
         error::Error,
@@ -30,17 +30,22 @@ pub struct Incoming {
     pub stamp: FileStamp,
 }
 
+/// The endings of packages that have no place in an archive yet.
+const UNSUPPORTED: [&str; 2] = ["udeb", "ddeb"];
+/// How many files that are left out are named.
+const NAMED: usize = 5;
+
 /// Returns the named files and the `*.deb` files in the named folders at any depth, sorted by folder and without
-/// duplicates.
-pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+/// duplicates. A named file that does not exist is reported when it is read.
+pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in named {
-        let failed = |source| Error::Input { path: path.display().to_string(), source };
-        if !path.metadata().map_err(failed)?.is_dir() {
+        if !path.is_dir() {
             files.push(path.clone());
             continue;
         }
         let before = files.len();
+        let mut others = Vec::new();
         for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -58,9 +63,19 @@ pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
                     return Err(Error::Input { path: at, source });
                 }
             };
-            if entry.file_type().is_file() && is_named_deb(entry.path()) {
+            // A pipe or a device of this name is an error when it is read.
+            if !entry.file_type().is_dir() && is_named_deb(entry.path()) {
                 files.push(entry.into_path());
+            } else if entry.file_type().is_file() && is_other_package(entry.path()) {
+                others.push(format!("`{}`", entry.path().display()));
             }
+        }
+        if !others.is_empty() {
+            let (count, are) = (others.len(), if others.len() == 1 { "is" } else { "are" });
+            let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
+            others.truncate(NAMED);
+            let others = others.join(", ");
+            events(Event::Warning(format!("{others}{more} {are} left out: only `.deb` files are added")));
         }
         if files.len() == before {
             return Err(Error::NoDebs { path: path.display().to_string() });
@@ -73,6 +88,16 @@ pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 
 fn is_named_deb(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "deb")
+}
+
+/// Whether a file has the ending of another kind of package.
+fn is_other_package(path: &Path) -> bool {
+    unsupported(path).is_some() || path.extension().is_some_and(|extension| extension == "dsc")
+}
+
+fn unsupported(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?;
+    UNSUPPORTED.into_iter().find(|ending| extension.eq_ignore_ascii_case(ending))
 }
 
 fn is_dangling(path: &Path) -> bool {
@@ -112,6 +137,9 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
 fn read_package(path: &Path) -> Result<Incoming, Reason> {
     let file = crate::regular::open(path).map_err(Reason::Unreadable)?;
     let metadata = file.metadata().map_err(Reason::Unreadable)?;
+    if let Some(kind) = unsupported(path) {
+        return Err(deb::Error::PackageType(kind.to_owned()).into());
+    }
     let package = BinaryPackage::read(&file)?;
     Ok(Incoming { file: path.to_owned(), package, stamp: FileStamp::of(&metadata) })
 }

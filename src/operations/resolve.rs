@@ -1,6 +1,10 @@
 //! Resolves one package against the published indices: the only place that decides whether a published package changes.
 
-use super::{addition::Addition, edit::SuiteEdit, edited_indices::Indices};
+use super::{
+    addition::Addition,
+    edit::SuiteEdit,
+    lookup::{Lookup, describe},
+};
 use crate::{
     dists::{PackageEntry, PackagesKey},
     pool::PoolPath,
@@ -48,8 +52,9 @@ impl SuiteEdit {
         &self,
         addition: &Addition,
         targets: &[PackagesKey],
-        indices: &Indices,
+        lookup: &mut Lookup<'_>,
     ) -> Result<Resolution, Reason> {
+        let indices = lookup.indices;
         let Addition { entry, component, path, .. } = addition;
         let shown = describe(entry);
         let (mut missing, mut holding, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
@@ -58,11 +63,7 @@ impl SuiteEdit {
         for target in targets {
             let index = indices.all.get(target);
             let Some(published) = index.and_then(|index| index.find(entry)) else {
-                let twin = index.into_iter().flat_map(|index| index.named(entry.name()));
-                if let Some(twin) = twin.into_iter().find(|twin| twin.filename() == Some(path.as_str())) {
-                    let (package, other, path) = (shown, describe(&twin), path.as_str().to_owned());
-                    return Err(Reason::SameFile { package, other, path });
-                }
+                lookup.check_beside(entry, path.as_str(), target, addition.is_surplus())?;
                 missing.push(target.clone());
                 continue;
             };
@@ -126,8 +127,4 @@ pub(crate) fn digest_of(entry: &PackageEntry) -> String {
         (None, Some(digest)) => format!("MD5 {digest} and no SHA256"),
         (None, None) => "no SHA256".into(),
     }
-}
-
-pub(crate) fn describe(entry: &PackageEntry) -> String {
-    format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture())
 }

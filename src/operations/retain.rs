@@ -1,7 +1,7 @@
 //! `retain`: removes surplus versions. The newest ones always stay, and with an age limit also recent ones.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::SystemTime,
 };
 
@@ -59,23 +59,35 @@ impl SuiteEdit {
         };
         let mut gone = BTreeMap::new();
         for (name, entries) in surplus {
-            let index = indices.index(&name);
+            indices.index(&name).remove_all(&entries);
             for entry in entries {
-                index.remove(entry.name(), |other| other.is_same_package(&entry));
                 // A package for all architectures is removed from several indices.
                 gone.insert(Change::of(&entry, &name.component), (name.clone(), entry));
             }
             indices.changed.insert(name);
         }
         let mut refused = Vec::new();
-        for addition in additions {
+        let (added, newest_given) = (plan.added.iter().cloned().collect::<BTreeSet<_>>(), newest(additions));
+        let (mut not_added, mut not_stored) = (BTreeSet::new(), BTreeSet::new());
+        for (number, addition) in additions.iter().enumerate() {
             let new = Change::of(&addition.entry, &addition.component);
-            if !gone.contains_key(&new) || !plan.added.contains(&new) {
+            if !gone.contains_key(&new) || !added.contains(&new) {
                 continue;
             }
             if addition.is_surplus() {
                 // It is surplus in this suite as well, and moves on to the next archive suite.
-                plan.added.retain(|added| *added != new);
+                not_added.insert(new);
+                continue;
+            }
+            // One of a pile of builds: the newer ones are given as well, or it was not named.
+            let is_older = newest_given
+                .get(addition.entry.name())
+                .is_some_and(|newest| newest.order_of_versions(&addition.entry).is_gt());
+            if self.add.get(number).is_some_and(|given| given.found || is_older) {
+                gone.remove(&new);
+                not_added.insert(new.clone());
+                not_stored.insert(addition.path.clone());
+                plan.skipped.push(new);
                 continue;
             }
             let newest = indices.all.values().find_map(|index| index.named(&new.name).pop());
@@ -83,6 +95,8 @@ impl SuiteEdit {
             let reason = Reason::BelowLimit { limit: config.limit.unwrap_or_default(), newest };
             refused.push(addition.refusal(published, reason));
         }
+        plan.added.retain(|added| !not_added.contains(added));
+        plan.pool.retain(|(path, _)| !not_stored.contains(path));
         for (change, (name, entry)) in gone {
             if config.archive.is_some() {
                 let selected = CopiedPackage::of(entry, &name, published)?;
@@ -104,6 +118,18 @@ impl Retention {
             |name: &String| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name));
         names.into_iter().filter(is_meant).collect()
     }
+}
+
+/// Returns the newest version of each name to add.
+fn newest(additions: &[Addition]) -> HashMap<&str, &PackageEntry> {
+    let mut newest: HashMap<&str, &PackageEntry> = HashMap::new();
+    for Addition { entry, .. } in additions {
+        let known = newest.entry(entry.name()).or_insert(entry);
+        if known.order_of_versions(entry).is_lt() {
+            *known = entry;
+        }
+    }
+    newest
 }
 
 /// Returns all but the newest versions of the named packages, by index.

@@ -88,6 +88,17 @@ pub enum Reason {
         /// The component that has it.
         component: Component,
     },
+    /// The index has the same version for another architecture.
+    #[error("{package} and {other} would be in one index; apt could install either of them")]
+    OtherArchitecture {
+        /// Name, version and architecture.
+        package: String,
+        /// Name, version and architecture of the other package.
+        other: String,
+    },
+    /// A relationship field that dpkg or apt cannot read.
+    #[error(transparent)]
+    Relationship(#[from] deb::relationship::BadRelationship),
     /// The suite does not have that architecture.
     #[error("architecture `{architecture}` is not one of the suite's: {}", list(known))]
     Architecture {

@@ -246,9 +246,10 @@ fn into_another_component() {
     }
     sandbox.publish(["check"]).ok();
     // A package is in one component of a suite.
+    copy(&sandbox, &["hello"]).ok().says(["stays in component `contrib`", "already"]);
     refused(
         &sandbox,
-        &["hello"],
+        &["hello", "-c", "main"],
         &["cannot copy `hello 2.0 amd64` to suite `stable`", "already published in component `contrib`"],
     );
     refused(&sandbox, &["hello", "-c", "non-free"], &["no component `non-free`; it has `main`, `contrib`"]);

@@ -44,11 +44,17 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::OtherComponent { .. } => {
             "remove it there first with `publish remove`; its file stays in the pool"
         }
+        Reason::OtherArchitecture { .. } => "build one of the two as another version",
+        Reason::Relationship(_) => {
+            "build a new version with a corrected control file, and remove this one with `publish remove`"
+        }
         Reason::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",
         Reason::BelowLimit { .. } => {
             "raise `Limit:` in conf/distributions to publish older versions beside newer ones"
         }
-        Reason::NotNewer { .. } => "omit `--if-newer` to publish it beside the newer one",
+        Reason::NotNewer { .. } => {
+            "omit `--if-newer` to publish it beside the newer one, or use `--skip-older` to leave out older versions"
+        }
         Reason::NotPublished { others } if others.is_empty() => {
             "list the published packages with `publish list`"
         }

@@ -400,7 +400,7 @@ impl Made {
         let file = folder.path().join(format!("{}_{}_all.deb", wanted.name, self.version.without_epoch()));
         fs::write(&file, &self.deb).map_err(failed)?;
         let read = tokio::task::block_in_place(|| read_packages(vec![file], &session.events()))?;
-        let add = read.into_iter().map(|incoming| NewPackage { incoming, component: None }).collect();
+        let add = read.into_iter().map(|incoming| NewPackage::from(incoming)).collect();
         Ok((SuiteEdit { add, ..SuiteEdit::default() }, folder))
     }
 }

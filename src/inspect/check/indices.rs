@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     compression::Compression,
+    deb::relationship,
     digest::Digests,
     dists::{Entry, IndexKey, IndexKind, entries::EntryFile, index_file::by_hash_path, release::Listed},
     store::blocking,
@@ -142,6 +143,11 @@ pub(super) fn check(
             findings.fault(path, format!("{} is listed twice in it; apt may use either entry", shown(entry)));
         }
         previous = Some(this.clone());
+        if entry.kind != IndexKind::Sources {
+            if let Err(bad) = relationship::check(&entry.stanza) {
+                findings.fault(path, format!("{} cannot be installed: {bad}", shown(entry)));
+            }
+        }
         packages.insert(this);
         for file in &entry.files {
             match named(entry, file) {

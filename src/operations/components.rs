@@ -1,0 +1,97 @@
+//! Keeps a package in its component: a new version goes where the suite has the package, whatever its section is now.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    addition::{Addition, PackageSource},
+    edit::SuiteEdit,
+    edited_indices::Indices,
+    lookup::describe,
+    plan::{Plan, SuiteLayout},
+};
+use crate::{
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
+    names::Component,
+    suite::{error::Error, published::PublishedSuite},
+};
+
+impl SuiteEdit {
+    /// Reads the indices that the edit needs, and changes the guessed components to those where the suite has the
+    /// packages.
+    pub(crate) async fn load_settled(
+        &self,
+        published: &PublishedSuite,
+        layout: &SuiteLayout,
+        additions: &mut [Addition],
+        outdated: &BTreeSet<PackagesKey>,
+        plan: &mut Plan,
+    ) -> Result<Indices, Error> {
+        let mut indices = Indices::default();
+        self.load(published, layout, additions, outdated, &mut indices).await?;
+        if layout.components.len() < 2 || published.pointer().is_none() || additions.is_empty() {
+            return Ok(indices);
+        }
+        let mut others = Vec::new();
+        let has = |name: &str| indices.all.values().any(|index| index.has(name));
+        if additions.iter().any(|new| !has(new.entry.name())) {
+            // Another architecture may have it.
+            for key in published.packages_keys().into_iter().filter(|key| !indices.all.contains_key(key)) {
+                let index = published.index(&key).await?;
+                others.push((key, index));
+            }
+        }
+        let mut homes = HashMap::new();
+        for new in additions.iter() {
+            let all = indices.all.iter().chain(others.iter().map(|(key, index)| (key, index)));
+            homes.entry(new.entry.name().to_owned()).or_insert_with_key(|name| homes_of(name, all));
+        }
+        for (number, addition) in additions.iter_mut().enumerate() {
+            let homes = homes.get(addition.entry.name()).map(Vec::as_slice).unwrap_or_default();
+            match homes.first() {
+                Some(home) if !homes.contains(&addition.component) => {
+                    self.settle(number, addition, home, plan);
+                }
+                _ => {}
+            }
+        }
+        self.load(published, layout, additions, outdated, &mut indices).await?;
+        Ok(indices)
+    }
+
+    /// Changes the component of one package unless it was named.
+    fn settle(&self, number: usize, addition: &mut Addition, home: &Component, plan: &mut Plan) {
+        let guessed = addition.component.clone();
+        let shown = describe(&addition.entry);
+        let new = self.add.get(number);
+        let is_named = new.map_or_else(
+            || self.copy.as_ref().is_some_and(|copies| copies.component.is_some()),
+            |new| new.component.is_some(),
+        );
+        match (new, &addition.origin) {
+            _ if addition.is_surplus() => return,
+            _ if is_named => {
+                plan.notes.push(format!(
+                    "{shown} goes to component `{guessed}`, and the suite has other versions in component `{home}`"
+                ));
+                return;
+            }
+            (Some(new), _) => *addition = Addition::of(&new.incoming, home.clone(), self.replace),
+            (None, PackageSource::Pool(_)) => addition.component = home.clone(),
+            (None, _) => return,
+        }
+        plan.notes.push(format!(
+            "{shown} stays in component `{home}`, where the suite has the package, instead of `{guessed}`; use `--component {guessed}` to add it there"
+        ));
+    }
+}
+
+/// Returns the components that have a package, the one with the newest version first.
+fn homes_of<'a>(
+    name: &str,
+    indices: impl Iterator<Item = (&'a PackagesKey, &'a PackagesIndex)>,
+) -> Vec<Component> {
+    let newest = indices.filter_map(|(key, index)| Some((index.named(name).pop()?, &key.component)));
+    let mut newest: Vec<(PackageEntry, &Component)> = newest.collect();
+    newest.sort_by(|(one, _), (other, _)| other.order_of_versions(one));
+    newest.into_iter().map(|(_, component)| component.clone()).collect()
+}
