@@ -126,7 +126,9 @@ impl From<&archive::Error> for Class {
             E::StopsApt { .. } => Self::of(Kind::ReleaseInfo),
             E::Refused(all) => all.first().map_or_else(|| Self::of(Kind::Refused), Self::from),
             E::Input { path, .. } => Self::about(Kind::Input, path),
-            E::NoDebs { path } | E::NotIncluded { path } => Self::about(Kind::NotFound, path),
+            E::NoDebs { path } | E::NotIncluded { path } | E::GenerationGone { path } => {
+                Self::about(Kind::NotFound, path)
+            }
             E::NotPublished { .. } | E::NoGeneration { .. } => Self::of(Kind::NotFound),
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
             E::Pruning { .. } | E::BeingDropped { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {

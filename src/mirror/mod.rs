@@ -288,20 +288,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Opens the suite at the destination. An unreadable pointer there is deleted if `verify` is set.
+    /// Opens the suite at the destination. An unreadable pointer there is deleted if `verify` is set, in the revision
+    /// that was read: another publisher may have repaired it meanwhile.
     async fn open_destination(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         let open = async || PublishedSuite::look(self.destination, suite, &Trust::unverified()).await;
-        match open().await {
+        let damaged = match open().await {
             Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. })
                 if self.how.verify && !self.how.dry_run =>
+            {
+                path
+            }
+            opened => return opened,
+        };
+        let seen = self.destination.revision(&damaged).await?;
+        match (open().await, seen) {
+            (Err(Error::Pointer { path, .. } | Error::Untrusted { path, .. }), Some(seen))
+                if path == damaged =>
             {
                 (self.how.events)(Event::Warning(format!(
                     "`{path}` is damaged at the destination and is written again"
                 )));
-                self.destination.delete(&path).await?;
+                self.destination.delete_revision(&path, &seen).await?;
                 open().await
             }
-            opened => opened,
+            (opened, _) => opened,
         }
     }
 

@@ -87,13 +87,20 @@ impl Store {
         Ok(Put::Created)
     }
 
-    /// Returns whether the object at a path has exactly the bytes to be written.
+    /// Returns whether the object at a path has exactly the bytes to be written; reads it only if its size is the same.
     async fn same(&self, path: &str, new: &Digests, size: u64) -> Result<Option<Put>, Error> {
+        let occupied = |size, there: Option<Digests>| Error::Occupied {
+            path: path.into(),
+            size,
+            there: there.map(Box::new),
+            new: Box::new(*new),
+        };
+        if size != new.size {
+            return Err(occupied(size, None));
+        }
         match self.digests(path, Limit::bytes(size)).await? {
             Some(there) if there == *new => Ok(Some(Put::Present)),
-            Some(there) => {
-                Err(Error::Occupied { path: path.into(), there: Box::new(there), new: Box::new(*new) })
-            }
+            Some(there) => Err(occupied(there.size, Some(there))),
             // Deleted since it was found.
             None => Ok(None),
         }

@@ -7,6 +7,9 @@ use crate::size::bytes;
 /// This process, or the machine, has too many open files.
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
+/// The hint for a full disk.
+const NO_SPACE: &str =
+    "free some space, or move the archive to a larger disk, then run the same command again";
 
 /// An error of a store.
 #[derive(Debug, thiserror::Error)]
@@ -21,14 +24,16 @@ pub enum Error {
     /// An immutable object exists with other bytes.
     #[error(
         "`{path}` already exists with different contents: {}, the new file has {}",
-        brief(there),
+        existing(*size, there.as_deref()),
         brief(new)
     )]
     Occupied {
         /// The path of the object.
         path: String,
-        /// The digests of the existing object.
-        there: Box<Digests>,
+        /// The size of the existing object.
+        size: u64,
+        /// The digests of the existing object; `None` if its size differs already, since it is not read then.
+        there: Option<Box<Digests>>,
         /// The digests of the new content.
         new: Box<Digests>,
     },
@@ -115,9 +120,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Full { .. } => {
-                Some("free some space, or move the archive to a larger disk; nothing was written".into())
-            }
+            Self::Full { .. } => Some(NO_SPACE.into()),
             Self::Changed { .. } => {
                 Some("wait until the file is complete, then run the same command again".into())
             }
@@ -131,10 +134,16 @@ impl Error {
                 if let Some(diagnosis) = source.downcast_ref::<diagnose::Diagnosis>() {
                     return diagnosis.hint.clone();
                 }
-                let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-                (kind == Some(std::io::ErrorKind::PermissionDenied)).then(|| {
-                    "run the command as a user who may write there, or correct the owner of the folder".into()
-                })
+                match source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)? {
+                    std::io::ErrorKind::PermissionDenied => Some(
+                        "run the command as a user who may write there, or correct the owner of the folder"
+                            .into(),
+                    ),
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                        Some(NO_SPACE.into())
+                    }
+                    _ => None,
+                }
             }
             Self::Conflict { .. }
             | Self::Occupied { .. }
@@ -224,6 +233,10 @@ pub(super) fn io_cause(error: &object_store::Error) -> Option<&std::io::Error> {
 
 fn excess(announced: Option<u64>) -> String {
     announced.map_or_else(|| "and more followed".to_owned(), |size| format!("it has {size} bytes"))
+}
+
+fn existing(size: u64, digests: Option<&Digests>) -> String {
+    digests.map_or_else(|| format!("{size} bytes"), brief)
 }
 
 fn brief(digests: &Digests) -> String {

@@ -39,6 +39,8 @@ pub struct Store {
     /// Set if the store is a Swift container, which may have its own CDN.
     pub(super) swift: Option<Swift>,
     pub(super) location: Location,
+    /// The endpoint of a bucket, unless it is the default one.
+    pub(super) endpoint: Option<String>,
     pub(super) headers: Arc<Headers>,
     pub(super) watch: Watch,
     pub(super) capabilities: Capabilities,
@@ -73,7 +75,18 @@ impl Store {
         };
         let (capabilities, headers) = (Capabilities::of(location, endpoint.as_deref()), Arc::default());
         let (location, lease) = (location.clone(), LeaseConfig::default());
-        Ok(Self { objects, folder, swift, location, headers, watch, capabilities, lease, cache: None })
+        Ok(Self {
+            objects,
+            folder,
+            swift,
+            location,
+            endpoint,
+            headers,
+            watch,
+            capabilities,
+            lease,
+            cache: None,
+        })
     }
 
     /// Sets the headers that objects are stored with; a folder stores none.
@@ -183,6 +196,18 @@ impl Store {
     /// [`Error::TooLarge`] if it is larger than the limit.
     pub async fn read(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
         self.read_with(path, GetOptions::default(), limit).await
+    }
+
+    /// Reads an object whole; `None` if it does not exist. Unlike [`Store::read`], a name that a folder or a link to
+    /// nowhere has is an error: a write there would fail.
+    pub(crate) async fn read_writable(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
+        let read = self.read(path, limit).await?;
+        match self.folder.as_ref().filter(|_| read.is_none()).and_then(|folder| folder.occupied(path)) {
+            Some(source) => {
+                Err(Error::Failed { action: "read", path: path.to_owned(), source: Box::new(source) })
+            }
+            None => Ok(read),
+        }
     }
 
     /// Reads the newest version of an object: servers with replicas ask all of them.

@@ -13,6 +13,7 @@ mod probe;
 mod load;
 mod read;
 mod walk;
+mod overlap;
 mod cached;
 mod server_time;
 mod handle;

@@ -31,6 +31,28 @@ impl Store {
         Ok(self.get_with(path, head).await?.map(|found| Revision::of(&found.meta)))
     }
 
+    /// Deletes an object if it still has this revision. No bucket deletes on a condition in a way that all services
+    /// share, so there the revision is compared immediately before.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it was changed; nothing is deleted then.
+    pub(crate) async fn delete_revision(&self, path: &str, seen: &Revision) -> Result<(), Error> {
+        let at = parse(path)?;
+        self.writable("delete", path)?;
+        let is_same = match &self.folder {
+            Some(folder) => {
+                let deleted = folder.delete_revision(&at, seen.state.e_tag.as_deref()).await;
+                deleted.map_err(|error| self.failed("delete", path, error))?
+            }
+            None if self.revision(path).await?.as_ref() == Some(seen) => {
+                self.delete(path).await?;
+                true
+            }
+            None => false,
+        };
+        if is_same { Ok(()) } else { Err(Error::Conflict { path: path.to_owned() }) }
+    }
+
     /// Writes an object if it still has the revision `expected` (`None`: if it still does not exist).
     ///
     /// Everything written before is flushed to disk before the new object is visible.

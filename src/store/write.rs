@@ -51,11 +51,9 @@ impl Store {
         mode: PutMode,
         attributes: impl FnOnce() -> Attributes,
     ) -> object_store::Result<()> {
-        let mut options = PutOptions::from(mode);
+        let mut options = self.put_options(mode, attributes);
         if self.folder.is_some() {
             options.extensions.insert(folder::Durable);
-        } else {
-            options.attributes = attributes();
         }
         self.request(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
     }
@@ -67,11 +65,17 @@ impl Store {
         mode: PutMode,
         attributes: impl FnOnce() -> Attributes,
     ) -> object_store::Result<()> {
+        let options = self.put_options(mode, attributes);
+        self.request(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+    }
+
+    /// Returns the options of a write; a folder stores no attributes.
+    fn put_options(&self, mode: PutMode, attributes: impl FnOnce() -> Attributes) -> PutOptions {
         let mut options = PutOptions::from(mode);
         if self.folder.is_none() {
             options.attributes = attributes();
         }
-        self.request(false).put_opts(path, PutPayload::from(bytes), options).await.map(drop)
+        options
     }
 
     pub(super) fn unwritten(&self, path: &str, failure: Failure) -> Error {

@@ -323,6 +323,12 @@ pub enum Error {
         /// The folder.
         path: String,
     },
+    /// A generation has no release file.
+    #[error("generation `{path}` has no release file: `prune` has deleted it, or is about to")]
+    GenerationGone {
+        /// The folder.
+        path: String,
+    },
     /// No kept generation of a suite matches.
     #[error("{}", no_generation(suite, asked.as_deref(), known))]
     NoGeneration {

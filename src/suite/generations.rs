@@ -223,7 +223,8 @@ pub(crate) async fn open(store: &Store, suite: &Suite, name: &str) -> Result<Pub
     let state = PublishedSuite::open_at(store, suite, &folder).await?;
     match state.pointer() {
         Some(pointer) if name.ends_with(&format!("-{}", short_digest(&pointer.bytes))) => Ok(state),
-        _ => Err(Error::Generation { path: folder }),
+        Some(_) => Err(Error::Generation { path: folder }),
+        None => Err(Error::GenerationGone { path: folder }),
     }
 }
 

@@ -343,7 +343,7 @@ pub(crate) async fn read_pointer(
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/InRelease");
-    if let Some(object) = store.read(&path, limits::RELEASE).await? {
+    if let Some(object) = store.read_writable(&path, limits::RELEASE).await? {
         if object.bytes == DROPPED {
             return dropped(suite, purpose);
         }
@@ -370,7 +370,7 @@ pub(crate) async fn read_release(
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
     let path = format!("{folder}/Release");
-    let Some(object) = store.read(&path, limits::RELEASE).await? else { return Ok(None) };
+    let Some(object) = store.read_writable(&path, limits::RELEASE).await? else { return Ok(None) };
     if object.bytes == DROPPED {
         return dropped(suite, purpose);
     }

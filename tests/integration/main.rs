@@ -56,6 +56,7 @@ mod list;
 mod log;
 mod model;
 mod model_scenarios;
+mod odd_names;
 mod package_rules;
 mod phased;
 mod preview;

@@ -118,11 +118,14 @@ async fn immutable_objects_are_created_once() {
             // Of the same size, too: sizes alone prove nothing.
             for other in [bytes("two"), bytes("three"), bytes("")] {
                 match store.put_new(&path, &other).await.unwrap_err() {
-                    Error::Occupied { path: named, there, new } => {
+                    Error::Occupied { path: named, size, there, new } => {
                         assert_eq!(
-                            (named.as_str(), *there, *new),
-                            (path.as_str(), *content.digests(), *other.digests())
+                            (named.as_str(), size, *new),
+                            (path.as_str(), content.digests().size, *other.digests())
                         );
+                        // An object of another size is not read.
+                        let read = (other.digests().size == size).then_some(*content.digests());
+                        assert_eq!(there.map(|there| *there), read);
                     }
                     error => panic!("{error}"),
                 }

@@ -412,6 +412,25 @@ fn further_files_on_request() {
 fn bad_destinations() {
     let sandbox = three();
     sandbox.publish(["sync", "./archive"]).fails(2).says(["is the archive itself"]);
+    // In any spelling, into it or around it, and through links.
+    std::os::unix::fs::symlink("archive", sandbox.path("link")).unwrap();
+    fs::create_dir(sandbox.path("shared")).unwrap();
+    std::os::unix::fs::symlink("../archive/pool", sandbox.path("shared/pool")).unwrap();
+    let before = sandbox.tree();
+    for inside in [
+        "./archive/dists",
+        "./archive/pool/x",
+        "./archive/new/../x",
+        "./incoming/../archive",
+        ".",
+        "./link",
+        "./link/new",
+        "./shared",
+    ] {
+        sandbox.publish(["sync", inside]).fails(2).says(["is, is inside or contains the archive"]);
+        assert_eq!(sandbox.tree(), before, "{inside}");
+    }
+    assert!(!sandbox.path("dists").exists());
     sandbox.publish(["sync"]).fails(2);
     sandbox.publish(["sync", "nonsense://x"]).fails(2);
     fs::write(sandbox.path("file"), "x").unwrap();

@@ -73,6 +73,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::OddSuite { .. } => {
             "rename the folder to a valid suite name; if it is moved away instead, `publish prune` deletes the packages that only this suite references"
         }
+        Error::GenerationGone { .. } => "list the retained generations with `publish log`",
         Error::Generation { .. } => DAMAGED_GENERATION,
         Error::RolledBack { .. } => {
             "this may be a rollback attack: compare the archive with a trusted copy, and restore the newer release file; if the older one is intended, accept it once with `--trust-existing`"

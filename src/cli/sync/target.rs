@@ -7,6 +7,7 @@ use crate::{
     archive::Keep,
     cli::class::Kind,
     config::{Destination, Destinations, PurgeRule, SuiteConfig, is_public_url},
+    dists::layout,
     names::Suite,
     store::{Cache, Headers, Location, Store},
 };
@@ -157,6 +158,11 @@ impl Target {
             return Err(Failure::usage(format!("cannot sync to `{url}`: a web server is read-only")));
         }
         let store = Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone());
+        if store.overlaps(&session.store, &layout::TREES) {
+            let text =
+                format!("`{}` is, is inside or contains the archive `{}`", self.location, session.location);
+            return Err(Failure::usage(text));
+        }
         Ok(store.with_cache(Cache::of(&session.environment)))
     }
 }

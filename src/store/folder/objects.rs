@@ -13,7 +13,7 @@ use object_store::{
 };
 
 use super::{
-    put::{Durable, LocalFile, persist, temp_file},
+    put::{Durable, LocalFile, persist},
     root::{Folder, absent, failed, meta},
 };
 use crate::store::offload::{INLINE, blocking};
@@ -127,7 +127,7 @@ impl ObjectStore for Folder {
         let (folder, from, to) = (self.clone(), self.readable(from)?, self.place(to)?);
         blocking(move || {
             let mut source = crate::regular::open(&from).map_err(failed)?;
-            let mut file = temp_file(&to)?;
+            let mut file = folder.temp_file(&to)?;
             // The kernel copies, and shares blocks where the file system supports that.
             io::copy(&mut source, file.as_file_mut()).map_err(failed)?;
             persist(file, &to, options.mode == CopyMode::Create)?;

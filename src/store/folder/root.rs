@@ -4,13 +4,14 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::UNIX_EPOCH,
 };
 
 use object_store::{ObjectMeta, Result, local::LocalFileSystem, path::Path as ObjectPath};
+use rustix::fs::OFlags;
 
 use super::flush::flush;
 use crate::store::offload::blocking;
@@ -92,7 +93,22 @@ impl Folder {
     /// Waits for the lock of the folder; the system releases it when the process ends, however it ends.
     pub(super) fn lock(&self) -> Result<File> {
         let path = self.0.root.join(LOCK);
-        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
+        // Without these flags, opening a named pipe waits for a reader, and a link may lead anywhere.
+        let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or_default();
+        let mut options = File::options();
+        options.create(true).write(true).truncate(false).custom_flags(flags);
+        let not_a_lock = || {
+            let why = format!("the lock file `{}` is not a regular file: delete it", path.display());
+            failed(io::Error::other(why))
+        };
+        let file = match options.open(&path) {
+            Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => file,
+            Ok(_) => return Err(not_a_lock()),
+            Err(_) if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) => {
+                return Err(not_a_lock());
+            }
+            Err(error) => return Err(failed(error)),
+        };
         file.lock().map_err(failed)?;
         Ok(file)
     }
