@@ -11,7 +11,8 @@ pub use crate::commit::{
 };
 pub use crate::gc::{
     pins::GRACE,
-    prune::{Prune, Pruned, Swept},
+    prune_options::Prune,
+    pruned::{Pruned, Retained, Swept},
 };
 pub use crate::inspect::{
     check::{

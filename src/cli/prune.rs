@@ -1,6 +1,7 @@
 //! `publish prune`: removes old versions from the suites, then collects garbage.
 
 use std::{
+    collections::BTreeMap,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
@@ -13,7 +14,7 @@ use super::{
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Archive, CommitReport, GRACE, Keep, Prune, Pruned, Retention, SuiteEdit, Swept},
+    archive::{Archive, CommitReport, GRACE, Keep, Prune, Pruned, Retained, Retention, SuiteEdit, Swept},
     config::{SuiteConfig, parse_generations, parse_span},
     size::bytes,
 };
@@ -161,11 +162,31 @@ fn print_report(pruned: &Pruned, ui: &Ui) {
             }
         }
     }
-    if !pruned.spared.is_empty() {
-        let (objects, size) = (count(pruned.spared.len(), "object"), size(&pruned.spared));
+    let mut reasons: BTreeMap<&str, Vec<&Swept>> = BTreeMap::new();
+    for swept in &pruned.spared {
+        reasons.entry(&swept.why).or_default().push(swept);
+    }
+    for (why, spared) in reasons {
+        let size = bytes(spared.iter().map(|swept| swept.bytes).sum());
+        let objects = count(spared.len(), "object");
+        ui.say(&format!("Spared {objects}, {size}, although no retained generation references them: {why}"));
+        for swept in spared {
+            ui.detail(&line(swept));
+        }
+    }
+    let Retained { generations, objects, bytes: size, .. } = pruned.retained;
+    if generations > 0 {
         ui.say(&format!(
-            "{objects}, {size}: not referenced, kept for now because a running job or a damaged generation may need them"
+            "Retained {}, and {}, {}, that only they reference (`KeepFor`, `KeepGenerations`)",
+            count(generations, "earlier generation"),
+            count(objects, "object"),
+            bytes(size),
         ));
-        pruned.spared.iter().for_each(|swept| ui.detail(&line(swept)));
+    }
+    if pruned.all_recent && (generations > 0 || !pruned.spared.is_empty()) {
+        ui.say(
+            "Every file is younger than two days, as after a fresh checkout or a restore: ages count from the \
+             modification times of the files",
+        );
     }
 }

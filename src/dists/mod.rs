@@ -8,6 +8,7 @@ pub mod entries;
 pub mod index_file;
 pub mod index_key;
 pub mod media_type;
+pub mod checksums;
 pub mod packages;
 mod ordered;
 mod package_entry;

@@ -4,5 +4,9 @@
 //! Files that an operation is about to reference are pinned, so that a concurrent collection keeps them.
 
 pub(crate) mod prune;
+mod sweep;
+mod unlisted;
+pub(crate) mod prune_options;
+pub(crate) mod pruned;
 pub(crate) mod pins;
 pub(crate) mod live_set;

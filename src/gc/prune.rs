@@ -6,39 +6,42 @@
 //! in `pool/`. It skips files that are younger than the grace period: an operation may have just written them. Other
 //! files are not touched.
 //!
+//! Indices that no release file lists are read as well: those of a flat archive, or of another tool. The files that they
+//! name stay.
+//!
 //! If the release file of a suite cannot be read, nothing is deleted, since its references are unknown. If a kept
 //! generation is damaged, every file that is older than it stays until it has expired. A prune that is killed
 //! leaves only unreferenced files, which the next run deletes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use futures::TryStreamExt;
-use tokio::sync::Notify;
 
 use super::{
-    live_set::LiveSet,
-    pins::{GRACE, GcMarker},
+    pins::GcMarker,
+    prune_options::Prune,
+    pruned::{Pruned, Swept},
+    sweep::{self, DamagedGeneration, Marked},
 };
 use crate::{
+    digest::Sha256Digest,
     dists::{
         Release,
-        layout::{
-            ArchivePath, ReleaseForm, SuitePath, component_of, is_mark, is_patch_folder, names_packages,
-            plain_path, top_folder,
-        },
+        layout::{ArchivePath, ReleaseForm, SuitePath, component_of, names_packages, plain_path, top_folder},
     },
     names::Suite,
     signing::Distrust,
-    store::{Found, Store},
+    store::{Found, RealPath, Store},
     suite::{
         archive::Archive,
         damage, discovery,
         error::Error,
-        event::{self, Event, Events, NO_EVENTS},
-        generations::{self, Generation, Keep, is_older},
+        event::{self, Event, Events},
+        generations::{self, Generation},
+        images,
         published::PublishedSuite,
         snapshots,
         trust::Trust,
@@ -48,86 +51,6 @@ use crate::{
 /// The number of objects that are deleted before the marker is checked again.
 const AT_ONCE: usize = 200;
 
-/// The options of a prune.
-#[non_exhaustive]
-pub struct Prune<'a> {
-    /// The retention of generations of these suites.
-    pub keep: BTreeMap<Suite, Keep>,
-    /// The retention of generations of all other suites; `None` keeps all.
-    pub otherwise: Option<Keep>,
-    /// Younger files are not deleted: [`GRACE`](crate::gc::pins::GRACE), unless no operation can be in progress.
-    pub grace: Duration,
-    /// The time for a dry run; a real run uses the clock of the store.
-    pub now: SystemTime,
-    /// Only report the files that would be deleted.
-    pub dry_run: bool,
-    /// Receives progress.
-    pub events: Events<'a>,
-    /// Ends the prune early when notified, with [`Error::Interrupted`]; operations then need not wait for it.
-    pub stop: Option<&'a Notify>,
-}
-
-impl Prune<'_> {
-    /// Prunes all suites, and keeps the generations that clients may still use.
-    #[must_use]
-    pub fn new(now: SystemTime) -> Self {
-        Self {
-            keep: BTreeMap::new(),
-            otherwise: Some(Keep::default()),
-            grace: GRACE,
-            now,
-            dry_run: false,
-            events: NO_EVENTS,
-            stop: None,
-        }
-    }
-}
-
-/// The result of a prune.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Pruned {
-    /// Whether this was a dry run, which deletes nothing.
-    pub dry_run: bool,
-    /// The objects that were deleted (or would be), with the reasons.
-    pub deleted: Vec<Swept>,
-    /// The unreferenced objects that stay for now, with the reasons.
-    pub spared: Vec<Swept>,
-}
-
-/// An object that no kept state leads to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Swept {
-    /// Its path.
-    pub path: String,
-    /// Its size.
-    pub bytes: u64,
-    /// The reason why it is deleted or stays.
-    pub why: String,
-}
-
-/// The result of the mark phase.
-struct Marked {
-    live: LiveSet,
-    /// Expired generations, with the reasons.
-    retired: Vec<(Generation, String)>,
-    /// Names of indices that only these list.
-    names: BTreeSet<String>,
-    /// All files below `dists/`.
-    below: BTreeMap<String, Found>,
-    /// The suites with a release file.
-    suites: BTreeSet<Suite>,
-    /// The newest damaged generation that is kept.
-    damaged: Option<DamagedGeneration>,
-}
-
-/// A kept generation whose references are not all known: it may reference any file that is older than itself.
-struct DamagedGeneration {
-    path: String,
-    published: SystemTime,
-}
-
 impl Archive {
     /// Deletes every file that no kept generation of any suite references.
     ///
@@ -136,7 +59,7 @@ impl Archive {
     pub async fn prune(&self, how: &Prune<'_>) -> Result<Pruned, Error> {
         if how.dry_run {
             let marked = self.mark(how, how.now).await?;
-            return self.sweep(how, marked, &BTreeSet::new(), how.now).await;
+            return sweep::plan(&self.store, how, marked, &BTreeSet::new(), how.now).await;
         }
         // A marker that is left behind blocks others until it expires.
         event::critical(how.events, Box::pin(self.prune_marked(how))).await
@@ -150,7 +73,7 @@ impl Archive {
             let pinned = marker.pinned().await?;
             let planned = async {
                 let live = self.mark(how, now).await?;
-                self.sweep(how, live, &pinned, now).await
+                sweep::plan(&self.store, how, live, &pinned, now).await
             };
             let pruned = marker.during(planned).await?;
             delete(&self.store, &pruned.deleted, &mut marker, how.events).await?;
@@ -173,80 +96,40 @@ impl Archive {
     /// The mark phase: reads every pointer and every kept generation, and collects all that they reference.
     async fn mark(&self, how: &Prune<'_>, now: SystemTime) -> Result<Marked, Error> {
         let store = &self.store;
-        let all: Vec<Found> = store.walk("dists").try_collect().await?;
-        let mut marked = Marked {
-            live: LiveSet::default(),
-            retired: Vec::new(),
-            names: BTreeSet::new(),
-            below: BTreeMap::new(),
-            suites: BTreeSet::new(),
-            damaged: None,
-        };
-        let suites = suites_to_keep(&all)?;
-        // The indices that any generation lists, current or old.
-        let mut listed = BTreeSet::new();
-        let mut list = |state: &PublishedSuite| {
-            let files = state.release().into_iter().flat_map(Release::own_files);
-            listed.extend(files.map(|(path, _)| state.path(plain_path(path))));
-        };
-        for suite in &suites {
-            let current = self.open_to_keep(suite).await?;
-            marked.live.add_names(&current);
-            marked.live.add(&current).await?;
-            list(&current);
+        let mut all: Vec<Found> = store.walk("dists").try_collect().await?;
+        let mut suites = suites_to_keep(&all)?;
+        let links = links_to_suites(store, &suites).await?;
+        suites.retain(|suite| !links.contains_key(suite));
+        all.retain(|found| !links.keys().any(|link| in_suite(&found.path, link).is_some()));
+        let mut mark = Mark::default();
+        let mut states = Vec::new();
+        for suite in suites {
+            let current = self.open_to_keep(&suite).await?;
+            mark.done.live.add_names(&current);
+            mark.add(&current).await?;
+            let forms = [ReleaseForm::InRelease, ReleaseForm::Release, ReleaseForm::Signature];
+            mark.done.kept.extend(forms.map(|form| current.path(form.file_name())));
+            states.push((suite, current));
+        }
+        mark.done.current = mark.done.live.files.keys().cloned().collect();
+        for (suite, current) in &states {
+            let names = links.iter().filter_map(|(link, to)| (to == suite).then_some(link)).chain([suite]);
             let found = generations::of_files(suite, &all);
-            let (kept, retired) = match how.keep.get(suite).copied().or(how.otherwise) {
-                Some(keep) => keep.split(found, &current, now),
+            let (kept, retired) = match how.keep_of(names) {
+                Some(keep) => keep.split(found, current, now),
                 None => (found, Vec::new()),
             };
-            for generation in &kept {
-                // A generation that is being written or deleted has no pointer.
-                let has_pointer = |file: &String| {
-                    matches!(ReleaseForm::of_path(file), Some(ReleaseForm::InRelease | ReleaseForm::Release))
-                };
-                if generation.files.iter().any(has_pointer) {
-                    let added = async {
-                        let state = generations::open(store, suite, &generation.name).await?;
-                        list(&state);
-                        marked.live.add(&state).await
-                    };
-                    match added.await {
-                        Err(error) if damage::is_damage(store, &error) => {
-                            let published = generation.published.unwrap_or(now);
-                            let path = format!("dists/{suite}/{}/{}", generations::FOLDER, generation.name);
-                            if marked.damaged.as_ref().is_none_or(|newest| newest.published < published) {
-                                marked.damaged = Some(DamagedGeneration { path, published });
-                            }
-                        }
-                        added => added?,
-                    }
-                }
+            let newer = kept.len();
+            for generation in kept {
+                mark.keep(store, current, generation, now).await?;
             }
             for generation in retired {
-                // Its indices by name may be garbage; one that cannot be read contributes nothing.
-                if let Ok(state) = generations::open(store, suite, &generation.name).await {
-                    list(&state);
-                    let files = state.release().into_iter().flat_map(Release::own_files);
-                    marked.names.extend(files.map(|(path, _)| state.path(path)));
-                }
-                let why = match generation.published {
-                    Some(_) => {
-                        format!(
-                            "an old generation of suite `{suite}`; {} newer ones are retained",
-                            kept.len()
-                        )
-                    }
-                    None => {
-                        format!("a generation of suite `{suite}` that lost the race and was not published")
-                    }
-                };
-                marked.retired.push((generation, why));
+                mark.retire(store, suite, generation, newer).await;
             }
         }
-        refuse_lost_below(&all, &suites, &listed)?;
-        marked.suites = suites;
-        marked.below = all.into_iter().map(|found| (found.path.clone(), found)).collect();
-        Ok(marked)
+        let suites: BTreeSet<Suite> = states.into_iter().map(|(suite, _)| suite).collect();
+        mark.done.below = all.into_iter().map(|found| (found.path.clone(), found)).collect();
+        mark.finish(store, suites).await
     }
 
     /// Opens a suite for the mark phase, also one signed with unknown keys; a damaged signature is refused.
@@ -258,104 +141,147 @@ impl Archive {
             opened => opened,
         }
     }
+}
 
-    /// The sweep phase: decides for each unreferenced file whether it is deleted.
-    async fn sweep(
-        &self,
-        how: &Prune<'_>,
-        marked: Marked,
-        pinned: &BTreeSet<String>,
+/// The mark phase in progress.
+#[derive(Default)]
+struct Mark {
+    done: Marked,
+    /// The files that any generation lists, current or old, as their uncompressed names.
+    listed: BTreeSet<String>,
+    /// The lists of images that were read.
+    read: BTreeSet<(String, Sha256Digest)>,
+    /// A list of images that a kept generation lists cannot be read: no image is deleted.
+    is_image_in_doubt: bool,
+    /// The images that only old generations list.
+    old_images: BTreeSet<String>,
+}
+
+impl Mark {
+    /// Marks everything that a release file references.
+    async fn add(&mut self, state: &PublishedSuite) -> Result<(), Error> {
+        self.list(state);
+        self.done.live.add(state).await?;
+        for sums in images::lists(state) {
+            if self.read.insert((state.path(sums.0), sums.1.sha256)) {
+                match images::of_list(state, sums).await {
+                    Ok(images) => self.done.kept.extend(images.into_keys()),
+                    Err(Error::Mismatch { .. } | Error::Longer { .. }) => self.is_image_in_doubt = true,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, state: &PublishedSuite) {
+        let files = state.release().into_iter().flat_map(Release::own_files);
+        self.listed.extend(files.map(|(path, _)| state.path(plain_path(path))));
+    }
+
+    /// Marks everything that a kept generation references.
+    async fn keep(
+        &mut self,
+        store: &Store,
+        current: &PublishedSuite,
+        generation: Generation,
         now: SystemTime,
-    ) -> Result<Pruned, Error> {
-        let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
-        let Marked { live, retired, names, below, suites, damaged } = marked;
-        // Generations first, so that no existing generation references a deleted file.
-        for (mut generation, why) in retired {
-            // The mark before the other files: a partly deleted generation must not count as published and damaged.
-            generation.files.sort_by_key(|path| !is_mark(path));
-            let bytes = |path: &String| below.get(path).map_or(0, |found| found.size);
-            let files = generation.files.iter();
-            pruned.deleted.extend(files.map(|path| Swept {
-                path: path.clone(),
-                bytes: bytes(path),
-                why: why.clone(),
-            }));
-        }
-        let mut consider = |found: &Found, why: &str| {
-            // The clock of a store may be coarse.
-            let may_be_needed = |damaged: &&DamagedGeneration| {
-                found.modified.checked_sub(GRACE).is_none_or(|written| written <= damaged.published)
-            };
-            let by_damaged = damaged
-                .as_ref()
-                .filter(may_be_needed)
-                .map(|damaged| format!("the damaged generation `{}` may reference it", damaged.path));
-            let spared = if pinned.contains(&found.path) {
-                Some("an operation in progress needs it")
-            } else if !is_older(found.modified, now, how.grace) {
-                Some("it was written recently")
-            } else {
-                by_damaged.as_deref()
-            };
-            let swept =
-                |why: &str| Swept { path: found.path.clone(), bytes: found.size, why: why.to_owned() };
-            match spared {
-                Some(why) => pruned.spared.push(swept(why)),
-                None => pruned.deleted.push(swept(why)),
-            }
+    ) -> Result<(), Error> {
+        // A generation that is being written or deleted has no pointer.
+        let has_pointer = |file: &String| {
+            matches!(ReleaseForm::of_path(file), Some(ReleaseForm::InRelease | ReleaseForm::Release))
         };
-        for found in below.values().filter(|found| !live.files.contains_key(&found.path)) {
-            if names.contains(&found.path) {
-                consider(found, "only old generations list it");
-            } else if is_by_hash(&found.path) {
-                consider(found, "no retained generation lists it");
-            } else if is_generation_without_suite(&found.path, &suites) {
-                consider(found, "it was a generation of a suite that is not published");
+        if generation.files.iter().any(has_pointer) {
+            let added = async {
+                let state = generations::open(store, current.name(), &generation.name).await?;
+                self.add(&state).await
+            };
+            match added.await {
+                Err(error) if damage::is_damage(store, &error) => {
+                    let path = current.path(&format!("{}/{}", generations::FOLDER, generation.name));
+                    self.note_damage(path, generation.published.unwrap_or(now));
+                }
+                added => added?,
+            }
+            self.done.generations += usize::from(current.generation().as_ref() != Some(&generation.name));
+        }
+        self.done.kept.extend(generation.files);
+        Ok(())
+    }
+
+    /// Notes a damaged generation that is kept; only the newest matters.
+    fn note_damage(&mut self, path: String, published: SystemTime) {
+        let damaged = &mut self.done.damaged;
+        if damaged.as_ref().is_none_or(|newest| newest.published < published) {
+            *damaged = Some(DamagedGeneration { path, published });
+        }
+    }
+
+    /// Collects the names that an expired generation lists; one that cannot be read contributes nothing.
+    async fn retire(&mut self, store: &Store, suite: &Suite, generation: Generation, newer: usize) {
+        if let Ok(state) = generations::open(store, suite, &generation.name).await {
+            self.list(&state);
+            let files = state.release().into_iter().flat_map(Release::own_files);
+            self.done.names.extend(files.map(|(path, _)| state.path(path)));
+            for sums in images::lists(&state) {
+                if let Ok(images) = images::of_list(&state, sums).await {
+                    self.old_images.extend(images.into_keys());
+                }
             }
         }
-        let mut pool = self.store.walk("pool");
-        while let Some(found) = pool.try_next().await? {
-            // Other files in the pool were not written by `publish`.
-            if ArchivePath::of(&found.path) == ArchivePath::Package && !live.files.contains_key(&found.path) {
-                consider(&found, "no retained generation references it");
-            }
+        let why = match generation.published {
+            Some(_) => format!("an old generation of suite `{suite}`; {newer} newer ones are retained"),
+            None => format!("a generation of suite `{suite}` that lost the race and was not published"),
+        };
+        self.done.retired.push((generation, why));
+    }
+
+    /// Finds the indices that no release file lists; refuses those that may belong to a lost suite.
+    async fn finish(mut self, store: &Store, suites: BTreeSet<Suite>) -> Result<Marked, Error> {
+        if !self.is_image_in_doubt {
+            self.done.names.append(&mut self.old_images);
         }
-        Ok(pruned)
+        let below = &self.done.below;
+        let is_unlisted = |path: &&String| {
+            let kind = ArchivePath::of(path);
+            matches!(kind, ArchivePath::Dists(SuitePath::Listed { plain, .. }) if names_packages(plain))
+                && !self.listed.contains(plain_path(path))
+        };
+        let unlisted: Vec<String> = below.keys().filter(is_unlisted).cloned().collect();
+        let reals = store.real_paths(unlisted.clone()).await?;
+        let is_link =
+            |(path, real): &(String, RealPath)| real.path != *path && below.contains_key(&real.path);
+        let unlisted = unlisted.into_iter().zip(reals).filter(|index| !is_link(index));
+        self.done.unlisted = unlisted.map(|(path, _)| path).collect();
+        refuse_lost_below(&self.done.unlisted, &suites)?;
+        self.done.suites = suites;
+        Ok(self.done)
     }
 }
 
-/// Whether a file is of a generation whose suite has no release file: the suite was dropped, or its first commit did not
-/// end. A published one would have been refused before.
-fn is_generation_without_suite(path: &str, suites: &BTreeSet<Suite>) -> bool {
-    match ArchivePath::of(path) {
-        ArchivePath::Dists(SuitePath::Generation { folder, .. }) => {
-            !suites.iter().any(|suite| suite.as_str() == folder)
-        }
-        _ => false,
-    }
+/// Returns the suites that are other names of a suite, because their folder is a link to it, such as the link from
+/// `stable` to `bookworm` that reprepro makes; each with that suite. Their generations are those of that suite.
+async fn links_to_suites(store: &Store, suites: &BTreeSet<Suite>) -> Result<BTreeMap<Suite, Suite>, Error> {
+    let folders = suites.iter().map(|suite| format!("dists/{suite}")).collect();
+    let reals = store.real_paths(folders).await?;
+    let links = suites.iter().zip(reals).filter_map(|(suite, real)| {
+        let to = Suite::parse(real.path.strip_prefix("dists/")?).ok()?;
+        (to != *suite && suites.contains(&to)).then(|| (suite.clone(), to))
+    });
+    Ok(links.collect())
 }
 
-/// Whether a file is a by-hash index as `publish` stores them; by-hash patches are written by other tools.
-fn is_by_hash(path: &str) -> bool {
-    matches!(
-        ArchivePath::of(path),
-        ArchivePath::Dists(SuitePath::ByHash { folder, algorithm: "SHA256", .. }) if !is_patch_folder(folder)
-    )
+/// Returns the part of a path that is below the folder of a suite.
+fn in_suite<'a>(path: &'a str, suite: &Suite) -> Option<&'a str> {
+    below(path.strip_prefix("dists/")?, suite)
 }
 
 /// Refuses indices below a suite that none of its generations lists, and that are too deep for a component of one part:
 /// they may belong to a suite of another tool (`bookworm/updates/main` below `bookworm`) that has lost its release
 /// file, so their references are unknown. Leftovers of a removed snapshot are accepted, since nothing needs them.
-fn refuse_lost_below(
-    all: &[Found],
-    suites: &BTreeSet<Suite>,
-    listed: &BTreeSet<String>,
-) -> Result<(), Error> {
-    for Found { path, .. } in all {
+fn refuse_lost_below(unlisted: &BTreeSet<String>, suites: &BTreeSet<Suite>) -> Result<(), Error> {
+    for path in unlisted {
         let ArchivePath::Dists(SuitePath::Listed { plain, .. }) = ArchivePath::of(path) else { continue };
-        if !names_packages(plain) || listed.contains(plain_path(path)) {
-            continue;
-        }
         let below = suites.iter().filter_map(|suite| Some((suite, below(plain, suite)?)));
         let Some((above, below)) = below.min_by_key(|(_, below)| below.len()) else { continue };
         let Some((lost, _)) = component_of(below).and_then(|component| component.rsplit_once('/')) else {
@@ -413,11 +339,7 @@ fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
     }
     for Found { path, .. } in all {
         let ArchivePath::Dists(SuitePath::Listed { plain, .. }) = ArchivePath::of(path) else { continue };
-        let is_in = |suite: &Suite| {
-            let below = path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
-            below.is_some_and(|below| below.starts_with('/'))
-        };
-        if names_packages(plain) && !suites.iter().any(is_in) {
+        if names_packages(plain) && !suites.iter().any(|suite| in_suite(path, suite).is_some()) {
             let suite = top_folder(plain);
             return Err(Error::NoPointer { suite: parse(suite, path)?, path: path.clone() });
         }
@@ -459,12 +381,8 @@ mod tests {
     #[test]
     fn unlisted_indices_below_a_suite_may_belong_to_a_lost_suite() {
         let suites = BTreeSet::from([Suite::parse("stable").unwrap()]);
-        let listed = BTreeSet::from(["dists/stable/security/main/binary-amd64/Packages".to_owned()]);
-        let refused = |path: &str| {
-            let path = format!("dists/stable/{path}");
-            let found = Found { path, size: 1, md5: None, modified: SystemTime::UNIX_EPOCH };
-            refuse_lost_below(&[found], &suites, &listed).err()
-        };
+        let refused =
+            |path: &str| refuse_lost_below(&BTreeSet::from([format!("dists/stable/{path}")]), &suites).err();
         for lost in [
             "updates/main/binary-amd64/Packages.gz",
             "updates/main/source/Sources.xz",
@@ -480,20 +398,11 @@ mod tests {
             // A component that the suite no longer has.
             "contrib/binary-amd64/Packages.gz",
             "contrib/debian-installer/binary-amd64/Packages.gz",
-            // A component of two parts, in another form than the listed one.
-            "security/main/binary-amd64/Packages.bz2",
             "snapshots/one/main/binary-amd64/Packages",
             "updates/main/i18n/Translation-en.xz",
         ] {
             assert!(refused(own).is_none(), "{own}");
         }
-    }
-
-    #[test]
-    fn patches_of_other_tools_are_not_swept() {
-        assert!(is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA256/0f"));
-        assert!(!is_by_hash("dists/stable/main/binary-amd64/Packages.diff/by-hash/SHA256/0f"));
-        assert!(!is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA512/0f"));
     }
 
     #[test]

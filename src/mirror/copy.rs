@@ -83,6 +83,8 @@ pub(super) enum WriteMode {
     Renew,
     /// Replaces the existing file.
     Replace,
+    /// Replaces the existing file unless it has the same bytes: its path does not determine its content.
+    Image,
 }
 
 /// The result of copying a file.
@@ -205,6 +207,14 @@ impl<'a> Copier<'a> {
         match load.how {
             WriteMode::Replace => self.destination.replace_with(to, content).await?,
             WriteMode::Renew => self.destination.renew(to, content).await?,
+            WriteMode::Image => {
+                let there = self.destination.found(to).await?;
+                if let Some(found) = there.filter(|found| found.matches_checksum(content.digests())) {
+                    self.note_existing(load, found.modified);
+                    return Ok(Copied::WasThere);
+                }
+                self.destination.replace_with(to, content).await?;
+            }
             WriteMode::New => match self.destination.put_new(to, content).await {
                 Ok(Put::Created) => {}
                 Ok(Put::Present) => {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::copy::{Transfer, WriteMode};
+use super::{
+    copy::{Transfer, WriteMode},
+    images,
+};
 use crate::{
     commit::{derived::files_of, release_file::ReadyRelease},
     compression::Compression,
@@ -30,6 +33,8 @@ use crate::{
 pub(super) struct Difference {
     /// Pool files.
     pub(super) pool: Vec<Transfer>,
+    /// Images of the installer with new paths.
+    pub(super) images: Vec<Transfer>,
     /// Indices under their by-hash names.
     pub(super) by_hash: Vec<Transfer>,
     /// The release file at the source.
@@ -40,7 +45,7 @@ pub(super) struct Difference {
     pub(super) name: String,
     /// Whether the pointer changes.
     pub(super) swaps: bool,
-    /// Indices under their canonical names.
+    /// Indices under their canonical names, and images whose paths have other bytes now.
     pub(super) aliases: Vec<Transfer>,
     /// The other forms of the release file; `None` deletes one.
     pub(super) forms: Vec<(String, Option<Bytes>)>,
@@ -65,17 +70,23 @@ impl Difference {
         let files = files_of(sides.source_store, sides.source, sides.trust).await?;
         let finished = sides.listed().all(|(.., same)| !same) || sides.finished(&files).await?;
         let swaps = !sides.same_pointer();
+        let (source, there) = (sides.source, sides.there);
+        let both = images::Sides { source, there, finished };
+        let images = images::missing(&both, (sides.source_store, sides.destination)).await?;
+        let mut aliases = sides.aliases(finished).await?;
+        aliases.extend(images.changed);
         let (name, generation) = match sides.source.release() {
             Some(release) => files.generation(sides.source, release),
             None => (String::new(), Vec::new()),
         };
         Ok(Self {
             pool,
+            images: images.new,
             by_hash: sides.by_hash(),
             generation: if swaps { generation } else { Vec::new() },
             name,
             swaps,
-            aliases: sides.aliases(finished).await?,
+            aliases,
             forms: sides.forms(&files, finished),
             files,
             known,
@@ -84,7 +95,7 @@ impl Difference {
 
     /// The number and bytes of the objects to write.
     pub(super) fn written(&self) -> Vec<(String, u64)> {
-        let transfers = self.pool.iter().chain(&self.by_hash).chain(&self.aliases);
+        let transfers = self.pool.iter().chain(&self.images).chain(&self.by_hash).chain(&self.aliases);
         let transfers = transfers.map(|load| (load.to.clone(), load.expected.size));
         let forms =
             self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));

@@ -8,6 +8,7 @@
 mod difference;
 mod root;
 mod verify;
+mod images;
 mod run;
 mod copy;
 pub(crate) mod report;
@@ -22,7 +23,7 @@ use crate::{
     },
     digest::{Digests, Sha256Digest},
     dists::{layout::TREES, media_type},
-    gc::{pins::GRACE, prune::Prune},
+    gc::{pins::GRACE, prune_options::Prune},
     names::Suite,
     operations::written::Written,
     store::{self, Content, Limit, Store},
@@ -185,7 +186,8 @@ impl Run<'_> {
         }
         destination.check_space(difference.written()).await?;
         let copier = &self.copier;
-        for transfers in [&difference.pool, &difference.by_hash, &difference.aliases] {
+        let Difference { pool, images, by_hash, aliases, .. } = &difference;
+        for transfers in [pool, images, by_hash, aliases] {
             copier.announce(transfers);
         }
         let phase = |what: &'static str, transfers: &[copy::Transfer]| {
@@ -198,6 +200,9 @@ impl Run<'_> {
         // A crash after any of these leaves unreferenced files, which the next run finds.
         phase("pool files", &difference.pool);
         copier.copy(&difference.pool).await?;
+        phase("images of the installer", &difference.images);
+        copier.copy(&difference.images).await?;
+        self.synced.changed.extend(difference.images.iter().map(|load| load.to.clone()));
         phase("indices", &difference.by_hash);
         let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
         copier.copy(smallest).await?;

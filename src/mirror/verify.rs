@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 
 use super::{
     copy::{Transfer, WriteMode},
+    images,
     run::Run,
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     names::Suite,
     store::{Found, Limit, unless_larger},
     suite::{
+        self,
         error::Error,
         event::Event,
         published::PublishedSuite,
@@ -98,6 +100,8 @@ impl Run<'_> {
                 wanted.insert(to.clone(), Transfer { to, from, expected, how, optional: true });
             }
         }
+        let images = images::transfers(&self.archive.store, suite::images::all(&source).await?).await?;
+        wanted.extend(images.into_iter().map(|load| (load.to.clone(), load)));
         let mut pool = PoolFiles::new();
         for key in source.pool_index_keys() {
             let plain = key.path();

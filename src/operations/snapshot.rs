@@ -13,7 +13,7 @@ use crate::{
     dists::{IndexFile, layout::is_mark},
     names::Suite,
     operations::written::Written,
-    store::Found,
+    store::{self, Found},
     suite::{
         archive::Archive,
         base::VerifiedBase,
@@ -92,6 +92,13 @@ impl Archive {
         let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
         if snapshot_of(snapshot).is_none() || all.is_empty() {
             return Err(Error::NotPublished { suite: snapshot.clone() });
+        }
+        let names: Vec<String> = all.iter().map(|found| found.path.clone()).collect();
+        let reals = self.store.real_paths(names.clone()).await?;
+        if let Some((name, _)) = names.iter().zip(&reals).find(|(name, real)| real.path != **name) {
+            // The real files may be those of another suite.
+            let source = format!("a symbolic link leads to `{name}`: delete the link instead").into();
+            return Err(store::Error::Failed { action: "delete", path: folder, source }.into());
         }
         // First the marks, so that a partial removal is not reported as a lost suite; then the pointer, so that no
         // client starts to read deleted files. After a crash in between the command can be repeated.

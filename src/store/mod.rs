@@ -49,6 +49,7 @@ pub use content::{Content, FileStamp};
 pub use environment::Environment;
 pub use error::Error;
 pub use folder::Folder;
+pub(crate) use folder::RealPath;
 pub use handle::{QueueLock, Store};
 pub use headers::Headers;
 pub use lease_times::LeaseTimes;

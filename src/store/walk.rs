@@ -7,6 +7,7 @@ use object_store::path::Path;
 
 use super::{
     error::Error,
+    folder::RealPath,
     handle::Store,
     location::{Location, Service},
     object::{Found, found, parse},
@@ -60,6 +61,16 @@ impl Store {
             .map_ok(move |object| found(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))
             .boxed()
+    }
+
+    /// Returns the real locations of objects or folders, with all symbolic links resolved; only a folder has links.
+    pub(crate) async fn real_paths(&self, paths: Vec<String>) -> Result<Vec<RealPath>, Error> {
+        let Some(folder) = &self.folder else { return Ok(paths.into_iter().map(RealPath::named).collect()) };
+        folder.real_paths(paths).await.map_err(|source| Error::Failed {
+            action: "resolve the links in",
+            path: self.location.to_string(),
+            source: Box::new(source),
+        })
     }
 
     /// Returns the maximum delay until a listing shows a write: Swift updates its containers later.

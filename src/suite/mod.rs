@@ -12,6 +12,7 @@ pub(crate) mod discovery;
 pub(crate) mod collisions;
 pub(crate) mod generations;
 pub(crate) mod archive;
+pub(crate) mod images;
 pub(crate) mod published;
 pub(crate) mod trust;
 pub(crate) mod package_file;

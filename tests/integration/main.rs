@@ -61,6 +61,8 @@ mod package_rules;
 mod phased;
 mod preview;
 mod prune;
+mod prune_links;
+mod prune_unlisted;
 mod publish_buckets;
 mod publisher;
 mod purge;

@@ -107,6 +107,8 @@ fn a_grown_pool_file_is_not_read() {
     fs::create_dir_all(sandbox.archive(path).parent().unwrap()).unwrap();
     fs::File::create(sandbox.archive(path)).unwrap().set_len(1 << 40).unwrap();
     let begun = Instant::now();
-    add(&sandbox, "other").fails(1).says([path, "already exists with different contents: 1099511627776 bytes"]);
+    add(&sandbox, "other")
+        .fails(1)
+        .says([path, "already exists with different contents: 1099511627776 bytes"]);
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }

@@ -12,6 +12,15 @@ pub(in crate::cli) struct Pruned {
     suites: Vec<Publication>,
     deleted: Vec<Swept>,
     spared: Vec<Swept>,
+    retained: Retained,
+    all_recent: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Retained {
+    generations: usize,
+    objects: usize,
+    size: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +76,12 @@ impl Pruned {
             suites,
             deleted: pruned.deleted.iter().map(swept).collect(),
             spared: pruned.spared.iter().map(swept).collect(),
+            retained: Retained {
+                generations: pruned.retained.generations,
+                objects: pruned.retained.objects,
+                size: pruned.retained.bytes,
+            },
+            all_recent: pruned.all_recent,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod freshness;
 mod history;
 mod indices;
+mod images;
 mod pointer;
 mod fetch;
 mod pool;
@@ -213,6 +214,7 @@ impl Archive {
         }
         seen.packages = packages.len();
         seen.pool_files = files.len();
+        self.add_images(published, &mut files, findings).await?;
         for (file, named) in files {
             name_file(pool, file, named, findings);
         }

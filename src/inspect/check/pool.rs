@@ -13,6 +13,7 @@ use crate::{
         archive::{Archive, KEY_FILE},
         error::Error,
         event::{Event, Events},
+        images::Image,
         limits,
         references::Expected,
     },
@@ -42,6 +43,11 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn new(expected: Expected, entry: &Entry, index: &Arc<str>) -> Self {
         Self { expected, package: shown(entry).into(), index: Arc::clone(index) }
+    }
+
+    pub(super) fn of_image(size: u64, image: &Image) -> Self {
+        let expected = Expected { size, sha256: Some(image.sha256), md5: None };
+        Self { expected, package: "a line".into(), index: image.list.as_str().into() }
     }
 
     /// The package and the index, for a message.

@@ -19,7 +19,7 @@ impl Folder {
         let _ = self.0.links.set(names);
     }
 
-    fn may_be_links(&self) -> &'static [&'static str] {
+    pub(super) fn may_be_links(&self) -> &'static [&'static str] {
         self.0.links.get().copied().unwrap_or_default()
     }
 

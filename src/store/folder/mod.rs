@@ -11,10 +11,12 @@
 mod objects;
 mod put;
 mod walk;
+mod real;
 mod links;
 mod free_space;
 mod root;
 mod flush;
 
 pub(super) use put::{Durable, LocalFile};
+pub(crate) use real::RealPath;
 pub use root::Folder;
