@@ -27,6 +27,7 @@ mod change_args;
 mod sync;
 mod sources;
 mod session;
+mod threads;
 mod ui;
 mod json;
 mod interrupt;
@@ -70,9 +71,6 @@ Examples:\n\
 \x20 publish --archive s3://packages.example.org/apt list\n\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
 4 `check` found damage, 130 and 143 ended by SIGINT and SIGTERM.";
-
-/// Number of threads for file writes; more threads only wait for each other.
-const BLOCKING: usize = 8;
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -164,9 +162,7 @@ pub fn main() -> ExitCode {
         help::run(args, &ui);
         return ui.end(ExitCode::SUCCESS);
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build();
-    let runtime = match runtime {
+    let runtime = match threads::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return ui.failure(&Failure::of(&error, None)),
     };

@@ -1,10 +1,11 @@
-//! Names in the archive that something else than a file has: each ends at once with an error that names it.
+//! Names in the archive that something else than a file has, and limits of the system: each ends at once with an error
+//! that names the file.
 
 use std::{fs, os::unix::fs::symlink, path::Path, time::Instant};
 
 use crate::{
     deb_builder::deb,
-    sandbox::{Outcome, Sandbox},
+    sandbox::{Outcome, Sandbox, is_root, skipped},
 };
 
 fn archive() -> Sandbox {
@@ -111,4 +112,59 @@ fn a_grown_pool_file_is_not_read() {
         .fails(1)
         .says([path, "already exists with different contents: 1099511627776 bytes"]);
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn few_file_descriptors_end_in_an_error() {
+    let sandbox = archive();
+    for number in 0..40 {
+        deb(&format!("p{number}")).write(sandbox.incoming());
+    }
+    for limit in ["8", "12", "16", "20", "24", "32", "64"] {
+        for command in ["add incoming", "check", "list", "sync ./there", "prune"] {
+            let script = format!("ulimit -n {limit}; exec \"$0\" -a archive {command}");
+            let mut run = sandbox.command("sh");
+            run.args(["-c", &script, env!("CARGO_BIN_EXE_publish")]);
+            ends_well(sandbox.run(run), &format!("{command} with {limit} descriptors"));
+        }
+        sandbox.publish(["check"]).ok();
+    }
+}
+
+#[test]
+fn few_threads_end_in_an_error() {
+    if !is_root() {
+        return skipped("another user is needed, whose processes are counted");
+    }
+    let sandbox = archive();
+    sandbox.ask("chmod", ["-R", "a+rwX", "archive"]);
+    // The program may be in a folder that others cannot read.
+    fs::copy(env!("CARGO_BIN_EXE_publish"), sandbox.path("publish")).unwrap();
+    let mut succeeded = 0;
+    for limit in ["1", "2", "3", "4", "5", "6", "8", "12", "20"] {
+        for command in ["list", "check", "sync ./archive-copy"] {
+            // No other process has this user.
+            let limits = format!("--nproc={limit}");
+            let mut run = sandbox.command("setpriv");
+            run.args(["--reuid=64321", "--regid=65534", "--clear-groups", "prlimit", &limits]);
+            run.arg(sandbox.path("publish")).args(["-a", "archive"]).args(command.split(' '));
+            let outcome = sandbox.run(run);
+            succeeded += usize::from(outcome.status == Some(0));
+            if limit == "1" {
+                assert!(outcome.stderr.contains("threads"), "{outcome}");
+            }
+            ends_well(outcome, &format!("{command} with {limit} threads"));
+        }
+    }
+    assert!(succeeded > 0);
+}
+
+/// Checks that a command has succeeded, or failed with an error and without a panic or a timeout.
+#[track_caller]
+fn ends_well(outcome: Outcome, what: &str) {
+    match outcome.status {
+        Some(0) => drop(outcome.ok()),
+        Some(status @ (1 | 3 | 4)) => drop(outcome.fails(status)),
+        _ => panic!("{what}: {outcome}"),
+    }
 }
