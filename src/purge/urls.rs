@@ -1,10 +1,9 @@
 //! The URLs under which caches may hold a file.
 
-use std::{collections::HashSet, fmt::Write};
+use std::collections::HashSet;
 
-/// Characters that apt encodes although it need not (`pkgAcquire::URIEncode`), because S3 once decoded a `+` as a
-/// space.
-const BY_APT: &[u8] = b"+~";
+use crate::store::{BY_APT, encoded};
+
 /// Characters that other clients and proxies encode as well.
 const BY_OTHERS: &[u8] = b"+~:";
 
@@ -17,30 +16,14 @@ pub fn urls(public_url: &str, paths: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
     for path in paths {
-        for encoded in [&b""[..], BY_APT, BY_OTHERS] {
-            let url = format!("{base}/{}", encode(path.trim_start_matches('/'), encoded));
+        for also in [&b""[..], BY_APT, BY_OTHERS] {
+            let url = format!("{base}/{}", encoded(path.trim_start_matches('/'), also));
             if seen.insert(url.clone()) {
                 all.push(url);
             }
         }
     }
     all
-}
-
-/// Percent-encodes, in lower case as apt does, the characters that are never valid in a URL path (RFC 3986, 3.3), and
-/// `more`.
-fn encode(path: &str, more: &[u8]) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        let may_stand = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
-        if may_stand && !more.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02x}");
-        }
-    }
-    encoded
 }
 
 /// The host with its port, and the path of a URL as written: a parser could change its encoding.

@@ -1,6 +1,6 @@
 //! Errors of a store.
 
-use super::{diagnose, location::Location};
+use super::{diagnose, location::Location, pace::TooSlow};
 use crate::digest::Digests;
 use crate::size::bytes;
 
@@ -156,12 +156,7 @@ impl Error {
     /// Returns whether the server could not be reached at all, so that further requests are pointless.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Failed { source, .. } => {
-                source.downcast_ref::<diagnose::Diagnosis>().is_some_and(|diagnosis| diagnosis.unreachable)
-            }
-            _ => false,
-        }
+        self.diagnosis().is_some_and(|diagnosis| diagnosis.unreachable)
     }
 
     /// Returns whether the object itself cannot be read, although others may be: it is not a regular file, its
@@ -188,9 +183,29 @@ impl Error {
         match self {
             Self::Conflict { .. } => true,
             Self::Failed { source, .. } => {
-                source.downcast_ref::<diagnose::Diagnosis>().is_some_and(|diagnosis| diagnosis.transient)
+                source.is::<TooSlow>() || self.diagnosis().is_some_and(|diagnosis| diagnosis.transient)
             }
             _ => false,
+        }
+    }
+
+    /// Returns whether the store has no space left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. }) || self.diagnosis().is_some_and(|diagnosis| diagnosis.full)
+    }
+
+    /// Returns whether a server refused the object itself, which it may do for one that does not exist.
+    #[must_use]
+    pub(crate) fn is_refusal(&self) -> bool {
+        let status = self.diagnosis().and_then(|diagnosis| diagnosis.status);
+        matches!(status, Some(401 | 403 | 410))
+    }
+
+    fn diagnosis(&self) -> Option<&diagnose::Diagnosis> {
+        match self {
+            Self::Failed { source, .. } => source.downcast_ref(),
+            _ => None,
         }
     }
 

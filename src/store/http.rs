@@ -19,18 +19,22 @@ use object_store::{
     },
 };
 use reqwest::{
-    Certificate, Method, NoProxy, Proxy,
-    header::{CONTENT_LENGTH, HeaderValue},
+    Certificate, Method, NoProxy, Proxy, StatusCode, Url,
+    header::{CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION},
+    redirect,
 };
 
 use super::{
+    diagnose::ViaProxy,
     environment::Environment,
     limit::Limit,
     listing,
     pace::Pace,
     requests::Watch,
     response_headers::ResponseHeaders,
+    spelling,
     spool::{self, too_slow},
+    transport,
 };
 use crate::digest::Md5Digest;
 
@@ -59,7 +63,10 @@ pub(super) struct Http {
     watch: Watch,
     roots: Vec<Certificate>,
     proxies: Vec<Proxy>,
-    web: bool,
+    /// The variables of the proxies, each with the scheme of the requests that it is for; none for every scheme.
+    proxy_variables: Vec<(Option<&'static str>, &'static str)>,
+    /// The path of the base URL of a web server that is no object store.
+    web: Option<String>,
     /// One that permits plain HTTP and one for TLS only; all stores share their connections.
     clients: Arc<[OnceLock<HttpClient>; 2]>,
 }
@@ -85,12 +92,32 @@ impl Http {
                 roots.extend(found);
             }
         }
-        Ok(Self { watch, roots, proxies: proxies(environment)?, web: false, clients: Arc::default() })
+        let (proxies, proxy_variables) = proxies(environment)?;
+        Ok(Self { watch, roots, proxies, proxy_variables, web: None, clients: Arc::default() })
     }
 
-    /// Adapts the client to web servers that are no object stores.
-    pub(super) fn for_web(self) -> Self {
-        Self { web: true, ..self }
+    /// Builds a client; `plain` permits requests without TLS.
+    fn build(&self, plain: bool, redirects: redirect::Policy) -> object_store::Result<reqwest::Client> {
+        let mut client = reqwest::Client::builder()
+            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
+            .https_only(!plain)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(redirects)
+            .tls_certs_merge(self.roots.clone())
+            .no_proxy();
+        for proxy in &self.proxies {
+            client = client.proxy(proxy.clone());
+        }
+        client
+            .build()
+            .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })
+    }
+
+    /// Adapts the client to a web server that is no object store, by its base URL.
+    pub(super) fn for_web(self, url: &str) -> Self {
+        let path = Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned());
+        Self { web: Some(path.unwrap_or_default()), ..self }
     }
 
     /// Returns the client options for `object_store`.
@@ -109,23 +136,31 @@ impl Http {
     }
 }
 
+/// Proxies, and for each the scheme and the variable that it is set for.
+type Proxies = (Vec<Proxy>, Vec<(Option<&'static str>, &'static str)>);
+
 /// Returns the proxies set by the usual variables.
-fn proxies(environment: &Environment) -> Result<Vec<Proxy>, Unusable> {
+fn proxies(environment: &Environment) -> Result<Proxies, Unusable> {
     let without = environment.first_of(&["no_proxy", "NO_PROXY"]).and_then(NoProxy::from_string);
-    let mut proxies = Vec::new();
-    for (names, make) in [
-        (&["https_proxy", "HTTPS_PROXY"][..], Proxy::https as fn(String) -> reqwest::Result<Proxy>),
+    let (mut proxies, mut variables) = (Vec::new(), Vec::new());
+    for (scheme, names, make) in [
+        (
+            Some("https"),
+            &["https_proxy", "HTTPS_PROXY"][..],
+            Proxy::https as fn(String) -> reqwest::Result<Proxy>,
+        ),
         // Not HTTP_PROXY: in a CGI script that is a header of the client.
-        (&["http_proxy"], Proxy::http),
-        (&["all_proxy", "ALL_PROXY"], Proxy::all),
+        (Some("http"), &["http_proxy"], Proxy::http),
+        (None, &["all_proxy", "ALL_PROXY"], Proxy::all),
     ] {
         if let Some(url) = environment.first_of(names) {
             // Does not print the value: it may contain a password.
             let bad = |error| Unusable(format!("the proxy in `{}`: {error}", names[0]));
             proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
+            variables.push((scheme, names[0]));
         }
     }
-    Ok(proxies)
+    Ok((proxies, variables))
 }
 
 impl HttpConnector for Http {
@@ -135,20 +170,16 @@ impl HttpConnector for Http {
         if let Some(client) = shared.get() {
             return Ok(client.clone());
         }
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
-            .https_only(!plain)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .tls_certs_merge(self.roots.clone())
-            .no_proxy();
-        for proxy in &self.proxies {
-            client = client.proxy(proxy.clone());
-        }
-        let client = client
-            .build()
-            .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
-        let client = HttpClient::new(CountingClient { client, watch: self.watch.clone(), web: self.web });
+        let reader = self.build(plain, redirect::Policy::default())?;
+        let writer =
+            if self.web.is_some() { reader.clone() } else { self.build(plain, redirect::Policy::none())? };
+        let client = HttpClient::new(CountingClient {
+            reader,
+            writer,
+            watch: self.watch.clone(),
+            proxy_variables: self.proxy_variables.clone(),
+            web: self.web.clone(),
+        });
         Ok(shared.get_or_init(|| client).clone())
     }
 }
@@ -172,40 +203,58 @@ impl ContentMd5 {
 /// An HTTP client that counts requests and reads the server's time.
 #[derive(Debug)]
 struct CountingClient {
-    client: reqwest::Client,
+    reader: reqwest::Client,
+    /// Follows no redirect: that would turn a write into a read, whose success would count as that of the write.
+    writer: reqwest::Client,
     watch: Watch,
-    web: bool,
+    proxy_variables: Vec<(Option<&'static str>, &'static str)>,
+    web: Option<String>,
 }
 
 impl CountingClient {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.watch.counter.count(listing::is_listing(&request));
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        let client = if is_safe { &self.reader } else { &self.writer };
         if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
-            return match tokio::time::timeout(METADATA_TIMEOUT, self.client.call(request)).await {
+            return match tokio::time::timeout(METADATA_TIMEOUT, transport::send(client, request)).await {
                 Ok(response) => response.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error)),
                 // An error kind that is not retried.
                 Err(late) => Err(HttpError::new(HttpErrorKind::Unknown, late)),
             };
         }
         // A server may send interim responses (1xx) for ever. The upload of a body takes its own time.
-        let has_no_body = matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE);
+        let has_no_body = is_safe || *request.method() == Method::DELETE;
+        let proxy = self.proxy_variable(&request);
         let response = if has_no_body {
             let late = |late| HttpError::new(HttpErrorKind::Unknown, late);
-            tokio::time::timeout(RESPONSE_TIMEOUT, self.client.call(request)).await.map_err(late)?
+            tokio::time::timeout(RESPONSE_TIMEOUT, transport::send(client, request)).await.map_err(late)?
         } else {
-            self.client.call(request).await
+            transport::send(client, request).await
         };
-        let response = response.map_err(retryable)?;
+        let via_proxy = |error: HttpError| match (error.kind(), proxy) {
+            (kind @ (HttpErrorKind::Connect | HttpErrorKind::Timeout), Some(variable)) => {
+                HttpError::new(kind, ViaProxy { variable, source: error })
+            }
+            _ => error,
+        };
+        let response = response.map_err(via_proxy).map_err(retryable)?;
         self.watch.clock.observe_headers(response.headers());
         Ok(response)
     }
 
+    /// Returns the variable of the proxy for a request; `no_proxy` may exempt its server.
+    fn proxy_variable(&self, request: &HttpRequest) -> Option<&'static str> {
+        let scheme = request.uri().scheme_str();
+        let fits = |(of, _): &&(Option<&str>, _)| of.is_none() || *of == scheme;
+        self.proxy_variables.iter().find(fits).map(|(_, variable)| *variable)
+    }
+
     /// Sends a request to a server that may not announce the size of the response; then the body is read to its end
     /// first.
-    async fn send_to_web(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        // In a path `+` is literal, but some servers decode it as a space; apt encodes it too.
-        let uri = request.uri().to_string().replace('+', "%2B");
-        if let Ok(uri) = uri.parse() {
+    async fn send_to_web(&self, mut request: HttpRequest, base: &str) -> Result<HttpResponse, HttpError> {
+        if let Some(uri) = spelling::as_apt(&request.uri().to_string(), base).and_then(|uri| uri.parse().ok())
+        {
             *request.uri_mut() = uri;
         }
         let head = request.method() == Method::HEAD;
@@ -251,8 +300,8 @@ impl CountingClient {
 #[async_trait::async_trait]
 impl HttpService for CountingClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if self.web {
-            let response = self.send_to_web(request).await?;
+        if let Some(base) = &self.web {
+            let response = self.send_to_web(request, base).await?;
             let mut response = if response.status().is_success() {
                 response
             } else {
@@ -277,16 +326,44 @@ impl HttpService for CountingClient {
             return Ok(response);
         }
         // Read here, so that a truncated response counts as a broken connection, which is retried.
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let most = if is_success { RESPONSE_LIMIT } else { ERROR_BODY_LIMIT };
         let body = read_limited(body, most).await.map_err(retryable)?;
         let body = if is_success && listing { listing::without_invalid_keys(body) } else { body };
+        let (status, body) = with_region(parts.status, &parts.headers, body);
+        parts.status = status;
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
 
+/// Returns another status for a redirect, because `object_store` drops its body, which names the region of the bucket;
+/// the answer to HEAD has no body, and names the region in a header.
+fn with_region(status: StatusCode, headers: &HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let region = header("x-amz-bucket-region").filter(is_name);
+    let is_redirect = status.is_redirection() && status != StatusCode::NOT_MODIFIED;
+    let is_silent = status == StatusCode::BAD_REQUEST && body.is_empty() && region.is_some();
+    if !is_redirect && !is_silent {
+        return (status, body);
+    }
+    let mut text = String::from_utf8_lossy(&body).into_owned();
+    if !text.contains("<Code>") {
+        text.push_str("<Code>PermanentRedirect</Code>");
+    }
+    if let Some(region) = region.filter(|_| !text.contains("<Region>")) {
+        text.extend(["<Region>", region, "</Region>"]);
+    }
+    // Only the server: the query may hold a signature.
+    let address = header(LOCATION.as_str()).and_then(|address| Url::parse(address).ok());
+    if let Some(address) = address.filter(Url::has_host) {
+        text.extend(["<Location>", &address.origin().ascii_serialization(), "</Location>"]);
+    }
+    (StatusCode::MISDIRECTED_REQUEST, text.into())
+}
+
 /// Reads a body up to a limit.
-async fn read_limited(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
+pub(super) async fn read_limited(mut body: HttpResponseBody, most: u64) -> Result<Bytes, HttpError> {
     let (mut read, mut pace) = (BytesMut::new(), Pace::begin());
     while (read.len() as u64) < most {
         let Some(frame) = body.frame().await else { break };
@@ -335,6 +412,42 @@ fn retryable(error: HttpError) -> HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_of_a_redirect_is_kept() {
+        let region = ("x-amz-bucket-region", "eu-west-1");
+        let moved = ("location", "https://s3.example.org:8443/a?X-Amz-Signature=secret");
+        for (status, headers, body, expected) in [
+            (301, vec![region], "", Some("<Code>PermanentRedirect</Code><Region>eu-west-1</Region>")),
+            (
+                307,
+                vec![],
+                "<Code>Other</Code><Region>x</Region>",
+                Some("<Code>Other</Code><Region>x</Region>"),
+            ),
+            (400, vec![region], "", Some("<Code>PermanentRedirect</Code><Region>eu-west-1</Region>")),
+            (
+                302,
+                vec![moved],
+                "",
+                Some("<Code>PermanentRedirect</Code><Location>https://s3.example.org:8443</Location>"),
+            ),
+            (400, vec![region], "<Code>Other</Code>", None),
+            (304, vec![region], "", None),
+            (200, vec![region], "", None),
+            (403, vec![("x-amz-bucket-region", "$(x)")], "", None),
+        ] {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let headers: HeaderMap = headers.into_iter().collect();
+            let before = StatusCode::from_u16(status).unwrap();
+            let (after, text) = with_region(before, &headers, Bytes::from_static(body.as_bytes()));
+            match expected {
+                Some(expected) => assert_eq!((after.as_u16(), &text[..]), (421, expected.as_bytes())),
+                None => assert_eq!((after, &text[..]), (before, body.as_bytes())),
+            }
+        }
+    }
 
     #[test]
     fn digests_in_base64() {

@@ -12,6 +12,7 @@ use super::{
     error::Error,
     handle::Store,
     limit::{Limit, Meter, unless_larger},
+    location::Location,
     offload::blocking,
 };
 
@@ -70,6 +71,20 @@ impl Store {
         Ok(whole.map_or(first, BytesMut::freeze))
     }
 
+    /// Treats an object that a web server refuses as absent, where the object is optional: a bucket on the web without a
+    /// public listing answers 403 for a missing object.
+    pub(crate) fn unless_refused<T>(&self, read: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        match read {
+            Err(error) if self.may_be_missing(&error) => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Returns whether an error may mean that the object does not exist.
+    pub(crate) fn may_be_missing(&self, error: &Error) -> bool {
+        matches!(self.location, Location::Web(_)) && error.is_refusal()
+    }
+
     /// Returns whether an object exists with exactly these bytes.
     pub async fn holds(&self, path: &str, bytes: &[u8]) -> Result<bool, Error> {
         let there = unless_larger(self.read(path, Limit::bytes(bytes.len() as u64)).await)?;
@@ -94,7 +109,7 @@ fn read_file(file: File, limit: Limit) -> std::io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Environment, Location};
+    use crate::store::Environment;
 
     #[tokio::test]
     async fn an_object_above_its_limit_is_not_read() {

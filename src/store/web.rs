@@ -13,7 +13,7 @@ pub(super) fn open(
     watch: &Watch,
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let unusable = |why: String| Error::Unusable { location: url.to_owned(), why, hint: None };
-    let http = Http::new(environment, watch.clone()).map_err(|why| unusable(why.0))?.for_web();
+    let http = Http::new(environment, watch.clone()).map_err(|why| unusable(why.0))?.for_web(url);
     let opened = HttpBuilder::new()
         .with_url(url)
         .with_http_connector(http)

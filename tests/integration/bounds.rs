@@ -218,6 +218,45 @@ fn an_archive_is_read_from_a_server_without_content_length() {
     sandbox.publish(["check", &url, "--suite", "stable", "--deep"]).ok();
 }
 
+/// A server of Swift that sends without end, at the login or at a listing, is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_response_of_swift_is_refused() {
+    let store = |url: &str| {
+        let variables = [("ST_AUTH", url), ("ST_USER", "u"), ("ST_KEY", "k")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        crate::buckets::open("swift://container", &variables.into_iter().collect()).unwrap()
+    };
+    for status in ["200 OK", "401 Unauthorized", "400 Bad Request"] {
+        let error = store(&format!("{}/auth/v1.0", endless(status))).list("").await.unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.len() < 5000, "{status}: {} bytes", said.len());
+    }
+    for status in ["200 OK", "400 Bad Request"] {
+        let storage = endless(status);
+        let login = answering(move |connection, _| {
+            write!(
+                connection,
+                "HTTP/1.1 200 OK\r\nX-Storage-Url: {storage}/v1/a\r\nX-Auth-Token: t\r\nContent-Length: 0\r\n\r\n"
+            )
+        });
+        let error = store(&format!("{login}/auth/v1.0")).list("").await.unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.len() < 5000, "{status}: {} bytes", said.len());
+    }
+}
+
+/// Starts a server whose every response has this status and a body without end.
+pub(crate) fn endless(status: &'static str) -> String {
+    answering(move |connection, _| {
+        write!(connection, "HTTP/1.1 {status}\r\nRetry-After: 0\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        loop {
+            connection.write_all(b"10000\r\n")?;
+            connection.write_all(&[b'A'; 0x10000])?;
+            connection.write_all(b"\r\n")?;
+        }
+    })
+}
+
 /// Starts a server with a response for each path, one connection per request; it ends with the tests.
 fn answering(answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -231,7 +270,7 @@ fn answering(answer: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
                 let mut words = head.first().map_or("", String::as_str).split(' ');
                 let (method, path) = (words.next(), words.next().unwrap_or("/"));
-                let path = path.trim_start_matches('/').replace("%2B", "+");
+                let path = path.trim_start_matches('/').replace("%2b", "+").replace("%7e", "~");
                 if method == Some("HEAD") {
                     return connection.write_all(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n");
                 }

@@ -1,6 +1,7 @@
 //! Tests of `publish check https://…`: an archive as clients see it, from outside and without secrets.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     sync::{Arc, Mutex},
@@ -86,13 +87,35 @@ fn a_sound_archive_is_sound_from_outside() {
         asked.iter().filter(|request| request.ends_with(path)).cloned().collect()
     };
     assert_eq!(methods(PLUS), [format!("HEAD /{PLUS}")]);
-    assert!(web.requests().iter().any(|path| path.contains("/g%2B%2B/g%2B%2B_1.0~rc1%2Bb1_amd64.deb")));
+    assert!(web.requests().iter().any(|path| path.contains("/g%2b%2b/g%2b%2b_1.0%7erc1%2bb1_amd64.deb")));
     check(&web.url, &["--deep"]).ok();
     assert_eq!(methods(PLUS), [format!("HEAD /{PLUS}"), format!("GET /{PLUS}")]);
     // `publish serve` passes the check too.
     let served = sandbox.serve();
     let said = check(&served.url, &["--deep"]).ok();
     assert!(!said.stderr.contains("note:"), "{}", said.stderr);
+}
+
+/// A server or a CDN may not know the spelling in which apt requests a file.
+#[test]
+fn a_server_that_does_not_know_the_spelling_of_apt_is_found() {
+    let sandbox = published();
+    let pool = |web: &Web| -> BTreeSet<String> {
+        web.requests().into_iter().filter(|path| path.contains("/pool/")).collect()
+    };
+    let web = Web::with(sandbox.archive(""), sound);
+    check(&web.url, &["--deep"]).ok();
+    let checked = pool(&web);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::at(&web.url).signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        apt.download("g++");
+        let by_apt = pool(&web);
+        assert!(!by_apt.is_empty() && by_apt.is_subset(&checked), "{}: {by_apt:?} {checked:?}", apt.name);
+    }
+    let strict = Web::strict(sandbox.archive(""));
+    let found = check(&strict.url, &[]).fails(4).stdout;
+    assert!(found.contains(&format!("{PLUS}: it is missing")), "{found}");
 }
 
 #[test]

@@ -441,6 +441,26 @@ async fn a_persistent_error_is_reported_after_four_attempts() {
     );
 }
 
+/// A service may be anything that answers: its responses are read up to a limit, whether it succeeds or fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_is_read_up_to_a_limit() {
+    let huge: &'static str = "a".repeat((1 << 20) + 1).leak();
+    for (rule, token) in [("fastly s", "FASTLY_API_TOKEN"), ("cloudflare z", "CLOUDFLARE_API_TOKEN")] {
+        let recorder = Recorder::always(200, huge).await;
+        let error = ask(rule, &numbered(1), &environment(&recorder, &[(token, "t")])).await.unwrap_err();
+        assert!(chain(&error).ends_with("an answer of more than 1.00 MiB"), "{}", chain(&error));
+        assert_eq!(recorder.asked().len(), 1);
+    }
+    for status in ["200 OK", "503 Busy", "403 No"] {
+        let url = crate::bounds::endless(status);
+        let variables = [("FASTLY_API_URL", url.as_str()), ("FASTLY_API_TOKEN", "t")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let error = ask("fastly s", &numbered(1), &variables.into_iter().collect()).await.unwrap_err();
+        let said = chain(&error);
+        assert!(said.contains(&status[..3]) && said.len() < 2000, "{status}: {} bytes", said.len());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_connection_is_reported_after_four_attempts() {
     let recorder = Recorder::new(|_| None).await;

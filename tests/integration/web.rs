@@ -52,12 +52,20 @@ impl Web {
         Self::with(folder, |_, _| ())
     }
 
+    /// Serves a folder, and knows no file by an encoded path.
+    pub(crate) fn strict(folder: impl Into<PathBuf>) -> Self {
+        Self::start(folder.into(), false, Arc::new(|_: &str, _: &mut Reply| ()))
+    }
+
     /// Serves a folder, and changes the responses.
     pub(crate) fn with(
         folder: impl Into<PathBuf>,
         change: impl Fn(&str, &mut Reply) + Send + Sync + 'static,
     ) -> Self {
-        let (folder, change): (_, Arc<Change>) = (folder.into(), Arc::new(change));
+        Self::start(folder.into(), true, Arc::new(change))
+    }
+
+    fn start(folder: PathBuf, decodes: bool, change: Arc<Change>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -65,7 +73,7 @@ impl Web {
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (folder, log, change) = (folder.clone(), Arc::clone(&log), Arc::clone(&change));
-                std::thread::spawn(move || answer(&connection, &folder, &log, &*change));
+                std::thread::spawn(move || answer(&connection, &folder, decodes, &log, &*change));
             }
         });
         Self { url, requests }
@@ -77,7 +85,7 @@ impl Web {
     }
 }
 
-fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, change: &Change) {
+fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<String>>, change: &Change) {
     let mut writer = connection;
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
@@ -85,7 +93,7 @@ fn answer(connection: &TcpStream, folder: &Path, log: &Mutex<Vec<String>>, chang
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
         let (method, path) = request.split_once(' ').unwrap_or(("GET", "/"));
         let path = path.split(' ').next().unwrap_or("/").to_owned();
-        let decoded = decode(&path);
+        let decoded = if decodes { decode(&path) } else { path.clone() };
         let mut reply = match fs::read(folder.join(decoded.trim_start_matches('/'))) {
             Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body, hangs_up: false },
             Err(_) => Reply {

@@ -81,7 +81,7 @@ async fn a_dumb_server_is_enough_to_read() {
         assert_eq!(object.bytes, name.as_bytes());
         assert_eq!(store.digests(&path, LIMIT).await.unwrap(), Some(Digests::of(name.as_bytes())));
     }
-    assert_eq!(web.requests()[0], "/debian/pool/g%2B%2B_1.0~rc1%2Bb1_amd64.deb");
+    assert_eq!(web.requests()[0], "/debian/pool/g%2b%2b_1.0%7erc1%2bb1_amd64.deb");
     assert!(store.read("pool/none", LIMIT).await.unwrap().is_none());
     assert!(store.digests("pool/none", LIMIT).await.unwrap().is_none());
     assert_eq!(store.requests().listings, 0);

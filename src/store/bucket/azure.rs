@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 
-use super::opened::{Objects, OpenError};
+use super::{
+    credentials_file,
+    opened::{Objects, OpenError},
+};
 use crate::store::{
     environment::Environment,
     http::Http,
@@ -74,6 +77,9 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
             (Key::MsiEndpoint, "IDENTITY_ENDPOINT"),
         ] {
             if let Some(value) = environment.get(name) {
+                if name == "AZURE_FEDERATED_TOKEN_FILE" {
+                    credentials_file::check(value, name)?;
+                }
                 builder = builder.with_config(key, value);
             }
         }

@@ -54,7 +54,7 @@ pub(super) struct Place {
 /// Signs requests to a bucket.
 #[async_trait::async_trait]
 pub(super) trait Sign: fmt::Debug + Send + Sync + 'static {
-    /// Signs a request without a body.
+    /// Signs a request without a body, or signs one with a body again.
     async fn sign(&self, request: &mut HttpRequest) -> Result<()>;
 }
 

@@ -6,7 +6,10 @@ mod open;
 mod azure;
 mod gcs;
 mod s3;
+mod checksums;
+mod external_account;
 mod copy;
+mod credentials_file;
 mod profile;
 mod opened;
 

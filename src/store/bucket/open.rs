@@ -27,7 +27,7 @@ pub(crate) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) ->
     };
     let opened = match bucket.service {
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),
-        Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, http)),
+        Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, &http)),
         Service::Azure => http().and_then(|http| azure::open(bucket, environment, http)),
         Service::Swift => {
             let opened = Swift::open(&bucket.name, &bucket.prefix, &bucket.options, environment, watch)

@@ -31,6 +31,7 @@ pub(super) struct Profile {
     pub(super) addressing_style: Option<String>,
     pub(super) web_identity_token_file: Option<String>,
     pub(super) role_arn: Option<String>,
+    pub(super) request_checksum_calculation: Option<String>,
     /// An error text if the profile uses an unsupported way to get credentials.
     pub(super) unsupported_source: Option<String>,
 }
@@ -104,6 +105,7 @@ impl Profiles {
             addressing_style: get("s3.addressing_style"),
             web_identity_token_file: get("web_identity_token_file"),
             role_arn: get("role_arn"),
+            request_checksum_calculation: get("request_checksum_calculation"),
             unsupported_source: way.map(|key| {
                 format!("profile `{name}` gets its credentials with `{key}`, which is not supported")
             }),
@@ -182,6 +184,7 @@ s3 =
     addressing_style = path
     max_concurrent_requests = 20
 output = json
+request_checksum_calculation = WHEN_REQUIRED
 [ profile   \"quoted\" ]
 services = mine
 [services mine]
@@ -229,6 +232,7 @@ aws_access_key_id = ID
         assert_eq!(cdn.region.as_deref(), Some("us-east-2"));
         assert_eq!(cdn.endpoint_url.as_deref(), Some("https://all.example.org"));
         assert_eq!(cdn.addressing_style.as_deref(), Some("path"));
+        assert_eq!(cdn.request_checksum_calculation.as_deref(), Some("WHEN_REQUIRED"));
         assert_eq!(cdn.unsupported_source, None);
         assert_eq!(choose(None, &[("AWS_PROFILE", "cdn")]).unwrap(), cdn);
     }

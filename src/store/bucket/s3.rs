@@ -11,7 +11,9 @@ use object_store::{
 };
 
 use super::{
+    checksums::Checksums,
     copy::{Copying, Place, Sign},
+    credentials_file,
     opened::{Objects, OpenError},
     profile::{Profile, Profiles},
 };
@@ -50,24 +52,43 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         _ => format!("{server}/{}", bucket.name),
     };
     let client = http.connect(&Http::options(endpoint))?;
-    let builder = AmazonS3Builder::new()
+    let with_checksums = sends_checksums(&profile, environment)?;
+    let checksums = Checksums::new(http, with_checksums);
+    let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&bucket.name)
-        .with_http_connector(http)
+        .with_http_connector(checksums.clone())
         .with_client_options(Http::options(endpoint))
         .with_retry(Http::retry())
-        // Sent beside the signature, so that the server stores it and rejects bytes that were damaged in transit.
-        .with_checksum_algorithm(Checksum::SHA256)
         .with_region(region)
         .with_virtual_hosted_style_request(virtual_hosted)
         .with_endpoint(if virtual_hosted { url.clone() } else { server });
+    if with_checksums {
+        builder = builder.with_checksum_algorithm(Checksum::SHA256);
+    }
     let objects = with_credentials(builder, &profile, option("profile").is_some(), environment)?.build()?;
     let signer = Signature { credentials: Arc::clone(objects.credentials()), region: region.to_owned() };
+    checksums.sign_with(signer.clone());
     let place = Place { bucket: bucket.name.clone(), url, dialect: "x-amz-" };
     Ok((Arc::new(Copying { objects, signer, http: client, place }), endpoint.map(ToOwned::to_owned)))
 }
 
+/// Returns whether checksums are sent where no operation requires them: as the setting of Amazon's tools says, else yes.
+fn sends_checksums(profile: &Profile, environment: &Environment) -> Result<bool, OpenError> {
+    let variable = environment.get("AWS_REQUEST_CHECKSUM_CALCULATION");
+    let Some(set) = variable.or(profile.request_checksum_calculation.as_deref()) else { return Ok(true) };
+    match &set.to_ascii_lowercase()[..] {
+        "when_supported" => Ok(true),
+        "when_required" => Ok(false),
+        _ => Err(OpenError::new(
+            format!("the calculation of checksums cannot be `{set}`"),
+            "set AWS_REQUEST_CHECKSUM_CALCULATION, or `request_checksum_calculation` of the profile, to `when_supported` \
+             or `when_required`",
+        )),
+    }
+}
+
 /// Signature version 4.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Signature {
     credentials: AwsCredentialProvider,
     region: String,
@@ -77,8 +98,26 @@ struct Signature {
 impl Sign for Signature {
     async fn sign(&self, request: &mut HttpRequest) -> object_store::Result<()> {
         let credential = self.credentials.get_credential().await?;
-        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, None)
+        // The digest of a body is known if the request was signed before.
+        let digest = request.headers().get(DIGEST_HEADER).and_then(|value| from_hex(value.as_bytes()));
+        let digest = digest.as_ref().map(|digest| &digest[..]);
+        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, digest)
     }
+}
+
+/// The header of the SHA-256 of the body.
+const DIGEST_HEADER: &str = "x-amz-content-sha256";
+
+/// Reads a SHA-256 in hexadecimal.
+fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// Takes the first available of: keys in the environment, keys of the profile (before the environment if the location
@@ -109,6 +148,7 @@ fn with_credentials(
     ];
     for (token, role) in identities {
         if let (Some(token), Some(role)) = (token, role) {
+            credentials_file::check(&token, "the web identity token")?;
             let mut builder =
                 builder.with_config(Key::WebIdentityTokenFile, token).with_config(Key::RoleArn, role);
             if let Some(name) = variable("AWS_ROLE_SESSION_NAME") {
@@ -130,6 +170,7 @@ fn with_credentials(
     if let (Some(uri), Some(file)) =
         (variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
     {
+        credentials_file::check(&file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")?;
         return Ok(builder
             .with_config(Key::ContainerCredentialsFullUri, uri)
             .with_config(Key::ContainerAuthorizationTokenFile, file));
@@ -150,4 +191,17 @@ fn with_keys(builder: AmazonS3Builder, id: &str, secret: &str, token: Option<&st
 
 fn incomplete(name: &str, other: &str) -> OpenError {
     OpenError::new(format!("{other} is set and {name} is not"), "set both, or neither")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_in_hexadecimal() {
+        assert_eq!(from_hex("0f".repeat(32).as_bytes()), Some([15; 32]));
+        for none in ["UNSIGNED-PAYLOAD", "", &"0f".repeat(31), &"0g".repeat(32), &"é".repeat(32)] {
+            assert_eq!(from_hex(none.as_bytes()), None, "{none}");
+        }
+    }
 }
