@@ -1,6 +1,6 @@
 //! `publish check`: verifies an archive as a client would.
 
-use std::{fmt::Write as _, path::Path, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode};
 
 use super::{
     failure::{self, Failure},
@@ -15,7 +15,6 @@ use crate::{
     },
     dists::layout,
     names::Suite,
-    signing::Keyring,
     store::{Location, Store},
 };
 
@@ -92,14 +91,8 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
     if args.keyring.is_empty() {
         return Ok(session.trust_to_read());
     }
-    let mut keyring = Keyring::new();
-    for name in &args.keyring {
-        let bytes = crate::regular::read(&session.current.join(name))
-            .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
-        keyring.add_bytes(name, &bytes)?;
-    }
     // A client with Signed-By rejects unsigned suites.
-    Ok(Trust::keyring(keyring, session.now).read_unverified())
+    Ok(session.trust_in(&args.keyring)?.read_unverified())
 }
 
 /// Returns the named suites, else all: also snapshots, and suites whose release file is lost.

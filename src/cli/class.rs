@@ -79,6 +79,11 @@ impl Class {
         Self::about(kind, &path.display().to_string())
     }
 
+    /// Whether the store or the network is out of reach.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        self.kind == Kind::Store && self.retry
+    }
+
     fn or_again(self) -> Self {
         Self { retry: true, ..self }
     }
@@ -187,6 +192,7 @@ impl From<&store::Error> for Class {
             E::Source { path, .. } => Self::about(Kind::Input, path),
             E::Unusable { .. } | E::Unlistable { .. } => Self::of(Kind::Store),
             E::BadPath { path } | E::ReadOnly { path, .. } => Self::about(Kind::Refused, path),
+            E::Failed { path, .. } if error.is_full() => Self::about(Kind::Full, path),
             E::Failed { path, .. } => Self { retry: error.is_transient(), ..Self::about(Kind::Store, path) },
         }
     }

@@ -16,6 +16,8 @@ pub(super) const USAGE: u8 = 2;
 pub(super) const RACE: u8 = 3;
 /// `check` found damage.
 pub(super) const DAMAGE: u8 = 4;
+/// The store or the network is out of reach; the same command may succeed later.
+pub(super) const OUT_OF_REACH: u8 = 5;
 
 /// Why a command failed: one or more errors and the exit code.
 #[derive(Debug)]
@@ -63,7 +65,18 @@ impl Failure {
 
     /// An invalid command line.
     pub(super) fn usage(error: impl Into<String>) -> Self {
-        Self { code: USAGE, ..Self::text(error, None).kind(Kind::Usage) }
+        Self::text(error, None).into_usage()
+    }
+
+    /// The same errors, as those of an invalid command line.
+    pub(super) fn into_usage(self) -> Self {
+        Self { code: USAGE, ..self.kind(Kind::Usage) }
+    }
+
+    /// Several errors with a summary.
+    pub(super) fn several(errors: Vec<Problem>, summary: Vec<String>) -> Self {
+        let is_out_of_reach = !errors.is_empty() && errors.iter().all(|error| error.class.is_out_of_reach());
+        Self { code: if is_out_of_reach { OUT_OF_REACH } else { FAILED }, errors, summary }
     }
 
     /// The same errors, of this kind.
@@ -72,8 +85,10 @@ impl Failure {
         self
     }
 
-    /// Combines both; the exit code is that of the first.
+    /// Combines both. A retry does not help if one of them says so.
     pub(super) fn and(mut self, other: Self) -> Self {
+        let again = |code| matches!(code, RACE | OUT_OF_REACH);
+        self.code = if again(self.code) { other.code } else { self.code };
         self.errors.extend(other.errors);
         self.summary.extend(other.summary);
         self
@@ -120,7 +135,7 @@ impl Problem {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { code: FAILED, errors: vec![problem], summary: Vec::new() }
+        Self::several(vec![problem], Vec::new())
     }
 }
 
@@ -137,7 +152,7 @@ impl From<archive::Error> for Failure {
                 Problem::of(refusal, hints::refusal::hint(refusal), Class::from(refusal))
             };
             let summary = (all.len() > 1).then(|| error.to_string()).into_iter().collect();
-            return Self { code: FAILED, errors: all.iter().map(problem).collect(), summary };
+            return Self::several(all.iter().map(problem).collect(), summary);
         }
         let is_race = matches!(
             error,
@@ -146,8 +161,17 @@ impl From<archive::Error> for Failure {
                 | archive::Error::Pruning { .. }
                 | archive::Error::BeingDropped { .. }
         );
+        // The same command finishes it, once the store is in reach.
+        let is_unfinished = matches!(
+            &error,
+            archive::Error::Unfinished { source, .. } if Class::from(&**source).is_out_of_reach()
+        );
         let failure = Self::from(Problem::of(&error, hints::archive::hint(&error), Class::from(&error)));
-        Self { code: if is_race { RACE } else { FAILED }, ..failure }
+        match (is_race, is_unfinished) {
+            (true, _) => Self { code: RACE, ..failure },
+            (_, true) => Self { code: OUT_OF_REACH, ..failure },
+            _ => failure,
+        }
     }
 }
 
@@ -159,7 +183,10 @@ impl From<store::Error> for Failure {
 
 impl From<signing::Error> for Failure {
     fn from(error: signing::Error) -> Self {
-        Problem::of(&error, hints::signing::hint(&error), Class::from(&error)).into()
+        // Values of the command line.
+        let is_usage = matches!(error, signing::Error::Expiry { .. } | signing::Error::Name { .. });
+        let failure = Self::from(Problem::of(&error, hints::signing::hint(&error), Class::from(&error)));
+        if is_usage { failure.into_usage() } else { failure }
     }
 }
 

@@ -70,7 +70,8 @@ Examples:\n\
 \x20 publish --archive /srv/apt add ./build/*.deb\n\
 \x20 publish --archive s3://packages.example.org/apt list\n\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
-4 `check` found damage, 130 and 143 ended by SIGINT and SIGTERM.";
+4 `check` found damage, 5 store or network out of reach (try again later), \
+130 and 143 ended by SIGINT and SIGTERM.";
 
 /// Options of every command.
 #[derive(Debug, Args)]

@@ -273,6 +273,11 @@ impl<'a> Session<'a> {
             let failure = Failure::text(format!("there is no suite `{name}` at {}", self.location), None);
             return Err(failure.kind(Kind::NotFound));
         }
+        if let Location::Web(_) = self.location {
+            let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
+            let failure = Failure::text(format!("no suite given for `{}`", self.location), Some(hint));
+            return Err(failure.into_usage());
+        }
         let mut published = archive.suites().await?;
         // A suite may be configured under the name of a link.
         for suite in self.config.suites.iter().map(|suite| &suite.codename) {
@@ -420,8 +425,19 @@ impl<'a> Session<'a> {
         trust.allow_unsigned_suites(unsigned)
     }
 
+    /// Returns the policy that trusts only the keys in these files, like `Signed-By` on a client.
+    pub(super) fn trust_in(&self, files: &[String]) -> Result<Trust, Failure> {
+        let mut keyring = Keyring::new();
+        for name in files {
+            let bytes = crate::regular::read(&self.current.join(name))
+                .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
+            keyring.add_bytes(name, &bytes)?;
+        }
+        Ok(Trust::keyring(keyring, self.now))
+    }
+
     /// The same policy with `--trust-existing`, if that is given.
-    fn adopting(&self, trust: Trust) -> Trust {
+    pub(super) fn adopting(&self, trust: Trust) -> Trust {
         if self.trust_existing { trust.adopt_existing() } else { trust }
     }
 

@@ -173,7 +173,7 @@ fn the_summary_names_every_command() {
       help      Explain a topic: `json` describes the JSON output field by field
     ");
     assert!(
-        said.stdout.contains("Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race")
+        said.stdout.contains("Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), 4 `check` found damage, 5 store or network out of reach")
     );
     sandbox.publish(["add"]).fails(2);
     sandbox.publish(["bogus"]).fails(2);

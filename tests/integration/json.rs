@@ -298,7 +298,7 @@ fn server_errors_can_be_retried() {
     // No server listens there.
     let arguments = ["--json", "check", "--suite", "stable", "--archive", "http://127.0.0.1:9/"];
     let said = sandbox.publish(arguments);
-    let failed = schema.printed(FAILS, &said.fails(1).stdout);
+    let failed = schema.printed(FAILS, &said.fails(5).stdout);
     assert_eq!(
         (&failed["errors"][0]["kind"], &failed["errors"][0]["retry"]),
         (&"store".into(), &true.into())

@@ -41,6 +41,7 @@ mod diff;
 mod double;
 mod drop_races;
 mod export;
+mod exit_status;
 mod faults;
 mod foreign;
 mod gcs_logins;

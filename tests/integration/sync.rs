@@ -689,10 +689,10 @@ fn an_archive_on_the_web_is_mirrored() {
     let listed = sandbox.publish(["-a", &web.url, "list", "--suite", "stable"]).ok();
     assert_eq!(listed.stdout.lines().count(), 3, "{}", listed.stdout);
     sandbox.publish(["-a", &web.url, "check", "--suite", "stable"]).ok();
-    sandbox.publish(["-a", &web.url, "list"]).fails(1).says(["--suite"]);
+    sandbox.publish(["-a", &web.url, "list"]).fails(2).says(["--suite"]);
     web.requests();
     sandbox.publish(["-a", &web.url, "sync", "--suite", "stable", "./there"]).ok().says(["Nothing to do"]);
-    sandbox.publish(["-a", &web.url, "sync", "./there"]).fails(1).says(["no suite given", "--suite NAME"]);
+    sandbox.publish(["-a", &web.url, "sync", "./there"]).fails(2).says(["no suite given", "--suite NAME"]);
     sandbox.publish(["sync", &web.url]).fails(2).says(["is read-only"]);
     sandbox.publish(["-a", "there", "check"]).ok();
 }

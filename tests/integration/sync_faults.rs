@@ -307,7 +307,7 @@ async fn retries_of_a_failing_server_are_limited() {
     let variables = variables(&bucket, &proxy);
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let said = sandbox.publish_with(&variables, ["sync", &location]).fails(1);
+    let said = sandbox.publish_with(&variables, ["sync", &location]).fails(5);
     said.says(["dists/stable/InRelease", "503", "hint: "]);
     let mut tries: BTreeMap<(String, String), usize> = BTreeMap::new();
     for seen in proxy.seen() {
@@ -321,8 +321,8 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = small_archive();
     let bad = |line: &str| line.starts_with("PUT ") && line.contains("hello-doc_1.0_all.deb");
-    for (fault, words) in
-        [(Fault::Refused("403 Forbidden"), "403"), (Fault::Refused("500 Internal Server Error"), "500")]
+    for (fault, words, status) in
+        [(Fault::Refused("403 Forbidden"), "403", 1), (Fault::Refused("500 Internal Server Error"), "500", 5)]
     {
         let proxy =
             Proxy::before(&origin(&bucket), move |_, line| if bad(line) { fault } else { Fault::None });
@@ -330,7 +330,7 @@ async fn one_object_that_cannot_be_sent_is_named_and_the_rest_is_sent() {
         let variables = variables(&bucket, &proxy);
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let said = sandbox.publish_with(&variables, ["sync", &location]).fails(1);
+        let said = sandbox.publish_with(&variables, ["sync", &location]).fails(status);
         said.says([
             "cannot copy `pool/main/h/hello-doc/hello-doc_1.0_all.deb`",
             words,

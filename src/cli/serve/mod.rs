@@ -34,8 +34,24 @@ Examples:\n\
 \x20 publish serve --listen 127.0.0.1:0")]
 pub(super) struct Args {
     /// Address to listen on; port 0 selects a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: String,
+}
+
+/// Checks that a text is a host, or an address, and a port; that the host exists is found when it is bound.
+fn parse_address(text: &str) -> Result<String, String> {
+    let well_formed = match text.rsplit_once(':') {
+        Some((host, port)) => {
+            let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+                Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+                None => !host.is_empty() && !host.contains([':', '/']) && !host.contains(char::is_whitespace),
+            };
+            is_host && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }
+        None => false,
+    };
+    let expected = "expected an address and a port, such as `127.0.0.1:8080`, `[::1]:8080` or `localhost:0`";
+    if well_formed { Ok(text.to_owned()) } else { Err(expected.to_owned()) }
 }
 
 /// An error of the preview server.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    failure::{self, Failure, Problem},
+    failure::{Failure, Problem},
     json,
     session::{self, Session},
     sources::{self, Client},
@@ -199,7 +199,8 @@ async fn carry(
 async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Result<Vec<Suite>, Failure> {
     if let (Location::Web(_), []) = (&session.location, named) {
         let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
-        return Err(Failure::text(format!("no suite given for `{}`", session.location), Some(hint)));
+        let failure = Failure::text(format!("no suite given for `{}`", session.location), Some(hint));
+        return Err(failure.into_usage());
     }
     if let Location::Web(_) = session.location {
         return Ok(named.to_vec());
@@ -280,7 +281,7 @@ fn failed(report: &Report) -> Failure {
     };
     let files = count(failed.len(), "file");
     let summary = format!("{files} could not be sent to {}; {so}", report.destination);
-    Failure { code: failure::FAILED, errors, summary: vec![summary] }
+    Failure::several(errors, vec![summary])
 }
 
 /// Prints the `.sources` stanzas of suites that were published for the first time.
