@@ -99,6 +99,7 @@ impl From<&archive::Error> for Class {
             | E::NotSigned { path }
             | E::OtherSuite { path, .. }
             | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
+            E::Unverified { source, .. } => Self::from(&**source),
             E::Crossed { .. } | E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => {
                 Self::of(Kind::Untrusted)
             }

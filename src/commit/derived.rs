@@ -169,7 +169,9 @@ pub(crate) async fn files_of(
 }
 
 async fn read_signature(store: &Store, path: &str) -> Result<Option<Bytes>, Error> {
-    let read = damage::unless_damaged(store, store.read(path, limits::SIGNATURE).await)?;
+    // Optional, and a web server may refuse it.
+    let read = store.unless_refused(store.read(path, limits::SIGNATURE).await);
+    let read = damage::unless_damaged(store, read)?;
     Ok(read.map(|object| object.bytes))
 }
 
@@ -189,7 +191,10 @@ async fn detached_signature(
         return Ok(Some(kept));
     }
     // `Release.gpg` may belong to another revision: it is written after the commit, or its publisher was killed before.
-    let belongs = damage::holds(store, &state.path(ReleaseForm::Release.file_name()), text).await?;
+    let belongs = match damage::holds(store, &state.path(ReleaseForm::Release.file_name()), text).await {
+        Err(error) if store.may_be_missing(&error) => false,
+        belongs => belongs?,
+    };
     let beside = if belongs { read_signature(store, &state.path(file)).await? } else { None };
     let beside = beside.map(|beside| (Signature::of(trust, text, &beside), beside));
     let best = kept.into_iter().chain(beside).filter(|(found, _)| *found != Signature::Damaged);

@@ -273,12 +273,17 @@ impl<'a> Copier<'a> {
 
     /// Reads a file of the source and compares it with its index entry.
     async fn read(&self, load: &Transfer) -> Result<Option<store::Loaded>, FailedBecause> {
+        let mut refused = None;
         for path in &load.from {
-            let Some(loaded) =
-                self.source.load(path, load.in_memory(), Limit::bytes(load.expected.size)).await?
-            else {
-                continue;
+            let read = self.source.load(path, load.in_memory(), Limit::bytes(load.expected.size)).await;
+            let loaded = match read {
+                Err(error) if self.source.may_be_missing(&error) => {
+                    refused = Some(error);
+                    continue;
+                }
+                read => read?,
             };
+            let Some(loaded) = loaded else { continue };
             let found = *loaded.content.digests();
             if !load.expected.is(&found) {
                 let Expected { size: listed, sha256, .. } = load.expected;
@@ -286,7 +291,10 @@ impl<'a> Copier<'a> {
             }
             return Ok(Some(loaded));
         }
-        Ok(None)
+        match refused.filter(|_| !load.optional) {
+            Some(error) => Err(error.into()),
+            None => Ok(None),
+        }
     }
 
     /// Replaces a file, and counts it.

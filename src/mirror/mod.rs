@@ -8,13 +8,14 @@
 mod difference;
 mod root;
 mod verify;
+mod source;
 mod images;
 mod run;
 mod copy;
 pub(crate) mod report;
 pub(crate) mod options;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     commit::{
@@ -68,11 +69,17 @@ impl Archive {
             synced: Synced { dry_run: how.dry_run, ..Synced::default() },
             seen: None,
             trusted_record: false,
+            opened: BTreeMap::new(),
+            published_keys: None,
         };
         let root = root::files(&self.store, how.include).await?;
         // The keys first: a client that sees a suite must be able to verify it.
         let keys = vec![KEY_FILE.to_owned()];
-        let done = run.root_files(keys.clone()).await;
+        let done = match run.open_all().await {
+            Ok(true) => run.root_files(keys.clone()).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
         run.note(done);
         for suite in how.suites {
             let done = run.suite(suite).await;
@@ -157,7 +164,7 @@ impl Run<'_> {
 
     async fn try_suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {
         let (source_store, destination) = (&self.archive.store, self.destination);
-        let source = PublishedSuite::look(source_store, suite, &self.archive.trust).await?;
+        let source = self.open_source(suite).await?;
         let Some(pointer) = source.pointer() else {
             return Err(Error::NotPublished { suite: suite.clone() });
         };
@@ -178,6 +185,7 @@ impl Run<'_> {
             first: there.pointer().is_none(),
             components: words.map(ToOwned::to_owned).collect(),
             signed: pointer.signed,
+            verified: !pointer.signers.is_empty(),
         };
         self.synced.there += difference.known;
         if self.how.dry_run {
@@ -285,7 +293,7 @@ impl Run<'_> {
             events: self.how.events,
             stop: self.how.stop,
         };
-        let there = Archive::new(self.destination.clone(), self.archive.trust.clone());
+        let there = Archive::new(self.destination.clone(), self.archive.trust.clone().read_unverified());
         let pruned = there.prune(&how).await?;
         let deleted =
             pruned.deleted.into_iter().map(|swept| Written { path: swept.path, bytes: swept.bytes });
@@ -325,7 +333,7 @@ impl Run<'_> {
         let (Some(ours), Some(theirs)) = (sides.source.pointer(), sides.there.pointer()) else {
             return Ok(());
         };
-        if theirs.is_in_release() && !ours.is_in_release() {
+        if theirs.is_in_release() && !ours.is_in_release() || theirs.signed && !ours.signed {
             return Err(Error::NoLongerSigned {
                 suite: sides.source.name().clone(),
                 destination: self.destination.location().to_string(),

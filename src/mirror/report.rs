@@ -31,6 +31,7 @@ pub struct Synced {
 /// The result of one suite.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent results")]
 pub struct SyncedSuite {
     /// The suite.
     pub suite: Suite,
@@ -42,4 +43,6 @@ pub struct SyncedSuite {
     pub components: Vec<String>,
     /// Whether it is signed.
     pub signed: bool,
+    /// Whether a known key verified its signature.
+    pub verified: bool,
 }

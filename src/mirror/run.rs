@@ -1,9 +1,16 @@
 //! The state of one run of `sync`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{copy::Copier, options::Sync, report::Synced};
-use crate::{store::Store, suite::archive::Archive};
+use crate::{
+    names::Suite,
+    signing::Keyring,
+    store::Store,
+    suite::{archive::Archive, published::PublishedSuite},
+};
 
 /// One run of `sync`.
 pub(super) struct Run<'a> {
@@ -16,4 +23,15 @@ pub(super) struct Run<'a> {
     pub(super) seen: Option<Bytes>,
     /// Whether a root file was skipped because an earlier run sent it.
     pub(super) trusted_record: bool,
+    /// Suites of the source that are verified, until they are copied.
+    pub(super) opened: BTreeMap<Suite, PublishedSuite>,
+    /// The keys that the source and the destination publish, once they are read.
+    pub(super) published_keys: Option<PublishedKeys>,
+}
+
+/// The keys that both sides publish for clients.
+#[derive(Clone)]
+pub(super) struct PublishedKeys {
+    pub(super) source: Keyring,
+    pub(super) destination: Keyring,
 }

@@ -18,7 +18,6 @@ use crate::{
         self,
         error::Error,
         event::Event,
-        published::PublishedSuite,
         references::{self, Expected, PoolFiles},
     },
 };
@@ -90,8 +89,12 @@ impl Run<'_> {
     }
 
     /// Collects every file reachable from a suite of the source, by its path at the destination.
-    async fn reachable(&self, suite: &Suite, wanted: &mut BTreeMap<String, Transfer>) -> Result<(), Error> {
-        let source = PublishedSuite::look(&self.archive.store, suite, &self.archive.trust).await?;
+    async fn reachable(
+        &mut self,
+        suite: &Suite,
+        wanted: &mut BTreeMap<String, Transfer>,
+    ) -> Result<(), Error> {
+        let source = self.open_source(suite).await?;
         for (path, listed) in source.release().into_iter().flat_map(Release::own_files) {
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];

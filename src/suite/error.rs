@@ -57,6 +57,14 @@ pub enum Error {
         /// Why.
         source: signing::Distrust,
     },
+    /// A suite of another archive is not signed by one of the keys, and is not copied.
+    #[error("suite `{suite}` cannot be copied: its signature is not verified")]
+    Unverified {
+        /// The suite.
+        suite: Suite,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The pointer of a suite was signed for another suite.
     #[error("`{path}` was not made for suite `{suite}`: its name is `{named}`")]
     OtherSuite {

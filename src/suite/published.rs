@@ -267,7 +267,9 @@ impl PublishedSuite {
         }
         for path in [by_hash.as_str(), path] {
             let full = self.path(path);
-            let read = match self.store.read(&full, limits::listed(listed.size)).await {
+            // Either name may be missing.
+            let read = self.store.unless_refused(self.store.read(&full, limits::listed(listed.size)).await);
+            let read = match read {
                 Err(source @ store::Error::TooLarge { .. }) => {
                     return Err(Error::Longer { path: full, source });
                 }

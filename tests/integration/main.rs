@@ -94,6 +94,7 @@ mod sync;
 mod sync_buckets;
 mod sync_faults;
 mod sync_requests;
+mod sync_trust;
 mod trust;
 mod verdicts;
 mod web;

@@ -34,6 +34,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
             ));
         }
+        Error::Unverified { .. } => {
+            "the destination keeps its suite as it is: name the keys of the source with `--keyring FILE`; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
         }

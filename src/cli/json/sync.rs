@@ -29,12 +29,14 @@ pub(in crate::cli) struct Destination {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the keys of the output")]
 struct SyncedSuite {
     suite: String,
     published: bool,
     first: bool,
     components: Vec<String>,
     signed: bool,
+    verified: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +67,7 @@ impl Destination {
             first: suite.first,
             components: suite.components.clone(),
             signed: suite.signed,
+            verified: suite.verified,
         };
         Self {
             destination: destination.to_owned(),

@@ -38,7 +38,7 @@ const FEW: usize = 20;
 Examples:\n\
 \x20 publish sync s3://packages.example.org/apt --public-url https://packages.example.org/apt\n\
 \x20 publish sync cdn --dry-run\n\
-\x20 publish --archive https://deb.example.org/debian sync ./mirror --suite stable\n\
+\x20 publish --archive https://deb.example.org/debian sync ./mirror --suite stable --keyring debian.asc\n\
 \x20 publish sync --all --delete")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
@@ -55,6 +55,13 @@ pub(super) struct Args {
     /// Sync only this suite; repeatable
     #[arg(short, long)]
     suite: Vec<String>,
+
+    /// Copy only suites that are signed by these public keys, like `Signed-By` on a client; repeatable
+    ///
+    /// Defaults to the configured keys, else to those that the destination publishes. A suite that cannot be verified is not
+    /// copied over a signed one.
+    #[arg(long, value_name = "FILE")]
+    keyring: Vec<String>,
 
     /// Copy these other files too: a name, or a pattern with `*` and `?`; repeatable
     #[arg(long, value_name = "GLOB")]
@@ -112,7 +119,12 @@ impl Report {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let targets = Target::all(args, session)?;
-    let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+    let trust = if args.keyring.is_empty() {
+        tokio::task::block_in_place(|| session.trust_to_read())
+    } else {
+        session.adopting(session.trust_in(&args.keyring)?)
+    };
+    let archive = session.archive(trust);
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for target in &targets {
         // An unreachable destination must not stop the others.
@@ -173,6 +185,14 @@ async fn carry(
         seconds: started.elapsed().as_secs_f64(),
     };
     print_report(&report, session.ui);
+    for suite in
+        report.synced.suites.iter().filter(|suite| suite.published && suite.signed && !suite.verified)
+    {
+        session.ui.warn(&format!(
+            "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of it will require",
+            suite.suite
+        ));
+    }
     let errors = std::mem::take(&mut report.synced.errors);
     let left = (!report.synced.failed.is_empty()).then(|| failed(&report));
     let mut failure = errors.into_iter().map(Failure::from).chain(left).reduce(Failure::and);
