@@ -34,9 +34,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
             ));
         }
-        Error::Unverified { .. } => {
-            "the destination keeps its suite as it is: name the keys of the source with `--keyring FILE`; if the source is correct as it is, copy it once with `--trust-existing`"
-        }
+        Error::Unverified { .. } => UNVERIFIED,
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
         }
@@ -150,6 +148,9 @@ fn untrusted(distrust: &Distrust) -> &'static str {
         Distrust::NotBelieved { .. } => CHANGED,
     }
 }
+
+/// Hint for a suite that `sync` does not copy.
+const UNVERIFIED: &str = "the destination keeps its suite as it is: name the keys of the source with `--keyring FILE`; if the source is correct as it is, copy it once with `--trust-existing`";
 
 /// Hint for a release file that may have been changed by an attacker.
 const CHANGED: &str = "the archive may have been changed without the key: compare it with a trusted copy; if it is correct, adopt it once with `--trust-existing`";

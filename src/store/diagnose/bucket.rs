@@ -232,6 +232,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn an_error_is_reported_as_what_it_is() {
         for (location, body, text, hint, again) in [
             (
