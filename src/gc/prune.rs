@@ -132,12 +132,13 @@ impl Archive {
         mark.finish(store, suites).await
     }
 
-    /// Opens a suite for the mark phase, also one signed with unknown keys; a damaged signature is refused.
+    /// Opens a suite for the mark phase, also one signed with unknown keys or not yet; a damaged signature is refused.
     async fn open_to_keep(&self, suite: &Suite) -> Result<PublishedSuite, Error> {
         match PublishedSuite::look(&self.store, suite, &self.trust).await {
-            Err(Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. }) => {
-                PublishedSuite::look(&self.store, suite, &Trust::unverified()).await
-            }
+            // A first commit writes `Release` before it is signed.
+            Err(
+                Error::Untrusted { source: Distrust::UnknownSigners { .. }, .. } | Error::NotSigned { .. },
+            ) => PublishedSuite::look(&self.store, suite, &Trust::unverified()).await,
             opened => opened,
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     dists::{Release, layout::ReleaseForm},
     names::Suite,
     signing,
-    store::{Store, unless_larger},
+    store::{self, Store, unless_larger},
 };
 
 /// Whether a publisher without a key has committed a `Release` other than this text, which was signed concurrently.
@@ -34,6 +34,23 @@ pub(crate) async fn is_overtaken(store: &Store, suite: &PublishedSuite, text: &[
     // The generation of a signed suite keeps its `InRelease` instead.
     Ok(store.size(&file(generations::MARK)).await?.is_some()
         && store.size(&file(ReleaseForm::Release.file_name())).await?.is_some())
+}
+
+/// Replaces the `Release` of a publisher without a key, which has lost the race, by the text of `InRelease`: the signer may
+/// have finished before.
+pub(crate) async fn give_way(store: &Store, suite: &PublishedSuite, own: &[u8]) -> Result<(), Error> {
+    let path = |form: ReleaseForm| suite.path(form.file_name());
+    let signed = unless_larger(store.read(&path(ReleaseForm::InRelease), limits::RELEASE).await)?;
+    let beside = unless_larger(store.read(&path(ReleaseForm::Release), limits::RELEASE).await)?;
+    let (Some(signed), Some(beside)) = (signed, beside.filter(|beside| beside.bytes == own)) else {
+        return Ok(());
+    };
+    let Ok(text) = signing::unverified_text(&signed.bytes) else { return Ok(()) };
+    match store.swap(&path(ReleaseForm::Release), text.into(), Some(&beside.revision)).await {
+        // The signer has replaced it meanwhile.
+        Err(store::Error::Conflict { .. }) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// Whether the published `InRelease` is without changes that a publisher without a key has committed to `Release`: the
