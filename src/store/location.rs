@@ -164,7 +164,9 @@ impl Location {
             Some((scheme, rest)) if is_mistyped(scheme, rest) => {
                 return fail(&format!("write `{scheme}://…`, with two slashes, or `./…` for a folder"));
             }
-            _ if is_user_at_host(text) => return fail("write `https://…`, or `./…` for a folder"),
+            _ if has_secret(text) => {
+                return fail("it contains a password or a token; write `https://…`, or `./…` for a folder");
+            }
             _ => text,
         };
         Ok(Self::Folder(normal(&current.join(path))))
@@ -277,10 +279,11 @@ fn is_mistyped(scheme: &str, rest: &str) -> bool {
     is_known || is_word && rest.starts_with('/')
 }
 
-/// Whether a text begins like `user:password@host`, a URL without its scheme.
-fn is_user_at_host(text: &str) -> bool {
-    let first = text.split('/').next().unwrap_or_default();
-    first.split_once(':').is_some_and(|(user, rest)| !user.is_empty() && rest.contains('@'))
+/// Whether a text without a scheme contains a password, such as `user:password@host` or a connection string.
+///
+/// As a folder it would be created, and printed on clients.
+fn has_secret(text: &str) -> bool {
+    !text.starts_with(['.', '/']) && redact_location(text) != text
 }
 
 /// Removes `.` and repeated slashes from a path; keeps `..`, which has another meaning after a symbolic link.
@@ -395,6 +398,7 @@ mod tests {
             ("swift:/c/x", "two slashes"),
             ("ftp:/example.org", "two slashes"),
             ("me:hush@example.org/apt", "write `https://…`"),
+            ("AccountName=a;AccountKey=hush", "a password or a token"),
             ("https://example.org/?a=b", "`?`"),
         ] {
             assert!(why(bad).contains(part), "{bad}: {}", why(bad));

@@ -542,15 +542,27 @@ async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
 async fn without_credentials_no_request_is_sent() {
     let recorder = Recorder::always(200, "").await;
     for (rule, variables, expected) in [
-        ("cloudfront E1", vec![], "`AWS_ACCESS_KEY_ID` is not set"),
-        ("cloudfront E1", vec![("AWS_ACCESS_KEY_ID", "k")], "`AWS_SECRET_ACCESS_KEY` is not set"),
-        ("fastly s", vec![("CF_API_TOKEN", "t")], "`FASTLY_API_TOKEN` is not set"),
-        ("cloudflare z", vec![("FASTLY_API_TOKEN", "t")], "`CLOUDFLARE_API_TOKEN` is not set"),
-        ("cloudflare z", vec![("CF_API_TOKEN", "a secret\n")], "the value of `CF_API_TOKEN` is not valid"),
+        ("cloudfront E1", vec![], "the environment variable `AWS_ACCESS_KEY_ID` is not set"),
+        (
+            "cloudfront E1",
+            vec![("AWS_ACCESS_KEY_ID", "k")],
+            "the environment variable `AWS_SECRET_ACCESS_KEY` is not set",
+        ),
+        ("fastly s", vec![("CF_API_TOKEN", "t")], "the environment variable `FASTLY_API_TOKEN` is not set"),
+        (
+            "cloudflare z",
+            vec![("FASTLY_API_TOKEN", "t")],
+            "the environment variable `CLOUDFLARE_API_TOKEN` is not set",
+        ),
+        (
+            "cloudflare z",
+            vec![("CF_API_TOKEN", "a secret\n")],
+            "the environment variable `CF_API_TOKEN` is invalid",
+        ),
         (
             "cloudfront E1",
             vec![("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "a\nb")],
-            "the value of `AWS_SESSION_TOKEN` is not valid",
+            "the environment variable `AWS_SESSION_TOKEN` is invalid",
         ),
     ] {
         let error = ask(rule, &numbered(1), &environment(&recorder, &variables)).await.unwrap_err();

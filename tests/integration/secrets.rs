@@ -95,7 +95,6 @@ fn configured_destinations_with_secrets() {
         "!purge-program-that-does-not-exist SECRET",
         "!echo 'Authorization: Bearer SECRET' >&2; exit 1",
         "!true SECRET",
-        "fastly SECRET SECRET",
     ] {
         number += 1;
         destination(&format!("Location: ./far{number}\nPublic-Url: https://example.org\nPurge:\n {purge}"));

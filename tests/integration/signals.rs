@@ -24,7 +24,7 @@ fn start(sandbox: &Sandbox, arguments: &[&str]) -> Child {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", sandbox.path("home"))
         .env("GNUPGHOME", sandbox.path("gnupg"))
-        .env("SOURCE_DATE_EPOCH", CLOCK)
+        .env("PUBLISH_DATE", CLOCK)
         .env("PUBLISH_ARCHIVE", sandbox.archive(""))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -66,7 +66,7 @@ fn before_the_upload_nothing_is_published() {
         deb("hello").write(sandbox.incoming());
         let command = signing_command(&sandbox, signal);
         let sign_with = format!("!{command}");
-        let said = run(&sandbox, &["--sign-with", &sign_with, "add", "incoming"]);
+        let said = run(&sandbox, &["--quiet", "--sign-with", &sign_with, "add", "incoming"]);
         let line = format!("error: interrupted by SIG{signal}: no new generation was published\n");
         assert_eq!(said, (Some(status), String::new(), line));
         assert!(!sandbox.archive("dists").exists());
