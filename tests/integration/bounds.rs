@@ -251,7 +251,7 @@ pub(crate) fn endless(status: &'static str) -> String {
         write!(connection, "HTTP/1.1 {status}\r\nRetry-After: 0\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         loop {
             connection.write_all(b"10000\r\n")?;
-            connection.write_all(&[b'A'; 0x10000])?;
+            connection.write_all(&vec![b'A'; 0x10000])?;
             connection.write_all(b"\r\n")?;
         }
     })

@@ -163,7 +163,7 @@ impl Publisher {
         let suites = self.archive.suites().await?;
         let mut how = Sync::new(&suites, self.now);
         how.at_once = 4;
-        self.archive.sync(destination, &how).await
+        Box::pin(self.archive.sync(destination, &how)).await
     }
 
     /// Runs the equivalent of `publish prune`, with another grace period.

@@ -93,8 +93,8 @@ fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
         let (method, path) = request.split_once(' ').unwrap_or(("GET", "/"));
         let path = path.split(' ').next().unwrap_or("/").to_owned();
-        let decoded = if decodes { decode(&path) } else { path.clone() };
-        let mut reply = match fs::read(folder.join(decoded.trim_start_matches('/'))) {
+        let unescaped = if decodes { decode(&path) } else { path.clone() };
+        let mut reply = match fs::read(folder.join(unescaped.trim_start_matches('/'))) {
             Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body, hangs_up: false },
             Err(_) => Reply {
                 status: "404 Not Found".to_owned(),
@@ -104,7 +104,7 @@ fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<
             },
         };
         log.lock().unwrap().push(path);
-        change(&format!("{method} {decoded}"), &mut reply);
+        change(&format!("{method} {unescaped}"), &mut reply);
         if reply.hangs_up {
             return;
         }
