@@ -250,8 +250,8 @@ pub(crate) fn endless(status: &'static str) -> String {
     answering(move |connection, _| {
         write!(connection, "HTTP/1.1 {status}\r\nRetry-After: 0\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         loop {
-            connection.write_all(b"10000\r\n")?;
-            connection.write_all(&vec![b'A'; 0x10000])?;
+            connection.write_all(b"1000\r\n")?;
+            connection.write_all(&[b'A'; 0x1000])?;
             connection.write_all(b"\r\n")?;
         }
     })

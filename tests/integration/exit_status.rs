@@ -93,7 +93,7 @@ fn server_errors_after_retries_are_out_of_reach_and_refusals_are_not() {
         [("503 Busy", 5), ("429 Slow", 5), ("501 Never", 1), ("403 No", 1), ("407 Login", 1)]
     {
         let web = Web::with(sandbox.archive(""), move |request, reply| {
-            if request.contains("/pool/") {
+            if request.contains("hello_1.0_amd64") {
                 reply.says(status);
             }
         });

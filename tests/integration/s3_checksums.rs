@@ -117,7 +117,7 @@ async fn checksums_rejected_on_parts_are_dropped() {
         let (double, objects) = s3(reject).await;
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let file = folder.path().join("large");
-        let bytes: Vec<u8> = (0..18_u32 << 20).map(|at| at.to_be_bytes()[2]).collect();
+        let bytes: Vec<u8> = (0..18_u32 << 18).flat_map(u32::to_le_bytes).collect();
         fs::write(&file, &bytes).unwrap();
         let stamp = FileStamp::of(&fs::metadata(&file).unwrap());
         let content = Content::File { file, digests: Digests::of(&bytes), stamp };

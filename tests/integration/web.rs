@@ -65,7 +65,7 @@ impl Web {
         Self::start(folder.into(), true, Arc::new(change))
     }
 
-    fn start(folder: PathBuf, decodes: bool, change: Arc<Change>) -> Self {
+    fn start(folder: PathBuf, unescapes: bool, change: Arc<Change>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -73,7 +73,7 @@ impl Web {
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (folder, log, change) = (folder.clone(), Arc::clone(&log), Arc::clone(&change));
-                std::thread::spawn(move || answer(&connection, &folder, decodes, &log, &*change));
+                std::thread::spawn(move || answer(&connection, &folder, unescapes, &log, &*change));
             }
         });
         Self { url, requests }
@@ -85,7 +85,7 @@ impl Web {
     }
 }
 
-fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<String>>, change: &Change) {
+fn answer(connection: &TcpStream, folder: &Path, unescapes: bool, log: &Mutex<Vec<String>>, change: &Change) {
     let mut writer = connection;
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
@@ -93,8 +93,8 @@ fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
         let (method, path) = request.split_once(' ').unwrap_or(("GET", "/"));
         let path = path.split(' ').next().unwrap_or("/").to_owned();
-        let unescaped = if decodes { decode(&path) } else { path.clone() };
-        let mut reply = match fs::read(folder.join(unescaped.trim_start_matches('/'))) {
+        let decoded = if unescapes { decode(&path) } else { path.clone() };
+        let mut reply = match fs::read(folder.join(decoded.trim_start_matches('/'))) {
             Ok(body) => Reply { status: "200 OK".to_owned(), headers: Vec::new(), body, hangs_up: false },
             Err(_) => Reply {
                 status: "404 Not Found".to_owned(),
@@ -104,7 +104,7 @@ fn answer(connection: &TcpStream, folder: &Path, decodes: bool, log: &Mutex<Vec<
             },
         };
         log.lock().unwrap().push(path);
-        change(&format!("{method} {unescaped}"), &mut reply);
+        change(&format!("{method} {decoded}"), &mut reply);
         if reply.hangs_up {
             return;
         }
