@@ -2,7 +2,8 @@
 //!
 //! An [`Archive`] is a store with a trust policy. [`Archive::suite`] reads a suite as clients see it, a [`SuiteEdit`]
 //! describes a change, and [`Archive::commit`] publishes it atomically. [`Archive::check`] verifies an archive,
-//! [`Archive::prune`] collects garbage, and [`Archive::sync`] mirrors to another store.
+//! [`Archive::prune`] collects garbage, and [`Archive::sync`] mirrors to another store. A [`Keychain`] holds the keys of a
+//! configured archive, and a [`Publisher`] commits with them and rotates them.
 
 pub use crate::commit::{
     options::CommitOptions,
@@ -25,6 +26,15 @@ pub use crate::inspect::{
 };
 pub use crate::keys::keyring_package::{
     KeyringContent, KeyringPackage, PublishedKeyring, keyring_package_name, keyring_path, keyring_version,
+};
+pub use crate::keys::{
+    delivery::{Delivery, DeliveryOptions},
+    error::{Early, Error as KeyError, NoPackageName},
+    event::{KeyEvent, KeyEvents, NewKeyReport},
+    keychain::{GivenKeys, Keychain, SuiteKeys},
+    publisher::Publisher,
+    report::{DroppedKey, KeyChange, Rotated, Step},
+    rotation::{OVERLAP, RotateOptions},
 };
 pub use crate::mirror::{
     options::Sync,

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`cli`] | parses what the user typed, calls, and prints |
 //! | [`archive`] | the public API of the rooms below |
-//! | `keys` | the keyring package, which delivers public keys to clients |
+//! | `keys` | the keys of a configured archive, their rotation, and the package that delivers them to clients |
 //! | `mirror` | `sync`: copies suites to another store |
 //! | `inspect` | `check`, `log`, `diff`: read-only |
 //! | `commit` | the transaction: prepared, uploaded, published by one conditional write, derived outputs; and its repair |

@@ -221,6 +221,20 @@ impl From<&signing::Error> for Class {
     }
 }
 
+impl From<&archive::KeyError> for Class {
+    fn from(error: &archive::KeyError) -> Self {
+        use archive::KeyError as E;
+        match error {
+            E::Archive(error) => error.into(),
+            E::Signing(error) => error.into(),
+            E::TrustedKeys { path, .. } => Self::at(Kind::Input, path),
+            E::NotWritten { source, .. } => source.into(),
+            E::AlreadySigns { .. } | E::PackageName { .. } => Self::of(Kind::Usage),
+            _ => Self::of(Kind::Other),
+        }
+    }
+}
+
 impl From<&config::Error> for Class {
     fn from(error: &config::Error) -> Self {
         use config::Error as E;

@@ -2,13 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{
-    change_args::ChangeArgs,
-    failure::Failure,
-    json::Publications,
-    session::{Keys, Session},
-    sources,
-};
+use super::{change_args::ChangeArgs, failure::Failure, json::Publications, session::Session, sources};
 use crate::{
     archive::{CommitReport, SuiteEdit},
     config::SuiteConfig,
@@ -55,7 +49,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 async fn export(suite: &SuiteConfig, args: &Args, session: &Session<'_>) -> Result<CommitReport, Failure> {
-    let keys: Keys = session.keys_to_publish(suite).await?;
+    let keys = session.keys_to_publish(suite, &args.asked).await?;
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.publish(suite, keys, &SuiteEdit::exporting(), &args.asked).await?;
     print_report(&outcome, session);

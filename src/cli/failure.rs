@@ -181,6 +181,21 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl From<archive::KeyError> for Failure {
+    fn from(error: archive::KeyError) -> Self {
+        use archive::KeyError as E;
+        match error {
+            E::Archive(error) => error.into(),
+            E::Signing(error) => error.into(),
+            error => {
+                let is_usage = matches!(error, E::AlreadySigns { .. } | E::PackageName { .. });
+                let problem = Problem::of(&error, hints::keys::hint(&error), Class::from(&error));
+                Self { code: if is_usage { USAGE } else { FAILED }, ..Self::from(problem) }
+            }
+        }
+    }
+}
+
 impl From<signing::Error> for Failure {
     fn from(error: signing::Error) -> Self {
         // Values of the command line.

@@ -4,8 +4,9 @@ use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::ExitCode};
 
 use super::{
     failure::Failure,
+    given_keys::passphrase,
     json::{Initialized, KeyFile},
-    session::{Session, parse_suite, passphrase},
+    session::{Session, parse_suite},
 };
 use crate::{
     archive::{ClientKeys, KEY_FILE, Trust},
@@ -85,7 +86,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let shared = suites.iter().find(|other| !other.sign_with.is_empty());
     let (sign_with, key) = match shared {
         _ if args.unsigned => (None, None),
-        _ if session.signs() => (session.sign_with_words(), None),
+        _ if session.keychain()?.is_overridden() => (session.sign_with_words(), None),
         Some(other) => (Some(other.sign_with.join(" ")), None),
         None if published.pointer().is_some_and(|pointer| pointer.signed) => {
             let hint = "name its key with `--sign-with KEY`: clients trust only that key";

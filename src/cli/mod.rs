@@ -28,6 +28,7 @@ mod sync;
 mod sources;
 mod session;
 mod threads;
+mod given_keys;
 mod ui;
 mod json;
 mod interrupt;

@@ -106,7 +106,7 @@ async fn retain(
     session: &Session<'_>,
 ) -> Result<Option<CommitReport>, Failure> {
     let Some(retention) = args.retention(suite, session) else { return Ok(None) };
-    let keys = session.keys_to_publish(suite).await?;
+    let keys = session.keys_to_publish(suite, &args.asked).await?;
     let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
     if !session.ui.json() && outcome.generation.is_some() {

@@ -1,25 +1,45 @@
-//! Commits operations with the keys, the clock and the headers of the session, and with the target of `Archive:`.
+//! Commits operations with the keys, the clock and the options of the session.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
-use super::{
-    change_args::ChangeArgs,
-    failure::Failure,
-    session::{Keys, Session},
-};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
-    archive::{Archive, ArchiveTarget, CommitOptions, CommitReport, Error, Events, Refresh, SuiteEdit},
+    archive::{CommitReport, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
     config::SuiteConfig,
     names::Suite,
-    store::Headers,
 };
 
 impl Session<'_> {
+    /// The publisher for a change with these options.
+    pub(super) fn publisher<'b>(
+        &self,
+        asked: &ChangeArgs,
+        events: Events<'b>,
+    ) -> Result<Publisher<'b>, Failure> {
+        let keychain = Arc::new(self.keychain()?);
+        Ok(Publisher {
+            note: asked.note(&self.environment),
+            dry_run: asked.dry_run,
+            allow_releaseinfo_change: self.allow_releaseinfo_change,
+            ..Publisher::new(self.store.clone(), keychain, events)
+        })
+    }
+
+    /// Opens the keys of a suite to change, with the public keys for clients.
+    pub(super) async fn keys_to_publish(
+        &self,
+        suite: &SuiteConfig,
+        asked: &ChangeArgs,
+    ) -> Result<SuiteKeys, Failure> {
+        let events = self.events();
+        Ok(self.publisher(asked, &events)?.keys(suite).await?)
+    }
+
     /// Commits an edit of a suite and prints the report.
     pub(super) async fn commit(
         &self,
         suite: &SuiteConfig,
-        keys: Keys,
+        keys: SuiteKeys,
         edit: &SuiteEdit,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
@@ -32,60 +52,36 @@ impl Session<'_> {
     pub(super) async fn publish(
         &self,
         suite: &SuiteConfig,
-        keys: Keys,
+        keys: SuiteKeys,
         edit: &SuiteEdit,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        // A job that only removes packages does not need the keys of the suite in `Archive:`.
-        let brings = !edit.add.is_empty() || edit.copy.is_some();
-        let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
-        let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let events = self.events();
-        let how = CommitOptions { surplus: surplus.as_deref(), ..self.how(suite, &keys, asked, &events) };
-        self.reported(self.archive_of(suite, &keys).commit(edit, &how).await)
-    }
-
-    /// Returns the chain of `Archive:` targets of a suite.
-    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<ArchiveTarget>>, Failure> {
-        let chain: Vec<_> = self.config.archives_of(suite).collect();
-        let mut surplus = None;
-        for config in chain.into_iter().rev() {
-            let keys = self.keys_to_publish(config).await?;
-            let archive = self.archive_of(config, &keys);
-            surplus = Some(Box::new(ArchiveTarget {
-                archive,
-                config: config.clone(),
-                keys: keys.signing,
-                next: surplus,
-            }));
-        }
-        Ok(surplus)
+        self.reported(self.publisher(asked, &events)?.commit(suite, &keys, edit).await)
     }
 
     /// Re-signs a suite if it is due.
     pub(super) async fn refresh(
         &self,
         suite: &SuiteConfig,
-        keys: Keys,
+        keys: SuiteKeys,
         when: Refresh,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        let how = self.how(suite, &keys, asked, &events);
-        self.reported(self.archive_of(suite, &keys).refresh(when, &how).await)
+        self.reported(self.publisher(asked, &events)?.refresh(suite, &keys, when).await)
     }
 
     /// Publishes the content of an earlier generation.
     pub(super) async fn roll_back(
         &self,
         suite: &SuiteConfig,
-        keys: Keys,
+        keys: SuiteKeys,
         to: Option<&str>,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        let how = self.how(suite, &keys, asked, &events);
-        self.reported(self.archive_of(suite, &keys).roll_back(to, &how).await)
+        self.reported(self.publisher(asked, &events)?.roll_back(suite, &keys, to).await)
     }
 
     /// Publishes the current content of a suite as a snapshot.
@@ -93,16 +89,14 @@ impl Session<'_> {
         &self,
         snapshot: &SuiteConfig,
         of: &Suite,
-        keys: Keys,
+        keys: SuiteKeys,
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        let how = self.how(snapshot, &keys, asked, &events);
-        self.reported(self.archive_of(snapshot, &keys).snapshot(of, &how).await)
+        self.reported(self.publisher(asked, &events)?.snapshot(snapshot, of, &keys).await)
     }
-
     /// Warns of a suite that a time named with `--date` has made to expire before now.
-    fn reported(&self, done: Result<CommitReport, Error>) -> Result<CommitReport, Failure> {
+    fn reported(&self, done: Result<CommitReport, KeyError>) -> Result<CommitReport, Failure> {
         let report = done?;
         let until = report.valid_until.as_deref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
         let is_past = until.is_some_and(|until| SystemTime::from(until) < self.clock);
@@ -114,40 +108,5 @@ impl Session<'_> {
             ));
         }
         Ok(report)
-    }
-
-    fn how<'b>(
-        &self,
-        suite: &'b SuiteConfig,
-        keys: &'b Keys,
-        asked: &ChangeArgs,
-        events: Events<'b>,
-    ) -> CommitOptions<'b> {
-        let allow_releaseinfo_change = self.allow_releaseinfo_change;
-        CommitOptions {
-            config: suite,
-            keys: keys.signing.as_ref(),
-            now: self.now,
-            note: asked.note(&self.environment),
-            surplus: None,
-            dry_run: asked.dry_run,
-            allow_releaseinfo_change,
-            events,
-        }
-    }
-
-    /// The archive, for changing a suite.
-    fn archive_of(&self, suite: &SuiteConfig, keys: &Keys) -> Archive {
-        Archive::new(self.store.clone().with_headers(headers(suite)), keys.trust.clone())
-    }
-}
-
-/// Returns the cache policy for the files of a suite.
-fn headers(suite: &SuiteConfig) -> Headers {
-    let defaults = Headers::default();
-    Headers {
-        immutable: suite.pool_cache_control.clone().unwrap_or(defaults.immutable),
-        mutable: suite.index_cache_control.clone().unwrap_or(defaults.mutable),
-        ..defaults
     }
 }

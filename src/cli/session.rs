@@ -6,12 +6,13 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Global, class::Kind, failure::Failure, ui::Ui};
+use super::{Global, class::Kind, failure::Failure, given_keys, ui::Ui};
 use crate::{
-    archive::{Archive, ClientKeys, Error, Event, Trust, snapshot_of},
+    archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
-    signing::{self, Gpg, KeySource, KeyWarning, Keyring, Passphrase, SIGNING_KEY_VARIABLE, SigningKeys},
+    signing,
+    signing::Keyring,
     store::{self, Cache, Environment, Location, Store},
 };
 
@@ -44,14 +45,6 @@ pub(super) struct Session<'a> {
     trust_existing: bool,
     /// Whether a change that apt asks users to confirm is published.
     pub(super) allow_releaseinfo_change: bool,
-}
-
-/// The keys of a suite: the signing keys and the trusted keys.
-pub(super) struct Keys {
-    /// The signing keys, if the suite is signed.
-    pub signing: Option<SigningKeys>,
-    /// The trusted keys.
-    pub trust: Trust,
 }
 
 impl<'a> Session<'a> {
@@ -104,26 +97,6 @@ impl<'a> Session<'a> {
             trust_existing: global.trust_existing,
             allow_releaseinfo_change: global.allow_releaseinfo_change,
         })
-    }
-
-    /// Returns the session with another configuration, such as one that was just written.
-    #[must_use]
-    pub(super) fn with_config(&self, config: Config) -> Self {
-        Self {
-            ui: self.ui,
-            now: self.now,
-            clock: self.clock,
-            location: self.location.clone(),
-            store: self.store.clone(),
-            environment: self.environment.clone(),
-            config,
-            config_path: self.config_path.clone(),
-            config_is_named: self.config_is_named,
-            current: self.current.clone(),
-            sign_with: self.sign_with.clone(),
-            trust_existing: self.trust_existing,
-            allow_releaseinfo_change: self.allow_releaseinfo_change,
-        }
     }
 
     /// Opens the archive with a trust policy.
@@ -307,122 +280,37 @@ impl<'a> Session<'a> {
         self.config.find(suite.as_str()).map_or(suite, |configured| configured.codename.clone())
     }
 
-    /// Opens and checks the signing keys of a suite, and returns them with the trusted keys.
-    pub(super) async fn keys(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
-        let sources = self.key_sources(&suite.sign_with)?;
-        let (now, passphrase) = (self.now, passphrase()?);
-        let signing = if sources.is_empty() {
-            None
-        } else {
-            // May run gpg.
-            let opened =
-                tokio::task::spawn_blocking(move || SigningKeys::open(&sources, passphrase.as_ref(), now));
-            Some(opened.await.map_err(|error| Failure::of(&error, None))??)
-        };
-        for warning in signing.iter().flat_map(|keys| keys.warnings(now)) {
-            let way_out = match warning {
-                KeyWarning::Expires { .. } => "; replace it with `publish key rotate`",
-                _ => "",
-            };
-            self.ui.warn(&format!("{warning}{way_out}"));
-        }
-        let mut keyring = Keyring::new();
-        if let Some(keys) = &signing {
-            keyring.merge(keys.certificates());
-            let (given, configured) = (keyring.fingerprints().len(), suite.sign_with.len());
-            if self.signs() && given < configured {
-                self.ui.warn(&format!(
-                    "`SignWith:` of suite `{}` names {configured} keys, but only {given} signs: `--sign-with` and {SIGNING_KEY_VARIABLE} override it, and must name every key during a key rotation",
-                    suite.codename
-                ));
-            }
-        }
-        add_trusted_keys(suite, &mut keyring)?;
-        let trust = self.adopting(Trust::keyring(keyring, now));
-        let trust = if signing.is_some() { trust } else { trust.allow_unsigned() };
-        Ok(Keys { signing, trust })
+    /// The keys for a command that signs.
+    pub(super) fn keychain(&self) -> Result<Keychain, Failure> {
+        let given = given_keys::given(&self.sign_with, &self.current)?;
+        Ok(Keychain { passphrase: given_keys::passphrase()?, ..self.keychain_of(given) })
     }
 
-    /// Returns the keys of a suite to change, with the public keys for clients.
-    pub(super) async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<Keys, Failure> {
-        let mut keys = self.keys(suite).await?;
-        let mut clients = ClientKeys { complete: true, ..ClientKeys::default() };
-        if let Some(signing) = &keys.signing {
-            // The key of a signing command is unknown; the trusted keys include its public part.
-            let own = signing.certificates();
-            clients.keyring.merge(if own.is_empty() { keys.trust.keys() } else { own });
-        }
-        let key_folder = self.key_folder().unwrap_or_default();
-        // The configured keys of this suite are already open, unless other keys override them.
-        let is_opened = |word: &&String| !self.signs() && suite.sign_with.contains(word);
-        let words = self.config.suites.iter().flat_map(|suite| &suite.sign_with);
-        for word in words.filter(|word| !is_opened(word)) {
-            let source = KeySource::parse(word, &self.config.folder, &key_folder);
-            // A job may have neither the keys of other suites nor both keys during a rotation.
-            match source.and_then(|source| source.certificates(&Gpg::default())) {
-                Ok(certificates) if !certificates.is_empty() => clients.keyring.merge(&certificates),
-                _ => clients.complete = false,
-            }
-        }
-        keys.trust = keys.trust.with_client_keys(clients);
-        Ok(keys)
+    /// The keys for a command that reads: it needs no passphrase.
+    fn keychain_to_read(&self) -> Keychain {
+        let given = given_keys::given(&self.sign_with, &self.current);
+        self.keychain_of(given.unwrap_or_default())
     }
 
-    /// Returns the trust policy for a suite to copy from: its configured keys, and the keys of the target suite, which can
-    /// change the target anyway.
-    ///
-    /// An unsigned suite is accepted only if the target is unsigned too.
+    fn keychain_of(&self, given: GivenKeys) -> Keychain {
+        let trust_existing = self.trust_existing;
+        Keychain { given, trust_existing, ..Keychain::new(self.config.clone(), self.key_folder(), self.now) }
+    }
+
+    /// Returns the trust policy for a suite to copy from.
     #[must_use]
     pub(super) fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
-        let mut keyring = to.keys().clone();
-        let mut errors = Vec::new();
-        if let Err(failure) = add_trusted_keys(from, &mut keyring) {
-            errors.extend(failure.errors.iter().map(|problem| problem.message.clone()));
-        }
-        let key_folder = self.key_folder().unwrap_or_default();
-        for word in &from.sign_with {
-            let source = KeySource::parse(word, &self.config.folder, &key_folder);
-            // The public part is enough: a job may publish in only one of the suites.
-            match source.and_then(|source| source.certificates(&Gpg::default())) {
-                Ok(certificates) => keyring.merge(&certificates),
-                Err(error) => errors.push(error.to_string()),
-            }
-        }
-        if !errors.is_empty() {
-            self.ui.warn(&format!(
-                "some keys cannot be read, so their signatures are not verified: {}",
-                errors.join("; ")
-            ));
-        }
-        let trust = self.adopting(Trust::keyring(keyring, self.now));
-        if to.demands_signatures() || !from.sign_with.is_empty() { trust } else { trust.allow_unsigned() }
+        let (trust, problems) = self.keychain_to_read().trust_to_copy_from(from, to);
+        self.warn_of_unreadable(problems);
+        trust
     }
 
     /// Returns the trust policy for reading all suites: public parts are enough, and an unreadable key is only a warning.
     #[must_use]
     pub(super) fn trust_to_read(&self) -> Trust {
-        let mut keyring = Keyring::new();
-        let unconfigured =
-            [SuiteConfig::unconfigured(Suite::parse(DEFAULT_SUITE).unwrap_or_else(|_| unreachable!()))];
-        let suites = if self.config.suites.is_empty() { &unconfigured[..] } else { &self.config.suites };
-        for suite in suites {
-            if let Err(failure) = self.add_public_keys(suite, &mut keyring) {
-                let errors =
-                    failure.errors.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>();
-                self.ui.warn(&format!(
-                    "some keys cannot be read, so their signatures are not verified: {}",
-                    errors.join("; ")
-                ));
-            }
-        }
-        let is_unsigned = |suite: &&SuiteConfig| suite.sign_with.is_empty() && !self.signs();
-        let unsigned: Vec<Suite> =
-            suites.iter().filter(is_unsigned).map(|suite| suite.codename.clone()).collect();
-        let trust = self.adopting(Trust::keyring(keyring, self.now)).read_unverified();
-        if unsigned.len() == suites.len() {
-            return trust.allow_unsigned();
-        }
-        trust.allow_unsigned_suites(unsigned)
+        let (trust, problems) = self.keychain_to_read().trust_to_read();
+        self.warn_of_unreadable(problems);
+        trust
     }
 
     /// Returns the policy that trusts only the keys in these files, like `Signed-By` on a client.
@@ -441,83 +329,10 @@ impl<'a> Session<'a> {
         if self.trust_existing { trust.adopt_existing() } else { trust }
     }
 
-    fn add_public_keys(&self, suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
-        // Trusted keys first: a missing signing key must not hide them.
-        let trusted = add_trusted_keys(suite, keyring);
-        for source in self.key_sources(&suite.sign_with)? {
-            keyring.merge(&source.certificates(&Gpg::default())?);
+    fn warn_of_unreadable(&self, problems: Vec<String>) {
+        for problem in problems {
+            self.ui.event(Event::UnreadableKeys(problem));
         }
-        trusted
-    }
-
-    /// Returns the public keys of all suites for clients; a suite signed by a command has its trusted keys.
-    pub(super) fn public_keys(&self) -> Result<Keyring, Failure> {
-        let mut keyring = Keyring::new();
-        let mut add = |words: &[String], suite: Option<&SuiteConfig>| {
-            for source in self.key_sources(words)? {
-                match (&source, suite.filter(|suite| !suite.trusted_keys.is_empty())) {
-                    (KeySource::Command(_), Some(suite)) => add_trusted_keys(suite, &mut keyring)?,
-                    (KeySource::Command(command), None) => {
-                        return Err(signing::Error::KeyOfCommand { command: command.clone() }.into());
-                    }
-                    _ => keyring.merge(&source.certificates(&Gpg::default())?),
-                }
-            }
-            Ok::<_, Failure>(())
-        };
-        if self.signs() {
-            add(&[], None)?;
-        } else {
-            for suite in &self.config.suites {
-                add(&suite.sign_with, Some(suite))?;
-            }
-        }
-        if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
-    }
-
-    /// Returns the fingerprints of a word of `SignWith:`, which may be a fingerprint itself.
-    #[must_use]
-    pub(super) fn fingerprints_of(&self, word: &str) -> Vec<String> {
-        let digits = word.strip_prefix("0x").unwrap_or(word);
-        if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return vec![digits.to_ascii_uppercase()];
-        }
-        let source = KeySource::parse(word, &self.config.folder, &self.key_folder().unwrap_or_default());
-        let certificates = tokio::task::block_in_place(|| source?.certificates(&Gpg::default()));
-        certificates.map(|keyring| keyring.fingerprints()).unwrap_or_default()
-    }
-
-    /// Returns every signing key of the archive.
-    pub(super) fn all_key_sources(&self) -> Result<Vec<KeySource>, Failure> {
-        let mut words: Vec<String> = Vec::new();
-        for word in self.config.suites.iter().flat_map(|suite| &suite.sign_with) {
-            if !words.contains(word) {
-                words.push(word.clone());
-            }
-        }
-        self.key_sources(&words)
-    }
-
-    /// Returns the keys of the command line, else of the environment, else of the configuration.
-    fn key_sources(&self, configured: &[String]) -> Result<Vec<KeySource>, Failure> {
-        if self.sign_with.is_empty()
-            && let Some(key) = env::var_os(SIGNING_KEY_VARIABLE).filter(|key| !key.is_empty())
-        {
-            return Ok(vec![KeySource::secret(SIGNING_KEY_VARIABLE, key.into_encoded_bytes())]);
-        }
-        let (words, folder) = if self.sign_with.is_empty() {
-            (configured, self.config.folder.as_path())
-        } else {
-            (&self.sign_with[..], self.current.as_path())
-        };
-        let keys = self.key_folder().unwrap_or_default();
-        words.iter().map(|word| KeySource::parse(word, folder, &keys).map_err(Failure::from)).collect()
-    }
-
-    /// Whether a key is given outside the configuration.
-    #[must_use]
-    pub(super) fn signs(&self) -> bool {
-        !self.sign_with.is_empty() || env::var_os(SIGNING_KEY_VARIABLE).is_some_and(|key| !key.is_empty())
     }
 
     /// Returns the keys of the command line for `SignWith:`; files by absolute path.
@@ -550,14 +365,6 @@ fn names(suites: &[Suite]) -> String {
     suites.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `")
 }
 
-fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Failure> {
-    for path in &suite.trusted_keys {
-        let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
-        keyring.add_bytes(&path.display().to_string(), &bytes)?;
-    }
-    Ok(())
-}
-
 /// Parses the name of a suite from the command line.
 pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
     Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
@@ -566,19 +373,4 @@ pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
 fn default_config(location: &Location, current: &Path) -> Option<PathBuf> {
     let below = |folder: &Path| folder.join("conf/distributions");
     location.folder().map(below).into_iter().chain([below(current)]).find(|path| path.exists())
-}
-
-/// Returns the passphrase of secret keys: from the environment, else the first line of a file.
-pub(super) fn passphrase() -> Result<Option<Passphrase>, Failure> {
-    if let Some(text) = env::var_os("PUBLISH_PASSPHRASE") {
-        return Ok(Some(Passphrase::new(text.into_encoded_bytes())));
-    }
-    let Some(path) = env::var_os("PUBLISH_PASSPHRASE_FILE") else { return Ok(None) };
-    let bytes = crate::regular::read(Path::new(&path)).map_err(|error| {
-        let path = Path::new(&path).display().to_string();
-        Failure::of(&error, None)
-            .while_doing(format!("cannot read the passphrase in `{path}` (PUBLISH_PASSPHRASE_FILE)"))
-    })?;
-    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    Ok(Some(Passphrase::new(line.to_vec())))
 }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::{
     class::Kind,
     failure::{self, Failure},
+    hints,
     interrupt::Signal,
     json,
     progress::Published,
@@ -261,6 +262,12 @@ impl Ui {
             // A missing mount looks like a new archive.
             Event::NewArchive { location } => {
                 self.say(&format!("Beginning a new archive: there was none in {location}"));
+            }
+            Event::Key(warning) => self.warn(&hints::signing::warning(&warning)),
+            Event::UnreadableKeys(problem) => {
+                self.warn(&format!(
+                    "some keys cannot be read, so their signatures are not verified: {problem}"
+                ));
             }
             Event::Phase { what, suite, files, bytes } => {
                 let size = crate::size::bytes(bytes);

@@ -252,6 +252,16 @@ pub enum KeyWarning {
         /// The day.
         on: String,
     },
+    /// Fewer keys sign a suite than its configuration names.
+    #[error("`SignWith:` of suite `{suite}` names {configured} keys, but only {given} signs")]
+    FewerKeys {
+        /// The suite.
+        suite: String,
+        /// The number of configured keys.
+        configured: usize,
+        /// The number of keys that sign.
+        given: usize,
+    },
     /// Any other warning.
     #[error("{0}")]
     Other(String),

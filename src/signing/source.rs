@@ -14,6 +14,7 @@ use super::{error::Error, gpg::Gpg, keyring::Keyring};
 pub const SIGNING_KEY_VARIABLE: &str = "PUBLISH_SIGNING_KEY";
 
 /// A signing key, parsed and read, but not opened yet.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum KeySource {
     /// A secret key in memory.

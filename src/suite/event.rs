@@ -1,6 +1,6 @@
 //! Progress and warnings, which the library reports instead of printing.
 
-use crate::names::Suite;
+use crate::{names::Suite, signing::KeyWarning};
 
 /// Progress or a warning.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub enum Event {
         /// Its location.
         location: String,
     },
+    /// A warning for the owner of a signing key.
+    Key(KeyWarning),
+    /// Keys that cannot be read, so that their signatures are not verified.
+    UnreadableKeys(String),
     /// An object was written or copied.
     Written {
         /// Its path.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::signing::{Distrust, Error, Refusal, SIGNING_KEY_VARIABLE};
+use crate::signing::{Distrust, Error, KeyWarning, Refusal, SIGNING_KEY_VARIABLE};
 
 /// Returns what the user can do about an error.
 pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
@@ -65,6 +65,17 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint)
+}
+
+/// Renders a warning of a key with what the user can do about it.
+pub(in crate::cli) fn warning(warning: &KeyWarning) -> String {
+    match warning {
+        KeyWarning::Expires { .. } => format!("{warning}; replace it with `publish key rotate`"),
+        KeyWarning::FewerKeys { .. } => format!(
+            "{warning}: `--sign-with` and {SIGNING_KEY_VARIABLE} override it, and must name every key during a key rotation"
+        ),
+        _ => warning.to_string(),
+    }
 }
 
 fn of_refusal(refusal: &Refusal) -> &'static str {

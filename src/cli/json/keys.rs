@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{Document, publication::Publication};
-use crate::signing::{self, KeyReport, Level};
+use crate::{
+    archive::{self, Step},
+    signing::{self, KeyReport, Level},
+};
 
 /// A key and the file of its secret part.
 #[derive(Debug, Serialize)]
@@ -97,6 +100,39 @@ pub(in crate::cli) struct Rotation {
     pub(in crate::cli) suite: String,
     pub(in crate::cli) old: Vec<String>,
     pub(in crate::cli) new: Vec<String>,
+}
+
+impl From<&archive::Rotated> for Rotated {
+    fn from(report: &archive::Rotated) -> Self {
+        let change = |change: &archive::KeyChange| Rotation {
+            suite: change.suite.to_string(),
+            old: change.old.clone(),
+            new: change.new.clone(),
+        };
+        let file = |key: &archive::NewKeyReport| {
+            let file = key.file.as_ref()?.display().to_string();
+            Some(KeyFile { fingerprint: key.fingerprint.clone(), file })
+        };
+        Self {
+            dry_run: report.dry_run,
+            step: match report.step {
+                Step::Begun => "begun",
+                Step::UnderWay => "under way",
+                Step::Finished => "finished",
+                Step::Nothing => "nothing",
+            },
+            changes: report.changes.iter().map(change).collect(),
+            made: report.new_keys.iter().filter_map(file).collect(),
+            config: report.config.iter().map(|file| file.display().to_string()).collect(),
+            package: report.package.as_ref().map(|(name, version, _)| PackageVersion {
+                name: name.to_string(),
+                version: version.to_string(),
+            }),
+            since: report.since.clone(),
+            finish: report.finish.clone(),
+            suites: report.suites.iter().map(Publication::from).collect(),
+        }
+    }
 }
 
 impl Document for NewKey {}

@@ -16,7 +16,7 @@ mod package;
 
 pub(super) use check::Checked;
 pub(super) use errors::Failed;
-pub(super) use keys::{ExportedKeys, KeyFile, KeyPackage, Keys, NewKey, PackageVersion, Rotated, Rotation};
+pub(super) use keys::{ExportedKeys, KeyFile, KeyPackage, Keys, NewKey, Rotated};
 pub(super) use look::{Diff, Listed, Log, ShownPackage, Side, Snapshots};
 pub(super) use package::{File, ListedPackage};
 pub(super) use publication::{Publication, Publications};

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::{error::Error, keychain::Keychain, publisher::Publisher};
 use crate::{
-    archive::{Archive, PublishedSuite},
-    cli::{failure::Failure, session::Session},
     config::SuiteConfig,
     names::Suite,
-    signing::{Error, Gpg, KeyReport, KeySource, Keyring},
+    signing::{self, Gpg, KeyReport, KeySource, Keyring},
+    suite::{archive::Archive, published::PublishedSuite},
 };
 
 /// A signed suite: its configuration, and its published signatures.
@@ -45,15 +45,14 @@ pub(super) struct Signed {
 }
 
 impl Named {
-    /// Resolves a word of `SignWith:`.
-    pub(super) fn read(word: &str, session: &Session<'_>) -> Result<Self, Failure> {
-        let keys = session.key_folder().unwrap_or_default();
-        let source = KeySource::parse(word, &session.config.folder, &keys)?;
+    /// Resolves a word of `SignWith:`. May run gpg.
+    pub(super) fn read(word: &str, keychain: &Keychain) -> Result<Self, signing::Error> {
+        let source = keychain.parse(word)?;
         let file = match &source {
             KeySource::SecretKey { origin, .. } => Some(origin.clone()),
             KeySource::Gpg(_) => None,
             KeySource::Command(command) => {
-                return Err(Error::KeyOfCommand { command: command.clone() }.into());
+                return Err(signing::Error::KeyOfCommand { command: command.clone() });
             }
         };
         Ok(Self { word: word.to_owned(), public: source.certificates(&Gpg::default())?, file })
@@ -134,12 +133,14 @@ impl RotationState {
     /// Reads a suite; `archive` trusts the configured keys.
     pub(super) async fn read(
         config: &SuiteConfig,
-        session: &Session<'_>,
+        through: &Publisher<'_>,
         archive: &Archive,
-        trusted: &Keyring,
-    ) -> Result<Self, Failure> {
-        let keys = config.sign_with.iter().map(|word| Named::read(word, session));
-        let keys = tokio::task::block_in_place(|| keys.collect::<Result<Vec<_>, _>>())?;
+    ) -> Result<Self, Error> {
+        let words = config.sign_with.clone();
+        let read = move |keychain: &Keychain| {
+            words.iter().map(|word| Named::read(word, keychain)).collect::<Result<Vec<_>, _>>()
+        };
+        let (keys, trusted) = (through.blocking(read).await?, archive.trust.keys());
         let mut published: Vec<Signed> = Vec::new();
         published.extend(Signed::of(&archive.suite(&config.codename).await?, trusted));
         for snapshot in archive.snapshots(&config.codename).await? {
@@ -157,7 +158,7 @@ impl RotationState {
         &self,
         archive: &Archive,
         key: &Named,
-    ) -> Result<Option<SystemTime>, Failure> {
+    ) -> Result<Option<SystemTime>, Error> {
         let (suite, mut since) = (&self.config.codename, None);
         for name in archive.keyring_package_names(suite, &key.public).await? {
             // Stop at the first package without the key: a key that was dropped and added again counts from the second time.

@@ -9,16 +9,11 @@ use std::{
     time::SystemTime,
 };
 
-use super::rotation_state::Named;
-use crate::{
-    cli::{
-        failure::Failure,
-        session::{Session, passphrase},
-    },
-    signing::{Error, Gpg, KeySource, Keyring, NewKey, parse_expiry, write_secret},
-};
+use super::{error::Error, event::NewKeyReport, keychain::Keychain, rotation_state::Named};
+use crate::signing::{self, Gpg, KeySource, Keyring, NewKey, write_secret};
 
 /// The key that replaces another.
+#[derive(Clone)]
 pub(super) struct NextKey {
     /// Its value in `SignWith:`.
     pub(super) word: String,
@@ -28,6 +23,7 @@ pub(super) struct NextKey {
 }
 
 /// A generated key, and the paths of its files.
+#[derive(Clone)]
 struct Made {
     secret: Vec<u8>,
     pending: PathBuf,
@@ -37,16 +33,13 @@ struct Made {
 }
 
 impl NextKey {
-    /// Resolves the key that the user named.
-    pub(super) fn given(text: &str, session: &Session<'_>) -> Result<Self, Failure> {
-        let keys = session.key_folder().unwrap_or_default();
-        let source = KeySource::parse(text, &session.current, &keys)?;
+    /// Resolves the key that the user named; its path is relative to `current`. May run gpg.
+    pub(super) fn given(text: &str, current: &Path, keychain: &Keychain) -> Result<Self, Error> {
+        let keys = keychain.folder();
+        let source = KeySource::parse(text, current, keys)?;
         let public = source.certificates(&Gpg::default())?;
         let word = match (&source, &public.fingerprints()[..]) {
-            (KeySource::Command(_), _) => {
-                let error = "a command signs alone: `SignWith:` cannot name it beside another key";
-                return Err(Failure::text(error, None));
-            }
+            (KeySource::Command(_), _) => return Err(Error::CommandBesideKey),
             // User IDs can change; the fingerprint cannot.
             (KeySource::Gpg(name), [only]) if !name.ends_with('!') => only.clone(),
             (KeySource::Gpg(name), _) => name.clone(),
@@ -59,48 +52,42 @@ impl NextKey {
             (KeySource::SecretKey { origin, .. }, _) => origin.clone(),
         };
         if word.contains(char::is_whitespace) {
-            let error = format!("`{word}` cannot be used in `SignWith:`, which separates keys by spaces");
-            return Err(Failure::text(error, Some("use a name without spaces".to_owned())));
+            return Err(Error::SpaceInName { word });
         }
         Ok(Self { word, public, made: None })
     }
 
     /// Returns the key generated for `old` by an earlier run, else generates one in memory.
     pub(super) fn made_for(
-        old: &str,
-        name: &str,
-        expires: &str,
-        session: &Session<'_>,
-    ) -> Result<Self, Failure> {
-        let keys = session.key_folder().ok_or(Error::NoKeyFolder)?;
-        let pending = pending(&keys, old);
+        old: &Named,
+        expires: Option<SystemTime>,
+        keychain: &Keychain,
+    ) -> Result<Self, Error> {
+        let keys = keychain.key_folder.as_deref().ok_or(signing::Error::NoKeyFolder)?;
+        let pending = pending(keys, &old.fingerprint());
         let (secret, is_kept) = match crate::regular::read(&pending) {
             Ok(secret) => (secret, true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (now, passphrase) = (session.now, passphrase()?);
-                let expires = parse_expiry(expires, now)?;
-                let new = NewKey { name, created: now, expires, passphrase: passphrase.as_ref() };
+                let name = name_of(&old.public, keychain.now);
+                let passphrase = keychain.passphrase.as_ref();
+                let new = NewKey { expires, passphrase, ..NewKey::new(&name, keychain.now) };
                 (new.generate()?.secret().to_vec(), false)
             }
-            Err(source) => return Err(Error::File { doing: "read", path: pending, source }.into()),
+            Err(source) => return Err(signing::Error::File { doing: "read", path: pending, source }.into()),
         };
         let public =
             KeySource::secret(pending.display().to_string(), secret.clone()).certificates(&Gpg::default())?;
-        let word = public.fingerprints().first().cloned().ok_or(Error::NoKeys)?;
+        let word = public.fingerprints().first().cloned().ok_or(signing::Error::NoKeys)?;
         let file = keys.join(format!("{word}.asc"));
         Ok(Self { word, public, made: Some(Made { secret, pending, file, is_kept }) })
     }
 
     /// The key as something that signs.
-    pub(super) fn source(&self, session: &Session<'_>) -> Result<KeySource, Failure> {
-        Ok(match &self.made {
-            Some(made) => KeySource::secret(made.file.display().to_string(), made.secret.clone()),
-            None => KeySource::parse(
-                &self.word,
-                &session.config.folder,
-                &session.key_folder().unwrap_or_default(),
-            )?,
-        })
+    pub(super) fn source(&self, keychain: &Keychain) -> Result<KeySource, signing::Error> {
+        match &self.made {
+            Some(made) => Ok(KeySource::secret(made.file.display().to_string(), made.secret.clone())),
+            None => keychain.parse(&self.word),
+        }
     }
 
     /// Whether the key is stored; a generated one is stored by [`NextKey::keep`].
@@ -108,17 +95,23 @@ impl NextKey {
         self.made.as_ref().is_none_or(|made| made.is_kept)
     }
 
-    /// The file of a generated key.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.made.as_ref().map(|made| made.file.as_path())
+    /// Describes the key; a dry run does not store it.
+    pub(super) fn report(&self, now: SystemTime, dry_run: bool) -> NewKeyReport {
+        NewKeyReport {
+            word: self.word.clone(),
+            fingerprint: self.public.fingerprints().into_iter().next().unwrap_or_default(),
+            file: self.made.as_ref().map(|made| made.file.clone()),
+            expires: self.public.reports(now).into_iter().find_map(|key| key.expires),
+            is_planned: dry_run && !self.is_kept(),
+        }
     }
 
     /// Stores a generated key; a no-op if it is stored already.
-    pub(super) fn keep(&self) -> Result<(), Failure> {
+    pub(super) fn keep(&self) -> Result<(), signing::Error> {
         for path in self.made.iter().flat_map(|made| [&made.pending, &made.file]) {
             let secret = self.made.as_ref().map_or(&[][..], |made| &made.secret);
             match write_secret(path, secret) {
-                Err(Error::Exists { .. }) => {}
+                Err(signing::Error::Exists { .. }) => {}
                 done => done?,
             }
         }
@@ -127,13 +120,13 @@ impl NextKey {
 }
 
 /// Removes `OLD.next.asc`, because the configuration names the new key now.
-pub(super) fn is_in_use(old: &Named, session: &Session<'_>) {
+pub(super) fn is_in_use(old: &Named, keychain: &Keychain) {
     // Best effort: a leftover contains the same key as the file in use.
-    let _ = session.key_folder().map(|keys| fs::remove_file(pending(&keys, &old.fingerprint())));
+    let _ = keychain.key_folder.as_ref().map(|keys| fs::remove_file(pending(keys, &old.fingerprint())));
 }
 
 /// Returns the user ID for a new key: that of the old one.
-pub(super) fn name_of(old: &Keyring, now: SystemTime) -> String {
+fn name_of(old: &Keyring, now: SystemTime) -> String {
     let named = old.reports(now).into_iter().find_map(|key| key.user_ids.into_iter().next());
     named.unwrap_or_else(|| "APT archive".to_owned())
 }

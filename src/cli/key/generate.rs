@@ -1,0 +1,184 @@
+//! `publish key generate`: generates a signing key, and writes its secret part to a file.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use super::named::printable;
+use crate::{
+    cli::{failure::Failure, given_keys::passphrase, json, session::Session},
+    signing::{Error, NewKey, Passphrase, parse_expiry},
+};
+
+/// `publish key generate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish key generate --name Example --expires 3y")]
+pub(in crate::cli) struct Generate {
+    /// User ID of the key, such as "Example archive <packages@example.org>".
+    #[arg(long, value_name = "NAME", default_value = "APT archive")]
+    pub name: String,
+    /// Expiry: 3y, 18m, 90d, a date such as 2030-01-31, or never.
+    #[arg(long, value_name = "TIME", default_value = "3y")]
+    pub expires: String,
+    /// File to write; it must not exist [default: ~/.config/publish/keys/FINGERPRINT.asc].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The outcome of `publish key generate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GenerateReport {
+    /// The fingerprint of the new key.
+    pub fingerprint: String,
+    /// The name on it.
+    pub name: String,
+    /// The day on which it expires.
+    pub expires: Option<String>,
+    /// Whether a passphrase protects it.
+    pub protected: bool,
+    /// The file that holds its secret part.
+    pub file: PathBuf,
+    /// The value for `SignWith:`.
+    pub sign_with: String,
+}
+
+pub(super) fn run(args: &Generate, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let (ui, keys) = (session.ui, session.key_folder());
+    let report = generate(args, keys.as_deref(), passphrase()?.as_ref(), session.now)?;
+    if ui.json() {
+        ui.object(&report.document());
+    } else {
+        ui.block(&report.human());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Generates a key and writes it to `--output`, else into the folder `keys`.
+///
+/// # Errors
+/// Without `--output` there must be a folder for keys, and no file is ever overwritten.
+fn generate(
+    args: &Generate,
+    keys: Option<&Path>,
+    passphrase: Option<&Passphrase>,
+    now: SystemTime,
+) -> Result<GenerateReport, Error> {
+    let new =
+        NewKey { name: &args.name, created: now, expires: parse_expiry(&args.expires, now)?, passphrase };
+    let key = new.generate()?;
+    let (file, sign_with) = match (&args.output, keys) {
+        (Some(file), _) => {
+            (file.clone(), std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+        }
+        (None, Some(keys)) => (keys.join(format!("{}.asc", key.fingerprint)), key.fingerprint.clone()),
+        (None, None) => return Err(Error::NoKeyFolder),
+    };
+    key.write_secret(&file)?;
+    let report = key.public.reports(now).pop();
+    Ok(GenerateReport {
+        fingerprint: key.fingerprint,
+        name: args.name.trim().to_owned(),
+        expires: report.and_then(|report| report.expires),
+        protected: passphrase.is_some(),
+        file,
+        sign_with,
+    })
+}
+
+impl GenerateReport {
+    fn document(self) -> json::NewKey {
+        let Self { fingerprint, name, expires, protected, file, sign_with } = self;
+        json::NewKey { fingerprint, file: file.display().to_string(), name, expires, protected, sign_with }
+    }
+
+    /// Renders the report as text, with the next steps.
+    #[must_use]
+    pub(super) fn human(&self) -> String {
+        let end = match &self.expires {
+            Some(day) => format!("expires on {day}"),
+            None => "never expires".to_owned(),
+        };
+        let passphrase = if self.protected { "yes, required for every commit" } else { "none" };
+        format!(
+            "Generated key {fingerprint}, which {end}\n\
+             \x20 name        {name}\n\
+             \x20 file        {file}\n\
+             \x20 passphrase  {passphrase}\n\
+             \n\
+             To sign with it, add this to conf/distributions:\n\
+             \x20 SignWith: {sign_with}\n\
+             Back up the file: if it is lost, every client needs a new key.\n\
+             Export the public key for clients with `publish key export`.\n",
+            fingerprint = self.fingerprint,
+            name = printable(&self.name),
+            file = self.file.display(),
+            sign_with = self.sign_with,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        cli::key::{named::named_keys, show},
+        signing::Gpg,
+    };
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600) // 2025-01-01
+    }
+
+    fn generate_args(output: Option<PathBuf>) -> Generate {
+        Generate {
+            name: "Example archive <packages@example.org>".to_owned(),
+            expires: "3y".to_owned(),
+            output,
+        }
+    }
+
+    #[test]
+    fn a_new_key_is_found_by_its_fingerprint() {
+        let keys = tempfile::tempdir().unwrap();
+        let report = generate(&generate_args(None), Some(keys.path()), None, now()).unwrap();
+        let file = keys.path().join(format!("{}.asc", report.fingerprint));
+        let text = report.human().replace(&report.fingerprint, "FPR");
+        let folder = keys.path().display().to_string();
+        insta::assert_snapshot!(text.replace(&folder, "KEYS"), @r"
+        Generated key FPR, which expires on 2028-01-01
+          name        Example archive <packages@example.org>
+          file        KEYS/FPR.asc
+          passphrase  none
+
+        To sign with it, add this to conf/distributions:
+          SignWith: FPR
+        Back up the file: if it is lost, every client needs a new key.
+        Export the public key for clients with `publish key export`.
+        ");
+
+        let sources = named_keys(&[report.sign_with], Vec::new(), Path::new("/"), keys.path()).unwrap();
+        let shown = show::show(&sources, &Gpg::default(), now()).unwrap();
+        assert_eq!(shown.keys[0].fingerprint, report.fingerprint);
+        assert!(file.is_file());
+    }
+
+    #[test]
+    fn a_key_is_written_to_output_but_never_overwrites_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.asc");
+        let passphrase = Passphrase::new("correct horse");
+        let args = generate_args(Some(file.clone()));
+        let report = generate(&args, None, Some(&passphrase), now()).unwrap();
+        assert!(report.protected);
+        assert_eq!(report.sign_with, file.display().to_string());
+        let error = generate(&args, None, None, now()).unwrap_err();
+        assert!(matches!(error, Error::Exists { .. }), "{error}");
+        assert!(matches!(generate(&generate_args(None), None, None, now()), Err(Error::NoKeyFolder)));
+    }
+}

@@ -1,0 +1,178 @@
+//! `Publisher`: commits operations, signed by the configured keys, with the headers and the `Archive:` of each suite.
+
+use std::sync::Arc;
+
+use super::{
+    error::Error,
+    keychain::{Keychain, SuiteKeys},
+};
+use crate::{
+    commit::{options::CommitOptions, outcome::CommitReport},
+    config::{Config, SuiteConfig},
+    names::Suite,
+    operations::{dates::Refresh, edit::SuiteEdit, overflow::ArchiveTarget},
+    store::{Headers, Store},
+    suite::{
+        archive::Archive,
+        event::{Event, Events},
+        note::Note,
+        trust::Trust,
+    },
+};
+
+/// Commits operations with the configured keys.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Publisher<'a> {
+    /// The store of the archive.
+    pub store: Store,
+    /// The keys and the configuration.
+    pub keychain: Arc<Keychain>,
+    /// The note of each new generation.
+    pub note: Note,
+    /// Plan, and write nothing.
+    pub dry_run: bool,
+    /// Publish changes that make `apt update` stop on every client until its user accepts them.
+    pub allow_releaseinfo_change: bool,
+    /// Receives progress and warnings.
+    pub events: Events<'a>,
+}
+
+impl<'a> Publisher<'a> {
+    /// Commits to this store with these keys.
+    #[must_use]
+    pub fn new(store: Store, keychain: Arc<Keychain>, events: Events<'a>) -> Self {
+        let note = Note::default();
+        Self { store, keychain, note, dry_run: false, allow_releaseinfo_change: false, events }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.keychain.config
+    }
+
+    /// The same publisher with another configuration.
+    pub(super) fn with_config(&self, config: Config) -> Self {
+        Self { keychain: Arc::new(self.keychain.with_config(config)), ..self.clone() }
+    }
+
+    /// The archive, for reading with this policy.
+    pub(super) fn archive(&self, trust: Trust) -> Archive {
+        Archive::new(self.store.clone(), trust)
+    }
+
+    /// Runs work that blocks, such as gpg, outside the async threads.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Keychain) -> T + Send + 'static,
+    ) -> T {
+        let keychain = Arc::clone(&self.keychain);
+        crate::store::blocking(move || work(&keychain)).await
+    }
+
+    /// Returns the trust policy for reading all suites; warns of keys that cannot be read.
+    pub(super) async fn trust_to_read(&self) -> Trust {
+        let (trust, problems) = self.blocking(Keychain::trust_to_read).await;
+        for problem in problems {
+            (self.events)(Event::UnreadableKeys(problem));
+        }
+        trust
+    }
+
+    /// Opens the keys of a suite to change.
+    pub async fn keys(&self, suite: &SuiteConfig) -> Result<SuiteKeys, Error> {
+        let suite = suite.clone();
+        let mut keys = self.blocking(move |keychain| keychain.open_to_publish(&suite)).await?;
+        for warning in keys.warnings.drain(..) {
+            (self.events)(Event::Key(warning));
+        }
+        Ok(keys)
+    }
+
+    /// Commits an edit of a suite.
+    pub async fn commit(
+        &self,
+        suite: &SuiteConfig,
+        keys: &SuiteKeys,
+        edit: &SuiteEdit,
+    ) -> Result<CommitReport, Error> {
+        // A job that only removes packages does not need the keys of the suite in `Archive:`.
+        let brings = !edit.add.is_empty() || edit.copy.is_some();
+        let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
+        let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
+        let how = CommitOptions { surplus: surplus.as_deref(), ..self.options(suite, keys) };
+        Ok(self.archive_of(suite, keys).commit(edit, &how).await?)
+    }
+
+    /// Returns the chain of `Archive:` targets of a suite.
+    async fn surplus_of(&self, suite: &SuiteConfig) -> Result<Option<Box<ArchiveTarget>>, Error> {
+        let chain: Vec<_> = self.config().archives_of(suite).collect();
+        let mut surplus = None;
+        for config in chain.into_iter().rev() {
+            let keys = self.keys(config).await?;
+            let archive = self.archive_of(config, &keys);
+            surplus = Some(Box::new(ArchiveTarget {
+                archive,
+                config: config.clone(),
+                keys: keys.signing,
+                next: surplus,
+            }));
+        }
+        Ok(surplus)
+    }
+
+    /// Re-signs a suite if it is due.
+    pub async fn refresh(
+        &self,
+        suite: &SuiteConfig,
+        keys: &SuiteKeys,
+        when: Refresh,
+    ) -> Result<CommitReport, Error> {
+        Ok(self.archive_of(suite, keys).refresh(when, &self.options(suite, keys)).await?)
+    }
+
+    /// Publishes the content of an earlier generation.
+    pub async fn roll_back(
+        &self,
+        suite: &SuiteConfig,
+        keys: &SuiteKeys,
+        to: Option<&str>,
+    ) -> Result<CommitReport, Error> {
+        Ok(self.archive_of(suite, keys).roll_back(to, &self.options(suite, keys)).await?)
+    }
+
+    /// Publishes the current content of a suite as a snapshot.
+    pub async fn snapshot(
+        &self,
+        snapshot: &SuiteConfig,
+        of: &Suite,
+        keys: &SuiteKeys,
+    ) -> Result<CommitReport, Error> {
+        Ok(self.archive_of(snapshot, keys).snapshot(of, &self.options(snapshot, keys)).await?)
+    }
+
+    fn options<'b>(&'b self, suite: &'b SuiteConfig, keys: &'b SuiteKeys) -> CommitOptions<'b> {
+        CommitOptions {
+            keys: keys.signing.as_ref(),
+            note: self.note.clone(),
+            dry_run: self.dry_run,
+            allow_releaseinfo_change: self.allow_releaseinfo_change,
+            events: self.events,
+            ..CommitOptions::new(suite, self.keychain.now)
+        }
+    }
+
+    /// The archive, for changing a suite.
+    fn archive_of(&self, suite: &SuiteConfig, keys: &SuiteKeys) -> Archive {
+        Archive::new(self.store.clone().with_headers(headers(suite)), keys.trust.clone())
+    }
+}
+
+/// Returns the cache policy for the files of a suite.
+fn headers(suite: &SuiteConfig) -> Headers {
+    let defaults = Headers::default();
+    Headers {
+        immutable: suite.pool_cache_control.clone().unwrap_or(defaults.immutable),
+        mutable: suite.index_cache_control.clone().unwrap_or(defaults.mutable),
+        ..defaults
+    }
+}
