@@ -55,12 +55,12 @@ pub(super) struct Args {
     phased: Option<u8>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
-    let keys = session.keys_to_publish(&suite, &args.asked).await?;
+    let keys = session.keys_to_publish(&suite).await?;
     let events = session.events();
     let files = find_files(&args.files, &events)?;
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;

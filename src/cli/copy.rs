@@ -53,7 +53,7 @@ pub(super) struct Args {
     component: Option<Component>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         let (from, to) = (&args.from, &args.to);
         return Err(Failure::usage(format!("`--from {from}` and `--to {to}` are the same suite")));
     }
-    let keys = session.keys_to_publish(&suite, &args.asked).await?;
+    let keys = session.keys_to_publish(&suite).await?;
     let copies = Copies {
         trust: tokio::task::block_in_place(|| session.trust_to_copy_from(&from, &keys.trust)),
         from: from.codename,

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::ExitCode};
 
 use super::{
+    algorithm::Algorithm,
     failure::Failure,
     given_keys::passphrase,
     json::{Initialized, KeyFile},
@@ -30,6 +31,7 @@ Examples:\n\
 \x20 publish --archive /srv/apt init --suite stable --origin Example\n\
 \x20 publish --archive /srv/apt init --suite testing --sign-with key.asc\n\
 \x20 publish --archive s3://packages.example.org/apt --config conf/distributions init\n\
+\x20 publish --archive ./archive init --algorithm rsa4096\n\
 \x20 publish --archive ./archive init --unsigned")]
 pub(super) struct Args {
     /// Codename of the suite
@@ -52,9 +54,13 @@ pub(super) struct Args {
     #[arg(long)]
     label: Option<String>,
 
-    /// Publish the suite without a signature
+    /// Publish the suite without a signature: write `SignWith: no`
     #[arg(long)]
     unsigned: bool,
+
+    /// Algorithm of the generated key: ed25519, or RSA for clients before Debian 9 and Ubuntu 18.04
+    #[arg(long, value_enum, value_name = "ALGORITHM", default_value_t, conflicts_with = "unsigned")]
+    algorithm: Algorithm,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -85,8 +91,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let suites = if config.exists() { &session.config.suites[..] } else { &[] };
     let shared = suites.iter().find(|other| !other.sign_with.is_empty());
     let (sign_with, key) = match shared {
-        _ if args.unsigned => (None, None),
-        _ if session.keychain()?.is_overridden() => (session.sign_with_words(), None),
+        _ if args.unsigned => (Some("no".to_owned()), None),
+        _ if session.keys_given()?.is_overridden() => (session.sign_with_words()?, None),
         Some(other) => (Some(other.sign_with.join(" ")), None),
         None if published.pointer().is_some_and(|pointer| pointer.signed) => {
             let hint = "name its key with `--sign-with KEY`: clients trust only that key";
@@ -148,7 +154,7 @@ fn print_report(session: &Session<'_>, report: &Initialized) {
         ui.say(&format!("Generated key {fingerprint}, which expires in {EXPIRES}"));
         ui.say(&format!("Its secret part is in {key}: back it up"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
-    } else if let Some(sign_with) = &report.sign_with {
+    } else if let Some(sign_with) = report.sign_with.as_ref().filter(|word| *word != "no") {
         ui.say(&format!("It is signed with `{sign_with}`"));
     }
     let named = if session.config_is_named { format!(" --config {}", report.config) } else { String::new() };
@@ -166,8 +172,13 @@ fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(Genera
     let name =
         args.origin.clone().or(args.label.clone()).unwrap_or_else(|| format!("Archive of suite {suite}"));
     let expires = parse_expiry(EXPIRES, session.now)?;
-    let key =
-        NewKey { name: &name, created: session.now, expires, passphrase: passphrase.as_ref() }.generate()?;
+    let key = NewKey {
+        expires,
+        passphrase: passphrase.as_ref(),
+        algorithm: args.algorithm.into(),
+        ..NewKey::new(&name, session.now)
+    }
+    .generate()?;
     let path = folder.join(format!("{}.asc", key.fingerprint));
     key.write_secret(&path)?;
     Ok((key, path.display().to_string()))

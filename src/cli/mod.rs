@@ -28,6 +28,8 @@ mod sync;
 mod sources;
 mod session;
 mod threads;
+mod algorithm;
+mod secrets;
 mod given_keys;
 mod ui;
 mod json;
@@ -98,8 +100,9 @@ struct Global {
 
     /// Sign with this key: a secret key file, a fingerprint, a gpg key, or `!command`; repeatable
     ///
-    /// Defaults to the secret key in PUBLISH_SIGNING_KEY, else to `SignWith:` in the configuration. The passphrase is
-    /// read from PUBLISH_PASSPHRASE, or from the file that PUBLISH_PASSPHRASE_FILE names.
+    /// Defaults to the secret key in PUBLISH_SIGNING_KEY or in the file that PUBLISH_SIGNING_KEY_FILE names, else to
+    /// `SignWith:` in the configuration. The passphrase is read from PUBLISH_PASSPHRASE, or from the file that
+    /// PUBLISH_PASSPHRASE_FILE names.
     #[arg(long, global = true, value_name = "KEY", env = "PUBLISH_SIGN_WITH", hide_env_values = true)]
     sign_with: Vec<String>,
 
@@ -150,6 +153,24 @@ enum Command {
     Serve(serve::Args),
     Key(key::Args),
     Help(help::Args),
+}
+
+impl Command {
+    /// Whether the command prints what it would change, and changes nothing.
+    fn plans(&self) -> bool {
+        match self {
+            Self::Add(args) => args.asked.dry_run,
+            Self::Copy(args) => args.asked.dry_run,
+            Self::Remove(args) => args.asked.dry_run,
+            Self::Rollback(args) => args.asked.dry_run,
+            Self::Prune(args) => args.asked.dry_run,
+            Self::Refresh(args) => args.asked.dry_run,
+            Self::Export(args) => args.asked.dry_run,
+            Self::Snapshot(args) => args.asked.dry_run,
+            Self::Key(args) => args.plans(),
+            _ => false,
+        }
+    }
 }
 
 /// Runs the command line of this process.
@@ -231,7 +252,9 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     if let Command::Check(check::Args { location: Some(location), .. }) = &cli.command {
         cli.global.archive.clone_from(location);
     }
-    let session = Session::open(cli.global, ui, clock(), matches!(cli.command, Command::Init(_)))?;
+    let plans = cli.command.plans();
+    let is_init = matches!(cli.command, Command::Init(_));
+    let session = Session::open(cli.global, ui, clock(), is_init, plans)?;
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,

@@ -63,7 +63,7 @@ pub(super) struct Args {
     keep_generations: Option<usize>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -106,7 +106,7 @@ async fn retain(
     session: &Session<'_>,
 ) -> Result<Option<CommitReport>, Failure> {
     let Some(retention) = args.retention(suite, session) else { return Ok(None) };
-    let keys = session.keys_to_publish(suite, &args.asked).await?;
+    let keys = session.keys_to_publish(suite).await?;
     let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };
     let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
     if !session.ui.json() && outcome.generation.is_some() {

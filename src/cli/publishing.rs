@@ -16,23 +16,23 @@ impl Session<'_> {
         asked: &ChangeArgs,
         events: Events<'b>,
     ) -> Result<Publisher<'b>, Failure> {
-        let keychain = Arc::new(self.keychain()?);
+        let publisher = self.publisher_without_note(events)?;
+        Ok(Publisher { note: asked.note(&self.environment), dry_run: asked.dry_run, ..publisher })
+    }
+
+    fn publisher_without_note<'b>(&self, events: Events<'b>) -> Result<Publisher<'b>, Failure> {
+        let keychain = Arc::new(if self.plans { self.keychain_to_plan() } else { self.keychain()? });
         Ok(Publisher {
-            note: asked.note(&self.environment),
-            dry_run: asked.dry_run,
+            dry_run: self.plans,
             allow_releaseinfo_change: self.allow_releaseinfo_change,
             ..Publisher::new(self.store.clone(), keychain, events)
         })
     }
 
     /// Opens the keys of a suite to change, with the public keys for clients.
-    pub(super) async fn keys_to_publish(
-        &self,
-        suite: &SuiteConfig,
-        asked: &ChangeArgs,
-    ) -> Result<SuiteKeys, Failure> {
+    pub(super) async fn keys_to_publish(&self, suite: &SuiteConfig) -> Result<SuiteKeys, Failure> {
         let events = self.events();
-        Ok(self.publisher(asked, &events)?.keys(suite).await?)
+        Ok(self.publisher_without_note(&events)?.keys(suite).await?)
     }
 
     /// Commits an edit of a suite and prints the report.
@@ -57,7 +57,15 @@ impl Session<'_> {
         asked: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        self.reported(self.publisher(asked, &events)?.commit(suite, &keys, edit).await)
+        let outcome = self.reported(self.publisher(asked, &events)?.commit(suite, &keys, edit).await)?;
+        if outcome.first && outcome.generation.is_some() && !outcome.signed && !suite.unsigned {
+            self.ui.warn(&format!(
+                "suite `{}` has no signature, so apt accepts it only with `Trusted: yes`: name a key with `--sign-with KEY`, \
+                 PUBLISH_SIGNING_KEY or `SignWith:` in conf/distributions, or write `SignWith: no` there",
+                outcome.suite
+            ));
+        }
+        Ok(outcome)
     }
 
     /// Re-signs a suite if it is due.

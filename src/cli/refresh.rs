@@ -31,7 +31,7 @@ pub(super) struct Args {
     force: bool,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     suites.retain(|suite| !suite.read_only || !args.suite.is_empty());
     let mut report = Publications { suites: Vec::new() };
     for suite in &suites {
-        let keys = session.keys_to_publish(suite, &args.asked).await?;
+        let keys = session.keys_to_publish(suite).await?;
         let outcome = session.refresh(suite, keys, when, &args.asked).await?;
         print_report(&outcome, session);
         report.suites.push((&outcome).into());

@@ -30,12 +30,12 @@ pub(super) struct Args {
     suite: Option<String>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
-    let keys = session.keys_to_publish(&suite, &args.asked).await?;
+    let keys = session.keys_to_publish(&suite).await?;
     let mut remove = Vec::new();
     for named in &args.names {
         let (name, version) = match named.split_once('=') {

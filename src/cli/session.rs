@@ -43,6 +43,8 @@ pub(super) struct Session<'a> {
     pub current: PathBuf,
     sign_with: Vec<String>,
     trust_existing: bool,
+    /// Whether the command prints what it would change, and changes nothing.
+    pub(super) plans: bool,
     /// Whether a change that apt asks users to confirm is published.
     pub(super) allow_releaseinfo_change: bool,
 }
@@ -54,6 +56,7 @@ impl<'a> Session<'a> {
         ui: &'a Ui,
         clock: SystemTime,
         is_init: bool,
+        plans: bool,
     ) -> Result<Self, Failure> {
         let current = env::current_dir().map_err(|error| {
             Failure::of(&error, None).while_doing("cannot determine the current directory")
@@ -95,6 +98,7 @@ impl<'a> Session<'a> {
             current,
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
+            plans,
             allow_releaseinfo_change: global.allow_releaseinfo_change,
         })
     }
@@ -105,9 +109,11 @@ impl<'a> Session<'a> {
         Archive::new(self.store.clone(), trust)
     }
 
-    /// Refuses to change an archive on the web.
+    /// Refuses to change an archive on the web; a dry run plans there as well.
     pub(super) fn refuse_web(&self) -> Result<(), Failure> {
-        let Location::Web(_) = self.location else { return Ok(()) };
+        if !matches!(self.location, Location::Web(_)) || self.plans {
+            return Ok(());
+        }
         let hint = "name the folder or bucket behind the web server, such as `--archive s3://BUCKET/PREFIX`";
         let failure = Failure::text(format!("`{}` is read-only", self.location), Some(hint.to_owned()));
         Err(failure.kind(Kind::Refused))
@@ -282,8 +288,24 @@ impl<'a> Session<'a> {
 
     /// The keys for a command that signs.
     pub(super) fn keychain(&self) -> Result<Keychain, Failure> {
-        let given = given_keys::given(&self.sign_with, &self.current)?;
-        Ok(Keychain { passphrase: given_keys::passphrase()?, ..self.keychain_of(given) })
+        Ok(Keychain { passphrase: given_keys::passphrase()?, ..self.keys_given()? })
+    }
+
+    /// The keys for a command that needs their public parts.
+    pub(super) fn keys_given(&self) -> Result<Keychain, Failure> {
+        Ok(self.keychain_of(given_keys::given(&self.sign_with, &self.current)?))
+    }
+
+    /// The keys for a dry run: it signs nothing, so secrets may be missing, as in the job of a pull request.
+    pub(super) fn keychain_to_plan(&self) -> Keychain {
+        let given = given_keys::given(&self.sign_with, &self.current).unwrap_or_else(|failure| {
+            let problems = failure.errors.iter().map(|problem| problem.message.as_str());
+            let problems = problems.collect::<Vec<_>>().join("; ");
+            self.ui.warn(&format!("{problems}: without `--dry-run` this command fails"));
+            GivenKeys::None
+        });
+        let passphrase = given_keys::passphrase().ok().flatten();
+        Keychain { passphrase, ..self.keychain_of(given) }
     }
 
     /// The keys for a command that reads: it needs no passphrase.
@@ -335,15 +357,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the keys of the command line for `SignWith:`; files by absolute path.
-    #[must_use]
-    pub(super) fn sign_with_words(&self) -> Option<String> {
+    /// Returns the keys of the command line for `SignWith:`; files by absolute path. A secret key is never written there.
+    pub(super) fn sign_with_words(&self) -> Result<Option<String>, Failure> {
+        if self.sign_with.iter().any(|word| signing::looks_secret(word) && !self.current.join(word).is_file())
+        {
+            return Err(signing::Error::SecretAsName.into());
+        }
         let full = |word: &String| match self.current.join(word) {
             path if path.is_file() => path.display().to_string(),
             _ => word.clone(),
         };
         let words: Vec<String> = self.sign_with.iter().map(full).collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        Ok((!words.is_empty()).then(|| words.join(" ")))
     }
 
     /// Returns the folder of generated keys: outside the archive, which a web server may serve.

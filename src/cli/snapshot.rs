@@ -32,7 +32,7 @@ pub(super) struct Args {
     remove: bool,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 /// A snapshot.
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     let kept = suite.snapshot(snapshot);
-    let keys = session.keys_to_publish(&kept, &args.asked).await?;
+    let keys = session.keys_to_publish(&kept).await?;
     let outcome = session.snapshot(&kept, &suite.codename, keys, &args.asked).await?;
     session.ui.outcome(&outcome);
     if outcome.published {

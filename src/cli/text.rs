@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::secrets;
 use crate::redact::{is_secret_name, redact};
 
 /// The shortest secret that is masked wherever it occurs; a shorter one is likely to be part of other words.
@@ -19,19 +20,27 @@ impl Secrets {
     pub(super) fn of_process() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::of(variables)
+        let Self(mut secrets) = Self::of(variables);
+        secrets.extend(secrets::of_process());
+        Self::with(secrets)
+    }
+
+    /// The given secrets; a short one is likely to be part of other words.
+    pub(super) fn with(mut secrets: Vec<String>) -> Self {
+        secrets.retain(|secret| secret.len() >= SHORTEST);
+        // A secret may contain another one.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self(secrets)
     }
 
     fn of(variables: impl Iterator<Item = (String, String)>) -> Self {
         let is_secret = |name: &str| OTHER_VARIABLES.contains(&name) || is_secret_name(name);
-        let mut secrets: Vec<String> = variables
+        let secrets = variables
             .filter(|(name, _)| is_secret(name))
             .map(|(_, value)| value.trim().to_owned())
-            .filter(|value| value.len() >= SHORTEST && !is_file(value))
+            .filter(|value| !is_file(value))
             .collect();
-        // A secret may contain another one.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(secrets)
+        Self::with(secrets)
     }
 
     /// Masks the secrets in a text, and everything else that is recognizable as one.

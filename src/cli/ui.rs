@@ -195,6 +195,13 @@ impl Ui {
         }
     }
 
+    /// Prints a line once, unless `--quiet` or `--json` is given.
+    fn note(&self, text: &str) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+            self.say(text);
+        }
+    }
+
     /// Prints a warning once, also with `--json` and `--quiet`.
     pub(super) fn warn(&self, text: &str) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
@@ -264,6 +271,16 @@ impl Ui {
                 self.say(&format!("Beginning a new archive: there was none in {location}"));
             }
             Event::Key(warning) => self.warn(&hints::signing::warning(&warning)),
+            Event::PlannedWithoutKey { suite, unverified } => {
+                let trusted = if unverified {
+                    "; it is read without a trusted key: name one in `TrustedKeys:` to verify it"
+                } else {
+                    ""
+                };
+                self.note(&format!(
+                    "No signing key of suite `{suite}` is here: this is the plan of a job that has it{trusted}"
+                ));
+            }
             Event::UnreadableKeys(problem) => {
                 self.warn(&format!(
                     "some keys cannot be read, so their signatures are not verified: {problem}"

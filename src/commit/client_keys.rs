@@ -1,5 +1,7 @@
 //! Publishes the public keys for clients at the root of the archive: one file for all suites.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{backoff::jitter, options::CommitOptions};
@@ -13,7 +15,7 @@ use crate::{
         event::Event,
         limits, public_files,
         published::PublishedSuite,
-        trust::ClientKeys,
+        trust::{ClientKeys, Trust},
     },
 };
 
@@ -54,7 +56,14 @@ impl Archive {
             }
             let mut gone = before.fingerprints();
             gone.retain(|key| *complete && !ours.fingerprints().contains(key));
-            let mut keyring = if *complete { Keyring::new() } else { before };
+            if !gone.is_empty() {
+                // Another job may sign another suite with a key that this job does not know.
+                let signers = self.signers(&before.only(&gone)).await?;
+                gone.retain(|key| !signers.contains(key));
+            }
+            let mut kept = before.fingerprints();
+            kept.retain(|key| !gone.contains(key));
+            let mut keyring = before.only(&kept);
             keyring.merge(&ours);
             let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
             if there.as_ref().is_some_and(|there| there.bytes == armored) {
@@ -109,6 +118,20 @@ impl Archive {
         let armored = Bytes::from(ours.armored().map_err(|source| Error::Keys { source })?);
         self.store.swap(KEY_FILE, armored, there.as_ref().map(|there| &there.revision)).await?;
         Ok(true)
+    }
+
+    /// Returns which of these keys sign a published suite or snapshot.
+    async fn signers(&self, keys: &Keyring) -> Result<BTreeSet<String>, Error> {
+        let mut signers = BTreeSet::new();
+        let Some(now) = self.trust.now else { return Ok(signers) };
+        let trust = Trust::keyring(keys.clone(), now).read_unverified().adopt_existing();
+        for suite in self.suite_folders().await? {
+            // A damaged suite must not stop the commit of another one.
+            if let Ok(published) = PublishedSuite::look(&self.store, &suite, &trust).await {
+                signers.extend(published.pointer().into_iter().flat_map(|pointer| pointer.signers.clone()));
+            }
+        }
+        Ok(signers)
     }
 }
 

@@ -29,6 +29,8 @@ pub struct CommitOptions<'a> {
     pub surplus: Option<&'a ArchiveTarget>,
     /// Plan, and write nothing.
     pub dry_run: bool,
+    /// Plan a signed suite although no key is there.
+    pub(crate) plan_signed: bool,
     /// Publish changes that make `apt update` stop on every client until its user accepts them.
     pub allow_releaseinfo_change: bool,
     /// Receives progress and warnings.
@@ -46,6 +48,7 @@ impl<'a> CommitOptions<'a> {
             note: Note::default(),
             surplus: None,
             dry_run: false,
+            plan_signed: false,
             allow_releaseinfo_change: false,
             events: NO_EVENTS,
         }
@@ -85,6 +88,11 @@ impl<'a> CommitOptions<'a> {
     #[must_use]
     pub fn events(self, events: Events<'a>) -> Self {
         Self { events, ..self }
+    }
+
+    /// Whether the new release file is signed.
+    pub(super) fn signs(&self) -> bool {
+        self.keys.is_some() || (self.dry_run && self.plan_signed)
     }
 
     pub(super) fn timestamp(&self) -> Timestamp {

@@ -93,7 +93,7 @@ impl CommitReport {
             based_on: plan.based_on.clone(),
             components: words("Components"),
             architectures: words("Architectures"),
-            signed: how.keys.is_some(),
+            signed: how.signs(),
             valid_until: release
                 .and_then(|release| release.valid_until().ok().flatten())
                 .map(|until| until.to_string()),

@@ -55,8 +55,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self, Error> {
         let now = how.timestamp();
         let mut plan = operation.plan(archive, &base, how.config, now).await?;
-        let begins_to_be_signed =
-            how.keys.is_some() && base.pointer().is_some_and(|old| !old.is_in_release());
+        let begins_to_be_signed = how.signs() && base.pointer().is_some_and(|old| !old.is_in_release());
         if base.is_behind() || begins_to_be_signed {
             // Clients of `InRelease` see an older revision than this base, or none: its publisher may have been killed.
             plan.publish_anyway(&base, how.config, now)?;
@@ -230,7 +229,7 @@ async fn move_surplus(
 ) -> Result<Option<Moved>, Error> {
     let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
     // As for copied packages: content of an unsigned suite must not get signed.
-    if how.keys.is_none() && to.keys.is_some() && !to.archive.trust.adopts() {
+    if !how.signs() && to.keys.is_some() && !to.archive.trust.adopts() {
         let (suite, to) = (how.config.codename.clone(), to.config.codename.clone());
         return Err(Error::UnsignedSurplus { suite, to });
     }

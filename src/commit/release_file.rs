@@ -32,8 +32,12 @@ impl ReadyRelease {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let text = release.render();
-        let Some(keys) = how.keys else {
-            return Ok(Self { in_release: None, text: text.into(), signature: None });
+        // A dry run runs no command.
+        let keys = how.keys.filter(|keys| !(how.dry_run && keys.is_command()));
+        let Some(keys) = keys else {
+            // A plan without the key has the same files.
+            let unsigned = how.signs().then(Bytes::new);
+            return Ok(Self { in_release: unsigned.clone(), text: text.into(), signature: unsigned });
         };
         let signed =
             keys.sign(&text, now.into()).map_err(|source| Error::Signing { suite: suite.clone(), source })?;

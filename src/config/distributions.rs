@@ -50,6 +50,8 @@ pub struct SuiteConfig {
     pub copied: Vec<(&'static str, String)>,
     /// The keys that sign, as written.
     pub sign_with: Vec<String>,
+    /// Whether the suite is meant to have no signature: `SignWith: no`.
+    pub unsigned: bool,
     /// Files with trusted keys besides those of `sign_with`.
     pub trusted_keys: Vec<PathBuf>,
     /// For how many days a `Release` is valid.
@@ -186,6 +188,7 @@ impl SuiteConfig {
             architectures: Vec::new(),
             copied: Vec::new(),
             sign_with: Vec::new(),
+            unsigned: false,
             trusted_keys: Vec::new(),
             valid_for: None,
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
@@ -206,6 +209,7 @@ impl SuiteConfig {
     pub fn snapshot(&self, name: Suite) -> Self {
         Self {
             sign_with: self.sign_with.clone(),
+            unsigned: self.unsigned,
             trusted_keys: self.trusted_keys.clone(),
             index_cache_control: self.index_cache_control.clone(),
             pool_cache_control: self.pool_cache_control.clone(),
@@ -260,7 +264,9 @@ impl SuiteConfig {
             // `! script` is one key, and so is a grouped fingerprint (as gpg shows it); otherwise each word is a key.
             let value = value.trim();
             let digits: String = value.split_whitespace().collect();
-            if value.starts_with('!') {
+            if value.eq_ignore_ascii_case("no") {
+                suite.unsigned = true;
+            } else if value.starts_with('!') {
                 suite.sign_with.push(value.to_owned());
             } else if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
                 suite.sign_with.push(digits);
@@ -499,6 +505,7 @@ mod tests {
         let grouped = "abd7 0a96 19ea fbc8 1487  a21d a804 d8ac 32a7 3ff7";
         assert_eq!(sign_with(grouped), ["abd70a9619eafbc81487a21da804d8ac32a73ff7"]);
         assert_eq!(sign_with("32A73FF7 yes"), ["32A73FF7", "yes"]);
+        assert!(sign_with("No").is_empty());
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct SuiteKeys {
     pub signing: Option<SigningKeys>,
     /// The trusted keys.
     pub trust: Trust,
+    /// Whether a signed suite is planned although no key is there.
+    pub(super) plan_signed: bool,
     /// Warnings for the owner of the keys.
     pub warnings: Vec<KeyWarning>,
 }
@@ -114,9 +116,14 @@ impl Keychain {
     /// Opens and checks the signing keys of a suite, and returns them with the trusted keys.
     pub fn open(&self, suite: &SuiteConfig) -> Result<SuiteKeys, Error> {
         let sources = self.sources(&suite.sign_with)?;
+        let mut trusted = Keyring::new();
+        add_trusted_keys(suite, &mut trusted)?;
         let signing = match &sources[..] {
             [] => None,
-            sources => Some(SigningKeys::open(sources, self.passphrase.as_ref(), self.now)?),
+            sources => {
+                let keys = SigningKeys::open(sources, self.passphrase.as_ref(), self.now)?;
+                Some(keys.for_clients_with(&trusted))
+            }
         };
         let mut warnings: Vec<KeyWarning> = signing.iter().flat_map(|keys| keys.warnings(self.now)).collect();
         let mut keyring = Keyring::new();
@@ -128,10 +135,10 @@ impl Keychain {
                 warnings.push(KeyWarning::FewerKeys { suite, configured, given });
             }
         }
-        add_trusted_keys(suite, &mut keyring)?;
+        keyring.merge(&trusted);
         let trust = self.adopting(Trust::keyring(keyring, self.now));
         let trust = if signing.is_some() { trust } else { trust.allow_unsigned() };
-        Ok(SuiteKeys { signing, trust, warnings })
+        Ok(SuiteKeys { signing, trust, plan_signed: false, warnings })
     }
 
     /// Returns the keys of a suite to change, with the public keys for clients.
@@ -155,6 +162,19 @@ impl Keychain {
         }
         keys.trust = keys.trust.with_client_keys(clients);
         Ok(keys)
+    }
+
+    /// Returns the trusted keys of a suite for a dry run without its signing keys.
+    pub(super) fn plan(&self, suite: &SuiteConfig) -> Result<SuiteKeys, Error> {
+        let mut keyring = Keyring::new();
+        add_trusted_keys(suite, &mut keyring)?;
+        // The public part may be there.
+        let known = self.sources(&suite.sign_with).unwrap_or_default();
+        for certificates in known.iter().filter_map(|source| source.certificates(&Gpg::default()).ok()) {
+            keyring.merge(&certificates);
+        }
+        let trust = self.adopting(Trust::keyring(keyring, self.now));
+        Ok(SuiteKeys { signing: None, trust, plan_signed: true, warnings: Vec::new() })
     }
 
     /// Returns the trust policy for a suite to copy from, and the problems of keys that cannot be read: its configured

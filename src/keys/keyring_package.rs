@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_package_is_deterministic_and_untrusted_text_adds_no_fields() {
-        let new = NewKey { name: "Evil <e@example.org>", created: now(), expires: None, passphrase: None };
+        let new = NewKey::new("Evil <e@example.org>", now());
         let keys = new.generate().unwrap().public;
         let package = KeyringPackage {
             name: &keyring_package_name("example").unwrap(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{error::Error, event::NewKeyReport, keychain::Keychain, rotation_state::Named};
-use crate::signing::{self, Gpg, KeySource, Keyring, NewKey, write_secret};
+use crate::signing::{self, Gpg, KeyAlgorithm, KeySource, Keyring, NewKey, write_secret};
 
 /// The key that replaces another.
 #[derive(Clone)]
@@ -70,7 +70,8 @@ impl NextKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let name = name_of(&old.public, keychain.now);
                 let passphrase = keychain.passphrase.as_ref();
-                let new = NewKey { expires, passphrase, ..NewKey::new(&name, keychain.now) };
+                let algorithm = algorithm_of(&old.public, keychain.now);
+                let new = NewKey { expires, passphrase, algorithm, ..NewKey::new(&name, keychain.now) };
                 (new.generate()?.secret().to_vec(), false)
             }
             Err(source) => return Err(signing::Error::File { doing: "read", path: pending, source }.into()),
@@ -131,6 +132,32 @@ fn name_of(old: &Keyring, now: SystemTime) -> String {
     named.unwrap_or_else(|| "APT archive".to_owned())
 }
 
+/// Returns the algorithm for a new key: clients that need RSA cannot verify another one.
+fn algorithm_of(old: &Keyring, now: SystemTime) -> KeyAlgorithm {
+    let reports = old.reports(now);
+    let is = |start: &str| reports.iter().any(|key| key.algorithm.starts_with(start));
+    match (is("rsa"), is("rsa3072")) {
+        (true, true) => KeyAlgorithm::Rsa3072,
+        (true, false) => KeyAlgorithm::Rsa4096,
+        (false, _) => KeyAlgorithm::Ed25519,
+    }
+}
+
 fn pending(keys: &Path, old: &str) -> PathBuf {
     keys.join(format!("{old}.next.asc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_for_old_clients_is_rsa_and_stays_rsa() {
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_748_736_000);
+        for (algorithm, name) in [(KeyAlgorithm::Ed25519, "ed25519"), (KeyAlgorithm::Rsa3072, "rsa3072")] {
+            let key = NewKey::new("A", now).algorithm(algorithm).generate().unwrap();
+            assert_eq!(key.public.reports(now)[0].algorithm, name);
+            assert_eq!(algorithm_of(&key.public, now), algorithm);
+        }
+    }
 }

@@ -13,9 +13,12 @@ use crate::{
     operations::{dates::Refresh, edit::SuiteEdit, overflow::ArchiveTarget},
     store::{Headers, Store},
     suite::{
-        archive::Archive,
+        archive::{Archive, KEY_FILE},
+        error::Error as ArchiveError,
         event::{Event, Events},
+        limits,
         note::Note,
+        snapshots::snapshot_of,
         trust::Trust,
     },
 };
@@ -80,12 +83,50 @@ impl<'a> Publisher<'a> {
 
     /// Opens the keys of a suite to change.
     pub async fn keys(&self, suite: &SuiteConfig) -> Result<SuiteKeys, Error> {
-        let suite = suite.clone();
-        let mut keys = self.blocking(move |keychain| keychain.open_to_publish(&suite)).await?;
+        let (config, dry_run) = (suite.clone(), self.dry_run);
+        let open = move |keychain: &Keychain| match keychain.open_to_publish(&config) {
+            Err(Error::Signing(error)) if dry_run && error.is_missing_key() => keychain.plan(&config),
+            keys => keys,
+        };
+        let mut keys = self.blocking(open).await?;
+        if self.dry_run && keys.signing.is_none() {
+            self.plan_without_key(suite, &mut keys).await?;
+        }
         for warning in keys.warnings.drain(..) {
             (self.events)(Event::Key(warning));
         }
         Ok(keys)
+    }
+
+    /// Completes the keys for a dry run without a signing key: a signed suite stays signed, and is verified with the keys
+    /// that are known, else with the key that the archive offers to clients.
+    async fn plan_without_key(&self, suite: &SuiteConfig, keys: &mut SuiteKeys) -> Result<(), Error> {
+        let archive = self.archive(Trust::unverified());
+        let mut published = archive.suite(&suite.codename).await?;
+        // A new snapshot is signed like its suite.
+        if published.pointer().is_none()
+            && let Some(of) = snapshot_of(&suite.codename)
+        {
+            published = archive.suite(&of).await?;
+        }
+        let is_signed = published.pointer().is_some_and(|pointer| pointer.signed);
+        if !is_signed && !keys.plan_signed {
+            return Ok(());
+        }
+        keys.plan_signed = true;
+        let mut keyring = keys.trust.keys().clone();
+        let unverified = is_signed && keyring.is_empty();
+        if unverified
+            && let Some(file) = self.store.read(KEY_FILE, limits::KEYS).await.map_err(ArchiveError::from)?
+        {
+            // A file that holds no key verifies nothing.
+            let _ = keyring.add_bytes(KEY_FILE, &file.bytes);
+        }
+        let adopts = keys.trust.adopts() || keyring.is_empty();
+        let trust = Trust::keyring(keyring, self.keychain.now);
+        keys.trust = if adopts { trust.adopt_existing() } else { trust };
+        (self.events)(Event::PlannedWithoutKey { suite: suite.codename.clone(), unverified });
+        Ok(())
     }
 
     /// Commits an edit of a suite.
@@ -152,6 +193,7 @@ impl<'a> Publisher<'a> {
 
     fn options<'b>(&'b self, suite: &'b SuiteConfig, keys: &'b SuiteKeys) -> CommitOptions<'b> {
         CommitOptions {
+            plan_signed: keys.plan_signed,
             keys: keys.signing.as_ref(),
             note: self.note.clone(),
             dry_run: self.dry_run,

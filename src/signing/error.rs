@@ -33,6 +33,9 @@ pub enum Error {
         /// The problem.
         why: &'static str,
     },
+    /// A secret key where the name of a key belongs. It is not part of the message.
+    #[error("the name of the signing key is a secret key itself, which is not printed here")]
+    SecretAsName,
     /// A signing command cannot be combined with other keys.
     #[error("the signing command `{}` cannot be combined with other keys", command.display())]
     CommandAmongKeys {
@@ -177,15 +180,35 @@ pub enum Error {
     Distrust(#[from] Distrust),
 }
 
+impl Error {
+    /// Whether a key or its passphrase is not on this machine, and may be on another.
+    #[must_use]
+    pub fn is_missing_key(&self) -> bool {
+        matches!(
+            self,
+            Self::NoKeyFile { .. }
+                | Self::File { .. }
+                | Self::NoKeys
+                | Self::NoKeyFolder
+                | Self::PublicOnly { .. }
+                | Self::PassphraseMissing { .. }
+                | Self::NoGpgKey { .. }
+                | Self::Program { .. }
+        )
+    }
+}
+
 /// Why a certificate cannot sign an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// It has expired.
-    #[error("it expired on {on}")]
+    #[error("{} expired on {on}", subkey.as_ref().map_or("it".to_owned(), |key| format!("its signing subkey {key}")))]
     Expired {
         /// The day.
         on: String,
+        /// The fingerprint of the signing subkey, if only that has expired.
+        subkey: Option<String>,
     },
     /// It is not valid yet.
     #[error("it was made on {from}, which is in the future")]

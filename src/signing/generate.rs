@@ -1,4 +1,5 @@
-//! Generates a key: Ed25519, which every current apt accepts, in the format that gpg reads (version 4).
+//! Generates a key: Ed25519, which every current apt accepts, or RSA for older ones, in the format that gpg reads
+//! (version 4).
 //!
 //! One primary key certifies and signs. A signing subkey only helps with an offline primary key, for which gpg can be
 //! used.
@@ -19,6 +20,19 @@ use sequoia_openpgp::{
 
 use super::{error::Error, keyring::Keyring, secret::Passphrase};
 
+/// The algorithm of a new key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// Ed25519: small and fast, for gpgv from 2.1 on (Debian 9, Ubuntu 18.04).
+    #[default]
+    Ed25519,
+    /// RSA with 3072 bits, for every gpgv.
+    Rsa3072,
+    /// RSA with 4096 bits, for every gpgv.
+    Rsa4096,
+}
+
 /// The options of a new key.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -31,13 +45,21 @@ pub struct NewKey<'a> {
     pub expires: Option<SystemTime>,
     /// The passphrase that protects its secret part, if any.
     pub passphrase: Option<&'a Passphrase>,
+    /// Its algorithm.
+    pub algorithm: KeyAlgorithm,
 }
 
 impl<'a> NewKey<'a> {
-    /// A key without expiry and passphrase.
+    /// An Ed25519 key without expiry and passphrase.
     #[must_use]
     pub fn new(name: &'a str, created: SystemTime) -> Self {
-        Self { name, created, expires: None, passphrase: None }
+        Self { name, created, expires: None, passphrase: None, algorithm: KeyAlgorithm::default() }
+    }
+
+    /// Sets the algorithm.
+    #[must_use]
+    pub fn algorithm(self, algorithm: KeyAlgorithm) -> Self {
+        Self { algorithm, ..self }
     }
 
     /// Sets the expiry.
@@ -93,7 +115,11 @@ impl NewKey<'_> {
         let (cert, _revocation) = CertBuilder::new()
             .set_profile(Profile::RFC4880)
             .map_err(failed)?
-            .set_cipher_suite(CipherSuite::Cv25519)
+            .set_cipher_suite(match self.algorithm {
+                KeyAlgorithm::Ed25519 => CipherSuite::Cv25519,
+                KeyAlgorithm::Rsa3072 => CipherSuite::RSA3k,
+                KeyAlgorithm::Rsa4096 => CipherSuite::RSA4k,
+            })
             .set_creation_time(self.created)
             .set_validity_period(period)
             .set_primary_key_flags(KeyFlags::empty().set_certification().set_signing())
@@ -219,8 +245,7 @@ mod tests {
 
     #[test]
     fn a_name_must_be_one() {
-        let name =
-            |name| NewKey { name, created: start(), expires: None, passphrase: None }.generate().map(|_| ());
+        let name = |name| NewKey::new(name, start()).generate().map(|_| ());
         assert!(name(" ").is_err());
         assert!(name("a\nb").is_err());
         assert!(name("Example archive <packages@example.org>").is_ok());
@@ -232,7 +257,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/keys/key.asc");
-        let key = NewKey { name: "A", created: start(), expires: None, passphrase: None }.generate().unwrap();
+        let key = NewKey::new("A", start()).generate().unwrap();
         key.write_secret(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);

@@ -10,11 +10,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use sequoia_openpgp::{KeyHandle, packet::Signature};
+use sequoia_openpgp::{Cert, KeyHandle, packet::Signature};
 
 use super::{
     error::{Distrust, Error},
-    frame,
+    frame, keyring,
     secret::Passphrase,
 };
 
@@ -46,7 +46,8 @@ pub(super) struct GpgKey {
 impl Gpg {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["--batch", "--no-tty"]);
+        // Its messages are searched for the cause of a failure.
+        command.args(["--batch", "--no-tty"]).env("LANGUAGE", "en");
         if let Some(home) = &self.home {
             command.arg("--homedir").arg(home);
         }
@@ -114,8 +115,43 @@ impl Gpg {
         Ok((!value.is_empty()).then(|| value.replace("%3a", ":").replace("%25", "%")))
     }
 
-    /// The public part of a key, in binary.
-    pub(super) fn export(&self, name: &str) -> Result<Vec<u8>, Error> {
+    /// The certificate of the key that signs by this name.
+    ///
+    /// Without its secret part, only a fingerprint or a long key ID names one key: a user ID is free text, and gpg lists
+    /// all keys that have it.
+    pub(super) fn certificates(&self, name: &str) -> Result<Vec<Cert>, Error> {
+        let missing = match self.resolve(name, None) {
+            Ok(key) => return key.certificates(),
+            Err(error @ Error::NoGpgKey { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let digits = name.trim_end_matches('!');
+        let digits = digits.strip_prefix("0x").unwrap_or(digits);
+        let wanted = Some(digits).filter(|digits| matches!(digits.len(), 16 | 40));
+        match wanted.and_then(|digits| digits.parse::<KeyHandle>().ok()) {
+            Some(wanted) => self.public(name, &wanted),
+            None => Err(missing),
+        }
+    }
+
+    /// The only public key with this fingerprint or key ID. gpg also exports every key that claims it as a subkey.
+    fn public(&self, name: &str, wanted: &KeyHandle) -> Result<Vec<Cert>, Error> {
+        let mut certs = keyring::parse_certs("gpg", &self.export(name)?)?;
+        let is_primary = |cert: &Cert| cert.key_handle().aliases(wanted);
+        if certs.iter().any(is_primary) {
+            certs.retain(is_primary);
+        }
+        match &certs[..] {
+            [_] => Ok(certs),
+            _ => Err(Error::Ambiguous {
+                key: name.to_owned(),
+                fingerprints: certs.iter().map(|cert| cert.fingerprint().to_hex()).collect(),
+            }),
+        }
+    }
+
+    /// The public parts of all keys that a name matches, in binary.
+    fn export(&self, name: &str) -> Result<Vec<u8>, Error> {
         let pattern = name.trim_end_matches('!');
         let mut command = self.command();
         command.args(["--no-armor", "--export"]);
@@ -155,9 +191,10 @@ fn usable_keys(listing: &str) -> Vec<String> {
 }
 
 impl GpgKey {
-    /// The public part of the key.
-    pub(super) fn export(&self) -> Result<Vec<u8>, Error> {
-        self.gpg.export(&self.fingerprint)
+    /// The certificate of the key.
+    pub(super) fn certificates(&self) -> Result<Vec<Cert>, Error> {
+        let handle = self.fingerprint.parse().map_err(|_| Error::NotAKey { origin: "gpg".to_owned() })?;
+        self.gpg.public(&self.fingerprint, &handle)
     }
 
     /// The subkey that the user selected, if any.

@@ -176,7 +176,7 @@ pub(super) fn signing_keys<'a>(
         .with_policy(policy, at)
         .map_err(|error| Refusal::Unfit { why: format!("it has no valid self-signature: {error}") })?;
     if let Some(end) = valid.primary_key().key_expiration_time().filter(|end| *end <= at) {
-        return Err(Refusal::Expired { on: day(end) });
+        return Err(Refusal::Expired { on: day(end), subkey: None });
     }
     let mut keys = Vec::new();
     let mut refusal = Refusal::NoSigningKey;
@@ -187,7 +187,8 @@ pub(super) fn signing_keys<'a>(
         if let RevocationStatus::Revoked(signatures) = key.revocation_status() {
             refusal = revoked(&signatures);
         } else if let Some(end) = key.key_expiration_time().filter(|end| *end <= at) {
-            refusal = Refusal::Expired { on: day(end) };
+            let subkey = (!key.primary()).then(|| key.key().fingerprint().to_hex());
+            refusal = Refusal::Expired { on: day(end), subkey };
         } else if key.key().creation_time() > at {
             refusal = Refusal::NotYet { from: day(key.key().creation_time()) };
         } else {
@@ -270,6 +271,10 @@ pub(super) fn gpgv_refuses(key: &SigningKey<'_>) -> Option<String> {
         mpi::PublicKey::RSA { n, .. } if n.bits() < 2048 => {
             Some(format!("it is RSA with {} bits, and apt requires at least 2048", n.bits()))
         }
+        // Its list of curves has no `nistp521`.
+        mpi::PublicKey::ECDSA { curve: Curve::NistP521, .. } => {
+            Some("it is NIST P-521, which apt of Ubuntu 24.04 (2.8) does not accept".to_owned())
+        }
         mpi::PublicKey::RSA { .. } | mpi::PublicKey::EdDSA { .. } | mpi::PublicKey::ECDSA { .. } => None,
         mpi::PublicKey::DSA { p, .. } => {
             Some(format!("it is DSA ({} bits), which apt no longer accepts", p.bits()))
@@ -284,10 +289,9 @@ fn gpgv_will_refuse(key: &SigningKey<'_>) -> Option<String> {
         mpi::PublicKey::RSA { n, .. } if n.bits() < 3072 => {
             Some(format!("later versions require RSA with 3072 bits, it has {}", n.bits()))
         }
-        mpi::PublicKey::ECDSA { curve, .. }
-            if !matches!(curve, Curve::NistP256 | Curve::NistP384 | Curve::NistP521) =>
-        {
-            Some(format!("later versions refuse {}", curve_name(curve)))
+        // `APT::Key::Assert-Pubkey-Algo::Future` has only `ed25519` and `ed448` beside RSA.
+        mpi::PublicKey::ECDSA { curve, .. } => {
+            Some(format!("later versions accept only RSA, Ed25519 and Ed448, it is {}", curve_name(curve)))
         }
         _ => None,
     }

@@ -13,6 +13,7 @@ mod readers;
 mod source;
 mod gpg;
 mod secret;
+mod material;
 mod keyring;
 mod frame;
 mod judge;
@@ -26,10 +27,11 @@ use std::{
 use bytes::Bytes;
 
 pub use error::{Distrust, Error, KeyWarning, Refusal};
-pub use generate::{GeneratedKey, NewKey, parse_expiry, write_secret};
+pub use generate::{GeneratedKey, KeyAlgorithm, NewKey, parse_expiry, write_secret};
 pub use gpg::Gpg;
 pub use judge::{KeyReport, Level, Verdict};
 pub use keyring::{Keyring, Verified};
+pub(crate) use material::looks_secret;
 pub use readers::{READERS, SignatureReport};
 pub use secret::Passphrase;
 pub use source::{KeySource, SIGNING_KEY_VARIABLE, key_folder};
@@ -49,7 +51,8 @@ pub struct SigningKeys {
 
 enum Signers {
     Keys(Vec<Key>),
-    Command(PathBuf),
+    /// A command, and the keys that clients have, if they are known.
+    Command(PathBuf, Keyring),
 }
 
 enum Key {
@@ -116,7 +119,8 @@ impl SigningKeys {
         for source in sources {
             match source {
                 KeySource::Command(command) => {
-                    return Ok(Self { signers: Signers::Command(command.clone()), certificates, remarks });
+                    let signers = Signers::Command(command.clone(), Keyring::new());
+                    return Ok(Self { signers, certificates, remarks });
                 }
                 KeySource::SecretKey { origin, bytes, exposed } => {
                     if *exposed {
@@ -129,7 +133,7 @@ impl SigningKeys {
                 }
                 KeySource::Gpg(name) => {
                     let key = gpg.resolve(name, passphrase)?;
-                    for cert in keyring::parse_certs("gpg", &key.export()?)? {
+                    for cert in key.certificates()? {
                         let fingerprint = cert.fingerprint().to_hex();
                         // gpg checks which secret parts it has.
                         judge::choose(&cert, now, key.wanted().as_ref(), |_| true).map_err(|refusal| {
@@ -155,6 +159,15 @@ impl SigningKeys {
         Ok(Self { signers: Signers::Keys(keys), certificates, remarks })
     }
 
+    /// Requires that a signing command signs with one of the keys that clients have; other keys are known anyway.
+    #[must_use]
+    pub fn for_clients_with(mut self, keys: &Keyring) -> Self {
+        if let Signers::Command(_, clients) = &mut self.signers {
+            clients.merge(keys);
+        }
+        self
+    }
+
     /// Signs a Release with all keys: both forms over the same bytes, verified before they are returned.
     ///
     /// # Errors
@@ -163,7 +176,7 @@ impl SigningKeys {
     pub fn sign(&self, release: &[u8], at: SystemTime) -> Result<SignedRelease, Error> {
         frame::check_signable(release)?;
         let (in_release, release_gpg) = match &self.signers {
-            Signers::Command(command) => command::sign(command, release)?,
+            Signers::Command(command, clients) => command::sign(command, release, clients, at)?,
             Signers::Keys(keys) => {
                 let mut text = Vec::new();
                 let mut file = Vec::new();
@@ -229,6 +242,12 @@ impl SigningKeys {
         &self.certificates
     }
 
+    /// Whether a command signs.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self.signers, Signers::Command(..))
+    }
+
     /// Warnings for the owner of the keys.
     #[must_use]
     pub fn warnings(&self, now: SystemTime) -> Vec<KeyWarning> {
@@ -275,7 +294,7 @@ impl SigningKeys {
     pub fn primary_fingerprint(&self) -> Option<String> {
         match &self.signers {
             Signers::Keys(keys) => keys.first().map(Key::fingerprint),
-            Signers::Command(_) => None,
+            Signers::Command(..) => None,
         }
     }
 }

@@ -6,9 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sequoia_openpgp::crypto::mem::Protected;
+use sequoia_openpgp::{Cert, crypto::mem::Protected};
 
-use super::{error::Error, gpg::Gpg, keyring::Keyring};
+use super::{
+    error::Error,
+    gpg::Gpg,
+    keyring::{self, Keyring},
+    material,
+};
 
 /// The variable that may contain a secret key.
 pub const SIGNING_KEY_VARIABLE: &str = "PUBLISH_SIGNING_KEY";
@@ -45,10 +50,12 @@ impl fmt::Debug for KeySource {
 }
 
 impl KeySource {
-    /// A secret key in memory, such as the value of [`SIGNING_KEY_VARIABLE`].
+    /// A secret key in memory, such as the value of [`SIGNING_KEY_VARIABLE`]: armoured, binary, or in base64, also if
+    /// its line ends were changed.
     #[must_use]
     pub fn secret(origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self::SecretKey { origin: origin.into(), bytes: Protected::from(bytes.into()), exposed: false }
+        let bytes = Protected::from(material::restore(bytes.into()));
+        Self::SecretKey { origin: origin.into(), bytes, exposed: false }
     }
 
     /// Parses a `--sign-with` option, or one word of `SignWith:`.
@@ -61,8 +68,11 @@ impl KeySource {
         if text.is_empty() {
             return refused("it is empty");
         }
+        if material::looks_secret(text) && !folder.join(text).is_file() {
+            return Err(Error::SecretAsName);
+        }
         if text.chars().any(char::is_control) {
-            return refused("it contains a control character; pass the key itself in PUBLISH_SIGNING_KEY");
+            return refused("it contains a control character");
         }
         if let Some(command) = text.strip_prefix('!') {
             let command = command.trim_start();
@@ -94,27 +104,34 @@ impl KeySource {
     }
 
     /// Reads a key file.
-    fn file(path: &Path) -> Result<Self, Error> {
+    pub fn file(path: &Path) -> Result<Self, Error> {
         let bytes = crate::regular::read(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::NoKeyFile { path: path.to_owned() },
             _ => Error::File { doing: "read", path: path.to_owned(), source },
         })?;
         Ok(Self::SecretKey {
             origin: path.display().to_string(),
-            bytes: Protected::from(bytes),
+            bytes: Protected::from(material::restore(bytes)),
             exposed: readable_by_others(path),
         })
     }
 
-    /// The certificates of a source, without opening any secret part; those of a command are unknown.
+    /// The certificates that sign, without opening any secret part; those of a command are unknown.
+    ///
+    /// A name of gpg stands for the certificate whose secret part gpg has. A machine without it has to name the
+    /// fingerprint, since anyone can make a key with the same user ID.
     pub fn certificates(&self, gpg: &Gpg) -> Result<Keyring, Error> {
         let mut keyring = Keyring::new();
         match self {
-            Self::SecretKey { origin, bytes, .. } => keyring.add_bytes(origin, bytes)?,
-            Self::Gpg(name) if name.is_empty() => {
-                keyring.add_bytes("gpg", &gpg.resolve(name, None)?.export()?)?;
+            Self::SecretKey { origin, bytes, .. } => {
+                let mut certs = keyring::parse_certs(origin, bytes)?;
+                // Public keys beside a secret one do not sign, so clients must not trust them.
+                if certs.iter().any(Cert::is_tsk) {
+                    certs.retain(Cert::is_tsk);
+                }
+                certs.into_iter().for_each(|cert| keyring.add(cert));
             }
-            Self::Gpg(name) => keyring.add_bytes("gpg", &gpg.export(name)?)?,
+            Self::Gpg(name) => gpg.certificates(name)?.into_iter().for_each(|cert| keyring.add(cert)),
             Self::Command(_) => {}
         }
         Ok(keyring)
@@ -198,7 +215,8 @@ mod tests {
         assert!(parse("!").contains("must follow"));
         assert!(parse("!-x").contains("must follow"));
         assert!(parse(" ").contains("empty"));
-        assert!(parse("-----BEGIN PGP\nx").contains("PUBLISH_SIGNING_KEY"));
+        assert!(parse("-----BEGIN PGP\nx").contains("is a secret key itself"));
+        assert!(parse("a\u{1b}b").contains("control character"));
         assert_eq!(parse("key.asc"), "there is no key file `/srv/apt/conf/key.asc`");
         assert_eq!(parse("no/such"), "there is no key file `/srv/apt/conf/no/such`");
     }

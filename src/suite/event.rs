@@ -22,6 +22,13 @@ pub enum Event {
     },
     /// A warning for the owner of a signing key.
     Key(KeyWarning),
+    /// No signing key is there: the plan of a dry run is the one of a job that has it.
+    PlannedWithoutKey {
+        /// The suite.
+        suite: Suite,
+        /// Whether the published suite was verified with the key in the archive itself only, or not at all.
+        unverified: bool,
+    },
     /// Keys that cannot be read, so that their signatures are not verified.
     UnreadableKeys(String),
     /// An object was written or copied.

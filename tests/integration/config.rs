@@ -1,5 +1,7 @@
 //! Tests of `conf/distributions`: the effect of a change on the published suites.
 
+use std::fs;
+
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
@@ -132,9 +134,12 @@ fn suites_with_keys_of_their_own_share_the_file_for_clients() {
     deb("world").write(sandbox.incoming());
     sandbox.publish(["add", "-s", "stable", "incoming"]).ok();
     sandbox.tree().keeps(&before, &["dists/stable/"]);
-    // A key that is no longer configured is removed.
+    // A key that is no longer configured stays while it signs a published suite, and is removed after that.
     sandbox.configure(&stanza("stable", "keys/test.asc"));
-    sandbox.publish(["remove", "world", "-s", "stable"]).ok().says(["warning: removed key"]);
+    sandbox.publish(["remove", "world", "-s", "stable"]).ok();
+    assert_eq!(fingerprints(&sandbox).len(), 2);
+    fs::remove_dir_all(sandbox.archive("dists/testing")).unwrap();
+    sandbox.publish(["add", "-s", "stable", "incoming"]).ok().says(["warning: removed key"]);
     assert_eq!(fingerprints(&sandbox), ["BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669"]);
     let Some(mut apt) = Client::debian_12(&sandbox) else { return };
     apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc")));

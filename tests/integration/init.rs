@@ -60,9 +60,11 @@ fn init_appends_a_stanza_for_a_second_suite() {
     Codename: stable
     Components: main
     Architectures: amd64
+    SignWith: no
 
     Codename: testing
     Components: main extra
+    SignWith: no
     ");
     let before = sandbox.tree();
     sandbox.publish(["init", "--unsigned"]).fails(1).says(["suite `stable` is already configured", "hint: "]);

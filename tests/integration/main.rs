@@ -27,6 +27,7 @@ mod check;
 mod check_caches;
 mod check_origin;
 mod check_web;
+mod ci_keys;
 mod clients;
 mod config;
 mod copies;

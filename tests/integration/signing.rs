@@ -515,8 +515,7 @@ fn each_error_of_a_key_file_has_its_own_text() {
         assert!(matches!(error, Error::NotAKey { .. }), "{error}");
     }
     let one_line = text(&fs::read(fixture("test.asc")).unwrap()).replace('\n', " ");
-    let error = open(&[KeySource::secret("PUBLISH_SIGNING_KEY", one_line)]).unwrap_err();
-    assert!(matches!(error, Error::NotAKey { .. }), "{error}");
+    open(&[KeySource::secret("PUBLISH_SIGNING_KEY", one_line)]).unwrap();
     assert!(matches!(open(&[]), Err(Error::NoKeys)));
 }
 

@@ -1,7 +1,7 @@
 //! Hints: remedies for errors of the library, which knows no commands and no options.
 
-pub(super) mod archive;
 pub(super) mod keys;
+pub(super) mod archive;
 pub(super) mod refusal;
 pub(super) mod signing;
 pub(super) mod store;

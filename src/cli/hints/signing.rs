@@ -14,6 +14,10 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "name a key with `--sign-with KEY`, in PUBLISH_SIGNING_KEY, or in `SignWith:` in conf/distributions"
                 .to_owned()
         }
+        Error::SecretAsName => format!(
+            "pass the key itself in {SIGNING_KEY_VARIABLE}, or its file in PUBLISH_SIGNING_KEY_FILE; `--sign-with`, \
+             PUBLISH_SIGN_WITH and `SignWith:` take a fingerprint, a file or a gpg key"
+        ),
         Error::CommandAmongKeys { .. } => {
             "use either one command or keys in `SignWith:`, not both".to_owned()
         }
@@ -22,7 +26,8 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         }
         Error::NoKeyFolder => "name the file with `--output FILE`".to_owned(),
         Error::NotAKey { origin } if origin == SIGNING_KEY_VARIABLE => format!(
-            "{origin} must contain the armored secret key with its line breaks, from the BEGIN line to the END line"
+            "{origin} must contain the whole secret key: armored, from the BEGIN line to the END line, or in base64, as \
+             `gpg --export-secret-keys KEY | base64` prints it"
         ),
         Error::NotAKey { .. } => "export a key from gpg with `gpg --export-secret-keys --armor KEY > key.asc`".to_owned(),
         Error::PublicOnly { .. } => {
@@ -38,7 +43,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::WrongPassphrase { .. } => {
             "check PUBLISH_PASSPHRASE, or the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
         }
-        Error::Refused { refusal, .. } => of_refusal(refusal).to_owned(),
+        Error::Refused { refusal, fingerprint, .. } => of_refusal(refusal, fingerprint),
         Error::Program { program, source } if source.kind() == io::ErrorKind::NotFound => {
             if program.file_name().is_some_and(|name| name == "gpg") {
                 "install gnupg, or sign with a secret key file, which needs no gpg".to_owned()
@@ -50,8 +55,12 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "list the keys of this user with `gpg --list-secret-keys`; GNUPGHOME selects another keyring".to_owned()
         }
         Error::Ambiguous { .. } => "use the full fingerprint".to_owned(),
-        Error::Gpg { said, .. } if said.contains("assphrase") || said.contains("pinentry") => {
-            "gpg cannot prompt here: set PUBLISH_PASSPHRASE, or unlock the key in gpg-agent first"
+        Error::Gpg { said, .. } if is_wrong_passphrase(said) => {
+            "check PUBLISH_PASSPHRASE, or the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
+        }
+        Error::Gpg { said, .. } if is_prompt(said) => {
+            "gpg cannot prompt here: set PUBLISH_PASSPHRASE to the passphrase, or PUBLISH_PASSPHRASE_FILE to the name of a \
+             file that contains it, or unlock the key in gpg-agent first"
                 .to_owned()
         }
         Error::Command { .. } => {
@@ -78,8 +87,27 @@ pub(in crate::cli) fn warning(warning: &KeyWarning) -> String {
     }
 }
 
-fn of_refusal(refusal: &Refusal) -> &'static str {
-    match refusal {
+/// Whether gpg got a passphrase that does not open the key.
+fn is_wrong_passphrase(said: &str) -> bool {
+    said.contains("Bad passphrase") || said.contains("bad passphrase")
+}
+
+/// Whether gpg failed because it could not ask for a passphrase.
+fn is_prompt(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["passphrase", "pinentry", "inappropriate ioctl", "operation cancelled", "no tty", "timeout"]
+        .iter()
+        .any(|cause| said.contains(cause))
+}
+
+fn of_refusal(refusal: &Refusal, fingerprint: &str) -> String {
+    let hint = match refusal {
+        Refusal::Expired { subkey: Some(subkey), .. } => {
+            return format!(
+                "extend the subkey in gpg with `gpg --quick-set-expire {fingerprint} 3y {subkey}`, then export the key again \
+                 with `gpg --export-secret-keys --armor {fingerprint}`; clients need the new public key"
+            );
+        }
         Refusal::Expired { .. } => {
             "extend a gpg key with `gpg --quick-set-expire FINGERPRINT 3y` (clients need the new public key), or create a \
              new key with `publish key generate`"
@@ -92,7 +120,8 @@ fn of_refusal(refusal: &Refusal) -> &'static str {
         Refusal::Unfit { .. } => {
             "show whether apt accepts a key with `publish key show`; create a key that every apt accepts with `publish key generate`"
         }
-    }
+    };
+    hint.replace("FINGERPRINT", fingerprint)
 }
 
 fn of_distrust(distrust: &Distrust) -> &'static str {
@@ -120,9 +149,24 @@ mod tests {
         assert!(said.contains("PUBLISH_PASSPHRASE_FILE"), "{said}");
         let (doing, text) = ("sign".to_owned(), "gpg: signing failed: Bad passphrase".to_owned());
         let said = hint(&Error::Gpg { doing, said: text }).unwrap();
-        assert!(said.contains("PUBLISH_PASSPHRASE"), "{said}");
+        assert!(said.contains("check PUBLISH_PASSPHRASE"), "{said}");
+        for text in [
+            "gpg: signing failed: No pinentry",
+            "gpg: signing failed: Inappropriate ioctl for device",
+            "gpg: signing failed: Operation cancelled",
+            "gpg: signing failed: Timeout",
+            "gpg: Sorry, no terminal at all requested - can't get input; no tty",
+        ] {
+            let said = hint(&Error::Gpg { doing: "sign".to_owned(), said: text.to_owned() }).unwrap();
+            assert!(said.contains("PUBLISH_PASSPHRASE_FILE"), "{said}");
+        }
+        let (origin, fingerprint) = (origin(), "AAAA".to_owned());
+        let refusal = Refusal::Expired { on: "2021-01-01".to_owned(), subkey: Some("BBBB".to_owned()) };
+        let error = Error::Refused { origin, fingerprint, refusal };
+        assert!(error.to_string().contains("its signing subkey BBBB expired on 2021-01-01"), "{error}");
+        assert!(hint(&error).unwrap().contains("--quick-set-expire AAAA 3y BBBB`"));
         let said = hint(&Error::NotAKey { origin: SIGNING_KEY_VARIABLE.to_owned() }).unwrap();
-        assert!(said.contains("line breaks"), "{said}");
+        assert!(said.contains("base64"), "{said}");
         let said = hint(&Error::KeyOfCommand { command: "/usr/bin/sign".into() }).unwrap();
         assert!(said.contains("publish key export"), "{said}");
     }

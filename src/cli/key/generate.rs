@@ -8,7 +8,7 @@ use std::{
 
 use super::named::printable;
 use crate::{
-    cli::{failure::Failure, given_keys::passphrase, json, session::Session},
+    cli::{algorithm::Algorithm, failure::Failure, given_keys::passphrase, json, session::Session},
     signing::{Error, NewKey, Passphrase, parse_expiry},
 };
 
@@ -16,7 +16,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
-\x20 publish key generate --name Example --expires 3y")]
+\x20 publish key generate --name Example --expires 3y\n\
+\x20 publish key generate --name Example --algorithm rsa4096")]
 pub(in crate::cli) struct Generate {
     /// User ID of the key, such as "Example archive <packages@example.org>".
     #[arg(long, value_name = "NAME", default_value = "APT archive")]
@@ -24,6 +25,9 @@ pub(in crate::cli) struct Generate {
     /// Expiry: 3y, 18m, 90d, a date such as 2030-01-31, or never.
     #[arg(long, value_name = "TIME", default_value = "3y")]
     pub expires: String,
+    /// Algorithm: ed25519, or RSA for clients before Debian 9 and Ubuntu 18.04.
+    #[arg(long, value_enum, value_name = "ALGORITHM", default_value_t)]
+    pub algorithm: Algorithm,
     /// File to write; it must not exist [default: ~/.config/publish/keys/FINGERPRINT.asc].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -67,8 +71,12 @@ fn generate(
     passphrase: Option<&Passphrase>,
     now: SystemTime,
 ) -> Result<GenerateReport, Error> {
-    let new =
-        NewKey { name: &args.name, created: now, expires: parse_expiry(&args.expires, now)?, passphrase };
+    let new = NewKey {
+        expires: parse_expiry(&args.expires, now)?,
+        passphrase,
+        algorithm: args.algorithm.into(),
+        ..NewKey::new(&args.name, now)
+    };
     let key = new.generate()?;
     let (file, sign_with) = match (&args.output, keys) {
         (Some(file), _) => {
@@ -139,6 +147,7 @@ mod tests {
         Generate {
             name: "Example archive <packages@example.org>".to_owned(),
             expires: "3y".to_owned(),
+            algorithm: Algorithm::default(),
             output,
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Args {
 /// The subcommands of `publish key`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Generate an Ed25519 signing key, and write its secret part to a file
+    /// Generate a signing key, and write its secret part to a file
     Generate(generate::Generate),
     /// Show keys: algorithm, expiry, and whether apt accepts them
     Show(show::Show),
@@ -40,6 +40,17 @@ pub(super) enum Command {
     Package(package::Args),
     /// Replace the signing key in two steps, without breaking clients
     Rotate(rotate::Args),
+}
+
+impl Args {
+    /// Whether the command changes nothing.
+    pub(super) fn plans(&self) -> bool {
+        match &self.command {
+            Command::Package(args) => args.asked.dry_run,
+            Command::Rotate(args) => args.asked.dry_run,
+            Command::Generate(_) | Command::Show(_) | Command::Export(_) => false,
+        }
+    }
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

@@ -9,7 +9,7 @@ use crate::{
 
 /// Returns the named keys, else the signing keys of the archive.
 pub(super) fn sources(words: &[String], session: &Session<'_>) -> Result<Vec<KeySource>, Failure> {
-    let configured = if words.is_empty() { session.keychain()?.all_sources()? } else { Vec::new() };
+    let configured = if words.is_empty() { session.keys_given()?.all_sources()? } else { Vec::new() };
     let keys = session.key_folder().unwrap_or_default();
     Ok(named_keys(words, configured, &session.current, &keys)?)
 }

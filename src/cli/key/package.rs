@@ -41,7 +41,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -88,7 +88,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 
 /// Returns the suites that get the package.
 async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
-    let keychain = session.keychain()?;
+    let keychain = if session.plans { session.keychain_to_plan() } else { session.keys_given()? };
     let is_signed = |suite: &SuiteConfig| keychain.signs(suite);
     if !asked.is_empty() {
         let suites = session.suites_as_configured(asked).await?;

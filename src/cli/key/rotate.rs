@@ -49,7 +49,7 @@ pub(crate) struct Args {
     suite: Vec<String>,
 
     #[command(flatten)]
-    asked: ChangeArgs,
+    pub(super) asked: ChangeArgs,
 }
 
 /// Parses a span, which may be zero.
@@ -61,7 +61,7 @@ fn parse_overlap(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    if let Location::Web(_) = session.location {
+    if matches!(session.location, Location::Web(_)) && !session.plans {
         return Err(Failure::text(format!("`{}` is read-only", session.location), None));
     }
     let events = session.events();
