@@ -448,7 +448,7 @@ async fn a_response_is_read_up_to_a_limit() {
     for (rule, token) in [("fastly s", "FASTLY_API_TOKEN"), ("cloudflare z", "CLOUDFLARE_API_TOKEN")] {
         let recorder = Recorder::always(200, huge).await;
         let error = ask(rule, &numbered(1), &environment(&recorder, &[(token, "t")])).await.unwrap_err();
-        assert!(chain(&error).ends_with("an answer of more than 1.00 MiB"), "{}", chain(&error));
+        assert!(chain(&error).ends_with("of more than 1.00 MiB"), "{}", chain(&error));
         assert_eq!(recorder.asked().len(), 1);
     }
     for status in ["200 OK", "503 Busy", "403 No"] {
