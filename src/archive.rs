@@ -45,7 +45,7 @@ pub use crate::operations::{
     copy::{Copies, Named, Wanted},
     dates::Refresh,
     drop::Dropped,
-    edit::{NewPackage, Removal, Retention, SuiteEdit},
+    edit::{NewPackage, Older, Removal, Retention, SuiteEdit},
     overflow::ArchiveTarget,
     plan::{Change, Phased},
     read_debs::{Incoming, find_files, read_packages},

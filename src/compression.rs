@@ -310,7 +310,7 @@ pub(crate) mod tests {
         let bytes = text();
         let (head, tail) = bytes.split_at(bytes.len() / 3);
         let both = [encode(Compression::Gzip, head), encode(Compression::Gzip, tail)].concat();
-        let padded = |packed: &[u8]| [packed, &[0; 70_000][..]].concat();
+        let padded = |packed: &[u8]| [packed, &vec![0; 70_000][..]].concat();
         for packed in [&both, &padded(&both)] {
             assert_eq!(decode(Compression::Gzip, packed).unwrap(), bytes);
         }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
 use crate::{
-    archive::{Incoming, NewPackage, SuiteEdit, find_files, read_packages},
+    archive::{Incoming, NewPackage, Older, SuiteEdit, find_files, read_packages},
     names::Component,
 };
 
@@ -19,6 +19,7 @@ Examples:\n\
 \x20 publish add ./build --suite testing --dry-run\n\
 \x20 publish add ./builds --skip-older\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
+#[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct Args {
     /// .deb files, or folders that contain them
     #[arg(required = true, value_name = "FILE|FOLDER")]
@@ -69,8 +70,13 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
         NewPackage { incoming, component: args.component.clone(), found }
     };
     let add = read.into_iter().map(new).collect();
-    let Args { if_newer, skip_older, replace, phased, .. } = args;
-    let edit = SuiteEdit { add, if_newer, skip_older, replace, phased, ..SuiteEdit::default() };
+    let Args { replace, phased, .. } = args;
+    let older = match (args.if_newer, args.skip_older) {
+        (true, _) => Older::Refuse,
+        (_, true) => Older::Skip,
+        _ => Older::Add,
+    };
+    let edit = SuiteEdit { add, older, replace, phased, ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
     sources::print_first(session, &outcome, &client_keys)?;

@@ -38,11 +38,11 @@ pub(super) fn read(text: &[u8]) -> Result<ControlText, Error> {
         bytes.extend_from_slice(if name > 0 { rest.trim_ascii_start() } else { rest });
         bytes.push(b'\n');
     }
-    if let Some(name) = field_name(last).filter(|_| last.trim_ascii_end().ends_with(b":")) {
-        if last.iter().filter(|&&b| b == b':').count() == 1 {
-            let name = String::from_utf8_lossy(name).escape_debug().to_string();
-            return Err(Error { line: count, kind: ErrorKind::EmptyLast(name) });
-        }
+    if let Some(name) = field_name(last)
+        && last[name.len()..].trim_ascii() == b":"
+    {
+        let name = String::from_utf8_lossy(name).escape_debug().to_string();
+        return Err(Error { line: count, kind: ErrorKind::EmptyLast(name) });
     }
     let is_rewritten = bytes != text;
     Ok(ControlText { bytes, is_rewritten })

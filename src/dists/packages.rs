@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn one_of_very_many_versions_is_found() {
-        let text: String =
-            (0..4000).map(|n| format!("Package: a\nVersion: {n}\nArchitecture: all\n\n")).collect();
+        let stanza = |n: u32| format!("Package: a\nVersion: {n}\nArchitecture: all\n\n");
+        let text = (0..4000).map(stanza).collect::<Vec<_>>().concat();
         let mut all = index(&text);
         let entries = all.entries();
         assert_eq!(entries.len(), 4000);

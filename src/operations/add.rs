@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     addition::{Addition, PackageSource},
-    edit::SuiteEdit,
+    edit::{Older, SuiteEdit},
     edited_indices::Indices,
     lookup::{Lookup, describe},
     plan::{Change, Copied, Phased, Plan, SuiteLayout},
@@ -51,6 +51,7 @@ impl SuiteEdit {
                 Err(reason) => refused.push(addition.refusal(published, reason)),
             }
         }
+        plan.notes.append(&mut given.notes);
         if refused.is_empty() {
             for (name, entries) in new {
                 let index = indices.index(&name);
@@ -79,13 +80,14 @@ impl SuiteEdit {
         let is_added = resolution.change == ResolvedChange::Added;
         let is_new = is_added && !addition.is_surplus();
         if let Some(newest) = is_new.then(|| lookup.newer(entry, targets)).flatten() {
-            if self.skip_older {
-                plan.skipped.push(Change::of(entry, component));
-                resolution.into.clear();
-                return Ok(resolution);
-            }
-            if self.if_newer {
-                return Err(Reason::NotNewer { package: describe(entry), newest });
+            match self.older {
+                Older::Add => {}
+                Older::Skip => {
+                    plan.skipped.push(Change::of(entry, component));
+                    resolution.into.clear();
+                    return Ok(resolution);
+                }
+                Older::Refuse => return Err(Reason::NotNewer { package: describe(entry), newest }),
             }
             plan.notes.push(format!(
                 "`{}` {} is older than {newest}, which clients will prefer",
@@ -136,6 +138,7 @@ struct Given<'a> {
     by_path: HashMap<&'a PoolPath, &'a Addition>,
     /// Those of one name and version in one component: either one for all architectures, or one for each.
     by_version: HashMap<(&'a Component, [&'a str; 2]), &'a Addition>,
+    notes: Vec<String>,
 }
 
 impl<'a> Given<'a> {
@@ -162,7 +165,11 @@ impl<'a> Given<'a> {
         let version = (&this.component, [entry.name(), entry.version()]);
         let other = *self.by_version.entry(version).or_insert(this);
         if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
-            return Err(Reason::OtherArchitecture { package: shown, other: describe(&other.entry) });
+            // Builds of one source may be given together on purpose: a note, and no error as for a later addition.
+            self.notes.push(format!(
+                "{shown} and {} are in one index; apt may install either of them",
+                describe(&other.entry)
+            ));
         }
         self.by_identity.insert(identity, this);
         self.by_path.insert(&this.path, this);

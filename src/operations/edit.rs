@@ -27,10 +27,8 @@ use crate::{
 pub struct SuiteEdit {
     /// Packages to add.
     pub add: Vec<NewPackage>,
-    /// Whether to refuse versions older than the newest published one of that name, which clients would prefer.
-    pub if_newer: bool,
-    /// Whether to leave out such versions.
-    pub skip_older: bool,
+    /// What happens with versions older than the newest published one of that name, which clients would prefer.
+    pub older: Older,
     /// Whether to replace a package of the same version with other contents. Requires a
     /// [`mutable`](SuiteConfig::mutable) suite.
     pub replace: bool,
@@ -45,6 +43,18 @@ pub struct SuiteEdit {
     pub retention: Option<Retention>,
     /// Whether to publish the suite as it is configured, even without packages.
     pub export: bool,
+}
+
+/// What happens with a version that is older than the newest published one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Older {
+    /// It is added, with a note.
+    #[default]
+    Add,
+    /// It is left out.
+    Skip,
+    /// It is refused, and with it the whole edit.
+    Refuse,
 }
 
 /// A package to add.

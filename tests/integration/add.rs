@@ -126,7 +126,7 @@ fn the_same_file_again_changes_nothing() {
     // An hour later: the date does not change either.
     let later = [("PUBLISH_DATE", "1748739600")];
     let said = sandbox.publish_with(&later, ["add".as_ref(), file.as_os_str()]).ok();
-    said.says(["hello 1.0 amd64 is published", "already", "Nothing to do"]);
+    said.says(["hello 1.0 amd64 is already published", "Nothing to do"]);
     assert_eq!(sandbox.tree(), before);
     let said = sandbox.publish(["add".as_ref(), file.as_os_str(), file.as_os_str()]).ok();
     said.says(["Nothing to do"]);

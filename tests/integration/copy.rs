@@ -152,7 +152,7 @@ fn all_binaries_of_a_source() {
     copy(&sandbox, &["--source", "foo=1.2-3", "--architecture", "arm64"]).ok().says(["Added 1 package"]);
     copy(&sandbox, &["--source", "foo=1.2-3"])
         .ok()
-        .says(["Added 3 packages", "libfoo1 1.2-3 arm64 is published"]);
+        .says(["Added 3 packages", "libfoo1 1.2-3 arm64 is already published"]);
     assert_eq!(
         stable(&sandbox),
         ["foo 1.2-3 all", "foo-tools 1.2-3+b1 amd64", "libfoo1 1.2-3 amd64", "libfoo1 1.2-3 arm64"]

@@ -202,11 +202,10 @@ impl<'a> Reader<'a, '_> {
             self.skip_blanks();
             match self.peek() {
                 None => return Ok(()),
-                Some(b',') => {}
                 Some(b'|') if matches!(self.kind, Kind::Plain | Kind::Provides) => {
                     return Err(Fault::Alternatives);
                 }
-                Some(b'|') => {}
+                Some(b',' | b'|') => {}
                 Some(b'[' | b'<') => return Err(Fault::Restriction(self.rest())),
                 Some(_) => return Err(Fault::After(self.rest())),
             }

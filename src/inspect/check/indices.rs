@@ -143,10 +143,10 @@ pub(super) fn check(
             findings.fault(path, format!("{} is listed twice in it; apt may use either entry", shown(entry)));
         }
         previous = Some(this.clone());
-        if entry.kind != IndexKind::Sources {
-            if let Err(bad) = relationship::check(&entry.stanza) {
-                findings.fault(path, format!("{} cannot be installed: {bad}", shown(entry)));
-            }
+        if entry.kind != IndexKind::Sources
+            && let Err(bad) = relationship::check(&entry.stanza)
+        {
+            findings.fault(path, format!("{} cannot be installed: {bad}", shown(entry)));
         }
         packages.insert(this);
         for file in &entry.files {
