@@ -20,6 +20,7 @@ use crate::{
 const DEFAULT_SUITE: &str = "stable";
 
 /// One run of `publish`.
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 pub(super) struct Session<'a> {
     /// The output.
     pub ui: &'a Ui,

@@ -70,7 +70,7 @@ impl Keyring {
         self.add_all([cert]);
     }
 
-    fn add_all(&mut self, new: impl IntoIterator<Item = Cert>) {
+    pub(super) fn add_all(&mut self, new: impl IntoIterator<Item = Cert>) {
         let known = std::mem::take(&mut self.certs);
         let mut copies: Vec<Vec<Cert>> = Vec::with_capacity(known.len());
         let mut places: HashMap<Fingerprint, usize> = HashMap::new();

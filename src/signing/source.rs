@@ -129,9 +129,9 @@ impl KeySource {
                 if certs.iter().any(Cert::is_tsk) {
                     certs.retain(Cert::is_tsk);
                 }
-                certs.into_iter().for_each(|cert| keyring.add(cert));
+                keyring.add_all(certs);
             }
-            Self::Gpg(name) => gpg.certificates(name)?.into_iter().for_each(|cert| keyring.add(cert)),
+            Self::Gpg(name) => keyring.add_all(gpg.certificates(name)?),
             Self::Command(_) => {}
         }
         Ok(keyring)

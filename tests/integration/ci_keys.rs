@@ -28,6 +28,9 @@ fn base64(sandbox: &Sandbox, text: &str) -> String {
     sandbox.ask("base64", ["-w0", "plain"]).trim().to_owned()
 }
 
+/// Environment variables and arguments of a command.
+type Call<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>);
+
 /// The fingerprints in a file of keys.
 fn keys_in(sandbox: &Sandbox, file: &Path) -> Vec<String> {
     let said = sandbox
@@ -187,7 +190,7 @@ fn no_output_contains_a_secret() {
     let truncated = encoded[..200].to_owned();
     let one_line = armored.replace('\n', "\\n");
     for secret in [&armored, &encoded, &truncated, &one_line] {
-        let mut all: Vec<(Vec<(&str, &str)>, Vec<&str>)> = Vec::new();
+        let mut all: Vec<Call<'_>> = Vec::new();
         for arguments in [
             &["add", "incoming"][..],
             &["--json", "add", "incoming"],
@@ -349,7 +352,7 @@ fn a_job_keeps_the_keys_of_other_suites_for_clients() {
     let test_key = fixture("keys/test.asc").display().to_string();
     sandbox.configure(&format!("Codename: stable\nComponents: main\nSignWith: {test_key}\n"));
     deb("more").write(sandbox.incoming());
-    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.publish(["add", "-s", "stable", "incoming"]).ok();
     assert_eq!(keys(&sandbox).len(), 2);
     // A key that signs no suite goes.
     let file = sandbox.archive("archive-key.asc");
@@ -357,7 +360,10 @@ fn a_job_keeps_the_keys_of_other_suites_for_clients() {
     fs::write(&file, fs::read_to_string(&file).unwrap() + &foreign).unwrap();
     assert_eq!(keys(&sandbox).len(), 3);
     deb("even-more").write(sandbox.incoming());
-    sandbox.publish(["add", "incoming"]).ok().says(["removed key 1898FBBB4B2A44FAE960B4DB96C0144FD36825A4"]);
+    sandbox
+        .publish(["add", "-s", "stable", "incoming"])
+        .ok()
+        .says(["removed key 1898FBBB4B2A44FAE960B4DB96C0144FD36825A4"]);
     assert_eq!(keys(&sandbox).len(), 2);
 }
 
@@ -398,14 +404,14 @@ fn clients_get_only_the_key_that_signs() {
     sandbox.ask("dpkg-deb", ["-x".as_ref(), package.as_os_str(), "unpacked".as_ref()]);
     fs::copy(sandbox.path("unpacked/usr/share/keyrings/ex-archive-keyring.gpg"), &installed).unwrap();
     for file in [installed, sandbox.path("exported.asc"), sandbox.archive("archive-key.asc")] {
-        assert_eq!(keys_in(&sandbox, &file), [ours.clone()], "{}", file.display());
+        assert_eq!(keys_in(&sandbox, &file), std::slice::from_ref(&ours), "{}", file.display());
     }
     // A public key beside the secret one in a file does not sign either.
     let mut file = gpg(&sandbox, "gnupg", &["--armor", "--export-secret-keys", &ours]);
     let _ = write!(file, "{theirs}");
     fs::write(sandbox.path("both.asc"), file).unwrap();
     sandbox.publish(["--sign-with", "both.asc", "key", "export", "-o", "from-file.asc"]).ok();
-    assert_eq!(keys_in(&sandbox, &sandbox.path("from-file.asc")), [ours.clone()]);
+    assert_eq!(keys_in(&sandbox, &sandbox.path("from-file.asc")), std::slice::from_ref(&ours));
     // A machine without the secret key knows it by its fingerprint only.
     gpg(&sandbox, "public", &["--import", sandbox.path("exported.asc").to_str().unwrap()]);
     let public = sandbox.path("public").display().to_string();

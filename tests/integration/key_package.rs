@@ -189,7 +189,7 @@ fn every_signed_suite_gets_the_same() {
     let said = sandbox.publish_after(5 * DAY, &["key", "package"]).ok();
     said.says(["Added 1 package to suite `two`", "example-archive-keyring 2025.06.06 all"]);
     let said = sandbox.publish_after(6 * DAY, &["key", "package"]).ok();
-    said.says(["Nothing to do: example-archive-keyring 2025.06.06 is published already"]);
+    said.says(["Nothing to do: example-archive-keyring 2025.06.06 is already published"]);
     sandbox.publish(["key", "package", "--suite", "open"]).fails(1).says(["suite `open` is not signed"]);
 }
 
