@@ -106,7 +106,7 @@ fn a_file_stays_if_any_of_its_names_is_in_use() {
         sandbox.publish(["check"]).ok();
         let clock = sandbox.ask("date", ["+%s"]).trim().to_owned();
         let plan = [&PRUNE[..], &["--dry-run", "-v"]].concat();
-        let plan = sandbox.publish_with(&[("SOURCE_DATE_EPOCH", &clock)], plan).ok();
+        let plan = sandbox.publish_with(&[("PUBLISH_DATE", &clock)], plan).ok();
         let said = sandbox.publish([&PRUNE[..], &["-v"]].concat()).ok();
         for text in [&plan.stderr, &said.stderr] {
             assert_eq!(text.matches(&format!("{OLD} (")).count(), 1, "{what}: deleted once\n{text}");
