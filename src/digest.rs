@@ -1,6 +1,7 @@
-//! Digests of a file's bytes, in the two algorithms that the archive format needs.
+//! Digests of a file's bytes, in the algorithms that the archive format needs.
 //!
-//! SHA256 is trusted by apt; MD5 is written for old readers and is never trusted here.
+//! SHA256 is trusted by apt; MD5 is written for old readers and is never trusted here. Source packages also list SHA1,
+//! which dpkg-source verifies.
 
 use std::{
     fmt,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 macro_rules! digest {
@@ -62,6 +64,12 @@ digest!(
     /// An MD5 digest, printed in lower-case hexadecimal.
     Md5Digest,
     16
+);
+
+digest!(
+    /// A SHA-1 digest, printed in lower-case hexadecimal.
+    Sha1Digest,
+    20
 );
 
 /// A text that is not a digest of the expected length in hexadecimal.
@@ -125,6 +133,41 @@ impl Hasher {
     }
 }
 
+/// The digests of a file of a source package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceDigests {
+    /// Size, MD5 and SHA-256.
+    pub digests: Digests,
+    /// SHA-1.
+    pub sha1: Sha1Digest,
+}
+
+impl SourceDigests {
+    /// The digests of bytes in memory.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { digests: Digests::of(bytes), sha1: Sha1Digest(Sha1::digest(bytes).into()) }
+    }
+
+    /// Reads to the end, in memory of constant size.
+    pub fn read(mut reader: impl Read) -> io::Result<Self> {
+        let (mut hasher, mut sha1) = (Hasher::default(), Sha1::new());
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    sha1.update(&buffer[..count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { digests: hasher.finish(), sha1: Sha1Digest(sha1.finalize().into()) })
+    }
+}
+
 /// A reader that hashes every byte that is read through it.
 pub struct HashingReader<R> {
     inner: R,
@@ -173,6 +216,13 @@ mod tests {
         assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
         assert!("".parse::<Sha256Digest>().is_err());
         assert!("zz".repeat(32).parse::<Sha256Digest>().is_err());
+    }
+
+    #[test]
+    fn the_digests_of_a_source_file_are_the_same_in_one_piece_and_in_many() {
+        let text = "abc".repeat(100_000);
+        assert_eq!(SourceDigests::read(text.as_bytes()).unwrap(), SourceDigests::of(text.as_bytes()));
+        assert_eq!(SourceDigests::of(b"abc").sha1.to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::{
 
 mod files;
 mod write;
+mod dsc;
+mod source;
+mod dsc_fault;
 #[cfg(test)]
 pub(crate) mod tests;
 mod control;
@@ -32,8 +35,11 @@ pub mod relationship;
 use relationship::Remark;
 
 pub use control_fault::ControlFault;
+pub use dsc::{DSC_LIMIT, DescribedFile, SourceDescription};
+pub use dsc_fault::{DscFault, NameFault};
 pub use error::{BadField, Error, Layout, LooksLike, Place};
 pub use files::{InstalledFile, read_among, read_file};
+pub use source::{SourceFile, SourcePackage};
 pub(crate) use write::gzip;
 pub use write::{NewDeb, installed_size};
 

@@ -1,0 +1,147 @@
+//! Why a `.dsc` and its files are not a source package that can be published, with remedies.
+
+use std::io;
+
+use super::error::BadField;
+use crate::{signing, stanza};
+
+/// The formats that dpkg-source unpacks and that an archive can hold.
+pub(super) const FORMATS: [&str; 4] = ["1.0", "2.0", "3.0 (native)", "3.0 (quilt)"];
+
+/// Why a `.dsc` and its files are not a source package that can be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DscFault {
+    /// The frame of its signature is damaged.
+    #[error("the frame of its signature is damaged")]
+    Signature(#[source] signing::Distrust),
+    /// It is not a stanza.
+    #[error("it is not one stanza, as a `.dsc` is")]
+    Stanza(#[source] stanza::Error),
+    /// It describes an upload.
+    #[error("it is a `.changes` file, not the description of a source package")]
+    Changes,
+    /// A format that is not supported.
+    #[error("the source format `{0}` is not supported; known are {formats}", formats = formats())]
+    Format(String),
+    /// A required field is missing.
+    #[error("it has no field `{0}`, or an empty one")]
+    NoField(&'static str),
+    /// A field has a value that cannot be published.
+    #[error("in its field `{field}`")]
+    Field {
+        /// The name of the field.
+        field: &'static str,
+        /// The problem with its value.
+        #[source]
+        why: BadField,
+    },
+    /// A line of a list of files that cannot be read.
+    #[error("its field `{field}` has the line `{line}`; expected `DIGEST SIZE NAME`")]
+    Line {
+        /// The list.
+        field: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// A file name that is not allowed.
+    #[error("the file name `{name}` is not allowed: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The problem with it.
+        why: NameFault,
+    },
+    /// A file that is listed twice.
+    #[error("its field `{field}` lists `{file}` twice")]
+    Twice {
+        /// The list.
+        field: &'static str,
+        /// The file.
+        file: String,
+    },
+    /// Two lists that differ.
+    #[error("its fields `Files` and `{field}` do not agree on `{file}`")]
+    Lists {
+        /// The other list.
+        field: &'static str,
+        /// The file.
+        file: String,
+    },
+    /// A file that is not in the same folder.
+    #[error("`{file}`, which it lists, is not in the same folder")]
+    Missing {
+        /// The file.
+        file: String,
+    },
+    /// A file that cannot be read.
+    #[error("`{file}`, which it lists, cannot be read")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file with other bytes than described.
+    #[error("`{file}` has {found}, and the `.dsc` lists {listed}")]
+    Differs {
+        /// The file.
+        file: String,
+        /// The size or digest in the `.dsc`.
+        listed: String,
+        /// The size or digest of the file.
+        found: String,
+    },
+}
+
+/// Why a file of a source package cannot have a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameFault {
+    /// A character that dpkg-source refuses.
+    #[error("only letters, digits and `-+:.,=_~` are allowed")]
+    Character,
+    /// It is too long.
+    #[error("it is longer than 255 bytes")]
+    TooLong,
+    /// It does not belong to this source.
+    #[error("it must start with `{0}_`")]
+    OtherSource(String),
+    /// It is not a file that dpkg-source knows.
+    #[error("it does not have the extension of a tarball, a diff or the signature of a tarball")]
+    Extension,
+}
+
+fn formats() -> String {
+    FORMATS.map(|format| format!("`{format}`")).join(", ")
+}
+
+impl DscFault {
+    /// Returns a remedy.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Signature(_) => "sign it again with `debsign`",
+            Self::Changes => "name the `.dsc` and `.deb` files themselves",
+            Self::Format(_) => {
+                "build it in the format `3.0 (quilt)` or `3.0 (native)` (debian/source/format)"
+            }
+            Self::Missing { .. } => {
+                "put all files of the source package into one folder, such as with `dget URL-OF-THE-DSC`"
+            }
+            Self::Unreadable { .. } => return None,
+            Self::Differs { .. } => {
+                "compare the file with the original, or build the source package again with `dpkg-source --build`"
+            }
+            Self::Stanza(_)
+            | Self::NoField(_)
+            | Self::Field { .. }
+            | Self::Line { .. }
+            | Self::Name { .. }
+            | Self::Twice { .. }
+            | Self::Lists { .. } => "build the source package again with `dpkg-source --build`",
+        };
+        Some(hint.to_owned())
+    }
+}
