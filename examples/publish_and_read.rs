@@ -7,7 +7,7 @@
 use std::{error::Error, path::PathBuf, time::SystemTime};
 
 use publish::{
-    archive::{Archive, Check, CommitOptions, Note, Removal, SuiteEdit, Trust, read_packages},
+    archive::{Archive, Check, CommitOptions, Named, Note, Removal, SuiteEdit, Trust, read_packages},
     config::SuiteConfig,
     names::Suite,
     signing::{KeySource, NewKey, SigningKeys},
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let report = archive.check(&what, &|_| ()).await?;
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 
-    let removal = Removal { name: "acpi".into(), version: None, architecture: None };
+    let removal = Removal { named: Named::Package("acpi".into()), version: None, architecture: None };
     let outcome = archive.commit(&SuiteEdit::removing([removal]), &how).await?;
     assert_eq!(outcome.removed.len(), 1);
     println!("took {} out again; its file stays in the pool", outcome.removed[0].name);

@@ -48,7 +48,7 @@ pub use crate::operations::{
     edit::{NewPackage, Older, Removal, Retention, SuiteEdit},
     overflow::ArchiveTarget,
     plan::{Change, Phased},
-    read_debs::{Incoming, find_files, read_packages},
+    read_debs::{Artifact, Incoming, OtherFile, find_files, read_packages},
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},

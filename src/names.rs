@@ -102,6 +102,24 @@ impl Architecture {
         Self("all".into())
     }
 
+    /// The name under which reprepro and apt list source packages. No binary package has it, and [`Architecture::parse`]
+    /// refuses it.
+    #[must_use]
+    pub fn source() -> Self {
+        Self(SOURCE.into())
+    }
+
+    /// Whether this is `source`.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        &*self.0 == SOURCE
+    }
+
+    /// Parses an architecture that selects packages: also `source`.
+    pub fn parse_selector(text: &str) -> Result<Self, Error> {
+        if text == SOURCE { Ok(Self::source()) } else { Self::parse(text) }
+    }
+
     /// Whether this is `all`.
     #[must_use]
     pub fn is_all(&self) -> bool {
@@ -185,6 +203,7 @@ const SYSTEMS: [&str; 16] = [
 /// Architectures with an ABI of their own (`tupletable`).
 const OTHER_ARCHITECTURES: [&str; 7] =
     ["arm64ilp32", "mipsn32", "mipsn32el", "mipsn32r6", "mipsn32r6el", "powerpcspe", "x32"];
+const SOURCE: &str = "source";
 
 fn package_name(text: &str) -> Result<(), &'static str> {
     let first = *text.as_bytes().first().ok_or("it is empty")?;

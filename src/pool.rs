@@ -7,7 +7,10 @@
 
 use std::fmt;
 
-use crate::{deb::BinaryPackage, names::Component};
+use crate::{
+    deb::{BinaryPackage, SourcePackage},
+    names::Component,
+};
 
 /// The longest file name that common file systems store.
 const LONGEST_NAME: usize = 255;
@@ -17,6 +20,9 @@ const LONGEST_PATH: usize = 1024;
 const UNIQUE: usize = 16;
 /// The extensions of package files; `ddeb` holds debug symbols, `udeb` parts of the installer.
 const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
+/// The extensions of the files of source packages, as dpkg-source names them.
+const SOURCE_ENDINGS: [&str; 8] =
+    [".dsc", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz", ".asc"];
 
 /// The path of one package file, relative to the root of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +52,25 @@ impl PoolPath {
     /// bytes.
     #[must_use]
     pub fn of(component: &Component, package: &BinaryPackage) -> Self {
-        let source = package.source().as_str();
-        Self(format!("pool/{component}/{}/{source}/{}", prefix(source), package.file_name()).into())
+        Self(format!("{}/{}", folder(component, package.source().as_str()), package.file_name()).into())
+    }
+
+    /// The paths of the files of a source package in a component, in their order. Versions of one source share a folder,
+    /// and so the tarball of an upstream version.
+    pub fn of_source(component: &Component, package: &SourcePackage) -> Result<Vec<Self>, Error> {
+        Self::of_files(&folder(component, package.name().as_str()), package)
+    }
+
+    /// The same paths in a folder named by the digest of the `.dsc`, as [`PoolPath::unique`].
+    pub fn unique_source(component: &Component, package: &SourcePackage) -> Result<Vec<Self>, Error> {
+        let digest = package.description().digests().digests.sha256.to_string();
+        let folder = folder(component, package.name().as_str());
+        Self::of_files(&format!("{folder}/{}", &digest[..UNIQUE]), package)
+    }
+
+    fn of_files(folder: &str, package: &SourcePackage) -> Result<Vec<Self>, Error> {
+        let files = package.files().iter();
+        files.map(|file| Self::parse_source(&format!("{folder}/{}", file.name()))).collect()
     }
 
     /// The same path in a folder named by the digest: for a package whose contents may change under one version. The
@@ -66,11 +89,27 @@ impl PoolPath {
     /// `/./x.deb`, which is `x.deb` for every server that has folders. A bucket has none, so an index for a bucket
     /// needs `Filename` without it.
     pub fn parse(filename: &str) -> Result<Self, Error> {
+        Self::checked(filename, &ENDINGS, "it does not end in `.deb`")
+    }
+
+    /// Checks the path of a file of a source package, from the index of any source.
+    pub fn parse_source(path: &str) -> Result<Self, Error> {
+        Self::checked(path, &SOURCE_ENDINGS, "it does not end like a file of a source package")
+    }
+
+    fn checked(filename: &str, endings: &[&str], otherwise: &'static str) -> Result<Self, Error> {
         let path = filename.strip_prefix("./").unwrap_or(filename);
-        match check(path) {
-            Ok(()) => Ok(Self(path.into())),
+        let ending = endings.iter().find(|ending| path.ends_with(**ending));
+        match check(path).and(ending.ok_or(otherwise)) {
+            Ok(_) => Ok(Self(path.into())),
             Err(why) => Err(Error { text: filename.to_owned(), why }),
         }
+    }
+
+    /// The folder that contains the file.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
     /// The path as text: the value of `Filename` and the key in a store.
@@ -78,6 +117,11 @@ impl PoolPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The folder of a source in a component.
+fn folder(component: &Component, source: &str) -> String {
+    format!("pool/{component}/{}/{source}", prefix(source))
 }
 
 /// The folder that keeps the list of sources short: the first letter, or four letters of the many libraries.
@@ -109,9 +153,6 @@ fn check(path: &str) -> Result<(), &'static str> {
             _ if part.len() > LONGEST_NAME => return Err("a part is longer than 255 bytes"),
             _ => {}
         }
-    }
-    if !ENDINGS.iter().any(|ending| path.ends_with(ending)) {
-        return Err("it does not end in `.deb`");
     }
     Ok(())
 }
@@ -174,6 +215,17 @@ mod tests {
         }
         assert!(PoolPath::parse(&format!("{}.deb", "x".repeat(252))).is_err());
         assert!(PoolPath::parse(&format!("{}x.deb", "y/".repeat(600))).is_err());
+    }
+
+    #[test]
+    fn files_of_sources_have_paths_of_their_own() {
+        for good in ["pool/main/h/hello/hello_1.dsc", "pool/a_1.orig.tar.gz.asc", "pool/a_1.diff.gz"] {
+            assert_eq!(PoolPath::parse_source(good).unwrap().as_str(), good);
+        }
+        assert_eq!(PoolPath::parse_source("pool/a/a_1.dsc").unwrap().folder(), "pool/a");
+        for bad in ["pool/a.deb", "pool/../a.dsc", "/a.dsc", "dists/stable/InRelease", "pool/a b.dsc"] {
+            assert!(PoolPath::parse_source(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `publish add`: adds .deb files to a suite.
+//! `publish add`: adds .deb and .dsc files to a suite.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -10,18 +10,21 @@ use crate::{
 
 /// Add packages to a suite, all of them or none
 ///
-/// Upload the .deb files to the pool, then publish the new indices in one atomic step. A package that is already published
+/// Upload the files to the pool, then publish the new indices in one atomic step. A package that is already published
 /// with the same bytes is skipped; one with different bytes is rejected.
+///
+/// A .dsc adds a source package: the files that it lists are read from the same folder and must match it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
 \x20 publish add ./build/hello_2.10-3_amd64.deb\n\
 \x20 publish add ./build --suite testing --dry-run\n\
 \x20 publish add ./builds --skip-older\n\
+\x20 publish add hello_2.10-3.dsc hello_2.10-3_amd64.deb\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 #[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct Args {
-    /// .deb files, or folders that contain them
+    /// .deb and .dsc files, or folders that contain them
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
 

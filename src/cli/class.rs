@@ -154,10 +154,15 @@ impl From<&archive::Refusal> for Class {
         let kind = match &refusal.source {
             Reason::Pool(error) => return error.into(),
             Reason::Lost { path, .. } => return Self::about(Kind::Damaged, path),
-            Reason::Unreadable(_) | Reason::Deb(_) | Reason::Relationship(_) => Kind::Input,
+            Reason::Unreadable(_)
+            | Reason::Deb(_)
+            | Reason::Dsc(_)
+            | Reason::Path(_)
+            | Reason::Relationship(_) => Kind::Input,
             Reason::OtherContents { .. }
             | Reason::GivenTwice { .. }
             | Reason::SameFile { .. }
+            | Reason::SharedFile { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
             Reason::Architecture { .. } | Reason::NotNewer { .. } | Reason::BelowLimit { .. } => {

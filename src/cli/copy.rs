@@ -20,7 +20,7 @@ Examples:\n\
 \x20 publish copy 'libfoo*' hello=2.10-3 --from testing --to stable\n\
 \x20 publish copy --source foo=1.2-3 --from testing --to stable")]
 pub(super) struct Args {
-    /// Packages to copy: the newest version, or the given one; `*` matches any text, `?` one character
+    /// Packages to copy, binary and source: the newest version, or the given one; `*` matches any text, `?` one character
     #[arg(required_unless_present_any = ["source", "all"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long)]
     new_suite: bool,
 
-    /// Copy all packages built from this source package, or from the given version of it; repeatable
+    /// Copy this source package, or the given version of it, and all packages built from it; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 
@@ -44,8 +44,8 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["names", "source"])]
     all: bool,
 
-    /// Copy only packages of this architecture, such as `amd64` or `all`; repeatable
-    #[arg(long, value_name = "ARCHITECTURE")]
+    /// Copy only packages of this architecture, such as `amd64`, `all` or `source`; repeatable
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
     architecture: Vec<Architecture>,
 
     /// Component in --to [default: the one where --to has the package, else the one in --from]
@@ -83,16 +83,7 @@ impl Args {
         if self.all {
             return vec![Wanted { named: Named::Package("*".into()), version: None }];
         }
-        let wanted = |kind: fn(String) -> Named| {
-            move |text: &String| {
-                let (name, version) = match text.split_once('=') {
-                    Some((name, version)) => (name, Some(version.to_owned())),
-                    None => (text.as_str(), None),
-                };
-                Wanted { named: kind(name.to_owned()), version }
-            }
-        };
-        let names = self.names.iter().map(wanted(Named::Package));
-        names.chain(self.source.iter().map(wanted(Named::Source))).collect()
+        let names = self.names.iter().map(|text| Wanted::parse(text, Named::Package));
+        names.chain(self.source.iter().map(|text| Wanted::parse(text, Named::Source))).collect()
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     archive::{ClientKeys, KEY_FILE, Trust},
-    dists::Release,
+    dists::{IndexKey, IndexKind, Release, layout::plain_path},
     names::{Architecture, Component, Suite},
     signing::{GeneratedKey, NewKey, parse_expiry},
     store::Location,
@@ -42,8 +42,8 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "COMPONENT")]
     component: Vec<Component>,
 
-    /// Architecture of the suite; repeatable [default: those of the packages]
-    #[arg(long, value_name = "ARCHITECTURE")]
+    /// Architecture of the suite, or `source` for source packages; repeatable [default: those of the packages]
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
     architecture: Vec<Architecture>,
 
     /// Publisher of the suite (`Origin`)
@@ -184,6 +184,15 @@ fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(Genera
     Ok((key, path.display().to_string()))
 }
 
+/// The architectures of a published suite; its release file need not name `source`.
+fn architectures_of(release: &Release) -> Option<String> {
+    let words = release.field("Architectures").filter(|all| *all != "all")?;
+    let is_of_sources =
+        |(path, _): (&String, _)| IndexKey::parse(plain_path(path)).kind() == IndexKind::Sources;
+    let has_unnamed_sources = !release.names_source() && release.own_files().any(is_of_sources);
+    Some(format!("{words}{}", if has_unnamed_sources { " source" } else { "" }))
+}
+
 /// Renders the stanza; fields of a published suite of that name are kept.
 fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Option<&str>) -> String {
     let old = |field: &str| published.and_then(|release| release.field(field)).map(ToOwned::to_owned);
@@ -199,7 +208,7 @@ fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Op
         ("Version", old("Version")),
         ("Description", old("Description")),
         ("Components", join(&components, old("Components")).or(Some("main".to_owned()))),
-        ("Architectures", join(&architectures, old("Architectures").filter(|all| all != "all"))),
+        ("Architectures", join(&architectures, published.and_then(architectures_of))),
         ("NotAutomatic", old("NotAutomatic")),
         ("ButAutomaticUpgrades", old("ButAutomaticUpgrades")),
         ("SignWith", sign_with.map(ToOwned::to_owned)),

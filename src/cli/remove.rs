@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
-    archive::{Removal, SuiteEdit},
+    archive::{Named, Removal, SuiteEdit, Wanted},
     names::Architecture,
 };
 
@@ -15,14 +15,19 @@ use crate::{
 #[command(after_help = "\
 Examples:\n\
 \x20 publish remove hello --suite testing\n\
+\x20 publish remove --source hello=2.10-3\n\
 \x20 publish remove hello=2.10-3 --architecture amd64 --dry-run")]
 pub(super) struct Args {
-    /// Packages to remove: all versions, or the given one
-    #[arg(required = true, value_name = "NAME[=VERSION]")]
+    /// Packages to remove, binary and source: all versions, or the given one; `*` matches any text, `?` one character
+    #[arg(required_unless_present = "source", value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// Remove only packages of this architecture, such as `amd64` or `all`; repeatable
-    #[arg(long, value_name = "ARCHITECTURE")]
+    /// Remove this source package, or the given version of it, and all packages built from it; repeatable
+    #[arg(long, value_name = "NAME[=VERSION]")]
+    source: Vec<String>,
+
+    /// Remove only packages of this architecture, such as `amd64`, `all` or `source`; repeatable
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
     architecture: Vec<Architecture>,
 
     /// Suite to change [default: the only suite]
@@ -37,17 +42,16 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let mut remove = Vec::new();
-    for named in &args.names {
-        let (name, version) = match named.split_once('=') {
-            Some((name, version)) => (name.to_owned(), Some(version.to_owned())),
-            None => (named.clone(), None),
-        };
+    let names = args.names.iter().map(|text| Wanted::parse(text, Named::Package));
+    for Wanted { named, version } in
+        names.chain(args.source.iter().map(|text| Wanted::parse(text, Named::Source)))
+    {
         let architectures: Vec<Option<Architecture>> = match &args.architecture[..] {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
         };
         for architecture in architectures {
-            let removal = Removal { name: name.clone(), version: version.clone(), architecture };
+            let removal = Removal { named: named.clone(), version: version.clone(), architecture };
             if !remove.contains(&removal) {
                 remove.push(removal);
             }

@@ -2,7 +2,7 @@
 
 use super::{failure::Failure, session::Session};
 use crate::{
-    archive::{CommitReport, KEY_FILE},
+    archive::{Change, CommitReport, KEY_FILE},
     names::Suite,
     signing::{Error, Keyring},
     store::Location,
@@ -18,6 +18,8 @@ pub(super) struct Client<'a> {
     pub components: &'a [String],
     /// Whether it is signed.
     pub signed: bool,
+    /// Whether it has source packages.
+    pub has_sources: bool,
 }
 
 /// Placeholder for the URL of a bucket, which only its owner knows: a custom domain, a CDN, or that of the service.
@@ -39,7 +41,8 @@ pub(super) fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -
         None => inline(keys)?,
     };
     let (suite, components) = (client.suite, client.components.join(" "));
-    Ok(format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
+    let types = if client.has_sources { "deb deb-src" } else { "deb" };
+    Ok(format!("Types: {types}\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
 }
 
 /// Renders the stanza for suites with the same components and a keyring that is installed on the client.
@@ -79,6 +82,7 @@ pub(super) fn print_first(
         suite: &outcome.suite,
         components: &outcome.components,
         signed: outcome.signed,
+        has_sources: outcome.added.iter().any(Change::is_source),
     };
     session.ui.stanza(&stanza(&session.location, &client, keys)?);
     Ok(())

@@ -34,6 +34,18 @@ pub struct Config {
     pub folder: PathBuf,
 }
 
+/// Whether a suite has source packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sources {
+    /// `Architectures` does not name `source`: they are refused.
+    Refused,
+    /// Nothing is configured: they are accepted, and a component has `Sources` from its first source package on.
+    Accepted,
+    /// `Architectures` names `source`: every component has `Sources`, even an empty one.
+    Listed,
+}
+
 /// The configuration of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +58,8 @@ pub struct SuiteConfig {
     pub components: Vec<Component>,
     /// The architectures, without `source`; empty for those of the packages.
     pub architectures: Vec<Architecture>,
+    /// Whether it has source packages.
+    pub sources: Sources,
     /// Fields that are copied to `Release` as they are.
     pub copied: Vec<(&'static str, String)>,
     /// The keys that sign, as written.
@@ -186,6 +200,7 @@ impl SuiteConfig {
             suite: None,
             components: Vec::new(),
             architectures: Vec::new(),
+            sources: Sources::Accepted,
             copied: Vec::new(),
             sign_with: Vec::new(),
             unsigned: false,
@@ -253,6 +268,10 @@ impl SuiteConfig {
         }
         if architectures.is_some() && suite.architectures.is_empty() {
             return Err("field `Architectures` names no architecture of binary packages".into());
+        }
+        if let Some(words) = &architectures {
+            let is_named = words.split_whitespace().any(|word| word == "source");
+            suite.sources = if is_named { Sources::Listed } else { Sources::Refused };
         }
         suite.suite = text("Suite")?;
         for name in COPIED {

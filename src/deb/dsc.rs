@@ -19,8 +19,6 @@ use crate::{
     version::Version,
 };
 
-/// The limit on the size of a `.dsc`; the largest of Debian has about 300 KiB.
-pub const DSC_LIMIT: u64 = 8 << 20;
 /// The extensions of the files of a source package.
 const ENDINGS: [&str; 6] = [".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz"];
 /// The longest file name that common file systems store.
@@ -242,6 +240,8 @@ fn check_name(name: &str, source: &PackageName) -> Result<(), NameFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     const TAR: &str = "hello_1.0.orig.tar.gz";
@@ -250,7 +250,7 @@ mod tests {
     fn lists(files: &[(&str, &[u8])]) -> String {
         let mut text = String::new();
         for field in LISTS {
-            text += &format!("{field}:\n");
+            writeln!(text, "{field}:").unwrap();
             for (name, bytes) in files {
                 let SourceDigests { digests, sha1 } = SourceDigests::of(bytes);
                 let digest = match field {
@@ -258,7 +258,7 @@ mod tests {
                     "Checksums-Sha1" => sha1.to_string(),
                     _ => digests.sha256.to_string(),
                 };
-                text += &format!(" {digest} {} {name}\n", bytes.len());
+                writeln!(text, " {digest} {} {name}", bytes.len()).unwrap();
             }
         }
         text

@@ -3,8 +3,10 @@
 use std::io;
 
 use super::error::BadField;
-use crate::{signing, stanza};
+use crate::{signing, size, stanza};
 
+/// The limit on the size of a `.dsc`; the largest of Debian has about 300 KiB.
+pub const DSC_LIMIT: u64 = 8 << 20;
 /// The formats that dpkg-source unpacks and that an archive can hold.
 pub(super) const FORMATS: [&str; 4] = ["1.0", "2.0", "3.0 (native)", "3.0 (quilt)"];
 
@@ -18,6 +20,9 @@ pub enum DscFault {
     /// It is not a stanza.
     #[error("it is not one stanza, as a `.dsc` is")]
     Stanza(#[source] stanza::Error),
+    /// It is larger than any `.dsc`.
+    #[error("it has more than {} and is not the description of a source package", size::bytes(DSC_LIMIT))]
+    TooLarge,
     /// It describes an upload.
     #[error("it is a `.changes` file, not the description of a source package")]
     Changes,
@@ -134,7 +139,8 @@ impl DscFault {
             Self::Differs { .. } => {
                 "compare the file with the original, or build the source package again with `dpkg-source --build`"
             }
-            Self::Stanza(_)
+            Self::TooLarge
+            | Self::Stanza(_)
             | Self::NoField(_)
             | Self::Field { .. }
             | Self::Line { .. }

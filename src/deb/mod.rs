@@ -35,8 +35,8 @@ pub mod relationship;
 use relationship::Remark;
 
 pub use control_fault::ControlFault;
-pub use dsc::{DSC_LIMIT, DescribedFile, SourceDescription};
-pub use dsc_fault::{DscFault, NameFault};
+pub use dsc::{DescribedFile, SourceDescription};
+pub use dsc_fault::{DSC_LIMIT, DscFault, NameFault};
 pub use error::{BadField, Error, Layout, LooksLike, Place};
 pub use files::{InstalledFile, read_among, read_file};
 pub use source::{SourceFile, SourcePackage};

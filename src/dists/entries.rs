@@ -8,14 +8,11 @@ use bytes::Bytes;
 
 use super::{
     index_key::{IndexKey, IndexKind},
-    package_entry::{Source, order_of_versions, phased_of, source_of},
+    package_entry::{SOURCE, Source, order_of_versions, phased_of, source_of},
     packages::{self, PackageEntry, PackagesIndex},
     sources::{self, SourcePackage},
 };
 use crate::digest::{Md5Digest, Sha256Digest};
-
-/// The architecture of source packages in reprepro and apt.
-const SOURCE: &str = "source";
 
 /// One entry of an index.
 #[derive(Debug, Clone)]
@@ -89,6 +86,18 @@ impl Entry {
                 md5: package.md5(),
             }],
         }
+    }
+
+    /// The files of a package of an index.
+    ///
+    /// # Errors
+    /// The files of a source package cannot be read.
+    pub fn of(package: &PackageEntry) -> Result<Self, sources::Error> {
+        if !package.is_source() {
+            return Ok(Self::of_package(IndexKind::Packages, package));
+        }
+        let mut found = sources::packages(&package.shared_stanza())?;
+        found.pop().map(Self::from).ok_or(sources::Error::Field { line: 1, field: "Package" })
     }
 
     /// The main file: the only one, or the `.dsc` of a source package.

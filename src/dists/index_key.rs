@@ -29,7 +29,8 @@ pub enum IndexKind {
     Other,
 }
 
-/// An index of packages of one component for one architecture.
+/// An index of packages of one component for one architecture, or of its source packages: they have the architecture
+/// `source`, as in reprepro.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackagesKey {
     /// The component.
@@ -82,9 +83,24 @@ pub enum IndexKey {
 }
 
 impl PackagesKey {
+    /// The index of the source packages of a component.
+    #[must_use]
+    pub fn of_sources(component: &Component) -> Self {
+        Self { component: component.clone(), architecture: Architecture::source() }
+    }
+
+    /// Whether it is an index of source packages.
+    #[must_use]
+    pub fn is_of_sources(&self) -> bool {
+        self.architecture.is_source()
+    }
+
     /// The path of the uncompressed index below the suite's folder.
     #[must_use]
     pub fn path(&self) -> String {
+        if self.is_of_sources() {
+            return format!("{}/source/Sources", self.component);
+        }
         format!("{}/binary-{}/Packages", self.component, self.architecture)
     }
 
@@ -174,7 +190,17 @@ impl IndexKey {
         }
     }
 
-    /// Converts a key of an index of binary packages, the kind that is written.
+    /// Converts a key of an index that edits write: of binary or of source packages.
+    #[must_use]
+    pub fn into_edited(self) -> Option<PackagesKey> {
+        match self {
+            Self::Packages(key) => Some(key),
+            Self::Sources { component } => Some(PackagesKey::of_sources(&component)),
+            _ => None,
+        }
+    }
+
+    /// Converts a key of an index of binary packages.
     #[must_use]
     pub fn into_packages(self) -> Option<PackagesKey> {
         match self {
@@ -313,6 +339,19 @@ mod tests {
             let key = IndexKey::parse(path);
             assert_eq!((key.kind(), key.path().as_str()), (kind, path));
         }
+    }
+
+    #[test]
+    fn edits_write_the_indices_of_packages_and_sources() {
+        for (path, _) in PATHS {
+            if let Some(key) = IndexKey::parse(path).into_edited() {
+                assert_eq!(key.path(), path);
+            }
+        }
+        let edited = |path| IndexKey::parse(path).into_edited().map(|key| key.is_of_sources());
+        assert_eq!(edited("updates/main/source/Sources"), Some(true));
+        assert_eq!(edited("main/binary-amd64/Packages"), Some(false));
+        assert_eq!(edited("main/debian-installer/binary-amd64/Packages"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
 
-use super::package_entry::{Error, Identity, PackageEntry, field_of};
+use super::package_entry::{Error, Identity, Lists, PackageEntry, field_of};
 use crate::stanza::Stanzas;
 
 /// The end of a stanza: its last newline and an empty line.
@@ -13,41 +13,45 @@ const END: &[u8] = b"\n\n";
 
 /// Sorted stanzas of packages, each followed by exactly one empty line.
 #[derive(Clone, Default)]
-pub(super) struct Ordered(Bytes);
+pub(super) struct Ordered {
+    text: Bytes,
+    lists: Lists,
+}
 
 impl Ordered {
     /// Reads an index from any source; a sorted one is not copied.
-    pub(super) fn of(text: &Bytes) -> Result<Self, Error> {
-        if is_in_order(text) {
-            return Ok(Self(text.clone()));
+    pub(super) fn of(text: &Bytes, lists: Lists) -> Result<Self, Error> {
+        if is_in_order(text, lists) {
+            return Ok(Self { text: text.clone(), lists });
         }
         let mut stanzas = Stanzas::new(text);
         let mut entries = Vec::new();
         while let Some(block) = stanzas.next_block() {
             let stanza =
                 if block.ends_with(b"\n") { text.slice_ref(block) } else { [block, b"\n"].concat().into() };
-            entries.push(PackageEntry::read(stanza, stanzas.block_line())?);
+            entries.push(PackageEntry::read(stanza, stanzas.block_line(), lists)?);
         }
         entries.sort_by(PackageEntry::order);
         let mut text = BytesMut::with_capacity(text.len() + END.len());
         put(&mut text, &entries);
-        Ok(Self(text.freeze()))
+        Ok(Self { text: text.freeze(), lists })
     }
 
     pub(super) fn text(&self) -> &Bytes {
-        &self.0
+        &self.text
     }
 
     /// The packages in a part of the text that begins and ends between stanzas.
     pub(super) fn entries(&self, place: Range<usize>) -> impl Iterator<Item = PackageEntry> {
-        let text = self.0.slice(place);
+        let text = self.text.slice(place);
+        let lists = self.lists;
         let mut start = 0;
         std::iter::from_fn(move || {
             let end = start + memmem::find(&text[start..], END)?;
             let stanza = text.slice(start..=end);
             start = end + END.len();
             Some(
-                PackageEntry::read(stanza, 1)
+                PackageEntry::read(stanza, 1, lists)
                     .unwrap_or_else(|error| unreachable!("in order, and yet {error}")),
             )
         })
@@ -61,10 +65,11 @@ impl Ordered {
 
     /// Finds the entry of a package.
     pub(super) fn find(&self, wanted: &Identity<'_>) -> Option<PackageEntry> {
-        let is_far_enough =
-            |stanza: &[u8]| Identity::read(stanza).is_none_or(|found| found.order(wanted).is_ge());
+        let is_far_enough = |stanza: &[u8]| {
+            Identity::read(stanza, self.lists).is_none_or(|found| found.order(wanted).is_ge())
+        };
         let start = self.first_stanza(0, is_far_enough);
-        let entry = self.entries(start..self.0.len()).next()?;
+        let entry = self.entries(start..self.text.len()).next()?;
         (entry.identity() == *wanted).then_some(entry)
     }
 
@@ -78,7 +83,7 @@ impl Ordered {
 
     /// The start of the first stanza from `from` on that satisfies the predicate; found by bisection.
     fn first_stanza(&self, from: usize, is_far_enough: impl Fn(&[u8]) -> bool) -> usize {
-        let text = &self.0;
+        let text = &self.text;
         // Both are always the start of a stanza or the end of the text.
         let (mut low, mut high) = (from, text.len());
         while low < high {
@@ -104,12 +109,12 @@ pub(super) fn put(text: &mut BytesMut, entries: &[PackageEntry]) {
 }
 
 /// Checks every stanza once, without extracting any.
-fn is_in_order(text: &[u8]) -> bool {
+fn is_in_order(text: &[u8], lists: Lists) -> bool {
     let mut start = 0;
     let mut previous: Option<Identity<'_>> = None;
     for end in memmem::find_iter(text, END) {
         let stanza = &text[start..=end];
-        let Some(identity) = Identity::read(stanza) else { return false };
+        let Some(identity) = Identity::read(stanza, lists) else { return false };
         if stanza.starts_with(b"\n") || previous.is_some_and(|previous| previous.order(&identity).is_gt()) {
             return false;
         }

@@ -1,11 +1,11 @@
-//! One package of a `Packages` index: its stanza as in the index, and its identity.
+//! One package of a `Packages` or `Sources` index: its stanza as in the index, and its identity.
 
 use std::{cmp::Ordering, ops::Range};
 
 use bytes::Bytes;
 
 use crate::{
-    deb::BinaryPackage,
+    deb::{BinaryPackage, SourcePackage},
     digest::{Digests, Md5Digest, Sha256Digest},
     pool::PoolPath,
     version::Version,
@@ -13,6 +13,19 @@ use crate::{
 
 /// The percentage of machines to which apt offers an upgrade (apt-get(8), `APT::Get::Always-Include-Phased-Updates`).
 const PHASED: &str = "Phased-Update-Percentage";
+
+/// The architecture of source packages in reprepro and apt.
+pub(super) const SOURCE: &str = "source";
+
+/// The packages that an index lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Lists {
+    /// Binary packages.
+    #[default]
+    Binaries,
+    /// Source packages: the architectures in their stanzas are not part of their identity.
+    Sources,
+}
 
 /// One package of an index: its stanza, and the ranges of the three parts of its identity.
 #[derive(Clone)]
@@ -27,7 +40,8 @@ pub struct PackageEntry {
 struct Parts {
     name: Range<u32>,
     version: Range<u32>,
-    architecture: Range<u32>,
+    /// `None` for a source package.
+    architecture: Option<Range<u32>>,
 }
 
 /// The source that a package was built from.
@@ -78,11 +92,20 @@ impl PackageEntry {
         let added = format!("Filename: {}\nSize: {size}\nMD5sum: {md5}\nSHA256: {sha256}\n", path.as_str());
         text.extend_from_slice(added.as_bytes());
         // A package that was read has these fields, so its stanza has them.
-        Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))
+        Self::read(text.into(), 1, Lists::Binaries)
+            .unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))
     }
 
-    pub(super) fn read(stanza: Bytes, line: usize) -> Result<Self, Error> {
-        let parts = Parts::find(&stanza, line)?;
+    /// Builds the stanza of a source package whose files are in this folder.
+    #[must_use]
+    pub fn of_source(package: &SourcePackage, folder: &str) -> Self {
+        let text = package.stanza_for_index(folder);
+        Self::read(text.into(), 1, Lists::Sources)
+            .unwrap_or_else(|error| unreachable!("the stanza of a .dsc: {error}"))
+    }
+
+    pub(super) fn read(stanza: Bytes, line: usize, lists: Lists) -> Result<Self, Error> {
+        let parts = Parts::find(&stanza, line, lists)?;
         Ok(Self { stanza, parts })
     }
 
@@ -102,18 +125,25 @@ impl PackageEntry {
         self.identity().version
     }
 
-    /// The value of `Architecture`.
+    /// The value of `Architecture`; `source` for a source package.
     #[must_use]
     pub fn architecture(&self) -> &str {
         self.identity().architecture
     }
 
+    /// Whether it is a source package.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.parts.architecture.is_none()
+    }
+
     /// The source that it was built from: `Source: NAME (VERSION)`, with the package's own name or version as the
-    /// default.
+    /// default; for a source package, itself.
     #[must_use]
     pub fn source(&self) -> Source<'_> {
         let Identity { name, version, .. } = self.identity();
-        source_of(&self.stanza, Source { name, version })
+        let package = Source { name, version };
+        if self.is_source() { package } else { source_of(&self.stanza, package) }
     }
 
     /// The value of any other field.
@@ -170,7 +200,9 @@ impl PackageEntry {
             text.extend_from_slice(format!("{PHASED}: {percent}\n").as_bytes());
         }
         // Nothing else has changed.
-        Self::read(text.into(), 1).unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
+        let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
+        Self::read(text.into(), 1, lists)
+            .unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
     }
 
     /// The stanza as in the index.
@@ -204,7 +236,7 @@ impl PackageEntry {
 
 impl Parts {
     /// Finds the parts in a stanza that begins on `line`; they must be text.
-    fn find(stanza: &[u8], line: usize) -> Result<Self, Error> {
+    fn find(stanza: &[u8], line: usize, lists: Lists) -> Result<Self, Error> {
         let part = |field| {
             let value = field_of(stanza, field).ok_or(Error::Lacks { line, field })?;
             if std::str::from_utf8(&stanza[value.clone()]).is_err() {
@@ -214,7 +246,11 @@ impl Parts {
             let bound = |at| u32::try_from(at).map_err(|_| Error::NotText { line, field });
             Ok(bound(value.start)?..bound(value.end)?)
         };
-        Ok(Self { name: part("Package")?, version: part("Version")?, architecture: part("Architecture")? })
+        let architecture = match lists {
+            Lists::Binaries => Some(part("Architecture")?),
+            Lists::Sources => None,
+        };
+        Ok(Self { name: part("Package")?, version: part("Version")?, architecture })
     }
 
     fn of<'a>(&self, stanza: &'a [u8]) -> Identity<'a> {
@@ -225,16 +261,20 @@ impl Parts {
         Identity {
             name: text(&self.name),
             version: text(&self.version),
-            architecture: text(&self.architecture),
+            architecture: self.architecture.as_ref().map_or(SOURCE, text),
         }
     }
 }
 
 impl<'a> Identity<'a> {
     /// Reads it from a stanza; `None` if it is not a package.
-    pub(super) fn read(stanza: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(stanza: &'a [u8], lists: Lists) -> Option<Self> {
         let part = |field| std::str::from_utf8(&stanza[field_of(stanza, field)?]).ok();
-        Some(Self { name: part("Package")?, version: part("Version")?, architecture: part("Architecture")? })
+        let architecture = match lists {
+            Lists::Binaries => part("Architecture")?,
+            Lists::Sources => SOURCE,
+        };
+        Some(Self { name: part("Package")?, version: part("Version")?, architecture })
     }
 
     /// The order of packages in an index.

@@ -1,4 +1,4 @@
-//! `Packages`: the stanzas of one component and architecture.
+//! `Packages` and `Sources`: the stanzas of one component and architecture.
 //!
 //! Published stanzas are carried over byte for byte, from whichever tool, and only parsed as far as an edit needs:
 //! name, version and architecture. Sorted by name, version and architecture, so that the same packages always give the
@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::ordered::{self, Ordered};
+use super::{
+    ordered::{self, Ordered},
+    package_entry::Lists,
+};
 
 pub use super::package_entry::{Error, PackageEntry};
 
@@ -26,9 +29,18 @@ pub struct PackagesIndex {
 }
 
 impl PackagesIndex {
-    /// Reads an index from any source; the stanzas share its memory.
+    /// Reads an index of binary packages from any source; the stanzas share its memory.
     pub fn parse(published: &Bytes) -> Result<Self, Error> {
-        let text = Ordered::of(published)?;
+        Self::parse_as(published, Lists::Binaries)
+    }
+
+    /// Reads an index of source packages.
+    pub fn parse_sources(published: &Bytes) -> Result<Self, Error> {
+        Self::parse_as(published, Lists::Sources)
+    }
+
+    fn parse_as(published: &Bytes, lists: Lists) -> Result<Self, Error> {
+        let text = Ordered::of(published, lists)?;
         Ok(Self { text, edited: BTreeMap::new(), published: Some(published.clone()) })
     }
 

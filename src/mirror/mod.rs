@@ -23,7 +23,7 @@ use crate::{
         uploaded::{Swapped, Uploaded},
     },
     digest::{Digests, Sha256Digest},
-    dists::{layout::TREES, media_type},
+    dists::{PackagesKey, layout::TREES, media_type},
     gc::{pins::GRACE, prune_options::Prune},
     names::Suite,
     operations::written::Written,
@@ -186,6 +186,7 @@ impl Run<'_> {
             components: words.map(ToOwned::to_owned).collect(),
             signed: pointer.signed,
             verified: !pointer.signers.is_empty(),
+            has_sources: source.edited_keys().iter().any(PackagesKey::is_of_sources),
         };
         self.synced.there += difference.known;
         if self.how.dry_run {

@@ -45,4 +45,6 @@ pub struct SyncedSuite {
     pub signed: bool,
     /// Whether a known key verified its signature.
     pub verified: bool,
+    /// Whether it has source packages.
+    pub has_sources: bool,
 }

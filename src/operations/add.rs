@@ -1,6 +1,6 @@
 //! `add`: inserts new and copied packages into the indices, and records the changes in the plan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     addition::{Addition, PackageSource},
@@ -52,6 +52,9 @@ impl SuiteEdit {
             }
         }
         plan.notes.append(&mut given.notes);
+        // Versions of one source share the tarball of their upstream version.
+        let mut seen = HashSet::new();
+        plan.pool.retain(|(path, _)| seen.insert(path.clone()));
         if refused.is_empty() {
             for (name, entries) in new {
                 let index = indices.index(&name);
@@ -95,17 +98,21 @@ impl SuiteEdit {
                 entry.version()
             ));
         }
-        let path = resolution.path.clone();
-        match (&addition.origin, path) {
-            (PackageSource::File(content), Some(path)) => plan.kept.push((path, content.clone())),
-            (_, _) if resolution.into.is_empty() => {}
-            (PackageSource::File(content), None) => plan.pool.push((addition.path.clone(), content.clone())),
-            (PackageSource::Pool(size) | PackageSource::Surplus(size), path) => plan.copied.push(Copied {
-                path: path.unwrap_or_else(|| addition.path.clone()),
-                size: *size,
-                action: addition.action(),
-                subject: addition.subject(),
-            }),
+        for (path, origin) in addition.files() {
+            let published = resolution.path.as_ref().and_then(|main| addition.beside(main, path));
+            match (origin, published) {
+                (PackageSource::File(content), Some(path)) => plan.kept.push((path, content.clone())),
+                (_, _) if resolution.into.is_empty() => {}
+                (PackageSource::File(content), None) => plan.pool.push((path.clone(), content.clone())),
+                (PackageSource::Pool(size) | PackageSource::Surplus(size), published) => {
+                    plan.copied.push(Copied {
+                        path: published.unwrap_or_else(|| path.clone()),
+                        size: *size,
+                        action: addition.action(),
+                        subject: addition.subject(),
+                    });
+                }
+            }
         }
         let change = Change::of(entry, component);
         if let PackageSource::Pool(_) = addition.origin {
@@ -139,6 +146,8 @@ struct Given<'a> {
     /// Those of one name and version in one component: either one for all architectures, or one for each.
     by_version: HashMap<(&'a Component, [&'a str; 2]), &'a Addition>,
     notes: Vec<String>,
+    /// The further files of source packages.
+    shared: HashMap<&'a PoolPath, (&'a Addition, &'a PackageSource)>,
 }
 
 impl<'a> Given<'a> {
@@ -162,14 +171,26 @@ impl<'a> Given<'a> {
             let (other, path) = (describe(&other.entry), this.path.to_string());
             return Err(Reason::SameFile { package: shown, other, path });
         }
-        let version = (&this.component, [entry.name(), entry.version()]);
-        let other = *self.by_version.entry(version).or_insert(this);
-        if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
-            // Builds of one source may be given together on purpose: a note, and no error as for a later addition.
-            self.notes.push(format!(
-                "{shown} and {} are in one index; apt may install either of them",
-                describe(&other.entry)
-            ));
+        // A source package has the version of its binaries.
+        if !this.architecture.is_source() {
+            let version = (&this.component, [entry.name(), entry.version()]);
+            let other = *self.by_version.entry(version).or_insert(this);
+            if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
+                // Builds of one source may be given together on purpose: a note, and no error as for a later addition.
+                self.notes.push(format!(
+                    "{shown} and {} are in one index; apt may install either of them",
+                    describe(&other.entry)
+                ));
+            }
+        }
+        for (path, file) in &this.others {
+            if let Some((other, there)) = self.shared.get(path)
+                && !file.is_same_as(there)
+            {
+                let (other, path) = (describe(&other.entry), path.to_string());
+                return Err(Reason::SharedFile { package: shown, other, path });
+            }
+            self.shared.insert(path, (this, file));
         }
         self.by_identity.insert(identity, this);
         self.by_path.insert(&this.path, this);

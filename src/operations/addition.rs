@@ -1,7 +1,11 @@
-//! `Addition`: a package to include, from a file or from another suite, with its component.
+//! `Addition`: a package to include, from files or from another suite, with its component.
 
-use super::{copied_package::CopiedPackage, read_debs::Incoming};
+use super::{
+    copied_package::CopiedPackage,
+    read_debs::{Artifact, Incoming},
+};
 use crate::{
+    deb::{BinaryPackage, SourcePackage},
     dists::PackageEntry,
     names::{Architecture, Component},
     pool::PoolPath,
@@ -20,13 +24,17 @@ pub(crate) struct Addition {
     pub(crate) component: Component,
     /// Its architecture.
     pub(crate) architecture: Architecture,
-    /// The path of its file in the pool.
+    /// The path of its file in the pool; for a source package, of its `.dsc`.
     pub(crate) path: PoolPath,
-    /// Its source.
+    /// The source of that file.
     pub(crate) origin: PackageSource,
+    /// The other files of a source package.
+    pub(crate) others: Vec<(PoolPath, PackageSource)>,
+    /// The number of the package in [`SuiteEdit::add`](super::edit::SuiteEdit), if it was given as files.
+    pub(crate) given: Option<usize>,
 }
 
-/// The source of a package.
+/// The source of a file of a package.
 pub(crate) enum PackageSource {
     /// A file, which may not be in the pool yet.
     File(Content),
@@ -36,10 +44,29 @@ pub(crate) enum PackageSource {
     Surplus(u64),
 }
 
+impl PackageSource {
+    /// Whether two files have the same bytes, as far as is known.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one.digests() == other.digests(),
+            (Self::File(file), Self::Pool(size) | Self::Surplus(size))
+            | (Self::Pool(size) | Self::Surplus(size), Self::File(file)) => file.digests().size == *size,
+            (Self::Pool(one) | Self::Surplus(one), Self::Pool(other) | Self::Surplus(other)) => one == other,
+        }
+    }
+}
+
 impl Addition {
     /// Includes a .deb. If it may replace another package, its path in the pool is content-addressed.
-    pub(crate) fn of(incoming: &Incoming, component: Component, replaces: bool) -> Self {
-        let Incoming { file, package, stamp } = incoming;
+    pub(crate) fn of(incoming: &Incoming, component: Component, replaces: bool) -> Result<Self, Reason> {
+        match &incoming.package {
+            Artifact::Binary(package) => Ok(Self::of_deb(incoming, package, component, replaces)),
+            Artifact::Source(package) => Self::of_dsc(incoming, package, component, replaces),
+        }
+    }
+
+    fn of_deb(incoming: &Incoming, package: &BinaryPackage, component: Component, replaces: bool) -> Self {
+        let Incoming { file, stamp, .. } = incoming;
         let path =
             if replaces { PoolPath::unique(&component, package) } else { PoolPath::of(&component, package) };
         let content = Content::File { file: file.clone(), digests: *package.digests(), stamp: *stamp };
@@ -49,7 +76,39 @@ impl Addition {
             architecture: package.architecture().clone(),
             path,
             origin: PackageSource::File(content),
+            others: Vec::new(),
+            given: None,
         }
+    }
+
+    fn of_dsc(
+        incoming: &Incoming,
+        package: &SourcePackage,
+        component: Component,
+        replaces: bool,
+    ) -> Result<Self, Reason> {
+        let paths = if replaces {
+            PoolPath::unique_source(&component, package)?
+        } else {
+            PoolPath::of_source(&component, package)?
+        };
+        let stamps = [(&incoming.file, incoming.stamp)].into_iter();
+        let stamps = stamps.chain(incoming.others.iter().map(|other| (&other.file, other.stamp)));
+        let contents = package.files().iter().zip(stamps).map(|(described, (file, stamp))| {
+            let digests = described.digests().digests;
+            PackageSource::File(Content::File { file: file.clone(), digests, stamp })
+        });
+        let mut files: Vec<_> = paths.into_iter().zip(contents).collect();
+        let (path, origin) = files.remove(0);
+        Ok(Self {
+            entry: PackageEntry::of_source(package, path.folder()),
+            component,
+            architecture: Architecture::source(),
+            path,
+            origin,
+            others: files,
+            given: None,
+        })
     }
 
     /// Includes a package of another suite.
@@ -58,8 +117,27 @@ impl Addition {
         component: Component,
         origin: fn(u64) -> PackageSource,
     ) -> Self {
-        let CopiedPackage { entry, architecture, path, size, .. } = selected.clone();
-        Self { entry, component, architecture, path, origin: origin(size) }
+        let CopiedPackage { entry, architecture, path, size, others, .. } = selected.clone();
+        let others = others.into_iter().map(|(path, size)| (path, origin(size))).collect();
+        let (origin, given) = (origin(size), None);
+        Self { entry, component, architecture, path, origin, others, given }
+    }
+
+    /// All of its files, first the main one.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&PoolPath, &PackageSource)> {
+        [(&self.path, &self.origin)]
+            .into_iter()
+            .chain(self.others.iter().map(|(path, origin)| (path, origin)))
+    }
+
+    /// The published path of one of its files, where the main file has another path than here: other tools may use
+    /// another folder.
+    pub(crate) fn beside(&self, main: &PoolPath, path: &PoolPath) -> Option<PoolPath> {
+        if *path == self.path {
+            return Some(main.clone());
+        }
+        let (_, name) = path.as_str().rsplit_once('/')?;
+        PoolPath::parse_source(format!("{}/{name}", main.folder()).trim_start_matches('/')).ok()
     }
 
     /// The package for messages.

@@ -42,14 +42,18 @@ impl SuiteEdit {
         }
         let mut homes = HashMap::new();
         for new in additions.iter() {
+            let of_sources = new.architecture.is_source();
             let all = indices.all.iter().chain(others.iter().map(|(key, index)| (key, index)));
-            homes.entry(new.entry.name().to_owned()).or_insert_with_key(|name| homes_of(name, all));
+            let all = all.filter(|(key, _)| key.is_of_sources() == of_sources);
+            let name = new.entry.name().to_owned();
+            homes.entry((of_sources, name)).or_insert_with_key(|(_, name)| homes_of(name, all));
         }
-        for (number, addition) in additions.iter_mut().enumerate() {
-            let homes = homes.get(addition.entry.name()).map(Vec::as_slice).unwrap_or_default();
+        for addition in additions.iter_mut() {
+            let name = (addition.architecture.is_source(), addition.entry.name().to_owned());
+            let homes = homes.get(&name).map(Vec::as_slice).unwrap_or_default();
             match homes.first() {
                 Some(home) if !homes.contains(&addition.component) => {
-                    self.settle(number, addition, home, plan);
+                    self.settle(addition, home, plan);
                 }
                 _ => {}
             }
@@ -59,10 +63,10 @@ impl SuiteEdit {
     }
 
     /// Changes the component of one package unless it was named.
-    fn settle(&self, number: usize, addition: &mut Addition, home: &Component, plan: &mut Plan) {
+    fn settle(&self, addition: &mut Addition, home: &Component, plan: &mut Plan) {
         let guessed = addition.component.clone();
         let shown = describe(&addition.entry);
-        let new = self.add.get(number);
+        let new = self.given(addition);
         let is_named = new.map_or_else(
             || self.copy.as_ref().is_some_and(|copies| copies.component.is_some()),
             |new| new.component.is_some(),
@@ -75,7 +79,10 @@ impl SuiteEdit {
                 ));
                 return;
             }
-            (Some(new), _) => *addition = Addition::of(&new.incoming, home.clone(), self.replace),
+            (Some(new), _) => {
+                let Ok(settled) = Addition::of(&new.incoming, home.clone(), self.replace) else { return };
+                *addition = Addition { given: addition.given, ..settled };
+            }
             (None, PackageSource::Pool(_)) => addition.component = home.clone(),
             (None, _) => return,
         }

@@ -13,19 +13,19 @@ use wildmatch::WildMatch;
 use super::copied_package::CopiedPackage;
 use crate::{
     deb::relationship,
-    dists::{Entry, IndexKind, PackageEntry, PackagesIndex, PackagesKey},
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component, Suite},
     store::Store,
     suite::{
         base::VerifiedBase,
-        error::Error,
+        error::{Error, chain},
         published::PublishedSuite,
         refusal::{Reason, Refusal},
         trust::Trust,
     },
 };
 
-/// Packages to copy from another suite.
+/// Packages, binary and source, to copy from another suite.
 #[non_exhaustive]
 pub struct Copies {
     /// The source suite.
@@ -55,7 +55,7 @@ pub struct Wanted {
 pub enum Named {
     /// The package name; `*` matches any text, `?` one character.
     Package(String),
-    /// The name of the source package.
+    /// The name of the source package: it and all binary packages built from it.
     Source(String),
 }
 
@@ -72,7 +72,7 @@ impl Copies {
         if source.pointer().is_none() {
             return Err(Error::NotPublished { suite: self.from.clone() });
         }
-        let indices = match all_indices(&source).await {
+        let (indices, notes) = match all_indices(&source).await {
             Ok(indices) => indices,
             Err(error) => {
                 // The indices may be missing because the suite was published again: that is a lost race.
@@ -106,31 +106,7 @@ impl Copies {
             return Err(Error::Refused(refused));
         }
         let selected = selected.into_values().map(|(entry, index)| CopiedPackage::of(entry, index, &source));
-        Ok((selected.collect::<Result<_, Error>>()?, self.left_behind(&source).await?))
-    }
-
-    /// Returns a note for each selected source package, which is not copied: `Sources` are not written.
-    async fn left_behind(&self, source: &PublishedSuite) -> Result<Vec<String>, Error> {
-        let mut notes = BTreeSet::new();
-        if !self.wanted.iter().any(|wanted| matches!(wanted.named, Named::Source(_))) {
-            return Ok(Vec::new());
-        }
-        for key in source.index_keys().iter().filter(|key| key.kind() == IndexKind::Sources) {
-            let entries = match source.entries(key).await {
-                Err(error @ Error::Store(_)) => return Err(error),
-                // A damaged `Sources` does not affect the copied packages.
-                Err(_) => continue,
-                Ok(entries) => entries,
-            };
-            let is_meant = |entry: &&Entry| self.wanted.iter().any(|wanted| wanted.means_source(entry));
-            notes.extend(entries.iter().filter(is_meant).map(|entry| {
-                format!(
-                    "source package `{}` {} is not copied from suite `{}`: only binary packages are copied",
-                    entry.name, entry.version, self.from
-                )
-            }));
-        }
-        Ok(notes.into_iter().collect())
+        Ok((selected.collect::<Result<_, Error>>()?, notes))
     }
 
     /// Returns the newest match of each name and architecture, by name, architecture and version.
@@ -144,7 +120,7 @@ impl Copies {
         for (index_name, index) in indices {
             for entry in wanted.named.of(index) {
                 if !self.fits(wanted, &entry) {
-                    others.insert(wanted.shown(&entry));
+                    others.insert(wanted.named.shown(&entry));
                     continue;
                 }
                 let key = [entry.name().to_owned(), entry.architecture().to_owned()];
@@ -167,39 +143,43 @@ impl Copies {
 
     fn fits(&self, wanted: &Wanted, entry: &PackageEntry) -> bool {
         let architectures = &self.architectures;
-        let version = match wanted.named {
-            Named::Package(_) => entry.version(),
-            Named::Source(_) => entry.source().version,
-        };
+        let version = wanted.named.version_of(entry);
         wanted.version.as_ref().is_none_or(|asked| version == asked)
             && (architectures.is_empty()
                 || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
 }
 
-async fn all_indices(suite: &PublishedSuite) -> Result<Vec<(PackagesKey, PackagesIndex)>, Error> {
-    let mut indices = Vec::new();
-    for name in suite.packages_keys() {
-        let index = suite.index(&name).await?;
-        indices.push((name, index));
+type AllIndices = Vec<(PackagesKey, PackagesIndex)>;
+
+/// Reads all indices; also returns notes for the user.
+async fn all_indices(suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>), Error> {
+    let (mut indices, mut notes) = (Vec::new(), Vec::new());
+    for name in suite.edited_keys() {
+        match suite.index(&name).await {
+            Ok(index) => indices.push((name, index)),
+            Err(error @ Error::Store(_)) => return Err(error),
+            // Damaged `Sources` do not affect binary packages.
+            Err(error) if name.is_of_sources() => notes.push(format!(
+                "source packages are not copied from suite `{}`: {}",
+                suite.name(),
+                chain(&error)
+            )),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(indices)
+    Ok((indices, notes))
 }
 
 impl Wanted {
-    /// Whether it selects a source package.
-    fn means_source(&self, entry: &Entry) -> bool {
-        matches!(&self.named, Named::Source(name) if **name == *entry.name)
-            && self.version.as_ref().is_none_or(|version| **version == *entry.version)
-    }
-
-    /// Renders a package that matches by name only.
-    fn shown(&self, entry: &PackageEntry) -> String {
-        let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());
-        match &self.named {
-            Named::Package(named) if named == name => format!("{version} {architecture}"),
-            _ => format!("{name} {version} {architecture}"),
-        }
+    /// Parses `NAME` or `NAME=VERSION`.
+    #[must_use]
+    pub fn parse(text: &str, named: fn(String) -> Named) -> Self {
+        let (name, version) = match text.split_once('=') {
+            Some((name, version)) => (name, Some(version.to_owned())),
+            None => (text, None),
+        };
+        Self { named: named(name.to_owned()), version }
     }
 }
 
@@ -214,8 +194,25 @@ impl fmt::Display for Wanted {
 }
 
 impl Named {
+    /// The version of a package that a selector compares: its own, or that of its source.
+    pub(crate) fn version_of<'a>(&self, entry: &'a PackageEntry) -> &'a str {
+        match self {
+            Self::Package(_) => entry.version(),
+            Self::Source(_) => entry.source().version,
+        }
+    }
+
+    /// Renders a package that matches by name only.
+    pub(crate) fn shown(&self, entry: &PackageEntry) -> String {
+        let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());
+        match self {
+            Self::Package(named) if named == name => format!("{version} {architecture}"),
+            _ => format!("{name} {version} {architecture}"),
+        }
+    }
+
     /// Returns the packages of an index with this name.
-    fn of(&self, index: &PackagesIndex) -> Vec<PackageEntry> {
+    pub(crate) fn of(&self, index: &PackagesIndex) -> Vec<PackageEntry> {
         match self {
             Self::Package(name) if !name.contains(['*', '?']) => index.named(name),
             Self::Package(pattern) => {

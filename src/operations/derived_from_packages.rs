@@ -51,6 +51,10 @@ impl Plan {
 fn describes(file: &str, change: &Change) -> bool {
     let is_of = |architecture: &str| architecture == change.architecture || change.architecture == "all";
     match IndexKey::parse(file) {
+        IndexKey::Contents { component, of: ContentsOf::Sources } => {
+            change.is_source() && component.is_none_or(|component| component == change.component)
+        }
+        _ if change.is_source() => false,
         IndexKey::Contents { component, of: ContentsOf::Binaries(architecture) } => {
             component.is_none_or(|component| component == change.component) && is_of(architecture.as_str())
         }
@@ -124,5 +128,6 @@ mod tests {
             [files[0], files[1], files[2], files[3], files[6], files[7], files[8], files[9]]
         );
         assert_eq!(stale("updates/main", "i386"), [""; 0]);
+        assert_eq!(stale("main", "source"), ["main/Contents-source"]);
     }
 }

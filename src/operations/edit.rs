@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     addition::{Addition, PackageSource},
     copied_package::CopiedPackage,
-    copy::Copies,
+    copy::{Copies, Named},
     plan::Plan,
     read_debs::Incoming,
 };
@@ -64,16 +64,17 @@ pub struct NewPackage {
     /// Its component; by default the one where the suite has the package, then the one of its section, then the first
     /// component of the suite.
     pub component: Option<Component>,
-    /// Whether it was found in a folder: one that `Limit` would remove at once is left out then, and not an error.
+    /// Whether it was found in a folder: one that `Limit` would remove at once, or a source package for a suite without
+    /// source packages, is left out then, and not an error.
     pub found: bool,
 }
 
 /// Packages to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removal {
-    /// Their name.
-    pub name: String,
-    /// Only this version.
+    /// Their name, or that of their source.
+    pub named: Named,
+    /// Only this version of the packages, or of their source.
     pub version: Option<String>,
     /// Only this architecture.
     pub architecture: Option<Architecture>,
@@ -113,6 +114,11 @@ impl SuiteEdit {
     #[must_use]
     pub fn removing(packages: impl IntoIterator<Item = Removal>) -> Self {
         Self { remove: packages.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The package that was given as files, unless an addition comes from another suite.
+    pub(super) fn given(&self, addition: &Addition) -> Option<&NewPackage> {
+        self.add.get(addition.given?)
     }
 
     /// Plans the edit on a base.
@@ -160,6 +166,7 @@ impl SuiteEdit {
         let mut plan = Plan::default();
         let mut indices = self.load_settled(published, &layout, &mut additions, &outdated, &mut plan).await?;
         plan.notes.extend(unknown_architectures(&additions, config));
+        plan.notes.extend(layout.note_of_left_out(published.name()));
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
         refused.extend(self.apply_additions(published, &layout, &additions, &mut indices, &mut plan));
         refused.extend(self.apply_retention(published, config, &additions, &mut indices, &mut plan).await?);
@@ -183,7 +190,10 @@ impl SuiteEdit {
 
 /// Returns a note for each architecture that no machine has and the configuration does not name.
 fn unknown_architectures(additions: &[Addition], config: &SuiteConfig) -> Vec<String> {
-    let unknown = additions.iter().filter(|new| !new.is_surplus()).map(|new| &new.architecture);
+    let unknown = additions
+        .iter()
+        .filter(|new| !new.is_surplus() && !new.architecture.is_source())
+        .map(|new| &new.architecture);
     let unknown: BTreeSet<&Architecture> =
         unknown.filter(|new| !new.is_known() && !config.architectures.contains(new)).collect();
     let note = |architecture| {

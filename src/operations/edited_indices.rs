@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{addition::Addition, edit::SuiteEdit, plan::SuiteLayout};
 use crate::{
+    config::Sources,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component},
     suite::{error::Error, published::PublishedSuite},
@@ -26,7 +27,7 @@ impl SuiteEdit {
         outdated: &BTreeSet<PackagesKey>,
         indices: &mut Indices,
     ) -> Result<(), Error> {
-        let there = published.packages_keys();
+        let there = published.edited_keys();
         let mut wanted = BTreeSet::new();
         let any_all = additions.iter().any(|new| new.architecture.is_all());
         let components: BTreeSet<&Component> = additions.iter().map(|new| &new.component).collect();
@@ -45,6 +46,8 @@ impl SuiteEdit {
                 }
             }
         }
+        wanted.extend(self.wanted_sources(layout, additions, &there));
+        wanted.extend(outdated.iter().filter(|key| key.is_of_sources()).cloned());
         wanted.retain(|name| !indices.all.contains_key(name));
         for name in &wanted {
             let index = published.index(name).await?;
@@ -54,8 +57,9 @@ impl SuiteEdit {
             indices.all.insert(name.clone(), index);
         }
         // A new architecture starts with the packages for all architectures.
-        for name in wanted.into_iter().filter(|name| !there.contains(name)) {
-            let sibling = there.iter().find(|other| other.component == name.component);
+        for name in wanted.into_iter().filter(|name| !there.contains(name) && !name.is_of_sources()) {
+            let sibling =
+                there.iter().find(|other| other.component == name.component && !other.is_of_sources());
             let Some(sibling) = sibling else { continue };
             let everywhere = match indices.all.get(sibling) {
                 Some(index) => all_packages(index),
@@ -64,6 +68,25 @@ impl SuiteEdit {
             indices.index(&name).insert(everywhere);
         }
         Ok(())
+    }
+
+    /// The indices of source packages that the edit needs: the published ones if it may change them, and those that the
+    /// suite has yet to get.
+    fn wanted_sources(
+        &self,
+        layout: &SuiteLayout,
+        additions: &[Addition],
+        there: &BTreeSet<PackagesKey>,
+    ) -> Vec<PackagesKey> {
+        let new = || additions.iter().filter(|new| new.architecture.is_source());
+        let may_change = new().next().is_some() || !self.remove.is_empty() || self.retention.is_some();
+        let published = there.iter().filter(|key| key.is_of_sources() && may_change).cloned();
+        let missing = layout.components.iter().map(PackagesKey::of_sources).filter(|key| {
+            let is_needed =
+                layout.sources == Sources::Listed || new().any(|new| new.component == key.component);
+            is_needed && !there.contains(key)
+        });
+        published.chain(missing).collect()
     }
 }
 

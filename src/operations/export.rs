@@ -37,7 +37,7 @@ impl SuiteEdit {
             .chain([&Compression::Plain])
             .map(|compression| compression.extension())
             .collect();
-        for key in published.packages_keys() {
+        for key in published.edited_keys() {
             let plain = key.path();
             let forms = release.files().range(plain.clone()..).map(|(path, _)| path);
             let forms = forms.take_while(|path| path.starts_with(&plain));

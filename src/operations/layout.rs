@@ -9,8 +9,8 @@ use super::{
     plan::{Retired, SuiteLayout},
 };
 use crate::{
-    config::SuiteConfig,
-    dists::index_key::INSTALLER,
+    config::{Sources, SuiteConfig},
+    dists::{PackagesKey, index_key::INSTALLER},
     names::{Architecture, Component},
     suite::{error::Error, published::PublishedSuite},
 };
@@ -29,6 +29,8 @@ impl SuiteEdit {
         let mut layout = SuiteLayout {
             components: config.components.clone(),
             architectures: config.architectures.clone(),
+            sources: config.sources,
+            left_out: Vec::new(),
             retired: Retired::default(),
         };
         if let Some(release) = published.release() {
@@ -52,6 +54,11 @@ impl SuiteEdit {
             let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
             extend(&mut layout.architectures, there);
         }
+        if config.sources == Sources::Refused
+            && published.edited_keys().iter().any(PackagesKey::is_of_sources)
+        {
+            layout.sources = Sources::Accepted;
+        }
         let known = |component: &Component| {
             if layout.components.is_empty() || layout.components.contains(component) {
                 return Ok(component.clone());
@@ -59,25 +66,43 @@ impl SuiteEdit {
             let (suite, known) = (published.name().clone(), layout.components.clone());
             Err(Error::UnknownComponent { component: component.clone(), suite, known })
         };
+        let mut refused = Vec::new();
         let mut additions = Vec::with_capacity(self.add.len() + selected.len());
-        for new in &self.add {
+        for (number, new) in self.add.iter().enumerate() {
             let component = match &new.component {
                 Some(named) => known(named)?,
                 None => guess_component(new.incoming.package.section(), &layout.components),
             };
-            additions.push(Addition::of(&new.incoming, component, self.replace));
+            match Addition::of(&new.incoming, component, self.replace) {
+                Ok(addition) => additions.push(Addition { given: Some(number), ..addition }),
+                Err(reason) => refused.push(new.incoming.refusal(reason)),
+            }
         }
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
         for package in selected {
             let component = known(asked.unwrap_or(&package.component))?;
             additions.push(Addition::of_pool(package, component, origin));
         }
+        if !refused.is_empty() {
+            return Err(Error::Refused(refused));
+        }
+        let is_left_out = |new: &Addition| {
+            // Binaries are promoted without their source to a suite that has no sources. Surplus must not get lost.
+            let is_optional = self.given(new).map_or(!new.is_surplus(), |given| given.found);
+            is_optional && new.architecture.is_source() && layout.sources == Sources::Refused
+        };
+        // If nothing else is to be added, the request itself is refused.
+        if !additions.iter().all(is_left_out) {
+            layout.left_out =
+                additions.extract_if(.., |new| is_left_out(new)).map(|new| new.subject()).collect();
+        }
         if layout.components.is_empty() {
             extend(&mut layout.components, additions.iter().map(|new| new.component.clone()));
         }
         if config.architectures.is_empty() {
             let new = additions.iter().map(|new| &new.architecture);
-            extend(&mut layout.architectures, new.filter(|architecture| !architecture.is_all()).cloned());
+            let new = new.filter(|architecture| !architecture.is_all() && !architecture.is_source());
+            extend(&mut layout.architectures, new.cloned());
             if layout.architectures.is_empty() {
                 // Only packages for all architectures so far: clients of any architecture read `binary-all`. It stays
                 // when other architectures are added, since clients may rely on it.

@@ -10,8 +10,8 @@ use super::{
     plan::{Plan, Retired, SuiteLayout},
 };
 use crate::{
-    config::SuiteConfig,
-    dists::{IndexKey, IndexKind, PackagesIndex, PackagesKey, Release},
+    config::{Sources, SuiteConfig},
+    dists::{IndexKey, PackagesIndex, PackagesKey, Release},
     names::{Architecture, Component},
     suite::{error::Error, published::PublishedSuite},
 };
@@ -45,7 +45,11 @@ impl Indices {
             [] => name.is_all() && others,
             configured => !configured.contains(name),
         };
-        let architectures: Vec<Architecture> = layout.architectures.iter().filter(is_odd).cloned().collect();
+        let mut architectures: Vec<Architecture> =
+            layout.architectures.iter().filter(is_odd).cloned().collect();
+        if config.sources == Sources::Refused && layout.sources != Sources::Refused {
+            architectures.push(Architecture::source());
+        }
         let mut contents = Contents { published, indices: self, read: BTreeMap::new() };
         let mut retired = Retired::default();
         for component in components {
@@ -148,7 +152,7 @@ impl Contents<'_> {
     }
 
     fn packages_keys(&self, is_meant: impl Fn(&PackagesKey) -> bool) -> Vec<PackagesKey> {
-        let mut keys = self.published.packages_keys();
+        let mut keys = self.published.edited_keys();
         keys.extend(self.indices.all.keys().cloned());
         keys.into_iter().filter(is_meant).collect()
     }
@@ -165,11 +169,11 @@ impl Contents<'_> {
         Ok(&self.read[key])
     }
 
-    /// Returns the number of entries of the other indices: of source packages and of the installer.
+    /// Returns the number of entries of the indices that edits do not write, such as those of the installer.
     async fn others(&self, is_meant: impl Fn(&IndexKey) -> bool) -> Result<usize, Error> {
         let mut count = 0;
         for key in self.published.pool_index_keys() {
-            if key.kind() != IndexKind::Packages && is_meant(&key) {
+            if key.clone().into_edited().is_none() && is_meant(&key) {
                 count += self.published.entries(&key).await?.len();
             }
         }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::edited_indices::Indices;
 use crate::{
-    dists::{PackageEntry, PackagesKey},
+    dists::{Entry, PackageEntry, PackagesKey},
+    pool::PoolPath,
     suite::refusal::Reason,
 };
 
@@ -72,7 +73,8 @@ impl<'a> Lookup<'a> {
         Some(self.known.entry((key, name.to_owned())).or_insert_with(|| {
             let mut versions = Versions::default();
             for entry in index.named(name) {
-                if let Some(file) = entry.filename() {
+                let source = if entry.is_source() { main_path(&entry) } else { None };
+                if let Some(file) = source.as_ref().map(PoolPath::as_str).or(entry.filename()) {
                     versions.by_file.entry(file.into()).or_insert_with(|| entry.clone());
                 }
                 versions.by_version.entry(entry.version().into()).or_default().push(entry.clone());
@@ -81,6 +83,15 @@ impl<'a> Lookup<'a> {
             versions
         }))
     }
+}
+
+/// The path of the file of a package, or of the `.dsc` of a source package.
+pub(crate) fn main_path(entry: &PackageEntry) -> Option<PoolPath> {
+    if !entry.is_source() {
+        return PoolPath::parse(entry.filename()?).ok();
+    }
+    let entry = Entry::of(entry).ok()?;
+    PoolPath::parse_source(entry.main_file()?.path.as_deref()?).ok()
 }
 
 /// A package, for a message.

@@ -15,15 +15,16 @@ use rayon::prelude::*;
 use super::{copied_package::CopiedPackage, dates};
 use crate::{
     compression::Compression,
-    config::{COPIED, SuiteConfig},
+    config::{COPIED, Sources, SuiteConfig},
     digest::Digests,
     dists::{
         IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
+        index_key::ContentsOf,
         release::Listed,
     },
     gc::live_set::Needs,
-    names::{Architecture, Component},
+    names::{Architecture, Component, Suite},
     operations::snapshot_source::Source,
     pool::PoolPath,
     store::{Content, blocking},
@@ -86,6 +87,12 @@ impl Change {
         (&self.name, &self.version, &self.architecture, &self.component)
     }
 
+    /// Whether it is a source package.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.architecture == Architecture::source().as_str()
+    }
+
     pub(crate) fn of(entry: &PackageEntry, component: &Component) -> Self {
         Self {
             name: entry.name().to_owned(),
@@ -113,6 +120,9 @@ pub struct Phased {
 pub(crate) struct SuiteLayout {
     pub(crate) components: Vec<Component>,
     pub(crate) architectures: Vec<Architecture>,
+    pub(crate) sources: Sources,
+    /// Source packages that are not added because the suite has none.
+    pub(crate) left_out: Vec<String>,
     /// Those that leave the suite.
     pub(crate) retired: Retired,
 }
@@ -192,10 +202,25 @@ impl SuiteLayout {
         if architecture.is_all() {
             return Ok(self.architectures.iter().map(of).collect());
         }
-        if self.architectures.contains(architecture) {
+        let is_listed = if architecture.is_source() {
+            self.sources != Sources::Refused
+        } else {
+            self.architectures.contains(architecture)
+        };
+        if is_listed {
             return Ok(vec![of(architecture)]);
         }
         Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
+    }
+
+    /// Returns a note about the source packages that are left out.
+    pub(crate) fn note_of_left_out(&self, suite: &Suite) -> Option<String> {
+        let (packages, are) = match &self.left_out[..] {
+            [] => return None,
+            [only] => (format!("source package `{only}`"), "is"),
+            several => (format!("{} source packages", several.len()), "are"),
+        };
+        Some(format!("{packages} {are} left out: suite `{suite}` is configured without `source`"))
     }
 
     /// Whether a listed file belongs to a component or an architecture that leaves the suite.
@@ -343,7 +368,8 @@ fn release(
         new.set("Suite", Some(config.codename.to_string()));
     }
     new.set("Acquire-By-Hash", Some("yes".into()));
-    let source = if new.names_source() { " source" } else { "" };
+    let stays = !layout.retired.architectures.contains(&Architecture::source());
+    let source = if new.names_source() && stays { " source" } else { "" };
     new.set("Architectures", Some(format!("{}{source}", words(&layout.architectures))));
     new.set("Components", Some(words(&layout.components)));
 
@@ -377,6 +403,12 @@ fn is_in(path: &str, folder: &str) -> bool {
 /// files that other tools derive from packages.
 fn describes(path: &str, architecture: &Architecture) -> bool {
     let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
+    if architecture.is_source() {
+        let is_index = |key| {
+            matches!(key, IndexKey::Sources { .. } | IndexKey::Contents { of: ContentsOf::Sources, .. })
+        };
+        return is_index(IndexKey::parse(index)) || index.ends_with("/source/Release");
+    }
     if let Some(of) = IndexKey::parse(index).architecture() {
         return of == architecture;
     }

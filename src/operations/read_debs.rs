@@ -1,7 +1,8 @@
-//! Finds and reads input packages: searches folders, and reads files on all cores.
+//! Finds and reads input packages, binary and source: searches folders, and reads files on all cores.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -9,7 +10,8 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    deb::{self, BinaryPackage},
+    deb::{self, BinaryPackage, DescribedFile, DscFault, SourceDescription, SourcePackage},
+    digest::SourceDigests,
     store::FileStamp,
     suite::{
         error::Error,
@@ -18,16 +20,54 @@ use crate::{
     },
 };
 
-/// A .deb that was read.
+/// A .deb or a .dsc that was read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Incoming {
     /// Its path.
     pub file: PathBuf,
     /// Its contents.
-    pub package: BinaryPackage,
+    pub package: Artifact,
     /// The size and times of the file when it was read, to detect a later change.
     pub stamp: FileStamp,
+    /// The other files of a source package, in the order in which its description lists them.
+    pub others: Vec<OtherFile>,
+}
+
+/// A package of either kind.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Artifact {
+    /// A binary package.
+    Binary(BinaryPackage),
+    /// A source package.
+    Source(SourcePackage),
+}
+
+/// A file of a source package beside its `.dsc`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OtherFile {
+    /// Its path.
+    pub file: PathBuf,
+    /// The size and times of the file when it was read.
+    pub stamp: FileStamp,
+}
+
+impl Incoming {
+    pub(crate) fn refusal(&self, source: Reason) -> Refusal {
+        refusal(&self.file, source)
+    }
+}
+
+impl Artifact {
+    /// The section, which may decide its component.
+    pub(crate) fn section(&self) -> Option<&str> {
+        match self {
+            Self::Binary(package) => package.section(),
+            Self::Source(package) => package.section(),
+        }
+    }
 }
 
 /// The endings of packages that have no place in an archive yet.
@@ -35,8 +75,8 @@ const UNSUPPORTED: [&str; 2] = ["udeb", "ddeb"];
 /// How many files that are left out are named.
 const NAMED: usize = 5;
 
-/// Returns the named files and the `*.deb` files in the named folders at any depth, sorted by folder and without
-/// duplicates. A named file that does not exist is reported when it is read.
+/// Returns the named files and the `*.deb` and `*.dsc` files in the named folders at any depth, sorted by folder and
+/// without duplicates. A named file that does not exist is reported when it is read.
 pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in named {
@@ -49,8 +89,8 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
         for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
             let entry = match entry {
                 Ok(entry) => entry,
-                // A dangling link is ignored, unless its name is one of a `.deb`.
-                Err(error) if error.path().is_some_and(|at| is_dangling(at) && !is_named_deb(at)) => {
+                // A dangling link is ignored, unless its name is one of a package.
+                Err(error) if error.path().is_some_and(|at| is_dangling(at) && !is_package(at)) => {
                     continue;
                 }
                 Err(error) => {
@@ -64,9 +104,9 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
                 }
             };
             // A pipe or a device of this name is an error when it is read.
-            if !entry.file_type().is_dir() && is_named_deb(entry.path()) {
+            if !entry.file_type().is_dir() && is_package(entry.path()) {
                 files.push(entry.into_path());
-            } else if entry.file_type().is_file() && is_other_package(entry.path()) {
+            } else if entry.file_type().is_file() && unsupported(entry.path()).is_some() {
                 others.push(format!("`{}`", entry.path().display()));
             }
         }
@@ -75,7 +115,9 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
             let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
             others.truncate(NAMED);
             let others = others.join(", ");
-            events(Event::Warning(format!("{others}{more} {are} left out: only `.deb` files are added")));
+            events(Event::Warning(format!(
+                "{others}{more} {are} left out: only `.deb` and `.dsc` files are added"
+            )));
         }
         if files.len() == before {
             return Err(Error::NoDebs { path: path.display().to_string() });
@@ -86,13 +128,13 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
     Ok(files)
 }
 
-fn is_named_deb(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "deb")
+fn is_package(path: &Path) -> bool {
+    is_description(path) || path.extension().is_some_and(|extension| extension == "deb")
 }
 
-/// Whether a file has the ending of another kind of package.
-fn is_other_package(path: &Path) -> bool {
-    unsupported(path).is_some() || path.extension().is_some_and(|extension| extension == "dsc")
+/// Whether a file is named as the description of a source package.
+fn is_description(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "dsc")
 }
 
 fn unsupported(path: &Path) -> Option<&'static str> {
@@ -127,7 +169,8 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
         return Err(Error::Refused(refused));
     }
     for incoming in &packages {
-        for warning in incoming.package.warnings() {
+        let Artifact::Binary(package) = &incoming.package else { continue };
+        for warning in package.warnings() {
             events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
         }
     }
@@ -135,13 +178,53 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
 }
 
 fn read_package(path: &Path) -> Result<Incoming, Reason> {
-    let file = crate::regular::open(path).map_err(Reason::Unreadable)?;
-    let metadata = file.metadata().map_err(Reason::Unreadable)?;
+    let opened = crate::regular::open(path).map_err(Reason::Unreadable)?;
+    let metadata = opened.metadata().map_err(Reason::Unreadable)?;
+    let (file, stamp) = (path.to_owned(), FileStamp::of(&metadata));
+    if is_description(path) {
+        let (package, others) = read_source(path, &opened)?;
+        return Ok(Incoming { file, package: Artifact::Source(package), stamp, others });
+    }
     if let Some(kind) = unsupported(path) {
         return Err(deb::Error::PackageType(kind.to_owned()).into());
     }
-    let package = BinaryPackage::read(&file)?;
-    Ok(Incoming { file: path.to_owned(), package, stamp: FileStamp::of(&metadata) })
+    let package = Artifact::Binary(BinaryPackage::read(&opened)?);
+    Ok(Incoming { file, package, stamp, others: Vec::new() })
+}
+
+/// Reads the description of a source package, and the files in the same folder that it lists.
+fn read_source(path: &Path, opened: &File) -> Result<(SourcePackage, Vec<OtherFile>), Reason> {
+    let mut text = Vec::new();
+    opened.take(deb::DSC_LIMIT + 1).read_to_end(&mut text).map_err(Reason::Unreadable)?;
+    if text.len() as u64 > deb::DSC_LIMIT {
+        return Err(DscFault::TooLarge.into());
+    }
+    let description = SourceDescription::parse(&text)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for described in description.files() {
+        let (digests, other) = read_other(folder, described)?;
+        found.push(digests);
+        others.push(other);
+    }
+    Ok((description.with_files(found)?, others))
+}
+
+/// Reads a file of a source package, no further than its described size.
+fn read_other(folder: &Path, described: &DescribedFile) -> Result<(SourceDigests, OtherFile), DscFault> {
+    let file = folder.join(described.name());
+    let failed = |source: io::Error| {
+        let file = described.name().to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => DscFault::Missing { file },
+            _ => DscFault::Unreadable { file, source },
+        }
+    };
+    let opened = crate::regular::open(&file).map_err(failed)?;
+    let metadata = opened.metadata().map_err(failed)?;
+    described.check_size(metadata.len())?;
+    let digests = SourceDigests::read((&opened).take(described.size() + 1)).map_err(failed)?;
+    Ok((digests, OtherFile { file, stamp: FileStamp::of(&metadata) }))
 }
 
 fn refusal(file: &Path, source: Reason) -> Refusal {

@@ -1,9 +1,10 @@
-//! `remove`: removes packages by name, version and architecture.
+//! `remove`: removes packages by name or source, version and architecture.
 
 use std::collections::BTreeSet;
 
 use super::{
-    edit::SuiteEdit,
+    copy::Wanted,
+    edit::{Removal, SuiteEdit},
     edited_indices::Indices,
     plan::{Change, Plan},
 };
@@ -25,29 +26,26 @@ impl SuiteEdit {
     ) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for removal in &self.remove {
+            let Removal { named, version, .. } = removal;
             let fits = |entry: &PackageEntry| {
-                removal.version.as_ref().is_none_or(|version| entry.version() == version)
+                version.as_ref().is_none_or(|version| named.version_of(entry) == version)
                     && removal.architecture.as_ref().is_none_or(|arch| entry.architecture() == arch.as_str())
             };
             let mut found = BTreeSet::new();
             let mut others = BTreeSet::new();
             for (name, index) in &mut indices.all {
-                for entry in index.named(&removal.name) {
-                    if fits(&entry) {
-                        found.insert(Change::of(&entry, &name.component));
-                    } else {
-                        others.insert(format!("{} {}", entry.version(), entry.architecture()));
+                for entry in named.of(index) {
+                    if !fits(&entry) {
+                        others.insert(named.shown(&entry));
+                        continue;
                     }
-                }
-                if index.remove(&removal.name, fits) > 0 {
+                    found.insert(Change::of(&entry, &name.component));
+                    index.remove(entry.name(), |other| other.is_same_package(&entry));
                     indices.changed.insert(name.clone());
                 }
             }
             if found.is_empty() {
-                let subject = match &removal.version {
-                    Some(version) => format!("{}={version}", removal.name),
-                    None => removal.name.clone(),
-                };
+                let subject = Wanted { named: named.clone(), version: version.clone() }.to_string();
                 let source = Reason::NotPublished { others: others.into_iter().collect() };
                 let suite = Some(published.name().clone());
                 refused.push(Refusal { action: "remove", preposition: "from", subject, suite, source });

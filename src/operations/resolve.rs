@@ -3,10 +3,10 @@
 use super::{
     addition::Addition,
     edit::SuiteEdit,
-    lookup::{Lookup, describe},
+    lookup::{Lookup, describe, main_path},
 };
 use crate::{
-    dists::{PackageEntry, PackagesKey},
+    dists::{Entry, PackageEntry, PackagesKey},
     pool::PoolPath,
     suite::refusal::Reason,
 };
@@ -88,10 +88,12 @@ impl SuiteEdit {
             return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
         }
         // Other tools may use another path in the pool.
-        let path = there.as_ref().and_then(|published| PoolPath::parse(published.filename()?).ok());
+        let path = there.as_ref().and_then(main_path);
         // A package has the same stanza in every index.
         let mut stanza = there.unwrap_or_else(|| entry.clone());
-        let (from, to) = (stanza.phased(), self.phased.unwrap_or(stanza.phased()));
+        // Machines do not upgrade to source packages.
+        let phased = self.phased.filter(|_| !stanza.is_source());
+        let (from, to) = (stanza.phased(), phased.unwrap_or(stanza.phased()));
         let change = match (&missing[..], &outdated[..]) {
             (_, [_, ..]) => ResolvedChange::Replaced { from: share_before, to },
             ([_, ..], []) => ResolvedChange::Added,
@@ -108,8 +110,12 @@ impl SuiteEdit {
     }
 }
 
-/// Whether two stanzas describe the same file; old archives may list MD5 alone.
+/// Whether two stanzas describe the same files; old archives may list MD5 alone.
 pub(crate) fn same_bytes(published: &PackageEntry, new: &PackageEntry) -> bool {
+    if published.is_source() || new.is_source() {
+        let same = |(published, new): (Entry, Entry)| published.is_same_file(&new);
+        return Entry::of(published).ok().zip(Entry::of(new).ok()).is_some_and(same);
+    }
     let same_size = match (published.size(), new.size()) {
         (Some(published), Some(new)) => published == new,
         _ => true,
@@ -122,7 +128,9 @@ pub(crate) fn same_bytes(published: &PackageEntry, new: &PackageEntry) -> bool {
 }
 
 pub(crate) fn digest_of(entry: &PackageEntry) -> String {
-    match (entry.sha256(), entry.md5()) {
+    let source = Entry::of(entry).ok().filter(|_| entry.is_source());
+    let main = source.as_ref().and_then(Entry::main_file);
+    match main.map_or_else(|| (entry.sha256(), entry.md5()), |file| (file.sha256, file.md5)) {
         (Some(digest), _) => format!("SHA256 {digest}"),
         (None, Some(digest)) => format!("MD5 {digest} and no SHA256"),
         (None, None) => "no SHA256".into(),

@@ -13,6 +13,7 @@ use super::{
     copied_package::CopiedPackage,
     edit::{Retention, SuiteEdit},
     edited_indices::Indices,
+    lookup::main_path,
     plan::{Change, Plan},
 };
 use crate::{
@@ -45,15 +46,21 @@ impl SuiteEdit {
     ) -> Result<Vec<Refusal>, Error> {
         let surplus = match (&self.retention, config.limit) {
             (Some(asked), _) => {
-                let mut surplus = surplus(indices, &asked.names_in(indices), asked.versions);
+                let names = asked.names_in(indices);
+                let mut surplus = surplus(indices, |_| &names, asked.versions);
                 if let Some(since) = asked.since {
                     spare_the_young(&mut surplus, published.store(), since).await?;
                 }
                 surplus
             }
             (None, Some(limit)) => {
-                let added: BTreeSet<String> = plan.added.iter().map(|change| change.name.clone()).collect();
-                surplus(indices, &added, limit)
+                // A source and a binary package may have the same name.
+                let added = |of_sources: bool| -> BTreeSet<String> {
+                    let changes = plan.added.iter().filter(|change| change.is_source() == of_sources);
+                    changes.map(|change| change.name.clone()).collect()
+                };
+                let [binaries, sources] = [added(false), added(true)];
+                surplus(indices, |key| if key.is_of_sources() { &sources } else { &binaries }, limit)
             }
             (None, None) => return Ok(Vec::new()),
         };
@@ -69,7 +76,7 @@ impl SuiteEdit {
         let mut refused = Vec::new();
         let (added, newest_given) = (plan.added.iter().cloned().collect::<BTreeSet<_>>(), newest(additions));
         let (mut not_added, mut not_stored) = (BTreeSet::new(), BTreeSet::new());
-        for (number, addition) in additions.iter().enumerate() {
+        for addition in additions {
             let new = Change::of(&addition.entry, &addition.component);
             if !gone.contains_key(&new) || !added.contains(&new) {
                 continue;
@@ -81,22 +88,28 @@ impl SuiteEdit {
             }
             // One of a pile of builds: the newer ones are given as well, or it was not named.
             let is_older = newest_given
-                .get(addition.entry.name())
+                .get(&(addition.entry.is_source(), addition.entry.name()))
                 .is_some_and(|newest| newest.order_of_versions(&addition.entry).is_gt());
-            if self.add.get(number).is_some_and(|given| given.found || is_older) {
+            if self.given(addition).is_some_and(|given| given.found || is_older) {
                 gone.remove(&new);
                 not_added.insert(new.clone());
-                not_stored.insert(addition.path.clone());
+                not_stored.extend(addition.files().map(|(path, _)| path.clone()));
                 plan.skipped.push(new);
                 continue;
             }
-            let newest = indices.all.values().find_map(|index| index.named(&new.name).pop());
+            let of_kind = indices.all.iter().filter(|(key, _)| key.is_of_sources() == new.is_source());
+            let newest = of_kind.into_iter().find_map(|(_, index)| index.named(&new.name).pop());
             let newest = newest.map(|entry| entry.version().to_owned()).unwrap_or_default();
             let reason = Reason::BelowLimit { limit: config.limit.unwrap_or_default(), newest };
             refused.push(addition.refusal(published, reason));
         }
         plan.added.retain(|added| !not_added.contains(added));
-        plan.pool.retain(|(path, _)| !not_stored.contains(path));
+        // Versions of one source share the tarball of their upstream version.
+        let stored = additions.iter().filter(|new| {
+            not_added.is_empty() || !not_added.contains(&Change::of(&new.entry, &new.component))
+        });
+        let shared: BTreeSet<&PoolPath> = stored.flat_map(Addition::files).map(|(path, _)| path).collect();
+        plan.pool.retain(|(path, _)| !not_stored.contains(path) || shared.contains(path));
         for (change, (name, entry)) in gone {
             if config.archive.is_some() {
                 let selected = CopiedPackage::of(entry, &name, published)?;
@@ -120,11 +133,11 @@ impl Retention {
     }
 }
 
-/// Returns the newest version of each name to add.
-fn newest(additions: &[Addition]) -> HashMap<&str, &PackageEntry> {
-    let mut newest: HashMap<&str, &PackageEntry> = HashMap::new();
+/// Returns the newest version of each name to add, of binary and of source packages.
+fn newest(additions: &[Addition]) -> HashMap<(bool, &str), &PackageEntry> {
+    let mut newest: HashMap<(bool, &str), &PackageEntry> = HashMap::new();
     for Addition { entry, .. } in additions {
-        let known = newest.entry(entry.name()).or_insert(entry);
+        let known = newest.entry((entry.is_source(), entry.name())).or_insert(entry);
         if known.order_of_versions(entry).is_lt() {
             *known = entry;
         }
@@ -132,11 +145,15 @@ fn newest(additions: &[Addition]) -> HashMap<&str, &PackageEntry> {
     newest
 }
 
-/// Returns all but the newest versions of the named packages, by index.
-fn surplus(indices: &Indices, names: &BTreeSet<String>, keep: usize) -> Surplus {
+/// Returns all but the newest versions of the packages named for each index.
+fn surplus<'a>(
+    indices: &Indices,
+    names: impl Fn(&PackagesKey) -> &'a BTreeSet<String>,
+    keep: usize,
+) -> Surplus {
     let mut surplus = Surplus::new();
     for (index_name, index) in &indices.all {
-        for name in names {
+        for name in names(index_name) {
             let mut versions = index.named(name);
             versions.truncate(versions.len().saturating_sub(keep.max(1)));
             if !versions.is_empty() {
@@ -150,7 +167,7 @@ fn surplus(indices: &Indices, names: &BTreeSet<String>, keep: usize) -> Surplus 
 /// Spares versions that were added to the pool after a time, and versions without a pool file, whose age is unknown.
 async fn spare_the_young(surplus: &mut Surplus, store: &Store, since: SystemTime) -> Result<(), Error> {
     // Other tools may list `./pool/…`, which is not a path in a store.
-    let file = |entry: &PackageEntry| PoolPath::parse(entry.filename()?).ok();
+    let file = main_path;
     let files: BTreeSet<PoolPath> = surplus.values().flatten().filter_map(file).collect();
     let checks = stream::iter(files).map(|file| async move {
         let found = store.found(file.as_str()).await;

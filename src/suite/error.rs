@@ -238,8 +238,8 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// An input folder holds no .deb.
-    #[error("no `.deb` file in folder `{path}`")]
+    /// An input folder holds no package.
+    #[error("no `.deb` or `.dsc` file in folder `{path}`")]
     NoDebs {
         /// The folder.
         path: String,

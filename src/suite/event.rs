@@ -6,7 +6,7 @@ use crate::{names::Suite, signing::KeyWarning};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A .deb was read.
+    /// A .deb or a .dsc was read.
     Read {
         /// How many are done.
         done: usize,

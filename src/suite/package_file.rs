@@ -30,6 +30,11 @@ impl PackageFile {
 
 impl From<&PackageEntry> for PackageFile {
     fn from(entry: &PackageEntry) -> Self {
+        if entry.is_source() {
+            // Its files may be unreadable in the index of another tool.
+            return Entry::of(entry)
+                .map_or_else(|_| Self::built_from(entry.source()), |entry| Self::from(&entry));
+        }
         Self {
             path: entry.filename().map(ToOwned::to_owned),
             size: entry.size(),

@@ -152,10 +152,15 @@ impl PublishedSuite {
         self.index_keys().into_iter().filter(IndexKey::has_entries).collect()
     }
 
-    /// The listed indices of binary packages, which an edit may write.
+    /// The listed indices of binary packages.
     #[must_use]
     pub fn packages_keys(&self) -> BTreeSet<PackagesKey> {
         self.index_keys().into_iter().filter_map(IndexKey::into_packages).collect()
+    }
+
+    /// The listed indices that an edit may write: of binary and of source packages.
+    pub(crate) fn edited_keys(&self) -> BTreeSet<PackagesKey> {
+        self.index_keys().into_iter().filter_map(IndexKey::into_edited).collect()
     }
 
     /// The same suite, with its files read from another store.
@@ -204,7 +209,8 @@ impl PublishedSuite {
     pub async fn index(&self, name: &PackagesKey) -> Result<PackagesIndex, Error> {
         let plain = name.path();
         let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
-        PackagesIndex::parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
+        let parse = if name.is_of_sources() { PackagesIndex::parse_sources } else { PackagesIndex::parse };
+        parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
     }
 
     /// Reads the entries of an index and verifies it against the pointer; an unlisted index has none.
@@ -243,8 +249,18 @@ impl PublishedSuite {
         if self.store.location().folder().is_none() {
             forms.sort_by_key(|(.., listed)| listed.size);
         }
+        let mut replaced = None;
         for (compression, path, listed) in forms {
-            if let Some((path, bytes)) = self.listed_file(&path, &listed).await? {
+            let read = self.listed_file(&path, &listed).await;
+            // A generation of another tool may list a form that was stored under its name alone, or not at all: a later
+            // generation has the name now, and another form is stored by its digest.
+            if let Err(Error::Mismatch { path: found, .. } | Error::Longer { path: found, .. }) = &read
+                && *found == self.path(&path)
+            {
+                replaced = replaced.or(read.err());
+                continue;
+            }
+            if let Some((path, bytes)) = read? {
                 let text = unpack(self.path(&path), bytes, compression, as_text).await?;
                 if let Some(listed) = as_text {
                     self.store.keep(listed.sha256, &text).await;
@@ -252,7 +268,7 @@ impl PublishedSuite {
                 return Ok(Some(text));
             }
         }
-        Err(Error::Missing { path: self.path(plain) })
+        Err(replaced.unwrap_or_else(|| Error::Missing { path: self.path(plain) }))
     }
 
     /// Reads and verifies a listed file, by its digest or else by its name.

@@ -3,7 +3,7 @@
 use crate::{
     deb,
     names::{Architecture, Component, Suite},
-    store,
+    pool, store,
 };
 
 /// One package that cannot be added, or one name that cannot be copied or removed.
@@ -33,6 +33,22 @@ pub enum Reason {
     /// The file is not a valid .deb.
     #[error(transparent)]
     Deb(#[from] deb::Error),
+    /// The file is not the description of a source package, or its files do not match it.
+    #[error(transparent)]
+    Dsc(#[from] deb::DscFault),
+    /// Its files would have paths that are not allowed.
+    #[error(transparent)]
+    Path(#[from] pool::Error),
+    /// Two source packages need different files at one path.
+    #[error("{package} and {other} both have the file `{path}`, with different contents")]
+    SharedFile {
+        /// Name, version and architecture.
+        package: String,
+        /// Name, version and architecture of the other package.
+        other: String,
+        /// The path in the pool.
+        path: String,
+    },
     /// The same package is published with other bytes.
     #[error("{package} is published with other contents: {published}, the new file has {new}")]
     OtherContents {

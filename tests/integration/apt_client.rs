@@ -269,6 +269,11 @@ impl<'a> Client<'a> {
         self.run("apt-get", ["install", "-y"].iter().chain(packages))
     }
 
+    /// The root of its file system.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether this file exists on the client.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.root.join(path).exists()

@@ -441,22 +441,26 @@ fn in_swift() {
     in_a_bucket(servers::swift());
 }
 
-/// `Sources` are not written: binaries selected by their source are copied, and the source package left behind is
-/// named.
+/// A source package of another tool is copied with its binaries; its files stay where that tool put them.
 #[test]
-fn a_source_package_that_stays_behind_is_named() {
+fn a_source_package_of_another_tool_is_copied() {
     let sandbox = Sandbox::new();
     crate::diff::adopt_all_kinds(&sandbox, "testing", &[]);
     for suite in ["stable", "other"] {
         sandbox.adopt_files(suite, &[]);
     }
     fs::create_dir_all(sandbox.archive("pool")).unwrap();
-    fs::write(sandbox.archive("pool/foo.deb"), "x").unwrap();
+    fs::create_dir_all(sandbox.archive("pool/foo")).unwrap();
+    for file in ["foo.deb", "foo/foo.dsc"] {
+        fs::write(sandbox.archive("pool").join(file), "x").unwrap();
+    }
     sandbox.publish(["copy", "--from", "testing", "--to", "stable", "--source", "foo"]).ok().says([
-        "Added 1 package",
-        "warning",
-        "source package `foo` 1.0 is not copied from suite `testing`",
+        "Added 2 packages",
+        "+ foo 1.0 amd64",
+        "+ foo 1.0 source",
     ]);
-    let said = sandbox.publish(["copy", "--from", "testing", "--to", "other", "foo"]).ok();
-    assert!(!said.stderr.contains("source package"), "{}", said.stderr);
+    assert!(sandbox.read("dists/stable/main/source/Sources").contains("Directory: pool/foo\n"));
+    fs::remove_file(sandbox.archive("pool/foo/foo.dsc")).unwrap();
+    let said = sandbox.publish(["copy", "--from", "testing", "--to", "other", "foo"]).fails(1);
+    said.says(["cannot copy `foo 1.0 source`", "`pool/foo/foo.dsc` is missing"]);
 }

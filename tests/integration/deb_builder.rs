@@ -233,7 +233,7 @@ pub(crate) fn pack(pack: Pack, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A tar archive of these files and of the folders above them, owned by root, at the epoch.
-fn tar_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn tar_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut put = |path: &str, kind, mode, bytes: &[u8]| {
         let mut header = tar::Header::new_ustar();

@@ -88,6 +88,8 @@ mod signals;
 mod signing;
 mod snapshot;
 mod soak;
+mod source_builder;
+mod sources;
 mod store_contract;
 mod suites;
 mod swap;

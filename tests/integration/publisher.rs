@@ -119,7 +119,7 @@ impl Publisher {
     }
 
     pub(crate) async fn remove(&self, name: &str) -> Result<CommitReport, Error> {
-        let removal = Removal { name: name.to_owned(), version: None, architecture: None };
+        let removal = Removal { named: Named::Package(name.to_owned()), version: None, architecture: None };
         self.commit(SuiteEdit::removing([removal])).await
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use publish::{
-    archive::{Archive, CommitOptions, Error, Removal, SuiteEdit, Trust},
+    archive::{Archive, CommitOptions, Error, Named, Removal, SuiteEdit, Trust},
     config::SuiteConfig,
     names::Suite,
     signing::Keyring,
@@ -279,7 +279,7 @@ async fn the_library_trusts_only_signed_suites_by_default() {
 
     // Reading a suite is not building on it.
     let config = SuiteConfig::unconfigured(Suite::parse("stable").unwrap());
-    let removal = Removal { name: "hello".into(), version: None, architecture: None };
+    let removal = Removal { named: Named::Package("hello".into()), version: None, architecture: None };
     let (edit, how) = (SuiteEdit::removing([removal]), CommitOptions::new(&config, now).dry_run());
     for (store, trust) in
         [(&signed, Trust::unverified()), (&unsigned, Trust::unverified()), (&unsigned, ours)]

@@ -70,7 +70,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "run the command as a user who may read it"
         }
         Error::Input { .. } | Error::NotIncluded { .. } | Error::Private { .. } => return None,
-        Error::NoDebs { .. } => "name the `.deb` files, or the folder that contains them",
+        Error::NoDebs { .. } => "name the `.deb` and `.dsc` files, or the folder that contains them",
         Error::OddSuite { .. } => {
             "rename the folder to a valid suite name; if it is moved away instead, `publish prune` deletes the packages that only this suite references"
         }

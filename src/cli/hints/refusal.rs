@@ -27,6 +27,11 @@ fn of_reason(reason: &Reason) -> Option<String> {
         }
         Reason::Unreadable(_) => return None,
         Reason::Deb(error) => return error.hint(),
+        Reason::Dsc(fault) => return fault.hint(),
+        Reason::Path(_) => "build the package with a shorter name or version",
+        Reason::SharedFile { .. } => {
+            "versions with the same upstream version share one tarball: build one of them again with the other's"
+        }
         Reason::OtherContents { .. } => {
             "a published version never changes; build it as a new version, such as one with `+1` added"
         }

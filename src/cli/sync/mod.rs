@@ -329,6 +329,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
             suite: &suite.suite,
             components: &suite.components,
             signed: suite.signed,
+            has_sources: suite.has_sources,
         };
         let stanza = sources::stanza(&target.location, &client, &keys)?;
         let separator = if number == 0 { "" } else { "\n" };
