@@ -248,7 +248,7 @@ impl Error {
                 }
                 LooksLike::Rpm => "convert it with `alien`, or publish it in a repository for rpm",
                 LooksLike::GitLfs => "fetch the file itself with `git lfs pull`",
-                LooksLike::SourceControl => "name the `.deb` files themselves",
+                LooksLike::SourceControl => "name the `.deb` and `.dsc` files themselves",
                 LooksLike::OldDeb => "unpack it with `dpkg-deb --raw-extract` and build it again",
                 LooksLike::Other(_) | LooksLike::Unknown => {
                     "only binary packages (`.deb`) can be added; run `file` on it to see its type"

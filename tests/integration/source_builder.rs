@@ -6,13 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use md5::{Digest as _, Md5};
-use sha1::Sha1;
+use publish::digest::SourceDigests;
 
-use crate::{
-    deb_builder::{Pack, pack, tar_of},
-    sandbox::sha256,
-};
+use crate::deb_builder::{Pack, pack, tar_of};
 
 /// A source package to be built; see [`source`].
 #[derive(Clone)]
@@ -75,16 +71,16 @@ impl SourceBuilder {
              Maintainer: Nobody <nobody@example.org>\nStandards-Version: 4.6.2\n\
              Package-List:\n {name} deb {section} optional arch=any\n"
         );
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let digests: [(&str, &dyn Fn(&[u8]) -> String); 3] = [
-            ("Checksums-Sha1", &|bytes| hex(&Sha1::digest(bytes))),
-            ("Checksums-Sha256", &sha256),
-            ("Files", &|bytes| hex(&Md5::digest(bytes))),
-        ];
-        for (field, digest) in digests {
+        for field in ["Checksums-Sha1", "Checksums-Sha256", "Files"] {
             writeln!(dsc, "{field}:").unwrap();
             for (file, bytes) in &tars {
-                writeln!(dsc, " {} {} {file}", digest(bytes), bytes.len()).unwrap();
+                let SourceDigests { digests, sha1 } = SourceDigests::of(bytes);
+                let digest = match field {
+                    "Files" => digests.md5.to_string(),
+                    "Checksums-Sha1" => sha1.to_string(),
+                    _ => digests.sha256.to_string(),
+                };
+                writeln!(dsc, " {digest} {} {file}", bytes.len()).unwrap();
             }
         }
         [vec![(format!("{name}_{plain}.dsc"), dsc.into_bytes())], tars.to_vec()].concat()
