@@ -360,23 +360,42 @@ pub(crate) async fn read_pointer(
     trust: &Trust,
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
-    let path = format!("{folder}/InRelease");
-    if let Some(object) = store.read_writable(&path, limits::RELEASE).await? {
-        if object.bytes == DROPPED {
-            return dropped(suite, purpose);
-        }
-        let untrusted = |source| Error::Untrusted { path: path.clone(), source };
-        let verify = |keyring: &Keyring, now| keyring.verify_in_release(&object.bytes, now);
-        let (text, signers) = match check(trust, purpose, (suite, &path), verify)? {
-            Some(verified) => (verified.release, verified.signers),
-            None => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
-        };
-        let release = parse(&text, &path)?;
-        let form = ReleaseForm::InRelease;
-        let pointer = Pointer::of(object, form, release, Some(signers));
-        return pointer.checked(suite, &path, trust, purpose).map(Some);
+    if let Some(found) = read_in_release(store, suite, folder, trust, purpose).await? {
+        return Ok(found);
     }
-    read_release(store, suite, folder, trust, purpose).await
+    let release = read_release(store, suite, folder, trust, purpose).await;
+    if let Err(Error::NotSigned { .. }) = release
+        && let Some(found) = read_in_release(store, suite, folder, trust, purpose).await?
+    {
+        // The first signed commit of the suite wrote `InRelease` since it was looked for, and then `Release`, whose
+        // signature it had not written yet.
+        return Ok(found);
+    }
+    release
+}
+
+/// Reads `InRelease`; the outer `None` if there is none, the inner if the suite is being dropped.
+async fn read_in_release(
+    store: &Store,
+    suite: &Suite,
+    folder: &str,
+    trust: &Trust,
+    purpose: Purpose,
+) -> Result<Option<Option<Pointer>>, Error> {
+    let path = format!("{folder}/InRelease");
+    let Some(object) = store.read_writable(&path, limits::RELEASE).await? else { return Ok(None) };
+    if object.bytes == DROPPED {
+        return dropped(suite, purpose).map(Some);
+    }
+    let untrusted = |source| Error::Untrusted { path: path.clone(), source };
+    let verify = |keyring: &Keyring, now| keyring.verify_in_release(&object.bytes, now);
+    let (text, signers) = match check(trust, purpose, (suite, &path), verify)? {
+        Some(verified) => (verified.release, verified.signers),
+        None => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
+    };
+    let release = parse(&text, &path)?;
+    let pointer = Pointer::of(object, ReleaseForm::InRelease, release, Some(signers));
+    pointer.checked(suite, &path, trust, purpose).map(|pointer| Some(Some(pointer)))
 }
 
 /// Reads `Release` in the folder of a suite or of one of its generations, and its detached signature if there is one.
