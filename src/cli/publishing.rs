@@ -58,7 +58,12 @@ impl Session<'_> {
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
         let outcome = self.reported(self.publisher(asked, &events)?.commit(suite, &keys, edit).await)?;
-        if outcome.first && outcome.generation.is_some() && !outcome.signed && !suite.unsigned {
+        if outcome.first
+            && outcome.generation.is_some()
+            && !outcome.signed
+            && !suite.unsigned
+            && !self.ui.quiet()
+        {
             self.ui.warn(&format!(
                 "suite `{}` has no signature, so apt accepts it only with `Trusted: yes`: name a key with `--sign-with KEY`, \
                  PUBLISH_SIGNING_KEY or `SignWith:` in conf/distributions, or write `SignWith: no` there",

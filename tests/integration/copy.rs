@@ -416,7 +416,9 @@ fn in_a_bucket(bucket: Option<Bucket>) {
     let done: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let written = done["written"].as_array().unwrap();
     assert!(written.iter().all(|file| file["path"].as_str().unwrap().starts_with("dists/stable/")), "{done}");
-    run(20, &[&COPY[..], &["hello"]].concat()).ok().says(["already, with the same bytes", "Nothing to do"]);
+    run(20, &[&COPY[..], &["hello"]].concat())
+        .ok()
+        .says(["already published in suite `stable`, with the same bytes", "Nothing to do"]);
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::at(&bucket.url()).signed_by(fixture("keys/test.pub.asc")));
         apt.updates();

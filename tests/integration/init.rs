@@ -158,7 +158,7 @@ fn a_command_signs_and_its_key_is_named_for_trust() {
     let config = sandbox.read("conf/distributions") + "TrustedKeys: script.asc\n";
     sandbox.configure(&config);
     sandbox.publish(["add", "incoming"]).ok();
-    sandbox.publish(["check"]).ok();
+    sandbox.publish_now(&["check"]).ok();
     for mut apt in Client::all(&sandbox) {
         apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("conf/script.asc")));
         apt.updates();

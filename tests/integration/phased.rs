@@ -67,7 +67,9 @@ fn adding_the_file_again_changes_the_percentage() {
         sandbox.publish_after(seconds, &[&["add", file.to_str().unwrap()], more].concat())
     };
     run(10, &["--phased", "10"]).ok().says(["Added 1 package"]);
-    run(20, &["--phased", "10"]).ok().says(["already, with the same bytes", "Nothing to do"]);
+    run(20, &["--phased", "10"])
+        .ok()
+        .says(["already published in suite `stable`, with the same bytes", "Nothing to do"]);
     // Adding it again without `--phased` keeps the percentage.
     run(20, &[]).ok().says(["Nothing to do"]);
     let before = sandbox.tree();

@@ -44,7 +44,8 @@ fn story(bucket: Option<Bucket>) {
     job.ok(0, &["add", "incoming", one.to_str().unwrap()])
         .says(["Added 2 packages", "Published suite `stable`"]);
     job.ok(10, &["add", two.to_str().unwrap()]).says(["Published suite"]);
-    job.ok(10, &["add", two.to_str().unwrap()]).says(["already, with the same bytes", "Nothing to do"]);
+    job.ok(10, &["add", two.to_str().unwrap()])
+        .says(["already published in suite `stable`, with the same bytes", "Nothing to do"]);
     let other = deb("hello").version("1.0").payload("other").write_as(sandbox.path("other/hello.deb"));
     job.run(20, &["add", other.to_str().unwrap()]).fails(1).says(["is published with other contents"]);
     assert_eq!(job.ok(20, &["list"]).stdout.lines().count(), 3);

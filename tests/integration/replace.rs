@@ -61,7 +61,9 @@ fn every_client_gets_the_bytes_of_its_index() {
     assert!(sandbox.tree().has(&path), "{}", sandbox.tree().names());
     // The same bytes again, with and without the option.
     for more in [&["--replace"][..], &[]] {
-        add(&sandbox, "tuesday", 70, more).ok().says(["already, with the same bytes", "Nothing to do"]);
+        add(&sandbox, "tuesday", 70, more)
+            .ok()
+            .says(["already published in suite `stable`, with the same bytes", "Nothing to do"]);
     }
     add(&sandbox, "wednesday", 80, &["--replace"]).ok();
     sandbox.publish_after(90, &["check"]).ok();

@@ -127,6 +127,12 @@ impl Sandbox {
         self.publish_with(&[("PUBLISH_DATE", &time.to_string())], arguments)
     }
 
+    /// Runs `publish` at the real time, at which gpg signs.
+    pub(crate) fn publish_now(&self, arguments: &[&str]) -> Outcome {
+        let now = self.ask("date", ["+%s"]);
+        self.publish_with(&[("PUBLISH_DATE", now.trim())], arguments)
+    }
+
     /// Runs `publish` as an unprivileged user: as `nobody` if the tests run as root, else as the same user.
     pub(crate) fn publish_as_nobody<A: AsRef<OsStr>>(
         &self,
