@@ -211,8 +211,10 @@ fn an_odd_file_hides_no_fault() {
             } else {
                 path.to_owned()
             };
+            // It is listed before the damage: the harness reads every file, and a pipe has no end.
+            let first = generations(&sandbox)[0].clone();
             let path = match path.strip_prefix(&*old) {
-                Some(below) => format!("{}{below}", generations(&sandbox)[0]),
+                Some(below) => format!("{first}{below}"),
                 None => path,
             };
             fs::write(sandbox.archive(other), "!<arch>\n").unwrap();
@@ -236,7 +238,7 @@ fn an_odd_file_hides_no_fault() {
             if name != "unreadable" {
                 let found = run(&["check", "--repair"]);
                 assert!(found.status == Some(4) && found.stdout.contains(other), "{name} {path}: {found}");
-                let is_lost = path.starts_with("pool/") || path.starts_with(&*generations(&sandbox)[0]);
+                let is_lost = path.starts_with("pool/") || path.starts_with(&*first);
                 let is_named = found.stdout.lines().any(|line| line.starts_with(shown));
                 assert_eq!(is_named, is_lost, "{name} {path}: {found}");
             }
