@@ -226,7 +226,7 @@ fn an_unreadable_file() {
     let before = sandbox.tree();
     let file = deb("secret").write(sandbox.incoming());
     set_mode(&file, 0);
-    let said = sandbox.publish_as_nobody(["add", "incoming/secret_1.0_amd64.deb"]).fails(1);
+    let said = sandbox.publish_unprivileged(["add", "incoming/secret_1.0_amd64.deb"]).fails(1);
     one_error(&said);
     said.says(["incoming/secret_1.0_amd64.deb", "Permission denied"]);
     assert_eq!(sandbox.tree(), before);
@@ -244,7 +244,7 @@ fn a_read_only_archive() {
     for folder in &folders {
         set_mode(folder.path(), 0o555);
     }
-    let said = sandbox.publish_as_nobody(["add", "incoming/other_1.0_amd64.deb"]).fails(1);
+    let said = sandbox.publish_unprivileged(["add", "incoming/other_1.0_amd64.deb"]).fails(1);
     for folder in &folders {
         set_mode(folder.path(), 0o755);
     }

@@ -137,8 +137,8 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     let empty = Sandbox::new();
     let nothing = check(&web.url, &origin(&empty.archive("")));
     finds(nothing, "dists/stable/InRelease", &["does not have it"]);
-    let nobody = check(&web.url, &["--origin", "http://127.0.0.1:1"]);
-    let said = nobody.fails(5);
+    let unreachable = check(&web.url, &["--origin", "http://127.0.0.1:1"]);
+    let said = unreachable.fails(5);
     said.says(["no connection to"]);
 }
 

@@ -195,8 +195,8 @@ fn a_suite_must_be_named_and_exist() {
 #[test]
 fn an_unreachable_server_is_not_a_fault() {
     // A port that was just closed.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = check(&format!("http://{nobody}"), &[]).fails(5);
+    let unreachable = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = check(&format!("http://{unreachable}"), &[]).fails(5);
     assert_eq!(said.stdout, "");
     said.says(["no connection to"]);
 }

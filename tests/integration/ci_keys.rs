@@ -324,7 +324,7 @@ fn a_plan_works_in_a_read_only_folder() {
     let sandbox = sandbox();
     sandbox.publish(["add", "incoming"]).ok();
     deb("world").write(sandbox.incoming());
-    sandbox.publish_as_nobody(["add", "--dry-run", "incoming"]).ok().says(["Would add 1 package"]);
+    sandbox.publish_unprivileged(["add", "--dry-run", "incoming"]).ok().says(["Would add 1 package"]);
 }
 
 /// Two jobs, each with the key of its suite, and no configuration that names both.
@@ -389,7 +389,7 @@ fn make(sandbox: &Sandbox, home: &str, name: &str, algorithm: &str) -> String {
 fn clients_get_only_the_key_that_signs() {
     let sandbox = sandbox();
     let ours = make(&sandbox, "gnupg", "Release <rel@example.org>", "ed25519");
-    make(&sandbox, "theirs", "Somebody Else <rel@example.org>", "ed25519");
+    make(&sandbox, "theirs", "Other Team <rel@example.org>", "ed25519");
     let theirs = gpg(&sandbox, "theirs", &["--armor", "--export"]);
     fs::write(sandbox.path("theirs.asc"), &theirs).unwrap();
     gpg(&sandbox, "gnupg", &["--import", sandbox.path("theirs.asc").to_str().unwrap()]);

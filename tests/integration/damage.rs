@@ -221,7 +221,7 @@ fn an_odd_file_hides_no_fault() {
             make(&sandbox.archive(&path));
             let run = |arguments: &[&str]| {
                 if name == "unreadable" && is_root() {
-                    sandbox.publish_as_nobody(arguments)
+                    sandbox.publish_unprivileged(arguments)
                 } else {
                     sandbox.publish_after(60, arguments)
                 }

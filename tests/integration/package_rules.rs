@@ -128,10 +128,10 @@ fn rows() -> Vec<Row> {
         // dpkg stores the name in lower case, so apt would offer the package again and again.
         row("upper case", deb("Sample").bytes(), [1, 1, 1, 0, 1], Refuses),
         row("odd Source", field("Source", "MyApp"), [1, 1, 1, 0, 1], Warns),
-        row("carriage returns", text("\n Nobody", "\r\n Nobody"), [1, 1, 1, 1, 1], Warns),
-        row("form feed", text("Nobody", "No\x0cbody"), [1, 1, 1, 1, 1], Warns),
+        row("carriage returns", text("\n It is", "\r\n It is"), [1, 1, 1, 1, 1], Warns),
+        row("form feed", text("It is", "It\x0cis"), [1, 1, 1, 1, 1], Warns),
         row("blank before the colon", text("Priority:", "Priority :"), [1, 1, 1, 0, 1], Warns),
-        row("NUL", text("Nobody", "No\0body"), [1, 1, 1, 0, 1], Refuses),
+        row("NUL", text("It is", "It\0is"), [1, 1, 1, 0, 1], Refuses),
         row("variant", field("Architecture-Variant", "amd64v3"), [1, 1, 1, 1, 1], Refuses),
         row("udeb", field("Section", "debian-installer"), [1, 1, 1, 1, 1], Refuses),
     ]

@@ -134,7 +134,7 @@ impl Sandbox {
     }
 
     /// Runs `publish` as an unprivileged user: as `nobody` if the tests run as root, else as the same user.
-    pub(crate) fn publish_as_nobody<A: AsRef<OsStr>>(
+    pub(crate) fn publish_unprivileged<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Outcome {

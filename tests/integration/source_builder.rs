@@ -68,7 +68,7 @@ impl SourceBuilder {
         ];
         let mut dsc = format!(
             "Format: 3.0 (quilt)\nSource: {name}\nBinary: {name}\nArchitecture: any\nVersion: {version}\n\
-             Maintainer: Nobody <nobody@example.org>\nStandards-Version: 4.6.2\n\
+             Maintainer: Example Team <team@example.org>\nStandards-Version: 4.6.2\n\
              Package-List:\n {name} deb {section} optional arch=any\n"
         );
         for field in ["Checksums-Sha1", "Checksums-Sha256", "Files"] {

@@ -37,13 +37,13 @@ fn dpkg_source(sandbox: &Sandbox, folder: &str, format: &str, version: &str) {
     fs::write(
         tree.join("debian/changelog"),
         format!(
-            "{name} ({version}) stable; urgency=low\n\n  * Test.\n\n -- Nobody <nobody@example.org>  \
+            "{name} ({version}) stable; urgency=low\n\n  * Test.\n\n -- Example Team <team@example.org>  \
              Sun, 01 Jun 2025 00:00:00 +0000\n"
         ),
     )
     .unwrap();
     let control = format!(
-        "Source: {name}\nSection: net\nPriority: optional\nMaintainer: Nobody <nobody@example.org>\n\
+        "Source: {name}\nSection: net\nPriority: optional\nMaintainer: Example Team <team@example.org>\n\
          Build-Depends: libneeded-dev\nStandards-Version: 4.6.2\n\nPackage: {name}\nArchitecture: any\n\
          Description: test\n"
     );
