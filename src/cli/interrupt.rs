@@ -17,7 +17,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{failure::Failure, ui::Ui};
+use super::{ending_signal::EndingSignal, failure::Failure, ui::Ui};
 
 /// Timeout of a critical step, such as a conditional write to a slow store.
 const CRITICAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,36 +28,11 @@ const SAME_MOMENT: Duration = Duration::from_millis(20);
 /// The interval at which the end of a critical step is polled.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A signal that ends a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
-    Interrupt,
-    Terminate,
-}
-
-impl Signal {
-    /// The name, as in signal(7).
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        }
-    }
-
-    /// The exit code: 128 and the number of the signal, as a shell reports it.
-    pub(super) fn code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-        }
-    }
-}
-
 /// Runs a command until it completes or a signal ends it.
 pub(super) async fn unless_interrupted(
     work: impl Future<Output = Result<ExitCode, Failure>>,
     ui: &Arc<Ui>,
-) -> Result<Result<ExitCode, Failure>, Signal> {
+) -> Result<Result<ExitCode, Failure>, EndingSignal> {
     // Without handlers, the default action of the signals ends the process.
     let Ok(signals) = Signals::listen() else { return Ok(work.await) };
     let (sender, mut received) = watch::channel(None);
@@ -86,7 +61,7 @@ pub(super) async fn unless_interrupted(
 }
 
 /// Waits for the first signal.
-async fn arrival(received: &mut watch::Receiver<Option<Signal>>) -> Signal {
+async fn arrival(received: &mut watch::Receiver<Option<EndingSignal>>) -> EndingSignal {
     match received.wait_for(Option::is_some).await.map(|signal| *signal) {
         Ok(Some(signal)) => signal,
         _ => std::future::pending().await,
@@ -101,7 +76,7 @@ async fn settled(ui: &Ui) {
 }
 
 /// Forwards the first signal; ends the process itself if the command blocks, or at the second signal.
-async fn end_after_timeout(mut signals: Signals, sender: watch::Sender<Option<Signal>>, ui: Arc<Ui>) {
+async fn end_after_timeout(mut signals: Signals, sender: watch::Sender<Option<EndingSignal>>, ui: Arc<Ui>) {
     let signal = signals.next().await;
     ui.stop().notify_one();
     let _ = sender.send(Some(signal));
@@ -137,10 +112,10 @@ impl Signals {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> Signal {
+    async fn next(&mut self) -> EndingSignal {
         tokio::select! {
-            () = received(self.interrupt.as_mut()) => Signal::Interrupt,
-            () = received(self.terminate.as_mut()) => Signal::Terminate,
+            () = received(self.interrupt.as_mut()) => EndingSignal::Interrupt,
+            () = received(self.terminate.as_mut()) => EndingSignal::Terminate,
         }
     }
 }

@@ -13,10 +13,9 @@ use tokio::sync::Notify;
 
 use super::{
     class::Kind,
+    ending_signal::EndingSignal,
     failure::{self, Failure},
-    hints,
-    interrupt::Signal,
-    json,
+    hints, json,
     progress::Published,
     text::{Secrets, plain},
 };
@@ -246,7 +245,7 @@ impl Ui {
 
     /// Prints once that a signal ended the command, and what is published; returns the exit code.
     #[must_use]
-    pub(super) fn interrupted(&self, signal: Signal) -> ExitCode {
+    pub(super) fn interrupted(&self, signal: EndingSignal) -> ExitCode {
         let report = self.published.lock().unwrap_or_else(PoisonError::into_inner).report();
         if let Some(report) = report {
             let failure = Failure::text(format!("interrupted by {}: {report}", signal.name()), None);
