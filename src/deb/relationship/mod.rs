@@ -95,6 +95,9 @@ pub enum Fault {
     /// A version that is not valid.
     #[error(transparent)]
     Version(#[from] version::Error),
+    /// A last version that apt takes for a field that was cut off: `foo (=1)`.
+    #[error("apt needs four characters after the last `(`; write `(= 1)` instead of `(=1)` or `(1)`")]
+    TooShort,
     /// Text after the version, within the parentheses.
     #[error("`{0}` after the version, in the parentheses")]
     AfterVersion(String),
@@ -244,6 +247,7 @@ impl<'a> Reader<'a, '_> {
     /// Reads `OPERATOR VERSION)`.
     fn version(&mut self) -> Result<(), Fault> {
         self.skip_blanks();
+        let long_enough = is_long_enough_for_apt(&self.value[self.at..]);
         let operator = self.take_until(|b| !matches!(b, b'<' | b'>' | b'=' | b'!' | b'~' | b'^'));
         match operator {
             b"<<" | b"<=" | b">=" | b">>" if self.kind == Kind::Provides => {
@@ -271,7 +275,8 @@ impl<'a> Reader<'a, '_> {
                 return Err(Fault::AfterVersion(excerpt(rest.trim_ascii())));
             }
         }
-        Ok(Version::check_reference(&String::from_utf8_lossy(version))?)
+        Version::check_reference(&String::from_utf8_lossy(version))?;
+        if long_enough || self.kind == Kind::Informative { Ok(()) } else { Err(Fault::TooShort) }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -321,6 +326,9 @@ fn apt_reads(value: &[u8], kind: Kind) -> bool {
         }
         if let Some(version) = rest.strip_prefix(b"(") {
             let version = version.trim_ascii_start();
+            if !is_long_enough_for_apt(version) {
+                return false;
+            }
             let operator = version.iter().take(2).take_while(|b| matches!(b, b'<' | b'>' | b'=')).count();
             let operator = if version.starts_with(b"=") { 1 } else { operator };
             let version = version[operator..].trim_ascii_start();
@@ -334,6 +342,12 @@ fn apt_reads(value: &[u8], kind: Kind) -> bool {
         }
     }
     true
+}
+
+/// Whether apt goes on to read the version after a parenthesis: it stops where fewer than four characters are left, which
+/// are an operator, a blank, a digit and the other parenthesis.
+fn is_long_enough_for_apt(rest: &[u8]) -> bool {
+    rest.trim_ascii_end().len() >= 4
 }
 
 fn excerpt(bytes: &[u8]) -> String {

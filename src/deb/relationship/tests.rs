@@ -11,7 +11,7 @@ use super::*;
 use crate::deb::NewDeb;
 
 /// Values of `Depends`: the ones that dpkg reads, those that it refuses, and those at which apt stops as well.
-const GOOD: [&str; 27] = [
+const GOOD: [&str; 31] = [
     "",
     "foo",
     "foo (>= 1.0)",
@@ -39,6 +39,10 @@ const GOOD: [&str; 27] = [
     "foo (=1:1.0-1~x+y)",
     "foo (>= 1:1:1)",
     "foo (>= 1-1-1), foo (>= 1+)",
+    "foo (= 1)",
+    "foo (=10)",
+    "foo (=1), bar",
+    "foo (1),bar",
 ];
 const BAD: [&str; 55] = [
     "foo,",
@@ -97,7 +101,7 @@ const BAD: [&str; 55] = [
     "é",
     "foo\u{1}",
 ];
-const STOPS_APT: [&str; 47] = [
+const STOPS_APT: [&str; 52] = [
     "foo (= )",
     "foo (=)",
     "foo (>=)",
@@ -145,6 +149,11 @@ const STOPS_APT: [&str; 47] = [
     "foo>=1",
     "<<",
     "foo é",
+    "foo (=1)",
+    "foo (1)",
+    "foo (10)",
+    "foo (=a)",
+    "bar, foo (>1)",
 ];
 
 fn control(field: &str, value: &str) -> String {
