@@ -58,10 +58,19 @@ pub(crate) struct Scenario {
     pub(crate) places: Vec<Place>,
     /// The publishers; each gets all stores.
     pub(crate) actors: [Actor; 2],
-    /// Whether the last interruption may be a kill; the killed publisher is then run again at the end.
-    pub(crate) killable: bool,
+    /// Whether the last interruption may be a kill.
+    pub(crate) kills: Kills,
     /// Whether both do the same work.
     pub(crate) symmetric: bool,
+}
+
+/// Whether a publisher may be killed, and the remedy.
+pub(crate) enum Kills {
+    None,
+    /// The killed publisher is run again, and must succeed without help.
+    RunAgain,
+    /// After that, this one repairs the names of clients without by-hash.
+    Repaired(Actor),
 }
 
 /// A store of a scenario.
@@ -184,7 +193,7 @@ impl Explorer<'_> {
                 continue;
             }
             // A kill before a read leaves the same objects as a kill before the next write.
-            let kill = self.scenario.killable && !step.operation.reads();
+            let kill = !matches!(self.scenario.kills, Kills::None) && !step.operation.reads();
             let possible = [(step.chosen, Interruption::Switch), (kill, Interruption::Kill)];
             for (_, interruption) in possible.into_iter().filter(|(possible, _)| *possible) {
                 let mut schedule = schedule.clone();
@@ -309,6 +318,9 @@ impl<'a> Run<'a> {
         for (actor, _) in alive.iter().enumerate().filter(|(_, alive)| !**alive) {
             self.scenario.actors[actor](self.stores.clone()).await?;
             self.audit().await?;
+            if let Kills::Repaired(repair) = &self.scenario.kills {
+                repair(self.stores.clone()).await?;
+            }
         }
         self.end().await
     }

@@ -160,9 +160,18 @@ impl Publisher {
 
     /// Runs the equivalent of `publish sync`, on any store.
     pub(crate) async fn sync(&self, destination: &Store) -> Result<Synced, Error> {
+        self.sync_how(destination, false).await
+    }
+
+    /// Runs the equivalent of `publish sync --verify`.
+    pub(crate) async fn sync_verified(&self, destination: &Store) -> Result<Synced, Error> {
+        self.sync_how(destination, true).await
+    }
+
+    async fn sync_how(&self, destination: &Store, verify: bool) -> Result<Synced, Error> {
         let suites = self.archive.suites().await?;
         let mut how = Sync::new(&suites, self.now);
-        how.at_once = 4;
+        (how.at_once, how.verify) = (4, verify);
         Box::pin(self.archive.sync(destination, &how)).await
     }
 
