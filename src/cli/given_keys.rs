@@ -5,7 +5,7 @@
 
 use std::{env, ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::{class::Kind, failure::Failure};
+use super::{class::Kind, failure::Failure, secrets::PASSPHRASE};
 use crate::{
     archive::GivenKeys,
     signing::{KeySource, Passphrase, SIGNING_KEY_VARIABLE, looks_secret},
@@ -15,8 +15,6 @@ use crate::{
 pub(super) const SIGN_WITH: &str = "PUBLISH_SIGN_WITH";
 /// The variable that names a file with secret keys.
 const SIGNING_KEY_FILE: &str = "PUBLISH_SIGNING_KEY_FILE";
-/// The variable that contains the passphrase.
-pub(super) const PASSPHRASE: &str = "PUBLISH_PASSPHRASE";
 /// The variable that names a file with the passphrase.
 const PASSPHRASE_FILE: &str = "PUBLISH_PASSPHRASE_FILE";
 

@@ -27,15 +27,16 @@ mod change_args;
 mod sync;
 mod sources;
 mod session;
+mod given_keys;
+mod global;
 mod threads;
 mod algorithm;
-mod secrets;
-mod given_keys;
 mod interrupt;
 mod ui;
 mod json;
 mod progress;
 mod text;
+mod secrets;
 mod ending_signal;
 mod failure;
 mod class;
@@ -44,16 +45,15 @@ mod hints;
 pub use serve::Server;
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     sync::{Arc, LazyLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::archive::Trust;
 use failure::Failure;
+use global::Global;
 use session::Session;
 use ui::Ui;
 
@@ -76,62 +76,6 @@ Examples:\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
 4 `check` found damage, 5 store or network out of reach (try again later), \
 130 and 143 ended by SIGINT and SIGTERM.";
-
-/// Options of every command.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
-#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
-#[expect(clippy::doc_markdown, reason = "these comments are the help text")]
-struct Global {
-    /// Location of the archive: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; http(s):// is read-only
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'b',
-        visible_alias = "basedir",
-        global = true,
-        value_name = "LOCATION"
-    )]
-    #[arg(env = "PUBLISH_ARCHIVE", hide_env_values = true, default_value = ".")]
-    archive: String,
-
-    /// Configuration file [default: conf/distributions in the archive, else in the current folder]
-    #[arg(long, global = true, value_name = "FILE", env = "PUBLISH_CONFIG", hide_env_values = true)]
-    config: Option<PathBuf>,
-
-    /// Sign with this key: a secret key file, a fingerprint, a gpg key, or `!command`; repeatable
-    ///
-    /// Defaults to the secret key in PUBLISH_SIGNING_KEY or in the file that PUBLISH_SIGNING_KEY_FILE names, else to
-    /// `SignWith:` in the configuration. The passphrase is read from PUBLISH_PASSPHRASE, or from the file that
-    /// PUBLISH_PASSPHRASE_FILE names.
-    #[arg(long, global = true, value_name = "KEY", env = "PUBLISH_SIGN_WITH", hide_env_values = true)]
-    sign_with: Vec<String>,
-
-    /// Accept the published suite even if its signature cannot be verified; use it once, to adopt an archive
-    #[arg(long, global = true)]
-    trust_existing: bool,
-
-    /// Publish a change of Origin, Label, Codename... although apt then asks the user of every client to confirm it
-    #[arg(long, global = true)]
-    allow_releaseinfo_change: bool,
-
-    /// Publish at this time instead of now, for reproducible archives; signatures and expiry are judged at it too
-    #[arg(long, global = true, value_name = "TIME", env = "PUBLISH_DATE", hide_env_values = true)]
-    #[arg(value_parser = parse_time)]
-    date: Option<SystemTime>,
-
-    /// Print one JSON object instead of text (see `publish help json`)
-    #[arg(long, global = true)]
-    json: bool,
-
-    /// Print only requested data, errors, and warnings that are not about the configuration
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-
-    /// List every package and every object
-    #[arg(short, long, global = true)]
-    verbose: bool,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -273,63 +217,19 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Drop(args) => drop::run(&args, &session).await,
         Command::Snapshot(args) => snapshot::run(&args, &session).await,
         Command::Sync(args) => sync::run(&args, &session).await,
-        Command::Serve(args) => serve(&args, &session).await,
+        Command::Serve(args) => serve::run(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
         Command::Help(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// Serves until interrupted, and prints events as they occur.
-async fn serve(args: &serve::Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let archive = session.archive(Trust::unverified());
-    if archive.suites().await?.is_empty() {
-        session.ui.warn(&format!("nothing is published in `{}` yet", session.location));
-    }
-    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
-    // The receiver lives as long as the server below.
-    let serving = serve::run(args, archive.store().objects(), move |event| drop(sender.send(event)));
-    tokio::pin!(serving);
-    loop {
-        tokio::select! {
-            Some(event) = events.recv() => match event {
-                serve::Event::Ready { url, warning } => {
-                    if let Some(warning) = warning {
-                        session.ui.warn(&warning);
-                    }
-                    session.ui.say(&format!("Serving {} at {url}", session.location));
-                    if session.ui.json() {
-                        let archive = session.location.to_string();
-                        session.ui.object(&json::Serving { url, archive });
-                    }
-                }
-                serve::Event::Answered(answered) => session.ui.detail(&answered.to_string()),
-            },
-            done = &mut serving => {
-                return done.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::of(&error, None));
-            }
-        }
-    }
-}
-
-/// Returns the time of the clock. `SOURCE_DATE_EPOCH` is not used: build jobs export the time of their source, and a suite of that `Date` may have
-/// expired before any client reads it.
+/// Returns the time of the clock.
+///
+/// `SOURCE_DATE_EPOCH` is not used: build jobs export the time of their source, and a suite of that `Date` may have expired
+/// before any client reads it.
 fn clock() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
     SystemTime::now()
-}
-
-/// Parses a time: RFC 3339, or the number of seconds since 1970, also with the `@` of `date`.
-fn parse_time(text: &str) -> Result<SystemTime, String> {
-    let text = text.trim();
-    let seconds = text.strip_prefix('@').unwrap_or(text).parse::<u64>().ok();
-    let time = match seconds {
-        Some(seconds) => Some(seconds),
-        None => text.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok()),
-    };
-    // The year must have at most four digits.
-    let time = time.filter(|&seconds| seconds < 253_402_300_800);
-    let wrong = "expected a time such as 2025-06-01T12:00:00Z, or a number of seconds since 1970";
-    time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)).ok_or_else(|| wrong.to_owned())
 }
 
 /// The version, the commit, and the crypto backend, which packagers may choose.
@@ -342,17 +242,6 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 mod tests {
     use super::*;
     use clap::CommandFactory;
-
-    #[test]
-    fn a_time_is_a_date_or_a_number_of_seconds() {
-        let expected = UNIX_EPOCH + Duration::from_secs(1_748_736_000);
-        for text in ["1748736000", "@1748736000", " 2025-06-01T00:00:00Z ", "2025-06-01T02:00:00+02:00"] {
-            assert_eq!(parse_time(text), Ok(expected), "{text}");
-        }
-        for text in ["", "-1", "yesterday", "2025-06-01", "253402300800", "1969-12-31T00:00:00Z", "1e9"] {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -2,8 +2,10 @@
 
 use std::env;
 
-use super::given_keys::PASSPHRASE;
 use crate::signing::looks_secret;
+
+/// The variable that contains the passphrase.
+pub(super) const PASSPHRASE: &str = "PUBLISH_PASSPHRASE";
 
 /// The secrets in the arguments and the variables of this process.
 pub(super) fn of_process() -> Vec<String> {

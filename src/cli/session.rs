@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Global, class::Kind, failure::Failure, given_keys, ui::Ui};
+use super::{class::Kind, failure::Failure, given_keys, global::Global, ui::Ui};
 use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, SuiteConfig},

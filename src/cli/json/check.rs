@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Document,
+    document::Document,
     keys::{Verdict, verdicts},
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Document;
+use super::document::Document;
 use crate::cli::failure::{Failure, Problem};
 
 /// The errors of a command.

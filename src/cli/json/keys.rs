@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, publication::Publication};
+use super::{document::Document, publication::Publication};
 use crate::{
     archive::{self, Step},
     signing::{self, KeyReport, Level},

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Document,
+    document::Document,
     package::{ListedPackage, Package, Share},
     publication::generation,
 };

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    Document,
+    document::{Document, texts},
     package::{File, Package, Share},
-    texts,
 };
 use crate::archive::{Change, CommitReport, Moved, Phased};
 

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Document, package::File, publication::Publication, texts};
+use super::{
+    document::{Document, texts},
+    package::File,
+    publication::Publication,
+};
 use crate::archive;
 
 /// The output of `prune`.

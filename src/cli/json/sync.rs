@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Document, package::File};
+use super::{document::Document, package::File};
 use crate::{archive, purge, store};
 
 /// The result of each destination.

@@ -15,13 +15,18 @@ mod answer;
 mod listing;
 mod http;
 mod timeouts;
+mod error;
 
-use std::{io, sync::Arc};
+pub use server::Server;
+
+use std::{process::ExitCode, sync::Arc};
 
 use object_store::ObjectStore;
 
-pub(super) use answer::Answered;
-pub use server::Server;
+use super::{failure::Failure, json, session::Session};
+use crate::archive::Trust;
+use answer::Answered;
+use error::Error;
 
 /// Preview the archive over HTTP
 ///
@@ -54,25 +59,9 @@ fn parse_address(text: &str) -> Result<String, String> {
     if well_formed { Ok(text.to_owned()) } else { Err(expected.to_owned()) }
 }
 
-/// An error of the preview server.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`")]
-    Listen {
-        /// The address as it was requested.
-        address: String,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// The system refused new connections for a whole minute.
-    #[error("cannot accept more connections")]
-    Accept(#[source] io::Error),
-}
-
 /// An event of the preview server.
 #[derive(Debug)]
-pub(super) enum Event {
+enum Event {
     /// The server can be reached.
     Ready {
         /// The address to show, such as `http://127.0.0.1:8080/`.
@@ -84,8 +73,40 @@ pub(super) enum Event {
     Answered(Answered),
 }
 
+/// Serves until interrupted, and prints events as they occur.
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let archive = session.archive(Trust::unverified());
+    if archive.suites().await?.is_empty() {
+        session.ui.warn(&format!("nothing is published in `{}` yet", session.location));
+    }
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    // The receiver lives as long as the server below.
+    let serving = preview(args, archive.store().objects(), move |event| drop(sender.send(event)));
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => match event {
+                Event::Ready { url, warning } => {
+                    if let Some(warning) = warning {
+                        session.ui.warn(&warning);
+                    }
+                    session.ui.say(&format!("Serving {} at {url}", session.location));
+                    if session.ui.json() {
+                        let archive = session.location.to_string();
+                        session.ui.object(&json::Serving { url, archive });
+                    }
+                }
+                Event::Answered(answered) => session.ui.detail(&answered.to_string()),
+            },
+            done = &mut serving => {
+                return done.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::of(&error, None));
+            }
+        }
+    }
+}
+
 /// Serves an archive until the user interrupts it, then lets the answers in flight end.
-pub(super) async fn run(
+async fn preview(
     args: &Args,
     store: Arc<dyn ObjectStore>,
     on_event: impl Fn(Event) + Send + Sync + 'static,
@@ -105,7 +126,7 @@ pub(super) async fn run(
 ///
 /// It listens from the call on, not from the first poll.
 #[cfg(unix)]
-pub(super) fn interrupted() -> impl Future<Output = ()> + Send + 'static {
+fn interrupted() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
 
     let terminate = signal(SignalKind::terminate());
@@ -124,7 +145,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> + Send + 'static {
 
 /// Completes when the process is interrupted: by ctrl-c, or by SIGTERM where there are signals.
 #[cfg(not(unix))]
-pub async fn interrupted() {
+async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use super::{
-    Error,
     answer::{Answered, answer},
+    error::Error,
     timeouts::WithTimeout,
 };
 

@@ -1,23 +1,22 @@
 //! `publish sync`: copies the archive to another store.
 
 mod target;
+mod args;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+pub(super) use args::Args;
+
+use std::{process::ExitCode, time::Instant};
 
 use super::{
     failure::{Failure, Problem},
     json,
-    session::{self, Session},
+    session::Session,
     sources::{self, Client},
     ui::{Ui, count},
 };
 use crate::size::bytes;
 use crate::{
     archive::{Archive, Failed, KEY_FILE, Sync, Synced},
-    config::{parse_generations, parse_span},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
@@ -28,77 +27,6 @@ use target::Target;
 
 /// Maximum number of failed files that are printed.
 const FEW: usize = 20;
-
-/// Copy the archive to another store: a bucket, a container or a folder
-///
-/// Compare the indices of both sides, and upload the missing files in an order that is safe for clients: packages and
-/// indices first, then the release file of each suite in one atomic step. An interrupted sync resumes when it is run again.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:\n\
-\x20 publish sync s3://packages.example.org/apt --public-url https://packages.example.org/apt\n\
-\x20 publish sync cdn --dry-run\n\
-\x20 publish --archive https://deb.example.org/debian sync ./mirror --suite stable --keyring debian.asc\n\
-\x20 publish sync --all --delete")]
-#[expect(clippy::doc_markdown, reason = "these comments are the help text")]
-#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
-pub(super) struct Args {
-    /// Destination: a name in conf/destinations, a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
-    /// swift://CONTAINER/PREFIX
-    #[arg(value_name = "DESTINATION", required_unless_present = "all", conflicts_with = "all")]
-    destination: Option<String>,
-
-    /// Sync to every destination in conf/destinations
-    #[arg(long)]
-    all: bool,
-
-    /// Sync only this suite; repeatable
-    #[arg(short, long)]
-    suite: Vec<String>,
-
-    /// Copy only suites that are signed by these public keys, like `Signed-By` on a client; repeatable
-    ///
-    /// Defaults to the configured keys, else to those that the destination publishes. A suite that cannot be verified is not
-    /// copied over a signed one.
-    #[arg(long, value_name = "FILE")]
-    keyring: Vec<String>,
-
-    /// Copy these other files too: a name, or a pattern with `*` and `?`; repeatable
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
-
-    /// Compare all files with a listing of the destination, and upload lost or damaged files again
-    #[arg(long)]
-    verify: bool,
-
-    /// Prune the destination afterwards: delete files that no current or retained generation references
-    #[arg(long)]
-    delete: bool,
-
-    /// With --delete, retain a generation for TIME after it was replaced [default: 7d]
-    #[arg(long, value_name = "TIME", value_parser = parse_span)]
-    keep_for: Option<Duration>,
-
-    /// With --delete, retain at least NUMBER generations of each suite [default: 3]
-    #[arg(long, value_name = "NUMBER", value_parser = parse_generations)]
-    keep_generations: Option<usize>,
-
-    /// Number of parallel uploads
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
-    concurrency: u16,
-
-    /// Copy a suite even if the destination has a newer one
-    #[arg(long)]
-    allow_older: bool,
-
-    /// URL under which clients read the destination, for the `.sources` stanza
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-
-    /// Print the plan and write nothing
-    #[arg(short = 'n', long)]
-    dry_run: bool,
-}
 
 /// The result for one destination.
 struct Report {

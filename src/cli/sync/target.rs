@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use super::{Args, Failure, Session};
+use super::args::Args;
 use crate::{
     archive::Keep,
-    cli::class::Kind,
+    cli::{
+        class::Kind,
+        failure::Failure,
+        session::{Session, parse_suite},
+    },
     config::{Destination, Destinations, PurgeRule, SuiteConfig, is_public_url},
     dists::layout,
     names::Suite,
@@ -96,8 +100,7 @@ impl Target {
         session: &Session<'_>,
     ) -> Result<Self, Failure> {
         if !args.suite.is_empty() {
-            self.suites =
-                args.suite.iter().map(|name| super::session::parse_suite(name)).collect::<Result<_, _>>()?;
+            self.suites = args.suite.iter().map(|name| parse_suite(name)).collect::<Result<_, _>>()?;
         }
         self.include.extend(args.include.iter().cloned());
         if let Some(url) = &args.public_url {

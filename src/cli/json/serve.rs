@@ -1,0 +1,14 @@
+//! The output of `serve`.
+
+use serde::Serialize;
+
+use super::document::Document;
+
+/// The address of the preview, printed when it can be reached.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Serving {
+    pub(in crate::cli) url: String,
+    pub(in crate::cli) archive: String,
+}
+
+impl Document for Serving {}
