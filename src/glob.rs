@@ -1,4 +1,5 @@
-//! Shell-like patterns for names: `*`, `?` and `[…]`, as in reprepro's `listmatched` and in its formulas.
+//! Shell-like patterns for names of packages and files: `*`, `?` and `[…]`, as in reprepro's `listmatched` and in its
+//! formulas. `*` and `?` also match a slash.
 
 /// A pattern that a whole text has to match; upper and lower case differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,12 @@ impl Glob {
         }
         parts.dedup_by(|one, other| *one == Part::Many && *other == Part::Many);
         Self { parts }
+    }
+
+    /// Whether a text has a character that a pattern gives a meaning; others match only themselves.
+    #[must_use]
+    pub fn is_pattern(text: &str) -> bool {
+        text.contains(['*', '?', '['])
     }
 
     /// Whether the whole text matches. The time is at most the product of both lengths.
@@ -127,6 +134,7 @@ mod tests {
             ("[f", &["[f"], &["f"]),
             ("[]", &["[]"], &["x"]),
             ("a[", &["a["], &["a"]),
+            ("www/*", &["www/", "www/a/b.html"], &["www", "x/www/a"]),
             ("f\\o", &["f\\o"], &["fo"]),
             ("", &[""], &["x"]),
         ] {

@@ -20,7 +20,7 @@ Examples:\n\
 \x20 publish copy 'libfoo*' hello=2.10-3 --from testing --to stable\n\
 \x20 publish copy --source foo=1.2-3 --from testing --to stable")]
 pub(super) struct Args {
-    /// Packages to copy, binary and source: the newest version, or the given one; `*` matches any text, `?` one character
+    /// Packages to copy, binary and source: the newest version, or the given one; `*`, `?` and `[…]` match as in a shell
     #[arg(required_unless_present_any = ["source", "all"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 

@@ -50,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     older_than: Option<Duration>,
 
-    /// Remove only versions of packages of this name; `*` matches any text, `?` one character; repeatable
+    /// Remove only versions of packages of this name; `*`, `?` and `[…]` match as in a shell; repeatable
     #[arg(long, value_name = "NAME")]
     package: Vec<String>,
 

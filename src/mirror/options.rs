@@ -20,7 +20,7 @@ const AT_ONCE: usize = 16;
 pub struct Sync<'a> {
     /// The suites.
     pub suites: &'a [Suite],
-    /// Further files to copy: names, or patterns with `*` and `?`.
+    /// Further files to copy: names, or [globs](crate::glob::Glob).
     pub include: &'a [String],
     /// Compare all files with a listing of the destination, and send damaged or missing ones again.
     pub verify: bool,

@@ -3,6 +3,7 @@
 
 use crate::{
     dists::layout::ArchivePath,
+    glob::Glob,
     store::{Loaded, Store},
     suite::{archive::KEY_FILE, error::Error, limits, public_files},
 };
@@ -20,10 +21,10 @@ pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<Strin
     Ok(files)
 }
 
-/// The files of an archive that match patterns; a name without `*` and `?` must exist.
+/// The files of an archive that match patterns; a name that is no pattern must exist.
 async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Error> {
     let (globs, names): (Vec<&String>, Vec<&String>) =
-        patterns.iter().partition(|text| text.contains(['*', '?']));
+        patterns.iter().partition(|text| Glob::is_pattern(text));
     let mut found = Vec::new();
     for name in names {
         let name = name.trim_start_matches("./");
@@ -38,15 +39,14 @@ async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Err
     if globs.is_empty() {
         return Ok(found);
     }
+    let globs: Vec<Glob> = globs.into_iter().map(|text| Glob::new(text)).collect();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
         let path = |name: String| if folder.is_empty() { name } else { format!("{folder}/{name}") };
         folders.extend(below.into_iter().map(path).filter(|path| may_be_carried(path)));
         let files = files.into_iter().map(path).filter(|path| may_be_carried(path));
-        found.extend(
-            files.filter(|file| globs.iter().any(|glob| wildmatch::WildMatch::new(glob).matches(file))),
-        );
+        found.extend(files.filter(|file| globs.iter().any(|glob| glob.matches(file))));
     }
     found.sort_unstable();
     found.dedup();

@@ -8,12 +8,11 @@ use std::{
     fmt,
 };
 
-use wildmatch::WildMatch;
-
 use super::copied_package::CopiedPackage;
 use crate::{
     deb::relationship,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
+    glob::Glob,
     names::{Architecture, Component, Suite},
     store::Store,
     suite::{
@@ -53,7 +52,7 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Named {
-    /// The package name; `*` matches any text, `?` one character.
+    /// The package name, or a [`Glob`] of names.
     Package(String),
     /// The name of the source package: it and all binary packages built from it.
     Source(String),
@@ -214,9 +213,9 @@ impl Named {
     /// Returns the packages of an index with this name.
     pub(crate) fn of(&self, index: &PackagesIndex) -> Vec<PackageEntry> {
         match self {
-            Self::Package(name) if !name.contains(['*', '?']) => index.named(name),
+            Self::Package(name) if !Glob::is_pattern(name) => index.named(name),
             Self::Package(pattern) => {
-                let pattern = WildMatch::new(pattern);
+                let pattern = Glob::new(pattern);
                 let mut entries = index.entries();
                 entries.retain(|entry| pattern.matches(entry.name()));
                 entries

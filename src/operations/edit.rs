@@ -93,7 +93,7 @@ pub struct Retention {
     pub versions: usize,
     /// Versions that were added to the pool after this time stay as well.
     pub since: Option<SystemTime>,
-    /// Patterns of package names, in which `*` matches any text and `?` one character; if empty, all packages.
+    /// [Globs](crate::glob::Glob) of package names; if empty, all packages.
     pub names: Vec<String>,
 }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use wildmatch::WildMatch;
 
 use super::{
     addition::Addition,
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     config::SuiteConfig,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
+    glob::Glob,
     pool::PoolPath,
     store::Store,
     suite::{
@@ -124,7 +124,7 @@ impl SuiteEdit {
 impl Retention {
     /// Returns the package names that match the patterns.
     fn names_in(&self, indices: &Indices) -> BTreeSet<String> {
-        let patterns: Vec<WildMatch> = self.names.iter().map(|name| WildMatch::new(name)).collect();
+        let patterns: Vec<Glob> = self.names.iter().map(|name| Glob::new(name)).collect();
         let entries = indices.all.values().flat_map(PackagesIndex::entries);
         let names = entries.map(|entry| entry.name().to_owned()).collect::<BTreeSet<_>>();
         let is_meant =

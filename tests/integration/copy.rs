@@ -177,7 +177,8 @@ fn by_pattern_or_everything() {
     add(&sandbox, "testing", &deb("hello-doc").architecture("all"));
     add_to(&sandbox, "testing", "contrib", &deb("extra"));
     copy(&sandbox, &["hell?"]).ok().says(["Added 1 package", "hello 2.0"]);
-    copy(&sandbox, &["hello*"]).ok().says(["Added 1 package", "hello-doc 1.0 all (main)"]);
+    copy(&sandbox, &["hello[!-]doc", "--dry-run"]).fails(1).says(["no such package is published"]);
+    copy(&sandbox, &["[a-h]ello*"]).ok().says(["Added 1 package", "hello-doc 1.0 all (main)"]);
     copy(&sandbox, &["--all"]).ok().says([
         "Added 1 package",
         "+ extra 1.0 amd64 (contrib)",

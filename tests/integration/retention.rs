@@ -55,7 +55,7 @@ fn old_versions_are_removed_but_never_the_newest() {
     prune(&["-n", "--older-than", "90d"]).ok().says(["Would remove 3 packages", "- lib-hello 2.0 amd64"]);
     assert_eq!(sandbox.tree(), before);
 
-    prune(&["--older-than", "90d", "--package", "h*"]).ok().says(["Removed 1 package", "hello 1.0 amd64"]);
+    prune(&["--older-than", "90d", "--package", "[gh]*"]).ok().says(["Removed 1 package", "hello 1.0 amd64"]);
     assert_eq!(versions(&sandbox, "stable"), ["2.0", "3.0"]);
     // The newest two are kept, whatever their age.
     prune(&["--older-than", "90d", "--keep", "2"]).ok().says(["Removed 1 package", "lib-hello 1.0 amd64"]);

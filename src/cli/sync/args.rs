@@ -38,7 +38,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) keyring: Vec<String>,
 
-    /// Copy these other files too: a name, or a pattern with `*` and `?`; repeatable
+    /// Copy these other files too: a name, or a pattern with `*`, `?` and `[…]`; repeatable
     #[arg(long, value_name = "GLOB")]
     pub(super) include: Vec<String>,
 
