@@ -212,14 +212,15 @@ fn written<'a>(files: impl IntoIterator<Item = &'a (String, Content)>) -> Vec<Wr
     files.into_iter().map(|(path, content)| Written::of(path, content.digests().size)).collect()
 }
 
-/// Returns the changed indices to store under by-hash names.
+/// Returns the changed indices to store under by-hash names, and their patches.
 fn by_hash_files(plan: &Plan, how: &CommitOptions<'_>, base: &PublishedSuite) -> Files {
     let stored = plan.indices.iter().filter(|file| how.config.compressions.contains(&file.compression()));
     let file = |file: &IndexFile| {
         let content = Content::Bytes(file.bytes().clone(), *file.digests());
         (base.path(&file.by_hash_path()), content)
     };
-    stored.map(file).collect()
+    let patches = plan.patches.patches.iter().map(|(path, content)| (base.path(path), content.clone()));
+    stored.chain(plan.patches.stored()).map(file).chain(patches).collect()
 }
 
 /// Moves surplus versions to the archive suite, if there is one.

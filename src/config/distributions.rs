@@ -46,6 +46,18 @@ pub enum Sources {
     Listed,
 }
 
+/// Whether clients get patches of the indices (`PDiffs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Patches {
+    /// Of every index that is so large that they pay.
+    Auto,
+    /// Of every index.
+    Always,
+    /// Of none.
+    Never,
+}
+
 /// The configuration of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,6 +84,8 @@ pub struct SuiteConfig {
     pub valid_for: Option<Duration>,
     /// The compressions in which `Packages` is written.
     pub compressions: Vec<Compression>,
+    /// Whether clients get patches of the indices.
+    pub patches: Patches,
     /// Whether the contents of a version may change, as for nightly builds.
     pub mutable: bool,
     /// Whether the suite must not be changed.
@@ -93,8 +107,15 @@ pub struct SuiteConfig {
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 6] =
-    ["TrustedKeys", "Mutable", "KeepFor", "KeepGenerations", "IndexCacheControl", "PoolCacheControl"];
+const OWN: [&str; 7] = [
+    "TrustedKeys",
+    "Mutable",
+    "KeepFor",
+    "KeepGenerations",
+    "IndexCacheControl",
+    "PoolCacheControl",
+    "PDiffs",
+];
 
 /// Fields that are copied to `Release`.
 pub(crate) const COPIED: [&str; 9] = [
@@ -207,6 +228,7 @@ impl SuiteConfig {
             trusted_keys: Vec::new(),
             valid_for: None,
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
+            patches: Patches::Auto,
             mutable: false,
             read_only: false,
             limit: None,
@@ -300,6 +322,7 @@ impl SuiteConfig {
         if let Some(value) = text("DebIndices")? {
             suite.compressions = compressions(&value, &mut warn)?;
         }
+        suite.patches = parsed(stanza, "PDiffs", PATCHES, patches)?.unwrap_or(suite.patches);
         suite.read_only = yes_or_no(stanza, "ReadOnly")?;
         suite.mutable = yes_or_no(stanza, "Mutable")?;
         if let Some(value) = text("Limit")? {
@@ -379,6 +402,18 @@ fn parsed<T>(
     let Some(value) = text_of(stanza, field)? else { return Ok(None) };
     let wrong = || format!("field `{field}` is `{}`; expected {expected}", value.trim());
     parse(value.trim()).map(Some).ok_or_else(wrong)
+}
+
+/// The expected values of `PDiffs`.
+const PATCHES: &str = "`yes`, `no` or `auto`";
+
+fn patches(value: &str) -> Option<Patches> {
+    match value.to_ascii_lowercase().as_str() {
+        "auto" => Some(Patches::Auto),
+        "yes" => Some(Patches::Always),
+        "no" => Some(Patches::Never),
+        _ => None,
+    }
 }
 
 /// `Packages [Release] . .gz .xz .zst [hook…]`.

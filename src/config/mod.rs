@@ -14,7 +14,7 @@ mod error;
 pub(crate) use destinations::is_public_url;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
-pub use distributions::{Config, Sources, SuiteConfig};
+pub use distributions::{Config, Patches, Sources, SuiteConfig};
 pub use edit::{ConfigEdit, StagedEdit};
 pub use error::Error;
 pub use values::{parse_generations, parse_span};

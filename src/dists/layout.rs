@@ -21,6 +21,10 @@ pub const TREES: [&str; 2] = [DISTS, POOL];
 /// The folder of the suites.
 pub const DISTS: &str = "dists";
 
+/// The ending of the folder with the patches of an index, and the list of them.
+const DIFF: &str = ".diff";
+const PATCH_INDEX: &str = "Index";
+
 /// The folder of the package files.
 pub const POOL: &str = "pool";
 
@@ -69,10 +73,12 @@ pub enum SuitePath<'a> {
         /// The digest.
         digest: &'a str,
     },
-    /// A file of the patches of an index (`Packages.diff/`).
+    /// A patch of an index (`Packages.diff/NAME.gz`); the list of them, `Packages.diff/Index`, is a listed file.
     Patch {
         /// The uncompressed path of the index.
         index: &'a str,
+        /// The name of the file.
+        name: &'a str,
     },
     /// A file under its canonical name, which a release file may list.
     Listed {
@@ -180,8 +186,13 @@ impl<'a> ArchivePath<'a> {
     /// Whether the path determines the content of the file, so that a cache may keep it for ever.
     #[must_use]
     pub fn is_immutable(self) -> bool {
-        use SuitePath::{ByHash, Generation};
-        matches!(self, Self::Package | Self::PoolFile | Self::Dists(ByHash { .. } | Generation { .. }))
+        use SuitePath::{ByHash, Generation, Patch};
+        let is_listed_by_digest = |file| matches!(file, ByHash { .. } | Generation { .. } | Patch { .. });
+        match self {
+            Self::Package | Self::PoolFile => true,
+            Self::Dists(file) => is_listed_by_digest(file),
+            _ => false,
+        }
     }
 
     /// Whether an index may name the file as a package file: any public file, whatever its extension. Below `dists/`,
@@ -229,10 +240,12 @@ impl<'a> SuitePath<'a> {
         if let [.., "by-hash", algorithm, digest] = parts[..] {
             return Self::ByHash { folder: above(last - 2), algorithm, digest };
         }
-        // `Packages.diff/` holds patches and a `by-hash/` of its own.
-        if let Some(at) = parts[..last].iter().position(|part| is_patch_folder(part)) {
+        if let Some(at) = parts[..last].iter().position(|part| is_patch_folder(part))
+            && uncompressed(parts[last]).0 != PATCH_INDEX
+        {
             let folder = above(at + 1);
-            return Self::Patch { index: folder.strip_suffix(".diff").unwrap_or(folder) };
+            let (index, name) = (folder.strip_suffix(DIFF).unwrap_or(folder), &path[folder.len() + 1..]);
+            return Self::Patch { index, name };
         }
         let folder = above(last);
         match ReleaseForm::of(parts[last]) {
@@ -248,8 +261,8 @@ impl<'a> SuitePath<'a> {
 
     /// Whether a listed path is a file of the suite itself, which is copied along with the suite.
     ///
-    /// Patches are not copied: apt downloads the whole index if they are missing. Release files are not either:
-    /// `apt-ftparchive release` lists those of its own previous run, and those of suites below.
+    /// Release files are not: `apt-ftparchive release` lists those of its own previous run, and those of suites below.
+    /// Patches are not listed themselves.
     #[must_use]
     pub fn is_own_file(self) -> bool {
         matches!(self, Self::Listed { .. })
@@ -347,9 +360,33 @@ fn is_working_file(part: &str) -> bool {
 }
 
 /// Whether a folder holds the patches of an index.
+fn is_patch_folder(part: &str) -> bool {
+    part.ends_with(DIFF)
+}
+
+/// The path of the list of patches of an index.
 #[must_use]
-pub fn is_patch_folder(part: &str) -> bool {
-    part.strip_suffix(".diff").is_some()
+pub fn patch_index_path(index: &str) -> String {
+    format!("{index}{DIFF}/{PATCH_INDEX}")
+}
+
+/// The path of a patch of an index.
+#[must_use]
+pub fn patch_path(index: &str, name: &str) -> String {
+    format!("{index}{DIFF}/{name}.gz")
+}
+
+/// The index whose patches a listed file lists; `None` for any other file.
+#[must_use]
+pub fn patched_by(plain: &str) -> Option<&str> {
+    plain.strip_suffix(PATCH_INDEX)?.strip_suffix('/')?.strip_suffix(DIFF)
+}
+
+/// The index that a listed file belongs to: the file itself, or the index whose patches it lists.
+#[must_use]
+pub fn index_of(path: &str) -> &str {
+    let plain = plain_path(path);
+    patched_by(plain).unwrap_or(plain)
 }
 
 /// The folder that a path is relative to.
@@ -445,6 +482,8 @@ mod tests {
             "main/i18n/Translation-en.xz",
             "main/binary-amd64/Release",
             "Contents-all.gz",
+            "main/binary-amd64/Packages.diff/Index",
+            "main/binary-amd64/Packages.diff/Index.xz",
         ] {
             assert!(SuitePath::of(path).is_own_file(), "{path}");
         }
@@ -453,7 +492,8 @@ mod tests {
             "updates/InRelease",
             "updates/Release",
             "generations/20250101T000000Z-00ff00ff/InRelease",
-            "main/binary-amd64/Packages.diff/Index",
+            "main/binary-amd64/Packages.diff/20250101T000000Z-00ff.gz",
+            "main/binary-amd64/Packages.diff/by-hash/SHA256/00ff",
             "main/binary-amd64/by-hash/SHA256/00ff",
             "main/.hidden/x",
             "main/../x",
@@ -480,8 +520,12 @@ mod tests {
         );
         assert_eq!(
             SuitePath::of("main/binary-amd64/Packages.diff/T-2025.gz"),
-            SuitePath::Patch { index: "main/binary-amd64/Packages" }
+            SuitePath::Patch { index: "main/binary-amd64/Packages", name: "T-2025.gz" }
         );
+        assert_eq!(patched_by("main/binary-amd64/Packages.diff/Index"), Some("main/binary-amd64/Packages"));
+        assert_eq!(patched_by("main/binary-amd64/Index"), None);
+        assert_eq!(index_of(&patch_index_path("main/source/Sources")), "main/source/Sources");
+        assert_eq!(index_of("main/source/Sources.xz"), "main/source/Sources");
         for part in
             [GenerationPart::Note, GenerationPart::Published, GenerationPart::Release(ReleaseForm::Signature)]
         {

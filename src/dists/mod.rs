@@ -13,6 +13,7 @@ pub mod packages;
 mod ordered;
 mod package_entry;
 pub mod release;
+pub mod patches;
 pub mod layout;
 pub mod sources;
 

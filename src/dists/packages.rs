@@ -7,13 +7,16 @@
 //! The text of an index is kept unchanged; edits are kept beside it, by name, and replace its stanzas when the index
 //! is rendered.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     ordered::{self, Ordered},
-    package_entry::Lists,
+    package_entry::{Identity, Lists},
 };
 
 pub use super::package_entry::{Error, PackageEntry};
@@ -150,6 +153,15 @@ impl PackagesIndex {
     fn edit(&mut self, name: &str) -> &mut Vec<PackageEntry> {
         let text = &self.text;
         self.edited.entry(name.to_owned()).or_insert_with(|| text.entries(text.place(name)).collect())
+    }
+}
+
+/// Compares two stanzas by their order in an index; stanzas without a package are equal.
+pub(crate) fn order_of(one: &[u8], other: &[u8], is_of_sources: bool) -> Ordering {
+    let lists = if is_of_sources { Lists::Sources } else { Lists::Binaries };
+    match (Identity::read(one, lists), Identity::read(other, lists)) {
+        (Some(one), Some(other)) => one.order(&other),
+        _ => Ordering::Equal,
     }
 }
 

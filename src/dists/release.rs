@@ -191,7 +191,7 @@ impl Release {
     /// The listed files that belong to the suite itself and are copied with it: its indices and other files of its
     /// own.
     ///
-    /// Release files and patches are not among them, nor are the files of another suite below this one, which
+    /// Release files are not among them, nor are the files of another suite below this one, which
     /// `apt-ftparchive release` lists as well: a change of this suite must not revert that one.
     pub fn own_files(&self) -> impl Iterator<Item = (&String, &Listed)> {
         let nested = Folders::of(self.files.keys().filter_map(|path| match SuitePath::of(path) {
@@ -402,6 +402,6 @@ mod tests {
         let lines = paths.map(|path| format!(" {digest} 0 {path}")).join("\n");
         let release = Release::parse(format!("Codename: bookworm\nSHA256:\n{lines}\n").as_bytes()).unwrap();
         let own: Vec<&str> = release.own_files().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(own, [paths[0], paths[1], paths[4]]);
+        assert_eq!(own, [paths[0], paths[5], paths[1], paths[4]]);
     }
 }

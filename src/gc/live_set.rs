@@ -11,6 +11,7 @@ use crate::{
     suite::{
         damage,
         error::Error,
+        patches,
         published::PublishedSuite,
         references::{self, Expected, PoolFiles},
     },
@@ -50,7 +51,7 @@ impl LiveSet {
         );
     }
 
-    /// Adds the indices by their digests, and the package files that they reference.
+    /// Adds the indices by their digests, their patches, and the package files that they reference.
     pub(crate) async fn add(&mut self, suite: &PublishedSuite) -> Result<(), Error> {
         let Some(release) = suite.release() else { return Ok(()) };
         self.add_listed(suite);
@@ -69,6 +70,7 @@ impl LiveSet {
                 self.add_file(path, expected);
             }
         }
+        self.files.extend(patches::files(suite).await?);
         Ok(())
     }
 

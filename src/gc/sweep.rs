@@ -18,7 +18,10 @@ use super::{
     unlisted,
 };
 use crate::{
-    dists::layout::{ArchivePath, SuitePath, is_mark, is_patch_folder},
+    dists::{
+        layout::{ArchivePath, SuitePath, is_mark},
+        patches,
+    },
     names::Suite,
     store::{Found, RealPath, Store},
     suite::{
@@ -180,7 +183,7 @@ async fn candidates(
             continue;
         } else if marked.names.contains(&found.path) {
             "only old generations list it"
-        } else if is_by_hash(&found.path) {
+        } else if is_written_here(&found.path) {
             "no retained generation lists it"
         } else if is_generation_without_suite(&found.path, &marked.suites) {
             "it was a generation of a suite that is not published"
@@ -261,12 +264,13 @@ fn is_generation_without_suite(path: &str, suites: &BTreeSet<Suite>) -> bool {
     }
 }
 
-/// Whether a file is a by-hash index as `publish` stores them; by-hash patches are written by other tools.
-fn is_by_hash(path: &str) -> bool {
-    matches!(
-        ArchivePath::of(path),
-        ArchivePath::Dists(SuitePath::ByHash { folder, algorithm: "SHA256", .. }) if !is_patch_folder(folder)
-    )
+/// Whether a file is a by-hash index or a patch as `publish` stores them; other tools have other names for patches.
+fn is_written_here(path: &str) -> bool {
+    match ArchivePath::of(path) {
+        ArchivePath::Dists(SuitePath::ByHash { algorithm, .. }) => algorithm == "SHA256",
+        ArchivePath::Dists(SuitePath::Patch { name, .. }) => patches::is_name_of_ours(name),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -275,8 +279,16 @@ mod tests {
 
     #[test]
     fn patches_of_other_tools_are_not_swept() {
-        assert!(is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA256/0f"));
-        assert!(!is_by_hash("dists/stable/main/binary-amd64/Packages.diff/by-hash/SHA256/0f"));
-        assert!(!is_by_hash("dists/stable/main/binary-amd64/by-hash/SHA512/0f"));
+        let folder = "dists/stable/main/binary-amd64";
+        for ours in [
+            "by-hash/SHA256/0f",
+            "Packages.diff/by-hash/SHA256/0f",
+            "Packages.diff/20250601T000000Z-0123456789abcdef.gz",
+        ] {
+            assert!(is_written_here(&format!("{folder}/{ours}")), "{ours}");
+        }
+        for other in ["by-hash/SHA512/0f", "Packages.diff/T-2025-06-01-0000.00-F-2025-05-31-2000.00.gz"] {
+            assert!(!is_written_here(&format!("{folder}/{other}")), "{other}");
+        }
     }
 }

@@ -10,7 +10,10 @@ use super::diff::{Difference, Kind, diff};
 use crate::{
     compression::Compression,
     digest::Sha256Digest,
-    dists::{Entry, IndexKey, IndexKind, layout::ReleaseForm},
+    dists::{
+        Entry, IndexKey, IndexKind,
+        layout::{ReleaseForm, patched_by},
+    },
     names::Component,
     store::blocking,
     suite::{error::Error, published::PublishedSuite},
@@ -151,7 +154,9 @@ fn changed_files(old: &PublishedSuite, new: &PublishedSuite) -> Vec<ChangedFile>
         let others = state.index_keys().into_iter().filter(|key| key.component_of_entries().is_none());
         // Such a file describes an index, which the pointer of the suite describes too.
         let is_release = |path: &str| ReleaseForm::of_path(path) == Some(ReleaseForm::Release);
-        others.map(|key| key.path()).filter(|path| !is_release(path)).collect()
+        // Patches say nothing that their index does not say.
+        let is_own = |path: &String| !is_release(path) && patched_by(path).is_none();
+        others.map(|key| key.path()).filter(is_own).collect()
     };
     let (before, after) = (files(old), files(new));
     let changed = before.union(&after).filter_map(|path| {

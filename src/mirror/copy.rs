@@ -60,6 +60,11 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
+    /// A patch of an index: clients that do not find it download the index.
+    pub(super) fn of_patch(path: String, expected: Expected, how: WriteMode) -> Self {
+        Self { to: path.clone(), from: vec![path], expected, how, optional: true }
+    }
+
     fn is_below_dists(&self) -> bool {
         matches!(ArchivePath::of(&self.to), ArchivePath::Dists(_))
     }
@@ -69,9 +74,9 @@ impl Transfer {
     }
 }
 
-/// Whether the path of a file contains its digest.
+/// Whether the path of a file contains its digest, or no client trusts it without.
 fn is_by_hash(path: &str) -> bool {
-    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { .. }))
+    matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::ByHash { .. } | SuitePath::Patch { .. }))
 }
 
 /// How a file is written.

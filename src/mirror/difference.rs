@@ -14,7 +14,7 @@ use crate::{
     compression::Compression,
     dists::{
         index_file::by_hash_path,
-        layout::ReleaseForm,
+        layout::{ReleaseForm, patch_index_path},
         release::{self, Listed},
     },
     names::Suite,
@@ -23,6 +23,7 @@ use crate::{
     suite::{
         error::Error,
         generations::short_digest,
+        patches::{self, patched_indices},
         published::{Pointer, PublishedSuite, is_listed},
         references::{self, Expected, PoolFiles},
         trust::Trust,
@@ -35,6 +36,8 @@ pub(super) struct Difference {
     pub(super) pool: Vec<Transfer>,
     /// Images of the installer with new paths.
     pub(super) images: Vec<Transfer>,
+    /// Patches of indices.
+    pub(super) patches: Vec<Transfer>,
     /// Indices under their by-hash names.
     pub(super) by_hash: Vec<Transfer>,
     /// The release file at the source.
@@ -82,6 +85,7 @@ impl Difference {
         Ok(Self {
             pool,
             images: images.new,
+            patches: sides.missing_patches().await?,
             by_hash: sides.by_hash(),
             generation: if swaps { generation } else { Vec::new() },
             name,
@@ -95,7 +99,13 @@ impl Difference {
 
     /// The number and bytes of the objects to write.
     pub(super) fn written(&self) -> Vec<(String, u64)> {
-        let transfers = self.pool.iter().chain(&self.images).chain(&self.by_hash).chain(&self.aliases);
+        let transfers = self
+            .pool
+            .iter()
+            .chain(&self.images)
+            .chain(&self.patches)
+            .chain(&self.by_hash)
+            .chain(&self.aliases);
         let transfers = transfers.map(|load| (load.to.clone(), load.expected.size));
         let forms =
             self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
@@ -233,6 +243,19 @@ impl Sides<'_> {
             optional: false,
         };
         Ok((missing.into_iter().map(load).collect(), count))
+    }
+
+    /// The patches that the destination's lists of patches do not name.
+    async fn missing_patches(&self) -> Result<Vec<Transfer>, Error> {
+        let is_new = |index: &&str| !self.same_index(&patch_index_path(index));
+        if !self.source.release().into_iter().flat_map(patched_indices).any(|index| is_new(&index)) {
+            return Ok(Vec::new());
+        }
+        let known = patches::files(self.there).await?;
+        let needed = patches::files(self.source).await?;
+        let missing =
+            needed.into_iter().filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)));
+        Ok(missing.map(|(path, expected)| Transfer::of_patch(path, expected, WriteMode::New)).collect())
     }
 
     /// The destination's text of an index, read from the source if it has the same file, since that costs no request

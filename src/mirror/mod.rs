@@ -195,8 +195,8 @@ impl Run<'_> {
         }
         destination.check_space(difference.written()).await?;
         let copier = &self.copier;
-        let Difference { pool, images, by_hash, aliases, .. } = &difference;
-        for transfers in [pool, images, by_hash, aliases] {
+        let Difference { pool, images, patches, by_hash, aliases, .. } = &difference;
+        for transfers in [pool, images, patches, by_hash, aliases] {
             copier.announce(transfers);
         }
         let phase = |what: &'static str, transfers: &[copy::Transfer]| {
@@ -212,6 +212,8 @@ impl Run<'_> {
         phase("images of the installer", &difference.images);
         copier.copy(&difference.images).await?;
         self.synced.changed.extend(difference.images.iter().map(|load| load.to.clone()));
+        phase("patches of indices", &difference.patches);
+        copier.copy(&difference.patches).await?;
         phase("indices", &difference.by_hash);
         let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
         copier.copy(smallest).await?;

@@ -18,6 +18,7 @@ use crate::{
         self,
         error::Error,
         event::Event,
+        patches,
         references::{self, Expected, PoolFiles},
     },
 };
@@ -105,6 +106,12 @@ impl Run<'_> {
         }
         let images = images::transfers(&self.archive.store, suite::images::all(&source).await?).await?;
         wanted.extend(images.into_iter().map(|load| (load.to.clone(), load)));
+        wanted.extend(
+            patches::files(&source)
+                .await?
+                .into_iter()
+                .map(|(path, expected)| (path.clone(), Transfer::of_patch(path, expected, WriteMode::Renew))),
+        );
         let mut pool = PoolFiles::new();
         for key in source.pool_index_keys() {
             let plain = key.path();

@@ -8,11 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::plan::{Change, Plan};
-use crate::dists::{
-    IndexKey, Release,
-    index_key::ContentsOf,
-    layout::{SuitePath, plain_path},
-};
+use crate::dists::{IndexKey, Release, index_key::ContentsOf, layout::index_of};
 
 impl Plan {
     /// Removes the files that describe changed packages from the list of a new release file; notes each once.
@@ -25,18 +21,12 @@ impl Plan {
         let mut stale = BTreeSet::new();
         for path in release.files().keys() {
             // The patches of a stale file are stale too.
-            let file = match SuitePath::of(path) {
-                SuitePath::Patch { index } => index,
-                _ => plain_path(path),
-            };
+            let file = index_of(path);
             if changed.iter().any(|change| describes(file, change)) {
                 stale.insert(file.to_owned());
             }
         }
-        release.retain(|path| match SuitePath::of(path) {
-            SuitePath::Patch { index } => !stale.contains(index),
-            _ => !stale.contains(plain_path(path)),
-        });
+        release.retain(|path| !stale.contains(index_of(path)));
         self.notes.extend(stale.iter().map(|file| {
         format!(
             "`{file}` describes the packages before this change and is no longer listed: generate it again with the \

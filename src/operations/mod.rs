@@ -25,6 +25,7 @@ pub(crate) mod snapshot;
 pub(crate) mod drop;
 mod derived_from_packages;
 pub(crate) mod plan;
+pub(crate) mod patches;
 pub(crate) mod snapshot_source;
 pub(crate) mod copied_package;
 pub(crate) mod adopt;

@@ -12,7 +12,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::{copied_package::CopiedPackage, dates};
+use super::{
+    copied_package::CopiedPackage,
+    dates,
+    patches::{PatchFiles, Texts},
+};
 use crate::{
     compression::Compression,
     config::{COPIED, Sources, SuiteConfig},
@@ -21,6 +25,7 @@ use crate::{
         IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
         index_key::ContentsOf,
+        layout::index_of,
         release::Listed,
     },
     gc::live_set::Needs,
@@ -141,6 +146,8 @@ pub(crate) struct Plan {
     pub(crate) release: Option<Release>,
     /// Index files to store, in every compression.
     pub(crate) indices: Vec<IndexFile>,
+    /// The patches of the changed indices.
+    pub(crate) patches: PatchFiles,
     /// Files for the pool.
     pub(crate) pool: Vec<(PoolPath, Content)>,
     /// Files of published packages, which the pool should already have; restored if they are missing or damaged.
@@ -248,7 +255,9 @@ impl Plan {
         now: Timestamp,
     ) -> Result<(), Error> {
         let before = before(published, &changed, &config.compressions).await?;
-        self.indices = compress(changed, before, &config.compressions).await?;
+        let texts;
+        (self.indices, texts) = compress(changed, before, &config.compressions).await?;
+        self.patches = PatchFiles::new(published, config, texts, now).await?;
         self.release = release(published, config, layout, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
@@ -321,25 +330,40 @@ async fn compress(
     indices: BTreeMap<PackagesKey, PackagesIndex>,
     before: Published,
     compressions: &[Compression],
-) -> Result<Vec<IndexFile>, Error> {
+) -> Result<(Vec<IndexFile>, Vec<Texts>), Error> {
+    let stored = compressions.to_vec();
     // The plain index is listed even if it is not stored: without its digests apt finds no packages.
     let mut wanted = vec![Compression::Plain];
     wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
     blocking(move || {
-        let texts: Vec<_> = indices.into_par_iter().map(|(name, index)| (index.render(), name)).collect();
+        let texts: Vec<(Bytes, PackagesKey, Option<Bytes>)> = indices
+            .into_par_iter()
+            .map(|(name, index)| (index.render(), name, index.published().cloned()))
+            .collect();
         let jobs: Vec<_> = texts
             .iter()
             .flat_map(|text| wanted.iter().map(move |compression| (text, *compression)))
             .collect();
-        jobs.into_par_iter()
-            .map(|((text, name), compression)| {
+        let files: Vec<IndexFile> = jobs
+            .into_par_iter()
+            .map(|((text, name, _), compression)| {
                 let path = format!("{}{}", name.path(), compression.extension());
                 let before = before.get(&(name.clone(), compression.extension()));
                 let bytes = blocks::compress(text, compression, before)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
                 Ok(IndexFile::new(path, bytes))
             })
-            .collect()
+            .collect::<Result<_, Error>>()?;
+        let texts = texts.into_iter().map(|(new, key, old)| {
+            let plain = key.path();
+            let forms = files
+                .iter()
+                .filter(|file| plain_path(file.path()) == plain && stored.contains(&file.compression()));
+            let smallest = forms.map(|file| file.bytes().len() as u64).min();
+            Texts { key, old, new, smallest }
+        });
+        let texts = texts.collect();
+        Ok((files, texts))
     })
     .await
 }
@@ -375,12 +399,9 @@ fn release(
 
     new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
-    // All old forms of a changed index are removed, also those that are no longer written, and the patches that produce
-    // the old index (`Packages.diff/Index`).
-    new.retain(|path| {
-        let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
-        !changed.contains(index)
-    });
+    // All old forms of a changed index are removed, also those that are no longer written.
+    new.retain(|path| !changed.contains(plain_path(path)));
+    plan.patches.list_in(&mut new, config, |index| changed.contains(index));
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
@@ -402,7 +423,7 @@ fn is_in(path: &str, folder: &str) -> bool {
 /// Whether a listed file describes packages of an architecture: its indices, the `Release` beside them, `Contents`, and
 /// files that other tools derive from packages.
 fn describes(path: &str, architecture: &Architecture) -> bool {
-    let index = path.split_once(".diff/").map_or(plain_path(path), |(index, _)| index);
+    let index = index_of(path);
     if architecture.is_source() {
         let is_index = |key| {
             matches!(key, IndexKey::Sources { .. } | IndexKey::Contents { of: ContentsOf::Sources, .. })

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     adopt, dates,
+    patches::{PatchFiles, Texts},
     plan::{Change, Phased, Plan},
 };
 use crate::{
@@ -77,6 +78,9 @@ pub(crate) async fn plan(
     if !state.is_of_our_form() {
         plan.notes.extend(adopt::verify(&state, &mut new).await?);
     }
+    plan.patches = PatchFiles::new(published, config, difference.texts, now).await?;
+    // The lists of the earlier generation do not lead from the current texts to the earlier ones.
+    plan.patches.list_in(&mut new, config, |index| earlier.files().get(index) != current.files().get(index));
     // A release file of another tool may not have the field; its files have by-hash names now.
     new.set("Acquire-By-Hash", Some("yes".into()));
     dates::set(&mut new, published, config, now, &mut plan.notes)?;
@@ -166,6 +170,8 @@ struct Difference {
     phased: Vec<Phased>,
     /// Package files that must exist.
     needs: Needs,
+    /// The texts of the indices that change.
+    texts: Vec<Texts>,
 }
 
 impl Difference {
@@ -213,6 +219,10 @@ impl Difference {
                 // A file at the same path may have been replaced since.
                 .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
         );
+        if let Some(key) = key.clone().into_edited() {
+            let (old, new) = (Some(theirs.clone()).filter(|old| !old.is_empty()), ours.clone());
+            self.texts.push(Texts { key, old, new, smallest: smallest_form(state, plain) });
+        }
         let Some(component) = key.component_of_entries() else { return Ok(()) };
         let packages = |text| -> Result<BTreeMap<Change, Entry>, Error> {
             let entries = references::entries(key, &path, text)?.into_iter();
@@ -234,6 +244,13 @@ impl Difference {
         self.removed.extend(theirs.into_keys());
         Ok(())
     }
+}
+
+/// The size of the smallest compressed form of an index.
+fn smallest_form(state: &PublishedSuite, plain: &str) -> Option<u64> {
+    let files = state.release()?.files();
+    let forms = files.iter().filter(|(path, _)| path.as_str() != plain && plain_path(path) == plain);
+    forms.map(|(_, listed)| listed.size).min()
 }
 
 fn change(entry: &Entry, component: &Component) -> Change {

@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use super::{dates, plan::Plan, snapshot_source::Source};
 use crate::{
     config::SuiteConfig,
-    dists::{IndexFile, layout::is_mark},
+    dists::{
+        IndexFile, Release,
+        layout::{is_mark, patched_by, plain_path},
+        release::Listed,
+    },
     names::Suite,
     operations::written::Written,
     store::{self, Found},
@@ -37,7 +41,7 @@ impl Source {
         let mut plan = Plan::default();
         if let Some(there) = published.release() {
             // Idempotent: an earlier command may have been killed after the commit.
-            return if there.files() == release.files() {
+            return if lists_the_same(there, release) {
                 Ok(plan)
             } else {
                 Err(Error::SnapshotThere { snapshot: published.name().clone() })
@@ -50,7 +54,9 @@ impl Source {
         }
         new.set("Acquire-By-Hash", Some("yes".into()));
         dates::set(&mut new, published, config, now, &mut plan.notes)?;
-        for (path, listed) in release.own_files() {
+        // Its content never changes, so it needs no patches.
+        new.retain(|path| patched_by(plain_path(path)).is_none());
+        for (path, listed) in new.clone().own_files() {
             if let Some((_, bytes)) = source.listed_file(path, listed).await? {
                 plan.indices.push(IndexFile::new(path.clone(), bytes));
             }
@@ -66,6 +72,15 @@ impl Source {
         plan.release = Some(new);
         Ok(plan)
     }
+}
+
+/// Whether a snapshot lists the files of its source, which may have patches.
+fn lists_the_same(snapshot: &Release, source: &Release) -> bool {
+    let files = |release: &Release| -> Vec<(String, Listed)> {
+        let own = release.files().iter().filter(|(path, _)| patched_by(plain_path(path)).is_none());
+        own.map(|(path, listed)| (path.clone(), *listed)).collect()
+    };
+    files(snapshot) == files(source)
 }
 
 impl Archive {

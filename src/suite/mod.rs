@@ -13,6 +13,7 @@ pub(crate) mod collisions;
 pub(crate) mod generations;
 pub(crate) mod archive;
 pub(crate) mod images;
+pub(crate) mod patches;
 pub(crate) mod published;
 pub(crate) mod trust;
 pub(crate) mod package_file;

@@ -194,6 +194,7 @@ fn the_readme_names_every_command_and_field() {
         "SignWith",
         "KeepFor",
         "KeepGenerations",
+        "PDiffs",
     ] {
         assert!(readme.contains(&format!("`{field}`")), "{field}");
     }

@@ -62,6 +62,7 @@ mod model;
 mod model_scenarios;
 mod odd_names;
 mod package_rules;
+mod patches;
 mod phased;
 mod preview;
 mod prune;

@@ -6,6 +6,7 @@
 mod freshness;
 mod history;
 mod indices;
+mod patches;
 mod images;
 mod pointer;
 mod fetch;
@@ -28,6 +29,7 @@ use crate::{
         damage,
         error::{Error, chain},
         event::Events,
+        patches::patched_indices,
         published::{PublishedSuite, plain_path},
     },
 };
@@ -211,6 +213,9 @@ impl Archive {
             if let Some(entries) = entries {
                 indices::check(&published.path(plain), &entries, &mut files, &mut packages, findings);
             }
+        }
+        for index in patched_indices(release) {
+            self.check_patches(published, index, findings).await?;
         }
         seen.packages = packages.len();
         seen.pool_files = files.len();

@@ -1,0 +1,150 @@
+//! The patches of an index: each exists as it is listed, and together they make the published index of an earlier one.
+
+use bytes::Bytes;
+
+use super::{caches::Changes, fetch::Got, findings::Findings};
+use crate::{
+    compression::Compression,
+    dists::{
+        index_file::by_hash_path,
+        layout::{patch_index_path, patch_path},
+        patches::{History, Patch, history::Text, script},
+    },
+    store::blocking,
+    suite::{
+        archive::Archive,
+        error::{Error, chain},
+        limits,
+        published::{PublishedSuite, unpack},
+    },
+};
+
+/// How many earlier texts are looked for, to apply the patches to. Older ones may be deleted.
+const LOOKS: usize = 5;
+
+impl Archive {
+    /// Checks the patches of an index.
+    pub(super) async fn check_patches(
+        &self,
+        published: &PublishedSuite,
+        index: &str,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let list = patch_index_path(index);
+        // A list that is missing or differs is a finding of its own, or none: clients then download the index.
+        let Ok(Some(text)) = published.text(&list).await else { return Ok(()) };
+        let path = published.path(&list);
+        let history = match History::parse(&text) {
+            Ok(history) => history,
+            Err(error) => {
+                findings.fault(path, format!("clients cannot use the patches: {error}"));
+                return Ok(());
+            }
+        };
+        let listed = published.release().and_then(|release| release.files().get(index));
+        if listed.is_some_and(|listed| listed.sha256 != history.current.sha256) {
+            findings
+                .fault(path, "its patches make another text than the published index; clients ignore them");
+            return Ok(());
+        }
+        let mut scripts = Vec::with_capacity(history.patches.len());
+        for patch in &history.patches {
+            scripts.push(
+                self.check_patch(&published.path(&patch_path(index, &patch.name)), patch, findings).await?,
+            );
+        }
+        // Each of them has been reported.
+        let Some(scripts) = scripts.into_iter().collect::<Option<Vec<Bytes>>>() else { return Ok(()) };
+        let Some((first, old)) = self.earlier_text(published, index, &history).await? else { return Ok(()) };
+        let applied = blocking(move || apply(&history, first, &scripts, old)).await;
+        if let Err(why) = applied {
+            findings.fault(path, why);
+        }
+        Ok(())
+    }
+
+    /// Reads a patch; returns it uncompressed, unless it has a fault.
+    async fn check_patch(
+        &self,
+        path: &str,
+        named: &Patch,
+        findings: &mut Findings,
+    ) -> Result<Option<Bytes>, Error> {
+        let file = match self.fetch(path, limits::compared(named.file.size), Changes::Never, findings).await?
+        {
+            Got::There(file) => file,
+            Got::Missing => {
+                findings.fault(
+                    path,
+                    "it is missing, although the list of patches names it; clients download the index",
+                );
+                return Ok(None);
+            }
+            Got::Refused => return Ok(None),
+        };
+        findings.files += 1;
+        if Text::of(&file) != named.file {
+            findings.fault(path, "its size or SHA-256 is not the one in the list of patches");
+            return Ok(None);
+        }
+        match unpack(path.to_owned(), file, Compression::Gzip, None).await {
+            Ok(script) if Text::of(&script) == named.script => Ok(Some(script)),
+            Ok(_) => {
+                findings
+                    .fault(path, "its uncompressed size or SHA-256 is not the one in the list of patches");
+                Ok(None)
+            }
+            Err(error) => {
+                findings.fault(path, chain(&error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns the oldest earlier text that is still stored uncompressed, with the number of its patch.
+    async fn earlier_text(
+        &self,
+        published: &PublishedSuite,
+        index: &str,
+        history: &History,
+    ) -> Result<Option<(usize, Bytes)>, Error> {
+        let known = history.patches.len();
+        for number in 0..known.min(LOOKS) {
+            // From the oldest to the newest.
+            let at = number * known / known.min(LOOKS);
+            let Text { sha256, size } = history.patches[at].from;
+            if size == 0 {
+                return Ok(Some((at, Bytes::new())));
+            }
+            let path = published.path(&by_hash_path(index, &sha256));
+            let read = self.store.read(&path, limits::listed(size)).await;
+            let Some(object) = self.store.unless_refused(read)? else { continue };
+            if Text::of(&object.bytes) == history.patches[at].from {
+                return Ok(Some((at, object.bytes)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Applies the patches to an earlier text, from that of a patch on.
+fn apply(history: &History, first: usize, scripts: &[Bytes], old: Bytes) -> Result<(), String> {
+    let mut text = old;
+    for (patch, script) in history.patches.iter().zip(scripts).skip(first) {
+        if !history.merged && Text::of(&text) != patch.from {
+            return Err(format!(
+                "the patch before `{}` does not make the text that this one applies to",
+                patch.name
+            ));
+        }
+        let made = script::apply(script, &text, (text.len() + script.len()) as u64);
+        text = made.map_err(|error| format!("the patch `{}` cannot be applied: {error}", patch.name))?.into();
+        if history.merged {
+            break;
+        }
+    }
+    if Text::of(&text) == history.current {
+        return Ok(());
+    }
+    Err("the patches do not make the published index; clients download the index after them".to_owned())
+}

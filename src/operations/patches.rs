@@ -1,0 +1,187 @@
+//! The patches of the indices that an operation changes (`Packages.diff/`).
+//!
+//! Each is made of the texts before and after, and the history of the base, which its release file lists. So publishers
+//! that race never mix histories: the loser plans again, on the history of the winner.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{
+    compression::Compression,
+    config::{Patches, SuiteConfig},
+    digest::Digests,
+    dists::{
+        IndexFile, PackagesKey, Release, blocks,
+        layout::{patch_index_path, patch_path, patched_by, plain_path},
+        packages,
+        patches::{
+            History, Patch,
+            history::{Limits, MOST, Text},
+            name,
+            script::{self, Unit},
+        },
+        release::Listed,
+    },
+    store::{Content, blocking},
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        generations::{self, Keep},
+        patches,
+    },
+};
+
+/// With `PDiffs: auto`, patches are written from this size of the smallest compressed form on. Below it the requests for
+/// them cost a client about as much as the index.
+const WORTH_IT: u64 = 64 << 10;
+
+/// The texts of an index that changes.
+pub(super) struct Texts {
+    pub(super) key: PackagesKey,
+    /// `None` if the index is new.
+    pub(super) old: Option<Bytes>,
+    pub(super) new: Bytes,
+    /// The size of the smallest compressed form of the new text that is stored.
+    pub(super) smallest: Option<u64>,
+}
+
+/// The files of the patches of changed indices.
+#[derive(Default)]
+pub(crate) struct PatchFiles {
+    /// The lists of patches. Only compressed ones are stored, since the list is what every client downloads; the digest
+    /// of the text is listed, without which apt does not look for patches.
+    pub(crate) indices: Vec<IndexFile>,
+    /// The new patches, by their paths below the suite.
+    pub(crate) patches: Vec<(String, Content)>,
+}
+
+impl PatchFiles {
+    /// Makes the patches of these indices.
+    pub(super) async fn new(
+        published: &VerifiedBase,
+        config: &SuiteConfig,
+        texts: Vec<Texts>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let mut files = Self::default();
+        for Texts { key, old, new, smallest } in texts {
+            let smallest = smallest.unwrap_or(new.len() as u64);
+            let is_wanted = match config.patches {
+                Patches::Never => false,
+                Patches::Always => true,
+                Patches::Auto => smallest >= WORTH_IT,
+            };
+            let Some(old) = old.filter(|_| is_wanted) else { continue };
+            let plain = key.path();
+            let from = Text::of(&old);
+            let history = history(published, &plain, from).await?;
+            // More than half of the index is no gain for a client, which also needs a request for each patch.
+            let largest = if config.patches == Patches::Always { u64::MAX } else { smallest / 2 };
+            let limits = Limits { most: MOST, largest, ..limits(config, now) };
+            let time = generations::beginning(now);
+            let made = blocking(move || make(&key, (&old, &new), history, &time, &limits)).await;
+            let Some(Made { history, patch }) =
+                made.map_err(|source| Error::Unpack { path: plain.clone(), source })?
+            else {
+                continue;
+            };
+            files.list(&plain, &history)?;
+            files.patches.extend(patch.map(|(name, content)| (patch_path(&plain, &name), content)));
+        }
+        Ok(files)
+    }
+
+    /// Adds the list of patches of an index.
+    fn list(&mut self, plain: &str, history: &History) -> Result<(), Error> {
+        let path = patch_index_path(plain);
+        let text = Bytes::from(history.render());
+        let compressed = blocks::compress(&text, Compression::Xz, None);
+        let compressed = compressed.map_err(|source| Error::Unpack { path: path.clone(), source })?;
+        self.indices.push(IndexFile::new(format!("{path}{}", Compression::Xz.extension()), compressed));
+        self.indices.push(IndexFile::new(path, text));
+        Ok(())
+    }
+
+    /// Lists them in a new release file. The lists of indices that change without a patch are removed.
+    pub(super) fn list_in(
+        &self,
+        release: &mut Release,
+        config: &SuiteConfig,
+        changed: impl Fn(&str) -> bool,
+    ) {
+        release.retain(|path| match patched_by(plain_path(path)) {
+            Some(index) => config.patches != Patches::Never && !changed(index),
+            None => true,
+        });
+        for file in &self.indices {
+            release.list(file.path().to_owned(), Listed::from(file.digests()));
+        }
+    }
+
+    /// The lists to store.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &IndexFile> {
+        self.indices.iter().filter(|file| file.compression() != Compression::Plain)
+    }
+}
+
+/// The new history, and the patch that was added to it.
+struct Made {
+    history: History,
+    patch: Option<(String, Content)>,
+}
+
+/// Makes the patch between two texts, and adds it to a history.
+fn make(
+    key: &PackagesKey,
+    (old, new): (&Bytes, &Bytes),
+    history: History,
+    time: &str,
+    limits: &Limits,
+) -> std::io::Result<Option<Made>> {
+    if old == new {
+        // Only the compressions change.
+        return Ok((!history.patches.is_empty()).then_some(Made { history, patch: None }));
+    }
+    let order = |one: &[u8], other: &[u8]| packages::order_of(one, other, key.is_of_sources());
+    let Some(script) = script::between(old, new, Unit::Stanza, order) else { return Ok(None) };
+    let script = Bytes::from(script);
+    let file = blocks::compress(&script, Compression::Gzip, None)?;
+    let digests = Digests::of(&file);
+    let name = name(time, &digests.sha256);
+    let patch = Patch {
+        name: name.clone(),
+        from: Text::of(old),
+        script: Text::of(&script),
+        file: Text::from(&digests),
+    };
+    let history = history.extended(patch, Text::of(new), limits);
+    if history.patches.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Made { history, patch: Some((name, Content::Bytes(file, digests))) }))
+}
+
+/// Reads the history of an index of the base. It begins again where it cannot be continued: another tool wrote it, or
+/// changed the index since.
+async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<History, Error> {
+    let none = History { current: from, patches: Vec::new(), merged: false };
+    if !published.was_published_here() {
+        return Ok(none);
+    }
+    let known = patches::history(published, plain).await?;
+    Ok(known.filter(|known| known.current == from && !known.merged).unwrap_or(none))
+}
+
+/// Clients of a generation that is not retained any more download whole indices.
+fn limits(config: &SuiteConfig, now: Timestamp) -> Limits {
+    let Keep { generations, span } = Keep::default();
+    let span = config.keep_for.unwrap_or(span).min(Duration::from_secs(100 * 365 * 24 * 60 * 60));
+    let since = now.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+    Limits {
+        since: generations::beginning(since),
+        at_least: config.keep_generations.unwrap_or(generations),
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,43 @@
+//! The patches that a generation of a suite references: those that the `Packages.diff/Index` of each index lists.
+
+use super::{
+    damage,
+    error::Error,
+    published::PublishedSuite,
+    references::{Expected, PoolFiles},
+};
+use crate::dists::{
+    Release,
+    layout::{patch_index_path, patch_path, patched_by, plain_path},
+    patches::History,
+};
+
+/// Returns the indices with patches, by their uncompressed paths.
+pub(crate) fn patched_indices(release: &Release) -> impl Iterator<Item = &str> {
+    // The plain form of a list is always listed: apt looks for it.
+    release.own_files().filter_map(|(path, _)| (plain_path(path) == path).then(|| patched_by(path))?)
+}
+
+/// Reads the patches of an index; `None` if it has none, or their list is missing, damaged or invalid: clients then
+/// download the whole index.
+pub(crate) async fn history(published: &PublishedSuite, index: &str) -> Result<Option<History>, Error> {
+    match published.text(&patch_index_path(index)).await {
+        Ok(text) => Ok(text.and_then(|text| History::parse(&text).ok())),
+        Err(Error::Missing { .. } | Error::Unpack { .. }) => Ok(None),
+        Err(error) if damage::is_damage(published.store(), &error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns all patches of a generation, by their paths in the archive.
+pub(crate) async fn files(published: &PublishedSuite) -> Result<PoolFiles, Error> {
+    let mut files = PoolFiles::new();
+    for index in published.release().into_iter().flat_map(patched_indices) {
+        let Some(history) = history(published, index).await? else { continue };
+        files.extend(history.patches.into_iter().map(|patch| {
+            let expected = Expected { size: patch.file.size, sha256: Some(patch.file.sha256), md5: None };
+            (published.path(&patch_path(index, &patch.name)), expected)
+        }));
+    }
+    Ok(files)
+}
