@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(short, long)]
     suite: Option<String>,
 
-    /// Begin --suite if the archive has other suites and none of that name
+    /// Create --suite in an archive that has other suites
     #[arg(long, requires = "suite")]
     new_suite: bool,
 
@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long)]
     if_newer: bool,
 
-    /// Leave out packages older than the newest published version, as often as a folder of builds is added
+    /// Skip packages older than the newest published version, such as when a folder of builds is added again
     #[arg(long, conflicts_with = "if_newer")]
     skip_older: bool,
 

@@ -8,9 +8,9 @@ pub(super) enum Algorithm {
     /// Small and fast: for Debian 9, Ubuntu 18.04 and later
     #[default]
     Ed25519,
-    /// For every apt
+    /// Larger and slower: for every version of apt
     Rsa3072,
-    /// For every apt
+    /// Larger and slower: for every version of apt
     Rsa4096,
 }
 

@@ -142,7 +142,7 @@ async fn repair(
         }
         for WentBack { suite, from, to, generation, .. } in &repaired.rolled_back {
             session.ui.warn(&format!(
-                "suite `{suite}` went back from the generation of {from} to `{generation}` of {to}: no intact copy of the newer one was found; publish the changes since then again"
+                "suite `{suite}` was restored from the generation of {from} to `{generation}` of {to}: no intact copy of the newer one was found; publish the changes since then again"
             ));
         }
         for path in &repaired.lost {

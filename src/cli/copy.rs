@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SUITE")]
     to: String,
 
-    /// Begin --to if the archive has no suite of that name
+    /// Create --to if the archive has no suite of that name
     #[arg(long)]
     new_suite: bool,
 

@@ -18,8 +18,8 @@ use crate::{
 /// Take a suite out of the archive
 ///
 /// Delete its release file in one atomic step, then its indices. The packages stay in the pool; `publish prune` deletes
-/// those that no other suite references once they are two days old. Suites and snapshots below it stay. On a terminal the
-/// command asks first.
+/// those that no other suite references once they are two days old. Suites and snapshots below it stay. On a terminal, the
+/// command asks for confirmation.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\

@@ -41,11 +41,11 @@ pub(super) struct Global {
     #[arg(long, global = true)]
     pub(super) trust_existing: bool,
 
-    /// Publish a change of Origin, Label, Codename... although apt then asks the user of every client to confirm it
+    /// Publish a changed Origin, Label, Codename..., although apt then asks the user of every client to confirm it
     #[arg(long, global = true)]
     pub(super) allow_releaseinfo_change: bool,
 
-    /// Publish at this time instead of now, for reproducible archives; signatures and expiry are judged at it too
+    /// Use this time instead of now, for reproducible archives; also to verify signatures and expiry
     #[arg(long, global = true, value_name = "TIME", env = "PUBLISH_DATE", hide_env_values = true)]
     #[arg(value_parser = parse_time)]
     pub(super) date: Option<SystemTime>,

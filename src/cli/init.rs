@@ -165,7 +165,7 @@ fn print_report(session: &Session<'_>, report: &Initialized) {
 fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(GeneratedKey, String), Failure> {
     let folder = session.key_folder().ok_or_else(|| {
         let hint =
-            "set HOME or XDG_CONFIG_HOME, or name a key with `--sign-with`, or give `--unsigned`".to_owned();
+            "set HOME or XDG_CONFIG_HOME, or name a key with `--sign-with`, or add `--unsigned`".to_owned();
         Failure::text("there is no home directory to store a new key in", Some(hint))
     })?;
     let passphrase = passphrase()?;

@@ -28,7 +28,7 @@ Examples:\n\
 \x20 publish list 'libfoo*' --suite stable\n\
 \x20 publish list --filter 'Section (== net), $Source (% linux*)'")]
 pub(super) struct Args {
-    /// List only packages of this name; `*` matches any text, `?` one character, `[a-z]` one of a class
+    /// List only packages of this name; `*`, `?` and `[…]` match as in a shell
     pattern: Option<String>,
 
     /// List only this suite
@@ -37,7 +37,7 @@ pub(super) struct Args {
 
     /// List only packages that FORMULA selects, such as `Section (== net), $Version (<< 2.0) | !Depends`
     ///
-    /// A comma means and, `|` or, `!` not. Compare fields of the stanza with `==`, `!=`, `<<`, `<=`, `>=`, `>>`, or with a
+    /// A comma means "and", `|` "or", `!` "not". Compare fields of the stanza with `==`, `!=`, `<<`, `<=`, `>=`, `>>`, or with a
     /// pattern by `%`. The properties are `$Version` and `$SourceVersion`, compared as dpkg does, `$Source`,
     /// `$Architecture`, `$Component` and `$PackageType`. The language is that of reprepro's `listfilter`.
     #[arg(long, value_name = "FORMULA", value_parser = Formula::parse)]

@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(value_name = "SUITE")]
     suite: Option<String>,
 
-    /// Suite to show, as the other commands name it
+    /// Suite to show, instead of the argument
     #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suite")]
     suite_option: Option<String>,
 

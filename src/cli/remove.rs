@@ -18,7 +18,7 @@ Examples:\n\
 \x20 publish remove --source hello=2.10-3\n\
 \x20 publish remove hello=2.10-3 --architecture amd64 --dry-run")]
 pub(super) struct Args {
-    /// Packages to remove, binary and source: all versions, or the given one; `*` matches any text, `?` one character
+    /// Packages to remove, binary and source: all versions, or the given one; `*`, `?` and `[…]` match as in a shell
     #[arg(required_unless_present = "source", value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 

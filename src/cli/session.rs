@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
         known.dedup();
         let file = if self.location.folder().is_some() { "" } else { " --config FILE" };
         let hint = format!(
-            "to begin it, run `publish add --new-suite --suite {suite} FILE`, or configure it first with `publish \
+            "to create it, run `publish add --new-suite --suite {suite} FILE`, or configure it first with `publish \
              init{file} --suite {suite}`"
         );
         let text = format!("there is no suite `{suite}`; there are: `{}`", names(&known));

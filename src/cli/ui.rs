@@ -267,17 +267,17 @@ impl Ui {
             Event::Warning(text) => self.warn(&text),
             // A missing mount looks like a new archive.
             Event::NewArchive { location } => {
-                self.say(&format!("Beginning a new archive: there was none in {location}"));
+                self.say(&format!("Creating a new archive: none exists in {location}"));
             }
             Event::Key(warning) => self.warn(&hints::signing::warning(&warning)),
             Event::PlannedWithoutKey { suite, unverified } => {
                 let trusted = if unverified {
-                    "; it is read without a trusted key: name one in `TrustedKeys:` to verify it"
+                    "; the suite is read without a trusted key: name one in `TrustedKeys:` to verify it"
                 } else {
                     ""
                 };
                 self.note(&format!(
-                    "No signing key of suite `{suite}` is here: this is the plan of a job that has it{trusted}"
+                    "No signing key of suite `{suite}` is available: this is the plan of a job that has it{trusted}"
                 ));
             }
             Event::UnreadableKeys(problem) => {

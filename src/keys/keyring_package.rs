@@ -170,7 +170,7 @@ impl KeyringPackage<'_> {
              Section: misc\nPriority: optional\nMulti-Arch: foreign\n\
              Description: public keys of the archive of {owner}\n \
              The indices of the archive are signed with these keys. A source of apt\n \
-             believes them with this line:\n .\n  Signed-By: /{path}\n .\n Keys:\n",
+             trusts them with this line:\n .\n  Signed-By: /{path}\n .\n Keys:\n",
             path = keyring_path(name),
         );
         for key in reports {
@@ -199,8 +199,8 @@ impl KeyringPackage<'_> {
              Files: *\n\
              Copyright: none\n\
              License: public-domain\n \
-             The keys in this package do not fall under any copyright. All else in it\n \
-             was put together from them by a program, and may be used without limits.\n",
+             The keys in this package do not fall under any copyright. Everything else\n \
+             in it is generated from them, and may be used without restriction.\n",
             line(self.owner)
         )
     }

@@ -322,7 +322,7 @@ impl Run<'_> {
                 if path == damaged =>
             {
                 (self.how.events)(Event::Warning(format!(
-                    "`{path}` is damaged at the destination and is written again"
+                    "`{path}` is damaged at the destination and is uploaded again"
                 )));
                 self.destination.delete_revision(&path, &seen).await?;
                 open().await

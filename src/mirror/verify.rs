@@ -50,7 +50,7 @@ impl Run<'_> {
         }
         if by_size > 0 {
             (self.how.events)(Event::Warning(format!(
-                "{by_size} objects were compared by their size alone: the store keeps no checksum that proves more"
+                "{by_size} objects were compared only by size: the store has no checksum of them"
             )));
         }
         if self.how.dry_run {

@@ -39,7 +39,7 @@ struct Text {
 /// Verifies the files that another tool published: each form of an index that the new release file lists, changed or
 /// not, against its digest and against the other forms, and other files that it still lists against their digests. Other
 /// files that differ are removed from the list, since no client accepts them; returns a note for each, and for each index
-/// that is carried on although it cannot be read. A missing file is not a fault: other tools list plain forms that they do
+/// that is kept although it cannot be read. A missing file is not a fault: other tools list plain forms that they do
 /// not store.
 ///
 /// # Errors
@@ -99,7 +99,7 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
                 _ => {}
             }
             notes.push(format!(
-                "{} and is carried on as it is: regenerate it with the tool that made it, since clients cannot use it and `publish prune` deletes nothing until then",
+                "{} and is kept as it is: regenerate it with the tool that made it, since clients cannot use it and `publish prune` deletes nothing until then",
                 chain(&error)
             ));
         }

@@ -75,7 +75,7 @@ impl SuiteEdit {
             _ if addition.is_surplus() => return,
             _ if is_named => {
                 plan.notes.push(format!(
-                    "{shown} goes to component `{guessed}`, and the suite has other versions in component `{home}`"
+                    "{shown} is added to component `{guessed}`, and the suite has other versions in component `{home}`"
                 ));
                 return;
             }

@@ -115,7 +115,7 @@ async fn before(
     for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {
         let state = match generations::open_to_build_on(store, suite, name, trust).await {
             Err(error) if damage::is_damage(store, &error) => {
-                notes.push(format!("`generations/{name}` is damaged and was passed over: {}", chain(&error)));
+                notes.push(format!("`generations/{name}` is damaged and was skipped: {}", chain(&error)));
                 continue;
             }
             state => state?,

@@ -42,10 +42,8 @@ pub(super) async fn purge(zone: &str, urls: &[String], environment: &Environment
         let answer = service.send(make, error_message).await?;
         // Some refusals have a success status.
         if !serde_json::from_str(&answer).is_ok_and(|answer: Answer| answer.success) {
-            return Err(service.refused(
-                "200, but without success",
-                error_message(&answer).unwrap_or_else(|| short(&answer)),
-            ));
+            return Err(service
+                .refused("200 without `success`", error_message(&answer).unwrap_or_else(|| short(&answer))));
         }
     }
     Ok(())

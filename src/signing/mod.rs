@@ -124,7 +124,9 @@ impl SigningKeys {
                 }
                 KeySource::SecretKey { origin, bytes, exposed } => {
                     if *exposed {
-                        remarks.push(format!("others can read the secret key `{origin}`: `chmod 600` it"));
+                        remarks.push(format!(
+                            "other users can read the secret key `{origin}`: run `chmod 600` on it"
+                        ));
                     }
                     for key in secret::open(origin, bytes, passphrase, now)? {
                         certificates.add(key.cert.clone());

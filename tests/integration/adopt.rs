@@ -193,10 +193,10 @@ fn an_index_that_cannot_be_read_is_carried_on_with_a_warning() {
     sandbox.adopt_files("stable", &files);
     let file = deb("new").write(sandbox.incoming());
     let said = sandbox.publish(["add".as_ref(), file.as_os_str()]).ok();
-    said.says(["dists/stable/main/source/Sources", "is carried on as it is"]);
+    said.says(["dists/stable/main/source/Sources", "is kept as it is"]);
     assert_eq!(sandbox.read("dists/stable/main/source/Sources"), "no stanza\n");
     // Only once: from now on it is part of an archive of ours.
     let other = deb("other").write(sandbox.incoming());
     let said = sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
-    assert!(!said.stderr.contains("carried on"), "{}", said.stderr);
+    assert!(!said.stderr.contains("kept as it is"), "{}", said.stderr);
 }

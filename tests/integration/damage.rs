@@ -88,7 +88,7 @@ fn a_repair_that_goes_back_says_so() {
     cut(&sandbox, &format!("{}/Release", generations(&sandbox)[1]));
     fs::remove_file(sandbox.archive("dists/stable/Release")).unwrap();
     let said = check(&sandbox, &["--repair"]);
-    assert!(said.stderr.contains("went back from the generation of 2025-06-01T00:00:09Z to `"), "{said}");
+    assert!(said.stderr.contains("was restored from the generation of 2025-06-01T00:00:09Z to `"), "{said}");
     // What comes back as it was goes nowhere.
     let sandbox = two_generations(Sandbox::signed());
     fs::write(sandbox.archive("dists/stable/InRelease"), "").unwrap();
@@ -159,7 +159,7 @@ fn a_damaged_old_generation_stops_no_command() {
     assert!(found.status == Some(4) && found.stdout.contains(old.as_str()), "{found}");
     // The generation before that one has neither of the two.
     let back = sandbox.publish_after(60, &["rollback", "--dry-run"]).ok();
-    back.says(["passed over", "  - three 1.0", "  - two 1.0"]);
+    back.says(["was skipped", "  - three 1.0", "  - two 1.0"]);
     sandbox.publish_after(60, &["diff", "stable@1", "stable"]).fails(1).says(["choose another generation"]);
     // A file that it may reference stays, until it has expired.
     age(&sandbox.archive(""), 30);

@@ -156,7 +156,7 @@ async fn a_refused_login_says_at_which_step() {
     let folder = TempDir::with_prefix("publish-test-").unwrap();
     for (path, status, body, text, hint) in [
         ("/identity", 403, "", "cannot get the identity token of this job", "id-token: write"),
-        ("/identity", 200, r#"{"other":"x"}"#, "there is none in the answer", "id-token: write"),
+        ("/identity", 200, r#"{"other":"x"}"#, "the response contains none", "id-token: write"),
         (
             "/v1/token",
             400,
@@ -206,8 +206,8 @@ async fn a_file_that_cannot_be_used_is_refused() {
         (source(json!({"executable": {"command": "x"}})), "by `executable`, which is not supported"),
         (source(json!({"environment_id": "aws1"})), "by `environment_id`, which is not supported"),
         (source(json!({})), "names neither a `file` nor a `url`"),
-        (source(json!({"url": "ftp://x/"})), "names the URL `ftp://x/`"),
-        (with("token_url", "sts".into()), "names the URL `sts`"),
+        (source(json!({"url": "ftp://x/"})), "names `ftp://x/`, which is not an"),
+        (with("token_url", "sts".into()), "names `sts`, which is not an"),
         (with("audience", Value::Null), "is not a file of a workload identity"),
         (with("type", "impersonated_service_account".into()), "of type `impersonated_service_account`"),
         (json!({}), "it has no `type`"),

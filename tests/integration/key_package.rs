@@ -83,7 +83,7 @@ fn dpkg_accepts_it() {
     Multi-Arch: foreign
     Description: public keys of the archive of Example
      The indices of the archive are signed with these keys. A source of apt
-     believes them with this line:
+     trusts them with this line:
      .
       Signed-By: /usr/share/keyrings/example-archive-keyring.gpg
      .
@@ -173,7 +173,7 @@ fn every_signed_suite_gets_the_same() {
     sandbox
         .publish(["key", "package"])
         .fails(1)
-        .says(["the suites have no `Origin`", "hint: give `--name NAME`"]);
+        .says(["the suites have no `Origin`", "hint: choose a name with `--name NAME`"]);
     // As if a job had been killed between the two suites.
     sandbox.publish(["key", "package", "--name", "Example", "--suite", "one"]).ok();
     // Its name is known now.

@@ -193,7 +193,7 @@ fn a_dry_run_changes_nothing() {
     let before = sandbox.tree();
     let said = rotate(&sandbox, &["-n"]).ok().stderr;
     insta::assert_snapshot!(said.replace(fixture("").to_str().unwrap(), "FIXTURES/"), @r"
-    warning: others can read the secret key `FIXTURES/keys/test.asc`: `chmod 600` it
+    warning: other users can read the secret key `FIXTURES/keys/test.asc`: run `chmod 600` on it
     Would generate a new key, which never expires
     Would write `SignWith: FIXTURES/keys/test.asc NEW` for suite `stable`
     Would sign with both keys: `stable`, `stable/snapshots/1.0`
@@ -495,7 +495,7 @@ fn a_compromised_key_is_removed_at_once() {
     let said = finish(&sandbox, 120, &["--after", "0d"]).ok();
     said.says([
         "warning: clients of suite `stable` could get the new key only since 2025-06-01",
-        "clients without it now reject the archive",
+        "clients without it now refuse the archive",
     ]);
     assert_eq!(signers(&sandbox, "stable"), [made(&sandbox)]);
 }

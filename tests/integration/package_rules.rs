@@ -398,7 +398,7 @@ fn a_new_version_stays_in_the_component_of_the_package() {
     assert_eq!(versions("contrib", "arm64"), ["2.0", "3.0"]);
     assert!(sandbox.tree().has("pool/contrib/h/hello/hello_3.0_all.deb"));
     let said = add(&deb("hello").version("4.0"), &["--component", "main"]).ok();
-    said.says(["`hello` 4.0 amd64 goes to component `main`", "other versions in component `contrib`"]);
+    said.says(["`hello` 4.0 amd64 is added to component `main`", "other versions in component `contrib`"]);
     // Now both have it, and the section decides.
     assert!(!add(&deb("hello").version("5.0"), &[]).ok().stderr.contains("stays"));
     assert_eq!(versions("main", "amd64"), ["4.0", "5.0"]);

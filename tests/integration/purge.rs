@@ -508,10 +508,10 @@ async fn a_refusal_is_reported_at_once_with_the_text_of_the_service() {
             "cloudflare z",
             200,
             many,
-            "Cloudflare answered 200, but without success: bad file (1016), no zone (7003)",
+            "Cloudflare answered 200 without `success`: bad file (1016), no zone (7003)",
             false,
         ),
-        ("cloudflare z", 200, "<html>", "Cloudflare answered 200, but without success: <html>", false),
+        ("cloudflare z", 200, "<html>", "Cloudflare answered 200 without `success`: <html>", false),
         (
             "fastly s",
             401,

@@ -93,7 +93,7 @@ fn init_writes_the_configuration_that_is_named() {
 fn a_new_archive_is_announced_before_it_begins() {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
-    let begins = "Beginning a new archive: there was none in ";
+    let begins = "Creating a new archive: none exists in ";
     let said = sandbox.publish(["add", "incoming"]).ok();
     let (first, added) = (said.stderr.find(begins), said.stderr.find("Added 1 package"));
     assert!(first.is_some() && first < added, "{}", said.stderr);

@@ -58,12 +58,12 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::NotMutable { .. } => {
             "build it as a new version; for nightly builds, add `Mutable: yes` to the stanza of the suite in conf/distributions"
         }
-        Error::Snapshot { .. } => "change the original suite, then make another snapshot",
+        Error::Snapshot { .. } => "change the original suite, then keep it with `publish snapshot NAME`",
         Error::SnapshotThere { .. } => {
             "use another name, or first remove the old snapshot with `publish snapshot NAME --remove`"
         }
         Error::Collision { .. } => {
-            "give the component or the suite another name in conf/distributions, or take the other suite away with `publish drop SUITE`"
+            "give the component or the suite another name in conf/distributions, or drop the other suite with `publish drop SUITE`"
         }
         Error::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
         Error::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -122,7 +122,7 @@ fn of_other_archive(error: &Error) -> Option<String> {
             "the destination was published to directly, or this is an old copy of the archive; to overwrite it with the older suite, add `--allow-older`"
         }
         Error::NoLongerSigned { .. } => {
-            "sign the suite here with `publish refresh --suite NAME --sign-with KEY`, then run `publish sync` again; clients reject a suite that is no longer signed, so sync an unsigned suite to another destination"
+            "sign the suite here with `publish refresh --suite NAME --sign-with KEY`, then run `publish sync` again; clients refuse a suite that is no longer signed, so sync an unsigned suite to another destination"
         }
         Error::Secret { .. } => {
             "move the secret key out of the archive: anyone who can read it can sign as you"
@@ -156,7 +156,7 @@ const UNVERIFIED: &str = "the destination keeps its suite as it is: name the key
 const CHANGED: &str = "the archive may have been changed without the key: compare it with a trusted copy; if it is correct, adopt it once with `--trust-existing`";
 
 /// Hint for a retained generation that cannot be read.
-const DAMAGED_GENERATION: &str = "choose another generation of `publish log`, or restore the file from a backup; `publish check --repair` mends the current generation, and `publish prune` deletes an old one when it expires";
+const DAMAGED_GENERATION: &str = "choose another generation from `publish log`, or restore the file from a backup; `publish check --repair` restores the current generation, and `publish prune` deletes an old one when it expires";
 
 fn is_kept(path: &str) -> bool {
     matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Generation { .. }))

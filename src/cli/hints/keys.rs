@@ -33,18 +33,18 @@ pub(in crate::cli) fn hint(error: &KeyError) -> Option<String> {
                 None => "publish one with `publish key rotate`".to_owned(),
             };
             format!(
-                "{first}; if the old key is compromised, add `--after 0d`: clients without the new key then reject the archive"
+                "{first}; if the old key is compromised, add `--after 0d`: clients without the new key then refuse the archive"
             )
         }
         E::SpaceInName { .. } => "use a name without spaces".to_owned(),
-        E::PackageName { .. } => "give `--name NAME`".to_owned(),
+        E::PackageName { .. } => "choose a name with `--name NAME`".to_owned(),
         E::NoPackageName(NoPackageName::SeveralPackages(_)) => {
             "select the suites of one of them with `--suite`, or publish NAME-archive-keyring to all with `--name NAME`; \
              clients of the other packages then get no new key"
                 .to_owned()
         }
         E::NoPackageName(_) => {
-            "give `--name NAME`: the package is then called NAME-archive-keyring".to_owned()
+            "choose a name with `--name NAME`: the package is then called NAME-archive-keyring".to_owned()
         }
         E::ForeignPackage { .. } => "publish a package of another name with `--name NAME`".to_owned(),
         _ => return None,

@@ -22,7 +22,7 @@ pub(super) fn print_event(session: &Session<'_>, event: &KeyEvent<'_>) {
         KeyEvent::OtherPackage { suite, other, name } => ui.warn(&format!(
             "suite `{suite}` also has `{other}`, which is not updated: its clients get new keys only by installing `{name}`"
         )),
-        KeyEvent::Early(early) => ui.warn(&format!("{early}: clients without it now reject the archive")),
+        KeyEvent::Early(early) => ui.warn(&format!("{early}: clients without it now refuse the archive")),
         KeyEvent::Published(outcome) if ui.json() => outcome.notes.iter().for_each(|note| ui.warn(note)),
         KeyEvent::Published(outcome) => ui.outcome(outcome),
         KeyEvent::Resigned(outcome) => {

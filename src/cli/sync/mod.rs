@@ -117,7 +117,7 @@ async fn carry(
         report.synced.suites.iter().filter(|suite| suite.published && suite.signed && !suite.verified)
     {
         session.ui.warn(&format!(
-            "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of it will require",
+            "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require",
             suite.suite
         ));
     }

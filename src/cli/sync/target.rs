@@ -37,7 +37,7 @@ impl Target {
         let Some(word) = &args.destination else {
             if known.all.is_empty() {
                 let hint =
-                    "add one to conf/destinations, or give a location: `publish sync s3://BUCKET/PREFIX`";
+                    "add one to conf/destinations, or name a location: `publish sync s3://BUCKET/PREFIX`";
                 let failure = Failure::text("no destination is configured", Some(hint.to_owned()));
                 return Err(failure.kind(Kind::NotFound));
             }

@@ -210,9 +210,7 @@ impl Archive {
         }
         for key in there.fingerprints().into_iter().filter(|key| !ours.contains(key)) {
             if clients_own {
-                findings.note(format!(
-                    "`{KEY_FILE}` gives clients a key that is not in the given keyring: {key}"
-                ));
+                findings.note(format!("`{KEY_FILE}` contains a key that is not in the given keyring: {key}"));
                 continue;
             }
             let problem = format!(

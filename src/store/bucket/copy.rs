@@ -151,7 +151,7 @@ impl<T: ObjectStore, S: Sign> ObjectStore for Copying<T, S> {
             (None, _) => self.objects.copy_opts(from, to, options).await,
             (Some(attributes), CopyMode::Overwrite) => self.copy(from, to, attributes).await,
             (Some(_), CopyMode::Create) => {
-                Err(self.place.cannot("a copy with other headers where nothing is".into()))
+                Err(self.place.cannot("a copy with other headers that must not replace an object".into()))
             }
         }
     }

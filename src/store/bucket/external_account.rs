@@ -174,7 +174,10 @@ impl ExternalAccount {
         for url in urls.into_iter().chain([file.service_account_impersonation_url.as_ref()]).flatten() {
             let is_web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
             if !Url::parse(url).is_ok_and(is_web) {
-                return Err(invalid(format!("names the URL `{}`, which is none", url.escape_debug())));
+                return Err(invalid(format!(
+                    "names `{}`, which is not an `http://` or `https://` URL",
+                    url.escape_debug()
+                )));
             }
         }
         Ok(Self { path: path.to_owned(), file, http, current: Mutex::default() })
@@ -220,7 +223,7 @@ impl ExternalAccount {
             String::from_utf8_lossy(&bytes).trim().to_owned()
         };
         if token.is_empty() {
-            return Err(self.failed(Step::Identity, "there is none in the answer", false));
+            return Err(self.failed(Step::Identity, "the response contains none", false));
         }
         Ok(token)
     }

@@ -97,19 +97,20 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
         (_, code) if ELSEWHERE.contains(&code) => elsewhere(answer, bucket),
         _ if answer.has(&SUSPENDED) => (
             format!("the account is suspended or has no billing ({said})"),
-            "see the state of the account at the service; this is not a matter of the key".to_owned(),
+            "check the state of the account in the console of the service; the key itself is valid"
+                .to_owned(),
         ),
         (_, "SignatureDoesNotMatch") if bucket.service == Service::S3 => (
             format!("the server rejects the credentials ({said})"),
             format!(
-                "{}: the secret does not belong to this key, or has a blank or a line too many",
+                "{}: the secret does not belong to this key, or contains an extra blank or line",
                 secret(bucket)
             ),
         ),
         (_, "InvalidAccessKeyId" | "InvalidClientTokenId") if bucket.service == Service::S3 => (
             format!("the server rejects the credentials ({said})"),
             format!(
-                "{}; the server knows no such key: is it one of another service or endpoint?",
+                "{}; the server does not know this key: check whether it belongs to another service or endpoint",
                 credentials(bucket)
             ),
         ),

@@ -97,7 +97,7 @@ impl Error {
             }
             Self::Full { .. } => "free some space, or request a larger quota; clients see no change".into(),
             Self::NoCdn => "remove both options from the location; without a CDN of the server, each object's Cache-Control decides".into(),
-            Self::Damaged { .. } => "something between this machine and the server changes bytes; run the same command again".into(),
+            Self::Damaged { .. } => "a device between this machine and the server changes bytes; run the same command again".into(),
             Self::Token { .. } => "the server's clock or its store of tokens may be at fault; run the same command again".into(),
             Self::Truncated { .. } => "run the same command again when the server and the network are available".into(),
             Self::Refused { status, .. } if status.starts_with('5') || status.starts_with("429") => {
