@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn very_many_fields_are_told_apart_in_no_time() {
+    fn very_many_fields_are_compared_in_no_time() {
         use std::fmt::Write as _;
         let mut text = String::new();
         for number in 0..300_000 {

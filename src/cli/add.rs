@@ -59,7 +59,7 @@ pub(super) struct Args {
     phased: Option<u8>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -81,7 +81,7 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     };
     let edit = SuiteEdit { add, older, replace, phased, ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
+    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
     sources::print_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

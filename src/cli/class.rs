@@ -84,7 +84,7 @@ impl Class {
         self.kind == Kind::Store && self.retry
     }
 
-    fn or_again(self) -> Self {
+    fn retryable(self) -> Self {
         Self { retry: true, ..self }
     }
 }
@@ -138,9 +138,9 @@ impl From<&archive::Error> for Class {
             E::NotPublished { .. } | E::NoGeneration { .. } => Self::of(Kind::NotFound),
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
             E::Pruning { .. } | E::BeingDropped { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
-                Self::of(Kind::RaceLost).or_again()
+                Self::of(Kind::RaceLost).retryable()
             }
-            E::Interrupted => Self::of(Kind::Interrupted).or_again(),
+            E::Interrupted => Self::of(Kind::Interrupted).retryable(),
             // The next command that publishes the suite finishes it.
             E::Unfinished { source, .. } => {
                 Self { kind: Kind::Unfinished, retry: true, ..Self::from(&**source) }
@@ -190,11 +190,11 @@ impl From<&store::Error> for Class {
     fn from(error: &store::Error) -> Self {
         use store::Error as E;
         match error {
-            E::Conflict { path } => Self::about(Kind::RaceLost, path).or_again(),
+            E::Conflict { path } => Self::about(Kind::RaceLost, path).retryable(),
             E::Occupied { path, .. } => Self::about(Kind::Conflict, path),
             E::Full { .. } => Self::of(Kind::Full),
             E::TooLarge { path, .. } => Self::about(Kind::Damaged, path),
-            E::Changed { path } => Self::about(Kind::Input, path).or_again(),
+            E::Changed { path } => Self::about(Kind::Input, path).retryable(),
             E::Source { path, .. } => Self::about(Kind::Input, path),
             E::Unusable { .. } | E::Unlistable { .. } => Self::of(Kind::Store),
             E::BadPath { path } | E::ReadOnly { path, .. } => Self::about(Kind::Refused, path),
@@ -251,7 +251,7 @@ impl From<&config::Error> for Class {
             | E::Edit { path, .. }
             | E::Write { path, .. }
             | E::ReadOnly { path } => Self::at(Kind::Config, path),
-            E::Changed { path } => Self::at(Kind::Config, path).or_again(),
+            E::Changed { path } => Self::at(Kind::Config, path).retryable(),
         }
     }
 }

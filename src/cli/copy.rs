@@ -53,7 +53,7 @@ pub(super) struct Args {
     component: Option<Component>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -73,7 +73,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, &args.asked).await?;
+    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
     sources::print_first(session, &outcome, &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -61,7 +61,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let (suite, which) = asked(&args.old)?;
+    let (suite, which) = side(&args.old)?;
     let there = match &args.with {
         None => None,
         Some(text) => {
@@ -69,7 +69,7 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         }
     };
     let (other, other_which) = match &args.new {
-        Some(text) => asked(text)?,
+        Some(text) => side(text)?,
         None if there.is_some() || which.is_some() => (suite.clone(), None),
         None => {
             return Err(Failure::usage(format!(
@@ -147,7 +147,7 @@ impl Place<'_> {
 }
 
 /// Parses `SUITE` and `SUITE@GENERATION`.
-fn asked(text: &str) -> Result<(Suite, Option<Which>), Failure> {
+fn side(text: &str) -> Result<(Suite, Option<Which>), Failure> {
     let (suite, which) = match text.split_once('@') {
         Some((suite, which)) => {
             let which = which.parse().map_err(|error| {

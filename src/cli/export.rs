@@ -23,7 +23,7 @@ pub(super) struct Args {
     suites: Vec<String>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -51,7 +51,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 async fn export(suite: &SuiteConfig, args: &Args, session: &Session<'_>) -> Result<CommitReport, Failure> {
     let keys = session.keys_to_publish(suite).await?;
     let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.publish(suite, keys, &SuiteEdit::exporting(), &args.asked).await?;
+    let outcome = session.publish(suite, keys, &SuiteEdit::exporting(), &args.change).await?;
     print_report(&outcome, session);
     if !session.ui.json() {
         sources::print_first(session, &outcome, &client_keys)?;

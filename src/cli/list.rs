@@ -70,8 +70,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         session.ui.object(&Listed::<ListedPackage> { packages });
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(asked) = args.pattern.as_deref().filter(|_| rows.is_empty()) {
-        session.ui.say(&none(asked, &archive).await?);
+    if let Some(text) = args.pattern.as_deref().filter(|_| rows.is_empty()) {
+        session.ui.say(&none(text, &archive).await?);
     }
     let width = |column: &dyn Fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
     let (component, suite) = (width(&|(shown, _)| shown.len()), width(&|(_, row)| row.suite.len()));
@@ -92,13 +92,13 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 /// Returns the line for a pattern without a match, which may be the name of a suite.
-async fn none(asked: &str, archive: &Archive) -> Result<String, Failure> {
-    let is_suite = match Suite::parse(asked) {
+async fn none(text: &str, archive: &Archive) -> Result<String, Failure> {
+    let is_suite = match Suite::parse(text) {
         Ok(suite) => archive.suite(&suite).await?.pointer().is_some(),
         Err(_) => false,
     };
-    let hint = format!("; for the suite of that name: `publish list --suite {asked}`");
-    Ok(format!("No package matches `{}`{}", plain(asked), if is_suite { hint.as_str() } else { "" }))
+    let hint = format!("; for the suite of that name: `publish list --suite {text}`");
+    Ok(format!("No package matches `{}`{}", plain(text), if is_suite { hint.as_str() } else { "" }))
 }
 
 /// Whether a formula selects a package. A stanza that cannot be parsed has no fields that could be compared.

@@ -104,14 +104,14 @@ impl Command {
     /// Whether the command prints what it would change, and changes nothing.
     fn plans(&self) -> bool {
         match self {
-            Self::Add(args) => args.asked.dry_run,
-            Self::Copy(args) => args.asked.dry_run,
-            Self::Remove(args) => args.asked.dry_run,
-            Self::Rollback(args) => args.asked.dry_run,
-            Self::Prune(args) => args.asked.dry_run,
-            Self::Refresh(args) => args.asked.dry_run,
-            Self::Export(args) => args.asked.dry_run,
-            Self::Snapshot(args) => args.asked.dry_run,
+            Self::Add(args) => args.change.dry_run,
+            Self::Copy(args) => args.change.dry_run,
+            Self::Remove(args) => args.change.dry_run,
+            Self::Rollback(args) => args.change.dry_run,
+            Self::Prune(args) => args.change.dry_run,
+            Self::Refresh(args) => args.change.dry_run,
+            Self::Export(args) => args.change.dry_run,
+            Self::Snapshot(args) => args.change.dry_run,
             Self::Key(args) => args.plans(),
             _ => false,
         }

@@ -63,7 +63,7 @@ pub(super) struct Args {
     keep_generations: Option<usize>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -84,7 +84,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         otherwise: args.suite.is_empty().then(|| args.states(None)),
         grace: GRACE,
         now: session.now,
-        dry_run: args.asked.dry_run,
+        dry_run: args.change.dry_run,
         events: &events,
         stop: Some(session.ui.stop()),
     };
@@ -108,7 +108,7 @@ async fn retain(
     let Some(retention) = args.retention(suite, session) else { return Ok(None) };
     let keys = session.keys_to_publish(suite).await?;
     let edit = SuiteEdit { retention: Some(retention), ..SuiteEdit::default() };
-    let outcome = session.publish(suite, keys, &edit, &args.asked).await?;
+    let outcome = session.publish(suite, keys, &edit, &args.change).await?;
     if !session.ui.json() && outcome.generation.is_some() {
         session.ui.outcome(&outcome);
     }

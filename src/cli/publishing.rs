@@ -13,11 +13,11 @@ impl Session<'_> {
     /// The publisher for a change with these options.
     pub(super) fn publisher<'b>(
         &self,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
         events: Events<'b>,
     ) -> Result<Publisher<'b>, Failure> {
         let publisher = self.publisher_without_note(events)?;
-        Ok(Publisher { note: asked.note(&self.environment), dry_run: asked.dry_run, ..publisher })
+        Ok(Publisher { note: change.note(&self.environment), dry_run: change.dry_run, ..publisher })
     }
 
     fn publisher_without_note<'b>(&self, events: Events<'b>) -> Result<Publisher<'b>, Failure> {
@@ -41,9 +41,9 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: SuiteKeys,
         edit: &SuiteEdit,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        let outcome = self.publish(suite, keys, edit, asked).await?;
+        let outcome = self.publish(suite, keys, edit, change).await?;
         self.ui.outcome(&outcome);
         Ok(outcome)
     }
@@ -54,10 +54,10 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: SuiteKeys,
         edit: &SuiteEdit,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        let outcome = self.reported(self.publisher(asked, &events)?.commit(suite, &keys, edit).await)?;
+        let outcome = self.reported(self.publisher(change, &events)?.commit(suite, &keys, edit).await)?;
         if outcome.first
             && outcome.generation.is_some()
             && !outcome.signed
@@ -79,10 +79,10 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: SuiteKeys,
         when: Refresh,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        self.reported(self.publisher(asked, &events)?.refresh(suite, &keys, when).await)
+        self.reported(self.publisher(change, &events)?.refresh(suite, &keys, when).await)
     }
 
     /// Publishes the content of an earlier generation.
@@ -91,10 +91,10 @@ impl Session<'_> {
         suite: &SuiteConfig,
         keys: SuiteKeys,
         to: Option<&str>,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        self.reported(self.publisher(asked, &events)?.roll_back(suite, &keys, to).await)
+        self.reported(self.publisher(change, &events)?.roll_back(suite, &keys, to).await)
     }
 
     /// Publishes the current content of a suite as a snapshot.
@@ -103,10 +103,10 @@ impl Session<'_> {
         snapshot: &SuiteConfig,
         of: &Suite,
         keys: SuiteKeys,
-        asked: &ChangeArgs,
+        change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
-        self.reported(self.publisher(asked, &events)?.snapshot(snapshot, of, &keys).await)
+        self.reported(self.publisher(change, &events)?.snapshot(snapshot, of, &keys).await)
     }
     /// Warns of a suite that a time named with `--date` has made to expire before now.
     fn reported(&self, done: Result<CommitReport, KeyError>) -> Result<CommitReport, Failure> {

@@ -31,7 +31,7 @@ pub(super) struct Args {
     force: bool,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -45,7 +45,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let mut report = Publications { suites: Vec::new() };
     for suite in &suites {
         let keys = session.keys_to_publish(suite).await?;
-        let outcome = session.refresh(suite, keys, when, &args.asked).await?;
+        let outcome = session.refresh(suite, keys, when, &args.change).await?;
         print_report(&outcome, session);
         report.suites.push((&outcome).into());
     }

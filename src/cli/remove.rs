@@ -35,7 +35,7 @@ pub(super) struct Args {
     suite: Option<String>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -58,6 +58,6 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         }
     }
     let edit = SuiteEdit { remove, ..SuiteEdit::default() };
-    session.commit(&suite, keys, &edit, &args.asked).await?;
+    session.commit(&suite, keys, &edit, &args.change).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,7 +32,7 @@ pub(super) struct Args {
     to: Option<String>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -52,7 +52,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         return Err(Failure::usage(text));
     }
     let keys = session.keys_to_publish(&suite).await?;
-    let outcome = session.roll_back(&suite, keys, to, &args.asked).await?;
+    let outcome = session.roll_back(&suite, keys, to, &args.change).await?;
     session.ui.outcome(&outcome);
     let state = outcome.based_on.as_deref().unwrap_or_default();
     if outcome.generation.is_none() {

@@ -121,19 +121,19 @@ impl<'a> Session<'a> {
     }
 
     /// Returns the suite to change: the named one, else the only one that is configured or published.
-    pub(super) async fn suite_to_change(&self, asked: Option<&str>) -> Result<SuiteConfig, Failure> {
-        self.suite_to_extend(asked, false).await
+    pub(super) async fn suite_to_change(&self, named: Option<&str>) -> Result<SuiteConfig, Failure> {
+        self.suite_to_extend(named, false).await
     }
 
     /// Returns the suite to change, which may be a new one if that is allowed.
     pub(super) async fn suite_to_extend(
         &self,
-        asked: Option<&str>,
+        named: Option<&str>,
         new_suite: bool,
     ) -> Result<SuiteConfig, Failure> {
         self.refuse_web()?;
         let archive = self.archive(Trust::unverified());
-        let Some(name) = asked else { return self.only_suite(&archive).await };
+        let Some(name) = named else { return self.only_suite(&archive).await };
         if let Some(suite) = self.config.find(name) {
             return Ok(suite.clone());
         }
@@ -216,10 +216,10 @@ impl<'a> Session<'a> {
     }
 
     /// Returns the configuration of the named suites, else of all published ones.
-    pub(super) async fn suites_as_configured(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
-        if !asked.is_empty() {
+    pub(super) async fn suites_as_configured(&self, named: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+        if !named.is_empty() {
             let mut suites = Vec::new();
-            for name in asked {
+            for name in named {
                 suites.push(self.suite_to_change(Some(name)).await?);
             }
             return Ok(suites);
@@ -230,9 +230,9 @@ impl<'a> Session<'a> {
     }
 
     /// Returns the configuration of the named suites, else of all configured ones, else of all published ones.
-    pub(super) async fn suites_to_export(&self, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
-        if !asked.is_empty() || self.config.suites.is_empty() {
-            return self.suites_as_configured(asked).await;
+    pub(super) async fn suites_to_export(&self, named: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+        if !named.is_empty() || self.config.suites.is_empty() {
+            return self.suites_as_configured(named).await;
         }
         self.refuse_web()?;
         Ok(self.config.suites.iter().filter(|suite| !suite.read_only).cloned().collect())
@@ -242,9 +242,9 @@ impl<'a> Session<'a> {
     pub(super) async fn suites_to_read(
         &self,
         archive: &Archive,
-        asked: Option<&str>,
+        named: Option<&str>,
     ) -> Result<Vec<Suite>, Failure> {
-        if let (Location::Web(_), Some(name)) = (&self.location, asked) {
+        if let (Location::Web(_), Some(name)) = (&self.location, named) {
             // A web server has no listing.
             let suite = parse_suite(name)?;
             if archive.suite(&suite).await?.pointer().is_some() {
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
             let failure = Failure::text(format!("there is no archive in `{}`", self.location), Some(hint));
             return Err(failure.kind(Kind::NotFound));
         }
-        let Some(name) = asked else { return Ok(published) };
+        let Some(name) = named else { return Ok(published) };
         let codename = self.config.find(name).map(|suite| suite.codename.clone());
         let suite = codename.map_or_else(|| parse_suite(name), Ok)?;
         if published.contains(&suite) || archive.suite(&suite).await?.pointer().is_some() {

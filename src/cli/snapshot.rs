@@ -32,7 +32,7 @@ pub(super) struct Args {
     remove: bool,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 /// A snapshot.
@@ -52,19 +52,19 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         name_of_snapshot(&suite.codename, name).map_err(|error| Failure::usage(error.to_string()))?;
     if args.remove {
         let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-        let removed = archive.remove_snapshot(&snapshot, args.asked.dry_run).await?;
+        let removed = archive.remove_snapshot(&snapshot, args.change.dry_run).await?;
         if session.ui.json() {
             let deleted = removed.iter().map(json::File::from).collect();
-            let (dry_run, suite) = (args.asked.dry_run, snapshot.to_string());
+            let (dry_run, suite) = (args.change.dry_run, snapshot.to_string());
             session.ui.object(&json::RemovedSnapshot { dry_run, suite, deleted });
         }
-        let verb = if args.asked.dry_run { "Would remove" } else { "Removed" };
+        let verb = if args.change.dry_run { "Would remove" } else { "Removed" };
         session.ui.say(&format!("{verb} snapshot `{snapshot}`: {}", count(removed.len(), "object")));
         return Ok(ExitCode::SUCCESS);
     }
     let kept = suite.snapshot(snapshot);
     let keys = session.keys_to_publish(&kept).await?;
-    let outcome = session.snapshot(&kept, &suite.codename, keys, &args.asked).await?;
+    let outcome = session.snapshot(&kept, &suite.codename, keys, &args.change).await?;
     session.ui.outcome(&outcome);
     if outcome.published {
         session.ui.say(&format!("Clients read it with `Suites: {}`", outcome.suite));

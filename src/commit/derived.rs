@@ -129,7 +129,7 @@ async fn write_name(
     listed: &Listed,
 ) -> Result<Option<String>, Error> {
     let name = format!("dists/{suite}/{path}");
-    if let Some(found) = store.found(&name).await?.filter(|found| found.size == listed.size) {
+    if let Some(found) = store.head(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
         // A concurrent publisher may be writing a longer one.
         let read =

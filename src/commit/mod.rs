@@ -99,17 +99,17 @@ impl Archive {
             return Err(Error::Snapshot { suite: suite.clone() });
         }
         let mut tries = Tries { upload: Upload::new(&self.store, how.events), meant: None, crossed: None };
-        let mut turn = None;
+        let mut queue_lock = None;
         for times in 1..=TRIES {
             // Boxed: the future of a whole commit is large, and every command holds it.
             match Box::pin(self.attempt(operation, how, &mut tries)).await {
                 Err(Error::Store(store::Error::Conflict { .. })) => {
                     (how.events)(Event::LostRace { times });
-                    // A job that moves surplus versions may already hold the turn, for the suite that they leave.
-                    if turn.is_none() && !matches!(operation, Operation::Surplus(_)) {
-                        turn = self.store.queue_after_lost_race().await;
+                    // A job that moves surplus versions may already hold the lock, for the suite that they leave.
+                    if queue_lock.is_none() && !matches!(operation, Operation::Surplus(_)) {
+                        queue_lock = self.store.queue_after_lost_race().await;
                     }
-                    if turn.is_none() {
+                    if queue_lock.is_none() {
                         tokio::time::sleep(jitter(times)).await;
                     }
                 }

@@ -205,7 +205,7 @@ fn is_signed_by(base: &PublishedSuite, keys: &SigningKeys) -> bool {
     let wanted = own.fingerprints();
     pointer.is_in_release()
         && signers == wanted.iter().collect()
-        && own.strangers(&pointer.bytes).is_ok_and(|others| others.is_empty())
+        && own.unknown_signers(&pointer.bytes).is_ok_and(|others| others.is_empty())
 }
 
 fn written<'a>(files: impl IntoIterator<Item = &'a (String, Content)>) -> Vec<Written> {

@@ -158,7 +158,7 @@ impl<'a> Upload<'a> {
     /// Compares a pool file with the digests in the published index; reads it only if the store's own MD5 proves
     /// nothing.
     async fn state_of(&self, path: &str, digests: &Digests) -> Result<PoolState, store::Error> {
-        let Some(found) = self.store.found(path).await? else { return Ok(PoolState::Missing) };
+        let Some(found) = self.store.head(path).await? else { return Ok(PoolState::Missing) };
         if found.matches_checksum(digests) {
             return Ok(PoolState::Whole);
         }

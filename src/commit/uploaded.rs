@@ -85,7 +85,7 @@ impl<'a> Uploaded<'a> {
             let signed = base.path(ReleaseForm::InRelease.file_name());
             if store.size(&signed).await.map_err(|error| unfinished(error.into()))?.is_some() {
                 generations::unmark(store, &base, &generation).await.map_err(unfinished)?;
-                first_signing::give_way(store, &base, &files.text).await.map_err(unfinished)?;
+                first_signing::yield_to_signer(store, &base, &files.text).await.map_err(unfinished)?;
                 return Err(store::Error::Conflict { path: signed }.into());
             }
         }

@@ -563,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_stands_twice_counts_once() {
+    fn a_name_that_occurs_twice_counts_once() {
         let text = "Codename: x\nComponents: main main\nArchitectures: i386 i386\n";
         let config = read(&[("distributions", text)]).unwrap();
         assert_eq!((config.suites[0].components.len(), config.suites[0].architectures.len()), (1, 1));

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn an_included_file_is_changed_where_the_field_stands() {
+    fn an_included_file_is_changed_where_the_field_is() {
         let main = "Codename: one\n!include: keys\nComponents: main\n\nCodename: two\nComponents: main\n!include: ./keys\n";
         let keys = "# keys\nSignWith: A\n";
         let files = [("distributions", main), ("keys", keys)];
@@ -363,14 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_changed() {
+    fn a_missing_field_cannot_be_changed() {
         let text = "Codename: one\nComponents: main\n";
         let refused = edit(&[("distributions", text)], &[("one", &["A"])]).unwrap_err();
         assert!(refused.ends_with("suite `one` does not set it"), "{refused}");
     }
 
     #[test]
-    fn a_file_that_nobody_may_write_to_is_left_alone() {
+    fn a_read_only_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("distributions");
         fs::write(&path, ONE).unwrap();
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_changed_meanwhile_stays() {
+    fn a_concurrent_change_of_the_file_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("distributions");
         fs::write(&path, ONE).unwrap();

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_takes_on_a_disk() {
+    fn the_installed_size_counts_files_and_folders() {
         // usr, usr/share, usr/share/a, usr/share/a/b, and two small files.
         assert_eq!(installed_size(&files()), 6);
         assert_eq!(installed_size(&[("a".to_owned(), vec![0; 1025]), ("b".to_owned(), Vec::new())]), 2);

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_valid_name_is_another_file() {
+    fn a_path_without_valid_names_is_another_file() {
         for path in [
             "",
             "Packages",

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_order_comes_back_byte_for_byte() {
+    fn a_sorted_index_round_trips_byte_for_byte() {
         let text = stanza("aa", "1.9") + &stanza("aa", "1.10") + &stanza("bb", "1:0.1");
         assert_eq!(index(&text).render(), text);
     }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stanza_without_identity_is_told_with_its_line() {
+    fn a_stanza_without_identity_is_reported_with_its_line() {
         let text = Bytes::from(stanza("aa", "1") + "Package: bb\nArchitecture: all\n");
         assert_eq!(PackagesIndex::parse(&text).err(), Some(Error::Lacks { line: 7, field: "Version" }));
     }

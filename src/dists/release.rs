@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_apt_would_refuse_is_refused() {
+    fn release_files_that_apt_refuses_are_refused() {
         assert_eq!(Release::parse(b"Suite: x\nMD5Sum:\n"), Err(Error::NoSha256));
         let odd = Release::parse(b"Suite: x\nSHA256:\n main/Packages 0 e3b0\n");
         assert!(matches!(odd, Err(Error::BadLine { field: "SHA256", .. })), "{odd:?}");

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     dists::{Release, index_file::by_hash_path},
-    store::{Found, Limit, Store},
+    store::{Limit, Store, StoredObject},
     suite::{
         damage,
         error::Error,
@@ -97,7 +97,7 @@ pub(crate) async fn missing(store: &Store, needs: &Needs) -> Result<Vec<String>,
 /// content.
 pub(crate) async fn verify(store: &Store, needs: &Needs) -> Result<Vec<String>, Error> {
     let checks = stream::iter(needs.clone()).map(|(path, expected)| async move {
-        let is_same = match store.found(&path).await? {
+        let is_same = match store.head(&path).await? {
             Some(found) => is_same(store, &found, &expected).await?,
             None => false,
         };
@@ -108,7 +108,10 @@ pub(crate) async fn verify(store: &Store, needs: &Needs) -> Result<Vec<String>, 
 }
 
 /// Returns the existing files whose bytes differ from the expected ones.
-pub(crate) async fn differing(store: &Store, files: Vec<(Found, Expected)>) -> Result<Vec<String>, Error> {
+pub(crate) async fn differing(
+    store: &Store,
+    files: Vec<(StoredObject, Expected)>,
+) -> Result<Vec<String>, Error> {
     let checks = stream::iter(files).map(|(found, expected)| async move {
         let is_same = is_same(store, &found, &expected).await?;
         Ok::<_, Error>((!is_same).then_some(found.path))
@@ -117,7 +120,7 @@ pub(crate) async fn differing(store: &Store, files: Vec<(Found, Expected)>) -> R
     Ok(checks.into_iter().flatten().collect())
 }
 
-async fn is_same(store: &Store, found: &Found, expected: &Expected) -> Result<bool, Error> {
+async fn is_same(store: &Store, found: &StoredObject, expected: &Expected) -> Result<bool, Error> {
     if expected.matches_checksum(found) {
         return Ok(true);
     }

@@ -82,7 +82,7 @@ impl<'a> Pin<'a> {
         let begun = Instant::now();
         // When the last seen marker was written, since when it is watched, and after which time it expires.
         let mut seen: Option<(SystemTime, Instant, Duration)> = None;
-        while let Some(marker) = self.store.found(MARKER).await? {
+        while let Some(marker) = self.store.head(MARKER).await? {
             match seen {
                 Some((written, since, expiry)) if written == marker.modified => {
                     if since.elapsed() >= expiry {
@@ -132,7 +132,7 @@ impl<'a> GcMarker<'a> {
             None => None,
             Some(other) => {
                 let now = store_time(store).await?;
-                if let Some(there) = store.found(MARKER).await?
+                if let Some(there) = store.head(MARKER).await?
                     && !is_older(there.modified, now, EXPIRY)
                     // A marker from the future was written by a machine with a wrong clock.
                     && !is_older(now, there.modified, EXPIRY)
@@ -153,7 +153,7 @@ impl<'a> GcMarker<'a> {
     /// Returns the files that operations in progress have pinned, and deletes expired pins.
     pub(crate) async fn pinned(&self) -> Result<BTreeSet<String>, Error> {
         let mut pinned = BTreeSet::new();
-        let pins: Vec<store::Found> = self.store.walk(PINS).try_collect().await?;
+        let pins: Vec<store::StoredObject> = self.store.walk(PINS).try_collect().await?;
         for pin in pins {
             if is_older(pin.modified, self.since, GRACE) {
                 self.store.delete(&pin.path).await?;
@@ -188,12 +188,12 @@ impl<'a> GcMarker<'a> {
             if let Some(done) = done {
                 return done;
             }
-            self.assure().await?;
+            self.renew_if_due().await?;
         }
     }
 
     /// Ensures that operations still wait, before files are deleted.
-    pub(crate) async fn assure(&mut self) -> Result<(), Error> {
+    pub(crate) async fn renew_if_due(&mut self) -> Result<(), Error> {
         let pruning = || Error::Pruning { location: self.store.location().to_string() };
         if self.renewed.elapsed() < RENEWAL {
             return Ok(());
@@ -237,7 +237,7 @@ async fn put(store: &Store, path: &str, text: String) -> Result<(), Error> {
 
 /// Returns the modification time of an existing object.
 async fn written(store: &Store, path: &str) -> Result<SystemTime, Error> {
-    match store.found(path).await? {
+    match store.head(path).await? {
         Some(found) => Ok(found.modified),
         None => Err(store::Error::Conflict { path: path.to_owned() }.into()),
     }
@@ -324,7 +324,7 @@ mod tests {
         });
         for _ in 0..40 {
             sleep(RENEWAL).await;
-            prune.assure().await.unwrap();
+            prune.renew_if_due().await.unwrap();
         }
         assert!(!edit.is_finished());
         prune.end().await.unwrap();
@@ -340,7 +340,7 @@ mod tests {
             Ok(())
         };
         prune.during(work).await.unwrap();
-        prune.assure().await.unwrap();
+        prune.renew_if_due().await.unwrap();
         drop(GcMarker::make(&store).await.map(drop).unwrap_err());
         prune.end().await.unwrap();
     }
@@ -360,7 +360,7 @@ mod tests {
         assert!(matches!(GcMarker::make(&store).await, Err(Error::Pruning { .. })));
         date(written + 2 * EXPIRY);
         let mut taken = GcMarker::make(&store).await.unwrap();
-        taken.assure().await.unwrap();
+        taken.renew_if_due().await.unwrap();
         taken.end().await.unwrap();
     }
 
@@ -370,7 +370,7 @@ mod tests {
         let mut first = GcMarker::make(&store).await.unwrap();
         assert!(matches!(GcMarker::make(&store).await, Err(Error::Pruning { .. })));
         sleep(RENEWAL_DEADLINE + RENEWAL).await;
-        assert!(matches!(first.assure().await, Err(Error::Pruning { .. })));
+        assert!(matches!(first.renew_if_due().await, Err(Error::Pruning { .. })));
         first.end().await.unwrap();
         assert!(GcMarker::make(&store).await.is_ok());
     }

@@ -34,7 +34,7 @@ use crate::{
     },
     names::Suite,
     signing::Distrust,
-    store::{Found, RealPath, Store},
+    store::{RealPath, Store, StoredObject},
     suite::{
         archive::Archive,
         damage, discovery,
@@ -96,7 +96,7 @@ impl Archive {
     /// The mark phase: reads every pointer and every kept generation, and collects all that they reference.
     async fn mark(&self, how: &Prune<'_>, now: SystemTime) -> Result<Marked, Error> {
         let store = &self.store;
-        let mut all: Vec<Found> = store.walk("dists").try_collect().await?;
+        let mut all: Vec<StoredObject> = store.walk("dists").try_collect().await?;
         let mut suites = suites_to_keep(&all)?;
         let links = links_to_suites(store, &suites).await?;
         suites.retain(|suite| !links.contains_key(suite));
@@ -310,7 +310,7 @@ async fn delete(
 ) -> Result<(), Error> {
     let mut done = 0;
     for some in swept.chunks(AT_ONCE) {
-        marker.assure().await?;
+        marker.renew_if_due().await?;
         let paths: Vec<String> = some.iter().map(|swept| swept.path.clone()).collect();
         store.delete_all(&paths).await?;
         done += some.len();
@@ -323,12 +323,12 @@ async fn delete(
 ///
 /// # Errors
 /// [`Error::NoPointer`] for published indices without a pointer, since their references are unknown.
-fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
+fn suites_to_keep(all: &[StoredObject]) -> Result<BTreeSet<Suite>, Error> {
     let parse = |name: &str, path: &str| {
         Suite::parse(name).map_err(|source| Error::OddSuite { path: path.to_owned(), source })
     };
     let mut suites = BTreeSet::new();
-    for Found { path, .. } in all {
+    for StoredObject { path, .. } in all {
         if let Some(suite) = discovery::of_release_file(path) {
             suites.insert(parse(suite, path)?);
         }
@@ -338,7 +338,7 @@ fn suites_to_keep(all: &[Found]) -> Result<BTreeSet<Suite>, Error> {
         let path = format!("dists/{suite}/{}", generations::FOLDER);
         return Err(Error::NoPointer { suite: parse(suite, &path)?, path });
     }
-    for Found { path, .. } in all {
+    for StoredObject { path, .. } in all {
         let ArchivePath::Dists(SuitePath::Listed { plain, .. }) = ArchivePath::of(path) else { continue };
         if names_packages(plain) && !suites.iter().any(|suite| in_suite(path, suite).is_some()) {
             let suite = top_folder(plain);
@@ -353,13 +353,13 @@ mod tests {
     use super::*;
 
     fn named(names: &[&str]) -> Result<Vec<String>, Error> {
-        let found = |path: &&str| Found {
+        let found = |path: &&str| StoredObject {
             path: format!("dists/{path}"),
             size: 1,
             md5: None,
             modified: SystemTime::UNIX_EPOCH,
         };
-        let all: Vec<Found> = names.iter().map(found).collect();
+        let all: Vec<StoredObject> = names.iter().map(found).collect();
         Ok(suites_to_keep(&all)?.iter().map(ToString::to_string).collect())
     }
 

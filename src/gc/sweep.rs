@@ -23,7 +23,7 @@ use crate::{
         patches,
     },
     names::Suite,
-    store::{Found, RealPath, Store},
+    store::{RealPath, Store, StoredObject},
     suite::{
         error::Error,
         generations::{Generation, is_older},
@@ -48,7 +48,7 @@ pub(super) struct Marked {
     /// Names of files that only these list.
     pub(super) names: BTreeSet<String>,
     /// All files below `dists/`.
-    pub(super) below: BTreeMap<String, Found>,
+    pub(super) below: BTreeMap<String, StoredObject>,
     /// Indices below `dists/` that no release file lists.
     pub(super) unlisted: BTreeSet<String>,
     /// The suites with a release file.
@@ -64,7 +64,7 @@ pub(super) struct DamagedGeneration {
 }
 
 impl DamagedGeneration {
-    fn may_reference(&self, found: &Found) -> bool {
+    fn may_reference(&self, found: &StoredObject) -> bool {
         // The clock of a store may be coarse.
         found.modified.checked_sub(GRACE).is_none_or(|written| written <= self.published)
     }
@@ -78,7 +78,7 @@ impl Marked {
 
 /// An unreferenced file, with the reason.
 struct Candidate {
-    found: Found,
+    found: StoredObject,
     why: &'static str,
 }
 
@@ -170,7 +170,7 @@ async fn candidates(
 ) -> Result<Vec<Candidate>, Error> {
     let mut retained = Retained { generations: marked.generations, ..Retained::default() };
     let (mut found_old, mut candidates) = (false, Vec::new());
-    let mut count = |marked: &Marked, found: &Found| {
+    let mut count = |marked: &Marked, found: &StoredObject| {
         found_old |= is_older(found.modified, now, how.grace);
         if marked.live.files.contains_key(&found.path) && !marked.current.contains(&found.path) {
             retained.objects += 1;

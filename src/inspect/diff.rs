@@ -197,24 +197,24 @@ mod tests {
         diff((IndexKind::Packages, &main()), &entries(old), &entries(new))
     }
 
-    fn told(old: &[(&str, u8)], new: &[(&str, u8)]) -> Vec<(Kind, Option<String>, Option<String>, bool)> {
+    fn compared(old: &[(&str, u8)], new: &[(&str, u8)]) -> Vec<(Kind, Option<String>, Option<String>, bool)> {
         let hello = |&(version, bytes): &(&str, u8)| ("hello".to_owned(), version.to_owned(), "amd64", bytes);
         let (old, new): (Vec<_>, Vec<_>) = (old.iter().map(hello).collect(), new.iter().map(hello).collect());
         differences(&old, &new).into_iter().map(|d| (d.kind, d.old, d.new, d.beside)).collect()
     }
 
     #[test]
-    fn the_highest_versions_are_compared_and_the_others_told() {
+    fn the_highest_versions_are_compared_and_the_others_listed() {
         use Kind::{Added, Contents, Newer, Older, Phased, Removed};
         let text = |version: &str| Some(version.to_owned());
-        assert_eq!(told(&[], &[("1.0", 0)]), [(Added, None, text("1.0"), false)]);
-        assert_eq!(told(&[("1.9", 0)], &[("1.10", 0)]), [(Newer, text("1.9"), text("1.10"), false)]);
-        assert_eq!(told(&[("1", 0)], &[("1", 0), ("2", 0)]), [(Newer, text("1"), text("2"), true)]);
-        assert_eq!(told(&[("1:1", 0)], &[("2", 0)]), [(Older, text("1:1"), text("2"), false)]);
-        assert_eq!(told(&[("1", 0), ("2", 0)], &[("1", 0)]), [(Older, text("2"), text("1"), true)]);
-        assert_eq!(told(&[("1", 0)], &[("1", 1)]), [(Contents, text("1"), text("1"), false)]);
+        assert_eq!(compared(&[], &[("1.0", 0)]), [(Added, None, text("1.0"), false)]);
+        assert_eq!(compared(&[("1.9", 0)], &[("1.10", 0)]), [(Newer, text("1.9"), text("1.10"), false)]);
+        assert_eq!(compared(&[("1", 0)], &[("1", 0), ("2", 0)]), [(Newer, text("1"), text("2"), true)]);
+        assert_eq!(compared(&[("1:1", 0)], &[("2", 0)]), [(Older, text("1:1"), text("2"), false)]);
+        assert_eq!(compared(&[("1", 0), ("2", 0)], &[("1", 0)]), [(Older, text("2"), text("1"), true)]);
+        assert_eq!(compared(&[("1", 0)], &[("1", 1)]), [(Contents, text("1"), text("1"), false)]);
         assert_eq!(
-            told(&[("1", 0), ("2", 0), ("3", 0)], &[("1", 1), ("2.5", 0), ("4", 0)]),
+            compared(&[("1", 0), ("2", 0), ("3", 0)], &[("1", 1), ("2.5", 0), ("4", 0)]),
             [
                 (Newer, text("3"), text("4"), false),
                 (Contents, text("1"), text("1"), false),
@@ -227,11 +227,11 @@ mod tests {
         assert_eq!((share[0].kind, share[0].phased), (Phased, Some([10, 100])));
         // Equal in order, but different as text.
         assert_eq!(
-            told(&[("1.0", 0)], &[("1.00", 0)]),
+            compared(&[("1.0", 0)], &[("1.00", 0)]),
             [(Removed, text("1.0"), None, false), (Added, None, text("1.00"), false)]
         );
         // Versions that Policy does not allow are ordered too.
-        assert_eq!(told(&[("x", 0)], &[("y", 0)]), [(Newer, text("x"), text("y"), false)]);
+        assert_eq!(compared(&[("x", 0)], &[("y", 0)]), [(Newer, text("x"), text("y"), false)]);
     }
 
     fn packages() -> impl Strategy<Value = Vec<Package>> {

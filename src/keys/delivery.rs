@@ -77,12 +77,12 @@ impl Publisher<'_> {
     ) -> Result<Delivery, Error> {
         let mut keys = self.blocking(Keychain::public_keys).await?;
         let archive = self.archive(self.trust_to_read().await);
-        let asked = options.name.as_deref();
-        let (name, owner) = name(&archive, &suites, asked, &keys).await?;
+        let named = options.name.as_deref();
+        let (name, owner) = name(&archive, &suites, named, &keys).await?;
         if self.keychain.is_overridden() {
             self.keep_configured(&archive, &suites, &name, &mut keys).await?;
         }
-        if asked.is_some() {
+        if named.is_some() {
             report_others(&archive, &suites, &name, &keys, events).await?;
         }
         let wanted = Wanted { name, owner, maintainer: options.maintainer.clone(), keys };
@@ -118,11 +118,11 @@ pub(super) async fn prepare(
     publisher: &Publisher<'_>,
     archive: &Archive,
     (suites, keys, known): (Vec<SuiteConfig>, Keyring, &Keyring),
-    asked: Option<&str>,
+    named: Option<&str>,
     events: KeyEvents<'_>,
 ) -> Result<Delivery, Error> {
-    let (name, owner) = name(archive, &suites, asked, known).await?;
-    if asked.is_some() {
+    let (name, owner) = name(archive, &suites, named, known).await?;
+    if named.is_some() {
         report_others(archive, &suites, &name, known, events).await?;
     }
     Wanted { name, owner, maintainer: None, keys }.make(publisher, archive, suites).await
@@ -132,7 +132,7 @@ pub(super) async fn prepare(
 async fn name(
     archive: &Archive,
     suites: &[SuiteConfig],
-    asked: Option<&str>,
+    named: Option<&str>,
     keys: &Keyring,
 ) -> Result<(PackageName, String), Error> {
     let mut origins: Vec<String> = Vec::new();
@@ -149,7 +149,7 @@ async fn name(
     let parsed = |text: &str| {
         keyring_package_name(text).map_err(|source| Error::PackageName { text: text.to_owned(), source })
     };
-    if let Some(text) = asked {
+    if let Some(text) = named {
         return Ok((parsed(text)?, origins.first().cloned().unwrap_or_else(|| text.to_owned())));
     }
     let mut published: Vec<PackageName> = Vec::new();

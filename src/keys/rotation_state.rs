@@ -36,7 +36,7 @@ pub(super) struct Signed {
     pub(super) suite: Suite,
     /// The keys with verified signatures, and the issuers of the other signatures.
     signers: BTreeSet<String>,
-    strangers: Vec<String>,
+    unknown_signers: Vec<String>,
     /// Whether it has an `InRelease`; old tools wrote none.
     in_release: bool,
     /// The keys in `Signed-By` of `Release`: apt requires one of them for the next release file while this one is valid,
@@ -91,9 +91,9 @@ impl Signed {
     fn of(published: &PublishedSuite, keys: &Keyring) -> Option<Self> {
         let pointer = published.pointer()?;
         let in_release = pointer.is_in_release();
-        let strangers = if in_release {
+        let unknown_signers = if in_release {
             // An unreadable signature counts as foreign.
-            keys.strangers(&pointer.bytes).unwrap_or_else(|error| vec![error.to_string()])
+            keys.unknown_signers(&pointer.bytes).unwrap_or_else(|error| vec![error.to_string()])
         } else {
             Vec::new()
         };
@@ -102,7 +102,7 @@ impl Signed {
         let demanded = field("Signed-By").filter(|_| field("Valid-Until").is_some()).unwrap_or_default();
         let demanded = demanded.split([',', ' ', '\t', '\n']).map(|key| key.trim_end_matches('!'));
         let demanded = demanded.filter(|key| !key.is_empty()).map(str::to_uppercase).collect();
-        Some(Self { suite: published.name().clone(), signers, strangers, in_release, demanded })
+        Some(Self { suite: published.name().clone(), signers, unknown_signers, in_release, demanded })
     }
 
     /// Whether clients that hold it accept a next release file signed only by this key.
@@ -114,13 +114,13 @@ impl Signed {
     /// Whether it is signed by exactly these keys.
     pub(super) fn is_by(&self, keys: &[Named]) -> bool {
         let wanted: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
-        self.in_release && self.strangers.is_empty() && self.signers == wanted
+        self.in_release && self.unknown_signers.is_empty() && self.signers == wanted
     }
 
     /// Whether another key than these signed it.
     pub(super) fn is_by_others(&self, keys: &[Named]) -> bool {
         let known: BTreeSet<String> = keys.iter().flat_map(Named::fingerprints).collect();
-        !self.strangers.is_empty() || !self.signers.is_subset(&known)
+        !self.unknown_signers.is_empty() || !self.signers.is_subset(&known)
     }
 
     /// Whether it is signed by this key; others may sign too.

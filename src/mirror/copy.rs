@@ -187,7 +187,7 @@ impl<'a> Copier<'a> {
     async fn try_copy(&self, load: &Transfer) -> Result<Copied, FailedBecause> {
         if load.how == WriteMode::New
             && self.probes_first(load)
-            && let Some(found) = self.destination.found(&load.to).await?
+            && let Some(found) = self.destination.head(&load.to).await?
             && load.expected.matches_checksum(&found)
         {
             self.note_existing(load, found.modified);
@@ -213,7 +213,7 @@ impl<'a> Copier<'a> {
             WriteMode::Replace => self.destination.replace_with(to, content).await?,
             WriteMode::Renew => self.destination.renew(to, content).await?,
             WriteMode::Image => {
-                let there = self.destination.found(to).await?;
+                let there = self.destination.head(to).await?;
                 if let Some(found) = there.filter(|found| found.matches_checksum(content.digests())) {
                     self.note_existing(load, found.modified);
                     return Ok(Copied::WasThere);

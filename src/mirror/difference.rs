@@ -169,8 +169,7 @@ impl Sides<'_> {
 
     /// Whether an index under its own name has the listed bytes, after a run that may have been interrupted.
     async fn is_there(&self, path: &str, listed: &Listed) -> Result<bool, Error> {
-        let Some(found) = self.destination.found(path).await?.filter(|found| found.size == listed.size)
-        else {
+        let Some(found) = self.destination.head(path).await?.filter(|found| found.size == listed.size) else {
             return Ok(false);
         };
         if found.md5.is_some() && found.md5 == listed.md5 {

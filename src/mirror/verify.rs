@@ -13,7 +13,7 @@ use super::{
 use crate::{
     dists::{Release, index_file::by_hash_path, layout},
     names::Suite,
-    store::{Found, Limit, unless_larger},
+    store::{Limit, StoredObject, unless_larger},
     suite::{
         self,
         error::Error,
@@ -31,7 +31,7 @@ impl Run<'_> {
             self.reachable(suite, &mut wanted).await?;
         }
         let folders: BTreeSet<&str> = wanted.keys().map(|path| layout::top_folder(path)).collect();
-        let mut there: BTreeMap<String, Found> = BTreeMap::new();
+        let mut there: BTreeMap<String, StoredObject> = BTreeMap::new();
         for folder in folders {
             let mut found = self.destination.walk(folder);
             while let Some(found) = found.try_next().await? {
@@ -63,14 +63,19 @@ impl Run<'_> {
     }
 
     /// Whether an object has the expected bytes; it is read if the listing does not decide.
-    async fn is_same(&self, found: &Found, expected: &Expected, by_size: &mut usize) -> Result<bool, Error> {
+    async fn is_same(
+        &self,
+        found: &StoredObject,
+        expected: &Expected,
+        by_size: &mut usize,
+    ) -> Result<bool, Error> {
         if found.size != expected.size {
             return Ok(false);
         }
         // Some stores return the MD5 for a single object, but not in a listing.
         let md5 = match found.md5 {
             None if !self.destination.is_local() => {
-                self.destination.found(&found.path).await?.and_then(|found| found.md5)
+                self.destination.head(&found.path).await?.and_then(|found| found.md5)
             }
             listed => listed,
         };

@@ -184,7 +184,7 @@ async fn unpacked(
 async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<bool, Error> {
     let mut is_there = false;
     for path in places(state, path, listed) {
-        let Some(found) = state.store().found(&path).await? else { continue };
+        let Some(found) = state.store().head(&path).await? else { continue };
         is_there = true;
         if found.size != listed.size {
             continue;

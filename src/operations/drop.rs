@@ -19,7 +19,7 @@ use crate::{
     },
     names::Suite,
     operations::written::Written,
-    store::{self, Found, Revision},
+    store::{self, Revision, StoredObject},
     suite::{
         archive::Archive,
         collisions, discovery,
@@ -65,9 +65,10 @@ impl Archive {
     /// is changed then. A drop that was interrupted is finished by the next one.
     pub async fn drop_suite(&self, suite: &Suite, dry_run: bool) -> Result<Dropped, Error> {
         let pointer = self.pointer_to_drop(suite).await?;
-        let all: Vec<Found> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let all: Vec<StoredObject> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
         let listed = self.listed_by_any(suite, &all).await?;
-        let is_mark = |found: &Found| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
+        let is_mark =
+            |found: &StoredObject| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
         let below = suites_below(suite, &all);
         let has_mark = all.iter().any(|found| is_mark(found) && !is_in_any(&found.path, &below));
         if pointer.is_none() && !has_mark {
@@ -86,7 +87,7 @@ impl Archive {
         }
         // Listed again: the publisher that came before may have written its last files since. One that writes them
         // still, deletes them itself.
-        let all: Vec<Found> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let all: Vec<StoredObject> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
         let (dropped, steps) = self.sort(suite, pointer.as_ref(), &listed, all, false).await?;
         // A crash after any of these leaves a suite that is not published; the next drop finishes it.
         for step in steps.chunk_by(|(one, _), (next, _)| one == next) {
@@ -103,7 +104,7 @@ impl Archive {
         suite: &Suite,
         pointer: Option<&(String, Revision)>,
         listed: &BTreeSet<String>,
-        all: Vec<Found>,
+        all: Vec<StoredObject>,
         dry_run: bool,
     ) -> Result<(Dropped, Vec<(Step, Written)>), Error> {
         let start = folder(suite).len();
@@ -111,7 +112,7 @@ impl Archive {
         // A component may be in the folder of another suite.
         let above = collisions::listed_above(&self.store, suite).await?;
         let (mut steps, mut left) = (Vec::new(), Vec::new());
-        for Found { path, size: bytes, .. } in all {
+        for StoredObject { path, size: bytes, .. } in all {
             let file = &path[start..];
             if !listed.contains(file) && (is_in_any(&path, &below) || above.contains(&path)) {
                 continue;
@@ -145,7 +146,7 @@ impl Archive {
     }
 
     /// Returns the files that the suite or one of its generations lists, by their names below the suite.
-    async fn listed_by_any(&self, suite: &Suite, own: &[Found]) -> Result<BTreeSet<String>, Error> {
+    async fn listed_by_any(&self, suite: &Suite, own: &[StoredObject]) -> Result<BTreeSet<String>, Error> {
         let mut listed = BTreeSet::new();
         let mut list = |state: &PublishedSuite| {
             let files = state.release().into_iter().flat_map(Release::own_files);
@@ -192,7 +193,7 @@ fn is_kept_for_clients(file: &str) -> bool {
 }
 
 /// Returns the suites below a suite, also those that have lost their release file.
-fn suites_below(suite: &Suite, all: &[Found]) -> BTreeSet<String> {
+fn suites_below(suite: &Suite, all: &[StoredObject]) -> BTreeSet<String> {
     let paths = all.iter().map(|found| found.path.as_str());
     let mut below: BTreeSet<&str> = discovery::published(paths.clone());
     below.extend(discovery::lost(paths));

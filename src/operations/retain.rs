@@ -170,7 +170,7 @@ async fn spare_the_young(surplus: &mut Surplus, store: &Store, since: SystemTime
     let file = main_path;
     let files: BTreeSet<PoolPath> = surplus.values().flatten().filter_map(file).collect();
     let checks = stream::iter(files).map(|file| async move {
-        let found = store.found(file.as_str()).await;
+        let found = store.head(file.as_str()).await;
         found.map(|found| found.is_some_and(|found| found.modified < since).then_some(file))
     });
     let mut checks = checks.buffer_unordered(AT_ONCE);

@@ -97,7 +97,7 @@ async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error
     match (fit.next(), fit.next()) {
         (Some(only), None) => Ok(only.clone()),
         // A full name is never a prefix of another one.
-        _ => Err(Error::NoGeneration { suite: suite.clone(), asked: Some(asked.to_owned()), known }),
+        _ => Err(Error::NoGeneration { suite: suite.clone(), requested: Some(asked.to_owned()), known }),
     }
 }
 
@@ -125,7 +125,7 @@ async fn before(
             return Ok((name.clone(), state));
         }
     }
-    Err(Error::NoGeneration { suite: suite.clone(), asked: None, known })
+    Err(Error::NoGeneration { suite: suite.clone(), requested: None, known })
 }
 
 /// Returns the package indices of both generations.

@@ -17,7 +17,7 @@ use crate::{
     },
     names::Suite,
     operations::written::Written,
-    store::{self, Found},
+    store::{self, StoredObject},
     suite::{
         archive::Archive,
         base::VerifiedBase,
@@ -104,7 +104,7 @@ impl Archive {
     /// [`Error::NotPublished`] if there is no such snapshot.
     pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<Written>, Error> {
         let folder = format!("dists/{snapshot}");
-        let all: Vec<Found> = self.store.walk(&folder).try_collect().await?;
+        let all: Vec<StoredObject> = self.store.walk(&folder).try_collect().await?;
         if snapshot_of(snapshot).is_none() || all.is_empty() {
             return Err(Error::NotPublished { suite: snapshot.clone() });
         }
@@ -123,7 +123,7 @@ impl Archive {
             pointer if pointers.contains(pointer) => 1,
             _ => 2,
         };
-        let file = |Found { path, size: bytes, .. }| Written { path, bytes };
+        let file = |StoredObject { path, size: bytes, .. }| Written { path, bytes };
         let mut files: Vec<Written> = all.into_iter().map(file).collect();
         files.sort_by_key(rank);
         if !dry_run {

@@ -38,8 +38,8 @@ fn wait_for(command: &str, lines: &str, destination: &str) -> Result<(), Cause> 
     if status.success() {
         return Ok(());
     }
-    let told = short(&end_of(stderr)?);
-    let stderr = if told.is_empty() { "it printed no error".into() } else { told };
+    let shown = short(&end_of(stderr)?);
+    let stderr = if shown.is_empty() { "it printed no error".into() } else { shown };
     Err(Cause::Command { status, stderr })
 }
 

@@ -79,10 +79,10 @@ impl Service {
             tried += 1;
             let request = make()?;
             let host = request.url().host_str().unwrap_or_default().to_owned();
-            let asked = match self.client.execute(request).await {
+            let delay = match self.client.execute(request).await {
                 Ok(response) => {
                     let status = response.status();
-                    let asked = retry_after(response.headers());
+                    let delay = retry_after(response.headers());
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
                             let why =
@@ -97,7 +97,7 @@ impl Service {
                         Err(source) if tried == TRIES => {
                             return Err(Cause::NoAnswer { host, tries: tried, source });
                         }
-                        _ => asked,
+                        _ => delay,
                     }
                 }
                 Err(source) if tried == TRIES || source.is_builder() => {
@@ -105,7 +105,7 @@ impl Service {
                 }
                 Err(_) => None,
             };
-            tokio::time::sleep(asked.unwrap_or(wait).min(LONGEST_WAIT)).await;
+            tokio::time::sleep(delay.unwrap_or(wait).min(LONGEST_WAIT)).await;
             wait *= 2;
         }
     }
@@ -172,18 +172,18 @@ mod tests {
 
     #[test]
     fn a_wait_is_asked_for_in_seconds_or_by_the_clock_of_the_service() {
-        let asked = |headers: &[(_, &'static str)]| {
+        let delay = |headers: &[(_, &'static str)]| {
             let headers = headers.iter().map(|(name, value)| (name, value.parse().unwrap()));
             retry_after(&headers.map(|(name, value)| (Clone::clone(name), value)).collect())
         };
         let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(asked(&[(RETRY_AFTER, " 7 ")]), Some(Duration::from_secs(7)));
+        assert_eq!(delay(&[(RETRY_AFTER, " 7 ")]), Some(Duration::from_secs(7)));
         let a_second_later = [(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:38 GMT"), (DATE, long_ago)];
-        assert_eq!(asked(&a_second_later), Some(Duration::from_secs(1)));
+        assert_eq!(delay(&a_second_later), Some(Duration::from_secs(1)));
         let past = [(RETRY_AFTER, long_ago), (DATE, "Sun, 06 Nov 1994 08:49:38 GMT")];
-        assert_eq!(asked(&past), Some(Duration::ZERO));
+        assert_eq!(delay(&past), Some(Duration::ZERO));
         for nothing in [&[][..], &[(RETRY_AFTER, long_ago)], &[(RETRY_AFTER, "soon"), (DATE, long_ago)]] {
-            assert_eq!(asked(nothing), None);
+            assert_eq!(delay(nothing), None);
         }
     }
 }

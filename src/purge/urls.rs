@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_encode_has_several() {
+    fn characters_that_clients_encode_give_several_urls() {
         assert_eq!(
             of("https://example.org/~me/", &["pool/g++_1.0~rc1.deb", "pool/plain"]),
             [
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_stand_is_always_encoded() {
+    fn characters_that_no_url_may_contain_are_always_encoded() {
         assert_eq!(of("http://h", &["a b%3a?#\"<\n"]), ["http://h/a%20b%253a%3f%23%22%3c%0a"]);
         assert_eq!(of("http://h", &["é+"]), ["http://h/%c3%a9+", "http://h/%c3%a9%2b"]);
     }

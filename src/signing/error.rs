@@ -101,7 +101,7 @@ pub enum Error {
         /// The name, empty for the default key.
         key: String,
         /// The output of gpg.
-        said: String,
+        message: String,
     },
     /// A name that matches several keys of gpg.
     #[error("`{key}` names {} secret keys of gpg: {}", fingerprints.len(), fingerprints.join(", "))]
@@ -112,12 +112,12 @@ pub enum Error {
         fingerprints: Vec<String>,
     },
     /// `gpg` failed.
-    #[error("gpg could not {doing}: {said}")]
+    #[error("gpg could not {doing}: {message}")]
     Gpg {
         /// The operation.
         doing: String,
         /// The end of its standard error.
-        said: String,
+        message: String,
     },
     /// A signing command failed.
     #[error("the signing command `{}` {what}", command.display())]
@@ -168,12 +168,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The `OpenPGP` library refuses an operation.
-    #[error("cannot {doing}: {said}")]
+    #[error("cannot {doing}: {message}")]
     OpenPgp {
         /// The operation.
         doing: &'static str,
         /// The message of the library.
-        said: String,
+        message: String,
     },
     /// A signature is not trusted.
     #[error(transparent)]

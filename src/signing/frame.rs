@@ -127,7 +127,7 @@ pub(super) fn compose(text: &[u8], signatures: &[Signature]) -> Result<Vec<u8>, 
 
 /// All signatures in one armoured block, the content of `Release.gpg`.
 pub(super) fn armored(signatures: &[Signature]) -> Result<Vec<u8>, Error> {
-    let failed = |said: String| Error::OpenPgp { doing: "write the signature", said };
+    let failed = |message: String| Error::OpenPgp { doing: "write the signature", message };
     let mut packets = Vec::new();
     for signature in signatures {
         Packet::from(signature.clone()).serialize(&mut packets).map_err(|error| failed(error.to_string()))?;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clear_signature_would_change_is_not_signed() {
+    fn text_that_a_clear_signature_would_change_is_not_signed() {
         let why = |text: &[u8]| check_signable(text).err().map(|error| error.to_string());
         assert_eq!(why(b"Origin: x\nSuite: y\n"), None);
         assert!(why(b"Origin: x \n").unwrap().contains("line 1 ends in a blank"));

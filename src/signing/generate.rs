@@ -106,7 +106,7 @@ impl NewKey<'_> {
         }
         let failed = |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp {
             doing: "make a key",
-            said: error.to_string(),
+            message: error.to_string(),
         };
         let period = match self.expires {
             None => None,

@@ -85,7 +85,7 @@ impl Gpg {
             passphrase: passphrase.cloned(),
         };
         match &usable[..] {
-            [] => Err(Error::NoGpgKey { key: name.to_owned(), said: last_lines(&output.stderr) }),
+            [] => Err(Error::NoGpgKey { key: name.to_owned(), message: last_lines(&output.stderr) }),
             [fingerprint] => Ok(found(fingerprint)),
             [first, ..] if name.is_empty() => match self.configured_default()? {
                 Some(default) => self.resolve(&default, passphrase),
@@ -160,7 +160,7 @@ impl Gpg {
         }
         let output = self.run(&mut command, None)?;
         if !output.status.success() || output.stdout.is_empty() {
-            return Err(Error::NoGpgKey { key: name.to_owned(), said: last_lines(&output.stderr) });
+            return Err(Error::NoGpgKey { key: name.to_owned(), message: last_lines(&output.stderr) });
         }
         Ok(output.stdout)
     }
@@ -212,7 +212,7 @@ impl GpgKey {
         let detached = self.output_of("--detach-sign", &file, &folder.path().join("Release.gpg"))?;
         let odd = |error: Distrust| Error::Gpg {
             doing: format!("sign with {}", self.fingerprint),
-            said: error.to_string(),
+            message: error.to_string(),
         };
         let parts = frame::parse(&clear).map_err(odd)?;
         if parts.text != release {
@@ -232,7 +232,7 @@ impl GpgKey {
         if !output.status.success() {
             return Err(Error::Gpg {
                 doing: format!("sign with {}", self.fingerprint),
-                said: last_lines(&output.stderr),
+                message: last_lines(&output.stderr),
             });
         }
         read(to)

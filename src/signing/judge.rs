@@ -320,8 +320,8 @@ pub(super) fn sqv_refuses(
     if let Some(hash) = weak_hash(key) {
         return Some(format!("its self-signature uses {hash}; sign it again with SHA-256 or better"));
     }
-    let said = refused.map_or_else(|| "it may not sign".to_owned(), |error| root_cause(&error));
-    Some(format!("it is {}: {said}", algorithm(key)))
+    let message = refused.map_or_else(|| "it may not sign".to_owned(), |error| root_cause(&error));
+    Some(format!("it is {}: {message}", algorithm(key)))
 }
 
 fn root_cause(error: &sequoia_openpgp::anyhow::Error) -> String {

@@ -186,19 +186,19 @@ impl Keyring {
     /// # Errors
     ///
     /// The frame is broken.
-    pub fn strangers(&self, in_release: &[u8]) -> Result<Vec<String>, Distrust> {
+    pub fn unknown_signers(&self, in_release: &[u8]) -> Result<Vec<String>, Distrust> {
         let parts = frame::parse(in_release)?;
-        let mut strangers: Vec<String> = Vec::new();
+        let mut unknown_signers: Vec<String> = Vec::new();
         for signature in frame::signatures(parts.armor)? {
             let issuers = signature.get_issuers();
             let known = |key: &ErasedKeyAmalgamation<'_, PublicParts>| {
                 issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle()))
             };
             if !self.certs.iter().any(|cert| cert.keys().any(|key| known(&key))) {
-                strangers.push(named(&issuers));
+                unknown_signers.push(named(&issuers));
             }
         }
-        Ok(strangers)
+        Ok(unknown_signers)
     }
 
     /// Finds the valid signatures; `signed` returns the bytes that a signature of a kind covers.
@@ -212,7 +212,7 @@ impl Keyring {
         let mut signers = Vec::new();
         let mut damaged = None;
         let mut reasons = Vec::new();
-        let mut strangers = Vec::new();
+        let mut unknown_signers = Vec::new();
         for signature in signatures {
             let issuers = signature.get_issuers();
             let mut known = self
@@ -222,7 +222,7 @@ impl Keyring {
                 .filter(|(_, key)| issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle())))
                 .peekable();
             if known.peek().is_none() {
-                strangers.push(named(&issuers));
+                unknown_signers.push(named(&issuers));
             }
             for (cert, key) in known {
                 let fingerprint = cert.fingerprint().to_hex();
@@ -244,8 +244,8 @@ impl Keyring {
         } else if let Some(why) = damaged {
             Err(Distrust::Damaged { why })
         } else if reasons.is_empty() {
-            strangers.dedup();
-            Err(Distrust::UnknownSigners { signers: strangers })
+            unknown_signers.dedup();
+            Err(Distrust::UnknownSigners { signers: unknown_signers })
         } else {
             Err(Distrust::NotBelieved { reasons })
         }
@@ -276,7 +276,7 @@ fn named(issuers: &[KeyHandle]) -> String {
 }
 
 fn unwritable(error: &impl ToString) -> Error {
-    Error::OpenPgp { doing: "write the public key", said: error.to_string() }
+    Error::OpenPgp { doing: "write the public key", message: error.to_string() }
 }
 
 /// Whether signatures of this key may be trusted, apart from the cryptographic check.

@@ -103,14 +103,14 @@ impl Keyring {
                 keys.find(|(_, key)| issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle())));
             reports.push(match found {
                 Some((cert, key)) => of_known(signature, cert, &key, signed(signature.typ()), now),
-                None => of_stranger(signature),
+                None => of_unknown_signer(signature),
             });
         }
         reports
     }
 }
 
-fn of_stranger(signature: &Signature) -> SignatureReport {
+fn of_unknown_signer(signature: &Signature) -> SignatureReport {
     // The fingerprint is more specific than the key id; most signatures have both.
     let longest = signature.get_issuers().iter().map(ToString::to_string).max_by_key(String::len);
     let refused = Some("its key is not among those that clients have".to_owned());

@@ -78,7 +78,7 @@ fn unlock(
         detail: Some("the secret part of the signing key is missing"),
     })?;
     let openpgp = |doing| {
-        move |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp { doing, said: error.to_string() }
+        move |error: sequoia_openpgp::anyhow::Error| Error::OpenPgp { doing, message: error.to_string() }
     };
     let mut key = key.key().clone().parts_into_secret().map_err(openpgp("take the secret key"))?;
     if !key.has_unencrypted_secret() {
@@ -109,6 +109,6 @@ impl SecretKey {
             .set_hash_algo(HashAlgorithm::SHA512)
             .set_signature_creation_time(at)
             .and_then(|builder| builder.sign_message(&mut self.pair.clone(), bytes))
-            .map_err(|error| Error::OpenPgp { doing: "sign the Release", said: error.to_string() })
+            .map_err(|error| Error::OpenPgp { doing: "sign the Release", message: error.to_string() })
     }
 }

@@ -73,9 +73,9 @@ impl Store {
     /// Returns whether a copy has the requested headers; `None` if it no longer exists.
     async fn has_own_headers(&self, path: &str) -> Result<Option<bool>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
-        let Some(told) = self.get_with(path, head).await? else { return Ok(None) };
+        let Some(response) = self.get_with(path, head).await? else { return Ok(None) };
         let wanted = self.headers.of_mutable(path);
-        Ok(Some(wanted.iter().all(|(name, value)| told.attributes.get(name) == Some(value))))
+        Ok(Some(wanted.iter().all(|(name, value)| response.attributes.get(name) == Some(value))))
     }
 
     /// Reads an object and writes it again, in parts if it is large.

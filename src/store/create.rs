@@ -75,7 +75,7 @@ impl Store {
 
     /// Returns whether the object has the written bytes, and not those of a concurrent writer.
     async fn verify_written(&self, path: &str, new: &Digests) -> Result<Put, Error> {
-        match self.found(path).await? {
+        match self.head(path).await? {
             // A large file is not read again for this check.
             Some(there) if parts::is_large(new.size) && there.size == new.size => {}
             Some(there) if !there.matches_checksum(new) => {
@@ -108,7 +108,7 @@ impl Store {
 
     /// Checks whether [`Store::put_new`] would succeed, without writing; `None` if there is no object.
     pub async fn check_put(&self, path: &str, new: &Digests) -> Result<Option<Put>, Error> {
-        match self.found(path).await? {
+        match self.head(path).await? {
             None => Ok(None),
             Some(found) if found.matches_checksum(new) => Ok(Some(Put::Present)),
             // A different MD5 proves nothing: an object uploaded in parts or encrypted has another kind of ETag.

@@ -18,7 +18,7 @@ use super::{
     lease_times::LeaseConfig,
     limit::{Limit, Meter},
     location::{Location, Service},
-    object::{Found, Object, Revision, found, parse},
+    object::{Object, Revision, StoredObject, parse, stored_object},
     requests::{Requests, Watch},
     response_headers::ResponseHeaders,
     swift::{self, Swift},
@@ -239,18 +239,21 @@ impl Store {
     }
 
     /// Returns the metadata of an object; `None` if it does not exist.
-    pub async fn found(&self, path: &str) -> Result<Option<Found>, Error> {
-        Ok(self.found_served(path).await?.map(|(found, _)| found))
+    pub async fn head(&self, path: &str) -> Result<Option<StoredObject>, Error> {
+        Ok(self.head_with_headers(path).await?.map(|(found, _)| found))
     }
 
     /// The same, with the caching headers of a web server.
-    pub async fn found_served(&self, path: &str) -> Result<Option<(Found, Option<ResponseHeaders>)>, Error> {
+    pub async fn head_with_headers(
+        &self,
+        path: &str,
+    ) -> Result<Option<(StoredObject, Option<ResponseHeaders>)>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
         match self.request(false).get_opts(&parse(path)?, head).await {
-            Ok(told) => {
-                let mut found = found(&told.meta, self.service());
-                found.md5 = found.md5.or_else(|| told.extensions.get().map(|http::ContentMd5(md5)| *md5));
-                Ok(Some((found, told.extensions.get().cloned())))
+            Ok(response) => {
+                let mut found = stored_object(&response.meta, self.service());
+                found.md5 = found.md5.or_else(|| response.extensions.get().map(|http::ContentMd5(md5)| *md5));
+                Ok(Some((found, response.extensions.get().cloned())))
             }
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
@@ -259,16 +262,16 @@ impl Store {
 
     /// Returns the size of an object; `None` if it does not exist.
     pub async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        Ok(self.found(path).await?.map(|found| found.size))
+        Ok(self.head(path).await?.map(|found| found.size))
     }
 
     /// Computes the digests of an object as a stream; `None` if it does not exist.
     pub async fn digests(&self, path: &str, limit: Limit) -> Result<Option<Digests>, Error> {
-        Ok(self.digests_served(path, limit).await?.map(|(digests, _)| digests))
+        Ok(self.digests_with_headers(path, limit).await?.map(|(digests, _)| digests))
     }
 
     /// The same, with the caching headers of a web server.
-    pub async fn digests_served(
+    pub async fn digests_with_headers(
         &self,
         path: &str,
         limit: Limit,

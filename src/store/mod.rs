@@ -59,7 +59,7 @@ pub use lease_times::LeaseTimes;
 pub use limit::{Limit, unless_larger};
 pub use load::Loaded;
 pub use location::{Bucket, Location, Service};
-pub use object::{Found, Object, Put, Revision};
+pub use object::{Object, Put, Revision, StoredObject};
 pub(crate) use offload::blocking;
 pub use requests::Requests;
 pub use response_headers::ResponseHeaders;

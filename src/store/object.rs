@@ -49,7 +49,7 @@ pub struct Object {
 /// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Found {
+pub struct StoredObject {
     /// The path of the object.
     pub path: String,
     /// The size in bytes.
@@ -61,7 +61,7 @@ pub struct Found {
     pub modified: SystemTime,
 }
 
-impl Found {
+impl StoredObject {
     /// Returns whether the store's own checksum proves that the object has these digests; `false` proves nothing.
     #[must_use]
     pub fn matches_checksum(&self, digests: &Digests) -> bool {
@@ -79,11 +79,11 @@ pub enum Put {
 }
 
 /// Returns the metadata of an object.
-pub(super) fn found(object: &ObjectMeta, service: Option<Service>) -> Found {
+pub(super) fn stored_object(object: &ObjectMeta, service: Option<Service>) -> StoredObject {
     // The ETag of an object uploaded in one piece is its MD5, unless it is encrypted.
     let tag = object.e_tag.as_deref().map(|tag| tag.trim_matches('"'));
     let tagged = matches!(service, Some(Service::S3 | Service::Gcs | Service::Swift));
-    Found {
+    StoredObject {
         path: object.location.to_string(),
         size: object.size,
         md5: tag.filter(|_| tagged).and_then(|tag| tag.parse().ok()),

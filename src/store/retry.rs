@@ -34,14 +34,14 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// Returns the backoff after the n-th attempt; `None` to give up.
-    pub(super) fn wait(&self, tries: u32, since: Instant, asked: Option<Duration>) -> Option<Duration> {
+    pub(super) fn wait(&self, tries: u32, since: Instant, requested: Option<Duration>) -> Option<Duration> {
         if tries >= self.tries {
             return None;
         }
         let pause = self.pause.saturating_mul(1 << (tries - 1).min(16)).min(self.longest);
         // With jitter of up to a half, so that clients that failed together do not retry together.
         let pause = rand::random_range(pause / 2..=pause);
-        let pause = pause.max(asked.unwrap_or_default().min(self.longest));
+        let pause = pause.max(requested.unwrap_or_default().min(self.longest));
         (since.elapsed() + pause < self.whole).then_some(pause)
     }
 }

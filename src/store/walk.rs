@@ -10,7 +10,7 @@ use super::{
     folder::RealPath,
     handle::Store,
     location::{Location, Service},
-    object::{Found, found, parse},
+    object::{StoredObject, parse, stored_object},
 };
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
 
     /// Lists everything below a folder recursively, unordered; names that are no valid object paths are skipped.
     #[must_use]
-    pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<Found, Error>> {
+    pub fn walk(&self, folder: &str) -> BoxStream<'static, Result<StoredObject, Error>> {
         let path = match self.listable().and_then(|()| parse(folder)) {
             Ok(path) => path,
             Err(error) => return stream::once(ready(Err(error))).boxed(),
@@ -42,14 +42,14 @@ impl Store {
         let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
         self.request(true)
             .list(Some(&path))
-            .map_ok(move |object| found(&object, service))
+            .map_ok(move |object| stored_object(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))
             .boxed()
     }
 
     /// Lists the objects below a folder whose paths sort after a given path, which need not exist; unordered.
     #[must_use]
-    pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<Found, Error>> {
+    pub fn walk_after(&self, folder: &str, after: &str) -> BoxStream<'static, Result<StoredObject, Error>> {
         let paths = self.listable().and_then(|()| Ok((parse(folder)?, parse(after)?)));
         let (path, after) = match paths {
             Ok(paths) => paths,
@@ -58,7 +58,7 @@ impl Store {
         let (service, location, folder) = (self.service(), self.location.clone(), folder.to_owned());
         self.request(true)
             .list_with_offset(Some(&path), &after)
-            .map_ok(move |object| found(&object, service))
+            .map_ok(move |object| stored_object(&object, service))
             .map_err(move |error| Error::failed("list", &folder, error, &location))
             .boxed()
     }

@@ -338,12 +338,12 @@ pub enum Error {
         path: String,
     },
     /// No kept generation of a suite matches.
-    #[error("{}", no_generation(suite, asked.as_deref(), known))]
+    #[error("{}", no_generation(suite, requested.as_deref(), known))]
     NoGeneration {
         /// The suite.
         suite: Suite,
         /// The requested name; `None` for an earlier generation.
-        asked: Option<String>,
+        requested: Option<String>,
         /// The kept generations, the oldest first.
         known: Vec<String>,
     },
@@ -374,7 +374,7 @@ pub enum Error {
         /// The evidence of the newer pointer.
         witness: String,
     },
-    /// The caller asked the operation to end early.
+    /// The caller requested the operation to end early.
     #[error("the operation was interrupted")]
     Interrupted,
     /// Another prune is running, or has taken this one over.
@@ -434,18 +434,20 @@ fn refusals(all: &[Refusal]) -> String {
     }
 }
 
-fn no_generation(suite: &Suite, asked: Option<&str>, known: &[String]) -> String {
+fn no_generation(suite: &Suite, requested: Option<&str>, known: &[String]) -> String {
     let kept = if known.is_empty() { "none".to_owned() } else { list(known) };
-    match asked {
+    match requested {
         None => {
             format!(
                 "no earlier generation of suite `{suite}` with different content is retained; retained: {kept}"
             )
         }
-        Some(asked) if known.iter().any(|name| name.starts_with(asked)) => {
-            format!("more than one generation of suite `{suite}` begins with `{asked}`; retained: {kept}")
+        Some(requested) if known.iter().any(|name| name.starts_with(requested)) => {
+            format!("more than one generation of suite `{suite}` begins with `{requested}`; retained: {kept}")
         }
-        Some(asked) => format!("no generation `{asked}` of suite `{suite}` is retained; retained: {kept}"),
+        Some(requested) => {
+            format!("no generation `{requested}` of suite `{suite}` is retained; retained: {kept}")
+        }
     }
 }
 

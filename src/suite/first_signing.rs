@@ -38,7 +38,7 @@ pub(crate) async fn is_overtaken(store: &Store, suite: &PublishedSuite, text: &[
 
 /// Replaces the `Release` of a publisher without a key, which has lost the race, by the text of `InRelease`: the signer may
 /// have finished before.
-pub(crate) async fn give_way(store: &Store, suite: &PublishedSuite, own: &[u8]) -> Result<(), Error> {
+pub(crate) async fn yield_to_signer(store: &Store, suite: &PublishedSuite, own: &[u8]) -> Result<(), Error> {
     let path = |form: ReleaseForm| suite.path(form.file_name());
     let signed = unless_larger(store.read(&path(ReleaseForm::InRelease), limits::RELEASE).await)?;
     let beside = unless_larger(store.read(&path(ReleaseForm::Release), limits::RELEASE).await)?;

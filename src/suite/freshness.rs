@@ -21,7 +21,7 @@ use super::{
 use crate::{
     dists::{Release, layout::names_packages},
     names::Suite,
-    store::{self, Found, Location, Store},
+    store::{self, Location, Store, StoredObject},
 };
 
 /// The name of this machine's record of pointers.
@@ -189,7 +189,7 @@ pub(crate) async fn listed_since(
     let folder = format!("dists/{suite}/{}", generations::FOLDER);
     // Names sort by `Date`, so the listing is short, however many generations there are.
     let after = format!("{folder}/{}", generations::beginning(date));
-    let files: Vec<Found> = store.walk_after(&folder, &after).try_collect().await?;
+    let files: Vec<StoredObject> = store.walk_after(&folder, &after).try_collect().await?;
     Ok(generations::of_files(suite, &files))
 }
 

@@ -23,7 +23,7 @@ use crate::{
     dists::layout::{self, ArchivePath, GenerationPart, ReleaseForm, SuitePath},
     names::Suite,
     signing,
-    store::{self, Content, Found, Store, unless_larger},
+    store::{self, Content, Store, StoredObject, unless_larger},
 };
 
 /// The folder of a suite's generations.
@@ -242,7 +242,10 @@ pub(crate) async fn open_to_build_on(
 }
 
 /// Groups the files of a suite into generations, the newest first; skips files of other suites.
-pub(crate) fn of_files<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a Found>) -> Vec<Generation> {
+pub(crate) fn of_files<'a>(
+    suite: &Suite,
+    files: impl IntoIterator<Item = &'a StoredObject>,
+) -> Vec<Generation> {
     let folder = format!("dists/{suite}");
     let mut found: BTreeMap<&str, Generation> = BTreeMap::new();
     for file in files {
@@ -408,7 +411,8 @@ mod tests {
         assert_eq!(parse("dists/a/b/generations/1-x/InRelease"), Some(("dists/a/b", "1-x", "InRelease")));
         assert_eq!(parse("dists/a/main/binary-amd64/Packages"), None);
         assert_eq!(parse("dists/generations/x"), None);
-        let file = |path: &str, hours| Found { path: path.into(), size: 1, md5: None, modified: at(hours) };
+        let file =
+            |path: &str, hours| StoredObject { path: path.into(), size: 1, md5: None, modified: at(hours) };
         let files = [
             file("dists/stable/generations/1-a/InRelease", 1),
             file("dists/stable/generations/1-a/published", 2),

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use super::{archive::Archive, error::Error, generations, note, published::PublishedSuite};
 use crate::{
     names::Suite,
-    store::{Found, Location},
+    store::{Location, StoredObject},
 };
 
 /// A number with more digits is a prefix of a generation name.
@@ -93,7 +93,11 @@ impl Archive {
         };
         let [found] = found[..] else {
             let known = kept.iter().rev().map(|kept| kept.name.clone()).collect();
-            return Err(Error::NoGeneration { suite: suite.clone(), asked: Some(which.to_string()), known });
+            return Err(Error::NoGeneration {
+                suite: suite.clone(),
+                requested: Some(which.to_string()),
+                known,
+            });
         };
         self.open_kept(suite, found).await
     }
@@ -102,7 +106,7 @@ impl Archive {
     /// not kept. Leftovers of a publisher that was killed or lost the race are not included.
     pub(crate) async fn kept(&self, suite: &Suite) -> Result<Vec<Kept>, Error> {
         let folder = format!("dists/{suite}/{}", generations::FOLDER);
-        let files: Vec<Found> = self.store.walk(&folder).try_collect().await?;
+        let files: Vec<StoredObject> = self.store.walk(&folder).try_collect().await?;
         let now = PublishedSuite::open_at(&self.store, suite, &format!("dists/{suite}")).await?;
         let name_now = now.generation();
         let current = |name: &String| (name_now.as_ref() == Some(name)).then(|| now.clone());

@@ -8,7 +8,7 @@ use super::error::Error;
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     dists::{self, Entry, IndexKey, entries::EntryFile, layout::ArchivePath, release::Listed},
-    store::Found,
+    store::StoredObject,
 };
 
 /// The size and digests that a reference records for a file.
@@ -21,7 +21,7 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// Whether the store's own checksum proves that these are the bytes; `false` proves nothing.
-    pub(crate) fn matches_checksum(&self, found: &Found) -> bool {
+    pub(crate) fn matches_checksum(&self, found: &StoredObject) -> bool {
         self.size == found.size && self.md5.is_some() && self.md5 == found.md5
     }
 

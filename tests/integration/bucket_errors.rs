@@ -67,7 +67,7 @@ async fn a_wrong_key_is_reported() {
         every_operation_fails_with(&store_with(&bucket, &[wrong]), words, "AWS_SECRET_ACCESS_KEY").await;
     }
     // A response without a body has no further details.
-    let error = store_with(&bucket, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).found("a").await.unwrap_err();
+    let error = store_with(&bucket, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).head("a").await.unwrap_err();
     assert!(printed(&error).0.contains("403"), "{error:?}");
 }
 

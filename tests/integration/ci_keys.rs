@@ -477,7 +477,7 @@ fn an_expired_subkey_is_named_with_its_remedy() {
 
 /// A signing command whose result clients would refuse; nothing of it is published.
 #[test]
-fn what_a_command_wrote_is_verified_before_it_is_published() {
+fn the_output_of_a_command_is_verified_before_it_is_published() {
     let sandbox = sandbox();
     for (home, name) in [("gnupg", "right@example.org"), ("theirs", "other@example.org")] {
         make(&sandbox, home, name, "ed25519");

@@ -195,7 +195,7 @@ const ALIASES: &[&str] = &["stable/InRelease", "stable/Release", "/Packages"];
 const SIGNATURES: &[&str] = &["InRelease", "Release.gpg", "/published"];
 
 /// A new client reads the archive and returns the suite that it sees; an incomplete suite is a failure.
-fn what_apt_sees(trial: &Trial, apt: &mut Client<'_>) -> State {
+fn state_seen_by_apt(trial: &Trial, apt: &mut Client<'_>) -> State {
     if !trial.sandbox.archive(POINTER).exists() {
         assert_ne!(apt.update().status, Some(0), "{}", apt.name);
         return State::Absent;
@@ -237,11 +237,11 @@ fn every_step_before_apt(trial: &Trial, end: End) {
     trial.every_step(end, |step| {
         let (apt, newer) = &mut *clients.borrow_mut();
         apt.forgets();
-        let state = what_apt_sees(trial, apt);
+        let state = state_seen_by_apt(trial, apt);
         // The newer client only at the most important step.
         if let Some(newer) = newer.as_mut().filter(|_| step.write.path == POINTER) {
             newer.forgets();
-            assert_eq!(what_apt_sees(trial, newer), state, "{:?} {:?}", step.side, step.write);
+            assert_eq!(state_seen_by_apt(trial, newer), state, "{:?} {:?}", step.side, step.write);
         }
         state
     });

@@ -219,7 +219,7 @@ fn dpkg_and_apt_decide() {
 
 /// The verdicts of the peers, which are not ours: they publish most of what dpkg cannot unpack.
 #[test]
-fn what_the_peers_publish() {
+fn packages_that_other_tools_publish() {
     let sandbox = Sandbox::new();
     if !["/usr/bin/reprepro", "/usr/bin/aptly"].iter().all(|tool| Path::new(tool).exists()) {
         skipped("reprepro or aptly is not installed");
@@ -338,7 +338,7 @@ fn one_version_for_all_and_for_one_architecture() {
 
 /// Each ends at once, and all of them are named.
 #[test]
-fn what_is_no_file_and_what_is_missing_is_named() {
+fn missing_files_and_paths_that_are_no_files_are_named() {
     let sandbox = Sandbox::new();
     sandbox.ask("mkfifo", ["pipe.deb", "incoming/pipe.deb"]);
     let _socket = std::os::unix::net::UnixListener::bind(sandbox.path("socket.deb")).unwrap();
@@ -361,7 +361,7 @@ fn what_is_no_file_and_what_is_missing_is_named() {
 }
 
 #[test]
-fn an_architecture_that_no_machine_has_is_told() {
+fn an_architecture_that_no_machine_has_causes_a_warning() {
     let sandbox = Sandbox::new();
     let add = |architecture: &str| {
         let file = deb("hello").architecture(architecture).write(sandbox.incoming());

@@ -16,7 +16,8 @@ use publish::{
     archive::{Archive, Trust},
     digest::Digests,
     store::{
-        ConditionalWrites, Content, Error, FileStamp, Found, Headers, Limit, Put, Revision, Service, Store,
+        ConditionalWrites, Content, Error, FileStamp, Headers, Limit, Put, Revision, Service, Store,
+        StoredObject,
     },
 };
 use tempfile::TempDir;
@@ -552,7 +553,7 @@ async fn a_walk_finds_everything_on_all_pages() {
         futures::stream::iter(puts).buffer_unordered(16).collect::<Vec<_>>().await;
 
         let before = store.requests();
-        let found: Vec<Found> = store.walk("pool").try_collect().await.unwrap();
+        let found: Vec<StoredObject> = store.walk("pool").try_collect().await.unwrap();
         let listings = store.requests().listings - before.listings;
         let service = store.location().bucket().map(|bucket| bucket.service);
         // Azure's page holds 5,000.
@@ -571,14 +572,14 @@ async fn a_walk_finds_everything_on_all_pages() {
         }
         let (_, below) = store.list("pool/3").await.unwrap();
         assert_eq!(below.len(), MANY.div_ceil(7) - usize::from(3 >= MANY % 7));
-        let mut all: Vec<Found> = store.walk("").try_collect().await.unwrap();
+        let mut all: Vec<StoredObject> = store.walk("").try_collect().await.unwrap();
         all.retain(|found| !found.path.starts_with(".publish/"));
         assert_eq!(all.len(), MANY + 2);
         assert_eq!(store.walk("nothing/there").try_collect::<Vec<_>>().await.unwrap(), []);
 
-        let one = store.found("top").await.unwrap().unwrap();
+        let one = store.head("top").await.unwrap().unwrap();
         assert_eq!((&one.path[..], one.size), ("top", 3));
-        assert_eq!(store.found("nothing").await.unwrap(), None);
+        assert_eq!(store.head("nothing").await.unwrap(), None);
     })
     .await;
 }
@@ -686,10 +687,10 @@ async fn an_object_may_be_deleted_during_a_read() {
             if let Ok(read) = began.bytes().await {
                 assert_eq!(Digests::of(&read), *large.digests());
             }
-            assert_eq!(store.found("large").await.unwrap(), None);
+            assert_eq!(store.head("large").await.unwrap(), None);
             assert_eq!(store.digests("large", LIMIT).await.unwrap(), None);
             store.copy("large", "copy").await.unwrap_err();
-            assert_eq!(store.found("copy").await.unwrap(), None);
+            assert_eq!(store.head("copy").await.unwrap(), None);
             let swapped = store.swap("large", "x".into(), Some(&now)).await;
             assert!(matches!(swapped, Err(Error::Conflict { .. })), "{swapped:?}");
             assert_eq!(store.put_new("large", &large).await.unwrap(), Put::Created);

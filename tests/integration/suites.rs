@@ -157,7 +157,7 @@ fn a_dropped_suite_is_gone_for_clients_and_the_others_stay() {
 }
 
 #[test]
-fn a_suite_begins_anew_right_after_it_was_dropped() {
+fn a_dropped_suite_can_be_created_again_at_once() {
     let sandbox = Sandbox::signed();
     deb("hello").write(sandbox.incoming());
     sandbox.publish(["add", "incoming"]).ok();
@@ -218,7 +218,7 @@ fn a_suite_of_another_tool_is_dropped_with_the_files_that_it_lists() {
 }
 
 #[test]
-fn what_is_protected_is_not_dropped() {
+fn protected_suites_are_not_dropped() {
     let sandbox = archive(&["stable"], true);
     std::os::unix::fs::symlink("stable", sandbox.archive("dists/link")).unwrap();
     let before = sandbox.tree();

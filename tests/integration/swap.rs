@@ -127,10 +127,10 @@ async fn no_two_revisions_have_the_same_second() {
         let mut times = Vec::new();
         for number in 1..=3 {
             let there = store.read("pointer", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap();
-            times.push(store.found("pointer").await.unwrap().unwrap().modified);
+            times.push(store.head("pointer").await.unwrap().unwrap().modified);
             store.swap("pointer", number.to_string().into(), Some(&there.revision)).await.unwrap();
         }
-        times.push(store.found("pointer").await.unwrap().unwrap().modified);
+        times.push(store.head("pointer").await.unwrap().unwrap().modified);
         let seconds = times.iter().map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
         let seconds: Vec<u64> = seconds.collect();
         assert!(seconds.is_sorted_by(|a, b| a < b), "{}: {seconds:?}", bucket.server);
@@ -217,7 +217,7 @@ async fn a_killed_holder_blocks_others_until_its_claim_expires() {
             store().read("pointer", publish::store::Limit::mebibytes(64)).await.unwrap().unwrap().bytes,
             "alive"
         );
-        let written = store().found("pointer").await.unwrap().unwrap().modified;
+        let written = store().head("pointer").await.unwrap().unwrap().modified;
         assert!(written > claims[0].modified + times.length, "{}", bucket.server);
         // It removed the claim of the dead holder.
         assert_eq!(store().walk(CLAIMS).try_collect::<Vec<_>>().await.unwrap(), [], "{}", bucket.server);

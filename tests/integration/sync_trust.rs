@@ -226,7 +226,7 @@ fn a_suite_in_the_place_of_another_is_refused() {
 
 /// A bucket on the web without a public listing answers 403 for a missing file.
 #[test]
-fn what_is_optional_may_be_refused_by_a_web_server() {
+fn a_web_server_may_refuse_optional_files() {
     let source = Source::new();
     let folder = source.sandbox.path("source");
     let remove = |path: &str| match folder.join(path) {

@@ -53,7 +53,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             [only] => return refusal::hint(only),
             _ => return None,
         },
-        Error::StopsApt { changes, .. } => return Some(what_apt_says(changes)),
+        Error::StopsApt { changes, .. } => return Some(text_of_apt(changes)),
         Error::ReadOnly { .. } => "remove `ReadOnly:` from its stanza in conf/distributions",
         Error::NotMutable { .. } => {
             "build it as a new version; for nightly builds, add `Mutable: yes` to the stanza of the suite in conf/distributions"
@@ -170,7 +170,7 @@ fn is_release_file(path: &str) -> bool {
 const RESTORE: &str = "restore the newest retained generation with `publish check --repair`; otherwise restore it from a backup";
 
 /// Quotes the error that apt would print on clients, and says how to proceed.
-fn what_apt_says(changes: &[ReleaseInfo]) -> String {
+fn text_of_apt(changes: &[ReleaseInfo]) -> String {
     let says = changes.iter().map(|ReleaseInfo { field, before, after }| {
         let (before, after) = (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
         format!("\"Repository '...' changed its '{field}' value from '{before}' to '{after}'\"")

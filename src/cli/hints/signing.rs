@@ -55,10 +55,10 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "list the keys of this user with `gpg --list-secret-keys`; GNUPGHOME selects another keyring".to_owned()
         }
         Error::Ambiguous { .. } => "use the full fingerprint".to_owned(),
-        Error::Gpg { said, .. } if is_wrong_passphrase(said) => {
+        Error::Gpg { message, .. } if is_wrong_passphrase(message) => {
             "check PUBLISH_PASSPHRASE, or the file that PUBLISH_PASSPHRASE_FILE names".to_owned()
         }
-        Error::Gpg { said, .. } if is_prompt(said) => {
+        Error::Gpg { message, .. } if is_prompt(message) => {
             "gpg cannot prompt here: set PUBLISH_PASSPHRASE to the passphrase, or PUBLISH_PASSPHRASE_FILE to the name of a \
              file that contains it, or unlock the key in gpg-agent first"
                 .to_owned()
@@ -88,16 +88,16 @@ pub(in crate::cli) fn warning(warning: &KeyWarning) -> String {
 }
 
 /// Whether gpg got a passphrase that does not open the key.
-fn is_wrong_passphrase(said: &str) -> bool {
-    said.contains("Bad passphrase") || said.contains("bad passphrase")
+fn is_wrong_passphrase(message: &str) -> bool {
+    message.contains("Bad passphrase") || message.contains("bad passphrase")
 }
 
 /// Whether gpg failed because it could not ask for a passphrase.
-fn is_prompt(said: &str) -> bool {
-    let said = said.to_lowercase();
+fn is_prompt(message: &str) -> bool {
+    let message = message.to_lowercase();
     ["passphrase", "pinentry", "inappropriate ioctl", "operation cancelled", "no tty", "timeout"]
         .iter()
-        .any(|cause| said.contains(cause))
+        .any(|cause| message.contains(cause))
 }
 
 fn of_refusal(refusal: &Refusal, fingerprint: &str) -> String {
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn a_hint_names_the_variable_that_is_to_be_set() {
         let origin = || "key.asc".to_owned();
-        let said = hint(&Error::PassphraseMissing { origin: origin() }).unwrap();
-        assert!(said.contains("PUBLISH_PASSPHRASE_FILE"), "{said}");
+        let message = hint(&Error::PassphraseMissing { origin: origin() }).unwrap();
+        assert!(message.contains("PUBLISH_PASSPHRASE_FILE"), "{message}");
         let (doing, text) = ("sign".to_owned(), "gpg: signing failed: Bad passphrase".to_owned());
-        let said = hint(&Error::Gpg { doing, said: text }).unwrap();
-        assert!(said.contains("check PUBLISH_PASSPHRASE"), "{said}");
+        let message = hint(&Error::Gpg { doing, message: text }).unwrap();
+        assert!(message.contains("check PUBLISH_PASSPHRASE"), "{message}");
         for text in [
             "gpg: signing failed: No pinentry",
             "gpg: signing failed: Inappropriate ioctl for device",
@@ -157,17 +157,17 @@ mod tests {
             "gpg: signing failed: Timeout",
             "gpg: Sorry, no terminal at all requested - can't get input; no tty",
         ] {
-            let said = hint(&Error::Gpg { doing: "sign".to_owned(), said: text.to_owned() }).unwrap();
-            assert!(said.contains("PUBLISH_PASSPHRASE_FILE"), "{said}");
+            let message = hint(&Error::Gpg { doing: "sign".to_owned(), message: text.to_owned() }).unwrap();
+            assert!(message.contains("PUBLISH_PASSPHRASE_FILE"), "{message}");
         }
         let (origin, fingerprint) = (origin(), "AAAA".to_owned());
         let refusal = Refusal::Expired { on: "2021-01-01".to_owned(), subkey: Some("BBBB".to_owned()) };
         let error = Error::Refused { origin, fingerprint, refusal };
         assert!(error.to_string().contains("its signing subkey BBBB expired on 2021-01-01"), "{error}");
         assert!(hint(&error).unwrap().contains("--quick-set-expire AAAA 3y BBBB`"));
-        let said = hint(&Error::NotAKey { origin: SIGNING_KEY_VARIABLE.to_owned() }).unwrap();
-        assert!(said.contains("base64"), "{said}");
-        let said = hint(&Error::KeyOfCommand { command: "/usr/bin/sign".into() }).unwrap();
-        assert!(said.contains("publish key export"), "{said}");
+        let message = hint(&Error::NotAKey { origin: SIGNING_KEY_VARIABLE.to_owned() }).unwrap();
+        assert!(message.contains("base64"), "{message}");
+        let message = hint(&Error::KeyOfCommand { command: "/usr/bin/sign".into() }).unwrap();
+        assert!(message.contains("publish key export"), "{message}");
     }
 }

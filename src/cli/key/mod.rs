@@ -46,8 +46,8 @@ impl Args {
     /// Whether the command changes nothing.
     pub(super) fn plans(&self) -> bool {
         match &self.command {
-            Command::Package(args) => args.asked.dry_run,
-            Command::Rotate(args) => args.asked.dry_run,
+            Command::Package(args) => args.change.dry_run,
+            Command::Rotate(args) => args.change.dry_run,
             Command::Generate(_) | Command::Show(_) | Command::Export(_) => false,
         }
     }

@@ -41,13 +41,13 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suites = signed_suites(session, &args.suite).await?;
     let events = session.events();
-    let publisher = session.publisher(&args.asked, &events)?;
+    let publisher = session.publisher(&args.change, &events)?;
     let options = DeliveryOptions { name: args.name.clone(), maintainer: args.maintainer.clone() };
     let print = |event: KeyEvent<'_>| print_event(session, &event);
     // Packages of other names do not matter to a file.
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let package = publisher.prepare_keyring(suites, &options, &print_other).await?;
     let mut report = KeyPackage {
-        dry_run: args.asked.dry_run,
+        dry_run: args.change.dry_run,
         name: package.name.to_string(),
         version: package.version.to_string(),
         keys: package.keys.fingerprints(),
@@ -87,11 +87,11 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 /// Returns the suites that get the package.
-async fn signed_suites(session: &Session<'_>, asked: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+async fn signed_suites(session: &Session<'_>, named: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
     let keychain = if session.plans { session.keychain_to_plan() } else { session.keys_given()? };
     let is_signed = |suite: &SuiteConfig| keychain.signs(suite);
-    if !asked.is_empty() {
-        let suites = session.suites_as_configured(asked).await?;
+    if !named.is_empty() {
+        let suites = session.suites_as_configured(named).await?;
         return match suites.iter().find(|suite| !is_signed(suite)) {
             None => Ok(suites),
             Some(suite) => Err(Failure::text(

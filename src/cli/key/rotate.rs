@@ -49,7 +49,7 @@ pub(crate) struct Args {
     suite: Vec<String>,
 
     #[command(flatten)]
-    pub(super) asked: ChangeArgs,
+    pub(super) change: ChangeArgs,
 }
 
 /// Parses a span, which may be zero.
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         return Err(Failure::text(format!("`{}` is read-only", session.location), None));
     }
     let events = session.events();
-    let publisher = session.publisher(&args.asked, &events)?;
+    let publisher = session.publisher(&args.change, &events)?;
     let config = match &session.config_path {
         _ if publisher.keychain.is_overridden() => {
             let error = "the key is named outside the configuration, so there is no `SignWith:` to change";

@@ -139,7 +139,7 @@ async fn file(store: &dyn ObjectStore, request: &Parts, path: &Path) -> Result<R
             Err(error) if !is_missing(&error) && !is_same(&store.head(path).await?, &meta) => continue,
             result => result?,
         };
-        // Replaced between the two: what was decided, and would be said in the headers, holds for the other file.
+        // Replaced between the two: the decision, and the headers, hold for the other file.
         if is_same(&result.meta, &meta) {
             let stream = result.into_stream().map_ok(Frame::data);
             return Ok(reply(request, &meta, decision, StreamBody::new(stream).boxed_unsync()));

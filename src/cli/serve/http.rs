@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_path_leads_to() {
+    fn targets_of_paths() {
         assert_eq!(target("/"), Ok(Target::Root));
         assert_eq!(target("/dists"), Ok(file("dists")));
         assert_eq!(target("/dists/"), Ok(Target::Folder(path("dists"))));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_archive_is_not_there() {
+    fn files_that_are_not_of_the_archive_are_not_found() {
         for hidden in [
             "/conf/distributions",
             "/conf/",
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stores_say_becomes_what_http_says() {
+    fn validators_of_stores_become_http_validators() {
         let meta = |e_tag: &str, last_modified: SystemTime| ObjectMeta {
             location: path("pool/x.deb"),
             last_modified: last_modified.into(),
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cache_may_keep() {
+    fn cache_control_of_immutable_and_mutable_files() {
         assert!(cache_control(&path("pool/main/h/hello/hello_1_amd64.deb")).contains("immutable"));
         assert!(!cache_control(&path("dists/stable/InRelease")).contains("immutable"));
     }

@@ -30,7 +30,11 @@ impl<S> WithTimeout<S> {
     }
 
     /// Passes a finished write on; turns one that waits too long into an error.
-    fn hurry<T>(&mut self, context: &mut Context<'_>, write: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn with_deadline<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        write: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if write.is_ready() {
             self.waiting = false;
             return write;
@@ -61,7 +65,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WithTimeout<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.hurry(context, write)
+        self.with_deadline(context, write)
     }
 
     fn poll_write_vectored(
@@ -70,7 +74,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WithTimeout<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.hurry(context, write)
+        self.with_deadline(context, write)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -142,14 +142,15 @@ impl Target {
         session: &Session<'_>,
     ) -> Option<String> {
         let is_meant = |suite: &&SuiteConfig| self.suites.is_empty() || self.suites.contains(&suite.codename);
-        let said: BTreeSet<&Option<String>> = session.config.suites.iter().filter(is_meant).map(of).collect();
-        if said.len() > 1 {
+        let values: BTreeSet<&Option<String>> =
+            session.config.suites.iter().filter(is_meant).map(of).collect();
+        if values.len() > 1 {
             session.ui.warn(&format!(
                 "suites differ in `{field}`, so the default is used: set `{field}` in conf/destinations"
             ));
             return None;
         }
-        said.into_iter().next().cloned().flatten()
+        values.into_iter().next().cloned().flatten()
     }
 
     /// Opens the store of the destination.

@@ -16,7 +16,7 @@ fn a_package_larger_than_the_buffer() {
 }
 
 #[test]
-fn what_deb5_allows_around_the_members() {
+fn variations_that_deb5_allows_around_the_members() {
     let tar = control_tar(CONTROL.as_bytes());
     let control = control_member(Compression::Xz, &tar);
     let mut blank = format();

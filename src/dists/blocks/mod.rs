@@ -143,7 +143,7 @@ mod tests {
         packages.into_iter().map(|name| stanza(name, 0)).collect::<String>().into()
     }
 
-    fn anew(text: &Bytes, compression: Compression) -> Bytes {
+    fn compressed(text: &Bytes, compression: Compression) -> Bytes {
         compress(text, compression, None).unwrap()
     }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     /// The number of blocks that differ from those of the previous file.
-    fn packed_anew(before: &Bytes, after: &Bytes, compression: Compression) -> usize {
+    fn new_blocks(before: &Bytes, after: &Bytes, compression: Compression) -> usize {
         let unpack = match compression {
             Compression::Gzip => gzip::unpack,
             Compression::Zstd => zstd::unpack,
@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn compressed_text_round_trips() {
         for text in [text(0..0), text(0..1), text(0..9000), Bytes::from_static(b"no newline")] {
             for compression in FORMS {
-                assert_eq!(plain(&anew(&text, compression), compression), text);
+                assert_eq!(plain(&compressed(&text, compression), compression), text);
             }
         }
     }
@@ -183,12 +183,12 @@ mod tests {
     #[test]
     fn a_small_index_is_one_block() {
         let text = text(0..100);
-        assert_eq!(gzip::unpack(&anew(&text, Compression::Gzip)).unwrap().len(), 1);
-        assert_eq!(xz::unpack(&anew(&text, Compression::Xz)).unwrap().len(), 1);
+        assert_eq!(gzip::unpack(&compressed(&text, Compression::Gzip)).unwrap().len(), 1);
+        assert_eq!(xz::unpack(&compressed(&text, Compression::Xz)).unwrap().len(), 1);
     }
 
     #[test]
-    fn a_file_tells_where_its_blocks_are_and_one_of_others_tells_nothing() {
+    fn blocks_are_found_in_own_files_and_in_no_others() {
         let text = text(0..9000);
         let ranges = cut(&text);
         for (compression, unpack) in [
@@ -196,7 +196,7 @@ mod tests {
             (Compression::Xz, xz::unpack),
             (Compression::Zstd, zstd::unpack),
         ] {
-            let file = anew(&text, compression);
+            let file = compressed(&text, compression);
             let lengths: Vec<usize> =
                 unpack(&file).unwrap().iter().map(|packed| usize::try_from(packed.length).unwrap()).collect();
             assert_eq!(lengths, ranges.iter().map(Range::len).collect::<Vec<_>>());
@@ -216,12 +216,12 @@ mod tests {
     fn one_package_more_or_less_packs_a_block_or_two() {
         let all = text(0..9_000);
         for compression in FORMS {
-            let before = Before { file: anew(&all, compression), text: all.clone() };
+            let before = Before { file: compressed(&all, compression), text: all.clone() };
             for at in [0, 7, 2_500, 5_678, 8_999] {
                 let less = text((0..9_000).filter(|name| *name != at));
                 let file = compress(&less, compression, Some(&before)).unwrap();
-                assert_eq!(file, anew(&less, compression), "as if made from nothing");
-                assert!(packed_anew(&before.file, &file, compression) <= 2);
+                assert_eq!(file, compressed(&less, compression), "as if made from nothing");
+                assert!(new_blocks(&before.file, &file, compression) <= 2);
                 // And back.
                 let after = Before { file, text: less };
                 assert_eq!(compress(&all, compression, Some(&after)).unwrap(), before.file);
@@ -230,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_not_carried_over() {
+    fn blocks_of_another_text_are_not_reused() {
         let (one, other) = (text(0..9000), text(9000..18_000));
         for compression in FORMS {
-            let expected = anew(&other, compression);
-            let file_of_one = anew(&one, compression);
-            let file_of_nothing = anew(&Bytes::new(), compression);
+            let expected = compressed(&other, compression);
+            let file_of_one = compressed(&one, compression);
+            let file_of_nothing = compressed(&Bytes::new(), compression);
             for (text, file) in [(&one, &expected), (&one, &file_of_nothing), (&Bytes::new(), &file_of_one)] {
                 let before = Before { text: text.clone(), file: file.clone() };
                 assert_eq!(compress(&other, compression, Some(&before)).unwrap(), expected);
@@ -256,7 +256,7 @@ mod tests {
                 versions.iter().map(|(name, version)| stanza(*name, *version)).collect::<String>().into()
             };
             let first = render(&versions);
-            let mut before = FORMS.map(|compression| Before { text: first.clone(), file: anew(&first, compression) });
+            let mut before = FORMS.map(|compression| Before { text: first.clone(), file: compressed(&first, compression) });
             for (name, version) in edits {
                 match version {
                     0 => versions.remove(&name),
@@ -269,7 +269,7 @@ mod tests {
                 }
             }
             for (after, compression) in before.iter().zip(FORMS) {
-                prop_assert_eq!(&after.file, &anew(&after.text, compression));
+                prop_assert_eq!(&after.file, &compressed(&after.text, compression));
             }
         }
     }

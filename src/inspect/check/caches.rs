@@ -69,16 +69,16 @@ impl Caches {
                 "it is served with `Content-Encoding: {encoding}`: clients that honour it unpack the file and find other bytes than those listed"
             ));
         }
-        let said = served.cache_control.as_deref().unwrap_or("Expires");
+        let control = served.cache_control.as_deref().unwrap_or("Expires");
         match (changes, Keeping::of(served)) {
             (Changes::Often, None) => self.silent.add(path),
             (Changes::Often, Some(Keeping { immutable: true, .. })) => {
-                wrong.push(format!("caches keep it indefinitely (`{said}`), but it changes"));
+                wrong.push(format!("caches keep it indefinitely (`{control}`), but it changes"));
             }
             (Changes::Often, Some(Keeping { time, .. })) if time > LONGEST => {
                 let time = HumanDuration(time);
                 wrong.push(format!(
-                    "caches may keep it for {time} (`{said}`): clients see a new version that much later"
+                    "caches may keep it for {time} (`{control}`): clients see a new version that much later"
                 ));
             }
             (Changes::Often, _) => {}

@@ -152,7 +152,7 @@ impl Archive {
         }
         let looks = stream::iter(paths).map(|path| async move {
             let mut found = Findings::default();
-            let got = match self.store.found(&path).await {
+            let got = match self.store.head(&path).await {
                 Ok(Some(_)) => Got::There(()),
                 Err(error) if error.is_unreachable() => self.refused(&path, error, &mut found)?,
                 // No client sends HEAD, and some servers implement it badly: the answer to GET decides.
@@ -163,7 +163,7 @@ impl Archive {
                 },
             };
             // Listed, but never stored.
-            let hidden = matches!(got, Got::Missing) && source.store.found(&path).await?.is_some();
+            let hidden = matches!(got, Got::Missing) && source.store.head(&path).await?.is_some();
             Ok::<_, Error>((path, hidden, found))
         });
         let mut hidden = BTreeSet::new();
@@ -202,7 +202,7 @@ impl<'a> Source<'a> {
         let release = Release::parse(&text).map_err(unreadable)?;
         let date = release.date().map_err(unreadable)?;
         // A generation may reach a store after its `Date`. A store whose clock is ahead of ours proves nothing.
-        let written = store.found(path).await?.map(|found| found.modified);
+        let written = store.head(path).await?.map(|found| found.modified);
         let written = written
             .filter(|time| *time > SystemTime::UNIX_EPOCH)
             .and_then(|time| Timestamp::try_from(time).ok());
@@ -221,7 +221,7 @@ impl<'a> Source<'a> {
         let kept = async |date, bytes: &[u8]| {
             let name = generations::name(date, bytes);
             let path = published.path(&generations::path(&name, pointer.file()));
-            Ok::<_, Error>(self.store.found(&path).await?.is_some())
+            Ok::<_, Error>(self.store.head(&path).await?.is_some())
         };
         Ok(kept(date, &pointer.bytes).await? || !kept(self.date, &self.bytes).await?)
     }

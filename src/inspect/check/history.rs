@@ -11,7 +11,7 @@ use crate::{
     dists::layout::{self, ReleaseForm},
     gc::live_set::{self, LiveSet},
     signing::{self, Distrust, Keyring},
-    store::{Found, Location},
+    store::{Location, StoredObject},
     suite::{
         archive::{Archive, KEY_FILE},
         damage,
@@ -61,14 +61,14 @@ impl Archive {
             );
             findings.fault(published.path(pointer.file()), problem);
         }
-        let files: Vec<Found> = store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let files: Vec<StoredObject> = store.walk(&format!("dists/{suite}")).try_collect().await?;
         let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
         let (kept, _) = Keep::default().split(generations::of_files(suite, &files), published, time);
         let mut reach = LiveSet::default();
         for generation in kept.iter().filter(|generation| generation.published.is_some()) {
             self.check_generation(published, &generation.name, &mut reach, findings).await?;
         }
-        let mut there: BTreeMap<String, Found> =
+        let mut there: BTreeMap<String, StoredObject> =
             files.into_iter().map(|found| (found.path.clone(), found)).collect();
         let led_elsewhere = reach.files.keys().any(|path| !layout::is_in_dists(path));
         if led_elsewhere {
@@ -239,9 +239,9 @@ fn dispute(reach: &LiveSet, pool: &Pool, findings: &mut Findings) {
 /// are compared like those of current files.
 fn compare_sizes(
     led_to: impl Iterator<Item = (String, Expected)>,
-    there: &mut BTreeMap<String, Found>,
+    there: &mut BTreeMap<String, StoredObject>,
     findings: &mut Findings,
-) -> Vec<(Found, Expected)> {
+) -> Vec<(StoredObject, Expected)> {
     let mut stored = Vec::new();
     for (path, expected) in led_to {
         // Packages may be outside the pool, where nothing was listed.
@@ -253,7 +253,7 @@ fn compare_sizes(
             None if is_index || !looked_for => {}
             None => findings
                 .fault(path, "it is missing, although a retained generation of the suite references it"),
-            Some(Found { size, .. }) => {
+            Some(StoredObject { size, .. }) => {
                 let problem = format!(
                     "it has {size} bytes; a retained generation of the suite lists {}",
                     expected.size

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_told_of_a_month_before_its_end() {
+    fn a_key_is_reported_a_month_before_it_expires() {
         for (days, notes) in [(31, 0), (30, 1), (0, 1), (-1, 0)] {
             assert_eq!(found(&[signature("A", [true, true], Some(days))]).1, notes, "{days}");
         }

@@ -140,7 +140,7 @@ impl Archive {
     ) -> Result<Answer, Error> {
         let size = named.expected.size;
         if by_size {
-            match self.store.found_served(path).await {
+            match self.store.head_with_headers(path).await {
                 Ok(Some((found, served))) if found.size == size => {
                     findings.served(path, Changes::Never, served.as_ref());
                     findings.files += 1;
@@ -150,7 +150,7 @@ impl Archive {
                 _ => {}
             }
         }
-        let (found, served) = match self.store.digests_served(path, limits::compared(size)).await {
+        let (found, served) = match self.store.digests_with_headers(path, limits::compared(size)).await {
             Ok(Some(found)) => found,
             Ok(None) => {
                 findings.files += 1;
@@ -178,7 +178,7 @@ impl Archive {
 
     /// Whether the server, whose pointer was just read, does not respond at all any more.
     async fn is_gone(&self) -> bool {
-        self.store.found(KEY_FILE).await.is_err_and(|error| error.is_unreachable())
+        self.store.head(KEY_FILE).await.is_err_and(|error| error.is_unreachable())
     }
 }
 

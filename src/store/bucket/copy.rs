@@ -125,15 +125,15 @@ impl<T: ObjectStore, S: Sign> Copying<T, S> {
             Err(error) => return Ok(Err(self.place.failed(error))),
         };
         let body = String::from_utf8_lossy(&body);
-        let said = format!("the server answered with status code: {status}: {body}");
+        let failure = format!("the server answered with status code: {status}: {body}");
         match status {
             // A copy may fail after the server has sent status 200.
             _ if status.is_success() && !body.contains("<Error>") => Ok(Ok(())),
-            _ if status.is_success() || is_retryable(status) => Ok(Err(self.place.failed(said))),
-            StatusCode::NOT_FOUND => Err(Error::NotFound { path: from.to_string(), source: said.into() }),
+            _ if status.is_success() || is_retryable(status) => Ok(Err(self.place.failed(failure))),
+            StatusCode::NOT_FOUND => Err(Error::NotFound { path: from.to_string(), source: failure.into() }),
             // The server does not copy, or not objects of this size, or not for this user. Reading and writing
             // reports the actual cause.
-            _ => Err(self.place.cannot(format!("a copy with other headers ({said})"))),
+            _ => Err(self.place.cannot(format!("a copy with other headers ({failure})"))),
         }
     }
 }

@@ -309,7 +309,7 @@ impl ExternalAccount {
         if status.is_success() {
             return Ok(Ok(body));
         }
-        let why = format!("`{host}` answered {}", said(status, &body));
+        let why = format!("`{host}` answered {}", error_text(status, &body));
         Ok(Err((self.failed(step, &why, is_retryable(status)), is_retryable(status))))
     }
 
@@ -361,7 +361,7 @@ struct Unreachable {
 }
 
 /// Returns the status and the reason in an answer: those of OAuth (RFC 6749, 5.2) and of Google's interfaces.
-fn said(status: StatusCode, body: &[u8]) -> String {
+fn error_text(status: StatusCode, body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &json["error"];
     let texts = [&error["status"], error, &error["message"], &json["error_description"], &json["message"]];

@@ -39,8 +39,8 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .or_else(|| environment.first_of(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
         .or(profile.region.as_deref())
         .unwrap_or("us-east-1");
-    let asked = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
-    let virtual_hosted = match (asked, endpoint) {
+    let requested = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
+    let virtual_hosted = match (requested, endpoint) {
         (Some(style), _) => style == "virtual",
         // A certificate for `*.s3.amazonaws.com` does not match a name with dots.
         (None, None) => !bucket.name.contains('.'),

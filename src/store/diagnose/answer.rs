@@ -51,13 +51,13 @@ impl<'a> Answer<'a> {
 
     /// Returns the status with the code and the message.
     pub(super) fn with_status(&self) -> String {
-        let said = self.said();
+        let described = self.described();
         let status = self.status.to_string();
-        if said.starts_with(&status) { said } else { format!("{status} {said}") }
+        if described.starts_with(&status) { described } else { format!("{status} {described}") }
     }
 
     /// Returns the code and the message, else the status.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn described(&self) -> String {
         match (&self.code[..], &self.message[..]) {
             ("", "") => self.status.to_string(),
             ("", message) => format!("{}: {message}", self.status),

@@ -64,10 +64,11 @@ pub(super) fn explain(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
     let is_too_fast = status == 429 || answer.has(&TOO_FAST);
     let is_full = !is_too_fast && (status == 507 || status >= 400 && answer.has(&FULL));
     let said = if is_too_fast {
-        let text = format!("the store limits the rate of requests ({})", answer.said());
+        let text = format!("the store limits the rate of requests ({})", answer.described());
         Diagnosis::new(text, Some("run the same command again later; it resumes where it failed".into()))
     } else if is_full {
-        let text = format!("the store is full, or a quota of the account is used up ({})", answer.said());
+        let text =
+            format!("the store is full, or a quota of the account is used up ({})", answer.described());
         Diagnosis::new(text, Some("raise the quota, or delete old files with `publish prune`".into()))
     } else {
         of_bucket(answer, bucket)
@@ -78,7 +79,7 @@ pub(super) fn explain(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
 }
 
 fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
-    let (name, noun, said) = (&bucket.name, bucket.service.noun(), answer.said());
+    let (name, noun, said) = (&bucket.name, bucket.service.noun(), answer.described());
     let (text, hint) = match (answer.status, &answer.code[..]) {
         (407, _) => return web::explain(answer),
         (_, "NoSuchBucket" | "ContainerNotFound") | (404, "") => (
@@ -143,7 +144,7 @@ fn of_bucket(answer: &Answer<'_>, bucket: &Bucket) -> Diagnosis {
 
 /// The bucket is in another region, or at another address.
 fn elsewhere(answer: &Answer<'_>, bucket: &Bucket) -> (String, String) {
-    let (name, noun, said) = (&bucket.name, bucket.service.noun(), answer.said());
+    let (name, noun, said) = (&bucket.name, bucket.service.noun(), answer.described());
     let region = answer.element("Region").or_else(|| region_of(answer.element("Endpoint")?));
     match (region, answer.element("Location")) {
         (Some(region), _) => (

@@ -33,12 +33,12 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
 /// Diagnoses an error of a bucket or a web server; `None` for a folder.
 pub(super) fn explain(error: &object_store::Error, location: &Location) -> Option<Diagnosis> {
     if let Some(error) = cause_of::<swift::Error>(error) {
-        let said = Diagnosis::new(error.to_string(), error.hint());
-        return Some(Diagnosis { transient: error.is_transient(), ..said });
+        let diagnosis = Diagnosis::new(error.to_string(), error.hint());
+        return Some(Diagnosis { transient: error.is_transient(), ..diagnosis });
     }
     if let Some(error) = cause_of::<LoginError>(error) {
-        let said = Diagnosis::new(error.to_string(), Some(error.hint.clone()));
-        return Some(Diagnosis { transient: error.transient, ..said });
+        let diagnosis = Diagnosis::new(error.to_string(), Some(error.hint.clone()));
+        return Some(Diagnosis { transient: error.transient, ..diagnosis });
     }
     if matches!(location, Location::Folder(_) | Location::Memory) {
         return None;
@@ -47,9 +47,9 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
     if ["169.254.169.254", "169.254.170.2", "metadata.google.internal"].iter().any(|host| text.contains(host))
     {
         let bucket = location.bucket()?;
-        let said =
+        let diagnosis =
             Diagnosis::new(format!("there are no credentials for `{bucket}`"), Some(credentials(bucket)));
-        return Some(Diagnosis { unreachable: true, ..said });
+        return Some(Diagnosis { unreachable: true, ..diagnosis });
     }
     if let Some(answer) = Answer::find(&text) {
         return Some(match location {

@@ -20,7 +20,7 @@ pub(super) fn explain(answer: &Answer<'_>) -> Diagnosis {
         }
         _ => (format!("the web server answered {status}"), None, false),
     };
-    let said = Diagnosis::new(text, hint.map(ToOwned::to_owned));
+    let diagnosis = Diagnosis::new(text, hint.map(ToOwned::to_owned));
     // No request reaches the server.
-    Diagnosis { transient, unreachable: status == 407, status: Some(status), ..said }
+    Diagnosis { transient, unreachable: status == 407, status: Some(status), ..diagnosis }
 }

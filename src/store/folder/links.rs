@@ -165,7 +165,7 @@ mod tests {
         let walked = async |folder: &str| {
             let found: Vec<_> = futures::TryStreamExt::try_collect(store.walk(folder)).await.unwrap();
             let mut paths: Vec<String> =
-                found.into_iter().map(|found: crate::store::Found| found.path).collect();
+                found.into_iter().map(|found: crate::store::StoredObject| found.path).collect();
             paths.sort_unstable();
             paths
         };

@@ -48,7 +48,7 @@ use super::{
     error::Error,
     handle::Store,
     lease_times::LeaseTimes,
-    object::{Found, Object, Revision, parse},
+    object::{Object, Revision, StoredObject, parse},
     swap::limit_for,
 };
 
@@ -78,7 +78,7 @@ struct Claims<'a> {
 struct Snapshot {
     /// The server's time of the own claim; `None` if it is not listed.
     own: Option<SystemTime>,
-    others: Vec<Found>,
+    others: Vec<StoredObject>,
 }
 
 /// The outcome of a write under the lease.
@@ -286,7 +286,7 @@ impl<'a> Claims<'a> {
     }
 
     async fn list(&self, claim: Option<&Claim>) -> Result<Snapshot, Error> {
-        let found: Vec<Found> = self.store.walk(&self.folder()).try_collect().await?;
+        let found: Vec<StoredObject> = self.store.walk(&self.folder()).try_collect().await?;
         let own = claim.and_then(|claim| found.iter().find(|found| found.path == claim.path));
         let own = own.map(|found| found.modified);
         let others = found.into_iter().filter(|found| !self.own.contains(&found.path)).collect();

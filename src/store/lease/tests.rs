@@ -300,7 +300,7 @@ trait Schedule {
     fn choose(&mut self, of: usize) -> usize;
 
     /// Returns whether a rare event happens.
-    fn rarely(&mut self) -> bool {
+    fn rare_event(&mut self) -> bool {
         self.choose(2) == 1
     }
 }
@@ -347,7 +347,7 @@ impl Schedule for Any {
         usize::try_from(self.0 % of as u64).unwrap()
     }
 
-    fn rarely(&mut self) -> bool {
+    fn rare_event(&mut self) -> bool {
         self.choose(8) == 1
     }
 }
@@ -413,10 +413,10 @@ fn run(kind: Kind, schedule: &mut impl Schedule, seed: u64) -> Outcome {
                 continue;
             }
             let number = waiting[schedule.choose(waiting.len())];
-            if stalls > 0 && schedule.rarely() {
+            if stalls > 0 && schedule.rare_event() {
                 stalls -= 1;
                 held[number] = now + TICK * kind.stall(schedule);
-            } else if died < kind.deaths && schedule.rarely() {
+            } else if died < kind.deaths && schedule.rare_event() {
                 died += 1;
                 writers[number] = None;
             } else {

@@ -69,10 +69,10 @@ impl Inner {
             ObjectError::from(Error::InvalidResponse { object: self.name(&key), why: why.to_owned() })
         };
         let (range, size) = extent(&answer).ok_or_else(|| invalid("it has no length"))?;
-        if let Some(asked) = &options.range
+        if let Some(requested) = &options.range
             && !options.head
         {
-            check_range(asked, &range, size).map_err(|error| generic(error.into()))?;
+            check_range(requested, &range, size).map_err(|error| generic(error.into()))?;
         }
         let meta = ObjectMeta {
             location: location.clone(),
@@ -160,8 +160,8 @@ fn extent(answer: &Answer) -> Option<(std::ops::Range<u64>, u64)> {
 }
 
 /// Fails if the range of the response differs from the requested one.
-fn check_range(asked: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Result<(), String> {
-    match asked.as_range(size) {
+fn check_range(requested: &GetRange, got: &std::ops::Range<u64>, size: u64) -> Result<(), String> {
+    match requested.as_range(size) {
         Ok(wanted) if wanted == *got => Ok(()),
         Ok(wanted) => Err(format!("bytes {wanted:?} were requested, and {got:?} arrived")),
         Err(error) => Err(error.to_string()),

@@ -148,9 +148,9 @@ impl Wire {
                 Ok(answer) if !is_retryable(answer.status) => return Ok(answer),
                 other => other,
             };
-            let asked =
+            let requested =
                 answer.as_ref().ok().and_then(|answer| answer.header(RETRY_AFTER.as_str())?.parse().ok());
-            let Some(pause) = self.retry.wait(tries, since, asked.map(Duration::from_secs)) else {
+            let Some(pause) = self.retry.wait(tries, since, requested.map(Duration::from_secs)) else {
                 let host = request.url.host_str().unwrap_or_default().to_owned();
                 return answer.map_err(|why| Error::Unreachable { host, why });
             };

@@ -19,12 +19,12 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let said = environment.first_of(&["OS_INTERFACE", "OS_ENDPOINT_TYPE"]).unwrap_or("public");
-        let interface = said.strip_suffix("URL").unwrap_or(said);
+        let wanted = environment.first_of(&["OS_INTERFACE", "OS_ENDPOINT_TYPE"]).unwrap_or("public");
+        let interface = wanted.strip_suffix("URL").unwrap_or(wanted);
         if !matches!(interface, "public" | "internal" | "admin") {
             return Err(Error::BadValue {
                 name: "OS_INTERFACE".into(),
-                value: said.into(),
+                value: wanted.into(),
                 why: "it is public, internal or admin".into(),
             });
         }

@@ -142,7 +142,7 @@ async fn a_silent_server_times_out() {
         _ => Act::Pass,
     })
     .await;
-    let retry = RetryPolicy { silence: Duration::from_secs(3), ..hasty() };
+    let retry = RetryPolicy { silence: Duration::from_secs(3), ..short_pauses() };
     let swift = Opening { retry, ..opening }.open();
     assert_eq!(get(&swift, "a").await, noise(100_000));
     assert_eq!(proxy.seen().len(), 2);

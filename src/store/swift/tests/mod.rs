@@ -79,7 +79,7 @@ fn v1(server: &str) -> Vec<(String, String)> {
 }
 
 /// A retry policy for tests, with short pauses.
-fn hasty() -> RetryPolicy {
+fn short_pauses() -> RetryPolicy {
     RetryPolicy { pause: Duration::from_millis(20), ..RetryPolicy::default() }
 }
 
@@ -101,7 +101,7 @@ impl Opening {
             options: BTreeMap::new(),
             variables: v1(server),
             limits: Limits::default(),
-            retry: hasty(),
+            retry: short_pauses(),
         }
     }
 
@@ -206,9 +206,9 @@ fn pauses_grow_and_end() {
         assert!((least..=most).contains(&pause), "{tries}: {pause}");
     }
     assert_eq!(retry.wait(6, since, None), None);
-    let asked = |seconds| retry.wait(1, since, Some(Duration::from_secs(seconds)));
-    assert_eq!(asked(7), Some(Duration::from_secs(7)));
-    assert_eq!(asked(86_400), Some(retry.longest), "a server cannot stop us for a day");
+    let requested = |seconds| retry.wait(1, since, Some(Duration::from_secs(seconds)));
+    assert_eq!(requested(7), Some(Duration::from_secs(7)));
+    assert_eq!(requested(86_400), Some(retry.longest), "a server cannot stop us for a day");
     let late = Instant::now().checked_sub(Duration::from_secs(59)).unwrap();
     assert_eq!(retry.wait(1, late.into(), Some(Duration::from_secs(5))), None);
 }
