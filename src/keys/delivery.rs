@@ -132,7 +132,7 @@ pub(super) async fn prepare(
 async fn name(
     archive: &Archive,
     suites: &[SuiteConfig],
-    named: Option<&str>,
+    requested: Option<&str>,
     keys: &Keyring,
 ) -> Result<(PackageName, String), Error> {
     let mut origins: Vec<String> = Vec::new();
@@ -149,7 +149,7 @@ async fn name(
     let parsed = |text: &str| {
         keyring_package_name(text).map_err(|source| Error::PackageName { text: text.to_owned(), source })
     };
-    if let Some(text) = named {
+    if let Some(text) = requested {
         return Ok((parsed(text)?, origins.first().cloned().unwrap_or_else(|| text.to_owned())));
     }
     let mut published: Vec<PackageName> = Vec::new();

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use reqwest::{
-    Client, Request, Response, StatusCode, Url,
+    Client, Request, Response, Url,
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
 
-use super::error::Cause;
-use crate::store::Environment;
+use tokio::time::{Instant, sleep};
 
-/// How often a request is tried.
-const TRIES: u32 = 4;
-/// The backoff after the first try, doubled after each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// The longest wait before a retry, whatever the service requests.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+use super::error::Cause;
+use crate::store::{Environment, RetryPolicy, is_retryable};
+
+/// A purge may wait for longer than a transfer: services limit the rate of purges.
+const RETRY: RetryPolicy = RetryPolicy {
+    tries: 4,
+    pause: Duration::from_millis(500),
+    longest: Duration::from_secs(60),
+    whole: Duration::from_secs(300),
+    silence: Duration::from_secs(60),
+};
 /// The size limit of a response: those of a purge are a few lines.
 const ANSWER: usize = 1 << 20;
 /// How much of a response is shown.
@@ -46,7 +50,7 @@ impl Service {
         let client = Client::builder()
             .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(60))
+            .timeout(RETRY.silence)
             // A purge and its credentials are for this service only.
             .redirect(reqwest::redirect::Policy::none())
             .build();
@@ -73,16 +77,14 @@ impl Service {
         make: impl Fn() -> Result<Request, Cause>,
         error_message: impl Fn(&str) -> Option<String>,
     ) -> Result<String, Cause> {
-        let mut wait = FIRST_BACKOFF;
-        let mut tried = 0;
+        let (since, mut tries) = (Instant::now(), 0);
         loop {
-            tried += 1;
+            tries += 1;
             let request = make()?;
             let host = request.url().host_str().unwrap_or_default().to_owned();
-            let delay = match self.client.execute(request).await {
+            let (failure, requested) = match self.client.execute(request).await {
                 Ok(response) => {
-                    let status = response.status();
-                    let delay = retry_after(response.headers());
+                    let (status, requested) = (response.status(), retry_after(response.headers()));
                     match text_of(response).await {
                         Ok(text) if status.is_success() && text.len() > ANSWER => {
                             let why =
@@ -90,23 +92,24 @@ impl Service {
                             return Err(self.refused(&status.to_string(), why));
                         }
                         Ok(text) if status.is_success() => return Ok(text),
-                        Ok(text) if tried == TRIES || !is_transient(status) => {
+                        Ok(text) => {
                             let text = error_message(&text).unwrap_or_else(|| short(&text));
-                            return Err(self.refused(&status.to_string(), text));
+                            let refused = self.refused(&status.to_string(), text);
+                            if !is_retryable(status) {
+                                return Err(refused);
+                            }
+                            (refused, requested)
                         }
-                        Err(source) if tried == TRIES => {
-                            return Err(Cause::NoAnswer { host, tries: tried, source });
-                        }
-                        _ => delay,
+                        Err(source) => (Cause::NoAnswer { host, tries, source }, requested),
                     }
                 }
-                Err(source) if tried == TRIES || source.is_builder() => {
-                    return Err(Cause::NoAnswer { host, tries: tried, source });
-                }
-                Err(_) => None,
+                Err(source) if source.is_builder() => return Err(Cause::NoAnswer { host, tries, source }),
+                Err(source) => (Cause::NoAnswer { host, tries, source }, None),
             };
-            tokio::time::sleep(delay.unwrap_or(wait).min(LONGEST_WAIT)).await;
-            wait *= 2;
+            match RETRY.wait(tries, since, requested) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(failure),
+            }
         }
     }
 
@@ -125,11 +128,6 @@ async fn text_of(mut response: Response) -> reqwest::Result<String> {
         bytes.extend_from_slice(&piece);
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Whether the error is transient, so that a retry may succeed.
-fn is_transient(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is compared with the clock of the service.

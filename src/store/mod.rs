@@ -63,4 +63,5 @@ pub use object::{Object, Put, Revision, StoredObject};
 pub(crate) use offload::blocking;
 pub use requests::Requests;
 pub use response_headers::ResponseHeaders;
+pub(crate) use retry::{RetryPolicy, is_retryable};
 pub(crate) use spelling::{BY_APT, encoded};

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// When to retry, and how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// The maximum number of attempts.
-    pub(super) tries: u32,
+    pub(crate) tries: u32,
     /// The first backoff; it doubles with each attempt.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
     /// The maximum backoff, whatever the server requests.
-    pub(super) longest: Duration,
+    pub(crate) longest: Duration,
     /// No retry begins later than this.
-    pub(super) whole: Duration,
+    pub(crate) whole: Duration,
     /// The timeout of a connection without progress.
-    pub(super) silence: Duration,
+    pub(crate) silence: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -33,8 +33,27 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Runs an attempt until it succeeds, fails permanently, or the attempts are used up. Its inner error is transient.
+    pub(super) async fn run<T, E, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<Result<T, E>, E>>,
+    {
+        let (since, mut tries) = (Instant::now(), 0);
+        loop {
+            tries += 1;
+            let failure = match attempt().await? {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            match self.wait(tries, since, None) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(failure),
+            }
+        }
+    }
+
     /// Returns the backoff after the n-th attempt; `None` to give up.
-    pub(super) fn wait(&self, tries: u32, since: Instant, requested: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn wait(&self, tries: u32, since: Instant, requested: Option<Duration>) -> Option<Duration> {
         if tries >= self.tries {
             return None;
         }
@@ -47,7 +66,7 @@ impl RetryPolicy {
 }
 
 /// Returns whether the same request may succeed a little later.
-pub(super) fn is_retryable(status: StatusCode) -> bool {
+pub(crate) fn is_retryable(status: StatusCode) -> bool {
     // 498 is Cloud Files' status for rate limiting; 501 and 507 are permanent.
     matches!(status.as_u16(), 408 | 429 | 498)
         || status.is_server_error() && !matches!(status.as_u16(), 501 | 507)

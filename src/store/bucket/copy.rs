@@ -19,7 +19,6 @@ use reqwest::{
     StatusCode,
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use tokio::time::{Instant, sleep};
 
 use crate::store::{
     retry::{RetryPolicy, is_retryable},
@@ -94,18 +93,7 @@ impl Place {
 impl<T: ObjectStore, S: Sign> Copying<T, S> {
     /// Copies, with retries: a copy is idempotent.
     async fn copy(&self, from: &Path, to: &Path, attributes: &Attributes) -> Result<()> {
-        let (since, mut tries) = (Instant::now(), 0);
-        loop {
-            tries += 1;
-            let failure = match self.copy_once(from, to, attributes).await? {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
-            match RetryPolicy::default().wait(tries, since, None) {
-                Some(pause) => sleep(pause).await,
-                None => return Err(failure),
-            }
-        }
+        RetryPolicy::default().run(|| self.copy_once(from, to, attributes)).await
     }
 
     /// Copies once; the inner error is transient.

@@ -18,10 +18,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use serde::Deserialize;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep},
-};
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{credentials_file, opened::OpenError};
 use crate::store::{
@@ -194,7 +191,7 @@ impl ExternalAccount {
         let body = serde_json::json!({ "scope": [SCOPE], "lifetime": format!("{lifetime}s") }).to_string();
         let bearer = format!("Bearer {}", exchanged.access_token);
         let headers = [(AUTHORIZATION.as_str(), &bearer[..]), (CONTENT_TYPE.as_str(), "application/json")];
-        let answer = self.ask(Step::Impersonation, url, &headers, Some(body)).await?;
+        let answer = self.request(Step::Impersonation, url, &headers, Some(body)).await?;
         let Impersonated { access_token } = self.parsed(Step::Impersonation, &answer)?;
         Ok(Token::new(access_token, lifetime))
     }
@@ -210,7 +207,7 @@ impl ExternalAccount {
             (None, Some(url)) => {
                 let headers: Vec<(&str, &str)> =
                     headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                self.ask(Step::Identity, url, &headers, None).await?
+                self.request(Step::Identity, url, &headers, None).await?
             }
             (None, None) => Bytes::new(),
         };
@@ -243,40 +240,29 @@ impl ExternalAccount {
             .append_pair("subject_token", identity);
         let body = form.query().unwrap_or_default().to_owned();
         let headers = [(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")];
-        let answer = self.ask(Step::Exchange, token_url, &headers, Some(body)).await?;
+        let answer = self.request(Step::Exchange, token_url, &headers, Some(body)).await?;
         self.parsed(Step::Exchange, &answer)
     }
 
     /// Sends a request, with retries: a POST if there is a body.
-    async fn ask(
+    async fn request(
         &self,
         step: Step,
         url: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> object_store::Result<Bytes> {
-        let (since, mut tries) = (Instant::now(), 0);
-        loop {
-            tries += 1;
-            let (error, again) = match self.ask_once(step, url, headers, body.as_ref()).await? {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            match RetryPolicy::default().wait(tries, since, None).filter(|_| again) {
-                Some(pause) => sleep(pause).await,
-                None => return Err(error),
-            }
-        }
+        RetryPolicy::default().run(|| self.request_once(step, url, headers, body.as_ref())).await
     }
 
-    /// Sends a request once; the inner error may be transient.
-    async fn ask_once(
+    /// Sends a request once; the inner error is transient.
+    async fn request_once(
         &self,
         step: Step,
         url: &str,
         headers: &[(&str, &str)],
         body: Option<&String>,
-    ) -> object_store::Result<Result<Bytes, (object_store::Error, bool)>> {
+    ) -> object_store::Result<object_store::Result<Bytes>> {
         let host = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
         let mut request = match body {
             Some(body) => Request::post(url).header(CONTENT_LENGTH, body.len()),
@@ -297,20 +283,23 @@ impl ExternalAccount {
         let answer = match client.execute(request).await {
             Ok(answer) => answer,
             Err(error) => {
-                let again = matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::Request);
-                return Ok(Err((unreachable(error), again)));
+                let transient = matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::Request);
+                let error = unreachable(error);
+                return if transient { Ok(Err(error)) } else { Err(error) };
             }
         };
         let status = answer.status();
         let body = match read_limited(answer.into_body(), RESPONSE_LIMIT).await {
             Ok(body) => body,
-            Err(error) => return Ok(Err((unreachable(error), true))),
+            Err(error) => return Ok(Err(unreachable(error))),
         };
         if status.is_success() {
             return Ok(Ok(body));
         }
         let why = format!("`{host}` answered {}", error_text(status, &body));
-        Ok(Err((self.failed(step, &why, is_retryable(status)), is_retryable(status))))
+        let transient = is_retryable(status);
+        let error = self.failed(step, &why, transient);
+        if transient { Ok(Err(error)) } else { Err(error) }
     }
 
     fn parsed<T: serde::de::DeserializeOwned>(&self, step: Step, body: &[u8]) -> object_store::Result<T> {
