@@ -417,8 +417,8 @@ async fn transient_errors_are_retried_after_the_requested_wait() {
     let environment = environment(&recorder, &[("CF_API_TOKEN", "t")]);
     let begun = Instant::now();
     ask("cloudflare z", &numbered(1), &environment).await.unwrap();
-    // Two waits of a second, as requested by the server, and then the third of our own backoff.
-    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+    // Two waits of a second, as requested by the server, and then at least half of the third backoff of our own.
+    assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
     let asked = recorder.asked();
     assert_eq!(asked.len(), 4);
     assert!(asked.iter().all(|one| one.body == asked[0].body));
