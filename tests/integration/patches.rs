@@ -253,7 +253,7 @@ fn patches_are_written_where_they_pay() {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
         };
         let states = std::iter::successors(Some(number), |&state| Some(step(state)));
-        states.skip(5).take(100).map(|state| format!("{state:016x}")).collect()
+        states.skip(5).take(100).map(|state| format!("{state:016x}")).collect::<Vec<_>>().concat()
     };
     let all: Vec<PathBuf> =
         (0..120).map(|number| large.deb(&format!("n{number}"), "1.0", &noise(number))).collect();
