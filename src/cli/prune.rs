@@ -139,10 +139,9 @@ impl Args {
 
     /// Returns which generations of a suite are retained.
     fn states(&self, suite: Option<&SuiteConfig>) -> Keep {
-        let default = Keep::default();
         let generations = self.keep_generations.or_else(|| suite?.keep_generations);
         let span = self.keep_for.or_else(|| suite?.keep_for);
-        Keep { generations: generations.unwrap_or(default.generations), span: span.unwrap_or(default.span) }
+        Keep::of(generations, span)
     }
 }
 

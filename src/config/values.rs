@@ -34,6 +34,11 @@ pub(super) fn span(text: &str) -> Option<Duration> {
     hours(text, None)
 }
 
+/// Parses a span that may be zero: `0`.
+pub(super) fn span_or_zero(text: &str) -> Option<Duration> {
+    if text.trim() == "0" { Some(Duration::ZERO) } else { span(text) }
+}
+
 /// Parses a span in which a number without a unit is a number of days, as reprepro reads `ValidFor`.
 pub(super) fn span_in_days(text: &str) -> Option<Duration> {
     hours(text, Some(DAY))

@@ -21,6 +21,7 @@ use std::{
 use futures::TryStreamExt;
 
 use super::{
+    live_set::LiveSet,
     pins::GcMarker,
     prune_options::Prune,
     pruned::{Pruned, Swept},
@@ -115,7 +116,8 @@ impl Archive {
         for (suite, current) in &states {
             let names = links.iter().filter_map(|(link, to)| (to == suite).then_some(link)).chain([suite]);
             let found = generations::of_files(suite, &all);
-            let (kept, retired) = match how.keep_of(names) {
+            let keep = how.keep_of(names);
+            let (kept, retired) = match keep {
                 Some(keep) => keep.split(found, current, now),
                 None => (found, Vec::new()),
             };
@@ -123,8 +125,9 @@ impl Archive {
             for generation in kept {
                 mark.keep(store, current, generation, now).await?;
             }
+            let at_once = keep.is_some_and(|keep| keep.span.is_zero());
             for generation in retired {
-                mark.retire(store, suite, generation, newer).await;
+                mark.retire(store, suite, generation, newer, at_once).await;
             }
         }
         let suites: BTreeSet<Suite> = states.into_iter().map(|(suite, _)| suite).collect();
@@ -219,11 +222,27 @@ impl Mark {
     }
 
     /// Collects the names that an expired generation lists; one that cannot be read contributes nothing.
-    async fn retire(&mut self, store: &Store, suite: &Suite, generation: Generation, newer: usize) {
+    /// At once, without a time for clients to read them, means without the grace period: an operation that needs one of
+    /// their files finds it in the pool, and pins it.
+    async fn retire(
+        &mut self,
+        store: &Store,
+        suite: &Suite,
+        generation: Generation,
+        newer: usize,
+        at_once: bool,
+    ) {
         if let Ok(state) = generations::open(store, suite, &generation.name).await {
             self.list(&state);
             let files = state.release().into_iter().flat_map(Release::own_files);
             self.done.names.extend(files.map(|(path, _)| state.path(path)));
+            if at_once {
+                let mut expired = LiveSet::default();
+                // One that cannot be read contributes nothing: its files have the grace period.
+                if expired.add(&state).await.is_ok() {
+                    self.done.expired.extend(expired.files.into_keys());
+                }
+            }
             for sums in images::lists(&state) {
                 if let Ok(images) = images::of_list(&state, sums).await {
                     self.old_images.extend(images.into_keys());

@@ -47,6 +47,8 @@ pub(super) struct Marked {
     pub(super) retired: Vec<(Generation, String)>,
     /// Names of files that only these list.
     pub(super) names: BTreeSet<String>,
+    /// The files of expired generations that are deleted without a grace period.
+    pub(super) expired: BTreeSet<String>,
     /// All files below `dists/`.
     pub(super) below: BTreeMap<String, StoredObject>,
     /// Indices below `dists/` that no release file lists.
@@ -145,7 +147,7 @@ pub(super) async fn plan(
             Some(format!("`{index}` names it, which no release file lists"))
         } else if is_link {
             Some(LINKED.to_owned())
-        } else if !is_older(found.modified, now, how.grace) {
+        } else if !marked.expired.contains(&found.path) && !is_older(found.modified, now, how.grace) {
             Some("it was written recently, and a running job may need it".to_owned())
         } else {
             let damaged = marked.damaged.as_ref().filter(|damaged| damaged.may_reference(found));

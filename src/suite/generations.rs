@@ -43,6 +43,16 @@ pub struct Keep {
     pub span: Duration,
 }
 
+impl Keep {
+    /// The configured retention. Without a time, only the current generation is kept unless a number is configured.
+    #[must_use]
+    pub fn of(generations: Option<usize>, span: Option<Duration>) -> Self {
+        let default = Self::default();
+        let fewest = if span == Some(Duration::ZERO) { 1 } else { default.generations };
+        Self { generations: generations.unwrap_or(fewest), span: span.unwrap_or(default.span) }
+    }
+}
+
 impl Default for Keep {
     fn default() -> Self {
         Self { generations: 3, span: Duration::from_secs(7 * 24 * 60 * 60) }
