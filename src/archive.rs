@@ -45,10 +45,12 @@ pub use crate::operations::{
     copy::{Copies, Named, Wanted},
     dates::Refresh,
     drop::Dropped,
-    edit::{NewPackage, Older, Removal, Retention, SuiteEdit},
+    edit::{NewPackage, Older, Placement, Removal, Retention, SuiteEdit},
+    listing::Listing,
     overflow::ArchiveTarget,
     plan::{Change, Phased},
     read_debs::{Artifact, Incoming, OtherFile, find_files, read_packages},
+    selection::{Matcher, Places, Selection},
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},

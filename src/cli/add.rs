@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let new = |incoming: Incoming| {
         let found = !args.files.contains(&incoming.file);
-        NewPackage { incoming, component: args.component.clone(), found }
+        NewPackage { component: args.component.clone(), found, ..incoming.into() }
     };
     let add = read.into_iter().map(new).collect();
     let Args { replace, phased, .. } = args;

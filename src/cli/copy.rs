@@ -64,12 +64,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         return Err(Failure::usage(format!("`--from {from}` and `--to {to}` are the same suite")));
     }
     let keys = session.keys_to_publish(&suite).await?;
+    let trust = tokio::task::block_in_place(|| session.trust_to_copy_from(&from, &keys.trust));
     let copies = Copies {
-        trust: tokio::task::block_in_place(|| session.trust_to_copy_from(&from, &keys.trust)),
-        from: from.codename,
         wanted: args.wanted(),
         architectures: args.architecture.clone(),
         component: args.component.clone(),
+        ..Copies::new(from.codename, trust)
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();

@@ -59,6 +59,30 @@ impl<'a> Session<'a> {
         is_init: bool,
         plans: bool,
     ) -> Result<Self, Failure> {
+        let session = Self::open_without_warnings(global, ui, clock, is_init, plans)?;
+        // They are the same at every run, so a job can turn them off.
+        for warning in session.config.warnings.iter().filter(|_| !ui.quiet()) {
+            ui.warn(warning);
+        }
+        if let Some(options) = session
+            .location
+            .folder()
+            .map(|folder| folder.join("conf/options"))
+            .filter(|path| !ui.quiet() && path.exists())
+        {
+            ui.warn(&format!("`{}` is ignored: pass its options on the command line", options.display()));
+        }
+        Ok(session)
+    }
+
+    /// Reads the configuration.
+    pub(super) fn open_without_warnings(
+        global: Global,
+        ui: &'a Ui,
+        clock: SystemTime,
+        is_init: bool,
+        plans: bool,
+    ) -> Result<Self, Failure> {
         let current = env::current_dir().map_err(|error| {
             Failure::of(&error, None).while_doing("cannot determine the current directory")
         })?;
@@ -73,17 +97,6 @@ impl<'a> Session<'a> {
             Some(path) if !is_init || path.exists() => Config::read(path)?,
             _ => Config::default(),
         };
-        // They are the same at every run, so a job can turn them off.
-        for warning in config.warnings.iter().filter(|_| !ui.quiet()) {
-            ui.warn(warning);
-        }
-        if let Some(options) = location
-            .folder()
-            .map(|folder| folder.join("conf/options"))
-            .filter(|path| !ui.quiet() && path.exists())
-        {
-            ui.warn(&format!("`{}` is ignored: pass its options on the command line", options.display()));
-        }
         let environment = Environment::of_process();
         let store = Store::open(&location, &environment)?.with_cache(Cache::of(&environment));
         Ok(Self {

@@ -4,6 +4,7 @@ use super::options::CommitOptions;
 use crate::{
     names::Suite,
     operations::{
+        listing::Listing,
         plan::{Change, Phased, Plan},
         written::Written,
     },
@@ -35,6 +36,10 @@ pub struct CommitReport {
     pub phased: Vec<Phased>,
     /// Removed packages.
     pub removed: Vec<Change>,
+    /// The changes of each index: a package for all architectures is listed in several.
+    pub listings: Vec<Listing>,
+    /// The changed indices, by their paths below the suite.
+    pub indices: Vec<String>,
     /// The removed packages that were moved to another suite.
     pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
@@ -85,6 +90,8 @@ impl CommitReport {
             replaced: plan.replaced.clone(),
             phased: plan.phased.clone(),
             removed: plan.removed.clone(),
+            listings: plan.listings.clone(),
+            indices: plan.indices.iter().chain(&plan.beside).map(|file| file.path().to_owned()).collect(),
             moved: None,
             written: Vec::new(),
             changes: plan.changes.clone(),

@@ -220,7 +220,7 @@ fn by_hash_files(plan: &Plan, how: &CommitOptions<'_>, base: &PublishedSuite) ->
         (base.path(&file.by_hash_path()), content)
     };
     let patches = plan.patches.patches.iter().map(|(path, content)| (base.path(path), content.clone()));
-    stored.chain(plan.patches.stored()).map(file).chain(patches).collect()
+    stored.chain(plan.patches.stored()).chain(&plan.beside).map(file).chain(patches).collect()
 }
 
 /// Moves surplus versions to the archive suite, if there is one.

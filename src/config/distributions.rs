@@ -14,7 +14,7 @@ use std::{
 use super::{
     error::Error,
     lines::{Lines, folder_of, text_of},
-    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span, span_in_days},
+    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span_in_days, span_or_zero},
 };
 use crate::{
     compression::Compression,
@@ -60,6 +60,7 @@ pub enum Patches {
 
 /// The configuration of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent fields of a file")]
 #[non_exhaustive]
 pub struct SuiteConfig {
     /// The folder below `dists/`, and `Codename` in `Release`.
@@ -86,12 +87,22 @@ pub struct SuiteConfig {
     pub compressions: Vec<Compression>,
     /// Whether clients get patches of the indices.
     pub patches: Patches,
+    /// Whether each `Packages` has a `Release` beside it; `None` if that is not configured.
+    pub index_releases: Option<bool>,
+    /// Whether each `Sources` has a `Release` beside it; `None` if that is not configured.
+    pub source_releases: Option<bool>,
     /// Whether the contents of a version may change, as for nightly builds.
     pub mutable: bool,
     /// Whether the suite must not be changed.
     pub read_only: bool,
     /// How many versions of a package are retained when one is added.
     pub limit: Option<usize>,
+    /// Whether `Limit` says that all versions are retained, also under reprepro's commands, which retain one by default.
+    pub unlimited: bool,
+    /// The file and the scripts that changes are reported to, as written: reprepro's commands use them.
+    pub log: Option<String>,
+    /// The mode of package tracking, as written.
+    pub tracking: Option<String>,
     /// The suite of the same file that surplus versions move to.
     pub archive: Option<Suite>,
     /// Further names of the suite.
@@ -144,7 +155,7 @@ const NOT_DONE: [(&str, &str); 20] = [
     ("Tracking", "sources are not tracked; published files stay until `prune`"),
     ("Update", "mirroring is not supported"),
     ("Pull", "pulling is not supported"),
-    ("Log", "log scripts are not run"),
+    ("Log", "only `publish reprepro` runs its scripts"),
     ("Uploaders", "uploads are not checked against a list of uploaders"),
     ("DebOverride", "overrides are not applied"),
     ("UDebOverride", "overrides are not applied"),
@@ -229,9 +240,14 @@ impl SuiteConfig {
             valid_for: None,
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
             patches: Patches::Auto,
+            index_releases: None,
+            source_releases: None,
             mutable: false,
             read_only: false,
             limit: None,
+            unlimited: false,
+            log: None,
+            tracking: None,
             archive: None,
             also_accept_for: Vec::new(),
             keep_for: None,
@@ -329,6 +345,7 @@ impl SuiteConfig {
             let count: i64 =
                 value.trim().parse().map_err(|_| format!("field `Limit` is `{value}`; expected a number"))?;
             suite.limit = usize::try_from(count).ok().filter(|&count| count > 0);
+            suite.unlimited = suite.limit.is_none();
         }
         if let Some(value) = text("Archive")?.filter(|value| !value.trim().is_empty()) {
             suite.archive = Some(Suite::parse(value.trim()).map_err(because)?);
@@ -336,10 +353,8 @@ impl SuiteConfig {
         if let Some(value) = text("AlsoAcceptFor")? {
             suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
         }
-        suite.keep_for = parsed(stanza, "KeepFor", SPAN, span)?;
-        suite.keep_generations = parsed(stanza, "KeepGenerations", GENERATIONS, generations)?;
-        suite.index_cache_control = parsed(stanza, "IndexCacheControl", CACHE_CONTROL, cache_control)?;
-        suite.pool_cache_control = parsed(stanza, "PoolCacheControl", CACHE_CONTROL, cache_control)?;
+        suite.parse_fields_of_reprepro(stanza)?;
+        suite.parse_retention(stanza)?;
         for field in stanza.fields() {
             let is = |name: &str| name.eq_ignore_ascii_case(field.name);
             let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
@@ -358,6 +373,24 @@ impl SuiteConfig {
             }
         }
         Ok(suite)
+    }
+
+    /// Reads the fields about retained generations and caches.
+    fn parse_retention(&mut self, stanza: &Stanza<'_>) -> Result<(), String> {
+        self.keep_for = parsed(stanza, "KeepFor", SPAN, span_or_zero)?;
+        self.keep_generations = parsed(stanza, "KeepGenerations", GENERATIONS, generations)?;
+        self.index_cache_control = parsed(stanza, "IndexCacheControl", CACHE_CONTROL, cache_control)?;
+        self.pool_cache_control = parsed(stanza, "PoolCacheControl", CACHE_CONTROL, cache_control)?;
+        Ok(())
+    }
+
+    /// Reads the fields that matter to reprepro's commands.
+    fn parse_fields_of_reprepro(&mut self, stanza: &Stanza<'_>) -> Result<(), String> {
+        self.index_releases = text_of(stanza, "DebIndices")?.as_deref().map(names_release);
+        self.source_releases = text_of(stanza, "DscIndices")?.as_deref().map(names_release);
+        self.log = text_of(stanza, "Log")?;
+        self.tracking = text_of(stanza, "Tracking")?.filter(|mode| !mode.trim().is_empty());
+        Ok(())
     }
 }
 
@@ -416,6 +449,11 @@ fn patches(value: &str) -> Option<Patches> {
     }
 }
 
+/// Whether the value of `DebIndices` or `DscIndices` names the file beside each index.
+fn names_release(text: &str) -> bool {
+    text.split_whitespace().nth(1) == Some("Release")
+}
+
 /// `Packages [Release] . .gz .xz .zst [hook…]`.
 fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compression>, String> {
     let mut words = text.split_whitespace().peekable();
@@ -428,7 +466,7 @@ fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compres
             ));
         }
     }
-    // The name of the file that reprepro writes beside each index; no such file is written here.
+    // The name of the file beside each index.
     words.next_if(|word| !word.starts_with('.'));
     let mut found = Vec::new();
     for word in words {

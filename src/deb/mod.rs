@@ -20,6 +20,7 @@ use crate::{
 mod files;
 mod write;
 mod dsc;
+mod source_control;
 mod source;
 mod dsc_fault;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use dsc_fault::{DSC_LIMIT, DscFault, NameFault};
 pub use error::{BadField, Error, Layout, LooksLike, Place};
 pub use files::{InstalledFile, read_among, read_file};
 pub use source::{SourceFile, SourcePackage};
+pub use source_control::{SourceControl, rank as rank_of_control, read as read_source_control};
 pub(crate) use write::gzip;
 pub use write::{NewDeb, installed_size};
 

@@ -104,6 +104,16 @@ impl PackagesKey {
         format!("{}/binary-{}/Packages", self.component, self.architecture)
     }
 
+    /// Converts the key of an index that edits write.
+    #[must_use]
+    pub fn into_index(self) -> IndexKey {
+        if self.is_of_sources() {
+            IndexKey::Sources { component: self.component }
+        } else {
+            IndexKey::Packages(self)
+        }
+    }
+
     /// Parses the path before `/Packages`.
     fn parse(component: &str, folder: &str) -> Option<Self> {
         let architecture = folder.strip_prefix("binary-")?.parse().ok()?;

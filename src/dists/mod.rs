@@ -10,6 +10,7 @@ pub mod index_key;
 pub mod media_type;
 pub mod checksums;
 pub mod packages;
+pub mod index_release;
 mod ordered;
 mod package_entry;
 pub mod release;

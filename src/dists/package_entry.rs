@@ -185,20 +185,40 @@ impl PackageEntry {
     /// The same package with another percentage.
     #[must_use]
     pub fn with_phased(&self, percent: u8) -> Self {
-        let mut text = Vec::with_capacity(self.stanza.len() + PHASED.len() + 6);
+        let mut text = self.without(PHASED);
+        if percent < 100 {
+            text.extend_from_slice(format!("{PHASED}: {percent}\n").as_bytes());
+        }
+        self.read_again(text)
+    }
+
+    /// The same package with another value of a field that is not part of its identity.
+    #[must_use]
+    pub fn with_field(&self, name: &str, value: &str) -> Self {
+        let mut text = self.without(name);
+        // A line break would begin another field.
+        let value: Vec<&str> = value.split_whitespace().collect();
+        text.extend_from_slice(format!("{name}: {}\n", value.join(" ")).as_bytes());
+        self.read_again(text)
+    }
+
+    /// The stanza without a field.
+    fn without(&self, name: &str) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.stanza.len() + name.len() + 6);
         let mut is_left_out = false;
         for line in self.stanza.split_inclusive(|&b| b == b'\n') {
             // A folded line belongs to the field before it.
             if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-                is_left_out = field_of(line, PHASED).is_some();
+                is_left_out = field_of(line, name).is_some();
             }
             if !is_left_out {
                 text.extend_from_slice(line);
             }
         }
-        if percent < 100 {
-            text.extend_from_slice(format!("{PHASED}: {percent}\n").as_bytes());
-        }
+        text
+    }
+
+    fn read_again(&self, text: Vec<u8>) -> Self {
         // Nothing else has changed.
         let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
         Self::read(text.into(), 1, lists)

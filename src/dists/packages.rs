@@ -150,6 +150,13 @@ impl PackagesIndex {
         before - entries.len()
     }
 
+    /// The packages of all edited names: as they were read, and as they are now.
+    #[must_use]
+    pub fn edits(&self) -> (Vec<PackageEntry>, Vec<PackageEntry>) {
+        let before = self.edited.keys().flat_map(|name| self.text.entries(self.text.place(name)));
+        (before.collect(), self.edited.values().flatten().cloned().collect())
+    }
+
     fn edit(&mut self, name: &str) -> &mut Vec<PackageEntry> {
         let text = &self.text;
         self.edited.entry(name.to_owned()).or_insert_with(|| text.entries(text.place(name)).collect())

@@ -39,6 +39,7 @@ impl SuiteEdit {
                 Ok(true) => continue,
                 Ok(false) => layout
                     .targets(&addition.component, &addition.architecture)
+                    .map(|targets| addition.restricted(targets))
                     .and_then(|targets| self.resolve_into(addition, &targets, &mut lookup, plan)),
                 Err(reason) => Err(reason),
             };
@@ -82,7 +83,8 @@ impl SuiteEdit {
         // A surplus version is usually older: no warning.
         let is_added = resolution.change == ResolvedChange::Added;
         let is_new = is_added && !addition.is_surplus();
-        if let Some(newest) = is_new.then(|| lookup.newer(entry, targets)).flatten() {
+        let may_be_older = is_new && !(self.downgrade && addition.given.is_none());
+        if let Some(newest) = may_be_older.then(|| lookup.newer(entry, targets)).flatten() {
             match self.older {
                 Older::Add => {}
                 Older::Skip => {

@@ -1,12 +1,15 @@
 //! `Addition`: a package to include, from files or from another suite, with its component.
 
+use std::collections::BTreeSet;
+
 use super::{
     copied_package::CopiedPackage,
+    edit::NewPackage,
     read_debs::{Artifact, Incoming},
 };
 use crate::{
     deb::{BinaryPackage, SourcePackage},
-    dists::PackageEntry,
+    dists::{PackageEntry, PackagesKey},
     names::{Architecture, Component},
     pool::PoolPath,
     store::Content,
@@ -30,6 +33,8 @@ pub(crate) struct Addition {
     pub(crate) origin: PackageSource,
     /// The other files of a source package.
     pub(crate) others: Vec<(PoolPath, PackageSource)>,
+    /// The architectures whose indices list it, if it is for all architectures; `None` for all of them.
+    pub(crate) only: Option<BTreeSet<Architecture>>,
     /// The number of the package in [`SuiteEdit::add`](super::edit::SuiteEdit), if it was given as files.
     pub(crate) given: Option<usize>,
 }
@@ -58,11 +63,22 @@ impl PackageSource {
 
 impl Addition {
     /// Includes a .deb. If it may replace another package, its path in the pool is content-addressed.
-    pub(crate) fn of(incoming: &Incoming, component: Component, replaces: bool) -> Result<Self, Reason> {
-        match &incoming.package {
-            Artifact::Binary(package) => Ok(Self::of_deb(incoming, package, component, replaces)),
-            Artifact::Source(package) => Self::of_dsc(incoming, package, component, replaces),
+    pub(crate) fn of(new: &NewPackage, component: Component, replaces: bool) -> Result<Self, Reason> {
+        let (incoming, placement) = (&new.incoming, &new.placement);
+        let replaces = replaces || placement.own_path;
+        let mut addition = match &incoming.package {
+            Artifact::Binary(package) => Self::of_deb(incoming, package, component, replaces),
+            Artifact::Source(package) => Self::of_dsc(incoming, package, component, replaces)?,
+        };
+        for (field, value) in [("Section", &placement.section), ("Priority", &placement.priority)] {
+            if let Some(value) = value {
+                addition.entry = addition.entry.with_field(field, value);
+            }
         }
+        if !placement.architectures.is_empty() {
+            addition.only = Some(placement.architectures.iter().cloned().collect());
+        }
+        Ok(addition)
     }
 
     fn of_deb(incoming: &Incoming, package: &BinaryPackage, component: Component, replaces: bool) -> Self {
@@ -77,6 +93,7 @@ impl Addition {
             path,
             origin: PackageSource::File(content),
             others: Vec::new(),
+            only: None,
             given: None,
         }
     }
@@ -107,6 +124,7 @@ impl Addition {
             path,
             origin,
             others: files,
+            only: None,
             given: None,
         })
     }
@@ -117,10 +135,10 @@ impl Addition {
         component: Component,
         origin: fn(u64) -> PackageSource,
     ) -> Self {
-        let CopiedPackage { entry, architecture, path, size, others, .. } = selected.clone();
+        let CopiedPackage { entry, architecture, path, size, others, only, .. } = selected.clone();
         let others = others.into_iter().map(|(path, size)| (path, origin(size))).collect();
         let (origin, given) = (origin(size), None);
-        Self { entry, component, architecture, path, origin, others, given }
+        Self { entry, component, architecture, path, origin, others, only, given }
     }
 
     /// All of its files, first the main one.
@@ -138,6 +156,14 @@ impl Addition {
         }
         let (_, name) = path.as_str().rsplit_once('/')?;
         PoolPath::parse_source(format!("{}/{name}", main.folder()).trim_start_matches('/')).ok()
+    }
+
+    /// Restricts the indices that list it.
+    pub(crate) fn restricted(&self, mut targets: Vec<PackagesKey>) -> Vec<PackagesKey> {
+        if let Some(only) = self.only.as_ref().filter(|_| self.architecture.is_all()) {
+            targets.retain(|target| only.contains(&target.architecture));
+        }
+        targets
     }
 
     /// The package for messages.

@@ -68,8 +68,8 @@ impl SuiteEdit {
         let shown = describe(&addition.entry);
         let new = self.given(addition);
         let is_named = new.map_or_else(
-            || self.copy.as_ref().is_some_and(|copies| copies.component.is_some()),
-            |new| new.component.is_some(),
+            || self.copy.as_ref().is_some_and(|copies| copies.component.is_some() || copies.is_by_index()),
+            |new| new.component.is_some() || new.placement.by_section,
         );
         match (new, &addition.origin) {
             _ if addition.is_surplus() => return,
@@ -80,7 +80,7 @@ impl SuiteEdit {
                 return;
             }
             (Some(new), _) => {
-                let Ok(settled) = Addition::of(&new.incoming, home.clone(), self.replace) else { return };
+                let Ok(settled) = Addition::of(new, home.clone(), self.replace) else { return };
                 *addition = Addition { given: addition.given, ..settled };
             }
             (None, PackageSource::Pool(_)) => addition.component = home.clone(),

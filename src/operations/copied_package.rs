@@ -1,5 +1,7 @@
 //! `CopiedPackage`: a package to copy from another suite, with the parsed fields of its stanza.
 
+use std::collections::BTreeSet;
+
 use crate::{
     dists::{Entry, PackageEntry, PackagesKey, entries::EntryFile},
     names::{Architecture, Component},
@@ -18,6 +20,8 @@ pub(crate) struct CopiedPackage {
     pub(crate) size: u64,
     /// The other files of a source package, with their sizes.
     pub(crate) others: Vec<(PoolPath, u64)>,
+    /// The architectures whose indices are to list it, if it is for all architectures; `None` for all of them.
+    pub(crate) only: Option<BTreeSet<Architecture>>,
 }
 
 impl CopiedPackage {
@@ -35,14 +39,14 @@ impl CopiedPackage {
         if entry.is_source() {
             let (path, size, others) = source_files(&entry).map_err(lacks)?;
             let (component, architecture) = (index.component.clone(), Architecture::source());
-            return Ok(Self { entry, component, architecture, path, size, others });
+            return Ok(Self { entry, component, architecture, path, size, others, only: None });
         }
         let architecture = Architecture::parse(entry.architecture()).map_err(|_| lacks("Architecture"))?;
         let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
         let path = path.ok_or_else(|| lacks("Filename"))?;
         let size = entry.size().ok_or_else(|| lacks("Size"))?;
         let others = Vec::new();
-        Ok(Self { component: index.component.clone(), architecture, path, size, others, entry })
+        Ok(Self { component: index.component.clone(), architecture, path, size, others, only: None, entry })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     fmt,
 };
 
-use super::copied_package::CopiedPackage;
+use super::{copied_package::CopiedPackage, selection::Selection};
 use crate::{
     deb::relationship,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
@@ -37,6 +37,10 @@ pub struct Copies {
     pub architectures: Vec<Architecture>,
     /// Their new component; by default the one in the source suite.
     pub component: Option<Component>,
+    /// Packages that are selected index by index, and are listed in the same indices. They need not match.
+    pub selected: Vec<Selection>,
+    /// The architectures whose indices list them instead, if they are for all architectures.
+    pub into: Vec<Architecture>,
 }
 
 /// A selector of packages: the newest matching version of each name and architecture.
@@ -62,7 +66,20 @@ impl Copies {
     /// Copies from a suite under this trust policy; nothing as long as [`Copies::wanted`] is empty.
     #[must_use]
     pub fn new(from: Suite, trust: Trust) -> Self {
-        Self { from, trust, wanted: Vec::new(), architectures: Vec::new(), component: None }
+        Self {
+            from,
+            trust,
+            wanted: Vec::new(),
+            architectures: Vec::new(),
+            component: None,
+            selected: Vec::new(),
+            into: Vec::new(),
+        }
+    }
+
+    /// Whether packages are copied index by index, each to its own component.
+    pub(super) fn is_by_index(&self) -> bool {
+        !self.selected.is_empty()
     }
 
     /// Reads and verifies the other suite, and selects the packages. Also returns notes for the user.
@@ -94,8 +111,12 @@ impl Copies {
                 Err(source) => refused.push(refusal(wanted.to_string(), source)),
             }
         }
+        let by_index = self.by_index(&indices);
         // One that another tool published must not stop the clients of a second suite.
-        for (package, (entry, _)) in &selected {
+        let all = selected.iter().map(|(package, (entry, _))| (package, entry));
+        for (package, entry) in
+            all.chain(by_index.iter().map(|((_, package), found)| (package, &found.entry)))
+        {
             if let Err(bad) = relationship::check(entry.stanza()) {
                 let [name, architecture, version] = package;
                 refused.push(refusal(format!("{name} {version} {architecture}"), bad.into()));
@@ -105,7 +126,34 @@ impl Copies {
             return Err(Error::Refused(refused));
         }
         let selected = selected.into_values().map(|(entry, index)| CopiedPackage::of(entry, index, &source));
-        Ok((selected.collect::<Result<_, Error>>()?, notes))
+        let mut selected = selected.collect::<Result<Vec<_>, Error>>()?;
+        for Listed { entry, key, architectures } in by_index.into_values() {
+            let package = CopiedPackage::of(entry, key, &source)?;
+            selected.push(CopiedPackage { only: Some(architectures), ..package });
+        }
+        Ok((selected, notes))
+    }
+
+    /// Returns the packages that are selected index by index, by component, name, architecture and version.
+    fn by_index<'a>(
+        &self,
+        indices: &'a [(PackagesKey, PackagesIndex)],
+    ) -> BTreeMap<(Component, [String; 3]), Listed<'a>> {
+        let mut found: BTreeMap<_, Listed<'a>> = BTreeMap::new();
+        for (key, index) in indices {
+            for entry in self.selected.iter().flat_map(|selection| selection.of_index(key, index)) {
+                let [name, architecture, version] =
+                    [entry.name(), entry.architecture(), entry.version()].map(ToOwned::to_owned);
+                let listed =
+                    found.entry((key.component.clone(), [name, architecture, version])).or_insert_with(
+                        || Listed { entry, key, architectures: self.into.iter().cloned().collect() },
+                    );
+                if self.into.is_empty() {
+                    listed.architectures.insert(key.architecture.clone());
+                }
+            }
+        }
+        found
     }
 
     /// Returns the newest match of each name and architecture, by name, architecture and version.
@@ -147,6 +195,13 @@ impl Copies {
             && (architectures.is_empty()
                 || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
+}
+
+/// A package, and the architectures whose indices list it.
+struct Listed<'a> {
+    entry: PackageEntry,
+    key: &'a PackagesKey,
+    architectures: BTreeSet<Architecture>,
 }
 
 type AllIndices = Vec<(PackagesKey, PackagesIndex)>;

@@ -12,8 +12,10 @@ use super::{
     addition::{Addition, PackageSource},
     copied_package::CopiedPackage,
     copy::{Copies, Named},
+    listing,
     plan::Plan,
     read_debs::Incoming,
+    selection::Selection,
 };
 use crate::{
     config::SuiteConfig,
@@ -39,6 +41,10 @@ pub struct SuiteEdit {
     pub copy: Option<Copies>,
     /// Packages to remove.
     pub remove: Vec<Removal>,
+    /// Packages to remove, index by index; without a match none.
+    pub remove_selected: Vec<Selection>,
+    /// Whether a copied package replaces a newer version where `Limit` permits one of both.
+    pub downgrade: bool,
     /// The retention of versions of all packages.
     pub retention: Option<Retention>,
     /// Whether to publish the suite as it is configured, even without packages.
@@ -67,6 +73,23 @@ pub struct NewPackage {
     /// Whether it was found in a folder: one that `Limit` would remove at once, or a source package for a suite without
     /// source packages, is left out then, and not an error.
     pub found: bool,
+    /// How it is listed, where its file does not decide that.
+    pub placement: Placement,
+}
+
+/// How a package is listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Its section, instead of that in the file.
+    pub section: Option<String>,
+    /// Its priority, instead of that in the file.
+    pub priority: Option<String>,
+    /// The architectures whose indices list it, if it is for all architectures; empty for all of them.
+    pub architectures: Vec<Architecture>,
+    /// Whether its section alone decides its component, even where the suite has other versions in another one.
+    pub by_section: bool,
+    /// Whether its path in the pool contains its digest, because its own path has the bytes of a removed package.
+    pub own_path: bool,
 }
 
 /// Packages to remove.
@@ -82,7 +105,7 @@ pub struct Removal {
 
 impl From<Incoming> for NewPackage {
     fn from(incoming: Incoming) -> Self {
-        Self { incoming, component: None, found: false }
+        Self { incoming, component: None, found: false, placement: Placement::default() }
     }
 }
 
@@ -179,6 +202,7 @@ impl SuiteEdit {
         }
         indices.retire(published, config, &mut layout, &mut plan).await?;
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
+        plan.listings = listing::of(&changed);
         plan.render(changed, published, config, &layout, now).await?;
         if self.export && !plan.indices.is_empty() {
             // A form that was listed and not stored does not change the release file.

@@ -39,7 +39,7 @@ impl SuiteEdit {
                 let concerned = any_all
                     && (components.contains(component) || *architecture == layout.architectures[0])
                     || architectures.contains(architecture)
-                    || !self.remove.is_empty()
+                    || self.removes()
                     || self.retention.is_some();
                 if concerned || !there.contains(&name) || outdated.contains(&name) {
                     wanted.insert(name);
@@ -70,6 +70,10 @@ impl SuiteEdit {
         Ok(())
     }
 
+    fn removes(&self) -> bool {
+        !self.remove.is_empty() || !self.remove_selected.is_empty()
+    }
+
     /// The indices of source packages that the edit needs: the published ones if it may change them, and those that the
     /// suite has yet to get.
     fn wanted_sources(
@@ -79,7 +83,7 @@ impl SuiteEdit {
         there: &BTreeSet<PackagesKey>,
     ) -> Vec<PackagesKey> {
         let new = || additions.iter().filter(|new| new.architecture.is_source());
-        let may_change = new().next().is_some() || !self.remove.is_empty() || self.retention.is_some();
+        let may_change = new().next().is_some() || self.removes() || self.retention.is_some();
         let published = there.iter().filter(|key| key.is_of_sources() && may_change).cloned();
         let missing = layout.components.iter().map(PackagesKey::of_sources).filter(|key| {
             let is_needed =

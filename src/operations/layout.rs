@@ -69,17 +69,20 @@ impl SuiteEdit {
         let mut refused = Vec::new();
         let mut additions = Vec::with_capacity(self.add.len() + selected.len());
         for (number, new) in self.add.iter().enumerate() {
-            let component = match &new.component {
-                Some(named) => known(named)?,
-                None => guess_component(new.incoming.package.section(), &layout.components),
+            let component = if let Some(named) = &new.component {
+                known(named)?
+            } else {
+                let section = new.placement.section.as_deref();
+                let section = section.or_else(|| new.incoming.package.section());
+                guess_component(section, &layout.components)
             };
-            match Addition::of(&new.incoming, component, self.replace) {
+            match Addition::of(new, component, self.replace) {
                 Ok(addition) => additions.push(Addition { given: Some(number), ..addition }),
                 Err(reason) => refused.push(new.incoming.refusal(reason)),
             }
         }
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
-        for package in selected {
+        for package in selected.iter().filter(|package| layout.has_place_for(package)) {
             let component = known(asked.unwrap_or(&package.component))?;
             additions.push(Addition::of_pool(package, component, origin));
         }

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::{
     copied_package::CopiedPackage,
     dates,
+    listing::Listing,
     patches::{PatchFiles, Texts},
 };
 use crate::{
@@ -148,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) indices: Vec<IndexFile>,
     /// The patches of the changed indices.
     pub(crate) patches: PatchFiles,
+    /// Other files to store as they are: the `Release` beside an index.
+    pub(crate) beside: Vec<IndexFile>,
     /// Files for the pool.
     pub(crate) pool: Vec<(PoolPath, Content)>,
     /// Files of published packages, which the pool should already have; restored if they are missing or damaged.
@@ -174,6 +177,8 @@ pub(crate) struct Plan {
     pub(crate) phased: Vec<Phased>,
     /// Packages to remove.
     pub(crate) removed: Vec<Change>,
+    /// All changes, index by index.
+    pub(crate) listings: Vec<Listing>,
     /// The removed packages that are first moved to another suite.
     pub(crate) surplus: Vec<(Change, CopiedPackage)>,
     /// Changed fields that stop `apt update`.
@@ -218,6 +223,18 @@ impl SuiteLayout {
             return Ok(vec![of(architecture)]);
         }
         Err(Reason::Architecture { architecture: architecture.clone(), known: self.architectures.clone() })
+    }
+
+    /// Whether the suite has an index for a package that is copied index by index; others are copied without this
+    /// condition.
+    pub(crate) fn has_place_for(&self, package: &CopiedPackage) -> bool {
+        let Some(only) = &package.only else { return true };
+        let has_architecture = if package.architecture.is_source() {
+            self.sources != Sources::Refused
+        } else {
+            self.architectures.is_empty() || self.architectures.iter().any(|name| only.contains(name))
+        };
+        has_architecture && (self.components.is_empty() || self.components.contains(&package.component))
     }
 
     /// Returns a note about the source packages that are left out.
@@ -406,6 +423,7 @@ fn release(
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
     plan.unlist_stale(&mut new);
+    plan.list_index_releases(&mut new, config);
     let expires = new.field("Valid-Until").is_some();
     let expiry_as_configured = !configured || expires == config.valid_for.is_some();
     if old.is_some_and(|old| new.says_the_same(old)) && expiry_as_configured {

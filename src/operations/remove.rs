@@ -53,6 +53,20 @@ impl SuiteEdit {
             plan.resolved.extend(found.iter().map(|gone| format!("remove {gone}")));
             plan.removed.extend(found);
         }
+        for selection in &self.remove_selected {
+            let mut found = BTreeSet::new();
+            for (name, index) in &mut indices.all {
+                let entries = selection.of_index(name, index);
+                if entries.is_empty() {
+                    continue;
+                }
+                index.remove_all(&entries);
+                found.extend(entries.iter().map(|entry| Change::of(entry, &name.component)));
+                indices.changed.insert(name.clone());
+            }
+            plan.resolved.extend(found.iter().map(|gone| format!("remove {gone}")));
+            plan.removed.extend(found);
+        }
         refused
     }
 }

@@ -60,7 +60,20 @@ impl SuiteEdit {
                     changes.map(|change| change.name.clone()).collect()
                 };
                 let [binaries, sources] = [added(false), added(true)];
-                surplus(indices, |key| if key.is_of_sources() { &sources } else { &binaries }, limit)
+                let copied: BTreeSet<[&str; 3]> = if self.downgrade {
+                    additions.iter().filter(|new| new.given.is_none()).map(identity).collect()
+                } else {
+                    BTreeSet::new()
+                };
+                let wins = |entry: &PackageEntry| {
+                    copied.contains(&[entry.name(), entry.version(), entry.architecture()])
+                };
+                surplus_but(
+                    indices,
+                    |key| if key.is_of_sources() { &sources } else { &binaries },
+                    limit,
+                    wins,
+                )
             }
             (None, None) => return Ok(Vec::new()),
         };
@@ -145,16 +158,33 @@ fn newest(additions: &[Addition]) -> HashMap<(bool, &str), &PackageEntry> {
     newest
 }
 
+fn identity(addition: &Addition) -> [&str; 3] {
+    let entry = &addition.entry;
+    [entry.name(), entry.version(), entry.architecture()]
+}
+
 /// Returns all but the newest versions of the packages named for each index.
 fn surplus<'a>(
     indices: &Indices,
     names: impl Fn(&PackagesKey) -> &'a BTreeSet<String>,
     keep: usize,
 ) -> Surplus {
+    surplus_but(indices, names, keep, |_| false)
+}
+
+/// The same, but packages that win stay before newer versions.
+fn surplus_but<'a>(
+    indices: &Indices,
+    names: impl Fn(&PackagesKey) -> &'a BTreeSet<String>,
+    keep: usize,
+    wins: impl Fn(&PackageEntry) -> bool,
+) -> Surplus {
     let mut surplus = Surplus::new();
     for (index_name, index) in &indices.all {
         for name in names(index_name) {
             let mut versions = index.named(name);
+            // Stable: the versions stay in their order otherwise.
+            versions.sort_by_key(&wins);
             versions.truncate(versions.len().saturating_sub(keep.max(1)));
             if !versions.is_empty() {
                 surplus.entry(index_name.clone()).or_default().extend(versions);

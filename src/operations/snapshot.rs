@@ -48,10 +48,8 @@ impl Source {
             };
         }
         let mut new = release.clone();
-        // apt compares these names with the folder that it reads.
-        for field in ["Suite", "Codename"] {
-            new.set(field, Some(published.name().to_string()));
-        }
+        // apt compares one of the names with the folder that it reads; the codename stays that of the suite.
+        new.set("Suite", Some(published.name().to_string()));
         new.set("Acquire-By-Hash", Some("yes".into()));
         dates::set(&mut new, published, config, now, &mut plan.notes)?;
         // Its content never changes, so it needs no patches.
