@@ -23,6 +23,7 @@ mod serve;
 mod show;
 mod list;
 mod snapshot;
+mod reprepro;
 mod change_args;
 mod sync;
 mod sources;
@@ -97,6 +98,7 @@ enum Command {
     Sync(sync::Args),
     Serve(serve::Args),
     Key(key::Args),
+    Reprepro(reprepro::Args),
     Help(help::Args),
 }
 
@@ -121,6 +123,9 @@ impl Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(arguments) = reprepro::requested(std::env::args_os()) {
+        return reprepro::main(arguments);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
@@ -129,6 +134,9 @@ pub fn main() -> ExitCode {
     if let Command::Help(args) = &cli.command {
         help::run(args, &ui);
         return ui.end(ExitCode::SUCCESS);
+    }
+    if let Command::Reprepro(args) = cli.command {
+        return reprepro::main(args.arguments);
     }
     let runtime = match threads::runtime() {
         Ok(runtime) => runtime,
@@ -219,7 +227,8 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve::run(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
-        Command::Help(_) => Ok(ExitCode::SUCCESS),
+        // Run before the session was opened.
+        Command::Help(_) | Command::Reprepro(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

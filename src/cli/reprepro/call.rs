@@ -1,0 +1,210 @@
+//! `Call`: one call of a command, with its options, its session and its suites.
+
+use std::sync::Mutex;
+
+use super::{folders::Folders, log, options::Options, outlog::OutLog, status};
+use crate::{
+    archive::{Archive, Change, CommitReport, Error, NewPackage, Places, PublishedSuite, Reason, SuiteEdit},
+    cli::{change_args::ChangeArgs, failure::Failure, session::Session},
+    config::SuiteConfig,
+    names::{Architecture, Component, Suite},
+    store,
+};
+
+/// One call of a command.
+pub(super) struct Call<'a> {
+    pub(super) options: &'a Options,
+    pub(super) session: Session<'a>,
+    /// The name of the command.
+    pub(super) word: &'static str,
+    /// Its arguments.
+    pub(super) arguments: &'a [String],
+    /// The changes of files, for `--outhook`.
+    pub(super) outlog: Mutex<OutLog>,
+}
+
+/// The file or the suite that a change comes from, for the scripts of `Log`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cause {
+    pub(super) file: Option<String>,
+    pub(super) from: Option<String>,
+}
+
+impl Call<'_> {
+    pub(super) fn folders(&self) -> &Folders {
+        &self.options.folders
+    }
+
+    /// Prints a line to stderr, unless `--silent` is given.
+    pub(super) fn say(&self, line: &str) {
+        self.session.ui.say(line);
+    }
+
+    /// Prints lines of data to stdout.
+    pub(super) fn print(&self, lines: impl IntoIterator<Item = String>) {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        self.session.ui.text(&text);
+    }
+
+    /// Returns a configured suite by its codename or its `Suite`.
+    pub(super) fn suite(&self, name: &str) -> Result<SuiteConfig, Failure> {
+        let suites = &self.session.config.suites;
+        let found = suites.iter().find(|suite| suite.codename.as_str() == name);
+        let found = found.or_else(|| suites.iter().find(|suite| suite.suite.as_deref() == Some(name)));
+        found.cloned().ok_or_else(|| {
+            let path = self.folders().conf.join("distributions");
+            status::text(
+                status::UNKNOWN,
+                format!("cannot find definition of distribution `{name}` in `{}`", path.display()),
+            )
+        })
+    }
+
+    /// Returns the named suites, else all configured ones.
+    pub(super) fn suites(&self, names: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
+        if names.is_empty() {
+            return Ok(self.session.config.suites.clone());
+        }
+        names.iter().map(|name| self.suite(name)).collect()
+    }
+
+    /// Opens the archive for reading.
+    pub(super) fn archive(&self) -> Archive {
+        self.session.archive(tokio::task::block_in_place(|| self.session.trust_to_read()))
+    }
+
+    /// Reads a suite, which may not be published yet.
+    pub(super) async fn published(&self, suite: &Suite) -> Result<PublishedSuite, Failure> {
+        Ok(self.archive().suite(suite).await?)
+    }
+
+    /// The indices that `-C`, `-A` and `-T` select.
+    pub(super) fn places(&self) -> Result<Places, Failure> {
+        Ok(Places {
+            components: self.components()?,
+            architectures: self.architectures()?,
+            kinds: self.options.kinds.clone(),
+        })
+    }
+
+    /// The components of `-C`, which some suite must have.
+    pub(super) fn components(&self) -> Result<Vec<Component>, Failure> {
+        let known = |name: &str| {
+            let suites = self.session.config.suites.iter();
+            suites.flat_map(|suite| &suite.components).find(|component| component.as_str() == name).cloned()
+        };
+        let unknown = |name: &String| self.not_configured("component", name, "-C");
+        self.options.components.iter().map(|name| known(name).ok_or_else(|| unknown(name))).collect()
+    }
+
+    /// The architectures of `-A`, which some suite must have.
+    pub(super) fn architectures(&self) -> Result<Vec<Architecture>, Failure> {
+        let known = |name: &str| {
+            let suites = self.session.config.suites.iter();
+            let is_general = matches!(name, "all" | "source");
+            let configured = suites.flat_map(|suite| &suite.architectures);
+            let found = configured.into_iter().any(|architecture| architecture.as_str() == name);
+            Architecture::parse_selector(name).ok().filter(|_| found || is_general)
+        };
+        let unknown = |name: &String| self.not_configured("architecture", name, "-A");
+        self.options.architectures.iter().map(|name| known(name).ok_or_else(|| unknown(name))).collect()
+    }
+
+    fn not_configured(&self, what: &str, name: &str, option: &str) -> Failure {
+        let path = self.folders().conf.join("distributions");
+        status::text(
+            status::FAILED,
+            format!("no suite in `{}` has the {what} `{name}` that `{option}` names", path.display()),
+        )
+    }
+
+    /// Publishes an edit of a suite, and passes the changes on to `Log` and `--outhook`.
+    pub(super) async fn commit(
+        &self,
+        suite: &SuiteConfig,
+        mut edit: SuiteEdit,
+        cause: &Cause,
+    ) -> Result<CommitReport, Failure> {
+        let asked = ChangeArgs { dry_run: false, message: None };
+        let events = self.session.events();
+        let publisher = self.session.publisher(&asked, &events)?;
+        let keys = publisher.keys(suite).await?;
+        let report = match publisher.commit(suite, &keys, &edit).await {
+            Err(crate::archive::KeyError::Archive(Error::Refused(refusals)))
+                if self.moves_to_own_paths(suite, &mut edit, &refusals).await? =>
+            {
+                publisher.commit(suite, &keys, &edit).await?
+            }
+            done => done?,
+        };
+        let mut all = Some(&report);
+        while let Some(one) = all {
+            for note in &one.notes {
+                self.session.ui.warn(note);
+            }
+            let config = self.session.config.find(one.suite.as_str()).unwrap_or(suite);
+            self.outlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(one, config);
+            log::record(self, config, one, cause)?;
+            all = one.moved.as_ref().map(|moved| &*moved.to);
+        }
+        Ok(report)
+    }
+
+    /// Gives packages whose paths in the pool have the bytes of a removed version paths of their own, so that clients
+    /// with an older index find the bytes that it describes. Returns whether that resolves every refusal.
+    async fn moves_to_own_paths(
+        &self,
+        suite: &SuiteConfig,
+        edit: &mut SuiteEdit,
+        refusals: &[crate::archive::Refusal],
+    ) -> Result<bool, Failure> {
+        if self.session.location.folder().is_none() && !suite.mutable {
+            return Ok(false);
+        }
+        let mut occupied = Vec::new();
+        for refusal in refusals {
+            match &refusal.source {
+                Reason::Pool(store::Error::Occupied { path, .. }) => occupied.push((path, &refusal.subject)),
+                _ => return Ok(false),
+            }
+        }
+        let archive = self.archive();
+        for listed in archive.suites().await? {
+            let published = archive.suite(&listed).await?;
+            for key in published.index_keys().into_iter().filter(crate::dists::IndexKey::has_entries) {
+                for entry in published.entries(&key).await? {
+                    let names =
+                        |path: &str| entry.files.iter().any(|file| file.path.as_deref() == Some(path));
+                    if occupied.iter().any(|(path, _)| names(path)) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        let is_meant = |new: &NewPackage| {
+            let files = new.incoming.others.iter().map(|other| &other.file).chain([&new.incoming.file]);
+            let mut files = files.map(|file| file.display().to_string());
+            files.any(|file| occupied.iter().any(|(_, subject)| **subject == file))
+        };
+        let mut changed = false;
+        for new in edit.add.iter_mut().filter(|new| is_meant(new)) {
+            new.placement.own_path = true;
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    /// The status of a command that changed something, or nothing.
+    pub(super) fn status(&self, is_done: bool) -> u8 {
+        if is_done || !self.options.nothing_is_error { 0 } else { status::NOTHING }
+    }
+}
+
+/// A package for a message, as reprepro names the indices that list it.
+pub(super) fn place(suite: &SuiteConfig, change: &Change) -> String {
+    format!("{}|{}|{}", suite.codename, change.component, change.architecture)
+}

@@ -1,0 +1,122 @@
+//! `includedeb`, `includeudeb`, `includeddeb` and `includedsc`: adds packages to a suite.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    call::{Call, Cause, place},
+    status,
+    words::Word,
+};
+use crate::{
+    archive::{Artifact, CommitReport, Incoming, NewPackage, Placement, SuiteEdit, read_packages},
+    cli::failure::Failure,
+    config::SuiteConfig,
+    deb::{SourceControl, rank_of_control, read_source_control},
+};
+
+pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
+    let suite = call.suite(&call.arguments[0])?;
+    let ending = match word {
+        Word::IncludeUdeb => "udeb",
+        Word::IncludeDdeb => "ddeb",
+        Word::IncludeDsc => "dsc",
+        _ => "deb",
+    };
+    let files: Vec<PathBuf> = call.arguments[1..].iter().map(PathBuf::from).collect();
+    for file in &files {
+        check_name(call, file, ending)?;
+    }
+    let events = call.session.events();
+    let read = tokio::task::block_in_place(|| read_packages(files.clone(), &events))?;
+    let add = read.into_iter().map(|incoming| placed(call, incoming)).collect::<Result<_, _>>()?;
+    let edit = SuiteEdit { add, ..SuiteEdit::default() };
+    let cause = Cause { file: call.arguments.get(1).cloned(), from: None };
+    let report = call.commit(&suite, edit, &cause).await?;
+    say_skipped(call, &suite, &report);
+    let is_done = !report.added.is_empty() || !report.replaced.is_empty();
+    if call.options.delete > u8::from(!is_done) {
+        for file in &files {
+            delete(call, file);
+        }
+    }
+    Ok(call.status(is_done))
+}
+
+fn check_name(call: &Call<'_>, file: &Path, ending: &str) -> Result<(), Failure> {
+    let shown = file.display();
+    if file.extension().is_none_or(|found| found != ending) && !call.options.ignores("extension") {
+        let text = format!("`{}` expects files that end in `.{ending}`, not `{shown}`", call.word);
+        let hint = "add `--ignore=extension` to include it all the same".to_owned();
+        return Err(status::with(status::FAILED, Failure::text(text, Some(hint))));
+    }
+    match file.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(status::with(status::FILE, Failure::file(&error, file, "open")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Applies the options to a package.
+fn placed(call: &Call<'_>, incoming: Incoming) -> Result<NewPackage, Failure> {
+    let mut architectures = call.architectures()?;
+    let own = match &incoming.package {
+        Artifact::Binary(package) => package.architecture().as_str(),
+        Artifact::Source(_) => "source",
+    };
+    if own == "all" {
+        architectures.retain(|architecture| !architecture.is_source() && !architecture.is_all());
+    } else if !architectures.is_empty() && !architectures.iter().any(|asked| asked.as_str() == own) {
+        let text = format!(
+            "cannot add `{}`: its architecture is `{own}`, and `-A` names {}",
+            incoming.file.display(),
+            call.options.architectures.join(", ")
+        );
+        return Err(status::text(status::FAILED, text));
+    }
+    let component = call.components()?.into_iter().next();
+    let found = match &incoming.package {
+        // Its `.dsc` may not list section and priority.
+        Artifact::Source(package) if package.section().is_none() => of_control(&incoming),
+        _ => SourceControl::default(),
+    };
+    let placement = Placement {
+        section: call.options.section.clone().or(found.section),
+        priority: call.options.priority.clone().or(found.priority),
+        architectures: if own == "all" { architectures } else { Vec::new() },
+        by_section: true,
+        own_path: false,
+    };
+    Ok(NewPackage { component, placement, ..incoming.into() })
+}
+
+/// Reads section and priority from the control file in a source package; without it, it has neither.
+fn of_control(incoming: &Incoming) -> SourceControl {
+    let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files = incoming.others.iter().map(|other| (name(&other.file), &other.file));
+    let mut files: Vec<_> =
+        files.filter_map(|(name, file)| Some((rank_of_control(&name)?, name, file))).collect();
+    files.sort();
+    let read = |(_, name, file): (u8, String, &PathBuf)| {
+        let file = crate::regular::open(file).ok()?;
+        read_source_control(&name, file).ok()?
+    };
+    files.into_iter().find_map(read).unwrap_or_default()
+}
+
+fn say_skipped(call: &Call<'_>, suite: &SuiteConfig, report: &CommitReport) {
+    for change in report.present.iter().chain(&report.skipped) {
+        let (name, version) = (&change.name, &change.version);
+        call.say(&format!(
+            "Skipping inclusion of '{name}' '{version}' in '{}', as it has already '{version}'.",
+            place(suite, change)
+        ));
+    }
+}
+
+/// Deletes a file that was included, and the files beside a `.dsc` that it lists.
+fn delete(call: &Call<'_>, file: &Path) {
+    if let Err(error) = std::fs::remove_file(file) {
+        call.session.ui.warn(&format!("cannot delete `{}`: {error}", file.display()));
+    }
+}

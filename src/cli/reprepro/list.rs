@@ -1,0 +1,84 @@
+//! `list`, `listmatched` and `listfilter`: one line for each package of each index.
+
+use super::{call::Call, format::Format, remove::formula, targets, words::Word};
+use crate::{
+    archive::{Matcher, PublishedSuite, Selection},
+    cli::failure::Failure,
+    config::SuiteConfig,
+    dists::{Entry, IndexKey},
+    glob::Glob,
+};
+
+/// The default of `--list-format`.
+const DEFAULT: &str = "${$identifier}: ${package} ${version}\\n";
+
+pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
+    let suite = call.suite(&call.arguments[0])?;
+    let matcher = match (word, call.arguments.get(1)) {
+        (_, None) => Matcher::All,
+        (Word::List, Some(name)) => Matcher::Name { name: name.clone(), version: None },
+        (Word::ListMatched, Some(pattern)) => Matcher::Pattern(Glob::new(pattern)),
+        (_, Some(text)) => formula(text)?,
+    };
+    let selection = Selection { places: call.places()?, matcher, newest: false };
+    let format = Format::parse(call.options.list_format.as_deref().unwrap_or(DEFAULT));
+    let published = call.published(&suite.codename).await?;
+    let mut text = String::new();
+    let mut count = 0;
+    for (key, entries) in selected(&published, &suite, &selection).await? {
+        for entry in entries {
+            count += 1;
+            let is_shown = count > call.options.list_skip
+                && call.options.list_max.is_none_or(|max| count <= call.options.list_skip + max);
+            if is_shown {
+                text.push_str(&format.render(call, &suite, &key, &entry));
+            }
+        }
+    }
+    // Requested data, whose fields a script parses.
+    call.session.ui.data(text.as_bytes());
+    Ok(call.status(count > 0))
+}
+
+/// Reads the selected packages of a suite, index by index: by name, and the newest version of each first.
+pub(super) async fn selected(
+    published: &PublishedSuite,
+    suite: &SuiteConfig,
+    selection: &Selection,
+) -> Result<Vec<(IndexKey, Vec<Entry>)>, Failure> {
+    let mut found = Vec::new();
+    for key in targets::of(published, suite).into_iter().filter(|key| selection.places.hold(key)) {
+        let mut entries = published.entries(&key).await?;
+        entries.retain(|entry| selection.selects(&key, entry));
+        entries.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| other.order_of_versions(one)));
+        if !entries.is_empty() {
+            found.push((key, entries));
+        }
+    }
+    Ok(found)
+}
+
+/// `_listcodenames`.
+pub(super) fn codenames(call: &Call<'_>) -> u8 {
+    let suites = call.session.config.suites.iter();
+    call.print(suites.map(|suite| suite.codename.to_string()));
+    0
+}
+
+/// `_listconfidentifiers`: the names of all configured indices.
+pub(super) fn identifiers(call: &Call<'_>) -> Result<u8, Failure> {
+    let mut lines = Vec::new();
+    for suite in call.suites(call.arguments)? {
+        for component in &suite.components {
+            let mut put = |architecture: &str| {
+                lines.push(format!("{}|{component}|{architecture}", suite.codename));
+            };
+            suite.architectures.iter().for_each(|architecture| put(architecture.as_str()));
+            if suite.sources == crate::config::Sources::Listed {
+                put("source");
+            }
+        }
+    }
+    call.print(lines);
+    Ok(0)
+}

@@ -1,0 +1,36 @@
+//! The command line of reprepro: its words, options, `conf/options`, output and statuses, over the same operations.
+//!
+//! A script that was written for reprepro runs with a link of that name to this program, or with `publish reprepro` in its
+//! place. This room parses, calls and prints; no rule of the archive lives here.
+
+mod run;
+mod help;
+mod include;
+mod remove;
+mod copy;
+mod flood;
+mod list;
+mod ls;
+mod format;
+mod export;
+mod snapshots;
+mod pool;
+mod check;
+mod reports;
+mod vanished;
+mod tracks;
+mod call;
+mod notices;
+mod log;
+mod outlog;
+mod hooks;
+mod targets;
+mod words;
+mod status;
+mod options;
+mod settings;
+mod folders;
+
+pub(super) use help::Args;
+pub(super) use run::main;
+pub(super) use words::requested;

@@ -1,0 +1,42 @@
+//! The statuses of reprepro, which scripts compare.
+
+use crate::cli::{
+    class::Kind,
+    failure::{self, Failure},
+};
+
+/// An unknown option or command.
+pub(super) const USAGE: u8 = 1;
+/// Nothing was done, with `--nothingiserror`.
+pub(super) const NOTHING: u8 = 1;
+/// Any other failure.
+pub(super) const FAILED: u8 = 255;
+/// A file is missing, or has other bytes than the published one.
+pub(super) const FILE: u8 = 254;
+/// An unknown distribution.
+pub(super) const UNKNOWN: u8 = 249;
+/// Some uploads of a queue cannot be included.
+pub(super) const LOCKED: u8 = 239;
+
+/// Returns the status of a failure: one that was set here stays.
+pub(super) fn of(failure: &Failure) -> u8 {
+    if failure.code > failure::OUT_OF_REACH {
+        return failure.code;
+    }
+    let kind = failure.errors.first().map(|problem| problem.class.kind);
+    match kind {
+        _ if failure.code == failure::RACE => LOCKED,
+        Some(Kind::Conflict) => FILE,
+        _ => FAILED,
+    }
+}
+
+/// A failure with this status.
+pub(super) fn with(status: u8, failure: Failure) -> Failure {
+    Failure { code: status, ..failure }
+}
+
+/// A failure with a text, and this status.
+pub(super) fn text(status: u8, text: impl Into<String>) -> Failure {
+    with(status, Failure::text(text, None))
+}
