@@ -24,6 +24,7 @@ mod show;
 mod list;
 mod snapshot;
 mod reprepro;
+mod outhook;
 mod change_args;
 mod sync;
 mod sources;
@@ -31,6 +32,7 @@ mod session;
 mod given_keys;
 mod global;
 mod threads;
+mod clock;
 mod algorithm;
 mod interrupt;
 mod ui;
@@ -48,7 +50,6 @@ pub use serve::Server;
 use std::{
     process::ExitCode,
     sync::{Arc, LazyLock},
-    time::SystemTime,
 };
 
 use clap::{Parser, Subcommand};
@@ -99,6 +100,7 @@ enum Command {
     Serve(serve::Args),
     Key(key::Args),
     Reprepro(reprepro::Args),
+    Outhook(outhook::Args),
     Help(help::Args),
 }
 
@@ -205,9 +207,15 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     if let Command::Check(check::Args { location: Some(location), .. }) = &cli.command {
         cli.global.archive.clone_from(location);
     }
+    if matches!(cli.command, Command::Outhook(_))
+        && let Some((archive, config)) = outhook::of_reprepro()
+    {
+        cli.global.archive = archive;
+        cli.global.config = cli.global.config.or(config);
+    }
     let plans = cli.command.plans();
     let is_init = matches!(cli.command, Command::Init(_));
-    let session = Session::open(cli.global, ui, clock(), is_init, plans)?;
+    let session = Session::open(cli.global, ui, clock::now(), is_init, plans)?;
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
@@ -227,18 +235,10 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve::run(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
+        Command::Outhook(args) => outhook::run(&args, &session).await,
         // Run before the session was opened.
         Command::Help(_) | Command::Reprepro(_) => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// Returns the time of the clock.
-///
-/// `SOURCE_DATE_EPOCH` is not used: build jobs export the time of their source, and a suite of that `Date` may have expired
-/// before any client reads it.
-fn clock() -> SystemTime {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-    SystemTime::now()
 }
 
 /// The version, the commit, and the crypto backend, which packagers may choose.

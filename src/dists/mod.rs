@@ -4,13 +4,13 @@
 //! apt.
 
 pub mod blocks;
+pub mod index_release;
 pub mod entries;
 pub mod index_file;
 pub mod index_key;
 pub mod media_type;
 pub mod checksums;
 pub mod packages;
-pub mod index_release;
 mod ordered;
 mod package_entry;
 pub mod release;

@@ -21,10 +21,7 @@ use crate::{
     deb::BinaryPackage,
     digest::Digests,
     names::{Component, PackageName, Suite},
-    operations::{
-        edit::{NewPackage, SuiteEdit},
-        read_debs::read_packages,
-    },
+    operations::{edit::SuiteEdit, new_package::NewPackage, read_debs::read_packages},
     pool::PoolPath,
     signing::Keyring,
     store,

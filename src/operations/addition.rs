@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     copied_package::CopiedPackage,
-    edit::NewPackage,
+    new_package::NewPackage,
     read_debs::{Artifact, Incoming},
 };
 use crate::{

@@ -165,7 +165,10 @@ fn the_summary_names_every_command() {
       sync      Copy the archive to another store: a bucket, a container or a folder
       serve     Preview the archive over HTTP
       key       Generate, show, export, publish and rotate signing keys
-      help      Explain a topic: `json` describes the JSON output field by field
+      reprepro  Run a command line of reprepro on its repository
+      outhook   Copy each change of reprepro to a destination, as the `outhook` of reprepro
+      help      Explain a topic: `json` describes the JSON output field by field, `reprepro` its
+                commands
     ");
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), 4 `check` \

@@ -77,6 +77,7 @@ mod refresh;
 mod remove;
 mod repair;
 mod replace;
+mod reprepro;
 mod retention;
 mod rollback;
 mod s3_checksums;

@@ -2,7 +2,13 @@
 
 use std::sync::Mutex;
 
-use super::{folders::Folders, log, options::Options, outlog::OutLog, status};
+use super::{
+    folders::Folders,
+    log::{self, Cause, Changer},
+    options::Options,
+    outlog::OutLog,
+    status,
+};
 use crate::{
     archive::{Archive, Change, CommitReport, Error, NewPackage, Places, PublishedSuite, Reason, SuiteEdit},
     cli::{change_args::ChangeArgs, failure::Failure, session::Session},
@@ -23,16 +29,13 @@ pub(super) struct Call<'a> {
     pub(super) outlog: Mutex<OutLog>,
 }
 
-/// The file or the suite that a change comes from, for the scripts of `Log`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cause {
-    pub(super) file: Option<String>,
-    pub(super) from: Option<String>,
-}
-
 impl Call<'_> {
     pub(super) fn folders(&self) -> &Folders {
         &self.options.folders
+    }
+
+    pub(super) fn changer(&self) -> Changer<'_> {
+        Changer { folders: self.folders(), ui: self.session.ui, word: self.word, now: self.session.now }
     }
 
     /// Prints a line to stderr, unless `--silent` is given.
@@ -148,7 +151,7 @@ impl Call<'_> {
             }
             let config = self.session.config.find(one.suite.as_str()).unwrap_or(suite);
             self.outlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(one, config);
-            log::record(self, config, one, cause)?;
+            log::record(&self.changer(), config, one, cause)?;
             all = one.moved.as_ref().map(|moved| &*moved.to);
         }
         Ok(report)

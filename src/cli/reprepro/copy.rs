@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    call::{Call, Cause},
-    remove::{formula, name, selections, source},
+    call::Call,
+    log::Cause,
+    matchers::{formula, name, selections, source},
     status,
     words::Word,
 };

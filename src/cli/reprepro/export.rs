@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, os::unix::fs::symlink, path::Path};
 
-use super::{
-    call::{Call, Cause},
-    status,
-};
+use super::{call::Call, log::Cause, status};
 use crate::{archive::SuiteEdit, cli::failure::Failure, config::SuiteConfig};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {

@@ -16,7 +16,7 @@ pub(in super::super) struct Args {
 }
 
 /// The text of `publish help reprepro`.
-pub(in super::super) const TEXT: &str = include_str!("guide.md");
+pub(in super::super) const GUIDE: &str = include_str!("guide.md");
 
 /// What to do instead of a command that is not done.
 pub(super) fn instead_of(name: &str) -> Option<&'static str> {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    call::{Call, Cause, place},
+    call::{Call, place},
+    log::Cause,
     status,
     words::Word,
 };

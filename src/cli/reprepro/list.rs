@@ -1,11 +1,9 @@
 //! `list`, `listmatched` and `listfilter`: one line for each package of each index.
 
-use super::{call::Call, format::Format, remove::formula, targets, words::Word};
+use super::{call::Call, format::Format, matchers::formula, targets::selected, words::Word};
 use crate::{
-    archive::{Matcher, PublishedSuite, Selection},
+    archive::{Matcher, Selection},
     cli::failure::Failure,
-    config::SuiteConfig,
-    dists::{Entry, IndexKey},
     glob::Glob,
 };
 
@@ -38,24 +36,6 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     // Requested data, whose fields a script parses.
     call.session.ui.data(text.as_bytes());
     Ok(call.status(count > 0))
-}
-
-/// Reads the selected packages of a suite, index by index: by name, and the newest version of each first.
-pub(super) async fn selected(
-    published: &PublishedSuite,
-    suite: &SuiteConfig,
-    selection: &Selection,
-) -> Result<Vec<(IndexKey, Vec<Entry>)>, Failure> {
-    let mut found = Vec::new();
-    for key in targets::of(published, suite).into_iter().filter(|key| selection.places.hold(key)) {
-        let mut entries = published.entries(&key).await?;
-        entries.retain(|entry| selection.selects(&key, entry));
-        entries.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| other.order_of_versions(one)));
-        if !entries.is_empty() {
-            found.push((key, entries));
-        }
-    }
-    Ok(found)
 }
 
 /// `_listcodenames`.

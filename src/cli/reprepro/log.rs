@@ -5,21 +5,35 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
+    time::SystemTime,
 };
 
 use jiff::Timestamp;
 
-use super::{
-    call::{Call, Cause},
-    list::selected,
-    targets,
-};
+use super::{folders::Folders, targets};
 use crate::{
-    archive::{CommitReport, Listing, Matcher, Selection},
-    cli::failure::Failure,
+    archive::{CommitReport, Listing},
+    cli::{failure::Failure, ui::Ui},
     config::SuiteConfig,
     dists::{Entry, IndexKey},
 };
+
+/// The call that changes suites.
+pub(super) struct Changer<'a> {
+    pub(super) folders: &'a Folders,
+    pub(super) ui: &'a Ui,
+    /// The name of the command.
+    pub(super) word: &'static str,
+    /// The time of the call.
+    pub(super) now: SystemTime,
+}
+
+/// The file or the suite that a change comes from, for the scripts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cause {
+    pub(super) file: Option<String>,
+    pub(super) from: Option<String>,
+}
 
 /// The value of `Log:`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -162,62 +176,49 @@ fn files(entry: &Entry) -> Vec<String> {
 
 /// Records the changes of a commit in the log of its suite, and runs its scripts.
 pub(super) fn record(
-    call: &Call<'_>,
+    by: &Changer<'_>,
     suite: &SuiteConfig,
     report: &CommitReport,
     cause: &Cause,
 ) -> Result<(), Failure> {
-    let Some(log) = of(call, suite) else { return Ok(()) };
+    let Some(log) = of(by, suite) else { return Ok(()) };
     let events = events(report, suite);
     if let Some(name) = log.file.as_ref().filter(|_| !events.is_empty()) {
         let lines = events.iter().map(|event| event.words().join(" "));
-        append(call, &call.folders().logs.join(name), lines)?;
+        append(by, &by.folders.logs.join(name), lines)?;
     }
     for event in &events {
         for script in log.scripts.iter().filter(|script| script.is_for(event)) {
-            run(call, script, &event.arguments(), cause);
+            run(by, script, &event.arguments(), cause);
         }
     }
     Ok(())
 }
 
-/// `rerunnotifiers`: runs the scripts for every package that is published.
-pub(super) async fn rerun(call: &Call<'_>) -> Result<u8, Failure> {
-    for suite in call.suites(call.arguments)? {
-        let Some(log) = of(call, &suite).filter(|log| !log.scripts.is_empty()) else { continue };
-        let published = call.published(&suite.codename).await?;
-        for (index, entries) in selected(&published, &suite, &Selection::of(Matcher::All)).await? {
-            for entry in &entries {
-                let event = Event {
-                    action: "info",
-                    suite: &suite,
-                    index: &index,
-                    name: &entry.name,
-                    new: Some(entry),
-                    old: None,
-                };
-                for script in log.scripts.iter().filter(|script| script.is_for(&event)) {
-                    run(call, script, &event.arguments(), &Cause::default());
-                }
-            }
+/// Runs the scripts for every package of an index, as if it had just been published.
+pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, entries: &[Entry]) {
+    let Some(log) = of(by, suite) else { return };
+    for entry in entries {
+        let event = Event { action: "info", suite, index, name: &entry.name, new: Some(entry), old: None };
+        for script in log.scripts.iter().filter(|script| script.is_for(&event)) {
+            run(by, script, &event.arguments(), &Cause::default());
         }
     }
-    Ok(0)
 }
 
-fn of(call: &Call<'_>, suite: &SuiteConfig) -> Option<Log> {
+fn of(by: &Changer<'_>, suite: &SuiteConfig) -> Option<Log> {
     let text = suite.log.as_ref()?;
     match Log::parse(text) {
         Ok(log) => Some(log),
         Err(why) => {
-            call.session.ui.warn(&format!("`Log` of suite `{}` is not used: {why}", suite.codename));
+            by.ui.warn(&format!("`Log` of suite `{}` is not used: {why}", suite.codename));
             None
         }
     }
 }
 
-fn append(call: &Call<'_>, path: &Path, lines: impl Iterator<Item = String>) -> Result<(), Failure> {
-    let now = Timestamp::try_from(call.session.now).unwrap_or(Timestamp::UNIX_EPOCH);
+fn append(by: &Changer<'_>, path: &Path, lines: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let now = Timestamp::try_from(by.now).unwrap_or(Timestamp::UNIX_EPOCH);
     let date = now.strftime("%Y-%m-%d %H:%M:%S");
     let text: String =
         lines.flat_map(|line| [date.to_string(), " ".to_owned(), line, "\n".to_owned()]).collect();
@@ -231,18 +232,18 @@ fn append(call: &Call<'_>, path: &Path, lines: impl Iterator<Item = String>) -> 
 }
 
 /// Runs a script. Its failure is a warning: the change is published.
-fn run(call: &Call<'_>, script: &Script, arguments: &[String], cause: &Cause) {
-    let program = call.folders().hook(&script.program);
+fn run(by: &Changer<'_>, script: &Script, arguments: &[String], cause: &Cause) {
+    let program = by.folders.hook(&script.program);
     let mut command = match &script.via {
         Some(via) => {
-            let mut command = Command::new(call.folders().hook(via));
+            let mut command = Command::new(by.folders.hook(via));
             command.arg(&program);
             command
         }
         None => Command::new(&program),
     };
     command.args(arguments).stdin(Stdio::null());
-    command.envs(call.folders().variables()).env("REPREPRO_CAUSING_COMMAND", call.word);
+    command.envs(by.folders.variables()).env("REPREPRO_CAUSING_COMMAND", by.word);
     command.envs(cause.file.iter().map(|file| ("REPREPRO_CAUSING_FILE", file)));
     command.envs(cause.from.iter().map(|from| ("REPREPRO_FROM", from)));
     let problem = match command.status() {
@@ -250,7 +251,7 @@ fn run(call: &Call<'_>, script: &Script, arguments: &[String], cause: &Cause) {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     };
-    call.session.ui.warn(&format!("the script `{}` of `Log` failed: {problem}", program.display()));
+    by.ui.warn(&format!("the script `{}` of `Log` failed: {problem}", program.display()));
 }
 
 #[cfg(test)]

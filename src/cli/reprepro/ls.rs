@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{call::Call, list::selected, targets};
+use super::{
+    call::Call,
+    targets::{self, selected},
+};
 use crate::{
     archive::{Matcher, Selection},
     cli::{failure::Failure, text::plain},

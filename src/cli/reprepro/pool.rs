@@ -84,7 +84,8 @@ async fn prune(call: &Call<'_>, dry_run: bool) -> Result<Pruned, Failure> {
         keep: session.config.suites.iter().map(keep).collect(),
         otherwise: Some(Keep::default()),
         grace: GRACE,
-        now: session.now,
+        // That of a dry run: a pinned time is about what is published.
+        now: session.clock,
         dry_run,
         events: &events,
         stop: Some(session.ui.stop()),

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{call::Call, list::selected, status, targets, words::Word};
+use super::{
+    call::Call,
+    status,
+    targets::{self, selected},
+    words::Word,
+};
 use crate::{
     archive::{Matcher, Selection},
     cli::failure::Failure,

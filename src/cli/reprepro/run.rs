@@ -11,13 +11,13 @@ use clap::Parser as _;
 
 use super::{
     call::Call,
-    check, copy, export, flood, help, hooks, include, list, log, ls, notices,
+    check, copy, export, flood, help, hooks, include, list, ls, notices, notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
     pool, remove, reports, snapshots, status, tracks, vanished,
     words::{self, Known, Word},
 };
-use crate::cli::{Global, failure::Failure, interrupt, session::Session, threads, ui::Ui};
+use crate::cli::{clock, failure::Failure, global::Global, interrupt, session::Session, threads, ui::Ui};
 
 /// The options that every command of this program has.
 #[derive(clap::Parser)]
@@ -42,7 +42,7 @@ pub(in super::super) fn main(arguments: Vec<OsString>) -> ExitCode {
     let (options, rest) = match options::parse(&given) {
         Ok(CommandLine::Call(options, rest)) => (options, rest),
         Ok(CommandLine::Help) => {
-            plain.text(help::TEXT);
+            plain.text(help::GUIDE);
             return plain.end(ExitCode::SUCCESS);
         }
         Ok(CommandLine::Version) => {
@@ -155,7 +155,7 @@ fn open<'a>(options: &Options, ui: &'a Ui) -> Result<Session<'a>, Failure> {
     let global = ["publish", "--archive", &folders.out, "--config"].map(OsString::from).into_iter();
     let global = OnlyGlobal::try_parse_from(global.chain([config.into_os_string()]));
     let global = global.map_err(|error| Failure::of(&error, None))?.global;
-    let mut session = Session::open_without_warnings(global, ui, crate::cli::clock(), false, false)?;
+    let mut session = Session::open_without_warnings(global, ui, clock::now(), false, false)?;
     for suite in &mut session.config.suites {
         // A newer version replaces the older ones, unless `Limit` says otherwise.
         if suite.limit.is_none() && !suite.unlimited {
@@ -202,7 +202,7 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::BuildNeeding => reports::build_needing(call).await,
         Word::Codenames => Ok(list::codenames(call)),
         Word::Identifiers => list::identifiers(call),
-        Word::RerunNotifiers => log::rerun(call).await,
+        Word::RerunNotifiers => notifiers::run(call).await,
         Word::DumpTracks => tracks::dump(call).await,
         Word::RemoveTrack => tracks::remove(call),
         Word::Nothing => {

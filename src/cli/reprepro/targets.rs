@@ -1,9 +1,10 @@
 //! The indices of a suite in reprepro's order, each with reprepro's identifier.
 
 use crate::{
-    archive::PublishedSuite,
+    archive::{PublishedSuite, Selection},
+    cli::failure::Failure,
     config::SuiteConfig,
-    dists::{IndexKey, IndexKind},
+    dists::{Entry, IndexKey, IndexKind},
     names::Suite,
 };
 
@@ -22,6 +23,24 @@ pub(super) fn of(published: &PublishedSuite, config: &SuiteConfig) -> Vec<IndexK
         published.index_keys().into_iter().filter_map(|key| Some((place(&key)?, key))).collect();
     keys.sort();
     keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Reads the selected packages of a suite, index by index: by name, and the newest version of each first.
+pub(super) async fn selected(
+    published: &PublishedSuite,
+    suite: &SuiteConfig,
+    selection: &Selection,
+) -> Result<Vec<(IndexKey, Vec<Entry>)>, Failure> {
+    let mut found = Vec::new();
+    for key in of(published, suite).into_iter().filter(|key| selection.places.hold(key)) {
+        let mut entries = published.entries(&key).await?;
+        entries.retain(|entry| selection.selects(&key, entry));
+        entries.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| other.order_of_versions(one)));
+        if !entries.is_empty() {
+            found.push((key, entries));
+        }
+    }
+    Ok(found)
 }
 
 /// The name of an index: `bookworm|main|amd64`, with `u|` before it for packages of the installer.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{call::Call, list::selected};
+use super::{call::Call, targets::selected};
 use crate::{
     archive::{Matcher, Selection},
     cli::failure::Failure,

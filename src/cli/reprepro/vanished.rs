@@ -1,6 +1,6 @@
 //! `clearvanished`: takes suites that are no longer configured out of the archive.
 
-use super::{call::Call, list::selected};
+use super::{call::Call, targets::selected};
 use crate::{
     archive::{Matcher, Selection},
     cli::failure::Failure,

@@ -1,0 +1,20 @@
+//! `rerunnotifiers`: runs the scripts of `Log` for every package that is published.
+
+use super::{call::Call, log, targets::selected};
+use crate::{
+    archive::{Matcher, Selection},
+    cli::failure::Failure,
+};
+
+pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
+    for suite in call.suites(call.arguments)? {
+        if suite.log.is_none() {
+            continue;
+        }
+        let published = call.published(&suite.codename).await?;
+        for (index, entries) in selected(&published, &suite, &Selection::of(Matcher::All)).await? {
+            log::rerun(&call.changer(), &suite, &index, &entries);
+        }
+    }
+    Ok(0)
+}

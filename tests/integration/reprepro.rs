@@ -1,0 +1,821 @@
+//! Tests of reprepro's command line: the real reprepro and this program run the same commands on the same inputs.
+//!
+//! Compared are the statuses, the output of the commands that print lists, the stanzas of all indices, the release files,
+//! and the bytes of the files that indices name.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    sandbox::{Outcome, Sandbox, age, sha256, skipped},
+    source_builder::source,
+};
+
+/// The real program.
+const REAL: &str = "/usr/bin/reprepro";
+/// Two suites with two components, for two architectures.
+const CONF: &str = "\
+Origin: Example
+Label: Example
+Codename: bookworm
+Suite: stable
+Version: 12
+Architectures: amd64 i386 source
+Components: main contrib
+Description: packages of a test
+
+Codename: trixie
+Suite: testing
+Architectures: amd64 i386 source
+Components: main contrib
+";
+
+/// Fields of a stanza that describe its file in further ways, or that index writers order as they like.
+const BESIDE: [&str; 6] = ["MD5sum", "SHA1", "SHA256", "Size", "Files", "Checksums-Sha1"];
+
+/// A repository of reprepro and one of this program, with the same configuration.
+struct Pair {
+    sandbox: Sandbox,
+}
+
+/// The output of both.
+struct Both {
+    real: Outcome,
+    ours: Outcome,
+}
+
+impl Pair {
+    /// Two repositories; `None` without the real reprepro.
+    fn new(distributions: &str) -> Option<Self> {
+        if !Path::new(REAL).exists() {
+            skipped("reprepro is not installed");
+            return None;
+        }
+        let pair = Self { sandbox: Sandbox::new() };
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_publish"), pair.sandbox.path("reprepro")).unwrap();
+        pair.conf("distributions", distributions);
+        Some(pair)
+    }
+
+    /// Writes a file of both configurations.
+    fn conf(&self, name: &str, text: &str) {
+        for base in ["real", "ours"] {
+            let folder = self.sandbox.path(base).join("conf");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    fn run_one(&self, base: &str, arguments: &[&str]) -> Outcome {
+        let link = self.sandbox.path("reprepro");
+        let mut command = self.sandbox.command(if base == "real" { Path::new(REAL) } else { &link });
+        command.args(["-b", base]).args(arguments).current_dir(self.sandbox.path(""));
+        self.sandbox.run(command)
+    }
+
+    fn both(&self, arguments: &[&str]) -> Both {
+        Both { real: self.run_one("real", arguments), ours: self.run_one("ours", arguments) }
+    }
+
+    /// Runs a command; both must succeed, or both must fail.
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Both {
+        let both = self.both(arguments);
+        assert_eq!(both.real.status == Some(0), both.ours.status == Some(0), "{}\n{}", both.real, both.ours);
+        assert!(!both.ours.stderr.contains("panicked"), "{}", both.ours);
+        both
+    }
+
+    /// Runs a command whose status scripts compare.
+    #[track_caller]
+    fn status(&self, arguments: &[&str]) {
+        let both = self.run(arguments);
+        assert_eq!(both.real.status, both.ours.status, "{}\n{}", both.real, both.ours);
+    }
+
+    /// Runs a command that prints a list, whose lines may come in any order.
+    #[track_caller]
+    fn lists(&self, arguments: &[&str]) {
+        let both = self.run(arguments);
+        let lines = |text: &str| {
+            let mut lines: Vec<String> =
+                text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines(&both.ours.stdout), lines(&both.real.stdout), "{arguments:?}\n{}", both.ours);
+    }
+
+    /// Compares all that is published in a suite.
+    #[track_caller]
+    fn same(&self, suite: &str) {
+        let [real, ours] = ["real", "ours"].map(|base| Published::read(&self.sandbox.path(base), suite));
+        for (field, value) in &real.release {
+            assert_eq!(ours.release.get(field), Some(value), "`{field}` of {suite}");
+        }
+        assert_eq!(ours.indices, real.indices, "{suite}");
+    }
+
+    /// Includes a source package, in which reprepro finds no section.
+    #[track_caller]
+    fn source(&self, suite: &str, file: &str) {
+        self.status(&["-S", "misc", "-P", "optional", "includedsc", suite, file]);
+    }
+
+    fn packages(&self, packages: &[crate::deb_builder::DebBuilder]) {
+        for package in packages {
+            package.write(self.sandbox.path("in"));
+        }
+    }
+}
+
+/// What clients see of a suite.
+struct Published {
+    release: BTreeMap<String, String>,
+    /// The stanzas of each index: their fields, and the digests of their files.
+    indices: BTreeMap<String, Vec<String>>,
+}
+
+impl Published {
+    fn read(base: &Path, suite: &str) -> Self {
+        let folder = base.join("dists").join(suite);
+        let text = fs::read_to_string(folder.join("Release")).unwrap();
+        let fields = fields(&text);
+        let same =
+            ["Origin", "Label", "Suite", "Codename", "Version", "Description", "Architectures", "Components"];
+        let release = fields.iter().filter(|(name, _)| same.contains(&name.as_str()));
+        let mut indices = BTreeMap::new();
+        for entry in walkdir::WalkDir::new(&folder) {
+            let path = entry.unwrap().into_path();
+            let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+            let plain = name.trim_end_matches(".gz");
+            if name.contains("by-hash")
+                || name.contains("snapshots/")
+                || !plain.ends_with("/Packages") && !plain.ends_with("/Sources")
+            {
+                continue;
+            }
+            let mut text = String::new();
+            let file = fs::File::open(&path).unwrap();
+            if name == plain {
+                std::io::BufReader::new(file).read_to_string(&mut text).unwrap();
+            } else {
+                flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+            }
+            let mut stanzas: Vec<String> = text
+                .split("\n\n")
+                .filter(|stanza| !stanza.trim().is_empty())
+                .map(|stanza| describe(base, stanza))
+                .collect();
+            stanzas.sort();
+            indices.insert(plain.to_owned(), stanzas);
+        }
+        Self { release: release.map(|(name, value)| (name.clone(), value.clone())).collect(), indices }
+    }
+}
+
+fn fields(text: &str) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let mut last = String::new();
+    for line in text.lines() {
+        if line.starts_with(' ') {
+            let value: &mut String = fields.get_mut(&last).unwrap();
+            value.push('\n');
+            value.push_str(line);
+        } else if let Some((name, value)) = line.split_once(':') {
+            last = name.to_owned();
+            fields.insert(last.clone(), value.trim().to_owned());
+        }
+    }
+    fields
+}
+
+/// A stanza with the digests of the files that it names.
+fn describe(base: &Path, stanza: &str) -> String {
+    let fields = fields(stanza);
+    let mut paths: Vec<String> = fields.get("Filename").cloned().into_iter().collect();
+    if let Some(folder) = fields.get("Directory") {
+        let lines = fields["Checksums-Sha256"].lines();
+        paths.extend(lines.filter_map(|line| Some(format!("{folder}/{}", line.split_whitespace().nth(2)?))));
+    }
+    paths.sort();
+    let files = paths.iter().map(|path| {
+        let bytes = fs::read(base.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        format!("{path} {}", sha256(&bytes))
+    });
+    let shown =
+        fields.iter().filter(|(name, _)| !BESIDE.contains(&name.as_str()) && *name != "Checksums-Sha256");
+    let shown = shown.map(|(name, value)| format!("{name}: {value}"));
+    shown.chain(files).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn packages_are_included_listed_replaced_and_removed() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[
+        deb("foo").version("1"),
+        deb("foo").version("1").architecture("i386"),
+        deb("foo").version("2"),
+        deb("data").version("1").architecture("all").source("foo"),
+        deb("bar").version("2:3-1").field("Section", "contrib/net"),
+        deb("libx1").version("1.0+b1").source("xsrc (1.0)"),
+    ]);
+    pair.status(&["includedeb", "bookworm", "in/foo_1_amd64.deb", "in/foo_1_i386.deb", "in/data_1_all.deb"]);
+    pair.status(&["-V", "includedeb", "stable", "in/bar_3-1_amd64.deb", "in/libx1_1.0+b1_amd64.deb"]);
+    pair.status(&["includedeb", "testing", "in/foo_1_amd64.deb"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.same("bookworm");
+    pair.status(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    pair.status(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    for list in [
+        &["list", "stable"][..],
+        &["list", "bookworm", "foo"],
+        &["list", "bookworm", "fo*"],
+        &["-C", "contrib", "list", "bookworm"],
+        &["-A", "i386", "-T", "deb", "list", "bookworm"],
+        &["-A", "amd64|i386", "list", "bookworm", "data"],
+        &["ls", "foo"],
+        &["ls", "data"],
+        &["ls", "nothing"],
+        &["lsbycomponent", "foo"],
+        &["lsbycomponent", "bar"],
+        &["dumpreferences"],
+        &["list", "nosuch"],
+        &["list"],
+        &["_listcodenames"],
+        &["_listconfidentifiers"],
+    ] {
+        pair.lists(list);
+    }
+    pair.same("bookworm");
+    pair.same("trixie");
+    pair.status(&["remove", "bookworm", "nothing"]);
+    pair.status(&["-A", "i386", "remove", "bookworm", "data"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.status(&["remove", "bookworm", "libx*", "foo", "nothing"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.same("bookworm");
+    assert!(
+        pair.both(&["remove", "bookworm", "gone"]).ours.stderr.contains("Not removed as not found: gone")
+    );
+}
+
+#[test]
+fn statuses_are_those_that_scripts_compare() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[deb("foo").version("1"), deb("arm").architecture("arm64")]);
+    pair.status(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]);
+    for arguments in [
+        &["includedeb", "bookworm", "in/foo_1_amd64.deb"][..],
+        &["includedeb", "nosuch", "in/foo_1_amd64.deb"],
+        &["includedeb", "bookworm", "in/gone_1_amd64.deb"],
+        &["includedeb", "bookworm", "in/arm_1.0_arm64.deb"],
+        &["includedeb", "bookworm"],
+        &["includedeb"],
+        &["includedsc", "bookworm", "in/foo_1_amd64.deb"],
+        &["-A", "i386", "includedeb", "bookworm", "in/foo_1_amd64.deb"],
+        &["-C", "nosuch", "list", "bookworm"],
+        &["-A", "nosuch", "list", "bookworm"],
+        &["-C", "main", "-C", "contrib", "list", "bookworm"],
+        &["--nosuch", "list", "bookworm"],
+        &["--export=nonsense", "list", "bookworm"],
+        &["--ignore=nonsense", "list", "bookworm"],
+        &["--waitforlock", "x", "list", "bookworm"],
+        &["--waitforlock", "3", "list", "bookworm"],
+        &["remove", "nosuch", "foo"],
+        &["copy", "bookworm", "nosuch", "foo"],
+        &["copy", "bookworm", "trixie"],
+        &["copy", "bookworm", "trixie", "gone"],
+        &["--nothingiserror", "copy", "bookworm", "trixie", "gone"],
+        &["--nothingiserror", "list", "bookworm", "gone"],
+        &["export", "nosuch"],
+        &["createsymlinks", "nosuch"],
+        &["nosuch"],
+        &[],
+        &["-V"],
+        &["--version"],
+        &["--help"],
+    ] {
+        pair.status(arguments);
+    }
+    pair.packages(&[deb("foo").version("1").payload("other bytes")]);
+    pair.status(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]);
+    pair.lists(&["list", "bookworm"]);
+    for word in ["sizes", "update", "pull"] {
+        let said = pair.run_one("ours", &[word]);
+        assert!(said.status != Some(0) && said.stderr.contains(&format!("`{word}`")), "{said}");
+    }
+}
+
+#[test]
+fn packages_are_copied_and_flooded_index_by_index() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[
+        deb("foo").version("1"),
+        deb("foo").version("2"),
+        deb("foo").version("1").architecture("i386"),
+        deb("data").version("1").architecture("all").source("foo"),
+        deb("data").version("2").architecture("all").source("foo"),
+        deb("bar").field("Section", "contrib/net").architecture("all"),
+    ]);
+    source("foo").version("1").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "trixie", "in/foo_1_amd64.deb", "in/foo_1_i386.deb", "in/bar_1.0_all.deb"]);
+    pair.source("trixie", "in/foo_1.dsc");
+    pair.status(&["-A", "amd64", "includedeb", "trixie", "in/data_1_all.deb"]);
+    pair.status(&["-A", "i386", "includedeb", "trixie", "in/data_2_all.deb"]);
+    pair.lists(&["list", "trixie"]);
+    pair.status(&["copy", "bookworm", "trixie", "data", "nothing"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.status(&["-A", "i386|source", "copysrc", "bookworm", "trixie", "foo", "1"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.status(&["copymatched", "bookworm", "trixie", "b?r"]);
+    pair.status(&["copyfilter", "bookworm", "trixie", "Package (== foo), $Version (<< 2)"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.same("bookworm");
+    // What is copied replaces what is there, also a newer version.
+    pair.status(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    pair.status(&["copy", "bookworm", "trixie", "foo"]);
+    pair.lists(&["list", "bookworm", "foo"]);
+    pair.status(&["flood", "bookworm", "amd64"]);
+    pair.lists(&["list", "bookworm"]);
+    pair.status(&["flood", "trixie"]);
+    pair.lists(&["list", "trixie"]);
+    pair.same("trixie");
+    for remove in [
+        &["removesrc", "trixie", "foo", "99"][..],
+        &["removesrcs", "trixie", "foo=2", "nothing"],
+        &["removesrc", "bookworm", "foo"],
+        &["removematched", "trixie", "b*"],
+        &["-T", "dsc", "removefilter", "trixie", "Package (% *)"],
+    ] {
+        pair.status(remove);
+        pair.lists(&["list", "bookworm"]);
+        pair.lists(&["list", "trixie"]);
+    }
+    pair.same("trixie");
+}
+
+#[test]
+fn a_move_leaves_nothing_behind() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[deb("foo"), deb("foo").architecture("i386"), deb("data").architecture("all")]);
+    for file in ["foo_1.0_amd64.deb", "foo_1.0_i386.deb", "data_1.0_all.deb"] {
+        pair.run_one("ours", &["includedeb", "trixie", &format!("in/{file}")]).ok();
+    }
+    let list = |suite| pair.run_one("ours", &["list", suite]).ok().stdout;
+    pair.run_one("ours", &["-A", "i386", "move", "bookworm", "trixie", "foo", "data"]).ok();
+    assert_eq!(list("bookworm"), "bookworm|main|i386: data 1.0\nbookworm|main|i386: foo 1.0\n");
+    assert_eq!(list("trixie"), "trixie|main|amd64: data 1.0\ntrixie|main|amd64: foo 1.0\n");
+    pair.run_one("ours", &["movematched", "bookworm", "trixie", "*"]).ok();
+    assert_eq!(list("trixie"), "");
+    assert_eq!(list("bookworm").lines().count(), 4);
+    pair.run_one("ours", &["move", "bookworm", "bookworm", "foo"]).fails(255);
+    assert_eq!(list("bookworm").lines().count(), 4);
+}
+
+#[test]
+fn formulas_patterns_and_formats_select_and_print_the_same() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[
+        deb("foo").version("1.0-1").field("Section", "net").field("Depends", "bar"),
+        deb("bar").version("1.0~rc1").field("Section", "libs").field("Priority", "extra"),
+        deb("libbaz2").version("2:0.5").source("baz (1:0.5)"),
+        deb("linux-image-6-amd64").version("6.1").architecture("all"),
+    ]);
+    let files = [
+        "foo_1.0-1_amd64.deb",
+        "bar_1.0~rc1_amd64.deb",
+        "libbaz2_0.5_amd64.deb",
+        "linux-image-6-amd64_6.1_all.deb",
+    ];
+    for file in files {
+        pair.status(&["includedeb", "bookworm", &format!("in/{file}")]);
+    }
+    source("foo").version("1.0-1").write(pair.sandbox.path("in"));
+    pair.source("bookworm", "in/foo_1.0-1.dsc");
+    for formula in [
+        "Package (== foo)",
+        "Section (== libs) | Section (== net)",
+        "!Depends",
+        "!Section (== libs), Priority (== optional)",
+        "$Version (>= 1.0)",
+        "$Version (<< 1.0)",
+        "$Source (== baz)",
+        "$SourceVersion (== 1:0.5)",
+        "$Architecture (== i386)",
+        "$PackageType (== dsc)",
+        "Package (% linux-*-[0-9]-amd64)",
+        "Package (== nothing)",
+        "Package (==",
+        "",
+        "Package (== foo) Section (== net)",
+    ] {
+        pair.lists(&["-T", "deb", "listfilter", "bookworm", formula]);
+        pair.lists(&["listfilter", "bookworm", formula]);
+    }
+    for pattern in ["*", "l*", "?oo", "*[2z]", "linux", ""] {
+        pair.lists(&["listmatched", "bookworm", pattern]);
+    }
+    for format in [
+        "${package} ${version}\\n",
+        "${$codename}|${$component}|${$architecture}|${$type}|${$identifier}\\n",
+        "${$source} ${$sourceversion} ${$basename} ${$filekey}\\n",
+        "[${package;6}|${package;-12}|${nosuch}|${section}]\\t\\\\ \\$ \\q\\n",
+        "NONE",
+    ] {
+        pair.lists(&["--list-format", format, "list", "bookworm"]);
+    }
+    for limits in [&["--list-max", "2"][..], &["--list-skip", "2"], &["--list-skip", "1", "--list-max", "3"]]
+    {
+        pair.lists(&[limits, &["list", "bookworm"]].concat());
+    }
+}
+
+#[test]
+fn sections_come_from_the_options_and_from_the_source() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[deb("bare").without("Section").without("Priority"), deb("full").field("Section", "net")]);
+    pair.status(&["-S", "contrib/misc", "-P", "low", "includedeb", "bookworm", "in/bare_1.0_amd64.deb"]);
+    pair.status(&["--section=admin", "includedeb", "bookworm", "in/full_1.0_amd64.deb"]);
+    source("one").write(pair.sandbox.path("in"));
+    pair.status(&["-S", "net", "-P", "extra", "includedsc", "bookworm", "in/one_1.0-1.dsc"]);
+    pair.same("bookworm");
+}
+
+#[test]
+fn options_are_read_from_the_file_and_the_environment() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[deb("foo"), deb("bar").architecture("all")]);
+    pair.conf(
+        "options",
+        "# of every call\nverbose\noutdir +b/www\nask-passphrase\nwaitforlock 2\n\nkeepunreferencedfiles\n",
+    );
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    pair.lists(&["list", "bookworm"]);
+    for base in ["real", "ours"] {
+        assert!(pair.sandbox.path(base).join("www/dists/bookworm/Release").exists(), "{base}");
+    }
+    // Relative to the folder that one is in, and without `-b`.
+    let link = pair.sandbox.path("reprepro");
+    for (base, program) in [("real", Path::new(REAL)), ("ours", &link)] {
+        let mut command = pair.sandbox.command(program);
+        let arguments = [
+            "-s",
+            "--component",
+            "main",
+            "--section=net",
+            "--silent",
+            "includedeb",
+            "bookworm",
+            "../in/bar_1.0_all.deb",
+        ];
+        command.args(arguments).current_dir(pair.sandbox.path(base));
+        pair.sandbox.run(command).ok();
+        let mut command = pair.sandbox.command(program);
+        command.args(["list", "bookworm"]).env("REPREPRO_BASE_DIR", pair.sandbox.path(base));
+        assert!(pair.sandbox.run(command).ok().stdout.contains("bookworm|main|i386: bar 1.0"), "{base}");
+    }
+    pair.conf("options", "nosuch\n");
+    pair.run(&["list", "bookworm"]);
+    pair.conf("options", "");
+    pair.run_one("ours", &["--distdir", "elsewhere", "list", "bookworm"]).fails(255).says(["--outdir"]);
+}
+
+#[test]
+fn suites_are_exported_linked_and_given_up() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.status(&["export"]);
+    pair.same("bookworm");
+    pair.same("trixie");
+    pair.status(&["createsymlinks"]);
+    pair.status(&["createsymlinks"]);
+    for base in ["real", "ours"] {
+        let target = fs::read_link(pair.sandbox.path(base).join("dists/stable")).unwrap();
+        assert_eq!(target, Path::new("bookworm"), "{base}");
+    }
+    pair.packages(&[deb("foo"), deb("bar")]);
+    pair.status(&["includedeb", "testing", "in/foo_1.0_amd64.deb"]);
+    pair.status(&["gensnapshot", "trixie", "one"]);
+    pair.status(&["includedeb", "trixie", "in/bar_1.0_amd64.deb"]);
+    pair.same("trixie/snapshots/one");
+    pair.lists(&["dumpreferences"]);
+    pair.status(&["unreferencesnapshot", "trixie", "gone"]);
+    pair.conf("distributions", CONF.split("\n\n").next().unwrap());
+    pair.status(&["--delete", "clearvanished"]);
+    pair.status(&["list", "trixie"]);
+    pair.lists(&["ls", "foo"]);
+    assert!(!pair.sandbox.path("ours/dists/trixie/Release").exists());
+}
+
+#[test]
+fn the_release_beside_an_index_is_written_and_kept_up_to_date() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.status(&["export"]);
+    let read = |base: &str, path: &str| fs::read_to_string(pair.sandbox.path(base).join(path)).unwrap();
+    for path in
+        ["main/binary-amd64", "contrib/source"].map(|folder| format!("dists/bookworm/{folder}/Release"))
+    {
+        assert_eq!(read("ours", &path), read("real", &path));
+    }
+    pair.conf("distributions", &CONF.replace("Label: Example", "Label: Other"));
+    let mut command = pair.sandbox.command(env!("CARGO_BIN_EXE_publish"));
+    command.args(["-b", "ours", "--allow-releaseinfo-change", "export"]);
+    pair.sandbox.run(command).ok();
+    let text = read("ours", "dists/bookworm/main/binary-amd64/Release");
+    assert!(text.contains("Label: Other"), "{text}");
+    // A suite without the field stays without such files under our own commands.
+    let sandbox = Sandbox::new();
+    sandbox.configure(CONF);
+    sandbox.publish(["export"]).ok();
+    assert!(!sandbox.archive("dists/bookworm/main/binary-amd64/Release").exists());
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn changes_are_logged_and_hooks_are_run() {
+    let conf = format!(
+        "{}Log: changes.log\n --type=dsc only.sh\n -A i386 only.sh\n all.sh\n",
+        CONF.split("\n\n").next().unwrap().to_owned() + "\n"
+    );
+    let Some(pair) = Pair::new(&conf) else { return };
+    for base in ["real", "ours"] {
+        for (script, told) in [("only.sh", "only"), ("all.sh", "all"), ("end.sh", "end"), ("out.sh", "out")] {
+            let file = pair.sandbox.path(base).join("conf").join(script);
+            let told = pair.sandbox.path(base).join(told);
+            let more = if script == "out.sh" { "cut -f1,2 \"$1\" | grep -v DISTFILE" } else { "echo \"$*\"" };
+            let text = format!(
+                "#!/bin/sh\n({more}; echo \"$REPREPRO_CAUSING_COMMAND $REPREPRO_EXIT_CODE\") >>{}\nexit ${{REPREPRO_EXIT_CODE:-0}}\n",
+                told.display()
+            );
+            fs::write(&file, text).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(&file, mode).unwrap();
+        }
+    }
+    pair.packages(&[deb("foo").version("1"), deb("foo").version("2"), deb("data").architecture("all")]);
+    source("src").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "bookworm", "in/foo_1_amd64.deb", "in/data_1.0_all.deb"]);
+    pair.status(&["--endhook", "end.sh", "includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    pair.source("bookworm", "in/src_1.0-1.dsc");
+    pair.status(&["--endhook", "end.sh", "includedeb", "bookworm", "in/gone.deb"]);
+    pair.status(&["--outhook", "out.sh", "--keepunreferencedfiles", "remove", "bookworm", "data"]);
+    pair.status(&["--outhook", "out.sh", "list", "bookworm"]);
+    pair.status(&["rerunnotifiers"]);
+    let sorted = |base: &str, file: &str| {
+        let text = fs::read_to_string(pair.sandbox.path(base).join(file)).unwrap();
+        // Without the times of the log, and with the files of a source package in one order.
+        let line = |line: &str| {
+            let skipped = if file.ends_with(".log") { 2 } else { 0 };
+            let mut words: Vec<&str> = line.split_whitespace().skip(skipped).collect();
+            if words.contains(&"dsc") {
+                words.sort_unstable();
+            }
+            words.join(" ")
+        };
+        let mut lines: Vec<String> = text.lines().map(line).collect();
+        lines.sort();
+        lines
+    };
+    for file in ["logs/changes.log", "only", "all", "end", "out"] {
+        assert_eq!(sorted("ours", file), sorted("real", file), "{file}");
+    }
+}
+
+#[test]
+fn a_removed_version_is_included_again_with_other_bytes() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[deb("foo")]);
+    source("src").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    pair.source("bookworm", "in/src_1.0-1.dsc");
+    let index = "ours/dists/bookworm/main/binary-amd64/Packages";
+    let before = fs::read(pair.sandbox.path(index)).unwrap();
+    let old = pair.sandbox.path("ours/pool/main/f/foo/foo_1.0_amd64.deb");
+    let old_bytes = fs::read(&old).unwrap();
+    pair.packages(&[deb("foo").payload("other bytes")]);
+    source("src").changes("other").write(pair.sandbox.path("in"));
+    // Published with other bytes: refused, and nothing changes.
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    assert_eq!(fs::read(pair.sandbox.path(index)).unwrap(), before);
+    pair.status(&["remove", "bookworm", "foo", "src"]);
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    pair.source("bookworm", "in/src_1.0-1.dsc");
+    pair.lists(&["list", "bookworm"]);
+    // Clients with the earlier index find the bytes that it describes.
+    assert_eq!(fs::read(&old).unwrap(), old_bytes);
+    for mut apt in Client::all(&pair.sandbox) {
+        apt.source(&Source::folder(pair.sandbox.path("ours")).suite("bookworm").trusted());
+        apt.updates();
+        assert_eq!(apt.download("foo"), deb("foo").payload("other bytes").bytes(), "{}", apt.name);
+    }
+    // The other suite has the first bytes: the same version cannot have two contents at once.
+    pair.status(&["remove", "bookworm", "foo"]);
+    deb("foo").write(pair.sandbox.path("in"));
+    pair.run_one("ours", &["includedeb", "trixie", "in/foo_1.0_amd64.deb"]).ok();
+    deb("foo").payload("third").write(pair.sandbox.path("in"));
+    pair.run_one("ours", &["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]).fails(254);
+}
+
+#[test]
+fn unreferenced_files_stay_for_clients_or_are_deleted_at_once() {
+    let sandbox = Sandbox::new();
+    let reprepro = |arguments: &[&str]| {
+        sandbox.publish([&["reprepro", "-b", "archive"], arguments].concat()).ok().stdout
+    };
+    let conf = "Codename: bookworm\nArchitectures: amd64\nComponents: main\n";
+    sandbox.configure(conf);
+    for version in ["1", "2"] {
+        deb("foo").version(version).write(sandbox.path("in"));
+        reprepro(&["includedeb", "bookworm", &format!("in/foo_{version}_amd64.deb")]);
+    }
+    let [old, new] =
+        ["1", "2"].map(|version| sandbox.archive(format!("pool/main/f/foo/foo_{version}_amd64.deb")));
+    assert_eq!(reprepro(&["dumpunreferenced"]), "");
+    reprepro(&["deleteunreferenced"]);
+    assert!(old.exists() && new.exists());
+    sandbox.configure(&format!("{conf}KeepFor: 0\n"));
+    assert_eq!(reprepro(&["dumpunreferenced"]), "pool/main/f/foo/foo_1_amd64.deb\n");
+    assert!(old.exists());
+    reprepro(&["--morguedir", "+b/morgue", "deleteunreferenced"]);
+    assert!(!old.exists() && new.exists());
+    assert!(sandbox.archive("morgue/foo_1_amd64.deb").exists());
+    assert_eq!(reprepro(&["dumpunreferenced"]), "");
+    reprepro(&["check"]);
+    sandbox.publish(["check"]).ok();
+    // A file that no generation ever named was written by another job, perhaps just now.
+    fs::write(sandbox.archive("pool/main/f/foo/new_1_amd64.deb"), "x").unwrap();
+    reprepro(&["deleteunreferenced"]);
+    assert!(sandbox.archive("pool/main/f/foo/new_1_amd64.deb").exists());
+    age(&sandbox.archive("pool"), 3);
+    reprepro(&["deleteunreferenced"]);
+    assert!(!sandbox.archive("pool/main/f/foo/new_1_amd64.deb").exists());
+}
+
+#[test]
+fn an_older_version_is_refused_and_limit_decides_otherwise() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| sandbox.publish([&["reprepro", "-b", "archive"], arguments].concat());
+    let conf = "Codename: bookworm\nArchitectures: amd64\nComponents: main\n";
+    sandbox.configure(conf);
+    for version in ["1", "2", "3"] {
+        deb("foo").version(version).write(sandbox.path("in"));
+    }
+    run(&["includedeb", "bookworm", "in/foo_2_amd64.deb"])
+        .ok()
+        .says(["a newer version replaces the older ones"]);
+    run(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]).fails(255).says(["There have been errors!"]);
+    assert_eq!(run(&["list", "bookworm"]).ok().stdout, "bookworm|main|amd64: foo 2\n");
+    sandbox.configure(&format!("{conf}Limit: 2\n"));
+    run(&["includedeb", "bookworm", "in/foo_3_amd64.deb"]).ok();
+    // The newest first, as later versions of reprepro list them.
+    assert_eq!(
+        run(&["list", "bookworm"]).ok().stdout,
+        "bookworm|main|amd64: foo 3\nbookworm|main|amd64: foo 2\n"
+    );
+    run(&["remove", "bookworm", "foo"]).ok();
+    assert_eq!(run(&["list", "bookworm"]).ok().stdout, "bookworm|main|amd64: foo 2\n");
+    sandbox.configure(&format!("{conf}Limit: 0\n"));
+    run(&["includedeb", "bookworm", "in/foo_3_amd64.deb"]).ok();
+    run(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]).ok();
+    assert_eq!(run(&["list", "bookworm"]).ok().stdout.lines().count(), 3);
+    run(&["remove", "bookworm", "foo=2"]).ok();
+    assert_eq!(run(&["ls", "foo"]).ok().stdout, "foo | 3 | bookworm | amd64\nfoo | 1 | bookworm | amd64\n");
+}
+
+#[test]
+fn a_repository_of_reprepro_is_carried_on() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.packages(&[
+        deb("foo").version("1"),
+        deb("foo").version("2"),
+        deb("data").architecture("all"),
+        deb("new"),
+    ]);
+    source("src").write(pair.sandbox.path("in"));
+    let real = |arguments: &[&str]| pair.run_one("real", arguments).ok();
+    real(&["includedeb", "bookworm", "in/foo_1_amd64.deb", "in/data_1.0_all.deb"]);
+    real(&["-S", "misc", "-P", "optional", "includedsc", "bookworm", "in/src_1.0-1.dsc"]);
+    real(&["gensnapshot", "bookworm", "one"]);
+    real(&["createsymlinks"]);
+    // This program in the same repository.
+    let ours = |arguments: &[&str]| {
+        let mut command = pair.sandbox.command(pair.sandbox.path("reprepro"));
+        // The release files of reprepro have the time of the clock.
+        command.args(["-b", "real"]).args(arguments).env_remove("PUBLISH_DATE");
+        pair.sandbox.run(command)
+    };
+    assert_eq!(ours(&["list", "bookworm"]).ok().stdout, real(&["list", "bookworm"]).stdout);
+    let said = ours(&["includedeb", "stable", "in/foo_2_amd64.deb", "in/new_1.0_amd64.deb"]).ok();
+    assert!(
+        !said.stderr.contains("database of reprepro"),
+        "it was said by the first command: {}",
+        said.stderr
+    );
+    ours(&["remove", "bookworm", "data"]).ok();
+    let list = ours(&["list", "bookworm"]).ok().stdout;
+    assert_eq!(
+        list,
+        "bookworm|main|amd64: foo 2\nbookworm|main|amd64: new 1.0\nbookworm|main|source: src 1.0-1\n"
+    );
+    ours(&["checkpool"]).ok();
+    for mut apt in Client::all(&pair.sandbox) {
+        let source = Source::folder(pair.sandbox.path("real")).trusted();
+        apt.source(&source.suite("stable"));
+        apt.updates();
+        assert_eq!(apt.candidate("foo").as_deref(), Some("2"), "{}", apt.name);
+        assert!(!apt.download("new").is_empty());
+    }
+    let published = Published::read(&pair.sandbox.path("real"), "bookworm/snapshots/one");
+    assert_eq!(published.indices["main/binary-amd64/Packages"].len(), 2);
+}
+
+#[test]
+fn what_differs_is_said_once_and_never_quietly() {
+    let Some(pair) = Pair::new(
+        "Codename: bookworm\nArchitectures: amd64\nComponents: main\nByHandHooks:\n * * * x.sh\nLog: l\n",
+    ) else {
+        return;
+    };
+    pair.packages(&[deb("foo")]);
+    pair.run_one("real", &["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]).ok();
+    let ours = |arguments: &[&str]| {
+        let mut command = pair.sandbox.command(pair.sandbox.path("reprepro"));
+        command.args(["-b", "real"]).args(arguments).env_remove("PUBLISH_DATE");
+        pair.sandbox.run(command).ok().stderr
+    };
+    assert_eq!(ours(&["-s", "list", "bookworm"]), "");
+    let first = ours(&["list", "bookworm"]);
+    for text in [
+        "database of reprepro",
+        "Do not run reprepro here any more",
+        "a newer version replaces",
+        "`ByHandHooks`",
+    ] {
+        assert!(first.contains(text), "no `{text}` in:\n{first}");
+    }
+    assert!(!first.contains("`Log`"), "{first}");
+    assert_eq!(ours(&["list", "bookworm"]), "");
+}
+
+#[test]
+fn the_command_line_of_reprepro_is_found_by_its_name_and_its_words() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: bookworm\nArchitectures: amd64\nComponents: main\n");
+    deb("foo").write(sandbox.path("in"));
+    sandbox.publish(["-Vb", "archive", "includedeb", "bookworm", "in/foo_1.0_amd64.deb"]).ok();
+    let listed = sandbox.publish(["reprepro", "-b", "archive", "list", "bookworm"]).ok().stdout;
+    assert_eq!(listed, "bookworm|main|amd64: foo 1.0\n");
+    // Our own command of this name.
+    assert_eq!(sandbox.publish(["list"]).ok().stdout, "bookworm main amd64 foo 1.0\n");
+    assert_eq!(
+        sandbox.publish(["-b", "archive", "lsbycomponent", "foo"]).ok().stdout,
+        "foo | 1.0 | bookworm | main | amd64\n"
+    );
+    let help = sandbox.publish(["help", "reprepro"]).ok().stdout;
+    assert_eq!(sandbox.publish(["reprepro", "--help"]).ok().stdout, help);
+    assert!(help.contains("includedeb CODENAME FILE"), "{help}");
+    sandbox.publish(["-V", "nosuchcommand"]).fails(2);
+    sandbox.publish(["reprepro", "nosuchcommand"]).fails(1).says(["unknown command `nosuchcommand`"]);
+}
+
+#[test]
+fn the_hook_for_reprepro_copies_each_change() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    let hook = pair.sandbox.path("real/conf/to-mirror.sh");
+    let mirror = pair.sandbox.path("mirror");
+    let text =
+        format!("#!/bin/sh\nexec {} outhook {} \"$1\"\n", env!("CARGO_BIN_EXE_publish"), mirror.display());
+    fs::write(&hook, text).unwrap();
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(pair.sandbox.path("real/conf/options"), "outhook to-mirror.sh\n").unwrap();
+    pair.packages(&[deb("foo").version("1"), deb("foo").version("2"), deb("bar")]);
+    let real = |arguments: &[&str]| {
+        let mut command = pair.sandbox.command(REAL);
+        command.args(["-b", "real"]).args(arguments).env_remove("PUBLISH_DATE");
+        pair.sandbox.run(command).ok();
+    };
+    real(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]);
+    assert!(mirror.join("dists/bookworm/Release").exists());
+    assert!(!mirror.join("dists/trixie").exists());
+    real(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    real(&["includedeb", "trixie", "in/bar_1.0_amd64.deb"]);
+    real(&["remove", "trixie", "nothing"]);
+    for mut apt in Client::all(&pair.sandbox) {
+        apt.source(&Source::folder(&mirror).trusted().suite("bookworm"));
+        apt.updates();
+        assert_eq!(apt.candidate("foo").as_deref(), Some("2"), "{}", apt.name);
+        assert_eq!(apt.download("foo"), deb("foo").version("2").bytes());
+    }
+    assert!(mirror.join("dists/trixie/Release").exists());
+    let nothing: PathBuf = pair.sandbox.path("nothing.outlog");
+    fs::write(&nothing, "POOLDELETE\tpool/x.deb\n").unwrap();
+    let mut command = pair.sandbox.command(env!("CARGO_BIN_EXE_publish"));
+    command.args(["outhook", "mirror", "nothing.outlog"]).env("REPREPRO_OUT_DIR", pair.sandbox.path("real"));
+    pair.sandbox.run(command).ok().says(["Nothing to do"]);
+}
