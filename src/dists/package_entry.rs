@@ -185,40 +185,32 @@ impl PackageEntry {
     /// The same package with another percentage.
     #[must_use]
     pub fn with_phased(&self, percent: u8) -> Self {
-        let mut text = self.without(PHASED);
-        if percent < 100 {
-            text.extend_from_slice(format!("{PHASED}: {percent}\n").as_bytes());
-        }
-        self.read_again(text)
+        let without = self.with_field(PHASED, None);
+        if percent < 100 { without.with_field(PHASED, Some(&percent.to_string())) } else { without }
     }
 
-    /// The same package with another value of a field that is not part of its identity.
+    /// The same package with this value of a field, in its place or else as the last one; without the field if there is no
+    /// value. A value is one line; the caller ensures that the field is not part of the identity.
     #[must_use]
-    pub fn with_field(&self, name: &str, value: &str) -> Self {
-        let mut text = self.without(name);
-        // A line break would begin another field.
-        let value: Vec<&str> = value.split_whitespace().collect();
-        text.extend_from_slice(format!("{name}: {}\n", value.join(" ")).as_bytes());
-        self.read_again(text)
-    }
-
-    /// The stanza without a field.
-    fn without(&self, name: &str) -> Vec<u8> {
-        let mut text = Vec::with_capacity(self.stanza.len() + name.len() + 6);
+    pub(crate) fn with_field(&self, name: &str, value: Option<&str>) -> Self {
+        let value = value.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
+        let mut text =
+            Vec::with_capacity(self.stanza.len() + name.len() + value.as_ref().map_or(0, String::len) + 3);
+        let mut new = value.map(|value| format!("{name}: {value}\n"));
         let mut is_left_out = false;
         for line in self.stanza.split_inclusive(|&b| b == b'\n') {
             // A folded line belongs to the field before it.
             if !line.starts_with(b" ") && !line.starts_with(b"\t") {
                 is_left_out = field_of(line, name).is_some();
+                if is_left_out && let Some(new) = new.take() {
+                    text.extend_from_slice(new.as_bytes());
+                }
             }
             if !is_left_out {
                 text.extend_from_slice(line);
             }
         }
-        text
-    }
-
-    fn read_again(&self, text: Vec<u8>) -> Self {
+        text.extend_from_slice(new.unwrap_or_default().as_bytes());
         // Nothing else has changed.
         let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
         Self::read(text.into(), 1, lists)

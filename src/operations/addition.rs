@@ -70,9 +70,9 @@ impl Addition {
             Artifact::Binary(package) => Self::of_deb(incoming, package, component, replaces),
             Artifact::Source(package) => Self::of_dsc(incoming, package, component, replaces)?,
         };
-        for (field, value) in [("Section", &placement.section), ("Priority", &placement.priority)] {
-            if let Some(value) = value {
-                addition.entry = addition.entry.with_field(field, value);
+        for (field, value) in [("Section", &new.section), ("Priority", &new.priority)] {
+            if value.is_some() {
+                addition.entry = addition.entry.with_field(field, value.as_deref());
             }
         }
         if !placement.architectures.is_empty() {

@@ -72,7 +72,7 @@ impl SuiteEdit {
             let component = if let Some(named) = &new.component {
                 known(named)?
             } else {
-                let section = new.placement.section.as_deref();
+                let section = new.section.as_deref();
                 let section = section.or_else(|| new.incoming.package.section());
                 guess_component(section, &layout.components)
             };

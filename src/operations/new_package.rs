@@ -13,6 +13,10 @@ pub struct NewPackage {
     /// Whether it was found in a folder: one that `Limit` would remove at once, or a source package for a suite without
     /// source packages, is left out then, and not an error.
     pub found: bool,
+    /// Its section in the index, in place of its own.
+    pub section: Option<String>,
+    /// Its priority in the index, in place of its own.
+    pub priority: Option<String>,
     /// How it is listed, where its file does not decide that.
     pub placement: Placement,
 }
@@ -20,10 +24,6 @@ pub struct NewPackage {
 /// How a package is listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placement {
-    /// Its section, instead of that in the file.
-    pub section: Option<String>,
-    /// Its priority, instead of that in the file.
-    pub priority: Option<String>,
     /// The architectures whose indices list it, if it is for all architectures; empty for all of them.
     pub architectures: Vec<Architecture>,
     /// Whether its section alone decides its component, even where the suite has other versions in another one.
@@ -34,6 +34,13 @@ pub struct Placement {
 
 impl From<Incoming> for NewPackage {
     fn from(incoming: Incoming) -> Self {
-        Self { incoming, component: None, found: false, placement: Placement::default() }
+        Self {
+            incoming,
+            component: None,
+            found: false,
+            section: None,
+            priority: None,
+            placement: Placement::default(),
+        }
     }
 }

@@ -81,14 +81,14 @@ fn placed(call: &Call<'_>, incoming: Incoming) -> Result<NewPackage, Failure> {
         Artifact::Source(package) if package.section().is_none() => of_control(&incoming),
         _ => SourceControl::default(),
     };
+    let section = call.options.section.clone().or(found.section);
+    let priority = call.options.priority.clone().or(found.priority);
     let placement = Placement {
-        section: call.options.section.clone().or(found.section),
-        priority: call.options.priority.clone().or(found.priority),
         architectures: if own == "all" { architectures } else { Vec::new() },
         by_section: true,
         own_path: false,
     };
-    Ok(NewPackage { component, placement, ..incoming.into() })
+    Ok(NewPackage { component, section, priority, placement, ..incoming.into() })
 }
 
 /// Reads section and priority from the control file in a source package; without it, it has neither.
