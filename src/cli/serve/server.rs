@@ -37,6 +37,7 @@ const ACCEPT_PAUSES: u32 = 600;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    shutdown_timeout: Duration,
 }
 
 impl Server {
@@ -45,9 +46,15 @@ impl Server {
         let listen = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener, address, shutdown_timeout: SHUTDOWN_TIMEOUT })
         };
         listen.await.map_err(|source| Error::Listen { address: address.to_owned(), source })
+    }
+
+    /// Replaces the timeout of the responses in flight during a shutdown.
+    #[must_use]
+    pub fn with_shutdown_timeout(self, shutdown_timeout: Duration) -> Self {
+        Self { shutdown_timeout, ..self }
     }
 
     /// The address it listens on, with the port it was given.
@@ -125,7 +132,7 @@ impl Server {
         drop(stop);
         let all = async { while connections.join_next().await.is_some() {} };
         // Unfinished responses are cut off; clients resume with a range.
-        let _ = timeout(SHUTDOWN_TIMEOUT, all).await;
+        let _ = timeout(self.shutdown_timeout, all).await;
         outcome
     }
 }
