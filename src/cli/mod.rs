@@ -235,7 +235,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Sync(args) => sync::run(&args, &session).await,
         Command::Serve(args) => serve::run(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
-        Command::Outhook(args) => outhook::run(&args, &session).await,
+        Command::Outhook(args) => Box::pin(outhook::run(&args, &session)).await,
         // Run before the session was opened.
         Command::Help(_) | Command::Reprepro(_) => Ok(ExitCode::SUCCESS),
     }
