@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::error::{Error, LooksLike, Place};
-use crate::digest::{Digests, HashingReader};
+use crate::{
+    compression::Compression,
+    digest::{Digests, HashingReader},
+};
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
 const HEADER: usize = 60;
@@ -37,9 +40,24 @@ impl Drop for Buffer {
     }
 }
 
+/// The file behind an archive.
+enum Source<'a> {
+    Hashed(HashingReader<&'a mut dyn Read>),
+    Known(&'a mut dyn Read),
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Hashed(reader) => reader.read(out),
+            Self::Known(reader) => reader.read(out),
+        }
+    }
+}
+
 /// An `ar` archive, positioned in one of its members. As a reader it returns the rest of that member.
 pub(super) struct Archive<'a> {
-    source: HashingReader<&'a mut dyn Read>,
+    source: Source<'a>,
     buffer: Buffer,
     /// The part of the buffer that is read and not yet consumed.
     start: usize,
@@ -81,6 +99,12 @@ impl MemberName {
         extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     }
 
+    /// The compression of a member whose name begins like this; `None` if dpkg does not know it.
+    pub(super) fn compression(&self, name: &[u8]) -> Option<Compression> {
+        let extension = std::str::from_utf8(self.as_bytes().strip_prefix(name)?).ok()?;
+        Compression::from_extension(extension)
+    }
+
     /// The name for an error message.
     pub(super) fn shown(&self) -> String {
         String::from_utf8_lossy(self.as_bytes()).escape_debug().to_string()
@@ -97,8 +121,17 @@ impl MemberName {
 impl<'a> Archive<'a> {
     /// Reads the magic bytes.
     pub(super) fn open(reader: &'a mut dyn Read) -> Result<Self, Error> {
+        Self::open_source(Source::Hashed(HashingReader::new(reader)))
+    }
+
+    /// Reads the magic bytes of a file whose digests are known.
+    pub(super) fn open_unhashed(reader: &'a mut dyn Read) -> Result<Self, Error> {
+        Self::open_source(Source::Known(reader))
+    }
+
+    fn open_source(source: Source<'a>) -> Result<Self, Error> {
         let mut archive = Self {
-            source: HashingReader::new(reader),
+            source,
             buffer: Buffer::take(),
             start: 0,
             end: 0,
@@ -164,6 +197,16 @@ impl<'a> Archive<'a> {
         Ok(Some(self.name))
     }
 
+    /// The next member that does not start with `_`; readers ignore those that do (deb(5)).
+    pub(super) fn next_relevant(&mut self) -> Result<Option<MemberName>, Error> {
+        loop {
+            match self.next_member()? {
+                Some(member) if member.as_bytes().starts_with(b"_") => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
     /// Reads filler up to the end of the file.
     fn skip_filler(
         &mut self,
@@ -192,7 +235,10 @@ impl<'a> Archive<'a> {
 
     /// The digests of the whole file, after [`Archive::next_member`] reached its end.
     pub(super) fn finish(self) -> Digests {
-        self.source.finish()
+        match self.source {
+            Source::Hashed(reader) => reader.finish(),
+            Source::Known(_) => unreachable!("only a file with unknown digests is hashed"),
+        }
     }
 
     /// Fills `out`, up to the end of the file.

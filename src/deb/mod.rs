@@ -18,6 +18,8 @@ use crate::{
 };
 
 mod files;
+mod data;
+mod data_fault;
 mod write;
 mod dsc;
 mod source_control;
@@ -31,14 +33,18 @@ mod ar;
 mod fields;
 mod error;
 mod control_fault;
+mod file_list;
 pub mod relationship;
 
 use relationship::Remark;
 
 pub use control_fault::ControlFault;
+pub use data::list_files;
+pub use data_fault::{DataFault, HeaderFault};
 pub use dsc::{DescribedFile, SourceDescription};
 pub use dsc_fault::{DSC_LIMIT, DscFault, NameFault};
 pub use error::{BadField, Error, Layout, LooksLike, Place};
+pub use file_list::FileList;
 pub use files::{InstalledFile, read_among, read_file};
 pub use source::{SourceFile, SourcePackage};
 pub use source_control::{SourceControl, rank as rank_of_control, read as read_source_control};
@@ -153,25 +159,26 @@ impl BinaryPackage {
         }
         check_format(&mut archive)?;
 
-        let member = next_relevant(&mut archive)?.ok_or(Error::Layout(Layout::NoControl))?;
+        let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoControl))?;
         if !member.as_bytes().starts_with(b"control.tar") {
             return Err(Error::Layout(Layout::NotControl(member.shown())));
         }
         // dpkg reads no other format here.
-        let format = compression_of(&member, b"control.tar")
+        let format = member
+            .compression(b"control.tar")
             .filter(|format| !matches!(format, Compression::Bzip2 | Compression::Lzma))
             .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
         let text = control::read(&mut archive, format)?;
         let facts = Facts::parse(&text)?;
 
-        let member = next_relevant(&mut archive)?.ok_or(Error::Layout(Layout::NoData))?;
+        let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoData))?;
         if member.is_control() {
             return Err(Error::Layout(Layout::SecondControl(member.shown())));
         }
         if !member.is_data() {
             return Err(Error::Layout(Layout::NotData(member.shown())));
         }
-        if compression_of(&member, b"data.tar").is_none() {
+        if member.compression(b"data.tar").is_none() {
             return Err(Error::Layout(Layout::Compression(member.shown())));
         }
         // dpkg stops here; other readers look members up by name, and may find a later one.
@@ -306,28 +313,12 @@ impl BinaryPackage {
     }
 }
 
-/// The compression of a member; `None` if dpkg does not know it.
-fn compression_of(member: &ar::MemberName, name: &[u8]) -> Option<Compression> {
-    let extension = std::str::from_utf8(member.as_bytes().strip_prefix(name)?).ok()?;
-    Compression::from_extension(extension)
-}
-
 fn is_index_field(field: &stanza::Field<'_>) -> bool {
     INDEX_FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }
 
 fn file_name(name: &PackageName, version: &Version, architecture: &Architecture) -> String {
     format!("{name}_{}_{architecture}.deb", version.without_epoch())
-}
-
-/// The next member that does not start with `_`; readers ignore those that do (deb(5)).
-fn next_relevant(archive: &mut ar::Archive<'_>) -> Result<Option<ar::MemberName>, Error> {
-    loop {
-        match archive.next_member()? {
-            Some(member) if member.as_bytes().starts_with(b"_") => {}
-            other => return Ok(other),
-        }
-    }
 }
 
 /// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).
