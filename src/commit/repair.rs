@@ -9,6 +9,7 @@ use super::derived::{files_of, write_derived};
 use crate::{
     compression::Compression,
     digest::Digests,
+    dists::IndexKey,
     dists::{
         blocks,
         index_file::by_hash_path,
@@ -423,8 +424,9 @@ impl Archive {
         else {
             return Ok(None);
         };
+        let unit = IndexKey::parse(plain_path(path)).unit();
         // The bytes match only if `publish` compressed the index; other tools compress differently.
-        let packed = blocking(move || blocks::compress(&text, compression, None)).await;
+        let packed = blocking(move || blocks::compress_units(&text, compression, None, unit)).await;
         Ok(packed.ok().filter(|bytes| is_listed(listed, &Digests::of(bytes))))
     }
 

@@ -14,6 +14,7 @@ pub struct IndexFile {
     path: String,
     bytes: Bytes,
     digests: Digests,
+    is_stored: bool,
 }
 
 impl IndexFile {
@@ -21,7 +22,19 @@ impl IndexFile {
     #[must_use]
     pub fn new(path: String, bytes: Bytes) -> Self {
         let digests = Digests::of(&bytes);
-        Self { path, bytes, digests }
+        Self { path, bytes, digests, is_stored: true }
+    }
+
+    /// The same file, listed but not stored: apt needs the digests of the uncompressed form of an index.
+    #[must_use]
+    pub fn listed_only(self) -> Self {
+        Self { is_stored: false, ..self }
+    }
+
+    /// Whether it is stored.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
     }
 
     /// The path below the suite's folder, for clients without by-hash.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::blocks::Unit;
 use crate::names::{Architecture, Component};
 
 /// The folder of a component whose indices list installer packages.
@@ -177,6 +178,11 @@ impl IndexKey {
             Self::Translation { .. } => IndexKind::Translation,
             Self::Other(_) => IndexKind::Other,
         }
+    }
+
+    /// The units between which it may be split into blocks.
+    pub(crate) fn unit(&self) -> Unit {
+        if self.kind() == IndexKind::Contents { Unit::Line } else { Unit::Stanza }
     }
 
     /// Its component.

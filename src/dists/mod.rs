@@ -3,11 +3,13 @@
 //! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and the measured behaviour of
 //! apt.
 
-pub mod blocks;
+pub mod commands;
+pub mod contents;
 pub mod index_release;
 pub mod entries;
 pub mod index_file;
 pub mod index_key;
+pub mod blocks;
 pub mod media_type;
 pub mod checksums;
 pub mod packages;

@@ -98,6 +98,21 @@ impl PackagesIndex {
         }
     }
 
+    /// The names whose packages were edited.
+    pub(crate) fn edited_names(&self) -> impl Iterator<Item = &str> {
+        self.edited.keys().map(String::as_str)
+    }
+
+    /// The packages of one name before any edit, sorted.
+    pub(crate) fn named_before(&self, name: &str) -> Vec<PackageEntry> {
+        self.text.entries(self.text.place(name)).collect()
+    }
+
+    /// All packages before any edit, sorted.
+    pub(crate) fn entries_before(&self) -> Vec<PackageEntry> {
+        self.text.entries(0..self.text.text().len()).collect()
+    }
+
     /// Finds the entry of the same package.
     #[must_use]
     pub fn find(&self, package: &PackageEntry) -> Option<PackageEntry> {

@@ -1,4 +1,4 @@
-//! Splits an index at names that the content chooses.
+//! Splits an index at names or paths that the content chooses.
 
 use std::ops::Range;
 
@@ -15,9 +15,51 @@ const ONE_IN: u32 = 4096;
 /// …and soon once the block has its target size. Few blocks are therefore much larger than others, and a change is as
 /// likely to be in a small one; stanzas have about 800 bytes.
 const THEN_ONE_IN: u32 = 160;
+/// The same for lines, of about 80 bytes.
+const LINE_ONE_IN: u32 = 40960;
+const LINE_THEN_ONE_IN: u32 = 1600;
+
+/// The units of an index, between which it may be split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A stanza, with the empty line after it.
+    Stanza,
+    /// A line that begins with a path.
+    Line,
+}
 
 /// The ranges of the blocks of an index; an empty index is one empty block.
-pub(super) fn cut(text: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn cut(text: &[u8], unit: Unit) -> Vec<Range<usize>> {
+    match unit {
+        Unit::Stanza => cut_stanzas(text),
+        Unit::Line => cut_lines(text),
+    }
+}
+
+fn cut_lines(text: &[u8]) -> Vec<Range<usize>> {
+    let (mut blocks, mut start) = (Vec::new(), 0);
+    // No boundary is closer to the last one.
+    while let Some(near) = text.get(start + SMALLEST - 1..) {
+        let ends = memchr::memchr_iter(b'\n', near).map(|at| start + SMALLEST + at);
+        let is_chosen = |end: &usize| {
+            let length = end - start;
+            let one_in = if length < TARGET { LINE_ONE_IN } else { LINE_THEN_ONE_IN };
+            *end < text.len() && (length >= LARGEST || hash(path(&text[*end..])).is_multiple_of(one_in))
+        };
+        let Some(end) = ends.into_iter().find(is_chosen) else { break };
+        blocks.push(start..end);
+        start = end;
+    }
+    blocks.push(start..text.len());
+    blocks
+}
+
+/// The path of a line, up to its first blank: its packages may change.
+fn path(line: &[u8]) -> &[u8] {
+    &line[..memchr::memchr3(b' ', b'\t', b'\n', line).unwrap_or(line.len())]
+}
+
+fn cut_stanzas(text: &[u8]) -> Vec<Range<usize>> {
     let mut blocks = Vec::new();
     let mut start = 0;
     let mut stanza = 0;
@@ -68,7 +110,7 @@ mod tests {
                 write!(text, "Package: name-{n:06}\nVersion: 1\nArchitecture: all\nDescription: {noise}\n\n");
         }
         let text = text.as_bytes();
-        let blocks = cut(text);
+        let blocks = cut(text, Unit::Stanza);
         assert!(blocks.len() > 4, "{}", blocks.len());
         assert_eq!(blocks[0].start, 0);
         assert_eq!(blocks.last().unwrap().end, text.len());

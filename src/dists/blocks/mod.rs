@@ -1,6 +1,6 @@
 //! An index in blocks.
 //!
-//! A large `Packages` is split into blocks of about 640 KiB at stanza boundaries that the *content* chooses
+//! A large index is split into blocks of about 640 KiB, at boundaries between stanzas or lines that the *content* chooses
 //! (`cut.rs`): a block ends before a name with a matching hash, independent of its neighbours. An added package
 //! therefore moves no other boundary, and a block with unchanged text is copied from the published file without
 //! unpacking or compressing it.
@@ -25,6 +25,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::compression::Compression;
+pub use cut::Unit;
 use cut::{SMALLEST, cut};
 use packed::Packed;
 
@@ -43,6 +44,20 @@ pub struct Before {
 ///
 /// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
 pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>) -> io::Result<Bytes> {
+    compress_units(text, compression, before, Unit::Stanza)
+}
+
+/// The same for an index of other units than stanzas.
+///
+/// # Errors
+///
+/// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
+pub fn compress_units(
+    text: &Bytes,
+    compression: Compression,
+    before: Option<&Before>,
+    unit: Unit,
+) -> io::Result<Bytes> {
     let (unpack, pack, join): (Unpack, Pack, Join) = match compression {
         Compression::Plain => return Ok(text.clone()),
         Compression::Gzip => (gzip::unpack, gzip::pack, gzip::join),
@@ -54,7 +69,7 @@ pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>)
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
     };
-    let ranges = cut(text);
+    let ranges = cut(text, unit);
     let carried = match before.and_then(|before| Some((before, unpack(&before.file)?))) {
         Some((before, blocks)) => carry(text, &ranges, &before.text, blocks),
         None => vec![None; ranges.len()],
@@ -190,7 +205,7 @@ mod tests {
     #[test]
     fn blocks_are_found_in_own_files_and_in_no_others() {
         let text = text(0..9000);
-        let ranges = cut(&text);
+        let ranges = cut(&text, Unit::Stanza);
         for (compression, unpack) in [
             (Compression::Gzip, gzip::unpack as Unpack),
             (Compression::Xz, xz::unpack),
@@ -226,6 +241,35 @@ mod tests {
                 let after = Before { file, text: less };
                 assert_eq!(compress(&all, compression, Some(&after)).unwrap(), before.file);
             }
+        }
+    }
+
+    #[test]
+    fn one_path_more_or_less_packs_a_block_or_two() {
+        let line =
+            |n: u32| format!("usr/share/{:08x}/{n}\t    misc/package-{}\n", hash(&n.to_le_bytes()), n / 9);
+        let text = |except: Option<u32>| -> Bytes {
+            let mut lines: Vec<String> = (0..80_000).filter(|n| Some(*n) != except).map(line).collect();
+            lines.sort_unstable();
+            lines.concat().into()
+        };
+        let all = text(None);
+        assert!(cut(&all, Unit::Line).len() > 3);
+        assert_eq!(cut(&all, Unit::Line).last().unwrap().end, all.len());
+        for compression in FORMS {
+            let file = compress_units(&all, compression, None, Unit::Line).unwrap();
+            assert_eq!(plain(&file, compression), all);
+            let before = Before { file, text: all.clone() };
+            for at in [0, 700, 40_000, 79_999] {
+                let less = text(Some(at));
+                let file = compress_units(&less, compression, Some(&before), Unit::Line).unwrap();
+                assert_eq!(file, compress_units(&less, compression, None, Unit::Line).unwrap());
+                assert!(new_blocks(&before.file, &file, compression) <= 2);
+            }
+        }
+        for short in ["", "a", "a\n", "\n\n"] {
+            let blocks = cut(short.as_bytes(), Unit::Line);
+            assert_eq!((blocks.len(), &blocks[0]), (1, &(0..short.len())));
         }
     }
 
