@@ -21,6 +21,7 @@ Examples:\n\
 \x20 publish add ./build --suite testing --dry-run\n\
 \x20 publish add ./builds --skip-older\n\
 \x20 publish add hello_2.10-3.dsc hello_2.10-3_amd64.deb\n\
+\x20 publish add --contents ./build\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 #[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct Args {
@@ -58,6 +59,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     phased: Option<u8>,
 
+    /// Publish indices of the files in all packages of the suite (Contents), for apt-file; a suite that has them keeps
+    /// them up to date without this option
+    #[arg(long)]
+    contents: bool,
+
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }
@@ -73,13 +79,13 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
         NewPackage { component: args.component.clone(), found, ..incoming.into() }
     };
     let add = read.into_iter().map(new).collect();
-    let Args { replace, phased, .. } = args;
+    let Args { replace, phased, contents, .. } = args;
     let older = match (args.if_newer, args.skip_older) {
         (true, _) => Older::Refuse,
         (_, true) => Older::Skip,
         _ => Older::Add,
     };
-    let edit = SuiteEdit { add, older, replace, phased, ..SuiteEdit::default() };
+    let edit = SuiteEdit { add, older, replace, phased, contents, ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
     sources::print_first(session, &outcome, &client_keys)?;

@@ -157,6 +157,7 @@ impl From<&archive::Refusal> for Class {
             Reason::Unreadable(_)
             | Reason::Deb(_)
             | Reason::Dsc(_)
+            | Reason::Files(_)
             | Reason::Path(_)
             | Reason::Relationship(_) => Kind::Input,
             Reason::OtherContents { .. }

@@ -16,11 +16,16 @@ use crate::{
 #[command(after_help = "\
 Examples:\n\
 \x20 publish export\n\
-\x20 publish export stable --dry-run")]
+\x20 publish export stable --dry-run\n\
+\x20 publish export stable --contents")]
 pub(super) struct Args {
     /// Suites to publish [default: all configured suites except those with `ReadOnly:`]
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
+
+    /// Also publish indices of the files in packages (Contents), for apt-file; a suite that has them keeps them
+    #[arg(long)]
+    contents: bool,
 
     #[command(flatten)]
     pub(super) change: ChangeArgs,
@@ -51,7 +56,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 async fn export(suite: &SuiteConfig, args: &Args, session: &Session<'_>) -> Result<CommitReport, Failure> {
     let keys = session.keys_to_publish(suite).await?;
     let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.publish(suite, keys, &SuiteEdit::exporting(), &args.change).await?;
+    let edit = SuiteEdit { contents: args.contents, ..SuiteEdit::exporting() };
+    let outcome = session.publish(suite, keys, &edit, &args.change).await?;
     print_report(&outcome, session);
     if !session.ui.json() {
         sources::print_first(session, &outcome, &client_keys)?;

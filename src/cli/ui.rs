@@ -44,6 +44,7 @@ pub(super) struct Ui {
 enum Phase {
     Nothing,
     Reading,
+    Listing,
     Storing,
     Deleting,
 }
@@ -262,6 +263,7 @@ impl Ui {
         match event {
             Event::Critical { .. } | Event::Publishing { .. } | Event::Published { .. } => {}
             Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
+            Event::Listed { done, total } => self.progress(Phase::Listing, done as u64, total as u64),
             Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
             Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
             Event::Warning(text) => self.warn(&text),
@@ -308,6 +310,7 @@ impl Ui {
             *current = phase;
             let template = match phase {
                 Phase::Reading => "Reading {bar:30} {pos}/{len} packages, {eta} left",
+                Phase::Listing => "Listing files of {bar:30} {pos}/{len} packages, {eta} left",
                 Phase::Deleting => "Deleting {bar:30} {pos}/{len} objects, {eta} left",
                 _ => {
                     "Storing {bar:30} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"

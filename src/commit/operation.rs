@@ -10,7 +10,7 @@ use crate::{
         copied_package::CopiedPackage, dates::Refresh, edit::SuiteEdit, plan::Plan, refresh, rollback,
         snapshot_source::Source,
     },
-    suite::{archive::Archive, base::VerifiedBase, error::Error},
+    suite::{archive::Archive, base::VerifiedBase, error::Error, file_lists::FileLists},
 };
 
 /// An operation on a suite.
@@ -34,11 +34,12 @@ impl Operation<'_> {
         archive: &Archive,
         base: &VerifiedBase,
         config: &SuiteConfig,
+        lists: &FileLists<'_>,
         now: Timestamp,
     ) -> Result<Plan, Error> {
         match self {
-            Self::Edit(edit) => edit.plan(base, config, now).await,
-            Self::Surplus(packages) => SuiteEdit::plan_surplus(packages, base, config, now).await,
+            Self::Edit(edit) => edit.plan(base, config, lists, now).await,
+            Self::Surplus(packages) => SuiteEdit::plan_surplus(packages, base, config, lists, now).await,
             Self::Refresh(when) => refresh::plan(base, config, *when, now),
             Self::RollBack(to) => {
                 rollback::plan(&archive.store, &archive.trust, base, config, *to, now).await

@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
         upload: &'a Upload<'a>,
     ) -> Result<Self, Error> {
         let now = how.timestamp();
-        let mut plan = operation.plan(archive, &base, how.config, now).await?;
+        let mut plan = operation.plan(archive, &base, how.config, upload.lists(), now).await?;
         let begins_to_be_signed = how.signs() && base.pointer().is_some_and(|old| !old.is_in_release());
         if base.is_behind() || begins_to_be_signed {
             // Clients of `InRelease` see an older revision than this base, or none: its publisher may have been killed.
@@ -135,7 +135,7 @@ impl<'a> Prepared<'a> {
         };
         let base: PublishedSuite = self.base.state().clone();
         let (files, generation) = self.list_files(&release)?;
-        let by_hash = by_hash_files(&self.plan, how, &base);
+        let by_hash = by_hash_files(&self.plan, &base);
         let (name, _) = files.generation(&base, &release);
         let note = how.note.file(&base, &name);
         // Derived outputs need the space again: indices under their own names, and the other forms of the release file.
@@ -153,6 +153,8 @@ impl<'a> Prepared<'a> {
             generations::keep_current(store, &base).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Leftover).await?);
+        // Nothing references these; one that is lost is read from its package again.
+        upload.put_all(&self.plan.file_lists, OtherBytes::Leftover).await?;
         // The detached signature is of another signer in the same second, or damaged: ours is for the same text.
         let is_signature =
             |(path, _): &&(String, Content)| ReleaseForm::of_path(path) == Some(ReleaseForm::Signature);
@@ -184,9 +186,10 @@ impl<'a> Prepared<'a> {
         let (base, how) = (&self.base, self.how);
         let files = ReadyRelease::sign(release, how, base.name(), how.timestamp())?;
         let (name, generation) = files.generation(base, release);
-        let by_hash = by_hash_files(&self.plan, how, base);
+        let by_hash = by_hash_files(&self.plan, base);
         let note = how.note.file(base, &name);
-        self.outcome.written.extend(written(by_hash.iter().chain(&generation).chain(&note)));
+        let lists = &self.plan.file_lists;
+        self.outcome.written.extend(written(by_hash.iter().chain(lists).chain(&generation).chain(&note)));
         self.outcome
             .written
             .push(Written::of(&base.path(files.form().file_name()), files.bytes().len() as u64));
@@ -213,8 +216,8 @@ fn written<'a>(files: impl IntoIterator<Item = &'a (String, Content)>) -> Vec<Wr
 }
 
 /// Returns the changed indices to store under by-hash names, and their patches.
-fn by_hash_files(plan: &Plan, how: &CommitOptions<'_>, base: &PublishedSuite) -> Files {
-    let stored = plan.indices.iter().filter(|file| how.config.compressions.contains(&file.compression()));
+fn by_hash_files(plan: &Plan, base: &PublishedSuite) -> Files {
+    let stored = plan.indices.iter().filter(|file| file.is_stored());
     let file = |file: &IndexFile| {
         let content = Content::Bytes(file.bytes().clone(), *file.digests());
         (base.path(&file.by_hash_path()), content)

@@ -23,6 +23,7 @@ use crate::{
     suite::{
         error::Error,
         event::{Event, Events},
+        file_lists::FileLists,
         published::PublishedSuite,
         refusal::{Reason, Refusal},
     },
@@ -69,6 +70,8 @@ pub(super) type Files = Vec<(String, Content)>;
 pub(super) struct Upload<'a> {
     store: &'a Store,
     events: Events<'a>,
+    /// The file lists that any try has read.
+    lists: FileLists<'a>,
     /// The earliest time at which a file may have been written.
     since: Instant,
     /// Files that this operation has written in any try, after `since`: `prune` does not delete them.
@@ -79,7 +82,18 @@ pub(super) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     pub(super) fn new(store: &'a Store, events: Events<'a>) -> Self {
-        Self { store, events, since: Instant::now(), written: Mutex::default(), damaged: Mutex::default() }
+        Self {
+            store,
+            events,
+            lists: FileLists::new(events),
+            since: Instant::now(),
+            written: Mutex::default(),
+            damaged: Mutex::default(),
+        }
+    }
+
+    pub(super) fn lists(&self) -> &FileLists<'a> {
+        &self.lists
     }
 
     /// Whether files of the first tries are so old that `prune` may delete them before the commit.

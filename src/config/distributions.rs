@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    contents::ContentsConfig,
     error::Error,
     lines::{Lines, folder_of, text_of},
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span_in_days, span_or_zero},
@@ -91,6 +92,10 @@ pub struct SuiteConfig {
     pub index_releases: Option<bool>,
     /// Whether each `Sources` has a `Release` beside it; `None` if that is not configured.
     pub source_releases: Option<bool>,
+    /// The indices of the files in packages; `None` for those that are published.
+    pub contents: Option<ContentsConfig>,
+    /// Whether the suite has indices of commands; `None` for those that are published, or with `contents`.
+    pub commands: Option<bool>,
     /// Whether the contents of a version may change, as for nightly builds.
     pub mutable: bool,
     /// Whether the suite must not be changed.
@@ -118,7 +123,8 @@ pub struct SuiteConfig {
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
+    "Commands",
     "TrustedKeys",
     "Mutable",
     "KeepFor",
@@ -142,11 +148,7 @@ pub(crate) const COPIED: [&str; 9] = [
 ];
 
 /// Fields of reprepro without effect here, each with a note for the user.
-const NOT_DONE: [(&str, &str); 20] = [
-    ("Contents", "`Contents` indices are not written yet"),
-    ("ContentsArchitectures", "`Contents` indices are not written yet"),
-    ("ContentsComponents", "`Contents` indices are not written yet"),
-    ("ContentsUComponents", "`Contents` indices are not written yet"),
+const NOT_DONE: [(&str, &str); 16] = [
     ("UDebIndices", ""),
     ("DscIndices", ""),
     ("DDebIndices", ""),
@@ -242,6 +244,8 @@ impl SuiteConfig {
             patches: Patches::Auto,
             index_releases: None,
             source_releases: None,
+            contents: None,
+            commands: None,
             mutable: false,
             read_only: false,
             limit: None,
@@ -339,6 +343,7 @@ impl SuiteConfig {
             suite.compressions = compressions(&value, &mut warn)?;
         }
         suite.patches = parsed(stanza, "PDiffs", PATCHES, patches)?.unwrap_or(suite.patches);
+        (suite.contents, suite.commands) = derived_indices(stanza, &mut warn)?;
         suite.read_only = yes_or_no(stanza, "ReadOnly")?;
         suite.mutable = yes_or_no(stanza, "Mutable")?;
         if let Some(value) = text("Limit")? {
@@ -350,9 +355,8 @@ impl SuiteConfig {
         if let Some(value) = text("Archive")?.filter(|value| !value.trim().is_empty()) {
             suite.archive = Some(Suite::parse(value.trim()).map_err(because)?);
         }
-        if let Some(value) = text("AlsoAcceptFor")? {
-            suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
-        }
+        let names = text("AlsoAcceptFor")?.unwrap_or_default();
+        suite.also_accept_for = names.split_whitespace().map(ToOwned::to_owned).collect();
         suite.parse_fields_of_reprepro(stanza)?;
         suite.parse_retention(stanza)?;
         for field in stanza.fields() {
@@ -362,6 +366,7 @@ impl SuiteConfig {
                 .into_iter()
                 .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
                 .chain(OWN)
+                .chain(ContentsConfig::FIELDS)
                 .chain(COPIED);
             if used.into_iter().any(is) {
                 continue;
@@ -392,6 +397,18 @@ impl SuiteConfig {
         self.tracking = text_of(stanza, "Tracking")?.filter(|mode| !mode.trim().is_empty());
         Ok(())
     }
+}
+
+/// The indices that are derived from packages.
+fn derived_indices(
+    stanza: &Stanza<'_>,
+    warn: &mut impl FnMut(String),
+) -> Result<(Option<ContentsConfig>, Option<bool>), String> {
+    let commands = match text_of(stanza, "Commands")? {
+        Some(_) => Some(yes_or_no(stanza, "Commands")?),
+        None => None,
+    };
+    Ok((ContentsConfig::parse(stanza, warn)?, commands))
 }
 
 /// Checks that surplus versions move to an existing suite, and never in a circle; `ends` are the suites that are

@@ -7,10 +7,12 @@
 mod destinations;
 mod edit;
 mod distributions;
+mod contents;
 mod lines;
 mod values;
 mod error;
 
+pub use contents::ContentsConfig;
 pub(crate) use destinations::is_public_url;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;

@@ -18,6 +18,7 @@ use super::{
     unlisted,
 };
 use crate::{
+    digest::Sha256Digest,
     dists::{
         layout::{ArchivePath, SuitePath, is_mark},
         patches,
@@ -26,6 +27,7 @@ use crate::{
     store::{RealPath, Store, StoredObject},
     suite::{
         error::Error,
+        file_lists,
         generations::{Generation, is_older},
     },
 };
@@ -202,6 +204,15 @@ async fn candidates(
             candidates.push(Candidate { found, why: "no retained generation references it" });
         } else if unlisted::is_index(&found.path) {
             marked.unlisted.insert(found.path);
+        }
+    }
+    let packages: HashSet<Sha256Digest> =
+        marked.live.files.values().filter_map(|expected| expected.sha256).collect();
+    let mut lists = store.walk(file_lists::FOLDER);
+    while let Some(found) = lists.try_next().await? {
+        let package = found.path.rsplit('/').next().and_then(|name| name.parse::<Sha256Digest>().ok());
+        if package.is_none_or(|package| !packages.contains(&package)) {
+            candidates.push(Candidate { found, why: "no retained generation references its package" });
         }
     }
     pruned.retained = retained;

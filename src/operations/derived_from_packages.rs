@@ -8,7 +8,11 @@
 use std::collections::BTreeSet;
 
 use super::plan::{Change, Plan};
-use crate::dists::{IndexKey, Release, index_key::ContentsOf, layout::index_of};
+use crate::dists::{
+    IndexKey, Release,
+    index_key::ContentsOf,
+    layout::{index_of, plain_path},
+};
 
 impl Plan {
     /// Removes the files that describe changed packages from the list of a new release file; notes each once.
@@ -18,11 +22,12 @@ impl Plan {
         if changed.is_empty() {
             return;
         }
+        let carried_on: BTreeSet<&str> = self.indices.iter().map(|file| plain_path(file.path())).collect();
         let mut stale = BTreeSet::new();
         for path in release.files().keys() {
             // The patches of a stale file are stale too.
             let file = index_of(path);
-            if changed.iter().any(|change| describes(file, change)) {
+            if !carried_on.contains(file) && changed.iter().any(|change| describes(file, change)) {
                 stale.insert(file.to_owned());
             }
         }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     addition::{Addition, PackageSource},
+    contents::Derivation,
     copied_package::CopiedPackage,
     copy::{Copies, Named},
     listing,
@@ -20,7 +21,8 @@ use super::{
 use crate::{
     config::SuiteConfig,
     names::Architecture,
-    suite::{base::VerifiedBase, error::Error},
+    store::Content,
+    suite::{base::VerifiedBase, error::Error, file_lists::FileLists},
 };
 
 /// A requested change of the content of a suite.
@@ -49,6 +51,8 @@ pub struct SuiteEdit {
     pub retention: Option<Retention>,
     /// Whether to publish the suite as it is configured, even without packages.
     pub export: bool,
+    /// Whether to publish indices of the files in packages (`Contents`), even if they are not configured.
+    pub contents: bool,
 }
 
 /// What happens with a version that is older than the newest published one.
@@ -114,6 +118,7 @@ impl SuiteEdit {
         &self,
         published: &VerifiedBase,
         config: &SuiteConfig,
+        lists: &FileLists<'_>,
         now: Timestamp,
     ) -> Result<Plan, Error> {
         if self.replace && !config.mutable {
@@ -123,7 +128,7 @@ impl SuiteEdit {
             Some(copies) => copies.select(published.store()).await?,
             None => Default::default(),
         };
-        let mut plan = self.plan_with(&copied, PackageSource::Pool, published, config, now).await?;
+        let mut plan = self.plan_with((&copied, PackageSource::Pool), published, config, lists, now).await?;
         plan.notes.extend(notes);
         Ok(plan)
     }
@@ -133,17 +138,18 @@ impl SuiteEdit {
         selected: &[CopiedPackage],
         published: &VerifiedBase,
         config: &SuiteConfig,
+        lists: &FileLists<'_>,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        Self::default().plan_with(selected, PackageSource::Surplus, published, config, now).await
+        Self::default().plan_with((selected, PackageSource::Surplus), published, config, lists, now).await
     }
 
     async fn plan_with(
         &self,
-        selected: &[CopiedPackage],
-        origin: fn(u64) -> PackageSource,
+        (selected, origin): (&[CopiedPackage], fn(u64) -> PackageSource),
         published: &VerifiedBase,
         config: &SuiteConfig,
+        lists: &FileLists<'_>,
         now: Timestamp,
     ) -> Result<Plan, Error> {
         if self.export && published.pointer().is_none() && config.components.is_empty() {
@@ -168,12 +174,33 @@ impl SuiteEdit {
         indices.retire(published, config, &mut layout, &mut plan).await?;
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
         plan.listings = listing::of(&changed);
-        plan.render(changed, published, config, &layout, now).await?;
+        let derivation = self.derivation(config, &plan, lists);
+        plan.render(changed, published, config, &layout, &derivation, now).await?;
         if self.export && !plan.indices.is_empty() {
             // A form that was listed and not stored does not change the release file.
             plan.publish_anyway(published, config, now)?;
         }
         Ok(plan)
+    }
+}
+
+impl SuiteEdit {
+    /// Returns the settings of the indices that are derived from the packages.
+    fn derivation<'a>(&self, config: &SuiteConfig, plan: &Plan, lists: &'a FileLists<'a>) -> Derivation<'a> {
+        let mut contents = config.contents.clone().or_else(|| self.contents.then(Default::default));
+        if let Some(contents) = contents.as_mut().filter(|_| self.contents) {
+            contents.debs = true;
+        }
+        let mut commands = config.commands;
+        if commands.is_none() && contents.as_ref().is_some_and(|contents| contents.debs) {
+            commands = Some(true);
+        }
+        let local = |content: &Content| match content {
+            Content::File { file, digests, .. } => Some((digests.sha256, file.clone())),
+            Content::Bytes(..) => None,
+        };
+        let given = plan.pool.iter().chain(&plan.kept).filter_map(|(_, content)| local(content)).collect();
+        Derivation { contents, commands, is_export: self.export, lists, given }
     }
 }
 

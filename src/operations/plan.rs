@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
+    contents::Derivation,
     copied_package::CopiedPackage,
     dates,
+    edited_packages::Packages,
     listing::Listing,
     patches::{PatchFiles, Texts},
 };
@@ -37,6 +39,7 @@ use crate::{
     suite::{
         base::VerifiedBase,
         error::Error,
+        file_lists,
         package_file::PackageFile,
         published::{PublishedSuite, plain_path, unpack},
         refusal::Reason,
@@ -187,6 +190,8 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<String>,
     /// Warnings for the user.
     pub(crate) notes: Vec<String>,
+    /// File lists of packages, kept beside the archive.
+    pub(crate) file_lists: Vec<(String, Content)>,
 }
 
 /// The file of a package that is copied from another suite.
@@ -269,13 +274,23 @@ impl Plan {
         published: &VerifiedBase,
         config: &SuiteConfig,
         layout: &SuiteLayout,
+        derivation: &Derivation<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let derived = {
+            let (components, architectures) = (&layout.components, &layout.architectures);
+            derivation.render(&Packages { published, changed: &changed, components, architectures }).await?
+        };
         let before = before(published, &changed, &config.compressions).await?;
         let texts;
         (self.indices, texts) = compress(changed, before, &config.compressions).await?;
         self.patches = PatchFiles::new(published, config, texts, now).await?;
-        self.release = release(published, config, layout, self, now)?;
+        self.indices.extend(derived.files);
+        self.notes.extend(derived.lists.notes);
+        let new = derived.lists.new.iter();
+        self.file_lists =
+            new.map(|(sha256, list)| (file_lists::path(sha256), file_lists::pack(list))).collect();
+        self.release = release(published, config, layout, &derived.dropped, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
             self.changes = changed_fields(old, new).iter().map(ToString::to_string).collect();
@@ -368,7 +383,8 @@ async fn compress(
                 let before = before.get(&(name.clone(), compression.extension()));
                 let bytes = blocks::compress(text, compression, before)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
-                Ok(IndexFile::new(path, bytes))
+                let file = IndexFile::new(path, bytes);
+                Ok(if stored.contains(&compression) { file } else { file.listed_only() })
             })
             .collect::<Result<_, Error>>()?;
         let texts = texts.into_iter().map(|(new, key, old)| {
@@ -390,6 +406,7 @@ fn release(
     published: &PublishedSuite,
     config: &SuiteConfig,
     layout: &SuiteLayout,
+    dropped: &BTreeSet<String>,
     plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Option<Release>, Error> {
@@ -417,8 +434,9 @@ fn release(
     new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
     // All old forms of a changed index are removed, also those that are no longer written.
-    new.retain(|path| !changed.contains(plain_path(path)));
-    plan.patches.list_in(&mut new, config, |index| changed.contains(index));
+    let is_changed = |index: &str| changed.contains(index) || dropped.contains(index);
+    new.retain(|path| !is_changed(plain_path(path)));
+    plan.patches.list_in(&mut new, config, is_changed);
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }

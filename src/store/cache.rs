@@ -84,6 +84,33 @@ impl Cache {
         }
     }
 
+    fn derived(&self, kind: &str, of: &Sha256Digest) -> PathBuf {
+        self.0.folder.join("objects").join(format!("{of}-{kind}"))
+    }
+
+    /// Reads bytes that were derived from an object.
+    pub(super) fn get_derived(&self, kind: &str, of: &Sha256Digest) -> Option<Bytes> {
+        let path = self.derived(kind, of);
+        let stored = Bytes::from(crate::regular::read_within(&path, self.largest()).ok()?);
+        let (digest, bytes) = (stored.get(..64)?, stored.slice(64..));
+        if Sha256Digest::of(&bytes).to_string().as_bytes() != digest {
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        let file = fs::File::options().write(true).open(&path);
+        let _ = file.and_then(|file| file.set_modified(now()));
+        Some(bytes)
+    }
+
+    /// Stores bytes that were derived from an object, with their own digest; best effort.
+    pub(super) fn put_derived(&self, kind: &str, of: &Sha256Digest, bytes: &[u8]) {
+        let path = self.derived(kind, of);
+        let stored = [Sha256Digest::of(bytes).to_string().as_bytes(), bytes].concat();
+        if stored.len() as u64 <= self.largest() && !path.exists() && self.write(&path, &stored).is_ok() {
+            let _ = self.trim();
+        }
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.0.folder);
         // The archive may be private, so other users must not read the cache.
@@ -182,6 +209,20 @@ mod tests {
         assert!(!cache.object(&sha256).exists());
         cache.put(&sha256, b"text");
         assert!(cache.get(&sha256).is_some());
+    }
+
+    #[test]
+    fn derived_bytes_are_found_by_the_object_and_verified() {
+        let (_folder, cache) = cache(1000);
+        let of = Sha256Digest::of(b"package");
+        assert_eq!(cache.get_derived("files", &of), None);
+        cache.put_derived("files", &of, b"list");
+        assert_eq!(cache.get_derived("files", &of).as_deref(), Some(&b"list"[..]));
+        assert_eq!((cache.get_derived("other", &of), cache.get(&of)), (None, None));
+        for damaged in [&b"short"[..], &[b'0'; 70]] {
+            fs::write(cache.derived("files", &of), damaged).unwrap();
+            assert_eq!(cache.get_derived("files", &of), None);
+        }
     }
 
     #[test]

@@ -27,6 +27,20 @@ impl Store {
         blocking(move || cache.get(&sha256)).await
     }
 
+    /// Reads bytes that were derived from the object with this digest, from the cache alone.
+    pub(crate) async fn known_derived(&self, kind: &'static str, of: Sha256Digest) -> Option<Bytes> {
+        let cache = self.objects_cache()?;
+        blocking(move || cache.get_derived(kind, &of)).await
+    }
+
+    /// Caches bytes that were derived from an object.
+    pub(crate) async fn keep_derived(&self, kind: &'static str, of: Sha256Digest, bytes: &Bytes) {
+        if let Some(cache) = self.objects_cache() {
+            let bytes = bytes.clone();
+            blocking(move || cache.put_derived(kind, &of, &bytes)).await;
+        }
+    }
+
     /// Caches bytes that were read or written.
     pub(crate) async fn keep(&self, sha256: Sha256Digest, bytes: &Bytes) {
         if let Some(cache) = self.objects_cache() {

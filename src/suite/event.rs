@@ -13,6 +13,13 @@ pub enum Event {
         /// How many there are.
         total: usize,
     },
+    /// The file list of a published package was read, for an index of files.
+    Listed {
+        /// How many are done.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// A warning for the user; the operation continues.
     Warning(String),
     /// The operation begins a new archive where there was none.

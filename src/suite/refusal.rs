@@ -36,6 +36,9 @@ pub enum Reason {
     /// The file is not the description of a source package, or its files do not match it.
     #[error(transparent)]
     Dsc(#[from] deb::DscFault),
+    /// dpkg cannot unpack its files, which an index of files lists.
+    #[error("dpkg cannot unpack it")]
+    Files(#[source] deb::DataFault),
     /// Its files would have paths that are not allowed.
     #[error(transparent)]
     Path(#[from] pool::Error),

@@ -100,7 +100,12 @@ fn from_reprepro_without_a_configuration() {
     sandbox.run(links).ok();
     fs::remove_dir_all(sandbox.archive("conf")).unwrap();
     extends_adopted_suite(&sandbox, "bookworm");
-    assert!(!sandbox.read("dists/bookworm/Release").contains("Contents-amd64"), "it would be stale");
+    let contents = fs::read(sandbox.archive("dists/bookworm/main/Contents-amd64.gz")).unwrap();
+    let mut text = String::new();
+    Compression::Gzip.index_decoder(&contents[..]).unwrap().read_to_string(&mut text).unwrap();
+    for package in ["misc/old\n", "misc/old-doc\n", "misc/new\n"] {
+        assert!(text.contains(package), "{package}: {text}");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) struct DebBuilder {
     control_pack: Pack,
     data_pack: Pack,
     files: Vec<(String, Vec<u8>)>,
+    data: Option<Vec<u8>>,
     without_members: Vec<String>,
     extra_members: Vec<(String, Vec<u8>)>,
     cut_at: Option<usize>,
@@ -50,6 +51,7 @@ pub(crate) fn deb(name: &str) -> DebBuilder {
         control_pack: Pack::Gzip,
         data_pack: Pack::Gzip,
         files: vec![(format!("usr/share/doc/{name}/README"), format!("This is {name}.\n").into_bytes())],
+        data: None,
         without_members: Vec::new(),
         extra_members: Vec::new(),
         cut_at: None,
@@ -108,6 +110,18 @@ impl DebBuilder {
         self
     }
 
+    /// Adds a file that the package installs.
+    pub(crate) fn installs(mut self, path: &str) -> Self {
+        self.files.push((path.to_owned(), b"x".to_vec()));
+        self
+    }
+
+    /// Replaces the whole `data.tar` by these bytes, before compression.
+    pub(crate) fn data(mut self, tar: impl Into<Vec<u8>>) -> Self {
+        self.data = Some(tar.into());
+        self
+    }
+
     /// Adds a member at the end of the container.
     pub(crate) fn member(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.extra_members.push((name.to_owned(), bytes.into()));
@@ -141,10 +155,11 @@ impl DebBuilder {
 
     /// The bytes of the `.deb`.
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        let data = self.data.clone().unwrap_or_else(|| tar_of(&self.files));
         let mut members = vec![
             ("debian-binary".to_owned(), b"2.0\n".to_vec()),
             (format!("control.tar{}", suffix(self.control_pack)), self.control_member()),
-            (format!("data.tar{}", suffix(self.data_pack)), pack(self.data_pack, &tar_of(&self.files))),
+            (format!("data.tar{}", suffix(self.data_pack)), pack(self.data_pack, &data)),
         ];
         members.retain(|(name, _)| !self.without_members.iter().any(|start| name.starts_with(start)));
         members.extend(self.extra_members.iter().cloned());

@@ -222,12 +222,13 @@ fn only_configured_or_published_suites_are_exported() {
 #[test]
 fn files_derived_from_packages_do_not_go_stale() {
     let sandbox = Sandbox::new();
-    let files: [(&str, &[u8]); 6] = [
+    let files: [(&str, &[u8]); 7] = [
         ("main/binary-amd64/Packages", b""),
         ("main/Contents-amd64", b"usr/bin/old old\n"),
         ("Contents-amd64", b"usr/bin/old old\n"),
         ("main/Contents-source", b"old old\n"),
-        ("main/cnf/Commands-amd64", b"suite: stable\n"),
+        ("main/cnf/Commands-amd64", b"suite: stable\n\nname: old\ncommands: old\n"),
+        ("main/dep11/Components-amd64.yml", b"---\n"),
         ("main/i18n/Translation-en", b"Package: old\n"),
     ];
     sandbox.adopt_files("stable", &files);
@@ -238,11 +239,15 @@ fn files_derived_from_packages_do_not_go_stale() {
     assert!(files.iter().all(|(name, _)| listed(name)));
     deb("new").write(sandbox.incoming());
     let said = sandbox.publish_after(60, &["add", "incoming"]).ok();
-    for name in ["main/Contents-amd64", "Contents-amd64", "main/cnf/Commands-amd64"] {
-        let text =
-            format!("warning: `{name}` describes the packages before this change and is no longer listed");
-        said.says([text.as_str()]);
-        assert!(!listed(name), "{name}");
+    said.says(["warning: `main/dep11/Components-amd64.yml` describes the packages before this change and is no longer listed"]);
+    assert!(!listed("main/dep11/Components-amd64.yml"));
+    // These are carried on.
+    let commands = sandbox.read("dists/stable/main/cnf/Commands-amd64");
+    assert_eq!(commands, "suite: stable\ncomponent: main\narch: amd64\n\n");
+    for name in ["main/Contents-amd64", "Contents-amd64"] {
+        let text = sandbox.read(format!("dists/stable/{name}"));
+        assert_eq!(text, "usr/share/doc/new/README\t\t\t\t    misc/new\n", "{name}");
+        assert!(listed(name));
     }
     assert!(listed("main/Contents-source") && listed("main/i18n/Translation-en"));
     let said = sandbox.publish_after(120, &["remove", "new"]).ok();

@@ -198,6 +198,8 @@ fn the_readme_names_every_command_and_field() {
         "KeepFor",
         "KeepGenerations",
         "PDiffs",
+        "Contents",
+        "Commands",
     ] {
         assert!(readme.contains(&format!("`{field}`")), "{field}");
     }

@@ -30,6 +30,7 @@ mod check_web;
 mod ci_keys;
 mod clients;
 mod config;
+mod contents;
 mod copies;
 mod copy;
 mod copy_races;

@@ -28,6 +28,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Unreadable(_) => return None,
         Reason::Deb(error) => return error.hint(),
         Reason::Dsc(fault) => return fault.hint(),
+        Reason::Files(_) => "build it again with `dpkg-deb --build`",
         Reason::Path(_) => "build the package with a shorter name or version",
         Reason::SharedFile { .. } => {
             "versions with the same upstream version share one tarball: build one of them again with the other's"
