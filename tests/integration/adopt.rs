@@ -126,6 +126,46 @@ fn from_aptly() {
     aptly(&["publish", "repo", "-skip-signing", "-distribution=stable", "-batch", "mine"]);
     sandbox.ask("cp", ["-a".as_ref(), root.join("public/.").as_os_str(), sandbox.archive("").as_os_str()]);
     extends_adopted_suite(&sandbox, "stable");
+    // One for the component and one for the suite, and both are carried on.
+    for path in ["main/Contents-amd64.gz", "Contents-amd64.gz"] {
+        assert_eq!(files_of(&sandbox, path), FILES, "{path}");
+    }
+}
+
+/// The paths that an index of files lists after the edit of [`extends_adopted_suite`].
+const FILES: [&str; 3] = [
+    "usr/share/doc/new/README misc/new",
+    "usr/share/doc/old-doc/README misc/old-doc",
+    "usr/share/doc/old/README misc/old",
+];
+
+/// The lines of an index of files, with single blanks.
+fn files_of(sandbox: &Sandbox, path: &str) -> Vec<String> {
+    let file = fs::read(sandbox.archive("dists/stable").join(path)).unwrap();
+    let mut text = String::new();
+    Compression::Gzip.index_decoder(&file[..]).unwrap().read_to_string(&mut text).unwrap();
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// Everything that `apt-ftparchive generate` makes for a suite. It does not list the uncompressed index of files.
+#[test]
+fn from_apt_ftparchive_generate() {
+    let sandbox = Sandbox::new();
+    let given = given(&sandbox);
+    let config = "Dir { ArchiveDir \".\"; CacheDir \"..\"; };\nDefault { Packages::Compress \". gzip xz\"; Contents::Compress \"gzip\"; };\n\
+        TreeDefault { Directory \"pool\"; };\nTree \"dists/stable\" { Sections \"main\"; Architectures \"amd64\"; };\n";
+    fs::write(sandbox.path("generate.conf"), config).unwrap();
+    let script = "set -e\ncd \"$1\"\nmkdir -p pool dists/stable/main/binary-amd64 dists/stable/main/i18n\ncp \"$2\"/*.deb pool/\n\
+        apt-ftparchive -qq generate ../generate.conf\ncd dists/stable\n\
+        apt-ftparchive -o APT::FTPArchive::Release::Suite=stable -o APT::FTPArchive::Release::Architectures=amd64 \
+        -o APT::FTPArchive::Release::Components=main release . > ../Release\nmv ../Release .";
+    let archive = sandbox.archive("");
+    sandbox
+        .ask("sh", ["-c".as_ref(), script.as_ref(), "sh".as_ref(), archive.as_os_str(), given.as_os_str()]);
+    let before = sandbox.read("dists/stable/Release");
+    assert!(before.contains(" main/Contents-amd64.gz\n") && !before.contains("Contents-amd64\n"), "{before}");
+    extends_adopted_suite(&sandbox, "stable");
+    assert_eq!(files_of(&sandbox, "main/Contents-amd64.gz"), FILES);
 }
 
 #[test]
