@@ -63,6 +63,7 @@ pub enum Patches {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent fields of a file")]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct SuiteConfig {
     /// The folder below `dists/`, and `Codename` in `Release`.
     pub codename: Suite,
@@ -96,6 +97,8 @@ pub struct SuiteConfig {
     pub contents: Option<ContentsConfig>,
     /// Whether the suite has indices of commands; `None` for those that are published, or with `contents`.
     pub commands: Option<bool>,
+    /// Whether long descriptions are in `i18n/Translation-en`.
+    pub translations: bool,
     /// Whether the contents of a version may change, as for nightly builds.
     pub mutable: bool,
     /// Whether the suite must not be changed.
@@ -123,7 +126,8 @@ pub struct SuiteConfig {
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
+    "Translations",
     "Commands",
     "TrustedKeys",
     "Mutable",
@@ -246,6 +250,7 @@ impl SuiteConfig {
             source_releases: None,
             contents: None,
             commands: None,
+            translations: false,
             mutable: false,
             read_only: false,
             limit: None,
@@ -344,6 +349,7 @@ impl SuiteConfig {
         }
         suite.patches = parsed(stanza, "PDiffs", PATCHES, patches)?.unwrap_or(suite.patches);
         (suite.contents, suite.commands) = derived_indices(stanza, &mut warn)?;
+        suite.translations = translations(stanza)?;
         suite.read_only = yes_or_no(stanza, "ReadOnly")?;
         suite.mutable = yes_or_no(stanza, "Mutable")?;
         if let Some(value) = text("Limit")? {
@@ -361,14 +367,7 @@ impl SuiteConfig {
         suite.parse_retention(stanza)?;
         for field in stanza.fields() {
             let is = |name: &str| name.eq_ignore_ascii_case(field.name);
-            let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
-            let used = used
-                .into_iter()
-                .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
-                .chain(OWN)
-                .chain(ContentsConfig::FIELDS)
-                .chain(COPIED);
-            if used.into_iter().any(is) {
+            if is_used(field.name) {
                 continue;
             }
             match NOT_DONE.iter().find(|(name, _)| is(name)) {
@@ -396,6 +395,24 @@ impl SuiteConfig {
         self.log = text_of(stanza, "Log")?;
         self.tracking = text_of(stanza, "Tracking")?.filter(|mode| !mode.trim().is_empty());
         Ok(())
+    }
+}
+
+/// Whether a field has an effect.
+fn is_used(field: &str) -> bool {
+    let known = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
+    let known =
+        known.into_iter().chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"]);
+    let mut known = known.chain(ContentsConfig::FIELDS).chain(OWN).chain(COPIED);
+    known.any(|name| name.eq_ignore_ascii_case(field))
+}
+
+/// `Translations: en` or `no`.
+fn translations(stanza: &Stanza<'_>) -> Result<bool, String> {
+    match text_of(stanza, "Translations")?.as_deref().map(str::trim) {
+        None | Some("" | "no" | "none") => Ok(false),
+        Some("en" | "yes") => Ok(true),
+        Some(other) => Err(format!("field `Translations` is `{other}`; expected `en` or `no`")),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod blocks;
 pub mod media_type;
 pub mod checksums;
 pub mod packages;
+pub mod translation;
 mod ordered;
 mod package_entry;
 pub mod release;

@@ -152,6 +152,33 @@ impl PackageEntry {
         field_of(&self.stanza, name).map(|range| &self.stanza[range])
     }
 
+    /// The value of a field, sharing the memory of the index.
+    pub(super) fn shared_field(&self, name: &str) -> Option<Bytes> {
+        field_of(&self.stanza, name).map(|range| self.stanza.slice(range))
+    }
+
+    /// The same package with another text of one field, which may begin further fields, and without another field.
+    pub(super) fn with_replaced(&self, field: &str, text: &[u8], removed: &str) -> Self {
+        let mut stanza = Vec::with_capacity(self.stanza.len() + text.len());
+        let mut is_left_out = false;
+        for line in self.stanza.split_inclusive(|&b| b == b'\n') {
+            // A folded line belongs to the field before it.
+            if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+                let is_field = field_of(line, field).is_some();
+                if is_field {
+                    stanza.extend_from_slice(&[field.as_bytes(), b": ", text, b"\n"].concat());
+                }
+                is_left_out = is_field || field_of(line, removed).is_some();
+            }
+            if !is_left_out {
+                stanza.extend_from_slice(line);
+            }
+        }
+        let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
+        Self::read(stanza.into(), 1, lists)
+            .unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
+    }
+
     /// The value of `Filename`, if it is text.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {

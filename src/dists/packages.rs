@@ -113,6 +113,26 @@ impl PackagesIndex {
         self.text.entries(0..self.text.text().len()).collect()
     }
 
+    /// Replaces entries by others of the same packages: all of them, or those of edited names.
+    pub(crate) fn rewrite(&mut self, all: bool, mut new: impl FnMut(&PackageEntry) -> Option<PackageEntry>) {
+        if all {
+            for entry in self.entries() {
+                if let Some(new) = new(&entry) {
+                    let same = |other: &&mut PackageEntry| other.is_same_package(&entry);
+                    if let Some(other) = self.edit(entry.name()).iter_mut().find(same) {
+                        *other = new;
+                    }
+                }
+            }
+            return;
+        }
+        for entry in self.edited.values_mut().flatten() {
+            if let Some(new) = new(entry) {
+                *entry = new;
+            }
+        }
+    }
+
     /// Finds the entry of the same package.
     #[must_use]
     pub fn find(&self, package: &PackageEntry) -> Option<PackageEntry> {

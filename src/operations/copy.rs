@@ -8,10 +8,13 @@ use std::{
     fmt,
 };
 
-use super::{copied_package::CopiedPackage, selection::Selection};
+use super::{copied_package::CopiedPackage, selection::Selection, translations};
 use crate::{
     deb::relationship,
-    dists::{PackageEntry, PackagesIndex, PackagesKey},
+    dists::{
+        PackageEntry, PackagesIndex, PackagesKey,
+        translation::{Translation, missing},
+    },
     glob::Glob,
     names::{Architecture, Component, Suite},
     store::Store,
@@ -125,9 +128,14 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
+        let mut translations = BTreeMap::new();
+        for (entry, index) in selected.values_mut() {
+            *entry = with_description(entry, &index.component, &source, &mut translations).await?;
+        }
         let selected = selected.into_values().map(|(entry, index)| CopiedPackage::of(entry, index, &source));
         let mut selected = selected.collect::<Result<Vec<_>, Error>>()?;
         for Listed { entry, key, architectures } in by_index.into_values() {
+            let entry = with_description(&entry, &key.component, &source, &mut translations).await?;
             let package = CopiedPackage::of(entry, key, &source)?;
             selected.push(CopiedPackage { only: Some(architectures), ..package });
         }
@@ -282,4 +290,21 @@ impl Named {
             }
         }
     }
+}
+
+/// Returns a package with its long description, which its suite may have in a translation.
+async fn with_description(
+    package: &PackageEntry,
+    component: &Component,
+    source: &PublishedSuite,
+    known: &mut BTreeMap<Component, Translation>,
+) -> Result<PackageEntry, Error> {
+    if package.is_source() || missing(package).is_none() {
+        return Ok(package.clone());
+    }
+    if !known.contains_key(component) {
+        let text = translations::read(source, component).await?;
+        known.insert(component.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
+    }
+    Ok(known[component].join(package).unwrap_or_else(|| package.clone()))
 }

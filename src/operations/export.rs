@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use super::edit::SuiteEdit;
+use super::{edit::SuiteEdit, translations};
 use crate::{
     compression::Compression,
     config::SuiteConfig,
-    dists::{PackagesKey, layout::plain_path},
+    dists::{
+        PackagesKey,
+        layout::plain_path,
+        translation::{is_long, missing},
+    },
     suite::{error::Error, published::PublishedSuite},
 };
 
@@ -45,7 +49,10 @@ impl SuiteEdit {
                 .filter(|path| plain_path(path) == plain)
                 .filter_map(|path| path.strip_prefix(plain.as_str()))
                 .collect();
-            if listed != wanted || !self.stores_plain(published, config, &plain).await? {
+            if listed != wanted
+                || !self.stores_plain(published, config, &plain).await?
+                || has_other_descriptions(published, config, &key).await?
+            {
                 outdated.insert(key);
             }
         }
@@ -67,4 +74,22 @@ impl SuiteEdit {
         let by_hash = published.path(&crate::dists::index_file::by_hash_path(plain, &listed.sha256));
         Ok(store.size(&by_hash).await?.is_some() || store.size(&published.path(plain)).await?.is_some())
     }
+}
+
+/// Whether the long descriptions of an index are not where the suite is configured to have them.
+async fn has_other_descriptions(
+    published: &PublishedSuite,
+    config: &SuiteConfig,
+    key: &PackagesKey,
+) -> Result<bool, Error> {
+    let is_translated = published.index_keys().contains(&translations::key(&key.component));
+    if key.is_of_sources() || (!config.translations && !is_translated) {
+        return Ok(false);
+    }
+    let entries = published.index(key).await?.entries();
+    Ok(entries.iter().any(
+        |package| {
+            if config.translations { is_long(package) } else { missing(package).is_some() }
+        },
+    ))
 }

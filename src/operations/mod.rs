@@ -30,6 +30,7 @@ pub(crate) mod plan;
 pub(crate) mod patches;
 pub(crate) mod listing;
 mod contents;
+mod translations;
 mod commands;
 mod edited_packages;
 pub(crate) mod snapshot_source;

@@ -19,6 +19,7 @@ use super::{
     edited_packages::Packages,
     listing::Listing,
     patches::{PatchFiles, Texts},
+    translations::Translations,
 };
 use crate::{
     compression::Compression,
@@ -270,14 +271,16 @@ impl Plan {
     /// Renders the changed indices and the new `Release`, and records changes that stop `apt update`.
     pub(crate) async fn render(
         &mut self,
-        changed: BTreeMap<PackagesKey, PackagesIndex>,
+        mut changed: BTreeMap<PackagesKey, PackagesIndex>,
         published: &VerifiedBase,
         config: &SuiteConfig,
         layout: &SuiteLayout,
         derivation: &Derivation<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let derived = {
+        let translations = Translations { published, config, is_export: derivation.is_export };
+        let translated = translations.render(&mut changed).await?;
+        let mut derived = {
             let (components, architectures) = (&layout.components, &layout.architectures);
             derivation.render(&Packages { published, changed: &changed, components, architectures }).await?
         };
@@ -285,7 +288,8 @@ impl Plan {
         let texts;
         (self.indices, texts) = compress(changed, before, &config.compressions).await?;
         self.patches = PatchFiles::new(published, config, texts, now).await?;
-        self.indices.extend(derived.files);
+        self.indices.extend(derived.files.into_iter().chain(translated.files));
+        derived.dropped.extend(translated.dropped);
         self.notes.extend(derived.lists.notes);
         let new = derived.lists.new.iter();
         self.file_lists =

@@ -200,6 +200,7 @@ fn the_readme_names_every_command_and_field() {
         "PDiffs",
         "Contents",
         "Commands",
+        "Translations",
     ] {
         assert!(readme.contains(&format!("`{field}`")), "{field}");
     }

@@ -101,6 +101,7 @@ mod sync_buckets;
 mod sync_faults;
 mod sync_requests;
 mod sync_trust;
+mod translations;
 mod trust;
 mod verdicts;
 mod web;
