@@ -63,7 +63,6 @@ pub enum Patches {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent fields of a file")]
 #[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct SuiteConfig {
     /// The folder below `dists/`, and `Codename` in `Release`.
     pub codename: Suite,

@@ -28,6 +28,7 @@ use crate::{
 /// A requested change of the content of a suite.
 #[derive(Default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent requests")]
 pub struct SuiteEdit {
     /// Packages to add.
     pub add: Vec<NewPackage>,
