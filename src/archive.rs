@@ -45,13 +45,14 @@ pub use crate::operations::{
     copy::{Copies, Named, Wanted},
     dates::Refresh,
     drop::Dropped,
-    edit::{Older, Removal, Retention, SuiteEdit},
+    edit::{Older, Removal, Retention, SuiteEdit, UploadRecord},
     listing::Listing,
     new_package::{NewPackage, Placement},
     overflow::ArchiveTarget,
     plan::{Change, Phased},
     read_debs::{Artifact, Incoming, OtherFile, find_files, read_packages},
     selection::{Matcher, Places, Selection},
+    upload::{Upload, UploadOptions},
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},

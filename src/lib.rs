@@ -97,6 +97,7 @@ pub mod store;
 mod redact;
 mod regular;
 mod size;
+pub mod package_type;
 pub mod formula;
 pub mod glob;
 pub mod names;

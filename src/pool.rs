@@ -24,6 +24,10 @@ const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
 const SOURCE_ENDINGS: [&str; 8] =
     [".dsc", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz", ".asc"];
 
+/// The extensions of the records of uploads.
+const RECORD_ENDINGS: [&str; 7] =
+    [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
+
 /// The path of one package file, relative to the root of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolPath(Box<str>);
@@ -95,6 +99,15 @@ impl PoolPath {
     /// Checks the path of a file of a source package, from the index of any source.
     pub fn parse_source(path: &str) -> Result<Self, Error> {
         Self::checked(path, &SOURCE_ENDINGS, "it does not end like a file of a source package")
+    }
+
+    /// The path of a record of an upload beside its packages: a `.changes` or `.buildinfo` file, or a log.
+    pub fn of_record(folder: &str, name: &str) -> Result<Self, Error> {
+        Self::checked(
+            &format!("{folder}/{name}"),
+            &RECORD_ENDINGS,
+            "it does not end like a record of an upload",
+        )
     }
 
     fn checked(filename: &str, endings: &[&str], otherwise: &'static str) -> Result<Self, Error> {

@@ -1,8 +1,14 @@
-//! `publish add`: adds .deb and .dsc files to a suite.
+//! `publish add`: adds packages to a suite.
 
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
+use super::{
+    change_args::ChangeArgs,
+    failure::Failure,
+    session::Session,
+    sources,
+    uploads::{self, Wanted},
+};
 use crate::{
     archive::{Incoming, NewPackage, Older, SuiteEdit, find_files, read_packages},
     names::Component,
@@ -13,7 +19,11 @@ use crate::{
 /// Upload the files to the pool, then publish the new indices in one atomic step. A package that is already published
 /// with the same bytes is skipped; one with different bytes is rejected.
 ///
-/// A .dsc adds a source package: the files that it lists are read from the same folder and must match it.
+/// A .dsc adds a source package: the files that it lists are read from the same folder and must match it. A .udeb goes to the
+/// index of the installer, a .ddeb to that of debug symbols.
+///
+/// A .changes adds an upload to the suites that it names: every file is checked against it, and sections and priorities are
+/// those that it lists. With `Uploaders` or `UploaderKeys` in the configuration its signature decides whether it is accepted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
@@ -22,10 +32,11 @@ Examples:\n\
 \x20 publish add ./builds --skip-older\n\
 \x20 publish add hello_2.10-3.dsc hello_2.10-3_amd64.deb\n\
 \x20 publish add --contents ./build\n\
+\x20 publish add hello_2.10-3_amd64.changes --keep-buildinfo\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 #[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct Args {
-    /// .deb and .dsc files, or folders that contain them
+    /// .deb, .dsc, .udeb and .ddeb files, or folders that contain them; or .changes files
     #[arg(required = true, value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
 
@@ -64,28 +75,57 @@ pub(super) struct Args {
     #[arg(long)]
     contents: bool,
 
+    /// Keep the .buildinfo files of an upload beside its packages in the pool, until `publish prune` deletes those
+    #[arg(long)]
+    keep_buildinfo: bool,
+
+    /// Public key of an uploader: reject an upload without a valid signature of one of these keys
+    #[arg(long = "uploader-key", value_name = "FILE")]
+    uploader_keys: Vec<PathBuf>,
+
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }
 
+impl Args {
+    /// An edit with the options of the command line.
+    fn options_of(&self, edit: SuiteEdit) -> SuiteEdit {
+        let older = match (self.if_newer, self.skip_older) {
+            (true, _) => Older::Refuse,
+            (_, true) => Older::Skip,
+            _ => Older::Add,
+        };
+        let Self { replace, phased, contents, .. } = *self;
+        SuiteEdit { older, replace, phased, contents, ..edit }
+    }
+}
+
 pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    if args.files.iter().any(|file| uploads::is_upload(file)) {
+        let wanted = Wanted {
+            files: &args.files,
+            suite: args.suite.as_deref(),
+            new_suite: args.new_suite,
+            component: args.component.as_ref(),
+            keep_buildinfo: args.keep_buildinfo,
+            uploader_keys: &args.uploader_keys,
+            asked: &args.change,
+            options_of: &|edit| args.options_of(edit),
+        };
+        uploads::run(&wanted, session).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let events = session.events();
-    let files = find_files(&args.files, &events)?;
+    let files = find_files(&args.files)?;
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let new = |incoming: Incoming| {
         let found = !args.files.contains(&incoming.file);
         NewPackage { component: args.component.clone(), found, ..incoming.into() }
     };
     let add = read.into_iter().map(new).collect();
-    let Args { replace, phased, contents, .. } = args;
-    let older = match (args.if_newer, args.skip_older) {
-        (true, _) => Older::Refuse,
-        (_, true) => Older::Skip,
-        _ => Older::Add,
-    };
-    let edit = SuiteEdit { add, older, replace, phased, contents, ..SuiteEdit::default() };
+    let edit = args.options_of(SuiteEdit { add, ..SuiteEdit::default() });
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
     sources::print_first(session, &outcome, &client_keys)?;

@@ -125,11 +125,14 @@ impl From<&archive::Error> for Class {
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }
             | E::UnknownComponent { .. }
+            | E::ReservedComponent { .. }
+            | E::OverrideComponent(_)
             | E::Collision { .. }
             | E::Older { .. }
             | E::NoLongerSigned { .. } => Self::of(Kind::Refused),
             E::Private { path } | E::Secret { path } => Self::about(Kind::Refused, path),
             E::StopsApt { .. } => Self::of(Kind::ReleaseInfo),
+            E::Config(error) => error.into(),
             E::Refused(all) => all.first().map_or_else(|| Self::of(Kind::Refused), Self::from),
             E::Input { path, .. } => Self::about(Kind::Input, path),
             E::NoDebs { path } | E::NotIncluded { path } | E::GenerationGone { path } => {
@@ -158,6 +161,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::Deb(_)
             | Reason::Dsc(_)
             | Reason::Files(_)
+            | Reason::Changes(_)
             | Reason::Path(_)
             | Reason::Relationship(_) => Kind::Input,
             Reason::OtherContents { .. }
@@ -166,9 +170,10 @@ impl From<&archive::Refusal> for Class {
             | Reason::SharedFile { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
-            Reason::Architecture { .. } | Reason::NotNewer { .. } | Reason::BelowLimit { .. } => {
-                Kind::Refused
-            }
+            Reason::Architecture { .. }
+            | Reason::NotListed { .. }
+            | Reason::NotNewer { .. }
+            | Reason::BelowLimit { .. } => Kind::Refused,
             Reason::NotPublished { .. } => Kind::NotFound,
         };
         // The subject of other actions is a package name.
@@ -251,6 +256,7 @@ impl From<&config::Error> for Class {
             | E::Value { path, .. }
             | E::Edit { path, .. }
             | E::Write { path, .. }
+            | E::Line { path, .. }
             | E::ReadOnly { path } => Self::at(Kind::Config, path),
             E::Changed { path } => Self::at(Kind::Config, path).retryable(),
         }

@@ -13,6 +13,7 @@ use crate::{
     archive::{ClientKeys, KEY_FILE, Trust},
     dists::{IndexKey, IndexKind, Release, layout::plain_path},
     names::{Architecture, Component, Suite},
+    package_type::PackageType,
     signing::{GeneratedKey, NewKey, parse_expiry},
     store::Location,
 };
@@ -184,6 +185,12 @@ fn make_key(args: &Args, session: &Session<'_>, suite: &Suite) -> Result<(Genera
     Ok((key, path.display().to_string()))
 }
 
+/// The components of a published suite, without those of debug symbols, which the packages decide.
+fn of_packages(words: &str) -> String {
+    let kept = words.split_whitespace().filter(|word| PackageType::of_folder(word).is_none());
+    kept.collect::<Vec<_>>().join(" ")
+}
+
 /// The architectures of a published suite; its release file need not name `source`.
 fn architectures_of(release: &Release) -> Option<String> {
     let words = release.field("Architectures").filter(|all| *all != "all")?;
@@ -207,7 +214,10 @@ fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Op
         ("Label", args.label.clone().or_else(|| old("Label"))),
         ("Version", old("Version")),
         ("Description", old("Description")),
-        ("Components", join(&components, old("Components")).or(Some("main".to_owned()))),
+        (
+            "Components",
+            join(&components, old("Components").map(|words| of_packages(&words))).or(Some("main".to_owned())),
+        ),
         ("Architectures", join(&architectures, published.and_then(architectures_of))),
         ("NotAutomatic", old("NotAutomatic")),
         ("ButAutomaticUpgrades", old("ButAutomaticUpgrades")),

@@ -20,7 +20,7 @@ use crate::{
 /// List the packages of the archive
 ///
 /// Print suite, component, architecture, name and version of each. Source packages have the architecture `source`, packages
-/// of the installer the component `main|debian-installer`.
+/// of the installer the component `main|debian-installer`, and those of debug symbols `main|debug`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\

@@ -4,6 +4,7 @@
 //! `ui` prints; only `failure` knows exit codes.
 
 mod add;
+mod uploads;
 mod check;
 mod copy;
 mod help;

@@ -106,7 +106,7 @@ fn changes(ui: &Ui, verb: &str, sign: char, changes: &[Change], place: &str) {
     }
     ui.say(&format!("{verb} {} {place}", count(changes.len(), "package")));
     for change in changes {
-        let text = format!("  {sign} {} ({})", line(change), change.component);
+        let text = format!("  {sign} {} ({})", line(change), change.place());
         if changes.len() <= FEW {
             ui.say(&text);
         } else {

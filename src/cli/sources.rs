@@ -4,6 +4,7 @@ use super::{failure::Failure, session::Session};
 use crate::{
     archive::{Change, CommitReport, KEY_FILE},
     names::Suite,
+    package_type::PackageType,
     signing::{Error, Keyring},
     store::Location,
 };
@@ -40,7 +41,7 @@ pub(super) fn stanza(location: &Location, client: &Client<'_>, keys: &Keyring) -
         }
         None => inline(keys)?,
     };
-    let (suite, components) = (client.suite, client.components.join(" "));
+    let (suite, components) = (client.suite, of_packages(client.components));
     let types = if client.has_sources { "deb deb-src" } else { "deb" };
     Ok(format!("Types: {types}\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n{trust}\n"))
 }
@@ -54,8 +55,14 @@ pub(super) fn stanza_by_keyring(
     path: &str,
 ) -> String {
     let suites = suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let (uri, components) = (uri(None, location), components.join(" "));
+    let (uri, components) = (uri(None, location), of_packages(components));
     format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\nSigned-By: {path}\n")
+}
+
+/// The components of ordinary packages: debug symbols (`main/debug`) are for users who ask for them.
+fn of_packages(components: &[String]) -> String {
+    let names = components.iter().map(String::as_str).filter(|name| PackageType::of_folder(name).is_none());
+    names.collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the URI for clients.

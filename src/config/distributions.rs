@@ -5,7 +5,7 @@
 //! or not supported is a warning that names it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     iter,
     path::{Path, PathBuf},
     time::Duration,
@@ -14,12 +14,15 @@ use std::{
 use super::{
     contents::ContentsConfig,
     error::Error,
+    indices,
     lines::{Lines, folder_of, text_of},
+    records::{self, Records},
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span_in_days, span_or_zero},
 };
 use crate::{
     compression::Compression,
     names::{self, Architecture, Component, Suite},
+    package_type::PackageType,
     stanza::{Stanza, Stanzas},
 };
 
@@ -45,6 +48,8 @@ pub enum Sources {
     Accepted,
     /// `Architectures` names `source`: every component has `Sources`, even an empty one.
     Listed,
+    /// `Architectures` names `source` alone: as [`Sources::Listed`], and binary packages are refused.
+    Alone,
 }
 
 /// Whether clients get patches of the indices (`PDiffs`).
@@ -88,6 +93,10 @@ pub struct SuiteConfig {
     pub compressions: Vec<Compression>,
     /// Whether clients get patches of the indices.
     pub patches: Patches,
+    /// Those of `Sources` and of the indices of udebs and ddebs, where they differ.
+    pub other_compressions: BTreeMap<PackageType, Vec<Compression>>,
+    /// The components that list udebs and ddebs; a type that is not in it may be in any component.
+    pub separate: BTreeMap<PackageType, Vec<Component>>,
     /// Whether each `Packages` has a `Release` beside it; `None` if that is not configured.
     pub index_releases: Option<bool>,
     /// Whether each `Sources` has a `Release` beside it; `None` if that is not configured.
@@ -114,6 +123,14 @@ pub struct SuiteConfig {
     pub archive: Option<Suite>,
     /// Further names of the suite.
     pub also_accept_for: Vec<String>,
+    /// The list of uploaders.
+    pub uploaders: Option<PathBuf>,
+    /// Files with the public keys of uploaders.
+    pub uploader_keys: Vec<PathBuf>,
+    /// The files of uploads that are kept beside their packages.
+    pub records: Records,
+    /// The files with overrides of packages of a type.
+    pub overrides: BTreeMap<PackageType, PathBuf>,
     /// How long a generation of the suite is retained after it was replaced.
     pub keep_for: Option<Duration>,
     /// How many generations of the suite are retained, including the current one.
@@ -125,10 +142,11 @@ pub struct SuiteConfig {
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "Translations",
     "Commands",
     "TrustedKeys",
+    "UploaderKeys",
     "Mutable",
     "KeepFor",
     "KeepGenerations",
@@ -151,20 +169,10 @@ pub(crate) const COPIED: [&str; 9] = [
 ];
 
 /// Fields of reprepro without effect here, each with a note for the user.
-const NOT_DONE: [(&str, &str); 16] = [
-    ("UDebIndices", ""),
-    ("DscIndices", ""),
-    ("DDebIndices", ""),
-    ("UDebComponents", "udebs are not published yet"),
-    ("DDebComponents", "ddebs are not published yet"),
-    ("Tracking", "sources are not tracked; published files stay until `prune`"),
+const NOT_DONE: [(&str, &str); 6] = [
     ("Update", "mirroring is not supported"),
     ("Pull", "pulling is not supported"),
     ("Log", "only `publish reprepro` runs its scripts"),
-    ("Uploaders", "uploads are not checked against a list of uploaders"),
-    ("DebOverride", "overrides are not applied"),
-    ("UDebOverride", "overrides are not applied"),
-    ("DscOverride", "overrides are not applied"),
     ("FakeComponentPrefix", "the prefix is not applied"),
     ("ByHandHooks", "hooks are not run"),
     ("ExportOptions", "every change is published at once"),
@@ -245,6 +253,8 @@ impl SuiteConfig {
             valid_for: None,
             compressions: vec![Compression::Plain, Compression::Gzip, Compression::Xz],
             patches: Patches::Auto,
+            other_compressions: BTreeMap::new(),
+            separate: BTreeMap::new(),
             index_releases: None,
             source_releases: None,
             contents: None,
@@ -258,11 +268,21 @@ impl SuiteConfig {
             tracking: None,
             archive: None,
             also_accept_for: Vec::new(),
+            uploaders: None,
+            uploader_keys: Vec::new(),
+            records: Records::default(),
+            overrides: BTreeMap::new(),
             keep_for: None,
             keep_generations: None,
             index_cache_control: None,
             pool_cache_control: None,
         }
+    }
+
+    /// The compressions of the indices of packages of a type.
+    #[must_use]
+    pub fn compressions_of(&self, package_type: PackageType) -> &[Compression] {
+        self.other_compressions.get(&package_type).unwrap_or(&self.compressions)
     }
 
     /// The settings of a snapshot of the suite: signed and cached like the suite, with its current content, for ever.
@@ -276,6 +296,37 @@ impl SuiteConfig {
             pool_cache_control: self.pool_cache_control.clone(),
             compressions: Compression::ALL.to_vec(),
             ..Self::unconfigured(name)
+        }
+    }
+
+    /// Reads the fields about uploads and overrides.
+    fn set_uploads(
+        &mut self,
+        stanza: &Stanza<'_>,
+        folder: &Path,
+        warn: &mut impl FnMut(String),
+    ) -> Result<(), String> {
+        let file = |name| Ok::<_, String>(text_of(stanza, name)?.map(|value| folder.join(value.trim())));
+        self.uploaders = file("Uploaders")?;
+        for word in text_of(stanza, "UploaderKeys")?.unwrap_or_default().split_whitespace() {
+            self.uploader_keys.push(folder.join(word));
+        }
+        self.overrides = records::overrides(stanza, folder)?;
+        self.records = records::records(stanza, warn)?;
+        Ok(())
+    }
+
+    fn set_sign_with(&mut self, value: &str) {
+        // `! script` is one key, and so is a grouped fingerprint (as gpg shows it); otherwise each word is a key.
+        let digits: String = value.split_whitespace().collect();
+        if value.eq_ignore_ascii_case("no") {
+            self.unsigned = true;
+        } else if value.starts_with('!') {
+            self.sign_with.push(value.to_owned());
+        } else if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            self.sign_with.push(digits);
+        } else {
+            self.sign_with.extend(value.split_whitespace().map(ToOwned::to_owned));
         }
     }
 
@@ -293,6 +344,11 @@ impl SuiteConfig {
         let (mut components, mut known) = (HashSet::new(), HashSet::new());
         for word in needed("Components")?.split_whitespace() {
             let component = Component::parse(word).map_err(because)?;
+            if let Some(place) = PackageType::of_folder(word) {
+                return Err(format!(
+                    "component `{component}` is the place of the packages of type `{place}` of another component"
+                ));
+            }
             if components.insert(component.clone()) {
                 suite.components.push(component);
             }
@@ -312,13 +368,16 @@ impl SuiteConfig {
                 suite.architectures.push(architecture);
             }
         }
-        if architectures.is_some() && suite.architectures.is_empty() {
-            return Err("field `Architectures` names no architecture of binary packages".into());
-        }
         if let Some(words) = &architectures {
             let is_named = words.split_whitespace().any(|word| word == "source");
-            suite.sources = if is_named { Sources::Listed } else { Sources::Refused };
+            suite.sources = match (is_named, suite.architectures.is_empty()) {
+                (false, true) => return Err("field `Architectures` names no architecture".into()),
+                (true, true) => Sources::Alone,
+                (true, false) => Sources::Listed,
+                (false, false) => Sources::Refused,
+            };
         }
+        suite.separate = indices::separate(stanza, &suite.components)?;
         suite.suite = text("Suite")?;
         for name in COPIED {
             if let Some(value) = text(name)? {
@@ -326,29 +385,19 @@ impl SuiteConfig {
             }
         }
         if let Some(value) = text("SignWith")? {
-            // `! script` is one key, and so is a grouped fingerprint (as gpg shows it); otherwise each word is a key.
-            let value = value.trim();
-            let digits: String = value.split_whitespace().collect();
-            if value.eq_ignore_ascii_case("no") {
-                suite.unsigned = true;
-            } else if value.starts_with('!') {
-                suite.sign_with.push(value.to_owned());
-            } else if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-                suite.sign_with.push(digits);
-            } else {
-                suite.sign_with.extend(value.split_whitespace().map(ToOwned::to_owned));
-            }
+            suite.set_sign_with(value.trim());
         }
         if let Some(value) = text("TrustedKeys")? {
             suite.trusted_keys.extend(value.split_whitespace().map(|word| folder.join(word)));
         }
         suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_in_days)?;
-        if let Some(value) = text("DebIndices")? {
-            suite.compressions = compressions(&value, &mut warn)?;
+        if let Some(found) = indices::compressions_in(stanza, "DebIndices", "Packages", &mut warn)? {
+            suite.compressions = found;
         }
         suite.patches = parsed(stanza, "PDiffs", PATCHES, patches)?.unwrap_or(suite.patches);
         (suite.contents, suite.commands) = derived_indices(stanza, &mut warn)?;
         suite.translations = translations(stanza)?;
+        suite.other_compressions = indices::other_compressions(stanza, &mut warn)?;
         suite.read_only = yes_or_no(stanza, "ReadOnly")?;
         suite.mutable = yes_or_no(stanza, "Mutable")?;
         if let Some(value) = text("Limit")? {
@@ -360,21 +409,13 @@ impl SuiteConfig {
         if let Some(value) = text("Archive")?.filter(|value| !value.trim().is_empty()) {
             suite.archive = Some(Suite::parse(value.trim()).map_err(because)?);
         }
-        let names = text("AlsoAcceptFor")?.unwrap_or_default();
-        suite.also_accept_for = names.split_whitespace().map(ToOwned::to_owned).collect();
+        if let Some(value) = text("AlsoAcceptFor")? {
+            suite.also_accept_for = value.split_whitespace().map(ToOwned::to_owned).collect();
+        }
+        suite.set_uploads(stanza, folder, &mut warn)?;
         suite.parse_fields_of_reprepro(stanza)?;
         suite.parse_retention(stanza)?;
-        for field in stanza.fields() {
-            let is = |name: &str| name.eq_ignore_ascii_case(field.name);
-            if is_used(field.name) {
-                continue;
-            }
-            match NOT_DONE.iter().find(|(name, _)| is(name)) {
-                Some((_, "")) => {}
-                Some((name, meaning)) => warn(format!("field `{name}` has no effect: {meaning}")),
-                None => warn(format!("field `{}` is unknown and has no effect", field.name)),
-            }
-        }
+        warn_of_unused(stanza, &mut warn);
         Ok(suite)
     }
 
@@ -397,15 +438,6 @@ impl SuiteConfig {
     }
 }
 
-/// Whether a field has an effect.
-fn is_used(field: &str) -> bool {
-    let known = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
-    let known =
-        known.into_iter().chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"]);
-    let mut known = known.chain(ContentsConfig::FIELDS).chain(OWN).chain(COPIED);
-    known.any(|name| name.eq_ignore_ascii_case(field))
-}
-
 /// `Translations: en` or `no`.
 fn translations(stanza: &Stanza<'_>) -> Result<bool, String> {
     match text_of(stanza, "Translations")?.as_deref().map(str::trim) {
@@ -425,6 +457,31 @@ fn derived_indices(
         None => None,
     };
     Ok((ContentsConfig::parse(stanza, warn)?, commands))
+}
+
+/// Warns of fields without an effect.
+fn warn_of_unused(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) {
+    for field in stanza.fields() {
+        let is = |name: &str| name.eq_ignore_ascii_case(field.name);
+        let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
+        let used = used
+            .into_iter()
+            .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
+            .chain(["Uploaders", "Tracking"])
+            .chain(records::override_fields())
+            .chain(indices::fields())
+            .chain(ContentsConfig::FIELDS)
+            .chain(OWN)
+            .chain(COPIED);
+        if used.into_iter().any(is) {
+            continue;
+        }
+        match NOT_DONE.iter().find(|(name, _)| is(name)) {
+            Some((_, "")) => {}
+            Some((name, meaning)) => warn(format!("field `{name}` has no effect: {meaning}")),
+            None => warn(format!("field `{}` is unknown and has no effect", field.name)),
+        }
+    }
 }
 
 /// Checks that surplus versions move to an existing suite, and never in a circle; `ends` are the suites that are
@@ -487,43 +544,6 @@ fn names_release(text: &str) -> bool {
     text.split_whitespace().nth(1) == Some("Release")
 }
 
-/// `Packages [Release] . .gz .xz .zst [hook…]`.
-fn compressions(text: &str, warn: &mut impl FnMut(String)) -> Result<Vec<Compression>, String> {
-    let mut words = text.split_whitespace().peekable();
-    match words.next() {
-        Some("Packages") => {}
-        other => {
-            return Err(format!(
-                "field `DebIndices` must begin with `Packages`, not `{}`",
-                other.unwrap_or("")
-            ));
-        }
-    }
-    // The name of the file beside each index.
-    words.next_if(|word| !word.starts_with('.'));
-    let mut found = Vec::new();
-    for word in words {
-        match word {
-            "." => found.push(Compression::Plain),
-            ".gz" => found.push(Compression::Gzip),
-            ".xz" => found.push(Compression::Xz),
-            ".zst" => found.push(Compression::Zstd),
-            _ if word.starts_with('.') => {
-                warn(format!(
-                    "`{word}` in field `DebIndices` is not supported; expected `.`, `.gz`, `.xz` or `.zst`"
-                ));
-            }
-            _ => warn(format!("the hook `{word}` in field `DebIndices` is not run")),
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    if found.is_empty() {
-        return Err("field `DebIndices` names no compression; expected `.`, `.gz`, `.xz` or `.zst`".into());
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -546,7 +566,7 @@ mod tests {
     fn reads_what_reprepro_reads() {
         let text = "# head\n\ncodename: bookworm\nSUITE: stable\nComponents: main\n# inside\n contrib\nArchitectures: amd64 source\n\
             SignWith: ABCD! 1234\nDebIndices: Packages Release . .gz .bz2 hook.sh\nValidFor: 1m 3d\nLimit: -1\nOrigin: Me\n\
-            Uploaders: file\nBogus: 1\n\nCodename: trixie\nComponents: main\nArchitectures: amd64\nSignWith: ! sign.sh\n\
+            Pull: rule\nBogus: 1\n\nCodename: trixie\nComponents: main\nArchitectures: amd64\nSignWith: ! sign.sh\n\
             Limit: 2\nReadOnly: yes\nAlsoAcceptFor: unstable experimental\n";
         let config = read(&[("distributions", text)]).unwrap();
         let [first, second] = &config.suites[..] else { panic!() };
@@ -565,7 +585,7 @@ mod tests {
         assert_eq!(config.find("experimental"), Some(second));
         assert_eq!(config.find("sid"), None);
         let warnings = config.warnings.join("\n");
-        for part in [".bz2", "hook.sh", "`Uploaders` has no effect", "`Bogus` is unknown"] {
+        for part in [".bz2", "hook.sh", "`Pull` has no effect", "`Bogus` is unknown"] {
             assert!(warnings.contains(part), "{part}: {warnings}");
         }
         assert_eq!(config.warnings.len(), 4);
@@ -656,10 +676,7 @@ mod tests {
                 .contains("the stanza at line 5: codename `bookworm` is already used in")
         );
         assert!(fails(&LEAST.replace("source", "all")).contains("`all` is not allowed in `Architectures`"));
-        assert!(
-            fails(&LEAST.replace("amd64 source arm64", "source"))
-                .contains("names no architecture of binary packages")
-        );
+        assert!(fails(&LEAST.replace("amd64 source arm64", "")).contains("names no architecture"));
         assert!(fails(&LEAST.replace("bookworm", "../x")).contains("suite `../x` is not allowed"));
         assert!(fails(&format!("{LEAST}ValidFor: soon\n")).contains("field `ValidFor` is `soon`"));
         assert!(fails(&format!("{LEAST}DebIndices: Foo .gz\n")).contains("must begin with `Packages`"));

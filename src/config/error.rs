@@ -36,6 +36,16 @@ pub enum Error {
         /// The problem.
         why: String,
     },
+    /// A line of a file that is not made of stanzas.
+    #[error("`{}` line {line}: {why}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line in it.
+        line: usize,
+        /// The problem.
+        why: String,
+    },
     /// A field with an invalid value.
     #[error(
         "`{}` line {line}: field `{field}` is `{}`; expected {expected}",

@@ -6,8 +6,13 @@
 
 mod destinations;
 mod edit;
+mod overrides;
 mod distributions;
 mod contents;
+mod uploaders;
+mod queues;
+mod indices;
+mod records;
 mod lines;
 mod values;
 mod error;
@@ -19,4 +24,8 @@ pub(crate) use distributions::COPIED;
 pub use distributions::{Config, Patches, Sources, SuiteConfig};
 pub use edit::{ConfigEdit, StagedEdit};
 pub use error::Error;
+pub use overrides::{FieldChange, Overrides};
+pub use queues::{Cleanup, Queue};
+pub use records::Records;
+pub use uploaders::{Signed, SigningKey, UploadFacts, Uploaders};
 pub use values::{parse_generations, parse_span};

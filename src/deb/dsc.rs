@@ -22,9 +22,9 @@ use crate::{
 /// The extensions of the files of a source package.
 const ENDINGS: [&str; 6] = [".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz"];
 /// The longest file name that common file systems store.
-const LONGEST_NAME: usize = 255;
+pub(super) const LONGEST_NAME: usize = 255;
 /// The fields that list the files, each with its digest.
-const LISTS: [&str; 3] = ["Files", "Checksums-Sha1", "Checksums-Sha256"];
+pub(super) const LISTS: [&str; 3] = ["Files", "Checksums-Sha1", "Checksums-Sha256"];
 
 /// The parsed text of a `.dsc`.
 #[derive(Debug, Clone)]
@@ -214,13 +214,15 @@ fn files(stanza: &Stanza<'_>, source: &PackageName) -> Result<Vec<DescribedFile>
     Ok(files.into_values().collect())
 }
 
+/// Whether dpkg-source accepts a character in a file name.
+pub(super) fn is_allowed_in_a_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b':' | b'.' | b',' | b'=' | b'_' | b'~')
+}
+
 /// The names that dpkg-source accepts for a file of this source. None of them contains a `/`, so no file is outside
 /// the folder.
 fn check_name(name: &str, source: &PackageName) -> Result<(), NameFault> {
-    let is_allowed = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b':' | b'.' | b',' | b'=' | b'_' | b'~')
-    };
-    if !name.bytes().all(is_allowed) {
+    if !name.bytes().all(is_allowed_in_a_name) {
         return Err(NameFault::Character);
     }
     if name.len() > LONGEST_NAME {

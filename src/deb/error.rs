@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use super::{control_fault::ControlFault, relationship::BadRelationship};
-use crate::{names, stanza, version};
+use crate::{names, package_type::PackageType, stanza, version};
 
 /// Why a file is not a package that can be published.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +65,18 @@ pub enum Error {
     #[error("in the control file")]
     Relationship(#[from] BadRelationship),
     /// A kind of package that is not supported.
-    #[error("packages of type `{0}` are not supported yet")]
+    #[error("packages of type `{0}` are not known: expected `deb`, `udeb` or `ddeb`")]
     PackageType(String),
+    /// The control file and the file name say different types.
+    #[error("the control file has `{field}: {text}`, and the file name ends in `.{named}`")]
+    OtherType {
+        /// The field that says the type.
+        field: &'static str,
+        /// Its value.
+        text: String,
+        /// The type that the file name says.
+        named: PackageType,
+    },
     /// A package for newer processors of its architecture.
     #[error(
         "packages for an architecture variant (`{0}`) are not supported yet: older machines of the architecture would install it"
@@ -292,6 +302,12 @@ impl Error {
             }
             Self::PackageType(_) | Self::Variant(_) => {
                 "leave it out; only ordinary binary packages can be added"
+            }
+            Self::OtherType { field: "Section", .. } => {
+                "a package of the installer is a `.udeb`: rename the file, or build it with another `Section:`"
+            }
+            Self::OtherType { .. } => {
+                "rename the file to end in its type, such as `.udeb`, or build it again as an ordinary package"
             }
         };
         Some(hint.to_owned())

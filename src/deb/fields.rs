@@ -2,7 +2,7 @@
 //! client.
 
 use super::error::{BadField, Error};
-use crate::stanza::Stanza;
+use crate::{package_type::PackageType, stanza::Stanza};
 
 /// Fields of dpkg's own records, which it refuses in a package.
 const OF_STATUS: [&str; 4] = ["Status", "Config-Version", "Triggers-Pending", "Triggers-Awaited"];
@@ -10,20 +10,35 @@ const OF_STATUS: [&str; 4] = ["Status", "Config-Version", "Triggers-Pending", "T
 const FLAGS: [&str; 2] = ["Essential", "Protected"];
 /// The values of `Multi-Arch`.
 const MULTI_ARCH: [&str; 4] = ["no", "same", "foreign", "allowed"];
+/// The field with the type of a package.
+const TYPE: &str = "Package-Type";
 /// The section of packages of the installer, which installed systems must not see.
 const INSTALLER: &str = "debian-installer";
 /// The field of a package that is built for newer processors of an architecture.
 const VARIANT: &str = "Architecture-Variant";
 
-/// Refuses a stanza that dpkg does not read, and kinds of packages that have no place in the archive yet.
-pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool) -> Result<(), Error> {
+/// Refuses a stanza that dpkg does not read, one of another type than the file name says, and kinds of packages that have
+/// no place in the archive yet.
+pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool, named: PackageType) -> Result<(), Error> {
     let value = |field| stanza.text_of(field).filter(|text| !text.is_empty());
     let bad = |field, why| Err(Error::BadField { field, why });
-    if let Some(kind) = value("Package-Type").filter(|kind| !kind.eq_ignore_ascii_case("deb")) {
-        return Err(Error::PackageType(kind.escape_debug().to_string()));
-    }
-    if value("Section").is_some_and(|section| section.rsplit('/').next() == Some(INSTALLER)) {
-        return Err(Error::PackageType("udeb".to_owned()));
+    let other = |field, text: &str| {
+        let text = text.escape_debug().to_string();
+        Err(Error::OtherType { field, text, named })
+    };
+    match (value(TYPE), value("Section")) {
+        (Some(kind), _) => match PackageType::parse(&kind).filter(|kind| *kind != PackageType::Dsc) {
+            None => return Err(Error::PackageType(kind.escape_debug().to_string())),
+            Some(kind) if kind != named => return other(TYPE, &kind.to_string()),
+            Some(_) => {}
+        },
+        // dpkg-gencontrol omits the type of a udeb; this section is for nothing else.
+        (None, Some(section))
+            if section.rsplit('/').next() == Some(INSTALLER) && named != PackageType::Udeb =>
+        {
+            return other("Section", &section);
+        }
+        _ => {}
     }
     if let Some(variant) = value(VARIANT) {
         return Err(Error::Variant(variant.escape_debug().to_string()));

@@ -1,4 +1,4 @@
-//! Input packages: one `.deb`, read in a single pass, with everything that an archive needs to know about it.
+//! Input packages: one `.deb`, `.udeb` or `.ddeb`, read in a single pass, with everything that an archive needs to know about it.
 //!
 //! A package is an `ar` archive (deb(5)) of `debian-binary`, a control archive and a data archive. One read of the file
 //! gives its size, its digests and its control stanza; memory stays the same whatever its size, and nothing is unpacked
@@ -13,6 +13,7 @@ use crate::{
     compression::Compression,
     digest::Digests,
     names::{Architecture, PackageName},
+    package_type::PackageType,
     stanza::{self, Stanza},
     version::Version,
 };
@@ -21,10 +22,12 @@ mod files;
 mod data;
 mod data_fault;
 mod write;
+mod changes;
 mod dsc;
 mod source_control;
 mod source;
 mod dsc_fault;
+mod changes_fault;
 #[cfg(test)]
 pub(crate) mod tests;
 mod control;
@@ -38,6 +41,8 @@ pub mod relationship;
 
 use relationship::Remark;
 
+pub use changes::{Changes, FileKind, UploadedFile};
+pub use changes_fault::{CHANGES_LIMIT, ChangesFault};
 pub use control_fault::ControlFault;
 pub use data::list_files;
 pub use data_fault::{DataFault, HeaderFault};
@@ -57,6 +62,7 @@ const INDEX_FIELDS: [&str; 6] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256",
 /// Everything that is known about one `.deb`.
 #[derive(Debug, Clone)]
 pub struct BinaryPackage {
+    package_type: PackageType,
     name: PackageName,
     version: Version,
     architecture: Architecture,
@@ -146,12 +152,20 @@ impl fmt::Display for Warning {
 }
 
 impl BinaryPackage {
-    /// Reads one package completely.
-    pub fn read(mut reader: impl Read) -> Result<Self, Error> {
-        Self::read_members(&mut reader)
+    /// Reads one ordinary package completely.
+    pub fn read(reader: impl Read) -> Result<Self, Error> {
+        Self::read_as(reader, PackageType::Deb)
     }
 
-    fn read_members(reader: &mut dyn Read) -> Result<Self, Error> {
+    /// Reads one package of the type that its file name says.
+    ///
+    /// # Errors
+    /// The control file says another type, and the errors of [`BinaryPackage::read`].
+    pub fn read_as(mut reader: impl Read, package_type: PackageType) -> Result<Self, Error> {
+        Self::read_members(&mut reader, package_type)
+    }
+
+    fn read_members(reader: &mut dyn Read, package_type: PackageType) -> Result<Self, Error> {
         let mut archive = ar::Archive::open(reader)?;
         let first = archive.next_member()?.ok_or(Error::Layout(Layout::Empty))?;
         if first.as_bytes() != b"debian-binary" {
@@ -169,7 +183,7 @@ impl BinaryPackage {
             .filter(|format| !matches!(format, Compression::Bzip2 | Compression::Lzma))
             .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
         let text = control::read(&mut archive, format)?;
-        let facts = Facts::parse(&text)?;
+        let facts = Facts::parse(&text, package_type)?;
 
         let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoData))?;
         if member.is_control() {
@@ -191,6 +205,7 @@ impl BinaryPackage {
             }
         }
         Ok(Self {
+            package_type,
             name: facts.name,
             version: facts.version,
             architecture: facts.architecture,
@@ -199,6 +214,12 @@ impl BinaryPackage {
             control: facts.control,
             is_rewritten: facts.is_rewritten,
         })
+    }
+
+    /// The type.
+    #[must_use]
+    pub fn package_type(&self) -> PackageType {
+        self.package_type
     }
 
     /// The name, from `Package`.
@@ -263,10 +284,11 @@ impl BinaryPackage {
         }
     }
 
-    /// The file name in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch.
+    /// The file name in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch, and with the extension of its
+    /// type.
     #[must_use]
     pub fn file_name(&self) -> String {
-        file_name(&self.name, &self.version, &self.architecture)
+        file_name(&self.name, &self.version, &self.architecture, self.package_type)
     }
 
     /// Remarks for the author of the package.
@@ -317,8 +339,13 @@ fn is_index_field(field: &stanza::Field<'_>) -> bool {
     INDEX_FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }
 
-fn file_name(name: &PackageName, version: &Version, architecture: &Architecture) -> String {
-    format!("{name}_{}_{architecture}.deb", version.without_epoch())
+fn file_name(
+    name: &PackageName,
+    version: &Version,
+    architecture: &Architecture,
+    package_type: PackageType,
+) -> String {
+    format!("{name}_{}_{architecture}.{package_type}", version.without_epoch())
 }
 
 /// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).
@@ -349,7 +376,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn parse(text: &[u8]) -> Result<Self, Error> {
+    fn parse(text: &[u8], package_type: PackageType) -> Result<Self, Error> {
         let text = control_text::read(text).map_err(Error::Stanza)?;
         let stanza = Stanza::parse_control(&text.bytes).map_err(Error::Stanza)?;
         let name = required(&stanza, "Package", PackageName::parse)?;
@@ -357,11 +384,11 @@ impl Facts {
         let architecture = required(&stanza, "Architecture", Architecture::parse)?;
         let source = stanza.text_of("Source").and_then(|text| source_name(&text));
         let source = source.filter(|source| *source != name);
-        let file = file_name(&name, &version, &architecture);
+        let file = file_name(&name, &version, &architecture, package_type);
         if file.len() > 255 {
             return Err(bad("Version")(BadField::TooLong(file)));
         }
-        fields::check(&stanza, architecture.is_all())?;
+        fields::check(&stanza, architecture.is_all(), package_type)?;
         relationship::check(stanza.as_bytes())?;
         let control = stanza.as_bytes().into();
         Ok(Self { name, version, architecture, source, control, is_rewritten: text.is_rewritten })

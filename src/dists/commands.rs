@@ -100,7 +100,7 @@ mod tests {
 
     fn package(name: &str, version: &str) -> PackageEntry {
         let text = format!("Package: {name}\nVersion: {version}\nArchitecture: all\n\n");
-        PackagesIndex::parse(&text.into()).unwrap().entries().remove(0)
+        PackagesIndex::parse(&text.into(), crate::package_type::PackageType::Deb).unwrap().entries().remove(0)
     }
 
     fn list(text: &'static str) -> FileList {

@@ -272,7 +272,9 @@ mod tests {
     }
 
     fn packages(text: &str) -> Vec<PackageEntry> {
-        PackagesIndex::parse(&Bytes::copy_from_slice(text.as_bytes())).unwrap().entries()
+        PackagesIndex::parse(&Bytes::copy_from_slice(text.as_bytes()), crate::package_type::PackageType::Deb)
+            .unwrap()
+            .entries()
     }
 
     fn text(bytes: &Bytes) -> &str {

@@ -64,7 +64,7 @@ pub fn entries(key: &IndexKey, text: &Bytes) -> Result<Vec<Entry>, Error> {
         None => Vec::new(),
         Some(IndexKind::Sources) => sources::packages(text)?.into_iter().map(Entry::from).collect(),
         Some(kind) => {
-            let packages = PackagesIndex::parse(text)?.entries();
+            let packages = PackagesIndex::parse(text, kind.of_packages().unwrap_or_default())?.entries();
             packages.iter().map(|package| Entry::of_package(kind, package)).collect()
         }
     })
@@ -94,7 +94,7 @@ impl Entry {
     /// The files of a source package cannot be read.
     pub fn of(package: &PackageEntry) -> Result<Self, sources::Error> {
         if !package.is_source() {
-            return Ok(Self::of_package(IndexKind::Packages, package));
+            return Ok(Self::of_package(IndexKind::of_type(package.package_type()), package));
         }
         let mut found = sources::packages(&package.shared_stanza())?;
         found.pop().map(Self::from).ok_or(sources::Error::Field { line: 1, field: "Package" })

@@ -7,10 +7,15 @@
 use std::fmt;
 
 use super::blocks::Unit;
-use crate::names::{Architecture, Component};
+use crate::{
+    names::{Architecture, Component},
+    package_type::PackageType,
+};
 
 /// The folder of a component whose indices list installer packages.
 pub(crate) const INSTALLER: &str = "debian-installer";
+/// The folder of a component whose indices list packages of debug symbols.
+pub(crate) const DEBUG: &str = "debug";
 
 /// The content of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +25,8 @@ pub enum IndexKind {
     Packages,
     /// Installer packages (udebs).
     Installer,
+    /// Packages of debug symbols (ddebs).
+    Debug,
     /// Source packages.
     Sources,
     /// The paths of the files in packages.
@@ -38,6 +45,8 @@ pub struct PackagesKey {
     pub component: Component,
     /// The architecture whose clients read it; a variant such as `amd64v3` is a separate architecture.
     pub architecture: Architecture,
+    /// The type of its packages.
+    pub package_type: PackageType,
 }
 
 /// The packages that a `Contents` file describes.
@@ -60,6 +69,8 @@ pub enum IndexKey {
     Packages(PackagesKey),
     /// `main/debian-installer/binary-amd64/Packages`
     Installer(PackagesKey),
+    /// `main/debug/binary-amd64/Packages`
+    Debug(PackagesKey),
     /// `main/source/Sources`
     Sources {
         /// The component.
@@ -84,41 +95,50 @@ pub enum IndexKey {
 }
 
 impl PackagesKey {
+    /// The index of the packages of a type in a component, for an architecture.
+    #[must_use]
+    pub fn new(component: &Component, architecture: &Architecture, package_type: PackageType) -> Self {
+        Self { component: component.clone(), architecture: architecture.clone(), package_type }
+    }
+
     /// The index of the source packages of a component.
     #[must_use]
     pub fn of_sources(component: &Component) -> Self {
-        Self { component: component.clone(), architecture: Architecture::source() }
+        Self::new(component, &Architecture::source(), PackageType::Dsc)
     }
 
     /// Whether it is an index of source packages.
     #[must_use]
     pub fn is_of_sources(&self) -> bool {
-        self.architecture.is_source()
+        self.package_type == PackageType::Dsc
     }
 
     /// The path of the uncompressed index below the suite's folder.
     #[must_use]
     pub fn path(&self) -> String {
-        if self.is_of_sources() {
-            return format!("{}/source/Sources", self.component);
-        }
-        format!("{}/binary-{}/Packages", self.component, self.architecture)
-    }
-
-    /// Converts the key of an index that edits write.
-    #[must_use]
-    pub fn into_index(self) -> IndexKey {
-        if self.is_of_sources() {
-            IndexKey::Sources { component: self.component }
-        } else {
-            IndexKey::Packages(self)
+        let Self { component, architecture, package_type } = self;
+        match package_type.folder() {
+            _ if self.is_of_sources() => format!("{component}/source/Sources"),
+            Some(folder) => format!("{component}/{folder}/binary-{architecture}/Packages"),
+            None => format!("{component}/binary-{architecture}/Packages"),
         }
     }
 
     /// Parses the path before `/Packages`.
-    fn parse(component: &str, folder: &str) -> Option<Self> {
+    fn parse(component: &str, folder: &str, package_type: PackageType) -> Option<Self> {
         let architecture = folder.strip_prefix("binary-")?.parse().ok()?;
-        Some(Self { component: component.parse().ok()?, architecture })
+        Some(Self { component: component.parse().ok()?, architecture, package_type })
+    }
+
+    /// Converts it to the key of any index.
+    #[must_use]
+    pub fn into_index_key(self) -> IndexKey {
+        match self.package_type {
+            PackageType::Deb => IndexKey::Packages(self),
+            PackageType::Udeb => IndexKey::Installer(self),
+            PackageType::Ddeb => IndexKey::Debug(self),
+            PackageType::Dsc => IndexKey::Sources { component: self.component },
+        }
     }
 }
 
@@ -138,10 +158,14 @@ impl IndexKey {
         }
         let (above, last) = folder.rsplit_once('/')?;
         match (last, file) {
-            (_, "Packages") => Some(match above.rsplit_once('/') {
-                Some((component, INSTALLER)) => Self::Installer(PackagesKey::parse(component, last)?),
-                _ => Self::Packages(PackagesKey::parse(above, last)?),
-            }),
+            (_, "Packages") => {
+                let (component, package_type) = match above.rsplit_once('/') {
+                    Some((component, INSTALLER)) => (component, PackageType::Udeb),
+                    Some((component, DEBUG)) => (component, PackageType::Ddeb),
+                    _ => (above, PackageType::Deb),
+                };
+                Some(PackagesKey::parse(component, last, package_type)?.into_index_key())
+            }
             ("source", "Sources") => Some(Self::Sources { component: above.parse().ok()? }),
             ("i18n", _) => {
                 let language = file.strip_prefix("Translation-").filter(|language| !language.is_empty())?;
@@ -155,10 +179,7 @@ impl IndexKey {
     #[must_use]
     pub fn path(&self) -> String {
         match self {
-            Self::Packages(key) => key.path(),
-            Self::Installer(PackagesKey { component, architecture }) => {
-                format!("{component}/{INSTALLER}/binary-{architecture}/Packages")
-            }
+            Self::Packages(key) | Self::Installer(key) | Self::Debug(key) => key.path(),
             Self::Sources { component } => format!("{component}/source/Sources"),
             Self::Contents { component: Some(component), of } => format!("{component}/{of}"),
             Self::Contents { component: None, of } => of.to_string(),
@@ -173,6 +194,7 @@ impl IndexKey {
         match self {
             Self::Packages(_) => IndexKind::Packages,
             Self::Installer(_) => IndexKind::Installer,
+            Self::Debug(_) => IndexKind::Debug,
             Self::Sources { .. } => IndexKind::Sources,
             Self::Contents { .. } => IndexKind::Contents,
             Self::Translation { .. } => IndexKind::Translation,
@@ -189,7 +211,7 @@ impl IndexKey {
     #[must_use]
     pub fn component(&self) -> Option<&Component> {
         match self {
-            Self::Packages(key) | Self::Installer(key) => Some(&key.component),
+            Self::Packages(key) | Self::Installer(key) | Self::Debug(key) => Some(&key.component),
             Self::Sources { component } | Self::Translation { component, .. } => Some(component),
             Self::Contents { component, .. } => component.as_ref(),
             Self::Other(_) => None,
@@ -200,23 +222,23 @@ impl IndexKey {
     #[must_use]
     pub fn architecture(&self) -> Option<&Architecture> {
         match self {
-            Self::Packages(key) | Self::Installer(key) => Some(&key.architecture),
+            Self::Packages(key) | Self::Installer(key) | Self::Debug(key) => Some(&key.architecture),
             Self::Contents { of: ContentsOf::Binaries(name) | ContentsOf::Installer(name), .. } => Some(name),
             _ => None,
         }
     }
 
-    /// Converts a key of an index that edits write: of binary or of source packages.
+    /// Converts a key of an index of packages, which edits write.
     #[must_use]
     pub fn into_edited(self) -> Option<PackagesKey> {
         match self {
-            Self::Packages(key) => Some(key),
+            Self::Packages(key) | Self::Installer(key) | Self::Debug(key) => Some(key),
             Self::Sources { component } => Some(PackagesKey::of_sources(&component)),
             _ => None,
         }
     }
 
-    /// Converts a key of an index of binary packages.
+    /// Converts a key of an index of ordinary binary packages.
     #[must_use]
     pub fn into_packages(self) -> Option<PackagesKey> {
         match self {
@@ -241,7 +263,9 @@ impl IndexKey {
                 Some("Sources") => Some(IndexKind::Sources),
                 _ => None,
             },
-            Self::Packages(_) | Self::Installer(_) | Self::Sources { .. } => Some(self.kind()),
+            Self::Packages(_) | Self::Installer(_) | Self::Debug(_) | Self::Sources { .. } => {
+                Some(self.kind())
+            }
             Self::Contents { .. } | Self::Translation { .. } => None,
         }
     }
@@ -260,6 +284,7 @@ impl IndexKind {
         match self {
             Self::Packages => "packages",
             Self::Installer => "installer",
+            Self::Debug => "debug",
             Self::Sources => "sources",
             Self::Contents => "contents",
             Self::Translation => "translation",
@@ -270,11 +295,29 @@ impl IndexKind {
     /// The type of its packages, as dpkg and reprepro name it; empty for an index without packages.
     #[must_use]
     pub fn package_type(self) -> &'static str {
+        self.of_packages().map_or("", PackageType::name)
+    }
+
+    /// The kind of the index that lists packages of a type.
+    #[must_use]
+    pub fn of_type(package_type: PackageType) -> Self {
+        match package_type {
+            PackageType::Deb => Self::Packages,
+            PackageType::Udeb => Self::Installer,
+            PackageType::Ddeb => Self::Debug,
+            PackageType::Dsc => Self::Sources,
+        }
+    }
+
+    /// The type of its packages; `None` for an index without packages.
+    #[must_use]
+    pub fn of_packages(self) -> Option<PackageType> {
         match self {
-            Self::Packages => "deb",
-            Self::Installer => "udeb",
-            Self::Sources => "dsc",
-            Self::Contents | Self::Translation | Self::Other => "",
+            Self::Packages => Some(PackageType::Deb),
+            Self::Installer => Some(PackageType::Udeb),
+            Self::Debug => Some(PackageType::Ddeb),
+            Self::Sources => Some(PackageType::Dsc),
+            Self::Contents | Self::Translation | Self::Other => None,
         }
     }
 
@@ -282,9 +325,9 @@ impl IndexKind {
     /// packages.
     #[must_use]
     pub fn shown_in(self, component: &Component) -> String {
-        match self {
-            Self::Installer => format!("{component}|{INSTALLER}"),
-            _ => component.to_string(),
+        match self.of_packages().and_then(PackageType::folder) {
+            Some(folder) => format!("{component}|{folder}"),
+            None => component.to_string(),
         }
     }
 }
@@ -320,7 +363,7 @@ mod tests {
 
     /// Uncompressed paths that the `Release` files of Debian 12, Ubuntu 24.04, reprepro, aptly and apt-ftparchive
     /// list.
-    const PATHS: [(&str, IndexKind); 26] = [
+    const PATHS: [(&str, IndexKind); 28] = [
         ("main/binary-amd64/Packages", IndexKind::Packages),
         ("main/binary-amd64v3/Packages", IndexKind::Packages),
         ("updates/main/binary-all/Packages", IndexKind::Packages),
@@ -328,6 +371,8 @@ mod tests {
         ("non-free-firmware/binary-kfreebsd-amd64/Packages", IndexKind::Packages),
         ("main/debian-installer/binary-amd64/Packages", IndexKind::Installer),
         ("updates/main/debian-installer/binary-all/Packages", IndexKind::Installer),
+        ("main/debug/binary-amd64/Packages", IndexKind::Debug),
+        ("debug/binary-amd64/Packages", IndexKind::Packages),
         ("main/source/Sources", IndexKind::Sources),
         ("updates/main/source/Sources", IndexKind::Sources),
         ("main/Contents-amd64", IndexKind::Contents),
@@ -367,7 +412,8 @@ mod tests {
         let edited = |path| IndexKey::parse(path).into_edited().map(|key| key.is_of_sources());
         assert_eq!(edited("updates/main/source/Sources"), Some(true));
         assert_eq!(edited("main/binary-amd64/Packages"), Some(false));
-        assert_eq!(edited("main/debian-installer/binary-amd64/Packages"), None);
+        assert_eq!(edited("main/debian-installer/binary-amd64/Packages"), Some(false));
+        assert_eq!(edited("main/Contents-amd64"), None);
     }
 
     #[test]
@@ -394,21 +440,23 @@ mod tests {
     }
 
     fn keys() -> impl Strategy<Value = IndexKey> {
-        // In a path, `main/debian-installer` and the architecture `udeb-amd64` mean the installer.
+        // In a path, `main/debian-installer` and the architecture `udeb-amd64` mean the installer, `main/debug` debug symbols.
         let component = "[a-z][a-z0-9._+~-]{0,6}(/[a-z][a-z0-9]{0,6})?";
-        let component = component.prop_filter_map("a component", |text| text.parse::<Component>().ok());
+        let component = component.prop_filter_map("a component", |text| {
+            text.parse::<Component>().ok().filter(|_| PackageType::of_folder(&text).is_none())
+        });
         let architecture = "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?";
         let architecture = architecture.prop_filter_map("an architecture", |text| {
             text.parse::<Architecture>().ok().filter(|name| !name.as_str().starts_with("udeb-"))
         });
         let language = "[a-z]{2}(_[A-Z]{2})?";
-        (0..7_u8, component, architecture, language, any::<bool>()).prop_map(
+        (0..8_u8, component, architecture, language, any::<bool>()).prop_map(
             |(kind, component, architecture, language, has_component)| {
-                let packages =
-                    PackagesKey { component: component.clone(), architecture: architecture.clone() };
+                let packages = |of| PackagesKey::new(&component, &architecture, of);
                 let of = match kind {
-                    0 => return IndexKey::Packages(packages),
-                    1 => return IndexKey::Installer(packages),
+                    0 => return IndexKey::Packages(packages(PackageType::Deb)),
+                    1 => return IndexKey::Installer(packages(PackageType::Udeb)),
+                    7 => return IndexKey::Debug(packages(PackageType::Ddeb)),
                     2 => return IndexKey::Sources { component },
                     3 => return IndexKey::Translation { component, language: language.into() },
                     4 => ContentsOf::Binaries(architecture),

@@ -10,7 +10,7 @@
 //!
 //! Rules: <https://wiki.debian.org/DebianRepository/Format>; `generations/`, `snapshots/` and `.publish/` are our own.
 
-use crate::compression::Compression;
+use crate::{compression::Compression, package_type::PackageType};
 
 /// The folder of the retained release files of a suite, with one folder for each.
 pub const GENERATIONS: &str = "generations";
@@ -305,7 +305,9 @@ pub fn component_of(index: &str) -> Option<&str> {
     if !last.starts_with("binary-") && last != "source" {
         return None;
     }
-    Some(component.strip_suffix("/debian-installer").unwrap_or(component))
+    let folders = PackageType::SEPARATE.into_iter().filter_map(PackageType::folder);
+    let within = |folder: &str| component.strip_suffix(folder)?.strip_suffix('/');
+    Some(folders.into_iter().find_map(within).unwrap_or(component))
 }
 
 /// The folder below the root of an archive that contains a path; for a file in the root, the file itself.
@@ -416,6 +418,38 @@ fn is_index_folder(folder: &str, within: Within) -> bool {
     last.starts_with("binary-")
         || (lies_in_a_component
             && (last.starts_with("installer-") || matches!(last, "source" | "i18n" | "dep11" | "cnf")))
+}
+
+/// The folder and the version of the packages that a file below `pool/` is a record of: a `.changes` or `.buildinfo` file,
+/// or a log, named `SOURCE_VERSION_ARCHITECTURE`. It stays as long as one of them.
+#[must_use]
+pub fn record_of(path: &str) -> Option<(&str, &str)> {
+    const ENDINGS: [&str; 7] =
+        [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
+    let is_record = path.starts_with("pool/") && ENDINGS.iter().any(|ending| path.ends_with(ending));
+    let (folder, name) = path.rsplit_once('/').filter(|_| is_record)?;
+    let mut parts = name.splitn(3, '_');
+    let (_, version, _) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((folder_of_source(folder), version))
+}
+
+/// The folder and the version of a package file, as [`record_of`] names them.
+#[must_use]
+pub fn package_of(path: &str) -> Option<(&str, &str)> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let version = match name.strip_suffix(".dsc") {
+        Some(name) => name.split_once('_')?.1,
+        None => name.split('_').nth(1).filter(|_| is_package_file(name))?,
+    };
+    Some((folder_of_source(folder), version))
+}
+
+/// The folder of a source; a package that may be replaced is in a folder of its own below it.
+fn folder_of_source(folder: &str) -> &str {
+    match folder.rsplit_once('/') {
+        Some((above, last)) if last.len() == 16 && last.bytes().all(|b| b.is_ascii_hexdigit()) => above,
+        _ => folder,
+    }
 }
 
 /// Whether a name has the extension of a package file, binary or source.
@@ -590,6 +624,25 @@ mod tests {
         assert_eq!(ReleaseForm::of_path("dists/stable/Release.gpg"), Some(ReleaseForm::Signature));
         assert_eq!(ReleaseForm::of_path("dists/stable/NotARelease"), None);
         assert!(is_mark("dists/a/generations/1-a/published") && !is_mark("dists/a/published"));
+    }
+
+    #[test]
+    fn records_belong_to_the_packages_of_their_version() {
+        let of = Some(("pool/main/h/hello", "1.0-1"));
+        for record in
+            ["hello_1.0-1_amd64.buildinfo", "hello_1.0-1_source+amd64.changes", "hello_1.0-1_amd64.log.xz"]
+        {
+            assert_eq!(record_of(&format!("pool/main/h/hello/{record}")), of, "{record}");
+        }
+        for other in ["pool/x/readme.log", "pool/x/a_1.changes", "x/a_1_b.changes", "pool/x/a_1_b.deb"] {
+            assert_eq!(record_of(other), None, "{other}");
+        }
+        for package in
+            ["hello_1.0-1.dsc", "libhello_1.0-1_amd64.deb", "0123456789abcdef/hello_1.0-1_all.udeb"]
+        {
+            assert_eq!(package_of(&format!("pool/main/h/hello/{package}")), of, "{package}");
+        }
+        assert_eq!(package_of("pool/main/h/hello/README"), None);
     }
 
     #[test]

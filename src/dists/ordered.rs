@@ -5,8 +5,8 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
 
-use super::package_entry::{Error, Identity, Lists, PackageEntry, field_of};
-use crate::stanza::Stanzas;
+use super::package_entry::{Error, Identity, PackageEntry, field_of};
+use crate::{package_type::PackageType, stanza::Stanzas};
 
 /// The end of a stanza: its last newline and an empty line.
 const END: &[u8] = b"\n\n";
@@ -15,26 +15,26 @@ const END: &[u8] = b"\n\n";
 #[derive(Clone, Default)]
 pub(super) struct Ordered {
     text: Bytes,
-    lists: Lists,
+    package_type: PackageType,
 }
 
 impl Ordered {
     /// Reads an index from any source; a sorted one is not copied.
-    pub(super) fn of(text: &Bytes, lists: Lists) -> Result<Self, Error> {
-        if is_in_order(text, lists) {
-            return Ok(Self { text: text.clone(), lists });
+    pub(super) fn of(text: &Bytes, package_type: PackageType) -> Result<Self, Error> {
+        if is_in_order(text, package_type) {
+            return Ok(Self { text: text.clone(), package_type });
         }
         let mut stanzas = Stanzas::new(text);
         let mut entries = Vec::new();
         while let Some(block) = stanzas.next_block() {
             let stanza =
                 if block.ends_with(b"\n") { text.slice_ref(block) } else { [block, b"\n"].concat().into() };
-            entries.push(PackageEntry::read(stanza, stanzas.block_line(), lists)?);
+            entries.push(PackageEntry::read(stanza, stanzas.block_line(), package_type)?);
         }
         entries.sort_by(PackageEntry::order);
         let mut text = BytesMut::with_capacity(text.len() + END.len());
         put(&mut text, &entries);
-        Ok(Self { text: text.freeze(), lists })
+        Ok(Self { text: text.freeze(), package_type })
     }
 
     pub(super) fn text(&self) -> &Bytes {
@@ -44,14 +44,14 @@ impl Ordered {
     /// The packages in a part of the text that begins and ends between stanzas.
     pub(super) fn entries(&self, place: Range<usize>) -> impl Iterator<Item = PackageEntry> {
         let text = self.text.slice(place);
-        let lists = self.lists;
+        let package_type = self.package_type;
         let mut start = 0;
         std::iter::from_fn(move || {
             let end = start + memmem::find(&text[start..], END)?;
             let stanza = text.slice(start..=end);
             start = end + END.len();
             Some(
-                PackageEntry::read(stanza, 1, lists)
+                PackageEntry::read(stanza, 1, package_type)
                     .unwrap_or_else(|error| unreachable!("in order, and yet {error}")),
             )
         })
@@ -66,7 +66,7 @@ impl Ordered {
     /// Finds the entry of a package.
     pub(super) fn find(&self, wanted: &Identity<'_>) -> Option<PackageEntry> {
         let is_far_enough = |stanza: &[u8]| {
-            Identity::read(stanza, self.lists).is_none_or(|found| found.order(wanted).is_ge())
+            Identity::read(stanza, self.package_type).is_none_or(|found| found.order(wanted).is_ge())
         };
         let start = self.first_stanza(0, is_far_enough);
         let entry = self.entries(start..self.text.len()).next()?;
@@ -109,12 +109,12 @@ pub(super) fn put(text: &mut BytesMut, entries: &[PackageEntry]) {
 }
 
 /// Checks every stanza once, without extracting any.
-fn is_in_order(text: &[u8], lists: Lists) -> bool {
+fn is_in_order(text: &[u8], package_type: PackageType) -> bool {
     let mut start = 0;
     let mut previous: Option<Identity<'_>> = None;
     for end in memmem::find_iter(text, END) {
         let stanza = &text[start..=end];
-        let Some(identity) = Identity::read(stanza, lists) else { return false };
+        let Some(identity) = Identity::read(stanza, package_type) else { return false };
         if stanza.starts_with(b"\n") || previous.is_some_and(|previous| previous.order(&identity).is_gt()) {
             return false;
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::{
     deb::{BinaryPackage, SourcePackage},
     digest::{Digests, Md5Digest, Sha256Digest},
+    package_type::PackageType,
     pool::PoolPath,
     version::Version,
 };
@@ -17,22 +18,13 @@ const PHASED: &str = "Phased-Update-Percentage";
 /// The architecture of source packages in reprepro and apt.
 pub(super) const SOURCE: &str = "source";
 
-/// The packages that an index lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Lists {
-    /// Binary packages.
-    #[default]
-    Binaries,
-    /// Source packages: the architectures in their stanzas are not part of their identity.
-    Sources,
-}
-
 /// One package of an index: its stanza, and the ranges of the three parts of its identity.
 #[derive(Clone)]
 pub struct PackageEntry {
     /// With its last newline, without empty lines.
     stanza: Bytes,
     parts: Parts,
+    package_type: PackageType,
 }
 
 /// The ranges of the parts of an identity in a stanza.
@@ -92,7 +84,7 @@ impl PackageEntry {
         let added = format!("Filename: {}\nSize: {size}\nMD5sum: {md5}\nSHA256: {sha256}\n", path.as_str());
         text.extend_from_slice(added.as_bytes());
         // A package that was read has these fields, so its stanza has them.
-        Self::read(text.into(), 1, Lists::Binaries)
+        Self::read(text.into(), 1, package.package_type())
             .unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))
     }
 
@@ -100,13 +92,19 @@ impl PackageEntry {
     #[must_use]
     pub fn of_source(package: &SourcePackage, folder: &str) -> Self {
         let text = package.stanza_for_index(folder);
-        Self::read(text.into(), 1, Lists::Sources)
+        Self::read(text.into(), 1, PackageType::Dsc)
             .unwrap_or_else(|error| unreachable!("the stanza of a .dsc: {error}"))
     }
 
-    pub(super) fn read(stanza: Bytes, line: usize, lists: Lists) -> Result<Self, Error> {
-        let parts = Parts::find(&stanza, line, lists)?;
-        Ok(Self { stanza, parts })
+    pub(super) fn read(stanza: Bytes, line: usize, package_type: PackageType) -> Result<Self, Error> {
+        let parts = Parts::find(&stanza, line, package_type)?;
+        Ok(Self { stanza, parts, package_type })
+    }
+
+    /// The type of the package, which is that of the index.
+    #[must_use]
+    pub fn package_type(&self) -> PackageType {
+        self.package_type
     }
 
     pub(super) fn identity(&self) -> Identity<'_> {
@@ -174,8 +172,7 @@ impl PackageEntry {
                 stanza.extend_from_slice(line);
             }
         }
-        let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
-        Self::read(stanza.into(), 1, lists)
+        Self::read(stanza.into(), 1, self.package_type)
             .unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
     }
 
@@ -239,8 +236,7 @@ impl PackageEntry {
         }
         text.extend_from_slice(new.unwrap_or_default().as_bytes());
         // Nothing else has changed.
-        let lists = if self.is_source() { Lists::Sources } else { Lists::Binaries };
-        Self::read(text.into(), 1, lists)
+        Self::read(text.into(), 1, self.package_type)
             .unwrap_or_else(|error| unreachable!("a stanza that was read: {error}"))
     }
 
@@ -255,10 +251,10 @@ impl PackageEntry {
         self.stanza.clone()
     }
 
-    /// Whether this is the same package: equal name, version and architecture as text.
+    /// Whether this is the same package: equal type, and equal name, version and architecture as text.
     #[must_use]
     pub fn is_same_package(&self, other: &Self) -> bool {
-        self.identity() == other.identity()
+        self.package_type == other.package_type && self.identity() == other.identity()
     }
 
     /// The order of packages in an index.
@@ -275,7 +271,7 @@ impl PackageEntry {
 
 impl Parts {
     /// Finds the parts in a stanza that begins on `line`; they must be text.
-    fn find(stanza: &[u8], line: usize, lists: Lists) -> Result<Self, Error> {
+    fn find(stanza: &[u8], line: usize, package_type: PackageType) -> Result<Self, Error> {
         let part = |field| {
             let value = field_of(stanza, field).ok_or(Error::Lacks { line, field })?;
             if std::str::from_utf8(&stanza[value.clone()]).is_err() {
@@ -285,9 +281,10 @@ impl Parts {
             let bound = |at| u32::try_from(at).map_err(|_| Error::NotText { line, field });
             Ok(bound(value.start)?..bound(value.end)?)
         };
-        let architecture = match lists {
-            Lists::Binaries => Some(part("Architecture")?),
-            Lists::Sources => None,
+        // The architectures in the stanza of a source package are not part of its identity.
+        let architecture = match package_type {
+            PackageType::Dsc => None,
+            _ => Some(part("Architecture")?),
         };
         Ok(Self { name: part("Package")?, version: part("Version")?, architecture })
     }
@@ -307,11 +304,11 @@ impl Parts {
 
 impl<'a> Identity<'a> {
     /// Reads it from a stanza; `None` if it is not a package.
-    pub(super) fn read(stanza: &'a [u8], lists: Lists) -> Option<Self> {
+    pub(super) fn read(stanza: &'a [u8], package_type: PackageType) -> Option<Self> {
         let part = |field| std::str::from_utf8(&stanza[field_of(stanza, field)?]).ok();
-        let architecture = match lists {
-            Lists::Binaries => part("Architecture")?,
-            Lists::Sources => SOURCE,
+        let architecture = match package_type {
+            PackageType::Dsc => SOURCE,
+            _ => part("Architecture")?,
         };
         Some(Self { name: part("Package")?, version: part("Version")?, architecture })
     }

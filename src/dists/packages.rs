@@ -16,8 +16,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     ordered::{self, Ordered},
-    package_entry::{Identity, Lists},
+    package_entry::Identity,
 };
+use crate::package_type::PackageType;
 
 pub use super::package_entry::{Error, PackageEntry};
 
@@ -32,18 +33,9 @@ pub struct PackagesIndex {
 }
 
 impl PackagesIndex {
-    /// Reads an index of binary packages from any source; the stanzas share its memory.
-    pub fn parse(published: &Bytes) -> Result<Self, Error> {
-        Self::parse_as(published, Lists::Binaries)
-    }
-
-    /// Reads an index of source packages.
-    pub fn parse_sources(published: &Bytes) -> Result<Self, Error> {
-        Self::parse_as(published, Lists::Sources)
-    }
-
-    fn parse_as(published: &Bytes, lists: Lists) -> Result<Self, Error> {
-        let text = Ordered::of(published, lists)?;
+    /// Reads an index of packages of a type from any source; the stanzas share its memory.
+    pub fn parse(published: &Bytes, package_type: PackageType) -> Result<Self, Error> {
+        let text = Ordered::of(published, package_type)?;
         Ok(Self { text, edited: BTreeMap::new(), published: Some(published.clone()) })
     }
 
@@ -199,9 +191,8 @@ impl PackagesIndex {
 }
 
 /// Compares two stanzas by their order in an index; stanzas without a package are equal.
-pub(crate) fn order_of(one: &[u8], other: &[u8], is_of_sources: bool) -> Ordering {
-    let lists = if is_of_sources { Lists::Sources } else { Lists::Binaries };
-    match (Identity::read(one, lists), Identity::read(other, lists)) {
+pub(crate) fn order_of(one: &[u8], other: &[u8], package_type: PackageType) -> Ordering {
+    match (Identity::read(one, package_type), Identity::read(other, package_type)) {
         (Some(one), Some(other)) => one.order(&other),
         _ => Ordering::Equal,
     }
@@ -214,7 +205,7 @@ mod tests {
     use super::*;
 
     fn index(text: &str) -> PackagesIndex {
-        PackagesIndex::parse(&Bytes::copy_from_slice(text.as_bytes())).unwrap()
+        PackagesIndex::parse(&Bytes::copy_from_slice(text.as_bytes()), PackageType::Deb).unwrap()
     }
 
     fn stanza(name: &str, version: &str) -> String {
@@ -336,7 +327,10 @@ mod tests {
     #[test]
     fn a_stanza_without_identity_is_reported_with_its_line() {
         let text = Bytes::from(stanza("aa", "1") + "Package: bb\nArchitecture: all\n");
-        assert_eq!(PackagesIndex::parse(&text).err(), Some(Error::Lacks { line: 7, field: "Version" }));
+        assert_eq!(
+            PackagesIndex::parse(&text, PackageType::Deb).err(),
+            Some(Error::Lacks { line: 7, field: "Version" })
+        );
     }
 
     proptest! {

@@ -109,7 +109,7 @@ mod tests {
 
     fn package(fields: &str) -> PackageEntry {
         let text = format!("Package: a\nVersion: 1\nArchitecture: all\n{fields}\n");
-        PackagesIndex::parse(&text.into()).unwrap().entries().remove(0)
+        PackagesIndex::parse(&text.into(), crate::package_type::PackageType::Deb).unwrap().entries().remove(0)
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     digest::Sha256Digest,
     dists::{
-        layout::{ArchivePath, SuitePath, is_mark},
+        layout::{self, ArchivePath, SuitePath, is_mark},
         patches,
     },
     names::Suite,
@@ -196,11 +196,19 @@ async fn candidates(
         };
         candidates.push(Candidate { found: found.clone(), why });
     }
+    let packages = marked.live.files.keys().filter_map(|path| layout::package_of(path));
+    let packages: HashSet<(String, String)> =
+        packages.map(|(folder, version)| (folder.to_owned(), version.to_owned())).collect();
     let mut pool = store.walk("pool");
     while let Some(found) = pool.try_next().await? {
         count(marked, &found);
         // Other files in the pool were not written by `publish`.
-        if ArchivePath::of(&found.path) == ArchivePath::Package && !marked.is_live(&found.path) {
+        let record = layout::record_of(&found.path);
+        if let Some((folder, version)) = record {
+            if !packages.contains(&(folder.to_owned(), version.to_owned())) {
+                candidates.push(Candidate { found, why: "no retained generation references its packages" });
+            }
+        } else if ArchivePath::of(&found.path) == ArchivePath::Package && !marked.is_live(&found.path) {
             candidates.push(Candidate { found, why: "no retained generation references it" });
         } else if unlisted::is_index(&found.path) {
             marked.unlisted.insert(found.path);

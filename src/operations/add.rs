@@ -13,6 +13,7 @@ use super::{
 use crate::{
     dists::{PackageEntry, PackagesKey},
     names::Component,
+    package_type::PackageType,
     pool::PoolPath,
     suite::{
         published::PublishedSuite,
@@ -38,7 +39,7 @@ impl SuiteEdit {
             let resolution = match given.is_again(addition) {
                 Ok(true) => continue,
                 Ok(false) => layout
-                    .targets(&addition.component, &addition.architecture)
+                    .targets(&addition.component, &addition.architecture, addition.entry.package_type())
                     .map(|targets| addition.restricted(targets))
                     .and_then(|targets| self.resolve_into(addition, &targets, &mut lookup, plan)),
                 Err(reason) => Err(reason),
@@ -143,10 +144,10 @@ impl SuiteEdit {
 /// The packages of one edit, by identity and by path in the pool.
 #[derive(Default)]
 struct Given<'a> {
-    by_identity: HashMap<[&'a str; 3], &'a Addition>,
+    by_identity: HashMap<(PackageType, [&'a str; 3]), &'a Addition>,
     by_path: HashMap<&'a PoolPath, &'a Addition>,
     /// Those of one name and version in one component: either one for all architectures, or one for each.
-    by_version: HashMap<(&'a Component, [&'a str; 2]), &'a Addition>,
+    by_version: HashMap<(&'a Component, PackageType, [&'a str; 2]), &'a Addition>,
     notes: Vec<String>,
     /// The further files of source packages.
     shared: HashMap<&'a PoolPath, (&'a Addition, &'a PackageSource)>,
@@ -157,7 +158,7 @@ impl<'a> Given<'a> {
     fn is_again(&mut self, this: &'a Addition) -> Result<bool, Reason> {
         let entry = &this.entry;
         let shown = describe(entry);
-        let identity = [entry.name(), entry.version(), entry.architecture()];
+        let identity = (entry.package_type(), [entry.name(), entry.version(), entry.architecture()]);
         if let Some(other) = self.by_identity.get(&identity) {
             if same_bytes(&other.entry, entry) {
                 return Ok(true);
@@ -175,7 +176,7 @@ impl<'a> Given<'a> {
         }
         // A source package has the version of its binaries.
         if !this.architecture.is_source() {
-            let version = (&this.component, [entry.name(), entry.version()]);
+            let version = (&this.component, entry.package_type(), [entry.name(), entry.version()]);
             let other = *self.by_version.entry(version).or_insert(this);
             if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
                 // Builds of one source may be given together on purpose: a note, and no error as for a later addition.

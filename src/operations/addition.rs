@@ -8,7 +8,8 @@ use super::{
     read_debs::{Artifact, Incoming},
 };
 use crate::{
-    deb::{BinaryPackage, SourcePackage},
+    config::{FieldChange, Overrides},
+    deb::{BinaryPackage, SourcePackage, relationship},
     dists::{PackageEntry, PackagesKey},
     names::{Architecture, Component},
     pool::PoolPath,
@@ -39,6 +40,30 @@ pub(crate) struct Addition {
     pub(crate) given: Option<usize>,
 }
 
+/// Applies the overrides of its name to a published package.
+pub(super) fn overridden(entry: &PackageEntry, overrides: &Overrides) -> Result<PackageEntry, Reason> {
+    let changes = overrides.of(entry.package_type(), entry.name());
+    let new = changes.iter().fold(entry.clone(), changed);
+    if !changes.is_empty() && !new.is_source() {
+        // A relationship that apt cannot read stops every client.
+        relationship::check(new.stanza())?;
+    }
+    Ok(new)
+}
+
+/// Applies one change of an override.
+fn changed(entry: PackageEntry, change: &FieldChange) -> PackageEntry {
+    match change {
+        FieldChange::Set { field, value } => entry.with_field(field, Some(value)),
+        FieldChange::Delete { field } => entry.with_field(field, None),
+        FieldChange::Maintainer { old, new } => {
+            let is_old = |name: &String| name == "*" || entry.field("Maintainer") == Some(name.as_bytes());
+            if old.iter().any(is_old) { entry.with_field("Maintainer", Some(new)) } else { entry }
+        }
+        _ => entry,
+    }
+}
+
 /// The source of a file of a package.
 pub(crate) enum PackageSource {
     /// A file, which may not be in the pool yet.
@@ -62,19 +87,41 @@ impl PackageSource {
 }
 
 impl Addition {
-    /// Includes a .deb. If it may replace another package, its path in the pool is content-addressed.
-    pub(crate) fn of(new: &NewPackage, component: Component, replaces: bool) -> Result<Self, Reason> {
+    /// Includes a package that was given as files, with the fields that its upload and the overrides change. If it may
+    /// replace another package, its path in the pool is content-addressed.
+    pub(crate) fn of(
+        new: &NewPackage,
+        component: Component,
+        replaces: bool,
+        overrides: &Overrides,
+    ) -> Result<Self, Reason> {
         let (incoming, placement) = (&new.incoming, &new.placement);
         let replaces = replaces || placement.own_path;
         let mut addition = match &incoming.package {
             Artifact::Binary(package) => Self::of_deb(incoming, package, component, replaces),
             Artifact::Source(package) => Self::of_dsc(incoming, package, component, replaces)?,
         };
-        for (field, value) in [("Section", &new.section), ("Priority", &new.priority)] {
-            if value.is_some() {
-                addition.entry = addition.entry.with_field(field, value.as_deref());
+        let mut entry = addition.entry.clone();
+        let changes = overrides.of(entry.package_type(), entry.name());
+        let given = [("Section", &new.section), ("Priority", &new.priority)];
+        let set = |mut entry: PackageEntry| {
+            for (field, value) in given.into_iter().filter(|(_, value)| value.is_some()) {
+                entry = entry.with_field(field, value.as_deref());
             }
+            entry
+        };
+        entry = set(entry);
+        for change in changes {
+            entry = changed(entry, change);
         }
+        if placement.forced {
+            entry = set(entry);
+        }
+        if !changes.is_empty() && !entry.is_source() {
+            // A relationship that apt cannot read stops every client.
+            relationship::check(entry.stanza())?;
+        }
+        addition.entry = entry;
         if !placement.architectures.is_empty() {
             addition.only = Some(placement.architectures.iter().cloned().collect());
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::edited_packages::{Packages, stored_forms};
+use crate::package_type::PackageType;
 use crate::{
     compression::Compression,
     dists::{IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, blocks, commands},
@@ -34,13 +35,13 @@ pub(super) async fn drafts(
 ) -> Result<Vec<CommandsDraft>, Error> {
     let published = packages.published;
     let mut sources = published.packages_keys();
-    sources.extend(packages.changed.keys().filter(|key| !key.is_of_sources()).cloned());
+    sources.extend(packages.changed.keys().filter(|key| key.package_type == PackageType::Deb).cloned());
     let mut listed = BTreeSet::new();
     for key in published.index_keys() {
         if let IndexKey::Other(path) = &key
             && let Some((component, architecture)) = commands::parse_path(path)
         {
-            listed.insert(PackagesKey { component, architecture });
+            listed.insert(PackagesKey { component, architecture, package_type: PackageType::Deb });
         }
     }
     let mut drafts = Vec::new();

@@ -10,8 +10,10 @@ use super::{
     plan::{Plan, SuiteLayout},
 };
 use crate::{
+    config::Overrides,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::Component,
+    package_type::PackageType,
     suite::{error::Error, published::PublishedSuite},
 };
 
@@ -23,7 +25,7 @@ impl SuiteEdit {
         published: &PublishedSuite,
         layout: &SuiteLayout,
         additions: &mut [Addition],
-        outdated: &BTreeSet<PackagesKey>,
+        (outdated, overrides): (&BTreeSet<PackagesKey>, &Overrides),
         plan: &mut Plan,
     ) -> Result<Indices, Error> {
         let mut indices = Indices::default();
@@ -35,25 +37,29 @@ impl SuiteEdit {
         let has = |name: &str| indices.all.values().any(|index| index.has(name));
         if additions.iter().any(|new| !has(new.entry.name())) {
             // Another architecture may have it.
-            for key in published.packages_keys().into_iter().filter(|key| !indices.all.contains_key(key)) {
+            let types: BTreeSet<PackageType> = additions.iter().map(|new| new.entry.package_type()).collect();
+            let unread = published.edited_keys().into_iter();
+            let unread =
+                unread.filter(|key| types.contains(&key.package_type) && !indices.all.contains_key(key));
+            for key in unread {
                 let index = published.index(&key).await?;
                 others.push((key, index));
             }
         }
         let mut homes = HashMap::new();
         for new in additions.iter() {
-            let of_sources = new.architecture.is_source();
+            let package_type = new.entry.package_type();
             let all = indices.all.iter().chain(others.iter().map(|(key, index)| (key, index)));
-            let all = all.filter(|(key, _)| key.is_of_sources() == of_sources);
+            let all = all.filter(|(key, _)| key.package_type == package_type);
             let name = new.entry.name().to_owned();
-            homes.entry((of_sources, name)).or_insert_with_key(|(_, name)| homes_of(name, all));
+            homes.entry((package_type, name)).or_insert_with_key(|(_, name)| homes_of(name, all));
         }
         for addition in additions.iter_mut() {
-            let name = (addition.architecture.is_source(), addition.entry.name().to_owned());
+            let name = (addition.entry.package_type(), addition.entry.name().to_owned());
             let homes = homes.get(&name).map(Vec::as_slice).unwrap_or_default();
             match homes.first() {
                 Some(home) if !homes.contains(&addition.component) => {
-                    self.settle(addition, home, plan);
+                    self.settle(addition, home, overrides, plan);
                 }
                 _ => {}
             }
@@ -63,13 +69,18 @@ impl SuiteEdit {
     }
 
     /// Changes the component of one package unless it was named.
-    fn settle(&self, addition: &mut Addition, home: &Component, plan: &mut Plan) {
+    fn settle(&self, addition: &mut Addition, home: &Component, overrides: &Overrides, plan: &mut Plan) {
         let guessed = addition.component.clone();
         let shown = describe(&addition.entry);
         let new = self.given(addition);
         let is_named = new.map_or_else(
             || self.copy.as_ref().is_some_and(|copies| copies.component.is_some() || copies.is_by_index()),
-            |new| new.component.is_some() || new.placement.by_section,
+            |new| {
+                let package = &new.incoming.package;
+                new.component.is_some()
+                    || new.placement.by_section
+                    || overrides.component(package.package_type(), package.name()).is_some()
+            },
         );
         match (new, &addition.origin) {
             _ if addition.is_surplus() => return,
@@ -80,7 +91,7 @@ impl SuiteEdit {
                 return;
             }
             (Some(new), _) => {
-                let Ok(settled) = Addition::of(new, home.clone(), self.replace) else { return };
+                let Ok(settled) = Addition::of(new, home.clone(), self.replace, overrides) else { return };
                 *addition = Addition { given: addition.given, ..settled };
             }
             (None, PackageSource::Pool(_)) => addition.component = home.clone(),

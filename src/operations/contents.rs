@@ -127,8 +127,9 @@ impl Derivation<'_> {
         let like = listed.iter().find(|key| key.component().is_some()).filter(|_| self.contents.is_none());
         if like.is_some() {
             // A component or an architecture that begins has what the others have.
-            let begun =
-                packages.changed.keys().filter(|key| !keys_before.contains(key) && !key.is_of_sources());
+            let begun = packages.changed.keys().filter(|key| {
+                !keys_before.contains(key) && key.package_type == crate::package_type::PackageType::Deb
+            });
             wanted.extend(begun.map(|key| IndexKey::Contents {
                 component: Some(key.component.clone()),
                 of: ContentsOf::Binaries(key.architecture.clone()),

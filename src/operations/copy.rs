@@ -17,6 +17,7 @@ use crate::{
     },
     glob::Glob,
     names::{Architecture, Component, Suite},
+    package_type::PackageType,
     store::Store,
     suite::{
         base::VerifiedBase,
@@ -121,7 +122,7 @@ impl Copies {
             all.chain(by_index.iter().map(|((_, package), found)| (package, &found.entry)))
         {
             if let Err(bad) = relationship::check(entry.stanza()) {
-                let [name, architecture, version] = package;
+                let (_, [name, architecture, version]) = package;
                 refused.push(refusal(format!("{name} {version} {architecture}"), bad.into()));
             }
         }
@@ -146,16 +147,19 @@ impl Copies {
     fn by_index<'a>(
         &self,
         indices: &'a [(PackagesKey, PackagesIndex)],
-    ) -> BTreeMap<(Component, [String; 3]), Listed<'a>> {
+    ) -> BTreeMap<(Component, Identity), Listed<'a>> {
         let mut found: BTreeMap<_, Listed<'a>> = BTreeMap::new();
         for (key, index) in indices {
             for entry in self.selected.iter().flat_map(|selection| selection.of_index(key, index)) {
                 let [name, architecture, version] =
                     [entry.name(), entry.architecture(), entry.version()].map(ToOwned::to_owned);
-                let listed =
-                    found.entry((key.component.clone(), [name, architecture, version])).or_insert_with(
-                        || Listed { entry, key, architectures: self.into.iter().cloned().collect() },
-                    );
+                let listed = found
+                    .entry((key.component.clone(), (key.package_type, [name, architecture, version])))
+                    .or_insert_with(|| Listed {
+                        entry,
+                        key,
+                        architectures: self.into.iter().cloned().collect(),
+                    });
                 if self.into.is_empty() {
                     listed.architectures.insert(key.architecture.clone());
                 }
@@ -164,13 +168,13 @@ impl Copies {
         found
     }
 
-    /// Returns the newest match of each name and architecture, by name, architecture and version.
+    /// Returns the newest match of each type, name and architecture, by those and the version.
     fn find<'a>(
         &self,
         wanted: &Wanted,
         indices: &'a [(PackagesKey, PackagesIndex)],
-    ) -> Result<BTreeMap<[String; 3], (PackageEntry, &'a PackagesKey)>, Reason> {
-        let mut newest: BTreeMap<[String; 2], (PackageEntry, &PackagesKey)> = BTreeMap::new();
+    ) -> Result<BTreeMap<Identity, (PackageEntry, &'a PackagesKey)>, Reason> {
+        let mut newest: BTreeMap<(PackageType, [String; 2]), (PackageEntry, &PackagesKey)> = BTreeMap::new();
         let mut others = BTreeSet::new();
         for (index_name, index) in indices {
             for entry in wanted.named.of(index) {
@@ -178,7 +182,7 @@ impl Copies {
                     others.insert(wanted.named.shown(&entry));
                     continue;
                 }
-                let key = [entry.name().to_owned(), entry.architecture().to_owned()];
+                let key = (entry.package_type(), [entry.name().to_owned(), entry.architecture().to_owned()]);
                 // A package for all architectures is in the index of each architecture: the first one is enough.
                 let known = newest.get(&key);
                 if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
@@ -189,9 +193,9 @@ impl Copies {
         if newest.is_empty() {
             return Err(Reason::NotPublished { others: others.into_iter().collect() });
         }
-        let with_version = newest.into_iter().map(|([name, architecture], found)| {
+        let with_version = newest.into_iter().map(|((package_type, [name, architecture]), found)| {
             let version = found.0.version().to_owned();
-            ([name, architecture, version], found)
+            ((package_type, [name, architecture, version]), found)
         });
         Ok(with_version.collect())
     }
@@ -204,6 +208,9 @@ impl Copies {
                 || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
 }
+
+/// The type of a package, its name, architecture and version.
+type Identity = (PackageType, [String; 3]);
 
 /// A package, and the architectures whose indices list it.
 struct Listed<'a> {

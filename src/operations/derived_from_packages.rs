@@ -13,6 +13,7 @@ use crate::dists::{
     index_key::ContentsOf,
     layout::{index_of, plain_path},
 };
+use crate::package_type::PackageType;
 
 impl Plan {
     /// Removes the files that describe changed packages from the list of a new release file; notes each once.
@@ -49,7 +50,12 @@ fn describes(file: &str, change: &Change) -> bool {
         IndexKey::Contents { component, of: ContentsOf::Sources } => {
             change.is_source() && component.is_none_or(|component| component == change.component)
         }
-        _ if change.is_source() => false,
+        IndexKey::Contents { component, of: ContentsOf::Installer(architecture) } => {
+            change.package_type == PackageType::Udeb
+                && component.is_none_or(|component| component == change.component)
+                && is_of(architecture.as_str())
+        }
+        _ if change.package_type != PackageType::Deb => false,
         IndexKey::Contents { component, of: ContentsOf::Binaries(architecture) } => {
             component.is_none_or(|component| component == change.component) && is_of(architecture.as_str())
         }
@@ -81,6 +87,7 @@ mod tests {
             version: "1.0".into(),
             architecture: architecture.into(),
             component: component.parse().unwrap(),
+            package_type: if architecture == "source" { PackageType::Dsc } else { PackageType::Deb },
             file: PackageFile {
                 path: None,
                 size: None,

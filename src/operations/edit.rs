@@ -4,7 +4,7 @@
 //! and refuses changes of published packages. Nothing is written. The loser of a race for the commit plans the same
 //! edit again on the new base.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{collections::BTreeSet, path::PathBuf, time::SystemTime};
 
 use jiff::Timestamp;
 
@@ -19,10 +19,17 @@ use super::{
     selection::Selection,
 };
 use crate::{
-    config::SuiteConfig,
+    config::{Overrides, SuiteConfig},
+    digest::Digests,
     names::Architecture,
-    store::Content,
-    suite::{base::VerifiedBase, error::Error, file_lists::FileLists},
+    pool::PoolPath,
+    store::{Content, FileStamp},
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        file_lists::FileLists,
+        refusal::{Reason, Refusal},
+    },
 };
 
 /// A requested change of the content of a suite.
@@ -32,6 +39,8 @@ use crate::{
 pub struct SuiteEdit {
     /// Packages to add.
     pub add: Vec<NewPackage>,
+    /// Files of uploads to keep beside them.
+    pub records: Vec<UploadRecord>,
     /// What happens with versions older than the newest published one of that name, which clients would prefer.
     pub older: Older,
     /// Whether to replace a package of the same version with other contents. Requires a
@@ -46,6 +55,8 @@ pub struct SuiteEdit {
     pub remove: Vec<Removal>,
     /// Packages to remove, index by index; without a match none.
     pub remove_selected: Vec<Selection>,
+    /// Published packages to which the overrides of the configuration are applied again.
+    pub reoverride: Option<Selection>,
     /// Whether a copied package replaces a newer version where `Limit` permits one of both.
     pub downgrade: bool,
     /// The retention of versions of all packages.
@@ -66,6 +77,19 @@ pub enum Older {
     Skip,
     /// It is refused, and with it the whole edit.
     Refuse,
+}
+
+/// A file of an upload that is kept beside its packages in the pool; no index names it.
+#[derive(Debug, Clone)]
+pub struct UploadRecord {
+    /// Its name in the pool.
+    pub name: String,
+    /// Its path.
+    pub file: PathBuf,
+    /// Its size and digests.
+    pub digests: Digests,
+    /// The size and times of the file when it was read.
+    pub stamp: FileStamp,
 }
 
 /// Packages to remove.
@@ -134,6 +158,24 @@ impl SuiteEdit {
         Ok(plan)
     }
 
+    /// Plans the files that are kept in the folder of the source package, or else of a package of the upload.
+    fn keep_records(&self, additions: &[Addition], plan: &mut Plan) -> Result<(), Error> {
+        let source = additions.iter().find(|new| new.architecture.is_source());
+        let Some(beside) = source.or(additions.first()).filter(|_| !self.records.is_empty()) else {
+            return Ok(());
+        };
+        for UploadRecord { name, file, digests, stamp } in &self.records {
+            let path = PoolPath::of_record(beside.path.folder(), name).map_err(|source| {
+                let (action, subject) = ("add", file.display().to_string());
+                let (preposition, source) = ("to", Reason::Path(source));
+                Error::Refused(vec![Refusal { action, preposition, subject, suite: None, source }])
+            })?;
+            let content = Content::File { file: file.clone(), digests: *digests, stamp: *stamp };
+            plan.pool.push((path, content));
+        }
+        Ok(())
+    }
+
     /// Plans to add packages that are surplus in another suite.
     pub(crate) async fn plan_surplus(
         selected: &[CopiedPackage],
@@ -156,18 +198,26 @@ impl SuiteEdit {
         if self.export && published.pointer().is_none() && config.components.is_empty() {
             return Err(Error::NotPublished { suite: published.name().clone() });
         }
-        let (mut layout, mut additions) = self.layout(published, config, selected, origin)?;
+        let overrides = if self.add.is_empty() && self.reoverride.is_none() {
+            Overrides::default()
+        } else {
+            Overrides::read(config)?
+        };
+        let (mut layout, mut additions) = self.layout(published, config, selected, (origin, &overrides))?;
         let outdated = self.outdated_forms(published, config).await?;
         let mut plan = Plan::default();
-        let mut indices = self.load_settled(published, &layout, &mut additions, &outdated, &mut plan).await?;
+        let mut indices =
+            self.load_settled(published, &layout, &mut additions, (&outdated, &overrides), &mut plan).await?;
         plan.notes.extend(unknown_architectures(&additions, config));
-        plan.notes.extend(layout.note_of_left_out(published.name()));
+        plan.notes.extend(layout.notes_of_left_out(published.name()));
         let mut refused = self.apply_removals(published, &mut indices, &mut plan);
+        refused.extend(self.apply_overrides(published, &overrides, &mut indices));
         refused.extend(self.apply_additions(published, &layout, &additions, &mut indices, &mut plan));
         refused.extend(self.apply_retention(published, config, &additions, &mut indices, &mut plan).await?);
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
+        self.keep_records(&additions, &mut plan)?;
         if additions.is_empty() && published.pointer().is_none() && !self.export {
             // An edit without packages does not create a suite.
             return Ok(plan);

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{addition::Addition, edit::SuiteEdit, plan::SuiteLayout};
 use crate::{
-    config::Sources,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component},
+    package_type::PackageType,
     suite::{error::Error, published::PublishedSuite},
 };
 
@@ -29,12 +29,13 @@ impl SuiteEdit {
     ) -> Result<(), Error> {
         let there = published.edited_keys();
         let mut wanted = BTreeSet::new();
-        let any_all = additions.iter().any(|new| new.architecture.is_all());
-        let components: BTreeSet<&Component> = additions.iter().map(|new| &new.component).collect();
-        let architectures: BTreeSet<&Architecture> = additions.iter().map(|new| &new.architecture).collect();
+        let debs = || additions.iter().filter(|new| new.entry.package_type() == PackageType::Deb);
+        let any_all = debs().any(|new| new.architecture.is_all());
+        let components: BTreeSet<&Component> = debs().map(|new| &new.component).collect();
+        let architectures: BTreeSet<&Architecture> = debs().map(|new| &new.architecture).collect();
         for component in &layout.components {
             for architecture in &layout.architectures {
-                let name = PackagesKey { component: component.clone(), architecture: architecture.clone() };
+                let name = PackagesKey::new(component, architecture, PackageType::Deb);
                 // A package is searched in every component of its architecture, since it may be in one component only.
                 let concerned = any_all
                     && (components.contains(component) || *architecture == layout.architectures[0])
@@ -46,8 +47,10 @@ impl SuiteEdit {
                 }
             }
         }
-        wanted.extend(self.wanted_sources(layout, additions, &there));
-        wanted.extend(outdated.iter().filter(|key| key.is_of_sources()).cloned());
+        for package_type in [PackageType::Dsc].into_iter().chain(PackageType::SEPARATE) {
+            wanted.extend(self.wanted_apart(package_type, layout, additions, &there));
+        }
+        wanted.extend(outdated.iter().filter(|key| key.package_type != PackageType::Deb).cloned());
         wanted.retain(|name| !indices.all.contains_key(name));
         for name in &wanted {
             let index = published.index(name).await?;
@@ -58,8 +61,10 @@ impl SuiteEdit {
         }
         // A new architecture starts with the packages for all architectures.
         for name in wanted.into_iter().filter(|name| !there.contains(name) && !name.is_of_sources()) {
-            let sibling =
-                there.iter().find(|other| other.component == name.component && !other.is_of_sources());
+            let is_sibling = |other: &&PackagesKey| {
+                other.component == name.component && other.package_type == name.package_type
+            };
+            let sibling = there.iter().find(is_sibling);
             let Some(sibling) = sibling else { continue };
             let everywhere = match indices.all.get(sibling) {
                 Some(index) => all_packages(index),
@@ -70,24 +75,30 @@ impl SuiteEdit {
         Ok(())
     }
 
+    /// Whether the edit may change any index.
     fn removes(&self) -> bool {
-        !self.remove.is_empty() || !self.remove_selected.is_empty()
+        !self.remove.is_empty() || !self.remove_selected.is_empty() || self.reoverride.is_some()
     }
 
-    /// The indices of source packages that the edit needs: the published ones if it may change them, and those that the
-    /// suite has yet to get.
-    fn wanted_sources(
+    /// The indices of packages that are listed apart from ordinary ones and that the edit needs: the published ones if it may
+    /// change them, and those that the suite has yet to get.
+    fn wanted_apart(
         &self,
+        package_type: PackageType,
         layout: &SuiteLayout,
         additions: &[Addition],
         there: &BTreeSet<PackagesKey>,
     ) -> Vec<PackagesKey> {
-        let new = || additions.iter().filter(|new| new.architecture.is_source());
+        let new = || additions.iter().filter(|new| new.entry.package_type() == package_type);
+        let of_type = || there.iter().filter(|key| key.package_type == package_type);
         let may_change = new().next().is_some() || self.removes() || self.retention.is_some();
-        let published = there.iter().filter(|key| key.is_of_sources() && may_change).cloned();
-        let missing = layout.components.iter().map(PackagesKey::of_sources).filter(|key| {
-            let is_needed =
-                layout.sources == Sources::Listed || new().any(|new| new.component == key.component);
+        let published = of_type().filter(|_| may_change).cloned();
+        let missing = layout.keys_of(package_type).into_iter().filter(|key| {
+            let is_needed = layout.lists(package_type, &key.component)
+                || new().any(|new| new.component == key.component)
+                // A new architecture starts with the packages for all architectures.
+                || (!there.contains(&PackagesKey { package_type: PackageType::Deb, ..key.clone() })
+                    && of_type().any(|other| other.component == key.component && !other.is_of_sources()));
             is_needed && !there.contains(key)
         });
         published.chain(missing).collect()

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use crate::package_type::PackageType;
 use crate::{
     compression::Compression,
     dists::{IndexKey, PackagesIndex, PackagesKey, Release},
@@ -29,7 +30,7 @@ impl Packages<'_> {
         }
         let plain = source.path();
         let Some(text) = self.published.text(&plain).await? else { return Ok((Cow::default(), false)) };
-        let parsed = PackagesIndex::parse(&text);
+        let parsed = PackagesIndex::parse(&text, source.kind().of_packages().unwrap_or(PackageType::Deb));
         let index = parsed.map_err(|source| Error::Index { path: self.published.path(&plain), source })?;
         Ok((Cow::Owned(index), false))
     }

@@ -34,14 +34,10 @@ impl SuiteEdit {
         else {
             return Ok(outdated);
         };
-        // The plain form is listed even if it is not stored.
-        let wanted: BTreeSet<&str> = config
-            .compressions
-            .iter()
-            .chain([&Compression::Plain])
-            .map(|compression| compression.extension())
-            .collect();
         for key in published.edited_keys() {
+            // The plain form is listed even if it is not stored.
+            let wanted = config.compressions_of(key.package_type).iter().chain([&Compression::Plain]);
+            let wanted: BTreeSet<&str> = wanted.map(|compression| compression.extension()).collect();
             let plain = key.path();
             let forms = release.files().range(plain.clone()..).map(|(path, _)| path);
             let forms = forms.take_while(|path| path.starts_with(&plain));
@@ -50,7 +46,7 @@ impl SuiteEdit {
                 .filter_map(|path| path.strip_prefix(plain.as_str()))
                 .collect();
             if listed != wanted
-                || !self.stores_plain(published, config, &plain).await?
+                || !self.stores_plain(published, config.compressions_of(key.package_type), &plain).await?
                 || has_other_descriptions(published, config, &key).await?
             {
                 outdated.insert(key);
@@ -63,11 +59,11 @@ impl SuiteEdit {
     async fn stores_plain(
         &self,
         published: &PublishedSuite,
-        config: &SuiteConfig,
+        compressions: &[Compression],
         plain: &str,
     ) -> Result<bool, Error> {
         let listed = published.release().and_then(|release| release.files().get(plain));
-        let Some(listed) = listed.filter(|_| config.compressions.contains(&Compression::Plain)) else {
+        let Some(listed) = listed.filter(|_| compressions.contains(&Compression::Plain)) else {
             return Ok(true);
         };
         let store = published.store();

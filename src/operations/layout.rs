@@ -1,6 +1,9 @@
 //! Decides the components and architectures of a suite, and the component of each new package.
 
-use std::{collections::HashSet, hash::Hash};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::Hash,
+};
 
 use super::{
     addition::{Addition, PackageSource},
@@ -9,9 +12,10 @@ use super::{
     plan::{Retired, SuiteLayout},
 };
 use crate::{
-    config::{Sources, SuiteConfig},
-    dists::{PackagesKey, index_key::INSTALLER},
+    config::{Overrides, Sources, SuiteConfig},
+    dists::PackagesKey,
     names::{Architecture, Component},
+    package_type::PackageType,
     suite::{error::Error, published::PublishedSuite},
 };
 
@@ -22,7 +26,7 @@ impl SuiteEdit {
         published: &PublishedSuite,
         config: &SuiteConfig,
         selected: &[CopiedPackage],
-        origin: fn(u64) -> PackageSource,
+        (origin, overrides): (fn(u64) -> PackageSource, &Overrides),
     ) -> Result<(SuiteLayout, Vec<Addition>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
         let unreadable = |source| Error::Pointer { path: path(), source };
@@ -30,7 +34,8 @@ impl SuiteEdit {
             components: config.components.clone(),
             architectures: config.architectures.clone(),
             sources: config.sources,
-            left_out: Vec::new(),
+            separate: config.separate.clone(),
+            left_out: BTreeMap::new(),
             retired: Retired::default(),
         };
         if let Some(release) = published.release() {
@@ -43,9 +48,10 @@ impl SuiteEdit {
             let has_index = |name: &str| with_index.contains(name);
             listed.retain(|component| {
                 let name = component.as_str();
-                // `main/debian-installer` is not a component either: its index is that of the installer.
-                let is_other =
-                    name.rsplit_once('/').is_some_and(|(_, last)| has_index(last) || last == INSTALLER);
+                // Nor are `main/debian-installer` and `main/debug`: their indices are those of the installer and of debug
+                // symbols.
+                let is_other = PackageType::of_folder(name).is_some()
+                    || name.rsplit_once('/').is_some_and(|(_, last)| has_index(last));
                 has_index(name) || !is_other
             });
             let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
@@ -59,7 +65,16 @@ impl SuiteEdit {
         {
             layout.sources = Sources::Accepted;
         }
+        // A published suite keeps them.
+        for key in published.edited_keys() {
+            if let Some(known) = layout.separate.get_mut(&key.package_type) {
+                extend(known, [key.component].into_iter());
+            }
+        }
         let known = |component: &Component| {
+            if let Some(reserved) = PackageType::of_folder(component.as_str()) {
+                return Err(Error::ReservedComponent { component: component.clone(), reserved });
+            }
             if layout.components.is_empty() || layout.components.contains(component) {
                 return Ok(component.clone());
             }
@@ -69,14 +84,20 @@ impl SuiteEdit {
         let mut refused = Vec::new();
         let mut additions = Vec::with_capacity(self.add.len() + selected.len());
         for (number, new) in self.add.iter().enumerate() {
+            let package = &new.incoming.package;
+            let (package_type, name) = (package.package_type(), package.name());
             let component = if let Some(named) = &new.component {
                 known(named)?
+            } else if let Some(named) = overrides.component(package_type, name) {
+                known(&Component::parse(named).map_err(Error::OverrideComponent)?)?
             } else {
-                let section = new.section.as_deref();
-                let section = section.or_else(|| new.incoming.package.section());
-                guess_component(section, &layout.components)
+                let among = layout.separate.get(&package_type);
+                let among = among.filter(|names| !names.is_empty()).unwrap_or(&layout.components);
+                let forced = new.section.as_deref().filter(|_| new.placement.forced);
+                let section = forced.or(overrides.section(package_type, name)).or(new.section.as_deref());
+                guess_component(section.or(package.section()), among)
             };
-            match Addition::of(new, component, self.replace) {
+            match Addition::of(new, component, self.replace, overrides) {
                 Ok(addition) => additions.push(Addition { given: Some(number), ..addition }),
                 Err(reason) => refused.push(new.incoming.refusal(reason)),
             }
@@ -92,17 +113,20 @@ impl SuiteEdit {
         let is_left_out = |new: &Addition| {
             // Binaries are promoted without their source to a suite that has no sources. Surplus must not get lost.
             let is_optional = self.given(new).map_or(!new.is_surplus(), |given| given.found);
-            is_optional && new.architecture.is_source() && layout.sources == Sources::Refused
+            is_optional && layout.refuses(new.entry.package_type(), &new.component)
         };
         // If nothing else is to be added, the request itself is refused.
         if !additions.iter().all(is_left_out) {
-            layout.left_out =
-                additions.extract_if(.., |new| is_left_out(new)).map(|new| new.subject()).collect();
+            let mut left_out: BTreeMap<PackageType, Vec<String>> = BTreeMap::new();
+            for new in additions.extract_if(.., |new| is_left_out(new)) {
+                left_out.entry(new.entry.package_type()).or_default().push(new.subject());
+            }
+            layout.left_out = left_out;
         }
         if layout.components.is_empty() {
             extend(&mut layout.components, additions.iter().map(|new| new.component.clone()));
         }
-        if config.architectures.is_empty() {
+        if config.architectures.is_empty() && config.sources != Sources::Alone {
             let new = additions.iter().map(|new| &new.architecture);
             let new = new.filter(|architecture| !architecture.is_all() && !architecture.is_source());
             extend(&mut layout.architectures, new.cloned());

@@ -42,7 +42,7 @@ impl Indices {
         // empty one is left over from a suite that had no packages.
         let others = layout.architectures.len() > 1;
         let is_odd = |name: &&Architecture| match &config.architectures[..] {
-            [] => name.is_all() && others,
+            [] if config.sources != Sources::Alone => name.is_all() && others,
             configured => !configured.contains(name),
         };
         let mut architectures: Vec<Architecture> =
@@ -143,7 +143,7 @@ impl Contents<'_> {
         config: &SuiteConfig,
     ) -> Result<bool, Error> {
         for architecture in &config.architectures {
-            let other = PackagesKey { component: key.component.clone(), architecture: architecture.clone() };
+            let other = PackagesKey::new(&key.component, architecture, key.package_type);
             if self.index(&other).await?.find(entry).is_none() {
                 return Ok(false);
             }

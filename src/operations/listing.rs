@@ -45,7 +45,7 @@ fn differing<'a>(
 
 fn listing(key: &PackagesKey, entry: &PackageEntry, is_new: bool) -> Option<Listing> {
     Some(Listing {
-        index: key.clone().into_index(),
+        index: key.clone().into_index_key(),
         component: key.component.clone(),
         architecture: key.architecture.clone(),
         entry: Entry::of(entry).ok()?,

@@ -6,8 +6,10 @@
 
 pub(crate) mod rollback;
 pub(crate) mod refresh;
+pub(crate) mod upload;
 mod add;
 mod remove;
+mod reoverride;
 mod export;
 mod retain;
 mod layout;

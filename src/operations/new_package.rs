@@ -28,6 +28,8 @@ pub struct Placement {
     pub architectures: Vec<Architecture>,
     /// Whether its section alone decides its component, even where the suite has other versions in another one.
     pub by_section: bool,
+    /// Whether its section and priority are those of the command line, which win over overrides.
+    pub forced: bool,
     /// Whether its path in the pool contains its digest, because its own path has the bytes of a removed package.
     pub own_path: bool,
 }

@@ -144,7 +144,7 @@ fn make(
         // Only the compressions change.
         return Ok((!history.patches.is_empty()).then_some(Made { history, patch: None }));
     }
-    let order = |one: &[u8], other: &[u8]| packages::order_of(one, other, key.is_of_sources());
+    let order = |one: &[u8], other: &[u8]| packages::order_of(one, other, key.package_type);
     let Some(script) = script::between(old, new, Unit::Stanza, order) else { return Ok(None) };
     let script = Bytes::from(script);
     let file = blocks::compress(&script, Compression::Gzip, None)?;

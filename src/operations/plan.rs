@@ -26,15 +26,16 @@ use crate::{
     config::{COPIED, Sources, SuiteConfig},
     digest::Digests,
     dists::{
-        IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, Release,
+        IndexFile, IndexKey, IndexKind, PackageEntry, PackagesIndex, PackagesKey, Release,
         blocks::{self, Before},
-        index_key::ContentsOf,
+        index_key::{ContentsOf, DEBUG},
         layout::index_of,
         release::Listed,
     },
     gc::live_set::Needs,
     names::{Architecture, Component, Suite},
     operations::snapshot_source::Source,
+    package_type::PackageType,
     pool::PoolPath,
     store::{Content, blocking},
     suite::{
@@ -62,6 +63,8 @@ pub struct Change {
     pub architecture: String,
     /// The component.
     pub component: Component,
+    /// Its type.
+    pub package_type: PackageType,
     /// Its file and its source.
     pub file: PackageFile,
 }
@@ -88,13 +91,19 @@ impl Ord for Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {} {} in `{}`", self.name, self.version, self.architecture, self.component)
+        write!(f, "`{}` {} {} in `{}`", self.name, self.version, self.architecture, self.place())
     }
 }
 
 impl Change {
-    fn identity(&self) -> (&str, &str, &str, &Component) {
-        (&self.name, &self.version, &self.architecture, &self.component)
+    fn identity(&self) -> (&str, &str, &str, &Component, PackageType) {
+        (&self.name, &self.version, &self.architecture, &self.component, self.package_type)
+    }
+
+    /// The component, and the folder in it for packages of its type: `main|debian-installer`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        IndexKind::of_type(self.package_type).shown_in(&self.component)
     }
 
     /// Whether it is a source package.
@@ -109,6 +118,7 @@ impl Change {
             version: entry.version().to_owned(),
             architecture: entry.architecture().to_owned(),
             component: component.clone(),
+            package_type: entry.package_type(),
             file: entry.into(),
         }
     }
@@ -131,8 +141,10 @@ pub(crate) struct SuiteLayout {
     pub(crate) components: Vec<Component>,
     pub(crate) architectures: Vec<Architecture>,
     pub(crate) sources: Sources,
-    /// Source packages that are not added because the suite has none.
-    pub(crate) left_out: Vec<String>,
+    /// The configured components with indices of udebs and of ddebs; a type that is not in it may be in any.
+    pub(crate) separate: BTreeMap<PackageType, Vec<Component>>,
+    /// Packages that are not added because the suite has none of their type.
+    pub(crate) left_out: BTreeMap<PackageType, Vec<String>>,
     /// Those that leave the suite.
     pub(crate) retired: Retired,
 }
@@ -212,12 +224,17 @@ impl SuiteLayout {
         &self,
         component: &Component,
         architecture: &Architecture,
+        package_type: PackageType,
     ) -> Result<Vec<PackagesKey>, Reason> {
-        let of = |architecture: &Architecture| PackagesKey {
-            component: component.clone(),
-            architecture: architecture.clone(),
-        };
-        if architecture.is_all() {
+        let of = |architecture: &Architecture| PackagesKey::new(component, architecture, package_type);
+        if let Some(known) = self.separate.get(&package_type).filter(|known| !known.contains(component)) {
+            return Err(Reason::NotListed {
+                package_type,
+                component: component.clone(),
+                known: known.clone(),
+            });
+        }
+        if architecture.is_all() && !self.architectures.is_empty() {
             return Ok(self.architectures.iter().map(of).collect());
         }
         let is_listed = if architecture.is_source() {
@@ -235,22 +252,57 @@ impl SuiteLayout {
     /// condition.
     pub(crate) fn has_place_for(&self, package: &CopiedPackage) -> bool {
         let Some(only) = &package.only else { return true };
-        let has_architecture = if package.architecture.is_source() {
-            self.sources != Sources::Refused
-        } else {
-            self.architectures.is_empty() || self.architectures.iter().any(|name| only.contains(name))
-        };
-        has_architecture && (self.components.is_empty() || self.components.contains(&package.component))
+        let has_architecture = package.architecture.is_source()
+            || self.architectures.is_empty()
+            || self.architectures.iter().any(|name| only.contains(name));
+        has_architecture
+            && (self.components.is_empty() || self.components.contains(&package.component))
+            && !self.refuses(package.entry.package_type(), &package.component)
     }
 
-    /// Returns a note about the source packages that are left out.
-    pub(crate) fn note_of_left_out(&self, suite: &Suite) -> Option<String> {
-        let (packages, are) = match &self.left_out[..] {
-            [] => return None,
-            [only] => (format!("source package `{only}`"), "is"),
-            several => (format!("{} source packages", several.len()), "are"),
+    /// Whether the suite has no place for packages of a type in a component.
+    pub(crate) fn refuses(&self, package_type: PackageType, component: &Component) -> bool {
+        match package_type {
+            PackageType::Dsc => self.sources == Sources::Refused,
+            _ => self.separate.get(&package_type).is_some_and(|known| !known.contains(component)),
+        }
+    }
+
+    /// Whether a component has indices of packages of a type even if they are empty.
+    pub(crate) fn lists(&self, package_type: PackageType, component: &Component) -> bool {
+        match package_type {
+            PackageType::Deb => true,
+            PackageType::Dsc => matches!(self.sources, Sources::Listed | Sources::Alone),
+            _ => self.separate.get(&package_type).is_some_and(|known| known.contains(component)),
+        }
+    }
+
+    /// The indices of packages of a type that the suite may have.
+    pub(crate) fn keys_of(&self, package_type: PackageType) -> Vec<PackagesKey> {
+        if package_type == PackageType::Dsc {
+            return self.components.iter().map(PackagesKey::of_sources).collect();
+        }
+        let of = |component| {
+            let architectures = self.architectures.iter();
+            architectures.map(move |architecture| PackagesKey::new(component, architecture, package_type))
         };
-        Some(format!("{packages} {are} left out: suite `{suite}` is configured without `source`"))
+        self.components.iter().flat_map(of).collect()
+    }
+
+    /// Returns a note for each type of packages that are left out.
+    pub(crate) fn notes_of_left_out(&self, suite: &Suite) -> Vec<String> {
+        let note = |(package_type, packages): (&PackageType, &Vec<String>)| {
+            let (kind, without) = match package_type {
+                PackageType::Dsc => ("source package", "`source`".to_owned()),
+                other => ("package", format!("packages of type `{other}` in their component")),
+            };
+            let (packages, are) = match &packages[..] {
+                [only] => (format!("{kind} `{only}`"), "is"),
+                several => (format!("{} {kind}s", several.len()), "are"),
+            };
+            format!("{packages} {are} left out: suite `{suite}` is configured without {without}")
+        };
+        self.left_out.iter().map(note).collect()
     }
 
     /// Whether a listed file belongs to a component or an architecture that leaves the suite.
@@ -284,9 +336,9 @@ impl Plan {
             let (components, architectures) = (&layout.components, &layout.architectures);
             derivation.render(&Packages { published, changed: &changed, components, architectures }).await?
         };
-        let before = before(published, &changed, &config.compressions).await?;
+        let before = before(published, &changed, config).await?;
         let texts;
-        (self.indices, texts) = compress(changed, before, &config.compressions).await?;
+        (self.indices, texts) = compress(changed, before, config).await?;
         self.patches = PatchFiles::new(published, config, texts, now).await?;
         self.indices.extend(derived.files.into_iter().chain(translated.files));
         derived.dropped.extend(translated.dropped);
@@ -327,14 +379,15 @@ type Published = BTreeMap<(PackagesKey, &'static str), Before>;
 async fn before(
     published: &VerifiedBase,
     changed: &BTreeMap<PackagesKey, PackagesIndex>,
-    compressions: &[Compression],
+    config: &SuiteConfig,
 ) -> Result<Published, Error> {
     let mut before = BTreeMap::new();
     let Some(release) = published.release() else { return Ok(before) };
     let ours = published.was_published_here();
     for (name, index) in changed {
         let Some(text) = index.published().filter(|text| blocks::are_worth_reading(text)) else { continue };
-        for compression in compressions.iter().filter(|&&compression| compression != Compression::Plain) {
+        let compressions = config.compressions_of(name.package_type).iter();
+        for compression in compressions.filter(|&&compression| compression != Compression::Plain) {
             let path = format!("{}{}", name.path(), compression.extension());
             let Some(listed) = release.files().get(&path) else { continue };
             match published.listed_file(&path, listed).await {
@@ -361,41 +414,48 @@ async fn holds(path: &str, file: &Bytes, compression: Compression, text: &Bytes)
     unpack(path.to_owned(), file.clone(), compression, Some(plain)).await.is_ok()
 }
 
+/// The forms of an index, each with whether it is stored.
+type Wanted = Vec<(Compression, bool)>;
+
 /// Renders and compresses the changed indices, on all cores.
 async fn compress(
     indices: BTreeMap<PackagesKey, PackagesIndex>,
     before: Published,
-    compressions: &[Compression],
+    config: &SuiteConfig,
 ) -> Result<(Vec<IndexFile>, Vec<Texts>), Error> {
-    let stored = compressions.to_vec();
     // The plain index is listed even if it is not stored: without its digests apt finds no packages.
-    let mut wanted = vec![Compression::Plain];
-    wanted.extend(compressions.iter().filter(|&&compression| compression != Compression::Plain));
+    let wanted = |name: &PackagesKey| {
+        let stored = config.compressions_of(name.package_type);
+        let mut wanted = vec![(Compression::Plain, stored.contains(&Compression::Plain))];
+        let packed = stored.iter().filter(|&&compression| compression != Compression::Plain);
+        wanted.extend(packed.map(|compression| (*compression, true)));
+        wanted
+    };
+    let indices: Vec<_> = indices.into_iter().map(|(name, index)| (wanted(&name), name, index)).collect();
     blocking(move || {
-        let texts: Vec<(Bytes, PackagesKey, Option<Bytes>)> = indices
+        let (wanted, texts): (Vec<Wanted>, Vec<(Bytes, PackagesKey, Option<Bytes>)>) = indices
             .into_par_iter()
-            .map(|(name, index)| (index.render(), name, index.published().cloned()))
-            .collect();
+            .map(|(wanted, name, index)| (wanted, (index.render(), name, index.published().cloned())))
+            .unzip();
         let jobs: Vec<_> = texts
             .iter()
-            .flat_map(|text| wanted.iter().map(move |compression| (text, *compression)))
+            .zip(&wanted)
+            .flat_map(|(text, wanted)| wanted.iter().map(move |form| (text, *form)))
             .collect();
         let files: Vec<IndexFile> = jobs
             .into_par_iter()
-            .map(|((text, name, _), compression)| {
+            .map(|((text, name, _), (compression, is_stored))| {
                 let path = format!("{}{}", name.path(), compression.extension());
                 let before = before.get(&(name.clone(), compression.extension()));
                 let bytes = blocks::compress(text, compression, before)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
                 let file = IndexFile::new(path, bytes);
-                Ok(if stored.contains(&compression) { file } else { file.listed_only() })
+                Ok(if is_stored { file } else { file.listed_only() })
             })
             .collect::<Result<_, Error>>()?;
         let texts = texts.into_iter().map(|(new, key, old)| {
             let plain = key.path();
-            let forms = files
-                .iter()
-                .filter(|file| plain_path(file.path()) == plain && stored.contains(&file.compression()));
+            let forms = files.iter().filter(|file| plain_path(file.path()) == plain && file.is_stored());
             let smallest = forms.map(|file| file.bytes().len() as u64).min();
             Texts { key, old, new, smallest }
         });
@@ -432,8 +492,9 @@ fn release(
     new.set("Acquire-By-Hash", Some("yes".into()));
     let stays = !layout.retired.architectures.contains(&Architecture::source());
     let source = if new.names_source() && stays { " source" } else { "" };
-    new.set("Architectures", Some(format!("{}{source}", words(&layout.architectures))));
-    new.set("Components", Some(words(&layout.components)));
+    let source = if layout.architectures.is_empty() { " source" } else { source };
+    let architectures = format!("{}{source}", words(&layout.architectures));
+    new.set("Architectures", Some(architectures.trim_start().to_owned()));
 
     new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
@@ -445,6 +506,7 @@ fn release(
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
     plan.unlist_stale(&mut new);
+    new.set("Components", Some(components(layout, &new)));
     plan.list_index_releases(&mut new, config);
     let expires = new.field("Valid-Until").is_some();
     let expiry_as_configured = !configured || expires == config.valid_for.is_some();
@@ -454,6 +516,19 @@ fn release(
 
     dates::set(&mut new, published, config, now, &mut plan.notes)?;
     Ok(Some(new))
+}
+
+/// The components that clients may name: apt reads the packages of debug symbols of `main` as component `main/debug`.
+fn components(layout: &SuiteLayout, release: &Release) -> String {
+    let mut names: Vec<String> = layout.components.iter().map(ToString::to_string).collect();
+    let debug = layout.components.iter().map(|component| format!("{component}/{DEBUG}"));
+    let has_index = |name: &String| {
+        let folder = format!("{name}/binary-");
+        let next = release.files().range(folder.clone()..).next();
+        next.is_some_and(|(path, _)| path.starts_with(&folder))
+    };
+    names.extend(debug.filter(has_index));
+    names.join(" ")
 }
 
 fn is_in(path: &str, folder: &str) -> bool {

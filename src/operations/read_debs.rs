@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::{
     deb::{self, BinaryPackage, DescribedFile, DscFault, SourceDescription, SourcePackage},
     digest::SourceDigests,
+    package_type::PackageType,
     store::FileStamp,
     suite::{
         error::Error,
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// A .deb or a .dsc that was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Incoming {
     /// Its path.
@@ -35,7 +36,7 @@ pub struct Incoming {
 }
 
 /// A package of either kind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Artifact {
     /// A binary package.
@@ -45,7 +46,7 @@ pub enum Artifact {
 }
 
 /// A file of a source package beside its `.dsc`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OtherFile {
     /// Its path.
@@ -61,6 +62,22 @@ impl Incoming {
 }
 
 impl Artifact {
+    /// The type of the package.
+    pub(crate) fn package_type(&self) -> PackageType {
+        match self {
+            Self::Binary(package) => package.package_type(),
+            Self::Source(_) => PackageType::Dsc,
+        }
+    }
+
+    /// The name of the package.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Binary(package) => package.name().as_str(),
+            Self::Source(package) => package.name().as_str(),
+        }
+    }
+
     /// The section, which may decide its component.
     pub(crate) fn section(&self) -> Option<&str> {
         match self {
@@ -70,14 +87,9 @@ impl Artifact {
     }
 }
 
-/// The endings of packages that have no place in an archive yet.
-const UNSUPPORTED: [&str; 2] = ["udeb", "ddeb"];
-/// How many files that are left out are named.
-const NAMED: usize = 5;
-
-/// Returns the named files and the `*.deb` and `*.dsc` files in the named folders at any depth, sorted by folder and
+/// Returns the named files and the packages of every type in the named folders at any depth, sorted by folder and
 /// without duplicates. A named file that does not exist is reported when it is read.
-pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>, Error> {
+pub fn find_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in named {
         if !path.is_dir() {
@@ -85,7 +97,6 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
             continue;
         }
         let before = files.len();
-        let mut others = Vec::new();
         for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -106,18 +117,7 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
             // A pipe or a device of this name is an error when it is read.
             if !entry.file_type().is_dir() && is_package(entry.path()) {
                 files.push(entry.into_path());
-            } else if entry.file_type().is_file() && unsupported(entry.path()).is_some() {
-                others.push(format!("`{}`", entry.path().display()));
             }
-        }
-        if !others.is_empty() {
-            let (count, are) = (others.len(), if others.len() == 1 { "is" } else { "are" });
-            let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
-            others.truncate(NAMED);
-            let others = others.join(", ");
-            events(Event::Warning(format!(
-                "{others}{more} {are} left out: only `.deb` and `.dsc` files are added"
-            )));
         }
         if files.len() == before {
             return Err(Error::NoDebs { path: path.display().to_string() });
@@ -129,17 +129,18 @@ pub fn find_files(named: &[PathBuf], events: Events<'_>) -> Result<Vec<PathBuf>,
 }
 
 fn is_package(path: &Path) -> bool {
-    is_description(path) || path.extension().is_some_and(|extension| extension == "deb")
+    path.extension().and_then(|extension| PackageType::parse(extension.to_str()?)).is_some()
 }
 
 /// Whether a file is named as the description of a source package.
 fn is_description(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "dsc")
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dsc"))
 }
 
-fn unsupported(path: &Path) -> Option<&'static str> {
-    let extension = path.extension()?;
-    UNSUPPORTED.into_iter().find(|ending| extension.eq_ignore_ascii_case(ending))
+/// The type of a binary package by its file name; a file of another name is an ordinary package.
+fn type_of(path: &Path) -> PackageType {
+    let named = path.extension().and_then(|extension| PackageType::parse(extension.to_str()?));
+    named.unwrap_or_default()
 }
 
 fn is_dangling(path: &Path) -> bool {
@@ -169,15 +170,21 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
         return Err(Error::Refused(refused));
     }
     for incoming in &packages {
-        let Artifact::Binary(package) = &incoming.package else { continue };
-        for warning in package.warnings() {
-            events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
-        }
+        warn(incoming, events);
     }
     Ok(packages)
 }
 
-fn read_package(path: &Path) -> Result<Incoming, Reason> {
+/// Reports the remarks about a package.
+pub(super) fn warn(incoming: &Incoming, events: Events<'_>) {
+    let Artifact::Binary(package) = &incoming.package else { return };
+    for warning in package.warnings() {
+        events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
+    }
+}
+
+/// Reads one package of any type.
+pub(super) fn read_package(path: &Path) -> Result<Incoming, Reason> {
     let opened = crate::regular::open(path).map_err(Reason::Unreadable)?;
     let metadata = opened.metadata().map_err(Reason::Unreadable)?;
     let (file, stamp) = (path.to_owned(), FileStamp::of(&metadata));
@@ -185,10 +192,7 @@ fn read_package(path: &Path) -> Result<Incoming, Reason> {
         let (package, others) = read_source(path, &opened)?;
         return Ok(Incoming { file, package: Artifact::Source(package), stamp, others });
     }
-    if let Some(kind) = unsupported(path) {
-        return Err(deb::Error::PackageType(kind.to_owned()).into());
-    }
-    let package = Artifact::Binary(BinaryPackage::read(&opened)?);
+    let package = Artifact::Binary(BinaryPackage::read_as(&opened, type_of(path))?);
     Ok(Incoming { file, package, stamp, others: Vec::new() })
 }
 

@@ -78,7 +78,9 @@ impl SuiteEdit {
                 return Err(Reason::OtherContents { package: shown, published, new });
             }
         }
-        let mut others = indices.all.iter().filter(|(name, _)| name.component != *component);
+        let is_other =
+            |name: &PackagesKey| name.component != *component && name.package_type == entry.package_type();
+        let mut others = indices.all.iter().filter(|(name, _)| is_other(name));
         if let Some((name, published)) = others.find_map(|(name, index)| Some((name, index.find(entry)?))) {
             if addition.is_surplus() && same_bytes(&published, entry) {
                 // It was moved here to be kept, and it already is, in another component.

@@ -19,6 +19,7 @@ use crate::{
     config::SuiteConfig,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
     glob::Glob,
+    package_type::PackageType,
     pool::PoolPath,
     store::Store,
     suite::{
@@ -55,11 +56,11 @@ impl SuiteEdit {
             }
             (None, Some(limit)) => {
                 // A source and a binary package may have the same name.
-                let added = |of_sources: bool| -> BTreeSet<String> {
-                    let changes = plan.added.iter().filter(|change| change.is_source() == of_sources);
-                    changes.map(|change| change.name.clone()).collect()
-                };
-                let [binaries, sources] = [added(false), added(true)];
+                let mut added: BTreeMap<PackageType, BTreeSet<String>> = BTreeMap::new();
+                for change in &plan.added {
+                    added.entry(change.package_type).or_default().insert(change.name.clone());
+                }
+                let none = BTreeSet::new();
                 let copied: BTreeSet<[&str; 3]> = if self.downgrade {
                     additions.iter().filter(|new| new.given.is_none()).map(identity).collect()
                 } else {
@@ -68,12 +69,7 @@ impl SuiteEdit {
                 let wins = |entry: &PackageEntry| {
                     copied.contains(&[entry.name(), entry.version(), entry.architecture()])
                 };
-                surplus_but(
-                    indices,
-                    |key| if key.is_of_sources() { &sources } else { &binaries },
-                    limit,
-                    wins,
-                )
+                surplus_but(indices, |key| added.get(&key.package_type).unwrap_or(&none), limit, wins)
             }
             (None, None) => return Ok(Vec::new()),
         };
@@ -101,7 +97,7 @@ impl SuiteEdit {
             }
             // One of a pile of builds: the newer ones are given as well, or it was not named.
             let is_older = newest_given
-                .get(&(addition.entry.is_source(), addition.entry.name()))
+                .get(&(addition.entry.package_type(), addition.entry.name()))
                 .is_some_and(|newest| newest.order_of_versions(&addition.entry).is_gt());
             if self.given(addition).is_some_and(|given| given.found || is_older) {
                 gone.remove(&new);
@@ -110,7 +106,7 @@ impl SuiteEdit {
                 plan.skipped.push(new);
                 continue;
             }
-            let of_kind = indices.all.iter().filter(|(key, _)| key.is_of_sources() == new.is_source());
+            let of_kind = indices.all.iter().filter(|(key, _)| key.package_type == new.package_type);
             let newest = of_kind.into_iter().find_map(|(_, index)| index.named(&new.name).pop());
             let newest = newest.map(|entry| entry.version().to_owned()).unwrap_or_default();
             let reason = Reason::BelowLimit { limit: config.limit.unwrap_or_default(), newest };
@@ -146,11 +142,11 @@ impl Retention {
     }
 }
 
-/// Returns the newest version of each name to add, of binary and of source packages.
-fn newest(additions: &[Addition]) -> HashMap<(bool, &str), &PackageEntry> {
-    let mut newest: HashMap<(bool, &str), &PackageEntry> = HashMap::new();
+/// Returns the newest version of each name to add, among packages of its type.
+fn newest(additions: &[Addition]) -> HashMap<(PackageType, &str), &PackageEntry> {
+    let mut newest: HashMap<(PackageType, &str), &PackageEntry> = HashMap::new();
     for Addition { entry, .. } in additions {
-        let known = newest.entry((entry.is_source(), entry.name())).or_insert(entry);
+        let known = newest.entry((entry.package_type(), entry.name())).or_insert(entry);
         if known.order_of_versions(entry).is_lt() {
             *known = entry;
         }

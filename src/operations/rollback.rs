@@ -259,6 +259,7 @@ fn change(entry: &Entry, component: &Component) -> Change {
         version: entry.version.to_string(),
         architecture: entry.architecture.to_string(),
         component: component.clone(),
+        package_type: entry.kind.of_packages().unwrap_or_default(),
         file: entry.into(),
     }
 }

@@ -90,7 +90,7 @@ impl Selection {
 
     /// Returns the selected packages of an index that edits write, sorted.
     pub(crate) fn of_index(&self, key: &PackagesKey, index: &PackagesIndex) -> Vec<PackageEntry> {
-        let place = key.clone().into_index();
+        let place = key.clone().into_index_key();
         if !self.places.hold(&place) {
             return Vec::new();
         }
@@ -171,15 +171,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::package_type::PackageType;
 
     const TEXT: &str = "Package: foo\nVersion: 1\nArchitecture: amd64\nSection: net\n\n\
                         Package: foo\nVersion: 2\nArchitecture: amd64\n\n\
                         Package: foo-doc\nVersion: 3\nArchitecture: all\nSource: foo (2)\n\n";
 
     fn selected(selection: &Selection, architecture: &str) -> String {
-        let index = PackagesIndex::parse(&Bytes::from_static(TEXT.as_bytes())).unwrap();
-        let key =
-            PackagesKey { component: "main".parse().unwrap(), architecture: architecture.parse().unwrap() };
+        let index = PackagesIndex::parse(&Bytes::from_static(TEXT.as_bytes()), PackageType::Deb).unwrap();
+        let (component, architecture) = ("main".parse().unwrap(), architecture.parse().unwrap());
+        let key = PackagesKey::new(&component, &architecture, PackageType::Deb);
         let found = selection.of_index(&key, &index);
         found
             .iter()

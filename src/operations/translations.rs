@@ -53,8 +53,11 @@ impl Translations<'_> {
         changed: &mut BTreeMap<PackagesKey, PackagesIndex>,
     ) -> Result<Translated, Error> {
         let mut translated = Translated::default();
-        let components: BTreeSet<Component> =
-            changed.keys().filter(|key| !key.is_of_sources()).map(|key| key.component.clone()).collect();
+        let components: BTreeSet<Component> = changed
+            .keys()
+            .filter(|key| key.package_type == crate::package_type::PackageType::Deb)
+            .map(|key| key.component.clone())
+            .collect();
         for component in &components {
             if self.config.translations {
                 translated.files.extend(self.split(component, changed).await?);
@@ -158,5 +161,5 @@ impl Translations<'_> {
 }
 
 fn is_of(key: &PackagesKey, component: &Component) -> bool {
-    key.component == *component && !key.is_of_sources()
+    key.component == *component && key.package_type == crate::package_type::PackageType::Deb
 }

@@ -14,7 +14,8 @@ use sequoia_openpgp::{Cert, KeyHandle, packet::Signature};
 
 use super::{
     error::{Distrust, Error},
-    frame, keyring,
+    frame,
+    keyring::{self, Keyring},
     secret::Passphrase,
 };
 
@@ -148,6 +149,18 @@ impl Gpg {
                 fingerprints: certs.iter().map(|cert| cert.fingerprint().to_hex()).collect(),
             }),
         }
+    }
+
+    /// The public keys that gpg has of these fingerprints or key ids; keys that it does not have are left out.
+    #[must_use]
+    pub fn public_keys(&self, names: &[String]) -> Keyring {
+        let mut found = Keyring::new();
+        for name in names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_hexdigit())) {
+            if let Ok(bytes) = self.export(name) {
+                let _ = found.add_bytes("gpg", &bytes);
+            }
+        }
+        found
     }
 
     /// The public parts of all keys that a name matches, in binary.

@@ -40,6 +40,8 @@ pub struct Verified {
     pub release: Vec<u8>,
     /// The fingerprints of the certificates with valid signatures.
     pub signers: Vec<String>,
+    /// The fingerprints of the keys that made them, each with that of its certificate.
+    pub keys: Vec<(String, String)>,
 }
 
 impl Keyring {
@@ -155,9 +157,8 @@ impl Keyring {
         let parts = frame::parse(in_release)?;
         let signatures = frame::signatures(parts.armor)?;
         let text = frame::signed_form(&parts.text);
-        let signers =
-            self.judge(&signatures, now, |kind| (kind == SignatureType::Text).then_some(&text[..]))?;
-        Ok(Verified { release: parts.text, signers })
+        let keys = self.judge(&signatures, now, |kind| (kind == SignatureType::Text).then_some(&text[..]))?;
+        Ok(Verified { release: parts.text, signers: certificates(&keys), keys })
     }
 
     /// Verifies a `Release` with its `Release.gpg`, armoured or binary.
@@ -173,12 +174,12 @@ impl Keyring {
         let signatures = frame::signatures(signature)?;
         // A text signature does not distinguish line ends, so only one kind is allowed.
         let text = (!release.contains(&b'\r')).then(|| frame::crlf(release));
-        let signers = self.judge(&signatures, now, |kind| match kind {
+        let keys = self.judge(&signatures, now, |kind| match kind {
             SignatureType::Binary => Some(release),
             SignatureType::Text => text.as_deref(),
             _ => None,
         })?;
-        Ok(Verified { release: release.to_vec(), signers })
+        Ok(Verified { release: release.to_vec(), signers: certificates(&keys), keys })
     }
 
     /// The unknown keys that signed an `InRelease`, as named in their signatures.
@@ -201,15 +202,15 @@ impl Keyring {
         Ok(unknown_signers)
     }
 
-    /// Finds the valid signatures; `signed` returns the bytes that a signature of a kind covers.
+    /// Finds the keys with valid signatures and their certificates; `signed` returns the bytes that a signature of a kind covers.
     fn judge<'a>(
         &self,
         signatures: &[Signature],
         now: SystemTime,
         signed: impl Fn(SignatureType) -> Option<&'a [u8]>,
-    ) -> Result<Vec<String>, Distrust> {
+    ) -> Result<Vec<(String, String)>, Distrust> {
         let policy = judge::strict_policy(now);
-        let mut signers = Vec::new();
+        let mut signers: Vec<(String, String)> = Vec::new();
         let mut damaged = None;
         let mut reasons = Vec::new();
         let mut unknown_signers = Vec::new();
@@ -234,8 +235,11 @@ impl Keyring {
                     reasons.push(format!("{fingerprint}: {why}"));
                 } else if signature.verify_message(key.key(), bytes).is_err() {
                     damaged = Some(format!("the signature of {fingerprint} does not match the text"));
-                } else if !signers.contains(&fingerprint) {
-                    signers.push(fingerprint);
+                } else {
+                    let pair = (key.key().fingerprint().to_hex(), fingerprint);
+                    if !signers.contains(&pair) {
+                        signers.push(pair);
+                    }
                 }
             }
         }
@@ -250,6 +254,17 @@ impl Keyring {
             Err(Distrust::NotBelieved { reasons })
         }
     }
+}
+
+/// The certificates of keys, each once.
+fn certificates(keys: &[(String, String)]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (_, certificate) in keys {
+        if !found.contains(certificate) {
+            found.push(certificate.clone());
+        }
+    }
+    found
 }
 
 /// Merges all copies of one certificate, each of which may contain something more, such as a revocation. They are

@@ -6,9 +6,11 @@ use super::{
     release_info::ReleaseInfo,
 };
 use crate::{
+    config,
     digest::Digests,
     dists::{packages, release, sources},
     names::{self, Component, Suite},
+    package_type::PackageType,
     signing, store,
 };
 
@@ -218,6 +220,20 @@ pub enum Error {
         suite: Suite,
         /// The components of the suite.
         known: Vec<Component>,
+    },
+    /// A file of the configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// An override names a component that cannot be one.
+    #[error("in the overrides of the suite")]
+    OverrideComponent(#[source] names::Error),
+    /// The component has the name of a folder in which a component lists its packages of a type.
+    #[error("component `{component}` is the place of the packages of type `{reserved}` of another component")]
+    ReservedComponent {
+        /// The requested component.
+        component: Component,
+        /// The type.
+        reserved: PackageType,
     },
     /// `apt update` would stop on every client until its user accepts the changed release information.
     #[error("`apt update` would stop at suite `{suite}` on every client: {}", changed(changes))]

@@ -158,7 +158,7 @@ impl PublishedSuite {
         self.index_keys().into_iter().filter_map(IndexKey::into_packages).collect()
     }
 
-    /// The listed indices that an edit may write: of binary and of source packages.
+    /// The listed indices that an edit may write: those of packages of every type.
     pub(crate) fn edited_keys(&self) -> BTreeSet<PackagesKey> {
         self.index_keys().into_iter().filter_map(IndexKey::into_edited).collect()
     }
@@ -209,8 +209,8 @@ impl PublishedSuite {
     pub async fn index(&self, name: &PackagesKey) -> Result<PackagesIndex, Error> {
         let plain = name.path();
         let Some(text) = self.text(&plain).await? else { return Ok(PackagesIndex::default()) };
-        let parse = if name.is_of_sources() { PackagesIndex::parse_sources } else { PackagesIndex::parse };
-        parse(&text).map_err(|source| Error::Index { path: self.path(&plain), source })
+        PackagesIndex::parse(&text, name.package_type)
+            .map_err(|source| Error::Index { path: self.path(&plain), source })
     }
 
     /// Reads the entries of an index and verifies it against the pointer; an unlisted index has none.

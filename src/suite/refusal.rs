@@ -3,6 +3,7 @@
 use crate::{
     deb,
     names::{Architecture, Component, Suite},
+    package_type::PackageType,
     pool, store,
 };
 
@@ -39,6 +40,9 @@ pub enum Reason {
     /// dpkg cannot unpack its files, which an index of files lists.
     #[error("dpkg cannot unpack it")]
     Files(#[source] deb::DataFault),
+    /// The file is not the description of an upload, its files do not match it, or it is not allowed.
+    #[error(transparent)]
+    Changes(#[from] deb::ChangesFault),
     /// Its files would have paths that are not allowed.
     #[error(transparent)]
     Path(#[from] pool::Error),
@@ -125,6 +129,16 @@ pub enum Reason {
         architecture: Architecture,
         /// The architectures of the suite.
         known: Vec<Architecture>,
+    },
+    /// The component has no packages of that type.
+    #[error("component `{component}` is configured without packages of type `{package_type}`{}", if known.is_empty() { String::new() } else { format!("; there are: {}", list(known)) })]
+    NotListed {
+        /// The type of the package.
+        package_type: PackageType,
+        /// Its component.
+        component: Component,
+        /// The components that have packages of that type.
+        known: Vec<Component>,
     },
     /// A newer version is published, and only newer ones were to be added.
     #[error("{package} is older than {newest}, which is published")]

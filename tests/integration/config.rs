@@ -27,9 +27,9 @@ fn a_configured_suite_stays_as_it_is_when_nothing_changes() {
 #[test]
 fn quiet_commands_do_not_repeat_warnings_about_the_configuration() {
     let sandbox = Sandbox::new();
-    sandbox.configure(&format!("{FULL}Tracking: minimal\nUnheardOf: yes\n"));
+    sandbox.configure(&format!("{FULL}Pull: rule\nUnheardOf: yes\n"));
     deb("hello").write(sandbox.incoming());
-    sandbox.publish(["add", "incoming"]).ok().says(["`Tracking`", "`UnheardOf`"]);
+    sandbox.publish(["add", "incoming"]).ok().says(["`Pull`", "`UnheardOf`"]);
     for arguments in [&["-q", "add", "incoming"][..], &["-q", "list"]] {
         assert_eq!(sandbox.publish(arguments).ok().stderr, "");
     }

@@ -74,7 +74,7 @@ impl Trial {
     }
 
     fn incoming(&self) -> Vec<PathBuf> {
-        publish::archive::find_files(&[self.sandbox.incoming()], &|_| ()).unwrap()
+        publish::archive::find_files(&[self.sandbox.incoming()]).unwrap()
     }
 
     /// Restores the archive to its initial contents.
@@ -314,7 +314,7 @@ fn the_process_that_is_killed() {
     let parts: Vec<&str> = order.split(':').collect();
     let [archive, incoming, at, side] = parts[..] else { panic!("{order}") };
     let side = if side == "Before" { Side::Before } else { Side::After };
-    let files = publish::archive::find_files(&[incoming.into()], &|_| ()).unwrap();
+    let files = publish::archive::find_files(&[incoming.into()]).unwrap();
     let store = Faults::kill(at.parse().unwrap(), side).on(folder(archive));
     block_on(Publisher::on(store).add(&files)).unwrap();
 }

@@ -31,6 +31,7 @@ pub(crate) struct DebBuilder {
     without_members: Vec<String>,
     extra_members: Vec<(String, Vec<u8>)>,
     cut_at: Option<usize>,
+    extension: &'static str,
 }
 
 /// A small sound package, version 1.0, for amd64, that can be installed anywhere.
@@ -55,6 +56,7 @@ pub(crate) fn deb(name: &str) -> DebBuilder {
         without_members: Vec::new(),
         extra_members: Vec::new(),
         cut_at: None,
+        extension: "deb",
     }
 }
 
@@ -65,6 +67,16 @@ impl DebBuilder {
 
     pub(crate) fn architecture(self, architecture: &str) -> Self {
         self.field("Architecture", architecture)
+    }
+
+    /// A package of the installer, as debhelper builds it: dpkg-gencontrol omits its type.
+    pub(crate) fn udeb(self) -> Self {
+        Self { extension: "udeb", ..self }.field("Section", "debian-installer")
+    }
+
+    /// A package of debug symbols, as Ubuntu builds it.
+    pub(crate) fn ddeb(self) -> Self {
+        Self { extension: "ddeb", ..self }.field("Section", "debug").field("Package-Type", "ddeb")
     }
 
     pub(crate) fn source(self, source: &str) -> Self {
@@ -150,7 +162,7 @@ impl DebBuilder {
     pub(crate) fn file_name(&self) -> String {
         let version = self.value("Version");
         let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-        format!("{}_{version}_{}.deb", self.value("Package"), self.value("Architecture"))
+        format!("{}_{version}_{}.{}", self.value("Package"), self.value("Architecture"), self.extension)
     }
 
     /// The bytes of the `.deb`.

@@ -293,25 +293,6 @@ fn a_published_package_that_stops_apt_is_found_and_not_copied() {
 }
 
 #[test]
-fn other_kinds_of_packages_are_refused_by_name() {
-    let sandbox = Sandbox::new();
-    for (name, kind) in [("di.udeb", "udeb"), ("syms.ddeb", "ddeb"), ("UP.UDEB", "udeb")] {
-        deb("other").write_as(sandbox.path(name));
-        sandbox
-            .publish(["add", name])
-            .fails(1)
-            .says([&*format!("packages of type `{kind}` are not supported yet")]);
-    }
-    // In a folder they are named and left out.
-    deb("hello").write(sandbox.incoming());
-    for name in ["a.udeb", "deeper/b.ddeb", "c.changes"] {
-        deb("other").write_as(sandbox.incoming().join(name));
-    }
-    let said = sandbox.publish(["add", "incoming"]).ok();
-    said.says(["`incoming/a.udeb`, `incoming/deeper/b.ddeb` are left out", "Added 1 package"]);
-}
-
-#[test]
 fn one_version_for_all_and_for_one_architecture() {
     let sandbox = Sandbox::new();
     sandbox.configure("Codename: stable\nComponents: main contrib\nArchitectures: amd64 arm64\n");

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// Returns what the user can do about an error.
+#[expect(clippy::too_many_lines, reason = "one line for each error")]
 pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
     let text = match error {
         Error::Store(StoreError::TooLarge { path, .. }) if is_release_file(path) => RESTORE,
@@ -64,6 +65,12 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         }
         Error::Collision { .. } => {
             "give the component or the suite another name in conf/distributions, or drop the other suite with `publish drop SUITE`"
+        }
+        Error::OverrideComponent(_) => {
+            "correct `$Component` in the file that `DebOverride:`, `UDebOverride:` or `DscOverride:` names"
+        }
+        Error::ReservedComponent { .. } => {
+            "name the component without its last part: the type of a package decides its index"
         }
         Error::UnknownComponent { .. } => "add it to `Components:` of the suite in conf/distributions",
         Error::Input { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -3,6 +3,7 @@
 use super::store;
 use crate::{
     archive::{Reason, Refusal},
+    package_type::PackageType,
     store::Error,
 };
 
@@ -29,6 +30,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Deb(error) => return error.hint(),
         Reason::Dsc(fault) => return fault.hint(),
         Reason::Files(_) => "build it again with `dpkg-deb --build`",
+        Reason::Changes(fault) => return fault.hint(),
         Reason::Path(_) => "build the package with a shorter name or version",
         Reason::SharedFile { .. } => {
             "versions with the same upstream version share one tarball: build one of them again with the other's"
@@ -55,6 +57,12 @@ fn of_reason(reason: &Reason) -> Option<String> {
             "build a new version with a corrected control file, and remove this one with `publish remove`"
         }
         Reason::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",
+        Reason::NotListed { package_type, .. } => {
+            let field = if *package_type == PackageType::Udeb { "UDebComponents" } else { "DDebComponents" };
+            return Some(format!(
+                "add it to `{field}:` of the suite in conf/distributions, or name another one with `--component`"
+            ));
+        }
         Reason::BelowLimit { .. } => {
             "raise `Limit:` in conf/distributions to publish older versions beside newer ones"
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     archive::{Change, Difference, PackageFile, Written},
-    dists::Entry,
+    dists::{Entry, IndexKind},
     names::Component,
 };
 
@@ -15,6 +15,7 @@ pub(in crate::cli) struct Package {
     pub(in crate::cli) version: String,
     pub(in crate::cli) architecture: String,
     pub(in crate::cli) component: String,
+    r#type: String,
     path: Option<String>,
     size: Option<u64>,
     sha256: Option<String>,
@@ -52,13 +53,20 @@ pub(in crate::cli) struct File {
 }
 
 impl Package {
-    fn new(name: &str, version: &str, architecture: &str, component: &Component, file: PackageFile) -> Self {
+    fn new(
+        name: &str,
+        version: &str,
+        architecture: &str,
+        (component, kind): (&Component, IndexKind),
+        file: PackageFile,
+    ) -> Self {
         let PackageFile { path, size, sha256, source, source_version } = file;
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
             architecture: architecture.to_owned(),
             component: component.to_string(),
+            r#type: kind.package_type().to_owned(),
             path,
             size,
             sha256: sha256.map(|digest| digest.to_string()),
@@ -68,18 +76,20 @@ impl Package {
 
     /// The package in the older and in the newer side of a comparison.
     pub(super) fn of_difference(difference: &Difference) -> [Option<Self>; 2] {
-        let Difference { name, architecture, component, old, new, old_file, new_file, .. } = difference;
+        let Difference { name, architecture, component, index, old, new, old_file, new_file, .. } =
+            difference;
         [(old, old_file), (new, new_file)].map(|(version, file)| {
             let (version, file) = version.as_ref().zip(file.clone())?;
-            Some(Self::new(name, version, architecture, component, file))
+            Some(Self::new(name, version, architecture, (component, *index), file))
         })
     }
 }
 
 impl From<&Change> for Package {
     fn from(change: &Change) -> Self {
-        let Change { name, version, architecture, component, file } = change;
-        Self::new(name, version, architecture, component, file.clone())
+        let Change { name, version, architecture, component, package_type, file } = change;
+        let kind = IndexKind::of_type(*package_type);
+        Self::new(name, version, architecture, (component, kind), file.clone())
     }
 }
 
@@ -89,7 +99,7 @@ impl ListedPackage {
         Self {
             suite: suite.to_string(),
             index: kind.name().to_owned(),
-            package: Package::new(name, version, architecture, component, entry.into()),
+            package: Package::new(name, version, architecture, (component, *kind), entry.into()),
         }
     }
 }

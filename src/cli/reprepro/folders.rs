@@ -90,6 +90,14 @@ impl Folders {
         plain(&self.dists) == plain(&Path::new(&self.out).join("dists"))
     }
 
+    /// A folder that is relative to the base folder, unless it has a prefix.
+    pub(super) fn below_base(&self, text: &str) -> PathBuf {
+        let conf = self.conf.to_string_lossy();
+        let folders = [("+b/", self.base.as_str()), ("+o/", &self.out), ("+c/", &conf)];
+        let prefix = folders.iter().find_map(|(prefix, folder)| Some((text.strip_prefix(prefix)?, folder)));
+        prefix.map_or_else(|| Path::new(&self.base).join(text), |(rest, folder)| Path::new(folder).join(rest))
+    }
+
     /// The path of a hook: relative to the configuration, unless it begins with `/`, `./` or a prefix.
     pub(super) fn hook(&self, text: &str) -> PathBuf {
         let conf = self.conf.to_string_lossy();

@@ -27,7 +27,6 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "pull" | "checkpull" | "dumppull" => {
             "copy packages with `publish copy NAME... --from SUITE --to SUITE`"
         }
-        "include" | "processincoming" => "add the .deb and .dsc files of an upload with `publish add FOLDER`",
         _ => return None,
     })
 }

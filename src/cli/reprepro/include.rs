@@ -84,6 +84,7 @@ fn placed(call: &Call<'_>, incoming: Incoming) -> Result<NewPackage, Failure> {
     let section = call.options.section.clone().or(found.section);
     let priority = call.options.priority.clone().or(found.priority);
     let placement = Placement {
+        forced: call.options.section.is_some() || call.options.priority.is_some(),
         architectures: if own == "all" { architectures } else { Vec::new() },
         by_section: true,
         own_path: false,

@@ -4,7 +4,9 @@ use super::{call::Call, format::Format, matchers::formula, targets::selected, wo
 use crate::{
     archive::{Matcher, Selection},
     cli::failure::Failure,
+    config::Sources,
     glob::Glob,
+    package_type::PackageType,
 };
 
 /// The default of `--list-format`.
@@ -50,12 +52,15 @@ pub(super) fn identifiers(call: &Call<'_>) -> Result<u8, Failure> {
     let mut lines = Vec::new();
     for suite in call.suites(call.arguments)? {
         for component in &suite.components {
-            let mut put = |architecture: &str| {
-                lines.push(format!("{}|{component}|{architecture}", suite.codename));
-            };
-            suite.architectures.iter().for_each(|architecture| put(architecture.as_str()));
-            if suite.sources == crate::config::Sources::Listed {
-                put("source");
+            let has = |kind| suite.separate.get(&kind).is_some_and(|of| of.contains(component));
+            for architecture in &suite.architectures {
+                let name = format!("{}|{component}|{architecture}", suite.codename);
+                lines.extend(has(PackageType::Ddeb).then(|| format!("d|{name}")));
+                lines.extend([name.clone()]);
+                lines.extend(has(PackageType::Udeb).then(|| format!("u|{name}")));
+            }
+            if matches!(suite.sources, Sources::Listed | Sources::Alone) {
+                lines.push(format!("{}|{component}|source", suite.codename));
             }
         }
     }

@@ -206,6 +206,14 @@ pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, ent
     }
 }
 
+/// Runs the scripts for accepted uploads.
+pub(super) fn accepted(by: &Changer<'_>, suite: &SuiteConfig, words: &[String], cause: &Cause) {
+    let Some(log) = of(by, suite) else { return };
+    for script in log.scripts.iter().filter(|script| script.changes) {
+        run(by, script, words, cause);
+    }
+}
+
 fn of(by: &Changer<'_>, suite: &SuiteConfig) -> Option<Log> {
     let text = suite.log.as_ref()?;
     match Log::parse(text) {

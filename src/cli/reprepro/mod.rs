@@ -6,12 +6,16 @@
 mod run;
 mod help;
 mod include;
+mod include_changes;
+mod incoming;
+mod uploads;
 mod ls;
 mod list;
 mod format;
 mod copy;
 mod remove;
 mod flood;
+mod reoverride;
 mod export;
 mod snapshots;
 mod pool;

@@ -254,7 +254,7 @@ impl Options {
 }
 
 fn kinds(value: &str) -> Result<Vec<IndexKind>, String> {
-    let all = [IndexKind::Packages, IndexKind::Installer, IndexKind::Sources];
+    let all = [IndexKind::Packages, IndexKind::Installer, IndexKind::Debug, IndexKind::Sources];
     let kind = |word: &str| all.into_iter().find(|kind| kind.package_type() == word);
     let unknown = |word: &str| format!("the value of `-T` is `{word}`; expected `deb`, `udeb` or `dsc`");
     value.split('|').map(|word| kind(word).ok_or_else(|| unknown(word))).collect()

@@ -11,10 +11,11 @@ use clap::Parser as _;
 
 use super::{
     call::Call,
-    check, copy, export, flood, help, hooks, include, list, ls, notices, notifiers,
+    check, copy, export, flood, help, hooks, include, include_changes, incoming, list, ls, notices,
+    notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
-    pool, remove, reports, snapshots, status, tracks, vanished,
+    pool, remove, reoverride, reports, snapshots, status, tracks, vanished,
     words::{self, Known, Word},
 };
 use crate::cli::{clock, failure::Failure, global::Global, interrupt, session::Session, threads, ui::Ui};
@@ -173,6 +174,8 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::IncludeDeb | Word::IncludeUdeb | Word::IncludeDdeb | Word::IncludeDsc => {
             include::run(call, word).await
         }
+        Word::Include => include_changes::run(call).await,
+        Word::ProcessIncoming => incoming::run(call).await,
         Word::Remove
         | Word::RemoveSource
         | Word::RemoveSources
@@ -197,6 +200,7 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::DumpReferences => pool::references(call).await,
         Word::DumpUnreferenced => pool::unreferenced(call).await,
         Word::DeleteUnreferenced => pool::delete(call).await,
+        Word::Reoverride => reoverride::run(call).await,
         Word::ClearVanished => vanished::run(call).await,
         Word::UnusedSources | Word::SourceMissing | Word::ReportCruft => reports::sources(call, word).await,
         Word::BuildNeeding => reports::build_needing(call).await,

@@ -13,9 +13,11 @@ pub(super) const NOTHING: u8 = 1;
 pub(super) const FAILED: u8 = 255;
 /// A file is missing, or has other bytes than the published one.
 pub(super) const FILE: u8 = 254;
-/// An unknown distribution.
+/// Something is missing: a distribution, an architecture of an upload, or its file.
 pub(super) const UNKNOWN: u8 = 249;
 /// Some uploads of a queue cannot be included.
+pub(super) const UPLOADS: u8 = 243;
+/// Others won every race.
 pub(super) const LOCKED: u8 = 239;
 
 /// Returns the status of a failure: one that was set here stays.

@@ -141,9 +141,26 @@ fn refuses_fields_that_dpkg_refuses() {
         format!("Package: ab\nVersion: 1\nArchitecture: {architecture}\n{field}\nDescription: c\n")
     };
     for (architecture, field, says) in [
-        ("all", "Package-Type: udeb", "packages of type `udeb` are not supported yet"),
-        ("all", "Package-Type: ddeb", "packages of type `ddeb` are not supported yet"),
-        ("amd64", "Section: contrib/debian-installer", "packages of type `udeb` are not supported yet"),
+        (
+            "all",
+            "Package-Type: udeb",
+            "the control file has `Package-Type: udeb`, and the file name ends in `.deb`",
+        ),
+        (
+            "all",
+            "Package-Type: DDEB",
+            "the control file has `Package-Type: ddeb`, and the file name ends in `.deb`",
+        ),
+        (
+            "all",
+            "Package-Type: rpm",
+            "packages of type `rpm` are not known: expected `deb`, `udeb` or `ddeb`",
+        ),
+        (
+            "amd64",
+            "Section: contrib/debian-installer",
+            "the control file has `Section: contrib/debian-installer`, and the file name ends in `.deb`",
+        ),
         (
             "amd64",
             "Architecture-Variant: amd64v3",

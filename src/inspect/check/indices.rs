@@ -40,7 +40,9 @@ impl Archive {
         let is_index = key.has_entries();
         let plain_listed = release.files().get(plain).copied();
         // The installer only reads a compressed form.
-        if matches!(key.kind(), IndexKind::Packages | IndexKind::Sources) && plain_listed.is_none() {
+        if matches!(key.kind(), IndexKind::Packages | IndexKind::Debug | IndexKind::Sources)
+            && plain_listed.is_none()
+        {
             findings.fault(
                 published.path(plain),
                 "the uncompressed index is not listed; apt then shows no packages and reports no error",

@@ -1,0 +1,58 @@
+//! `include`: publishes an upload, which a `.changes` file describes.
+
+use std::path::Path;
+
+use super::{
+    call::Call,
+    status,
+    uploads::{self, Restrictions},
+};
+use crate::{archive::Upload, cli::failure::Failure};
+
+pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
+    let suite = call.suite(&call.arguments[0])?;
+    let path = Path::new(&call.arguments[1]);
+    let is_changes = path.extension().is_some_and(|extension| extension == "changes");
+    if !is_changes && !call.options.ignores("extension") {
+        let text = format!("`include` expects a file that ends in `.changes`, not `{}`", path.display());
+        let hint = "add `--ignore=extension` to include it all the same".to_owned();
+        return Err(status::with(status::FAILED, Failure::text(text, Some(hint))));
+    }
+    if let Err(error) = path.metadata() {
+        return Err(status::with(status::FILE, Failure::file(&error, path, "open")));
+    }
+    let events = call.session.events();
+    let mut upload = tokio::task::block_in_place(|| Upload::read(path, &events))?;
+    if !uploads::names(&upload, &suite) && !call.options.ignores("wrongdistribution") {
+        let named = upload.changes().distributions().join("`, `");
+        let text = format!("`{}` is for `{named}`, not for suite `{}`", path.display(), suite.codename);
+        let hint =
+            "add `--ignore=wrongdistribution` to include it all the same, or name it in `AlsoAcceptFor:`";
+        return Err(status::with(status::FAILED, Failure::text(text, Some(hint.to_owned()))));
+    }
+    let is_listed = |asked: &&String| upload.changes().architectures().contains(*asked);
+    if let Some(asked) = call.options.architectures.iter().find(|asked| !is_listed(asked))
+        && !call.options.ignores("surprisingarch")
+    {
+        let text = format!("`{}` does not list the architecture `{asked}` of `-A`", path.display());
+        let hint = "add `--ignore=surprisingarch` to include it all the same".to_owned();
+        return Err(status::with(status::UNKNOWN, Failure::text(text, Some(hint))));
+    }
+    tokio::task::block_in_place(|| uploads::verify(call, &mut upload, &suite))?;
+    let by_hand: Vec<&str> = upload.by_hand().collect();
+    if !by_hand.is_empty() {
+        call.session.ui.warn(&format!("not published from `{}`: {}", path.display(), by_hand.join(", ")));
+    }
+    let report = uploads::publish(call, &suite, &upload, Restrictions::default()).await?;
+    let is_done = !report.added.is_empty() || !report.replaced.is_empty();
+    if call.options.delete > u8::from(!is_done) {
+        // The description itself with the option twice.
+        let files = upload.files();
+        let (description, others) = files.split_at(1);
+        uploads::take_away(call, others, None);
+        if call.options.delete > 1 {
+            uploads::take_away(call, description, None);
+        }
+    }
+    Ok(call.status(is_done))
+}

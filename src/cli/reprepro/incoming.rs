@@ -1,0 +1,206 @@
+//! `processincoming`: publishes the uploads that a folder holds, by the rules of `conf/incoming`.
+//!
+//! Each upload is published as a whole or not at all; one that cannot be published does not stop the others. The files
+//! leave the folder only after they are published, so a call that is interrupted is repeated by the next one.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    call::Call,
+    status,
+    uploads::{self, Restrictions},
+};
+use crate::{
+    archive::{Error, Reason, Upload},
+    cli::failure::Failure,
+    config::{Queue, SuiteConfig},
+    deb::ChangesFault,
+};
+
+/// Why an upload is not published.
+enum Refused {
+    /// It is not allowed.
+    Denied(Failure),
+    /// It is damaged, or cannot be published.
+    Faulty(Failure),
+    /// A file has not arrived yet.
+    Incomplete(Failure),
+}
+
+pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
+    let path = call.folders().conf.join("incoming");
+    if !path.exists() {
+        return Err(status::text(status::FILE, format!("there is no `{}`", path.display())));
+    }
+    let name = &call.arguments[0];
+    let queue = Queue::read(&path)?.into_iter().find(|queue| queue.name == *name);
+    let unknown = || format!("no stanza of `{}` has the name `{name}`", path.display());
+    let queue = queue.ok_or_else(|| status::text(status::UNKNOWN, unknown()))?;
+    let folder = call.folders().below_base(&queue.folder);
+    // A call that meets another one waits for it: both would take the same files.
+    let lock = File::open(&folder).map_err(|error| Failure::file(&error, &folder, "open"))?;
+    tokio::task::block_in_place(|| lock.lock()).map_err(|error| Failure::file(&error, &folder, "lock"))?;
+    let mut failures = Vec::new();
+    let mut is_done = false;
+    for file in uploads_in(call, &folder)? {
+        match process(call, &queue, &file).await {
+            Ok(()) => is_done = true,
+            Err(Refused::Denied(failure)) => {
+                clean(call, &queue, queue.cleanup.on_deny, &file);
+                failures.push(status::with(status::UPLOADS, failure));
+            }
+            Err(Refused::Faulty(failure)) => {
+                clean(call, &queue, queue.cleanup.on_error, &file);
+                failures.push(failure);
+            }
+            Err(Refused::Incomplete(failure)) => failures.push(status::with(status::UNKNOWN, failure)),
+        }
+    }
+    // The first failure sets the status.
+    let status = failures.first().map(status::of);
+    match (status, failures.into_iter().reduce(Failure::and)) {
+        (Some(status), Some(failure)) => Err(status::with(status, failure)),
+        _ => Ok(call.status(is_done)),
+    }
+}
+
+/// Returns the named upload, else all uploads of the folder, by name.
+fn uploads_in(call: &Call<'_>, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if let Some(name) = call.arguments.get(1) {
+        if name.contains('/') {
+            let text = format!("`{name}` is not the name of a file in `{}`", folder.display());
+            return Err(status::text(status::FAILED, text));
+        }
+        let file = folder.join(name);
+        // One that another call has taken is none.
+        return Ok(if file.exists() { vec![file] } else { Vec::new() });
+    }
+    let failed = |error: std::io::Error| Failure::file(&error, folder, "read the folder");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "changes") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+async fn process(call: &Call<'_>, queue: &Queue, file: &Path) -> Result<(), Refused> {
+    let events = call.session.events();
+    let read = tokio::task::block_in_place(|| Upload::read(file, &events));
+    let mut upload = read.map_err(|error| {
+        let is_incomplete = is_incomplete(&error);
+        // Files that are not those of the description have the status of a wrong checksum.
+        let is_refused = matches!(error, Error::Refused(_));
+        let failure = Failure::from(error);
+        let failure = if is_refused { status::with(status::FILE, failure) } else { failure };
+        if is_incomplete { Refused::Incomplete(failure) } else { Refused::Faulty(failure) }
+    })?;
+    let suites = targets(call, queue, &upload)?;
+    for suite in &suites {
+        let verified = tokio::task::block_in_place(|| uploads::verify(call, &mut upload, suite));
+        verified.map_err(Refused::Denied)?;
+    }
+    let how = Restrictions { limit_arch_all: queue.limit_arch_all };
+    for suite in &suites {
+        let published = uploads::publish(call, suite, &upload, how).await;
+        match published {
+            Err(failure) if queue.permit_older && is_older(&failure) => {
+                call.session.ui.warn(&format!(
+                    "`{}` is older than what suite `{}` has",
+                    file.display(),
+                    suite.codename
+                ));
+            }
+            published => {
+                published.map_err(Refused::Faulty)?;
+            }
+        }
+    }
+    if let Some(logs) = &queue.logs {
+        keep(&call.folders().below_base(logs), file).map_err(Refused::Faulty)?;
+    }
+    uploads::take_away(call, &upload.files(), None);
+    Ok(())
+}
+
+/// Whether the description is sound, and a file has not arrived yet.
+fn is_incomplete(error: &Error) -> bool {
+    let is_missing = |reason: &Reason| match reason {
+        Reason::Changes(ChangesFault::Missing { .. }) => true,
+        Reason::Unreadable(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    };
+    matches!(error, Error::Refused(all) if all.iter().any(|refusal| is_missing(&refusal.source)))
+}
+
+fn is_older(failure: &Failure) -> bool {
+    failure.errors.iter().all(|problem| problem.class.kind == crate::cli::class::Kind::Refused)
+}
+
+/// Returns the suites that an upload goes to.
+fn targets(call: &Call<'_>, queue: &Queue, upload: &Upload) -> Result<Vec<SuiteConfig>, Refused> {
+    let named = upload.changes().distributions();
+    let mut suites: Vec<SuiteConfig> = Vec::new();
+    for (from, to) in queue.allow.iter().filter(|(from, _)| named.contains(from)) {
+        let suite = call.suite(to).map_err(|failure| {
+            Refused::Faulty(failure.while_doing(format!("cannot use `Allow: {from}` of `{}`", queue.name)))
+        })?;
+        if !suites.iter().any(|other| other.codename == suite.codename) {
+            suites.push(suite);
+        }
+    }
+    if suites.is_empty()
+        && let Some(default) = &queue.default
+    {
+        suites.push(call.suite(default).map_err(Refused::Faulty)?);
+    }
+    if suites.is_empty() {
+        let text = format!(
+            "`{}` is for `{}`, which `{}` does not allow",
+            upload.file().display(),
+            named.join("`, `"),
+            queue.name
+        );
+        return Err(Refused::Denied(status::text(status::FAILED, text)));
+    }
+    if !queue.multiple {
+        suites.truncate(1);
+    }
+    Ok(suites)
+}
+
+/// Takes the files of an upload away that is not published: the description, and those beside it that it lists.
+fn clean(call: &Call<'_>, queue: &Queue, is_asked: bool, file: &Path) {
+    if !is_asked {
+        return;
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let listed = crate::regular::read(file).ok().and_then(|bytes| crate::deb::Changes::parse(&bytes).ok());
+    let listed = listed.iter().flat_map(crate::deb::Changes::files).map(|listed| folder.join(listed.name()));
+    let files: Vec<PathBuf> = [file.to_owned()].into_iter().chain(listed).collect();
+    let morgue = queue.morgue.as_ref().map(|morgue| call.folders().below_base(morgue));
+    uploads::take_away(call, &files, morgue.as_deref());
+}
+
+/// Copies the description of an accepted upload to the folder of the queue.
+fn keep(logs: &Path, file: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::file(&error, logs, "write to");
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut number = 0;
+    let folder = loop {
+        let folder = logs.join(format!("{stem}.{number:07}"));
+        match fs::create_dir_all(logs).and_then(|()| fs::create_dir(&folder)) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(failed(error)),
+        }
+    };
+    fs::copy(file, folder.join(file.file_name().unwrap_or_default())).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Uploads as reprepro accepts them: verified against the list of uploaders, and restricted by the options.
+
+use std::path::{Path, PathBuf};
+
+use super::{call::Call, log, log::Cause};
+use crate::{
+    archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
+    cli::failure::Failure,
+    config::{SuiteConfig, Uploaders},
+    dists::IndexKind,
+    names::Architecture,
+    signing::{Gpg, Keyring},
+};
+
+/// How an upload is listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Restrictions {
+    /// Packages for all architectures are listed only for the architectures of the upload.
+    pub(super) limit_arch_all: bool,
+}
+
+/// Verifies the signature of an upload, if the suite says whose it must be.
+pub(super) fn verify(call: &Call<'_>, upload: &mut Upload, suite: &SuiteConfig) -> Result<(), Failure> {
+    let list = suite.uploaders.as_deref();
+    if suite.uploader_keys.is_empty() && list.is_none() {
+        return Ok(());
+    }
+    let mut keys = Keyring::new();
+    for path in &suite.uploader_keys {
+        let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
+        keys.add_bytes(&path.display().to_string(), &bytes)?;
+    }
+    let Some(list) = list else {
+        upload.verify(&keys, call.session.clock)?;
+        return Ok(upload.require_signature()?);
+    };
+    if suite.uploader_keys.is_empty() {
+        // The list names keys of gpg.
+        keys.merge(&Gpg::default().public_keys(&upload.strangers(&keys)));
+    }
+    upload.verify(&keys, call.session.clock)?;
+    let uploaders = Uploaders::read(list, &call.session.config.folder)?;
+    Ok(upload.require_allowed(&uploaders, suite)?)
+}
+
+/// Publishes an upload in a suite, and reports it to the scripts of `Log`.
+pub(super) async fn publish(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    upload: &Upload,
+    how: Restrictions,
+) -> Result<CommitReport, Failure> {
+    let edit = edit(call, suite, upload, how)?;
+    let cause = Cause { file: Some(upload.file().display().to_string()), from: None };
+    let report = call.commit(suite, edit, &cause).await?;
+    let changes = upload.changes();
+    let words = [
+        "accepted",
+        suite.codename.as_str(),
+        changes.source().as_str(),
+        &changes.source_version().to_string(),
+        &upload.file().display().to_string(),
+    ]
+    .map(ToOwned::to_owned);
+    log::accepted(&call.changer(), suite, &words, &cause);
+    Ok(report)
+}
+
+/// The edit that publishes the selected packages of an upload.
+fn edit(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    upload: &Upload,
+    how: Restrictions,
+) -> Result<SuiteEdit, Failure> {
+    let component = call.components()?.into_iter().next();
+    let edit = upload.edit(suite, &UploadOptions { component, ..UploadOptions::default() });
+    let architectures = call.architectures()?;
+    let of_upload: Vec<Architecture> = upload
+        .changes()
+        .architectures()
+        .iter()
+        .filter_map(|name| Architecture::parse(name).ok())
+        .filter(|name| !name.is_all() && suite.architectures.contains(name))
+        .collect();
+    let place = |mut new: NewPackage| {
+        let (own, kind) = match &new.incoming.package {
+            Artifact::Binary(package) => {
+                (package.architecture().clone(), IndexKind::of_type(package.package_type()))
+            }
+            Artifact::Source(_) => (Architecture::source(), IndexKind::Sources),
+        };
+        let kinds = &call.options.kinds;
+        if !kinds.is_empty() && !kinds.contains(&kind) {
+            return None;
+        }
+        new.section = call.options.section.clone().or(new.section);
+        new.priority = call.options.priority.clone().or(new.priority);
+        new.placement.by_section = true;
+        if own.is_all() {
+            let mut asked = architectures.clone();
+            asked.retain(|name| !name.is_all());
+            if !asked.is_empty() && asked.iter().all(Architecture::is_source) {
+                return None;
+            }
+            asked.retain(|name| !name.is_source());
+            if asked.is_empty() && how.limit_arch_all {
+                asked.clone_from(&of_upload);
+            }
+            new.placement.architectures = asked;
+            return Some(new);
+        }
+        (architectures.is_empty() || architectures.contains(&own)).then_some(new)
+    };
+    let add = edit.add.into_iter().filter_map(place).collect();
+    Ok(SuiteEdit { add, ..edit })
+}
+
+/// Whether an upload names a suite among its distributions.
+pub(super) fn names(upload: &Upload, suite: &SuiteConfig) -> bool {
+    upload.changes().distributions().iter().any(|name| {
+        name == suite.codename.as_str()
+            || suite.suite.as_ref() == Some(name)
+            || suite.also_accept_for.contains(name)
+    })
+}
+
+/// Deletes files, or moves them to a folder.
+pub(super) fn take_away(call: &Call<'_>, files: &[PathBuf], morgue: Option<&Path>) {
+    for file in files {
+        let moved = morgue.map(|morgue| -> std::io::Result<()> {
+            std::fs::create_dir_all(morgue)?;
+            let mut to = morgue.join(file.file_name().unwrap_or_default());
+            let mut number = 0;
+            while to.exists() {
+                number += 1;
+                to = morgue
+                    .join(format!("{}-{number}", file.file_name().unwrap_or_default().to_string_lossy()));
+            }
+            std::fs::copy(file, to)?;
+            Ok(())
+        });
+        let done = moved.unwrap_or(Ok(())).and_then(|()| std::fs::remove_file(file));
+        if let Err(error) = done.or_else(|error| match error.kind() {
+            // A file of two uploads, such as an upstream archive.
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }) {
+            call.session.ui.warn(&format!("cannot take `{}` away: {error}", file.display()));
+        }
+    }
+}
