@@ -3,7 +3,11 @@
 use std::{fmt, io};
 
 use super::{control_fault::ControlFault, relationship::BadRelationship};
-use crate::{names, package_type::PackageType, stanza, version};
+use crate::{
+    names::{self, Architecture},
+    package_type::PackageType,
+    stanza, version,
+};
 
 /// Why a file is not a package that can be published.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +81,14 @@ pub enum Error {
         /// The type that the file name says.
         named: PackageType,
     },
-    /// A package for newer processors of its architecture.
-    #[error(
-        "packages for an architecture variant (`{0}`) are not supported yet: older machines of the architecture would install it"
-    )]
-    Variant(String),
+    /// A variant of another architecture.
+    #[error("`Architecture-Variant: {variant}` is not a variant of `{architecture}`")]
+    Variant {
+        /// The variant.
+        variant: Architecture,
+        /// The architecture.
+        architecture: Architecture,
+    },
 }
 
 /// The apparent kind of a file that is not a package.
@@ -300,8 +307,9 @@ impl Error {
                     "correct `{field}:` in the control file, then build the package again; `dpkg --dry-run -i FILE` reads it as clients do"
                 ));
             }
-            Self::PackageType(_) | Self::Variant(_) => {
-                "leave it out; only ordinary binary packages can be added"
+            Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
+            Self::Variant { .. } => {
+                "the name of a variant begins with that of its architecture, such as `amd64v3`; build the package again"
             }
             Self::OtherType { field: "Section", .. } => {
                 "a package of the installer is a `.udeb`: rename the file, or build it with another `Section:`"

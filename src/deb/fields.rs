@@ -15,10 +15,9 @@ const TYPE: &str = "Package-Type";
 /// The section of packages of the installer, which installed systems must not see.
 const INSTALLER: &str = "debian-installer";
 /// The field of a package that is built for newer processors of an architecture.
-const VARIANT: &str = "Architecture-Variant";
+pub(super) const VARIANT: &str = "Architecture-Variant";
 
-/// Refuses a stanza that dpkg does not read, one of another type than the file name says, and kinds of packages that have
-/// no place in the archive yet.
+/// Refuses a stanza that dpkg does not read and one of another type than the file name says.
 pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool, named: PackageType) -> Result<(), Error> {
     let value = |field| stanza.text_of(field).filter(|text| !text.is_empty());
     let bad = |field, why| Err(Error::BadField { field, why });
@@ -39,9 +38,6 @@ pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool, named: PackageType) -
             return other("Section", &section);
         }
         _ => {}
-    }
-    if let Some(variant) = value(VARIANT) {
-        return Err(Error::Variant(variant.escape_debug().to_string()));
     }
     if let Some(field) = OF_STATUS.into_iter().find(|field| stanza.get(field).is_some()) {
         return bad(field, BadField::OfStatus);

@@ -66,6 +66,9 @@ pub struct BinaryPackage {
     name: PackageName,
     version: Version,
     architecture: Architecture,
+    /// Whether it is for a variant of its architecture, which `control` names; not stored, because many packages are held in
+    /// memory.
+    is_of_variant: bool,
     /// Only set if it differs from the name.
     source: Option<PackageName>,
     digests: Digests,
@@ -209,6 +212,7 @@ impl BinaryPackage {
             name: facts.name,
             version: facts.version,
             architecture: facts.architecture,
+            is_of_variant: facts.variant.is_some(),
             source: facts.source,
             digests: archive.finish(),
             control: facts.control,
@@ -238,6 +242,14 @@ impl BinaryPackage {
     #[must_use]
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// The architecture whose index lists it: its variant, such as `amd64v3`, or else its architecture.
+    #[must_use]
+    pub fn index_architecture(&self) -> Architecture {
+        let stanza = if self.is_of_variant { self.stanza() } else { None };
+        let variant = stanza.and_then(|stanza| variant(&stanza, &self.architecture).ok().flatten());
+        variant.unwrap_or_else(|| self.architecture.clone())
     }
 
     /// The name of the source package: `Source` without a version, with the package's own name as the default.
@@ -284,11 +296,11 @@ impl BinaryPackage {
         }
     }
 
-    /// The file name in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch, and with the extension of its
-    /// type.
+    /// The file name in an archive: `NAME_VERSION_ARCH.deb`, the version without its epoch, the variant instead of the
+    /// architecture if it has one, and with the extension of its type.
     #[must_use]
     pub fn file_name(&self) -> String {
-        file_name(&self.name, &self.version, &self.architecture, self.package_type)
+        file_name(&self.name, &self.version, &self.index_architecture(), self.package_type)
     }
 
     /// Remarks for the author of the package.
@@ -370,6 +382,7 @@ struct Facts {
     name: PackageName,
     version: Version,
     architecture: Architecture,
+    variant: Option<Architecture>,
     source: Option<PackageName>,
     control: Box<[u8]>,
     is_rewritten: bool,
@@ -382,17 +395,31 @@ impl Facts {
         let name = required(&stanza, "Package", PackageName::parse)?;
         let version = required(&stanza, "Version", Version::parse)?;
         let architecture = required(&stanza, "Architecture", Architecture::parse)?;
+        let variant = variant(&stanza, &architecture)?;
         let source = stanza.text_of("Source").and_then(|text| source_name(&text));
         let source = source.filter(|source| *source != name);
-        let file = file_name(&name, &version, &architecture, package_type);
+        let file = file_name(&name, &version, variant.as_ref().unwrap_or(&architecture), package_type);
         if file.len() > 255 {
             return Err(bad("Version")(BadField::TooLong(file)));
         }
         fields::check(&stanza, architecture.is_all(), package_type)?;
         relationship::check(stanza.as_bytes())?;
         let control = stanza.as_bytes().into();
-        Ok(Self { name, version, architecture, source, control, is_rewritten: text.is_rewritten })
+        let is_rewritten = text.is_rewritten;
+        Ok(Self { name, version, architecture, variant, source, control, is_rewritten })
     }
+}
+
+/// The variant of an architecture that a package is built for; its name begins with that of the architecture.
+fn variant(stanza: &Stanza<'_>, architecture: &Architecture) -> Result<Option<Architecture>, Error> {
+    let Some(text) = value(stanza, fields::VARIANT)?.filter(|text| *text != architecture.as_str()) else {
+        return Ok(None);
+    };
+    let variant = Architecture::parse(text).map_err(|why| bad(fields::VARIANT)(why.into()))?;
+    if architecture.is_all() || !text.starts_with(architecture.as_str()) || variant.is_known() {
+        return Err(Error::Variant { variant, architecture: architecture.clone() });
+    }
+    Ok(Some(variant))
 }
 
 fn bad(field: &'static str) -> impl Fn(BadField) -> Error {

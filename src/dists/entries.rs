@@ -24,7 +24,7 @@ pub struct Entry {
     pub name: Box<str>,
     /// Its version.
     pub version: Box<str>,
-    /// Its architecture; `source` for a source package.
+    /// Its architecture, or the variant of one; `source` for a source package.
     pub architecture: Box<str>,
     /// The stanza as in the index, with its last newline.
     pub stanza: Bytes,
@@ -77,7 +77,7 @@ impl Entry {
             kind,
             name: package.name().into(),
             version: package.version().into(),
-            architecture: package.architecture().into(),
+            architecture: package.index_architecture().into(),
             stanza: package.shared_stanza(),
             files: vec![EntryFile {
                 path,

@@ -129,6 +129,17 @@ impl PackageEntry {
         self.identity().architecture
     }
 
+    /// The architecture whose index lists it: its variant (`Architecture-Variant`), or else its architecture.
+    #[must_use]
+    pub fn index_architecture(&self) -> &str {
+        let variant = || std::str::from_utf8(self.field("Architecture-Variant")?).ok();
+        let of_binary = Some(()).filter(|()| !self.is_source());
+        of_binary
+            .and_then(|()| variant())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| self.architecture())
+    }
+
     /// Whether it is a source package.
     #[must_use]
     pub fn is_source(&self) -> bool {

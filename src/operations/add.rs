@@ -39,7 +39,7 @@ impl SuiteEdit {
             let resolution = match given.is_again(addition) {
                 Ok(true) => continue,
                 Ok(false) => layout
-                    .targets(&addition.component, &addition.architecture, addition.entry.package_type())
+                    .targets(&addition.key(), addition.base())
                     .map(|targets| addition.restricted(targets))
                     .and_then(|targets| self.resolve_into(addition, &targets, &mut lookup, plan)),
                 Err(reason) => Err(reason),
@@ -158,7 +158,7 @@ impl<'a> Given<'a> {
     fn is_again(&mut self, this: &'a Addition) -> Result<bool, Reason> {
         let entry = &this.entry;
         let shown = describe(entry);
-        let identity = (entry.package_type(), [entry.name(), entry.version(), entry.architecture()]);
+        let identity = (entry.package_type(), [entry.name(), entry.version(), entry.index_architecture()]);
         if let Some(other) = self.by_identity.get(&identity) {
             if same_bytes(&other.entry, entry) {
                 return Ok(true);

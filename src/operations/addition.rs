@@ -26,7 +26,7 @@ pub(crate) struct Addition {
     pub(crate) entry: PackageEntry,
     /// Its component.
     pub(crate) component: Component,
-    /// Its architecture.
+    /// The architecture whose index lists it, which may be a variant.
     pub(crate) architecture: Architecture,
     /// The path of its file in the pool; for a source package, of its `.dsc`.
     pub(crate) path: PoolPath,
@@ -136,7 +136,7 @@ impl Addition {
         Self {
             entry: PackageEntry::of(package, &path),
             component,
-            architecture: package.architecture().clone(),
+            architecture: package.index_architecture(),
             path,
             origin: PackageSource::File(content),
             others: Vec::new(),
@@ -217,7 +217,9 @@ impl Addition {
     pub(crate) fn subject(&self) -> String {
         match &self.origin {
             PackageSource::File(Content::File { file, .. }) => file.display().to_string(),
-            _ => format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.architecture()),
+            _ => {
+                format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.index_architecture())
+            }
         }
     }
 
@@ -234,6 +236,21 @@ impl Addition {
             PackageSource::Pool(_) => "copy",
             PackageSource::Surplus(_) => "move",
         }
+    }
+
+    /// The index that lists it, unless it is for all architectures.
+    pub(crate) fn key(&self) -> PackagesKey {
+        PackagesKey::new(&self.component, &self.architecture, self.entry.package_type())
+    }
+
+    /// Its own architecture, of which the other may be a variant.
+    pub(crate) fn base(&self) -> &str {
+        self.entry.architecture()
+    }
+
+    /// Whether it is for a variant of an architecture.
+    pub(crate) fn is_of_variant(&self) -> bool {
+        self.base() != self.architecture.as_str()
     }
 
     /// Whether it is surplus in another suite.

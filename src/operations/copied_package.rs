@@ -41,7 +41,8 @@ impl CopiedPackage {
             let (component, architecture) = (index.component.clone(), Architecture::source());
             return Ok(Self { entry, component, architecture, path, size, others, only: None });
         }
-        let architecture = Architecture::parse(entry.architecture()).map_err(|_| lacks("Architecture"))?;
+        let architecture =
+            Architecture::parse(entry.index_architecture()).map_err(|_| lacks("Architecture"))?;
         let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
         let path = path.ok_or_else(|| lacks("Filename"))?;
         let size = entry.size().ok_or_else(|| lacks("Size"))?;

@@ -182,7 +182,8 @@ impl Copies {
                     others.insert(wanted.named.shown(&entry));
                     continue;
                 }
-                let key = (entry.package_type(), [entry.name().to_owned(), entry.architecture().to_owned()]);
+                let key =
+                    (entry.package_type(), [entry.name().to_owned(), entry.index_architecture().to_owned()]);
                 // A package for all architectures is in the index of each architecture: the first one is enough.
                 let known = newest.get(&key);
                 if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
@@ -205,7 +206,7 @@ impl Copies {
         let version = wanted.named.version_of(entry);
         wanted.version.as_ref().is_none_or(|asked| version == asked)
             && (architectures.is_empty()
-                || architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
+                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture()))
     }
 }
 
@@ -273,7 +274,7 @@ impl Named {
 
     /// Renders a package that matches by name only.
     pub(crate) fn shown(&self, entry: &PackageEntry) -> String {
-        let (name, version, architecture) = (entry.name(), entry.version(), entry.architecture());
+        let (name, version, architecture) = (entry.name(), entry.version(), entry.index_architecture());
         match self {
             Self::Package(named) if named == name => format!("{version} {architecture}"),
             _ => format!("{name} {version} {architecture}"),

@@ -259,7 +259,7 @@ impl SuiteEdit {
 fn unknown_architectures(additions: &[Addition], config: &SuiteConfig) -> Vec<String> {
     let unknown = additions
         .iter()
-        .filter(|new| !new.is_surplus() && !new.architecture.is_source())
+        .filter(|new| !new.is_surplus() && !new.architecture.is_source() && !new.is_of_variant())
         .map(|new| &new.architecture);
     let unknown: BTreeSet<&Architecture> =
         unknown.filter(|new| !new.is_known() && !config.architectures.contains(new)).collect();

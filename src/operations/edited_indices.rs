@@ -47,10 +47,22 @@ impl SuiteEdit {
                 }
             }
         }
+        // The indices of variants, which have no packages for all architectures.
+        let is_of_variant = |key: &PackagesKey| {
+            key.package_type == PackageType::Deb && !layout.architectures.contains(&key.architecture)
+        };
+        let may_change = |key: &PackagesKey| {
+            architectures.contains(&key.architecture) || !self.remove.is_empty() || self.retention.is_some()
+        };
+        wanted.extend(there.iter().filter(|key| is_of_variant(key) && may_change(key)).cloned());
+        let of_variants = debs().filter(|new| new.is_of_variant());
+        wanted.extend(
+            of_variants.map(|new| PackagesKey::new(&new.component, &new.architecture, PackageType::Deb)),
+        );
         for package_type in [PackageType::Dsc].into_iter().chain(PackageType::SEPARATE) {
             wanted.extend(self.wanted_apart(package_type, layout, additions, &there));
         }
-        wanted.extend(outdated.iter().filter(|key| key.package_type != PackageType::Deb).cloned());
+        wanted.extend(outdated.iter().cloned());
         wanted.retain(|name| !indices.all.contains_key(name));
         for name in &wanted {
             let index = published.index(name).await?;
@@ -60,9 +72,14 @@ impl SuiteEdit {
             indices.all.insert(name.clone(), index);
         }
         // A new architecture starts with the packages for all architectures.
-        for name in wanted.into_iter().filter(|name| !there.contains(name) && !name.is_of_sources()) {
+        for name in wanted
+            .into_iter()
+            .filter(|name| !there.contains(name) && layout.architectures.contains(&name.architecture))
+        {
             let is_sibling = |other: &&PackagesKey| {
-                other.component == name.component && other.package_type == name.package_type
+                other.component == name.component
+                    && other.package_type == name.package_type
+                    && layout.architectures.contains(&other.architecture)
             };
             let sibling = there.iter().find(is_sibling);
             let Some(sibling) = sibling else { continue };

@@ -56,9 +56,10 @@ impl SuiteEdit {
             });
             let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
             extend(&mut layout.components, there);
-            let listed = release.architectures().map_err(unreadable)?;
-            let there = listed.into_iter().chain(indices.into_iter().map(|name| name.architecture));
-            extend(&mut layout.architectures, there);
+            extend(&mut layout.architectures, release.architectures().map_err(unreadable)?.into_iter());
+            let there = indices.into_iter().map(|name| name.architecture);
+            let there: Vec<_> = there.filter(|name| !is_variant(name, &layout.architectures)).collect();
+            extend(&mut layout.architectures, there.into_iter());
         }
         if config.sources == Sources::Refused
             && published.edited_keys().iter().any(PackagesKey::is_of_sources)
@@ -127,9 +128,9 @@ impl SuiteEdit {
             extend(&mut layout.components, additions.iter().map(|new| new.component.clone()));
         }
         if config.architectures.is_empty() && config.sources != Sources::Alone {
-            let new = additions.iter().map(|new| &new.architecture);
-            let new = new.filter(|architecture| !architecture.is_all() && !architecture.is_source());
-            extend(&mut layout.architectures, new.cloned());
+            let new =
+                additions.iter().filter(|new| !new.architecture.is_all() && !new.architecture.is_source());
+            extend(&mut layout.architectures, new.filter_map(|new| Architecture::parse(new.base()).ok()));
             if layout.architectures.is_empty() {
                 // Only packages for all architectures so far: clients of any architecture read `binary-all`. It stays
                 // when other architectures are added, since clients may rely on it.
@@ -138,6 +139,13 @@ impl SuiteEdit {
         }
         Ok((layout, additions))
     }
+}
+
+/// Whether an index is that of a variant, which clients of one of these architectures read besides: a name that dpkg does
+/// not know, and that begins with the architecture.
+fn is_variant(name: &Architecture, architectures: &[Architecture]) -> bool {
+    let begins = |known: &Architecture| known != name && name.as_str().starts_with(known.as_str());
+    !name.is_known() && !architectures.contains(name) && architectures.iter().any(begins)
 }
 
 /// Appends the names that are missing; uses a set, since a release file can list a million names.

@@ -96,5 +96,5 @@ pub(crate) fn main_path(entry: &PackageEntry) -> Option<PoolPath> {
 
 /// A package, for a message.
 pub(crate) fn describe(entry: &PackageEntry) -> String {
-    format!("`{}` {} {}", entry.name(), entry.version(), entry.architecture())
+    format!("`{}` {} {}", entry.name(), entry.version(), entry.index_architecture())
 }

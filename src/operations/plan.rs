@@ -59,7 +59,7 @@ pub struct Change {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its architecture.
+    /// Its architecture, or the variant of one.
     pub architecture: String,
     /// The component.
     pub component: Component,
@@ -116,7 +116,7 @@ impl Change {
         Self {
             name: entry.name().to_owned(),
             version: entry.version().to_owned(),
-            architecture: entry.architecture().to_owned(),
+            architecture: entry.index_architecture().to_owned(),
             component: component.clone(),
             package_type: entry.package_type(),
             file: entry.into(),
@@ -219,13 +219,11 @@ pub(crate) struct Copied {
 }
 
 impl SuiteLayout {
-    /// Returns the indices that list a package.
-    pub(crate) fn targets(
-        &self,
-        component: &Component,
-        architecture: &Architecture,
-        package_type: PackageType,
-    ) -> Result<Vec<PackagesKey>, Reason> {
+    /// Returns the indices that list a package: that of its architecture, of which `base` is itself or the architecture of
+    /// the variant, or those of all architectures.
+    pub(crate) fn targets(&self, key: &PackagesKey, base: &str) -> Result<Vec<PackagesKey>, Reason> {
+        let PackagesKey { component, architecture, package_type } = key;
+        let package_type = *package_type;
         let of = |architecture: &Architecture| PackagesKey::new(component, architecture, package_type);
         if let Some(known) = self.separate.get(&package_type).filter(|known| !known.contains(component)) {
             return Err(Reason::NotListed {
@@ -240,7 +238,7 @@ impl SuiteLayout {
         let is_listed = if architecture.is_source() {
             self.sources != Sources::Refused
         } else {
-            self.architectures.contains(architecture)
+            self.architectures.iter().any(|known| known.as_str() == base)
         };
         if is_listed {
             return Ok(vec![of(architecture)]);

@@ -29,7 +29,10 @@ impl SuiteEdit {
             let Removal { named, version, .. } = removal;
             let fits = |entry: &PackageEntry| {
                 version.as_ref().is_none_or(|version| named.version_of(entry) == version)
-                    && removal.architecture.as_ref().is_none_or(|arch| entry.architecture() == arch.as_str())
+                    && removal
+                        .architecture
+                        .as_ref()
+                        .is_none_or(|arch| entry.index_architecture() == arch.as_str())
             };
             let mut found = BTreeSet::new();
             let mut others = BTreeSet::new();

@@ -454,12 +454,13 @@ fn a_source_package_of_another_tool_is_copied() {
     }
     fs::create_dir_all(sandbox.archive("pool")).unwrap();
     fs::create_dir_all(sandbox.archive("pool/foo")).unwrap();
-    for file in ["foo.deb", "foo/foo.dsc"] {
+    for file in ["foo.deb", "foo.udeb", "foo/foo.dsc"] {
         fs::write(sandbox.archive("pool").join(file), "x").unwrap();
     }
     sandbox.publish(["copy", "--from", "testing", "--to", "stable", "--source", "foo"]).ok().says([
-        "Added 2 packages",
-        "+ foo 1.0 amd64",
+        "Added 3 packages",
+        "+ foo 1.0 amd64 (main)",
+        "+ foo 1.0 amd64 (main|debian-installer)",
         "+ foo 1.0 source",
     ]);
     assert!(sandbox.read("dists/stable/main/source/Sources").contains("Directory: pool/foo\n"));

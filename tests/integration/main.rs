@@ -107,6 +107,7 @@ mod translations;
 mod trust;
 mod upload_builder;
 mod uploads;
+mod variants;
 mod verdicts;
 mod web;
 mod web_store;

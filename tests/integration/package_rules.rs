@@ -132,7 +132,7 @@ fn rows() -> Vec<Row> {
         row("form feed", text("It is", "It\x0cis"), [1, 1, 1, 1, 1], Warns),
         row("blank before the colon", text("Priority:", "Priority :"), [1, 1, 1, 0, 1], Warns),
         row("NUL", text("It is", "It\0is"), [1, 1, 1, 0, 1], Refuses),
-        row("variant", field("Architecture-Variant", "amd64v3"), [1, 1, 1, 1, 1], Refuses),
+        row("variant", field("Architecture-Variant", "amd64v3"), [1, 1, 1, 1, 1], Adds),
         row("udeb", field("Section", "debian-installer"), [1, 1, 1, 1, 1], Refuses),
     ]
 }

@@ -44,7 +44,7 @@ impl UploadBuilder {
         let mut names: Vec<String> = fs::read_dir(&self.folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| !name.ends_with(".changes") && !name.ends_with(".asc"))
+            .filter(|name| !["changes", "asc"].contains(&name.rsplit('.').next().unwrap()))
             .collect();
         names.sort();
         let Self { source, version, distribution, section, .. } = self;

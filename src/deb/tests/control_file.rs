@@ -163,8 +163,14 @@ fn refuses_fields_that_dpkg_refuses() {
         ),
         (
             "amd64",
-            "Architecture-Variant: amd64v3",
-            "packages for an architecture variant (`amd64v3`) are not supported yet: older machines of the architecture would install it",
+            "Architecture-Variant: arm64v9",
+            "`Architecture-Variant: arm64v9` is not a variant of `amd64`",
+        ),
+        ("all", "Architecture-Variant: allv3", "`Architecture-Variant: allv3` is not a variant of `all`"),
+        (
+            "amd64",
+            "Architecture-Variant: ../x",
+            "in field `Architecture-Variant` of the control file: architecture `../x` is not allowed: only lower case letters, digits and `-` are allowed",
         ),
         (
             "all",

@@ -1,0 +1,117 @@
+//! Packages for variants of an architecture, such as `amd64v3`, have an index of their own.
+//!
+//! No apt of a Debian release reads it (apt 3.1 and later do, where a variant is configured), so apt is here the judge that
+//! machines without the variant never see these packages.
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::{DebBuilder, deb},
+    sandbox::{Outcome, Sandbox},
+};
+
+const PLAIN: &str = "dists/stable/main/binary-amd64/Packages";
+const VARIANT: &str = "dists/stable/main/binary-amd64v3/Packages";
+
+fn variant(name: &str) -> DebBuilder {
+    deb(name).field("Architecture-Variant", "amd64v3")
+}
+
+fn add(sandbox: &Sandbox, package: &DebBuilder, name: &str) -> Outcome {
+    let file = package.write_as(sandbox.incoming().join(name));
+    sandbox.publish(["add".as_ref(), file.as_os_str()])
+}
+
+fn listed(sandbox: &Sandbox) -> Vec<String> {
+    let said = sandbox.publish(["list"]).ok();
+    said.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_variant_is_beside_the_plain_package_and_apt_of_others_does_not_see_it() {
+    let sandbox = Sandbox::signed();
+    // The variant first: an archive of it alone has the architecture.
+    add(&sandbox, &variant("fast"), "fast.deb").ok().says(["+ fast 1.0 amd64v3 (main)"]);
+    add(&sandbox, &deb("any").architecture("all"), "any.deb").ok();
+    add(&sandbox, &deb("hello"), "hello.deb").ok();
+    // The same version, and other bytes.
+    add(&sandbox, &variant("hello").payload("faster"), "hello_1.0_amd64v3.deb")
+        .ok()
+        .says(["+ hello 1.0 amd64v3 (main)"]);
+    let (plain, index) = (sandbox.read(PLAIN), sandbox.read(VARIANT));
+    assert!(
+        !plain.contains("Variant") && !plain.contains("fast") && plain.contains("Package: hello\n"),
+        "{plain}"
+    );
+    assert!(index.contains("Filename: pool/main/h/hello/hello_1.0_amd64v3.deb\n"), "{index}");
+    assert!(
+        index.contains("\nArchitecture-Variant: amd64v3\n") && !index.contains("Package: any"),
+        "{index}"
+    );
+    let release = sandbox.read("dists/stable/InRelease");
+    assert!(release.contains("\nArchitectures: amd64\n"), "{release}");
+    assert!(release.contains(" main/binary-amd64v3/Packages\n"), "{release}");
+    sandbox.publish(["check"]).ok();
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc")));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["1.0"], "{}", apt.name);
+        assert!(apt.versions("fast").is_empty(), "{}", apt.name);
+        apt.run("apt-get", ["download", "hello"]).ok();
+    }
+}
+
+#[test]
+fn every_command_keeps_variants_apart() {
+    let sandbox = Sandbox::new();
+    let both = [deb("hello"), variant("hello").payload("faster")];
+    for (package, name) in both.iter().zip(["a.deb", "b.deb"]) {
+        package.write_as(sandbox.incoming().join(name));
+    }
+    sandbox.publish(["add", "incoming"]).ok().says(["Added 2 packages"]);
+    sandbox.publish(["add", "incoming"]).ok().says(["Nothing to do"]);
+    assert_eq!(listed(&sandbox), ["stable main amd64 hello 1.0", "stable main amd64v3 hello 1.0"]);
+    sandbox
+        .publish(["copy", "--from", "stable", "--to", "testing", "--new-suite", "hello"])
+        .ok()
+        .says(["Added 2"]);
+    assert_eq!(sandbox.read(VARIANT), sandbox.read(VARIANT.replace("stable", "testing")));
+    let remove = ["remove", "--suite", "stable", "hello"];
+    sandbox.publish([&remove[..], &["--architecture", "amd64"]].concat()).ok().says(["Removed 1 package"]);
+    assert_eq!(sandbox.read(PLAIN), "");
+    let said = sandbox.publish(["diff", "testing", "stable"]).ok();
+    assert!(said.stdout.lines().count() == 1 && !said.stdout.contains("amd64v3"), "{}", said.stdout);
+    sandbox.publish(["rollback", "stable"]).ok().says(["+ hello 1.0 amd64"]);
+    sandbox.publish(remove).ok().says(["Removed 2 packages"]);
+    sandbox.publish(["sync", "./there"]).ok();
+    sandbox.publish(["check", "./there"]).ok();
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn the_architecture_decides_whether_a_suite_has_its_variants() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: arm64\nLimit: 1\n");
+    let before = sandbox.tree();
+    add(&sandbox, &variant("hello"), "hello.deb").fails(1).says(["is not one of the suite's: `arm64`"]);
+    add(&sandbox, &deb("hello").architecture("amd64v3"), "x.deb")
+        .fails(1)
+        .says(["is not one of the suite's"]);
+    for (architecture, of) in [("arm64", "amd64v3"), ("all", "allv3"), ("amd64", "amd64 v3")] {
+        let package = deb("odd").architecture(architecture).field("Architecture-Variant", of);
+        add(&sandbox, &package, "odd.deb").fails(1).says(["Architecture-Variant"]);
+    }
+    assert_eq!(sandbox.tree(), before);
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nLimit: 1\n");
+    add(&sandbox, &deb("hello"), "hello.deb").ok();
+    for version in ["1.0", "2.0"] {
+        add(&sandbox, &variant("hello").version(version), "hello.deb").ok();
+    }
+    assert_eq!(listed(&sandbox), ["stable main amd64 hello 1.0", "stable main amd64v3 hello 2.0"]);
+    // The field may name the architecture itself.
+    add(&sandbox, &deb("plain").field("Architecture-Variant", "amd64"), "plain.deb")
+        .ok()
+        .says(["plain 1.0 amd64 "]);
+    sandbox.publish(["export"]).ok();
+    assert!(sandbox.read("dists/stable/Release").contains("\nArchitectures: amd64\n"));
+    sandbox.publish(["check"]).ok();
+}
