@@ -42,6 +42,7 @@ pub use crate::mirror::{
 };
 pub use crate::operations::written::Written;
 pub use crate::operations::{
+    attachment::{AttachedPath, Attachment},
     copy::{Copies, Named, Wanted},
     dates::Refresh,
     drop::Dropped,
@@ -56,6 +57,7 @@ pub use crate::operations::{
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},
+    attach_fault::AttachFault,
     error::Error,
     event::{Event, Events},
     failed::{Failed, FailedBecause},

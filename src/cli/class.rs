@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::{
-    archive::{self, FailedBecause, Reason},
+    archive::{self, AttachFault, FailedBecause, Reason},
     config, purge, signing, store,
 };
 
@@ -162,6 +162,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::Dsc(_)
             | Reason::Files(_)
             | Reason::Changes(_)
+            | Reason::Attach(AttachFault::Unreadable { .. } | AttachFault::TooLarge { .. })
             | Reason::Path(_)
             | Reason::Relationship(_) => Kind::Input,
             Reason::OtherContents { .. }
@@ -170,11 +171,12 @@ impl From<&archive::Refusal> for Class {
             | Reason::SharedFile { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
-            Reason::Architecture { .. }
+            Reason::Attach(AttachFault::NotListed) | Reason::NotPublished { .. } => Kind::NotFound,
+            Reason::Attach(_)
+            | Reason::Architecture { .. }
             | Reason::NotListed { .. }
             | Reason::NotNewer { .. }
             | Reason::BelowLimit { .. } => Kind::Refused,
-            Reason::NotPublished { .. } => Kind::NotFound,
         };
         // The subject of other actions is a package name.
         let is_file = refusal.action == "add";

@@ -4,6 +4,7 @@
 //! `ui` prints; only `failure` knows exit codes.
 
 mod add;
+mod attach;
 mod uploads;
 mod check;
 mod copy;
@@ -84,6 +85,7 @@ Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (r
 enum Command {
     Init(init::Args),
     Add(add::Args),
+    Attach(attach::Args),
     Copy(copy::Args),
     Remove(remove::Args),
     Rollback(rollback::Args),
@@ -110,6 +112,7 @@ impl Command {
     fn plans(&self) -> bool {
         match self {
             Self::Add(args) => args.change.dry_run,
+            Self::Attach(args) => args.change.dry_run,
             Self::Copy(args) => args.change.dry_run,
             Self::Remove(args) => args.change.dry_run,
             Self::Rollback(args) => args.change.dry_run,
@@ -220,6 +223,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
+        Command::Attach(args) => attach::run(&args, &session).await,
         Command::Copy(args) => copy::run(&args, &session).await,
         Command::Remove(args) => remove::run(&args, &session).await,
         Command::Rollback(args) => rollback::run(&args, &session).await,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     addition::{Addition, PackageSource},
+    attachment::{AttachedPath, Attachment},
     contents::Derivation,
     copied_package::CopiedPackage,
     copy::{Copies, Named},
@@ -59,6 +60,10 @@ pub struct SuiteEdit {
     pub reoverride: Option<Selection>,
     /// Whether a copied package replaces a newer version where `Limit` permits one of both.
     pub downgrade: bool,
+    /// Files of other tools to list.
+    pub attach: Vec<Attachment>,
+    /// Files of other tools to take from the list.
+    pub detach: Vec<AttachedPath>,
     /// The retention of versions of all packages.
     pub retention: Option<Retention>,
     /// Whether to publish the suite as it is configured, even without packages.
@@ -218,6 +223,7 @@ impl SuiteEdit {
             return Err(Error::Refused(refused));
         }
         self.keep_records(&additions, &mut plan)?;
+        self.apply_attachments(published, &mut plan).await?;
         if additions.is_empty() && published.pointer().is_none() && !self.export {
             // An edit without packages does not create a suite.
             return Ok(plan);
@@ -227,6 +233,9 @@ impl SuiteEdit {
         plan.listings = listing::of(&changed);
         let derivation = self.derivation(config, &plan, lists);
         plan.render(changed, published, config, &layout, &derivation, now).await?;
+        if plan.release.is_some() {
+            plan.changes.extend(self.attachment_changes());
+        }
         if self.export && !plan.indices.is_empty() {
             // A form that was listed and not stored does not change the release file.
             plan.publish_anyway(published, config, now)?;

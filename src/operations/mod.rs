@@ -7,6 +7,7 @@
 pub(crate) mod rollback;
 pub(crate) mod refresh;
 pub(crate) mod upload;
+mod attach;
 mod add;
 mod remove;
 mod reoverride;
@@ -19,6 +20,7 @@ mod lookup;
 mod leaving;
 mod edited_indices;
 pub(crate) mod edit;
+pub(crate) mod attachment;
 mod addition;
 pub(crate) mod copy;
 pub(crate) mod new_package;

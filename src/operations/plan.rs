@@ -167,6 +167,10 @@ pub(crate) struct Plan {
     pub(crate) patches: PatchFiles,
     /// Other files to store as they are: the `Release` beside an index.
     pub(crate) beside: Vec<IndexFile>,
+    /// Files of other tools to list, in every compression.
+    pub(crate) attached: Vec<IndexFile>,
+    /// Files of other tools to take from the list, by their uncompressed paths.
+    pub(crate) detached: BTreeSet<String>,
     /// Files for the pool.
     pub(crate) pool: Vec<(PoolPath, Content)>,
     /// Files of published packages, which the pool should already have; restored if they are missing or damaged.
@@ -339,6 +343,7 @@ impl Plan {
         (self.indices, texts) = compress(changed, before, config).await?;
         self.patches = PatchFiles::new(published, config, texts, now).await?;
         self.indices.extend(derived.files.into_iter().chain(translated.files));
+        self.indices.append(&mut self.attached);
         derived.dropped.extend(translated.dropped);
         self.notes.extend(derived.lists.notes);
         let new = derived.lists.new.iter();
@@ -497,7 +502,8 @@ fn release(
     new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
     // All old forms of a changed index are removed, also those that are no longer written.
-    let is_changed = |index: &str| changed.contains(index) || dropped.contains(index);
+    let is_changed =
+        |index: &str| changed.contains(index) || dropped.contains(index) || plan.detached.contains(index);
     new.retain(|path| !is_changed(plain_path(path)));
     plan.patches.list_in(&mut new, config, is_changed);
     for file in &plan.indices {

@@ -25,6 +25,7 @@ pub(crate) mod public_files;
 pub(crate) mod error;
 pub(crate) mod failed;
 pub(crate) mod refusal;
+pub(crate) mod attach_fault;
 pub(crate) mod release_info;
 pub(crate) mod event;
 pub(crate) mod limits;

@@ -1,5 +1,6 @@
 //! Reasons why one package cannot be added, copied, moved or removed.
 
+use super::attach_fault::AttachFault;
 use crate::{
     deb,
     names::{Architecture, Component, Suite},
@@ -43,6 +44,9 @@ pub enum Reason {
     /// The file is not the description of an upload, its files do not match it, or it is not allowed.
     #[error(transparent)]
     Changes(#[from] deb::ChangesFault),
+    /// A file of another tool cannot be listed, or taken from the list.
+    #[error(transparent)]
+    Attach(#[from] AttachFault),
     /// Its files would have paths that are not allowed.
     #[error(transparent)]
     Path(#[from] pool::Error),

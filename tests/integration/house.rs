@@ -149,6 +149,7 @@ fn the_summary_names_every_command() {
     Commands:
       init      Write conf/distributions for a suite, and generate a signing key
       add       Add packages to a suite, all of them or none
+      attach    List a file of another tool in a suite, such as metadata for software centers
       copy      Copy packages from one suite to another, all of them or none
       remove    Remove packages from a suite, all of them or none
       rollback  Publish the content of an earlier generation of a suite
@@ -184,7 +185,7 @@ fn the_readme_names_every_command_and_field() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for command in [
         "init", "add", "copy", "remove", "rollback", "list", "log", "diff", "check", "prune", "refresh",
-        "export", "drop", "snapshot", "sync", "serve", "key",
+        "attach", "export", "drop", "snapshot", "sync", "serve", "key",
     ] {
         assert!(readme.contains(&format!("| `{command} ")), "{command}");
     }

@@ -17,6 +17,7 @@
 mod add;
 mod adopt;
 mod apt_client;
+mod attach;
 mod auditor;
 mod bad_input;
 mod bounds;

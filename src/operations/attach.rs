@@ -1,0 +1,92 @@
+//! `attach`: files of other tools that a suite lists in its release file, such as `AppStream` metadata
+//! (`main/dep11/Components-amd64.yml`): published by the same commit as everything else, and found by their digests.
+
+use bytes::Bytes;
+
+use super::{
+    attachment::{AttachedPath, Attachment},
+    edit::SuiteEdit,
+    plan::Plan,
+};
+use crate::{
+    compression::Compression,
+    dists::{
+        IndexFile,
+        layout::{SuitePath, uncompressed},
+    },
+    suite::{
+        attach_fault::AttachFault,
+        error::Error,
+        published::PublishedSuite,
+        refusal::{Reason, Refusal},
+    },
+};
+
+impl SuiteEdit {
+    /// Returns an edit that lists files of other tools, and takes others from the list.
+    #[must_use]
+    pub fn attaching(attach: Vec<Attachment>, detach: Vec<AttachedPath>) -> Self {
+        Self { attach, detach, ..Self::default() }
+    }
+
+    /// The changes for the user.
+    pub(super) fn attachment_changes(&self) -> Vec<String> {
+        let attached = self.attach.iter().map(|file| format!("`{}` is attached", file.path.plain()));
+        let detached = self.detach.iter().map(|path| format!("`{}` is detached", path.plain()));
+        attached.chain(detached).collect()
+    }
+
+    /// Plans the files to list and to take from the list.
+    pub(super) async fn apply_attachments(
+        &self,
+        published: &PublishedSuite,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        if self.attach.is_empty() && self.detach.is_empty() {
+            return Ok(());
+        }
+        let Some(release) = published.release() else {
+            return Err(Error::NotPublished { suite: published.name().clone() });
+        };
+        let mut refused = Vec::new();
+        let refusal = |action, preposition, path: &AttachedPath, fault: AttachFault| {
+            let (subject, suite) = (path.as_str().to_owned(), Some(published.name().clone()));
+            Refusal { action, preposition, subject, suite, source: Reason::Attach(fault) }
+        };
+        for Attachment { path, forms } in &self.attach {
+            if let Some(suite) = suite_at(published, path).await? {
+                refused.push(refusal("attach", "to", path, AttachFault::OtherSuite { suite }));
+                continue;
+            }
+            let file = |(compression, bytes): &(Compression, Bytes)| {
+                IndexFile::new(format!("{}{}", path.plain(), compression.extension()), bytes.clone())
+            };
+            plan.attached.extend(forms.iter().map(file));
+        }
+        for path in &self.detach {
+            let is_it = |listed: &&String| uncompressed(listed).0 == path.plain();
+            if release.own_files().any(|(listed, _)| is_it(&listed)) {
+                plan.detached.insert(path.plain().to_owned());
+            } else {
+                refused.push(refusal("detach", "from", path, AttachFault::NotListed));
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+}
+
+/// Returns the suite in whose folder an attached file would be.
+async fn suite_at(published: &PublishedSuite, path: &AttachedPath) -> Result<Option<String>, Error> {
+    for (at, _) in path.as_str().match_indices('/') {
+        let folder = &path.as_str()[..at];
+        for form in ["InRelease", "Release"] {
+            let file = format!("{folder}/{form}");
+            // Beside an index, `Release` describes the index.
+            let is_release = matches!(SuitePath::of(&file), SuitePath::Release { .. });
+            if is_release && published.store().size(&published.path(&file)).await?.is_some() {
+                return Ok(Some(format!("{}/{folder}", published.name())));
+            }
+        }
+    }
+    Ok(None)
+}
