@@ -362,7 +362,8 @@ fn is_working_file(part: &str) -> bool {
 }
 
 /// Whether a folder holds the patches of an index.
-fn is_patch_folder(part: &str) -> bool {
+#[must_use]
+pub fn is_patch_folder(part: &str) -> bool {
     part.ends_with(DIFF)
 }
 

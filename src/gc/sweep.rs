@@ -20,7 +20,7 @@ use super::{
 use crate::{
     digest::Sha256Digest,
     dists::{
-        layout::{self, ArchivePath, SuitePath, is_mark},
+        layout::{self, ArchivePath, SuitePath, is_mark, is_patch_folder},
         patches,
     },
     names::Suite,
@@ -181,13 +181,14 @@ async fn candidates(
             retained.bytes += found.size;
         }
     };
+    let patched = patch_folders(marked.below.keys());
     for found in marked.below.values() {
         count(marked, found);
         let why = if marked.is_live(&found.path) {
             continue;
         } else if marked.names.contains(&found.path) {
             "only old generations list it"
-        } else if is_written_here(&found.path) {
+        } else if is_written_here(&found.path, &patched) {
             "no retained generation lists it"
         } else if is_generation_without_suite(&found.path, &marked.suites) {
             "it was a generation of a suite that is not published"
@@ -285,10 +286,22 @@ fn is_generation_without_suite(path: &str, suites: &BTreeSet<Suite>) -> bool {
     }
 }
 
-/// Whether a file is a by-hash index or a patch as `publish` stores them; other tools have other names for patches.
-fn is_written_here(path: &str) -> bool {
+/// Returns the folders that hold patches as `publish` stores them; other tools have other names for patches.
+fn patch_folders<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
+    let folder = |path: &'a String| {
+        let (folder, name) = path.rsplit_once('/')?;
+        let is_patch = matches!(ArchivePath::of(path), ArchivePath::Dists(SuitePath::Patch { .. }));
+        (is_patch && patches::is_name_of_ours(name)).then(|| folder.to_owned())
+    };
+    paths.into_iter().filter_map(folder).collect()
+}
+
+/// Whether a file is a by-hash index or a patch as `publish` stores them.
+fn is_written_here(path: &str, patched: &BTreeSet<String>) -> bool {
     match ArchivePath::of(path) {
-        ArchivePath::Dists(SuitePath::ByHash { algorithm, .. }) => algorithm == "SHA256",
+        ArchivePath::Dists(SuitePath::ByHash { folder, algorithm: "SHA256", .. }) => {
+            !is_patch_folder(folder) || patched.iter().any(|ours| ours.ends_with(folder))
+        }
         ArchivePath::Dists(SuitePath::Patch { name, .. }) => patches::is_name_of_ours(name),
         _ => false,
     }
@@ -300,16 +313,16 @@ mod tests {
 
     #[test]
     fn patches_of_other_tools_are_not_swept() {
-        let folder = "dists/stable/main/binary-amd64";
-        for ours in [
-            "by-hash/SHA256/0f",
-            "Packages.diff/by-hash/SHA256/0f",
-            "Packages.diff/20250601T000000Z-0123456789abcdef.gz",
-        ] {
-            assert!(is_written_here(&format!("{folder}/{ours}")), "{ours}");
+        let at = |path: &str| format!("dists/stable/main/binary-amd64/{path}");
+        let ours = at("Packages.diff/20250601T000000Z-0123456789abcdef.gz");
+        let other = at("Packages.diff/T-2025-06-01-0000.00-F-2025-05-31-2000.00.gz");
+        let (list, index) = (at("Packages.diff/by-hash/SHA256/0f"), at("by-hash/SHA256/0f"));
+        let none = BTreeSet::new();
+        assert!(is_written_here(&ours, &none) && is_written_here(&index, &none));
+        for path in [&list, &other, &at("by-hash/SHA512/0f")] {
+            assert!(!is_written_here(path, &none), "{path}");
         }
-        for other in ["by-hash/SHA512/0f", "Packages.diff/T-2025-06-01-0000.00-F-2025-05-31-2000.00.gz"] {
-            assert!(!is_written_here(&format!("{folder}/{other}")), "{other}");
-        }
+        assert!(patch_folders([&other, &index]).is_empty());
+        assert!(is_written_here(&list, &patch_folders([&ours])));
     }
 }

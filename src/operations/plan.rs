@@ -436,9 +436,12 @@ async fn compress(
     };
     let indices: Vec<_> = indices.into_iter().map(|(name, index)| (wanted(&name), name, index)).collect();
     blocking(move || {
-        let (wanted, texts): (Vec<Wanted>, Vec<(Bytes, PackagesKey, Option<Bytes>)>) = indices
+        let (wanted, mut texts): (Vec<Wanted>, Vec<Texts>) = indices
             .into_par_iter()
-            .map(|(wanted, name, index)| (wanted, (index.render(), name, index.published().cloned())))
+            .map(|(wanted, key, index)| {
+                let (old, new) = (index.published().cloned(), index.render());
+                (wanted, Texts { key, old, new, smallest: None })
+            })
             .unzip();
         let jobs: Vec<_> = texts
             .iter()
@@ -447,22 +450,20 @@ async fn compress(
             .collect();
         let files: Vec<IndexFile> = jobs
             .into_par_iter()
-            .map(|((text, name, _), (compression, is_stored))| {
-                let path = format!("{}{}", name.path(), compression.extension());
-                let before = before.get(&(name.clone(), compression.extension()));
-                let bytes = blocks::compress(text, compression, before)
+            .map(|(Texts { key, new, .. }, (compression, is_stored))| {
+                let path = format!("{}{}", key.path(), compression.extension());
+                let before = before.get(&(key.clone(), compression.extension()));
+                let bytes = blocks::compress(new, compression, before)
                     .map_err(|source| Error::Unpack { path: path.clone(), source })?;
                 let file = IndexFile::new(path, bytes);
                 Ok(if is_stored { file } else { file.listed_only() })
             })
             .collect::<Result<_, Error>>()?;
-        let texts = texts.into_iter().map(|(new, key, old)| {
-            let plain = key.path();
+        for text in &mut texts {
+            let plain = text.key.path();
             let forms = files.iter().filter(|file| plain_path(file.path()) == plain && file.is_stored());
-            let smallest = forms.map(|file| file.bytes().len() as u64).min();
-            Texts { key, old, new, smallest }
-        });
-        let texts = texts.collect();
+            text.smallest = forms.map(|file| file.bytes().len() as u64).min();
+        }
         Ok((files, texts))
     })
     .await
