@@ -8,7 +8,7 @@ use crate::{
     compression::Compression,
     dists::{
         IndexKey, blocks,
-        layout::{SuitePath, uncompressed},
+        layout::{SuitePath, patched_by, uncompressed},
     },
     suite::attach_fault::AttachFault,
 };
@@ -47,7 +47,7 @@ impl AttachedPath {
         let plain = uncompressed(path).0;
         let file = plain.rsplit('/').next().unwrap_or_default();
         let is_written = match IndexKey::parse(plain) {
-            key if key.has_entries() => true,
+            key if key.has_entries() || patched_by(plain).is_some() => true,
             IndexKey::Contents { .. } => true,
             IndexKey::Translation { language, .. } => &*language == "en",
             _ => matches!(file, "Release" | "Packages" | "Sources") || is_list_of_commands(plain),
