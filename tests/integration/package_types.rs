@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    apt_client::Client,
+    apt_client::{Client, Source},
     deb_builder::{DebBuilder, deb},
     sandbox::{Outcome, Sandbox, age},
     source_builder::source,
@@ -73,15 +73,10 @@ fn apt_sees_debug_symbols_in_their_component_and_no_package_of_the_installer() {
     for package in [deb("hello"), deb("hello-dbgsym").ddeb(), deb("hello-udeb").udeb()] {
         add(&sandbox, package.write(sandbox.incoming())).ok();
     }
-    for apt in Client::all(&sandbox) {
-        let uri = format!("file:{}", sandbox.archive("").display());
+    for mut apt in Client::all(&sandbox) {
         let key = sandbox.archive("archive-key.asc");
         for (components, sees) in [("main", false), ("main main/debug", true)] {
-            apt.stanza(&format!(
-                "Types: deb\nURIs: {}\nSuites: stable\nComponents: {components}\nSigned-By: {}\n",
-                uri.trim_end_matches('/'),
-                key.display()
-            ));
+            apt.source(&Source::folder(sandbox.archive("")).components(components).signed_by(&key));
             apt.updates();
             let said = apt.run("apt-cache", ["dumpavail"]).ok();
             assert!(said.stdout.contains("Package: hello\n"), "{}", said.stdout);
@@ -301,7 +296,8 @@ fn a_suite_of_sources_alone() {
         add(&sandbox, file).fails(1).says(["is not one of the suite's"]);
     }
     sandbox.publish(["check"]).ok();
-    for apt in Client::all(&sandbox) {
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).trusted());
         let uri = format!("file:{}", sandbox.archive("").display());
         let uri = uri.trim_end_matches('/');
         apt.stanza(&format!("Types: deb-src\nURIs: {uri}\nSuites: stable\nComponents: main\nTrusted: yes\n"));
