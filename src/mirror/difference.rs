@@ -14,7 +14,7 @@ use crate::{
     compression::Compression,
     dists::{
         index_file::by_hash_path,
-        layout::{ReleaseForm, patch_index_path},
+        layout::{ReleaseForm, patch_index_path, patched_by},
         release::{self, Listed},
     },
     names::Suite,
@@ -124,8 +124,17 @@ impl Sides<'_> {
 
     /// The listed files to copy, each with whether the destination's pointer lists the same bytes.
     fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
-        let files = self.source.release().into_iter().flat_map(release::Release::own_files);
-        files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+        let release = self.source.release();
+        let files = release.into_iter().flat_map(release::Release::own_files);
+        // Only the compressed list of patches is stored.
+        let is_stored = move |path: &str| {
+            let packed = format!("{path}{}", Compression::Xz.extension());
+            patched_by(path).is_none()
+                || !release.is_some_and(|release| release.files().contains_key(&packed))
+        };
+        files
+            .filter(move |(path, _)| is_stored(path))
+            .map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
     }
 
     fn load(&self, path: &str, listed: &Listed, to: String, how: WriteMode) -> Transfer {
@@ -250,7 +259,14 @@ impl Sides<'_> {
         if !self.source.release().into_iter().flat_map(patched_indices).any(|index| is_new(&index)) {
             return Ok(Vec::new());
         }
-        let known = patches::files(self.there).await?;
+        // Reading the destination's list at the source costs no request to the destination.
+        let mut known = PoolFiles::new();
+        if self.source_store.location().folder().is_some() {
+            known = patches::files(&self.there.read_from(self.source_store)).await?;
+        }
+        if known.is_empty() {
+            known = patches::files(self.there).await?;
+        }
         let needed = patches::files(self.source).await?;
         let missing =
             needed.into_iter().filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)));
