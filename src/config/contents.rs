@@ -74,17 +74,18 @@ impl ContentsConfig {
                     ));
                 }
                 "udebs" => config.udebs = true,
-                "nodebs" => config.debs = false,
+                // `no` takes them away, as in other fields.
+                "nodebs" | "no" => config.debs = false,
                 "percomponent" => config.per_component = true,
                 "allcomponents" => (config.all_components, config.per_component) = (true, false),
                 "all" => (config.all_components, config.per_component) = (true, true),
                 // A store has no links; `allcomponents` gives old clients an index.
-                "ddebs" | "compatsymlink" | "nocompatsymlink" => {}
+                "yes" | "ddebs" | "compatsymlink" | "nocompatsymlink" => {}
                 // In the format before reprepro 3.1 a rate, with further words.
                 number if number.parse::<i32>().is_ok() => config.debs = number != "0",
                 other => {
                     return Err(format!(
-                        "field `Contents` has `{other}`; expected `.`, `.gz`, `.xz`, `.zst`, `udebs`, `nodebs`, `all`, \
+                        "field `Contents` has `{other}`; expected `yes`, `no`, `.`, `.gz`, `.xz`, `.zst`, `udebs`, `nodebs`, `all`, \
                          `allcomponents`, `percomponent`, `compatsymlink` or `nocompatsymlink`"
                     ));
                 }
@@ -135,6 +136,8 @@ mod tests {
         assert_eq!(of(""), ContentsConfig::default());
         assert_eq!(of(".xz .gz . udebs").compressions, [Plain, Gzip, Xz]);
         assert!(of("udebs").udebs && !of("nodebs").debs);
+        assert_eq!(of("yes"), ContentsConfig::default());
+        assert!(!of("no").debs && !of("no").udebs);
         let scopes = |value: &str| (of(value).per_component, of(value).all_components);
         assert_eq!(scopes("percomponent nocompatsymlink"), (true, false));
         assert_eq!((scopes("allcomponents"), scopes("all compatsymlink")), ((false, true), (true, true)));
