@@ -14,6 +14,7 @@ use std::{
 use super::{
     contents::ContentsConfig,
     error::Error,
+    fields::{PATCHES, Patches, Sources, names_release, parsed, patches, translations, yes_or_no},
     indices,
     lines::{Lines, folder_of, text_of},
     records::{self, Records},
@@ -36,32 +37,6 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// The folder that relative names are resolved against.
     pub folder: PathBuf,
-}
-
-/// Whether a suite has source packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Sources {
-    /// `Architectures` does not name `source`: they are refused.
-    Refused,
-    /// Nothing is configured: they are accepted, and a component has `Sources` from its first source package on.
-    Accepted,
-    /// `Architectures` names `source`: every component has `Sources`, even an empty one.
-    Listed,
-    /// `Architectures` names `source` alone: as [`Sources::Listed`], and binary packages are refused.
-    Alone,
-}
-
-/// Whether clients get patches of the indices (`PDiffs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Patches {
-    /// Of every index that is so large that they pay.
-    Auto,
-    /// Of every index.
-    Always,
-    /// Of none.
-    Never,
 }
 
 /// The configuration of a suite.
@@ -438,15 +413,6 @@ impl SuiteConfig {
     }
 }
 
-/// `Translations: en` or `no`.
-fn translations(stanza: &Stanza<'_>) -> Result<bool, String> {
-    match text_of(stanza, "Translations")?.as_deref().map(str::trim) {
-        None | Some("" | "no" | "none") => Ok(false),
-        Some("en" | "yes") => Ok(true),
-        Some(other) => Err(format!("field `Translations` is `{other}`; expected `en` or `no`")),
-    }
-}
-
 /// The indices that are derived from packages.
 fn derived_indices(
     stanza: &Stanza<'_>,
@@ -504,44 +470,6 @@ fn check_archive<'a>(
     }
     ends.extend(on_the_way);
     Ok(())
-}
-
-/// A field that is `yes` or `no`; `no` if it is missing.
-fn yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<bool, String> {
-    match text_of(stanza, field)?.as_deref().map(str::trim) {
-        None | Some("no" | "No" | "0" | "false") => Ok(false),
-        Some("" | "yes" | "Yes" | "1" | "true") => Ok(true),
-        Some(other) => Err(format!("field `{field}` is `{other}`; expected `yes` or `no`")),
-    }
-}
-
-/// The value of one of our own fields, if it is set.
-fn parsed<T>(
-    stanza: &Stanza<'_>,
-    field: &str,
-    expected: &str,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, String> {
-    let Some(value) = text_of(stanza, field)? else { return Ok(None) };
-    let wrong = || format!("field `{field}` is `{}`; expected {expected}", value.trim());
-    parse(value.trim()).map(Some).ok_or_else(wrong)
-}
-
-/// The expected values of `PDiffs`.
-const PATCHES: &str = "`yes`, `no` or `auto`";
-
-fn patches(value: &str) -> Option<Patches> {
-    match value.to_ascii_lowercase().as_str() {
-        "auto" => Some(Patches::Auto),
-        "yes" => Some(Patches::Always),
-        "no" => Some(Patches::Never),
-        _ => None,
-    }
-}
-
-/// Whether the value of `DebIndices` or `DscIndices` names the file beside each index.
-fn names_release(text: &str) -> bool {
-    text.split_whitespace().nth(1) == Some("Release")
 }
 
 #[cfg(test)]

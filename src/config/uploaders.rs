@@ -82,7 +82,7 @@ enum Needs {
 
 #[derive(Debug, Clone)]
 enum Who {
-    Anybody,
+    Everyone,
     Unsigned,
     AnyKey,
     Key(KeyId),
@@ -122,7 +122,7 @@ impl Uploaders {
     #[must_use]
     pub fn allow(&self, upload: &UploadFacts<'_>, signed: Signed<'_>) -> bool {
         let is_who = |who: &Who| match (who, signed) {
-            (Who::Anybody, _) | (Who::Unsigned, Signed::No) => true,
+            (Who::Everyone, _) | (Who::Unsigned, Signed::No) => true,
             (Who::AnyKey, Signed::By(keys)) => !keys.is_empty(),
             (Who::Key(id), Signed::By(keys)) => keys.iter().any(|key| id.is(key)),
             (Who::Group(name), Signed::By(keys)) => {
@@ -336,7 +336,7 @@ fn test(rest: &mut Tokens<'_>) -> Result<Test, String> {
 
 fn who(rest: &mut Tokens<'_>) -> Result<Who, String> {
     Ok(match rest.word() {
-        Some("anybody") => Who::Anybody,
+        Some("anybody") => Who::Everyone,
         Some("unsigned") => Who::Unsigned,
         Some("any") if rest.is_next("key") => Who::AnyKey,
         Some("key") => Who::Key(key(rest)?),
