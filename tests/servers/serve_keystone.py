@@ -93,7 +93,7 @@ def serve(folder, port, swift):
 
     from werkzeug.serving import run_simple
 
-    run_simple("127.0.0.1", int(port), application(folder), threaded=True)
+    run_simple("127.0.0.1", int(port), application(folder), threaded=False)
 
 
 if sys.argv[1] == "make":
