@@ -1,5 +1,7 @@
 //! `CommitReport`: the result of a commit.
 
+use std::mem;
+
 use super::options::CommitOptions;
 use crate::{
     names::Suite,
@@ -73,7 +75,8 @@ pub struct Moved {
 }
 
 impl CommitReport {
-    pub(super) fn of(plan: &Plan, published: &PublishedSuite, how: &CommitOptions<'_>) -> Self {
+    /// Takes the changes out of a plan.
+    pub(super) fn of(plan: &mut Plan, published: &PublishedSuite, how: &CommitOptions<'_>) -> Self {
         let release = plan.release.as_ref().or(published.release());
         let words = |field| {
             let value = release.and_then(|release| release.field(field)).unwrap_or_default();
@@ -84,13 +87,13 @@ impl CommitReport {
             dry_run: how.dry_run,
             published: false,
             first: published.pointer().is_none(),
-            added: plan.added.clone(),
-            present: plan.present.clone(),
-            skipped: plan.skipped.clone(),
-            replaced: plan.replaced.clone(),
-            phased: plan.phased.clone(),
-            removed: plan.removed.clone(),
-            listings: plan.listings.clone(),
+            added: mem::take(&mut plan.added),
+            present: mem::take(&mut plan.present),
+            skipped: mem::take(&mut plan.skipped),
+            replaced: mem::take(&mut plan.replaced),
+            phased: mem::take(&mut plan.phased),
+            removed: mem::take(&mut plan.removed),
+            listings: mem::take(&mut plan.listings),
             indices: plan.indices.iter().chain(&plan.beside).map(|file| file.path().to_owned()).collect(),
             moved: None,
             written: Vec::new(),

@@ -10,7 +10,7 @@ use super::{
     upload::{Files, OtherBytes, Upload},
     uploaded::Uploaded,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use crate::{
     dists::{IndexFile, layout::ReleaseForm},
@@ -81,9 +81,9 @@ impl<'a> Prepared<'a> {
             format!("{change}: `apt update` stops until its user accepts that (`--allow-releaseinfo-change`)")
         }));
         upload.all_there(&plan.copied, &base).await?;
-        let (mut pool, there) = upload.for_pool(&plan, &base).await?;
-        pool.extend(upload.lost(&plan).await?);
-        let mut outcome = CommitReport::of(&plan, &base, how);
+        let (mut pool, there) = upload.for_pool(mem::take(&mut plan.pool), &base).await?;
+        pool.extend(upload.lost(mem::take(&mut plan.kept)).await?);
+        let mut outcome = CommitReport::of(&mut plan, &base, how);
         outcome.written.extend(written(&pool));
         Ok(Self { archive, how, upload, base, plan, pool, there, outcome })
     }

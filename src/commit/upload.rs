@@ -19,6 +19,7 @@ use crate::{
         pins::{Pin, STALE},
     },
     operations::plan::{Copied, Plan},
+    pool::PoolPath,
     store::{self, Content, Limit, Put, Store, unless_larger},
     suite::{
         error::Error,
@@ -114,11 +115,11 @@ impl<'a> Upload<'a> {
     /// files with other bytes before anything is written.
     pub(super) async fn for_pool(
         &self,
-        plan: &Plan,
+        pool: Vec<(PoolPath, Content)>,
         published: &PublishedSuite,
     ) -> Result<(Files, Files), Error> {
         // Owned, so that a commit can be spawned.
-        let checks = stream::iter(plan.pool.clone()).map(|(path, content)| async move {
+        let checks = stream::iter(pool).map(|(path, content)| async move {
             let found = if self.has_written(path.as_str()) {
                 Ok(None)
             } else {
@@ -136,7 +137,7 @@ impl<'a> Upload<'a> {
                     action: "add",
                     preposition: "to",
                     subject: match content {
-                        Content::File { file, .. } => file.display().to_string(),
+                        Content::File(local) => local.file.display().to_string(),
                         Content::Bytes(..) => path,
                     },
                     suite: Some(published.name().clone()),
@@ -149,8 +150,8 @@ impl<'a> Upload<'a> {
     }
 
     /// Returns the files of published packages that are missing or damaged in the pool, and that were given again.
-    pub(super) async fn lost(&self, plan: &Plan) -> Result<Files, Error> {
-        let checks = stream::iter(plan.kept.clone()).map(|(path, content)| async move {
+    pub(super) async fn lost(&self, kept: Vec<(PoolPath, Content)>) -> Result<Files, Error> {
+        let checks = stream::iter(kept).map(|(path, content)| async move {
             let found = self.state_of(path.as_str(), content.digests()).await;
             (path.as_str().to_owned(), content, found)
         });

@@ -80,9 +80,9 @@ impl PackageEntry {
     #[must_use]
     pub fn of(package: &BinaryPackage, path: &PoolPath) -> Self {
         let Digests { size, md5, sha256 } = package.digests();
-        let mut text = package.control_for_index().into_owned();
+        let control = package.control_for_index();
         let added = format!("Filename: {}\nSize: {size}\nMD5sum: {md5}\nSHA256: {sha256}\n", path.as_str());
-        text.extend_from_slice(added.as_bytes());
+        let text = [&*control, added.as_bytes()].concat();
         // A package that was read has these fields, so its stanza has them.
         Self::read(text.into(), 1, package.package_type())
             .unwrap_or_else(|error| unreachable!("the stanza of a .deb: {error}"))

@@ -381,13 +381,13 @@ impl Run<'_> {
             }
             let same = match &loaded.content {
                 Content::Bytes(bytes, _) => self.destination.holds(&path, bytes).await?,
-                Content::File { digests, .. } => {
+                Content::File(local) => {
                     self.destination.size(&path).await? == Some(size)
                         && self
                             .destination
                             .digests(&path, Limit::bytes(size))
                             .await?
-                            .is_some_and(|there| there == *digests)
+                            .is_some_and(|there| there == local.digests)
                 }
             };
             if same {

@@ -132,7 +132,7 @@ impl Addition {
         let Incoming { file, stamp, .. } = incoming;
         let path =
             if replaces { PoolPath::unique(&component, package) } else { PoolPath::of(&component, package) };
-        let content = Content::File { file: file.clone(), digests: *package.digests(), stamp: *stamp };
+        let content = Content::file(file.clone(), *package.digests(), *stamp);
         Self {
             entry: PackageEntry::of(package, &path),
             component,
@@ -160,7 +160,7 @@ impl Addition {
         let stamps = stamps.chain(incoming.others.iter().map(|other| (&other.file, other.stamp)));
         let contents = package.files().iter().zip(stamps).map(|(described, (file, stamp))| {
             let digests = described.digests().digests;
-            PackageSource::File(Content::File { file: file.clone(), digests, stamp })
+            PackageSource::File(Content::file(file.clone(), digests, stamp))
         });
         let mut files: Vec<_> = paths.into_iter().zip(contents).collect();
         let (path, origin) = files.remove(0);
@@ -216,7 +216,7 @@ impl Addition {
     /// The package for messages.
     pub(crate) fn subject(&self) -> String {
         match &self.origin {
-            PackageSource::File(Content::File { file, .. }) => file.display().to_string(),
+            PackageSource::File(Content::File(local)) => local.file.display().to_string(),
             _ => {
                 format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.index_architecture())
             }

@@ -170,7 +170,7 @@ async fn unpacked(
     let unpacked = blocking(move || {
         let packed: Box<dyn Read> = match &loaded.content {
             Content::Bytes(bytes, _) => Box::new(&bytes[..]),
-            Content::File { file, .. } => Box::new(std::fs::File::open(file)?),
+            Content::File(local) => Box::new(std::fs::File::open(&local.file)?),
         };
         let text = compression.index_decoder(packed)?.take(limit.saturating_add(1));
         let mut text = HashingReader::new(text);

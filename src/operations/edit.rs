@@ -175,7 +175,7 @@ impl SuiteEdit {
                 let (preposition, source) = ("to", Reason::Path(source));
                 Error::Refused(vec![Refusal { action, preposition, subject, suite: None, source }])
             })?;
-            let content = Content::File { file: file.clone(), digests: *digests, stamp: *stamp };
+            let content = Content::file(file.clone(), *digests, *stamp);
             plan.pool.push((path, content));
         }
         Ok(())
@@ -256,7 +256,7 @@ impl SuiteEdit {
             commands = Some(true);
         }
         let local = |content: &Content| match content {
-            Content::File { file, digests, .. } => Some((digests.sha256, file.clone())),
+            Content::File(local) => Some((local.digests.sha256, local.file.clone())),
             Content::Bytes(..) => None,
         };
         let given = plan.pool.iter().chain(&plan.kept).filter_map(|(_, content)| local(content)).collect();

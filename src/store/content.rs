@@ -5,6 +5,7 @@ use std::{
     io::Read,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -21,23 +22,34 @@ use crate::digest::Digests;
 pub enum Content {
     /// Bytes in memory.
     Bytes(Bytes, Digests),
-    /// A local file that was read before.
-    File {
-        /// The path of the file.
-        file: PathBuf,
-        /// The digests of its content.
-        digests: Digests,
-        /// Its stamp when it was read.
-        stamp: FileStamp,
-    },
+    /// A local file that was read before. Shared, since a commit keeps several lists of its files.
+    File(Arc<LocalFile>),
+}
+
+/// A local file that was read before.
+#[derive(Debug)]
+pub struct LocalFile {
+    /// The path of the file.
+    pub(crate) file: PathBuf,
+    /// The digests of its content.
+    pub(crate) digests: Digests,
+    /// Its stamp when it was read.
+    pub(super) stamp: FileStamp,
 }
 
 impl Content {
+    /// Returns the content of a local file that was read before.
+    #[must_use]
+    pub fn file(file: PathBuf, digests: Digests, stamp: FileStamp) -> Self {
+        Self::File(Arc::new(LocalFile { file, digests, stamp }))
+    }
+
     /// The digests of the content.
     #[must_use]
     pub fn digests(&self) -> &Digests {
         match self {
-            Self::Bytes(_, digests) | Self::File { digests, .. } => digests,
+            Self::Bytes(_, digests) => digests,
+            Self::File(local) => &local.digests,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Store {
         self.writable("write", path)?;
         let new = content.digests();
         let in_parts =
-            self.folder.is_none() && matches!(content, Content::File { .. }) && parts::is_large(new.size);
+            self.folder.is_none() && matches!(content, Content::File(_)) && parts::is_large(new.size);
         let decides = self.conditional_writes().await?;
         // Swift rejects a write over an object that has existed for a while.
         let creates = decides == ConditionalWrites::Native || self.service() == Some(Service::Swift);

@@ -68,7 +68,7 @@ impl Store {
                 Content::Bytes(bytes.into(), digests)
             } else {
                 let digests = blocking(move || hash_file(opened)).await.map_err(unreadable)?;
-                Content::File { file, digests, stamp }
+                Content::file(file, digests, stamp)
             };
             return Ok(Some(Loaded { content, _spool: None }));
         }
@@ -95,7 +95,7 @@ impl Store {
         }
         let stamp = FileStamp::of(&spool.as_file().metadata().map_err(unwritable)?);
         let file = spool.path().to_owned();
-        let content = Content::File { file, digests: hasher.finish(), stamp };
+        let content = Content::file(file, hasher.finish(), stamp);
         Ok(Some(Loaded { content, _spool: Some(spool.into_temp_path()) }))
     }
 }

@@ -48,7 +48,7 @@ mod offload;
 
 pub use cache::Cache;
 pub use capabilities::ConditionalWrites;
-pub use content::{Content, FileStamp};
+pub use content::{Content, FileStamp, LocalFile};
 pub use environment::Environment;
 pub use error::Error;
 pub use folder::Folder;

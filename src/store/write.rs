@@ -1,5 +1,7 @@
 //! Writes of any content, and deletes; the writes that compare are in [`super::swap`] and [`super::create`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use object_store::{Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, path::Path};
@@ -24,20 +26,20 @@ impl Store {
         attributes: impl FnOnce() -> Attributes,
     ) -> Result<(), Failure> {
         match content {
-            Content::File { file, stamp, .. } if self.folder.is_some() => {
+            Content::File(local) if self.folder.is_some() => {
                 let mut options = PutOptions::from(mode);
-                options.extensions.insert(folder::LocalFile { file: file.clone(), stamp: *stamp });
+                options.extensions.insert(Arc::clone(local));
                 self.request(false).put_opts(path, PutPayload::new(), options).await?;
                 Ok(())
             }
             // Already in memory, and every service accepts the size of any index in one request.
             Content::Bytes(bytes, _) => Ok(self.put(path, bytes.clone(), mode, attributes).await?),
-            Content::File { file, digests, stamp } if !parts::is_large(digests.size) => {
-                let bytes = content::read_file(file, *stamp).await.map_err(Failure::Content)?;
+            Content::File(local) if !parts::is_large(local.digests.size) => {
+                let bytes = content::read_file(&local.file, local.stamp).await.map_err(Failure::Content)?;
                 Ok(self.put(path, bytes, mode, attributes).await?)
             }
-            Content::File { file, digests, stamp } => {
-                let parts = content::parts(file, *stamp, parts::size_for(digests.size));
+            Content::File(local) => {
+                let parts = content::parts(&local.file, local.stamp, parts::size_for(local.digests.size));
                 parts::send(self.request(false), path, attributes(), parts).await
             }
         }

@@ -299,7 +299,7 @@ async fn read_pool(store: &Store, package: &PackageEntry) -> Result<Source, Erro
     }
     let read = blocking(move || match &loaded.content {
         Content::Bytes(bytes, _) => list_files(&bytes[..]),
-        Content::File { file, .. } => read_file(file),
+        Content::File(local) => read_file(&local.file),
     });
     Ok(match read.await {
         Ok(list) => Source::Package(list),

@@ -120,7 +120,7 @@ async fn checksums_rejected_on_parts_are_dropped() {
         let bytes: Vec<u8> = (0..18_u32 << 18).flat_map(u32::to_le_bytes).collect();
         fs::write(&file, &bytes).unwrap();
         let stamp = FileStamp::of(&fs::metadata(&file).unwrap());
-        let content = Content::File { file, digests: Digests::of(&bytes), stamp };
+        let content = Content::file(file, Digests::of(&bytes), stamp);
         store(&double, &[]).replace_with("large", &content).await.unwrap();
         assert!(objects.lock().unwrap()["/bkt/large"] == bytes);
     }

@@ -79,7 +79,7 @@ fn bytes(text: &str) -> Content {
 fn file(path: &Path, text: &[u8]) -> Content {
     fs::write(path, text).unwrap();
     let stamp = FileStamp::of(&fs::metadata(path).unwrap());
-    Content::File { file: path.to_owned(), digests: Digests::of(text), stamp }
+    Content::file(path.to_owned(), Digests::of(text), stamp)
 }
 
 /// Bytes in which no two parts are the same.

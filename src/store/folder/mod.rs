@@ -17,6 +17,6 @@ mod free_space;
 mod root;
 mod flush;
 
-pub(super) use put::{Durable, LocalFile};
+pub(super) use put::Durable;
 pub(crate) use real::RealPath;
 pub use root::Folder;

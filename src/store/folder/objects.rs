@@ -1,6 +1,6 @@
 //! A folder as an [`ObjectStore`].
 
-use std::{fs, io};
+use std::{fs, io, sync::Arc};
 
 use futures::{
     StreamExt,
@@ -13,10 +13,13 @@ use object_store::{
 };
 
 use super::{
-    put::{Durable, LocalFile, persist},
+    put::{Durable, persist},
     root::{Folder, absent, failed, meta},
 };
-use crate::store::offload::{INLINE, blocking};
+use crate::store::{
+    content::LocalFile,
+    offload::{INLINE, blocking},
+};
 
 impl Folder {
     /// Reads the metadata on the current thread, without opening the file: a handover to another thread takes ten
@@ -53,11 +56,12 @@ impl ObjectStore for Folder {
     ) -> Result<PutResult> {
         // A folder stores no attributes: the web server sets the headers.
         let (folder, path) = (self.clone(), self.place(location)?);
-        let local = options.extensions.get::<LocalFile>().cloned();
+        // A put without payload copies the file in its extensions.
+        let local = options.extensions.get::<Arc<LocalFile>>().cloned();
         let size = payload.content_length() as u64 + local.as_ref().map_or(0, |local| local.stamp.size());
         let takes_lock = matches!(options.mode, PutMode::Update(_));
         let durable = options.extensions.get::<Durable>().is_some();
-        let put = move || folder.put(&path, &payload, local.as_ref(), options.mode, durable);
+        let put = move || folder.put(&path, &payload, local.as_deref(), options.mode, durable);
         // A swap waits for a lock.
         if takes_lock || size > INLINE {
             blocking(put).await?;

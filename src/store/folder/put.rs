@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Write as _},
     os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -13,16 +13,9 @@ use tempfile::NamedTempFile;
 
 use super::root::{Folder, TEMP_PREFIX, e_tag, failed};
 use crate::store::{
-    content::{FileStamp, Reopened},
+    content::{LocalFile, Reopened},
     offload::{INLINE, blocking},
 };
-
-/// Put option, in the extensions of a put without payload: [`Folder`] copies this file.
-#[derive(Debug, Clone)]
-pub(crate) struct LocalFile {
-    pub(crate) file: PathBuf,
-    pub(crate) stamp: FileStamp,
-}
 
 /// Put option: the file is flushed to disk before it gets its name.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +32,7 @@ impl Folder {
     ) -> Result<()> {
         let mut file = self.temp_file(path)?;
         payload.iter().try_for_each(|piece| file.write_all(piece)).map_err(failed)?;
-        if let Some(LocalFile { file: from, stamp }) = local {
+        if let Some(LocalFile { file: from, stamp, .. }) = local {
             let bad = |error| object_store::Error::Generic { store: "folder", source: Box::new(error) };
             let mut from = Reopened::open(from, *stamp).map_err(bad)?;
             if stamp.size() <= INLINE {
