@@ -3,21 +3,12 @@
 //! A [`Changes`] names the files of an upload with their sizes and digests, and the suites that they are for. The files
 //! are not read here, and the signature is not verified.
 
-use std::collections::BTreeMap;
-
 use super::{
     changes_fault::ChangesFault,
-    dsc::{LISTS, LONGEST_NAME, is_allowed_in_a_name},
     error::BadField,
+    listed_files::{self, LONGEST_NAME, ListedFile, is_allowed_in_a_name},
 };
-use crate::{
-    digest::{Digests, Md5Digest, Sha1Digest, Sha256Digest, SourceDigests},
-    names::PackageName,
-    package_type::PackageType,
-    signing,
-    stanza::Stanza,
-    version::Version,
-};
+use crate::{names::PackageName, package_type::PackageType, signing, stanza::Stanza, version::Version};
 
 /// The parsed text of a `.changes` file.
 #[derive(Debug, Clone)]
@@ -31,14 +22,10 @@ pub struct Changes {
     is_signed: bool,
 }
 
-/// A file as a `.changes` file lists it.
+/// A file of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedFile {
-    name: Box<str>,
-    size: u64,
-    md5: Md5Digest,
-    sha1: Option<Sha1Digest>,
-    sha256: Option<Sha256Digest>,
+    listed: ListedFile,
     section: Option<String>,
     priority: Option<String>,
     kind: FileKind,
@@ -80,8 +67,8 @@ impl Changes {
         let version = Version::parse(field("Version")?)
             .map_err(|why| ChangesFault::Field { field: "Version", why: why.into() })?;
         let (source, built_from) = source(field("Source")?)?;
-        let words = |name| Ok(field(name)?.split_whitespace().map(ToOwned::to_owned).collect());
-        let (distributions, architectures) = (words("Distribution")?, words("Architecture")?);
+        let words = |text: &str| text.split_whitespace().map(ToOwned::to_owned).collect();
+        let (distributions, architectures) = (words(field("Distribution")?), words(field("Architecture")?));
         let files = files(&stanza)?;
         let source_version = built_from.unwrap_or_else(|| version.clone());
         Ok(Self { source, source_version, version, distributions, architectures, files, is_signed })
@@ -138,16 +125,16 @@ impl Changes {
 }
 
 impl UploadedFile {
+    /// Its name, size and digests.
+    #[must_use]
+    pub fn listed(&self) -> &ListedFile {
+        &self.listed
+    }
+
     /// Its name, without a folder.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its size.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
+        self.listed.name()
     }
 
     /// Its section; `None` if it has none (`-`).
@@ -171,7 +158,7 @@ impl UploadedFile {
     /// The first part of its name, which is the name of the package or of the source.
     #[must_use]
     pub fn package(&self) -> &str {
-        self.name.split('_').next().unwrap_or_default()
+        self.name().split('_').next().unwrap_or_default()
     }
 
     /// The architecture in its name; `source` for a file of a source package.
@@ -180,45 +167,10 @@ impl UploadedFile {
         match self.kind {
             FileKind::Package(PackageType::Dsc) | FileKind::OfSource => "source",
             _ => {
-                let last = self.name.rsplit('_').next().unwrap_or_default();
+                let last = self.name().rsplit('_').next().unwrap_or_default();
                 last.split('.').next().unwrap_or_default()
             }
         }
-    }
-
-    /// Checks the size alone, before the file is read.
-    pub fn check_size(&self, found: u64) -> Result<(), ChangesFault> {
-        if found == self.size {
-            return Ok(());
-        }
-        let [listed, found] = [self.size, found].map(|size| format!("{size} bytes"));
-        Err(ChangesFault::Differs { file: self.name.to_string(), listed, found })
-    }
-
-    /// Compares the file that was read with its description; SHA-1 is compared if it is known.
-    pub fn check(&self, found: &Digests, sha1: Option<Sha1Digest>) -> Result<(), ChangesFault> {
-        self.check_size(found.size)?;
-        let differs = |algorithm: &str, listed: String, found: String| {
-            let [listed, found] = [listed, found].map(|digest| format!("{algorithm} {digest}"));
-            Err(ChangesFault::Differs { file: self.name.to_string(), listed, found })
-        };
-        if let Some(sha256) = self.sha256.filter(|sha256| *sha256 != found.sha256) {
-            return differs("SHA256", sha256.to_string(), found.sha256.to_string());
-        }
-        if let (Some(listed), Some(found)) = (self.sha1, sha1)
-            && listed != found
-        {
-            return differs("SHA1", listed.to_string(), found.to_string());
-        }
-        if self.md5 != found.md5 {
-            return differs("MD5", self.md5.to_string(), found.md5.to_string());
-        }
-        Ok(())
-    }
-
-    /// As [`UploadedFile::check`], with all digests.
-    pub fn check_all(&self, found: &SourceDigests) -> Result<(), ChangesFault> {
-        self.check(&found.digests, Some(found.sha1))
     }
 }
 
@@ -234,64 +186,16 @@ fn source(text: &str) -> Result<(PackageName, Option<Version>), ChangesFault> {
     Ok((name, Some(Version::parse(version).map_err(|why| bad(why.into()))?)))
 }
 
-/// Reads the lists of files, which must all name the same ones.
+/// Reads the lists of files.
 fn files(stanza: &Stanza<'_>) -> Result<Vec<UploadedFile>, ChangesFault> {
-    let mut files: Vec<UploadedFile> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for field in LISTS {
-        let text = match stanza.get(field).map(std::str::from_utf8) {
-            Some(Ok(text)) => text,
-            Some(Err(_)) => return Err(ChangesFault::Field { field, why: BadField::NotUtf8 }),
-            None if field == "Files" => return Err(ChangesFault::NoField(field)),
-            None => continue,
-        };
-        let mut count = 0;
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let bad = || ChangesFault::Line { field, line: line.escape_debug().to_string() };
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            if field == "Files" {
-                let &[md5, size, section, priority, name] = &words[..] else { return Err(bad()) };
-                check_name(name)?;
-                let named = |word: &str| (word != "-").then(|| word.to_owned());
-                let (section, priority) = (named(section), named(priority));
-                let kind = kind_of(name, section.as_deref());
-                let (size, md5) = (size.parse().map_err(|_| bad())?, md5.parse().map_err(|_| bad())?);
-                let (name, sha1, sha256) = (name.into(), None, None);
-                files.push(UploadedFile { name, size, md5, sha1, sha256, section, priority, kind });
-                let name = files[files.len() - 1].name.to_string();
-                if places.insert(name.clone(), files.len() - 1).is_some() {
-                    return Err(ChangesFault::Twice { field, file: name });
-                }
-                continue;
-            }
-            let &[digest, size, name] = &words[..] else { return Err(bad()) };
-            let size: u64 = size.parse().map_err(|_| bad())?;
-            let file = places.get(name).map(|at| &mut files[*at]).filter(|file| file.size == size);
-            let file =
-                file.ok_or_else(|| ChangesFault::Lists { field, file: name.escape_debug().to_string() })?;
-            let is_there = if field == "Checksums-Sha1" {
-                file.sha1.replace(digest.parse().map_err(|_| bad())?).is_some()
-            } else {
-                file.sha256.replace(digest.parse().map_err(|_| bad())?).is_some()
-            };
-            if is_there {
-                return Err(ChangesFault::Twice { field, file: name.to_owned() });
-            }
-            count += 1;
-        }
-        if field != "Files" && count < files.len() {
-            let is_missing = |file: &&UploadedFile| match field {
-                "Checksums-Sha1" => file.sha1.is_none(),
-                _ => file.sha256.is_none(),
-            };
-            let file = files.iter().find(is_missing).map(|file| file.name.to_string()).unwrap_or_default();
-            return Err(ChangesFault::Lists { field, file });
-        }
-    }
-    if files.is_empty() {
-        return Err(ChangesFault::NoField("Files"));
-    }
-    Ok(files)
+    let files = listed_files::read(stanza, "DIGEST SIZE SECTION PRIORITY NAME", check_name)?;
+    let files = files.into_iter().map(|(listed, more)| {
+        let mut more = more.into_iter().map(|word| (word != "-").then(|| word.to_owned()));
+        let (section, priority) = (more.next().flatten(), more.next().flatten());
+        let kind = kind_of(listed.name(), section.as_deref());
+        UploadedFile { listed, section, priority, kind }
+    });
+    Ok(files.collect())
 }
 
 /// A name of a file in the same folder, and not a hidden one.
@@ -325,6 +229,7 @@ fn kind_of(name: &str, section: Option<&str>) -> FileKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::SourceDigests;
 
     const HELLO: &str = "hello_1.0-1_amd64.deb";
 
@@ -353,9 +258,13 @@ mod tests {
         );
         assert_eq!((deb.kind(), deb.package()), (FileKind::Package(PackageType::Deb), "hello"));
         assert_eq!((tar.section(), tar.kind(), tar.architecture()), (None, FileKind::OfSource, "source"));
-        assert!(deb.check_all(&SourceDigests::of(b"deb")).is_ok());
+        let check = |bytes| {
+            let SourceDigests { digests, sha1 } = SourceDigests::of(bytes);
+            deb.listed().check(&digests, Some(sha1))
+        };
+        assert!(check(b"deb").is_ok());
         for (bytes, says) in [(&b"de"[..], "has 2 bytes"), (b"dab", "has SHA256 ")] {
-            let error = deb.check_all(&SourceDigests::of(bytes)).unwrap_err().to_string();
+            let error = check(bytes).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
     }

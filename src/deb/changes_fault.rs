@@ -1,8 +1,6 @@
 //! Why a `.changes` file and its files are not an upload that can be published, with remedies.
 
-use std::io;
-
-use super::error::BadField;
+use super::{error::BadField, listed_files::FilesFault};
 use crate::{signing, size, stanza};
 
 /// The limit on the size of a `.changes` file.
@@ -39,64 +37,15 @@ pub enum ChangesFault {
         #[source]
         why: BadField,
     },
-    /// A line of a list of files that cannot be read.
-    #[error(
-        "its field `{field}` has the line `{line}`; expected `DIGEST SIZE{} NAME`",
-        if *field == "Files" { " SECTION PRIORITY" } else { "" }
-    )]
-    Line {
-        /// The list.
-        field: &'static str,
-        /// The line.
-        line: String,
-    },
     /// A file name that is not allowed.
     #[error("the file name `{name}` is not allowed: it must name a file in the same folder")]
     Name {
         /// The name.
         name: String,
     },
-    /// A file that is listed twice.
-    #[error("its field `{field}` lists `{file}` twice")]
-    Twice {
-        /// The list.
-        field: &'static str,
-        /// The file.
-        file: String,
-    },
-    /// Two lists that differ.
-    #[error("its fields `Files` and `{field}` do not agree on `{file}`")]
-    Lists {
-        /// The other list.
-        field: &'static str,
-        /// The file.
-        file: String,
-    },
-    /// A file that is not in the same folder.
-    #[error("`{file}`, which it lists, is not in the same folder")]
-    Missing {
-        /// The file.
-        file: String,
-    },
-    /// A file that cannot be read.
-    #[error("`{file}`, which it lists, cannot be read")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file with other bytes than described.
-    #[error("`{file}` has {found}, and the `.changes` file lists {listed}")]
-    Differs {
-        /// The file.
-        file: String,
-        /// The size or digest in the `.changes` file.
-        listed: String,
-        /// The size or digest of the file.
-        found: String,
-    },
+    /// Its lists of files, or one of the files.
+    #[error(transparent)]
+    Files(#[from] FilesFault),
     /// A package that is not of this upload.
     #[error("`{file}` has the {part} `{found}`, and the `.changes` file has `{listed}`")]
     Other {
@@ -139,11 +88,11 @@ impl ChangesFault {
             Self::Signature(_) => {
                 "sign it again with `debsign`, and name the public key of its uploader with `UploaderKeys:` in conf/distributions or `--uploader-key FILE`"
             }
-            Self::Missing { .. } => {
+            Self::Files(FilesFault::Missing { .. }) => {
                 "put all files of the upload into one folder, such as with `dcmd cp FILE.changes FOLDER`"
             }
-            Self::Unreadable { .. } => return None,
-            Self::Differs { .. } => {
+            Self::Files(FilesFault::Unreadable { .. }) => return None,
+            Self::Files(FilesFault::Differs { .. }) => {
                 "compare the file with the original, or update the `.changes` file with `changestool FILE.changes updatechecksums` and sign it again"
             }
             Self::NotAllowed { .. } => {
@@ -153,10 +102,8 @@ impl ChangesFault {
             | Self::Stanza(_)
             | Self::NoField(_)
             | Self::Field { .. }
-            | Self::Line { .. }
             | Self::Name { .. }
-            | Self::Twice { .. }
-            | Self::Lists { .. }
+            | Self::Files(_)
             | Self::Other { .. }
             | Self::WithoutDescription { .. }
             | Self::Empty => "build it again with `dpkg-genchanges`",

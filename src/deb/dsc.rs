@@ -4,28 +4,16 @@
 //! been read and matches. A description that dpkg-source or apt would refuse, or read differently, is refused here. Its
 //! signature is not verified.
 
-use std::collections::BTreeMap;
-
 use super::{
     dsc_fault::{DscFault, FORMATS, NameFault},
     error::BadField,
+    listed_files::{self, LONGEST_NAME, ListedFile, is_allowed_in_a_name},
     source::{SourceFile, SourcePackage},
 };
-use crate::{
-    digest::{Md5Digest, Sha1Digest, Sha256Digest, SourceDigests},
-    names::PackageName,
-    signing,
-    stanza::Stanza,
-    version::Version,
-};
+use crate::{digest::SourceDigests, names::PackageName, signing, stanza::Stanza, version::Version};
 
 /// The extensions of the files of a source package.
 const ENDINGS: [&str; 6] = [".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz"];
-/// The longest file name that common file systems store.
-pub(super) const LONGEST_NAME: usize = 255;
-/// The fields that list the files, each with its digest.
-pub(super) const LISTS: [&str; 3] = ["Files", "Checksums-Sha1", "Checksums-Sha256"];
-
 /// The parsed text of a `.dsc`.
 #[derive(Debug, Clone)]
 pub struct SourceDescription {
@@ -33,17 +21,7 @@ pub struct SourceDescription {
     version: Version,
     control: Box<[u8]>,
     itself: SourceFile,
-    files: Vec<DescribedFile>,
-}
-
-/// A file as a `.dsc` describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedFile {
-    name: Box<str>,
-    size: u64,
-    md5: Option<Md5Digest>,
-    sha1: Option<Sha1Digest>,
-    sha256: Option<Sha256Digest>,
+    files: Vec<ListedFile>,
 }
 
 impl SourceDescription {
@@ -81,7 +59,7 @@ impl SourceDescription {
 
     /// The files that belong to the package, besides the `.dsc`.
     #[must_use]
-    pub fn files(&self) -> &[DescribedFile] {
+    pub fn files(&self) -> &[ListedFile] {
         &self.files
     }
 
@@ -90,53 +68,10 @@ impl SourceDescription {
         debug_assert_eq!(found.len(), self.files.len());
         let mut files = vec![self.itself];
         for (described, digests) in self.files.iter().zip(found) {
-            described.check(&digests)?;
-            files.push(SourceFile { name: described.name.clone(), digests });
+            described.check(&digests.digests, Some(digests.sha1))?;
+            files.push(SourceFile { name: described.name().into(), digests });
         }
         Ok(SourcePackage::new(self.name, self.version, self.control, files))
-    }
-}
-
-impl DescribedFile {
-    /// Its name, without a folder.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its size.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Checks the size alone, before the file is read.
-    pub fn check_size(&self, found: u64) -> Result<(), DscFault> {
-        if found == self.size {
-            return Ok(());
-        }
-        let [listed, found] = [self.size, found].map(|size| format!("{size} bytes"));
-        Err(DscFault::Differs { file: self.name.to_string(), listed, found })
-    }
-
-    fn check(&self, found: &SourceDigests) -> Result<(), DscFault> {
-        self.check_size(found.digests.size)?;
-        let differs = |algorithm: &str, listed: String, found: String| {
-            let [listed, found] = [listed, found].map(|digest| format!("{algorithm} {digest}"));
-            Err(DscFault::Differs { file: self.name.to_string(), listed, found })
-        };
-        match (self.sha256, self.sha1, self.md5) {
-            (Some(sha256), ..) if sha256 != found.digests.sha256 => {
-                differs("SHA256", sha256.to_string(), found.digests.sha256.to_string())
-            }
-            (_, Some(sha1), _) if sha1 != found.sha1 => {
-                differs("SHA1", sha1.to_string(), found.sha1.to_string())
-            }
-            (.., Some(md5)) if md5 != found.digests.md5 => {
-                differs("MD5", md5.to_string(), found.digests.md5.to_string())
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -158,65 +93,16 @@ fn required<T, E: Into<BadField>>(
     parse(text).map_err(|why| DscFault::Field { field, why: why.into() })
 }
 
-/// Reads the lists of files, which must all name the same ones.
-///
-/// dpkg-source merges the lists and apt reads the strongest: if they differed, the two would use different files.
-fn files(stanza: &Stanza<'_>, source: &PackageName) -> Result<Vec<DescribedFile>, DscFault> {
-    let mut files: BTreeMap<&str, DescribedFile> = BTreeMap::new();
-    for field in LISTS {
-        let text = match value(stanza, field)? {
-            Some(text) => text,
-            None if field == "Files" => return Err(DscFault::NoField(field)),
-            None => continue,
-        };
-        let mut count = 0;
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let bad = || DscFault::Line { field, line: line.escape_debug().to_string() };
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            let &[digest, size, name] = &words[..] else { return Err(bad()) };
-            let size: u64 = size.parse().map_err(|_| bad())?;
-            if field == "Files" {
-                check_name(name, source)
-                    .map_err(|why| DscFault::Name { name: name.escape_debug().to_string(), why })?;
-                let md5 = Some(digest.parse().map_err(|_| bad())?);
-                let file = DescribedFile { name: name.into(), size, md5, sha1: None, sha256: None };
-                if files.insert(name, file).is_some() {
-                    return Err(DscFault::Twice { field, file: name.to_owned() });
-                }
-                continue;
-            }
-            let file = files.get_mut(name).filter(|file| file.size == size);
-            let file =
-                file.ok_or_else(|| DscFault::Lists { field, file: name.escape_debug().to_string() })?;
-            let is_there = if field == "Checksums-Sha1" {
-                file.sha1.replace(digest.parse().map_err(|_| bad())?).is_some()
-            } else {
-                file.sha256.replace(digest.parse().map_err(|_| bad())?).is_some()
-            };
-            if is_there {
-                return Err(DscFault::Twice { field, file: name.to_owned() });
-            }
-            count += 1;
-        }
-        if field != "Files" && count < files.len() {
-            let is_missing = |file: &&DescribedFile| match field {
-                "Checksums-Sha1" => file.sha1.is_none(),
-                _ => file.sha256.is_none(),
-            };
-            let missing = files.values().find(is_missing);
-            let file = missing.map(|file| file.name.to_string()).unwrap_or_default();
-            return Err(DscFault::Lists { field, file });
-        }
-    }
-    if files.is_empty() {
-        return Err(DscFault::NoField("Files"));
-    }
-    Ok(files.into_values().collect())
-}
-
-/// Whether dpkg-source accepts a character in a file name.
-pub(super) fn is_allowed_in_a_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b':' | b'.' | b',' | b'=' | b'_' | b'~')
+/// Reads the lists of files, sorted by name.
+fn files(stanza: &Stanza<'_>, source: &PackageName) -> Result<Vec<ListedFile>, DscFault> {
+    let check_name = |name: &str| {
+        let bad = |why| DscFault::Name { name: name.escape_debug().to_string(), why };
+        check_name(name, source).map_err(bad)
+    };
+    let files = listed_files::read(stanza, "DIGEST SIZE NAME", check_name)?;
+    let mut files: Vec<ListedFile> = files.into_iter().map(|(file, _)| file).collect();
+    files.sort_by(|one, other| one.name().cmp(other.name()));
+    Ok(files)
 }
 
 /// The names that dpkg-source accepts for a file of this source. None of them contains a `/`, so no file is outside
@@ -244,7 +130,7 @@ fn check_name(name: &str, source: &PackageName) -> Result<(), NameFault> {
 mod tests {
     use std::fmt::Write as _;
 
-    use super::*;
+    use super::{super::listed_files::LISTS, *};
 
     const TAR: &str = "hello_1.0.orig.tar.gz";
 
@@ -280,7 +166,7 @@ mod tests {
     #[test]
     fn a_description_names_its_files_and_itself() {
         let parsed = SourceDescription::parse(dsc().as_bytes()).unwrap();
-        let names: Vec<_> = parsed.files().iter().map(DescribedFile::name).collect();
+        let names: Vec<_> = parsed.files().iter().map(ListedFile::name).collect();
         assert_eq!(names, ["hello_1.0-1.debian.tar.xz", TAR]);
         let package =
             parsed.with_files(vec![SourceDigests::of(b"debian"), SourceDigests::of(b"tar")]).unwrap();
@@ -308,7 +194,7 @@ mod tests {
     #[test]
     fn files_that_differ_from_their_description_are_refused_with_both_values() {
         for (found, text) in [
-            (&b"ta"[..], "`hello_1.0.orig.tar.gz` has 2 bytes, and the `.dsc` lists 3 bytes"),
+            (&b"ta"[..], "`hello_1.0.orig.tar.gz` has 2 bytes, and it is listed with 3 bytes"),
             (b"tor", "has SHA256 "),
         ] {
             let parsed = SourceDescription::parse(dsc().as_bytes()).unwrap();

@@ -1,8 +1,6 @@
 //! Why a `.dsc` and its files are not a source package that can be published, with remedies.
 
-use std::io;
-
-use super::error::BadField;
+use super::{error::BadField, listed_files::FilesFault};
 use crate::{signing, size, stanza};
 
 /// The limit on the size of a `.dsc`; the largest of Debian has about 300 KiB.
@@ -41,14 +39,6 @@ pub enum DscFault {
         #[source]
         why: BadField,
     },
-    /// A line of a list of files that cannot be read.
-    #[error("its field `{field}` has the line `{line}`; expected `DIGEST SIZE NAME`")]
-    Line {
-        /// The list.
-        field: &'static str,
-        /// The line.
-        line: String,
-    },
     /// A file name that is not allowed.
     #[error("the file name `{name}` is not allowed: {why}")]
     Name {
@@ -57,47 +47,9 @@ pub enum DscFault {
         /// The problem with it.
         why: NameFault,
     },
-    /// A file that is listed twice.
-    #[error("its field `{field}` lists `{file}` twice")]
-    Twice {
-        /// The list.
-        field: &'static str,
-        /// The file.
-        file: String,
-    },
-    /// Two lists that differ.
-    #[error("its fields `Files` and `{field}` do not agree on `{file}`")]
-    Lists {
-        /// The other list.
-        field: &'static str,
-        /// The file.
-        file: String,
-    },
-    /// A file that is not in the same folder.
-    #[error("`{file}`, which it lists, is not in the same folder")]
-    Missing {
-        /// The file.
-        file: String,
-    },
-    /// A file that cannot be read.
-    #[error("`{file}`, which it lists, cannot be read")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file with other bytes than described.
-    #[error("`{file}` has {found}, and the `.dsc` lists {listed}")]
-    Differs {
-        /// The file.
-        file: String,
-        /// The size or digest in the `.dsc`.
-        listed: String,
-        /// The size or digest of the file.
-        found: String,
-    },
+    /// Its lists of files, or one of the files.
+    #[error(transparent)]
+    Files(#[from] FilesFault),
 }
 
 /// Why a file of a source package cannot have a name.
@@ -132,21 +84,19 @@ impl DscFault {
             Self::Format(_) => {
                 "build it in the format `3.0 (quilt)` or `3.0 (native)` (debian/source/format)"
             }
-            Self::Missing { .. } => {
+            Self::Files(FilesFault::Missing { .. }) => {
                 "put all files of the source package into one folder, such as with `dget URL-OF-THE-DSC`"
             }
-            Self::Unreadable { .. } => return None,
-            Self::Differs { .. } => {
+            Self::Files(FilesFault::Unreadable { .. }) => return None,
+            Self::Files(FilesFault::Differs { .. }) => {
                 "compare the file with the original, or build the source package again with `dpkg-source --build`"
             }
             Self::TooLarge
             | Self::Stanza(_)
             | Self::NoField(_)
             | Self::Field { .. }
-            | Self::Line { .. }
             | Self::Name { .. }
-            | Self::Twice { .. }
-            | Self::Lists { .. } => "build the source package again with `dpkg-source --build`",
+            | Self::Files(_) => "build the source package again with `dpkg-source --build`",
         };
         Some(hint.to_owned())
     }

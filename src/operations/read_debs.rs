@@ -10,7 +10,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    deb::{self, BinaryPackage, DescribedFile, DscFault, SourceDescription, SourcePackage},
+    deb::{self, BinaryPackage, DscFault, FilesFault, ListedFile, SourceDescription, SourcePackage},
     digest::SourceDigests,
     package_type::PackageType,
     store::FileStamp,
@@ -207,7 +207,7 @@ fn read_source(path: &Path, opened: &File) -> Result<(SourcePackage, Vec<OtherFi
     let folder = path.parent().unwrap_or(Path::new(""));
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for described in description.files() {
-        let (digests, other) = read_other(folder, described)?;
+        let (digests, other) = read_other(folder, described).map_err(DscFault::from)?;
         found.push(digests);
         others.push(other);
     }
@@ -215,15 +215,9 @@ fn read_source(path: &Path, opened: &File) -> Result<(SourcePackage, Vec<OtherFi
 }
 
 /// Reads a file of a source package, no further than its described size.
-fn read_other(folder: &Path, described: &DescribedFile) -> Result<(SourceDigests, OtherFile), DscFault> {
+fn read_other(folder: &Path, described: &ListedFile) -> Result<(SourceDigests, OtherFile), FilesFault> {
     let file = folder.join(described.name());
-    let failed = |source: io::Error| {
-        let file = described.name().to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => DscFault::Missing { file },
-            _ => DscFault::Unreadable { file, source },
-        }
-    };
+    let failed = |source| described.unreadable(source);
     let opened = crate::regular::open(&file).map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
     described.check_size(metadata.len())?;

@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io::Read as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{Records, Signed, SigningKey, SuiteConfig, UploadFacts, Uploaders},
-    deb::{CHANGES_LIMIT, Changes, ChangesFault, FileKind, SourceFile, UploadedFile},
+    deb::{CHANGES_LIMIT, Changes, ChangesFault, FileKind, FilesFault, SourceFile, UploadedFile},
     digest::{Digests, SourceDigests},
     names::{Architecture, Component},
     package_type::PackageType,
@@ -264,28 +264,28 @@ fn read_text(mut opened: &File) -> Result<(Vec<u8>, FileStamp), Reason> {
 }
 
 /// Reads a file of an upload, no further than its described size, and compares it with its description.
-fn read_file(folder: &Path, listed: &UploadedFile) -> Result<ReadFile, Reason> {
+fn read_file(folder: &Path, uploaded: &UploadedFile) -> Result<ReadFile, Reason> {
+    let listed = uploaded.listed();
     let path = folder.join(listed.name());
-    let failed = |source: io::Error| {
-        let file = listed.name().to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => ChangesFault::Missing { file },
-            _ => ChangesFault::Unreadable { file, source },
-        }
-    };
+    let refused = |fault: FilesFault| Reason::from(ChangesFault::from(fault));
+    let failed = |source| refused(listed.unreadable(source));
     let opened = crate::regular::open(&path).map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
-    listed.check_size(metadata.len())?;
-    if let FileKind::Package(_) = listed.kind() {
+    listed.check_size(metadata.len()).map_err(refused)?;
+    if let FileKind::Package(_) = uploaded.kind() {
         let incoming = read_package(&path)?;
-        match &incoming.package {
-            Artifact::Binary(package) => listed.check(package.digests(), None)?,
-            Artifact::Source(package) => listed.check_all(package.description().digests())?,
-        }
+        let (digests, sha1) = match &incoming.package {
+            Artifact::Binary(package) => (package.digests(), None),
+            Artifact::Source(package) => {
+                let SourceDigests { digests, sha1 } = package.description().digests();
+                (digests, Some(*sha1))
+            }
+        };
+        listed.check(digests, sha1).map_err(refused)?;
         return Ok(ReadFile::Package(Box::new(incoming)));
     }
     let found = SourceDigests::read((&opened).take(listed.size() + 1)).map_err(failed)?;
-    listed.check_all(&found)?;
+    listed.check(&found.digests, Some(found.sha1)).map_err(refused)?;
     Ok(ReadFile::Other(found.digests, FileStamp::of(&metadata)))
 }
 

@@ -205,7 +205,7 @@ fn a_description_whose_files_do_not_match_publishes_nothing() {
             fs::remove_file(folder.join("hello_1.0.orig.tar.gz")).unwrap();
             fs::create_dir(folder.join("hello_1.0.orig.tar.gz")).unwrap();
         }),
-        ("and the `.dsc` lists", |folder| {
+        ("and it is listed with", |folder| {
             let file = folder.join("hello_1.0.orig.tar.gz");
             let mut bytes = fs::read(&file).unwrap();
             bytes.push(0);

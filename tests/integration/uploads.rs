@@ -81,7 +81,7 @@ fn what_is_not_whole_is_not_published() {
             fs::remove_file(folder.join("hello_1.0-1_amd64.log")).unwrap();
             fs::create_dir(folder.join("hello_1.0-1_amd64.log")).unwrap();
         }),
-        ("has 7 bytes, and the `.changes` file lists 6 bytes", |folder, _| {
+        ("has 7 bytes, and it is listed with 6 bytes", |folder, _| {
             fs::write(folder.join("hello_1.0-1_amd64.log"), "builtt\n").unwrap();
         }),
         ("has SHA256 ", |folder, _| fs::write(folder.join("hello_1.0-1_amd64.log"), "Built\n").unwrap()),

@@ -17,7 +17,7 @@ use crate::{
     archive::{Error, Reason, Upload},
     cli::failure::Failure,
     config::{Queue, SuiteConfig},
-    deb::ChangesFault,
+    deb::{ChangesFault, FilesFault},
 };
 
 /// Why an upload is not published.
@@ -132,7 +132,7 @@ async fn process(call: &Call<'_>, queue: &Queue, file: &Path) -> Result<(), Refu
 /// Whether the description is sound, and a file has not arrived yet.
 fn is_incomplete(error: &Error) -> bool {
     let is_missing = |reason: &Reason| match reason {
-        Reason::Changes(ChangesFault::Missing { .. }) => true,
+        Reason::Changes(ChangesFault::Files(FilesFault::Missing { .. })) => true,
         Reason::Unreadable(error) => error.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     };
