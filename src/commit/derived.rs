@@ -128,7 +128,17 @@ async fn write_name(
     path: &str,
     listed: &Listed,
 ) -> Result<Option<String>, Error> {
-    let name = format!("dists/{suite}/{path}");
+    write_as(store, suite, (path, path), listed).await
+}
+
+/// Writes a listed file under another name too, unless that is up to date.
+pub(super) async fn write_as(
+    store: &Store,
+    suite: &Suite,
+    (path, name): (&str, &str),
+    listed: &Listed,
+) -> Result<Option<String>, Error> {
+    let name = format!("dists/{suite}/{name}");
     if let Some(found) = store.head(&name).await?.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
         // A concurrent publisher may be writing a longer one.

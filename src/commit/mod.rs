@@ -17,6 +17,7 @@ pub(crate) mod repair;
 mod prepared;
 pub(crate) mod uploaded;
 mod upload;
+mod compat_names;
 pub(crate) mod derived;
 pub(crate) mod release_file;
 pub(crate) mod outcome;
@@ -127,6 +128,7 @@ impl Archive {
         tries: &mut Tries<'_>,
     ) -> Result<CommitReport, Error> {
         let Tries { upload, meant, crossed } = tries;
+        let suite = &how.config.codename;
         let base = match crossed {
             Some(own) => {
                 VerifiedBase::open_behind(&self.store, &how.config.codename, &self.trust, own).await?
@@ -171,7 +173,9 @@ impl Archive {
         // A crash here leaves stale outputs: clients without by-hash see a mismatch until the next command on this
         // suite.
         let derived = async {
+            compat_names::clear(&self.store, suite, published.release()).await?;
             published.derive(&self.trust, &by_hash).await?;
+            compat_names::write(&self.store, how.config, published.release()).await?;
             self.publish_client_keys(how).await?;
             Ok(self.store.flush().await?)
         };

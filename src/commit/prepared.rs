@@ -1,7 +1,7 @@
 //! `Prepared`: an operation planned on one base. Every change is known and nothing is written; a dry run ends here.
 
 use super::{
-    derived,
+    compat_names, derived,
     meaning::Meaning,
     operation::Operation,
     options::CommitOptions,
@@ -120,7 +120,9 @@ impl<'a> Prepared<'a> {
             generations::keep_current(store, &self.base).await?;
             let trust = &self.archive.trust;
             let files = derived::files_of(store, &self.base, trust).await?;
+            compat_names::clear(store, self.base.name(), release).await?;
             derived::write_derived(store, self.base.name(), trust, (&files, release)).await?;
+            compat_names::write(store, self.how.config, release).await?;
             self.archive.publish_client_keys(self.how).await?;
             store.flush().await?;
         }

@@ -137,6 +137,10 @@ impl<'a> Uploaded<'a> {
 }
 
 impl Published<'_> {
+    pub(super) fn release(&self) -> &Release {
+        &self.release
+    }
+
     /// Writes the derived outputs that have changed.
     pub(super) async fn derive(
         &self,

@@ -22,12 +22,26 @@ pub struct ContentsConfig {
     pub per_component: bool,
     /// Whether one describes all components, as clients before 2012 expect.
     pub all_components: bool,
+    /// Whether clients before 2012 find the index of the first component instead.
+    pub compat_names: CompatNames,
     /// Only these architectures.
     pub architectures: Option<Vec<Architecture>>,
     /// Only binary packages of these components.
     pub components: Option<Vec<Component>>,
     /// Only installer packages of these components.
     pub udeb_components: Option<Vec<Component>>,
+}
+
+/// The names of the indices of the first component in the folder of the suite, where clients before 2012 look for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompatNames {
+    /// None.
+    Never,
+    /// Symbolic links, in a folder.
+    Links,
+    /// Symbolic links, or copies in a bucket.
+    LinksOrCopies,
 }
 
 impl Default for ContentsConfig {
@@ -38,6 +52,7 @@ impl Default for ContentsConfig {
             udebs: false,
             per_component: true,
             all_components: false,
+            compat_names: CompatNames::Never,
             architectures: None,
             components: None,
             udeb_components: None,
@@ -60,7 +75,8 @@ impl ContentsConfig {
             }
             return Ok(None);
         };
-        let mut config = Self { compressions: Vec::new(), ..Self::default() };
+        let mut config =
+            Self { compressions: Vec::new(), compat_names: CompatNames::Links, ..Self::default() };
         for word in value.split_whitespace() {
             match word {
                 "." => config.compressions.push(Compression::Plain),
@@ -79,8 +95,9 @@ impl ContentsConfig {
                 "percomponent" => config.per_component = true,
                 "allcomponents" => (config.all_components, config.per_component) = (true, false),
                 "all" => (config.all_components, config.per_component) = (true, true),
-                // A store has no links; `allcomponents` gives old clients an index.
-                "yes" | "ddebs" | "compatsymlink" | "nocompatsymlink" => {}
+                "compatsymlink" => config.compat_names = CompatNames::LinksOrCopies,
+                "nocompatsymlink" => config.compat_names = CompatNames::Never,
+                "yes" | "ddebs" => {}
                 // In the format before reprepro 3.1 a rate, with further words.
                 number if number.parse::<i32>().is_ok() => config.debs = number != "0",
                 other => {
@@ -99,6 +116,14 @@ impl ContentsConfig {
         config.architectures = names(stanza, "ContentsArchitectures")?;
         config.components = names(stanza, "ContentsComponents")?;
         config.udeb_components = names(stanza, "ContentsUComponents")?;
+        // As in reprepro, naming components turns their indices on, and naming none turns them off.
+        let is_any = |names: &Vec<Component>| !names.is_empty();
+        let is_off = value.split_whitespace().any(|word| word == "no");
+        config.debs = config.components.as_ref().map_or(config.debs, is_any) && !is_off;
+        config.udebs = config.udeb_components.as_ref().map_or(config.udebs, is_any) && !is_off;
+        if config.all_components {
+            config.compat_names = CompatNames::Never;
+        }
         Ok(Some(config))
     }
 }
@@ -133,14 +158,24 @@ mod tests {
     fn the_words_are_those_of_reprepro() {
         use Compression::{Gzip, Plain, Xz};
         let of = |value: &str| read(&format!("Contents: {value}")).unwrap().0.unwrap();
-        assert_eq!(of(""), ContentsConfig::default());
+        let default = ContentsConfig { compat_names: CompatNames::Links, ..ContentsConfig::default() };
+        assert_eq!(of(""), default);
         assert_eq!(of(".xz .gz . udebs").compressions, [Plain, Gzip, Xz]);
         assert!(of("udebs").udebs && !of("nodebs").debs);
-        assert_eq!(of("yes"), ContentsConfig::default());
+        assert_eq!(of("yes"), default);
         assert!(!of("no").debs && !of("no").udebs);
         let scopes = |value: &str| (of(value).per_component, of(value).all_components);
         assert_eq!(scopes("percomponent nocompatsymlink"), (true, false));
         assert_eq!((scopes("allcomponents"), scopes("all compatsymlink")), ((false, true), (true, true)));
+        let compat = |value: &str| of(value).compat_names;
+        assert_eq!(compat("compatsymlink"), CompatNames::LinksOrCopies);
+        assert_eq!((compat("nocompatsymlink"), compat("all")), (CompatNames::Never, CompatNames::Never));
+        let named = |fields: &str| {
+            let config = read(&format!("Contents: {fields}")).unwrap().0.unwrap();
+            (config.debs, config.udebs)
+        };
+        assert_eq!(named("nodebs\nContentsComponents: main\nContentsUComponents: main"), (true, true));
+        assert_eq!(named("udebs\nContentsComponents:\nContentsUComponents:"), (false, false));
         assert_eq!((of("1").debs, of("0").debs, of("2 .gz").debs), (true, false, true));
         let (config, warnings) = read("Contents: .bz2 .gz\nContentsArchitectures: amd64 source").unwrap();
         assert_eq!(config.unwrap().architectures.unwrap(), ["amd64".parse().unwrap()]);

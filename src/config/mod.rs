@@ -18,7 +18,7 @@ mod lines;
 mod values;
 mod error;
 
-pub use contents::ContentsConfig;
+pub use contents::{CompatNames, ContentsConfig};
 pub(crate) use destinations::is_public_url;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;

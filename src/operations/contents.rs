@@ -21,7 +21,7 @@ use crate::{
     config::ContentsConfig,
     digest::Sha256Digest,
     dists::{
-        IndexFile, IndexKey, PackageEntry, PackagesIndex,
+        IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey,
         blocks::{self, Before},
         contents::{self, ContentsEdit},
         index_key::ContentsOf,
@@ -122,7 +122,7 @@ impl Derivation<'_> {
         let mut keys = published.index_keys();
         let listed: BTreeSet<IndexKey> =
             keys.iter().filter(|key| matches!(key, IndexKey::Contents { .. })).cloned().collect();
-        keys.extend(packages.changed.keys().cloned().map(IndexKey::Packages));
+        keys.extend(packages.changed.keys().cloned().map(PackagesKey::into_index_key));
         let mut wanted = self.contents.as_ref().map(|config| packages.configured(config)).unwrap_or_default();
         let like = listed.iter().find(|key| key.component().is_some()).filter(|_| self.contents.is_none());
         if like.is_some() {
@@ -174,7 +174,7 @@ impl Derivation<'_> {
         let has_other_forms = target.is_listed
             && self.is_export
             && target.is_wanted
-            && stored_forms(published.release(), &plain) != target.compressions;
+            && stored_forms(published.release(), &plain) != comparable(&target.compressions);
         if target.is_listed && changes.is_empty() && !has_other_forms {
             return Ok(None);
         }
@@ -379,6 +379,12 @@ impl Draft {
     }
 }
 
+/// Configured forms as [`stored_forms`] returns them.
+fn comparable(forms: &[Compression]) -> Vec<Compression> {
+    let is_only = forms.len() == 1;
+    forms.iter().copied().filter(|&form| is_only || form != Compression::Plain).collect()
+}
+
 async fn is_ours(text: &Bytes) -> bool {
     let text = text.clone();
     blocking(move || contents::is_of_our_form(&text)).await
@@ -386,5 +392,9 @@ async fn is_ours(text: &Bytes) -> bool {
 
 /// Whether the configuration says that such indices are not written.
 fn is_off(config: &ContentsConfig, of: &ContentsOf) -> bool {
-    matches!(of, ContentsOf::Binaries(_)) && !config.debs
+    match of {
+        ContentsOf::Binaries(_) => !config.debs,
+        ContentsOf::Installer(_) => !config.udebs,
+        ContentsOf::Sources => false,
+    }
 }

@@ -312,6 +312,24 @@ impl Store {
         })
     }
 
+    /// Whether the store has links.
+    pub(crate) fn has_links(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Makes each path in a folder a link to its target, a path below the folder of the link, or no link.
+    pub(crate) async fn link_all(
+        &self,
+        links: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Result<(), Error> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        folder.link_all(links.into_iter().collect()).await.map_err(|(path, source)| Error::Failed {
+            action: "link",
+            path,
+            source: Box::new(source),
+        })
+    }
+
     /// Fails early if the store has not enough free space, where the store reports it.
     pub async fn check_space(&self, objects: Vec<(String, u64)>) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };

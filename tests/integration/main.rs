@@ -32,6 +32,7 @@ mod ci_keys;
 mod clients;
 mod config;
 mod contents;
+mod contents_names;
 mod copies;
 mod copy;
 mod copy_races;

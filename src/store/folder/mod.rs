@@ -13,6 +13,7 @@ mod put;
 mod walk;
 mod real;
 mod links;
+mod make_links;
 mod free_space;
 mod root;
 mod flush;
