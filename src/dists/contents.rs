@@ -175,6 +175,12 @@ fn split(line: &[u8]) -> Option<Entry<'_>> {
     (!path.is_empty() && blank + 1 < line.len()).then_some((path, &line[blank + 1..]))
 }
 
+/// Compares two lines by their order in an index.
+pub(crate) fn order_of_lines(one: &[u8], other: &[u8]) -> Ordering {
+    let path = |line| split(line).map_or(line, |(path, _)| path);
+    path(one).cmp(path(other))
+}
+
 /// The label of a package: `SECTION/NAME`, or `NAME` without a usable section.
 #[must_use]
 pub fn label(package: &PackageEntry) -> String {

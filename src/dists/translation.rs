@@ -5,6 +5,7 @@
 //! translation. Published descriptions are carried over byte for byte.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
@@ -85,6 +86,16 @@ impl Translation {
         let is_other = |name: &str| names.is_some_and(|names| !names.contains(name));
         self.descriptions.retain(|key, _| is_other(&key.0) || needed.contains(key));
     }
+}
+
+/// Compares two stanzas by their order in an index; stanzas without the required fields are equal.
+pub(crate) fn order_of(one: &[u8], other: &[u8]) -> Ordering {
+    let [one, other] = [one, other].map(|stanza| Some((value(stanza, "Package")?, value(stanza, MD5)?)));
+    if one.is_none() || other.is_none() { Ordering::Equal } else { one.cmp(&other) }
+}
+
+fn value<'a>(stanza: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    field_of(stanza, name).map(|at| &stanza[at])
 }
 
 /// The MD5 of the long description that a stanza does not have.

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::{
     commands::{self, CommandsDraft},
     edited_packages::{Packages, edited, stored_forms},
+    patches::Texts,
 };
 use crate::{
     compression::Compression,
@@ -52,6 +53,8 @@ pub(crate) struct Derivation<'a> {
 #[derive(Default)]
 pub(super) struct Derived {
     pub(super) files: Vec<IndexFile>,
+    /// The texts of those that were published before.
+    pub(super) texts: Vec<Texts>,
     /// The uncompressed paths of indices that are no longer configured.
     pub(super) dropped: BTreeSet<String>,
     /// The file lists that were read.
@@ -74,6 +77,8 @@ struct Draft {
     compressions: Vec<Compression>,
     /// The text to edit; empty for a new index.
     text: Bytes,
+    /// Whether that is the published text.
+    is_published: bool,
     /// The published compressed forms of that text.
     before: HashMap<Compression, Bytes>,
     added: Vec<PackageEntry>,
@@ -102,12 +107,14 @@ impl Derivation<'_> {
         }
         let found = self.lists.load(packages.published.store(), wanted, &self.given).await?;
         let texts: Vec<_> = drafts.into_iter().map(|draft| draft.edit(&found)).collect();
-        derived.files = blocking(move || {
+        let made = blocking(move || {
             let made = texts.into_par_iter().map(|(draft, edit)| draft.render(&edit));
             made.collect::<Result<Vec<_>, Error>>()
-        })
-        .await?
-        .concat();
+        });
+        for (files, texts) in made.await? {
+            derived.files.extend(files);
+            derived.texts.extend(texts);
+        }
         for draft in &commands {
             derived.files.extend(draft.render(&found)?);
         }
@@ -186,6 +193,7 @@ impl Derivation<'_> {
             key: target.key.clone(),
             compressions: target.compressions.clone(),
             text: Bytes::new(),
+            is_published: false,
             before: HashMap::new(),
             added: changes.added,
             removed: changes.removed,
@@ -211,7 +219,7 @@ impl Derivation<'_> {
                         draft.before.insert(compression, file);
                     }
                 }
-                draft.text = text;
+                (draft.text, draft.is_published) = (text, true);
             }
             Some(text) => {
                 let mut all = Vec::new();
@@ -361,7 +369,7 @@ impl Draft {
     }
 
     /// Renders the index in every form.
-    fn render(&self, edit: &ContentsEdit) -> Result<Vec<IndexFile>, Error> {
+    fn render(&self, edit: &ContentsEdit) -> Result<(Vec<IndexFile>, Option<Texts>), Error> {
         let plain = self.key.path();
         let text = if edit.is_empty() { self.text.clone() } else { edit.apply(&self.text) };
         let mut forms = vec![Compression::Plain];
@@ -375,7 +383,9 @@ impl Draft {
             let file = IndexFile::new(path, bytes);
             Ok(if self.compressions.contains(&compression) { file } else { file.listed_only() })
         });
-        files.collect()
+        let files: Vec<IndexFile> = files.collect::<Result<_, Error>>()?;
+        let texts = Texts::of_files(self.key.clone(), self.is_published.then(|| self.text.clone()), &files);
+        Ok((files, texts))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     config::{Patches, SuiteConfig},
     digest::Digests,
     dists::{
-        IndexFile, PackagesKey, Release, blocks,
+        IndexFile, IndexKey, Release, blocks, contents,
         layout::{patch_index_path, patch_path, patched_by, plain_path},
         packages,
         patches::{
@@ -23,6 +23,7 @@ use crate::{
             script::{self, Unit},
         },
         release::Listed,
+        translation,
     },
     store::{Content, blocking},
     suite::{
@@ -39,12 +40,25 @@ const WORTH_IT: u64 = 64 << 10;
 
 /// The texts of an index that changes.
 pub(super) struct Texts {
-    pub(super) key: PackagesKey,
-    /// `None` if the index is new.
+    pub(super) key: IndexKey,
+    /// The published text; `None` if the index is new.
     pub(super) old: Option<Bytes>,
     pub(super) new: Bytes,
+    pub(super) to: Text,
     /// The size of the smallest compressed form of the new text that is stored.
     pub(super) smallest: Option<u64>,
+}
+
+impl Texts {
+    /// The texts of an index that was rendered in these forms; `None` without a published text.
+    pub(super) fn of_files(key: IndexKey, old: Option<Bytes>, files: &[IndexFile]) -> Option<Self> {
+        let plain = key.path();
+        let forms = || files.iter().filter(|file| plain_path(file.path()) == plain);
+        let new = forms().find(|file| file.compression() == Compression::Plain)?;
+        let smallest = forms().filter(|file| file.is_stored()).map(|file| file.bytes().len() as u64).min();
+        let (to, new) = (Text::from(new.digests()), new.bytes().clone());
+        Some(Self { key, old: Some(old?), new, to, smallest })
+    }
 }
 
 /// The files of the patches of changed indices.
@@ -66,7 +80,7 @@ impl PatchFiles {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let mut files = Self::default();
-        for Texts { key, old, new, smallest } in texts {
+        for Texts { key, old, new, to, smallest } in texts {
             let smallest = smallest.unwrap_or(new.len() as u64);
             let is_wanted = match config.patches {
                 Patches::Never => false,
@@ -75,13 +89,13 @@ impl PatchFiles {
             };
             let Some(old) = old.filter(|_| is_wanted) else { continue };
             let plain = key.path();
-            let from = Text::of(&old);
+            let from = published_text(published, &plain, &old);
             let history = history(published, &plain, from).await?;
             // More than half of the index is no gain for a client, which also needs a request for each patch.
             let largest = if config.patches == Patches::Always { u64::MAX } else { smallest / 2 };
             let limits = Limits { most: MOST, largest, ..limits(config, now) };
             let time = generations::beginning(now);
-            let made = blocking(move || make(&key, (&old, &new), history, &time, &limits)).await;
+            let made = blocking(move || make(&key, (&old, from), (&new, to), history, &time, &limits)).await;
             let Some(Made { history, patch }) =
                 made.map_err(|source| Error::Unpack { path: plain.clone(), source })?
             else {
@@ -126,6 +140,15 @@ impl PatchFiles {
     }
 }
 
+/// The digest of a published text, from the release file that it was verified with.
+fn published_text(published: &VerifiedBase, plain: &str, text: &Bytes) -> Text {
+    let listed = published.release().and_then(|release| release.files().get(plain));
+    match listed.filter(|listed| listed.size == text.len() as u64) {
+        Some(listed) => Text { sha256: listed.sha256, size: listed.size },
+        None => Text::of(text),
+    }
+}
+
 /// The new history, and the patch that was added to it.
 struct Made {
     history: History,
@@ -134,8 +157,9 @@ struct Made {
 
 /// Makes the patch between two texts, and adds it to a history.
 fn make(
-    key: &PackagesKey,
-    (old, new): (&Bytes, &Bytes),
+    key: &IndexKey,
+    (old, from): (&Bytes, Text),
+    (new, to): (&Bytes, Text),
     history: History,
     time: &str,
     limits: &Limits,
@@ -144,19 +168,20 @@ fn make(
         // Only the compressions change.
         return Ok((!history.patches.is_empty()).then_some(Made { history, patch: None }));
     }
-    let order = |one: &[u8], other: &[u8]| packages::order_of(one, other, key.package_type);
-    let Some(script) = script::between(old, new, Unit::Stanza, order) else { return Ok(None) };
+    let unit = if matches!(key, IndexKey::Contents { .. }) { Unit::Line } else { Unit::Stanza };
+    let package_type = key.kind().of_packages().unwrap_or_default();
+    let order = |one: &[u8], other: &[u8]| match key {
+        IndexKey::Contents { .. } => contents::order_of_lines(one, other),
+        IndexKey::Translation { .. } => translation::order_of(one, other),
+        _ => packages::order_of(one, other, package_type),
+    };
+    let Some(script) = script::between(old, new, unit, order) else { return Ok(None) };
     let script = Bytes::from(script);
     let file = blocks::compress(&script, Compression::Gzip, None)?;
     let digests = Digests::of(&file);
     let name = name(time, &digests.sha256);
-    let patch = Patch {
-        name: name.clone(),
-        from: Text::of(old),
-        script: Text::of(&script),
-        file: Text::from(&digests),
-    };
-    let history = history.extended(patch, Text::of(new), limits);
+    let patch = Patch { name: name.clone(), from, script: Text::of(&script), file: Text::from(&digests) };
+    let history = history.extended(patch, to, limits);
     if history.patches.is_empty() {
         return Ok(None);
     }

@@ -339,8 +339,10 @@ impl Plan {
             derivation.render(&Packages { published, changed: &changed, components, architectures }).await?
         };
         let before = before(published, &changed, config).await?;
-        let texts;
+        let mut texts;
         (self.indices, texts) = compress(changed, before, config).await?;
+        texts.extend(derived.texts);
+        texts.extend(translated.texts);
         self.patches = PatchFiles::new(published, config, texts, now).await?;
         self.indices.extend(derived.files.into_iter().chain(translated.files));
         self.indices.append(&mut self.attached);
@@ -436,21 +438,20 @@ async fn compress(
     };
     let indices: Vec<_> = indices.into_iter().map(|(name, index)| (wanted(&name), name, index)).collect();
     blocking(move || {
-        let (wanted, mut texts): (Vec<Wanted>, Vec<Texts>) = indices
+        let texts: Vec<(Wanted, PackagesKey, Option<Bytes>, Bytes)> = indices
             .into_par_iter()
             .map(|(wanted, key, index)| {
                 let (old, new) = (index.published().cloned(), index.render());
-                (wanted, Texts { key, old, new, smallest: None })
+                (wanted, key, old, new)
             })
-            .unzip();
+            .collect();
         let jobs: Vec<_> = texts
             .iter()
-            .zip(&wanted)
-            .flat_map(|(text, wanted)| wanted.iter().map(move |form| (text, *form)))
+            .flat_map(|(wanted, key, _, new)| wanted.iter().map(move |form| (key, new, *form)))
             .collect();
         let files: Vec<IndexFile> = jobs
             .into_par_iter()
-            .map(|(Texts { key, new, .. }, (compression, is_stored))| {
+            .map(|(key, new, (compression, is_stored))| {
                 let path = format!("{}{}", key.path(), compression.extension());
                 let before = before.get(&(key.clone(), compression.extension()));
                 let bytes = blocks::compress(new, compression, before)
@@ -459,11 +460,10 @@ async fn compress(
                 Ok(if is_stored { file } else { file.listed_only() })
             })
             .collect::<Result<_, Error>>()?;
-        for text in &mut texts {
-            let plain = text.key.path();
-            let forms = files.iter().filter(|file| plain_path(file.path()) == plain && file.is_stored());
-            text.smallest = forms.map(|file| file.bytes().len() as u64).min();
-        }
+        let texts = texts
+            .into_iter()
+            .filter_map(|(_, key, old, _)| Texts::of_files(key.into_index_key(), old, &files));
+        let texts = texts.collect();
         Ok((files, texts))
     })
     .await

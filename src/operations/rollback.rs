@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{Entry, IndexKey, Release, index_file::by_hash_path},
+    dists::{Entry, IndexKey, Release, index_file::by_hash_path, patches::history::Text},
     gc::live_set::{self, Needs},
     names::{Component, Suite},
     store::Store,
@@ -188,6 +189,7 @@ impl Difference {
                 difference.add_packages(&key, &plain, published, state).await?;
             }
         }
+        difference.add_derived(published, current, state, earlier).await;
         let order =
             |change: &Change| (change.name.clone(), change.version.clone(), change.architecture.clone());
         for changes in [&mut difference.added, &mut difference.removed, &mut difference.replaced] {
@@ -197,6 +199,37 @@ impl Difference {
         difference.phased.sort_by_key(|phased| order(&phased.package));
         difference.phased.dedup();
         Ok(difference)
+    }
+
+    /// Adds the texts of an index, for its patch.
+    fn add_texts(&mut self, key: &IndexKey, old: Bytes, new: Bytes, state: &PublishedSuite) {
+        let smallest = smallest_form(state, &key.path());
+        let (key, old) = (key.clone(), Some(old).filter(|old| !old.is_empty()));
+        self.texts.push(Texts { key, old, to: Text::of(&new), new, smallest });
+    }
+
+    /// Reads the texts of derived indices that change. One that cannot be read gets no patch.
+    async fn add_derived(
+        &mut self,
+        published: &PublishedSuite,
+        current: &Release,
+        state: &PublishedSuite,
+        earlier: &Release,
+    ) {
+        let has_patches = |key: &IndexKey| {
+            matches!(key, IndexKey::Contents { .. })
+                || matches!(key, IndexKey::Translation { language, .. } if &**language == "en")
+        };
+        for key in state.index_keys().into_iter().filter(has_patches) {
+            let plain = key.path();
+            if earlier.files().get(&plain) == current.files().get(&plain) {
+                continue;
+            }
+            let texts = (published.text(&plain).await, state.text(&plain).await);
+            if let (Ok(Some(old)), Ok(Some(new))) = texts {
+                self.add_texts(&key, old, new, state);
+            }
+        }
     }
 
     /// Compares the packages of one index.
@@ -219,9 +252,8 @@ impl Difference {
                 // A file at the same path may have been replaced since.
                 .filter(|(file, expected)| !there.get(file).is_some_and(|now| now.agrees(expected))),
         );
-        if let Some(key) = key.clone().into_edited() {
-            let (old, new) = (Some(theirs.clone()).filter(|old| !old.is_empty()), ours.clone());
-            self.texts.push(Texts { key, old, new, smallest: smallest_form(state, plain) });
+        if key.clone().into_edited().is_some() {
+            self.add_texts(key, theirs.clone(), ours.clone(), state);
         }
         let Some(component) = key.component_of_entries() else { return Ok(()) };
         let packages = |text| -> Result<BTreeMap<Change, Entry>, Error> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::patches::Texts;
 use crate::{
     compression::Compression,
     config::SuiteConfig,
@@ -29,6 +30,8 @@ pub(super) struct Translations<'a> {
 #[derive(Default)]
 pub(super) struct Translated {
     pub(super) files: Vec<IndexFile>,
+    /// The texts of those that were published before.
+    pub(super) texts: Vec<Texts>,
     /// The uncompressed paths of those that are no longer configured.
     pub(super) dropped: BTreeSet<String>,
 }
@@ -60,7 +63,9 @@ impl Translations<'_> {
             .collect();
         for component in &components {
             if self.config.translations {
-                translated.files.extend(self.split(component, changed).await?);
+                let (files, published) = self.split(component, changed).await?;
+                translated.texts.extend(Texts::of_files(key(component), published, &files));
+                translated.files.extend(files);
             } else if self.is_export && !self.config.components.is_empty() {
                 self.join(component, changed, &mut translated.dropped).await?;
             }
@@ -68,12 +73,12 @@ impl Translations<'_> {
         Ok(translated)
     }
 
-    /// Moves long descriptions into the translation.
+    /// Moves long descriptions into the translation; returns it and the published one.
     async fn split(
         &self,
         component: &Component,
         changed: &mut BTreeMap<PackagesKey, PackagesIndex>,
-    ) -> Result<Vec<IndexFile>, Error> {
+    ) -> Result<(Vec<IndexFile>, Option<Bytes>), Error> {
         let published = read(self.published, component).await?;
         let mut translation = published.as_ref().map(Translation::parse).unwrap_or_default();
         let mut names = BTreeSet::new();
@@ -102,7 +107,8 @@ impl Translations<'_> {
         translation.retain(names.as_ref(), &needed);
         let text = translation.render();
         let is_same = published.as_ref().map_or(text.is_empty(), |published| *published == text);
-        if is_same { Ok(Vec::new()) } else { self.files(component, &text) }
+        let files = if is_same { Vec::new() } else { self.files(component, &text)? };
+        Ok((files, published))
     }
 
     /// The indices of binary packages of a component after the edit.

@@ -67,6 +67,7 @@ mod odd_names;
 mod overrides;
 mod package_rules;
 mod patches;
+mod patches_derived;
 mod package_types;
 mod phased;
 mod preview;

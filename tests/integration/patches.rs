@@ -12,14 +12,14 @@ use crate::{
 const INDEX: &str = "dists/stable/main/binary-amd64/Packages";
 const LIST: &str = "dists/stable/main/binary-amd64/Packages.diff/Index.xz";
 
-/// An archive that publishes a second later with each command.
-struct Archive {
-    sandbox: Sandbox,
-    second: u64,
+/// An archive that publishes ten seconds later with each command.
+pub(crate) struct Archive {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) second: u64,
 }
 
 impl Archive {
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox
             .configure(&format!("Codename: stable\nComponents: main\nArchitectures: amd64 source\n{more}"));
@@ -29,21 +29,21 @@ impl Archive {
         archive
     }
 
-    fn deb(&self, name: &str, version: &str, description: &str) -> PathBuf {
+    pub(crate) fn deb(&self, name: &str, version: &str, description: &str) -> PathBuf {
         deb(name).version(version).field("Description", description).write(self.sandbox.incoming())
     }
 
-    fn run(&mut self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&mut self, arguments: &[&str]) -> Outcome {
         self.second += 10;
         self.sandbox.publish_after(self.second, arguments)
     }
 
-    fn add(&mut self, files: &[PathBuf]) {
+    pub(crate) fn add(&mut self, files: &[PathBuf]) {
         let files = files.iter().map(|file| file.to_str().unwrap());
         self.run(&["add"].into_iter().chain(files).collect::<Vec<_>>()).ok();
     }
 
-    fn add_one(&mut self, name: &str, version: &str, description: &str) {
+    pub(crate) fn add_one(&mut self, name: &str, version: &str, description: &str) {
         let file = self.deb(name, version, description);
         self.add(&[file]);
     }
@@ -56,9 +56,14 @@ impl Archive {
 
 /// The text of the index that the client has.
 fn list(client: &Client<'_>) -> String {
+    text_of(client, "_binary-amd64_Packages")
+}
+
+/// The text of an index that the client has, by a part of its name.
+pub(crate) fn text_of(client: &Client<'_>, part: &str) -> String {
     let lists = fs::read_dir(client.root().join("var/lib/apt/lists")).unwrap().flatten();
     let names = lists.map(|file| file.file_name().into_string().unwrap());
-    let mut own = names.filter(|name| name.contains("_binary-amd64_Packages") && !name.contains(".diff"));
+    let mut own = names.filter(|name| name.contains(part) && !name.contains(".diff"));
     // apt keeps no file of an empty index.
     let Some(name) = own.next() else { return String::new() };
     client.run("/usr/lib/apt/apt-helper", ["cat-file", &format!("../var/lib/apt/lists/{name}")]).ok().stdout
@@ -85,7 +90,7 @@ fn uses_patches(client: &Client<'_>, archive: &Archive) {
     assert!(said.contains(".pdiff [") && !whole, "{}: {said}", client.name);
 }
 
-fn clients<'a>(sandbox: &'a Sandbox, uri: &str) -> Vec<Client<'a>> {
+pub(crate) fn clients<'a>(sandbox: &'a Sandbox, uri: &str) -> Vec<Client<'a>> {
     let mut clients = Client::all(sandbox);
     for client in &mut clients {
         client.source(&Source::at(uri).trusted());

@@ -1,4 +1,4 @@
-//! Patches of an index (`Packages.diff/`), with which a client that has an earlier text downloads only the changes.
+//! Patches of an index (`Packages.diff/`, and those of `Sources`, `Contents` and `Translation`), with which a client that has an earlier text downloads only the changes.
 //!
 //! Each commit that changes an index writes one patch, from the earlier text to the new one: an ed script, as apt's
 //! `rred` reads it. `Packages.diff/Index` lists the patches in the order of their commits, each with the digest of the

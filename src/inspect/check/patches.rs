@@ -1,6 +1,7 @@
 //! The patches of an index: each exists as it is listed, and together they make the published index of an earlier one.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::{caches::Changes, fetch::Got, findings::Findings};
 use crate::{
@@ -10,11 +11,11 @@ use crate::{
         layout::{patch_index_path, patch_path},
         patches::{History, Patch, history::Text, script},
     },
-    store::blocking,
+    store::{Location, blocking},
     suite::{
         archive::Archive,
         error::{Error, chain},
-        limits,
+        freshness, generations, limits,
         published::{PublishedSuite, unpack},
     },
 };
@@ -121,6 +122,32 @@ impl Archive {
             let Some(object) = self.store.unless_refused(read)? else { continue };
             if Text::of(&object.bytes) == history.patches[at].from {
                 return Ok(Some((at, object.bytes)));
+            }
+        }
+        self.text_of_a_generation(published, index, history).await
+    }
+
+    /// Returns the text of an index in a retained generation, where only compressed forms are stored.
+    async fn text_of_a_generation(
+        &self,
+        published: &PublishedSuite,
+        index: &str,
+        history: &History,
+    ) -> Result<Option<(usize, Bytes)>, Error> {
+        if let Location::Web(_) = self.store.location() {
+            return Ok(None);
+        }
+        let (store, suite) = (&self.store, published.name());
+        for name in freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await? {
+            // One that cannot be read is a finding of its own.
+            let Ok(state) = generations::open(store, suite, &name).await else { continue };
+            let listed = state.release().and_then(|release| release.files().get(index));
+            let at = |sha256| history.patches.iter().position(|patch| patch.from.sha256 == sha256);
+            let Some(at) = listed.and_then(|listed| at(listed.sha256)) else { continue };
+            if let Ok(Some(text)) = state.text(index).await
+                && Text::of(&text) == history.patches[at].from
+            {
+                return Ok(Some((at, text)));
             }
         }
         Ok(None)
