@@ -1,21 +1,27 @@
-//! An independent by-hash client, written from apt's rules without any code of `publish`, that checks every step.
+//! An independent by-hash client, written from apt's rules without the code of `publish` except its decompression, that
+//! checks every step. It knows all earlier texts of the indices, and applies the patches that lead from them.
 //!
 //! Every pointer that was ever current is a promise: all files that it references must exist, unchanged, from then on.
 //! See `DebianRepository/Format` in the Debian wiki.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    io::Read as _,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use publish::compression::Compression;
 
 use crate::sandbox::sha256;
 
 /// The folder of suite `stable`.
 const SUITE: &str = "dists/stable";
+
+/// The ending of a list of patches; it is stored compressed alone.
+const PATCHES: &str = ".diff/Index";
 
 /// The files that a pointer references: size and SHA256 of each.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ struct Promise {
     pointer: Bytes,
     files: BTreeMap<String, (u64, String)>,
     packages: BTreeSet<String>,
+    /// The indices, by their paths.
+    indices: BTreeMap<String, Bytes>,
 }
 
 /// Checks an archive repeatedly.
@@ -125,7 +133,9 @@ impl Auditor {
         }
         let text = String::from_utf8(pointer.to_vec()).unwrap();
         let signed = text.split("\n-----BEGIN PGP SIGNATURE-----").next().unwrap();
-        let mut promise = Promise { pointer, files: BTreeMap::new(), packages: BTreeSet::new() };
+        let mut promise =
+            Promise { pointer, files: BTreeMap::new(), packages: BTreeSet::new(), indices: BTreeMap::new() };
+        let mut lists = Vec::new();
         let (_, list) = signed.split_once("\nSHA256:\n").ok_or("a pointer without SHA256")?;
         for line in list.lines().take_while(|line| line.starts_with(' ')) {
             let [digest, size, path] = line.split_whitespace().collect::<Vec<_>>()[..] else {
@@ -137,12 +147,91 @@ impl Auditor {
                 let index = self.read(&by_hash).await;
                 let index = index.ok_or_else(|| format!("`{path}` is not there as `{by_hash}`"))?;
                 promise.add_packages(std::str::from_utf8(&index).unwrap())?;
+                promise.indices.insert(path.to_owned(), index);
+            }
+            if path.ends_with(PATCHES) {
+                continue;
+            }
+            if let Some(index) = path.strip_suffix(".xz").and_then(|plain| plain.strip_suffix(PATCHES)) {
+                let list = self.read(&by_hash).await;
+                lists.push((index.to_owned(), unpacked(Compression::Xz, &list.unwrap_or_default())));
             }
             promise.files.insert(by_hash, (size.parse().unwrap(), digest.to_owned()));
+        }
+        for (index, list) in lists {
+            self.patch(&index, &String::from_utf8(list).unwrap(), &mut promise).await?;
         }
         self.promised.push(promise);
         Ok(())
     }
+
+    /// Applies the patches of an index, from every earlier text that the list names: each must exist, and make the
+    /// current one.
+    async fn patch(&self, index: &str, list: &str, promise: &mut Promise) -> Result<(), String> {
+        let current = promise.indices.get(index).ok_or("patches of an index that is not listed")?;
+        let lines = |field: &str| -> Vec<(String, u64, String)> {
+            let found = list.split(&format!("{field}:\n")).nth(1).unwrap_or_default();
+            let lines = found.lines().take_while(|line| line.starts_with(' '));
+            lines
+                .map(|line| {
+                    let [digest, size, name] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+                        panic!("{line}")
+                    };
+                    (digest.to_owned(), size.parse().unwrap(), name.to_owned())
+                })
+                .collect()
+        };
+        if !list.contains(&format!("SHA256-Current: {} {}\n", sha256(current), current.len())) {
+            return Err(format!("the list of patches of `{index}` is of another text"));
+        }
+        let mut scripts = Vec::new();
+        for (digest, size, name) in lines("SHA256-Download") {
+            let path = format!("{SUITE}/{index}.diff/{name}");
+            let file = self.read(&path).await.ok_or_else(|| format!("the patch `{path}` is gone"))?;
+            if (sha256(&file), file.len() as u64) != (digest.clone(), size) {
+                return Err(format!("the patch `{path}` has other bytes"));
+            }
+            scripts.push(unpacked(Compression::Gzip, &file));
+            promise.files.insert(path, (size, digest));
+        }
+        let history = lines("SHA256-History");
+        let earlier = self.promised.iter().filter_map(|promise| promise.indices.get(index));
+        for text in earlier.filter(|text| *text != current) {
+            let digest = sha256(text);
+            // apt begins with the last of several equal texts.
+            let Some(first) = history.iter().rposition(|(from, ..)| *from == digest) else { continue };
+            let patched = scripts[first..].iter().fold(text.to_vec(), |text, script| patched(&text, script));
+            if patched != **current {
+                return Err(format!("the patches of `{index}` make another text of {digest}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unpacked(compression: Compression, file: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    compression.index_decoder(file).unwrap().read_to_end(&mut text).unwrap();
+    text
+}
+
+/// Applies a script of ed to a text: commands with descending line numbers.
+fn patched(text: &[u8], script: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    let mut script = script.split_inclusive(|&byte| byte == b'\n');
+    while let Some(command) = script.next() {
+        let command = std::str::from_utf8(command).unwrap().trim_end();
+        let (numbers, action) = command.split_at(command.len() - 1);
+        let (first, last) = numbers.split_once(',').unwrap_or((numbers, numbers));
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        let range = if action == "a" { last..last } else { first - 1..last };
+        let new: Vec<&[u8]> = match action {
+            "d" => Vec::new(),
+            _ => script.by_ref().take_while(|line| *line != b".\n").collect(),
+        };
+        lines.splice(range, new);
+    }
+    lines.concat()
 }
 
 impl Promise {

@@ -62,6 +62,7 @@ mod large;
 mod list;
 mod log;
 mod model;
+mod model_patches;
 mod model_scenarios;
 mod odd_names;
 mod overrides;

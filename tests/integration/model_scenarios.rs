@@ -22,16 +22,16 @@ use crate::{
 const LIMIT: Limit = Limit::mebibytes(64);
 
 /// Builds packages to publish, and initial archives.
-struct Setup {
+pub(crate) struct Setup {
     sandbox: Sandbox,
 }
 
 impl Setup {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { sandbox: Sandbox::new() }
     }
 
-    fn file(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn file(&self, name: &str) -> Vec<PathBuf> {
         vec![deb(name).write(self.sandbox.incoming())]
     }
 
@@ -110,22 +110,22 @@ impl Setup {
 }
 
 impl Place {
-    fn forked(&self) -> (Store, Self) {
+    pub(crate) fn forked(&self) -> (Store, Self) {
         let objects = Arc::new(self.objects.fork());
         let auditor = self.auditor.moved_to(objects.clone());
         (memory().wrapped(|_| objects.clone()), Self { objects, auditor, ..self.clone() })
     }
 
-    fn named(self, name: &'static str) -> Self {
+    pub(crate) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
 
-    fn ends_with(self, end: &'static [&'static [&'static str]]) -> Self {
+    pub(crate) fn ends_with(self, end: &'static [&'static [&'static str]]) -> Self {
         Self { end, ..self }
     }
 
     /// A new store, synced from this one.
-    fn mirrored(&self) -> Self {
+    pub(crate) fn mirrored(&self) -> Self {
         let objects = Arc::new(InMemory::new());
         let mut auditor = Auditor::of(objects.clone());
         let destination = memory().wrapped(|_| objects.clone());
@@ -138,12 +138,12 @@ impl Place {
 }
 
 /// A publisher this many seconds after the start.
-fn publisher(store: &Store, second: u64) -> Publisher {
+pub(crate) fn publisher(store: &Store, second: u64) -> Publisher {
     Publisher::on(store.clone()).later(second).without_xz()
 }
 
 /// Syncs an archive to another store; it is not an error if another sync has written a newer generation.
-async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
+pub(crate) async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
     let synced = publisher(source, 20).sync(destination).await.map_err(|error| format!("{error:?}"))?;
     let bad = synced.errors.iter().find(|error| !matches!(error, Error::Older { .. }));
     if bad.is_some() || !synced.failed.is_empty() {
@@ -153,7 +153,7 @@ async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
 }
 
 /// Deletes all files of the first store that no generation of the last week references.
-fn prunes() -> Actor {
+pub(crate) fn prunes() -> Actor {
     Box::new(|stores| Box::pin(async move { pruned(publisher(&stores[0], 10).prune(WEEK, GRACE).await) }))
 }
 
@@ -181,7 +181,7 @@ fn is_gone(reason: &Reason) -> bool {
 
 /// A killed sync may have written an index over that of a faster one. The next sync finds that only with `--verify`: to
 /// check each index again costs requests, and only clients without by-hash read it.
-fn verified(from: usize, to: usize) -> Kills {
+pub(crate) fn verified(from: usize, to: usize) -> Kills {
     Kills::Repaired(Box::new(move |stores| {
         Box::pin(async move {
             let synced = publisher(&stores[from], 30).sync_verified(&stores[to]).await;
@@ -196,15 +196,15 @@ fn verified(from: usize, to: usize) -> Kills {
 }
 
 /// Syncs one store of a scenario to another.
-fn syncs(from: usize, to: usize) -> Actor {
+pub(crate) fn syncs(from: usize, to: usize) -> Actor {
     Box::new(move |stores| Box::pin(async move { sync(&stores[from], &stores[to]).await }))
 }
 
-fn outcome<T>(result: Result<T, Error>) -> Result<(), String> {
+pub(crate) fn outcome<T>(result: Result<T, Error>) -> Result<(), String> {
     result.map(drop).map_err(|error| format!("{error:?}"))
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 

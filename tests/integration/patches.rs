@@ -1,6 +1,11 @@
 //! Clients download patches of the indices (`Packages.diff/`) and get the published text, byte for byte.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     apt_client::{Client, Source},
@@ -184,6 +189,82 @@ fn a_client_that_is_far_behind_gets_the_index_or_all_patches() {
     }
     let list = archive.sandbox.ask("xz", ["-dc", &format!("archive/{LIST}")]);
     assert_eq!(list.matches(".gz\n").count(), 30);
+}
+
+/// The list names 30 patches at most, so older clients download the index, and the others patches.
+#[test]
+fn clients_sixty_and_two_hundred_commits_behind_get_the_index() {
+    let mut archive = Archive::new("PDiffs: yes\n");
+    let sandboxes = [(200, Sandbox::new()), (60, Sandbox::new()), (3, Sandbox::new())];
+    let server = archive.sandbox.serve();
+    let mut behind = Vec::new();
+    for commit in 0..200 {
+        for (_, sandbox) in sandboxes.iter().filter(|(at, _)| *at == 200 - commit) {
+            let clients = clients(sandbox, &format!("http://{}", server.address()));
+            for client in clients {
+                updates(&client, &archive);
+                behind.push((200 - commit, client));
+            }
+        }
+        archive.add_one(&format!("pp{commit}"), "1.0", "A description.");
+    }
+    for (commits, client) in &behind {
+        if *commits == 3 {
+            uses_patches(client, &archive);
+            continue;
+        }
+        // apt says that it finds no beginning, and downloads the index.
+        let said = client.update().ok().stdout;
+        assert!(said.contains("amd64 Packages ["), "{commits}: {said}");
+        has_the_index(client, &archive);
+    }
+    archive.run(&["check"]).ok().says(["no faults"]);
+}
+
+/// The disk of a client was full, or its power failed: a list or a patch is cut off.
+#[test]
+fn a_client_whose_lists_were_cut_off_recovers() {
+    let mut archive = Archive::new("PDiffs: yes\n");
+    let sandbox = Sandbox::new();
+    let server = archive.sandbox.serve();
+    let clients = clients(&sandbox, &format!("http://{}", server.address()));
+    for client in &clients {
+        updates(client, &archive);
+    }
+    archive.add_one("aa", "1.0", "The first one.");
+    archive.add_one("zz", "1.0", "The last one.");
+    for client in &clients {
+        let lists = client.root().join("var/lib/apt/lists");
+        let cut = |path: PathBuf| {
+            let bytes = fs::read(&path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        };
+        for file in fs::read_dir(&lists).unwrap().flatten() {
+            if file.file_name().to_str().unwrap().contains("_binary-amd64_Packages") {
+                cut(file.path());
+            }
+        }
+        client.update().ok();
+        has_the_index(client, &archive);
+    }
+    archive.add_one("ab", "1.0", "One more.");
+    for client in &clients {
+        uses_patches(client, &archive);
+        // A patch and an index that an earlier update left half downloaded.
+        let partial = client.root().join("var/lib/apt/lists/partial");
+        let uri = format!("{}_dists_stable_main_binary-amd64_Packages", server.address());
+        for left in ["", ".xz", ".diff_Index", ".diff_Index.xz", ".ed"] {
+            let file = fs::File::create(partial.join(format!("{uri}{left}"))).unwrap();
+            (&file).write_all(b"half").unwrap();
+            // apt asks for the rest of a file of the same second.
+            file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        }
+    }
+    archive.add_one("ac", "1.0", "One more.");
+    for client in &clients {
+        client.update().ok();
+        has_the_index(client, &archive);
+    }
 }
 
 #[test]

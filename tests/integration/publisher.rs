@@ -20,7 +20,7 @@ use publish::{
         read_packages,
     },
     compression::Compression,
-    config::SuiteConfig,
+    config::{Patches, SuiteConfig},
     names::Suite,
     signing::{KeySource, Keyring, SigningKeys},
     store::{Environment, Location, Store},
@@ -104,6 +104,12 @@ impl Publisher {
     /// The same publisher, which writes only two of the three forms of an index.
     pub(crate) fn without_xz(mut self) -> Self {
         self.config.compressions.retain(|form| *form != Compression::Xz);
+        self
+    }
+
+    /// The same publisher, which writes patches of all indices.
+    pub(crate) fn with_patches(mut self) -> Self {
+        self.config.patches = Patches::Always;
         self
     }
 
