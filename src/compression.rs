@@ -53,6 +53,17 @@ impl Compression {
         }
     }
 
+    /// The first bytes of every stream of the format; none where it has no such bytes.
+    pub(crate) const fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Plain | Self::Lzma => &[],
+            Self::Gzip => &[0x1f, 0x8b],
+            Self::Xz => &[0xfd, b'7', b'z', b'X', b'Z', 0],
+            Self::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
+            Self::Bzip2 => b"BZh",
+        }
+    }
+
     /// The format of an extension; the inverse of [`Compression::extension`].
     #[must_use]
     pub fn from_extension(extension: &str) -> Option<Self> {

@@ -115,6 +115,15 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
         uploads::run(&wanted, session).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    for (is_given, option) in
+        [(!args.uploader_keys.is_empty(), "--uploader-key"), (args.keep_buildinfo, "--keep-buildinfo")]
+    {
+        if is_given {
+            let hint = format!("add the `.changes` file of the upload, or leave out `{option}`");
+            let text = format!("`{option}` is for uploads, and no `.changes` file is given");
+            return Err(Failure::text(text, Some(hint)).into_usage());
+        }
+    }
     let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let events = session.events();

@@ -125,6 +125,7 @@ impl From<&archive::Error> for Class {
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }
             | E::UnknownComponent { .. }
+            | E::Hidden { .. }
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)
             | E::Collision { .. }
@@ -164,7 +165,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::Changes(_)
             | Reason::Attach(AttachFault::Unreadable { .. } | AttachFault::TooLarge { .. })
             | Reason::Path(_)
-            | Reason::Relationship(_) => Kind::Input,
+            | Reason::Stanza(_) => Kind::Input,
             Reason::OtherContents { .. }
             | Reason::GivenTwice { .. }
             | Reason::SameFile { .. }

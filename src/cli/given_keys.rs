@@ -28,6 +28,11 @@ pub(super) fn given(sign_with: &[String], current: &Path) -> Result<GivenKeys, F
         return Ok(GivenKeys::Named(sign_with.to_vec(), current.to_owned()));
     }
     if let Some(key) = set(SIGNING_KEY_VARIABLE)? {
+        if env::var_os(SIGNING_KEY_FILE).is_some() {
+            let error = format!("{SIGNING_KEY_VARIABLE} and {SIGNING_KEY_FILE} are both set");
+            let hint = format!("run `unset {SIGNING_KEY_FILE}` to use the key in {SIGNING_KEY_VARIABLE}");
+            return Err(Failure::text(error, Some(hint)).into_usage());
+        }
         let source = KeySource::secret(SIGNING_KEY_VARIABLE, key.into_encoded_bytes());
         return Ok(GivenKeys::Secret(source));
     }
@@ -76,7 +81,7 @@ fn set(name: &str) -> Result<Option<OsString>, Failure> {
             let hint = format!(
                 "check the name of the secret in the CI system; to publish without {name}, run `unset {name}`"
             );
-            Err(Failure::text(format!("{name} is set, but empty"), Some(hint)).kind(Kind::Signing))
+            Err(Failure::text(format!("{name} is set, but empty"), Some(hint)).into_usage())
         }
         value => Ok(value),
     }

@@ -8,6 +8,7 @@ use super::{
     given_keys::passphrase,
     json::{Initialized, KeyFile},
     session::{Session, parse_suite},
+    text::shell_word,
 };
 use crate::{
     archive::{ClientKeys, KEY_FILE, Trust},
@@ -158,8 +159,13 @@ fn print_report(session: &Session<'_>, report: &Initialized) {
     } else if let Some(sign_with) = report.sign_with.as_ref().filter(|word| *word != "no") {
         ui.say(&format!("It is signed with `{sign_with}`"));
     }
-    let named = if session.config_is_named { format!(" --config {}", report.config) } else { String::new() };
-    ui.say(&format!("Next: publish --archive {}{named} add FILE.deb", session.location));
+    let named = if session.config_is_named {
+        format!(" --config {}", shell_word(&report.config))
+    } else {
+        String::new()
+    };
+    let archive = shell_word(&session.location.to_string());
+    ui.say(&format!("Next: publish --archive {archive}{named} add FILE.deb"));
 }
 
 /// Generates a key outside the archive, because a web server may serve the folder of the archive.

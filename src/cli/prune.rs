@@ -14,7 +14,9 @@ use super::{
     ui::{Ui, count},
 };
 use crate::{
-    archive::{Archive, CommitReport, GRACE, Keep, Prune, Pruned, Retained, Retention, SuiteEdit, Swept},
+    archive::{
+        Archive, CommitReport, GRACE, Keep, Prune, Pruned, Retained, Retention, SuiteEdit, Swept, Trust,
+    },
     config::{SuiteConfig, parse_generations, parse_span},
     size::bytes,
 };
@@ -67,7 +69,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suites = session.suites_as_configured(&args.suite).await?;
+    let suites = if args.suite.is_empty() && session.archive(Trust::unverified()).is_all_dropped().await? {
+        Vec::new()
+    } else {
+        session.suites_as_configured(&args.suite).await?
+    };
     if !args.package.is_empty() && suites.iter().all(|suite| args.retention(suite, session).is_none()) {
         return Err(Failure::usage(
             "`--package` needs a retention rule: add `--keep NUMBER` or `--older-than TIME`".to_owned(),

@@ -1,13 +1,19 @@
 //! Commits operations with the keys, the clock and the options of the session.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session};
+use super::{change_args::ChangeArgs, class::Kind, failure::Failure, session::Session};
 use crate::{
     archive::{CommitReport, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
     config::SuiteConfig,
     names::Suite,
 };
+
+/// The time that a `Date` may be ahead of the clock of a client (`Acquire::Max-FutureTime` of apt).
+const ACCEPTED_AHEAD: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// The publisher for a change with these options.
@@ -56,6 +62,7 @@ impl Session<'_> {
         edit: &SuiteEdit,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
+        self.refuse_past(suite)?;
         let events = self.events();
         let outcome = self.reported(self.publisher(change, &events)?.commit(suite, &keys, edit).await)?;
         if outcome.first
@@ -81,6 +88,7 @@ impl Session<'_> {
         when: Refresh,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
+        self.refuse_past(suite)?;
         let events = self.events();
         self.reported(self.publisher(change, &events)?.refresh(suite, &keys, when).await)
     }
@@ -93,6 +101,7 @@ impl Session<'_> {
         to: Option<&str>,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
+        self.refuse_past(suite)?;
         let events = self.events();
         self.reported(self.publisher(change, &events)?.roll_back(suite, &keys, to).await)
     }
@@ -108,6 +117,23 @@ impl Session<'_> {
         let events = self.events();
         self.reported(self.publisher(change, &events)?.snapshot(snapshot, of, &keys).await)
     }
+
+    /// Refuses a time named with `--date` at which the suite would have expired by now.
+    fn refuse_past(&self, suite: &SuiteConfig) -> Result<(), Failure> {
+        let until = suite.valid_for.and_then(|span| self.now.checked_add(span));
+        let Some(until) = until.filter(|until| self.now < self.clock && *until < self.clock) else {
+            return Ok(());
+        };
+        let until = jiff::Timestamp::try_from(until).map(|until| until.to_string()).unwrap_or_default();
+        let text = format!(
+            "suite `{}` would be valid until {until}, which has passed: clients would refuse it",
+            suite.codename
+        );
+        let hint =
+            "name a later time with `--date`, or remove `ValidFor:` from conf/distributions".to_owned();
+        Err(Failure::text(text, Some(hint)).kind(Kind::Refused))
+    }
+
     /// Warns of a suite that a time named with `--date` has made to expire before now.
     fn reported(&self, done: Result<CommitReport, KeyError>) -> Result<CommitReport, Failure> {
         let report = done?;
@@ -118,6 +144,15 @@ impl Session<'_> {
             self.ui.warn(&format!(
                 "suite `{suite}` is valid until {until}, which has passed: clients refuse it, because `--date` or \
                  PUBLISH_DATE names an earlier time"
+            ));
+        }
+        let ahead = self.now.duration_since(self.clock).unwrap_or_default();
+        if ahead > ACCEPTED_AHEAD && report.generation.is_some() {
+            let date = jiff::Timestamp::try_from(self.now).map(|date| date.to_string()).unwrap_or_default();
+            self.ui.warn(&format!(
+                "suite `{}` is dated {date}, which is in the future: clients refuse it until then, because `--date` or \
+                 PUBLISH_DATE names that time",
+                report.suite
             ));
         }
         Ok(report)

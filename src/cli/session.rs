@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{class::Kind, failure::Failure, given_keys, global::Global, ui::Ui};
+use super::{class::Kind, failure::Failure, given_keys, global::Global, text::shell_word, ui::Ui};
 use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, SuiteConfig},
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
 
     /// Returns the suite to change: the named one, else the only one that is configured or published.
     pub(super) async fn suite_to_change(&self, named: Option<&str>) -> Result<SuiteConfig, Failure> {
-        self.suite_to_extend(named, false).await
+        self.find_suite(named, None).await
     }
 
     /// Returns the suite to change, which may be a new one if that is allowed.
@@ -144,9 +144,17 @@ impl<'a> Session<'a> {
         named: Option<&str>,
         new_suite: bool,
     ) -> Result<SuiteConfig, Failure> {
+        self.find_suite(named, Some(new_suite)).await
+    }
+
+    /// `new_suite` is the option of a command that can create a suite.
+    async fn find_suite(&self, named: Option<&str>, new_suite: Option<bool>) -> Result<SuiteConfig, Failure> {
         self.refuse_web()?;
         let archive = self.archive(Trust::unverified());
-        let Some(name) = named else { return self.only_suite(&archive).await };
+        let Some(name) = named else {
+            self.require_name_on_web()?;
+            return self.only_suite(&archive).await;
+        };
         if let Some(suite) = self.config.find(name) {
             return Ok(suite.clone());
         }
@@ -161,21 +169,25 @@ impl<'a> Session<'a> {
             });
         }
         let mut known = self.configured();
-        if !new_suite {
+        let creates = new_suite == Some(true);
+        if !creates {
             known.extend(archive.suites().await?);
         }
-        if new_suite || known.is_empty() {
+        if creates || known.is_empty() {
             return Ok(SuiteConfig::unconfigured(suite));
         }
         known.sort_unstable();
         known.dedup();
-        let file = if self.location.folder().is_some() { "" } else { " --config FILE" };
-        let hint = format!(
-            "to create it, run `publish add --new-suite --suite {suite} FILE`, or configure it first with `publish \
-             init{file} --suite {suite}`"
-        );
+        let hint = new_suite.map(|_| {
+            let file = if self.location.folder().is_some() { "" } else { " --config FILE" };
+            let archive = shell_word(&self.location.to_string());
+            format!(
+                "to create it, run the same command with `--new-suite`, or configure it first with `publish --archive \
+                 {archive} init{file} --suite {suite}`"
+            )
+        });
         let text = format!("there is no suite `{suite}`; there are: `{}`", names(&known));
-        Err(Failure::text(text, Some(hint)).kind(Kind::NotFound))
+        Err(Failure::text(text, hint).kind(Kind::NotFound))
     }
 
     /// Returns the only suite that is configured or published; the default suite of an archive without any.
@@ -251,6 +263,14 @@ impl<'a> Session<'a> {
         Ok(self.config.suites.iter().filter(|suite| !suite.read_only).cloned().collect())
     }
 
+    /// A web server has no list of suites.
+    fn require_name_on_web(&self) -> Result<(), Failure> {
+        let Location::Web(_) = self.location else { return Ok(()) };
+        let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
+        let failure = Failure::text(format!("no suite given for `{}`", self.location), Some(hint));
+        Err(failure.into_usage())
+    }
+
     /// Returns the suites to read: the named one, else all published ones.
     pub(super) async fn suites_to_read(
         &self,
@@ -266,11 +286,7 @@ impl<'a> Session<'a> {
             let failure = Failure::text(format!("there is no suite `{name}` at {}", self.location), None);
             return Err(failure.kind(Kind::NotFound));
         }
-        if let Location::Web(_) = self.location {
-            let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
-            let failure = Failure::text(format!("no suite given for `{}`", self.location), Some(hint));
-            return Err(failure.into_usage());
-        }
+        self.require_name_on_web()?;
         let mut published = archive.suites().await?;
         // A suite may be configured under the name of a link.
         for suite in self.config.suites.iter().map(|suite| &suite.codename) {
@@ -338,7 +354,8 @@ impl<'a> Session<'a> {
     pub(super) fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> Trust {
         let (trust, problems) = self.keychain_to_read().trust_to_copy_from(from, to);
         self.warn_of_unreadable(problems);
-        trust
+        // A plan writes nothing, and may be made without any key.
+        if self.plans && trust.keys().is_empty() { trust.adopt_existing() } else { trust }
     }
 
     /// Returns the trust policy for reading all suites: public parts are enough, and an unreadable key is only a warning.

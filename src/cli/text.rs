@@ -11,6 +11,15 @@ const SHORTEST: usize = 8;
 /// Variables with secrets whose names do not show it.
 const OTHER_VARIABLES: &[&str] = &["ST_KEY", "AZURE_STORAGE_CONNECTION_STRING", "GOOGLE_SERVICE_ACCOUNT_KEY"];
 
+/// Quotes a word for a shell, if that is needed.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// The secrets in the environment.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<String>);

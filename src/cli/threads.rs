@@ -4,6 +4,7 @@
 //! limit (`ulimit -u`, the `pids` of a container) there are fewer, and with too few an error.
 
 use std::{
+    fs::File,
     io,
     num::NonZero,
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -18,12 +19,15 @@ const BLOCKING: usize = 8;
 const MOST_TRIED: usize = 16;
 /// One worker, one for the blocking calls and one in reserve, and one for CPU-bound work.
 const FEWEST: usize = 4;
+/// The runtime has six: two for polling, two for waking it up, and two for signals; the others are for files and connections.
+const DESCRIPTORS: usize = 12;
 
 /// Starts the runtime, with as many threads as the system grants.
 ///
 /// # Errors
 /// The system grants too few threads or file descriptors.
 pub(super) fn runtime() -> io::Result<Runtime> {
+    enough_descriptors()?;
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let wanted = processors.min(MOST_TRIED);
     let granted = granted(2 * wanted + BLOCKING);
@@ -41,6 +45,16 @@ pub(super) fn runtime() -> io::Result<Runtime> {
     rayon::ThreadPoolBuilder::new().num_threads(share).build_global().map_err(io::Error::other)?;
     let blocking = (granted - 2 * share).min(BLOCKING);
     Builder::new_multi_thread().worker_threads(share).max_blocking_threads(blocking).enable_all().build()
+}
+
+/// Fails if the system grants too few file descriptors: the runtime panics without one for its signal handler.
+fn enough_descriptors() -> io::Result<()> {
+    let opened: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
+    let Err(error) = opened else { return Ok(()) };
+    let why = format!(
+        "at least {DESCRIPTORS} more file descriptors are needed ({error}): raise the limit (`ulimit -n`)"
+    );
+    Err(io::Error::new(io::ErrorKind::WouldBlock, why))
 }
 
 /// Starts up to so many threads at the same time, ends them, and returns their number.

@@ -30,6 +30,7 @@ mod backoff;
 use bytes::Bytes;
 
 use crate::{
+    dists::layout::can_be_suite,
     names::Suite,
     operations::{dates::Refresh, edit::SuiteEdit},
     signing, store,
@@ -93,6 +94,9 @@ impl Archive {
         how: &CommitOptions<'_>,
     ) -> Result<CommitReport, Error> {
         let suite = &how.config.codename;
+        if !can_be_suite(suite.as_str()) {
+            return Err(Error::Hidden { suite: suite.clone() });
+        }
         if how.config.read_only {
             return Err(Error::ReadOnly { suite: suite.clone() });
         }

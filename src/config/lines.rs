@@ -58,6 +58,12 @@ impl Lines {
                 files.push(file);
             }
         }
+        if files.is_empty() {
+            let known = ["distributions", "destinations"].into_iter().find(|name| path.join(name).exists());
+            let hint = known.map(|name| format!("; name the file `{}`", path.join(name).display()));
+            let why = format!("the folder has no `*.conf` files{}", hint.unwrap_or_default());
+            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, why)));
+        }
         files.sort_unstable();
         for file in files {
             text.read(&file, path, 0, overlay)?;

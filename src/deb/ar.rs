@@ -223,6 +223,16 @@ impl<'a> Archive<'a> {
         }
     }
 
+    /// Whether the rest of the member begins like a stream of this format, as far as its magic bytes say.
+    pub(super) fn begins_as(&mut self, format: Compression) -> Result<bool, Error> {
+        let magic = format.magic();
+        match self.fill_buf() {
+            Ok(head) => Ok((magic.is_empty() || !head.is_empty())
+                && head.iter().zip(magic).all(|(found, expected)| found == expected)),
+            Err(error) => Err(self.take_failure().unwrap_or(Error::Read(error))),
+        }
+    }
+
     /// The number of remaining bytes of the current member.
     pub(super) fn left(&self) -> u64 {
         self.left

@@ -11,7 +11,8 @@ use std::{
 
 use super::{
     ar::Archive,
-    control_fault::{ARCHIVE_LIMIT, CONTROL_LIMIT, ControlFault},
+    control_fault::{ARCHIVE_LIMIT, CONTROL_LIMIT, ControlFault, LONGEST_NAME},
+    control_members as members,
     error::Error,
 };
 use crate::compression::Compression;
@@ -129,6 +130,19 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
         }
         links |= kind.is_symlink();
         if deeper || first != Some(b"control") {
+            let Some(name) = first else { continue };
+            let shown = || String::from_utf8_lossy(&path).escape_debug().to_string();
+            // dpkg reads its members as files: it stops at a folder, and waits for the writer of a pipe.
+            if deeper || !(kind.is_file() || kind.is_symlink() || kind.is_hard_link()) {
+                return Err(ControlFault::Member(shown()).into());
+            }
+            if name.len() > LONGEST_NAME {
+                return Err(ControlFault::LongName(shown()).into());
+            }
+            if let Some(check) = members::rule_of(name).filter(|_| kind.is_file()) {
+                drop(path);
+                check(&read_text(&mut entry)?)?;
+            }
             continue;
         }
         if control.is_some() {
@@ -141,16 +155,7 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
             return Err(fault().into());
         }
         drop(path);
-        let size = entry.size();
-        if size > CONTROL_LIMIT {
-            return Err(ControlFault::ControlTooLarge.into());
-        }
-        let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        entry.read_to_end(&mut text)?;
-        if text.len() as u64 != size {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        control = Some(text);
+        control = Some(read_text(&mut entry)?);
     }
     // Read to the end, to verify the checksums of the compressed stream.
     let mut rest = [0; ZEROS.len()];
@@ -164,6 +169,20 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
         }
     }
     control.ok_or_else(|| ControlFault::Missing.into())
+}
+
+/// Reads a file of the control archive whole.
+fn read_text(entry: &mut tar::Entry<'_, impl Read>) -> Result<Vec<u8>, Stop> {
+    let size = entry.size();
+    if size > CONTROL_LIMIT {
+        return Err(ControlFault::ControlTooLarge.into());
+    }
+    let mut text = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    entry.read_to_end(&mut text)?;
+    if text.len() as u64 != size {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(text)
 }
 
 /// Refuses a global header, such as `git archive` writes, that changes the names or sizes of entries.

@@ -91,6 +91,26 @@ pub enum Error {
     },
 }
 
+/// The longest value that apt can store in its cache.
+pub(super) const LONGEST: usize = u16::MAX as usize;
+
+/// Why a stanza of an index must not be published: dpkg never installs its package, or apt stops at it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadStanza {
+    /// A relationship field that dpkg or apt cannot read.
+    #[error(transparent)]
+    Relationship(#[from] BadRelationship),
+    /// Another field that dpkg or apt cannot read.
+    #[error("field `{field}`: {why}")]
+    Field {
+        /// The name of the field.
+        field: &'static str,
+        /// The problem with its value.
+        why: BadField,
+    },
+}
+
 /// The apparent kind of a file that is not a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -202,6 +222,9 @@ pub enum Layout {
     /// A second control member.
     #[error("a second control member, `{0}`")]
     SecondControl(String),
+    /// A data member in another format than its name says.
+    #[error("the content of `{0}` is not in the format of its name")]
+    Content(String),
     /// No data member.
     #[error("no member `data.tar`")]
     NoData,
@@ -240,6 +263,12 @@ pub enum BadField {
     /// Not a list of files with digests.
     #[error("expected one file with its MD5 in each line after the first")]
     Conffiles,
+    /// Not the MD5 of a description: apt then reads no index at all.
+    #[error("`{0}` is not an MD5 of 32 hexadecimal digits; apt stops at it and reads no package at all")]
+    DescriptionMd5(String),
+    /// Longer than apt can store: it aborts.
+    #[error("it has {0} bytes; apt aborts at more than {LONGEST}")]
+    Long(usize),
     /// Not UTF-8 text.
     #[error("the value is not UTF-8")]
     NotUtf8,
@@ -268,7 +297,7 @@ impl Error {
                 LooksLike::SourceControl => "name the `.deb` and `.dsc` files themselves",
                 LooksLike::OldDeb => "unpack it with `dpkg-deb --raw-extract` and build it again",
                 LooksLike::Other(_) | LooksLike::Unknown => {
-                    "only binary packages (`.deb`) can be added; run `file` on it to see its type"
+                    "packages (`.deb`, `.udeb`, `.ddeb`), sources (`.dsc`) and uploads (`.changes`) can be added; run `file` on it to see its type"
                 }
             },
             Self::Truncated { .. } | Self::Layout(Layout::NoControl | Layout::NoData | Layout::Empty) => {
@@ -276,9 +305,7 @@ impl Error {
             }
             Self::Damaged { .. } | Self::Decompress(_) | Self::Tar(_) => DAMAGED,
             Self::FormatVersion(_) => "look for a newer `publish`, or build the package in format 2.0",
-            Self::Layout(Layout::First(_)) => {
-                "only binary packages (`.deb`) can be added; run `ar t` on it to see its members"
-            }
+            Self::Layout(Layout::First(_)) => "run `ar t` on it to see its members",
             Self::Layout(Layout::Compression(_)) => {
                 "build it with `dpkg-deb -Zxz`; dpkg reads `.gz`, `.xz`, `.zst` and uncompressed members everywhere, `.bz2` and `.lzma` for `data.tar` only"
             }
@@ -307,7 +334,7 @@ impl Error {
                     "correct `{field}:` in the control file, then build the package again; `dpkg --dry-run -i FILE` reads it as clients do"
                 ));
             }
-            Self::PackageType(_) => "leave it out; only ordinary binary packages can be added",
+            Self::PackageType(_) => "build it again as one of these types, or leave it out",
             Self::Variant { .. } => {
                 "the name of a variant begins with that of its architecture, such as `amd64v3`; build the package again"
             }

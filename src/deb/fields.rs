@@ -1,7 +1,7 @@
 //! Fields whose values dpkg or apt restrict: a wrong value makes a package that dpkg never unpacks, or a warning on every
 //! client.
 
-use super::error::{BadField, Error};
+use super::error::{BadField, Error, LONGEST};
 use crate::{package_type::PackageType, stanza::Stanza};
 
 /// Fields of dpkg's own records, which it refuses in a package.
@@ -10,6 +10,8 @@ const OF_STATUS: [&str; 4] = ["Status", "Config-Version", "Triggers-Pending", "T
 const FLAGS: [&str; 2] = ["Essential", "Protected"];
 /// The values of `Multi-Arch`.
 const MULTI_ARCH: [&str; 4] = ["no", "same", "foreign", "allowed"];
+/// Fields whose values apt stores in its cache, besides those with a limit of their own.
+const STORED: [&str; 3] = ["Section", "Source", "Priority"];
 /// The field with the type of a package.
 const TYPE: &str = "Package-Type";
 /// The section of packages of the installer, which installed systems must not see.
@@ -39,31 +41,48 @@ pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool, named: PackageType) -
         }
         _ => {}
     }
+    check_values(stanza, is_for_all).or_else(|(field, why)| bad(field, why))
+}
+
+/// Refuses values with which dpkg does not install the package, or apt reads no index.
+pub(super) fn check_values(stanza: &Stanza<'_>, is_for_all: bool) -> Result<(), (&'static str, BadField)> {
+    let value = |field| stanza.text_of(field).filter(|text| !text.is_empty());
     if let Some(field) = OF_STATUS.into_iter().find(|field| stanza.get(field).is_some()) {
-        return bad(field, BadField::OfStatus);
+        return Err((field, BadField::OfStatus));
     }
     for field in FLAGS {
         if let Some(flag) = value(field).filter(|flag| !is_one_of(flag, &["yes", "no"])) {
-            return bad(
+            return Err((
                 field,
                 BadField::Value { text: flag.escape_debug().to_string(), known: "`yes` or `no`" },
-            );
+            ));
         }
     }
     if let Some(kind) = value("Multi-Arch") {
         if !is_one_of(&kind, &MULTI_ARCH) {
             let known = "`no`, `same`, `foreign` or `allowed`";
-            return bad("Multi-Arch", BadField::Value { text: kind.escape_debug().to_string(), known });
+            return Err(("Multi-Arch", BadField::Value { text: kind.escape_debug().to_string(), known }));
         }
         if is_for_all && kind.eq_ignore_ascii_case("same") {
-            return bad("Multi-Arch", BadField::SameForAll);
+            return Err(("Multi-Arch", BadField::SameForAll));
         }
     }
     if let Some(files) = value("Conffiles") {
         let mut lines = files.lines();
         let is_bad = |line: &str| line.split_ascii_whitespace().count() < 2;
         if lines.next().is_some_and(|first| !first.is_empty()) || lines.any(is_bad) {
-            return bad("Conffiles", BadField::Conffiles);
+            return Err(("Conffiles", BadField::Conffiles));
+        }
+    }
+    if let Some(digest) = value("Description-md5") {
+        let is_md5 = digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_md5 {
+            return Err(("Description-md5", BadField::DescriptionMd5(digest.escape_debug().to_string())));
+        }
+    }
+    for field in STORED {
+        if let Some(long) = stanza.get(field).map(<[u8]>::len).filter(|&length| length > LONGEST) {
+            return Err((field, BadField::Long(long)));
         }
     }
     Ok(())

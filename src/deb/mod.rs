@@ -31,6 +31,7 @@ mod changes_fault;
 #[cfg(test)]
 pub(crate) mod tests;
 mod control;
+mod control_members;
 mod control_text;
 mod ar;
 mod fields;
@@ -49,7 +50,7 @@ pub use data::list_files;
 pub use data_fault::{DataFault, HeaderFault};
 pub use dsc::SourceDescription;
 pub use dsc_fault::{DSC_LIMIT, DscFault, NameFault};
-pub use error::{BadField, Error, Layout, LooksLike, Place};
+pub use error::{BadField, BadStanza, Error, Layout, LooksLike, Place};
 pub use file_list::FileList;
 pub use files::{InstalledFile, read_among, read_file};
 pub use listed_files::{FilesFault, ListedFile};
@@ -197,8 +198,11 @@ impl BinaryPackage {
         if !member.is_data() {
             return Err(Error::Layout(Layout::NotData(member.shown())));
         }
-        if member.compression(b"data.tar").is_none() {
+        let Some(format) = member.compression(b"data.tar") else {
             return Err(Error::Layout(Layout::Compression(member.shown())));
+        };
+        if !archive.begins_as(format)? {
+            return Err(Error::Layout(Layout::Content(member.shown())));
         }
         // dpkg stops here; other readers look members up by name, and may find a later one.
         while let Some(member) = archive.next_member()? {
@@ -360,6 +364,23 @@ fn file_name(
     package_type: PackageType,
 ) -> String {
     format!("{name}_{}_{architecture}.{package_type}", version.without_epoch())
+}
+
+/// Checks a stanza of an index of binary packages, which any tool may have written.
+///
+/// # Errors
+/// The field with which dpkg never installs the package, or apt reads no index.
+pub fn check_stanza(text: &[u8]) -> Result<(), BadStanza> {
+    relationship::check(text)?;
+    let Ok(stanza) = Stanza::parse_control(text) else { return Ok(()) };
+    let is_for_all = stanza.get("Architecture") == Some(b"all");
+    let bad = |(field, why)| BadStanza::Field { field, why };
+    if let Some(version) = stanza.text_of("Version")
+        && let Err(why) = Version::parse(&version)
+    {
+        return Err(bad(("Version", why.into())));
+    }
+    fields::check_values(&stanza, is_for_all).map_err(bad)
 }
 
 /// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).

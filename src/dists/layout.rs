@@ -408,6 +408,14 @@ pub fn may_hold_suites(folder: &str) -> bool {
     !matches!(last, GENERATIONS | "by-hash") && !is_index_folder(folder, Within::Dists)
 }
 
+/// Whether a folder below `dists/` is found as that of a suite: neither it nor a folder above it has the name of a folder of
+/// indices or generations.
+#[must_use]
+pub fn can_be_suite(folder: &str) -> bool {
+    let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+    ends.into_iter().all(|end| may_hold_suites(&folder[..end]))
+}
+
 /// Whether a folder contains indices, so that a `Release` in it describes them and is not that of a suite.
 fn is_index_folder(folder: &str, within: Within) -> bool {
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));

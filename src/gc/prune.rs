@@ -161,6 +161,10 @@ struct Mark {
     old_images: BTreeSet<String>,
 }
 
+fn is_mark(file: &str) -> bool {
+    generations::parse(file).is_some_and(|(_, _, part)| part == generations::MARK)
+}
+
 impl Mark {
     /// Marks everything that a release file references.
     async fn add(&mut self, state: &PublishedSuite) -> Result<(), Error> {
@@ -208,6 +212,10 @@ impl Mark {
                 added => added?,
             }
             self.done.generations += usize::from(current.generation().as_ref() != Some(&generation.name));
+        } else if generation.files.iter().any(|file| is_mark(file)) {
+            // Its mark is written after its pointer, and deleted before it: the pointer was lost.
+            let path = current.path(&format!("{}/{}", generations::FOLDER, generation.name));
+            self.note_damage(path, generation.published.unwrap_or(now));
         }
         self.done.kept.extend(generation.files);
         Ok(())

@@ -144,13 +144,13 @@ pub(super) async fn plan(
         let index = unlisted.get(&Name::Path(real.path.clone()));
         let index = index.or_else(|| real.file.and_then(|file| unlisted.get(&Name::File(file))));
         let spared = if pinned.hold(&real) {
-            Some("an operation in progress needs it".to_owned())
+            Some("an operation in progress needs them".to_owned())
         } else if let Some(index) = index {
             Some(format!("`{index}` names it, which no release file lists"))
         } else if is_link {
             Some(LINKED.to_owned())
         } else if !marked.expired.contains(&found.path) && !is_older(found.modified, now, how.grace) {
-            Some("it was written recently, and a running job may need it".to_owned())
+            Some("written recently, a running job may need them".to_owned())
         } else {
             let damaged = marked.damaged.as_ref().filter(|damaged| damaged.may_reference(found));
             damaged.map(|damaged| format!("the damaged generation `{}` may reference it", damaged.path))

@@ -126,6 +126,9 @@ impl Keychain {
             }
         };
         let mut warnings: Vec<KeyWarning> = signing.iter().flat_map(|keys| keys.warnings(self.now)).collect();
+        if let Some(KeySource::Command(command)) = sources.first().filter(|_| trusted.is_empty()) {
+            warnings.push(KeyWarning::UnknownKey { command: command.clone() });
+        }
         let mut keyring = Keyring::new();
         if let Some(keys) = &signing {
             keyring.merge(keys.certificates());

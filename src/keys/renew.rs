@@ -2,6 +2,8 @@
 //!
 //! The operation is idempotent, so that a repeated call completes an interrupted one.
 
+use std::time::Duration;
+
 use super::{
     delivery::Delivery,
     error::Error,
@@ -48,7 +50,11 @@ pub(super) async fn renew(
     for config in &as_configured(publisher, suites) {
         let state = RotationState::read(config, publisher, &archive).await?;
         for signed in &state.published {
-            if signed.is_by(&state.keys) || anew(&signed.suite, &renewed) {
+            if anew(&signed.suite, &renewed) {
+                continue;
+            }
+            let is_done = signed.is_by(&state.keys);
+            if is_done && (publisher.dry_run || config.read_only) {
                 continue;
             }
             let config = if signed.suite == config.codename {
@@ -57,6 +63,11 @@ pub(super) async fn renew(
                 config.snapshot(signed.suite.clone())
             };
             let keys = publisher.keys(&config).await?;
+            if is_done {
+                // A run that was killed after the commit has not written the outputs that follow from it.
+                publisher.refresh(&config, &keys, Refresh::Within(Duration::ZERO)).await?;
+                continue;
+            }
             let outcome = publisher.refresh(&config, &keys, Refresh::Always).await?;
             events(KeyEvent::Resigned(&outcome));
             renewed.outcomes.push(outcome);

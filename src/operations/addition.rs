@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{FieldChange, Overrides},
-    deb::{BinaryPackage, SourcePackage, relationship},
+    deb::{self, BinaryPackage, SourcePackage},
     dists::{PackageEntry, PackagesKey},
     names::{Architecture, Component},
     pool::PoolPath,
@@ -45,8 +45,8 @@ pub(super) fn overridden(entry: &PackageEntry, overrides: &Overrides) -> Result<
     let changes = overrides.of(entry.package_type(), entry.name());
     let new = changes.iter().fold(entry.clone(), changed);
     if !changes.is_empty() && !new.is_source() {
-        // A relationship that apt cannot read stops every client.
-        relationship::check(new.stanza())?;
+        // A field that apt cannot read stops every client.
+        deb::check_stanza(new.stanza())?;
     }
     Ok(new)
 }
@@ -118,8 +118,8 @@ impl Addition {
             entry = set(entry);
         }
         if !changes.is_empty() && !entry.is_source() {
-            // A relationship that apt cannot read stops every client.
-            relationship::check(entry.stanza())?;
+            // A field that apt cannot read stops every client.
+            deb::check_stanza(entry.stanza())?;
         }
         addition.entry = entry;
         if !placement.architectures.is_empty() {

@@ -10,7 +10,7 @@ use std::{
 
 use super::{copied_package::CopiedPackage, selection::Selection, translations};
 use crate::{
-    deb::relationship,
+    deb,
     dists::{
         PackageEntry, PackagesIndex, PackagesKey,
         translation::{Translation, missing},
@@ -121,7 +121,10 @@ impl Copies {
         for (package, entry) in
             all.chain(by_index.iter().map(|((_, package), found)| (package, &found.entry)))
         {
-            if let Err(bad) = relationship::check(entry.stanza()) {
+            if entry.is_source() {
+                continue;
+            }
+            if let Err(bad) = deb::check_stanza(entry.stanza()) {
                 let (_, [name, architecture, version]) = package;
                 refused.push(refusal(format!("{name} {version} {architecture}"), bad.into()));
             }

@@ -41,7 +41,7 @@ pub(crate) fn set(
     new.set("Date", Some(render_date(date)));
     if date.duration_since(now) > ACCEPTED_AHEAD {
         notes.push(format!(
-            "`Date` stays at the published {date}, but the local clock says {now}: clients with an earlier clock refuse the suite"
+            "`Date` stays at the published {date}, but this commit is of {now}: clients with an earlier clock refuse the suite"
         ));
     }
     let until = old.map(Release::valid_until).transpose().map_err(unreadable)?.flatten();

@@ -222,6 +222,10 @@ impl SuiteEdit {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
+        // A package that `Limit` removes at once is not offered to clients.
+        let older = std::mem::take(&mut plan.older);
+        let older = older.into_iter().filter(|(change, _)| !plan.skipped.contains(change));
+        plan.notes.extend(older.map(|(_, note)| note));
         self.keep_records(&additions, &mut plan)?;
         self.apply_attachments(published, &mut plan).await?;
         if additions.is_empty() && published.pointer().is_none() && !self.export {

@@ -196,7 +196,20 @@ async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<Hi
         return Ok(none);
     }
     let known = patches::history(published, plain).await?;
-    Ok(known.filter(|known| known.current == from && !known.merged).unwrap_or(none))
+    let Some(mut history) = known.filter(|known| known.current == from && !known.merged) else {
+        return Ok(none);
+    };
+    // A lost patch ends the history. On a bucket each look would cost a request; `check` finds a lost patch there.
+    if published.store().is_local() {
+        for at in (0..history.patches.len()).rev() {
+            let Patch { name, file, .. } = &history.patches[at];
+            if published.store().size(&published.path(&patch_path(plain, name))).await? != Some(file.size) {
+                history.patches.drain(..=at);
+                break;
+            }
+        }
+    }
+    Ok(history)
 }
 
 /// Clients of a generation that is not retained any more download whole indices.

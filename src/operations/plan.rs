@@ -207,6 +207,8 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<String>,
     /// Warnings for the user.
     pub(crate) notes: Vec<String>,
+    /// Packages that are older than published ones, each with a warning.
+    pub(crate) older: Vec<(Change, String)>,
     /// File lists of packages, kept beside the archive.
     pub(crate) file_lists: Vec<(String, Content)>,
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::SuiteConfig,
-    dists::{Entry, IndexKey, Release, index_file::by_hash_path, patches::history::Text},
+    dists::{Entry, IndexKey, Release, index_file::by_hash_path, layout::patched_by, patches::history::Text},
     gc::live_set::{self, Needs},
     names::{Component, Suite},
     store::Store,
@@ -67,7 +67,9 @@ pub(crate) async fn plan(
         Err(Error::IncompleteGeneration { suite: published.name().clone(), generation: name.clone(), files })
     };
     // Signing would vouch for damaged files, so each one is read: first the indices, which reference the others.
-    let indices = needed_indices(store, published, current, &state, earlier).await?;
+    let mut indices = needed_indices(store, published, current, &state, earlier).await?;
+    let others = other_files(store, published, current, &state, earlier).await?;
+    indices.extend(others.needs);
     lacks(live_set::verify(store, &indices).await?)?;
     let mut difference = Difference::between(published, current, &state, earlier).await?;
     lacks(live_set::verify(store, &difference.needs).await?)?;
@@ -79,6 +81,12 @@ pub(crate) async fn plan(
     if !state.is_of_our_form() {
         plan.notes.extend(adopt::verify(&state, &mut new).await?);
     }
+    new.retain(|path| !others.gone.contains(plain_path(path)));
+    plan.notes.extend(others.gone.iter().map(|path| {
+        format!(
+            "`{path}` of `generations/{name}` is not stored any more: the new generation does not list it"
+        )
+    }));
     plan.patches = PatchFiles::new(published, config, difference.texts, now).await?;
     // The lists of the earlier generation do not lead from the current texts to the earlier ones.
     plan.patches.list_in(&mut new, config, |index| earlier.files().get(index) != current.files().get(index));
@@ -158,6 +166,58 @@ async fn needed_indices(
         }
     }
     Ok(needs)
+}
+
+/// The listed files of an earlier generation besides its indices of packages.
+#[derive(Default)]
+struct OtherFiles {
+    /// Those that are stored.
+    needs: Needs,
+    /// Those that are stored in no form, by their uncompressed paths.
+    gone: BTreeSet<String>,
+}
+
+/// Returns the other files of an earlier generation that the current one does not list. One that is stored in some forms
+/// was stored in all compressed ones.
+async fn other_files(
+    store: &Store,
+    published: &PublishedSuite,
+    current: &Release,
+    state: &PublishedSuite,
+    earlier: &Release,
+) -> Result<OtherFiles, Error> {
+    let indices = all_indices(published, state);
+    let (mut others, mut stored, mut lost) = (OtherFiles::default(), BTreeSet::new(), Vec::new());
+    for (path, listed) in earlier.own_files() {
+        let plain = plain_path(path);
+        let is_patched = patched_by(path).is_some();
+        if is_patched || listed.size == 0 || indices.contains(&IndexKey::parse(plain)) {
+            continue;
+        }
+        if current.files().get(path) == Some(listed) {
+            stored.insert(plain);
+            continue;
+        }
+        let by_hash = state.path(&by_hash_path(path, &listed.sha256));
+        if store.size(&by_hash).await?.is_some() {
+            stored.insert(plain);
+            others.needs.insert(by_hash, listed.into());
+        } else if store.size(&state.path(path)).await? == Some(listed.size) {
+            // Another tool stores it under its own name alone.
+            stored.insert(plain);
+            others.needs.insert(state.path(path), listed.into());
+        } else {
+            lost.push((path, plain, by_hash, listed));
+        }
+    }
+    for (path, plain, by_hash, listed) in lost {
+        if !stored.contains(plain) {
+            others.gone.insert(plain.to_owned());
+        } else if path != plain {
+            others.needs.insert(by_hash, listed.into());
+        }
+    }
+    Ok(others)
 }
 
 /// The differences between an earlier generation and the current one.

@@ -285,6 +285,12 @@ pub enum KeyWarning {
         /// The number of keys that sign.
         given: usize,
     },
+    /// The public key of a signing command is unknown, so that no later command can verify the suite.
+    #[error("the public key of the signing command `{}` is unknown", command.display())]
+    UnknownKey {
+        /// The command.
+        command: PathBuf,
+    },
     /// Any other warning.
     #[error("{0}")]
     Other(String),

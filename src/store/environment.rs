@@ -20,10 +20,18 @@ impl Environment {
             .collect()
     }
 
-    /// Returns the value of a variable; an empty one counts as unset.
+    /// Returns the value of a variable without line ends behind it, which secrets of a CI system often have; an empty one
+    /// counts as unset.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let value = self.variables.get(name)?.trim_end_matches(['\r', '\n']);
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the first of these variables that is set to a value with blanks or control characters.
+    pub(crate) fn with_blanks<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+        let is_bad = |c: char| c.is_whitespace() || c.is_control();
+        names.iter().copied().find(|name| self.get(name).is_some_and(|value| value.contains(is_bad)))
     }
 
     /// Returns the value of the first of these variables that is set.

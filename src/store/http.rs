@@ -330,6 +330,11 @@ impl HttpService for CountingClient {
         let most = if is_success { RESPONSE_LIMIT } else { ERROR_BODY_LIMIT };
         let body = read_limited(body, most).await.map_err(retryable)?;
         let body = if is_success && listing { listing::without_invalid_keys(body) } else { body };
+        // `object_store` reads an error body as text, and fails at one of another encoding.
+        let body = match std::str::from_utf8(&body) {
+            Err(_) if !is_success => String::from_utf8_lossy(&body).into_owned().into(),
+            _ => body,
+        };
         let (status, body) = with_region(parts.status, &parts.headers, body);
         parts.status = status;
         Ok(HttpResponse::from_parts(parts, body.into()))

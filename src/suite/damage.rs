@@ -24,7 +24,8 @@ pub(crate) fn is_damage(store: &Store, error: &Error) -> bool {
         | Error::Sources { .. }
         | Error::Incomplete { .. }
         | Error::Unsafe { .. }
-        | Error::Generation { .. } => true,
+        | Error::Generation { .. }
+        | Error::GenerationGone { .. } => true,
         _ => false,
     }
 }
@@ -50,7 +51,8 @@ pub(crate) fn path_of(error: &Error) -> Option<&str> {
         | Error::Sources { path, .. }
         | Error::Incomplete { path, .. }
         | Error::Unsafe { path, .. }
-        | Error::Generation { path } => Some(path),
+        | Error::Generation { path }
+        | Error::GenerationGone { path } => Some(path),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use super::{archive::Archive, damage, error::Error, generations, limits, snapsho
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
-    store::{Object, Store},
+    store::{Location, Object, Store},
 };
 
 /// A bucket lists up to this number of objects in one page.
@@ -71,6 +71,16 @@ impl Archive {
         suites.extend(parse(lost(paths)));
         suites.sort_unstable();
         Ok(suites)
+    }
+
+    /// Whether every suite was dropped, and files of them are left: generations without a mark.
+    pub async fn is_all_dropped(&self) -> Result<bool, Error> {
+        if matches!(self.store.location(), Location::Web(_)) || !self.suite_folders().await?.is_empty() {
+            return Ok(false);
+        }
+        let walked: Vec<_> = self.store.walk("dists").map_ok(|found| found.path).try_collect().await?;
+        let paths = walked.iter().map(String::as_str);
+        Ok(paths.clone().any(|path| generations::parse(path).is_some()) && lost(paths).is_empty())
     }
 
     /// Removes further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: both names

@@ -227,6 +227,12 @@ pub enum Error {
     /// An override names a component that cannot be one.
     #[error("in the overrides of the suite")]
     OverrideComponent(#[source] names::Error),
+    /// No command would find a suite of this name.
+    #[error("`{suite}` cannot be the name of a suite: folders of indices have such names")]
+    Hidden {
+        /// The name.
+        suite: Suite,
+    },
     /// The component has the name of a folder in which a component lists its packages of a type.
     #[error("component `{component}` is the place of the packages of type `{reserved}` of another component")]
     ReservedComponent {

@@ -14,6 +14,8 @@ pub(crate) const fn listed(size: u64) -> Limit {
     if size < INDEX.get() { Limit::bytes(size) } else { INDEX }
 }
 
+/// The list of the patches of an index: thousands of them.
+pub(crate) const PATCH_LIST: u64 = 1 << 20;
 /// A detached signature, which may be by several keys.
 pub(crate) const SIGNATURE: Limit = Limit::mebibytes(1);
 /// The public keys for clients.

@@ -3,6 +3,7 @@
 use super::{
     damage,
     error::Error,
+    limits,
     published::PublishedSuite,
     references::{Expected, PoolFiles},
 };
@@ -21,12 +22,23 @@ pub(crate) fn patched_indices(release: &Release) -> impl Iterator<Item = &str> {
 /// Reads the patches of an index; `None` if it has none, or their list is missing, damaged or invalid: clients then
 /// download the whole index.
 pub(crate) async fn history(published: &PublishedSuite, index: &str) -> Result<Option<History>, Error> {
+    if is_too_long(published, index) {
+        return Ok(None);
+    }
     match published.text(&patch_index_path(index)).await {
         Ok(text) => Ok(text.and_then(|text| History::parse(&text).ok())),
         Err(Error::Missing { .. } | Error::Unpack { .. }) => Ok(None),
         Err(error) if damage::is_damage(published.store(), &error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the list of the patches of an index is longer than a publisher writes one.
+pub(crate) fn is_too_long(published: &PublishedSuite, index: &str) -> bool {
+    let list = patch_index_path(index);
+    let files = published.release().map(Release::files);
+    let forms = files.into_iter().flatten().filter(|(path, _)| plain_path(path) == list);
+    forms.map(|(_, listed)| listed.size).any(|size| size > limits::PATCH_LIST)
 }
 
 /// Returns all patches of a generation, by their paths in the archive.

@@ -123,9 +123,9 @@ pub enum Reason {
         /// Name, version and architecture of the other package.
         other: String,
     },
-    /// A relationship field that dpkg or apt cannot read.
+    /// A field that dpkg or apt cannot read.
     #[error(transparent)]
-    Relationship(#[from] deb::relationship::BadRelationship),
+    Stanza(#[from] deb::BadStanza),
     /// The suite does not have that architecture.
     #[error("architecture `{architecture}` is not one of the suite's: {}", list(known))]
     Architecture {

@@ -3,7 +3,7 @@
 //! The shortest policy is the safe one: [`Trust::keyring`] accepts only suites signed by one of the keys. Each
 //! relaxation has a method of its own.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::{names::Suite, signing::Keyring};
 
@@ -93,6 +93,12 @@ impl Trust {
     #[must_use]
     pub fn unverified() -> Self {
         Self::default().read_unverified()
+    }
+
+    /// The same policy at a later time.
+    #[must_use]
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Self { now: self.now.map(|now| now + time), ..self }
     }
 
     /// Accepts unsigned suites; the signature of a signed suite is still verified if a key is known.

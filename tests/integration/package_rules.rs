@@ -79,6 +79,11 @@ fn rows() -> Vec<Row> {
     let data = |name: &'static str, bytes: Vec<u8>| members(good_control(), (name, bytes));
     let with_control =
         |name: &'static str, bytes: Vec<u8>| members((name, bytes), ("data.tar.gz", gzip(&empty)));
+    let with_member = |name: &str, bytes: &[u8]| {
+        let entries = [("control", sample().stanza().into_bytes()), (name, bytes.to_vec())];
+        let entries = entries.each_ref().map(|(name, bytes)| (tar::EntryType::Regular, *name, &bytes[..]));
+        with_control("control.tar.gz", gzip(&tar(&entries)))
+    };
     let many = [gzip(&control[..700]), gzip(&control[700..])].concat();
     vec![
         row("sound", sample().bytes(), [1, 1, 1, 1, 1], Adds),
@@ -104,6 +109,13 @@ fn rows() -> Vec<Row> {
         row("gzip members", with_control("control.tar.gz", many), [1, 1, 1, 1, 1], Adds),
         row("global header", with_control("control.tar.gz", gzip(&with_global)), [1, 1, 1, 1, 1], Adds),
         row("newline at the end", [sample().bytes(), b"\n".to_vec()].concat(), [1, 1, 1, 1, 1], Adds),
+        row("conffiles", with_member("conffiles", b"etc/x\n"), [1, 0, 1, 1, 1], Refuses),
+        row("conffiles without an end", with_member("conffiles", b"/etc/x"), [1, 0, 1, 1, 1], Refuses),
+        row("sound conffiles", with_member("conffiles", b"/etc/x\n"), [1, 1, 1, 1, 1], Adds),
+        row("triggers", with_member("triggers", b"bogus x\n"), [1, 0, 1, 1, 1], Refuses),
+        row("sound triggers", with_member("triggers", b"interest-noawait /x\n"), [1, 1, 1, 1, 1], Adds),
+        row("other compression", data("data.tar.gz", pack(Pack::Xz, &empty)), [1, 0, 1, 1, 1], Refuses),
+        row("Description-md5", field("Description-md5", "zz"), [1, 1, 0, 1, 1], Refuses),
         row("Multi-Arch: yes", field("Multi-Arch", "yes"), [1, 0, 0, 1, 1], Refuses),
         row("Multi-Arch: Foreign", field("Multi-Arch", "Foreign"), [1, 1, 0, 1, 1], Warns),
         row("Multi-Arch: foreign", field("Multi-Arch", "foreign"), [1, 1, 1, 1, 1], Adds),
@@ -292,6 +304,43 @@ fn a_published_package_that_stops_apt_is_found_and_not_copied() {
     }
 }
 
+/// What `add` refuses, `check` finds in the indices of other tools, and `copy` does not spread it.
+#[test]
+fn fields_that_stop_clients_are_found_and_not_copied() {
+    let sandbox = Sandbox::new();
+    let long = "x".repeat(70_000);
+    for (field, value) in [
+        ("Multi-Arch", "yes"),
+        ("Essential", "maybe"),
+        ("Status", "install ok installed"),
+        ("Description-md5", "zz"),
+        ("Section", &long),
+        ("Depends", &long),
+    ] {
+        let builder = deb("bad").field(field, value);
+        sandbox
+            .publish(["add".as_ref(), builder.write(sandbox.incoming()).as_os_str()])
+            .fails(1)
+            .says([field]);
+        let path = "pool/main/b/bad/bad_1.0_amd64.deb";
+        builder.write_as(sandbox.archive(path));
+        let (bytes, stanza) = (builder.bytes(), builder.stanza());
+        let digest = crate::sandbox::sha256(&bytes);
+        sandbox
+            .adopt_index(&format!("{stanza}Filename: {path}\nSize: {}\nSHA256: {digest}\n\n", bytes.len()));
+        let suite = "Components: main\nArchitectures: amd64\n";
+        sandbox.configure(&format!("Codename: stable\n{suite}\nCodename: other\n{suite}"));
+        let said = sandbox.publish(["check"]).fails(4);
+        let report = format!("{}{}", said.stdout, said.stderr);
+        assert!(
+            report.contains(&format!("`bad` 1.0 amd64 cannot be installed: field `{field}`")),
+            "{report}"
+        );
+        sandbox.publish(["copy", "--from", "stable", "--to", "other", "bad"]).fails(1).says([field]);
+        fs::remove_dir_all(sandbox.archive("")).unwrap();
+    }
+}
+
 #[test]
 fn one_version_for_all_and_for_one_architecture() {
     let sandbox = Sandbox::new();
@@ -302,11 +351,7 @@ fn one_version_for_all_and_for_one_architecture() {
     };
     let [for_all, amd64] = [deb("hello").architecture("all"), deb("hello")];
     let both = "would be in one index; apt could install either of them";
-    // Given together they are published, with a warning.
-    let pair = || [deb("pair"), deb("pair").architecture("all")];
-    let note = "`pair` 1.0 all and `pair` 1.0 amd64 are in one index; apt may install either of them";
-    add(&pair()).ok().says([note]);
-    add(&pair()).ok().says(["already"]);
+    add(&[deb("pair"), deb("pair").architecture("all")]).fails(1).says([both]);
     add(std::slice::from_ref(&amd64)).ok();
     let before = sandbox.tree();
     add(std::slice::from_ref(&for_all)).fails(1).says([both]);

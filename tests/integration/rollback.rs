@@ -226,6 +226,36 @@ fn damaged_generations_are_refused() {
 }
 
 /// A version that was removed, deleted from the pool by hand, and added with other bytes at the same path.
+/// Files that are listed beside the indices are held to their digests too; one that is stored no more is not listed.
+#[test]
+fn other_files_of_a_generation_are_verified() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let attach = |content: &str, seconds: u64| {
+        fs::write(sandbox.path("extra"), content).unwrap();
+        let attach = ["attach", "extra", "--as", "main/dep11/Components-amd64.yml", "--compress", "gz"];
+        sandbox.publish_after(seconds, &attach).ok();
+    };
+    attach("first", 60);
+    let listed: Vec<String> = sandbox.tree().paths_with("dep11/by-hash/");
+    assert!(!listed.is_empty());
+    attach("second", 120);
+    for path in &listed {
+        fs::write(sandbox.archive(path), "other bytes").unwrap();
+    }
+    let before = sandbox.tree();
+    sandbox.publish_after(180, &["rollback"]).fails(1).says([&*listed[0]]);
+    assert_eq!(sandbox.tree(), before);
+    for path in &listed {
+        fs::remove_file(sandbox.archive(path)).unwrap();
+    }
+    sandbox.publish_after(240, &["rollback"]).ok().says(["is not stored any more"]);
+    let release = fs::read_to_string(sandbox.archive("dists/stable/Release")).unwrap();
+    assert!(!release.contains("dep11") && release.contains("main/binary-amd64/Packages"), "{release}");
+    sandbox.publish_after(240, &["check"]).ok();
+}
+
 #[test]
 fn a_generation_whose_package_has_other_bytes_now_is_refused() {
     let sandbox = Sandbox::signed();

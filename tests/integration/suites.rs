@@ -56,10 +56,7 @@ fn a_second_suite_is_begun_on_request() {
     let sandbox = archive(&["stable"], false);
     let before = sandbox.tree();
     let said = sandbox.publish(["add", "incoming", "--suite", "stabel"]).fails(1);
-    said.says([
-        "there is no suite `stabel`; there are: `stable`",
-        "publish add --new-suite --suite stabel FILE",
-    ]);
+    said.says(["there is no suite `stabel`; there are: `stable`", "run the same command with `--new-suite`"]);
     assert_eq!(sandbox.tree(), before);
     sandbox.publish(["add", "incoming", "--new-suite"]).fails(2);
     sandbox.publish(["add", "incoming", "--new-suite", "--suite", "testing"]).ok();
@@ -154,6 +151,35 @@ fn a_dropped_suite_is_gone_for_clients_and_the_others_stay() {
     let log = sandbox.publish(["log", "testing"]).ok().stdout;
     assert!(log.contains("oldest retained generation") && log.matches("Date:").count() == 1, "{log}");
     sandbox.publish_after(DAY, &["check"]).ok();
+}
+
+#[test]
+fn prune_deletes_what_the_last_suite_has_left() {
+    let sandbox = archive(&["stable"], false);
+    sandbox.publish(["drop", "stable"]).ok();
+    age(&sandbox.archive(""), 3);
+    let later = sandbox.ask("date", ["+%s"]);
+    sandbox.publish_with(&[("PUBLISH_DATE", later.trim())], ["prune"]).ok();
+    let left: Vec<String> =
+        ["dists/", "pool/"].iter().flat_map(|folder| sandbox.tree().paths_with(folder)).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // A folder of packages that was never published is none of its business.
+    let other = Sandbox::new();
+    deb("hello").write_as(other.archive("pool/main/h/hello/hello_1.0_amd64.deb"));
+    other.publish(["prune"]).fails(1).says(["there is no archive"]);
+}
+
+#[test]
+fn a_suite_cannot_have_the_name_of_a_folder_of_indices() {
+    let sandbox = archive(&["stable"], false);
+    let before = sandbox.tree();
+    for name in ["binary-test", "z/by/source", "x/main/binary-amd64", "stable/generations/x"] {
+        let said = sandbox.publish(["add", "incoming", "--new-suite", "--suite", name]);
+        assert!(said.status != Some(0) && said.stderr.contains(name), "{said}");
+        assert_eq!(sandbox.tree(), before);
+    }
+    sandbox.publish(["add", "incoming", "--new-suite", "--suite", "source"]).ok();
+    assert!(sandbox.publish(["list"]).ok().stdout.contains("source "));
 }
 
 #[test]

@@ -69,6 +69,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::OverrideComponent(_) => {
             "correct `$Component` in the file that `DebOverride:`, `UDebOverride:` or `DscOverride:` names"
         }
+        Error::Hidden { .. } => {
+            "choose another name; `binary-…`, `by-hash` and `generations`, and in a folder of a suite `source` and `i18n`, are reserved"
+        }
         Error::ReservedComponent { .. } => {
             "name the component without its last part: the type of a package decides its index"
         }

@@ -54,7 +54,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
             "remove it there first with `publish remove`; its file stays in the pool"
         }
         Reason::OtherArchitecture { .. } => "build one of the two as another version",
-        Reason::Relationship(_) => {
+        Reason::Stanza(_) => {
             "build a new version with a corrected control file, and remove this one with `publish remove`"
         }
         Reason::Architecture { .. } => "add it to `Architectures:` of the suite in conf/distributions",

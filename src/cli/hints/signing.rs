@@ -27,9 +27,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::NoKeyFolder => "name the file with `--output FILE`".to_owned(),
         Error::NotAKey { origin } if origin == SIGNING_KEY_VARIABLE => format!(
             "{origin} must contain the whole secret key: armored, from the BEGIN line to the END line, or in base64, as \
-             `gpg --export-secret-keys KEY | base64` prints it"
+             `gpg --export-secret-keys KEY | base64` prints it; pass the name of a file in PUBLISH_SIGNING_KEY_FILE"
         ),
-        Error::NotAKey { .. } => "export a key from gpg with `gpg --export-secret-keys --armor KEY > key.asc`".to_owned(),
+        Error::NotAKey { .. } => "export a key with `gpg --export --armor KEY > key.asc`; to sign with it, export its secret part with `gpg --export-secret-keys`".to_owned(),
         Error::PublicOnly { .. } => {
             "export the secret key with `gpg --export-secret-keys --armor KEY > key.asc`, or name the key by its \
              fingerprint to sign with gpg"
@@ -82,6 +82,9 @@ pub(in crate::cli) fn warning(warning: &KeyWarning) -> String {
         KeyWarning::Expires { .. } => format!("{warning}; replace it with `publish key rotate`"),
         KeyWarning::FewerKeys { .. } => format!(
             "{warning}: `--sign-with` and {SIGNING_KEY_VARIABLE} override it, and must name every key during a key rotation"
+        ),
+        KeyWarning::UnknownKey { .. } => format!(
+            "{warning}, so later commands cannot verify the suite: add a file with it to `TrustedKeys:` in conf/distributions"
         ),
         _ => warning.to_string(),
     }

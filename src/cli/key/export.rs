@@ -1,7 +1,7 @@
 //! `publish key export`: the public part of keys, for `Signed-By` on clients.
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -61,6 +61,9 @@ fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Err
 /// Atomically writes an exported key to a world-readable file.
 pub(super) fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::File { doing: "write", path: file.to_owned(), source };
+    if holds_secret_key(file) {
+        return Err(failed(io::Error::other("it contains a secret key, which would be lost")));
+    }
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -74,6 +77,13 @@ pub(super) fn write_public(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     new.write_all(bytes).and_then(|()| new.as_file().sync_all()).map_err(failed)?;
     new.persist(file).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Whether an existing file contains a secret key, armored or binary (RFC 9580, packet type 5).
+fn holds_secret_key(file: &Path) -> bool {
+    let Ok(bytes) = crate::regular::read(file) else { return false };
+    let is_binary = bytes.first().is_some_and(|first| matches!(first, 0x94..=0x97 | 0xc5));
+    is_binary || memchr::memmem::find(&bytes, b"PRIVATE KEY BLOCK").is_some()
 }
 
 #[cfg(test)]

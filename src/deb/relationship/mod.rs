@@ -11,6 +11,8 @@ use crate::{
     version::{self, Version},
 };
 
+/// The longest name or version that apt can store in its cache.
+const LONGEST: usize = u16::MAX as usize;
 /// The longest part of a field that a message shows, in characters.
 const SHOWN: usize = 60;
 
@@ -81,7 +83,7 @@ pub enum Fault {
     #[error("the variable `{0}` was not replaced by the build")]
     Variable(String),
     /// An architecture qualifier that no architecture can have.
-    #[error("`{0}` after `:` cannot be an architecture")]
+    #[error("{} cannot be an architecture", if .0.is_empty() { "nothing after `:`".to_owned() } else { format!("`{}` after `:`", .0) })]
     Architecture(String),
     /// An unknown operator.
     #[error("the operator `{0}` is unknown; those of versions are `<<`, `<=`, `=`, `>=` and `>>`")]
@@ -110,6 +112,9 @@ pub enum Fault {
     /// Alternatives in a field that has none.
     #[error("alternatives (`|`) are not allowed in this field")]
     Alternatives,
+    /// A name or version longer than apt can store: it aborts.
+    #[error("it has {0} bytes; apt aborts at more than {LONGEST}")]
+    Long(usize),
     /// A field without a value, which apt does not accept.
     #[error("the field is empty")]
     Empty,
@@ -227,6 +232,7 @@ impl<'a> Reader<'a, '_> {
             return Err(Fault::Variable(excerpt(all.trim_ascii())));
         }
         check_name(name)?;
+        check_length(name)?;
         if self.peek() == Some(b':') {
             self.at += 1;
             let architecture = self.take_until(ends);
@@ -275,6 +281,7 @@ impl<'a> Reader<'a, '_> {
                 return Err(Fault::AfterVersion(excerpt(rest.trim_ascii())));
             }
         }
+        check_length(version)?;
         Version::check_reference(&String::from_utf8_lossy(version))?;
         if long_enough || self.kind == Kind::Informative { Ok(()) } else { Err(Fault::TooShort) }
     }
@@ -298,6 +305,10 @@ impl<'a> Reader<'a, '_> {
         let rest = &self.value[self.at..];
         excerpt(rest.split(|&b| matches!(b, b',' | b'|')).next().unwrap_or_default().trim_ascii())
     }
+}
+
+fn check_length(part: &[u8]) -> Result<(), Fault> {
+    if part.len() > LONGEST { Err(Fault::Long(part.len())) } else { Ok(()) }
 }
 
 fn check_name(name: &[u8]) -> Result<(), Fault> {
@@ -356,7 +367,8 @@ fn excerpt(bytes: &[u8]) -> String {
     if short.len() < text.len() {
         short.push('…');
     }
-    short.escape_debug().to_string()
+    // As in other messages, quotes are no reason to escape.
+    short.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
 #[cfg(test)]

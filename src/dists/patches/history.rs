@@ -91,6 +91,8 @@ pub enum Error {
     Unlisted(String),
 }
 
+/// How much of a line a message shows, in characters.
+const SHOWN: usize = 120;
 const CURRENT: &str = "SHA256-Current";
 const HISTORY: &str = "SHA256-History";
 const PATCHES: &str = "SHA256-Patches";
@@ -104,7 +106,7 @@ impl History {
         let field = |name: &'static str| stanza.text_of(name).ok_or(Error::Missing(name));
         let current = field(CURRENT)?;
         let Some((current, None)) = line(&current) else {
-            return Err(Error::Line { field: CURRENT, line: current.trim().escape_debug().to_string() });
+            return Err(Error::Line { field: CURRENT, line: excerpt(&current) });
         };
         let lines = |name: &'static str| -> Result<Vec<(Text, String)>, Error> {
             let text = field(name)?;
@@ -112,7 +114,7 @@ impl History {
             lines
                 .map(|text| match line(text) {
                     Some((found, Some(file))) if is_name(file) => Ok((found, file.to_owned())),
-                    _ => Err(Error::Line { field: name, line: text.escape_debug().to_string() }),
+                    _ => Err(Error::Line { field: name, line: excerpt(text) }),
                 })
                 .collect()
         };
@@ -177,6 +179,11 @@ fn line(text: &str) -> Option<(Text, Option<&str>)> {
     let size = words.next()?.parse().ok()?;
     let name = words.next();
     words.next().is_none().then_some((Text { sha256, size }, name))
+}
+
+/// The beginning of a line, for a message.
+fn excerpt(text: &str) -> String {
+    text.trim().chars().take(SHOWN).collect::<String>().escape_debug().to_string()
 }
 
 /// Whether a text can be the name of a patch: of one file, in the folder of the `Index`.

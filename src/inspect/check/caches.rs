@@ -97,7 +97,7 @@ impl Caches {
         let mut notes = Vec::new();
         if let Some(path) = &self.silent.first {
             notes.push(format!(
-                "{} that change are served without `Cache-Control`, such as `{path}`: each cache guesses how long it may keep them; send `max-age=60, must-revalidate`",
+                "{} that can change: served without `Cache-Control`, such as `{path}`: each cache guesses how long it may keep them; send `max-age=60, must-revalidate`",
                 files(self.silent.number)
             ));
         }

@@ -7,7 +7,7 @@ use crate::{
     store::{self, Limit, Location},
     suite::{
         archive::{Archive, KEY_FILE},
-        damage,
+        damage, discovery,
         error::Error,
         limits,
     },
@@ -84,7 +84,10 @@ impl Archive {
             findings.refused(path, &error);
             return Ok(Got::Refused);
         }
-        if !self.is_on_the_web() || error.is_unreachable() {
+        // Without the release file there is nothing to check: a server that fails at it is out of reach.
+        let ends =
+            error.is_unreachable() || (error.is_transient() && discovery::of_release_file(path).is_some());
+        if !self.is_on_the_web() || ends {
             return Err(error.into());
         }
         findings.refused(path, &error);

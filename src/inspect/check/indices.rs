@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     compression::Compression,
-    deb::relationship,
+    deb,
     digest::Digests,
     dists::{Entry, IndexKey, IndexKind, entries::EntryFile, index_file::by_hash_path, release::Listed},
     store::blocking,
@@ -146,7 +146,7 @@ pub(super) fn check(
         }
         previous = Some(this.clone());
         if entry.kind != IndexKind::Sources
-            && let Err(bad) = relationship::check(&entry.stanza)
+            && let Err(bad) = deb::check_stanza(&entry.stanza)
         {
             findings.fault(path, format!("{} cannot be installed: {bad}", shown(entry)));
         }

@@ -11,11 +11,12 @@ use crate::{
         layout::{patch_index_path, patch_path},
         patches::{History, Patch, history::Text, script},
     },
+    size,
     store::{Location, blocking},
     suite::{
         archive::Archive,
         error::{Error, chain},
-        freshness, generations, limits,
+        freshness, generations, limits, patches,
         published::{PublishedSuite, unpack},
     },
 };
@@ -32,6 +33,14 @@ impl Archive {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let list = patch_index_path(index);
+        if patches::is_too_long(published, index) {
+            let text = format!(
+                "it has more than {}; clients cannot use the patches",
+                size::bytes(limits::PATCH_LIST)
+            );
+            findings.fault(published.path(&list), text);
+            return Ok(());
+        }
         // A list that is missing or differs is a finding of its own, or none: clients then download the index.
         let Ok(Some(text)) = published.text(&list).await else { return Ok(()) };
         let path = published.path(&list);

@@ -19,9 +19,34 @@ use crate::store::{
     swift::Swift,
 };
 
+/// Variables whose values become parts of a URL or of a header.
+const WORDS: [&str; 12] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+];
+
 /// Opens a bucket; sends no request.
 pub(crate) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) -> Result<Opened, Error> {
     let unusable = |why, hint| Error::Unusable { location: bucket.to_string(), why, hint };
+    if let Some(name) = environment.with_blanks(&WORDS) {
+        let hint = format!("set {name} again, without blanks and line ends");
+        return Err(unusable(format!("{name} contains a blank or a control character"), Some(hint)));
+    }
+    let is_word = |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    if let Some((name, _)) = bucket.options.iter().find(|(_, value)| !is_word(value)) {
+        let hint = Some(format!("correct `{name}=` in the location"));
+        return Err(unusable(format!("its option `{name}` contains a blank or a control character"), hint));
+    }
     let http = || {
         Http::new(environment, watch.clone()).map_err(|unusable| OpenError { why: unusable.0, hint: None })
     };

@@ -39,6 +39,10 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         .or_else(|| environment.first_of(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
         .or(profile.region.as_deref())
         .unwrap_or("us-east-1");
+    if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        let why = format!("`{}` cannot be a region", region.escape_debug());
+        return Err(OpenError::new(why, "set it with `?region=REGION` or AWS_REGION=REGION"));
+    }
     let requested = option("style").or(profile.addressing_style.as_deref()).filter(|style| *style != "auto");
     let virtual_hosted = match (requested, endpoint) {
         (Some(style), _) => style == "virtual",
