@@ -225,7 +225,7 @@ fn by_hash_files(plan: &Plan, base: &PublishedSuite) -> Files {
         (base.path(&file.by_hash_path()), content)
     };
     let patches = plan.patches.patches.iter().map(|(path, content)| (base.path(path), content.clone()));
-    stored.chain(plan.patches.stored()).chain(&plan.beside).map(file).chain(patches).collect()
+    stored.chain(&plan.patches.indices).chain(&plan.beside).map(file).chain(patches).collect()
 }
 
 /// Moves surplus versions to the archive suite, if there is one.

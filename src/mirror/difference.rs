@@ -14,7 +14,7 @@ use crate::{
     compression::Compression,
     dists::{
         index_file::by_hash_path,
-        layout::{ReleaseForm, patch_index_path, patched_by},
+        layout::{ReleaseForm, patch_index_path},
         release::{self, Listed},
     },
     names::Suite,
@@ -126,15 +126,7 @@ impl Sides<'_> {
     fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
         let release = self.source.release();
         let files = release.into_iter().flat_map(release::Release::own_files);
-        // Only the compressed list of patches is stored.
-        let is_stored = move |path: &str| {
-            let packed = format!("{path}{}", Compression::Xz.extension());
-            patched_by(path).is_none()
-                || !release.is_some_and(|release| release.files().contains_key(&packed))
-        };
-        files
-            .filter(move |(path, _)| is_stored(path))
-            .map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+        files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
     }
 
     fn load(&self, path: &str, listed: &Listed, to: String, how: WriteMode) -> Transfer {

@@ -64,8 +64,8 @@ impl Texts {
 /// The files of the patches of changed indices.
 #[derive(Default)]
 pub(crate) struct PatchFiles {
-    /// The lists of patches. Only compressed ones are stored, since the list is what every client downloads; the digest
-    /// of the text is listed, without which apt does not look for patches.
+    /// The lists of patches: compressed, as apt downloads them, and plain. Without a plain one in the release file apt does
+    /// not look for patches, and debmirror downloads it or fails.
     pub(crate) indices: Vec<IndexFile>,
     /// The new patches, by their paths below the suite.
     pub(crate) patches: Vec<(String, Content)>,
@@ -132,11 +132,6 @@ impl PatchFiles {
         for file in &self.indices {
             release.list(file.path().to_owned(), Listed::from(file.digests()));
         }
-    }
-
-    /// The lists to store.
-    pub(crate) fn stored(&self) -> impl Iterator<Item = &IndexFile> {
-        self.indices.iter().filter(|file| file.compression() != Compression::Plain)
     }
 }
 

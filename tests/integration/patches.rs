@@ -1,11 +1,6 @@
 //! Clients download patches of the indices (`Packages.diff/`) and get the published text, byte for byte.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::PathBuf,
-    time::{Duration, SystemTime},
-};
+use std::{fs, io::Write as _, path::PathBuf, time::Duration};
 
 use crate::{
     apt_client::{Client, Source},
@@ -257,7 +252,8 @@ fn a_client_whose_lists_were_cut_off_recovers() {
             let file = fs::File::create(partial.join(format!("{uri}{left}"))).unwrap();
             (&file).write_all(b"half").unwrap();
             // apt asks for the rest of a file of the same second.
-            file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - Duration::from_secs(60)).unwrap();
         }
     }
     archive.add_one("ac", "1.0", "One more.");
@@ -273,6 +269,10 @@ fn a_mirror_has_the_patches_and_prune_deletes_old_ones() {
     archive.add_one("gg", "1.0", "A description.");
     archive.add_one("hh", "1.0", "A description.");
     archive.run(&["sync", "./mirror"]).ok();
+    // debmirror downloads the uncompressed list under its own name, or fails.
+    for root in ["archive", "mirror"] {
+        assert!(archive.sandbox.path(root).join(LIST.trim_end_matches(".xz")).exists(), "{root}");
+    }
     archive.run(&["--archive", "mirror", "check"]).ok().says(["no faults"]);
     archive.add_one("ii", "1.0", "A description.");
     let said = archive.run(&["--verbose", "sync", "./mirror"]).ok();
