@@ -126,6 +126,13 @@ impl Architecture {
         &*self.0 == "all"
     }
 
+    /// Whether it is a variant of another one, which clients of that one read besides: a name that dpkg does not know, and
+    /// that begins with the architecture.
+    #[must_use]
+    pub(crate) fn is_variant_of(&self, base: &Self) -> bool {
+        !self.is_known() && self != base && self.0.starts_with(&*base.0)
+    }
+
     /// Whether dpkg knows it (`dpkg-architecture --list-known`), so that a machine can have it.
     #[must_use]
     pub fn is_known(&self) -> bool {

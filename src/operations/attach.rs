@@ -10,8 +10,10 @@ use super::{
 };
 use crate::{
     compression::Compression,
+    config::SuiteConfig,
     dists::{
-        IndexFile,
+        IndexFile, IndexKey, Release,
+        index_key::ContentsOf,
         layout::{SuitePath, uncompressed},
     },
     suite::{
@@ -40,6 +42,7 @@ impl SuiteEdit {
     pub(super) async fn apply_attachments(
         &self,
         published: &PublishedSuite,
+        config: &SuiteConfig,
         plan: &mut Plan,
     ) -> Result<(), Error> {
         if self.attach.is_empty() && self.detach.is_empty() {
@@ -58,6 +61,11 @@ impl SuiteEdit {
                 refused.push(refusal("attach", "to", path, AttachFault::OtherSuite { suite }));
                 continue;
             }
+            if let Some(why) = writes(path, release, config) {
+                let path_fault = AttachFault::Path { path: path.as_str().to_owned(), why };
+                refused.push(refusal("attach", "to", path, path_fault));
+                continue;
+            }
             let file = |(compression, bytes): &(Compression, Bytes)| {
                 IndexFile::new(format!("{}{}", path.plain(), compression.extension()), bytes.clone())
             };
@@ -72,6 +80,23 @@ impl SuiteEdit {
             }
         }
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+}
+
+/// Why a file is one that `publish` writes in this suite, or keeps up to date once it is listed.
+fn writes(path: &AttachedPath, release: &Release, config: &SuiteConfig) -> Option<&'static str> {
+    match IndexKey::parse(path.plain()) {
+        IndexKey::Contents { of: ContentsOf::Sources, .. } => None,
+        IndexKey::Contents { .. } if config.contents.is_some() => {
+            Some("the suite is configured with `Contents`, so `publish` writes it")
+        }
+        IndexKey::Contents { .. } if release.files().contains_key(path.plain()) => {
+            Some("the suite has it, and `publish` keeps it up to date; detach it first")
+        }
+        IndexKey::Translation { language, .. } if &*language == "en" && config.translations => {
+            Some("the suite is configured with `Translations: en`, so `publish` writes it")
+        }
+        _ => None,
     }
 }
 

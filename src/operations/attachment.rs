@@ -48,8 +48,8 @@ impl AttachedPath {
         let file = plain.rsplit('/').next().unwrap_or_default();
         let is_written = match IndexKey::parse(plain) {
             key if key.has_entries() || patched_by(plain).is_some() => true,
-            IndexKey::Contents { .. } => true,
-            IndexKey::Translation { language, .. } => &*language == "en",
+            // Only some suites have one that is written here.
+            IndexKey::Contents { .. } | IndexKey::Translation { .. } => false,
             _ => matches!(file, "Release" | "Packages" | "Sources") || is_list_of_commands(plain),
         };
         if is_written { refused("`publish` writes files of that name itself") } else { Ok(Self(path.into())) }
@@ -112,6 +112,8 @@ mod tests {
             "main/dep11/icons-64x64.tar.gz",
             "main/i18n/Translation-pt_BR.xz",
             "contents.json",
+            "main/Contents-source.gz",
+            "main/i18n/Translation-en",
             "main/installer-amd64/current/images/SHA256SUMS",
         ] {
             assert_eq!(AttachedPath::parse(good).unwrap().as_str(), good);
@@ -135,8 +137,6 @@ mod tests {
             "odd/Packages.gz",
             "main/source/Sources",
             "main/debian-installer/binary-amd64/Packages.gz",
-            "main/Contents-amd64.gz",
-            "main/i18n/Translation-en",
             "main/cnf/Commands-amd64.xz",
             "main/binary-amd64/Packages.diff/Index",
             "main/binary-amd64/by-hash/SHA256/00",

@@ -227,7 +227,7 @@ impl SuiteEdit {
         let older = older.into_iter().filter(|(change, _)| !plan.skipped.contains(change));
         plan.notes.extend(older.map(|(_, note)| note));
         self.keep_records(&additions, &mut plan)?;
-        self.apply_attachments(published, &mut plan).await?;
+        self.apply_attachments(published, config, &mut plan).await?;
         if additions.is_empty() && published.pointer().is_none() && !self.export {
             // An edit without packages does not create a suite.
             return Ok(plan);

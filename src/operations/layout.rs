@@ -141,11 +141,9 @@ impl SuiteEdit {
     }
 }
 
-/// Whether an index is that of a variant, which clients of one of these architectures read besides: a name that dpkg does
-/// not know, and that begins with the architecture.
+/// Whether an index is that of a variant of one of these architectures.
 fn is_variant(name: &Architecture, architectures: &[Architecture]) -> bool {
-    let begins = |known: &Architecture| known != name && name.as_str().starts_with(known.as_str());
-    !name.is_known() && !architectures.contains(name) && architectures.iter().any(begins)
+    !architectures.contains(name) && architectures.iter().any(|base| name.is_variant_of(base))
 }
 
 /// Appends the names that are missing; uses a set, since a release file can list a million names.

@@ -75,6 +75,18 @@ impl Indices {
                 )
             }));
         }
+        // An index of a variant without its architecture would be taken for that of an architecture.
+        let names: BTreeSet<Architecture> =
+            published.edited_keys().into_iter().map(|key| key.architecture).collect();
+        let stays = |name: &Architecture| {
+            let others = layout.architectures.iter().filter(|other| !retired.architectures.contains(other));
+            layout.architectures.contains(name) || others.into_iter().any(|other| name.is_variant_of(other))
+        };
+        let of_retired =
+            |name: &Architecture| retired.architectures.iter().any(|base| name.is_variant_of(base));
+        let variants: Vec<Architecture> =
+            names.into_iter().filter(|name| of_retired(name) && !stays(name)).collect();
+        retired.architectures.extend(variants);
         layout.components.retain(|name| !retired.components.contains(name));
         layout.architectures.retain(|name| !retired.architectures.contains(name));
         let leaves = |key: &PackagesKey| {
@@ -118,7 +130,10 @@ impl Contents<'_> {
         config: &SuiteConfig,
     ) -> Result<usize, Error> {
         let mut own = BTreeSet::new();
-        for key in self.packages_keys(|key| key.architecture == *architecture) {
+        let variants =
+            |name: &Architecture| !config.architectures.contains(name) && name.is_variant_of(architecture);
+        for key in self.packages_keys(|key| key.architecture == *architecture || variants(&key.architecture))
+        {
             let entries = self.index(&key).await?.entries();
             for entry in entries {
                 if entry.architecture() == "all"

@@ -88,6 +88,32 @@ fn every_command_keeps_variants_apart() {
 }
 
 #[test]
+fn an_architecture_that_leaves_takes_its_variants_along() {
+    let sandbox = Sandbox::new();
+    let configure = |architectures: &str| {
+        sandbox.configure(&format!("Codename: stable\nComponents: main\nArchitectures: {architectures}\n"));
+    };
+    configure("amd64 arm64");
+    add(&sandbox, &variant("fast"), "fast.deb").ok();
+    add(&sandbox, &deb("all").architecture("all"), "all.deb").ok();
+    // One with packages of a variant stays.
+    configure("arm64");
+    sandbox
+        .publish(["export"])
+        .ok()
+        .says(["architecture `amd64` is not in `Architectures:` and stays", "1 package"]);
+    assert!(sandbox.read("dists/stable/Release").contains("main/binary-amd64v3/Packages"));
+    sandbox
+        .publish_after(60, &["remove", "fast"])
+        .ok()
+        .says(["`amd64` is no longer configured and has no packages"]);
+    let release = sandbox.read("dists/stable/Release");
+    assert!(release.contains("\nArchitectures: arm64\n") && !release.contains("amd64"), "{release}");
+    sandbox.publish_after(120, &["export"]).ok().says(["nothing to do"]);
+    sandbox.publish_after(120, &["check"]).ok();
+}
+
+#[test]
 fn the_architecture_decides_whether_a_suite_has_its_variants() {
     let sandbox = Sandbox::new();
     sandbox.configure("Codename: stable\nComponents: main\nArchitectures: arm64\nLimit: 1\n");
