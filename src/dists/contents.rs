@@ -210,6 +210,52 @@ pub fn is_of_our_form(text: &[u8]) -> bool {
     text.is_empty() || text.ends_with(b"\n")
 }
 
+/// An index in the form that is written here, to look up its lines.
+pub struct Lookup<'a> {
+    text: &'a [u8],
+    /// The number of lines with each label.
+    counts: HashMap<&'a [u8], usize>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Counts the labels of an index.
+    #[must_use]
+    pub fn of(text: &'a [u8]) -> Self {
+        let mut counts = HashMap::new();
+        for (_, labels) in lines(text).filter_map(|(_, line)| split(line)) {
+            for label in labels.split(|&b| b == b',') {
+                *counts.entry(label).or_default() += 1;
+            }
+        }
+        Self { text, counts }
+    }
+
+    /// The number of paths with a label.
+    #[must_use]
+    pub fn count(&self, label: &[u8]) -> usize {
+        self.counts.get(label).copied().unwrap_or_default()
+    }
+
+    /// Whether a path has a label.
+    #[must_use]
+    pub fn has(&self, path: &[u8], label: &[u8]) -> bool {
+        // The line of the path begins in this range.
+        let (mut low, mut high) = (0, self.text.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start = memchr::memrchr(b'\n', &self.text[low..middle]).map_or(low, |at| low + at + 1);
+            let end = memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
+            let Some((found, labels)) = split(&self.text[start..end]) else { return false };
+            match found.cmp(path) {
+                Ordering::Equal => return labels.split(|&b| b == b',').any(|found| found == label),
+                Ordering::Less => low = end + 1,
+                Ordering::Greater => high = start,
+            }
+        }
+        false
+    }
+}
+
 /// An index of another tool, with the packages that it describes.
 pub struct Adopted {
     /// The text in the form that is written here.
@@ -316,6 +362,25 @@ mod tests {
         edit.remove("x/a", Vec::new());
         assert!(text(&edit.apply(&before)).ends_with("    x/b\n"));
         assert_eq!(text(&edit.apply(&before)).lines().count(), 1);
+    }
+
+    #[test]
+    fn lines_are_found_by_their_paths() {
+        let mut edit = ContentsEdit::default();
+        let paths = ["a", "a/b", "b", "usr/bin/x y", "zz"];
+        edit.add("x/a", &list(&paths));
+        edit.add("x/b", &list(&["b", "only"]));
+        let text = edit.apply(b"");
+        let lookup = Lookup::of(&text);
+        for path in paths {
+            assert!(lookup.has(path.as_bytes(), b"x/a"), "{path}");
+            assert_eq!(lookup.has(path.as_bytes(), b"x/b"), path == "b", "{path}");
+        }
+        for other in ["", "0", "a/", "c", "only/x", "zzz"] {
+            assert!(!lookup.has(other.as_bytes(), b"x/a"), "{other}");
+        }
+        assert_eq!((lookup.count(b"x/a"), lookup.count(b"x/b"), lookup.count(b"x")), (5, 2, 0));
+        assert!(!Lookup::of(b"").has(b"a", b"x/a"));
     }
 
     #[test]

@@ -267,6 +267,15 @@ async fn read_published(store: &Store, wanted: &Wanted) -> Result<Source, Error>
     Ok(source)
 }
 
+/// The list of a package, as far as it is known without the package: from this machine's cache, or in a folder beside the
+/// archive.
+pub(crate) async fn known(store: &Store, sha256: &Sha256Digest) -> Option<FileList> {
+    if let Some(list) = store.known_derived(KIND, *sha256).await.and_then(FileList::parse) {
+        return Some(list);
+    }
+    if store.has_links() { read_stored(store, sha256).await } else { None }
+}
+
 /// The kind of the lists in the cache of this machine.
 pub(crate) const KIND: &str = "contents";
 

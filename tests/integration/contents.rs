@@ -154,6 +154,34 @@ fn the_lists_of_deleted_packages_are_deleted() {
     is_true(&sandbox);
 }
 
+#[test]
+fn check_compares_the_index_with_the_lists_of_the_packages() {
+    let sandbox = Sandbox::new();
+    let files = [
+        deb("one").installs("usr/bin/one").installs("usr/bin/other").write(sandbox.incoming()),
+        deb("two").installs("usr/bin/two").write(sandbox.incoming()),
+    ];
+    add(&sandbox, &["--contents"], &files).ok();
+    sandbox.publish_after(60, &["check"]).ok().says(["no faults"]);
+    // Another index with the same packages, as a faulty version might write it.
+    let text = unpack(&fs::read(sandbox.archive(CONTENTS)).unwrap(), Compression::Gzip);
+    let publishes = |lines: &[&str], more: &str| {
+        let fits = |line: &&str| !lines.iter().any(|part| line.contains(part));
+        let text: String = text.lines().filter(fits).flat_map(|line| [line, "\n"]).collect();
+        fs::write(sandbox.path("made"), text + more).unwrap();
+        sandbox.publish(["attach", "--detach", "main/Contents-amd64"]).ok();
+        sandbox.publish(["attach", "made", "--as", "main/Contents-amd64", "--compress", "gz"]).ok();
+        sandbox.publish_after(60, &["check"])
+    };
+    publishes(&[], "").ok();
+    let said = publishes(&["usr/bin/o"], "").fails(4).stdout;
+    assert!(said.contains("it does not list `usr/bin/one` of `misc/one`, nor 1 more of its files"), "{said}");
+    assert!(!said.contains("misc/two"), "{said}");
+    let line = format!("zz{}    misc/two\n", "\t".repeat(7));
+    let said = publishes(&[], &line).fails(4).stdout;
+    assert!(said.contains("it lists files that `misc/two` does not have"), "{said}");
+}
+
 /// A list in the store has no signature, so a false one adds no line.
 #[test]
 fn a_forged_list_adds_no_line() {

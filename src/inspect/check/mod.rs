@@ -7,6 +7,7 @@ mod freshness;
 mod history;
 mod indices;
 mod patches;
+mod contents;
 mod images;
 mod pointer;
 mod fetch;
@@ -222,6 +223,7 @@ impl Archive {
                 indices::check(&published.path(plain), &entries, &mut files, &mut packages, findings);
             }
         }
+        self.check_contents_of_packages(published, findings).await?;
         for index in patched_indices(release) {
             self.check_patches(published, index, findings).await?;
         }
