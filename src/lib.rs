@@ -20,7 +20,7 @@
 //! | `mirror` | `sync`: copies suites to another store |
 //! | `inspect` | `check`, `log`, `diff`: read-only |
 //! | `commit` | the transaction: prepared, uploaded, published by one conditional write, derived outputs; and its repair |
-//! | `operations` | add, copy, remove, retain, rollback, refresh, snapshot: each planned on a verified base |
+//! | `operations` | add, copy, pull, remove, retain, rollback, refresh, snapshot: each planned on a verified base |
 //! | `gc` | `prune`: marks the live set and sweeps the rest; pins of operations in progress |
 //! | `suite` | published suites; the verified base; generations, rollback attacks, references |
 //! | [`purge`] | invalidates the caches in front of a destination |

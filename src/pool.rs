@@ -72,6 +72,26 @@ impl PoolPath {
         Self::of_files(&format!("{folder}/{}", &digest[..UNIQUE]), package)
     }
 
+    /// The path of a file in the folder of a source, by names that any tool may have written.
+    ///
+    /// # Errors
+    /// One of them is not a name that a package can have.
+    pub(crate) fn of_names(
+        component: &Component,
+        source: &str,
+        file: &str,
+        parse: fn(&str) -> Result<Self, Error>,
+    ) -> Result<Self, Error> {
+        for part in [source, file] {
+            let is_word = part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+            if !is_word || part.contains('/') {
+                let why = "the name of the package or of its source is not one that a package can have";
+                return Err(Error { text: file.to_owned(), why });
+            }
+        }
+        parse(&format!("{}/{file}", folder(component, source)))
+    }
+
     fn of_files(folder: &str, package: &SourcePackage) -> Result<Vec<Self>, Error> {
         let files = package.files().iter();
         files.map(|file| Self::parse_source(&format!("{folder}/{}", file.name()))).collect()

@@ -100,7 +100,7 @@ impl From<&archive::Error> for Class {
             | E::OtherSuite { path, .. }
             | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
             E::Unverified { source, .. } => Self::from(&**source),
-            E::Crossed { .. } | E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => {
+            E::Crossed { .. } | E::Expired { .. } | E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => {
                 Self::of(Kind::Untrusted)
             }
             E::NoKey { .. } => Self::of(Kind::Signing),
@@ -170,6 +170,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::GivenTwice { .. }
             | Reason::SameFile { .. }
             | Reason::SharedFile { .. }
+            | Reason::OtherInPool { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
             Reason::Attach(AttachFault::NotListed) | Reason::NotPublished { .. } => Kind::NotFound,

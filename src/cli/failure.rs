@@ -154,6 +154,13 @@ impl From<archive::Error> for Failure {
             let summary = (all.len() > 1).then(|| error.to_string()).into_iter().collect();
             return Self::several(all.iter().map(problem).collect(), summary);
         }
+        if let archive::Error::NotCarried(failed) = &error {
+            let mut errors: Vec<Problem> = failed.iter().map(Problem::from).collect();
+            if let Some(last) = errors.last_mut().filter(|last| last.hint.is_none()) {
+                last.hint = hints::archive::hint(&error);
+            }
+            return Self::several(errors, vec![error.to_string()]);
+        }
         let is_race = matches!(
             error,
             archive::Error::RaceLost { .. }

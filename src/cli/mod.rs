@@ -8,6 +8,8 @@ mod attach;
 mod uploads;
 mod check;
 mod copy;
+mod pull;
+mod other_archive;
 mod help;
 mod init;
 mod key;
@@ -87,6 +89,7 @@ enum Command {
     Add(add::Args),
     Attach(attach::Args),
     Copy(copy::Args),
+    Pull(pull::Args),
     Remove(remove::Args),
     Rollback(rollback::Args),
     List(list::Args),
@@ -114,6 +117,7 @@ impl Command {
             Self::Add(args) => args.change.dry_run,
             Self::Attach(args) => args.change.dry_run,
             Self::Copy(args) => args.change.dry_run,
+            Self::Pull(args) => args.change.dry_run,
             Self::Remove(args) => args.change.dry_run,
             Self::Rollback(args) => args.change.dry_run,
             Self::Prune(args) => args.change.dry_run,
@@ -225,6 +229,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Add(args) => add::run(args, &session).await,
         Command::Attach(args) => attach::run(&args, &session).await,
         Command::Copy(args) => copy::run(&args, &session).await,
+        Command::Pull(args) => pull::run(&args, session).await,
         Command::Remove(args) => remove::run(&args, &session).await,
         Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,

@@ -382,6 +382,11 @@ impl<'a> Session<'a> {
         if self.trust_existing { trust.adopt_existing() } else { trust }
     }
 
+    /// Returns whether `--trust-existing` is given, for another archive: this one is verified as without it.
+    pub(super) fn take_trust_existing(&mut self) -> bool {
+        std::mem::take(&mut self.trust_existing)
+    }
+
     fn warn_of_unreadable(&self, problems: Vec<String>) {
         for problem in problems {
             self.ui.event(Event::UnreadableKeys(problem));

@@ -17,6 +17,7 @@ pub(crate) mod repair;
 mod prepared;
 pub(crate) mod uploaded;
 mod upload;
+mod fetch;
 mod compat_names;
 pub(crate) mod derived;
 pub(crate) mod release_file;

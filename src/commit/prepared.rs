@@ -2,6 +2,7 @@
 
 use super::{
     compat_names, derived,
+    fetch::Fetches,
     meaning::Meaning,
     operation::Operation,
     options::CommitOptions,
@@ -41,6 +42,8 @@ pub(super) struct Prepared<'a> {
     pool: Files,
     /// Pool files that already exist.
     there: Files,
+    /// Pool files of other archives.
+    fetches: Fetches,
     outcome: CommitReport,
 }
 
@@ -83,9 +86,12 @@ impl<'a> Prepared<'a> {
         upload.all_there(&plan.copied, &base).await?;
         let (mut pool, there) = upload.for_pool(mem::take(&mut plan.pool), &base).await?;
         pool.extend(upload.lost(mem::take(&mut plan.kept)).await?);
+        let fetches = upload.to_fetch(&plan).await?;
         let mut outcome = CommitReport::of(&mut plan, &base, how);
         outcome.written.extend(written(&pool));
-        Ok(Self { archive, how, upload, base, plan, pool, there, outcome })
+        let new = fetches.missing.iter();
+        outcome.written.extend(new.map(|new| Written::of(new.to.as_str(), new.file.expected.size)));
+        Ok(Self { archive, how, upload, base, plan, pool, there, fetches, outcome })
     }
 
     /// Requires that the plan makes no changes beyond the meaning of the operation; the first try defines that meaning.
@@ -147,6 +153,7 @@ impl<'a> Prepared<'a> {
 
         let mut there = self.there;
         there.extend(upload.put_all(&self.pool, OtherBytes::Refused).await?);
+        upload.fetch(self.fetches, &mut self.plan).await?;
         // If the race was already lost during the upload, stopping here leaves fewer unreferenced files.
         base.still_current().await?;
         // A base that `InRelease` is behind gets no mark before the new release file is published: the mark would hide

@@ -12,6 +12,7 @@ use std::{
 use futures::{StreamExt, stream};
 use tokio::task::JoinSet;
 
+use super::fetch::{self, Fetches};
 use crate::{
     digest::Digests,
     gc::{
@@ -265,6 +266,18 @@ impl<'a> Upload<'a> {
             return Err(error.into());
         }
         Ok(there)
+    }
+
+    /// Compares files of packages of other archives with the pool.
+    pub(super) async fn to_fetch(&self, plan: &Plan) -> Result<Fetches, Error> {
+        fetch::compare(self.store, &plan.fetched).await
+    }
+
+    /// Fetches files of packages of other archives; the plan gets those that existed already.
+    pub(super) async fn fetch(&self, fetches: Fetches, plan: &mut Plan) -> Result<(), Error> {
+        plan.copied.extend(fetches.there);
+        plan.copied.extend(fetch::fetch(self.store, &fetches.missing, &self.written, self.events).await?);
+        Ok(())
     }
 
     /// Pins existing files until the pointer references them. Files that a prune has just deleted are written again;

@@ -56,6 +56,7 @@ impl SuiteEdit {
         // Versions of one source share the tarball of their upstream version.
         let mut seen = HashSet::new();
         plan.pool.retain(|(path, _)| seen.insert(path.clone()));
+        plan.fetched.retain(|file| seen.insert(file.to.clone()));
         if refused.is_empty() {
             for (name, entries) in new {
                 let index = indices.index(&name);
@@ -107,6 +108,15 @@ impl SuiteEdit {
                 (PackageSource::File(content), Some(path)) => plan.kept.push((path, content.clone())),
                 (_, _) if resolution.into.is_empty() => {}
                 (PackageSource::File(content), None) => plan.pool.push((path.clone(), content.clone())),
+                (PackageSource::Remote(file), None) => {
+                    plan.fetched.push(file.fetched(path, addition.subject()));
+                }
+                (PackageSource::Remote(file), Some(path)) => plan.copied.push(Copied {
+                    path,
+                    size: file.expected.size,
+                    action: addition.action(),
+                    subject: addition.subject(),
+                }),
                 (PackageSource::Pool(size) | PackageSource::Surplus(size), published) => {
                     plan.copied.push(Copied {
                         path: published.unwrap_or_else(|| path.clone()),
@@ -118,7 +128,7 @@ impl SuiteEdit {
             }
         }
         let change = Change::of(entry, component);
-        if let PackageSource::Pool(_) = addition.origin {
+        if let PackageSource::Pool(_) | PackageSource::Remote(_) = addition.origin {
             plan.resolved.insert(format!("copy {change} with {}", digest_of(entry)));
         }
         match resolution.change {

@@ -6,6 +6,7 @@ use super::{
     copied_package::CopiedPackage,
     new_package::NewPackage,
     read_debs::{Artifact, Incoming},
+    remote::{RemoteFile, placed},
 };
 use crate::{
     config::{FieldChange, Overrides},
@@ -21,6 +22,7 @@ use crate::{
 };
 
 /// A package to include.
+#[derive(Clone)]
 pub(crate) struct Addition {
     /// Its stanza.
     pub(crate) entry: PackageEntry,
@@ -65,6 +67,7 @@ fn changed(entry: PackageEntry, change: &FieldChange) -> PackageEntry {
 }
 
 /// The source of a file of a package.
+#[derive(Clone)]
 pub(crate) enum PackageSource {
     /// A file, which may not be in the pool yet.
     File(Content),
@@ -72,6 +75,8 @@ pub(crate) enum PackageSource {
     Pool(u64),
     /// Another suite, where it is surplus: a file of this size is in the pool.
     Surplus(u64),
+    /// Another archive.
+    Remote(Box<RemoteFile>),
 }
 
 impl PackageSource {
@@ -79,9 +84,19 @@ impl PackageSource {
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(one), Self::File(other)) => one.digests() == other.digests(),
-            (Self::File(file), Self::Pool(size) | Self::Surplus(size))
-            | (Self::Pool(size) | Self::Surplus(size), Self::File(file)) => file.digests().size == *size,
-            (Self::Pool(one) | Self::Surplus(one), Self::Pool(other) | Self::Surplus(other)) => one == other,
+            (Self::Remote(one), Self::Remote(other)) => one.expected.agrees(&other.expected),
+            (Self::File(file), Self::Remote(remote)) | (Self::Remote(remote), Self::File(file)) => {
+                remote.expected.is(file.digests())
+            }
+            (one, other) => one.size() == other.size(),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(content) => content.digests().size,
+            Self::Pool(size) | Self::Surplus(size) => *size,
+            Self::Remote(file) => file.expected.size,
         }
     }
 }
@@ -181,11 +196,33 @@ impl Addition {
         selected: &CopiedPackage,
         component: Component,
         origin: fn(u64) -> PackageSource,
-    ) -> Self {
-        let CopiedPackage { entry, architecture, path, size, others, only, .. } = selected.clone();
-        let others = others.into_iter().map(|(path, size)| (path, origin(size))).collect();
-        let (origin, given) = (origin(size), None);
-        Self { entry, component, architecture, path, origin, others, only, given }
+    ) -> Result<Self, Reason> {
+        let CopiedPackage { entry, component: own, architecture, path, size, others, only, remote } =
+            selected.clone();
+        let mut files = remote.into_iter();
+        let mut source =
+            |size| files.next().map_or_else(|| origin(size), |file| PackageSource::Remote(Box::new(file)));
+        let (origin, given) = (source(size), None);
+        let others = others.into_iter().map(|(path, size)| (path, source(size))).collect();
+        let addition = Self { entry, component: own, architecture, path, origin, others, only, given };
+        addition.in_component(component)
+    }
+
+    /// The same package of another suite in another component. The path of a file that is fetched follows from it.
+    pub(crate) fn in_component(self, component: Component) -> Result<Self, Reason> {
+        let remote = self.files().filter_map(|(_, source)| match source {
+            PackageSource::Remote(file) => Some((**file).clone()),
+            _ => None,
+        });
+        let remote: Vec<RemoteFile> = remote.collect();
+        if remote.is_empty() {
+            return Ok(Self { component, ..self });
+        }
+        let (entry, paths) = placed(&self.entry, &component, &remote)?;
+        let mut paths = paths.into_iter();
+        let path = paths.next().unwrap_or(self.path);
+        let others = paths.zip(self.others.into_iter().map(|(_, source)| source)).collect();
+        Ok(Self { entry, component, path, others, ..self })
     }
 
     /// All of its files, first the main one.
@@ -233,7 +270,7 @@ impl Addition {
     pub(crate) fn action(&self) -> &'static str {
         match self.origin {
             PackageSource::File(_) => "add",
-            PackageSource::Pool(_) => "copy",
+            PackageSource::Pool(_) | PackageSource::Remote(_) => "copy",
             PackageSource::Surplus(_) => "move",
         }
     }

@@ -95,6 +95,10 @@ impl SuiteEdit {
                 *addition = Addition { given: addition.given, ..settled };
             }
             (None, PackageSource::Pool(_)) => addition.component = home.clone(),
+            (None, PackageSource::Remote(_)) => {
+                let Ok(settled) = addition.clone().in_component(home.clone()) else { return };
+                *addition = settled;
+            }
             (None, _) => return,
         }
         plan.notes.push(format!(

@@ -4,10 +4,7 @@
 //! are copied. An index that another tool wrote is rewritten once, at the first edit of its packages. An index is made
 //! from nothing where it is configured or asked for and not published.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -20,7 +17,6 @@ use super::{
 use crate::{
     compression::Compression,
     config::ContentsConfig,
-    digest::Sha256Digest,
     dists::{
         IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey,
         blocks::{self, Before},
@@ -32,7 +28,7 @@ use crate::{
     suite::{
         damage,
         error::Error,
-        file_lists::{self, FileLists, Found, Wanted},
+        file_lists::{self, FileLists, Found, Given, Wanted},
     },
 };
 
@@ -45,8 +41,8 @@ pub(crate) struct Derivation<'a> {
     /// Whether forms that are not configured are written again.
     pub(super) is_export: bool,
     pub(super) lists: &'a FileLists<'a>,
-    /// The local files of packages.
-    pub(super) given: HashMap<Sha256Digest, PathBuf>,
+    /// The files of packages that the pool may not have yet.
+    pub(super) given: Given,
 }
 
 /// The new derived indices of an edit.

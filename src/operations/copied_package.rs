@@ -1,12 +1,17 @@
-//! `CopiedPackage`: a package to copy from another suite, with the parsed fields of its stanza.
+//! `CopiedPackage`: a package to copy from another suite, of this archive or of another one, with the parsed fields of its stanza.
 
 use std::collections::BTreeSet;
 
+use super::remote::{RemoteFile, placed};
 use crate::{
     dists::{Entry, PackageEntry, PackagesKey, entries::EntryFile},
     names::{Architecture, Component},
     pool::PoolPath,
-    suite::{error::Error, published::PublishedSuite},
+    suite::{
+        error::Error,
+        published::PublishedSuite,
+        refusal::{Reason, Refusal},
+    },
 };
 
 /// A package of another suite, whose stanza any tool may have written.
@@ -22,6 +27,8 @@ pub(crate) struct CopiedPackage {
     pub(crate) others: Vec<(PoolPath, u64)>,
     /// The architectures whose indices are to list it, if it is for all architectures; `None` for all of them.
     pub(crate) only: Option<BTreeSet<Architecture>>,
+    /// The files in another archive, the main one first; empty for a package whose files are in the pool.
+    pub(crate) remote: Vec<RemoteFile>,
 }
 
 impl CopiedPackage {
@@ -39,15 +46,51 @@ impl CopiedPackage {
         if entry.is_source() {
             let (path, size, others) = source_files(&entry).map_err(lacks)?;
             let (component, architecture) = (index.component.clone(), Architecture::source());
-            return Ok(Self { entry, component, architecture, path, size, others, only: None });
+            let remote = Vec::new();
+            return Ok(Self { entry, component, architecture, path, size, others, only: None, remote });
         }
         let architecture =
             Architecture::parse(entry.index_architecture()).map_err(|_| lacks("Architecture"))?;
         let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
         let path = path.ok_or_else(|| lacks("Filename"))?;
         let size = entry.size().ok_or_else(|| lacks("Size"))?;
-        let others = Vec::new();
-        Ok(Self { component: index.component.clone(), architecture, path, size, others, only: None, entry })
+        let (component, others, remote) = (index.component.clone(), Vec::new(), Vec::new());
+        Ok(Self { component, architecture, path, size, others, only: None, entry, remote })
+    }
+
+    /// A package of another archive, whose files are fetched; the paths in its index are below the folder `base`.
+    pub(crate) fn of_other_archive(
+        entry: &PackageEntry,
+        index: &PackagesKey,
+        source: &PublishedSuite,
+        base: &str,
+    ) -> Result<Self, Error> {
+        let path = source.path(&index.path());
+        let remote = RemoteFile::of(entry, &path, source.store(), base)?;
+        let unnamed =
+            |field| Error::Incomplete { path: path.clone(), package: entry.name().to_owned(), field };
+        let architecture = if entry.is_source() {
+            Architecture::source()
+        } else {
+            Architecture::parse(entry.index_architecture()).map_err(|_| unnamed("Architecture"))?
+        };
+        let component = index.component.clone();
+        let refused = |source| {
+            let subject = format!("{} {} {architecture}", entry.name(), entry.version());
+            let (action, preposition) = ("copy", "from");
+            Error::Refused(vec![Refusal {
+                action,
+                preposition,
+                subject,
+                suite: None,
+                source: Reason::Path(source),
+            }])
+        };
+        let (entry, paths) = placed(entry, &component, &remote).map_err(refused)?;
+        let sizes = remote.iter().map(|file| file.expected.size);
+        let mut files: Vec<(PoolPath, u64)> = paths.into_iter().zip(sizes).collect();
+        let (path, size) = files.remove(0);
+        Ok(Self { entry, component, architecture, path, size, others: files, only: None, remote })
     }
 }
 

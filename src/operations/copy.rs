@@ -1,4 +1,4 @@
-//! `copy`: selects packages of another suite of the archive.
+//! `copy` and `pull`: selects packages of another suite, of this archive or of another one.
 //!
 //! The suites of an archive share its pool, so a package is promoted by copying its stanza byte for byte, including its
 //! `Filename`. The other suite is verified like a base, because its packages get signed here.
@@ -8,7 +8,9 @@ use std::{
     fmt,
 };
 
-use super::{copied_package::CopiedPackage, selection::Selection, translations};
+use jiff::Timestamp;
+
+use super::{closure::Closure, copied_package::CopiedPackage, selection::Selection, translations};
 use crate::{
     deb,
     dists::{
@@ -33,6 +35,8 @@ use crate::{
 pub struct Copies {
     /// The source suite.
     pub from: Suite,
+    /// The archive of the source suite, if it is another one.
+    pub archive: Option<Store>,
     /// The trust policy for the source suite.
     pub trust: Trust,
     /// The selected packages; each selector must match.
@@ -43,6 +47,8 @@ pub struct Copies {
     pub component: Option<Component>,
     /// Packages that are selected index by index, and are listed in the same indices. They need not match.
     pub selected: Vec<Selection>,
+    /// Whether the packages that they depend on are copied too, unless the suite has such packages.
+    pub with_dependencies: bool,
     /// The architectures whose indices list them instead, if they are for all architectures.
     pub into: Vec<Architecture>,
 }
@@ -72,6 +78,8 @@ impl Copies {
     pub fn new(from: Suite, trust: Trust) -> Self {
         Self {
             from,
+            archive: None,
+            with_dependencies: false,
             trust,
             wanted: Vec::new(),
             architectures: Vec::new(),
@@ -86,13 +94,19 @@ impl Copies {
         !self.selected.is_empty()
     }
 
-    /// Reads and verifies the other suite, and selects the packages. Also returns notes for the user.
-    pub(crate) async fn select(&self, store: &Store) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
-        let source = VerifiedBase::open(store, &self.from, &self.trust).await?;
+    /// Reads and verifies the other suite, and selects the packages that a suite lists. Also returns notes for the user.
+    pub(crate) async fn select(
+        &self,
+        to: &PublishedSuite,
+    ) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
+        let source = match &self.archive {
+            Some(archive) => open_other(archive, &self.from, &self.trust).await?,
+            None => VerifiedBase::open(to.store(), &self.from, &self.trust).await?,
+        };
         if source.pointer().is_none() {
             return Err(Error::NotPublished { suite: self.from.clone() });
         }
-        let (indices, notes) = match all_indices(&source).await {
+        let (indices, mut notes) = match all_indices(&source).await {
             Ok(indices) => indices,
             Err(error) => {
                 // The indices may be missing because the suite was published again: that is a lost race.
@@ -116,6 +130,18 @@ impl Copies {
             }
         }
         let by_index = self.by_index(&indices);
+        if self.with_dependencies && refused.is_empty() {
+            let asked = selected.iter().map(|(package, (entry, _))| (package.clone(), entry.clone()));
+            let asked = asked
+                .chain(by_index.iter().map(|((_, package), found)| (package.clone(), found.entry.clone())));
+            let closure = Closure::of(asked.collect(), &indices, to, &self.architectures).await?;
+            notes.extend(closure.notes);
+            for (entry, index) in closure.packages {
+                let identity =
+                    [entry.name(), entry.index_architecture(), entry.version()].map(ToOwned::to_owned);
+                selected.entry((entry.package_type(), identity)).or_insert((entry, index));
+            }
+        }
         // One that another tool published must not stop the clients of a second suite.
         let all = selected.iter().map(|(package, (entry, _))| (package, entry));
         for (package, entry) in
@@ -136,11 +162,15 @@ impl Copies {
         for (entry, index) in selected.values_mut() {
             *entry = with_description(entry, &index.component, &source, &mut translations).await?;
         }
-        let selected = selected.into_values().map(|(entry, index)| CopiedPackage::of(entry, index, &source));
+        let copied = |entry: PackageEntry, index: &PackagesKey| match &self.archive {
+            Some(_) => CopiedPackage::of_other_archive(&entry, index, &source, ""),
+            None => CopiedPackage::of(entry, index, &source),
+        };
+        let selected = selected.into_values().map(|(entry, index)| copied(entry, index));
         let mut selected = selected.collect::<Result<Vec<_>, Error>>()?;
         for Listed { entry, key, architectures } in by_index.into_values() {
             let entry = with_description(&entry, &key.component, &source, &mut translations).await?;
-            let package = CopiedPackage::of(entry, key, &source)?;
+            let package = copied(entry, key)?;
             selected.push(CopiedPackage { only: Some(architectures), ..package });
         }
         Ok((selected, notes))
@@ -181,7 +211,7 @@ impl Copies {
         let mut others = BTreeSet::new();
         for (index_name, index) in indices {
             for entry in wanted.named.of(index) {
-                if !self.fits(wanted, &entry) {
+                if !self.fits(wanted, &entry) || (entry.is_source() && self.leaves_sources(wanted)) {
                     others.insert(wanted.named.shown(&entry));
                     continue;
                 }
@@ -204,12 +234,39 @@ impl Copies {
         Ok(with_version.collect())
     }
 
+    /// Whether source packages of another archive are copied only where they are named as such.
+    fn leaves_sources(&self, wanted: &Wanted) -> bool {
+        let is_asked = self.architectures.iter().any(Architecture::is_source);
+        self.archive.is_some() && !is_asked && matches!(wanted.named, Named::Package(_))
+    }
+
     fn fits(&self, wanted: &Wanted, entry: &PackageEntry) -> bool {
         let architectures = &self.architectures;
         let version = wanted.named.version_of(entry);
         wanted.version.as_ref().is_none_or(|asked| version == asked)
             && (architectures.is_empty()
+                || entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
                 || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture()))
+    }
+}
+
+/// Opens and verifies a suite of another archive, and that it has not expired.
+pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> Result<VerifiedBase, Error> {
+    let opened = VerifiedBase::open(store, suite, trust).await.map_err(|error| match error {
+        Error::Untrusted { .. }
+        | Error::NotSigned { .. }
+        | Error::NoKey { .. }
+        | Error::NoPublicKey { .. }
+        | Error::OtherSuite { .. } => Error::Unverified { suite: suite.clone(), source: Box::new(error) },
+        error => error,
+    })?;
+    let until = opened.release().and_then(|release| release.valid_until().ok().flatten());
+    let now = trust.now.and_then(|now| Timestamp::try_from(now).ok());
+    match until.zip(now) {
+        Some((until, now)) if until < now && !trust.adopts() => {
+            Err(Error::Expired { suite: suite.clone(), until })
+        }
+        _ => Ok(opened),
     }
 }
 

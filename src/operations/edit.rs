@@ -28,7 +28,7 @@ use crate::{
     suite::{
         base::VerifiedBase,
         error::Error,
-        file_lists::FileLists,
+        file_lists::{FileLists, Given},
         refusal::{Reason, Refusal},
     },
 };
@@ -155,7 +155,7 @@ impl SuiteEdit {
             return Err(Error::NotMutable { suite: published.name().clone() });
         }
         let (copied, notes) = match &self.copy {
-            Some(copies) => copies.select(published.store()).await?,
+            Some(copies) => copies.select(published).await?,
             None => Default::default(),
         };
         let mut plan = self.plan_with((&copied, PackageSource::Pool), published, config, lists, now).await?;
@@ -263,7 +263,12 @@ impl SuiteEdit {
             Content::File(local) => Some((local.digests.sha256, local.file.clone())),
             Content::Bytes(..) => None,
         };
-        let given = plan.pool.iter().chain(&plan.kept).filter_map(|(_, content)| local(content)).collect();
+        let files = plan.pool.iter().chain(&plan.kept).filter_map(|(_, content)| local(content)).collect();
+        let elsewhere = plan.fetched.iter().filter_map(|fetched| {
+            let file = &fetched.file;
+            Some((file.expected.sha256?, (file.store.clone(), file.path.clone())))
+        });
+        let given = Given { files, elsewhere: elsewhere.collect() };
         Derivation { contents, commands, is_export: self.export, lists, given }
     }
 }

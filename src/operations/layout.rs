@@ -16,7 +16,11 @@ use crate::{
     dists::PackagesKey,
     names::{Architecture, Component},
     package_type::PackageType,
-    suite::{error::Error, published::PublishedSuite},
+    suite::{
+        error::Error,
+        published::PublishedSuite,
+        refusal::{Reason, Refusal},
+    },
 };
 
 impl SuiteEdit {
@@ -30,14 +34,7 @@ impl SuiteEdit {
     ) -> Result<(SuiteLayout, Vec<Addition>), Error> {
         let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
         let unreadable = |source| Error::Pointer { path: path(), source };
-        let mut layout = SuiteLayout {
-            components: config.components.clone(),
-            architectures: config.architectures.clone(),
-            sources: config.sources,
-            separate: config.separate.clone(),
-            left_out: BTreeMap::new(),
-            retired: Retired::default(),
-        };
+        let mut layout = configured(config);
         if let Some(release) = published.release() {
             // Published components and architectures stay even if the configuration does not list them.
             let indices = published.packages_keys();
@@ -82,8 +79,7 @@ impl SuiteEdit {
             let (suite, known) = (published.name().clone(), layout.components.clone());
             Err(Error::UnknownComponent { component: component.clone(), suite, known })
         };
-        let mut refused = Vec::new();
-        let mut additions = Vec::with_capacity(self.add.len() + selected.len());
+        let (mut refused, mut additions) = (Vec::new(), Vec::new());
         for (number, new) in self.add.iter().enumerate() {
             let package = &new.incoming.package;
             let (package_type, name) = (package.package_type(), package.name());
@@ -106,7 +102,10 @@ impl SuiteEdit {
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
         for package in selected.iter().filter(|package| layout.has_place_for(package)) {
             let component = known(asked.unwrap_or(&package.component))?;
-            additions.push(Addition::of_pool(package, component, origin));
+            match Addition::of_pool(package, component, origin) {
+                Ok(addition) => additions.push(addition),
+                Err(source) => refused.push(refusal(package, published, source)),
+            }
         }
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
@@ -139,6 +138,24 @@ impl SuiteEdit {
         }
         Ok((layout, additions))
     }
+}
+
+/// The layout that is configured.
+fn configured(config: &SuiteConfig) -> SuiteLayout {
+    SuiteLayout {
+        components: config.components.clone(),
+        architectures: config.architectures.clone(),
+        sources: config.sources,
+        separate: config.separate.clone(),
+        left_out: BTreeMap::new(),
+        retired: Retired::default(),
+    }
+}
+
+fn refusal(package: &CopiedPackage, published: &PublishedSuite, source: Reason) -> Refusal {
+    let subject = format!("{} {}", package.entry.name(), package.entry.version());
+    let suite = Some(published.name().clone());
+    Refusal { action: "copy", preposition: "to", subject, suite, source }
 }
 
 /// Whether an index is that of a variant of one of these architectures.

@@ -19,6 +19,7 @@ use super::{
     edited_packages::Packages,
     listing::Listing,
     patches::{PatchFiles, Texts},
+    remote::Fetched,
     translations::Translations,
 };
 use crate::{
@@ -177,6 +178,8 @@ pub(crate) struct Plan {
     pub(crate) kept: Vec<(PoolPath, Content)>,
     /// Files of copied packages, which the pool must have.
     pub(crate) copied: Vec<Copied>,
+    /// Files of packages of other archives, which the pool may not have yet.
+    pub(crate) fetched: Vec<Fetched>,
     /// Existing files that may be unreferenced now and that the new pointer references: they are pinned.
     pub(crate) needs: Needs,
     /// The source of a snapshot and the pool files that it references, which exist as long as that generation is kept.

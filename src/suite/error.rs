@@ -67,6 +67,14 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// A suite of another archive has expired.
+    #[error("suite `{suite}` of the other archive has expired: its `Valid-Until` was {until}")]
+    Expired {
+        /// The suite.
+        suite: Suite,
+        /// The time.
+        until: jiff::Timestamp,
+    },
     /// The pointer of a suite was signed for another suite.
     #[error("`{path}` was not made for suite `{suite}`: its name is `{named}`")]
     OtherSuite {

@@ -64,6 +64,15 @@ enum Source {
     Unknown(String),
 }
 
+/// Where the files of packages are that the pool may not have yet, by digest.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// Local files.
+    pub(crate) files: HashMap<Sha256Digest, PathBuf>,
+    /// Files of other archives.
+    pub(crate) elsewhere: HashMap<Sha256Digest, (Store, String)>,
+}
+
 /// A package whose list is needed.
 #[derive(Clone)]
 pub(crate) struct Wanted {
@@ -135,7 +144,7 @@ impl<'a> FileLists<'a> {
         Self { events, known: Mutex::default() }
     }
 
-    /// Returns the lists of packages; `given` has the local files of some of them.
+    /// Returns the lists of packages; `given` has the files of some of them.
     ///
     /// # Errors
     /// [`Error::Refused`] for given packages that dpkg cannot unpack.
@@ -143,7 +152,7 @@ impl<'a> FileLists<'a> {
         &self,
         store: &Store,
         wanted: Vec<Wanted>,
-        given: &HashMap<Sha256Digest, PathBuf>,
+        given: &Given,
     ) -> Result<Found, Error> {
         let mut needed: BTreeMap<String, Wanted> = BTreeMap::new();
         for one in wanted {
@@ -156,12 +165,13 @@ impl<'a> FileLists<'a> {
             .filter(|(id, _)| !is_known(id))
             .map(|(id, wanted)| (id.clone(), wanted.clone()))
             .collect();
-        let file = |wanted: &Wanted| given.get(&wanted.package.sha256()?).cloned();
+        let file = |wanted: &Wanted| given.files.get(&wanted.package.sha256()?).cloned();
         let (local, others): (Vec<_>, Vec<_>) =
             unread.into_iter().map(|(id, one)| (file(&one), id, one)).partition(|(file, ..)| file.is_some());
         let local = local.into_iter().filter_map(|(file, id, _)| Some((file?, id))).collect();
         self.read_given(local).await?;
-        self.read_published(store, others.into_iter().map(|(_, id, one)| (id, one)).collect()).await?;
+        let others = others.into_iter().map(|(_, id, one)| (id, one)).collect();
+        self.read_published(store, others, &given.elsewhere).await?;
         Ok(self.found(needed))
     }
 
@@ -228,12 +238,18 @@ impl<'a> FileLists<'a> {
     }
 
     /// Reads the lists of published packages: from this machine's cache, from the store, or from the pool.
-    async fn read_published(&self, store: &Store, wanted: Vec<(String, Wanted)>) -> Result<(), Error> {
+    async fn read_published(
+        &self,
+        store: &Store,
+        wanted: Vec<(String, Wanted)>,
+        elsewhere: &HashMap<Sha256Digest, (Store, String)>,
+    ) -> Result<(), Error> {
         let (total, done) = (wanted.len(), AtomicUsize::new(0));
         let reads = stream::iter(wanted).map(|(id, wanted)| {
             let (store, done) = (store.clone(), &done);
+            let other = wanted.package.sha256().and_then(|sha256| elsewhere.get(&sha256)).cloned();
             async move {
-                let source = read_published(&store, &wanted).await?;
+                let source = read_published(&store, &wanted, other).await?;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                 (self.events)(Event::Listed { done, total });
                 Ok::<_, Error>((id, source))
@@ -248,7 +264,11 @@ impl<'a> FileLists<'a> {
     }
 }
 
-async fn read_published(store: &Store, wanted: &Wanted) -> Result<Source, Error> {
+async fn read_published(
+    store: &Store,
+    wanted: &Wanted,
+    elsewhere: Option<(Store, String)>,
+) -> Result<Source, Error> {
     let sha256 = wanted.package.sha256();
     if let Some(sha256) = sha256 {
         if let Some(list) = store.known_derived(KIND, sha256).await.and_then(FileList::parse) {
@@ -260,7 +280,9 @@ async fn read_published(store: &Store, wanted: &Wanted) -> Result<Source, Error>
             return Ok(Source::Stored(list));
         }
     }
-    let source = read_pool(store, &wanted.package).await?;
+    let path = wanted.package.filename().unwrap_or_default().to_owned();
+    let (from, path) = elsewhere.unwrap_or_else(|| (store.clone(), path));
+    let source = read_pool(&from, &path, &wanted.package).await?;
     if let (Some(sha256), Source::Package(list)) = (sha256, &source) {
         store.keep_derived(KIND, sha256, list.text()).await;
     }
@@ -285,10 +307,10 @@ async fn read_stored(store: &Store, sha256: &Sha256Digest) -> Option<FileList> {
     blocking(move || unpack(&object.bytes)).await
 }
 
-/// Reads the list of a package from the pool, and verifies the package.
-async fn read_pool(store: &Store, package: &PackageEntry) -> Result<Source, Error> {
+/// Reads the list of a package from its file, and verifies the package.
+async fn read_pool(store: &Store, path: &str, package: &PackageEntry) -> Result<Source, Error> {
     let unknown = |why: &str| Ok(Source::Unknown(why.to_owned()));
-    let (Some(path), Some(size)) = (package.filename(), package.size()) else {
+    let Some(size) = package.size().filter(|_| !path.is_empty()) else {
         return unknown("its entry names no file");
     };
     let loaded = match store.load(path, IN_MEMORY, Limit::bytes(size)).await {

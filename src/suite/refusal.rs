@@ -97,6 +97,14 @@ pub enum Reason {
     /// The path in the pool holds other bytes.
     #[error(transparent)]
     Pool(store::Error),
+    /// The path in the pool of a package of another archive holds other bytes.
+    #[error("the pool has other bytes at `{path}` than the other archive, which has SHA256 {sha256}")]
+    OtherInPool {
+        /// The path in the pool.
+        path: String,
+        /// The digest in the index of the other archive.
+        sha256: String,
+    },
     /// The pool file of a package of another suite is missing or has another size.
     #[error("`{path}` {}", lost(*size, *found))]
     Lost {

@@ -36,6 +36,7 @@ mod contents_names;
 mod copies;
 mod copy;
 mod copy_races;
+mod pull;
 mod crash;
 mod crash_steps;
 mod damage;

@@ -137,7 +137,12 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Secret { .. } => {
             "move the secret key out of the archive: anyone who can read it can sign as you"
         }
-        Error::NotCarried(_) => "run the same command again: files that were sent are not sent again",
+        Error::Expired { .. } => {
+            "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
+        Error::NotCarried(_) => {
+            "fix the cause, then run the same command again: files that were copied are not copied again"
+        }
         _ => return None,
     };
     Some(text.into())

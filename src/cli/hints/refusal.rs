@@ -47,6 +47,9 @@ fn of_reason(reason: &Reason) -> Option<String> {
             ));
         }
         Reason::Pool(error) => return store::hint(error),
+        Reason::OtherInPool { .. } => {
+            "a published file never changes: pull another version; if the file is unreferenced (left over from another tool), `publish prune` deletes it once it is two days old"
+        }
         Reason::Lost { .. } => {
             "restore the file by adding it again with `publish add`; list other missing files with `publish check`"
         }

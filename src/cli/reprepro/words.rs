@@ -160,7 +160,7 @@ pub(super) const WORDS: &[Known] = &[
 ];
 
 /// The commands of this program with the same names, which `publish NAME` means.
-const CLASHING: [&str; 6] = ["list", "copy", "remove", "check", "export", "update"];
+const CLASHING: [&str; 7] = ["list", "copy", "remove", "check", "export", "update", "pull"];
 
 impl Known {
     /// Checks the number of arguments after the command.

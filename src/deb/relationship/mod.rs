@@ -4,7 +4,11 @@
 //! reads no package of any archive. Both are refused before they reach an index. Measured with dpkg 1.21 and apt 2.6;
 //! the tests compare with the real ones.
 
+mod dependency;
+
 use std::fmt;
+
+pub(crate) use dependency::Dependency;
 
 use crate::{
     stanza::{self, is_blank},

@@ -1,0 +1,149 @@
+//! `publish pull`: publishes packages of another archive in a suite of this one.
+
+use std::process::ExitCode;
+
+use super::{
+    change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session, sources,
+};
+use crate::{
+    archive::{Copies, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
+    config::SuiteConfig,
+    dists::IndexKind,
+    formula::Formula,
+    names::{Architecture, Component},
+};
+
+/// Publish packages of another archive in a suite, all of them or none
+///
+/// The other archive is a folder, a bucket or any archive on the web. Its signature is verified first, then its indices, then
+/// each file. A file that the pool has is not fetched, so an interrupted run resumes. The newest version of each name and
+/// architecture is taken unless a version is given, for the architectures of the suite.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish pull stable --from https://deb.debian.org/debian#trixie --keyring debian.asc hello --dry-run\n\
+\x20 publish pull stable --from s3://builds.example.org/apt#nightly 'libfoo*' foo=2.10-3\n\
+\x20 publish pull stable --from ../staging --source foo --with-dependencies\n\
+\x20 publish pull tools --from https://apt.example.org#main --filter 'Section (== net), $Version (>> 2)'")]
+pub(super) struct Args {
+    /// Suite to publish in
+    #[arg(value_name = "SUITE")]
+    suite: String,
+
+    /// Packages to take: the newest version, or the given one; `*`, `?` and `[…]` match as in a shell
+    #[arg(required_unless_present_any = ["source", "filter", "all"], value_name = "NAME[=VERSION]")]
+    names: Vec<String>,
+
+    /// Archive to take them from: a folder, a bucket or a URL, and its suite [default: SUITE, or the only one there]
+    #[arg(long, value_name = "LOCATION[#SUITE]")]
+    from: String,
+
+    /// Verify the other archive with these public keys, like `Signed-By` on a client; repeatable [default: the keys of SUITE]
+    #[arg(long, value_name = "FILE")]
+    keyring: Vec<String>,
+
+    /// Also take this source package, or the given version of it, and all packages built from it; repeatable
+    #[arg(long, value_name = "NAME[=VERSION]")]
+    source: Vec<String>,
+
+    /// Also take the packages that this formula selects, as in reprepro, such as `Section (== net)`
+    #[arg(long, value_name = "FORMULA")]
+    filter: Option<String>,
+
+    /// Take the newest version of every package
+    #[arg(long, conflicts_with_all = ["names", "source", "filter"])]
+    all: bool,
+
+    /// Also take the packages that they depend on, unless SUITE has them
+    #[arg(long)]
+    with_dependencies: bool,
+
+    /// Take only packages of this architecture, such as `amd64`, `all` or `source`; repeatable [default: those of SUITE]
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
+    architecture: Vec<Architecture>,
+
+    /// Component in SUITE [default: the one where SUITE has the package, else the one in the other archive]
+    #[arg(short, long)]
+    component: Option<Component>,
+
+    /// Create SUITE if the archive has no suite of that name
+    #[arg(long)]
+    new_suite: bool,
+
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+}
+
+pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCode, Failure> {
+    let trust_existing = session.take_trust_existing();
+    let session = &session;
+    let suite = session.suite_to_extend(Some(&args.suite), args.new_suite).await?;
+    let other = OtherArchive::parse(&args.from, &suite.codename, session).await?;
+    let keys = session.keys_to_publish(&suite).await?;
+    let trust = other.trust(&args.keyring, trust_existing, (&keys.trust, session))?;
+    let architectures = match &args.architecture[..] {
+        [] => architectures(&suite, session).await?,
+        named => named.to_vec(),
+    };
+    let copies = Copies {
+        archive: Some(other.store.clone()),
+        wanted: args.wanted(),
+        selected: args.selected()?,
+        architectures,
+        component: args.component.clone(),
+        with_dependencies: args.with_dependencies,
+        ..Copies::new(other.suite, trust)
+    };
+    let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
+    let client_keys = keys.trust.client_keys().keyring.clone();
+    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
+    sources::print_first(session, &outcome, &client_keys)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The architectures whose packages the suite can list; none if it has none yet.
+async fn architectures(suite: &SuiteConfig, session: &Session<'_>) -> Result<Vec<Architecture>, Failure> {
+    let mut all = suite.architectures.clone();
+    if all.is_empty() {
+        let published = session.archive(Trust::unverified()).suite(&suite.codename).await?;
+        let listed = published.release().map(crate::dists::Release::architectures);
+        all = listed.and_then(Result::ok).unwrap_or_default();
+        // A suite with packages for all architectures alone gets those of the new packages.
+        if all.iter().all(Architecture::is_all) {
+            return Ok(Vec::new());
+        }
+    }
+    if !all.is_empty() {
+        all.push(Architecture::all());
+    }
+    Ok(all)
+}
+
+impl Args {
+    fn wanted(&self) -> Vec<Wanted> {
+        if self.all {
+            return vec![Wanted { named: Named::Package("*".into()), version: None }];
+        }
+        let names = self.names.iter().map(|text| Wanted::parse(text, Named::Package));
+        names.chain(self.source.iter().map(|text| Wanted::parse(text, Named::Source))).collect()
+    }
+
+    /// The packages of `--filter`.
+    fn selected(&self) -> Result<Vec<Selection>, Failure> {
+        let Some(text) = &self.filter else { return Ok(Vec::new()) };
+        let formula = Formula::parse(text).map_err(|error| Failure::usage(error.to_string()))?;
+        let (sources, mut binaries): (Vec<_>, Vec<_>) =
+            self.architecture.iter().cloned().partition(Architecture::is_source);
+        if binaries.iter().any(Architecture::is_all) && binaries.len() == 1 {
+            binaries.clear();
+        }
+        let mut kinds = vec![IndexKind::Packages, IndexKind::Installer, IndexKind::Debug];
+        let mut architectures = binaries;
+        if !sources.is_empty() {
+            kinds.push(IndexKind::Sources);
+            architectures.extend(sources);
+        }
+        let places = Places { components: Vec::new(), architectures, kinds };
+        Ok(vec![Selection { places, matcher: Matcher::Formula(formula), newest: true }])
+    }
+}

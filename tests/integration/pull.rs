@@ -1,0 +1,305 @@
+//! Tests of `publish pull`: packages of another archive are published in a suite of this one.
+
+use std::{fs, path::Path};
+
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::{DebBuilder, deb},
+    sandbox::{Outcome, Sandbox, fixture, sha256},
+    source_builder::source,
+    web::Web,
+};
+
+/// The key of the other archive.
+const KEY: &str = "keys/second.asc";
+const PUBLIC: &str = "keys/second.pub.asc";
+
+/// An archive of ours with one package, and in `other/` one that is signed by a stranger.
+fn sandbox(stable: &str) -> Sandbox {
+    let sandbox = Sandbox::signed();
+    sandbox.configure(&format!(
+        "Codename: stable\nComponents: main contrib\nArchitectures: amd64 source\n{stable}"
+    ));
+    let own = deb("own").write(sandbox.incoming());
+    sandbox.publish([Path::new("add"), &own]).ok();
+    for package in
+        [deb("hello"), deb("hello").version("2.0"), deb("tool").field("Depends", "libtool (>= 1), own")]
+    {
+        publish_there(&sandbox, &package);
+    }
+    publish_there(&sandbox, &deb("libtool").version("1.5").field("Section", "libs"));
+    publish_there(&sandbox, &deb("hello").version("2.0").architecture("arm64"));
+    sandbox
+}
+
+fn publish_there(sandbox: &Sandbox, package: &DebBuilder) {
+    let file = package.write(sandbox.incoming());
+    there(sandbox, &["add", "--suite", "sid", "--new-suite", file.to_str().unwrap()]).ok();
+}
+
+fn there(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    let key = fixture(KEY);
+    let mut all = vec!["--archive", "other", "--sign-with", key.to_str().unwrap()];
+    all.extend(arguments);
+    sandbox.publish(all)
+}
+
+fn pull_from(sandbox: &Sandbox, from: &str, more: &[&str]) -> Outcome {
+    let key = fixture(PUBLIC);
+    let all = ["pull", "stable", "--from", from, "--keyring", key.to_str().unwrap()];
+    sandbox.publish([&all[..], more].concat())
+}
+
+fn pull(sandbox: &Sandbox, more: &[&str]) -> Outcome {
+    pull_from(sandbox, "other#sid", more)
+}
+
+/// `NAME VERSION` of each listing of the suite except `own`.
+fn listed(sandbox: &Sandbox) -> Vec<String> {
+    let listed = sandbox.publish(["list", "--suite", "stable"]).ok().stdout;
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        format!("{} {} {}", words[3], words[4], words[2])
+    };
+    let mut rows: Vec<String> = listed.lines().map(row).collect();
+    rows.retain(|row| !row.starts_with("own "));
+    rows
+}
+
+/// The command fails and changes nothing.
+#[track_caller]
+fn refused(sandbox: &Sandbox, outcome: impl Fn(&Sandbox) -> Outcome, says: &[&str]) {
+    let before = sandbox.tree();
+    outcome(sandbox).fails(1).says(says.iter().copied());
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn clients_get_packages_of_another_archive_under_our_own_key() {
+    let sandbox = sandbox("");
+    let before = sandbox.tree();
+    pull(&sandbox, &["hello", "--dry-run"]).ok().says([
+        "Would add 1 package to suite `stable`",
+        "+ hello 2.0 amd64 (main)",
+        "nothing was written",
+    ]);
+    assert_eq!(sandbox.tree(), before);
+    pull(&sandbox, &["hello"]).ok().says(["Added 1 package to suite `stable`", "+ hello 2.0 amd64 (main)"]);
+    sandbox.tree().keeps(&before, &["dists/stable/"]);
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::folder(sandbox.archive("")).signed_by(fixture("keys/test.pub.asc")));
+        apt.updates();
+        assert_eq!(apt.versions("hello"), ["2.0"], "{}", apt.name);
+        assert_eq!(apt.download("hello"), deb("hello").version("2.0").bytes(), "{}", apt.name);
+    }
+    sandbox.publish(["check"]).ok();
+    // The stanza is that of the other archive.
+    let ours = sandbox.publish(["show", "--suite", "stable", "hello=2.0"]).ok().stdout;
+    let theirs = there(&sandbox, &["show", "--suite", "sid", "hello=2.0"]).ok().stdout;
+    assert!(theirs.starts_with(&ours), "{ours} {theirs}");
+    let after = sandbox.tree();
+    pull(&sandbox, &["hello"]).ok().says(["already published", "Nothing to do"]);
+    assert_eq!(sandbox.tree(), after);
+}
+
+#[test]
+fn selectors_are_those_of_copy_and_a_formula() {
+    let sandbox = sandbox("");
+    refused(
+        &sandbox,
+        |sandbox| pull(sandbox, &["hello", "nothing"]),
+        &["cannot copy `nothing`", "no such package"],
+    );
+    refused(&sandbox, |sandbox| pull(sandbox, &["hello=3"]), &["2.0 arm64"]);
+    pull(&sandbox, &["hello=1.0", "lib*"]).ok();
+    assert_eq!(listed(&sandbox), ["hello 1.0 amd64", "libtool 1.5 amd64"]);
+    pull(&sandbox, &["--filter", "Package (== hello), $Version (>> 1.0)"]).ok();
+    assert_eq!(listed(&sandbox), ["hello 1.0 amd64", "hello 2.0 amd64", "libtool 1.5 amd64"]);
+    pull(&sandbox, &["--filter", "Package (=="]).fails(2).says(["is not a formula"]);
+    pull(&sandbox, &["--all", "--component", "contrib"])
+        .fails(1)
+        .says(["already published in component `main`"]);
+    pull(&sandbox, &["tool", "--component", "contrib"]).ok();
+    assert!(sandbox.archive("pool/contrib/t/tool/tool_1.0_amd64.deb").exists());
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn dependencies_come_along_unless_the_suite_has_them() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("own").version("5"));
+    publish_there(&sandbox, &deb("app").field("Depends", "virtual | hello, missing (>= 2)"));
+    publish_there(&sandbox, &deb("real").field("Provides", "virtual").field("Depends", "tool"));
+    pull(&sandbox, &["app", "--with-dependencies"]).ok().says([
+        "`app` depends on `missing (>= 2)`, which neither the suite nor the source has",
+        "Added 4 packages",
+    ]);
+    assert_eq!(listed(&sandbox), ["app 1.0 amd64", "libtool 1.5 amd64", "real 1.0 amd64", "tool 1.0 amd64"]);
+}
+
+#[test]
+fn a_source_package_comes_with_its_files_where_it_is_named() {
+    let sandbox = sandbox("");
+    let dsc = source("foo").version("1.0-1").write(sandbox.incoming());
+    there(&sandbox, &["add", "--suite", "sid", dsc.to_str().unwrap()]).ok();
+    publish_there(&sandbox, &deb("foo").version("1.0-1"));
+    pull(&sandbox, &["foo"]).ok();
+    assert_eq!(listed(&sandbox), ["foo 1.0-1 amd64"]);
+    pull(&sandbox, &["--source", "foo"]).ok().says(["foo 1.0-1 source"]);
+    assert_eq!(listed(&sandbox), ["foo 1.0-1 amd64", "foo 1.0-1 source"]);
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn an_archive_on_the_web_is_a_source_and_a_file_is_fetched_once() {
+    let sandbox = sandbox("");
+    let web = Web::of(sandbox.path("other"));
+    let from = format!("{}#sid", web.url);
+    pull_from(&sandbox, &from, &["hello", "tool"]).ok().says(["Added 2 packages"]);
+    let debs = |web: &Web| web.requests().iter().filter(|request| request.contains(".deb")).count();
+    assert_eq!(debs(&web), 2, "{:?}", web.requests());
+    // What an interrupted run has fetched is not fetched again.
+    sandbox.publish(["remove", "--suite", "stable", "tool"]).ok();
+    pull_from(&sandbox, &from, &["tool", "libtool"]).ok().says(["Added 2 packages"]);
+    let requests = web.requests();
+    let fetched: Vec<&String> = requests.iter().filter(|request| request.contains(".deb")).collect();
+    assert!(fetched.len() == 1 && fetched[0].contains("libtool"), "{fetched:?}");
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn a_source_that_cannot_be_verified_is_refused() {
+    let sandbox = sandbox("");
+    let without = |sandbox: &Sandbox, more: &[&str]| {
+        sandbox.publish([&["pull", "stable", "--from", "other#sid", "hello"], more].concat())
+    };
+    refused(
+        &sandbox,
+        |sandbox| without(sandbox, &[]),
+        &["suite `sid`", "--keyring FILE", "--trust-existing"],
+    );
+    // Another key.
+    let stranger = fixture("keys/test.pub.asc");
+    refused(
+        &sandbox,
+        |sandbox| without(sandbox, &["--keyring", stranger.to_str().unwrap()]),
+        &["--keyring FILE"],
+    );
+    // An index that is not the signed one.
+    let index = sandbox.path("other/dists/sid/main/binary-amd64/Packages");
+    let text = fs::read_to_string(&index).unwrap();
+    for name in ["by-hash", "Packages.gz", "Packages.xz"] {
+        let _ = fs::remove_dir_all(sandbox.path(format!("other/dists/sid/main/binary-amd64/{name}")));
+        let _ = fs::remove_file(sandbox.path(format!("other/dists/sid/main/binary-amd64/{name}")));
+    }
+    fs::write(&index, text.replace("Version: 2.0", "Version: 9.0")).unwrap();
+    refused(&sandbox, |sandbox| pull(sandbox, &["hello"]), &["does not match"]);
+    fs::write(&index, &text).unwrap();
+    // An unsigned one.
+    fs::remove_file(sandbox.path("other/dists/sid/InRelease")).unwrap();
+    fs::remove_file(sandbox.path("other/dists/sid/Release.gpg")).unwrap();
+    refused(&sandbox, |sandbox| pull(sandbox, &["hello"]), &["not signed", "--trust-existing"]);
+    without(&sandbox, &["--trust-existing"]).ok().says(["+ hello 2.0 amd64"]);
+}
+
+#[test]
+fn an_expired_source_is_refused() {
+    let sandbox = sandbox("");
+    fs::create_dir_all(sandbox.path("other/conf")).unwrap();
+    let conf = "Codename: sid\nComponents: main\nArchitectures: amd64 arm64\nValidFor: 1d\n";
+    fs::write(sandbox.path("other/conf/distributions"), conf).unwrap();
+    publish_there(&sandbox, &deb("last"));
+    pull(&sandbox, &["last"]).ok();
+    let key = fixture(PUBLIC);
+    let later = ["pull", "stable", "--from", "other#sid", "hello", "--keyring", key.to_str().unwrap()];
+    let before = sandbox.tree();
+    sandbox.publish_after(2 * 86400, &later).fails(1).says(["has expired", "Valid-Until"]);
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish_after(2 * 86400, &[&later[..], &["--trust-existing"]].concat()).ok();
+}
+
+#[test]
+fn all_packages_come_or_none() {
+    let sandbox = sandbox("");
+    let file = sandbox.path("other/pool/main/t/tool/tool_1.0_amd64.deb");
+    let good = fs::read(&file).unwrap();
+    let packages = |sandbox: &Sandbox| sandbox.tree().paths_with("dists/");
+    let before = packages(&sandbox);
+    fs::write(&file, [&good[..], b"more"].concat()).unwrap();
+    pull(&sandbox, &["hello", "tool"]).fails(1).says(["tool_1.0_amd64.deb"]);
+    fs::write(&file, vec![b'x'; good.len()]).unwrap();
+    pull(&sandbox, &["hello", "tool"]).fails(1).says(["tool_1.0_amd64.deb", "does not match its index"]);
+    fs::remove_file(&file).unwrap();
+    pull(&sandbox, &["hello", "tool"]).fails(1).says(["tool_1.0_amd64.deb", "does not have it"]);
+    assert_eq!(packages(&sandbox), before);
+    assert!(!sandbox.archive("pool/main/t").exists());
+    fs::write(&file, good).unwrap();
+    pull(&sandbox, &["hello", "tool"]).ok();
+    // Other bytes at the path in the pool are never replaced.
+    let ours = sandbox.archive("pool/main/libt/libtool/libtool_1.5_amd64.deb");
+    fs::create_dir_all(ours.parent().unwrap()).unwrap();
+    fs::write(&ours, "other").unwrap();
+    refused(&sandbox, |sandbox| pull(sandbox, &["libtool"]), &["the pool has other bytes at"]);
+}
+
+/// The other archive's index decides nothing about where files are written, and gets no bad field signed.
+#[test]
+fn a_hostile_index_writes_nowhere_else() {
+    for (change, says) in [
+        (("Filename: pool/main/h/hello/hello_2.0_amd64.deb", "Filename: ../../etc/x.deb"), "../../etc/x.deb"),
+        (("Filename: pool/main/h/hello/hello_2.0_amd64.deb", "Filename: conf/x.deb"), "conf/x.deb"),
+        (("Version: 2.0", "Version: 2.0/../../../../x"), "is not allowed"),
+        (("Version: 2.0", "Version: 2.0\nSource: ../../conf"), "is not allowed"),
+        (("Version: 2.0", "Version: 2.0\nDepends: a,,b"), "a package name is missing"),
+        (("SHA256:", "SHA1:"), "SHA256"),
+    ] {
+        let sandbox = sandbox("");
+        let text = deb("hello").version("2.0").stanza();
+        let bytes = deb("hello").version("2.0").bytes();
+        let stanza = format!(
+            "{text}Filename: pool/main/h/hello/hello_2.0_amd64.deb\nSize: {}\nSHA256: {}\n",
+            bytes.len(),
+            sha256(&bytes)
+        );
+        let stanza = stanza.replacen(change.0, change.1, 1);
+        assert!(stanza.contains(change.1), "{stanza}");
+        let other = Sandbox::new();
+        other.adopt_index(&stanza);
+        fs::create_dir_all(other.archive("pool/main/h/hello")).unwrap();
+        fs::write(other.archive("pool/main/h/hello/hello_2.0_amd64.deb"), &bytes).unwrap();
+        let from = format!("{}#stable", other.archive("").display());
+        refused(
+            &sandbox,
+            |sandbox| sandbox.publish(["pull", "stable", "--from", &from, "--all", "--trust-existing"]),
+            &[says],
+        );
+    }
+}
+
+#[test]
+fn contents_list_the_files_of_packages_that_are_fetched() {
+    let sandbox = sandbox("Contents: yes\n");
+    publish_there(&sandbox, &deb("filled").installs("usr/bin/filled"));
+    pull(&sandbox, &["filled"]).ok();
+    let index = sandbox.archive("dists/stable/main/Contents-amd64.gz");
+    let text = sandbox.ask("zcat", [index]);
+    assert!(text.contains("usr/bin/filled"), "{text}");
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn the_source_is_named_by_a_location_and_a_suite() {
+    let sandbox = sandbox("");
+    // The only suite there.
+    pull_from(&sandbox, "./other", &["libtool"]).ok();
+    let file = deb("x").write(sandbox.incoming());
+    there(&sandbox, &["add", "--suite", "rc", "--new-suite", file.to_str().unwrap()]).ok();
+    pull_from(&sandbox, "./other", &["x"]).fails(2).says(["other#rc", "`rc`, `sid`"]);
+    pull_from(&sandbox, "./nothing", &["x"]).fails(1).says(["there is no archive in"]);
+    pull_from(&sandbox, "./other#nosuch", &["x"]).fails(1).says(["there is no suite `nosuch`"]);
+    pull_from(&sandbox, "archive#stable", &["x"]).fails(2).says(["is the suite `stable` itself"]);
+    let said = pull(&sandbox, &["x", "hello", "--json"]).fails(1);
+    assert!(said.stdout.contains("no such package"), "{}", said.stdout);
+    let said = pull(&sandbox, &["hello", "--json"]).ok().stdout;
+    assert!(said.contains("\"added\"") && said.contains("pool/main/h/hello/hello_2.0_amd64.deb"), "{said}");
+}
