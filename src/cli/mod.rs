@@ -242,7 +242,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Export(args) => export::run(&args, &session).await,
         Command::Drop(args) => drop::run(&args, &session).await,
         Command::Snapshot(args) => snapshot::run(&args, &session).await,
-        Command::Sync(args) => sync::run(&args, &session).await,
+        Command::Sync(args) => Box::pin(sync::run(&args, &session)).await,
         Command::Serve(args) => serve::run(&args, &session).await,
         Command::Key(args) => key::run(&args, &session).await,
         Command::Outhook(args) => Box::pin(outhook::run(&args, &session)).await,

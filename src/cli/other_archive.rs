@@ -12,45 +12,61 @@ use crate::{
     store::{Cache, Location, Store},
 };
 
-/// A suite of another archive.
+/// A suite of another archive, or an archive without `dists/`.
 pub(super) struct OtherArchive {
     pub(super) store: Store,
     pub(super) suite: Suite,
+    /// The folder of the indices of an archive without `dists/`.
+    pub(super) flat: Option<String>,
 }
 
 impl OtherArchive {
-    /// Parses `LOCATION[#SUITE]`. Without a suite it is the one of the same name, or else the only one there.
+    /// Parses `LOCATION[#SUITE]`. Without a suite it is the one of the same name, or else the only one there, or the
+    /// indices at the root of an archive without `dists/`; as for apt, `#FOLDER/` names the folder of such indices.
     pub(super) async fn parse(text: &str, same: &Suite, session: &Session<'_>) -> Result<Self, Failure> {
         let (place, named) = match text.rsplit_once('#') {
-            Some((place, suite)) => (place, Some(parse_suite(suite)?)),
+            Some((place, suite)) => (place, Some(suite)),
             None => (text, None),
         };
         let location = Location::parse(place, &session.current);
         let location = location.map_err(|error| Failure::usage(error.to_string()))?;
         let cache = Cache::of(&session.environment);
         let store = Store::open(&location, &session.environment)?.with_cache(cache);
+        if let Some(folder) = named.and_then(|suite| suite.strip_suffix('/')) {
+            let folder = folder.trim_start_matches("./").trim_matches('/');
+            let folder = if folder == "." { "" } else { folder };
+            return Ok(Self { store, suite: same.clone(), flat: Some(folder.to_owned()) });
+        }
         let suite = match named {
-            Some(suite) => suite,
-            None => Self::only_suite(&store, same).await?,
+            Some(suite) => parse_suite(suite)?,
+            None => match Self::only_suite(&store, same).await? {
+                Some(suite) => suite,
+                None => return Ok(Self { store, suite: same.clone(), flat: Some(String::new()) }),
+            },
         };
         if location == session.location && suite == *same {
             let text = format!("`--from {text}` is the suite `{same}` itself");
             return Err(Failure::usage(text));
         }
-        Ok(Self { store, suite })
+        Ok(Self { store, suite, flat: None })
     }
 
-    async fn only_suite(store: &Store, same: &Suite) -> Result<Suite, Failure> {
+    /// The suite that is meant without a name; `None` in an archive without `dists/`.
+    async fn only_suite(store: &Store, same: &Suite) -> Result<Option<Suite>, Failure> {
         let archive = Archive::new(store.clone(), Trust::unverified());
         if let Location::Web(_) = store.location() {
-            return Ok(same.clone());
+            let is_there = archive.suite(same).await?.pointer().is_some();
+            return Ok((is_there || !Self::has_indices(store).await?).then(|| same.clone()));
         }
         let known = archive.suites().await?;
         match &known[..] {
-            [] => Err(Failure::text(format!("there is no archive in `{}`", store.location()), None)
-                .kind(Kind::NotFound)),
-            [only] => Ok(only.clone()),
-            all if all.contains(same) => Ok(same.clone()),
+            [] if Self::has_indices(store).await? => Ok(None),
+            [] => {
+                let text = format!("there is no archive in `{}`", store.location());
+                Err(Failure::text(text, None).kind(Kind::NotFound))
+            }
+            [only] => Ok(Some(only.clone())),
+            all if all.contains(same) => Ok(Some(same.clone())),
             all => {
                 let names = all.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
                 let place = store.location();
@@ -60,6 +76,16 @@ impl OtherArchive {
                 )))
             }
         }
+    }
+
+    /// Whether there are indices at the root.
+    async fn has_indices(store: &Store) -> Result<bool, Failure> {
+        for name in ["InRelease", "Release", "Packages", "Packages.gz", "Packages.xz"] {
+            if store.unless_refused(store.size(name).await)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The policy for verifying it: the keys in these files, else those that the target trusts.

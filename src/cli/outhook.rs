@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     words.extend(suites.iter().flat_map(|suite| ["--suite".to_owned(), suite.clone()]));
     words.extend(args.delete.then(|| "--delete".to_owned()));
     let sync = Sync::try_parse_from(words).map_err(|error| Failure::usage(error.to_string()))?;
-    sync::run(&sync.args, session).await
+    Box::pin(sync::run(&sync.args, session)).await
 }
 
 /// Returns the suites and snapshots that an .outlog file names.

@@ -35,6 +35,9 @@ pub(super) struct Args {
     names: Vec<String>,
 
     /// Archive to take them from: a folder, a bucket or a URL, and its suite [default: SUITE, or the only one there]
+    ///
+    /// For an archive without `dists/`, as dpkg-scanpackages makes it, name the folder of its `Packages` with a `/` at the end,
+    /// such as `#./` for the root, where it is found without.
     #[arg(long, value_name = "LOCATION[#SUITE]")]
     from: String,
 
@@ -87,6 +90,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
     };
     let copies = Copies {
         archive: Some(other.store.clone()),
+        flat: other.flat.clone(),
         wanted: args.wanted(),
         selected: args.selected()?,
         architectures,

@@ -94,6 +94,10 @@ pub struct SuiteConfig {
     pub log: Option<String>,
     /// The mode of package tracking, as written.
     pub tracking: Option<String>,
+    /// The rules of `conf/updates` that it follows, as written.
+    pub update: Vec<String>,
+    /// The rules of `conf/pulls` that it follows, as written.
+    pub pull: Vec<String>,
     /// The suite of the same file that surplus versions move to.
     pub archive: Option<Suite>,
     /// Further names of the suite.
@@ -145,8 +149,8 @@ pub(crate) const COPIED: [&str; 9] = [
 
 /// Fields of reprepro without effect here, each with a note for the user.
 const NOT_DONE: [(&str, &str); 6] = [
-    ("Update", "mirroring is not supported"),
-    ("Pull", "pulling is not supported"),
+    ("Update", "only `publish reprepro update` follows its rules"),
+    ("Pull", "only `publish reprepro pull` follows its rules"),
     ("Log", "only `publish reprepro` runs its scripts"),
     ("FakeComponentPrefix", "the prefix is not applied"),
     ("ByHandHooks", "hooks are not run"),
@@ -241,6 +245,8 @@ impl SuiteConfig {
             unlimited: false,
             log: None,
             tracking: None,
+            update: Vec::new(),
+            pull: Vec::new(),
             archive: None,
             also_accept_for: Vec::new(),
             uploaders: None,
@@ -409,6 +415,12 @@ impl SuiteConfig {
         self.source_releases = text_of(stanza, "DscIndices")?.as_deref().map(names_release);
         self.log = text_of(stanza, "Log")?;
         self.tracking = text_of(stanza, "Tracking")?.filter(|mode| !mode.trim().is_empty());
+        let words = |name| {
+            let text = text_of(stanza, name)?.unwrap_or_default();
+            Ok::<_, String>(text.split_whitespace().map(ToOwned::to_owned).collect())
+        };
+        self.update = words("Update")?;
+        self.pull = words("Pull")?;
         Ok(())
     }
 }

@@ -137,7 +137,7 @@ impl<'a> Publisher<'a> {
         edit: &SuiteEdit,
     ) -> Result<CommitReport, Error> {
         // A job that only removes packages does not need the keys of the suite in `Archive:`.
-        let brings = !edit.add.is_empty() || edit.copy.is_some();
+        let brings = !edit.add.is_empty() || edit.copy.is_some() || !edit.taken.is_empty();
         let may_be_surplus = edit.retention.is_some() || (brings && suite.limit.is_some());
         let surplus = if may_be_surplus { self.surplus_of(suite).await? } else { None };
         let how = CommitOptions { surplus: surplus.as_deref(), ..self.options(suite, keys) };

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     addition::{Addition, PackageSource},
+    copy::Copies,
     edit::SuiteEdit,
     edited_indices::Indices,
     lookup::describe,
@@ -74,7 +75,10 @@ impl SuiteEdit {
         let shown = describe(&addition.entry);
         let new = self.given(addition);
         let is_named = new.map_or_else(
-            || self.copy.as_ref().is_some_and(|copies| copies.component.is_some() || copies.is_by_index()),
+            || {
+                let is_asked = |copies: &Copies| copies.component.is_some() || copies.is_by_index();
+                !self.taken.is_empty() || self.copy.as_ref().is_some_and(is_asked)
+            },
             |new| {
                 let package = &new.incoming.package;
                 new.component.is_some()

@@ -8,9 +8,14 @@ use std::{
     fmt,
 };
 
-use jiff::Timestamp;
-
-use super::{closure::Closure, copied_package::CopiedPackage, selection::Selection, translations};
+use super::{
+    closure::Closure,
+    copied_package::CopiedPackage,
+    flat,
+    selection::Selection,
+    translations,
+    upstream::{Upstream, open_other},
+};
 use crate::{
     deb,
     dists::{
@@ -37,6 +42,8 @@ pub struct Copies {
     pub from: Suite,
     /// The archive of the source suite, if it is another one.
     pub archive: Option<Store>,
+    /// The folder of that archive with its indices, if it is one without `dists/`; empty for its root.
+    pub flat: Option<String>,
     /// The trust policy for the source suite.
     pub trust: Trust,
     /// The selected packages; each selector must match.
@@ -79,6 +86,7 @@ impl Copies {
         Self {
             from,
             archive: None,
+            flat: None,
             with_dependencies: false,
             trust,
             wanted: Vec::new(),
@@ -99,21 +107,7 @@ impl Copies {
         &self,
         to: &PublishedSuite,
     ) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
-        let source = match &self.archive {
-            Some(archive) => open_other(archive, &self.from, &self.trust).await?,
-            None => VerifiedBase::open(to.store(), &self.from, &self.trust).await?,
-        };
-        if source.pointer().is_none() {
-            return Err(Error::NotPublished { suite: self.from.clone() });
-        }
-        let (indices, mut notes) = match all_indices(&source).await {
-            Ok(indices) => indices,
-            Err(error) => {
-                // The indices may be missing because the suite was published again: that is a lost race.
-                source.still_current().await?;
-                return Err(error);
-            }
-        };
+        let (source, indices, mut notes) = self.open(to).await?;
         let mut selected = BTreeMap::new();
         let mut refused = Vec::new();
         let refusal = |subject: String, source| Refusal {
@@ -174,6 +168,30 @@ impl Copies {
             selected.push(CopiedPackage { only: Some(architectures), ..package });
         }
         Ok((selected, notes))
+    }
+
+    /// Opens and verifies the source, and reads its indices. Also returns notes for the user.
+    async fn open(&self, to: &PublishedSuite) -> Result<(PublishedSuite, AllIndices, Vec<String>), Error> {
+        if let (Some(archive), Some(folder)) = (&self.archive, &self.flat) {
+            let upstream = Upstream::flat_or_bare(archive, &self.from, folder, &self.trust).await?;
+            let indices = flat::indices(&upstream).await?;
+            return Ok((upstream.into_state(), indices, Vec::new()));
+        }
+        let source = match &self.archive {
+            Some(archive) => open_other(archive, &self.from, &self.trust).await?,
+            None => VerifiedBase::open(to.store(), &self.from, &self.trust).await?,
+        };
+        if source.pointer().is_none() {
+            return Err(Error::NotPublished { suite: self.from.clone() });
+        }
+        match all_indices(&source).await {
+            Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),
+            Err(error) => {
+                // The indices may be missing because the suite was published again: that is a lost race.
+                source.still_current().await?;
+                Err(error)
+            }
+        }
     }
 
     /// Returns the packages that are selected index by index, by component, name, architecture and version.
@@ -247,26 +265,6 @@ impl Copies {
             && (architectures.is_empty()
                 || entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
                 || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture()))
-    }
-}
-
-/// Opens and verifies a suite of another archive, and that it has not expired.
-pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> Result<VerifiedBase, Error> {
-    let opened = VerifiedBase::open(store, suite, trust).await.map_err(|error| match error {
-        Error::Untrusted { .. }
-        | Error::NotSigned { .. }
-        | Error::NoKey { .. }
-        | Error::NoPublicKey { .. }
-        | Error::OtherSuite { .. } => Error::Unverified { suite: suite.clone(), source: Box::new(error) },
-        error => error,
-    })?;
-    let until = opened.release().and_then(|release| release.valid_until().ok().flatten());
-    let now = trust.now.and_then(|now| Timestamp::try_from(now).ok());
-    match until.zip(now) {
-        Some((until, now)) if until < now && !trust.adopts() => {
-            Err(Error::Expired { suite: suite.clone(), until })
-        }
-        _ => Ok(opened),
     }
 }
 

@@ -52,6 +52,8 @@ pub struct SuiteEdit {
     pub phased: Option<u8>,
     /// Packages to copy from another suite.
     pub copy: Option<Copies>,
+    /// Packages of other suites or archives that were selected and verified before.
+    pub(crate) taken: Vec<CopiedPackage>,
     /// Packages to remove.
     pub remove: Vec<Removal>,
     /// Packages to remove, index by index; without a match none.
@@ -154,10 +156,11 @@ impl SuiteEdit {
         if self.replace && !config.mutable {
             return Err(Error::NotMutable { suite: published.name().clone() });
         }
-        let (copied, notes) = match &self.copy {
+        let (mut copied, notes) = match &self.copy {
             Some(copies) => copies.select(published).await?,
             None => Default::default(),
         };
+        copied.extend(self.taken.iter().cloned());
         let mut plan = self.plan_with((&copied, PackageSource::Pool), published, config, lists, now).await?;
         plan.notes.extend(notes);
         Ok(plan)

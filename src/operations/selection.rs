@@ -98,17 +98,7 @@ impl Selection {
             Matcher::Name { name, .. } => index.named(name),
             _ => index.entries(),
         };
-        entries.retain(|entry| {
-            self.matcher.accepts(
-                &place,
-                &Candidate {
-                    stanza: entry.stanza(),
-                    name: entry.name(),
-                    version: entry.version(),
-                    source: entry.source(),
-                },
-            )
-        });
+        entries.retain(|entry| self.matcher.selects(&place, entry));
         if self.newest {
             // They are sorted by name and version.
             let newest: BTreeMap<String, PackageEntry> =
@@ -135,6 +125,12 @@ impl Selection {
 }
 
 impl Matcher {
+    /// Whether a package of an index is selected.
+    pub(crate) fn selects(&self, key: &IndexKey, entry: &PackageEntry) -> bool {
+        let (stanza, source) = (entry.stanza(), entry.source());
+        self.accepts(key, &Candidate { stanza, name: entry.name(), version: entry.version(), source })
+    }
+
     fn accepts(&self, key: &IndexKey, package: &Candidate<'_>) -> bool {
         match self {
             Self::All => true,

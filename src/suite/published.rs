@@ -94,6 +94,8 @@ pub(crate) enum Purpose {
 pub struct PublishedSuite {
     store: Store,
     name: Suite,
+    /// Its folder; empty for the root of an archive without `dists/`.
+    folder: String,
     pointer: Option<Pointer>,
 }
 
@@ -101,24 +103,45 @@ impl PublishedSuite {
     /// Reads the release file of a suite, without building on it.
     pub(crate) async fn look(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::Look).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
     }
 
     /// Reads and verifies the release file of a suite; [`super::VerifiedBase`] also ensures that it is the newest.
     pub(crate) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
+    }
+
+    /// Reads the release file in a folder of an archive without `dists/`, and verifies it as a reader.
+    pub(crate) async fn flat(
+        store: &Store,
+        name: &Suite,
+        folder: &str,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        let pointer = read_pointer(store, name, folder, trust, Purpose::Look).await?;
+        Ok(Self { store: store.clone(), name: name.clone(), folder: folder.to_owned(), pointer })
+    }
+
+    /// A suite whose release file is not read: nothing of it is verified.
+    pub(crate) fn unread(store: &Store, name: &Suite, folder: String) -> Self {
+        Self { store: store.clone(), name: name.clone(), folder, pointer: None }
     }
 
     /// Wraps a release file that was already read.
     pub(crate) fn with_pointer(store: &Store, name: &Suite, pointer: Pointer) -> Self {
-        Self { store: store.clone(), name: name.clone(), pointer: Some(pointer) }
+        Self {
+            store: store.clone(),
+            name: name.clone(),
+            folder: format!("dists/{name}"),
+            pointer: Some(pointer),
+        }
     }
 
     /// Reads a generation of a suite from its folder; the files that it references are in the folder of the suite.
     pub(crate) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, folder, &Trust::unverified(), Purpose::Look).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), pointer })
+        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
     }
 
     /// The name of its folder.
@@ -176,7 +199,7 @@ impl PublishedSuite {
     /// The path of a file of this suite in the store.
     #[must_use]
     pub fn path(&self, below: &str) -> String {
-        format!("dists/{}/{below}", self.name)
+        below_folder(&self.folder, below)
     }
 
     /// Whether the release file is byte for byte as this program renders it: the commit that wrote it has verified
@@ -304,6 +327,11 @@ impl PublishedSuite {
     }
 }
 
+/// The path of a file in a folder, which is empty for the root of the store.
+fn below_folder(folder: &str, file: &str) -> String {
+    if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") }
+}
+
 /// Whether a file matches its entry in the pointer; size and SHA256 decide.
 pub(crate) fn is_listed(listed: &Listed, found: &Digests) -> bool {
     (listed.size, listed.sha256) == (found.size, found.sha256)
@@ -382,7 +410,7 @@ async fn read_in_release(
     trust: &Trust,
     purpose: Purpose,
 ) -> Result<Option<Option<Pointer>>, Error> {
-    let path = format!("{folder}/InRelease");
+    let path = below_folder(folder, "InRelease");
     let Some(object) = store.read_writable(&path, limits::RELEASE).await? else { return Ok(None) };
     if object.bytes == DROPPED {
         return dropped(suite, purpose).map(Some);
@@ -406,7 +434,7 @@ pub(crate) async fn read_release(
     trust: &Trust,
     purpose: Purpose,
 ) -> Result<Option<Pointer>, Error> {
-    let path = format!("{folder}/Release");
+    let path = below_folder(folder, "Release");
     let Some(object) = store.read_writable(&path, limits::RELEASE).await? else { return Ok(None) };
     if object.bytes == DROPPED {
         return dropped(suite, purpose);

@@ -86,6 +86,7 @@ mod remove;
 mod repair;
 mod replace;
 mod reprepro;
+mod reprepro_rules;
 mod retention;
 mod rollback;
 mod s3_checksums;

@@ -303,3 +303,72 @@ fn the_source_is_named_by_a_location_and_a_suite() {
     let said = pull(&sandbox, &["hello", "--json"]).ok().stdout;
     assert!(said.contains("\"added\"") && said.contains("pool/main/h/hello/hello_2.0_amd64.deb"), "{said}");
 }
+
+/// Writes an archive without `dists/`, as dpkg-scanpackages makes it.
+fn flat(sandbox: &Sandbox, folder: &str, packages: &[DebBuilder]) {
+    let root = sandbox.path(folder);
+    fs::create_dir_all(root.join("debs")).unwrap();
+    let mut index = String::new();
+    for package in packages {
+        let (file, bytes) = (package.write(root.join("debs")), package.bytes());
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let lines = format!("Filename: ./debs/{name}\nSize: {}\nSHA256: {}\n\n", bytes.len(), sha256(&bytes));
+        index += &package.stanza();
+        index += &lines;
+    }
+    fs::write(root.join("Packages"), index).unwrap();
+}
+
+/// Signs the archive as its owner does.
+fn sign_flat(sandbox: &Sandbox, folder: &str) {
+    let index = fs::read(sandbox.path(folder).join("Packages")).unwrap();
+    let date = "Date: Sun, 01 Jan 2023 00:00:00 UTC";
+    let release = format!("{date}\nSHA256:\n {} {} Packages\n", sha256(&index), index.len());
+    fs::write(sandbox.path(folder).join("Release"), release).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let mut command = sandbox.command("gpg");
+        command.args(["--batch", "--yes", "--quiet"]).args(arguments).current_dir(sandbox.path(folder));
+        sandbox.run(command).ok();
+    };
+    gpg(&["--import", fixture(KEY).to_str().unwrap()]);
+    gpg(&[
+        "--clearsign",
+        "--digest-algo",
+        "SHA512",
+        "--faked-system-time",
+        "1748700000",
+        "-o",
+        "InRelease",
+        "Release",
+    ]);
+}
+
+#[test]
+fn an_archive_without_dists_is_a_source() {
+    let sandbox = sandbox("");
+    let packages = [
+        deb("flat"),
+        deb("flat").architecture("arm64"),
+        deb("doc").architecture("all").field("Depends", "flat"),
+    ];
+    flat(&sandbox, "flat", &packages);
+    let before = sandbox.tree();
+    pull_from(&sandbox, "flat", &["--all"]).fails(1).says(["is not signed", "--trust-existing"]);
+    assert_eq!(sandbox.tree(), before);
+    let said = sandbox.publish(["pull", "stable", "--from", "flat", "--trust-existing", "flat", "-n"]).ok();
+    said.says(["Would add 1 package", "+ flat 1.0 amd64 (main)"]);
+    sign_flat(&sandbox, "flat");
+    pull_from(&sandbox, "flat", &["doc", "--with-dependencies"]).ok().says(["Added 2 packages"]);
+    assert!(sandbox.archive("pool/main/f/flat/flat_1.0_amd64.deb").exists());
+    sandbox.publish(["check"]).ok();
+    // An index that is not the signed one.
+    flat(&sandbox, "flat", &[deb("flat").version("2")]);
+    pull_from(&sandbox, "flat#./", &["flat"]).fails(1).says(["does not match"]);
+    // From the web, in a folder.
+    flat(&sandbox, "site/sub", &[deb("web")]);
+    let index = fs::read_to_string(sandbox.path("site/sub/Packages")).unwrap();
+    fs::write(sandbox.path("site/sub/Packages"), index.replace("./debs", "sub/debs")).unwrap();
+    sign_flat(&sandbox, "site/sub");
+    let web = Web::of(sandbox.path("site"));
+    pull_from(&sandbox, &format!("{}#sub/", web.url), &["web"]).ok().says(["+ web 1.0 amd64"]);
+}

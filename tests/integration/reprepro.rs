@@ -41,19 +41,19 @@ Components: main contrib
 const BESIDE: [&str; 6] = ["MD5sum", "SHA1", "SHA256", "Size", "Files", "Checksums-Sha1"];
 
 /// A repository of reprepro and one of this program, with the same configuration.
-struct Pair {
-    sandbox: Sandbox,
+pub(crate) struct Pair {
+    pub(crate) sandbox: Sandbox,
 }
 
 /// The output of both.
-struct Both {
-    real: Outcome,
-    ours: Outcome,
+pub(crate) struct Both {
+    pub(crate) real: Outcome,
+    pub(crate) ours: Outcome,
 }
 
 impl Pair {
     /// Two repositories; `None` without the real reprepro.
-    fn new(distributions: &str) -> Option<Self> {
+    pub(crate) fn new(distributions: &str) -> Option<Self> {
         if !Path::new(REAL).exists() {
             skipped("reprepro is not installed");
             return None;
@@ -65,7 +65,7 @@ impl Pair {
     }
 
     /// Writes a file of both configurations.
-    fn conf(&self, name: &str, text: &str) {
+    pub(crate) fn conf(&self, name: &str, text: &str) {
         for base in ["real", "ours"] {
             let folder = self.sandbox.path(base).join("conf");
             fs::create_dir_all(&folder).unwrap();
@@ -80,13 +80,13 @@ impl Pair {
         self.sandbox.run(command)
     }
 
-    fn both(&self, arguments: &[&str]) -> Both {
+    pub(crate) fn both(&self, arguments: &[&str]) -> Both {
         Both { real: self.run_one("real", arguments), ours: self.run_one("ours", arguments) }
     }
 
     /// Runs a command; both must succeed, or both must fail.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> Both {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Both {
         let both = self.both(arguments);
         assert_eq!(both.real.status == Some(0), both.ours.status == Some(0), "{}\n{}", both.real, both.ours);
         assert!(!both.ours.stderr.contains("panicked"), "{}", both.ours);
@@ -95,14 +95,14 @@ impl Pair {
 
     /// Runs a command whose status scripts compare.
     #[track_caller]
-    fn status(&self, arguments: &[&str]) {
+    pub(crate) fn status(&self, arguments: &[&str]) {
         let both = self.run(arguments);
         assert_eq!(both.real.status, both.ours.status, "{}\n{}", both.real, both.ours);
     }
 
     /// Runs a command that prints a list, whose lines may come in any order.
     #[track_caller]
-    fn lists(&self, arguments: &[&str]) {
+    pub(crate) fn lists(&self, arguments: &[&str]) {
         let both = self.run(arguments);
         let lines = |text: &str| {
             let mut lines: Vec<String> =
@@ -115,7 +115,7 @@ impl Pair {
 
     /// Compares all that is published in a suite.
     #[track_caller]
-    fn same(&self, suite: &str) {
+    pub(crate) fn same(&self, suite: &str) {
         let [real, ours] = ["real", "ours"].map(|base| Published::read(&self.sandbox.path(base), suite));
         for (field, value) in &real.release {
             assert_eq!(ours.release.get(field), Some(value), "`{field}` of {suite}");
@@ -308,10 +308,8 @@ fn statuses_are_those_that_scripts_compare() {
     pair.packages(&[deb("foo").version("1").payload("other bytes")]);
     pair.status(&["includedeb", "bookworm", "in/foo_1_amd64.deb"]);
     pair.lists(&["list", "bookworm"]);
-    for word in ["sizes", "update", "pull"] {
-        let said = pair.run_one("ours", &[word]);
-        assert!(said.status != Some(0) && said.stderr.contains(&format!("`{word}`")), "{said}");
-    }
+    let said = pair.run_one("ours", &["sizes"]);
+    assert!(said.status != Some(0) && said.stderr.contains("`sizes`"), "{said}");
 }
 
 #[test]

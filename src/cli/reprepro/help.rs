@@ -17,16 +17,3 @@ pub(in super::super) struct Args {
 
 /// The text of `publish help reprepro`.
 pub(in super::super) const GUIDE: &str = include_str!("guide.md");
-
-/// What to do instead of a command that is not done.
-pub(super) fn instead_of(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "update" | "checkupdate" | "dumpupdate" | "predelete" => {
-            "copy a suite of another archive with `publish --archive URL sync FOLDER --suite NAME`"
-        }
-        "pull" | "checkpull" | "dumppull" => {
-            "copy packages with `publish copy NAME... --from SUITE --to SUITE`"
-        }
-        _ => return None,
-    })
-}

@@ -13,6 +13,8 @@ mod ls;
 mod list;
 mod format;
 mod copy;
+mod update;
+mod rules;
 mod remove;
 mod flood;
 mod reoverride;

@@ -31,8 +31,11 @@ pub(super) fn print(options: &Options, session: &Session<'_>) {
                 .to_owned(),
         );
     }
-    // Scripts of `Log` are run by these commands.
-    let fields = session.config.warnings.iter().filter(|warning| !warning.contains("field `Log`"));
+    // These commands run the scripts of `Log`, and follow the rules.
+    let is_used = |warning: &str| {
+        ["Log", "Update", "Pull"].iter().any(|name| warning.contains(&format!("field `{name}`")))
+    };
+    let fields = session.config.warnings.iter().filter(|warning| !is_used(warning));
     notices.extend(fields.cloned());
     let file = file(session);
     let known = file.as_ref().and_then(|file| crate::regular::read_within(file, LONGEST).ok());

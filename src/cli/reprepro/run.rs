@@ -15,7 +15,7 @@ use super::{
     notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
-    pool, remove, reoverride, reports, snapshots, status, tracks, vanished,
+    pool, remove, reoverride, reports, snapshots, status, tracks, update, vanished,
     words::{self, Known, Word},
 };
 use crate::cli::{clock, failure::Failure, global::Global, interrupt, session::Session, threads, ui::Ui};
@@ -122,9 +122,8 @@ async fn command(
     ui: &Ui,
 ) -> Result<u8, Failure> {
     if known.word == Word::NotDone {
-        let hint = super::help::instead_of(known.name).map(ToOwned::to_owned);
         let text = format!("`{}` of reprepro is not supported", known.name);
-        return Err(status::with(status::FAILED, Failure::text(text, hint)));
+        return Err(status::text(status::FAILED, text));
     }
     let session = open(options, ui)?;
     let outlog = Mutex::new(OutLog::default());
@@ -209,6 +208,13 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::RerunNotifiers => notifiers::run(call).await,
         Word::DumpTracks => tracks::dump(call).await,
         Word::RemoveTrack => tracks::remove(call),
+        Word::Update
+        | Word::CheckUpdate
+        | Word::DumpUpdate
+        | Word::PreDelete
+        | Word::Pull
+        | Word::CheckPull
+        | Word::DumpPull => update::run(call, word).await,
         Word::Nothing => {
             // The names of suites are checked all the same.
             call.suites(call.arguments).map(|_| 0)

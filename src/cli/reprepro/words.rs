@@ -56,6 +56,13 @@ pub(super) enum Word {
     RerunNotifiers,
     DumpTracks,
     RemoveTrack,
+    Update,
+    CheckUpdate,
+    DumpUpdate,
+    PreDelete,
+    Pull,
+    CheckPull,
+    DumpPull,
     /// It has nothing to do here: there is no database, and every change is published.
     Nothing,
     /// It is not done.
@@ -150,13 +157,13 @@ pub(super) const WORDS: &[Known] = &[
     known("_listdbidentifiers", Word::Identifiers, (0, MANY), "[CODENAME...]"),
     known("reoverride", Word::Reoverride, (0, MANY), "[CODENAME...]"),
     known("sizes", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("update", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("checkupdate", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("dumpupdate", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("predelete", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("pull", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("checkpull", Word::NotDone, (0, MANY), "[CODENAME...]"),
-    known("dumppull", Word::NotDone, (0, MANY), "[CODENAME...]"),
+    known("update", Word::Update, (0, MANY), "[CODENAME...]"),
+    known("checkupdate", Word::CheckUpdate, (0, MANY), "[CODENAME...]"),
+    known("dumpupdate", Word::DumpUpdate, (0, MANY), "[CODENAME...]"),
+    known("predelete", Word::PreDelete, (0, MANY), "[CODENAME...]"),
+    known("pull", Word::Pull, (0, MANY), "[CODENAME...]"),
+    known("checkpull", Word::CheckPull, (0, MANY), "[CODENAME...]"),
+    known("dumppull", Word::DumpPull, (0, MANY), "[CODENAME...]"),
 ];
 
 /// The commands of this program with the same names, which `publish NAME` means.

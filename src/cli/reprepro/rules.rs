@@ -1,0 +1,212 @@
+//! The rules of `conf/updates` and `conf/pulls`, and the archives and suites that they name.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use bytes::Bytes;
+
+use super::{call::Call, status};
+use crate::{
+    archive::{Error, Trust},
+    cli::failure::Failure,
+    config::{RuleKind, SourceRule, SuiteConfig},
+    dists::PackagesKey,
+    names::Suite,
+    operations::{upgrade::RuleFilter, upstream::Upstream},
+    signing::{Gpg, KeySource, Keyring},
+    store::{Cache, Location, Store},
+    suite::limits,
+};
+
+/// A rule that a suite follows.
+pub(super) enum Step {
+    /// `-`: every package leaves, unless a later rule offers it.
+    Delete,
+    Rule(Box<Opened>),
+}
+
+/// A rule whose source is verified.
+pub(super) struct Opened {
+    pub(super) rule: SourceRule,
+    pub(super) filter: RuleFilter,
+    pub(super) upstream: Upstream,
+}
+
+/// Reads the rules of a file.
+pub(super) fn read(call: &Call<'_>, kind: RuleKind) -> Result<Vec<SourceRule>, Failure> {
+    let path = path(call, kind);
+    if !path.exists() {
+        return Err(status::text(status::FILE, format!("there is no `{}`", path.display())));
+    }
+    Ok(SourceRule::read(&path, kind, &|name| call.folders().hook(name))?)
+}
+
+fn path(call: &Call<'_>, kind: RuleKind) -> PathBuf {
+    call.folders().conf.join(match kind {
+        RuleKind::Update => "updates",
+        RuleKind::Pull => "pulls",
+    })
+}
+
+/// Opens the rules that a suite follows, in their order.
+pub(super) async fn open(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    (rules, kind): (&[SourceRule], RuleKind),
+) -> Result<Vec<Step>, Failure> {
+    let names = match kind {
+        RuleKind::Update => &suite.update,
+        RuleKind::Pull => &suite.pull,
+    };
+    let mut steps = Vec::new();
+    for name in names {
+        if name == "-" {
+            steps.push(Step::Delete);
+            continue;
+        }
+        let found = match kind {
+            RuleKind::Update => SourceRule::find(rules, name),
+            RuleKind::Pull => {
+                rules.iter().find(|rule| rule.name == *name).cloned().ok_or_else(|| name.clone())
+            }
+        };
+        let rule = found.map_err(|missing| {
+            let text = format!(
+                "suite `{}` follows the rule `{missing}`, which `{}` does not have",
+                suite.codename,
+                path(call, kind).display()
+            );
+            status::text(status::UNKNOWN, text)
+        })?;
+        let upstream = match kind {
+            RuleKind::Update => other(call, suite, &rule).await,
+            RuleKind::Pull => own(call, suite, &rule).await,
+        };
+        let doing = format!("cannot follow rule `{name}` for suite `{}`", suite.codename);
+        let upstream = upstream.map_err(|failure| failure.while_doing(doing))?;
+        steps.push(Step::Rule(Box::new(Opened { filter: RuleFilter::of(&rule), rule, upstream })));
+    }
+    Ok(steps)
+}
+
+/// Opens the suite of this archive that a rule names.
+async fn own(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<Upstream, Failure> {
+    let from = call.suite(rule.from.as_deref().unwrap_or_default())?;
+    let trust = call.trust_to_copy(suite, &from).await?;
+    Ok(Upstream::own(call.archive().store(), &from.codename, &trust).await?)
+}
+
+/// Opens the other archive that a rule names.
+async fn other(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<Upstream, Failure> {
+    let session = &call.session;
+    let method = rule.method.as_deref().unwrap_or_default();
+    // `copy` differs from `file` for apt only.
+    let place = method.strip_prefix("copy:").map_or_else(|| method.to_owned(), |path| format!("file:{path}"));
+    let location = Location::parse(&place, &session.current);
+    let location = location.map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
+    let store = Store::open(&location, &session.environment)?.with_cache(Cache::of(&session.environment));
+    let name = match rule.suite.as_deref() {
+        None => suite.codename.to_string(),
+        Some(named) => named
+            .strip_prefix('*')
+            .map_or_else(|| named.to_owned(), |rest| format!("{}{rest}", suite.codename)),
+    };
+    let folder = name.trim_end_matches('/').trim_start_matches("./").trim_start_matches('/');
+    let folder = if folder == "." { "" } else { folder };
+    let parsed = if rule.flat.is_some() && folder.is_empty() { suite.codename.as_str() } else { folder };
+    let parsed =
+        Suite::parse(parsed).map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
+    let flat = rule.flat.as_ref().map(|_| folder);
+    if rule.ignore_release == Some(true) {
+        session.ui.warn(&format!(
+            "rule `{}` says `IgnoreRelease: yes`: anyone who can change {location} decides what is published",
+            rule.name
+        ));
+        return Ok(Upstream::unlisted(&store, &parsed, flat));
+    }
+    let trust = trust(call, rule)?;
+    Ok(match flat {
+        Some(folder) => Upstream::flat(&store, &parsed, folder, &trust).await?,
+        None => Upstream::other(&store, &parsed, &trust).await?,
+    })
+}
+
+/// The keys of `VerifyRelease`; each is looked up where those of `SignWith` are.
+fn trust(call: &Call<'_>, rule: &SourceRule) -> Result<Trust, Failure> {
+    let now = call.session.now;
+    let Some(words) = rule.verify.as_deref().filter(|words| !words.trim().is_empty()) else {
+        let hint = "name the keys that sign it, as in `VerifyRelease: FINGERPRINT`; `VerifyRelease: blindtrust` takes it as it is";
+        let text =
+            format!("rule `{}` names no key in `VerifyRelease`, so the source cannot be verified", rule.name);
+        return Err(status::with(status::FAILED, Failure::text(text, Some(hint.to_owned()))));
+    };
+    let mut keyring = Keyring::new();
+    for word in words.split('|').map(str::trim) {
+        if word == "blindtrust" {
+            return Ok(Trust::keyring(Keyring::new(), now).adopt_existing());
+        }
+        let key = word.trim_end_matches(['!', '+']);
+        let folder = call.session.key_folder();
+        let source = KeySource::parse(key, &call.folders().conf, folder.as_deref().unwrap_or(Path::new("")));
+        let certificates = source.and_then(|source| source.certificates(&Gpg::default()));
+        keyring.merge(&certificates.map_err(|error| {
+            Failure::from(error).while_doing(format!("cannot use the key `{word}` of `VerifyRelease`"))
+        })?);
+    }
+    Ok(Trust::keyring(keyring, now))
+}
+
+impl Opened {
+    /// Reads an index of the source, which the hooks of the rule may change.
+    pub(super) async fn text(
+        &self,
+        call: &Call<'_>,
+        (from, to): (&PackagesKey, &PackagesKey),
+        suite: &SuiteConfig,
+    ) -> Result<Option<Bytes>, Error> {
+        let Some(text) = self.upstream.text(from).await? else { return Ok(None) };
+        let Some(mut command) = self.hook(call) else { return Ok(Some(text)) };
+        let variables = BTreeMap::from([
+            ("REPREPRO_FILTER_CODENAME", suite.codename.to_string()),
+            ("REPREPRO_FILTER_PACKAGETYPE", to.package_type.to_string()),
+            ("REPREPRO_FILTER_COMPONENT", to.component.to_string()),
+            ("REPREPRO_FILTER_ARCHITECTURE", to.architecture.to_string()),
+            ("REPREPRO_FILTER_PATTERN", self.rule.name.clone()),
+        ]);
+        command.envs(call.folders().variables()).envs(variables);
+        let by_files = self.rule.hook.is_some();
+        let changed = tokio::task::block_in_place(|| run(command, &text, by_files));
+        changed.map(Some).map_err(|error| self.upstream.not_hooked(from, error))
+    }
+
+    fn hook(&self, call: &Call<'_>) -> Option<Command> {
+        if let Some(hook) = &self.rule.hook {
+            return Some(Command::new(call.folders().hook(hook)));
+        }
+        let shell = self.rule.shell_hook.as_ref()?;
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(shell);
+        Some(command)
+    }
+}
+
+/// Runs a hook on an index: with the names of two files, or from its input to its output.
+fn run(mut command: Command, text: &[u8], by_files: bool) -> io::Result<Bytes> {
+    let mut before = tempfile::NamedTempFile::new()?;
+    before.write_all(text)?;
+    before.flush()?;
+    let after = tempfile::NamedTempFile::new()?;
+    let status = if by_files {
+        command.arg(before.path()).arg(after.path()).stdin(Stdio::null()).status()?
+    } else {
+        command.stdin(before.reopen()?).stdout(after.reopen()?).status()?
+    };
+    if !status.success() {
+        return Err(io::Error::other(format!("the hook failed ({status})")));
+    }
+    Ok(crate::regular::read_within(after.path(), limits::UNLISTED_TEXT.get())?.into())
+}

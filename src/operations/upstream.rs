@@ -1,0 +1,200 @@
+//! `Upstream`: a verified source of packages: a suite of this archive or of another one, or an archive without `dists/`.
+
+use std::io;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::copied_package::CopiedPackage;
+use crate::{
+    compression::Compression,
+    dists::{PackageEntry, PackagesKey, Release},
+    names::Suite,
+    package_type::PackageType,
+    store::Store,
+    suite::{
+        base::VerifiedBase,
+        error::Error,
+        limits,
+        published::{PublishedSuite, unpack},
+        trust::Trust,
+    },
+};
+
+/// A source of packages.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    state: PublishedSuite,
+    kind: Kind,
+    /// Whether it has no release file, so that its indices are read as they are.
+    is_unlisted: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A suite of this archive.
+    Own,
+    /// A suite of another archive.
+    Other,
+    /// An archive without `dists/`: one index of all packages.
+    Flat,
+}
+
+impl Upstream {
+    /// Opens a suite of this archive.
+    pub(crate) async fn own(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let state = VerifiedBase::open(store, suite, trust).await?.state().clone();
+        Self { state, kind: Kind::Own, is_unlisted: false }.published()
+    }
+
+    /// Opens a suite of another archive.
+    pub(crate) async fn other(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
+        let state = open_other(store, suite, trust).await?.state().clone();
+        Self { state, kind: Kind::Other, is_unlisted: false }.published()
+    }
+
+    /// Opens an archive without `dists/`, whose indices are in a folder; `name` is for messages.
+    pub(crate) async fn flat(
+        store: &Store,
+        name: &Suite,
+        folder: &str,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        let state = PublishedSuite::flat(store, name, folder, trust).await.map_err(|error| match error {
+            Error::Untrusted { .. } | Error::NotSigned { .. } | Error::NoPublicKey { .. } => {
+                Error::Unverified { suite: name.clone(), source: Box::new(error) }
+            }
+            error => error,
+        })?;
+        if let Some(release) = state.release() {
+            refuse_expired(release, name, trust)?;
+        }
+        Self { state, kind: Kind::Flat, is_unlisted: false }.published()
+    }
+
+    /// Opens an archive without `dists/`, which may have no release file if it is taken as it is.
+    pub(crate) async fn flat_or_bare(
+        store: &Store,
+        name: &Suite,
+        folder: &str,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        match Self::flat(store, name, folder, trust).await {
+            Err(Error::NotPublished { .. }) if trust.adopts() => {
+                Ok(Self::unlisted(store, name, Some(folder)))
+            }
+            Err(Error::NotPublished { .. }) => {
+                let path = if folder.is_empty() { "Release".to_owned() } else { format!("{folder}/Release") };
+                let source = Box::new(Error::NotSigned { path });
+                Err(Error::Unverified { suite: name.clone(), source })
+            }
+            opened => opened,
+        }
+    }
+
+    /// The suite, for reading.
+    pub(crate) fn into_state(self) -> PublishedSuite {
+        self.state
+    }
+
+    /// A suite, or an archive without `dists/`, whose release file is not read.
+    pub(crate) fn unlisted(store: &Store, name: &Suite, folder: Option<&str>) -> Self {
+        let (kind, folder) = match folder {
+            Some(folder) => (Kind::Flat, folder.to_owned()),
+            None => (Kind::Other, format!("dists/{name}")),
+        };
+        Self { state: PublishedSuite::unread(store, name, folder), kind, is_unlisted: true }
+    }
+
+    fn published(self) -> Result<Self, Error> {
+        match self.state.pointer() {
+            Some(_) => Ok(self),
+            None => Err(Error::NotPublished { suite: self.state.name().clone() }),
+        }
+    }
+
+    /// Reads the text of an index; `None` if the source has no such index.
+    pub(crate) async fn text(&self, key: &PackagesKey) -> Result<Option<Bytes>, Error> {
+        let plain = self.path(key);
+        if !self.is_unlisted {
+            return self.state.text(&plain).await;
+        }
+        for compression in [Compression::Xz, Compression::Gzip, Compression::Plain] {
+            let path = self.state.path(&format!("{plain}{}", compression.extension()));
+            let read = self.state.store().read(&path, limits::UNLISTED_TEXT).await;
+            if let Some(object) = self.state.store().unless_refused(read)? {
+                return Ok(Some(unpack(path, object.bytes, compression, None).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    fn path(&self, key: &PackagesKey) -> String {
+        match (self.kind, key.package_type) {
+            (Kind::Flat, PackageType::Dsc) => "Sources".to_owned(),
+            (Kind::Flat, _) => "Packages".to_owned(),
+            _ => key.path(),
+        }
+    }
+
+    /// The path of an index in the store, for messages.
+    pub(crate) fn shown(&self, key: &PackagesKey) -> String {
+        self.state.path(&self.path(key))
+    }
+
+    /// Whether it is an archive without `dists/`.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.kind == Kind::Flat
+    }
+
+    /// The package to copy, which an index lists.
+    pub(crate) fn copied(&self, entry: &PackageEntry, key: &PackagesKey) -> Result<CopiedPackage, Error> {
+        match self.kind {
+            Kind::Own => CopiedPackage::of(entry.clone(), key, &self.state),
+            Kind::Other | Kind::Flat => CopiedPackage::of_other_archive(entry, key, &self.state, ""),
+        }
+    }
+
+    /// The error for an index that is not one.
+    pub(crate) fn not_an_index(&self, key: &PackagesKey, source: crate::dists::packages::Error) -> Error {
+        Error::Index { path: self.shown(key), source }
+    }
+
+    /// The error for an index that the source does not have.
+    pub(crate) fn missing(&self, key: &PackagesKey) -> Error {
+        Error::Missing { path: self.shown(key) }
+    }
+
+    /// The error for an index that a hook could not change.
+    pub(crate) fn not_hooked(&self, key: &PackagesKey, source: io::Error) -> Error {
+        Error::Input { path: self.shown(key), source }
+    }
+}
+
+/// Opens and verifies a suite of another archive, and that it has not expired.
+pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> Result<VerifiedBase, Error> {
+    let opened = VerifiedBase::open(store, suite, trust).await.map_err(|error| match error {
+        Error::Untrusted { .. }
+        | Error::NotSigned { .. }
+        | Error::NoKey { .. }
+        | Error::NoPublicKey { .. }
+        | Error::OtherSuite { .. } => Error::Unverified { suite: suite.clone(), source: Box::new(error) },
+        error => error,
+    })?;
+    if let Some(release) = opened.release() {
+        refuse_expired(release, suite, trust)?;
+    }
+    Ok(opened)
+}
+
+/// Refuses a suite of another archive whose `Valid-Until` has passed, unless it is taken as it is.
+pub(crate) fn refuse_expired(release: &Release, suite: &Suite, trust: &Trust) -> Result<(), Error> {
+    let until = release.valid_until().ok().flatten();
+    let now = trust.now.and_then(|now| Timestamp::try_from(now).ok());
+    match until.zip(now) {
+        Some((until, now)) if until < now && !trust.adopts() => {
+            Err(Error::Expired { suite: suite.clone(), until })
+        }
+        _ => Ok(()),
+    }
+}
