@@ -129,6 +129,7 @@ impl From<&archive::Error> for Class {
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)
             | E::Collision { .. }
+            | E::FlatArchive { .. }
             | E::Older { .. }
             | E::NoLongerSigned { .. } => Self::of(Kind::Refused),
             E::Private { path } | E::Secret { path } => Self::about(Kind::Refused, path),

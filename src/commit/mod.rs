@@ -36,7 +36,7 @@ use crate::{
     operations::{dates::Refresh, edit::SuiteEdit},
     signing, store,
     suite::{
-        archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, generations,
+        archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, flat, generations,
         published::PublishedSuite, snapshots,
     },
 };
@@ -144,6 +144,7 @@ impl Archive {
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
         prepared.require_meaning(meant)?;
         if is_first && is_new && prepared.changes_something() && self.is_empty().await? {
+            flat::refuse(&self.store).await?;
             (how.events)(Event::NewArchive { location: self.store.location().to_string() });
         }
         if how.dry_run {

@@ -67,6 +67,16 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// A new archive would begin beside one without `dists/`.
+    #[error(
+        "`{location}` holds an archive without `dists/`: clients that read `{index}` at its root would not see the packages"
+    )]
+    FlatArchive {
+        /// The location of the archive.
+        location: String,
+        /// The index at its root.
+        index: String,
+    },
     /// A suite of another archive has expired.
     #[error("suite `{suite}` of the other archive has expired: its `Valid-Until` was {until}")]
     Expired {

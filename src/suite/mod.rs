@@ -5,6 +5,7 @@
 
 pub(crate) mod history;
 pub(crate) mod base;
+pub(crate) mod flat;
 pub(crate) mod first_signing;
 pub(crate) mod freshness;
 pub(crate) mod note;

@@ -102,6 +102,7 @@ mod soak;
 mod source_builder;
 mod sources;
 mod store_contract;
+mod suite_links;
 mod suites;
 mod swap;
 mod sync;

@@ -137,6 +137,9 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Secret { .. } => {
             "move the secret key out of the archive: anyone who can read it can sign as you"
         }
+        Error::FlatArchive { .. } => {
+            "begin the archive in another folder with `publish --archive FOLDER add FILE...`, and add the packages of this one there; or move its `Packages*` and `Release*` away, then run the command again"
+        }
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"
         }

@@ -1,11 +1,12 @@
 //! `publish sync`: copies the archive to another store.
 
 mod target;
+mod links;
 mod args;
 
 pub(super) use args::Args;
 
-use std::{process::ExitCode, time::Instant};
+use std::{path::Path, process::ExitCode, time::Instant};
 
 use super::{
     failure::{Failure, Problem},
@@ -89,6 +90,11 @@ async fn carry(
         let configured = session.config.find(suite.as_str());
         configured.map_or(0, |suite| session.config.archives_of(suite).count())
     });
+    // Names that lead to another suite are linked once that is there.
+    let names = links::among(&suites, &session.location);
+    let (linked, copied): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|link| link.is_possible(&target.location));
+    suites.retain(|suite| linked.iter().all(|link| link.name != *suite));
     let events = session.events();
     let how = Sync {
         suites: &suites,
@@ -120,6 +126,26 @@ async fn carry(
             "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require",
             suite.suite
         ));
+    }
+    for link in copied {
+        if report.synced.suites.iter().any(|suite| suite.suite == link.name && suite.first) {
+            session.ui.warn(&format!(
+                "suite `{}` is another name of `{}` here, and a copy of it in {}: change both names with `publish sync`, since a \
+                 change that is published there reaches one of them",
+                link.name, link.target, report.destination
+            ));
+        }
+    }
+    let is_complete = report.synced.errors.is_empty() && report.synced.failed.is_empty();
+    for link in linked.iter().filter(|_| is_complete && !args.dry_run) {
+        let made = link.make(&target.location);
+        let made =
+            made.map_err(|error| Failure::file(&error, Path::new(link.name.as_str()), "link the suite"))?;
+        if made {
+            session
+                .ui
+                .say(&format!("Linked suite `{}` to `{}` in {}", link.name, link.target, report.destination));
+        }
     }
     let errors = std::mem::take(&mut report.synced.errors);
     let left = (!report.synced.failed.is_empty()).then(|| failed(&report));

@@ -1,0 +1,21 @@
+//! Archives without `dists/`: an index of all packages at the root, as dpkg-scanpackages makes it.
+
+use super::error::Error;
+use crate::store::Store;
+
+/// The files at the root of such an archive that clients request first.
+const INDICES: [&str; 5] = ["Packages", "Packages.gz", "Packages.xz", "InRelease", "Release"];
+/// Those that are looked for where each costs a request.
+const FEW: usize = 2;
+
+/// Refuses to begin an archive beside one without `dists/`: its clients would not see the packages.
+pub(crate) async fn refuse(store: &Store) -> Result<(), Error> {
+    let names = if store.is_local() { &INDICES[..] } else { &INDICES[..FEW] };
+    for name in names {
+        if store.size(name).await?.is_some() {
+            let location = store.location().to_string();
+            return Err(Error::FlatArchive { location, index: (*name).to_owned() });
+        }
+    }
+    Ok(())
+}
