@@ -223,12 +223,12 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Whether the rest of the member begins like a stream of this format, as far as its magic bytes say.
-    pub(super) fn begins_as(&mut self, format: Compression) -> Result<bool, Error> {
-        let magic = format.magic();
+    /// Whether the rest of the member begins with the magic bytes of another format than this one.
+    pub(super) fn begins_as_other(&mut self, format: Compression) -> Result<bool, Error> {
         match self.fill_buf() {
-            Ok(head) => Ok((magic.is_empty() || !head.is_empty())
-                && head.iter().zip(magic).all(|(found, expected)| found == expected)),
+            Ok(head) => Ok(Compression::ALL.into_iter().any(|other| {
+                other != format && !other.magic().is_empty() && head.starts_with(other.magic())
+            })),
             Err(error) => Err(self.take_failure().unwrap_or(Error::Read(error))),
         }
     }

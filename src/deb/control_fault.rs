@@ -28,7 +28,7 @@ pub enum ControlFault {
     #[error("an extension header that readers interpret differently")]
     Extension,
     /// A folder or a device, at which dpkg stops.
-    #[error("`{0}` is not a regular file; dpkg does not unpack the package")]
+    #[error("`{0}` is in a folder or not a regular file; dpkg does not unpack the package")]
     Member(String),
     /// A name at which dpkg stops.
     #[error("the file name `{0}` is longer than {LONGEST_NAME} bytes; dpkg does not unpack the package")]

@@ -201,7 +201,7 @@ impl BinaryPackage {
         let Some(format) = member.compression(b"data.tar") else {
             return Err(Error::Layout(Layout::Compression(member.shown())));
         };
-        if !archive.begins_as(format)? {
+        if archive.begins_as_other(format)? {
             return Err(Error::Layout(Layout::Content(member.shown())));
         }
         // dpkg stops here; other readers look members up by name, and may find a later one.

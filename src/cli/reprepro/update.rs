@@ -15,7 +15,7 @@ use crate::{
     archive::{Error, Matcher, Places, Reason, Refusal, Selection, SuiteEdit},
     cli::failure::Failure,
     config::{Mapping, RuleKind, Sources, SuiteConfig, sources_of},
-    deb::relationship,
+    deb,
     dists::{IndexKey, IndexKind, PackagesIndex, PackagesKey},
     names::{Architecture, Component},
     operations::{
@@ -227,10 +227,10 @@ impl Decided {
     /// The package to take, as one of an index of the suite.
     fn copied(&self, new: &Offered<Origin>, target: &PackagesKey) -> Result<Option<CopiedPackage>, Failure> {
         let Some(opened) = self.rule(&new.origin) else { return Ok(None) };
-        if let Err(bad) = relationship::check(new.entry.stanza()) {
+        if let Err(bad) = deb::check_stanza(new.entry.stanza()) {
             let subject = format!("{} {}", new.entry.name(), new.entry.version());
             let suite = Some(self.suite.codename.clone());
-            let source = Reason::Relationship(bad);
+            let source = Reason::Stanza(bad);
             let refusal = Refusal { action: "copy", preposition: "to", subject, suite, source };
             return Err(Error::Refused(vec![refusal]).into());
         }

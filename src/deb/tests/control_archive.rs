@@ -76,7 +76,10 @@ fn refuses_control_archives_that_readers_unpack_differently() {
     for (entries, says) in [
         (vec![], "no file `control`".to_owned()),
         (vec![entry("md5sums", b'0', b"")], "no file `control`".into()),
-        (vec![entry("x/control", b'0', b"A: b\n")], "no file `control`".into()),
+        (
+            vec![entry("x/control", b'0', b"A: b\n")],
+            "`x/control` is in a folder or not a regular file; dpkg does not unpack the package".into(),
+        ),
         (vec![good(), other()], "two files `control`; readers differ in which one they use".into()),
         (
             vec![good(), entry("control", b'2', b"")],

@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(caches.served("g", Changes::Often, &ResponseHeaders::default()), [""; 0]);
         assert_eq!(faults, ["b", "c"]);
         let notes = caches.notes();
-        assert!(notes[0].starts_with("1 file that change") && notes[0].contains("`g`"), "{notes:?}");
+        assert!(notes[0].starts_with("1 file that can change") && notes[0].contains("`g`"), "{notes:?}");
         assert!(notes[1].starts_with("2 of 3 files") && notes[1].contains("`e`"), "{notes:?}");
     }
 }
