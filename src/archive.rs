@@ -6,6 +6,7 @@
 //! configured archive, and a [`Publisher`] commits with them and rotates them.
 
 pub use crate::commit::{
+    client_files::ClientFiles,
     options::CommitOptions,
     outcome::{CommitReport, Moved},
     repair::{Repaired, WentBack},
@@ -54,6 +55,9 @@ pub use crate::operations::{
     read_debs::{Artifact, Incoming, OtherFile, find_files, read_packages},
     selection::{Matcher, Places, Selection},
     upload::{Upload, UploadOptions},
+};
+pub use crate::site::{
+    ClientKey, ClientSuite, Script, Site, archive_name, inline, installed_key, one_lines, stanzas,
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},

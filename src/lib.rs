@@ -25,6 +25,7 @@
 //! | `suite` | published suites; the verified base; generations, rollback attacks, references |
 //! | [`purge`] | invalidates the caches in front of a destination |
 //! | [`config`] | `conf/distributions` and `conf/destinations` |
+//! | `site` | how clients and people find their way into an archive: `.sources`, script, page |
 //! | [`dists`], [`pool`] | paths and files of an archive: layout, indices in blocks, `Release` |
 //! | [`deb`] | reads and writes binary packages |
 //! | [`signing`] | keys, signatures and their verification |
@@ -89,6 +90,7 @@ mod gc;
 mod suite;
 pub mod purge;
 pub mod config;
+mod site;
 pub mod dists;
 pub mod pool;
 pub mod deb;

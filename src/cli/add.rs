@@ -83,6 +83,10 @@ pub(super) struct Args {
     #[arg(long = "uploader-key", value_name = "FILE")]
     uploader_keys: Vec<PathBuf>,
 
+    /// URL under which clients read the archive, for their `.sources` [default: `Public-Url:` in the configuration]
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<String>,
+
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }
@@ -137,6 +141,6 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     let edit = args.options_of(SuiteEdit { add, ..SuiteEdit::default() });
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, &outcome, &client_keys)?;
+    sources::print_first(session, [&outcome], &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -154,6 +154,12 @@ async fn repair(
         session.ui.say(&format!("Repaired {KEY_FILE}"));
         all.restored.push(KEY_FILE.to_owned());
     }
+    if with_keys {
+        for path in archive.write_client_files(&session.site(), None).await?.written {
+            session.ui.say(&format!("Repaired {path}"));
+            all.restored.push(path);
+        }
+    }
     Ok(all)
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, &outcome, &client_keys)?;
+    sources::print_first(session, [&outcome], &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -53,7 +53,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         if !args.yes && !session.ui.confirms(&question) {
             return Err(Failure::text(format!("suite `{suite}` was not dropped"), None).kind(Kind::Refused));
         }
-        archive.drop_suite(&suite, false).await?
+        let dropped = archive.drop_suite(&suite, false).await?;
+        archive.write_client_files(&session.site(), None).await?;
+        dropped
     };
     if session.ui.json() {
         session.ui.object(&json::Dropped::from(&dropped));

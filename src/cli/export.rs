@@ -60,7 +60,7 @@ async fn export(suite: &SuiteConfig, args: &Args, session: &Session<'_>) -> Resu
     let outcome = session.publish(suite, keys, &edit, &args.change).await?;
     print_report(&outcome, session);
     if !session.ui.json() {
-        sources::print_first(session, &outcome, &client_keys)?;
+        sources::print_first(session, [&outcome], &client_keys)?;
     }
     Ok(outcome)
 }

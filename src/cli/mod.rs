@@ -7,6 +7,7 @@ mod add;
 mod attach;
 mod uploads;
 mod check;
+mod client;
 mod copy;
 mod pull;
 mod other_archive;
@@ -32,6 +33,7 @@ mod outhook;
 mod change_args;
 mod sync;
 mod sources;
+mod public_url;
 mod session;
 mod given_keys;
 mod global;
@@ -96,6 +98,7 @@ enum Command {
     Show(show::Args),
     Log(log::Args),
     Diff(diff::Args),
+    Client(client::Args),
     Check(check::Args),
     Prune(prune::Args),
     Refresh(refresh::Args),
@@ -126,6 +129,17 @@ impl Command {
             Self::Snapshot(args) => args.change.dry_run,
             Self::Key(args) => args.plans(),
             _ => false,
+        }
+    }
+}
+
+impl Command {
+    /// The URL under which clients read the archive; that of `sync` is for its destination.
+    fn public_url(&self) -> Option<&str> {
+        match self {
+            Self::Add(args) => args.public_url.as_deref(),
+            Self::Client(args) => args.public_url.as_deref(),
+            _ => None,
         }
     }
 }
@@ -223,7 +237,9 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     }
     let plans = cli.command.plans();
     let is_init = matches!(cli.command, Command::Init(_));
-    let session = Session::open(cli.global, ui, clock::now(), is_init, plans)?;
+    let public_url = public_url::given(cli.command.public_url())?;
+    let mut session = Session::open(cli.global, ui, clock::now(), is_init, plans)?;
+    session.public_url = public_url;
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
@@ -236,6 +252,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::run(&args, &session).await,
         Command::Log(args) => log::run(&args, &session).await,
         Command::Diff(args) => diff::run(&args, &session).await,
+        Command::Client(args) => client::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
         Command::Refresh(args) => refresh::run(&args, &session).await,

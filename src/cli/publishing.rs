@@ -31,6 +31,7 @@ impl Session<'_> {
         Ok(Publisher {
             dry_run: self.plans,
             allow_releaseinfo_change: self.allow_releaseinfo_change,
+            public_url: self.public_url.clone(),
             ..Publisher::new(self.store.clone(), keychain, events)
         })
     }

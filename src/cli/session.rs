@@ -42,6 +42,8 @@ pub(super) struct Session<'a> {
     pub config_is_named: bool,
     /// The current folder, for relative paths.
     pub current: PathBuf,
+    /// The URL under which clients read the archive, from the command line or the environment.
+    pub(super) public_url: Option<String>,
     sign_with: Vec<String>,
     trust_existing: bool,
     /// Whether the command prints what it would change, and changes nothing.
@@ -110,6 +112,7 @@ impl<'a> Session<'a> {
             config_path,
             config_is_named,
             current,
+            public_url: None,
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
             plans,

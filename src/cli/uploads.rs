@@ -65,19 +65,22 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
         }
     }
     let is_one = edits.len() == 1;
+    let (mut outcomes, mut all_keys) = (Vec::new(), Keyring::new());
     let mut report = Publications { suites: Vec::new() };
     for (suite, edit) in &edits {
         let keys = session.keys_to_publish(suite).await?;
         let client_keys = keys.trust.client_keys().keyring.clone();
         if is_one || !session.ui.json() {
             let outcome = session.commit(suite, keys, edit, args.asked).await?;
-            sources::print_first(session, &outcome, &client_keys)?;
+            all_keys.merge(&client_keys);
+            outcomes.push(outcome);
         } else {
             let outcome = session.publish(suite, keys, edit, args.asked).await?;
             outcome.notes.iter().for_each(|note| session.ui.warn(note));
             report.suites.push((&outcome).into());
         }
     }
+    sources::print_first(session, &outcomes, &all_keys)?;
     if !is_one && session.ui.json() {
         session.ui.object(&report);
     }

@@ -23,6 +23,7 @@ pub(crate) mod derived;
 pub(crate) mod release_file;
 pub(crate) mod outcome;
 mod client_keys;
+pub(crate) mod client_files;
 mod operation;
 mod meaning;
 pub(crate) mod options;
@@ -34,7 +35,9 @@ use crate::{
     dists::layout::can_be_suite,
     names::Suite,
     operations::{dates::Refresh, edit::SuiteEdit},
-    signing, store,
+    signing,
+    site::ClientSuite,
+    store,
     suite::{
         archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, flat, generations,
         published::PublishedSuite, snapshots,
@@ -161,6 +164,7 @@ impl Archive {
             upload.forget();
             return Err(conflict);
         }
+        let client = ClientSuite::of(&how.config.codename, &uploaded.release, how.signs());
         // THE COMMIT: every client with by-hash sees the new suite; on `Conflict` nothing has changed.
         let published = match uploaded.publish(how.events).await? {
             Swapped::Crossed(_) if !self.trust.adopts() => {
@@ -183,6 +187,7 @@ impl Archive {
             published.derive(&self.trust, &by_hash).await?;
             compat_names::write(&self.store, how.config, published.release()).await?;
             self.publish_client_keys(how).await?;
+            self.publish_client_files(how, &client).await?;
             Ok(self.store.flush().await?)
         };
         derived.await.map_err(|source| Error::unfinished(&how.config.codename, source))?;

@@ -8,6 +8,7 @@ use crate::{
     config::SuiteConfig,
     operations::overflow::ArchiveTarget,
     signing::SigningKeys,
+    site::Site,
     suite::{
         event::{Events, NO_EVENTS},
         note::Note,
@@ -33,6 +34,8 @@ pub struct CommitOptions<'a> {
     pub(crate) plan_signed: bool,
     /// Publish changes that make `apt update` stop on every client until its user accepts them.
     pub allow_releaseinfo_change: bool,
+    /// How the files for clients are written.
+    pub site: Site,
     /// Receives progress and warnings.
     pub events: Events<'a>,
 }
@@ -50,6 +53,7 @@ impl<'a> CommitOptions<'a> {
             dry_run: false,
             plan_signed: false,
             allow_releaseinfo_change: false,
+            site: Site::default(),
             events: NO_EVENTS,
         }
     }
@@ -82,6 +86,12 @@ impl<'a> CommitOptions<'a> {
     #[must_use]
     pub fn allow_releaseinfo_change(self) -> Self {
         Self { allow_releaseinfo_change: true, ..self }
+    }
+
+    /// Writes the files for clients like this.
+    #[must_use]
+    pub fn site(self, site: Site) -> Self {
+        Self { site, ..self }
     }
 
     /// Reports progress and warnings to this callback.

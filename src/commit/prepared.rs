@@ -22,6 +22,7 @@ use crate::{
         written::Written,
     },
     signing::SigningKeys,
+    site::ClientSuite,
     store::{self, Content},
     suite::{
         archive::Archive, base::VerifiedBase, collisions, error::Error, generations, note,
@@ -130,6 +131,9 @@ impl<'a> Prepared<'a> {
             derived::write_derived(store, self.base.name(), trust, (&files, release)).await?;
             compat_names::write(store, self.how.config, release).await?;
             self.archive.publish_client_keys(self.how).await?;
+            let is_signed = self.base.pointer().is_some_and(|pointer| pointer.signed);
+            let client = ClientSuite::of(self.base.name(), release, is_signed);
+            self.archive.publish_client_files(self.how, &client).await?;
             store.flush().await?;
         }
         Ok(self.outcome)
@@ -248,7 +252,8 @@ async fn move_surplus(
     }
     let (packages, selected): (Vec<_>, Vec<_>) = packages.iter().cloned().unzip();
     let (config, keys, surplus) = (&to.config, to.keys.as_ref(), to.next.as_deref());
-    let there = CommitOptions { config, keys, surplus, note: how.note.clone(), ..*how };
+    let (note, site) = (how.note.clone(), how.site.clone());
+    let there = CommitOptions { config, keys, note, surplus, site, ..*how };
     let operation = Operation::Surplus(&selected);
     // Boxed, since that suite may have surplus versions as well.
     let outcome = to.archive.publish(&operation, &there).boxed_local().await;

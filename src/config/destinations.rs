@@ -6,12 +6,10 @@
 
 use std::{collections::HashSet, fmt, path::Path, time::Duration};
 
-use reqwest::Url;
-
 use super::{
     error::Error,
     lines::{Lines, text_of},
-    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span},
+    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, is_public_url, span},
 };
 use crate::{
     names::Suite,
@@ -272,16 +270,6 @@ fn globs(value: &str) -> Option<Vec<String>> {
         below.then(|| word.to_owned())
     };
     value.split_whitespace().map(glob).collect()
-}
-
-/// Purgers receive this URL, so it must not contain a password; paths are appended to it.
-/// Whether a text is the URL of an archive for clients: without a user, a password, a query or a fragment.
-pub(crate) fn is_public_url(value: &str) -> bool {
-    let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
-    let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    // The parser accepts `https:/host` and `https:///host` too.
-    let strict = value.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
-    plain && strict && Url::parse(value).is_ok_and(web)
 }
 
 fn yes_or_no(value: &str) -> Option<bool> {

@@ -18,12 +18,16 @@ use super::{
     indices,
     lines::{Lines, folder_of, text_of},
     records::{self, Records},
-    values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, span_in_days, span_or_zero},
+    values::{
+        CACHE_CONTROL, GENERATIONS, PUBLIC_URL, SPAN, cache_control, generations, public_url, span_in_days,
+        span_or_zero,
+    },
 };
 use crate::{
     compression::Compression,
     names::{self, Architecture, Component, Suite},
     package_type::PackageType,
+    site::archive_name,
     stanza::{Stanza, Stanzas},
 };
 
@@ -118,10 +122,13 @@ pub struct SuiteConfig {
     pub index_cache_control: Option<String>,
     /// The `Cache-Control` of immutable files.
     pub pool_cache_control: Option<String>,
+    /// The URL under which clients read the archive.
+    pub public_url: Option<String>,
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
+    "Public-Url",
     "Translations",
     "Commands",
     "TrustedKeys",
@@ -208,6 +215,15 @@ impl Config {
             .or_else(|| by(&|suite| suite.also_accept_for.iter().any(|other| other == name)))
     }
 
+    /// The texts from which the archive is named for clients: the labels, then the origins of the suites, then those of
+    /// a suite that is not configured.
+    #[must_use]
+    pub fn site_name(&self, suite: &SuiteConfig) -> Option<String> {
+        let all = || self.suites.iter().chain([suite]);
+        let of = |name| all().filter_map(move |suite| suite.copied_field(name));
+        archive_name(of("Label").chain(of("Origin")))
+    }
+
     /// The suites that surplus versions of a suite move to: first to the first one, from there to the next, and so on.
     pub fn archives_of(&self, suite: &SuiteConfig) -> impl Iterator<Item = &SuiteConfig> {
         let next = |suite: &SuiteConfig| self.find(suite.archive.as_ref()?.as_str());
@@ -257,7 +273,13 @@ impl SuiteConfig {
             keep_generations: None,
             index_cache_control: None,
             pool_cache_control: None,
+            public_url: None,
         }
+    }
+
+    /// The value of a field that is copied to `Release`.
+    fn copied_field(&self, name: &str) -> Option<&str> {
+        self.copied.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
     }
 
     /// The compressions of the indices of packages of a type.
@@ -275,6 +297,7 @@ impl SuiteConfig {
             trusted_keys: self.trusted_keys.clone(),
             index_cache_control: self.index_cache_control.clone(),
             pool_cache_control: self.pool_cache_control.clone(),
+            public_url: self.public_url.clone(),
             compressions: Compression::ALL.to_vec(),
             ..Self::unconfigured(name)
         }
@@ -400,12 +423,13 @@ impl SuiteConfig {
         Ok(suite)
     }
 
-    /// Reads the fields about retained generations and caches.
+    /// Reads the fields about retained generations, caches and clients.
     fn parse_retention(&mut self, stanza: &Stanza<'_>) -> Result<(), String> {
         self.keep_for = parsed(stanza, "KeepFor", SPAN, span_or_zero)?;
         self.keep_generations = parsed(stanza, "KeepGenerations", GENERATIONS, generations)?;
         self.index_cache_control = parsed(stanza, "IndexCacheControl", CACHE_CONTROL, cache_control)?;
         self.pool_cache_control = parsed(stanza, "PoolCacheControl", CACHE_CONTROL, cache_control)?;
+        self.public_url = parsed(stanza, "Public-Url", PUBLIC_URL, public_url)?;
         Ok(())
     }
 

@@ -21,7 +21,6 @@ mod values;
 mod error;
 
 pub use contents::{CompatNames, ContentsConfig};
-pub(crate) use destinations::is_public_url;
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;
 pub use distributions::{Config, SuiteConfig};
@@ -34,4 +33,5 @@ pub use queues::{Cleanup, Queue};
 pub use records::Records;
 pub use rules::{Mapping, RuleKind, SourceRule, sources_of};
 pub use uploaders::{Signed, SigningKey, UploadFacts, Uploaders};
+pub(crate) use values::is_public_url;
 pub use values::{parse_generations, parse_span};

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::Url;
+
 pub(super) const SPAN: &str = "a span such as `12h`, `7d`, `2w`, `1m` or `1y`";
 pub(super) const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
+pub(super) const PUBLIC_URL: &str = "the `http://` or `https://` URL of the archive, without a password";
 pub(super) const GENERATIONS: &str = "a number from 1 on";
 
 /// A folded value is one line in a header.
@@ -69,6 +72,21 @@ fn hours(text: &str, without_unit: Option<u64>) -> Option<Duration> {
         rest = rest.get(1..).unwrap_or_default().trim_start();
     }
     (1..=MOST).contains(&sum).then(|| Duration::from_secs(sum * 3600))
+}
+
+/// Whether a text is the URL of an archive for clients: without a user, a password, a query or a fragment. It is published,
+/// and paths are appended to it.
+pub(crate) fn is_public_url(value: &str) -> bool {
+    let plain = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'@'));
+    let web = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    // The parser accepts `https:/host` and `https:///host` too.
+    let strict = value.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+    plain && strict && Url::parse(value).is_ok_and(web)
+}
+
+/// The URL of an archive for clients, without a final slash.
+pub(super) fn public_url(value: &str) -> Option<String> {
+    is_public_url(value).then(|| value.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

@@ -337,7 +337,15 @@ pub fn is_mark(path: &str) -> bool {
 /// Whether a file at the root has the name of a public key.
 #[must_use]
 pub fn is_key_file(name: &str) -> bool {
-    [".asc", ".gpg", ".pub"].iter().any(|end| name.strip_suffix(end).is_some_and(|before| !before.is_empty()))
+    [".asc", ".gpg", ".pgp", ".pub"]
+        .iter()
+        .any(|end| name.strip_suffix(end).is_some_and(|before| !before.is_empty()))
+}
+
+/// Whether a file at the root has the name of a file for sources.list.d.
+#[must_use]
+pub fn is_sources_file(name: &str) -> bool {
+    name.strip_suffix(".sources").is_some_and(|before| !before.is_empty())
 }
 
 /// Whether a file at the root has the name of a page for visitors.

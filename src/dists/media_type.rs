@@ -14,7 +14,7 @@ const SIGNATURE: &str = "application/pgp-signature";
 const INDICES: [&str; 3] = ["Packages", "Sources", "Release"];
 
 /// Types by extension.
-const ENDINGS: [(&str, &str); 24] = [
+const ENDINGS: [(&str, &str); 25] = [
     ("deb", "application/vnd.debian.binary-package"),
     ("udeb", "application/vnd.debian.binary-package"),
     ("ddeb", "application/vnd.debian.binary-package"),
@@ -25,6 +25,7 @@ const ENDINGS: [(&str, &str); 24] = [
     ("lzma", "application/x-lzma"),
     ("tar", "application/x-tar"),
     ("gpg", KEYS),
+    ("pgp", KEYS),
     ("pub", KEYS),
     ("sig", SIGNATURE),
     ("asc", SIGNATURE),

@@ -11,6 +11,7 @@ use crate::{
     config::{Config, SuiteConfig},
     names::Suite,
     operations::{dates::Refresh, edit::SuiteEdit, overflow::ArchiveTarget},
+    site::Site,
     store::{Headers, Store},
     suite::{
         archive::{Archive, KEY_FILE},
@@ -37,6 +38,8 @@ pub struct Publisher<'a> {
     pub dry_run: bool,
     /// Publish changes that make `apt update` stop on every client until its user accepts them.
     pub allow_releaseinfo_change: bool,
+    /// The URL under which clients read the archive, if it is not the configured one.
+    pub public_url: Option<String>,
     /// Receives progress and warnings.
     pub events: Events<'a>,
 }
@@ -46,7 +49,8 @@ impl<'a> Publisher<'a> {
     #[must_use]
     pub fn new(store: Store, keychain: Arc<Keychain>, events: Events<'a>) -> Self {
         let note = Note::default();
-        Self { store, keychain, note, dry_run: false, allow_releaseinfo_change: false, events }
+        let public_url = None;
+        Self { store, keychain, note, dry_run: false, allow_releaseinfo_change: false, public_url, events }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -198,9 +202,16 @@ impl<'a> Publisher<'a> {
             note: self.note.clone(),
             dry_run: self.dry_run,
             allow_releaseinfo_change: self.allow_releaseinfo_change,
+            site: self.site(suite),
             events: self.events,
             ..CommitOptions::new(suite, self.keychain.now)
         }
+    }
+
+    /// How the files for clients are written.
+    fn site(&self, suite: &SuiteConfig) -> Site {
+        let url = self.public_url.clone().or_else(|| suite.public_url.clone());
+        Site::new(url, self.config().site_name(suite))
     }
 
     /// The archive, for changing a suite.

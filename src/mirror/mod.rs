@@ -97,6 +97,10 @@ impl Archive {
             let done = run.root_files(if is_doubtful { [keys, root].concat() } else { root }).await;
             run.note(done);
         }
+        if run.has_no_errors() {
+            let done = run.client_files().await;
+            run.note(done);
+        }
         if how.verify && run.has_no_errors() {
             let done = run.verify(how.suites).await;
             run.note(done);
@@ -131,6 +135,22 @@ impl Run<'_> {
 
     fn has_no_errors(&self) -> bool {
         self.synced.failed.is_empty() && self.synced.errors.is_empty()
+    }
+
+    /// Writes the files for clients at the destination, if a suite has changed.
+    async fn client_files(&mut self) -> Result<(), Error> {
+        let changed = self.synced.suites.iter().filter(|suite| suite.published);
+        if self.how.dry_run || changed.count() == 0 {
+            return Ok(());
+        }
+        let archive = Archive { store: self.destination.clone(), trust: Trust::unverified() };
+        let files = archive.write_client_files(&self.how.site, None).await?;
+        for path in files.written {
+            let size = self.destination.size(&path).await?.unwrap_or_default();
+            self.copier.wrote(&path, size);
+            self.synced.changed.push(path);
+        }
+        Ok(())
     }
 
     async fn suite(&mut self, suite: &Suite) -> Result<SyncedSuite, Error> {

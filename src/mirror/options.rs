@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use crate::{
     names::Suite,
+    site::Site,
     suite::{
         event::{Events, NO_EVENTS},
         generations::Keep,
@@ -32,6 +33,8 @@ pub struct Sync<'a> {
     pub now: SystemTime,
     /// How many objects are sent concurrently.
     pub at_once: usize,
+    /// How the files for clients are written at the destination.
+    pub site: Site,
     /// Only plan.
     pub dry_run: bool,
     /// Receives events.
@@ -52,6 +55,7 @@ impl<'a> Sync<'a> {
             allow_older: false,
             now,
             at_once: AT_ONCE,
+            site: Site::default(),
             dry_run: false,
             events: NO_EVENTS,
             stop: None,

@@ -8,7 +8,10 @@ use sequoia_openpgp::{
     parse::{PacketParser, PacketParserResult, Parse as _},
 };
 
-use crate::dists::layout::{is_key_file, is_page};
+use crate::{
+    dists::layout::{is_key_file, is_page, is_sources_file},
+    site,
+};
 
 /// Larger files are neither keys nor index pages.
 pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
@@ -16,13 +19,16 @@ pub(crate) const SIZE_LIMIT: u64 = 1 << 20;
 /// Whether the name of a file at the root is one of a public file.
 #[must_use]
 pub(crate) fn may_be_shown(name: &str) -> bool {
-    is_page(name) || is_key_file(name)
+    is_page(name) || is_key_file(name) || is_sources_file(name)
 }
 
 /// Whether the contents of such a file are public.
 #[must_use]
 pub(crate) fn is_harmless(name: &str, contents: &[u8]) -> bool {
-    !is_labelled_secret(contents) && (is_page(name) || is_public_key(contents))
+    // The sources of another tool may hold a password.
+    let is_public =
+        is_page(name) || is_public_key(contents) || is_sources_file(name) && site::is_ours(contents);
+    !is_labelled_secret(contents) && is_public
 }
 
 /// Whether a file holds public keys and nothing else up to its end: a key parser may accept a truncated file.
@@ -85,7 +91,7 @@ mod tests {
 
     #[test]
     fn names() {
-        for name in ["key.asc", "a.b.gpg", "key.pub", "index.html"] {
+        for name in ["key.asc", "a.b.gpg", "key.pub", "index.html", "x.sources", "x-archive-keyring.pgp"] {
             assert!(may_be_shown(name), "{name}");
         }
         for name in [".asc", "gpg", "conf", "key.asc~", "INDEX.HTML", "db.lock", "key.gpg.bak"] {
@@ -128,5 +134,12 @@ mod tests {
             assert!(!is_harmless("key.pub", contents));
         }
         assert!(is_harmless("index.html", b"<h1>Packages</h1>"));
+    }
+
+    #[test]
+    fn only_sources_that_were_written_here_are_public() {
+        let text = site::render_file("https://example.org", &[], "/etc/apt/keyrings/x.asc");
+        assert!(is_harmless("x.sources", text.as_bytes()));
+        assert!(!is_harmless("x.sources", b"URIs: https://user:password@example.org\n"));
     }
 }

@@ -158,6 +158,7 @@ fn the_summary_names_every_command() {
       show      Show the published stanzas of a package
       log       Show the retained generations of a suite: date, signer, changes
       diff      Compare two suites, generations or archives, package by package
+      client    Print a script that adds the archive to a client: its key and its sources
       check     Verify the archive as a client would: signatures, digests, pool files
       prune     Remove old package versions, then delete unreferenced files
       refresh   Re-sign suites whose Valid-Until is near

@@ -187,6 +187,7 @@ fn every_command_prints_its_documented_shape() {
     );
     fs::write(sandbox.archive("conf/destinations"), there).unwrap();
     schema.printed("sync", &run(&["sync", "cdn"]).ok().stdout);
+    schema.printed("client", &run(&["client", "--public-url", "https://apt.example"]).ok().stdout);
     schema.printed("serve", &served(&sandbox));
 
     // Keys.

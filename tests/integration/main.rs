@@ -29,6 +29,7 @@ mod check_caches;
 mod check_origin;
 mod check_web;
 mod ci_keys;
+mod client;
 mod clients;
 mod config;
 mod contents;

@@ -8,6 +8,7 @@
 mod init;
 mod serve;
 mod check;
+mod client;
 mod errors;
 mod keys;
 mod look;
@@ -18,6 +19,7 @@ mod package;
 mod document;
 
 pub(super) use check::Checked;
+pub(super) use client::{Client, ClientKey, ClientSuite};
 pub(super) use document::{Document, render};
 pub(super) use errors::Failed;
 pub(super) use init::Initialized;

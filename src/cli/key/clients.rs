@@ -33,9 +33,12 @@ pub(super) async fn print_clients(
     }
     session.ui.say(&format!("\nOn clients, run `apt install {package}`, then use this `.sources` stanza:\n"));
     let path = format!("/{}", keyring_path(package));
+    let url = session.public_url_of(suites.first());
     let stanzas: Vec<String> = groups
         .iter()
-        .map(|(components, suites)| sources::stanza_by_keyring(&session.location, suites, components, &path))
+        .map(|(components, suites)| {
+            sources::stanza_by_keyring(&session.location, url.as_deref(), suites, components, &path)
+        })
         .collect();
     session.ui.stanza(&stanzas.join("\n"));
     Ok(())

@@ -12,12 +12,12 @@ use super::{
     failure::{Failure, Problem},
     json,
     session::Session,
-    sources::{self, Client},
+    sources,
     ui::{Ui, count},
 };
 use crate::size::bytes;
 use crate::{
-    archive::{Archive, Failed, KEY_FILE, Sync, Synced},
+    archive::{Archive, ClientSuite, Failed, KEY_FILE, Sync, Synced, SyncedSuite},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
@@ -105,6 +105,7 @@ async fn carry(
         at_once: args.concurrency.into(),
         now: session.now,
         dry_run: args.dry_run,
+        site: target.site(session),
         events: &events,
         stop: Some(session.ui.stop()),
     };
@@ -164,7 +165,7 @@ async fn carry(
         }
     }
     if failure.is_none() && !args.dry_run && !session.ui.json() && !session.ui.quiet() {
-        stanzas(&report.synced, target, &destination, session.ui).await?;
+        stanzas(&report.synced, target, &destination, session).await?;
     }
     Ok((report, failure))
 }
@@ -258,8 +259,14 @@ fn failed(report: &Report) -> Failure {
     Failure::several(errors, vec![summary])
 }
 
-/// Prints the `.sources` stanzas of suites that were published for the first time.
-async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui) -> Result<(), Failure> {
+/// Prints one `.sources` stanza for the suites that were published for the first time.
+async fn stanzas(
+    synced: &Synced,
+    target: &Target,
+    destination: &Store,
+    session: &Session<'_>,
+) -> Result<(), Failure> {
+    let ui = session.ui;
     let mut first = synced.suites.iter().filter(|suite| suite.first && suite.published).peekable();
     if first.peek().is_none() {
         return Ok(());
@@ -269,7 +276,7 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
         keys.add_bytes(KEY_FILE, &object.bytes)?;
     }
     ui.say("\nOn clients, save this as a `.sources` file in /etc/apt/sources.list.d/:\n");
-    let public_url = target.public_url.clone().or_else(|| destination.public_url());
+    let public_url = target.url_for_clients(session).or_else(|| destination.public_url());
     if public_url.is_none() && target.location.folder().is_none() {
         ui.say(&format!(
             "(replace {} with the URL under which clients read {}, or pass it with `--public-url`)\n",
@@ -277,17 +284,10 @@ async fn stanzas(synced: &Synced, target: &Target, destination: &Store, ui: &Ui)
             target.location
         ));
     }
-    for (number, suite) in first.enumerate() {
-        let client = Client {
-            public_url: public_url.as_deref(),
-            suite: &suite.suite,
-            components: &suite.components,
-            signed: suite.signed,
-            has_sources: suite.has_sources,
-        };
-        let stanza = sources::stanza(&target.location, &client, &keys)?;
-        let separator = if number == 0 { "" } else { "\n" };
-        ui.stanza(&format!("{separator}{stanza}"));
-    }
+    let client = |suite: &SyncedSuite| {
+        ClientSuite::new(&suite.suite, &suite.components, suite.signed, suite.has_sources)
+    };
+    let suites: Vec<ClientSuite> = first.map(client).collect();
+    ui.stanza(&sources::with_keys(&target.location, public_url.as_deref(), &suites, &keys)?);
     Ok(())
 }

@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use super::args::Args;
 use crate::{
-    archive::Keep,
+    archive::{Keep, Site},
     cli::{
         class::Kind,
         failure::Failure,
+        public_url,
         session::{Session, parse_suite},
     },
-    config::{Destination, Destinations, PurgeRule, SuiteConfig, is_public_url},
+    config::{Destination, Destinations, PurgeRule, SuiteConfig},
     dists::layout,
     names::Suite,
     store::{Cache, Headers, Location, Store},
@@ -104,12 +105,7 @@ impl Target {
         }
         self.include.extend(args.include.iter().cloned());
         if let Some(url) = &args.public_url {
-            if !is_public_url(url) {
-                return Err(Failure::usage(format!(
-                    "`--public-url {url}` is not the `http://` or `https://` URL of an archive; it must have no user name, no password and no query"
-                )));
-            }
-            self.public_url.clone_from(&args.public_url);
+            self.public_url = Some(public_url::checked(url, "--public-url")?);
         }
         if args.delete || known.is_some_and(|known| known.delete) {
             let generations = args.keep_generations.or(known.and_then(|known| known.keep_generations));
@@ -151,6 +147,18 @@ impl Target {
             return None;
         }
         values.into_iter().next().cloned().flatten()
+    }
+
+    /// The URL under which clients read the destination: its own, else that of the archive.
+    pub(super) fn url_for_clients(&self, session: &Session<'_>) -> Option<String> {
+        let configured = || session.config.suites.iter().find_map(|suite| suite.public_url.clone());
+        self.public_url.clone().or_else(|| session.public_url.clone()).or_else(configured)
+    }
+
+    /// How the files for clients are written at the destination.
+    pub(super) fn site(&self, session: &Session<'_>) -> Site {
+        let configured = session.config.suites.first().and_then(|suite| session.config.site_name(suite));
+        Site::new(self.url_for_clients(session), configured)
     }
 
     /// Opens the store of the destination.
