@@ -9,6 +9,7 @@ pub use crate::commit::{
     client_files::ClientFiles,
     options::CommitOptions,
     outcome::{CommitReport, Moved},
+    page::{PageUpdate, PageWritten},
     repair::{Repaired, WentBack},
 };
 pub use crate::gc::{
@@ -57,7 +58,8 @@ pub use crate::operations::{
     upload::{Upload, UploadOptions},
 };
 pub use crate::site::{
-    ClientKey, ClientSuite, Script, Site, archive_name, inline, installed_key, one_lines, stanzas,
+    ClientKey, ClientSuite, Script, Site, UNKNOWN_URL, archive_name, inline, installed_key, one_lines,
+    stanzas,
 };
 pub use crate::suite::{
     archive::{Archive, KEY_FILE},

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     archive::{
-        Archive, Check, Freshness, FreshnessState, KEY_FILE, Repaired, Report, SuiteReport, Trust, WentBack,
+        Archive, Check, Freshness, FreshnessState, KEY_FILE, PageUpdate, PageWritten, Repaired, Report,
+        SuiteReport, Trust, WentBack,
     },
-    dists::layout,
+    dists::layout::{self, INDEX_PAGE},
     names::Suite,
     store::{Location, Store},
 };
@@ -158,6 +159,15 @@ async fn repair(
         for path in archive.write_client_files(&session.site(), None).await?.written {
             session.ui.say(&format!("Repaired {path}"));
             all.restored.push(path);
+        }
+        let site = session.site();
+        for suite in suites {
+            let web_page = session.config.find(suite.as_str()).and_then(|suite| suite.web_page);
+            let update = PageUpdate::new(suite, web_page, &site, session.now);
+            if archive.write_page(&PageUpdate { verify: true, ..update }).await? == PageWritten::Written {
+                session.ui.say(&format!("Repaired {INDEX_PAGE} for suite `{suite}`"));
+                all.restored.push(INDEX_PAGE.to_owned());
+            }
         }
     }
     Ok(all)

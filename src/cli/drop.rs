@@ -10,7 +10,7 @@ use super::{
     ui::count,
 };
 use crate::{
-    archive::{Dropped, Error, Trust},
+    archive::{Dropped, Error, PageUpdate, Trust},
     names::Suite,
     size::bytes,
 };
@@ -54,7 +54,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             return Err(Failure::text(format!("suite `{suite}` was not dropped"), None).kind(Kind::Refused));
         }
         let dropped = archive.drop_suite(&suite, false).await?;
-        archive.write_client_files(&session.site(), None).await?;
+        let clients = session.site();
+        archive.write_client_files(&clients, None).await?;
+        archive.write_page(&PageUpdate::new(&suite, None, &clients, session.now)).await?;
         dropped
     };
     if session.ui.json() {

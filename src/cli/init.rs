@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     archive::{ClientKeys, KEY_FILE, Trust},
+    config::SuiteConfig,
     dists::{IndexKey, IndexKind, Release, layout::plain_path},
     names::{Architecture, Component, Suite},
     package_type::PackageType,
@@ -106,7 +107,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             (Some(key.0.fingerprint.clone()), Some(key))
         }
     };
-    let text = stanza(args, &suite, published.release(), sign_with.as_deref());
+    let has_page = has_page(session, suites).await;
+    let text = stanza(args, &suite, published.release(), sign_with.as_deref(), has_page);
     let folder = config.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(|error| failed(&error))?;
     let old = match crate::regular::read(&config) {
@@ -206,8 +208,24 @@ fn architectures_of(release: &Release) -> Option<String> {
     Some(format!("{words}{}", if has_unnamed_sources { " source" } else { "" }))
 }
 
+/// Whether the archive gets a page: a new one, and one whose other suites are on it. An archive that exists may have a page
+/// of its own.
+async fn has_page(session: &Session<'_>, others: &[SuiteConfig]) -> bool {
+    if !others.is_empty() {
+        return others.iter().any(|other| other.web_page == Some(true));
+    }
+    let published = session.archive(Trust::unverified()).suites().await;
+    published.is_ok_and(|suites| suites.is_empty())
+}
+
 /// Renders the stanza; fields of a published suite of that name are kept.
-fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Option<&str>) -> String {
+fn stanza(
+    args: &Args,
+    suite: &Suite,
+    published: Option<&Release>,
+    sign_with: Option<&str>,
+    has_page: bool,
+) -> String {
     let old = |field: &str| published.and_then(|release| release.field(field)).map(ToOwned::to_owned);
     let join =
         |words: &[String], old: Option<String>| if words.is_empty() { old } else { Some(words.join(" ")) };
@@ -228,6 +246,7 @@ fn stanza(args: &Args, suite: &Suite, published: Option<&Release>, sign_with: Op
         ("NotAutomatic", old("NotAutomatic")),
         ("ButAutomaticUpgrades", old("ButAutomaticUpgrades")),
         ("SignWith", sign_with.map(ToOwned::to_owned)),
+        ("WebPage", has_page.then(|| "yes".to_owned())),
     ];
     let mut text = String::new();
     for (name, value) in fields {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, ui::count};
-use crate::archive::{PublishedSuite, name_of_snapshot};
+use crate::archive::{PageUpdate, PublishedSuite, name_of_snapshot};
 
 /// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
 ///
@@ -53,6 +53,10 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     if args.remove {
         let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
         let removed = archive.remove_snapshot(&snapshot, args.change.dry_run).await?;
+        if !args.change.dry_run {
+            let clients = session.site();
+            archive.write_page(&PageUpdate::new(&snapshot, None, &clients, session.now)).await?;
+        }
         if session.ui.json() {
             let deleted = removed.iter().map(json::File::from).collect();
             let (dry_run, suite) = (args.change.dry_run, snapshot.to_string());

@@ -10,8 +10,7 @@ use crate::{
     store::Location,
 };
 
-/// Placeholder for the URL of a bucket, which only its owner knows: a custom domain, a CDN, or that of the service.
-pub(super) const UNKNOWN: &str = "https://PUBLIC-URL";
+pub(super) use crate::archive::UNKNOWN_URL as UNKNOWN;
 
 /// Renders the stanza for suites, with the keys in it unless the client can read them from a folder.
 pub(super) fn with_keys(

@@ -24,6 +24,7 @@ pub(crate) mod release_file;
 pub(crate) mod outcome;
 mod client_keys;
 pub(crate) mod client_files;
+pub(crate) mod page;
 mod operation;
 mod meaning;
 pub(crate) mod options;
@@ -48,6 +49,7 @@ use meaning::Meaning;
 use operation::Operation;
 use options::CommitOptions;
 use outcome::CommitReport;
+use page::{PageEdit, PageUpdate, PageWritten};
 use prepared::Prepared;
 use upload::Upload;
 use uploaded::Swapped;
@@ -165,6 +167,8 @@ impl Archive {
             return Err(conflict);
         }
         let client = ClientSuite::of(&how.config.codename, &uploaded.release, how.signs());
+        let (files, signed) = (&uploaded.files, how.signs());
+        let edit = PageEdit::of(&uploaded.base, &uploaded.release, files.bytes(), signed);
         // THE COMMIT: every client with by-hash sees the new suite; on `Conflict` nothing has changed.
         let published = match uploaded.publish(how.events).await? {
             Swapped::Crossed(_) if !self.trust.adopts() => {
@@ -188,6 +192,7 @@ impl Archive {
             compat_names::write(&self.store, how.config, published.release()).await?;
             self.publish_client_keys(how).await?;
             self.publish_client_files(how, &client).await?;
+            self.publish_page(how, Some(edit.with_listings(&outcome.listings))).await?;
             Ok(self.store.flush().await?)
         };
         derived.await.map_err(|source| Error::unfinished(&how.config.codename, source))?;
@@ -197,6 +202,18 @@ impl Archive {
 }
 
 impl Archive {
+    /// Writes the page after a commit, or after one that was not finished.
+    async fn publish_page(&self, how: &CommitOptions<'_>, edit: Option<PageEdit<'_>>) -> Result<(), Error> {
+        let config = how.config;
+        let update = PageUpdate::new(&config.codename, config.web_page, &how.site, how.now);
+        if self.write_page(&PageUpdate { edit, ..update }).await? == PageWritten::Foreign {
+            (how.events)(Event::Warning(
+                "`index.html` was not written by publish and is left as it is: move it away, or write `WebPage: no`".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Opens the base of an operation; first finishes the commit of a signer that was killed before it was signed.
     async fn open_base(&self, how: &CommitOptions<'_>) -> Result<VerifiedBase, Error> {
         let suite = &how.config.codename;

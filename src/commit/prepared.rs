@@ -134,6 +134,7 @@ impl<'a> Prepared<'a> {
             let is_signed = self.base.pointer().is_some_and(|pointer| pointer.signed);
             let client = ClientSuite::of(self.base.name(), release, is_signed);
             self.archive.publish_client_files(self.how, &client).await?;
+            self.archive.publish_page(self.how, None).await?;
             store.flush().await?;
         }
         Ok(self.outcome)

@@ -14,7 +14,10 @@ use std::{
 use super::{
     contents::ContentsConfig,
     error::Error,
-    fields::{PATCHES, Patches, Sources, names_release, parsed, patches, translations, yes_or_no},
+    fields::{
+        PATCHES, Patches, Sources, names_release, optional_yes_or_no, parsed, patches, translations,
+        yes_or_no,
+    },
     indices,
     lines::{Lines, folder_of, text_of},
     records::{self, Records},
@@ -124,10 +127,13 @@ pub struct SuiteConfig {
     pub pool_cache_control: Option<String>,
     /// The URL under which clients read the archive.
     pub public_url: Option<String>,
+    /// Whether the archive's page shows the suite; `None` if it does already.
+    pub web_page: Option<bool>,
 }
 
 /// Fields that only `publish` supports.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
+    "WebPage",
     "Public-Url",
     "Translations",
     "Commands",
@@ -274,6 +280,7 @@ impl SuiteConfig {
             index_cache_control: None,
             pool_cache_control: None,
             public_url: None,
+            web_page: None,
         }
     }
 
@@ -298,6 +305,7 @@ impl SuiteConfig {
             index_cache_control: self.index_cache_control.clone(),
             pool_cache_control: self.pool_cache_control.clone(),
             public_url: self.public_url.clone(),
+            web_page: self.web_page,
             compressions: Compression::ALL.to_vec(),
             ..Self::unconfigured(name)
         }
@@ -429,6 +437,7 @@ impl SuiteConfig {
         self.keep_generations = parsed(stanza, "KeepGenerations", GENERATIONS, generations)?;
         self.index_cache_control = parsed(stanza, "IndexCacheControl", CACHE_CONTROL, cache_control)?;
         self.pool_cache_control = parsed(stanza, "PoolCacheControl", CACHE_CONTROL, cache_control)?;
+        self.web_page = optional_yes_or_no(stanza, "WebPage")?;
         self.public_url = parsed(stanza, "Public-Url", PUBLIC_URL, public_url)?;
         Ok(())
     }
@@ -454,10 +463,7 @@ fn derived_indices(
     stanza: &Stanza<'_>,
     warn: &mut impl FnMut(String),
 ) -> Result<(Option<ContentsConfig>, Option<bool>), String> {
-    let commands = match text_of(stanza, "Commands")? {
-        Some(_) => Some(yes_or_no(stanza, "Commands")?),
-        None => None,
-    };
+    let commands = optional_yes_or_no(stanza, "Commands")?;
     Ok((ContentsConfig::parse(stanza, warn)?, commands))
 }
 

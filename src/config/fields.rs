@@ -47,6 +47,14 @@ pub(super) fn yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<bool, String
     }
 }
 
+/// A field that is `yes` or `no`, if it is set.
+pub(super) fn optional_yes_or_no(stanza: &Stanza<'_>, field: &str) -> Result<Option<bool>, String> {
+    Ok(match text_of(stanza, field)? {
+        Some(_) => Some(yes_or_no(stanza, field)?),
+        None => None,
+    })
+}
+
 /// The value of one of our own fields, if it is set.
 pub(super) fn parsed<T>(
     stanza: &Stanza<'_>,

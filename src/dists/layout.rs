@@ -28,6 +28,12 @@ const PATCH_INDEX: &str = "Index";
 /// The folder of the package files.
 pub const POOL: &str = "pool";
 
+/// The folder of the data of the archive's page.
+pub const PAGE: &str = "page";
+
+/// The page of the archive, at its root.
+pub const INDEX_PAGE: &str = "index.html";
+
 /// The kind of file that a path of an archive names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchivePath<'a> {
@@ -37,6 +43,8 @@ pub enum ArchivePath<'a> {
     PoolFile,
     /// A file below `dists/`.
     Dists(SuitePath<'a>),
+    /// A part of the data of the archive's page, named by its digest.
+    PageFile(&'a str),
     /// A file beside `dists/` and `pool/`: public keys, a page.
     RootFile(&'a str),
     /// The configuration, database and working files of the archive's owner: never served, copied or deleted.
@@ -179,6 +187,7 @@ impl<'a> ArchivePath<'a> {
                 }
                 file => Self::Dists(file),
             },
+            PAGE => page_digest(below).map_or(Self::Foreign, Self::PageFile),
             _ => Self::Foreign,
         }
     }
@@ -189,7 +198,7 @@ impl<'a> ArchivePath<'a> {
         use SuitePath::{ByHash, Generation, Patch};
         let is_listed_by_digest = |file| matches!(file, ByHash { .. } | Generation { .. } | Patch { .. });
         match self {
-            Self::Package | Self::PoolFile => true,
+            Self::Package | Self::PoolFile | Self::PageFile(_) => true,
             Self::Dists(file) => is_listed_by_digest(file),
             _ => false,
         }
@@ -204,7 +213,7 @@ impl<'a> ArchivePath<'a> {
             Self::Dists(SuitePath::Listed { plain, compression: Compression::Plain }) => {
                 [".deb", ".udeb", ".ddeb"].iter().any(|ending| plain.ends_with(ending))
             }
-            Self::Private | Self::Dists(_) => false,
+            Self::Private | Self::PageFile(_) | Self::Dists(_) => false,
             Self::Package | Self::PoolFile | Self::RootFile(_) | Self::Foreign => true,
         }
     }
@@ -351,7 +360,18 @@ pub fn is_sources_file(name: &str) -> bool {
 /// Whether a file at the root has the name of a page for visitors.
 #[must_use]
 pub fn is_page(name: &str) -> bool {
-    name == "index.html"
+    name == INDEX_PAGE
+}
+
+/// The path of a part of the data of the page.
+#[must_use]
+pub fn page_path(digest: &str) -> String {
+    format!("{PAGE}/{digest}.gz")
+}
+
+fn page_digest(name: &str) -> Option<&str> {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    name.strip_suffix(".gz").filter(|digest| digest.len() == 64 && digest.bytes().all(is_hex))
 }
 
 /// Whether a folder below the root of an archive is private: the configuration, database or working files of its
@@ -601,6 +621,13 @@ mod tests {
         assert_eq!(ArchivePath::of("pool/main/a/a_1_amd64.deb"), ArchivePath::Package);
         assert_eq!(ArchivePath::of("pool/README"), ArchivePath::PoolFile);
         assert_eq!(ArchivePath::of("archive-key.asc"), ArchivePath::RootFile("archive-key.asc"));
+        let (digest, part) = ("0f".repeat(32), page_path(&"0f".repeat(32)));
+        assert_eq!(ArchivePath::of(&part), ArchivePath::PageFile(&digest));
+        assert!(ArchivePath::of(&part).is_immutable() && ArchivePath::of(&part).is_public());
+        assert!(!ArchivePath::of(&part).may_be_named());
+        for own in ["page/index.html", "page/0f.gz", "page/x/0f.gz"] {
+            assert_eq!(ArchivePath::of(own), ArchivePath::Foreign, "{own}");
+        }
         assert_eq!(ArchivePath::of("www/index.html"), ArchivePath::Foreign);
         assert_eq!(ArchivePath::of("dists/Release"), ArchivePath::Foreign);
     }

@@ -25,5 +25,6 @@ pub use entries::{Entry, entries};
 pub use index_file::IndexFile;
 pub use index_key::{IndexKey, IndexKind, PackagesKey};
 pub use package_entry::Source;
+pub(crate) use package_entry::order_of_versions;
 pub use packages::{PackageEntry, PackagesIndex};
 pub use release::Release;

@@ -350,7 +350,7 @@ pub(super) fn phased_of(stanza: &[u8]) -> u8 {
     text.and_then(|text| text.trim().parse().ok()).map_or(100, |percent: u8| percent.min(100))
 }
 
-pub(super) fn order_of_versions(one: &str, other: &str) -> Ordering {
+pub(crate) fn order_of_versions(one: &str, other: &str) -> Ordering {
     match (Version::parse(one).ok(), Version::parse(other).ok()) {
         (None, None) => one.cmp(other),
         (one, other) => one.cmp(&other),

@@ -5,6 +5,7 @@
 
 pub(crate) mod prune;
 mod sweep;
+mod page_files;
 mod unlisted;
 pub(crate) mod prune_options;
 pub(crate) mod pruned;

@@ -12,6 +12,7 @@ use futures::TryStreamExt as _;
 
 use super::{
     live_set::LiveSet,
+    page_files,
     pins::GRACE,
     prune_options::Prune,
     pruned::{Pruned, Retained, Swept},
@@ -223,6 +224,9 @@ async fn candidates(
         if package.is_none_or(|package| !packages.contains(&package)) {
             candidates.push(Candidate { found, why: "no retained generation references its package" });
         }
+    }
+    for found in page_files::unused(store).await? {
+        candidates.push(Candidate { found, why: "the page no longer uses it" });
     }
     pruned.retained = retained;
     pruned.all_recent = !found_old;

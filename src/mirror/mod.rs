@@ -10,6 +10,7 @@ mod root;
 mod verify;
 mod source;
 mod images;
+mod page;
 mod run;
 mod copy;
 pub(crate) mod report;
@@ -99,6 +100,8 @@ impl Archive {
         }
         if run.has_no_errors() {
             let done = run.client_files().await;
+            run.note(done);
+            let done = run.page().await;
             run.note(done);
         }
         if how.verify && run.has_no_errors() {

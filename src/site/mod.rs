@@ -2,12 +2,15 @@
 //!
 //! Pure: texts are made from what is published; nothing is read or written here.
 
+pub(crate) mod page;
+pub(crate) mod parts;
 mod script;
 mod sources;
 mod name;
 
-pub use name::archive_name;
-pub(crate) use name::of_url;
+use name::DEFAULT;
+pub use name::{UNKNOWN_URL, archive_name, installed_key};
+pub(crate) use name::{keyring_file, of_url, sources_file};
 pub use script::{ClientKey, Script};
 pub use sources::{ClientSuite, inline, one_lines, stanzas};
 pub(crate) use sources::{is_ours, lists, render_file};
@@ -32,23 +35,7 @@ impl Site {
     /// The URL without a final slash, and the name of the archive in the names of files.
     pub(crate) fn named(&self) -> Option<(&str, String)> {
         let url = self.public_url.as_deref()?.trim_end_matches('/');
-        let name = self.name.clone().or_else(|| of_url(url)).unwrap_or_else(|| name::DEFAULT.to_owned());
+        let name = self.name.clone().or_else(|| of_url(url)).unwrap_or_else(|| DEFAULT.to_owned());
         Some((url, name))
     }
-}
-
-/// The file at the root with the stanzas for clients.
-pub(crate) fn sources_file(name: &str) -> String {
-    format!("{name}.sources")
-}
-
-/// The file at the root with the binary public keys.
-pub(crate) fn keyring_file(name: &str) -> String {
-    format!("{name}-archive-keyring.pgp")
-}
-
-/// The file of the public keys on a client.
-#[must_use]
-pub fn installed_key(name: &str) -> String {
-    format!("/etc/apt/keyrings/{name}.asc")
 }

@@ -6,6 +6,9 @@
 /// The name of an archive without a label, an origin and a URL.
 pub(super) const DEFAULT: &str = "archive";
 
+/// Stands for a URL that only the owner of a bucket knows: a custom domain, a CDN, or that of the service.
+pub const UNKNOWN_URL: &str = "https://PUBLIC-URL";
+
 /// The maximal length, so that every file system takes the names of files.
 const LONGEST: usize = 40;
 
@@ -37,6 +40,22 @@ fn safe(text: &str) -> Option<String> {
     }
     let name = name.trim_matches(['-', '.']);
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The file at the root with the stanzas for clients.
+pub(crate) fn sources_file(name: &str) -> String {
+    format!("{name}.sources")
+}
+
+/// The file at the root with the binary public keys.
+pub(crate) fn keyring_file(name: &str) -> String {
+    format!("{name}-archive-keyring.pgp")
+}
+
+/// The file of the public keys on a client.
+#[must_use]
+pub fn installed_key(name: &str) -> String {
+    format!("/etc/apt/keyrings/{name}.asc")
 }
 
 #[cfg(test)]

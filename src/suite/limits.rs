@@ -20,6 +20,8 @@ pub(crate) const PATCH_LIST: u64 = 1 << 20;
 pub(crate) const SIGNATURE: Limit = Limit::mebibytes(1);
 /// The public keys for clients.
 pub(crate) const KEYS: Limit = Limit::mebibytes(4);
+/// The page of an archive, and a part of its data.
+pub(crate) const PAGE: Limit = Limit::mebibytes(64);
 /// The note of a generation.
 pub(crate) const NOTE: Limit = Limit::mebibytes(1);
 /// The pin of one operation: about a million paths.

@@ -30,7 +30,7 @@ fn from_nothing_to_a_signed_archive_that_apt_installs_from() {
     assert_eq!(
         sandbox.read("conf/distributions"),
         format!(
-            "Codename: stable\nOrigin: Example\nLabel: Test\nComponents: main\nSignWith: {fingerprint}\n"
+            "Codename: stable\nOrigin: Example\nLabel: Test\nComponents: main\nSignWith: {fingerprint}\nWebPage: yes\n"
         )
     );
 
@@ -61,10 +61,12 @@ fn init_appends_a_stanza_for_a_second_suite() {
     Components: main
     Architectures: amd64
     SignWith: no
+    WebPage: yes
 
     Codename: testing
     Components: main extra
     SignWith: no
+    WebPage: yes
     ");
     let before = sandbox.tree();
     sandbox.publish(["init", "--unsigned"]).fails(1).says(["suite `stable` is already configured", "hint: "]);

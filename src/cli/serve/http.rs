@@ -48,6 +48,9 @@ pub(super) fn target(encoded: &str) -> Result<Target, StatusCode> {
     if !is_part_of_archive(&path) {
         return Err(StatusCode::NOT_FOUND);
     }
+    if let ArchivePath::PageFile(_) = ArchivePath::of(path.as_ref()) {
+        return if decoded.ends_with('/') { Err(StatusCode::NOT_FOUND) } else { Ok(Target::File(path)) };
+    }
     let is_root_file = path.parts().next().is_none_or(|first| !is_tree(first.as_ref()));
     match (is_root_file, decoded.ends_with('/')) {
         (false, false) => Ok(Target::File(path)),

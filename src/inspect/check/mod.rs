@@ -10,6 +10,7 @@ mod patches;
 mod contents;
 mod images;
 mod pointer;
+mod page;
 mod fetch;
 mod pool;
 mod findings;
@@ -91,6 +92,7 @@ impl Archive {
             }
         }
         archive.check_keys(check.clients_keys, &states, &mut findings).await?;
+        archive.check_page(&states, &mut findings).await?;
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
         let Findings { files, mut faults, mut notes, caches } = findings;
         notes.extend(caches.notes());

@@ -1,0 +1,103 @@
+//! The page of the destination: the parts of the suites that were copied, and a page that shows them.
+
+use std::collections::BTreeSet;
+
+use super::run::Run;
+use crate::{
+    digest::{Digests, Sha256Digest},
+    dists::layout::{INDEX_PAGE, page_path},
+    site::{
+        page::{Page, PageSuite},
+        parts::Manifest,
+    },
+    store,
+    suite::{
+        archive::Archive, damage, error::Error, event::Event, limits, published::PublishedSuite, trust::Trust,
+    },
+};
+
+/// How often the page is read again after a concurrent publish.
+const TRIES: u32 = 10;
+
+impl Run<'_> {
+    /// Brings the page of the destination up to date with the copied suites, if the archive has a page.
+    pub(super) async fn page(&mut self) -> Result<(), Error> {
+        let changed: Vec<_> = self.synced.suites.iter().filter(|suite| suite.published).cloned().collect();
+        if self.how.dry_run || changed.is_empty() {
+            return Ok(());
+        }
+        let read = self.archive.store.read(INDEX_PAGE, limits::PAGE).await;
+        let Some(source) = self.archive.store.unless_refused(read)? else { return Ok(()) };
+        if !Page::is_ours(&source.bytes) {
+            return Ok(());
+        }
+        let source = Page::parse(&source.bytes);
+        let there = Archive { store: self.destination.clone(), trust: Trust::unverified() };
+        for _ in 0..TRIES {
+            let read = self.destination.read(INDEX_PAGE, limits::PAGE).await;
+            let old = damage::unless_damaged(self.destination, read)?;
+            if old.as_ref().is_some_and(|old| !Page::is_ours(&old.bytes)) {
+                let text = format!(
+                    "`{INDEX_PAGE}` at the destination was not written by publish and is left as it is"
+                );
+                (self.how.events)(Event::Warning(text));
+                return Ok(());
+            }
+            let mut page = old.as_ref().map(|old| Page::parse(&old.bytes)).unwrap_or_default();
+            for suite in &changed {
+                let (name, published) = (
+                    suite.suite.as_str(),
+                    PublishedSuite::look(self.destination, &suite.suite, &Trust::unverified()).await?,
+                );
+                let digest = published.pointer().map(|pointer| Sha256Digest::of(&pointer.bytes).to_string());
+                // A page that is behind is brought up to date by the next command at the source.
+                let Some(shown) = source.suites.get(name).filter(|shown| digest.as_ref() == Some(&shown.of))
+                else {
+                    continue;
+                };
+                self.copy_parts(&there, shown, page.suites.get(name)).await?;
+                page.suites.insert(name.to_owned(), shown.clone());
+            }
+            let url = self.how.site.public_url.clone();
+            page =
+                Page { url: url.or(page.url), name: source.name.clone(), keys: source.keys.clone(), ..page };
+            match there.put_page(&page, old).await {
+                Err(Error::Store(store::Error::Conflict { .. })) => {}
+                done => {
+                    done?;
+                    self.copier.wrote(INDEX_PAGE, page.render().len() as u64);
+                    self.synced.changed.push(INDEX_PAGE.to_owned());
+                    return Ok(());
+                }
+            }
+        }
+        Err(store::Error::Conflict { path: INDEX_PAGE.to_owned() }.into())
+    }
+
+    /// Copies the parts that the page of the destination does not have yet.
+    async fn copy_parts(
+        &self,
+        there: &Archive,
+        new: &PageSuite,
+        old: Option<&PageSuite>,
+    ) -> Result<(), Error> {
+        let source = Archive { store: self.archive.store.clone(), trust: Trust::unverified() };
+        let Some(manifest) = source.read_part::<Manifest>(&new.manifest).await? else { return Ok(()) };
+        let known: BTreeSet<Sha256Digest> = match old {
+            Some(old) => {
+                there.read_part::<Manifest>(&old.manifest).await?.unwrap_or_default().digests().collect()
+            }
+            None => BTreeSet::new(),
+        };
+        let of_list = new.manifest.parse().ok();
+        for digest in manifest.digests().filter(|digest| !known.contains(digest)).chain(of_list) {
+            let path = page_path(&digest.to_string());
+            let Some(part) = source.store.read(&path, limits::PAGE).await? else { continue };
+            if Digests::of(&part.bytes).sha256 == digest {
+                self.copier.wrote(&path, part.bytes.len() as u64);
+                there.put_part(&path, part.bytes, false).await?;
+            }
+        }
+        Ok(())
+    }
+}
