@@ -136,7 +136,11 @@ impl Archive {
     }
 
     async fn try_page(&self, update: &PageUpdate<'_>) -> Result<PageWritten, Error> {
-        let there = damage::unless_damaged(&self.store, self.store.read(INDEX_PAGE, limits::PAGE).await)?;
+        let there = match self.store.read(INDEX_PAGE, limits::PAGE).await {
+            // A job that may not read the root of a bucket must be able to publish.
+            Err(error) if update.web_page.is_none() && error.is_refusal() => return Ok(PageWritten::Not),
+            read => damage::unless_damaged(&self.store, read)?,
+        };
         let mut page = match &there {
             None if update.web_page != Some(true) => return Ok(PageWritten::Not),
             None => Page::default(),

@@ -310,6 +310,8 @@ fn a_browser_searches_and_shows_packages() {
     // The instructions are for the address of the page, and the suites of the table.
     browser.open(&at(""));
     let commands = browser.text("document.getElementById('commands').textContent");
+    let script = sandbox.publish(["--archive", &web.url, "client"]).ok().stdout;
+    assert!(script.contains(&format!("URIs: {}\nSuites: stable\nComponents: main\n", web.url)), "{script}");
     assert!(
         commands.contains(&format!("URIs: {}\nSuites: stable\nComponents: main\n", web.url)),
         "{commands}"
