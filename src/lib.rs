@@ -15,6 +15,7 @@
 //! | Room | Purpose |
 //! |---|---|
 //! | [`cli`] | parses what the user typed, calls, and prints |
+//! | [`guide`] | the text of each topic of `publish help`, for the terminal, man pages and this documentation |
 //! | [`archive`] | the public API of the rooms below |
 //! | `keys` | the keys of a configured archive, their rotation, and the package that delivers them to clients |
 //! | `mirror` | `sync`: copies suites to another store |
@@ -80,6 +81,7 @@
 
 #[doc(hidden)]
 pub mod cli;
+pub mod guide;
 pub mod archive;
 mod keys;
 mod mirror;
@@ -96,6 +98,7 @@ pub mod pool;
 pub mod deb;
 pub mod signing;
 pub mod store;
+mod nearest;
 mod redact;
 mod regular;
 mod size;

@@ -8,12 +8,14 @@ use std::{
 use clap::Args;
 
 /// Options of every command.
+///
+/// The page of a command shows only some of them: its own options come first. That of `publish` has the others too.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 pub(super) struct Global {
-    /// Location of the archive: a folder, s3://, gs://, az:// or swift://BUCKET/PREFIX; http(s):// is read-only
+    /// Location of the archive: a folder, a bucket or a URL (see `publish help buckets`)
     #[arg(
         short,
         long,
@@ -26,7 +28,14 @@ pub(super) struct Global {
     pub(super) archive: String,
 
     /// Configuration file [default: conf/distributions in the archive, else in the current folder]
-    #[arg(long, global = true, value_name = "FILE", env = "PUBLISH_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "FILE",
+        env = "PUBLISH_CONFIG",
+        hide_env_values = true
+    )]
     pub(super) config: Option<PathBuf>,
 
     /// Sign with this key: a secret key file, a fingerprint, a gpg key, or `!command`; repeatable
@@ -34,33 +43,71 @@ pub(super) struct Global {
     /// Defaults to the secret key in PUBLISH_SIGNING_KEY or in the file that PUBLISH_SIGNING_KEY_FILE names, else to
     /// `SignWith:` in the configuration. The passphrase is read from PUBLISH_PASSPHRASE, or from the file that
     /// PUBLISH_PASSPHRASE_FILE names.
-    #[arg(long, global = true, value_name = "KEY", env = "PUBLISH_SIGN_WITH", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "KEY",
+        env = "PUBLISH_SIGN_WITH",
+        hide_env_values = true
+    )]
     pub(super) sign_with: Vec<String>,
 
     /// Accept the published suite even if its signature cannot be verified; use it once, to adopt an archive
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide = true)]
     pub(super) trust_existing: bool,
 
     /// Publish a changed Origin, Label, Codename..., although apt then asks the user of every client to confirm it
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide = true)]
     pub(super) allow_releaseinfo_change: bool,
 
     /// Use this time instead of now, for reproducible archives; also to verify signatures and expiry
-    #[arg(long, global = true, value_name = "TIME", env = "PUBLISH_DATE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "TIME",
+        env = "PUBLISH_DATE",
+        hide_env_values = true
+    )]
     #[arg(value_parser = parse_time)]
     pub(super) date: Option<SystemTime>,
 
     /// Print one JSON object instead of text (see `publish help json`)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_long_help = true)]
     pub(super) json: bool,
 
-    /// Print only requested data, errors, and warnings that are not about the configuration
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Print only requested data, errors, and warnings
+    ///
+    /// Warnings about the configuration are the same at every run, and are left out.
+    #[arg(short, long, global = true, hide_long_help = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
     /// List every package and every object
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, hide_long_help = true)]
     pub(super) verbose: bool,
+}
+
+/// All global options, as those of a command, for a man page.
+pub(super) fn described() -> clap::Command {
+    let command = Global::augment_args(clap::Command::new("publish"));
+    command.mut_args(|arg| arg.hide(false).hide_long_help(false))
+}
+
+/// The long help of the global options that the pages of commands leave out.
+pub(super) fn rare() -> String {
+    let command = Global::augment_args(clap::Command::new("publish"));
+    let is_rare = |arg: &clap::Arg| arg.is_hide_set() || arg.is_hide_long_help_set();
+    let shown = command.mut_args(|arg| {
+        let rare = is_rare(&arg);
+        arg.hide(!rare).hide_long_help(false).help_heading("More global options")
+    });
+    shown
+        .disable_help_flag(true)
+        .max_term_width(100)
+        .help_template("{all-args}")
+        .render_long_help()
+        .to_string()
 }
 
 /// Parses a time: RFC 3339, or the number of seconds since 1970, also with the `@` of `date`.

@@ -11,7 +11,10 @@ mod client;
 mod copy;
 mod pull;
 mod other_archive;
+mod completions;
 mod help;
+mod man;
+mod other_words;
 mod init;
 mod key;
 mod log;
@@ -58,7 +61,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use global::Global;
@@ -68,10 +71,16 @@ use ui::Ui;
 /// Publish Debian packages as a signed APT archive, atomically and without a database.
 #[derive(Debug, Parser)]
 #[command(name = "publish", version, long_version = VERSION.as_str(), max_term_width = 100, after_help = AFTER_HELP)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, disable_help_flag = true, arg_required_else_help = true)]
+#[command(after_long_help = LONG_AFTER_HELP.as_str())]
 struct Cli {
     #[command(flatten)]
     global: Global,
+
+    /// Print help (`publish --help` has all global options)
+    #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "Global options")]
+    help: Option<bool>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -83,7 +92,12 @@ Examples:\n\
 \x20 publish --archive s3://packages.example.org/apt list\n\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
 4 `check` found damage, 5 store or network out of reach (try again later), \
-130 and 143 ended by SIGINT and SIGTERM.";
+130 and 143 ended by SIGINT and SIGTERM.\n\n\
+Topics: see `publish help`.";
+
+/// Pages of commands show few of the global options; the page of `publish` itself has all of them.
+static LONG_AFTER_HELP: LazyLock<String> =
+    LazyLock::new(|| format!("{}\n\n{AFTER_HELP}", global::rare().trim_end()));
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -111,6 +125,9 @@ enum Command {
     Reprepro(reprepro::Args),
     Outhook(outhook::Args),
     Help(help::Args),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 impl Command {
@@ -150,14 +167,20 @@ pub fn main() -> ExitCode {
     if let Some(arguments) = reprepro::requested(std::env::args_os()) {
         return reprepro::main(arguments);
     }
+    if let Some(words) = completions::requested(std::env::args_os()) {
+        completions::complete(Cli::command(), &words, &Ui::new(false, true, false));
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
     let ui = Arc::new(Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose));
-    if let Command::Help(args) = &cli.command {
-        help::run(args, &ui);
-        return ui.end(ExitCode::SUCCESS);
+    if let Some(done) = offline(&cli.command, &ui) {
+        return match done {
+            Ok(()) => ui.end(ExitCode::SUCCESS),
+            Err(failure) => ui.failure(&failure),
+        };
     }
     if let Command::Reprepro(args) = cli.command {
         return reprepro::main(args.arguments);
@@ -183,6 +206,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command that needs no archive.
+fn offline(command: &Command, ui: &Ui) -> Option<Result<(), Failure>> {
+    Some(match command {
+        Command::Help(args) => help::run(args, Cli::command(), ui),
+        Command::Man(args) => man::run(args, Cli::command()),
+        Command::Completions(args) => {
+            completions::run(args, ui);
+            Ok(())
+        }
+        _ => return None,
+    })
+}
+
 /// Prints clap's help, version or usage error (status 2), the latter also as an object with `--json`.
 fn not_understood(error: &clap::Error) -> ExitCode {
     let arguments = || std::env::args_os().skip(1).take_while(|argument| argument != "--");
@@ -204,6 +240,14 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand
+        && let Some(clap::error::ContextValue::String(word)) =
+            error.get(clap::error::ContextKind::InvalidSubcommand)
+        && let Some(ours) = other_words::ours(word)
+    {
+        let hint = Some(format!("did you mean `publish {ours}`? see `publish help {ours}`"));
+        return ui.failure(&Failure::text(format!("there is no command `{word}`"), hint).into_usage());
     }
     if is_json {
         ui.failure_object(&usage(error));
@@ -264,7 +308,9 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Key(args) => key::run(&args, &session).await,
         Command::Outhook(args) => Box::pin(outhook::run(&args, &session)).await,
         // Run before the session was opened.
-        Command::Help(_) | Command::Reprepro(_) => Ok(ExitCode::SUCCESS),
+        Command::Help(_) | Command::Man(_) | Command::Completions(_) | Command::Reprepro(_) => {
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -277,7 +323,6 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -293,7 +338,9 @@ mod tests {
             |(at, part): (usize, &str)| if at % 2 == 1 { part.replace(' ', "\0") } else { part.to_owned() };
         let words = |line: &str| {
             let line: String = line.split('\'').enumerate().map(quoted).collect();
-            line.split_whitespace().map(|word| word.replace('\0', " ")).collect()
+            let words = line.split_whitespace().map(|word| word.replace('\0', " "));
+            // The shell takes a redirection away.
+            words.take_while(|word| !word.starts_with('>')).collect()
         };
         let before = found.len();
         found.extend(lines.map(words));

@@ -101,7 +101,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     let client_keys = keys.trust.client_keys().keyring.clone();
     let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, &outcome, &client_keys)?;
+    sources::print_first(session, [&outcome], &client_keys)?;
     Ok(ExitCode::SUCCESS)
 }
 

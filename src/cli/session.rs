@@ -11,6 +11,7 @@ use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, SuiteConfig},
     names::Suite,
+    nearest::nearest,
     signing,
     signing::Keyring,
     store::{self, Cache, Environment, Location, Store},
@@ -181,7 +182,7 @@ impl<'a> Session<'a> {
         }
         known.sort_unstable();
         known.dedup();
-        let hint = new_suite.map(|_| {
+        let create = new_suite.map(|_| {
             let file = if self.location.folder().is_some() { "" } else { " --config FILE" };
             let archive = shell_word(&self.location.to_string());
             format!(
@@ -189,6 +190,11 @@ impl<'a> Session<'a> {
                  {archive} init{file} --suite {suite}`"
             )
         });
+        let near = meant(suite.as_str(), &known);
+        let hint = match (near, create) {
+            (Some(near), Some(create)) => Some(format!("{near} {create}")),
+            (near, create) => near.or(create),
+        };
         let text = format!("there is no suite `{suite}`; there are: `{}`", names(&known));
         Err(Failure::text(text, hint).kind(Kind::NotFound))
     }
@@ -308,9 +314,8 @@ impl<'a> Session<'a> {
         if published.contains(&suite) || archive.suite(&suite).await?.pointer().is_some() {
             return Ok(vec![suite]);
         }
-        let known: Vec<String> = published.iter().map(ToString::to_string).collect();
-        let text = format!("there is no suite `{name}`; there are: `{}`", known.join("`, `"));
-        Err(Failure::text(text, None).kind(Kind::NotFound))
+        let text = format!("there is no suite `{name}`; there are: `{}`", names(&published));
+        Err(Failure::text(text, meant(name, &published)).kind(Kind::NotFound))
     }
 
     /// Returns the codename of a suite, which may be given by an alias.
@@ -427,6 +432,12 @@ impl<'a> Session<'a> {
 /// Lists suites for a message.
 fn names(suites: &[Suite]) -> String {
     suites.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `")
+}
+
+/// The hint that names the suite that was meant, if one is near.
+fn meant(name: &str, known: &[Suite]) -> Option<String> {
+    let near = nearest(name, known.iter().map(Suite::as_str));
+    near.map(|near| format!("did you mean `{near}`?"))
 }
 
 /// Parses the name of a suite from the command line.

@@ -1,6 +1,6 @@
 //! `publish show`: prints the stanzas of a package.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use super::{
     class::Kind,
@@ -9,6 +9,7 @@ use super::{
     list::for_each,
     session::Session,
 };
+use crate::nearest::nearest;
 
 /// Show the published stanzas of a package
 #[derive(Debug, clap::Args)]
@@ -33,8 +34,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         None => (args.name.as_str(), None),
     };
     let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut names = BTreeSet::new();
     let damaged = for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
         if &*entry.name != name {
+            if !names.contains(&*entry.name) {
+                names.insert(entry.name.to_string());
+            }
             return false;
         }
         if version.is_some_and(|version| &*entry.version != version) {
@@ -57,7 +62,11 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     if objects.is_empty() {
         others.dedup();
-        let hint = if others.is_empty() {
+        let hint = if let Some(near) =
+            nearest(name, names.iter().map(String::as_str)).filter(|near| *near != name)
+        {
+            format!("did you mean `{near}`?")
+        } else if others.is_empty() {
             "list the published packages with `publish list`".to_owned()
         } else {
             format!("published versions: {}", others.join(", "))

@@ -40,6 +40,15 @@ pub(super) struct Ui {
     stop: Notify,
 }
 
+/// The maximum width of text, as of the help.
+const TEXT_WIDTH: usize = 100;
+
+/// The width of text on stdout: that of the terminal, at most that of the help.
+pub(super) fn text_width() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    terminal.map_or(TEXT_WIDTH, |(width, _)| usize::from(width.0).min(TEXT_WIDTH))
+}
+
 #[derive(PartialEq, Eq, Clone, Copy)]
 enum Phase {
     Nothing,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     names::Suite,
+    nearest::nearest,
     stanza::{Stanza, Stanzas},
 };
 
@@ -195,7 +196,10 @@ impl Reader<'_> {
             if !FIELDS.iter().any(|known| known.eq_ignore_ascii_case(field.name)) {
                 let (path, line) = self.text.origin(self.line + line);
                 let (path, name) = (path.display(), field.name);
-                warnings.push(format!("`{path}` line {line}: field `{name}` is unknown and has no effect"));
+                let near = nearest(name, FIELDS);
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                warnings
+                    .push(format!("`{path}` line {line}: field `{name}` is unknown and has no effect{near}"));
             }
         }
     }

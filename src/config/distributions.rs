@@ -29,6 +29,7 @@ use super::{
 use crate::{
     compression::Compression,
     names::{self, Architecture, Component, Suite},
+    nearest::nearest,
     package_type::PackageType,
     site::archive_name,
     stanza::{Stanza, Stanzas},
@@ -471,8 +472,8 @@ fn derived_indices(
 fn warn_of_unused(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) {
     for field in stanza.fields() {
         let is = |name: &str| name.eq_ignore_ascii_case(field.name);
-        let used = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
-        let used = used
+        let known = ["Codename", "Components", "Architectures", "Suite", "SignWith"];
+        let known = known
             .into_iter()
             .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
             .chain(["Uploaders", "Tracking"])
@@ -480,14 +481,19 @@ fn warn_of_unused(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) {
             .chain(indices::fields())
             .chain(ContentsConfig::FIELDS)
             .chain(OWN)
-            .chain(COPIED);
-        if used.into_iter().any(is) {
+            .chain(COPIED)
+            .collect::<Vec<&str>>();
+        if known.iter().copied().any(is) {
             continue;
         }
         match NOT_DONE.iter().find(|(name, _)| is(name)) {
             Some((_, "")) => {}
             Some((name, meaning)) => warn(format!("field `{name}` has no effect: {meaning}")),
-            None => warn(format!("field `{}` is unknown and has no effect", field.name)),
+            None => {
+                let near = nearest(field.name, known.iter().copied());
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                warn(format!("field `{}` is unknown and has no effect{near}", field.name));
+            }
         }
     }
 }

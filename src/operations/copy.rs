@@ -24,6 +24,7 @@ use crate::{
     },
     glob::Glob,
     names::{Architecture, Component, Suite},
+    nearest::nearest,
     package_type::PackageType,
     store::Store,
     suite::{
@@ -77,6 +78,21 @@ pub enum Named {
     Package(String),
     /// The name of the source package: it and all binary packages built from it.
     Source(String),
+}
+
+impl Named {
+    /// Returns the published name that was meant by one that is not published.
+    pub(super) fn near<'a>(&self, indices: impl Iterator<Item = &'a PackagesIndex>) -> Option<String> {
+        let (Self::Package(name) | Self::Source(name)) = self;
+        let all: BTreeSet<String> = indices
+            .flat_map(PackagesIndex::entries)
+            .map(|entry| match self {
+                Self::Package(_) => entry.name().to_owned(),
+                Self::Source(_) => entry.source().name.to_owned(),
+            })
+            .collect();
+        nearest(name, all.iter().map(String::as_str)).filter(|near| near != name).map(str::to_owned)
+    }
 }
 
 impl Copies {
@@ -243,7 +259,8 @@ impl Copies {
             }
         }
         if newest.is_empty() {
-            return Err(Reason::NotPublished { others: others.into_iter().collect() });
+            let near = wanted.named.near(indices.iter().map(|(_, index)| index));
+            return Err(Reason::NotPublished { others: others.into_iter().collect(), near });
         }
         let with_version = newest.into_iter().map(|((package_type, [name, architecture]), found)| {
             let version = found.0.version().to_owned();

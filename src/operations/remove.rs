@@ -49,7 +49,8 @@ impl SuiteEdit {
             }
             if found.is_empty() {
                 let subject = Wanted { named: named.clone(), version: version.clone() }.to_string();
-                let source = Reason::NotPublished { others: others.into_iter().collect() };
+                let near = named.near(indices.all.values());
+                let source = Reason::NotPublished { others: others.into_iter().collect(), near };
                 let suite = Some(published.name().clone());
                 refused.push(Refusal { action: "remove", preposition: "from", subject, suite, source });
             }

@@ -173,6 +173,8 @@ pub enum Reason {
     NotPublished {
         /// The published versions or architectures of that name.
         others: Vec<String>,
+        /// The published name that is nearest to it.
+        near: Option<String>,
     },
 }
 

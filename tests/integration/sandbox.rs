@@ -459,6 +459,11 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
+/// Whether a program of the machine can be found, for tests that are skipped without it.
+pub(crate) fn is_installed(program: &str) -> bool {
+    SEARCH_PATH.split(':').any(|folder| Path::new(folder).join(program).exists())
+}
+
 /// Prints that a test was skipped; in CI this is a failure.
 ///
 /// Always followed by `return`, because the test framework has no support for skipping.

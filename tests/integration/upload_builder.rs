@@ -35,6 +35,10 @@ impl UploadBuilder {
         Self { distribution: names.to_owned(), ..self }
     }
 
+    pub(crate) fn version(self, version: &str) -> Self {
+        Self { version: version.to_owned(), ..self }
+    }
+
     pub(crate) fn section(self, section: &str) -> Self {
         Self { section: section.to_owned(), ..self }
     }

@@ -73,10 +73,11 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::NotNewer { .. } => {
             "omit `--if-newer` to publish it beside the newer one, or use `--skip-older` to leave out older versions"
         }
-        Reason::NotPublished { others } if others.is_empty() => {
-            "list the published packages with `publish list`"
-        }
-        Reason::NotPublished { others } => {
+        Reason::NotPublished { others, near } if others.is_empty() => match near {
+            Some(near) => return Some(format!("did you mean `{near}`?")),
+            None => "list the published packages with `publish list`",
+        },
+        Reason::NotPublished { others, .. } => {
             let more = match others.len().saturating_sub(MOST_SHOWN) {
                 0 => String::new(),
                 more => format!(", and {more} more"),

@@ -30,6 +30,3 @@ pub(super) use publication::{Publication, Publications};
 pub(super) use serve::Serving;
 pub(super) use sweep::{Dropped, Pruned, RemovedSnapshot};
 pub(super) use sync::{Destination, Synced};
-
-/// The schema above, for `publish help json`.
-pub(super) const DOCUMENTATION: &str = include_str!("schema.md");

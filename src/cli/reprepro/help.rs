@@ -14,6 +14,3 @@ pub(in super::super) struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     pub(in super::super) arguments: Vec<std::ffi::OsString>,
 }
-
-/// The text of `publish help reprepro`.
-pub(in super::super) const GUIDE: &str = include_str!("guide.md");

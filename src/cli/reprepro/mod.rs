@@ -39,6 +39,6 @@ mod options;
 mod settings;
 mod folders;
 
-pub(super) use help::{Args, GUIDE};
+pub(super) use help::Args;
 pub(super) use run::main;
 pub(super) use words::requested;

@@ -11,14 +11,22 @@ use clap::Parser as _;
 
 use super::{
     call::Call,
-    check, copy, export, flood, help, hooks, include, include_changes, incoming, list, ls, notices,
-    notifiers,
+    check, copy, export, flood, hooks, include, include_changes, incoming, list, ls, notices, notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
     pool, remove, reoverride, reports, snapshots, status, tracks, update, vanished,
     words::{self, Known, Word},
 };
-use crate::cli::{clock, failure::Failure, global::Global, interrupt, session::Session, threads, ui::Ui};
+use crate::cli::{
+    clock,
+    failure::Failure,
+    global::Global,
+    interrupt,
+    session::Session,
+    threads,
+    ui::{Ui, text_width},
+};
+use crate::guide;
 
 /// The options that every command of this program has.
 #[derive(clap::Parser)]
@@ -43,7 +51,8 @@ pub(in super::super) fn main(arguments: Vec<OsString>) -> ExitCode {
     let (options, rest) = match options::parse(&given) {
         Ok(CommandLine::Call(options, rest)) => (options, rest),
         Ok(CommandLine::Help) => {
-            plain.text(help::GUIDE);
+            let text = guide::topic("reprepro").map(|topic| guide::render(topic.text, text_width()));
+            plain.text(&text.unwrap_or_default());
             return plain.end(ExitCode::SUCCESS);
         }
         Ok(CommandLine::Version) => {

@@ -46,6 +46,12 @@ impl Report {
     }
 }
 
+/// The names in conf/destinations, if they can be read.
+pub(super) fn destination_names(session: &Session<'_>) -> Option<std::collections::BTreeSet<String>> {
+    let known = target::destinations(session).ok()?;
+    Some(known.all.into_iter().map(|known| known.name).collect())
+}
+
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let targets = Target::all(args, session)?;
     let trust = if args.keyring.is_empty() {

@@ -184,7 +184,7 @@ fn parse(text: &str, session: &Session<'_>) -> Result<Location, Failure> {
 }
 
 /// conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.
-fn destinations(session: &Session<'_>) -> Result<Destinations, Failure> {
+pub(super) fn destinations(session: &Session<'_>) -> Result<Destinations, Failure> {
     let mut folders: Vec<PathBuf> = vec![session.config.folder.clone()];
     folders.extend(session.location.folder().map(|folder| folder.join("conf")));
     folders.push(session.current.join("conf"));
