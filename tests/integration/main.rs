@@ -77,6 +77,7 @@ mod patches;
 mod patches_derived;
 mod package_types;
 mod phased;
+mod pipelines;
 mod preview;
 mod prune;
 mod prune_links;
