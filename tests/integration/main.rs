@@ -88,6 +88,7 @@ mod purge;
 mod races;
 mod readers;
 mod refresh;
+mod release;
 mod remove;
 mod repair;
 mod replace;
