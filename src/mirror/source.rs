@@ -8,8 +8,9 @@
 use super::run::{PublishedKeys, Run};
 use crate::{
     names::Suite,
+    operations::upstream::refuse_expired,
     signing::Keyring,
-    store::{Store, unless_larger},
+    store::{Location, Store, unless_larger},
     suite::{
         archive::KEY_FILE,
         error::Error,
@@ -46,7 +47,13 @@ impl Run<'_> {
         if let Some(opened) = self.opened.remove(suite) {
             return Ok(opened);
         }
-        let opened = self.open_verified(suite).await;
+        let opened = self.open_verified(suite).await.and_then(|opened| {
+            // An old copy on the web must not replace a newer one here; the owner of a folder or a bucket renews it there.
+            if let (Some(release), Location::Web(_)) = (opened.release(), self.archive.store.location()) {
+                refuse_expired(release, suite, &self.archive.trust)?;
+            }
+            Ok(opened)
+        });
         opened.map_err(|error| match error {
             Error::Untrusted { .. }
             | Error::NotSigned { .. }

@@ -266,3 +266,24 @@ fn a_web_server_may_refuse_optional_files() {
         assert!(!source.sandbox.path("mirror").join(POINTER).exists(), "{status}");
     }
 }
+
+#[test]
+fn an_expired_suite_on_the_web_is_not_copied() {
+    let source = Source::new();
+    source.configure(&["stable"]);
+    let conf = source.sandbox.path("source/conf/distributions");
+    fs::write(&conf, format!("{}ValidFor: 1d\n", fs::read_to_string(&conf).unwrap())).unwrap();
+    let mut source = source;
+    source.add("other", "stable", &[KEY]);
+    let web = Web::of(source.sandbox.path("source"));
+    let key = fixture("keys/test.pub.asc");
+    let sync = |seconds: u64, more: &[&str]| {
+        let words =
+            ["-a", &web.url, "sync", "./mirror", "--suite", "stable", "--keyring", key.to_str().unwrap()];
+        source.sandbox.publish_after(seconds, &[&words[..], more].concat())
+    };
+    sync(2 * 86400, &[]).fails(1).says(["has expired", "--trust-existing"]);
+    assert!(!source.sandbox.path("mirror/dists").exists());
+    sync(3600, &[]).ok();
+    sync(2 * 86400, &["--trust-existing"]).ok();
+}
