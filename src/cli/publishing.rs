@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{change_args::ChangeArgs, class::Kind, failure::Failure, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
     archive::{CommitReport, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
     config::SuiteConfig,
@@ -63,7 +63,6 @@ impl Session<'_> {
         edit: &SuiteEdit,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        self.refuse_past(suite)?;
         let events = self.events();
         let outcome = self.reported(self.publisher(change, &events)?.commit(suite, &keys, edit).await)?;
         if outcome.first
@@ -89,7 +88,6 @@ impl Session<'_> {
         when: Refresh,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        self.refuse_past(suite)?;
         let events = self.events();
         self.reported(self.publisher(change, &events)?.refresh(suite, &keys, when).await)
     }
@@ -102,7 +100,6 @@ impl Session<'_> {
         to: Option<&str>,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {
-        self.refuse_past(suite)?;
         let events = self.events();
         self.reported(self.publisher(change, &events)?.roll_back(suite, &keys, to).await)
     }
@@ -117,22 +114,6 @@ impl Session<'_> {
     ) -> Result<CommitReport, Failure> {
         let events = self.events();
         self.reported(self.publisher(change, &events)?.snapshot(snapshot, of, &keys).await)
-    }
-
-    /// Refuses a time named with `--date` at which the suite would have expired by now.
-    fn refuse_past(&self, suite: &SuiteConfig) -> Result<(), Failure> {
-        let until = suite.valid_for.and_then(|span| self.now.checked_add(span));
-        let Some(until) = until.filter(|until| self.now < self.clock && *until < self.clock) else {
-            return Ok(());
-        };
-        let until = jiff::Timestamp::try_from(until).map(|until| until.to_string()).unwrap_or_default();
-        let text = format!(
-            "suite `{}` would be valid until {until}, which has passed: clients would refuse it",
-            suite.codename
-        );
-        let hint =
-            "name a later time with `--date`, or remove `ValidFor:` from conf/distributions".to_owned();
-        Err(Failure::text(text, Some(hint)).kind(Kind::Refused))
     }
 
     /// Warns of a suite that a time named with `--date` has made to expire before now.

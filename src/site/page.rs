@@ -348,7 +348,8 @@ mod tests {
         assert_eq!(Page::parse(text.as_bytes()), page);
         assert_eq!(Page::parse(text.as_bytes()).render(), text);
         assert!(!Page::is_ours(b"<h1>mine</h1>"));
-        assert_eq!(Page::parse(&text.as_bytes()[..text.len() / 2]), Page::default());
+        let cut = text.split_once(DATA.0).unwrap().0;
+        assert_eq!(Page::parse(cut.as_bytes()), Page::default());
     }
 
     #[test]

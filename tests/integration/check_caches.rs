@@ -58,7 +58,7 @@ fn missing_cache_headers_are_one_note() {
     let said = check(&web.url, &[]).ok();
     // `InRelease`, `Release`, `Release.gpg` and three names of the index; three digests and two packages.
     said.says([
-        "note: 6 files that change are served without `Cache-Control`, such as `dists/stable/InRelease`",
+        "note: 6 files that can change: served without `Cache-Control`, such as `dists/stable/InRelease`",
         "note: 5 of 5 files that never change (pool and by-hash) may be kept only briefly",
     ]);
     assert_eq!(said.stderr.matches("note:").count(), 2, "{}", said.stderr);
