@@ -303,6 +303,10 @@ impl Ui {
             Event::Written { path, bytes } => {
                 self.detail(&format!("wrote {path} ({})", crate::size::bytes(bytes)));
             }
+            Event::WaitsForPrune { expires } => self.say(&format!(
+                "Waiting until a running `publish prune` ends; if it was killed, its marker expires after {} minutes",
+                expires.as_secs() / 60
+            )),
             Event::LostRace { times } => {
                 self.detail(&format!(
                     "lost the race against another publisher; retrying (attempt {})",

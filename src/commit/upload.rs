@@ -295,7 +295,7 @@ impl<'a> Upload<'a> {
         if paths.peek().is_none() {
             return Ok(None);
         }
-        let hold = Pin::take(self.store, paths).await?;
+        let hold = Pin::take(self.store, paths, self.events).await?;
         let made_sure = async {
             if let Some(path) = missing(self.store, &plan.needs).await?.pop() {
                 // The next try reports the missing file, if it is still missing.

@@ -25,7 +25,12 @@ use tokio::time::{Instant, sleep};
 use crate::{
     digest::Digests,
     store::{self, Content, Store},
-    suite::{error::Error, generations::is_older, limits},
+    suite::{
+        error::Error,
+        event::{Event, Events},
+        generations::is_older,
+        limits,
+    },
 };
 
 /// The grace period: younger files are not deleted, since an operation in progress may be about to reference them.
@@ -47,6 +52,8 @@ const RENEWAL: Duration = Duration::from_secs(60);
 const RENEWAL_DEADLINE: Duration = Duration::from_secs(10 * 60);
 /// The interval at which an operation checks whether a prune has ended.
 const POLL: Duration = Duration::from_millis(500);
+/// A longer wait is reported.
+const NOTICE: Duration = Duration::from_secs(2);
 /// The timeout of that wait.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -59,7 +66,11 @@ pub(crate) struct Pin<'a> {
 
 impl<'a> Pin<'a> {
     /// Pins files, and waits until a running prune has ended.
-    pub(crate) async fn take(store: &'a Store, files: impl IntoIterator<Item = &str>) -> Result<Self, Error> {
+    pub(crate) async fn take(
+        store: &'a Store,
+        files: impl IntoIterator<Item = &str>,
+        events: Events<'_>,
+    ) -> Result<Self, Error> {
         let mut names = String::new();
         for file in files {
             names.push_str(file);
@@ -69,7 +80,7 @@ impl<'a> Pin<'a> {
         put(store, &path, names).await?;
         let since = written(store, &path).await?;
         let pin = Self { store, path, since };
-        match pin.no_prune().await {
+        match pin.no_prune(events).await {
             Ok(()) => Ok(pin),
             Err(error) => {
                 pin.release().await;
@@ -78,8 +89,9 @@ impl<'a> Pin<'a> {
         }
     }
 
-    async fn no_prune(&self) -> Result<(), Error> {
+    async fn no_prune(&self, events: Events<'_>) -> Result<(), Error> {
         let begun = Instant::now();
+        let mut is_reported = false;
         // When the last seen marker was written, since when it is watched, and after which time it expires.
         let mut seen: Option<(SystemTime, Instant, Duration)> = None;
         while let Some(marker) = self.store.head(MARKER).await? {
@@ -94,6 +106,10 @@ impl<'a> Pin<'a> {
                     seen = Some((marker.modified, Instant::now(), EXPIRY.saturating_sub(age)));
                     continue;
                 }
+            }
+            if !is_reported && begun.elapsed() > NOTICE {
+                is_reported = true;
+                events(Event::WaitsForPrune { expires: EXPIRY });
             }
             if begun.elapsed() > WAIT_TIMEOUT {
                 return Err(Error::Pruning { location: self.store.location().to_string() });
@@ -273,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn a_prune_sees_pinned_files() {
         let store = memory();
-        let pin = Pin::take(&store, ["pool/a.deb", "pool/b.deb"]).await.unwrap();
+        let pin = Pin::take(&store, ["pool/a.deb", "pool/b.deb"], &|_| {}).await.unwrap();
         let prune = GcMarker::make(&store).await.unwrap();
         let names: Vec<String> = prune.pinned().await.unwrap().into_iter().collect();
         assert_eq!(names, ["pool/a.deb", "pool/b.deb"]);
@@ -291,7 +307,7 @@ mod tests {
         let edit = tokio::spawn({
             let store = store.clone();
             async move {
-                let pin = Pin::take(&store, ["pool/a.deb"]).await.unwrap();
+                let pin = Pin::take(&store, ["pool/a.deb"], &|_| {}).await.unwrap();
                 sender.send(()).unwrap();
                 pin.release().await;
             }
@@ -310,7 +326,7 @@ mod tests {
         let store = memory();
         drop(GcMarker::make(&store).await.unwrap());
         let begun = Instant::now();
-        Pin::take(&store, ["pool/a.deb"]).await.unwrap().release().await;
+        Pin::take(&store, ["pool/a.deb"], &|_| {}).await.unwrap().release().await;
         assert!((EXPIRY..EXPIRY + 2 * POLL).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 
@@ -320,7 +336,7 @@ mod tests {
         let mut prune = GcMarker::make(&store).await.unwrap();
         let edit = tokio::spawn({
             let store = store.clone();
-            async move { Pin::take(&store, ["pool/a.deb"]).await.unwrap().release().await }
+            async move { Pin::take(&store, ["pool/a.deb"], &|_| {}).await.unwrap().release().await }
         });
         for _ in 0..40 {
             sleep(RENEWAL).await;

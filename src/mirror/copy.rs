@@ -256,7 +256,8 @@ impl<'a> Copier<'a> {
         if there.is_empty() {
             return Ok(None);
         }
-        let pin = Pin::take(self.destination, there.iter().map(|(load, _)| load.to.as_str())).await?;
+        let paths = there.iter().map(|(load, _)| load.to.as_str());
+        let pin = Pin::take(self.destination, paths, self.events).await?;
         match self.send_missing(&pin, there).await {
             Ok(()) => Ok(Some(pin)),
             Err(error) => {

@@ -20,6 +20,11 @@ pub enum Event {
         /// How many there are.
         total: usize,
     },
+    /// The operation waits for the end of a prune, or of the marker that a killed one left.
+    WaitsForPrune {
+        /// How long after its last renewal the marker expires.
+        expires: std::time::Duration,
+    },
     /// A warning for the user; the operation continues.
     Warning(String),
     /// The operation begins a new archive where there was none.
