@@ -65,6 +65,18 @@ fn an_intact_pair_is_not_replaced_by_an_older_generation() {
     check(&sandbox, &[]).ok().says(["3 packages"]);
 }
 
+/// Clients find `Release` and `Release.gpg`, but those that ask for `InRelease` alone find nothing.
+#[test]
+fn a_lost_release_file_is_seen_beside_the_other_form() {
+    let sandbox = two_generations(Sandbox::signed());
+    let path = "dists/stable/InRelease";
+    fs::remove_file(sandbox.archive(path)).unwrap();
+    finds(&sandbox, path);
+    check(&sandbox, &["--repair"]).ok();
+    assert!(sandbox.archive(path).exists());
+    check(&sandbox, &[]).ok();
+}
+
 #[test]
 fn a_repair_that_goes_back_says_so() {
     for (sandbox, file) in [(Sandbox::signed(), "InRelease"), (Sandbox::new(), "Release")] {

@@ -54,6 +54,17 @@ impl Archive {
                 findings.fault(published.path(ReleaseForm::Signature.file_name()), problem);
             }
         }
+        if pointer.form == ReleaseForm::Release
+            && let Some(name) = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop()
+        {
+            let name = generations::path(&name, ReleaseForm::InRelease.file_name());
+            let kept = store.read(&published.path(&name), limits::RELEASE).await?;
+            let text = kept.and_then(|kept| signing::unverified_text(&kept.bytes).ok());
+            if text.is_some_and(|text| text == pointer.bytes) {
+                let problem = format!("it is missing, although `{name}` was published");
+                findings.fault(published.path(ReleaseForm::InRelease.file_name()), problem);
+            }
+        }
         if let Some(newer) = freshness::newer(store, suite, pointer, &self.trust).await? {
             let problem = format!(
                 "it is older than a published generation, that of {} ({})",
