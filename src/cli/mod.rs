@@ -125,6 +125,7 @@ enum Command {
     Reprepro(reprepro::Args),
     Outhook(outhook::Args),
     Help(help::Args),
+    #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
