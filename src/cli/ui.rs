@@ -303,6 +303,10 @@ impl Ui {
             Event::Written { path, bytes } => {
                 self.detail(&format!("wrote {path} ({})", crate::size::bytes(bytes)));
             }
+            Event::KeysOfSource { suite } => self.warn(&format!(
+                "suite `{suite}` is verified only with the key that its own server publishes: name the key that you trust with \
+                 `--keyring FILE`"
+            )),
             Event::WaitsForPrune { expires } => self.say(&format!(
                 "Waiting until a running `publish prune` ends; if it was killed, its marker expires after {} minutes",
                 expires.as_secs() / 60

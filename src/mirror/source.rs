@@ -14,6 +14,7 @@ use crate::{
     suite::{
         archive::KEY_FILE,
         error::Error,
+        event::Event,
         limits,
         published::{PublishedSuite, made_for},
         trust::Trust,
@@ -92,7 +93,14 @@ impl Run<'_> {
             Some(_) => with(&destination).await,
             // The first copy of a suite that no known key verifies is reported as unverified.
             None if own.is_empty() => Ok(source),
-            None => with(&own).await,
+            None => {
+                let verified = with(&own).await?;
+                // The owner of a folder or a bucket knows whose keys are there.
+                if let Location::Web(_) = archive.store.location() {
+                    (self.how.events)(Event::KeysOfSource { suite: suite.clone() });
+                }
+                Ok(verified)
+            }
         }
     }
 

@@ -25,6 +25,11 @@ pub enum Event {
         /// How long after its last renewal the marker expires.
         expires: std::time::Duration,
     },
+    /// A suite is copied for the first time, and no key verifies it but one that its own archive publishes.
+    KeysOfSource {
+        /// The suite.
+        suite: Suite,
+    },
     /// A warning for the user; the operation continues.
     Warning(String),
     /// The operation begins a new archive where there was none.
