@@ -156,7 +156,9 @@ impl<'a> Session<'a> {
         self.refuse_web()?;
         let archive = self.archive(Trust::unverified());
         let Some(name) = named else {
-            self.require_name_on_web()?;
+            if self.config.suites.is_empty() {
+                self.require_name_on_web()?;
+            }
             return self.only_suite(&archive).await;
         };
         if let Some(suite) = self.config.find(name) {

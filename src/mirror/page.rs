@@ -27,6 +27,7 @@ impl Run<'_> {
             return Ok(());
         }
         let read = self.archive.store.read(INDEX_PAGE, limits::PAGE).await;
+        let read = damage::unless_damaged(&self.archive.store, read);
         let Some(source) = self.archive.store.unless_refused(read)? else { return Ok(()) };
         if !Page::is_ours(&source.bytes) {
             return Ok(());

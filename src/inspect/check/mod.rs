@@ -135,9 +135,9 @@ impl Archive {
                 tokio::time::sleep(if self.store.is_local() { MOMENT } else { 10 * MOMENT }).await;
             }
             let (mut seen, mut files, mut found) = (SuiteReport::of(suite), Pool::new(), Findings::default());
-            // What is published while this command runs is not dated in the future.
-            let archive =
-                Self { store: self.store.clone(), trust: self.trust.clone().after(begun.elapsed()) };
+            // What is published while this command runs is not dated in the future, which the first look cannot know.
+            let passed = if times == 0 { Duration::ZERO } else { begun.elapsed() };
+            let archive = Self { store: self.store.clone(), trust: self.trust.clone().after(passed) };
             archive.check_suite(check, &mut seen, &mut files, &mut found).await?;
             let faulty: BTreeSet<String> = found.faults.iter().map(|fault| fault.path.clone()).collect();
             let now = (seen.date.clone(), faulty);
