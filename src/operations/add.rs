@@ -53,6 +53,7 @@ impl SuiteEdit {
                 Err(reason) => refused.push(addition.refusal(published, reason)),
             }
         }
+        plan.notes.append(&mut given.notes);
         // Versions of one source share the tarball of their upstream version.
         let mut seen = HashSet::new();
         plan.pool.retain(|(path, _)| seen.insert(path.clone()));
@@ -158,6 +159,7 @@ struct Given<'a> {
     by_path: HashMap<&'a PoolPath, &'a Addition>,
     /// Those of one name and version in one component: either one for all architectures, or one for each.
     by_version: HashMap<(&'a Component, PackageType, [&'a str; 2]), &'a Addition>,
+    notes: Vec<String>,
     /// The further files of source packages.
     shared: HashMap<&'a PoolPath, (&'a Addition, &'a PackageSource)>,
 }
@@ -187,12 +189,12 @@ impl<'a> Given<'a> {
         if !this.architecture.is_source() {
             let version = (&this.component, entry.package_type(), [entry.name(), entry.version()]);
             let other = *self.by_version.entry(version).or_insert(this);
-            let is_anywhere = |addition: &Addition| !addition.is_surplus() && addition.only.is_none();
-            if other.architecture.is_all() != this.architecture.is_all()
-                && is_anywhere(this)
-                && is_anywhere(other)
-            {
-                return Err(Reason::OtherArchitecture { package: shown, other: describe(&other.entry) });
+            if other.architecture.is_all() != this.architecture.is_all() && !this.is_surplus() {
+                // Builds of one source may be given together on purpose: a note, and no error as for a later addition.
+                self.notes.push(format!(
+                    "{shown} and {} are in one index; apt may install either of them",
+                    describe(&other.entry)
+                ));
             }
         }
         for (path, file) in &this.others {

@@ -351,7 +351,11 @@ fn one_version_for_all_and_for_one_architecture() {
     };
     let [for_all, amd64] = [deb("hello").architecture("all"), deb("hello")];
     let both = "would be in one index; apt could install either of them";
-    add(&[deb("pair"), deb("pair").architecture("all")]).fails(1).says([both]);
+    // Given together they are published, with a warning.
+    let pair = || [deb("pair"), deb("pair").architecture("all")];
+    let note = "`pair` 1.0 all and `pair` 1.0 amd64 are in one index; apt may install either of them";
+    add(&pair()).ok().says([note]);
+    add(&pair()).ok().says(["already"]);
     add(std::slice::from_ref(&amd64)).ok();
     let before = sandbox.tree();
     add(std::slice::from_ref(&for_all)).fails(1).says([both]);
