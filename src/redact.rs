@@ -49,7 +49,12 @@ pub(crate) fn redact(text: &str) -> String {
 
 /// Masks a password in a text that should be one URL, and may contain any character.
 pub(crate) fn redact_location(text: &str) -> String {
-    redact(&user_information(text))
+    // No location has a fragment: what is there may be anything.
+    let text = match text.split_once('#') {
+        Some((location, _)) if location.contains("://") => format!("{location}#{MASK}"),
+        _ => text.to_owned(),
+    };
+    redact(&user_information(&text))
 }
 
 /// Whether a variable, option or header of this name has a secret value.
@@ -189,6 +194,12 @@ fn bearer_tokens(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fragment_of_a_location_is_masked() {
+        assert_eq!(redact_location("https://example.org/apt#hunter2"), "https://example.org/apt#***");
+        assert_eq!(redact_location("./folder#1"), "./folder#1");
+    }
 
     #[test]
     fn secrets_are_masked_in_every_form() {

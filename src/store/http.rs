@@ -307,7 +307,7 @@ impl HttpService for CountingClient {
             } else {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, ERROR_BODY_LIMIT).await.map_err(retryable)?;
-                HttpResponse::from_parts(parts, body.into())
+                HttpResponse::from_parts(parts, as_text(body).into())
             };
             let served = ResponseHeaders::of(response.headers());
             response.extensions_mut().insert(served);
@@ -330,14 +330,18 @@ impl HttpService for CountingClient {
         let most = if is_success { RESPONSE_LIMIT } else { ERROR_BODY_LIMIT };
         let body = read_limited(body, most).await.map_err(retryable)?;
         let body = if is_success && listing { listing::without_invalid_keys(body) } else { body };
-        // `object_store` reads an error body as text, and fails at one of another encoding.
-        let body = match std::str::from_utf8(&body) {
-            Err(_) if !is_success => String::from_utf8_lossy(&body).into_owned().into(),
-            _ => body,
-        };
+        let body = if is_success { body } else { as_text(body) };
         let (status, body) = with_region(parts.status, &parts.headers, body);
         parts.status = status;
         Ok(HttpResponse::from_parts(parts, body.into()))
+    }
+}
+
+/// Replaces what is not UTF-8: `object_store` reads an error body as text, and would fail.
+fn as_text(body: Bytes) -> Bytes {
+    match std::str::from_utf8(&body) {
+        Ok(_) => body,
+        Err(_) => String::from_utf8_lossy(&body).into_owned().into(),
     }
 }
 
