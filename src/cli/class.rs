@@ -164,7 +164,11 @@ impl From<&archive::Refusal> for Class {
             | Reason::Dsc(_)
             | Reason::Files(_)
             | Reason::Changes(_)
-            | Reason::Attach(AttachFault::Unreadable { .. } | AttachFault::TooLarge { .. })
+            | Reason::Attach(
+                AttachFault::Unreadable { .. }
+                | AttachFault::TooLarge { .. }
+                | AttachFault::Translation { .. },
+            )
             | Reason::Path(_)
             | Reason::Stanza(_) => Kind::Input,
             Reason::OtherContents { .. }

@@ -428,6 +428,7 @@ impl SuiteConfig {
         suite.set_uploads(stanza, folder, &mut warn)?;
         suite.parse_fields_of_reprepro(stanza)?;
         suite.parse_retention(stanza)?;
+        warn_of_flags(stanza, &mut warn);
         warn_of_unused(stanza, &mut warn);
         Ok(suite)
     }
@@ -466,6 +467,22 @@ fn derived_indices(
 ) -> Result<(Option<ContentsConfig>, Option<bool>), String> {
     let commands = optional_yes_or_no(stanza, "Commands")?;
     Ok((ContentsConfig::parse(stanza, warn)?, commands))
+}
+
+/// Warns of values about which apt warns on every client (`StringToBool` of apt-pkg).
+fn warn_of_flags(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) {
+    const KNOWN: [&str; 10] =
+        ["yes", "true", "with", "on", "enable", "no", "false", "without", "off", "disable"];
+    for field in ["NotAutomatic", "ButAutomaticUpgrades"] {
+        let Some(value) = stanza.text_of(field) else { continue };
+        let is_known = KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&value));
+        if !is_known && value.parse::<i32>().is_err() {
+            let value = value.escape_debug();
+            warn(format!(
+                "field `{field}` is `{value}`, about which apt warns on every client; expected `yes` or `no`"
+            ));
+        }
+    }
 }
 
 /// Warns of fields without an effect.

@@ -98,6 +98,24 @@ fn value<'a>(stanza: &'a [u8], name: &str) -> Option<&'a [u8]> {
     field_of(stanza, name).map(|at| &stanza[at])
 }
 
+/// Checks an index of any tool.
+///
+/// # Errors
+/// The place at which apt would stop.
+pub(crate) fn check(text: &[u8]) -> Result<(), String> {
+    let mut stanzas = Stanzas::new(text);
+    let mut number = 0;
+    while let Some(stanza) = stanzas.next() {
+        let stanza = stanza.map_err(|error| error.to_string())?;
+        number += 1;
+        let is_md5 = |value: &[u8]| value.len() == 32 && value.iter().all(u8::is_ascii_hexdigit);
+        if stanza.get("Package").is_none() || !stanza.get(MD5).is_some_and(is_md5) {
+            return Err(format!("stanza {number} has no `Package`, or no `{MD5}` of 32 digits"));
+        }
+    }
+    Ok(())
+}
+
 /// The MD5 of the long description that a stanza does not have.
 #[must_use]
 pub fn missing(package: &PackageEntry) -> Option<Box<str>> {

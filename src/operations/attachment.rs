@@ -9,6 +9,7 @@ use crate::{
     dists::{
         IndexKey, blocks,
         layout::{SuitePath, patched_by, uncompressed},
+        translation,
     },
     suite::attach_fault::AttachFault,
 };
@@ -93,6 +94,10 @@ impl Attachment {
             forms.push((given, bytes));
             text.into()
         };
+        if let IndexKey::Translation { .. } = IndexKey::parse(path.plain()) {
+            let bad = |why| AttachFault::Translation { file: file.display().to_string(), why };
+            translation::check(&text).map_err(bad)?;
+        }
         for compression in compressions.iter().filter(|&&form| form != Compression::Plain && form != given) {
             forms.push((*compression, blocks::compress(&text, *compression, None).map_err(failed)?));
         }

@@ -33,6 +33,14 @@ pub enum AttachFault {
         /// The limit.
         limit: u64,
     },
+    /// A translation that apt cannot parse: it stops every client of that language.
+    #[error("`{file}` is not an index of translations, at which apt would stop: {why}")]
+    Translation {
+        /// The file.
+        file: String,
+        /// The problem.
+        why: String,
+    },
     /// It would be in the folder of another suite.
     #[error("it would be in the folder of suite `{suite}`")]
     OtherSuite {
@@ -53,6 +61,9 @@ impl AttachFault {
                 "name a path below the suite, such as `--as main/dep11/Components-amd64.yml`"
             }
             Self::Unreadable { .. } | Self::TooLarge { .. } => return None,
+            Self::Translation { .. } => {
+                "each stanza needs `Package`, `Description-md5` and `Description-LANGUAGE`"
+            }
             Self::OtherSuite { .. } => "name that suite with `--suite`",
             Self::NotListed => {
                 "list the files of the suite with `publish check --verbose`, or read its `Release`"

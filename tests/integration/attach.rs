@@ -111,9 +111,20 @@ fn contents_and_translations_are_refused_where_publish_writes_them() {
     let sandbox = archive();
     let attach = |path: &str| sandbox.publish(["attach", "x.yml", "--as", path, "--compress", "gz"]);
     fs::write(sandbox.path("x.yml"), "usr/bin/made-elsewhere misc/hello\n").unwrap();
-    for path in ["main/Contents-amd64", "main/Contents-source", "main/i18n/Translation-en"] {
+    for path in ["main/Contents-amd64", "main/Contents-source"] {
         attach(path).ok();
     }
+    // A translation that apt cannot parse stops every client of its language.
+    let translation = |path: &str, text: &str| {
+        fs::write(sandbox.path("t"), text).unwrap();
+        sandbox.publish(["attach", "t", "--as", path, "--compress", "gz"])
+    };
+    for junk in ["junk", "Package: hello\n\n", "Package: hello\nDescription-md5: zz\nDescription-de: x\n\n"] {
+        translation("main/i18n/Translation-de", junk).fails(1).says(["at which apt would stop"]);
+    }
+    let digest = "0".repeat(32);
+    let sound = format!("Package: hello\nDescription-md5: {digest}\nDescription-en: x\n y\n\n");
+    translation("main/i18n/Translation-en", &sound).ok();
     attach("main/Contents-source").ok();
     attach("main/Contents-amd64").fails(1).says(["keeps it up to date", "detach it first"]);
     sandbox.publish(["check"]).ok();
@@ -125,11 +136,9 @@ fn contents_and_translations_are_refused_where_publish_writes_them() {
     sandbox.publish(["attach", "--detach", "main/Contents-amd64"]).ok();
     let suite = "Codename: stable\nComponents: main\nArchitectures: amd64\n";
     sandbox.configure(&format!("{suite}Contents: .gz\nTranslations: en\n"));
-    for (path, field) in
-        [("main/Contents-amd64", "`Contents`"), ("main/i18n/Translation-en", "`Translations: en`")]
-    {
-        attach(path).fails(1).says(["is not allowed", field]);
-    }
+    attach("main/Contents-amd64").fails(1).says(["is not allowed", "`Contents`"]);
+    let refused = translation("main/i18n/Translation-en", &sound).fails(1);
+    refused.says(["is not allowed", "`Translations: en`"]);
 }
 
 #[test]
