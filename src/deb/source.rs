@@ -1,5 +1,6 @@
 //! A source package whose files have been read and match its description.
 
+use super::relationship::{self, BadRelationship};
 use crate::{
     digest::SourceDigests,
     names::PackageName,
@@ -63,6 +64,12 @@ impl SourcePackage {
     #[must_use]
     pub fn files(&self) -> &[SourceFile] {
         &self.files
+    }
+
+    /// The first relationship field that apt cannot read.
+    #[must_use]
+    pub fn bad_build_field(&self) -> Option<BadRelationship> {
+        relationship::bad_build_field(&self.control)
     }
 
     /// The `.dsc`.

@@ -103,11 +103,8 @@ fn value<'a>(stanza: &'a [u8], name: &str) -> Option<&'a [u8]> {
 /// # Errors
 /// The place at which apt would stop.
 pub(crate) fn check(text: &[u8]) -> Result<(), String> {
-    let mut stanzas = Stanzas::new(text);
-    let mut number = 0;
-    while let Some(stanza) = stanzas.next() {
+    for (number, stanza) in (1..).zip(Stanzas::new(text)) {
         let stanza = stanza.map_err(|error| error.to_string())?;
-        number += 1;
         let is_md5 = |value: &[u8]| value.len() == 32 && value.iter().all(u8::is_ascii_hexdigit);
         if stanza.get("Package").is_none() || !stanza.get(MD5).is_some_and(is_md5) {
             return Err(format!("stanza {number} has no `Package`, or no `{MD5}` of 32 digits"));

@@ -1,6 +1,7 @@
 //! Finds and reads input packages, binary and source: searches folders, and reads files on all cores.
 
 use std::{
+    fmt::Display,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -177,9 +178,16 @@ pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Inco
 
 /// Reports the remarks about a package.
 pub(super) fn warn(incoming: &Incoming, events: Events<'_>) {
-    let Artifact::Binary(package) = &incoming.package else { return };
-    for warning in package.warnings() {
+    let of_file = |warning: &dyn Display| {
         events(Event::Warning(format!("`{}`: {warning}", incoming.file.display())));
+    };
+    match &incoming.package {
+        Artifact::Binary(package) => package.warnings().iter().for_each(|warning| of_file(warning)),
+        Artifact::Source(package) => {
+            if let Some(bad) = package.bad_build_field() {
+                of_file(&format_args!("{bad}; `apt-get build-dep` fails for this package"));
+            }
+        }
     }
 }
 

@@ -31,7 +31,19 @@ enum Kind {
     Provides,
     /// Only read by tools for source packages: dpkg and apt ignore it.
     Informative,
+    /// Of a source package: with alternatives, and with restrictions such as `[amd64] <!nocheck>`.
+    Build,
 }
+
+/// The relationship fields of a source package.
+const BUILD_FIELDS: [&str; 6] = [
+    "Build-Depends",
+    "Build-Depends-Indep",
+    "Build-Depends-Arch",
+    "Build-Conflicts",
+    "Build-Conflicts-Indep",
+    "Build-Conflicts-Arch",
+];
 
 /// The relationship fields of a binary package; `Recommended` and `Optional` are obsolete names that dpkg still reads.
 const FIELDS: [(&str, Kind); 13] = [
@@ -188,6 +200,22 @@ pub fn check(stanza: &[u8]) -> Result<Vec<Remark>, BadRelationship> {
     Ok(remarks)
 }
 
+/// Reads all relationship fields of the stanza of a source package; returns the first bad one, with which apt finds no
+/// build dependencies of this package.
+#[must_use]
+pub fn bad_build_field(stanza: &[u8]) -> Option<BadRelationship> {
+    let mut remarks = Vec::new();
+    stanza::raw_fields(stanza).find_map(|(name, value)| {
+        let field = *BUILD_FIELDS.iter().find(|field| field.as_bytes().eq_ignore_ascii_case(name))?;
+        let kind = Kind::Build;
+        let mut reader = Reader { field, kind, value, at: 0, start: 0, number: 1, remarks: &mut remarks };
+        let fault = reader.read().err()?;
+        let text = excerpt(value[reader.start..].trim_ascii());
+        let place = Place { number: reader.number, text };
+        Some(BadRelationship { field, place, fault, stops_apt: false })
+    })
+}
+
 /// A position in the value of a field.
 struct Reader<'a, 'b> {
     field: &'static str,
@@ -210,7 +238,14 @@ impl<'a> Reader<'a, '_> {
         loop {
             self.skip_blanks();
             self.start = self.at;
+            if self.kind == Kind::Build && self.peek().is_none() {
+                // A comma at the end.
+                return Ok(());
+            }
             self.one()?;
+            if self.kind == Kind::Build {
+                self.restrictions()?;
+            }
             self.skip_blanks();
             match self.peek() {
                 None => return Ok(()),
@@ -226,9 +261,29 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// Reads `[ARCHITECTURE...]` and `<PROFILE...>`, as many as there are.
+    fn restrictions(&mut self) -> Result<(), Fault> {
+        loop {
+            self.skip_blanks();
+            let end = match self.peek() {
+                Some(b'[') => b']',
+                Some(b'<') => b'>',
+                _ => return Ok(()),
+            };
+            let rest = self.rest();
+            self.take_until(|b| b == end || b == b',' || b == b'|');
+            if self.peek() != Some(end) {
+                return Err(Fault::After(rest));
+            }
+            self.at += 1;
+        }
+    }
+
     /// Reads `NAME[:ARCHITECTURE] [(OPERATOR VERSION)]`.
     fn one(&mut self) -> Result<(), Fault> {
-        let ends = |b: u8| matches!(b, b'(' | b',' | b'|') || is_blank(b);
+        let is_build = self.kind == Kind::Build;
+        let ends =
+            |b: u8| matches!(b, b'(' | b',' | b'|') || is_blank(b) || (is_build && matches!(b, b'[' | b'<'));
         let name = self.take_until(|b| ends(b) || b == b':');
         if name.starts_with(b"${") || name.starts_with(b"$(") {
             let all =
@@ -287,7 +342,11 @@ impl<'a> Reader<'a, '_> {
         }
         check_length(version)?;
         Version::check_reference(&String::from_utf8_lossy(version))?;
-        if long_enough || self.kind == Kind::Informative { Ok(()) } else { Err(Fault::TooShort) }
+        if long_enough || matches!(self.kind, Kind::Informative | Kind::Build) {
+            Ok(())
+        } else {
+            Err(Fault::TooShort)
+        }
     }
 
     fn peek(&self) -> Option<u8> {

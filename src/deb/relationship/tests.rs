@@ -344,3 +344,22 @@ proptest! {
         let _ = check(&bytes);
     }
 }
+
+#[test]
+fn build_dependencies_have_restrictions() {
+    for good in [
+        "debhelper-compat (= 13), libfoo-dev (>= 1.0) [amd64 !i386] <!nocheck> <cross>, a | b [linux-any]",
+        "python3:any, gcc:native (>= 4:12),",
+        "a[amd64]<!nocheck>",
+        "",
+    ] {
+        assert_eq!(bad_build_field(format!("Build-Depends: {good}\n").as_bytes()), None, "{good}");
+    }
+    for bad in ["a b", "foo [amd64", "foo <!x", "a | | b", "a,,b", "foo (>= )", "foo (>= 1", "[amd64]"] {
+        let text = format!("Source: x\nBuild-Depends: a\nBuild-Conflicts-Indep: {bad}\n");
+        let found = bad_build_field(text.as_bytes()).map(|bad| bad.field);
+        assert_eq!(found, Some("Build-Conflicts-Indep"), "{bad}");
+    }
+    // A binary package has none of these.
+    assert!(check(b"Depends: foo [amd64]\n").is_err());
+}
