@@ -346,7 +346,7 @@ fn several_suites_and_their_aliases() {
     sandbox
         .publish(["sync", "./there"])
         .ok()
-        .says(["Published suite `bookworm`", "Published suite `stable`"]);
+        .says(["Linked suite `bookworm` to `stable`", "Published suite `stable`"]);
     let read = |path: &str| fs::read(sandbox.path(path)).unwrap();
     assert_eq!(read("there/dists/bookworm/InRelease"), read("there/dists/stable/InRelease"));
     sandbox
