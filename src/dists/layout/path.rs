@@ -1,15 +1,10 @@
-//! The layout of an archive: the kind of file that a path names. Decided only here.
-//!
-//! Reading, `sync`, `check`, `prune`, repair, `serve`, cache policy and media types use this module; no other module
-//! inspects the parts or the extension of a path. Pure text: a path says which kind a file is meant to be, not which
-//! bytes it has.
-//!
-//! Suites nest (`bookworm`, `bookworm/updates`), and components may have several parts too (`updates/main`), so a path
-//! alone does not say where the name of the suite ends. [`SuitePath`] is therefore relative: to `dists/`, or to the
-//! folder of a suite, whose own release file and generations have an empty `folder`.
-//!
-//! Rules: <https://wiki.debian.org/DebianRepository/Format>; `generations/`, `snapshots/` and `.publish/` are our own.
+//! The kind of file that a path names: [`ArchivePath`] below the root, [`SuitePath`] below a suite.
 
+use super::{
+    patch_path::{DIFF, PATCH_INDEX, is_patch_folder, patched_by},
+    pool_file::is_package_file,
+    root_file::{PAGE, page_digest},
+};
 use crate::{compression::Compression, package_type::PackageType};
 
 /// The folder of the retained release files of a suite, with one folder for each.
@@ -21,18 +16,8 @@ pub const TREES: [&str; 2] = [DISTS, POOL];
 /// The folder of the suites.
 pub const DISTS: &str = "dists";
 
-/// The ending of the folder with the patches of an index, and the list of them.
-const DIFF: &str = ".diff";
-const PATCH_INDEX: &str = "Index";
-
 /// The folder of the package files.
 pub const POOL: &str = "pool";
-
-/// The folder of the data of the archive's page.
-pub const PAGE: &str = "page";
-
-/// The page of the archive, at its root.
-pub const INDEX_PAGE: &str = "index.html";
 
 /// The kind of file that a path of an archive names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,37 +328,6 @@ pub fn is_mark(path: &str) -> bool {
     matches!(SuitePath::of(path), SuitePath::Generation { part: GenerationPart::Published, .. })
 }
 
-/// Whether a file at the root has the name of a public key.
-#[must_use]
-pub fn is_key_file(name: &str) -> bool {
-    [".asc", ".gpg", ".pgp", ".pub"]
-        .iter()
-        .any(|end| name.strip_suffix(end).is_some_and(|before| !before.is_empty()))
-}
-
-/// Whether a file at the root has the name of a file for sources.list.d.
-#[must_use]
-pub fn is_sources_file(name: &str) -> bool {
-    name.strip_suffix(".sources").is_some_and(|before| !before.is_empty())
-}
-
-/// Whether a file at the root has the name of a page for visitors.
-#[must_use]
-pub fn is_page(name: &str) -> bool {
-    name == INDEX_PAGE
-}
-
-/// The path of a part of the data of the page.
-#[must_use]
-pub fn page_path(digest: &str) -> String {
-    format!("{PAGE}/{digest}.gz")
-}
-
-fn page_digest(name: &str) -> Option<&str> {
-    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    name.strip_suffix(".gz").filter(|digest| digest.len() == 64 && digest.bytes().all(is_hex))
-}
-
 /// Whether a folder below the root of an archive is private: the configuration, database or working files of its
 /// tools.
 #[must_use]
@@ -387,30 +341,6 @@ fn is_working_file(part: &str) -> bool {
     let is_upload =
         |(_, number): (&str, &str)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     part.is_empty() || part.starts_with('.') || part.split_once('#').is_some_and(is_upload)
-}
-
-/// Whether a folder holds the patches of an index.
-#[must_use]
-pub fn is_patch_folder(part: &str) -> bool {
-    part.ends_with(DIFF)
-}
-
-/// The path of the list of patches of an index.
-#[must_use]
-pub fn patch_index_path(index: &str) -> String {
-    format!("{index}{DIFF}/{PATCH_INDEX}")
-}
-
-/// The path of a patch of an index.
-#[must_use]
-pub fn patch_path(index: &str, name: &str) -> String {
-    format!("{index}{DIFF}/{name}.gz")
-}
-
-/// The index whose patches a listed file lists; `None` for any other file.
-#[must_use]
-pub fn patched_by(plain: &str) -> Option<&str> {
-    plain.strip_suffix(PATCH_INDEX)?.strip_suffix('/')?.strip_suffix(DIFF)
 }
 
 /// The index that a listed file belongs to: the file itself, or the index whose patches it lists.
@@ -457,60 +387,12 @@ fn is_index_folder(folder: &str, within: Within) -> bool {
             && (last.starts_with("installer-") || matches!(last, "source" | "i18n" | "dep11" | "cnf")))
 }
 
-/// The folder and the version of the packages that a file below `pool/` is a record of: a `.changes` or `.buildinfo` file,
-/// or a log, named `SOURCE_VERSION_ARCHITECTURE`. It stays as long as one of them.
-#[must_use]
-pub fn record_of(path: &str) -> Option<(&str, &str)> {
-    const ENDINGS: [&str; 7] =
-        [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
-    let is_record = path.starts_with("pool/") && ENDINGS.iter().any(|ending| path.ends_with(ending));
-    let (folder, name) = path.rsplit_once('/').filter(|_| is_record)?;
-    let mut parts = name.splitn(3, '_');
-    let (_, version, _) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((folder_of_source(folder), version))
-}
-
-/// The folder and the version of a package file, as [`record_of`] names them.
-#[must_use]
-pub fn package_of(path: &str) -> Option<(&str, &str)> {
-    let (folder, name) = path.rsplit_once('/')?;
-    let version = match name.strip_suffix(".dsc") {
-        Some(name) => name.split_once('_')?.1,
-        None => name.split('_').nth(1).filter(|_| is_package_file(name))?,
-    };
-    Some((folder_of_source(folder), version))
-}
-
-/// The folder of a source; a package that may be replaced is in a folder of its own below it.
-fn folder_of_source(folder: &str) -> &str {
-    match folder.rsplit_once('/') {
-        Some((above, last)) if last.len() == 16 && last.bytes().all(|b| b.is_ascii_hexdigit()) => above,
-        _ => folder,
-    }
-}
-
-/// Whether a name has the extension of a package file, binary or source.
-fn is_package_file(path: &str) -> bool {
-    const ENDINGS: [&str; 12] = [
-        ".deb",
-        ".udeb",
-        ".ddeb",
-        ".dsc",
-        ".tar.gz",
-        ".tar.xz",
-        ".tar.bz2",
-        ".tar.zst",
-        ".tar.lzma",
-        ".diff.gz",
-        ".asc",
-        ".buildinfo",
-    ];
-    ENDINGS.iter().any(|ending| path.ends_with(ending))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{patch_path::patch_index_path, root_file::page_path},
+        *,
+    };
 
     fn release(folder: &str, form: ReleaseForm) -> SuitePath<'_> {
         SuitePath::Release { folder, form }
@@ -668,25 +550,6 @@ mod tests {
         assert_eq!(ReleaseForm::of_path("dists/stable/Release.gpg"), Some(ReleaseForm::Signature));
         assert_eq!(ReleaseForm::of_path("dists/stable/NotARelease"), None);
         assert!(is_mark("dists/a/generations/1-a/published") && !is_mark("dists/a/published"));
-    }
-
-    #[test]
-    fn records_belong_to_the_packages_of_their_version() {
-        let of = Some(("pool/main/h/hello", "1.0-1"));
-        for record in
-            ["hello_1.0-1_amd64.buildinfo", "hello_1.0-1_source+amd64.changes", "hello_1.0-1_amd64.log.xz"]
-        {
-            assert_eq!(record_of(&format!("pool/main/h/hello/{record}")), of, "{record}");
-        }
-        for other in ["pool/x/readme.log", "pool/x/a_1.changes", "x/a_1_b.changes", "pool/x/a_1_b.deb"] {
-            assert_eq!(record_of(other), None, "{other}");
-        }
-        for package in
-            ["hello_1.0-1.dsc", "libhello_1.0-1_amd64.deb", "0123456789abcdef/hello_1.0-1_all.udeb"]
-        {
-            assert_eq!(package_of(&format!("pool/main/h/hello/{package}")), of, "{package}");
-        }
-        assert_eq!(package_of("pool/main/h/hello/README"), None);
     }
 
     #[test]
