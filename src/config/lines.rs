@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::error::Error;
-use crate::stanza::Stanza;
+use crate::stanza::{Stanza, Stanzas};
 
 /// The limit on nested includes.
 const DEEPEST: usize = 10;
@@ -70,6 +70,31 @@ impl Lines {
             text.end_stanza(&file);
         }
         Ok(text)
+    }
+
+    /// Parses the stanzas of a file or a folder of files, each of which has a name.
+    pub(super) fn named_stanzas<T>(
+        path: &Path,
+        mut parse: impl FnMut(&Stanza<'_>) -> Result<T, String>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Vec<T>, Error> {
+        let text = Self::open(path)?;
+        let mut stanzas = Stanzas::with_comments(&text.bytes);
+        let mut all: Vec<T> = Vec::new();
+        while let Some(stanza) = stanzas.next() {
+            let stanza = stanza.map_err(|error| {
+                let (path, line) = text.origin(error.line);
+                Error::Stanza { path, line, kind: error.kind }
+            })?;
+            let (path, line) = text.origin(stanzas.block_line());
+            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
+            let new = parse(&stanza).map_err(wrong)?;
+            if all.iter().any(|other| name(other) == name(&new)) {
+                return Err(wrong(format!("name `{}` is already used in an earlier stanza", name(&new))));
+            }
+            all.push(new);
+        }
+        Ok(all)
     }
 
     fn read(&mut self, path: &Path, folder: &Path, depth: usize, overlay: &Overlay) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::{distributions::SuiteConfig, error::Error};
+use super::{error::Error, suite_config::SuiteConfig};
 use crate::{glob::Glob, package_type::PackageType};
 
 /// The priorities of Debian Policy 2.5, by which lines of apt-ftparchive are known.

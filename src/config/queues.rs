@@ -6,7 +6,7 @@ use super::{
     error::Error,
     lines::{Lines, text_of},
 };
-use crate::stanza::{Stanza, Stanzas};
+use crate::stanza::Stanza;
 
 /// A queue of uploads. Names of folders are as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,23 +47,7 @@ pub struct Cleanup {
 impl Queue {
     /// Reads the queues of a file.
     pub fn read(path: &Path) -> Result<Vec<Self>, Error> {
-        let text = Lines::open(path)?;
-        let mut stanzas = Stanzas::with_comments(&text.bytes);
-        let mut queues: Vec<Self> = Vec::new();
-        while let Some(stanza) = stanzas.next() {
-            let stanza = stanza.map_err(|error| {
-                let (path, line) = text.origin(error.line);
-                Error::Stanza { path, line, kind: error.kind }
-            })?;
-            let (path, line) = text.origin(stanzas.block_line());
-            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
-            let queue = Self::parse(&stanza).map_err(wrong)?;
-            if queues.iter().any(|other| other.name == queue.name) {
-                return Err(wrong(format!("name `{}` is already used in an earlier stanza", queue.name)));
-            }
-            queues.push(queue);
-        }
-        Ok(queues)
+        Lines::named_stanzas(path, Self::parse, |queue| &queue.name)
     }
 
     fn parse(stanza: &Stanza<'_>) -> Result<Self, String> {

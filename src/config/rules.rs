@@ -8,10 +8,7 @@ use super::{
     filter_lists::FilterLists,
     lines::{Lines, text_of},
 };
-use crate::{
-    formula::Formula,
-    stanza::{Stanza, Stanzas},
-};
+use crate::{formula::Formula, stanza::Stanza};
 
 /// A name in the source, and the name here: `main>contrib`; the same for a single word.
 pub type Mapping = Vec<(String, String)>;
@@ -88,23 +85,7 @@ impl SourceRule {
         kind: RuleKind,
         resolve: &dyn Fn(&str) -> std::path::PathBuf,
     ) -> Result<Vec<Self>, Error> {
-        let text = Lines::open(path)?;
-        let mut stanzas = Stanzas::with_comments(&text.bytes);
-        let mut rules: Vec<Self> = Vec::new();
-        while let Some(stanza) = stanzas.next() {
-            let stanza = stanza.map_err(|error| {
-                let (path, line) = text.origin(error.line);
-                Error::Stanza { path, line, kind: error.kind }
-            })?;
-            let (path, line) = text.origin(stanzas.block_line());
-            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
-            let rule = Self::parse(&stanza, kind, resolve).map_err(wrong)?;
-            if rules.iter().any(|other| other.name == rule.name) {
-                return Err(wrong(format!("name `{}` is already used in an earlier stanza", rule.name)));
-            }
-            rules.push(rule);
-        }
-        Ok(rules)
+        Lines::named_stanzas(path, |stanza| Self::parse(stanza, kind, resolve), |rule| &rule.name)
     }
 
     /// Returns the rule of a name with the fields of those that it is derived from.
