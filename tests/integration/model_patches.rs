@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
-use publish::{archive::Error, store::Store};
+use publish::store::Store;
 
 use crate::{
     auditor::Auditor,
     model::{Actor, Kills, Place, Scenario},
-    model_scenarios::{self, Setup, block_on, outcome, prunes, syncs, verified},
+    model_scenarios::{self, ROLLED_BACK, Setup, block_on, outcome, prunes, rolls_back, syncs, verified},
     publisher::{Publisher, memory},
 };
 
@@ -58,18 +58,9 @@ fn two_adds_with_patches_race_and_one_may_be_killed() {
 #[test]
 fn a_rollback_and_an_add_with_patches_race() {
     let setup = Setup::new();
-    let rolls_back: Actor = Box::new(|stores| {
-        Box::pin(async move {
-            match publisher(&stores[0], 10).roll_back().await {
-                Err(Error::Overtaken { .. }) => Ok(()),
-                done => outcome(done),
-            }
-        })
-    });
-    let ends: &[&[&str]] = &[&["zero", "other"], &["zero", "bad", "other"], &["zero", "bad"]];
     Scenario {
-        places: vec![archive(&setup, &["zero", "bad"]).ends_with(ends)],
-        actors: [rolls_back, adds(&setup, "other")],
+        places: vec![archive(&setup, &["zero", "bad"]).ends_with(ROLLED_BACK)],
+        actors: [rolls_back(publisher), adds(&setup, "other")],
         kills: Kills::None,
         symmetric: false,
     }

@@ -142,6 +142,22 @@ pub(crate) fn publisher(store: &Store, second: u64) -> Publisher {
     Publisher::on(store.clone()).later(second).without_xz()
 }
 
+/// Rolls the suite back to its earlier generation; a refusal after a lost race is no error.
+pub(crate) fn rolls_back(publisher: fn(&Store, u64) -> Publisher) -> Actor {
+    Box::new(move |stores| {
+        Box::pin(async move {
+            match publisher(&stores[0], 10).roll_back().await {
+                Err(Error::Overtaken { .. }) => Ok(()),
+                done => outcome(done),
+            }
+        })
+    })
+}
+
+/// The ends of a rollback of `bad` and an addition of `other`: the rollback happens before the addition, is refused, or
+/// reverts the addition; `zero` alone is never the result.
+pub(crate) const ROLLED_BACK: &[&[&str]] = &[&["zero", "other"], &["zero", "bad", "other"], &["zero", "bad"]];
+
 /// Syncs an archive to another store; it is not an error if another sync has written a newer generation.
 pub(crate) async fn sync(source: &Store, destination: &Store) -> Result<(), String> {
     let synced = publisher(source, 20).sync(destination).await.map_err(|error| format!("{error:?}"))?;
@@ -376,19 +392,9 @@ fn a_signed_and_an_unsigned_first_sync_race() {
 #[test]
 fn a_rollback_and_an_add_race() {
     let setup = Setup::new();
-    let rolls_back: Actor = Box::new(|stores| {
-        Box::pin(async move {
-            match publisher(&stores[0], 10).roll_back().await {
-                Err(Error::Overtaken { .. }) => Ok(()),
-                done => outcome(done),
-            }
-        })
-    });
-    // The rollback happens before the addition, is refused, or reverts the addition; `zero` alone is never the result.
-    let ends: &[&[&str]] = &[&["zero", "other"], &["zero", "bad", "other"], &["zero", "bad"]];
     Scenario {
-        places: vec![setup.archive(&["zero", "bad"]).ends_with(ends)],
-        actors: [rolls_back, setup.adds("other")],
+        places: vec![setup.archive(&["zero", "bad"]).ends_with(ROLLED_BACK)],
+        actors: [rolls_back(publisher), setup.adds("other")],
         kills: Kills::None,
         symmetric: false,
     }
