@@ -6,7 +6,6 @@ use super::{
     change_args::ChangeArgs,
     failure::Failure,
     session::Session,
-    sources,
     uploads::{self, Wanted},
 };
 use crate::{
@@ -139,8 +138,6 @@ pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, F
     };
     let add = read.into_iter().map(new).collect();
     let edit = args.options_of(SuiteEdit { add, ..SuiteEdit::default() });
-    let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, [&outcome], &client_keys)?;
+    session.commit_packages(&suite, keys, &edit, &args.change).await?;
     Ok(ExitCode::SUCCESS)
 }

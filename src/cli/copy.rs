@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
     archive::{Copies, Named, SuiteEdit, Wanted},
     names::{Architecture, Component},
@@ -72,9 +72,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         ..Copies::new(from.codename, trust)
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
-    let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, [&outcome], &client_keys)?;
+    session.commit_packages(&suite, keys, &edit, &args.change).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
 use crate::{
     archive::{CommitReport, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
     config::SuiteConfig,
@@ -53,6 +53,19 @@ impl Session<'_> {
         let outcome = self.publish(suite, keys, edit, change).await?;
         self.ui.outcome(&outcome);
         Ok(outcome)
+    }
+
+    /// Commits packages, prints the report, and the stanza for clients if the suite is new.
+    pub(super) async fn commit_packages(
+        &self,
+        suite: &SuiteConfig,
+        keys: SuiteKeys,
+        edit: &SuiteEdit,
+        change: &ChangeArgs,
+    ) -> Result<(), Failure> {
+        let client_keys = keys.trust.client_keys().keyring.clone();
+        let outcome = self.commit(suite, keys, edit, change).await?;
+        sources::print_first(self, [&outcome], &client_keys)
     }
 
     /// Commits an edit of a suite.

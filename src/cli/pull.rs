@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{
-    change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session, sources,
-};
+use super::{change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session};
 use crate::{
     archive::{Copies, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
     config::SuiteConfig,
@@ -99,9 +97,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         ..Copies::new(other.suite, trust)
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
-    let client_keys = keys.trust.client_keys().keyring.clone();
-    let outcome = session.commit(&suite, keys, &edit, &args.change).await?;
-    sources::print_first(session, [&outcome], &client_keys)?;
+    session.commit_packages(&suite, keys, &edit, &args.change).await?;
     Ok(ExitCode::SUCCESS)
 }
 
