@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{backoff::jitter, options::CommitOptions};
+use super::{backoff::until_won, options::CommitOptions};
 use crate::{
     digest::Digests,
     signing::Keyring,
@@ -58,52 +58,43 @@ impl Archive {
     ) -> Result<ClientFiles, Error> {
         let mut written = ClientFiles::default();
         let Some((url, name)) = site.named() else { return Ok(written) };
-        self.write_sources(url, &name, changed, &mut written).await?;
+        // Another job may be adding another suite.
+        match until_won(TRIES, || self.try_sources(url, &name, changed)).await? {
+            FileWritten::Not => {}
+            FileWritten::Written => written.written.push(site::sources_file(&name)),
+            FileWritten::Foreign => written.foreign.push(site::sources_file(&name)),
+        }
         self.write_binary_keys(&name, &mut written).await?;
         Ok(written)
     }
 
-    async fn write_sources(
+    /// Writes `NAME.sources`, if it is not up to date.
+    async fn try_sources(
         &self,
         url: &str,
         name: &str,
         changed: Option<&ClientSuite>,
-        written: &mut ClientFiles,
-    ) -> Result<(), Error> {
+    ) -> Result<FileWritten, Error> {
         let (path, key) = (site::sources_file(name), site::installed_key(name));
-        for times in 1..=TRIES {
-            let there = match self.store.read(&path, SOURCES).await {
-                Err(error) if damage::is_damaged_object(&self.store, &error) => {
-                    written.foreign.push(path);
-                    return Ok(());
-                }
-                there => there?,
-            };
-            if let Some(there) = &there {
-                if !site::is_ours(&there.bytes) {
-                    written.foreign.push(path);
-                    return Ok(());
-                }
-                if changed.is_some_and(|suite| site::lists(&there.bytes, url, suite, &key)) {
-                    return Ok(());
-                }
+        let there = match self.store.read(&path, SOURCES).await {
+            Err(error) if damage::is_damaged_object(&self.store, &error) => return Ok(FileWritten::Foreign),
+            there => there?,
+        };
+        if let Some(there) = &there {
+            if !site::is_ours(&there.bytes) {
+                return Ok(FileWritten::Foreign);
             }
-            let Some(suites) = self.client_suites().await? else { return Ok(()) };
-            let text = Bytes::from(site::render_file(url, &suites, &key));
-            if there.as_ref().is_some_and(|there| there.bytes == text) {
-                return Ok(());
-            }
-            // Another job may be adding another suite.
-            match self.store.swap(&path, text, there.as_ref().map(|there| &there.revision)).await {
-                Err(store::Error::Conflict { .. }) => tokio::time::sleep(jitter(times)).await,
-                Err(error) => return Err(error.into()),
-                Ok(()) => {
-                    written.written.push(path);
-                    return Ok(());
-                }
+            if changed.is_some_and(|suite| site::lists(&there.bytes, url, suite, &key)) {
+                return Ok(FileWritten::Not);
             }
         }
-        Err(store::Error::Conflict { path }.into())
+        let Some(suites) = self.client_suites().await? else { return Ok(FileWritten::Not) };
+        let text = Bytes::from(site::render_file(url, &suites, &key));
+        if there.as_ref().is_some_and(|there| there.bytes == text) {
+            return Ok(FileWritten::Not);
+        }
+        self.store.swap(&path, text, there.as_ref().map(|there| &there.revision)).await?;
+        Ok(FileWritten::Written)
     }
 
     /// Returns the suites for clients; `None` if one is damaged, which must not be taken from the list.
@@ -142,6 +133,15 @@ impl Archive {
         written.written.push(path);
         Ok(())
     }
+}
+
+/// The result of a write of one file.
+enum FileWritten {
+    /// It was up to date.
+    Not,
+    Written,
+    /// Another file is there, which is left alone.
+    Foreign,
 }
 
 /// The files for clients that were written.

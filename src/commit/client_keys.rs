@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{backoff::jitter, options::CommitOptions};
+use super::{backoff::until_won, options::CommitOptions};
 use crate::{
     signing::{Keyring, SigningKeys},
-    store::{self, Object, Revision},
+    store::{Object, Revision},
     suite::{
         archive::{Archive, KEY_FILE},
         damage,
@@ -47,35 +47,33 @@ impl Archive {
         if ours.is_empty() {
             return Ok(Vec::new());
         }
-        for times in 1..=TRIES {
-            let there = self.read_client_keys().await?;
-            let mut before = Keyring::new();
-            if let Some(there) = &there {
-                // A file that does not parse is useless to clients as well.
-                let _ = before.add_bytes(KEY_FILE, &there.bytes);
-            }
-            let mut gone = before.fingerprints();
-            gone.retain(|key| *complete && !ours.fingerprints().contains(key));
-            if !gone.is_empty() {
-                // Another job may sign another suite with a key that this job does not know.
-                let signers = self.signers(&before.only(&gone)).await?;
-                gone.retain(|key| !signers.contains(key));
-            }
-            let mut kept = before.fingerprints();
-            kept.retain(|key| !gone.contains(key));
-            let mut keyring = before.only(&kept);
-            keyring.merge(&ours);
-            let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
-            if there.as_ref().is_some_and(|there| there.bytes == armored) {
-                return Ok(gone);
-            }
-            // Another job may be adding the key of another suite.
-            match self.store.swap(KEY_FILE, armored, there.as_ref().map(|there| &there.revision)).await {
-                Err(store::Error::Conflict { .. }) => tokio::time::sleep(jitter(times)).await,
-                done => return Ok(done.map(|()| gone)?),
-            }
+        // Another job may be adding the key of another suite.
+        until_won(TRIES, || self.try_client_keys(&ours, *complete)).await
+    }
+
+    async fn try_client_keys(&self, ours: &Keyring, complete: bool) -> Result<Vec<String>, Error> {
+        let there = self.read_client_keys().await?;
+        let mut before = Keyring::new();
+        if let Some(there) = &there {
+            // A file that does not parse is useless to clients as well.
+            let _ = before.add_bytes(KEY_FILE, &there.bytes);
         }
-        Err(store::Error::Conflict { path: KEY_FILE.to_owned() }.into())
+        let mut gone = before.fingerprints();
+        gone.retain(|key| complete && !ours.fingerprints().contains(key));
+        if !gone.is_empty() {
+            // Another job may sign another suite with a key that this job does not know.
+            let signers = self.signers(&before.only(&gone)).await?;
+            gone.retain(|key| !signers.contains(key));
+        }
+        let mut kept = before.fingerprints();
+        kept.retain(|key| !gone.contains(key));
+        let mut keyring = before.only(&kept);
+        keyring.merge(ours);
+        let armored = Bytes::from(keyring.armored().map_err(|source| Error::Keys { source })?);
+        if there.as_ref().is_none_or(|there| there.bytes != armored) {
+            self.store.swap(KEY_FILE, armored, there.as_ref().map(|there| &there.revision)).await?;
+        }
+        Ok(gone)
     }
 
     /// Reads the published keys; a file that cannot be read is replaced like one that does not parse.

@@ -28,7 +28,7 @@ pub(crate) mod page;
 mod operation;
 mod meaning;
 pub(crate) mod options;
-mod backoff;
+pub(crate) mod backoff;
 
 use bytes::Bytes;
 

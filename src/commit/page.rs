@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::de::DeserializeOwned;
 
-use super::backoff::jitter;
+use super::backoff::until_won;
 use crate::{
     digest::{Digests, Sha256Digest},
     dists::{
@@ -126,13 +126,7 @@ impl Archive {
     /// # Errors
     /// [`store::Error::Conflict`] if other publishers won every race.
     pub async fn write_page(&self, update: &PageUpdate<'_>) -> Result<PageWritten, Error> {
-        for times in 1..=TRIES {
-            match self.try_page(update).await {
-                Err(Error::Store(store::Error::Conflict { .. })) => tokio::time::sleep(jitter(times)).await,
-                done => return done,
-            }
-        }
-        Err(store::Error::Conflict { path: INDEX_PAGE.to_owned() }.into())
+        until_won(TRIES, || self.try_page(update)).await
     }
 
     async fn try_page(&self, update: &PageUpdate<'_>) -> Result<PageWritten, Error> {

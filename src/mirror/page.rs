@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::run::Run;
+use super::{report::SyncedSuite, run::Run};
 use crate::{
+    commit::backoff::until_won,
     digest::{Digests, Sha256Digest},
     dists::layout::{INDEX_PAGE, page_path},
     site::{
         page::{Page, PageSuite},
         parts::Manifest,
     },
-    store,
     suite::{
         archive::Archive, damage, error::Error, event::Event, limits, published::PublishedSuite, trust::Trust,
     },
@@ -34,45 +34,50 @@ impl Run<'_> {
         }
         let source = Page::parse(&source.bytes);
         let there = Archive { store: self.destination.clone(), trust: Trust::unverified() };
-        for _ in 0..TRIES {
-            let read = self.destination.read(INDEX_PAGE, limits::PAGE).await;
-            let old = damage::unless_damaged(self.destination, read)?;
-            if old.as_ref().is_some_and(|old| !Page::is_ours(&old.bytes)) {
+        match until_won(TRIES, || self.try_page(&source, &there, &changed)).await? {
+            Written::Foreign => {
                 let text = format!(
                     "`{INDEX_PAGE}` at the destination was not written by publish and is left as it is"
                 );
                 (self.how.events)(Event::Warning(text));
-                return Ok(());
             }
-            let mut page = old.as_ref().map(|old| Page::parse(&old.bytes)).unwrap_or_default();
-            for suite in &changed {
-                let (name, published) = (
-                    suite.suite.as_str(),
-                    PublishedSuite::look(self.destination, &suite.suite, &Trust::unverified()).await?,
-                );
-                let digest = published.pointer().map(|pointer| Sha256Digest::of(&pointer.bytes).to_string());
-                // A page that is behind is brought up to date by the next command at the source.
-                let Some(shown) = source.suites.get(name).filter(|shown| digest.as_ref() == Some(&shown.of))
-                else {
-                    continue;
-                };
-                self.copy_parts(&there, shown, page.suites.get(name)).await?;
-                page.suites.insert(name.to_owned(), shown.clone());
-            }
-            let url = self.how.site.public_url.clone();
-            page =
-                Page { url: url.or(page.url), name: source.name.clone(), keys: source.keys.clone(), ..page };
-            match there.put_page(&page, old).await {
-                Err(Error::Store(store::Error::Conflict { .. })) => {}
-                done => {
-                    done?;
-                    self.copier.wrote(INDEX_PAGE, page.render().len() as u64);
-                    self.synced.changed.push(INDEX_PAGE.to_owned());
-                    return Ok(());
-                }
+            Written::Bytes(bytes) => {
+                self.copier.wrote(INDEX_PAGE, bytes);
+                self.synced.changed.push(INDEX_PAGE.to_owned());
             }
         }
-        Err(store::Error::Conflict { path: INDEX_PAGE.to_owned() }.into())
+        Ok(())
+    }
+
+    async fn try_page(
+        &self,
+        source: &Page,
+        there: &Archive,
+        changed: &[SyncedSuite],
+    ) -> Result<Written, Error> {
+        let read = self.destination.read(INDEX_PAGE, limits::PAGE).await;
+        let old = damage::unless_damaged(self.destination, read)?;
+        if old.as_ref().is_some_and(|old| !Page::is_ours(&old.bytes)) {
+            return Ok(Written::Foreign);
+        }
+        let mut page = old.as_ref().map(|old| Page::parse(&old.bytes)).unwrap_or_default();
+        for suite in changed {
+            let name = suite.suite.as_str();
+            let published =
+                PublishedSuite::look(self.destination, &suite.suite, &Trust::unverified()).await?;
+            let digest = published.pointer().map(|pointer| Sha256Digest::of(&pointer.bytes).to_string());
+            // A page that is behind is brought up to date by the next command at the source.
+            let Some(shown) = source.suites.get(name).filter(|shown| digest.as_ref() == Some(&shown.of))
+            else {
+                continue;
+            };
+            self.copy_parts(there, shown, page.suites.get(name)).await?;
+            page.suites.insert(name.to_owned(), shown.clone());
+        }
+        let url = self.how.site.public_url.clone();
+        page = Page { url: url.or(page.url), name: source.name.clone(), keys: source.keys.clone(), ..page };
+        there.put_page(&page, old).await?;
+        Ok(Written::Bytes(page.render().len() as u64))
     }
 
     /// Copies the parts that the page of the destination does not have yet.
@@ -101,4 +106,12 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The result of a write of the page.
+enum Written {
+    /// Another page is there, which is left alone.
+    Foreign,
+    /// Its size.
+    Bytes(u64),
 }
