@@ -69,6 +69,10 @@ impl Transfer {
         matches!(ArchivePath::of(&self.to), ArchivePath::Dists(_))
     }
 
+    fn is_patch(&self) -> bool {
+        matches!(ArchivePath::of(&self.to), ArchivePath::Dists(SuitePath::Patch { .. }))
+    }
+
     fn in_memory(&self) -> u64 {
         if self.is_below_dists() { INDEX_IN_MEMORY } else { IN_MEMORY }
     }
@@ -178,6 +182,10 @@ impl<'a> Copier<'a> {
                 self.tally().sent.push(written());
             }
             Ok(Copied::WasThere) => self.tally().note_existing.push(written()),
+            Ok(Copied::NotCarried) if load.is_patch() => (self.events)(Event::Warning(format!(
+                "the source lists the patch `{}`, but does not have it: clients that need it download the whole index",
+                load.to
+            ))),
             Ok(Copied::NotCarried) => {}
             Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
         }

@@ -289,6 +289,12 @@ fn a_mirror_has_the_patches_and_prune_deletes_old_ones() {
     assert!(said.stdout.contains("it is missing, although the list of patches"), "{}", said.stdout);
     archive.run(&["sync", "--verify", "./mirror"]).ok();
     archive.run(&["--archive", "mirror", "check"]).ok();
+    // One that the source has lost is named: its clients download the whole index.
+    let lost = archive.patches().remove(0);
+    let kept = archive.sandbox.path("kept.gz");
+    fs::rename(archive.sandbox.archive(&lost), &kept).unwrap();
+    archive.run(&["sync", "./second"]).ok().says([&format!("patch `{lost}`"), "download the whole index"]);
+    fs::rename(&kept, archive.sandbox.archive(&lost)).unwrap();
 
     // Two days later, the clients of the first generations download the index.
     archive.second += 2 * 24 * 60 * 60;
