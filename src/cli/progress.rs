@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{archive::Event, names::Suite};
 
-/// What a command has published so far.
+/// The suites that a command has published so far.
 #[derive(Debug, Default)]
 pub(super) struct Published {
     /// The location, if it is not that of the archive.

@@ -58,7 +58,7 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
         }
     }
     if edits.len() > 1 && !args.asked.dry_run {
-        // What is refused in one suite is published in none.
+        // A file that one suite refuses is published in none.
         let plan = ChangeArgs { dry_run: true, message: None };
         for (suite, edit) in &edits {
             session.publish(suite, session.keys_to_publish(suite).await?, edit, &plan).await?;

@@ -1,4 +1,4 @@
-//! What happens after a lost race: a backoff, and another try.
+//! Backoff and retry after a lost race.
 
 use std::time::Duration;
 

@@ -212,7 +212,7 @@ async fn detached_signature(
     Ok(best.max_by_key(|(found, _)| *found).map(|(_, signature)| signature))
 }
 
-/// What is known of a detached signature.
+/// The knowledge about a detached signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Signature {
     /// It does not belong to the text, or is not a signature.

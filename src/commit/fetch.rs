@@ -72,7 +72,7 @@ fn held(fetched: &Fetched) -> Copied {
     Copied { path, size: fetched.file.expected.size, action: "copy", subject }
 }
 
-/// What the pool has at a path.
+/// The file of the pool at a path.
 enum Held {
     Nothing,
     Same,

@@ -94,7 +94,7 @@ impl Repaired {
 impl Archive {
     /// Finishes the last steps of a killed publisher, and restores a missing or damaged pointer from the newest
     /// published generation, by-hash indices, the current generation, and the derived outputs for clients without
-    /// by-hash. What it cannot restore is reported and does not end the repair.
+    /// by-hash. A file that cannot be restored is reported and does not end the repair.
     pub async fn repair(&self, suite: &Suite) -> Result<Repaired, Error> {
         let mut repaired = Repaired::default();
         match self.repair_suite(suite, &mut repaired).await {

@@ -9,7 +9,7 @@ use std::{
 /// The limit on a list; a selection of all packages of Debian has two megabytes.
 const LONGEST: u64 = 64 << 20;
 
-/// What is done with an available package.
+/// The action for an available package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterAction {
     /// It is added if it is new or newer.
@@ -69,7 +69,7 @@ impl FilterLists {
         Ok(Self { otherwise, lists })
     }
 
-    /// What is done with a package.
+    /// The action for a package.
     #[must_use]
     pub fn action(&self, name: &str, version: &str) -> FilterAction {
         let lines = self.lists.iter().filter_map(|list| list.get(name));

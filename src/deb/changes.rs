@@ -31,7 +31,7 @@ pub struct UploadedFile {
     kind: FileKind,
 }
 
-/// What a file of an upload is.
+/// The kind of a file of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -149,7 +149,7 @@ impl UploadedFile {
         self.priority.as_deref()
     }
 
-    /// What it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> FileKind {
         self.kind

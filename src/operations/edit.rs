@@ -42,7 +42,7 @@ pub struct SuiteEdit {
     pub add: Vec<NewPackage>,
     /// Files of uploads to keep beside them.
     pub records: Vec<UploadRecord>,
-    /// What happens with versions older than the newest published one of that name, which clients would prefer.
+    /// The policy for versions older than the newest published one of that name, which clients would prefer.
     pub older: Older,
     /// Whether to replace a package of the same version with other contents. Requires a
     /// [`mutable`](SuiteConfig::mutable) suite.
@@ -74,7 +74,7 @@ pub struct SuiteEdit {
     pub contents: bool,
 }
 
-/// What happens with a version that is older than the newest published one.
+/// The policy for a version that is older than the newest published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Older {
     /// It is added, with a note.

@@ -43,7 +43,7 @@ impl<'a> Lookup<'a> {
         }
         let same = versions.by_version.get(entry.version()).map(Vec::as_slice).unwrap_or_default();
         match same.iter().find(|other| other.architecture() != entry.architecture()) {
-            // What another tool published together also moves together.
+            // Packages that another tool published together also move together.
             Some(other) if !is_surplus => {
                 Err(Reason::OtherArchitecture { package: describe(entry), other: describe(other) })
             }

@@ -40,7 +40,7 @@ struct State<T> {
     offered: Option<PackageEntry>,
 }
 
-/// What happens to the packages of one name.
+/// The outcome for the packages of one name.
 pub(crate) enum Decision<'a, T> {
     /// They stay; the newest version that was offered is this one.
     Keep { in_use: &'a PackageEntry, offered: Option<&'a PackageEntry> },
@@ -50,7 +50,7 @@ pub(crate) enum Decision<'a, T> {
     Delete { in_use: &'a PackageEntry },
 }
 
-/// What a rule takes of the packages that it offers.
+/// The packages that a rule takes from its source.
 pub(crate) struct RuleFilter {
     formula: Option<Matcher>,
     lists: Option<FilterLists>,
@@ -68,7 +68,7 @@ impl RuleFilter {
         }
     }
 
-    /// What is done with a package in an index.
+    /// The action for a package in an index.
     fn action(&self, key: &IndexKey, entry: &PackageEntry) -> FilterAction {
         let is_extra = || {
             let value = entry.field("Extra-Source-Only").map(<[u8]>::to_ascii_lowercase);
@@ -180,7 +180,7 @@ impl<T> State<T> {
         self.is_deleted = false;
         let is_same = |other: &PackageEntry| other.version() == new.entry.version();
         if self.in_use.as_ref().is_some_and(is_same) {
-            // What the suite has already is not taken again.
+            // A package that the suite has already is not taken again.
             self.chosen = None;
         } else if !self.chosen.as_ref().is_some_and(|chosen| is_same(&chosen.entry)) {
             self.chosen = Some(new);

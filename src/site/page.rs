@@ -28,7 +28,7 @@ const SCRIPT: &str = include_str!("page/page.js");
 const MARK: &str = "<meta name=\"generator\" content=\"publish\">";
 const DATA: (&str, &str) = ("<script type=\"application/json\" id=\"data\">", "</script>");
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Page {
@@ -40,7 +40,7 @@ pub(crate) struct Page {
     pub(crate) keys: Vec<PageKey>,
 }
 
-/// What the page shows of a suite.
+/// The content of the page about a suite.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct PageSuite {

@@ -152,7 +152,7 @@ pub(crate) fn rows(indices: &[(IndexKey, Vec<Entry>)]) -> Vec<Package> {
 
 /// Applies the changes of indices to the rows that contain the changed names.
 pub(crate) fn apply(rows: &mut Vec<Package>, changes: &[Change<'_>]) {
-    // What leaves an index first: a package with another stanza is both.
+    // Removals first: a package with another stanza is removed and added.
     for is_new in [false, true] {
         for change in changes.iter().filter(|change| change.is_new == is_new) {
             let Some(row) = Package::of(change.index, change.entry) else { continue };
@@ -171,7 +171,7 @@ pub(crate) fn apply(rows: &mut Vec<Package>, changes: &[Change<'_>]) {
     rows.sort();
 }
 
-/// What the search finds of these rows, which are sorted.
+/// The rows that the search finds among these, which are sorted.
 pub(crate) fn found(rows: &[Package]) -> Vec<Found> {
     let of = |same: &[Package]| {
         let best = same.iter().max_by(|one, other| {

@@ -57,7 +57,7 @@ pub enum Event {
     },
     /// A batch of files is about to be sent.
     Phase {
-        /// What they are.
+        /// Their kind.
         what: &'static str,
         /// The suite that needs them.
         suite: Suite,

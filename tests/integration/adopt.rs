@@ -220,7 +220,7 @@ fn a_compressed_form_that_contradicts_the_plain_one_is_refused() {
     let added = sandbox.publish(["add".as_ref(), file.as_os_str()]).fails(1);
     added.says(["have different contents", "main/binary-amd64/Packages.xz"]);
     assert_eq!(sandbox.tree(), before);
-    // A form that no client accepts decides nothing, and is made anew.
+    // A form that no client accepts decides nothing, and is written again.
     let sandbox = Sandbox::new();
     sandbox.adopt_files("stable", &[(plain, ours.as_bytes()), (packed, &foreign)]);
     fs::write(sandbox.archive("dists/stable").join(packed), "no index").unwrap();

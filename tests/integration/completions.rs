@@ -40,7 +40,7 @@ impl Sandbox {
         self.run(command).ok().stdout
     }
 
-    /// What bash makes of a line when Tab is pressed at its end: the current word is replaced by each of these.
+    /// Returns the line as bash completes it when Tab is pressed at its end: the current word is replaced by each of these.
     fn bash(&self, line: &str) -> Vec<String> {
         // readline splits words like this; see COMP_WORDBREAKS in bash(1).
         let script = format!(

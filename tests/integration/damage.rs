@@ -101,7 +101,7 @@ fn a_repair_that_goes_back_says_so() {
     fs::remove_file(sandbox.archive("dists/stable/Release")).unwrap();
     let said = check(&sandbox, &["--repair"]);
     assert!(said.stderr.contains("was restored from the generation of 2025-06-01T00:00:09Z to `"), "{said}");
-    // What comes back as it was goes nowhere.
+    // A file that is restored as it was is not moved away.
     let sandbox = two_generations(Sandbox::signed());
     fs::write(sandbox.archive("dists/stable/InRelease"), "").unwrap();
     let said = check(&sandbox, &["--repair"]).ok();

@@ -79,7 +79,7 @@ fn a_store_out_of_reach_has_a_status_of_its_own() {
     ] {
         is_out_of_reach(sandbox.publish_with(&keys, [&["--json"], arguments].concat()));
     }
-    // What a retry does not help.
+    // Errors that a retry does not help.
     sandbox.publish(["-a", "s3://bucket", "list"]).fails(1).says(["there are no credentials"]);
     sandbox.publish(["-a", "missing", "list"]).fails(1);
 }

@@ -1,4 +1,5 @@
-//! The structure of the source tree: dependencies go down only, and documentation names every command.
+//! The structure and the language of the source tree: dependencies go down only, documentation names every command, and
+//! texts are plain.
 
 use std::{fs, path::Path};
 
@@ -135,6 +136,70 @@ fn arrows_go_down_only() {
     }
     assert!(looked_at > 300, "{looked_at}");
     assert!(up.is_empty(), "{}", up.join("\n"));
+}
+
+/// The texts of the variants of all error types, in the order of the files.
+fn error_texts(code: &str) -> impl Iterator<Item = &str> {
+    code.split("#[error(").skip(1).filter_map(|rest| {
+        let text = rest.trim_start().strip_prefix('"')?;
+        let end = text.match_indices('"').find(|(at, _)| !text[..*at].ends_with('\\'))?.0;
+        Some(&text[..end])
+    })
+}
+
+#[test]
+fn the_texts_of_errors() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&src, &mut files);
+    files.sort();
+    let mut texts = Vec::new();
+    for file in files {
+        let code = fs::read_to_string(&file).unwrap();
+        // A text may continue in the next line of the source.
+        let joined = code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n").replace("\\\n", "");
+        for text in error_texts(&joined) {
+            assert!(
+                !text.starts_with(char::is_uppercase) && !text.ends_with('.'),
+                "{}: {text}",
+                file.display()
+            );
+            texts.push(text.to_owned());
+        }
+    }
+    // One reading of them all: an editor sees here how they sound together.
+    insta::assert_snapshot!("errors", texts.join("\n"));
+}
+
+#[test]
+fn comments_are_plain_english() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for room in ["src", "tests", "examples"] {
+        source_files(&root.join(room), &mut files);
+    }
+    let mut found = Vec::new();
+    for file in files {
+        for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            // In a literal, `//` is part of a location.
+            let marks = ["// ", "/// ", "//! "];
+            let Some(comment) = marks.iter().find_map(|mark| line.trim_start().strip_prefix(mark)) else {
+                continue;
+            };
+            // A name such as `nobody` is quoted.
+            let mut words = comment.split(|c: char| !c.is_alphabetic() && c != '`');
+            // A thing is named by its noun, and a sentence begins with its subject.
+            if comment.starts_with("What ")
+                || comment.contains(". What ")
+                || words.any(|word| {
+                    ["whoever", "nobody", "somebody", "anybody"].contains(&word.to_lowercase().as_str())
+                })
+            {
+                found.push(format!("{}:{}: {comment}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

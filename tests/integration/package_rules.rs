@@ -8,7 +8,7 @@ use crate::{
     sandbox::{Sandbox, skipped},
 };
 
-/// What `publish add` does with a package.
+/// The verdict of `publish add` on a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ours {
     /// It adds it without a word.
@@ -20,7 +20,7 @@ enum Ours {
 }
 use Ours::{Adds, Refuses, Warns};
 
-/// What a tool does: it accepts the package (`true`) or not.
+/// The verdict of a tool: it accepts the package (`true`) or not.
 struct Row {
     name: &'static str,
     bytes: Vec<u8>,
@@ -304,7 +304,7 @@ fn a_published_package_that_stops_apt_is_found_and_not_copied() {
     }
 }
 
-/// What `add` refuses, `check` finds in the indices of other tools, and `copy` does not spread it.
+/// A package that `add` refuses is found by `check` in the indices of other tools, and not spread by `copy`.
 #[test]
 fn fields_that_stop_clients_are_found_and_not_copied() {
     let sandbox = Sandbox::new();

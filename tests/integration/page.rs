@@ -34,7 +34,7 @@ fn parts(sandbox: &Sandbox) -> Vec<String> {
     sandbox.tree().paths_with("page/")
 }
 
-/// The page and its parts as they are if they are made anew, in a copy of the archive.
+/// The page and its parts as they are if they are written again, in a copy of the archive.
 fn made_anew(sandbox: &Sandbox) -> (String, Vec<String>) {
     let copy = sandbox.path("copy");
     let _ = fs::remove_dir_all(&copy);

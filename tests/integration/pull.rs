@@ -158,7 +158,7 @@ fn an_archive_on_the_web_is_a_source_and_a_file_is_fetched_once() {
     pull_from(&sandbox, &from, &["hello", "tool"]).ok().says(["Added 2 packages"]);
     let debs = |web: &Web| web.requests().iter().filter(|request| request.contains(".deb")).count();
     assert_eq!(debs(&web), 2, "{:?}", web.requests());
-    // What an interrupted run has fetched is not fetched again.
+    // A file that an interrupted run has fetched is not fetched again.
     sandbox.publish(["remove", "--suite", "stable", "tool"]).ok();
     pull_from(&sandbox, &from, &["tool", "libtool"]).ok().says(["Added 2 packages"]);
     let requests = web.requests();

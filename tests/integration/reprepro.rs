@@ -136,7 +136,7 @@ impl Pair {
     }
 }
 
-/// What clients see of a suite.
+/// The packages of a suite as clients see them.
 struct Published {
     release: BTreeMap<String, String>,
     /// The stanzas of each index: their fields, and the digests of their files.
@@ -337,7 +337,7 @@ fn packages_are_copied_and_flooded_index_by_index() {
     pair.status(&["copyfilter", "bookworm", "trixie", "Package (== foo), $Version (<< 2)"]);
     pair.lists(&["list", "bookworm"]);
     pair.same("bookworm");
-    // What is copied replaces what is there, also a newer version.
+    // A copied package replaces the present one, also a newer version.
     pair.status(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
     pair.status(&["copy", "bookworm", "trixie", "foo"]);
     pair.lists(&["list", "bookworm", "foo"]);

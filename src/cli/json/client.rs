@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::document::{Document, texts};
 use crate::archive;
 
-/// What a client needs to use an archive.
+/// The settings with which a client uses an archive.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Client {
     pub(in crate::cli) url: Option<String>,

@@ -1,6 +1,6 @@
 //! `publish key`: generates, shows, exports, publishes and rotates signing keys.
 //!
-//! Each subcommand is a file. What changes the archive is done by the room `keys` of the library.
+//! Each subcommand is a file. Changes of the archive are made by the room `keys` of the library.
 
 mod rotate;
 mod package;

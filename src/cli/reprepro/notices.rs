@@ -1,4 +1,4 @@
-//! What a user of reprepro has to know, printed once: what differs, and the fields without an effect.
+//! Notices for a user of reprepro, printed once: the differences, and the fields without an effect.
 
 use std::{collections::BTreeSet, path::PathBuf};
 

@@ -1,6 +1,6 @@
 //! Further names of suites: a link in `dists/` of a folder, such as `stable` that leads to `bookworm`.
 //!
-//! In another folder it becomes a link as well, so that both names stay one suite, whoever publishes there later. A bucket
+//! In another folder it becomes a link as well, so that both names stay one suite for every later publisher. A bucket
 //! has no links: both names are copied.
 
 use std::{

@@ -40,7 +40,7 @@ fn reads_what_dpkg_deb_builds() {
     }
 }
 
-/// What dpkg reads in these is what we read; what dpkg refuses, we may read only where deb(5) allows it.
+/// We read the same as dpkg in these; a file that dpkg refuses, we may read only where deb(5) allows it.
 #[test]
 fn agrees_with_dpkg() {
     let folder = tempfile::tempdir().unwrap();

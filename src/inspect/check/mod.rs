@@ -135,7 +135,8 @@ impl Archive {
                 tokio::time::sleep(if self.store.is_local() { MOMENT } else { 10 * MOMENT }).await;
             }
             let (mut seen, mut files, mut found) = (SuiteReport::of(suite), Pool::new(), Findings::default());
-            // What is published while this command runs is not dated in the future, which the first look cannot know.
+            // A generation that is published while this command runs is not dated in the future, although the first
+            // look found it so.
             let passed = if times == 0 { Duration::ZERO } else { begun.elapsed() };
             let archive = Self { store: self.store.clone(), trust: self.trust.clone().after(passed) };
             archive.check_suite(check, &mut seen, &mut files, &mut found).await?;

@@ -27,7 +27,7 @@ use crate::store::{
     retry::{RetryPolicy, is_retryable},
 };
 
-/// What the access token may be used for; the roles of the account limit it.
+/// The scope of the access token; the roles of the account limit it further.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// The most bytes of a response.
 const RESPONSE_LIMIT: u64 = 1 << 20;

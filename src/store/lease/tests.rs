@@ -401,7 +401,7 @@ fn run(kind: Kind, schedule: &mut impl Schedule, seed: u64) -> Outcome {
         // The end of each writer's stall.
         let mut held = vec![began; kind.writers];
         while writers.iter().any(Option::is_some) {
-            assert!(began.elapsed() < END, "nobody goes on");
+            assert!(began.elapsed() < END, "no publisher continues");
             let now = Instant::now();
             let waiting: Vec<usize> = (0..kind.writers)
                 .filter(|number| writers[*number].is_some() && held[*number] <= now)

@@ -40,7 +40,7 @@ async fn the_first_write_makes_the_container() {
     put(&swift, "a", "two").await;
     assert_eq!(swift.requests().total - before, 4);
     assert_eq!(get(&swift, "a").await, "two");
-    assert_eq!(anonymous(&swift, "a").await.0, 401, "nobody said that it is public");
+    assert_eq!(anonymous(&swift, "a").await.0, 401, "the container is not public");
 }
 
 #[tokio::test]
