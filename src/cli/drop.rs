@@ -13,6 +13,7 @@ use crate::{
     archive::{Dropped, Error, PageUpdate, Trust},
     names::Suite,
     size::bytes,
+    store::Location,
 };
 
 /// Take a suite out of the archive
@@ -36,10 +37,11 @@ pub(super) struct Args {
 
     /// Print the plan and delete nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    // The plan of a dry run needs no write access.
     session.refuse_web()?;
     let suite = parse_suite(&args.suite)?;
     let archive = session.archive(Trust::unverified());
@@ -100,6 +102,11 @@ fn print_report(dropped: &Dropped, session: &Session<'_>) {
         ui.say(&format!("Suites below it stay: {}", below.join(", ")));
     }
     if dropped.dry_run {
+        if matches!(session.location, Location::Web(_)) {
+            ui.say(
+                "A web server has no list of files: the plan has those that the current release file lists",
+            );
+        }
         return;
     }
     if let Some(path) = &session.config_path

@@ -144,6 +144,7 @@ impl Command {
             Self::Prune(args) => args.change.dry_run,
             Self::Refresh(args) => args.change.dry_run,
             Self::Export(args) => args.change.dry_run,
+            Self::Drop(args) => args.dry_run,
             Self::Snapshot(args) => args.change.dry_run,
             Self::Key(args) => args.plans(),
             _ => false,

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     change_args::ChangeArgs,
+    class::Kind,
     failure::Failure,
     json::{self, Publication},
     session::Session,
@@ -19,6 +20,7 @@ use crate::{
     },
     config::{SuiteConfig, parse_generations, parse_span},
     size::bytes,
+    store::Location,
 };
 
 /// Maximum number of deleted objects that are printed without `--verbose`.
@@ -69,6 +71,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    if let Location::Web(location) = &session.location {
+        let text = format!("`{location}` has no list of files, so what to delete is unknown");
+        let hint = "name the folder or bucket behind the web server, such as `--archive s3://BUCKET/PREFIX`";
+        return Err(Failure::text(text, Some(hint.to_owned())).kind(Kind::Refused));
+    }
     let suites = if args.suite.is_empty() && session.archive(Trust::unverified()).is_all_dropped().await? {
         Vec::new()
     } else {

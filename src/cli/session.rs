@@ -365,7 +365,11 @@ impl<'a> Session<'a> {
         let (trust, problems) = self.keychain_to_read().trust_to_copy_from(from, to);
         self.warn_of_unreadable(problems);
         // A plan writes nothing, and may be made without any key.
-        if self.plans && trust.keys().is_empty() { trust.adopt_existing() } else { trust }
+        if self.plans && trust.keys().is_empty() {
+            Trust::keyring(Keyring::new(), self.now).adopt_existing()
+        } else {
+            trust
+        }
     }
 
     /// Returns the trust policy for reading all suites: public parts are enough, and an unreadable key is only a warning.

@@ -23,9 +23,14 @@ use crate::{
     names::{Component, PackageName, Suite},
     operations::{edit::SuiteEdit, new_package::NewPackage, read_debs::read_packages},
     pool::PoolPath,
-    signing::Keyring,
+    signing::{self, Keyring},
     store,
-    suite::archive::Archive,
+    suite::{
+        self,
+        archive::{Archive, KEY_FILE},
+        event::Event,
+        limits,
+    },
     version::Version,
 };
 
@@ -72,7 +77,12 @@ impl Publisher<'_> {
         options: &DeliveryOptions,
         events: KeyEvents<'_>,
     ) -> Result<Delivery, Error> {
-        let mut keys = self.blocking(Keychain::public_keys).await?;
+        let mut keys = match self.blocking(Keychain::public_keys).await {
+            Err(Error::Signing(error)) if self.dry_run && error.is_missing_key() => {
+                self.keys_to_plan(error).await?
+            }
+            keys => keys?,
+        };
         let archive = self.archive(self.trust_to_read().await);
         let named = options.name.as_deref();
         let (name, owner) = name(&archive, &suites, named, &keys).await?;
@@ -84,6 +94,25 @@ impl Publisher<'_> {
         }
         let wanted = Wanted { name, owner, maintainer: options.maintainer.clone(), keys };
         wanted.make(self, &archive, suites).await
+    }
+
+    /// Returns the public keys for a plan without the signing keys: those that can be read, and those that the archive
+    /// offers to its clients. `missing` is the error if there are none.
+    async fn keys_to_plan(&self, missing: signing::Error) -> Result<Keyring, Error> {
+        let mut keys = self.blocking(Keychain::readable_keys).await;
+        if let Some(file) =
+            self.store.read(KEY_FILE, limits::KEYS).await.map_err(suite::error::Error::from)?
+        {
+            // A file that holds no key adds none.
+            let _ = keys.add_bytes(KEY_FILE, &file.bytes);
+        }
+        if keys.is_empty() {
+            return Err(missing.into());
+        }
+        (self.events)(Event::Warning(format!(
+            "{missing}: the plan has the public keys that can be read, and those in `{KEY_FILE}` of the archive"
+        )));
+        Ok(keys)
     }
 
     /// Adds the configured keys that the published package has: a job with one of two keys must not remove the other

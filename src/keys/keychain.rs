@@ -269,6 +269,20 @@ impl Keychain {
         if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
     }
 
+    /// Returns the public keys of all suites that can be read, for a plan.
+    pub(super) fn readable_keys(&self) -> Keyring {
+        let mut keyring = Keyring::new();
+        for suite in &self.config.suites {
+            let _ = add_trusted_keys(suite, &mut keyring);
+        }
+        for source in self.all_sources().unwrap_or_default() {
+            if let Ok(certificates) = source.certificates(&Gpg::default()) {
+                keyring.merge(&certificates);
+            }
+        }
+        keyring
+    }
+
     /// Returns the public part of a word of `SignWith:`.
     fn certificates_of(&self, word: &str) -> Result<Keyring, signing::Error> {
         self.parse(word)?.certificates(&Gpg::default())

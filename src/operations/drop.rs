@@ -8,9 +8,9 @@
 //! later, because no suite references them. Without their marks the generations do not count as published, so nothing
 //! brings the suite back.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, future::ready, time::SystemTime};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     dists::{
@@ -29,6 +29,9 @@ use crate::{
         trust::Trust,
     },
 };
+
+/// The number of sizes that are requested concurrently.
+const AT_ONCE: usize = 16;
 
 /// The result of dropping a suite.
 #[derive(Debug, Clone)]
@@ -65,8 +68,13 @@ impl Archive {
     /// is changed then. A drop that was interrupted is finished by the next one.
     pub async fn drop_suite(&self, suite: &Suite, dry_run: bool) -> Result<Dropped, Error> {
         let pointer = self.pointer_to_drop(suite).await?;
-        let all: Vec<StoredObject> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let is_listable = self.store.is_listable();
+        let walked = async || self.store.walk(&format!("dists/{suite}")).try_collect().await;
+        let mut all: Vec<StoredObject> = if is_listable { walked().await? } else { Vec::new() };
         let listed = self.listed_by_any(suite, &all).await?;
+        if !is_listable {
+            all = self.named(suite, &listed).await?;
+        }
         let is_mark =
             |found: &StoredObject| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
         let below = suites_below(suite, &all);
@@ -96,6 +104,19 @@ impl Archive {
             self.store.flush().await?;
         }
         Ok(dropped)
+    }
+
+    /// Returns the listed files and the release files of a suite that are there, for the plan in a store without listings.
+    async fn named(&self, suite: &Suite, listed: &BTreeSet<String>) -> Result<Vec<StoredObject>, Error> {
+        let forms = [ReleaseForm::InRelease, ReleaseForm::Release, ReleaseForm::Signature];
+        let names = forms.iter().map(|form| form.file_name()).chain(listed.iter().map(String::as_str));
+        let sizes = stream::iter(names).map(|name| async move {
+            let path = format!("dists/{suite}/{name}");
+            let size = self.store.size(&path).await?;
+            let modified = SystemTime::UNIX_EPOCH;
+            Ok::<_, Error>(size.map(|size| StoredObject { path, size, md5: None, modified }))
+        });
+        sizes.buffered(AT_ONCE).try_filter_map(|found| ready(Ok(found))).try_collect().await
     }
 
     /// Sorts the files of a suite: those to delete, in order, and those that stay for clients.

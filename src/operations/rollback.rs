@@ -100,8 +100,14 @@ pub(crate) async fn plan(
 
 /// Returns the only published generation with this prefix.
 async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error> {
-    let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let asked_for = asked.trim_start_matches("generations/");
+    if !store.is_listable() {
+        return match generations::is_name(asked_for) {
+            true => Ok(asked_for.to_owned()),
+            false => Err(Error::UnlistedGenerations { suite: suite.clone() }),
+        };
+    }
+    let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let mut fit = known.iter().filter(|name| name.starts_with(asked_for));
     match (fit.next(), fit.next()) {
         (Some(only), None) => Ok(only.clone()),
@@ -119,6 +125,9 @@ async fn before(
     notes: &mut Vec<String>,
 ) -> Result<(String, PublishedSuite), Error> {
     let suite = published.name();
+    if !store.is_listable() {
+        return Err(Error::UnlistedGenerations { suite: suite.clone() });
+    }
     let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let end = published.pointer().map(|pointer| format!("-{}", generations::short_digest(&pointer.bytes)));
     for name in known.iter().rev().filter(|name| !end.as_ref().is_some_and(|end| name.ends_with(end))) {

@@ -79,6 +79,12 @@ impl Store {
         if self.service() == Some(Service::Swift) { Duration::from_secs(10) } else { Duration::ZERO }
     }
 
+    /// Whether the store has listings; a web server has none, and nothing can be published there, only planned.
+    #[must_use]
+    pub(crate) fn is_listable(&self) -> bool {
+        self.listable().is_ok()
+    }
+
     fn listable(&self) -> Result<(), Error> {
         match &self.location {
             Location::Web(location) => Err(Error::Unlistable { location: location.clone() }),

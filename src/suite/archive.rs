@@ -34,6 +34,10 @@ impl Archive {
 
     /// Whether nothing is published, so that the next commit begins a new archive.
     pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        // A plan for a new suite of an archive on the web: the archive may have others.
+        if !self.store.is_listable() {
+            return Ok(false);
+        }
         let (folders, files) = self.store.list(DISTS).await?;
         Ok(folders.is_empty() && files.is_empty())
     }

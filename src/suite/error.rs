@@ -377,6 +377,12 @@ pub enum Error {
         /// The folder.
         path: String,
     },
+    /// The generations of a suite on the web are unknown.
+    #[error("a web server has no list of the generations of suite `{suite}`")]
+    UnlistedGenerations {
+        /// The suite.
+        suite: Suite,
+    },
     /// No kept generation of a suite matches.
     #[error("{}", no_generation(suite, requested.as_deref(), known))]
     NoGeneration {

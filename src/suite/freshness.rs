@@ -21,7 +21,7 @@ use super::{
 use crate::{
     dists::{Release, layout::names_packages},
     names::Suite,
-    store::{self, Location, Store, StoredObject},
+    store::{self, Store, StoredObject},
 };
 
 /// The name of this machine's record of pointers.
@@ -42,7 +42,7 @@ pub(crate) struct Newer {
 /// Refuses to create a suite over indices or published generations without a pointer: the new suite would have the new
 /// packages alone. A publisher that was killed before its first commit leaves neither, since it writes both after that.
 pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), Error> {
-    if is_unlistable(store) {
+    if !store.is_listable() {
         return Ok(());
     }
     if let Some(generation) = published_after(store, suite, Timestamp::UNIX_EPOCH).await?.pop() {
@@ -172,18 +172,13 @@ pub(crate) async fn published_after(
     Ok(kept.filter(|generation| generation.published.is_some()).map(|generation| generation.name).collect())
 }
 
-/// Whether the store is a web server: it has no listings, and nothing can be published there, only planned.
-fn is_unlistable(store: &Store) -> bool {
-    matches!(store.location(), Location::Web(_))
-}
-
 /// Returns the generations with this `Date` or a later one, the newest first.
 pub(crate) async fn listed_since(
     store: &Store,
     suite: &Suite,
     date: Timestamp,
 ) -> Result<Vec<Generation>, Error> {
-    if is_unlistable(store) {
+    if !store.is_listable() {
         return Ok(Vec::new());
     }
     let folder = format!("dists/{suite}/{}", generations::FOLDER);

@@ -320,6 +320,64 @@ fn a_plan_needs_neither_key_nor_write_access() {
 }
 
 #[test]
+fn every_plan_works_without_a_key_on_the_web_too() {
+    let sandbox = sandbox();
+    let signed = format!("SignWith: {}\n", fixture("keys/test.asc").display());
+    let conf = |sign: &str| {
+        let suite = |name| {
+            format!("Codename: {name}\nOrigin: Example\nComponents: main\nArchitectures: amd64\n{sign}")
+        };
+        sandbox.configure(&format!("{}\n{}", suite("stable"), suite("next")));
+    };
+    conf(&signed);
+    sandbox.publish(["add", "-s", "stable", "incoming"]).ok();
+    let world = deb("world").write(sandbox.path("more"));
+    sandbox.publish(["add", "-s", "next", world.to_str().unwrap()]).ok();
+    let first = fs::read_dir(sandbox.archive("dists/stable/generations")).unwrap().next().unwrap();
+    let first = first.unwrap().file_name().into_string().unwrap();
+    sandbox.publish(["copy", "world", "--from", "next", "--to", "stable"]).ok();
+    let write = |name: &str, text: &str| {
+        fs::write(sandbox.path(name), text).unwrap();
+        sandbox.path(name).display().to_string()
+    };
+    let (data, empty) = (write("data.yml", "a: b\n"), write("empty", ""));
+    let from = format!("{}#next", sandbox.archive("").display());
+    conf(&format!("SignWith: {TEST_KEY}\n"));
+    let web = Web::of(sandbox.archive(""));
+    let config = sandbox.archive("conf/distributions").display().to_string();
+    let before = sandbox.tree();
+    for config in [&config, &empty] {
+        for (arguments, says) in [
+            (&["add", "-n", "-s", "new", "--new-suite", "incoming"][..], "Would"),
+            (&["copy", "-n", "hello", "--from", "stable", "--to", "next"], "Would"),
+            (&["copy", "-n", "hello", "--from", "stable", "--to", "new", "--new-suite"], "Would"),
+            (&["remove", "-n", "-s", "stable", "hello"], "Would"),
+            (&["rollback", "-n", "-s", "stable", "--to", &first], "Would"),
+            (&["export", "-n", "stable"], "Suite `stable`"),
+            (&["attach", "-n", &data, "--as", "main/x/data.yml", "-s", "stable"], "Would"),
+            (&["pull", "-n", "--from", &from, "stable", "world"], ""),
+            (&["drop", "-n", "stable"], "Would drop suite `stable`: "),
+            (&["key", "package", "-n", "-s", "stable"], "Would"),
+        ] {
+            for archive in [&web.url, &sandbox.archive("").display().to_string()] {
+                let said = sandbox.publish([&["-a", archive, "--config", config], arguments].concat());
+                let text = said.ok().stderr;
+                assert!(text.contains(says), "{archive} {arguments:?}: {text}");
+            }
+        }
+    }
+    let on_web = |arguments: &[&str]| sandbox.publish([&["-a", &web.url], arguments].concat());
+    // Nothing lists the generations and the files there.
+    on_web(&["rollback", "-n", "-s", "stable"])
+        .fails(1)
+        .says(["no list of the generations", "--to GENERATION"]);
+    on_web(&["rollback", "-n", "-s", "stable", "--to", "2025"]).fails(1).says(["no list of the generations"]);
+    on_web(&["prune", "-n"]).fails(1).says(["has no list of files", "--archive s3://"]);
+    on_web(&["drop", "stable", "--yes"]).fails(1).says(["is read-only"]);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
 fn a_plan_works_in_a_read_only_folder() {
     let sandbox = sandbox();
     sandbox.publish(["add", "incoming"]).ok();

@@ -89,6 +89,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::RolledBack { .. } => {
             "this may be a rollback attack: compare the archive with a trusted copy, and restore the newer release file; if the older one is intended, accept it once with `--trust-existing`"
         }
+        Error::UnlistedGenerations { .. } => {
+            "name one with `--to GENERATION`: `publish log` prints the names for the folder or bucket behind the web server"
+        }
         Error::NoGeneration { .. } => {
             "list the retained generations with `publish log`; `KeepFor:` and `KeepGenerations:` set how long they are retained"
         }

@@ -9,9 +9,11 @@ use crate::{
         change_args::ChangeArgs,
         failure::Failure,
         json::{KeyPackage, Publication},
-        session::Session,
+        session::{Session, parse_suite},
     },
     config::SuiteConfig,
+    names::Suite,
+    store::Location,
 };
 
 /// Publish the public keys as the package NAME-archive-keyring
@@ -89,7 +91,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 /// Returns the suites that get the package.
 async fn signed_suites(session: &Session<'_>, named: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
     let keychain = if session.plans { session.keychain_to_plan() } else { session.keys_given()? };
-    let is_signed = |suite: &SuiteConfig| keychain.signs(suite);
+    let signed = if session.plans { published_signed(session, named).await? } else { Vec::new() };
+    let is_signed = |suite: &SuiteConfig| keychain.signs(suite) || signed.contains(&suite.codename);
     if !named.is_empty() {
         let suites = session.suites_as_configured(named).await?;
         return match suites.iter().find(|suite| !is_signed(suite)) {
@@ -100,7 +103,11 @@ async fn signed_suites(session: &Session<'_>, named: &[String]) -> Result<Vec<Su
             )),
         };
     }
-    let mut suites = if session.archive(Trust::unverified()).suites().await?.is_empty() {
+    let is_on_web = matches!(session.location, Location::Web(_));
+    let mut suites = if is_on_web && !session.config.suites.is_empty() {
+        // A web server has no list of suites.
+        session.config.suites.clone()
+    } else if !is_on_web && session.archive(Trust::unverified()).suites().await?.is_empty() {
         // The archive is empty.
         vec![session.suite_to_change(None).await?]
     } else {
@@ -112,4 +119,24 @@ async fn signed_suites(session: &Session<'_>, named: &[String]) -> Result<Vec<Su
         return Err(Failure::text("no suite of the archive is signed", Some(hint)));
     }
     Ok(suites)
+}
+
+/// Returns the suites that are published with a signature: the job that carries a plan out has their keys.
+async fn published_signed(session: &Session<'_>, named: &[String]) -> Result<Vec<Suite>, Failure> {
+    let archive = session.archive(Trust::unverified());
+    let suites: Vec<Suite> = if !named.is_empty() {
+        named.iter().map(|name| parse_suite(name)).collect::<Result<_, _>>()?
+    } else if matches!(session.location, Location::Web(_)) {
+        Vec::new()
+    } else {
+        archive.suites().await?
+    };
+    let mut signed = Vec::new();
+    for suite in suites {
+        let codename = session.codename(suite);
+        if archive.suite(&codename).await?.pointer().is_some_and(|pointer| pointer.signed) {
+            signed.push(codename);
+        }
+    }
+    Ok(signed)
 }
