@@ -121,6 +121,7 @@ impl From<&archive::Error> for Class {
                 files.first().map_or_else(|| Self::of(Kind::Damaged), |file| Self::about(Kind::Damaged, file))
             }
             E::ReadOnly { .. }
+            | E::BornExpired { .. }
             | E::NotMutable { .. }
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }

@@ -68,6 +68,12 @@ impl Failure {
         Self::text(error, None).into_usage()
     }
 
+    /// A variable of the environment that is set and empty, such as a secret of a CI system under a wrong name.
+    pub(super) fn empty_variable(name: &str) -> Self {
+        let hint = format!("give it a value, or run `unset {name}`");
+        Self::text(format!("{name} is set, but empty"), Some(hint)).into_usage()
+    }
+
     /// The same errors, as those of an invalid command line.
     pub(super) fn into_usage(self) -> Self {
         Self { code: USAGE, ..self.kind(Kind::Usage) }
@@ -82,6 +88,12 @@ impl Failure {
     /// The same errors, of this kind.
     pub(super) fn kind(mut self, kind: Kind) -> Self {
         self.errors.iter_mut().for_each(|problem| problem.class.kind = kind);
+        self
+    }
+
+    /// The same errors with another hint.
+    pub(super) fn with_hint(mut self, hint: String) -> Self {
+        self.errors.iter_mut().for_each(|problem| problem.hint = Some(hint.clone()));
         self
     }
 

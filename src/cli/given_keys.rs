@@ -81,7 +81,7 @@ fn set(name: &str) -> Result<Option<OsString>, Failure> {
             let hint = format!(
                 "check the name of the secret in the CI system; to publish without {name}, run `unset {name}`"
             );
-            Err(Failure::text(format!("{name} is set, but empty"), Some(hint)).kind(Kind::Signing))
+            Err(Failure::text(format!("{name} is set, but empty"), Some(hint)).into_usage())
         }
         value => Ok(value),
     }

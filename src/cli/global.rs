@@ -73,6 +73,11 @@ pub(super) struct Global {
     #[arg(value_parser = parse_time)]
     pub(super) date: Option<SystemTime>,
 
+    /// Publish a suite although `ValidFor:` and --date make it expire before now
+    #[arg(long, global = true, hide = true, env = "PUBLISH_ALLOW_EXPIRED", hide_env = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) allow_expired: bool,
+
     /// Print one JSON object instead of text (see `publish help json`)
     #[arg(long, global = true, hide_long_help = true)]
     pub(super) json: bool,

@@ -251,11 +251,40 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let hint = Some(format!("did you mean `publish {ours}`? see `publish help {ours}`"));
         return ui.failure(&Failure::text(format!("there is no command `{word}`"), hint).into_usage());
     }
+    if let Some((variable, value)) = variable_of(error) {
+        if value.is_empty() {
+            return ui.failure(&Failure::empty_variable(&variable));
+        }
+        let failure = usage(error).while_doing(format!("the value of {variable} is not valid"));
+        return ui.failure(&failure);
+    }
     if is_json {
         ui.failure_object(&usage(error));
     }
     ui.usage(&error.render().to_string(), || drop(error.print()));
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
+}
+
+/// The variable whose value the parser rejected, and that value: the command line does not have its option.
+fn variable_of(error: &clap::Error) -> Option<(String, std::ffi::OsString)> {
+    let Some(clap::error::ContextValue::String(shown)) = error.get(clap::error::ContextKind::InvalidArg)
+    else {
+        return None;
+    };
+    let option = shown.split([' ', '=']).next()?;
+    let is_given = |word: std::ffi::OsString| {
+        let word = word.to_string_lossy().into_owned();
+        word == option || word.starts_with(&format!("{option}="))
+    };
+    if std::env::args_os().skip(1).any(is_given) {
+        return None;
+    }
+    let command = Cli::command();
+    let all = command.get_arguments().chain(command.get_subcommands().flat_map(clap::Command::get_arguments));
+    let mut named =
+        all.filter(|arg| arg.get_long().is_some_and(|long| option.strip_prefix("--") == Some(long)));
+    let variable = named.find_map(|arg| arg.get_env())?.to_str()?;
+    Some((variable.to_owned(), std::env::var_os(variable)?))
 }
 
 /// Converts a usage error of clap: its first paragraph, and its tip as the hint.

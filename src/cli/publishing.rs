@@ -30,6 +30,7 @@ impl Session<'_> {
         let keychain = Arc::new(if self.plans { self.keychain_to_plan() } else { self.keychain()? });
         Ok(Publisher {
             dry_run: self.plans,
+            clock: (!self.allow_expired).then_some(self.clock),
             allow_releaseinfo_change: self.allow_releaseinfo_change,
             public_url: self.public_url.clone(),
             ..Publisher::new(self.store.clone(), keychain, events)

@@ -17,6 +17,8 @@ use crate::{
     store::{self, Cache, Environment, Location, Store},
 };
 
+/// The variable that names the archive, as `--archive` does.
+const ARCHIVE: &str = "PUBLISH_ARCHIVE";
 /// The default suite of a new archive.
 const DEFAULT_SUITE: &str = "stable";
 
@@ -51,6 +53,8 @@ pub(super) struct Session<'a> {
     pub(super) plans: bool,
     /// Whether a change that apt asks users to confirm is published.
     pub(super) allow_releaseinfo_change: bool,
+    /// Whether a suite is published that has expired before.
+    pub(super) allow_expired: bool,
 }
 
 impl<'a> Session<'a> {
@@ -89,6 +93,9 @@ impl<'a> Session<'a> {
         let current = env::current_dir().map_err(|error| {
             Failure::of(&error, None).while_doing("cannot determine the current directory")
         })?;
+        if global.archive.is_empty() && env::var_os(ARCHIVE).is_some_and(|value| value.is_empty()) {
+            return Err(Failure::empty_variable(ARCHIVE));
+        }
         let location =
             Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
         let config_is_named = global.config.is_some();
@@ -118,6 +125,7 @@ impl<'a> Session<'a> {
             trust_existing: global.trust_existing,
             plans,
             allow_releaseinfo_change: global.allow_releaseinfo_change,
+            allow_expired: global.allow_expired,
         })
     }
 
@@ -254,9 +262,12 @@ impl<'a> Session<'a> {
     /// Returns the configuration of the named suites, else of all published ones.
     pub(super) async fn suites_as_configured(&self, named: &[String]) -> Result<Vec<SuiteConfig>, Failure> {
         if !named.is_empty() {
-            let mut suites = Vec::new();
+            let mut suites: Vec<SuiteConfig> = Vec::new();
             for name in named {
-                suites.push(self.suite_to_change(Some(name)).await?);
+                let suite = self.suite_to_change(Some(name)).await?;
+                if !suites.iter().any(|other| other.codename == suite.codename) {
+                    suites.push(suite);
+                }
             }
             return Ok(suites);
         }
@@ -386,7 +397,11 @@ impl<'a> Session<'a> {
         for name in files {
             let bytes = crate::regular::read(&self.current.join(name))
                 .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
-            keyring.add_bytes(name, &bytes)?;
+            keyring.add_bytes(name, &bytes).map_err(|error| {
+                let hint =
+                    "name a file with public keys, such as `gpg --export --armor KEY` writes".to_owned();
+                Failure::from(error).with_hint(hint)
+            })?;
         }
         Ok(Trust::keyring(keyring, self.now))
     }

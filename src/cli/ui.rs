@@ -278,7 +278,7 @@ impl Ui {
             Event::Warning(text) => self.warn(&text),
             // A missing mount looks like a new archive.
             Event::NewArchive { location } => {
-                self.say(&format!("Creating a new archive: none exists in {location}"));
+                self.note(&format!("Creating a new archive: none exists in {location}"));
             }
             Event::Key(warning) => self.warn(&hints::signing::warning(&warning)),
             Event::PlannedWithoutKey { suite, unverified } => {

@@ -24,6 +24,8 @@ pub struct CommitOptions<'a> {
     pub keys: Option<&'a SigningKeys>,
     /// The current time, for `Date`.
     pub now: SystemTime,
+    /// The time of the clock, if a suite whose `Valid-Until` has passed by then must not be published.
+    pub clock: Option<SystemTime>,
     /// The author and the message of the new generation, for `log`.
     pub note: Note,
     /// The suite that surplus versions are moved to; without it they are only removed.
@@ -48,6 +50,7 @@ impl<'a> CommitOptions<'a> {
             config,
             keys: None,
             now,
+            clock: None,
             note: Note::default(),
             surplus: None,
             dry_run: false,

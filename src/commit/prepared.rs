@@ -11,10 +11,10 @@ use super::{
     upload::{Files, OtherBytes, Upload},
     uploaded::Uploaded,
 };
-use std::{collections::BTreeSet, mem};
+use std::{collections::BTreeSet, mem, time::SystemTime};
 
 use crate::{
-    dists::{IndexFile, layout::ReleaseForm},
+    dists::{IndexFile, Release, layout::ReleaseForm},
     operations::{
         adopt,
         copied_package::CopiedPackage,
@@ -76,6 +76,7 @@ impl<'a> Prepared<'a> {
             plan.notes.extend(adopt::verify(&base, release).await?);
         }
         if let Some(release) = &plan.release {
+            refuse_expired(release, how)?;
             collisions::refuse(&archive.store, &base, release).await?;
         }
         if !plan.stops_apt.is_empty() && !how.allow_releaseinfo_change {
@@ -266,4 +267,14 @@ async fn move_surplus(
         error => error,
     })?;
     Ok(Some(Moved { packages, to: Box::new(outcome) }))
+}
+
+/// Refuses a release file that clients refuse from the first moment.
+fn refuse_expired(release: &Release, how: &CommitOptions<'_>) -> Result<(), Error> {
+    let until = release.valid_until().ok().flatten();
+    let Some((until, clock)) = until.zip(how.clock) else { return Ok(()) };
+    if SystemTime::from(until) >= clock {
+        return Ok(());
+    }
+    Err(Error::BornExpired { suite: how.config.codename.clone(), until })
 }

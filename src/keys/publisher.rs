@@ -1,6 +1,6 @@
 //! `Publisher`: commits operations, signed by the configured keys, with the headers and the `Archive:` of each suite.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{
     error::Error,
@@ -36,6 +36,8 @@ pub struct Publisher<'a> {
     pub note: Note,
     /// Plan, and write nothing.
     pub dry_run: bool,
+    /// The time of the clock, if a suite whose `Valid-Until` has passed by then must not be published.
+    pub clock: Option<SystemTime>,
     /// Publish changes that make `apt update` stop on every client until its user accepts them.
     pub allow_releaseinfo_change: bool,
     /// The URL under which clients read the archive, if it is not the configured one.
@@ -49,8 +51,16 @@ impl<'a> Publisher<'a> {
     #[must_use]
     pub fn new(store: Store, keychain: Arc<Keychain>, events: Events<'a>) -> Self {
         let note = Note::default();
-        let public_url = None;
-        Self { store, keychain, note, dry_run: false, allow_releaseinfo_change: false, public_url, events }
+        Self {
+            store,
+            keychain,
+            note,
+            dry_run: false,
+            clock: None,
+            allow_releaseinfo_change: false,
+            public_url: None,
+            events,
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -201,6 +211,7 @@ impl<'a> Publisher<'a> {
             keys: keys.signing.as_ref(),
             note: self.note.clone(),
             dry_run: self.dry_run,
+            clock: self.clock,
             allow_releaseinfo_change: self.allow_releaseinfo_change,
             site: self.site(suite),
             events: self.events,

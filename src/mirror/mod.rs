@@ -31,7 +31,7 @@ use crate::{
     store::{self, Content, Limit, Store},
     suite::{
         archive::{Archive, KEY_FILE},
-        collisions,
+        collisions, discovery,
         error::Error,
         event::Event,
         generations::{self, Keep},
@@ -189,7 +189,7 @@ impl Run<'_> {
         let (source_store, destination) = (&self.archive.store, self.destination);
         let source = self.open_source(suite).await?;
         let Some(pointer) = source.pointer() else {
-            return Err(Error::NotPublished { suite: suite.clone() });
+            return Err(discovery::not_published(source_store, suite).await);
         };
         self.seen = Some(pointer.bytes.clone());
         let there = self.open_destination(suite).await?;

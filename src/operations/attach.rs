@@ -49,7 +49,7 @@ impl SuiteEdit {
             return Ok(());
         }
         let Some(release) = published.release() else {
-            return Err(Error::NotPublished { suite: published.name().clone() });
+            return Err(Error::not_published(published.name()));
         };
         let mut refused = Vec::new();
         let refusal = |action, preposition, path: &AttachedPath, fault: AttachFault| {

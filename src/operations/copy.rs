@@ -29,6 +29,7 @@ use crate::{
     store::Store,
     suite::{
         base::VerifiedBase,
+        discovery,
         error::{Error, chain},
         published::PublishedSuite,
         refusal::{Reason, Refusal},
@@ -198,7 +199,7 @@ impl Copies {
             None => VerifiedBase::open(to.store(), &self.from, &self.trust).await?,
         };
         if source.pointer().is_none() {
-            return Err(Error::NotPublished { suite: self.from.clone() });
+            return Err(discovery::not_published(source.store(), &self.from).await);
         }
         match all_indices(&source).await {
             Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),

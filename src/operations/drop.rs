@@ -80,7 +80,7 @@ impl Archive {
         let below = suites_below(suite, &all);
         let has_mark = all.iter().any(|found| is_mark(found) && !is_in_any(&found.path, &below));
         if pointer.is_none() && !has_mark {
-            return Err(Error::NotPublished { suite: suite.clone() });
+            return Err(discovery::not_published(&self.store, suite).await);
         }
         if dry_run {
             return Ok(self.sort(suite, pointer.as_ref(), &listed, all, true).await?.0);

@@ -204,7 +204,7 @@ impl SuiteEdit {
         now: Timestamp,
     ) -> Result<Plan, Error> {
         if self.export && published.pointer().is_none() && config.components.is_empty() {
-            return Err(Error::NotPublished { suite: published.name().clone() });
+            return Err(Error::not_published(published.name()));
         }
         let overrides = if self.add.is_empty() && self.reoverride.is_none() {
             Overrides::default()

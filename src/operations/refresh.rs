@@ -19,7 +19,7 @@ pub(crate) fn plan(
     now: Timestamp,
 ) -> Result<Plan, Error> {
     let Some(old) = published.release() else {
-        return Err(Error::NotPublished { suite: published.name().clone() });
+        return Err(Error::not_published(published.name()));
     };
     let mut plan = Plan::default();
     let unreadable = |source| Error::Pointer { path: published.path("Release"), source };

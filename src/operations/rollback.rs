@@ -41,7 +41,7 @@ pub(crate) async fn plan(
     now: Timestamp,
 ) -> Result<Plan, Error> {
     let Some(current) = published.release() else {
-        return Err(Error::NotPublished { suite: published.name().clone() });
+        return Err(Error::not_published(published.name()));
     };
     let mut notes = Vec::new();
     let (name, state) = match to {

@@ -104,7 +104,7 @@ impl Archive {
         let folder = format!("dists/{snapshot}");
         let all: Vec<StoredObject> = self.store.walk(&folder).try_collect().await?;
         if snapshot_of(snapshot).is_none() || all.is_empty() {
-            return Err(Error::NotPublished { suite: snapshot.clone() });
+            return Err(Error::not_published(snapshot));
         }
         let names: Vec<String> = all.iter().map(|found| found.path.clone()).collect();
         let reals = self.store.real_paths(names.clone()).await?;

@@ -4,7 +4,9 @@ use super::adopt;
 use crate::{
     names::Suite,
     store::Store,
-    suite::{base::VerifiedBase, error::Error, generations, published::PublishedSuite, trust::Trust},
+    suite::{
+        base::VerifiedBase, discovery, error::Error, generations, published::PublishedSuite, trust::Trust,
+    },
 };
 
 /// The generation that was current when the `snapshot` command started, even if a newer one is published meanwhile.
@@ -15,7 +17,7 @@ impl Source {
     pub(crate) async fn open(store: &Store, of: &Suite, trust: &Trust) -> Result<Self, Error> {
         let base = VerifiedBase::open(store, of, trust).await?;
         let Some(release) = base.release() else {
-            return Err(Error::NotPublished { suite: of.clone() });
+            return Err(discovery::not_published(store, of).await);
         };
         if !base.was_published_here() {
             adopt::verify(&base, &mut release.clone()).await?;

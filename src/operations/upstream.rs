@@ -14,6 +14,7 @@ use crate::{
     store::Store,
     suite::{
         base::VerifiedBase,
+        discovery,
         error::Error,
         limits,
         published::{PublishedSuite, unpack},
@@ -44,13 +45,13 @@ impl Upstream {
     /// Opens a suite of this archive.
     pub(crate) async fn own(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
         let state = VerifiedBase::open(store, suite, trust).await?.state().clone();
-        Self { state, kind: Kind::Own, is_unlisted: false }.published()
+        Self { state, kind: Kind::Own, is_unlisted: false }.published().await
     }
 
     /// Opens a suite of another archive.
     pub(crate) async fn other(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
         let state = open_other(store, suite, trust).await?.state().clone();
-        Self { state, kind: Kind::Other, is_unlisted: false }.published()
+        Self { state, kind: Kind::Other, is_unlisted: false }.published().await
     }
 
     /// Opens an archive without `dists/`, whose indices are in a folder; `name` is for messages.
@@ -69,7 +70,7 @@ impl Upstream {
         if let Some(release) = state.release() {
             refuse_expired(release, name, trust)?;
         }
-        Self { state, kind: Kind::Flat, is_unlisted: false }.published()
+        Self { state, kind: Kind::Flat, is_unlisted: false }.published().await
     }
 
     /// Opens an archive without `dists/`, which may have no release file if it is taken as it is.
@@ -106,10 +107,11 @@ impl Upstream {
         Self { state: PublishedSuite::unread(store, name, folder), kind, is_unlisted: true }
     }
 
-    fn published(self) -> Result<Self, Error> {
-        match self.state.pointer() {
-            Some(_) => Ok(self),
-            None => Err(Error::NotPublished { suite: self.state.name().clone() }),
+    async fn published(self) -> Result<Self, Error> {
+        match (self.state.pointer(), self.kind) {
+            (Some(_), _) => Ok(self),
+            (None, Kind::Flat) => Err(Error::not_published(self.state.name())),
+            (None, _) => Err(discovery::not_published(self.state.store(), self.state.name()).await),
         }
     }
 

@@ -222,6 +222,9 @@ pub enum Refusal {
         /// The reason for its revocation.
         why: String,
     },
+    /// It has no self-signature, without which nothing is known about its keys.
+    #[error("a part of it is missing: it has no self-signature")]
+    Incomplete,
     /// None of its keys is for signing.
     #[error("none of its keys can sign")]
     NoSigningKey,

@@ -172,6 +172,11 @@ pub(super) fn signing_keys<'a>(
     if primary > at {
         return Err(Refusal::NotYet { from: day(primary) });
     }
+    if cert.primary_key().self_signatures().next().is_none()
+        && cert.userids().all(|id| id.self_signatures().next().is_none())
+    {
+        return Err(Refusal::Incomplete);
+    }
     let valid = cert
         .with_policy(policy, at)
         .map_err(|error| Refusal::Unfit { why: format!("it has no valid self-signature: {error}") })?;

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{archive::Archive, damage, error::Error, generations, limits, snapshots::snapshot_of};
+use super::{
+    archive::Archive, damage, error::Error, generations, limits, snapshots::snapshot_of, trust::Trust,
+};
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
@@ -130,6 +132,16 @@ impl Archive {
         suites.sort_unstable();
         Ok(suites)
     }
+}
+
+/// Returns the error for a suite that is not published, with the names of those that are, if they can be listed.
+pub(crate) async fn not_published(store: &Store, suite: &Suite) -> Error {
+    let known = if store.is_listable() {
+        Archive::new(store.clone(), Trust::unverified()).suites().await.unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    Error::NotPublished { suite: suite.clone(), known }
 }
 
 /// Skips folders whose names are not valid for suites: no command accepts them.

@@ -85,6 +85,14 @@ pub enum Error {
         /// The time.
         until: jiff::Timestamp,
     },
+    /// A suite would have expired before it is published.
+    #[error("suite `{suite}` would be valid until {until}, which has passed: clients refuse it")]
+    BornExpired {
+        /// The suite.
+        suite: Suite,
+        /// The time.
+        until: jiff::Timestamp,
+    },
     /// The pointer of a suite was signed for another suite.
     #[error("`{path}` was not made for suite `{suite}`: its name is `{named}`")]
     OtherSuite {
@@ -311,10 +319,12 @@ pub enum Error {
         names: String,
     },
     /// A suite is not published at the source.
-    #[error("there is no suite `{suite}`")]
+    #[error("there is no suite `{suite}`{}", there_are(known))]
     NotPublished {
         /// The suite.
         suite: Suite,
+        /// The published suites, if they are known.
+        known: Vec<Suite>,
     },
     /// The destination has a newer revision of a suite.
     #[error("suite `{suite}` in `{destination}` is newer ({there}) than here ({here})")]
@@ -478,6 +488,18 @@ fn refusals(all: &[Refusal]) -> String {
         }
         [] => "nothing was published".into(),
     }
+}
+
+impl Error {
+    /// A suite that is not published; the others are not named.
+    pub(crate) fn not_published(suite: &Suite) -> Self {
+        Self::NotPublished { suite: suite.clone(), known: Vec::new() }
+    }
+}
+
+fn there_are(known: &[Suite]) -> String {
+    let names: Vec<&str> = known.iter().map(Suite::as_str).collect();
+    if names.is_empty() { String::new() } else { format!("; there are: `{}`", names.join("`, `")) }
 }
 
 fn no_generation(suite: &Suite, requested: Option<&str>, known: &[String]) -> String {

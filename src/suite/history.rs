@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use futures::TryStreamExt;
 
-use super::{archive::Archive, error::Error, generations, note, published::PublishedSuite};
+use super::{archive::Archive, discovery, error::Error, generations, note, published::PublishedSuite};
 use crate::{
     names::Suite,
     store::{Location, StoredObject},
@@ -75,7 +75,10 @@ impl Archive {
     pub async fn state(&self, suite: &Suite, which: &Which) -> Result<PublishedSuite, Error> {
         if *which == Which::Back(0) {
             let now = self.suite(suite).await?;
-            return if now.pointer().is_some() { Ok(now) } else { Err(not_published(suite)) };
+            return match now.pointer() {
+                Some(_) => Ok(now),
+                None => Err(discovery::not_published(&self.store, suite).await),
+            };
         }
         // A web server cannot list generations, but serves one whose full name is known.
         if let (Location::Web(_), Which::Named(name)) = (self.store.location(), which)
@@ -124,7 +127,7 @@ impl Archive {
                 // Published by another tool, or its publisher was killed before it wrote the mark.
                 all.insert(0, Kept { name: name.clone(), current: current(name), note: None });
             }
-            None if all.is_empty() => return Err(not_published(suite)),
+            None if all.is_empty() => return Err(discovery::not_published(&self.store, suite).await),
             _ => {}
         }
         Ok(all)
@@ -146,10 +149,6 @@ impl std::fmt::Display for Which {
             Self::Named(name) => f.write_str(name),
         }
     }
-}
-
-fn not_published(suite: &Suite) -> Error {
-    Error::NotPublished { suite: suite.clone() }
 }
 
 #[cfg(test)]

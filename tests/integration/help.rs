@@ -91,9 +91,15 @@ fn no_page_is_more_than_half_global_options() {
     });
     assert!(pages > 50, "{pages}");
     let root = sandbox.publish(["--help"]).ok().stdout;
-    for option in
-        ["--config", "--sign-with", "--trust-existing", "--allow-releaseinfo-change", "--date", "--json"]
-    {
+    for option in [
+        "--config",
+        "--sign-with",
+        "--trust-existing",
+        "--allow-releaseinfo-change",
+        "--allow-expired",
+        "--date",
+        "--json",
+    ] {
         assert!(root.contains(&format!("{option} ")) || root.contains(&format!("{option}\n")), "{option}");
     }
 }

@@ -309,7 +309,27 @@ fn the_time_of_the_source_does_not_date_a_suite() {
     sandbox.publish(date("yesterday")).fails(2).says(["--date", "2025-06-01T12:00:00Z"]);
     let other = Sandbox::new();
     other.configure(&sandbox.read("conf/distributions"));
-    let said = other.publish(date("2025-06-01T00:00:00Z")).ok();
+    let allowed = |value: &'static str| [("PUBLISH_ALLOW_EXPIRED", value)];
+    for arguments in [
+        date("2025-06-01T00:00:00Z"),
+        date("2025-06-01T00:00:00Z").map(|word| word.replace("export", "refresh")),
+    ] {
+        let said = other.publish_with(&allowed("0"), arguments).fails(1);
+        assert!(!other.archive("dists").exists());
+        if said.stderr.contains("valid until") {
+            said.says([
+                "would be valid until 2025-06-08T00:00:00Z, which has passed",
+                "hint: leave out `--date`",
+                "--allow-expired",
+            ]);
+        }
+    }
+    let said = other
+        .publish_with(
+            &allowed("0"),
+            [&["--allow-expired".to_owned()][..], &date("2025-06-01T00:00:00Z")].concat(),
+        )
+        .ok();
     said.says(["warning: suite `stable` is valid until 2025-06-08T00:00:00Z, which has passed"]);
     assert!(other.read("dists/stable/Release").contains("Date: Sun, 01 Jun 2025 00:00:00 UTC\n"));
     // It never dates a suite back.
@@ -317,4 +337,31 @@ fn the_time_of_the_source_does_not_date_a_suite() {
     said.says(["`Date` stays at the published"]);
     let key = fixture("keys/test.asc").display().to_string();
     other.publish(["--date", "@1748736060", "--sign-with", &key, "--trust-existing", "export"]).ok();
+}
+
+#[test]
+fn a_suite_that_is_not_there_is_an_error_that_names_those_that_are() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let other = format!("{}#stabel", sandbox.archive("").display());
+    let to = sandbox.path("mirror").display().to_string();
+    for arguments in [
+        &["drop", "stabel"][..],
+        &["log", "stabel"],
+        &["diff", "stabel", "stable"],
+        &["diff", "stable", "stabel@2025"],
+        &["copy", "hello", "--from", "stabel", "--to", "stable"],
+        &["pull", "--from", &other, "stable", "hello"],
+        &["list", "-s", "stabel"],
+        &["rollback", "stabel"],
+        &["sync", &to, "-s", "stabel"],
+    ] {
+        let said = sandbox.publish(arguments).fails(1);
+        said.says(["there is no suite `stabel`; there are: `stable`", "hint: did you mean `stable`?"]);
+    }
+    // Suites are exported once, by whatever names they are given.
+    sandbox.configure("Codename: stable\nSuite: current\nComponents: main\nArchitectures: amd64\n");
+    let said = sandbox.publish(["export", "stable", "current", "stable"]).ok();
+    assert_eq!(said.stderr.matches("suite `stable`").count(), 1, "{}", said.stderr);
 }

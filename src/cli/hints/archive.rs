@@ -4,6 +4,8 @@ use super::{refusal, signing, store};
 use crate::{
     archive::{Error, ReleaseInfo},
     dists::layout::{ArchivePath, SuitePath},
+    names::Suite,
+    nearest::nearest,
     signing::Distrust,
     store::Error as StoreError,
 };
@@ -89,6 +91,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::RolledBack { .. } => {
             "this may be a rollback attack: compare the archive with a trusted copy, and restore the newer release file; if the older one is intended, accept it once with `--trust-existing`"
         }
+        Error::BornExpired { .. } => {
+            "leave out `--date` and PUBLISH_DATE, or name a later time; `--allow-expired` publishes it all the same, to reproduce an archive of the past"
+        }
         Error::UnlistedGenerations { .. } => {
             "name one with `--to GENERATION`: `publish log` prints the names for the folder or bucket behind the web server"
         }
@@ -119,6 +124,10 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "finish the commit with `publish check --repair`; the next command that publishes the suite also does"
             }
         },
+        Error::NotPublished { suite, known } if !known.is_empty() => {
+            let near = nearest(suite.as_str(), known.iter().map(Suite::as_str))?;
+            return Some(format!("did you mean `{near}`?"));
+        }
         Error::NotPublished { .. } => "list the published packages with `publish list`",
         other => return of_other_archive(other),
     };

@@ -119,6 +119,9 @@ fn of_refusal(refusal: &Refusal, fingerprint: &str) -> String {
         Refusal::Revoked { .. } => {
             "create a new key with `publish key generate`; clients need its public part"
         }
+        Refusal::Incomplete => {
+            "export the whole key with `gpg --export-secret-keys --armor FINGERPRINT`; a variable needs all of its lines, from BEGIN to END"
+        }
         Refusal::NoSigningKey => "use a key whose primary key or a subkey has the signing flag",
         Refusal::Unfit { .. } => {
             "show whether apt accepts a key with `publish key show`; create a key that every apt accepts with `publish key generate`"
