@@ -109,6 +109,7 @@ impl From<&archive::Error> for Class {
             | E::Mismatch { path, .. }
             | E::Longer { path, .. }
             | E::Missing { path }
+            | E::NotAtSource { path }
             | E::Unpack { path, .. }
             | E::Index { path, .. }
             | E::Sources { path, .. }
@@ -126,6 +127,7 @@ impl From<&archive::Error> for Class {
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }
             | E::UnknownComponent { .. }
+            | E::UnknownPart { .. }
             | E::Hidden { .. }
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)

@@ -105,11 +105,12 @@ impl Client {
         let configured = |suite: &Suite| session.config.find(suite.as_str());
         let url = session.public_url_of(published.first().and_then(|suite| configured(suite.name())));
         let uri = sources::uri(url.as_deref(), &session.location);
-        let suites: Vec<ClientSuite> = published
-            .iter()
-            .filter_map(|suite| Some((suite.name(), suite.pointer()?)))
-            .map(|(name, pointer)| ClientSuite::of(name, &pointer.release, pointer.signed))
-            .collect();
+        let mut suites = Vec::new();
+        for suite in &published {
+            let Some(pointer) = suite.pointer() else { continue };
+            let carried = suite.carried().await?;
+            suites.push(ClientSuite::of_part(suite.name(), &pointer.release, pointer.signed, &carried));
+        }
         let name = name(session, &published, &uri);
         let keys = if suites.iter().any(|suite| suite.signed) {
             Some(Keys::read(session, &published, url.as_deref(), &name).await?)

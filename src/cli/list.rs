@@ -160,7 +160,7 @@ async fn of_suite(
         let Some(component) = key.component_of_entries() else { continue };
         let architecture = key.architecture().map_or("source", |architecture| architecture.as_str());
         let place = Place { component, architecture };
-        for entry in published.entries(&key).await? {
+        for entry in published.carried_entries(&key).await? {
             let identity = || (entry.kind, component.clone(), entry.name.clone(), entry.version.clone());
             let everywhere = &*entry.architecture == "all";
             if everywhere && seen.contains(&identity()) {

@@ -106,7 +106,8 @@ impl Archive {
                 published => published?,
             };
             let Some(pointer) = published.pointer() else { continue };
-            suites.push(ClientSuite::of(&suite, &pointer.release, pointer.signed));
+            let carried = published.carried().await?;
+            suites.push(ClientSuite::of_part(&suite, &pointer.release, pointer.signed, &carried));
         }
         Ok(Some(suites))
     }

@@ -151,7 +151,8 @@ impl Archive {
         }
         let Some(release) = published.release() else { return Ok(()) };
         if release.field("Acquire-By-Hash") == Some("yes") {
-            for (path, listed) in release.files() {
+            let carried = published.carried().await?;
+            for (path, listed) in release.files().iter().filter(|(path, _)| carried.holds(path)) {
                 self.restore_index(&published, path, listed, repaired).await?;
             }
         }

@@ -12,16 +12,21 @@ use super::{
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, is_public_url, span},
 };
 use crate::{
-    names::Suite,
+    dists::subset::Subset,
+    names::{Architecture, Component, Suite},
     nearest::nearest,
     stanza::{Stanza, Stanzas},
 };
 
 /// The fields of a destination.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 15] = [
     "Name",
     "Location",
     "Suites",
+    "Components",
+    "Architectures",
+    "Without",
+    "IgnoreMissing",
     "Include",
     "Public-Url",
     "IndexCacheControl",
@@ -52,6 +57,10 @@ pub struct Destination {
     pub location: String,
     /// The suites to copy, by any of their names; empty for all.
     pub suites: Vec<Suite>,
+    /// The part of each suite to copy.
+    pub subset: Subset,
+    /// Whether files that the source lists and does not have are left out.
+    pub ignore_missing: bool,
     /// Globs of further files to copy.
     pub include: Vec<String>,
     /// The URL at which clients read it.
@@ -144,6 +153,8 @@ impl Reader<'_> {
                     value.split_whitespace().map(|word| Suite::parse(word).ok()).collect()
                 })?
                 .unwrap_or_default(),
+            subset: self.subset()?,
+            ignore_missing: self.parsed("IgnoreMissing", "`yes` or `no`", yes_or_no)?.unwrap_or_default(),
             include: self
                 .parsed("Include", "globs of paths below the archive, such as `*.html`", globs)?
                 .unwrap_or_default(),
@@ -161,6 +172,24 @@ impl Reader<'_> {
                 .parsed("Purge", PURGE, |value| value.lines().map(PurgeRule::parse).collect())?
                 .unwrap_or_default(),
         })
+    }
+
+    fn subset(&self) -> Result<Subset, Error> {
+        let components = self.parsed("Components", "names of components", |value| {
+            value.split_whitespace().map(|word| Component::parse(word).ok()).collect()
+        })?;
+        let architectures = self.parsed("Architectures", "names of architectures", |value| {
+            value.split_whitespace().map(|word| Architecture::parse_selector(word).ok()).collect()
+        })?;
+        let without = self.parsed("Without", "some of `source`, `udeb` and `contents`", |value| {
+            let words: Vec<&str> = value.split_whitespace().collect();
+            let is_known = words.iter().all(|word| ["source", "udeb", "contents"].contains(word));
+            let has = |kind: &str| words.contains(&kind);
+            is_known.then(|| [has("source"), has("udeb"), has("contents")])
+        })?;
+        let [no_source, no_udeb, no_contents] = without.unwrap_or_default();
+        let (components, architectures) = (components.unwrap_or_default(), architectures.unwrap_or_default());
+        Ok(Subset { components, architectures, no_source, no_udeb, no_contents })
     }
 
     /// The value of an optional field; an empty one is an error, since it cannot be intended.
@@ -309,6 +338,11 @@ Location: s3://packages.example.org/apt
 Suites: bookworm
 # an old one
  trixie
+Components: main contrib
+Architectures: amd64
+Without: contents
+ source
+IgnoreMissing: yes
 Include: *.html doc/**
 Public-Url: https://packages.example.org/apt/
 IndexCacheControl: max-age=60,
@@ -338,6 +372,14 @@ LOCATION: /srv/backup/my archive
             name: "cdn".into(),
             location: "s3://packages.example.org/apt".into(),
             suites: vec![Suite::parse("bookworm").unwrap(), Suite::parse("trixie").unwrap()],
+            subset: Subset {
+                components: vec!["main".parse().unwrap(), "contrib".parse().unwrap()],
+                architectures: vec!["amd64".parse().unwrap()],
+                no_source: true,
+                no_contents: true,
+                ..Subset::default()
+            },
+            ignore_missing: true,
             include: owned(&["*.html", "doc/**"]),
             public_url: Some("https://packages.example.org/apt/".into()),
             index_cache_control: Some("max-age=60, must-revalidate".into()),
@@ -357,6 +399,8 @@ LOCATION: /srv/backup/my archive
             name: "backup".into(),
             location: "/srv/backup/my archive".into(),
             suites: vec![],
+            subset: Subset::default(),
+            ignore_missing: false,
             include: vec![],
             public_url: None,
             index_cache_control: None,
@@ -403,6 +447,10 @@ LOCATION: /srv/backup/my archive
         for (field, value) in [
             ("Suites", "../x"),
             ("Suites", ""),
+            ("Components", "a/.."),
+            ("Architectures", "any"),
+            ("Without", "everything"),
+            ("IgnoreMissing", ""),
             ("Include", "a /etc/passwd"),
             ("Include", "a/../../b"),
             ("Public-Url", "packages.example.org"),

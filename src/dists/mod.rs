@@ -3,6 +3,7 @@
 //! Pure: bytes in, bytes out. Rules: <https://wiki.debian.org/DebianRepository/Format>, and the measured behaviour of
 //! apt.
 
+pub mod subset;
 pub mod commands;
 pub mod contents;
 pub mod index_release;

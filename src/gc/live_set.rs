@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    dists::{Release, index_file::by_hash_path},
+    dists::{index_file::by_hash_path, subset::Carried},
     store::{Limit, Store, StoredObject},
     suite::{
         damage,
@@ -38,25 +38,29 @@ pub(crate) struct LiveSet {
 
 impl LiveSet {
     /// Adds the indices by their names, which only the current release file of a suite references.
-    pub(crate) fn add_names(&mut self, suite: &PublishedSuite) {
-        let files = suite.release().into_iter().flat_map(Release::own_files);
-        self.files.extend(files.map(|(path, listed)| (suite.path(path), listed.into())));
+    pub(crate) fn add_names(&mut self, suite: &PublishedSuite, carried: &Carried) {
+        self.files
+            .extend(suite.carried_files(carried).map(|(path, listed)| (suite.path(path), listed.into())));
     }
 
     /// Adds the indices by their digests.
-    pub(crate) fn add_listed(&mut self, suite: &PublishedSuite) {
-        let files = suite.release().into_iter().flat_map(Release::own_files);
+    pub(crate) fn add_listed(&mut self, suite: &PublishedSuite, carried: &Carried) {
         self.files.extend(
-            files.map(|(path, listed)| (suite.path(&by_hash_path(path, &listed.sha256)), listed.into())),
+            suite
+                .carried_files(carried)
+                .map(|(path, listed)| (suite.path(&by_hash_path(path, &listed.sha256)), listed.into())),
         );
     }
 
-    /// Adds the indices by their digests, their patches, and the package files that they reference.
-    pub(crate) async fn add(&mut self, suite: &PublishedSuite) -> Result<(), Error> {
+    /// Adds the carried indices by their digests, their patches, and the package files that they reference.
+    pub(crate) async fn add(&mut self, suite: &PublishedSuite, carried: &Carried) -> Result<(), Error> {
         let Some(release) = suite.release() else { return Ok(()) };
-        self.add_listed(suite);
+        self.add_listed(suite, carried);
         for key in suite.pool_index_keys() {
             let plain = key.path();
+            if !carried.holds(&plain) {
+                continue;
+            }
             let known =
                 release.files().get(&plain).map(|listed| format!("{} {}", suite.name(), listed.sha256));
             if known.is_some_and(|known| !self.read.insert(known)) {
@@ -70,7 +74,7 @@ impl LiveSet {
                 self.add_file(path, expected);
             }
         }
-        self.files.extend(patches::files(suite).await?);
+        self.files.extend(patches::files(suite, carried).await?);
         Ok(())
     }
 

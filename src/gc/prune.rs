@@ -32,6 +32,7 @@ use crate::{
     dists::{
         Release,
         layout::{ArchivePath, ReleaseForm, SuitePath, component_of, names_packages, plain_path, top_folder},
+        subset::{Carried, Subset},
     },
     names::Suite,
     signing::Distrust,
@@ -42,7 +43,7 @@ use crate::{
         error::Error,
         event::{self, Event, Events},
         generations::{self, Generation},
-        images,
+        images, partial,
         published::PublishedSuite,
         snapshots,
         trust::Trust,
@@ -106,8 +107,11 @@ impl Archive {
         let mut states = Vec::new();
         for suite in suites {
             let current = self.open_to_keep(&suite).await?;
-            mark.done.live.add_names(&current);
-            mark.add(&current).await?;
+            // A listing shows whether there is a record, without a request for each suite.
+            let carried = carried(&current, all.iter().map(|found| found.path.as_str())).await?;
+            mark.done.live.add_names(&current, &carried);
+            mark.add(&current, &carried).await?;
+            mark.leave_out(&current, &carried);
             let forms = [ReleaseForm::InRelease, ReleaseForm::Release, ReleaseForm::Signature];
             mark.done.kept.extend(forms.map(|form| current.path(form.file_name())));
             states.push((suite, current));
@@ -167,10 +171,10 @@ fn is_mark(file: &str) -> bool {
 
 impl Mark {
     /// Marks everything that a release file references.
-    async fn add(&mut self, state: &PublishedSuite) -> Result<(), Error> {
+    async fn add(&mut self, state: &PublishedSuite, carried: &Carried) -> Result<(), Error> {
         self.list(state);
-        self.done.live.add(state).await?;
-        for sums in images::lists(state) {
+        self.done.live.add(state, carried).await?;
+        for sums in images::lists(state, carried) {
             if self.read.insert((state.path(sums.0), sums.1.sha256)) {
                 match images::of_list(state, sums).await {
                     Ok(images) => self.done.kept.extend(images.into_keys()),
@@ -185,6 +189,13 @@ impl Mark {
     fn list(&mut self, state: &PublishedSuite) {
         let files = state.release().into_iter().flat_map(Release::own_files);
         self.listed.extend(files.map(|(path, _)| state.path(plain_path(path))));
+    }
+
+    /// Collects the names of what a mirror no longer carries of a release file that has not changed.
+    fn leave_out(&mut self, state: &PublishedSuite, carried: &Carried) {
+        let files = state.release().into_iter().flat_map(Release::own_files);
+        let left = files.filter(|(path, _)| !carried.holds(path));
+        self.done.names.extend(left.map(|(path, _)| state.path(path)));
     }
 
     /// Marks everything that a kept generation references.
@@ -202,7 +213,8 @@ impl Mark {
         if generation.files.iter().any(has_pointer) {
             let added = async {
                 let state = generations::open(store, current.name(), &generation.name).await?;
-                self.add(&state).await
+                let carried = carried(&state, generation.files.iter().map(String::as_str)).await?;
+                self.add(&state, &carried).await
             };
             match added.await {
                 Err(error) if damage::is_damage(store, &error) => {
@@ -244,14 +256,16 @@ impl Mark {
             self.list(&state);
             let files = state.release().into_iter().flat_map(Release::own_files);
             self.done.names.extend(files.map(|(path, _)| state.path(path)));
+            let files = generation.files.iter().map(String::as_str);
+            let Ok(carried) = carried(&state, files).await else { return };
             if at_once {
                 let mut expired = LiveSet::default();
                 // One that cannot be read contributes nothing: its files have the grace period.
-                if expired.add(&state).await.is_ok() {
+                if expired.add(&state, &carried).await.is_ok() {
                     self.done.expired.extend(expired.files.into_keys());
                 }
             }
-            for sums in images::lists(&state) {
+            for sums in images::lists(&state, &carried) {
                 if let Ok(images) = images::of_list(&state, sums).await {
                     self.old_images.extend(images.into_keys());
                 }
@@ -285,6 +299,15 @@ impl Mark {
         self.done.suites = suites;
         Ok(self.done)
     }
+}
+
+/// The files of a suite that are carried; its record is read if it is among these files.
+async fn carried(state: &PublishedSuite, mut files: impl Iterator<Item = &str>) -> Result<Carried, Error> {
+    let record = state.generation().map(|name| state.path(&generations::path(&name, partial::FILE)));
+    if record.is_some_and(|record| files.any(|file| file == record)) {
+        return state.carried().await;
+    }
+    Ok(Subset::default().of(&state.release().cloned().unwrap_or_default()))
 }
 
 /// Returns the suites that are other names of a suite, because their folder is a link to it, such as the link from

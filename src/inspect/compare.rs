@@ -123,7 +123,7 @@ impl Comparison {
         let known = digest.and_then(|digest| self.read.get(&digest).or_else(|| read.get(&digest)));
         let entries = match known {
             Some(entries) => entries.clone(),
-            None => Arc::new(state.entries(key).await?),
+            None => Arc::new(state.carried_entries(key).await?),
         };
         if let Some(digest) = digest {
             read.insert(digest, entries.clone());

@@ -3,6 +3,7 @@
 //! A failed file does not stop the others: every file that can be sent is sent, and each failure is reported by path.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -128,6 +129,8 @@ pub(super) struct Tally {
     pub(super) sent: Vec<Written>,
     pub(super) note_existing: Vec<Written>,
     pub(super) failed: Vec<Failed>,
+    /// Package files that the source does not have, and that are not required.
+    pub(super) missing: BTreeSet<String>,
 }
 
 impl<'a> Copier<'a> {
@@ -186,7 +189,9 @@ impl<'a> Copier<'a> {
                 "the source lists the patch `{}`, but does not have it: clients that need it download the whole index",
                 load.to
             ))),
-            Ok(Copied::NotCarried) => {}
+            // An index may be listed in forms that no archive stores, and clients do without patches and images.
+            Ok(Copied::NotCarried) if load.is_below_dists() => {}
+            Ok(Copied::NotCarried) => drop(self.tally().missing.insert(load.to.clone())),
             Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
         }
         (self.events)(Event::Stored { done, total: self.total.load(Ordering::Relaxed) });
@@ -341,6 +346,11 @@ impl<'a> Copier<'a> {
             self.tally().sent.push(Written { path: path.to_owned(), bytes: content.digests().size });
         }
         Ok(())
+    }
+
+    /// Returns the package files that were missing since the last call.
+    pub(super) fn take_missing(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.tally().missing)
     }
 
     fn failures(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The files of a suite that are missing at a destination, found by comparing the pointers and indices of both sides,
 //! without a listing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -14,8 +14,9 @@ use crate::{
     compression::Compression,
     dists::{
         index_file::by_hash_path,
-        layout::{ReleaseForm, patch_index_path},
-        release::{self, Listed},
+        layout::{ReleaseForm, patch_index_path, plain_path},
+        release::Listed,
+        subset::Carried,
     },
     names::Suite,
     signing,
@@ -54,6 +55,8 @@ pub(super) struct Difference {
     pub(super) forms: Vec<(String, Option<Bytes>)>,
     /// How many pool files the destination is known to have.
     pub(super) known: usize,
+    /// Indices that the source lists and does not have.
+    pub(super) missing: BTreeSet<String>,
 }
 
 /// A suite on both sides.
@@ -61,6 +64,14 @@ pub(super) struct Sides<'a> {
     pub(super) source: &'a PublishedSuite,
     pub(super) there: &'a PublishedSuite,
     pub(super) source_store: &'a Store,
+    /// The files of the source that are copied.
+    pub(super) carried: &'a Carried,
+    /// The files that the destination carries.
+    pub(super) carried_there: &'a Carried,
+    /// Package files and indices that the source did not have before.
+    pub(super) retried: &'a BTreeSet<String>,
+    /// Whether the copy goes on without files that the source does not have.
+    pub(super) ignore_missing: bool,
     /// The keys to verify a detached signature with.
     pub(super) trust: &'a Trust,
     pub(super) destination: &'a Store,
@@ -68,13 +79,13 @@ pub(super) struct Sides<'a> {
 
 impl Difference {
     pub(super) async fn between(sides: &Sides<'_>) -> Result<Self, Error> {
-        let (pool, known) = sides.missing_pool().await?;
+        let (pool, known, missing) = sides.missing_pool().await?;
         // One more request, skipped where every file is going to be written.
         let files = files_of(sides.source_store, sides.source, sides.trust).await?;
         let finished = sides.listed().all(|(.., same)| !same) || sides.finished(&files).await?;
         let swaps = !sides.same_pointer();
-        let (source, there) = (sides.source, sides.there);
-        let both = images::Sides { source, there, finished };
+        let Sides { source, there, carried, carried_there, .. } = *sides;
+        let both = images::Sides { source, there, carried, carried_there, finished };
         let images = images::missing(&both, (sides.source_store, sides.destination)).await?;
         let mut aliases = sides.aliases(finished).await?;
         aliases.extend(images.changed);
@@ -94,6 +105,7 @@ impl Difference {
             forms: sides.forms(&files, finished),
             files,
             known,
+            missing,
         })
     }
 
@@ -124,9 +136,16 @@ impl Sides<'_> {
 
     /// The listed files to copy, each with whether the destination's pointer lists the same bytes.
     fn listed(&self) -> impl Iterator<Item = (&String, &Listed, bool)> {
-        let release = self.source.release();
-        let files = release.into_iter().flat_map(release::Release::own_files);
-        files.map(|(path, listed)| (path, listed, is_same(self.there.release(), path, listed)))
+        let files = self.source.carried_files(self.carried);
+        files.map(|(path, listed)| (path, listed, self.is_same(path, listed)))
+    }
+
+    /// Whether the destination has the same bytes under a path.
+    fn is_same(&self, path: &str, listed: &Listed) -> bool {
+        let there = self.there.release().and_then(|release| release.files().get(path));
+        there.is_some_and(|there| (there.size, there.sha256) == (listed.size, listed.sha256))
+            && self.carried_there.holds(path)
+            && !self.retried.contains(&self.source.path(plain_path(path)))
     }
 
     fn load(&self, path: &str, listed: &Listed, to: String, how: WriteMode) -> Transfer {
@@ -208,21 +227,38 @@ impl Sides<'_> {
         }
     }
 
-    /// The pool files that the destination's indices do not name, and the number that they do name.
-    async fn missing_pool(&self) -> Result<(Vec<Transfer>, usize), Error> {
-        let mut needed = PoolFiles::new();
-        for key in self.source.pool_index_keys() {
+    /// The pool files that the destination's indices do not name, the number that they do name, and the indices that the
+    /// source does not have.
+    async fn missing_pool(&self) -> Result<(Vec<Transfer>, usize, BTreeSet<String>), Error> {
+        let (mut needed, mut missing) = (PoolFiles::new(), BTreeSet::new());
+        let keys = self.source.pool_index_keys();
+        for key in keys.into_iter().filter(|key| self.carried.holds(&key.path())) {
             let plain = key.path();
-            if !self.same_index(&plain)
-                && let Some(text) = self.source.text(&plain).await?
-            {
-                references::pool_files(&key, &self.source.path(&plain), &text, &mut needed)?;
+            let is_same = self.same_index(&plain);
+            if is_same && self.retried.is_empty() {
+                continue;
             }
+            let text = match self.source.text(&plain).await {
+                Err(Error::Missing { path }) if self.ignore_missing => {
+                    missing.insert(path);
+                    continue;
+                }
+                text => text?,
+            };
+            let Some(text) = text else { continue };
+            let mut named = PoolFiles::new();
+            references::pool_files(&key, &self.source.path(&plain), &text, &mut named)?;
+            named.retain(|path, _| !is_same || self.retried.contains(path));
+            needed.extend(named);
         }
         let mut known = PoolFiles::new();
         if !needed.is_empty() {
-            for key in self.there.pool_index_keys() {
+            let keys = self.there.pool_index_keys();
+            for key in keys.into_iter().filter(|key| self.carried_there.holds(&key.path())) {
                 let plain = key.path();
+                if self.retried.contains(&self.there.path(&plain)) {
+                    continue;
+                }
                 if let Some(text) = self.published_text(&plain).await? {
                     // An index that cannot be read there proves nothing about the pool.
                     let _ = references::pool_files(&key, &plain, &text, &mut known);
@@ -230,36 +266,38 @@ impl Sides<'_> {
             }
         }
         let all = needed.len();
-        let missing: BTreeMap<String, Expected> = needed
+        let absent: BTreeMap<String, Expected> = needed
             .into_iter()
-            .filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)))
+            .filter(|(path, file)| {
+                self.retried.contains(path) || !known.get(path).is_some_and(|there| same(file, there))
+            })
             .collect();
-        let count = all - missing.len();
+        let count = all - absent.len();
         let load = |(path, expected): (String, Expected)| Transfer {
             to: path.clone(),
             from: vec![path],
             expected,
             how: WriteMode::New,
-            optional: false,
+            optional: self.ignore_missing,
         };
-        Ok((missing.into_iter().map(load).collect(), count))
+        Ok((absent.into_iter().map(load).collect(), count, missing))
     }
 
     /// The patches that the destination's lists of patches do not name.
     async fn missing_patches(&self) -> Result<Vec<Transfer>, Error> {
-        let is_new = |index: &&str| !self.same_index(&patch_index_path(index));
+        let is_new = |index: &&str| self.carried.holds(index) && !self.same_index(&patch_index_path(index));
         if !self.source.release().into_iter().flat_map(patched_indices).any(|index| is_new(&index)) {
             return Ok(Vec::new());
         }
         // Reading the destination's list at the source costs no request to the destination.
         let mut known = PoolFiles::new();
         if self.source_store.location().folder().is_some() {
-            known = patches::files(&self.there.read_from(self.source_store)).await?;
+            known = patches::files(&self.there.read_from(self.source_store), self.carried_there).await?;
         }
         if known.is_empty() {
-            known = patches::files(self.there).await?;
+            known = patches::files(self.there, self.carried_there).await?;
         }
-        let needed = patches::files(self.source).await?;
+        let needed = patches::files(self.source, self.carried).await?;
         let missing =
             needed.into_iter().filter(|(path, file)| !known.get(path).is_some_and(|there| same(file, there)));
         Ok(missing.map(|(path, expected)| Transfer::of_patch(path, expected, WriteMode::New)).collect())
@@ -288,7 +326,7 @@ impl Sides<'_> {
         let Some(release) = self.source.release() else { return false };
         Compression::ALL.into_iter().any(|compression| {
             let path = format!("{plain}{}", compression.extension());
-            release.files().get(&path).is_some_and(|listed| is_same(self.there.release(), &path, listed))
+            release.files().get(&path).is_some_and(|listed| self.is_same(&path, listed))
         })
     }
 
@@ -313,23 +351,19 @@ impl Sides<'_> {
 /// The name of the local record of suites that were copied completely.
 const FINISHED: &str = "finished";
 
-/// Records that a suite was copied completely, so that the next run can skip the checks.
-pub(super) fn record_as_finished(destination: &Store, suite: &Suite, pointer: &[u8]) {
+/// Records that a suite was copied completely, so that the next run can skip the checks; a part of it is not recorded.
+pub(super) fn record_as_finished(destination: &Store, suite: &Suite, pointer: &[u8], is_whole: bool) {
     if let Some(cache) = destination.cache().filter(|_| !destination.is_local()) {
-        cache.remember(FINISHED, &format!("{} {suite}", destination.location()), &short_digest(pointer));
+        let finished = if is_whole { short_digest(pointer) } else { "a part".to_owned() };
+        cache.remember(FINISHED, &format!("{} {suite}", destination.location()), &finished);
     }
 }
 
-fn is_recorded_as_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
+pub(super) fn is_recorded_as_finished(destination: &Store, suite: &Suite, pointer: &[u8]) -> bool {
     let cache = destination.cache().filter(|_| !destination.is_local());
     let finished =
         cache.and_then(|cache| cache.recall(FINISHED, &format!("{} {suite}", destination.location())));
     finished.is_some_and(|(finished, _)| finished == short_digest(pointer))
-}
-
-fn is_same(release: Option<&release::Release>, path: &str, listed: &Listed) -> bool {
-    let there = release.and_then(|release| release.files().get(path));
-    there.is_some_and(|there| (there.size, there.sha256) == (listed.size, listed.sha256))
 }
 
 /// Whether two index entries describe the same bytes.

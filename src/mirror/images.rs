@@ -6,6 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::copy::{Transfer, WriteMode};
 use crate::{
+    dists::subset::Carried,
     store::Store,
     suite::{
         error::Error,
@@ -34,6 +35,8 @@ pub(super) async fn transfers(source: &Store, images: Images) -> Result<Vec<Tran
 pub(super) struct Sides<'a> {
     pub(super) source: &'a PublishedSuite,
     pub(super) there: &'a PublishedSuite,
+    pub(super) carried: &'a Carried,
+    pub(super) carried_there: &'a Carried,
     pub(super) finished: bool,
 }
 
@@ -49,9 +52,10 @@ pub(super) struct Missing {
 /// Returns the images that the lists of the destination do not name with the same bytes.
 pub(super) async fn missing(sides: &Sides<'_>, stores: (&Store, &Store)) -> Result<Missing, Error> {
     let (source_store, destination) = stores;
-    let there = |path: &String| sides.there.release()?.files().get(path);
+    let there =
+        |path: &String| sides.there.release()?.files().get(path).filter(|_| sides.carried_there.holds(path));
     let mut needed = Images::new();
-    for (path, listed) in images::lists(sides.source) {
+    for (path, listed) in images::lists(sides.source, sides.carried) {
         let is_same = there(path).is_some_and(|there| there.sha256 == listed.sha256);
         if !is_same || !sides.finished {
             needed.extend(images::of_list(sides.source, (path, listed)).await?);
@@ -60,7 +64,7 @@ pub(super) async fn missing(sides: &Sides<'_>, stores: (&Store, &Store)) -> Resu
     if needed.is_empty() {
         return Ok(Missing::default());
     }
-    let known = match images::all(sides.there).await {
+    let known = match images::all(sides.there, sides.carried_there).await {
         Err(Error::Store(error)) => return Err(error.into()),
         // A list that cannot be read there proves nothing.
         known => known.unwrap_or_default(),

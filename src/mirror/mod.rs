@@ -5,6 +5,7 @@
 //! without by-hash. An interrupted run leaves the destination serving the previous suite or the new one, and the next
 //! run resumes.
 
+mod part;
 mod difference;
 mod root;
 mod verify;
@@ -17,6 +18,8 @@ pub(crate) mod report;
 pub(crate) mod options;
 
 use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
 
 use crate::{
     commit::{
@@ -74,16 +77,22 @@ impl Archive {
             published_keys: None,
         };
         let root = root::files(&self.store, how.include).await?;
+        let opened = run.open_all().await;
+        run.refuse_unknown_parts()?;
         // The keys first: a client that sees a suite must be able to verify it.
         let keys = vec![KEY_FILE.to_owned()];
-        let done = match run.open_all().await {
+        let done = match opened {
             Ok(true) => run.root_files(keys.clone()).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
         run.note(done);
         for suite in how.suites {
-            let done = run.suite(suite).await;
+            let done = run.suite(suite).await.map_err(|error| match error {
+                // The destination keeps its suite; the remedy is an option of this command.
+                Error::Missing { path } => Error::NotAtSource { path },
+                error => error,
+            });
             // A store error for one suite would occur for every suite.
             let is_over = matches!(done, Err(Error::Store(_)));
             let done = done.map(|suite| run.synced.suites.push(suite));
@@ -193,26 +202,30 @@ impl Run<'_> {
         };
         self.seen = Some(pointer.bytes.clone());
         let there = self.open_destination(suite).await?;
-        let sides =
-            Sides { source: &source, there: &there, source_store, trust: &self.archive.trust, destination };
+        let carried = self.part_of(&source).await?;
+        let partial_there = self.part_there(&there).await?;
+        let carried_there = partial_there.subset.of(&there.release().cloned().unwrap_or_default());
+        let sides = Sides {
+            source: &source,
+            there: &there,
+            source_store,
+            carried: &carried,
+            carried_there: &carried_there,
+            retried: &partial_there.missing,
+            ignore_missing: self.how.ignore_missing,
+            trust: &self.archive.trust,
+            destination,
+        };
         self.refuse_downgrade(&sides)?;
         collisions::refuse(destination, &there, &pointer.release).await?;
         if there.pointer().is_none() {
             self.copier.distrust_earlier_runs();
         }
         let difference = Difference::between(&sides).await?;
-        let words = pointer.release.field("Components").unwrap_or_default().split_whitespace();
-        let outcome = SyncedSuite {
-            suite: suite.clone(),
-            published: difference.swaps && !self.how.dry_run,
-            first: there.pointer().is_none(),
-            components: words.map(ToOwned::to_owned).collect(),
-            signed: pointer.signed,
-            verified: !pointer.signers.is_empty(),
-            has_sources: source.edited_keys().iter().any(PackagesKey::is_of_sources),
-        };
+        let outcome = self.outcome(&sides, &difference);
         self.synced.there += difference.known;
         if self.how.dry_run {
+            self.synced.missing.extend(difference.missing.iter().cloned());
             self.plan(&difference, &source.path(pointer.file()), pointer.bytes.len());
             return Ok(outcome);
         }
@@ -244,6 +257,8 @@ impl Run<'_> {
         for (path, content) in &difference.generation {
             copier.put_new(path, content).await?;
         }
+        let is_whole = self.record_part(&sides, &difference.missing, &partial_there).await?;
+        let copier = &self.copier;
         if difference.swaps {
             // Existing files are not deleted before a pointer references them again.
             let path = source.path(pointer.file());
@@ -276,18 +291,41 @@ impl Run<'_> {
             return Ok(outcome);
         }
         let names_change = !difference.aliases.is_empty() || !difference.forms.is_empty();
-        for (path, form) in difference.forms {
-            match form {
-                Some(bytes) => copier.replace(&path, bytes).await?,
-                None => destination.delete(&path).await?,
-            }
-            self.synced.changed.push(path);
-        }
+        self.write_forms(difference.forms).await?;
         if names_change {
             self.restore_names(&source).await?;
         }
-        difference::record_as_finished(destination, suite, &pointer.bytes);
+        difference::record_as_finished(destination, suite, &pointer.bytes, is_whole);
         Ok(outcome)
+    }
+
+    /// Writes the other forms of a release file.
+    async fn write_forms(&mut self, forms: Vec<(String, Option<Bytes>)>) -> Result<(), Error> {
+        for (path, form) in forms {
+            match form {
+                Some(bytes) => self.copier.replace(&path, bytes).await?,
+                None => self.destination.delete(&path).await?,
+            }
+            self.synced.changed.push(path);
+        }
+        Ok(())
+    }
+
+    /// The report of a suite, if its copy succeeds.
+    fn outcome(&self, sides: &Sides<'_>, difference: &Difference) -> SyncedSuite {
+        let Sides { source, there, carried, .. } = sides;
+        let pointer = source.pointer();
+        let is_of_sources = |key: &PackagesKey| key.is_of_sources() && carried.holds(&key.path());
+        SyncedSuite {
+            suite: source.name().clone(),
+            published: difference.swaps && !self.how.dry_run,
+            first: there.pointer().is_none(),
+            components: source.release().map(|release| carried.components(release)).unwrap_or_default(),
+            architectures: carried.subset().architectures.clone(),
+            signed: pointer.is_some_and(|pointer| pointer.signed),
+            verified: pointer.is_some_and(|pointer| !pointer.signers.is_empty()),
+            has_sources: source.edited_keys().iter().any(is_of_sources),
+        }
     }
 
     /// Another run may have published while the canonical names were written: the run that ends last restores those of

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use crate::{
+    dists::subset::Subset,
     names::Suite,
     site::Site,
     suite::{
@@ -18,6 +19,7 @@ const AT_ONCE: usize = 16;
 
 /// The options of a sync to another store.
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Sync<'a> {
     /// The suites.
     pub suites: &'a [Suite],
@@ -29,6 +31,10 @@ pub struct Sync<'a> {
     pub delete: Option<Keep>,
     /// Copy a suite even if the destination has a newer one.
     pub allow_older: bool,
+    /// The part of each suite to copy.
+    pub subset: Subset,
+    /// Go on without package files and indices that the source lists and does not have.
+    pub ignore_missing: bool,
     /// The current time.
     pub now: SystemTime,
     /// How many objects are sent concurrently.
@@ -53,6 +59,8 @@ impl<'a> Sync<'a> {
             verify: false,
             delete: None,
             allow_older: false,
+            subset: Subset::default(),
+            ignore_missing: false,
             now,
             at_once: AT_ONCE,
             site: Site::default(),

@@ -1,7 +1,7 @@
 //! The report of a sync.
 
 use crate::{
-    names::Suite,
+    names::{Architecture, Suite},
     operations::written::Written,
     suite::{error::Error, failed::Failed},
 };
@@ -22,6 +22,8 @@ pub struct Synced {
     pub there: usize,
     /// The paths whose content changed and may still be in caches.
     pub changed: Vec<String>,
+    /// Files that the source lists and does not have, which were left out on request.
+    pub missing: Vec<String>,
     /// Files that could not be copied; a suite that references one was left unchanged.
     pub failed: Vec<Failed>,
     /// Why suites were left unchanged, other than single files.
@@ -39,8 +41,10 @@ pub struct SyncedSuite {
     pub published: bool,
     /// Whether the suite is new at the destination.
     pub first: bool,
-    /// Its components.
+    /// The components that were copied.
     pub components: Vec<String>,
+    /// The architectures to which the copy was restricted.
+    pub architectures: Vec<Architecture>,
     /// Whether it is signed.
     pub signed: bool,
     /// Whether a known key verified its signature.

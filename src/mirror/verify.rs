@@ -11,7 +11,7 @@ use super::{
     run::Run,
 };
 use crate::{
-    dists::{Release, index_file::by_hash_path, layout},
+    dists::{index_file::by_hash_path, layout},
     names::Suite,
     store::{Limit, StoredObject, unless_larger},
     suite::{
@@ -101,7 +101,8 @@ impl Run<'_> {
         wanted: &mut BTreeMap<String, Transfer>,
     ) -> Result<(), Error> {
         let source = self.open_source(suite).await?;
-        for (path, listed) in source.release().into_iter().flat_map(Release::own_files) {
+        let carried = self.part_of(&source).await?;
+        for (path, listed) in source.carried_files(&carried) {
             let (by_hash, alias) = (source.path(&by_hash_path(path, &listed.sha256)), source.path(path));
             let from = vec![by_hash.clone(), alias.clone()];
             for (to, how) in [(by_hash, WriteMode::Renew), (alias, WriteMode::Replace)] {
@@ -109,24 +110,36 @@ impl Run<'_> {
                 wanted.insert(to.clone(), Transfer { to, from, expected, how, optional: true });
             }
         }
-        let images = images::transfers(&self.archive.store, suite::images::all(&source).await?).await?;
+        let images =
+            images::transfers(&self.archive.store, suite::images::all(&source, &carried).await?).await?;
         wanted.extend(images.into_iter().map(|load| (load.to.clone(), load)));
         wanted.extend(
-            patches::files(&source)
+            patches::files(&source, &carried)
                 .await?
                 .into_iter()
                 .map(|(path, expected)| (path.clone(), Transfer::of_patch(path, expected, WriteMode::Renew))),
         );
         let mut pool = PoolFiles::new();
-        for key in source.pool_index_keys() {
+        let keys = source.pool_index_keys();
+        for key in keys.into_iter().filter(|key| carried.holds(&key.path())) {
             let plain = key.path();
-            if let Some(text) = source.text(&plain).await? {
+            let read = source.text(&plain).await;
+            if let Some(text) = self.unless_ignored(read)? {
                 references::pool_files(&key, &source.path(&plain), &text, &mut pool)?;
             }
         }
         wanted.extend(pool.into_iter().map(|(path, expected)| {
             let from = vec![path.clone()];
-            (path.clone(), Transfer { to: path, from, expected, how: WriteMode::Renew, optional: false })
+            (
+                path.clone(),
+                Transfer {
+                    to: path,
+                    from,
+                    expected,
+                    how: WriteMode::Renew,
+                    optional: self.how.ignore_missing,
+                },
+            )
         }));
         Ok(())
     }

@@ -302,7 +302,9 @@ type AllIndices = Vec<(PackagesKey, PackagesIndex)>;
 async fn all_indices(suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>), Error> {
     let (mut indices, mut notes) = (Vec::new(), Vec::new());
     for name in suite.edited_keys() {
-        match suite.index(&name).await {
+        let read = suite.index(&name).await;
+        // What a mirror leaves out cannot be copied from it.
+        match suite.unless_left_out(&name.path(), read, PackagesIndex::default).await {
             Ok(index) => indices.push((name, index)),
             Err(error @ Error::Store(_)) => return Err(error),
             // Damaged `Sources` do not affect binary packages.

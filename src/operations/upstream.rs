@@ -119,7 +119,7 @@ impl Upstream {
     pub(crate) async fn text(&self, key: &PackagesKey) -> Result<Option<Bytes>, Error> {
         let plain = self.path(key);
         if !self.is_unlisted {
-            return self.state.text(&plain).await;
+            return self.state.carried_text(&plain).await;
         }
         for compression in [Compression::Xz, Compression::Gzip, Compression::Plain] {
             let path = self.state.path(&format!("{plain}{}", compression.extension()));

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    dists::{IndexKey, IndexKind, Release, layout::plain_path},
-    names::Suite,
+    dists::{IndexKey, IndexKind, Release, layout::plain_path, subset::Carried},
+    names::{Architecture, Suite},
     package_type::PackageType,
     stanza::Stanzas,
 };
@@ -20,6 +20,8 @@ pub struct ClientSuite {
     pub suite: Suite,
     /// Its components, without those of debug symbols, which are for users who ask for them.
     pub components: Vec<String>,
+    /// The architectures, if it is a mirror that does not carry the others.
+    pub architectures: Vec<String>,
     /// Whether it is signed.
     pub signed: bool,
     /// Whether it has source packages.
@@ -31,7 +33,24 @@ impl ClientSuite {
     #[must_use]
     pub fn new(suite: &Suite, components: &[String], signed: bool, has_sources: bool) -> Self {
         let ordinary = components.iter().filter(|name| PackageType::of_folder(name).is_none());
-        Self { suite: suite.clone(), components: ordinary.cloned().collect(), signed, has_sources }
+        let (components, architectures) = (ordinary.cloned().collect(), Vec::new());
+        Self { suite: suite.clone(), components, architectures, signed, has_sources }
+    }
+
+    /// The same suite in a mirror that carries these architectures; none for all.
+    #[must_use]
+    pub fn for_architectures(self, architectures: &[Architecture]) -> Self {
+        let binaries = architectures.iter().filter(|name| !name.is_source() && !name.is_all());
+        Self { architectures: binaries.map(ToString::to_string).collect(), ..self }
+    }
+
+    /// The part of a published suite that a mirror carries.
+    pub(crate) fn of_part(suite: &Suite, release: &Release, signed: bool, carried: &Carried) -> Self {
+        let is_of_sources = |(path, _): (&String, _)| {
+            carried.holds(path) && IndexKey::parse(plain_path(path)).kind() == IndexKind::Sources
+        };
+        Self::new(suite, &carried.components(release), signed, release.own_files().any(is_of_sources))
+            .for_architectures(&carried.subset().architectures)
     }
 
     /// A published suite.
@@ -49,8 +68,8 @@ impl ClientSuite {
     }
 
     fn is_alike(&self, other: &Self) -> bool {
-        (&self.components, self.signed, self.has_sources)
-            == (&other.components, other.signed, other.has_sources)
+        (&self.components, &self.architectures, self.signed, self.has_sources)
+            == (&other.components, &other.architectures, other.signed, other.has_sources)
     }
 }
 
@@ -74,7 +93,13 @@ pub fn stanzas(uri: &str, suites: &[ClientSuite], signed_by: &str) -> String {
             "Trusted: yes".to_owned()
         };
         let suites = names.join(" ");
-        format!("Types: {types}\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\n{trust}\n")
+        let architectures = match &group[0].architectures[..] {
+            [] => String::new(),
+            some => format!("Architectures: {}\n", some.join(" ")),
+        };
+        format!(
+            "Types: {types}\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\n{architectures}{trust}\n"
+        )
     };
     groups.iter().map(stanza).collect::<Vec<_>>().join("\n")
 }
@@ -84,7 +109,11 @@ pub fn stanzas(uri: &str, suites: &[ClientSuite], signed_by: &str) -> String {
 pub fn one_lines(uri: &str, suites: &[ClientSuite], key: &str) -> String {
     let mut text = String::new();
     for suite in suites {
-        let option = if suite.signed { format!("signed-by={key}") } else { "trusted=yes".to_owned() };
+        let trust = if suite.signed { format!("signed-by={key}") } else { "trusted=yes".to_owned() };
+        let option = match &suite.architectures[..] {
+            [] => trust,
+            some => format!("arch={} {trust}", some.join(",")),
+        };
         for word in suite.types().split(' ') {
             let _ = writeln!(text, "{word} [{option}] {uri} {} {}", suite.suite, suite.components.join(" "));
         }

@@ -318,6 +318,22 @@ pub enum Error {
         /// The path that it references.
         names: String,
     },
+    /// The source of a sync lists an index that it does not have.
+    #[error("the source does not have `{path}`, which its release file lists")]
+    NotAtSource {
+        /// The file.
+        path: String,
+    },
+    /// No suite of the source has a part of this name.
+    #[error("no suite of the source has the {what} `{name}`; there are {}", list(known))]
+    UnknownPart {
+        /// The kind of the part.
+        what: &'static str,
+        /// The requested name.
+        name: String,
+        /// The known names.
+        known: Vec<String>,
+    },
     /// A suite is not published at the source.
     #[error("there is no suite `{suite}`{}", there_are(known))]
     NotPublished {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{error::Error, published::PublishedSuite};
 use crate::{
     digest::Sha256Digest,
-    dists::{Release, checksums, release::Listed},
+    dists::{checksums, release::Listed, subset::Carried},
 };
 
 /// Images by their path in the archive.
@@ -20,10 +20,12 @@ pub(crate) struct Image {
     pub(crate) list: String,
 }
 
-/// Returns the lists of images of a suite, by their path below it.
-pub(crate) fn lists(suite: &PublishedSuite) -> impl Iterator<Item = (&String, &Listed)> {
-    let files = suite.release().into_iter().flat_map(Release::own_files);
-    files.filter(|(path, _)| checksums::is_list(path))
+/// Returns the carried lists of images of a suite, by their path below it.
+pub(crate) fn lists<'a>(
+    suite: &'a PublishedSuite,
+    carried: &'a Carried,
+) -> impl Iterator<Item = (&'a String, &'a Listed)> {
+    suite.carried_files(carried).filter(|(path, _)| checksums::is_list(path))
 }
 
 /// Reads a list of images; one that is listed but missing names none.
@@ -41,9 +43,9 @@ pub(crate) async fn of_list(
 }
 
 /// Reads all lists of images of a suite.
-pub(crate) async fn all(suite: &PublishedSuite) -> Result<Images, Error> {
+pub(crate) async fn all(suite: &PublishedSuite, carried: &Carried) -> Result<Images, Error> {
     let mut found = Images::new();
-    for list in lists(suite) {
+    for list in lists(suite, carried) {
         found.extend(of_list(suite, list).await?);
     }
     Ok(found)

@@ -24,6 +24,8 @@ pub(crate) const KEYS: Limit = Limit::mebibytes(4);
 pub(crate) const PAGE: Limit = Limit::mebibytes(64);
 /// The note of a generation.
 pub(crate) const NOTE: Limit = Limit::mebibytes(1);
+/// The record of a mirror that carries a part of a suite, with the names of missing files.
+pub(crate) const PARTIAL: Limit = Limit::mebibytes(16);
 /// The pin of one operation: about a million paths.
 pub(crate) const HOLD: Limit = Limit::mebibytes(128);
 /// A one-line file with which publishers coordinate, such as the garbage collection marker.

@@ -11,6 +11,7 @@ use crate::dists::{
     Release,
     layout::{patch_index_path, patch_path, patched_by, plain_path},
     patches::History,
+    subset::Carried,
 };
 
 /// Returns the indices with patches, by their uncompressed paths.
@@ -41,10 +42,11 @@ pub(crate) fn is_too_long(published: &PublishedSuite, index: &str) -> bool {
     forms.map(|(_, listed)| listed.size).any(|size| size > limits::PATCH_LIST)
 }
 
-/// Returns all patches of a generation, by their paths in the archive.
-pub(crate) async fn files(published: &PublishedSuite) -> Result<PoolFiles, Error> {
+/// Returns all patches of the carried indices of a generation, by their paths in the archive.
+pub(crate) async fn files(published: &PublishedSuite, carried: &Carried) -> Result<PoolFiles, Error> {
     let mut files = PoolFiles::new();
-    for index in published.release().into_iter().flat_map(patched_indices) {
+    let indices = published.release().into_iter().flat_map(patched_indices);
+    for index in indices.filter(|index| carried.holds(index)) {
         let Some(history) = history(published, index).await? else { continue };
         files.extend(history.patches.into_iter().map(|patch| {
             let expected = Expected { size: patch.file.size, sha256: Some(patch.file.sha256), md5: None };

@@ -21,6 +21,7 @@ use crate::{
         Entry, IndexKey, PackagesIndex, PackagesKey, Release, index_file,
         layout::ReleaseForm,
         release::{self, Listed},
+        subset::Carried,
     },
     names::Suite,
     signing::{self, Distrust, Keyring, Verified},
@@ -168,6 +169,15 @@ impl PublishedSuite {
         let listed = self.release().into_iter().flat_map(Release::own_files);
         let plain: BTreeSet<&str> = listed.map(|(path, _)| plain_path(path)).collect();
         plain.into_iter().map(IndexKey::parse).collect()
+    }
+
+    /// The files of its own that it lists and a mirror carries.
+    pub(crate) fn carried_files<'a>(
+        &'a self,
+        carried: &'a Carried,
+    ) -> impl Iterator<Item = (&'a String, &'a Listed)> {
+        let files = self.release().into_iter().flat_map(Release::own_files);
+        files.filter(|(path, _)| carried.holds(path))
     }
 
     /// The indices that reference pool files.

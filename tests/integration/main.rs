@@ -115,6 +115,7 @@ mod swap;
 mod sync;
 mod sync_buckets;
 mod sync_faults;
+mod sync_part;
 mod sync_requests;
 mod sync_trust;
 mod translations;

@@ -155,6 +155,9 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"
         }
+        Error::NotAtSource { .. } => {
+            "the source is being updated, or is not complete: run the same command again later, or name another mirror; `--ignore-missing` goes on without it"
+        }
         Error::NotCarried(_) => {
             "fix the cause, then run the same command again: files that were copied are not copied again"
         }

@@ -19,7 +19,10 @@ pub(super) fn of_failed(failed: &Failed) -> Option<String> {
             "the destination has a different file at this path: check whether one of its suites needs it with `publish check DESTINATION`; if it is unreferenced, `publish prune --archive DESTINATION` deletes it once it is two days old".into(),
         ),
         FailedBecause::Store(error) => store::hint(error),
-        FailedBecause::Absent | FailedBecause::Differs { .. } => Some(
+        FailedBecause::Absent => Some(
+            "the source is not complete: list all faults with `publish check`, then restore the file, or publish the package again; `--ignore-missing` goes on without it".into(),
+        ),
+        FailedBecause::Differs { .. } => Some(
             "the source is damaged: list all faults with `publish check`, then restore the file, or publish the package again".into(),
         ),
     }

@@ -22,6 +22,7 @@ pub(in crate::cli) struct Client {
 pub(in crate::cli) struct ClientSuite {
     suite: String,
     components: Vec<String>,
+    architectures: Vec<String>,
     signed: bool,
     sources: bool,
 }
@@ -43,6 +44,7 @@ impl From<&archive::ClientSuite> for ClientSuite {
         Self {
             suite: suite.suite.to_string(),
             components: texts(&suite.components),
+            architectures: texts(&suite.architectures),
             signed: suite.signed,
             sources: suite.has_sources,
         }

@@ -21,6 +21,7 @@ pub(in crate::cli) struct Destination {
     suites: Vec<SyncedSuite>,
     sent: Vec<File>,
     deleted: Vec<File>,
+    missing: Vec<String>,
     there: usize,
     changed: Vec<String>,
     requests: Requests,
@@ -35,6 +36,7 @@ struct SyncedSuite {
     published: bool,
     first: bool,
     components: Vec<String>,
+    architectures: Vec<String>,
     signed: bool,
     verified: bool,
 }
@@ -66,6 +68,7 @@ impl Destination {
             published: suite.published,
             first: suite.first,
             components: suite.components.clone(),
+            architectures: suite.architectures.iter().map(ToString::to_string).collect(),
             signed: suite.signed,
             verified: suite.verified,
         };
@@ -76,6 +79,7 @@ impl Destination {
             suites: synced.suites.iter().map(suite).collect(),
             sent: synced.sent.iter().map(File::from).collect(),
             deleted: synced.deleted.iter().map(File::from).collect(),
+            missing: synced.missing.clone(),
             there: synced.there,
             changed: synced.changed.clone(),
             requests: Requests { total: requests.total, listings: requests.listings },

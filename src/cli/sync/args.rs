@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::{parse_generations, parse_span};
+use crate::{
+    config::{parse_generations, parse_span},
+    names::{Architecture, Component},
+};
 
 /// Copy the archive to another store: a bucket, a container or a folder
 ///
@@ -14,6 +17,7 @@ Examples:\n\
 \x20 publish sync s3://packages.example.org/apt --public-url https://packages.example.org/apt\n\
 \x20 publish sync cdn --dry-run\n\
 \x20 publish --archive https://deb.example.org/debian sync ./mirror --suite stable --keyring debian.asc\n\
+\x20 publish -a https://deb.debian.org/debian sync ./mirror -s trixie -c main --architecture amd64 --no-source\n\
 \x20 publish sync --all --delete")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help text")]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
@@ -37,6 +41,34 @@ pub(in crate::cli) struct Args {
     /// copied over a signed one.
     #[arg(long, value_name = "FILE")]
     pub(super) keyring: Vec<String>,
+
+    /// Copy only this component; repeatable
+    ///
+    /// The release file and its signature stay those of the source, and its other indices and packages are left out; `check` and
+    /// clients that are configured for this part find it complete. A later sync with other options adds what was left out, and
+    /// with --delete removes what is no longer wanted.
+    #[arg(short, long, value_name = "COMPONENT")]
+    pub(super) component: Vec<Component>,
+
+    /// Copy only packages of this architecture, and those for all; repeatable
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
+    pub(super) architecture: Vec<Architecture>,
+
+    /// Leave out source packages
+    #[arg(long)]
+    pub(super) no_source: bool,
+
+    /// Leave out packages and images of the installer
+    #[arg(long)]
+    pub(super) no_udeb: bool,
+
+    /// Leave out the lists of the files in packages (`Contents`)
+    #[arg(long)]
+    pub(super) no_contents: bool,
+
+    /// Go on without files that the source lists and does not have; each is named, and the next sync looks for it again
+    #[arg(long)]
+    pub(super) ignore_missing: bool,
 
     /// Copy these other files too: a name, or a pattern with `*`, `?` and `[…]`; repeatable
     #[arg(long, value_name = "GLOB")]

@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for target in &targets {
         // An unreachable destination must not stop the others.
-        match carry(&archive, target, args, session).await {
+        match Box::pin(carry(&archive, target, args, session)).await {
             Ok((report, failure)) => {
                 reports.push(report);
                 failures.extend(failure);
@@ -105,6 +105,8 @@ async fn carry(
     let how = Sync {
         suites: &suites,
         include: &target.include,
+        subset: target.subset.clone(),
+        ignore_missing: target.ignore_missing,
         verify: args.verify,
         delete: target.delete,
         allow_older: args.allow_older,
@@ -126,6 +128,11 @@ async fn carry(
         seconds: started.elapsed().as_secs_f64(),
     };
     print_report(&report, session.ui);
+    for path in &report.synced.missing {
+        session.ui.warn(&format!(
+            "the source does not have `{path}`, which its index lists: the copy has no such file"
+        ));
+    }
     for suite in
         report.synced.suites.iter().filter(|suite| suite.published && suite.signed && !suite.verified)
     {
@@ -292,6 +299,7 @@ async fn stanzas(
     }
     let client = |suite: &SyncedSuite| {
         ClientSuite::new(&suite.suite, &suite.components, suite.signed, suite.has_sources)
+            .for_architectures(&suite.architectures)
     };
     let suites: Vec<ClientSuite> = first.map(client).collect();
     ui.stanza(&sources::with_keys(&target.location, public_url.as_deref(), &suites, &keys)?);

@@ -12,7 +12,7 @@ use crate::{
         session::{Session, parse_suite},
     },
     config::{Destination, Destinations, PurgeRule, SuiteConfig},
-    dists::layout,
+    dists::{layout, subset::Subset},
     names::Suite,
     store::{Cache, Headers, Location, Store},
 };
@@ -25,6 +25,9 @@ pub(super) struct Target {
     /// Empty for all.
     pub(super) suites: Vec<Suite>,
     pub(super) include: Vec<String>,
+    /// The part of each suite that is copied.
+    pub(super) subset: Subset,
+    pub(super) ignore_missing: bool,
     pub(super) public_url: Option<String>,
     pub(super) delete: Option<Keep>,
     pub(super) purge: Vec<PurgeRule>,
@@ -63,6 +66,8 @@ impl Target {
                 location,
                 suites: Vec::new(),
                 include: Vec::new(),
+                subset: Subset::default(),
+                ignore_missing: false,
                 public_url: None,
                 delete: None,
                 purge: Vec::new(),
@@ -85,6 +90,8 @@ impl Target {
             location,
             suites: known.suites.clone(),
             include: known.include.clone(),
+            subset: known.subset.clone(),
+            ignore_missing: known.ignore_missing,
             public_url: known.public_url.clone(),
             delete: None,
             purge: known.purge.clone(),
@@ -104,6 +111,15 @@ impl Target {
             self.suites = args.suite.iter().map(|name| parse_suite(name)).collect::<Result<_, _>>()?;
         }
         self.include.extend(args.include.iter().cloned());
+        let named = Subset {
+            components: args.component.clone(),
+            architectures: args.architecture.clone(),
+            no_source: args.no_source,
+            no_udeb: args.no_udeb,
+            no_contents: args.no_contents,
+        };
+        self.subset = named.within(&self.subset);
+        self.ignore_missing |= args.ignore_missing;
         if let Some(url) = &args.public_url {
             self.public_url = Some(public_url::checked(url, "--public-url")?);
         }

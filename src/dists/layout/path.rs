@@ -104,6 +104,8 @@ pub enum GenerationPart<'a> {
     Published,
     /// The author and message of the generation.
     Note,
+    /// The part of the suite that a mirror carries.
+    Partial,
     /// A file that is unknown to this version.
     Other(&'a str),
 }
@@ -133,7 +135,7 @@ impl ReleaseForm {
 }
 
 impl<'a> GenerationPart<'a> {
-    const FILES: [Self; 2] = [Self::Published, Self::Note];
+    const FILES: [Self; 3] = [Self::Published, Self::Note, Self::Partial];
 
     /// The name of the file.
     #[must_use]
@@ -142,6 +144,7 @@ impl<'a> GenerationPart<'a> {
             Self::Release(form) => form.file_name(),
             Self::Published => "published",
             Self::Note => "note.json",
+            Self::Partial => "partial.json",
             Self::Other(file) => file,
         }
     }
@@ -181,7 +184,13 @@ impl<'a> ArchivePath<'a> {
     #[must_use]
     pub fn is_immutable(self) -> bool {
         use SuitePath::{ByHash, Generation, Patch};
-        let is_listed_by_digest = |file| matches!(file, ByHash { .. } | Generation { .. } | Patch { .. });
+        // The part that a mirror carries may change while the source publishes nothing.
+        let is_fixed = |part| part != GenerationPart::Partial;
+        let is_listed_by_digest = |file| match file {
+            ByHash { .. } | Patch { .. } => true,
+            Generation { part, .. } => is_fixed(part),
+            _ => false,
+        };
         match self {
             Self::Package | Self::PoolFile | Self::PageFile(_) => true,
             Self::Dists(file) => is_listed_by_digest(file),
@@ -529,6 +538,7 @@ mod tests {
             "dists/generations/x/InRelease",
             "dists/by-hash/InRelease",
             "dists/x/generations/InRelease",
+            "dists/x/generations/20261122T210000Z-00ff00ff/partial.json",
             "key.asc",
         ] {
             assert!(!ArchivePath::of(mutable).is_immutable(), "{mutable}");

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 
 use super::{findings::Findings, pool::Pool, report::SuiteReport};
 use crate::{
-    dists::layout::{self, ReleaseForm},
+    dists::{
+        layout::{self, ReleaseForm},
+        subset::Subset,
+    },
     gc::live_set::{self, LiveSet},
     signing::{self, Distrust, Keyring},
     store::{Location, StoredObject},
@@ -91,7 +94,7 @@ impl Archive {
         dispute(&reach, pool, findings);
         // The references of the current generation are read elsewhere.
         let mut now = LiveSet::default();
-        now.add_listed(published);
+        now.add_listed(published, &Subset::default().of(&pointer.release));
         let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
         let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
         let stored = compare_sizes(led_to, &mut there, findings);
@@ -135,7 +138,8 @@ impl Archive {
             Ok(state) => state,
         };
         self.check_kept_signature(&path, &state, findings).await?;
-        match reach.add(&state).await {
+        let carried = state.carried().await?;
+        match reach.add(&state, &carried).await {
             Err(error @ Error::Store(_)) if !damage::is_damage(store, &error) => return Err(error),
             Err(error) => {
                 findings.fault(path, format!("not every file that it references exists: {}", chain(&error)));

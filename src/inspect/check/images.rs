@@ -7,6 +7,7 @@ use super::{
     pool::{Named, Pool},
 };
 use crate::{
+    dists::subset::Carried,
     store,
     suite::{archive::Archive, error::Error, images, published::PublishedSuite},
 };
@@ -18,11 +19,11 @@ impl Archive {
     /// Adds the images of a suite to the files to be read; each must exist.
     pub(super) async fn add_images(
         &self,
-        published: &PublishedSuite,
+        (published, carried): (&PublishedSuite, &Carried),
         pool: &mut Pool,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let images = match images::all(published).await {
+        let images = match images::all(published, carried).await {
             Ok(images) => images,
             Err(Error::Store(error)) if !self.is_on_the_web() => return Err(error.into()),
             // The list itself is checked as a listed file.

@@ -209,9 +209,19 @@ impl Archive {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let Some(release) = published.release() else { return Ok(()) };
-        let listed: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
+        let carried = published.carried().await?;
+        let all = || release.files().keys().filter(|path| carried.holds(path));
+        let listed: BTreeSet<&str> = all().map(|path| plain_path(path)).collect();
         let is_index = |path: &&String| IndexKey::parse(plain_path(path)).has_entries();
-        seen.indices = release.files().keys().filter(is_index).count();
+        seen.indices = all().filter(is_index).count();
+        if !carried.subset().is_whole() {
+            findings.note(format!(
+                "suite `{}` is the part of a mirror ({}): {} other listed files are left out",
+                published.name(),
+                carried.subset().describe(),
+                release.files().len() - all().count()
+            ));
+        }
         let looks = stream::iter(listed).map(|plain| async move {
             let mut found = Findings::default();
             let entries = self.check_listed(published, plain, &mut found).await?;
@@ -227,12 +237,12 @@ impl Archive {
             }
         }
         self.check_contents_of_packages(published, findings).await?;
-        for index in patched_indices(release) {
+        for index in patched_indices(release).filter(|index| carried.holds(index)) {
             self.check_patches(published, index, findings).await?;
         }
         seen.packages = packages.len();
         seen.pool_files = files.len();
-        self.add_images(published, &mut files, findings).await?;
+        self.add_images((published, &carried), &mut files, findings).await?;
         for (file, named) in files {
             name_file(pool, file, named, findings);
         }

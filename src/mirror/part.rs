@@ -1,0 +1,93 @@
+//! The part of a suite that is copied, and the part that the destination has.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::{
+    difference::{Sides, is_recorded_as_finished},
+    run::Run,
+};
+use crate::{
+    dists::{
+        Release,
+        subset::{Carried, Subset},
+    },
+    suite::{error::Error, partial::Partial, published::PublishedSuite},
+};
+
+impl Run<'_> {
+    /// The files of a suite of the source that are copied. The source may be a mirror of a part itself.
+    pub(super) async fn part_of(&self, source: &PublishedSuite) -> Result<Carried, Error> {
+        let release = source.release().cloned().unwrap_or_default();
+        let of_source = Partial::read(source).await?.subset;
+        Ok(self.how.subset.within(&of_source).of(&release))
+    }
+
+    /// The part of a suite that the destination has; all of it where an earlier run has recorded that.
+    pub(super) async fn part_there(&self, there: &PublishedSuite) -> Result<Partial, Error> {
+        match there.pointer() {
+            Some(pointer) if !is_recorded_as_finished(self.destination, there.name(), &pointer.bytes) => {
+                Partial::read(there).await
+            }
+            _ => Ok(Partial::default()),
+        }
+    }
+
+    /// Records the part that the destination has from now on; returns whether that is all of the suite. Its files are there,
+    /// and clients may not see it yet: `check` knows what is left out at any moment.
+    pub(super) async fn record_part(
+        &mut self,
+        sides: &Sides<'_>,
+        missing: &BTreeSet<String>,
+        there: &Partial,
+    ) -> Result<bool, Error> {
+        let missing = missing.iter().cloned().chain(self.copier.take_missing()).collect();
+        let partial = Partial { subset: sides.carried.subset().clone(), missing };
+        let whole = Partial::default();
+        // The record of an earlier generation stays beside that.
+        let before = if sides.same_pointer() { there } else { &whole };
+        partial.write(self.destination, sides.source, before).await?;
+        self.synced.missing.extend(partial.missing.iter().cloned());
+        Ok(partial.is_whole())
+    }
+
+    /// Reads an index of the source; `None` for one that it does not have, if that is ignored.
+    pub(super) fn unless_ignored(&self, read: Result<Option<Bytes>, Error>) -> Result<Option<Bytes>, Error> {
+        match read {
+            Err(Error::Missing { .. }) if self.how.ignore_missing => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Refuses a name of a component or an architecture that no suite of the source has: it is mistyped.
+    pub(super) fn refuse_unknown_parts(&self) -> Result<(), Error> {
+        let releases: Vec<&Release> = self.opened.values().filter_map(PublishedSuite::release).collect();
+        let known = |field: &str| -> Vec<String> {
+            let words = releases
+                .iter()
+                .flat_map(|release| release.field(field).unwrap_or_default().split_whitespace());
+            let mut words: Vec<String> = words.map(ToOwned::to_owned).collect();
+            words.sort_unstable();
+            words.dedup();
+            words
+        };
+        let subset = &self.how.subset;
+        let components = known("Components");
+        for component in &subset.components {
+            let one = Subset { components: vec![component.clone()], ..Subset::default() };
+            if !components.is_empty() && !components.iter().any(|name| one.has_component(name)) {
+                let name = component.to_string();
+                return Err(Error::UnknownPart { what: "component", name, known: components });
+            }
+        }
+        let architectures = known("Architectures");
+        for architecture in subset.architectures.iter().filter(|name| !name.is_all() && !name.is_source()) {
+            if !architectures.is_empty() && !architectures.iter().any(|name| name == architecture.as_str()) {
+                let name = architecture.to_string();
+                return Err(Error::UnknownPart { what: "architecture", name, known: architectures });
+            }
+        }
+        Ok(())
+    }
+}
