@@ -102,6 +102,7 @@ mod nearest;
 mod redact;
 mod regular;
 mod size;
+mod span;
 pub mod package_type;
 pub mod formula;
 pub mod glob;

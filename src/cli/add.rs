@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use super::{
     change_args::ChangeArgs,
     failure::Failure,
+    file_list::FileLists,
     session::Session,
     uploads::{self, Wanted},
 };
@@ -31,13 +32,18 @@ Examples:\n\
 \x20 publish add ./builds --skip-older\n\
 \x20 publish add hello_2.10-3.dsc hello_2.10-3_amd64.deb\n\
 \x20 publish add --contents ./build\n\
+\x20 find ./build -name '*.deb' -newer stamp -print0 | publish add -0 -\n\
 \x20 publish add hello_2.10-3_amd64.changes --keep-buildinfo\n\
 \x20 publish add --phased 10 hello_2.10-4_amd64.deb")]
 #[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct Args {
-    /// .deb, .dsc, .udeb and .ddeb files, or folders that contain them; or .changes files
-    #[arg(required = true, value_name = "FILE|FOLDER")]
+    /// .deb, .dsc, .udeb and .ddeb files, or folders that contain them; or .changes files; `-` reads their names from standard
+    /// input
+    #[arg(required_unless_present = "files_from", value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    lists: FileLists,
 
     /// Suite to change [default: the only one that is configured or published; `stable` in a new archive]
     #[arg(short, long)]
@@ -103,7 +109,8 @@ impl Args {
     }
 }
 
-pub(super) async fn run(args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn run(mut args: Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    args.files = tokio::task::block_in_place(|| args.lists.with(&args.files))?;
     if args.files.iter().any(|file| uploads::is_upload(file)) {
         let wanted = Wanted {
             files: &args.files,

@@ -31,7 +31,7 @@ Examples:\n\
 \x20 publish check --repair\n\
 \x20 publish check https://deb.example.org/apt --suite stable --keyring example.asc")]
 pub(super) struct Args {
-    /// Archive to check, instead of --archive
+    /// Archive to check, instead of --archive; or a name in conf/destinations
     #[arg(value_name = "LOCATION")]
     pub(super) location: Option<String>,
 
@@ -67,8 +67,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let origin = match &args.origin {
         None => None,
         Some(text) => {
-            let location =
-                Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))?;
+            let location = session.location_of(text)?;
             Some(Store::open(&location, &session.environment)?.with_linked_folders(&layout::TREES))
         }
     };
@@ -78,6 +77,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         clients_keys: !args.keyring.is_empty(),
         origin: origin.as_ref(),
     };
+    session.ui.step("Reading the archive");
     let report = archive.check(&check, &session.events()).await?;
     if session.ui.json() {
         session.ui.object(&Checked::new(&report, repaired));

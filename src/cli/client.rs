@@ -8,6 +8,7 @@ use super::{
     json,
     session::Session,
     sources::{self, UNKNOWN},
+    state,
 };
 use crate::{
     archive::{
@@ -41,8 +42,8 @@ pub(super) struct Args {
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
 
-    /// Suite that the client reads; repeatable
-    #[arg(short, long = "suite", value_name = "SUITE")]
+    /// Suite that the client reads, instead of the arguments; repeatable
+    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suites")]
     suite: Vec<String>,
 
     /// Print the script (default)
@@ -210,6 +211,7 @@ async fn published(args: &Args, session: &Session<'_>) -> Result<Vec<PublishedSu
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     let mut names = Vec::new();
     for name in args.suites.iter().chain(&args.suite) {
+        refuse_generation(name)?;
         for suite in session.suites_to_read(&archive, Some(name)).await? {
             if !names.contains(&suite) {
                 names.push(suite);
@@ -227,6 +229,19 @@ async fn published(args: &Args, session: &Session<'_>) -> Result<Vec<PublishedSu
         suites.push(archive.suite(&name).await?);
     }
     Ok(suites)
+}
+
+/// apt reads suites: of an earlier content only a snapshot has a folder that `Suites:` can name.
+fn refuse_generation(name: &str) -> Result<(), Failure> {
+    let (suite, which) = state::split(name)?;
+    if which.is_none() {
+        return Ok(());
+    }
+    let hint = format!(
+        "keep content for clients with `publish snapshot NAME --suite {suite}`, and name `{suite}/snapshots/NAME`; see what `{name}` has with `publish list --suite {name}`"
+    );
+    let text = format!("a client reads a suite such as `{suite}`, and not one of its generations, `{name}`");
+    Err(Failure::text(text, Some(hint)).into_usage())
 }
 
 /// Returns the suites that the page of an archive on the web shows: a web server has no list of them.

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session, state, text::shell_word};
 use crate::{
-    archive::{Copies, Named, SuiteEdit, Wanted},
+    archive::{Copies, Named, SuiteEdit, Trust, Wanted, Which},
     names::{Architecture, Component},
 };
 
@@ -18,18 +18,19 @@ use crate::{
 Examples:\n\
 \x20 publish copy hello --from testing --to stable --dry-run\n\
 \x20 publish copy 'libfoo*' hello=2.10-3 --from testing --to stable\n\
-\x20 publish copy --source foo=1.2-3 --from testing --to stable")]
+\x20 publish copy --source foo=1.2-3 --from testing --to stable\n\
+\x20 publish copy hello --from stable@1 --to stable")]
 pub(super) struct Args {
     /// Packages to copy, binary and source: the newest version, or the given one; `*`, `?` and `[…]` match as in a shell
     #[arg(required_unless_present_any = ["source", "all"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// Suite to copy from
-    #[arg(long, value_name = "SUITE")]
+    /// Suite to copy from, or one of its generations
+    #[arg(long, value_name = "SUITE[@STATE]")]
     from: String,
 
-    /// Suite to copy to
-    #[arg(long, value_name = "SUITE")]
+    /// Suite to copy to; also `--suite`
+    #[arg(long, short_alias = 's', alias = "suite", value_name = "SUITE")]
     to: String,
 
     /// Create --to if the archive has no suite of that name
@@ -58,14 +59,23 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let suite = session.suite_to_extend(Some(&args.to), args.new_suite).await?;
-    let from = session.suite_to_copy_from(&args.from)?;
-    if from.codename == suite.codename {
+    let (name, which) = from(args, session)?;
+    let from = session.suite_to_copy_from(name)?;
+    if from.codename == suite.codename && which.is_none() {
         let (from, to) = (&args.from, &args.to);
         return Err(Failure::usage(format!("`--from {from}` and `--to {to}` are the same suite")));
     }
     let keys = session.keys_to_publish(&suite).await?;
     let trust = tokio::task::block_in_place(|| session.trust_to_copy_from(&from, &keys.trust));
+    let generation = match &which {
+        Some(which) => {
+            let archive = session.archive(Trust::unverified());
+            Some(archive.generation_name(&from.codename, which).await?)
+        }
+        None => None,
+    };
     let copies = Copies {
+        generation,
         wanted: args.wanted(),
         architectures: args.architecture.clone(),
         component: args.component.clone(),
@@ -74,6 +84,20 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     session.commit_packages(&suite, keys, &edit, &args.change).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Splits `--from`, which may not name another archive.
+fn from<'a>(args: &'a Args, session: &Session<'_>) -> Result<(&'a str, Option<Which>), Failure> {
+    let text = &args.from;
+    let is_destination = || session.destinations().is_ok_and(|known| known.find(text).is_some());
+    let is_suite = session.config.find(text).is_some();
+    if text.contains(['#', ':']) || text.starts_with(['.', '/']) || !is_suite && is_destination() {
+        let names = args.names.iter().map(|name| shell_word(name)).collect::<Vec<_>>().join(" ");
+        let hint = format!("publish pull {} --from {} {names}", args.to, shell_word(text));
+        let text = format!("`--from {text}` is another archive, and `copy` copies within one");
+        return Err(Failure::text(text, Some(hint.trim_end().to_owned())).into_usage());
+    }
+    state::split(text)
 }
 
 impl Args {

@@ -5,14 +5,13 @@ use std::{fmt::Write as _, process::ExitCode};
 use super::{
     failure::{self, Failure},
     json,
-    session::{Session, parse_suite},
+    session::Session,
+    state,
     text::plain,
     ui::count,
 };
 use crate::{
-    archive::{Archive, ChangedFile, Difference, Differences, Error, Kind, PublishedSuite, Trust, Which},
-    names::Suite,
-    signing::Distrust,
+    archive::{ChangedFile, Difference, Differences, Kind, PublishedSuite, Which},
     store::{Cache, Location, Store},
 };
 
@@ -34,14 +33,18 @@ Examples:\n\
 \x20 publish diff stable --with s3://packages.example.org/apt --exit-code")]
 pub(super) struct Args {
     /// Suite or generation
-    #[arg(value_name = "A")]
-    old: String,
+    #[arg(value_name = "A", required_unless_present = "suite")]
+    old: Option<String>,
 
     /// Suite or generation to compare it with [default: the current generation of A]
-    #[arg(value_name = "B")]
+    #[arg(value_name = "B", conflicts_with = "suite")]
     new: Option<String>,
 
-    /// Archive that contains B: a folder, a bucket or http(s)://
+    /// A, instead of the argument; the only argument is then B
+    #[arg(short, long, value_name = "SUITE[@STATE]")]
+    suite: Option<String>,
+
+    /// Archive that contains B: a folder, a bucket, http(s):// or a name in conf/destinations
     #[arg(long, value_name = "LOCATION")]
     with: Option<String>,
 
@@ -61,15 +64,14 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let (suite, which) = side(&args.old)?;
-    let there = match &args.with {
-        None => None,
-        Some(text) => {
-            Some(Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))?)
-        }
+    let (old, new) = match &args.suite {
+        Some(suite) => (Some(suite), args.old.as_deref()),
+        None => (args.old.as_ref(), args.new.as_deref()),
     };
-    let (other, other_which) = match &args.new {
-        Some(text) => side(text)?,
+    let (suite, which) = state::parse(old.map_or("", String::as_str))?;
+    let there = args.with.as_deref().map(|text| session.location_of(text)).transpose()?;
+    let (other, other_which) = match new {
+        Some(text) => state::parse(text)?,
         None if there.is_some() || which.is_some() => (suite.clone(), None),
         None => {
             return Err(Failure::usage(format!(
@@ -78,17 +80,17 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         }
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
-    let here = Place { store: &session.store, location: &session.location, trust: &trust };
-    let a = here.open(&session.codename(suite), which.as_ref(), session).await?;
+    session.ui.step("Comparing");
+    let here = &session.store;
+    let a = state::open(here, &trust, &session.codename(suite), which.as_ref(), session).await?;
     let b = match &there {
-        None => here.open(&session.codename(other), other_which.as_ref(), session).await?,
+        None => state::open(here, &trust, &session.codename(other), other_which.as_ref(), session).await?,
         Some(location) => {
             let cache = Cache::of(&session.environment);
             let store = Store::open(location, &session.environment)?.with_cache(cache);
-            let there = Place { store: &store, location, trust: &trust };
             // A name that was given once is resolved by the local configuration for both sides.
-            let other = if args.new.is_none() { session.codename(other) } else { other };
-            there.open(&other, other_which.as_ref(), session).await?
+            let other = if new.is_none() { session.codename(other) } else { other };
+            state::open(&store, &trust, &other, other_which.as_ref(), session).await?
         }
     };
     let differences = a.differences(&b).await?;
@@ -114,50 +116,6 @@ async fn compare(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure
         });
     }
     Ok(if differ && args.exit_code { ExitCode::from(failure::FAILED) } else { ExitCode::SUCCESS })
-}
-
-/// An archive that is compared.
-struct Place<'a> {
-    store: &'a Store,
-    location: &'a Location,
-    trust: &'a Trust,
-}
-
-impl Place<'_> {
-    /// Reads a suite or one of its generations; one that is signed by unknown keys is read with a warning.
-    async fn open(
-        &self,
-        suite: &Suite,
-        which: Option<&Which>,
-        session: &Session<'_>,
-    ) -> Result<PublishedSuite, Failure> {
-        let which = which.unwrap_or(&Which::Back(0));
-        let read = |trust| async { Archive::new(self.store.clone(), trust).state(suite, which).await };
-        let opened = match read(self.trust.clone()).await {
-            Err(Error::Untrusted { source: source @ Distrust::UnknownSigners { .. }, path }) => {
-                session.ui.warn(&format!("`{path}` in `{}`: {source}", self.location));
-                read(Trust::unverified()).await
-            }
-            opened => opened,
-        };
-        opened.map_err(|error| {
-            Failure::from(error).while_doing(format!("cannot read suite `{suite}` of `{}`", self.location))
-        })
-    }
-}
-
-/// Parses `SUITE` and `SUITE@GENERATION`.
-fn side(text: &str) -> Result<(Suite, Option<Which>), Failure> {
-    let (suite, which) = match text.split_once('@') {
-        Some((suite, which)) => {
-            let which = which.parse().map_err(|error| {
-                Failure::usage(format!("{error}; `publish log {suite}` lists the retained generations"))
-            })?;
-            (suite, Some(which))
-        }
-        None => (text, None),
-    };
-    Ok((parse_suite(suite)?, which))
 }
 
 /// Renders each difference as a line of text.

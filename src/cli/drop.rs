@@ -28,8 +28,12 @@ Examples:\n\
 \x20 publish drop testing --yes")]
 pub(super) struct Args {
     /// Suite to drop, by its codename
-    #[arg(value_name = "SUITE")]
-    suite: String,
+    #[arg(value_name = "SUITE", required_unless_present = "suite_option")]
+    suite: Option<String>,
+
+    /// Suite to drop, instead of the argument
+    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suite")]
+    suite_option: Option<String>,
 
     /// Do not ask for confirmation
     #[arg(short, long)]
@@ -43,7 +47,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     // The plan of a dry run needs no write access.
     session.refuse_web()?;
-    let suite = parse_suite(&args.suite)?;
+    let named = args.suite.as_ref().or(args.suite_option.as_ref());
+    let suite = parse_suite(named.map_or("", String::as_str))?;
     let archive = session.archive(Trust::unverified());
     refuse(&suite, session)?;
     let plan = archive.drop_suite(&suite, true).await?;

@@ -23,6 +23,10 @@ pub(super) struct Args {
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
 
+    /// Suite to publish, instead of the arguments; repeatable
+    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suites")]
+    suite: Vec<String>,
+
     /// Also publish indices of the files in packages (Contents), for apt-file; a suite that has them keeps them
     #[arg(long)]
     contents: bool,
@@ -32,7 +36,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suites = session.suites_to_export(&args.suites).await?;
+    let suites =
+        session.suites_to_export(if args.suite.is_empty() { &args.suites } else { &args.suite }).await?;
     let mut report = Publications { suites: Vec::new() };
     let mut failures = Vec::new();
     for suite in &suites {

@@ -1,39 +1,61 @@
 //! `publish list`: lists published packages.
 
-use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use super::{
     failure::Failure,
     json::{Listed, ListedPackage},
+    list_format::{self, ListFormat},
     session::Session,
-    text::plain,
+    state,
+    text::{columns, plain, shell_word},
 };
 use crate::{
-    archive::{Archive, Error, PublishedSuite},
+    archive::{Archive, Error, Named, PublishedSuite, Wanted},
     dists::Entry,
     formula::{Formula, Subject},
     glob::Glob,
-    names::{Component, Suite},
+    names::{Architecture, Component, Suite},
     stanza::Stanza,
+    version::Version,
 };
 
 /// List the packages of the archive
 ///
 /// Print suite, component, architecture, name and version of each. Source packages have the architecture `source`, packages
-/// of the installer the component `main|debian-installer`, and those of debug symbols `main|debug`.
+/// of the installer the component `main|debian-installer`, and those of debug symbols `main|debug`. Where standard output is no
+/// terminal, one blank separates the columns.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
 \x20 publish list\n\
 \x20 publish list 'libfoo*' --suite stable\n\
+\x20 publish list --latest --architecture amd64 --format '${package}=${version}'\n\
+\x20 publish list --suite stable@1\n\
 \x20 publish list --filter 'Section (== net), $Source (% linux*)'")]
 pub(super) struct Args {
-    /// List only packages of this name; `*`, `?` and `[…]` match as in a shell
-    pattern: Option<String>,
+    /// List only these packages: all versions, or the given one; `*`, `?` and `[…]` match as in a shell
+    #[arg(value_name = "NAME[=VERSION]")]
+    names: Vec<String>,
 
-    /// List only this suite
-    #[arg(short, long)]
+    /// List only this suite, or one of its generations
+    #[arg(short, long, value_name = "SUITE[@STATE]")]
     suite: Option<String>,
+
+    /// List only the newest version of each name and architecture in a suite
+    #[arg(long)]
+    latest: bool,
+
+    /// List only this component; repeatable
+    #[arg(short, long, value_name = "COMPONENT")]
+    component: Vec<Component>,
+
+    /// List only packages of this architecture, such as `amd64`, `all` or `source`; repeatable
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
+    architecture: Vec<Architecture>,
 
     /// List only packages that FORMULA selects, such as `Section (== net), $Version (<< 2.0) | !Depends`
     ///
@@ -42,53 +64,138 @@ pub(super) struct Args {
     /// `$Architecture`, `$Component` and `$PackageType`. The language is that of reprepro's `listfilter`.
     #[arg(long, value_name = "FORMULA", value_parser = Formula::parse)]
     filter: Option<Formula>,
+
+    /// Print each package in this format, such as `${package} ${version} ${$component}`
+    ///
+    /// `${FIELD}` is a field of the stanza, `${FIELD;WIDTH}` fills or cuts it; `\n` and `\t` are a line break and a tab. The
+    /// properties are `${$suite}`, `${$component}`, `${$architecture}`, `${$type}`, `${$source}`, `${$sourceversion}`, `${$basename}`,
+    /// `${$filekey}` (the path) and `${$size}`. The language is that of reprepro's `--list-format`.
+    #[arg(long, value_name = "FORMAT", value_parser = ListFormat::parse)]
+    format: Option<ListFormat>,
 }
 
-/// A package, and its component as it is displayed.
-type Row = (String, ListedPackage);
+/// A package.
+struct Row {
+    /// Its component as it is displayed.
+    component: String,
+    listed: ListedPackage,
+    /// Its line in the format of the user.
+    formatted: String,
+}
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let pattern = args.pattern.as_deref().map(Glob::new);
-    let mut rows = Vec::new();
+    let patterns = Patterns::new(&args.names);
+    let format = args.format.as_ref().filter(|_| !session.ui.json()).map(ListFormat::format);
+    let (mut rows, mut found) = (Vec::new(), BTreeSet::new());
     let damaged = for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
-        let is_listed = pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name))
+        let is_listed = patterns.match_any(&entry.name, &entry.version)
+            && args.is_in_place(place, entry)
             && args.filter.as_ref().is_none_or(|filter| selects(filter, place, entry));
         if is_listed {
-            let shown = entry.kind.shown_in(place.component);
-            rows.push((shown, ListedPackage::new(suite.name(), place.component, entry)));
+            let at = (suite.name(), place.component, place.architecture);
+            let formatted = format.as_ref().map(|format| list_format::render(format, at, entry));
+            found.extend(patterns.matching(&entry.name, &entry.version));
+            rows.push(Row {
+                component: entry.kind.shown_in(place.component),
+                listed: ListedPackage::new(suite.name(), place.component, entry),
+                formatted: formatted.unwrap_or_default(),
+            });
         }
         is_listed
     })
     .await?;
+    if args.latest {
+        rows = latest(rows);
+    }
     if session.ui.json() {
         // One object a command: a list that is not complete would not show it.
         if let Some(damaged) = damaged {
             return Err(damaged);
         }
-        let packages = rows.into_iter().map(|(_, package)| package).collect();
+        let packages = rows.into_iter().map(|row| row.listed).collect();
         session.ui.object(&Listed::<ListedPackage> { packages });
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(text) = args.pattern.as_deref().filter(|_| rows.is_empty()) {
+    for text in args.names.iter().filter(|text| !found.contains(text.as_str())) {
         session.ui.say(&none(text, &archive).await?);
     }
-    let width = |column: &dyn Fn(&Row) -> usize| rows.iter().map(column).max().unwrap_or(0);
-    let (component, suite) = (width(&|(shown, _)| shown.len()), width(&|(_, row)| row.suite.len()));
-    let architecture = width(&|(_, row)| row.package.architecture.len());
-    let name = width(&|(_, row)| row.package.name.len());
-    let mut text = String::new();
-    for (shown, ListedPackage { suite: of, package, .. }) in &rows {
-        // A line break in a field must not begin another line.
-        let [shown, in_architecture, of_name, version] =
-            [shown, &package.architecture, &package.name, &package.version].map(|field| plain(field));
-        let _ = writeln!(
-            text,
-            "{of:suite$} {shown:component$} {in_architecture:architecture$} {of_name:name$} {version}"
-        );
+    if format.is_some() {
+        // The values are escaped already, and the format has line breaks and tabs of its own.
+        session.ui.data(rows.iter().map(|row| row.formatted.as_str()).collect::<String>().as_bytes());
+    } else {
+        let table: Vec<_> = rows.iter().map(Row::cells).collect();
+        session.ui.text(&columns(&table, session.ui.aligns()));
     }
-    session.ui.text(&text);
     damaged.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+impl Args {
+    fn is_in_place(&self, place: &Place<'_>, entry: &Entry) -> bool {
+        let architecture = if place.architecture == "source" { "source" } else { &*entry.architecture };
+        (self.component.is_empty() || self.component.contains(place.component))
+            && (self.architecture.is_empty()
+                || self.architecture.iter().any(|asked| asked.as_str() == architecture))
+    }
+}
+
+impl Row {
+    /// Suite, component, architecture, name and version. A line break in a field must not begin another line.
+    fn cells(&self) -> [String; 5] {
+        let ListedPackage { suite, package, .. } = &self.listed;
+        [suite, &self.component, &package.architecture, &package.name, &package.version]
+            .map(|field| plain(field))
+    }
+}
+
+/// The names and versions of a command line that reads packages.
+pub(super) struct Patterns<'a>(Vec<(&'a str, Glob, Option<String>)>);
+
+impl<'a> Patterns<'a> {
+    pub(super) fn new(names: &'a [String]) -> Self {
+        let pattern = |text: &'a String| {
+            let Wanted { named: Named::Package(name), version } = Wanted::parse(text, Named::Package) else {
+                return (text.as_str(), Glob::new(text), None);
+            };
+            (text.as_str(), Glob::new(&name), version)
+        };
+        Self(names.iter().map(pattern).collect())
+    }
+
+    /// Whether there are none, or one of them matches.
+    fn match_any(&self, name: &str, version: &str) -> bool {
+        self.0.is_empty() || self.matching(name, version).next().is_some()
+    }
+
+    /// The texts that match a version of a package.
+    pub(super) fn matching(&self, name: &str, version: &str) -> impl Iterator<Item = &'a str> {
+        let fits = move |(_, glob, wanted): &&(&'a str, Glob, Option<String>)| {
+            glob.matches(name) && wanted.as_ref().is_none_or(|wanted| wanted == version)
+        };
+        self.0.iter().filter(fits).map(|(text, ..)| *text)
+    }
+}
+
+/// Keeps the newest version of each name and architecture in a suite, where it is listed.
+fn latest(rows: Vec<Row>) -> Vec<Row> {
+    let key = |row: &Row| {
+        let ListedPackage { suite, package, .. } = &row.listed;
+        let kind = row.component.split_once('|').map(|(_, kind)| kind.to_owned());
+        (suite.clone(), kind, package.architecture.clone(), package.name.clone())
+    };
+    let is_older = |one: &Row, other: &Row| {
+        let version = |row: &Row| Version::parse(&row.listed.package.version).ok();
+        version(one) < version(other)
+    };
+    let mut newest: BTreeMap<_, usize> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        let known = newest.entry(key(row)).or_insert(at);
+        if is_older(&rows[*known], row) {
+            *known = at;
+        }
+    }
+    let newest: BTreeSet<usize> = newest.into_values().collect();
+    rows.into_iter().enumerate().filter(|(at, _)| newest.contains(at)).map(|(_, row)| row).collect()
 }
 
 /// Returns the line for a pattern without a match, which may be the name of a suite.
@@ -97,7 +204,7 @@ async fn none(text: &str, archive: &Archive) -> Result<String, Failure> {
         Ok(suite) => archive.suite(&suite).await?.pointer().is_some(),
         Err(_) => false,
     };
-    let hint = format!("; for the suite of that name: `publish list --suite {text}`");
+    let hint = format!("; for the suite of that name: `publish list --suite {}`", shell_word(text));
     Ok(format!("No package matches `{}`{}", plain(text), if is_suite { hint.as_str() } else { "" }))
 }
 
@@ -134,8 +241,23 @@ pub(super) async fn for_each(
     mut visit: impl FnMut(&PublishedSuite, &Place<'_>, &Entry) -> bool,
 ) -> Result<Option<Failure>, Failure> {
     let mut damaged: Option<Failure> = None;
-    for suite in session.suites_to_read(archive, suite).await? {
-        match of_suite(archive, &suite, &mut visit).await {
+    session.ui.step("Reading the archive");
+    let (named, which) = match suite {
+        Some(text) => state::split(text).map(|(suite, which)| (Some(suite), which))?,
+        None => (None, None),
+    };
+    for suite in session.suites_to_read(archive, named).await? {
+        let published = match &which {
+            None => archive.suite(&suite).await,
+            Some(_) => {
+                Ok(state::open(&session.store, &archive.trust, &suite, which.as_ref(), session).await?)
+            }
+        };
+        let visited = match published {
+            Ok(published) => of_suite(&published, &mut visit).await,
+            Err(error) => Err(error),
+        };
+        match visited {
             Err(error) if archive.is_damaged(&error) => {
                 let failure = Failure::from(error);
                 damaged = Some(match damaged {
@@ -150,11 +272,9 @@ pub(super) async fn for_each(
 }
 
 async fn of_suite(
-    archive: &Archive,
-    suite: &Suite,
+    published: &PublishedSuite,
     visit: &mut impl FnMut(&PublishedSuite, &Place<'_>, &Entry) -> bool,
 ) -> Result<(), Error> {
-    let published = archive.suite(suite).await?;
     let mut seen = BTreeSet::new();
     for key in published.index_keys() {
         let Some(component) = key.component_of_entries() else { continue };
@@ -166,7 +286,7 @@ async fn of_suite(
             if everywhere && seen.contains(&identity()) {
                 continue;
             }
-            if visit(&published, &place, &entry) && everywhere {
+            if visit(published, &place, &entry) && everywhere {
                 seen.insert(identity());
             }
         }

@@ -2,16 +2,9 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use super::{
-    diff::lines,
-    failure::Failure,
-    json,
-    session::{Session, parse_suite},
-    text::plain,
-    ui::count,
-};
+use super::{diff::lines, failure::Failure, json, session::Session, state, text::plain, ui::count};
 use crate::{
-    archive::{Archive, Log, LogEntry, Note, Signature, Trust},
+    archive::{Archive, Log, LogEntry, Note, Signature, Trust, Which},
     names::Suite,
     store::Location,
 };
@@ -27,14 +20,15 @@ const FEW: usize = 20;
 #[command(after_help = "\
 Examples:\n\
 \x20 publish log\n\
-\x20 publish log stable --limit 3 --verbose")]
+\x20 publish log stable --limit 3 --verbose\n\
+\x20 publish log stable@20250601")]
 pub(super) struct Args {
-    /// Suite to show [default: the only suite]
-    #[arg(value_name = "SUITE")]
+    /// Suite to show, or the generation to begin at [default: the only suite]
+    #[arg(value_name = "SUITE[@STATE]")]
     suite: Option<String>,
 
     /// Suite to show, instead of the argument
-    #[arg(short, long = "suite", value_name = "SUITE", conflicts_with = "suite")]
+    #[arg(short, long = "suite", value_name = "SUITE[@STATE]", conflicts_with = "suite")]
     suite_option: Option<String>,
 
     /// Maximum number of generations to show
@@ -49,9 +43,11 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         let text = format!("cannot list the generations of `{url}`: a web server has no listing");
         return Err(Failure::text(text, Some(hint.to_owned())));
     }
-    let suite = suite(args, session).await?;
+    let (suite, which) = suite(args, session).await?;
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let log = archive.log(&suite, usize::try_from(args.limit).unwrap_or(usize::MAX)).await?;
+    session.ui.step("Reading generations");
+    let log =
+        archive.log_from(&suite, which.as_ref(), usize::try_from(args.limit).unwrap_or(usize::MAX)).await?;
     if session.ui.json() {
         session.ui.object(&json::Log::from(&log));
         return Ok(ExitCode::SUCCESS);
@@ -64,13 +60,14 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 /// Returns the named suite, else the only one.
-async fn suite(args: &Args, session: &Session<'_>) -> Result<Suite, Failure> {
+async fn suite(args: &Args, session: &Session<'_>) -> Result<(Suite, Option<Which>), Failure> {
     if let Some(name) = args.suite.as_ref().or(args.suite_option.as_ref()) {
-        return Ok(session.codename(parse_suite(name)?));
+        let (suite, which) = state::parse(name)?;
+        return Ok((session.codename(suite), which));
     }
     let looking = Archive::new(session.store.clone(), Trust::unverified());
     match &session.suites_to_read(&looking, None).await?[..] {
-        [only] => Ok(only.clone()),
+        [only] => Ok((only.clone(), None)),
         all => {
             let names: Vec<&str> = all.iter().map(Suite::as_str).collect();
             Err(Failure::usage(format!("no suite given; choose one: `{}`", names.join("`, `"))))

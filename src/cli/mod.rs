@@ -4,6 +4,7 @@
 //! `ui` prints; only `failure` knows exit codes.
 
 mod add;
+mod file_list;
 mod attach;
 mod uploads;
 mod check;
@@ -30,6 +31,7 @@ mod rollback;
 mod serve;
 mod show;
 mod list;
+mod list_format;
 mod snapshot;
 mod reprepro;
 mod outhook;
@@ -37,7 +39,9 @@ mod change_args;
 mod sync;
 mod sources;
 mod public_url;
+mod state;
 mod session;
+mod place;
 mod given_keys;
 mod global;
 mod threads;
@@ -47,6 +51,7 @@ mod interrupt;
 mod ui;
 mod json;
 mod progress;
+mod progress_bar;
 mod text;
 mod secrets;
 mod ending_signal;
@@ -302,7 +307,7 @@ fn usage(error: &clap::Error) -> Failure {
 
 async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     if let Command::Check(check::Args { location: Some(location), .. }) = &cli.command {
-        cli.global.archive.clone_from(location);
+        place::instead_of_archive(&mut cli.global, location)?;
     }
     if matches!(cli.command, Command::Outhook(_))
         && let Some((archive, config)) = outhook::of_reprepro()
@@ -314,7 +319,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     let is_init = matches!(cli.command, Command::Init(_));
     let public_url = public_url::given(cli.command.public_url())?;
     let mut session = Session::open(cli.global, ui, clock::now(), is_init, plans)?;
-    session.public_url = public_url;
+    session.public_url = public_url.or(session.public_url);
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,

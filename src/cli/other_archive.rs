@@ -1,10 +1,6 @@
 //! The archive that a command takes packages from: its location, its suite, and the keys that verify it.
 
-use super::{
-    class::Kind,
-    failure::Failure,
-    session::{Session, parse_suite},
-};
+use super::{class::Kind, failure::Failure, session::Session, state};
 use crate::{
     archive::{Archive, Trust},
     config::SuiteConfig,
@@ -16,39 +12,51 @@ use crate::{
 pub(super) struct OtherArchive {
     pub(super) store: Store,
     pub(super) suite: Suite,
+    /// The full name of the generation that is meant instead of the current one.
+    pub(super) generation: Option<String>,
     /// The folder of the indices of an archive without `dists/`.
     pub(super) flat: Option<String>,
 }
 
 impl OtherArchive {
-    /// Parses `LOCATION[#SUITE]`. Without a suite it is the one of the same name, or else the only one there, or the
+    /// Parses `LOCATION[#SUITE[@STATE]]`. Without a suite it is the one of the same name, or else the only one there, or the
     /// indices at the root of an archive without `dists/`; as for apt, `#FOLDER/` names the folder of such indices.
     pub(super) async fn parse(text: &str, same: &Suite, session: &Session<'_>) -> Result<Self, Failure> {
         let (place, named) = match text.rsplit_once('#') {
             Some((place, suite)) => (place, Some(suite)),
             None => (text, None),
         };
-        let location = Location::parse(place, &session.current);
-        let location = location.map_err(|error| Failure::usage(error.to_string()))?;
+        let location = session.location_of(place)?;
         let cache = Cache::of(&session.environment);
         let store = Store::open(&location, &session.environment)?.with_cache(cache);
         if let Some(folder) = named.and_then(|suite| suite.strip_suffix('/')) {
             let folder = folder.trim_start_matches("./").trim_matches('/');
             let folder = if folder == "." { "" } else { folder };
-            return Ok(Self { store, suite: same.clone(), flat: Some(folder.to_owned()) });
+            return Ok(Self::flat(store, same, folder));
         }
-        let suite = match named {
-            Some(suite) => parse_suite(suite)?,
+        let (suite, which) = match named {
+            Some(suite) => state::parse(suite)?,
             None => match Self::only_suite(&store, same).await? {
-                Some(suite) => suite,
-                None => return Ok(Self { store, suite: same.clone(), flat: Some(String::new()) }),
+                Some(suite) => (suite, None),
+                None => return Ok(Self::flat(store, same, "")),
             },
         };
-        if location == session.location && suite == *same {
+        let generation = match &which {
+            Some(which) => {
+                let archive = Archive::new(store.clone(), Trust::unverified());
+                Some(archive.generation_name(&suite, which).await?)
+            }
+            None => None,
+        };
+        if location == session.location && suite == *same && which.is_none() {
             let text = format!("`--from {text}` is the suite `{same}` itself");
             return Err(Failure::usage(text));
         }
-        Ok(Self { store, suite, flat: None })
+        Ok(Self { store, suite, generation, flat: None })
+    }
+
+    fn flat(store: Store, same: &Suite, folder: &str) -> Self {
+        Self { store, suite: same.clone(), generation: None, flat: Some(folder.to_owned()) }
     }
 
     /// The suite that is meant without a name; `None` in an archive without `dists/`.

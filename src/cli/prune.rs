@@ -102,6 +102,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         stop: Some(session.ui.stop()),
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
+    session.ui.step("Marking files in use");
     let pruned = Archive::new(session.store.clone(), trust).prune(&how).await?;
     if session.ui.json() {
         let suites = retention.iter().map(Publication::from).collect();

@@ -24,19 +24,24 @@ Examples:\n\
 \x20 publish pull stable --from ../staging --source foo --with-dependencies\n\
 \x20 publish pull tools --from https://apt.example.org#main --filter 'Section (== net), $Version (>> 2)'")]
 pub(super) struct Args {
-    /// Suite to publish in
-    #[arg(value_name = "SUITE")]
-    suite: String,
+    /// Suite to publish in; after `--suite SUITE` the first of the packages
+    #[arg(required_unless_present = "suite_option", value_name = "SUITE")]
+    suite: Option<String>,
 
     /// Packages to take: the newest version, or the given one; `*`, `?` and `[…]` match as in a shell
-    #[arg(required_unless_present_any = ["source", "filter", "all"], value_name = "NAME[=VERSION]")]
+    #[arg(required_unless_present_any = ["source", "filter", "all", "suite_option"], value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// Archive to take them from: a folder, a bucket or a URL, and its suite [default: SUITE, or the only one there]
+    /// Suite to publish in, instead of the argument
+    #[arg(short, long = "suite", value_name = "SUITE")]
+    suite_option: Option<String>,
+
+    /// Archive to take them from: a folder, a bucket, a URL or a name in conf/destinations, and its suite, or one of its
+    /// generations [default: SUITE, or the only one there]
     ///
     /// For an archive without `dists/`, as dpkg-scanpackages makes it, name the folder of its `Packages` with a `/` at the end,
     /// such as `#./` for the root, where it is found without.
-    #[arg(long, value_name = "LOCATION[#SUITE]")]
+    #[arg(long, value_name = "LOCATION[#SUITE[@STATE]]")]
     from: String,
 
     /// Verify the other archive with these public keys, like `Signed-By` on a client; repeatable [default: the keys of SUITE]
@@ -78,18 +83,20 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCode, Failure> {
     let trust_existing = session.take_trust_existing();
     let session = &session;
-    let suite = session.suite_to_extend(Some(&args.suite), args.new_suite).await?;
+    let (suite, names) = args.suite_and_names()?;
+    let suite = session.suite_to_extend(Some(suite), args.new_suite).await?;
     let other = OtherArchive::parse(&args.from, &suite.codename, session).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let trust = other.trust(&args.keyring, trust_existing, (&keys.trust, session))?;
     let architectures = match &args.architecture[..] {
         [] => architectures(&suite, session).await?,
-        named => named.to_vec(),
+        given => given.to_vec(),
     };
     let copies = Copies {
         archive: Some(other.store.clone()),
         flat: other.flat.clone(),
-        wanted: args.wanted(),
+        generation: other.generation.clone(),
+        wanted: args.wanted(&names),
         selected: args.selected()?,
         architectures,
         component: args.component.clone(),
@@ -120,11 +127,30 @@ async fn architectures(suite: &SuiteConfig, session: &Session<'_>) -> Result<Vec
 }
 
 impl Args {
-    fn wanted(&self) -> Vec<Wanted> {
+    /// The suite to publish in, and the packages. With `--suite` all arguments are packages.
+    fn suite_and_names(&self) -> Result<(&str, Vec<&String>), Failure> {
+        let Some(suite) = &self.suite_option else {
+            return Ok((self.suite.as_deref().unwrap_or_default(), self.names.iter().collect()));
+        };
+        let names: Vec<&String> = self.suite.iter().chain(&self.names).collect();
+        let selects = !self.source.is_empty() || self.filter.is_some();
+        match (names.is_empty(), self.all, selects) {
+            (false, true, _) => {
+                let text = format!("`--all` takes every package: leave out `{}`", names[0]);
+                Err(Failure::usage(text))
+            }
+            (true, false, false) => {
+                Err(Failure::usage("no package given; name packages, or take every one with `--all`"))
+            }
+            _ => Ok((suite, names)),
+        }
+    }
+
+    fn wanted(&self, names: &[&String]) -> Vec<Wanted> {
         if self.all {
             return vec![Wanted { named: Named::Package("*".into()), version: None }];
         }
-        let names = self.names.iter().map(|text| Wanted::parse(text, Named::Package));
+        let names = names.iter().map(|text| Wanted::parse(text, Named::Package));
         names.chain(self.source.iter().map(|text| Wanted::parse(text, Named::Source))).collect()
     }
 

@@ -6,10 +6,18 @@ use std::{
     time::SystemTime,
 };
 
-use super::{class::Kind, failure::Failure, given_keys, global::Global, text::shell_word, ui::Ui};
+use super::{
+    class::Kind,
+    failure::Failure,
+    given_keys,
+    global::Global,
+    place::{self, NewFolder, Places},
+    text::shell_word,
+    ui::Ui,
+};
 use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
-    config::{Config, SuiteConfig},
+    config::{Config, Destinations, SuiteConfig},
     names::Suite,
     nearest::nearest,
     signing,
@@ -45,7 +53,8 @@ pub(super) struct Session<'a> {
     pub config_is_named: bool,
     /// The current folder, for relative paths.
     pub current: PathBuf,
-    /// The URL under which clients read the archive, from the command line or the environment.
+    /// The URL under which clients read the archive, from the command line or the environment, else of the destination that
+    /// the archive is.
     pub(super) public_url: Option<String>,
     sign_with: Vec<String>,
     trust_existing: bool,
@@ -90,18 +99,18 @@ impl<'a> Session<'a> {
         is_init: bool,
         plans: bool,
     ) -> Result<Self, Failure> {
-        let current = env::current_dir().map_err(|error| {
-            Failure::of(&error, None).while_doing("cannot determine the current directory")
-        })?;
+        let current = place::current()?;
         if global.archive.is_empty() && env::var_os(ARCHIVE).is_some_and(|value| value.is_empty()) {
             return Err(Failure::empty_variable(ARCHIVE));
         }
-        let location =
-            Location::parse(&global.archive, &current).map_err(|error| Failure::usage(error.to_string()))?;
+        let beside = global.config.as_deref().and_then(|path| Some(current.join(path).parent()?.to_owned()));
+        let archive = Places::new(beside.as_deref(), None, &current);
+        let archive = archive.find(&global.archive, NewFolder::Allowed)?;
+        let location = archive.location;
         let config_is_named = global.config.is_some();
         let config_path = match global.config {
             Some(path) => Some(current.join(path)),
-            None => default_config(&location, &current),
+            None => place::default_config(&location, &current),
         };
         let config = match config_path.as_deref() {
             Some(path) if !is_init || path.exists() => Config::read(path)?,
@@ -120,13 +129,29 @@ impl<'a> Session<'a> {
             config_path,
             config_is_named,
             current,
-            public_url: None,
+            public_url: archive
+                .destination
+                .and_then(|destination| Some(destination.public_url?.trim_end_matches('/').to_owned())),
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
             plans,
             allow_releaseinfo_change: global.allow_releaseinfo_change,
             allow_expired: global.allow_expired,
         })
+    }
+
+    /// Reads the location of another archive, which may be a name in conf/destinations.
+    pub(super) fn location_of(&self, text: &str) -> Result<Location, Failure> {
+        Ok(self.places().find(text, NewFolder::Refused)?.location)
+    }
+
+    /// Reads conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.
+    pub(super) fn destinations(&self) -> Result<Destinations, Failure> {
+        self.places().destinations(Some(self.ui))
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places::new(Some(&self.config.folder), Some(&self.location), &self.current)
     }
 
     /// Opens the archive with a trust policy.
@@ -463,10 +488,9 @@ fn meant(name: &str, known: &[Suite]) -> Option<String> {
 
 /// Parses the name of a suite from the command line.
 pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
+    if let Some((suite, _)) = name.split_once('@').filter(|(suite, _)| Suite::parse(suite).is_ok()) {
+        let text = format!("`{name}` is a generation, and this takes a suite, such as `{suite}`");
+        return Err(Failure::usage(text));
+    }
     Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
-}
-
-fn default_config(location: &Location, current: &Path) -> Option<PathBuf> {
-    let below = |folder: &Path| folder.join("conf/distributions");
-    location.folder().map(below).into_iter().chain([below(current)]).find(|path| path.exists())
 }

@@ -1,12 +1,15 @@
 //! `publish show`: prints the stanzas of a package.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use super::{
     class::Kind,
     failure::Failure,
     json::{Listed, ListedPackage, ShownPackage},
-    list::for_each,
+    list::{Patterns, for_each},
     session::Session,
 };
 use crate::nearest::nearest;
@@ -16,36 +19,30 @@ use crate::nearest::nearest;
 #[command(after_help = "\
 Examples:\n\
 \x20 publish show hello\n\
-\x20 publish show hello=2.10-3 --suite stable")]
+\x20 publish show 'libfoo*' hello=2.10-3 --suite stable\n\
+\x20 publish show hello --suite stable@1")]
 pub(super) struct Args {
-    /// Package to show: all versions, or the given one
-    #[arg(value_name = "NAME[=VERSION]")]
-    name: String,
+    /// Packages to show: all versions, or the given one; `*`, `?` and `[…]` match as in a shell
+    #[arg(required = true, value_name = "NAME[=VERSION]")]
+    names: Vec<String>,
 
-    /// Show only this suite
-    #[arg(short, long)]
+    /// Show only this suite, or one of its generations
+    #[arg(short, long, value_name = "SUITE[@STATE]")]
     suite: Option<String>,
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let (name, version) = match args.name.split_once('=') {
-        Some((name, version)) => (name, Some(version)),
-        None => (args.name.as_str(), None),
-    };
-    let (mut text, mut objects, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let mut names = BTreeSet::new();
+    let patterns = Patterns::new(&args.names);
+    let (mut text, mut objects, mut found) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut published: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let damaged = for_each(&archive, session, args.suite.as_deref(), |suite, place, entry| {
-        if &*entry.name != name {
-            if !names.contains(&*entry.name) {
-                names.insert(entry.name.to_string());
-            }
+        published.entry(entry.name.to_string()).or_default().insert(entry.version.to_string());
+        let mut matching = patterns.matching(&entry.name, &entry.version).peekable();
+        if matching.peek().is_none() {
             return false;
         }
-        if version.is_some_and(|version| &*entry.version != version) {
-            others.push(entry.version.to_string());
-            return false;
-        }
+        found.extend(matching);
         if !text.is_empty() {
             text.push(b'\n');
         }
@@ -60,19 +57,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         // The package may be in the suite that cannot be read.
         return Err(damaged);
     }
-    if objects.is_empty() {
-        others.dedup();
-        let hint = if let Some(near) =
-            nearest(name, names.iter().map(String::as_str)).filter(|near| *near != name)
-        {
-            format!("did you mean `{near}`?")
-        } else if others.is_empty() {
-            "list the published packages with `publish list`".to_owned()
-        } else {
-            format!("published versions: {}", others.join(", "))
-        };
-        let failure = Failure::text(format!("`{}` is not published", args.name), Some(hint));
-        return Err(failure.kind(Kind::NotFound));
+    let missing = args.names.iter().filter(|name| !found.contains(name.as_str()));
+    if let Some(failure) = missing.map(|name| not_published(name, &published)).reduce(Failure::and) {
+        return Err(failure);
     }
     if session.ui.json() {
         session.ui.object(&Listed::<ShownPackage> { packages: objects });
@@ -80,4 +67,18 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         session.ui.published_text(&text);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_published(text: &str, published: &BTreeMap<String, BTreeSet<String>>) -> Failure {
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
+    let near = nearest(name, published.keys().map(String::as_str)).filter(|near| *near != name);
+    let hint = if let Some(versions) = published.get(name) {
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        format!("published versions: {}", versions.join(", "))
+    } else if let Some(near) = near {
+        format!("did you mean `{near}`?")
+    } else {
+        "list the published packages with `publish list`".to_owned()
+    };
+    Failure::text(format!("`{text}` is not published"), Some(hint)).kind(Kind::NotFound)
 }

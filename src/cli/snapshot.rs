@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, ui::count};
+use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, text::columns, ui::count};
 use crate::archive::{PageUpdate, PublishedSuite, name_of_snapshot};
 
 /// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
@@ -89,7 +89,7 @@ fn list(snapshots: &[PublishedSuite], session: &Session<'_>) {
         session.ui.object(&json::Snapshots::new(rows.into_iter().zip(snapshots).map(of)));
         return;
     }
-    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
-    let line = |row: &Row| format!("{:width$} {}\n", row.name, row.date.as_deref().unwrap_or("?"));
-    session.ui.text(&rows.iter().map(line).collect::<String>());
+    let cells = |row: Row| [row.name, row.date.unwrap_or_else(|| "?".to_owned())];
+    let table: Vec<_> = rows.into_iter().map(cells).collect();
+    session.ui.text(&columns(&table, session.ui.aligns()));
 }

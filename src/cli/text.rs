@@ -1,6 +1,6 @@
 //! Text from outside as it may be printed: no control characters reach a terminal, and no secrets any output.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use super::secrets;
 use crate::redact::{is_secret_name, redact};
@@ -65,6 +65,21 @@ fn is_file(value: &str) -> bool {
     path.is_absolute() && path.exists()
 }
 
+/// Renders rows as lines: in columns for a person, else with one blank between the fields, which `cut` and `awk` read.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]], aligned: bool) -> String {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(|at| if aligned && at + 1 < N { width(at) } else { 0 });
+    let mut text = String::new();
+    for row in rows {
+        for (at, (field, width)) in row.iter().zip(widths).enumerate() {
+            let gap = if at + 1 < N { ' ' } else { '\n' };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{field:width$}{gap}");
+        }
+    }
+    text
+}
+
 /// Escapes foreign text for one line of a terminal.
 #[must_use]
 pub(super) fn plain(text: &str) -> String {
@@ -105,6 +120,14 @@ mod tests {
             assert_eq!(secrets.masked(text), text);
         }
         assert_eq!(secrets.masked("https://me:hush@h"), "https://me:***@h");
+    }
+
+    #[test]
+    fn columns_are_aligned_for_a_person_alone() {
+        let rows = [["a", "bcd", "e"], ["fgé", "h", "ij"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows, false), "a bcd e\nfgé h ij\n");
+        assert_eq!(columns(&rows, true), "a   bcd e\nfgé h   ij\n");
+        assert_eq!(columns::<1>(&[], true), "");
     }
 
     #[test]

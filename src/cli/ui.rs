@@ -4,10 +4,8 @@ use std::{
     collections::BTreeSet,
     io::{self, IsTerminal, Read, Write},
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use tokio::sync::Notify;
 
@@ -17,6 +15,7 @@ use super::{
     failure::{self, Failure},
     hints, json,
     progress::Published,
+    progress_bar::{Phase, Progress},
     text::{Secrets, plain},
 };
 use crate::archive::Event;
@@ -26,8 +25,8 @@ pub(super) struct Ui {
     json: bool,
     quiet: bool,
     verbose: bool,
-    progress: Option<ProgressBar>,
-    phase: Mutex<Phase>,
+    /// Only on a terminal.
+    progress: Option<Arc<Progress>>,
     /// Printed warnings: suites may share a key, and one warning is enough.
     warned: Mutex<BTreeSet<String>>,
     /// The first error of writing to stdout.
@@ -49,27 +48,16 @@ pub(super) fn text_width() -> usize {
     terminal.map_or(TEXT_WIDTH, |(width, _)| usize::from(width.0).min(TEXT_WIDTH))
 }
 
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Phase {
-    Nothing,
-    Reading,
-    Listing,
-    Storing,
-    Deleting,
-}
-
 impl Ui {
     /// Applies the global options; shows progress only if stderr is a terminal.
     #[must_use]
     pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
         let terminal = io::stderr().is_terminal() && !quiet && !json;
-        let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         Self {
             json,
             quiet,
             verbose,
-            progress: terminal.then(bar),
-            phase: Mutex::new(Phase::Nothing),
+            progress: terminal.then(Progress::new),
             warned: Mutex::default(),
             unwritten: Mutex::default(),
             secrets: Secrets::of_process(),
@@ -94,6 +82,13 @@ impl Ui {
     #[must_use]
     pub(super) fn verbose(&self) -> bool {
         self.verbose
+    }
+
+    /// Whether columns on stdout are aligned: a person reads them, and no script.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "standard output belongs to it")]
+    pub(super) fn aligns(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Notified when a signal asks the command to end.
@@ -185,7 +180,7 @@ impl Ui {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return true;
         }
-        self.end_progress();
+        self.progress.iter().for_each(|progress| progress.pause());
         let _ = write!(io::stderr().lock(), "{} [y/N] ", self.shown(question));
         let mut answer = String::new();
         let read = io::BufRead::read_line(&mut io::stdin().lock().take(64), &mut answer);
@@ -271,10 +266,13 @@ impl Ui {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).note(&event);
         match event {
             Event::Critical { .. } | Event::Publishing { .. } | Event::Published { .. } => {}
-            Event::Read { done, total } => self.progress(Phase::Reading, done as u64, total as u64),
-            Event::Listed { done, total } => self.progress(Phase::Listing, done as u64, total as u64),
-            Event::Stored { done, total } => self.progress(Phase::Storing, done, total),
-            Event::Deleted { done, total } => self.progress(Phase::Deleting, done as u64, total as u64),
+            Event::Read { done, total } => self.count(Phase::Reading, done as u64, total as u64),
+            Event::Listed { done, total } => self.count(Phase::Listing, done as u64, total as u64),
+            Event::Stored { done, total } => self.count(Phase::Storing, done, total),
+            Event::Deleted { done, total } => self.count(Phase::Deleting, done as u64, total as u64),
+            Event::Step(what) => self.step(what),
+            // gpg may ask for a passphrase.
+            Event::Signing => self.progress.iter().for_each(|progress| progress.pause()),
             Event::Warning(text) => self.warn(&text),
             // A missing mount looks like a new archive.
             Event::NewArchive { location } => {
@@ -320,36 +318,17 @@ impl Ui {
         }
     }
 
-    fn progress(&self, phase: Phase, done: u64, total: u64) {
-        let Some(bar) = self.progress.as_ref().filter(|_| total > 0) else { return };
-        let mut current = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != phase {
-            *current = phase;
-            let template = match phase {
-                Phase::Reading => "Reading {bar:30} {pos}/{len} packages, {eta} left",
-                Phase::Listing => "Listing files of {bar:30} {pos}/{len} packages, {eta} left",
-                Phase::Deleting => "Deleting {bar:30} {pos}/{len} objects, {eta} left",
-                _ => {
-                    "Storing {bar:30} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
-                }
-            };
-            bar.reset();
-            bar.set_style(
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-        }
-        bar.set_length(total);
-        bar.set_position(done);
-        if done == total {
-            bar.finish_and_clear();
-            *current = Phase::Nothing;
-        }
+    /// Begins a step whose end is not known, such as the reading of a suite.
+    pub(super) fn step(&self, what: &'static str) {
+        self.progress.iter().for_each(|progress| progress.step(what));
+    }
+
+    fn count(&self, phase: Phase, done: u64, total: u64) {
+        self.progress.iter().for_each(|progress| progress.count(phase, done, total));
     }
 
     fn end_progress(&self) {
-        if let Some(bar) = &self.progress {
-            bar.finish_and_clear();
-        }
+        self.progress.iter().for_each(|progress| progress.clear());
     }
 
     fn line(&self, line: &str) {

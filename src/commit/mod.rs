@@ -139,6 +139,7 @@ impl Archive {
     ) -> Result<CommitReport, Error> {
         let Tries { upload, meant, crossed } = tries;
         let suite = &how.config.codename;
+        (how.events)(Event::Step("Reading the suite"));
         let base = match crossed {
             Some(own) => {
                 VerifiedBase::open_behind(&self.store, &how.config.codename, &self.trust, own).await?
@@ -146,6 +147,7 @@ impl Archive {
             None => self.open_base(how).await?,
         };
         let (is_first, is_new) = (meant.is_none(), base.pointer().is_none());
+        (how.events)(Event::Step("Preparing the new indices"));
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
         prepared.require_meaning(meant)?;
         if is_first && is_new && prepared.changes_something() && self.is_empty().await? {
@@ -186,6 +188,7 @@ impl Archive {
         };
         // A crash here leaves stale outputs: clients without by-hash see a mismatch until the next command on this
         // suite.
+        (how.events)(Event::Step("Writing files for clients"));
         let derived = async {
             compat_names::clear(&self.store, suite, published.release()).await?;
             published.derive(&self.trust, &by_hash).await?;

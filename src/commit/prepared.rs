@@ -25,7 +25,7 @@ use crate::{
     site::ClientSuite,
     store::{self, Content},
     suite::{
-        archive::Archive, base::VerifiedBase, collisions, error::Error, generations, note,
+        archive::Archive, base::VerifiedBase, collisions, error::Error, event::Event, generations, note,
         published::PublishedSuite,
     },
 };
@@ -199,6 +199,7 @@ impl<'a> Prepared<'a> {
     /// Signs the new release file, and lists the immutable files in the order of writing.
     fn list_files(&mut self, release: &crate::dists::Release) -> Result<(ReadyRelease, Files), Error> {
         let (base, how) = (&self.base, self.how);
+        (how.events)(Event::Signing);
         let files = ReadyRelease::sign(release, how, base.name(), how.timestamp())?;
         let (name, generation) = files.generation(base, release);
         let by_hash = by_hash_files(&self.plan, base);

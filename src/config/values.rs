@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-pub(super) const SPAN: &str = "a span such as `12h`, `7d`, `2w`, `1m` or `1y`";
+pub(super) use crate::span::SPAN;
+use crate::span::{Unit, parts};
+
 pub(super) const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
 pub(super) const PUBLIC_URL: &str = "the `http://` or `https://` URL of the archive, without a password";
 pub(super) const GENERATIONS: &str = "a number from 1 on";
@@ -44,32 +46,17 @@ pub(super) fn span_or_zero(text: &str) -> Option<Duration> {
 
 /// Parses a span in which a number without a unit is a number of days, as reprepro reads `ValidFor`.
 pub(super) fn span_in_days(text: &str) -> Option<Duration> {
-    hours(text, Some(DAY))
+    hours(text, Some(Unit::Day))
 }
 
-const DAY: u64 = 24;
-
 /// More than a hundred years is not useful, and the limit prevents overflow in sums with times.
-const MOST: u64 = 100 * 366 * DAY;
+const MOST: u64 = 100 * 366 * 24;
 
-fn hours(text: &str, without_unit: Option<u64>) -> Option<Duration> {
+fn hours(text: &str, without_unit: Option<Unit>) -> Option<Duration> {
     let mut sum: u64 = 0;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let count: u64 = rest[..digits].parse().ok()?;
-        rest = rest[digits..].trim_start();
-        let unit = match rest.bytes().next() {
-            Some(b'h') => 1,
-            Some(b'd') => DAY,
-            Some(b'w') => 7 * DAY,
-            Some(b'm') => 31 * DAY,
-            Some(b'y') => 365 * DAY,
-            None => without_unit?,
-            Some(_) => return None,
-        };
-        sum = count.checked_mul(unit).and_then(|more| sum.checked_add(more))?;
-        rest = rest.get(1..).unwrap_or_default().trim_start();
+    for (count, unit) in parts(text)? {
+        let hours = unit.or(without_unit)?.hours();
+        sum = count.checked_mul(hours).and_then(|more| sum.checked_add(more))?;
     }
     (1..=MOST).contains(&sum).then(|| Duration::from_secs(sum * 3600))
 }

@@ -10,7 +10,7 @@ use crate::{
         archive::Archive,
         error::{Error, chain},
         generations,
-        history::Kept,
+        history::{self, Kept, Which},
         limits,
         note::{self, Note},
         published::{Pointer, PublishedSuite},
@@ -74,7 +74,19 @@ impl Archive {
     /// [`Error::NotPublished`] if there is no such suite; an error on the web, which cannot list generations. A
     /// generation that cannot be read is reported as such.
     pub async fn log(&self, suite: &Suite, limit: usize) -> Result<Log, Error> {
-        let kept = self.kept(suite).await?;
+        self.log_from(suite, None, limit).await
+    }
+
+    /// As [`Archive::log`], from a generation on backwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archive::log`], and [`Error::NoGeneration`] if no or more than one generation matches.
+    pub async fn log_from(&self, suite: &Suite, from: Option<&Which>, limit: usize) -> Result<Log, Error> {
+        let mut kept = self.kept(suite).await?;
+        if let Some(which) = from {
+            kept.drain(..history::place(suite, &kept, which)?);
+        }
         let mut comparison = Comparison::default();
         let mut entries = Vec::new();
         let mut opened = None;

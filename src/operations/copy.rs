@@ -31,6 +31,7 @@ use crate::{
         base::VerifiedBase,
         discovery,
         error::{Error, chain},
+        generations,
         published::PublishedSuite,
         refusal::{Reason, Refusal},
         trust::Trust,
@@ -46,6 +47,8 @@ pub struct Copies {
     pub archive: Option<Store>,
     /// The folder of that archive with its indices, if it is one without `dists/`; empty for its root.
     pub flat: Option<String>,
+    /// The full name of an earlier generation of the source suite, which is copied from instead of the current one.
+    pub generation: Option<String>,
     /// The trust policy for the source suite.
     pub trust: Trust,
     /// The selected packages; each selector must match.
@@ -104,6 +107,7 @@ impl Copies {
             from,
             archive: None,
             flat: None,
+            generation: None,
             with_dependencies: false,
             trust,
             wanted: Vec::new(),
@@ -193,6 +197,12 @@ impl Copies {
             let upstream = Upstream::flat_or_bare(archive, &self.from, folder, &self.trust).await?;
             let indices = flat::indices(&upstream).await?;
             return Ok((upstream.into_state(), indices, Vec::new()));
+        }
+        if let Some(generation) = &self.generation {
+            let store = self.archive.as_ref().unwrap_or(to.store());
+            let state = generations::open_to_build_on(store, &self.from, generation, &self.trust).await?;
+            let (indices, notes) = all_indices(&state).await?;
+            return Ok((state, indices, notes));
         }
         let source = match &self.archive {
             Some(archive) => open_other(archive, &self.from, &self.trust).await?,

@@ -19,6 +19,7 @@ use sequoia_openpgp::{
 };
 
 use super::{error::Error, keyring::Keyring, secret::Passphrase};
+use crate::span::{self, Unit};
 
 /// The algorithm of a new key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -184,7 +185,7 @@ fn period(created: SystemTime, end: SystemTime) -> Result<Duration, Error> {
     }
 }
 
-/// Parses an expiry: a time after `start` (`3y`, `18m`, `6w`, `90d`), a day (`2030-01-31`), or `never`.
+/// Parses an expiry: a time after `start` (`3y`, `18m`, `6w`, `90d`, `1y 6m`), a day (`2030-01-31`), or `never`.
 pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>, Error> {
     let refused = |why| Error::Expiry { text: text.to_owned(), why };
     let word = text.trim();
@@ -194,22 +195,28 @@ pub fn parse_expiry(text: &str, start: SystemTime) -> Result<Option<SystemTime>,
     let end = if let Ok(day) = word.parse::<jiff::civil::Date>() {
         day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refused("the day is too far off"))?
     } else {
-        let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let count: i64 = digits.parse().map_err(|_| refused("a number must come first"))?;
-        if count <= 0 {
-            return Err(refused("the number must be above zero"));
-        }
-        let span = jiff::Span::new();
-        let span = match &word[digits.len()..] {
-            "d" => span.try_days(count),
-            "w" => span.try_weeks(count),
-            "m" => span.try_months(count),
-            "y" => span.try_years(count),
-            _ => return Err(refused("the unit must be d, w, m or y")),
-        };
+        let no_span = || refused("it is no span such as `12h`, `7d`, `2w`, `1m` or `1y`");
+        let parts = span::parts(word).filter(|parts| !parts.is_empty()).ok_or_else(no_span)?;
         let too_far = |_| refused("it is too far off");
         let start = jiff::Timestamp::try_from(start).map_err(too_far)?.to_zoned(jiff::tz::TimeZone::UTC);
-        start.checked_add(span.map_err(too_far)?).map_err(too_far)?
+        let mut end = start.clone();
+        for (count, unit) in parts {
+            let count = i64::try_from(count).map_err(|_| refused("it is too far off"))?;
+            let span = jiff::Span::new();
+            // By the calendar: a key of a year ends on the same day.
+            let span = match unit.ok_or_else(no_span)? {
+                Unit::Hour => span.try_hours(count),
+                Unit::Day => span.try_days(count),
+                Unit::Week => span.try_weeks(count),
+                Unit::Month => span.try_months(count),
+                Unit::Year => span.try_years(count),
+            };
+            end = end.checked_add(span.map_err(too_far)?).map_err(too_far)?;
+        }
+        if end == start {
+            return Err(refused("it must be above zero"));
+        }
+        end
     };
     let end = SystemTime::from(end.timestamp());
     period(start, end).map_err(|error| match error {
@@ -234,10 +241,12 @@ mod tests {
         assert_eq!(end("3y").as_deref(), Some("2027-01-01"));
         assert_eq!(end("18m").as_deref(), Some("2025-07-01"));
         assert_eq!(end("2w").as_deref(), Some("2024-01-15"));
+        assert_eq!(end("1y 6m").as_deref(), Some("2025-07-01"));
         assert_eq!(end("90d").as_deref(), Some("2024-03-31"));
         assert_eq!(end("2030-01-31").as_deref(), Some("2030-01-31"));
         assert_eq!(end("never"), None);
-        for text in ["", "3", "y", "0d", "-1d", "3x", "200y", "99999999999y", "2020-01-01", "3 y", "é", "1é"]
+        for text in
+            ["", "3", "y", "0d", "-1d", "3x", "200y", "99999999999y", "2020-01-01", "3 y 4", "é", "1é"]
         {
             assert!(parse_expiry(text, start()).is_err(), "{text}");
         }

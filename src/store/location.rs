@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::redact::redact_location;
+use crate::{nearest::nearest, redact::redact_location};
 
 /// The location of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,17 +152,22 @@ impl Location {
                     "http" | "https" => web(&scheme, rest).map(Self::Web),
                     _ => match Service::ALL.into_iter().find(|service| service.scheme() == scheme) {
                         Some(service) => Bucket::parse(service, rest).map(Self::Bucket),
-                        None => Err(
-                            "the scheme is unknown; use a folder, `s3://`, `gs://`, `az://`, `swift://`, or \
-                                     `http(s)://` to read"
-                                .to_owned(),
-                        ),
+                        None => Err(format!(
+                            "the scheme is unknown; {}use a folder, `s3://`, `gs://`, `az://`, `swift://`, or `http(s)://` to read",
+                            meant(&scheme)
+                                .map(|meant| format!("did you mean `{meant}://`? "))
+                                .unwrap_or_default()
+                        )),
                     },
                 };
                 return found.or_else(|why| fail(&why));
             }
             Some((scheme, rest)) if is_mistyped(scheme, rest) => {
+                let scheme = meant(scheme).unwrap_or(scheme);
                 return fail(&format!("write `{scheme}://…`, with two slashes, or `./…` for a folder"));
+            }
+            None if text.split_once("//").is_some_and(|(word, _)| is_scheme(word)) => {
+                return fail("write `://` after the scheme, or `./…` for a folder");
             }
             _ if has_secret(text) => {
                 return fail("it contains a password or a token; write `https://…`, or `./…` for a folder");
@@ -274,9 +279,38 @@ fn web(scheme: &str, rest: &str) -> Result<String, String> {
 /// As a folder it would be created, and the bucket that was meant would not change.
 fn is_mistyped(scheme: &str, rest: &str) -> bool {
     let is_word = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
-    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
-    let is_known = is("http") || is("https") || Service::ALL.iter().any(|service| is(service.scheme()));
-    is_known || is_word && rest.starts_with('/')
+    is_scheme(scheme) || is_word && rest.starts_with('/')
+}
+
+fn is_scheme(word: &str) -> bool {
+    schemes().any(|scheme| scheme.eq_ignore_ascii_case(word))
+}
+
+fn schemes() -> impl Iterator<Item = &'static str> {
+    Service::ALL.into_iter().map(Service::scheme).chain(["http", "https"])
+}
+
+/// Schemes of other tools, and ours for the same service.
+const OTHER_SCHEMES: [(&str, &str); 12] = [
+    ("aws", "s3"),
+    ("s3a", "s3"),
+    ("s3n", "s3"),
+    ("minio", "s3"),
+    ("r2", "s3"),
+    ("gcs", "gs"),
+    ("gcp", "gs"),
+    ("google", "gs"),
+    ("azure", "az"),
+    ("azblob", "az"),
+    ("abfs", "az"),
+    ("wasb", "az"),
+];
+
+/// The scheme that was meant by a word that is none.
+fn meant(scheme: &str) -> Option<&'static str> {
+    let scheme = scheme.to_ascii_lowercase();
+    let other = OTHER_SCHEMES.into_iter().find(|(other, _)| *other == scheme);
+    other.map(|(_, ours)| ours).or_else(|| nearest(&scheme, schemes()))
 }
 
 /// Whether a text without a scheme contains a password, such as `user:password@host` or a connection string.
@@ -397,6 +431,13 @@ mod tests {
             ("https:example.org", "two slashes"),
             ("swift:/c/x", "two slashes"),
             ("ftp:/example.org", "two slashes"),
+            ("htps://example.org", "did you mean `https://`?"),
+            ("htps:/example.org", "write `https://…`"),
+            ("swfit://c/x", "did you mean `swift://`?"),
+            ("gcs://apt", "did you mean `gs://`?"),
+            ("azure:/c/x", "write `az://…`"),
+            ("s3//apt/x", "write `://`"),
+            ("gs:x", "write `gs://…`"),
             ("me:hush@example.org/apt", "write `https://…`"),
             ("AccountName=a;AccountKey=hush", "a password or a token"),
             ("https://example.org/?a=b", "`?`"),

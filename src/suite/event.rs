@@ -20,6 +20,10 @@ pub enum Event {
         /// How many there are.
         total: usize,
     },
+    /// A step begins whose end is not known.
+    Step(&'static str),
+    /// The release file is signed, for which a program may ask the user.
+    Signing,
     /// The operation waits for the end of a prune, or of the marker that a killed one left.
     WaitsForPrune {
         /// How long after its last renewal the marker expires.

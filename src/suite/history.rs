@@ -87,22 +87,22 @@ impl Archive {
             return generations::open(&self.store, suite, name).await;
         }
         let kept = self.kept(suite).await?;
-        let found: Vec<&Kept> = match which {
-            Which::Back(back) => {
-                let now = kept.iter().position(|kept| kept.current.is_some()).unwrap_or(0);
-                kept.get(now + back).into_iter().collect()
-            }
-            Which::Named(name) => kept.iter().filter(|kept| kept.name.starts_with(name)).collect(),
-        };
-        let [found] = found[..] else {
-            let known = kept.iter().rev().map(|kept| kept.name.clone()).collect();
-            return Err(Error::NoGeneration {
-                suite: suite.clone(),
-                requested: Some(which.to_string()),
-                known,
-            });
-        };
-        self.open_kept(suite, found).await
+        self.open_kept(suite, &kept[place(suite, &kept, which)?]).await
+    }
+
+    /// Returns the full name of a generation of a suite.
+    ///
+    /// # Errors
+    /// As [`Archive::state`].
+    pub async fn generation_name(&self, suite: &Suite, which: &Which) -> Result<String, Error> {
+        if let (Location::Web(_), Which::Named(name)) = (self.store.location(), which)
+            && generations::is_name(name)
+        {
+            return Ok(name.clone());
+        }
+        let mut kept = self.kept(suite).await?;
+        let place = place(suite, &kept, which)?;
+        Ok(kept.swap_remove(place).name)
     }
 
     /// The published generations of a suite that are kept, the newest first, including the current one even if it is
@@ -149,6 +149,22 @@ impl std::fmt::Display for Which {
             Self::Named(name) => f.write_str(name),
         }
     }
+}
+
+/// Returns the place of the only generation that is meant, among those that are kept.
+pub(crate) fn place(suite: &Suite, kept: &[Kept], which: &Which) -> Result<usize, Error> {
+    let found: Vec<usize> = match which {
+        Which::Back(back) => {
+            let now = kept.iter().position(|kept| kept.current.is_some()).unwrap_or(0);
+            Some(now + back).filter(|place| *place < kept.len()).into_iter().collect()
+        }
+        Which::Named(name) => (0..kept.len()).filter(|place| kept[*place].name.starts_with(name)).collect(),
+    };
+    let [found] = found[..] else {
+        let known = kept.iter().rev().map(|kept| kept.name.clone()).collect();
+        return Err(Error::NoGeneration { suite: suite.clone(), requested: Some(which.to_string()), known });
+    };
+    Ok(found)
 }
 
 #[cfg(test)]

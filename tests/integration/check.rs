@@ -285,7 +285,7 @@ fn a_suite_below_another_is_seen_by_every_command() {
     fs::remove_dir_all(sandbox.archive("conf")).unwrap();
     let said = sandbox.publish(["list"]).ok();
     assert_eq!(
-        said.stdout, "stable         main amd64 hello 1.0\nstable/updates main amd64 fix   1.0\n",
+        said.stdout, "stable main amd64 hello 1.0\nstable/updates main amd64 fix 1.0\n",
         "{}",
         said.stdout
     );

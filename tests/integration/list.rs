@@ -12,17 +12,17 @@ fn every_package_is_a_line() {
     sandbox.publish(["add".as_ref(), fixture("debs").as_os_str()]).ok();
     let said = sandbox.publish(["list"]).ok();
     insta::assert_snapshot!(said.stdout, @r"
-    stable main amd64 acpi                       1.7-1.2
-    stable main all   libjs-inherits             2.0.4-6
+    stable main amd64 acpi 1.7-1.2
+    stable main all libjs-inherits 2.0.4-6
     stable main amd64 librust-tinyvec-macros-dev 0.1.0-1+b1
-    stable main all   node-stream-shift          1.0.1+~1.0.0-1
-    stable main amd64 php-msgpack                1:2.2.0~rc2-3
-    stable main all   sample-bz2                 1.0
-    stable main all   sample-gz                  1.0
-    stable main all   sample-lzma                1.0
-    stable main all   sample-none                1.0
-    stable main all   sample-xz                  1.0
-    stable main all   sample-zst                 1.0
+    stable main all node-stream-shift 1.0.1+~1.0.0-1
+    stable main amd64 php-msgpack 1:2.2.0~rc2-3
+    stable main all sample-bz2 1.0
+    stable main all sample-gz 1.0
+    stable main all sample-lzma 1.0
+    stable main all sample-none 1.0
+    stable main all sample-xz 1.0
+    stable main all sample-zst 1.0
     ");
     let said = sandbox.publish(["list", "*-?ata*"]).ok();
     assert_eq!(said.stdout, "");
@@ -90,9 +90,9 @@ fn sources_and_packages_of_the_installer_are_listed() {
     let sandbox = Sandbox::new();
     adopt_all_kinds(&sandbox, "stable", &[]);
     insta::assert_snapshot!(sandbox.publish(["list"]).ok().stdout, @r"
-    stable main                  amd64  foo 1.0
-    stable main|debian-installer amd64  foo 1.0
-    stable main                  source foo 1.0
+    stable main amd64 foo 1.0
+    stable main|debian-installer amd64 foo 1.0
+    stable main source foo 1.0
     ");
     let said = sandbox.publish(["list", "--json"]).ok().stdout;
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();

@@ -33,6 +33,7 @@ mod ci_keys;
 mod client;
 mod clients;
 mod completions;
+mod composition;
 mod config;
 mod contents;
 mod contents_names;

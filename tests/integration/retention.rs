@@ -343,7 +343,7 @@ fn a_version_in_another_component_of_the_other_suite_is_kept() {
     add("1.0", "main").ok();
     add("2.0", "main").ok().says(["Moved 1 package from suite `stable` to suite `old`"]);
     let listed = sandbox.publish(["list", "hello"]).ok().stdout;
-    assert_eq!(listed, "old    contrib amd64 hello 1.0\nstable main    amd64 hello 2.0\n");
+    assert_eq!(listed, "old contrib amd64 hello 1.0\nstable main amd64 hello 2.0\n");
     sandbox.publish(["check"]).ok();
 }
 

@@ -89,7 +89,7 @@ fn snapshots_are_listed_and_removed() {
     sandbox.publish_after(90, &["snapshot", "longer-name"]).ok();
     let said = sandbox.publish_after(120, &["snapshot", "--list"]).ok();
     insta::assert_snapshot!(said.stdout, @r"
-    1           2025-06-01T00:00:30Z
+    1 2025-06-01T00:00:30Z
     longer-name 2025-06-01T00:01:30Z
     ");
     let said = sandbox.publish_after(120, &["--json", "snapshot", "--list"]).ok();

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Sources,
     /// Suites, and their generations as `SUITE@GENERATION`.
     States,
+    /// Suites, and the generations of one once its `@` is typed.
+    SuitesFirst,
     /// The generations of one suite.
     Generations,
     /// The names in conf/destinations.
@@ -60,7 +62,8 @@ pub(super) async fn read(
             Some(all)
         }
         // Generations are read of the suite that is typed already.
-        Kind::States => {
+        Kind::SuitesFirst if !typed.contains('@') => Some(suites(&archive, &session).await),
+        Kind::States | Kind::SuitesFirst => {
             if let Some(suite) = typed.split_once('@').and_then(|(suite, _)| Suite::parse(suite).ok()) {
                 let all = generations(&archive, &suite).await;
                 return Some(all.into_iter().map(|generation| format!("{suite}@{generation}")).collect());

@@ -132,10 +132,11 @@ fn values(arg: &Arg, path: &[&str]) -> Wanted {
         (Some("init"), _) => Wanted::Known(Vec::new()),
         (_, "SUITE") => Wanted::OfArchive(Kind::Suites),
         (Some("diff"), "A" | "B") => Wanted::OfArchive(Kind::States),
+        (_, "SUITE[@STATE]") => Wanted::OfArchive(Kind::SuitesFirst),
         (_, "GENERATION") => Wanted::OfArchive(Kind::Generations),
         (_, "NAME[=VERSION]") if id == "source" => Wanted::OfArchive(Kind::Sources),
         (_, "NAME[=VERSION]" | "PATTERN") | (Some("prune"), "NAME") => Wanted::OfArchive(Kind::Packages),
-        (_, "DESTINATION") => Wanted::OfArchive(Kind::Destinations),
+        (_, "DESTINATION" | "LOCATION" | "LOCATION[#SUITE[@STATE]]") => Wanted::OfArchive(Kind::Destinations),
         (_, "TOPIC|COMMAND") => {
             let topics = TOPICS.iter().map(|topic| (topic.name.to_owned(), topic.summary.to_owned()));
             Wanted::Known(topics.collect())

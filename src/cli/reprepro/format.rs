@@ -12,7 +12,7 @@ use crate::{
 
 /// A parsed format.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Format(Vec<Part>);
+pub(in crate::cli) struct Format(Vec<Part>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
@@ -29,7 +29,7 @@ const WIDEST: i64 = 10_000;
 
 impl Format {
     /// Parses a format. Every text is one: an unfinished field stands for itself.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(in crate::cli) fn parse(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -102,7 +102,8 @@ impl Format {
         self.with(value)
     }
 
-    fn with(&self, value: impl Fn(&str) -> String) -> String {
+    /// Renders the values of fields and of properties; their names are in lower case.
+    pub(in crate::cli) fn with(&self, value: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
         for part in &self.0 {
             match part {

@@ -48,7 +48,7 @@ impl Report {
 
 /// The names in conf/destinations, if they can be read.
 pub(super) fn destination_names(session: &Session<'_>) -> Option<std::collections::BTreeSet<String>> {
-    let known = target::destinations(session).ok()?;
+    let known = session.destinations().ok()?;
     Some(known.all.into_iter().map(|known| known.name).collect())
 }
 
@@ -118,6 +118,7 @@ async fn carry(
         stop: Some(session.ui.stop()),
     };
     session.ui.destination(&target.location.to_string());
+    session.ui.step("Comparing with the destination");
     let synced = archive.sync(&destination, &how).await?;
     let mut report = Report {
         destination: target.location.to_string(),

@@ -1,6 +1,6 @@
 //! The destinations of `sync`: from conf/destinations, or a location on the command line.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use super::args::Args;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         public_url,
         session::{Session, parse_suite},
     },
-    config::{Destination, Destinations, PurgeRule, SuiteConfig},
+    config::{Destination, PurgeRule, SuiteConfig},
     dists::{layout, subset::Subset},
     names::Suite,
     store::{Cache, Headers, Location, Store},
@@ -37,7 +37,7 @@ pub(super) struct Target {
 impl Target {
     /// Returns the destinations that the command line selects.
     pub(super) fn all(args: &Args, session: &Session<'_>) -> Result<Vec<Self>, Failure> {
-        let known = destinations(session)?;
+        let known = session.destinations()?;
         let Some(word) = &args.destination else {
             if known.all.is_empty() {
                 let hint =
@@ -50,16 +50,7 @@ impl Target {
         if let Some(known) = known.find(word) {
             return Ok(vec![Self::configured(known, args, session)?]);
         }
-        let is_word = !word.contains(['/', ':']) && !word.starts_with('.');
-        // A mistyped name must not create a folder, and leave the destination that was meant as it is.
-        if is_word && !session.current.join(word).is_dir() {
-            let names: Vec<String> = known.all.iter().map(|known| format!("`{}`", known.name)).collect();
-            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            let hint = format!("for a new folder of that name, write `./{word}`");
-            let text = format!("there is no destination `{word}`; conf/destinations has: {known}");
-            return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
-        }
-        let location = parse(word, session)?;
+        let location = session.location_of(word)?;
         Ok(vec![
             Self {
                 name: None,
@@ -197,21 +188,4 @@ impl Target {
 
 fn parse(text: &str, session: &Session<'_>) -> Result<Location, Failure> {
     Location::parse(text, &session.current).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.
-pub(super) fn destinations(session: &Session<'_>) -> Result<Destinations, Failure> {
-    let mut folders: Vec<PathBuf> = vec![session.config.folder.clone()];
-    folders.extend(session.location.folder().map(|folder| folder.join("conf")));
-    folders.push(session.current.join("conf"));
-    folders.retain(|folder| !folder.as_os_str().is_empty());
-    let Some(path) = folders.into_iter().map(|folder| folder.join("destinations")).find(|path| path.exists())
-    else {
-        return Ok(Destinations::default());
-    };
-    let read = Destinations::read(&path)?;
-    for warning in &read.warnings {
-        session.ui.warn(warning);
-    }
-    Ok(read)
 }
