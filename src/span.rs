@@ -1,7 +1,7 @@
 //! The grammar of spans of time, in configuration files and on the command line: `12h`, `7d`, `2w`, `1m`, `1y`, or several
 //! of them.
 
-/// What is expected, for errors.
+/// The expected form, for errors.
 pub(crate) const SPAN: &str = "a span such as `12h`, `7d`, `2w`, `1m` or `1y`";
 
 /// A unit of time.

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_millis(700);
 /// How often the time of a step is drawn.
 const TICK: Duration = Duration::from_millis(150);
 
-/// What a bar counts.
+/// The unit that a bar counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Reading,

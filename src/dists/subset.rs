@@ -12,7 +12,7 @@ use crate::names::{Architecture, Component};
 pub struct Subset {
     /// The components; empty for all.
     pub components: Vec<Component>,
-    /// The architectures; empty for all. What is for all architectures is carried beside any of them.
+    /// The architectures; empty for all. Packages for all architectures are carried beside any of them.
     pub architectures: Vec<Architecture>,
     /// Whether source packages are left out.
     pub no_source: bool,
@@ -38,7 +38,7 @@ impl Subset {
         *self == Self::default()
     }
 
-    /// This part of a source that carries only another one. What is named stays: that the source does not have it is not
+    /// This part of a source that carries only another one. A named part stays: that the source does not have it is not
     /// hidden.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {

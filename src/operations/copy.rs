@@ -313,7 +313,7 @@ async fn all_indices(suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>)
     let (mut indices, mut notes) = (Vec::new(), Vec::new());
     for name in suite.edited_keys() {
         let read = suite.index(&name).await;
-        // What a mirror leaves out cannot be copied from it.
+        // A package that a mirror leaves out cannot be copied from it.
         match suite.unless_left_out(&name.path(), read, PackagesIndex::default).await {
             Ok(index) => indices.push((name, index)),
             Err(error @ Error::Store(_)) => return Err(error),

@@ -40,7 +40,8 @@ fn the_default_suite_is_the_only_one_that_is_configured_or_published() {
     }
     assert_eq!(sandbox.tree(), before);
     // The option that the message names exists.
-    sandbox.publish(["rollback", "--suite", "stable", "--to", "0"]).fails(1);
+    sandbox.publish(["rollback", "--suite", "stable", "--to", "1999"]).fails(1);
+    sandbox.publish(["rollback", "--suite", "stable", "--to", "0"]).ok().says(["already has the content of"]);
     sandbox.publish(["rollback", "stable", "--to", "testing@2025"]).fails(2).says(["of suite `testing`"]);
     let said = sandbox.publish(["rollback", "stable", "--to", "stable@2025", "--dry-run"]).ok();
     said.says(["already has the content of"]);

@@ -176,7 +176,7 @@ fn a_mirror_of_a_part_is_a_source() {
     let mut first = mirror(&sandbox);
     first.forget(".publish");
     Tree::read(&sandbox.path("second")).keeps(&first, &[]);
-    // What is named must be there.
+    // A named part must exist.
     let said = sync_from(&sandbox, &from, "./third", &["--architecture", "arm64"]).fails(1);
     said.says(["the source does not have `dists/stable/main/binary-arm64/Packages`", "`--ignore-missing`"]);
     assert!(!sandbox.path("third/dists/stable/InRelease").exists());
