@@ -92,8 +92,8 @@ impl Failure {
     }
 
     /// The same errors with another hint.
-    pub(super) fn with_hint(mut self, hint: String) -> Self {
-        self.errors.iter_mut().for_each(|problem| problem.hint = Some(hint.clone()));
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        self.errors.iter_mut().for_each(|problem| problem.hint = Some(hint.to_owned()));
         self
     }
 

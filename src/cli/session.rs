@@ -423,8 +423,7 @@ impl<'a> Session<'a> {
             let bytes = crate::regular::read(&self.current.join(name))
                 .map_err(|error| Failure::file(&error, Path::new(name), "read"))?;
             keyring.add_bytes(name, &bytes).map_err(|error| {
-                let hint =
-                    "name a file with public keys, such as `gpg --export --armor KEY` writes".to_owned();
+                let hint = "name a file with public keys, such as `gpg --export --armor KEY` writes";
                 Failure::from(error).with_hint(hint)
             })?;
         }

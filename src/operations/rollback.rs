@@ -102,10 +102,8 @@ pub(crate) async fn plan(
 async fn find(store: &Store, suite: &Suite, asked: &str) -> Result<String, Error> {
     let asked_for = asked.trim_start_matches("generations/");
     if !store.is_listable() {
-        return match generations::is_name(asked_for) {
-            true => Ok(asked_for.to_owned()),
-            false => Err(Error::UnlistedGenerations { suite: suite.clone() }),
-        };
+        let name = generations::is_name(asked_for).then(|| asked_for.to_owned());
+        return name.ok_or_else(|| Error::UnlistedGenerations { suite: suite.clone() });
     }
     let known = freshness::published_after(store, suite, Timestamp::UNIX_EPOCH).await?;
     let mut fit = known.iter().filter(|name| name.starts_with(asked_for));
