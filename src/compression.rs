@@ -209,8 +209,18 @@ fn skip_zeros(input: &mut dyn BufRead) -> io::Result<()> {
     }
 }
 
-fn after_the_end() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "data after the end of the compressed stream")
+/// The input of a decoder of members goes on after the end of its stream.
+#[derive(Debug, thiserror::Error)]
+#[error("data after the end of the compressed stream")]
+struct AfterEnd;
+
+pub(crate) fn after_the_end() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, AfterEnd)
+}
+
+/// Whether a decoder of members has returned its whole output, and found data after the end of the stream.
+pub(crate) fn is_after_the_end(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<AfterEnd>)
 }
 
 #[cfg(test)]

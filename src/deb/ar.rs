@@ -155,16 +155,36 @@ impl<'a> Archive<'a> {
         Err(Error::NotADeb(LooksLike::from_head(&head)))
     }
 
-    /// Skips the rest of the current member and reads the next header; `None` at the end of the file.
-    pub(super) fn next_member(&mut self) -> Result<Option<MemberName>, Error> {
+    /// Passes over the rest of the current member.
+    pub(super) fn pass_member(&mut self, mut see: impl FnMut(&[u8])) -> Result<(), Error> {
         loop {
             let count = match self.fill_buf() {
-                Ok([]) => break,
-                Ok(piece) => piece.len(),
+                Ok([]) => return Ok(()),
+                Ok(piece) => {
+                    see(piece);
+                    piece.len()
+                }
                 Err(error) => return Err(self.failure.take().unwrap_or(Error::Read(error))),
             };
             self.consume(count);
         }
+    }
+
+    /// Passes over the rest of the file, whatever it is.
+    pub(super) fn pass_file(&mut self) -> Result<(), Error> {
+        self.left = 0;
+        loop {
+            self.fill().map_err(Error::Read)?;
+            if self.start == self.end {
+                return Ok(());
+            }
+            self.advance(self.end - self.start);
+        }
+    }
+
+    /// Skips the rest of the current member and reads the next header; `None` at the end of the file.
+    pub(super) fn next_member(&mut self) -> Result<Option<MemberName>, Error> {
+        self.pass_member(|_| ())?;
         if self.padded {
             // The writer may have omitted the padding of the last member.
             self.padded = false;

@@ -9,13 +9,14 @@ use std::{
     io::{self, BufReader, Read},
 };
 
+use super::lenience::{Oddities, Oddity};
 use super::{
     ar::Archive,
     control_fault::{ARCHIVE_LIMIT, CONTROL_LIMIT, ControlFault, LONGEST_NAME},
     control_members as members,
     error::Error,
 };
-use crate::compression::Compression;
+use crate::compression::{Compression, after_the_end, is_after_the_end};
 
 /// The size of a decompressed chunk: headers are short, and each chunk costs a decoder call and the start of a
 /// checksum.
@@ -23,6 +24,9 @@ const BUFFER: usize = 16 << 10;
 
 /// The padding at the end of a tar archive, as long as GNU tar usually writes it; comparing is faster than counting.
 static ZEROS: [u8; 10 << 10] = [0; 10 << 10];
+
+/// The unit of a tar archive.
+const BLOCK: usize = 512;
 
 /// The limit on the length of a global extended header.
 const GLOBAL_LIMIT: u64 = 64 << 10;
@@ -47,17 +51,33 @@ impl From<ControlFault> for Stop {
     }
 }
 
-/// Reads the current member, a control archive, to its end and returns the text of its `control` file.
-pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<Vec<u8>, Error> {
-    let (found, too_large, failure) = {
+/// The `control` file of a package.
+pub(super) struct ControlFile {
+    pub(super) text: Vec<u8>,
+    pub(super) oddities: Oddities,
+    /// Whether the archive ends with its mark, after which readers stop.
+    has_end: bool,
+}
+
+/// Reads the current member, a control archive, to its end and returns its `control` file.
+pub(super) fn read(archive: &mut Archive<'_>, format: Compression) -> Result<ControlFile, Error> {
+    let (found, goes_on, too_large, failure) = {
         let decoder = format.buffered_decoder(&mut *archive).map_err(Error::Decompress)?;
-        let mut unpacked = Unpacked { decoder, left: ARCHIVE_LIMIT, too_large: false, failure: None };
+        let mut unpacked =
+            Unpacked { decoder, left: ARCHIVE_LIMIT, too_large: false, goes_on: false, failure: None };
         let found = walk(BufReader::with_capacity(BUFFER, &mut unpacked));
-        (found, unpacked.too_large, unpacked.failure)
+        (found, unpacked.goes_on, unpacked.too_large, unpacked.failure)
     };
     // The lowest failing layer is the cause: the file, the compressed stream, or the tar in it.
     match found {
-        Ok(text) => Ok(text),
+        // Other readers go on with a second stream, where the archive may go on too.
+        Ok(found) if goes_on && !found.has_end => Err(Error::Decompress(after_the_end())),
+        Ok(mut found) => {
+            if goes_on {
+                found.oddities.insert(Oddity::AfterControl);
+            }
+            Ok(found)
+        }
         Err(Stop::Fault(fault)) => Err(Error::Control(fault)),
         Err(Stop::Io(error)) => Err(match (archive.take_failure(), failure) {
             (Some(cause), _) => cause,
@@ -73,6 +93,8 @@ struct Unpacked<'a> {
     decoder: Box<dyn Read + 'a>,
     left: u64,
     too_large: bool,
+    /// Whether data follows the compressed stream.
+    goes_on: bool,
     failure: Option<io::Error>,
 }
 
@@ -89,6 +111,11 @@ impl Read for Unpacked<'_> {
             }
             // Required by `Read`: the caller tries again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            // dpkg reads one stream.
+            Err(error) if self.goes_on || is_after_the_end(&error) => {
+                self.goes_on = true;
+                Ok(0)
+            }
             Err(error) => {
                 let kind = error.kind();
                 self.failure = Some(error);
@@ -98,8 +125,23 @@ impl Read for Unpacked<'_> {
     }
 }
 
-fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
-    let mut control = None;
+/// A reader that knows whether it was read to its end.
+struct Watched<R> {
+    reader: R,
+    is_at_end: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(out)?;
+        self.is_at_end = count == 0 && !out.is_empty();
+        Ok(count)
+    }
+}
+
+fn walk(unpacked: impl Read) -> Result<ControlFile, Stop> {
+    let mut unpacked = Watched { reader: unpacked, is_at_end: false };
+    let (mut control, mut oddities) = (None, Oddities::default());
     let mut links = false;
     let mut archive = tar::Archive::new(&mut unpacked);
     for entry in archive.entries()? {
@@ -152,23 +194,55 @@ fn walk(mut unpacked: impl Read) -> Result<Vec<u8>, Stop> {
             return Err(ControlFault::NotAFile.into());
         }
         if !matches!(&*path, b"control" | b"./control") {
-            return Err(fault().into());
+            if path.ends_with(b"/") {
+                return Err(fault().into());
+            }
+            oddities.insert(Oddity::ControlPath);
         }
         drop(path);
         control = Some(read_text(&mut entry)?);
     }
-    // Read to the end, to verify the checksums of the compressed stream.
+    let has_end = !unpacked.is_at_end;
+    if has_unknown_end(&mut unpacked)? {
+        oddities.insert(Oddity::AfterControl);
+    }
+    let text = control.ok_or(ControlFault::Missing)?;
+    Ok(ControlFile { text, oddities, has_end })
+}
+
+/// Reads the rest of an archive, to verify the checksums of the compressed stream: whether it has other data than zeros.
+fn has_unknown_end(unpacked: &mut impl Read) -> Result<bool, Stop> {
     let mut rest = [0; ZEROS.len()];
+    let mut is_known = true;
     loop {
-        match unpacked.read(&mut rest) {
-            Ok(0) => break,
-            Ok(count) if rest[..count] == ZEROS[..count] => {}
-            Ok(_) => return Err(ControlFault::AfterEnd.into()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+        let mut count = 0;
+        while count < rest.len() {
+            match unpacked.read(&mut rest[count..]) {
+                Ok(0) => break,
+                Ok(read) => count += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if count == 0 {
+            return Ok(!is_known);
+        }
+        if rest[..count] != ZEROS[..count] {
+            is_known = false;
+            // Readers that go on after the mark would find another entry.
+            if rest[..count].chunks_exact(BLOCK).any(is_header) {
+                return Err(ControlFault::AfterEnd.into());
+            }
         }
     }
-    control.ok_or_else(|| ControlFault::Missing.into())
+}
+
+/// Whether a block is the header of an entry.
+fn is_header(block: &[u8]) -> bool {
+    let header = tar::Header::from_byte_slice(block);
+    let sum = |part: &[u8]| part.iter().map(|&b| u32::from(b)).sum::<u32>();
+    let blank = 8 * u32::from(b' ');
+    header.cksum().is_ok_and(|found| found == sum(&block[..148]) + blank + sum(&block[156..]))
 }
 
 /// Reads a file of the control archive whole.

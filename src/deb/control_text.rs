@@ -1,9 +1,13 @@
 //! The text of a `control` file as dpkg reads it, in the form in which an index has it.
 //!
 //! dpkg and apt skip carriage returns at the ends of lines and blanks before a colon; other readers of an index do not,
-//! so these are removed. dpkg refuses a text that ends within a field.
+//! so these are removed. To dpkg, `#note: x` is a field, to other readers a comment: it is removed too. dpkg ignores the mark
+//! with which MS-DOS ended files, and refuses a text that ends within a field.
 
 use crate::stanza::{Error, ErrorKind, is_blank};
+
+/// The mark of the end of a file in MS-DOS.
+const END_MARK: u8 = 0x1a;
 
 /// The text for an index, and whether it differs from the one in the package.
 pub(super) struct ControlText {
@@ -12,7 +16,10 @@ pub(super) struct ControlText {
 }
 
 /// Checks the ends of lines, and removes what an index must not have.
-pub(super) fn read(text: &[u8]) -> Result<ControlText, Error> {
+pub(super) fn read(original: &[u8]) -> Result<ControlText, Error> {
+    let text =
+        original.strip_suffix(b"\n").and_then(|text| text.strip_suffix(&[END_MARK])).unwrap_or(original);
+    let text = text.strip_suffix(&[END_MARK]).unwrap_or(text);
     // dpkg takes a single blank at the very end for the end of the last field.
     let text = match text {
         [head @ .., b' ' | b'\t'] if head.ends_with(b"\n") => head,
@@ -21,6 +28,7 @@ pub(super) fn read(text: &[u8]) -> Result<ControlText, Error> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut last: &[u8] = &[];
     let mut count = 0;
+    let mut is_comment = false;
     for (number, full) in text.split_inclusive(|&b| b == b'\n').enumerate() {
         let fail = |kind| Err(Error { line: number + 1, kind });
         let Some(line) = full.strip_suffix(b"\n") else { return fail(ErrorKind::NoFinalNewline) };
@@ -33,6 +41,11 @@ pub(super) fn read(text: &[u8]) -> Result<ControlText, Error> {
         }
         (last, count) = (line, number + 1);
         let name = field_name(line).map_or(0, <[u8]>::len);
+        is_comment =
+            (is_comment && line.first().copied().is_some_and(is_blank)) || (name > 0 && line[0] == b'#');
+        if is_comment {
+            continue;
+        }
         bytes.extend_from_slice(&line[..name]);
         let rest = &line[name..];
         bytes.extend_from_slice(if name > 0 { rest.trim_ascii_start() } else { rest });
@@ -44,7 +57,7 @@ pub(super) fn read(text: &[u8]) -> Result<ControlText, Error> {
         let name = String::from_utf8_lossy(name).escape_debug().to_string();
         return Err(Error { line: count, kind: ErrorKind::EmptyLast(name) });
     }
-    let is_rewritten = bytes != text;
+    let is_rewritten = bytes != text || text.len() < original.len() && !original.ends_with(b" ");
     Ok(ControlText { bytes, is_rewritten })
 }
 
@@ -69,6 +82,10 @@ mod tests {
             ("A : 1\nB\t: 2 : 3\n c : d\n", "A: 1\nB: 2 : 3\n c : d\n"),
             ("A: 1\n ", "A: 1\n"),
             ("A:\n 1\n\n", "A:\n 1\n\n"),
+            ("A: 1\n#note: x\n y\nB: 2\n", "A: 1\nB: 2\n"),
+            ("A: 1\n# note\n", "A: 1\n# note\n"),
+            ("A: 1\n\x1a", "A: 1\n"),
+            ("A: 1\n\x1a\n", "A: 1\n"),
             ("", ""),
             ("no field : x\n", "no field : x\n"),
         ] {

@@ -21,6 +21,8 @@ use crate::{
 mod files;
 mod data;
 mod data_fault;
+mod data_member;
+mod lenience;
 mod write;
 mod changes;
 mod dsc;
@@ -41,6 +43,8 @@ mod file_list;
 mod listed_files;
 pub mod relationship;
 
+use data_member::DataMember;
+use lenience::Oddities;
 use relationship::Remark;
 
 pub use changes::{Changes, FileKind, UploadedFile};
@@ -53,6 +57,7 @@ pub use dsc_fault::{DSC_LIMIT, DscFault, NameFault};
 pub use error::{BadField, BadStanza, Error, Layout, LooksLike, Place};
 pub use file_list::FileList;
 pub use files::{InstalledFile, read_among, read_file};
+pub use lenience::Oddity;
 pub use listed_files::{FilesFault, ListedFile};
 pub use source::{SourceFile, SourcePackage};
 pub use source_control::{SourceControl, rank as rank_of_control, read as read_source_control};
@@ -76,8 +81,10 @@ pub struct BinaryPackage {
     source: Option<PackageName>,
     digests: Digests,
     control: Box<[u8]>,
-    /// Whether `control` differs from the text in the package.
-    is_rewritten: bool,
+    /// What dpkg and apt accept in it and other tools may not.
+    oddities: Oddities,
+    /// Whether its data member must be read whole to know that dpkg can unpack it.
+    is_doubtful: bool,
 }
 
 /// A remark about a package that does not prevent publishing it.
@@ -94,8 +101,8 @@ pub enum Warning {
         /// The names of the fields.
         fields: Vec<String>,
     },
-    /// Carriage returns at the ends of lines or blanks before a colon, which are omitted.
-    Rewritten,
+    /// What dpkg and apt accept and other tools may not.
+    Odd(Oddity),
     /// A field with control characters, which some readers take for the end of a line.
     ControlCharacters {
         /// The name of the field.
@@ -133,9 +140,7 @@ impl fmt::Display for Warning {
             Self::LeftOut { fields } => {
                 write!(f, "omitted, because the index sets them: `{}`", fields.join("`, `"))
             }
-            Self::Rewritten => f.write_str(
-                "carriage returns at the ends of lines and blanks before `:` are omitted from the index",
-            ),
+            Self::Odd(oddity) => oddity.fmt(f),
             Self::ControlCharacters { field } => {
                 write!(
                     f,
@@ -188,8 +193,12 @@ impl BinaryPackage {
             .compression(b"control.tar")
             .filter(|format| !matches!(format, Compression::Bzip2 | Compression::Lzma))
             .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
-        let text = control::read(&mut archive, format)?;
-        let facts = Facts::parse(&text, package_type)?;
+        let control = control::read(&mut archive, format)?;
+        let facts = Facts::parse(&control.text, package_type)?;
+        let mut oddities = control.oddities;
+        if facts.is_rewritten {
+            oddities.insert(Oddity::Rewritten);
+        }
 
         let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoData))?;
         if member.is_control() {
@@ -204,14 +213,10 @@ impl BinaryPackage {
         if archive.begins_as_other(format)? {
             return Err(Error::Layout(Layout::Content(member.shown())));
         }
-        // dpkg stops here; other readers look members up by name, and may find a later one.
-        while let Some(member) = archive.next_member()? {
-            if member.is_control() {
-                return Err(Error::Layout(Layout::SecondControl(member.shown())));
-            }
-            if member.is_data() {
-                return Err(Error::Layout(Layout::SecondData(member.shown())));
-            }
+        let mut data = DataMember::new(format);
+        archive.pass_member(|piece| data.pass(piece))?;
+        if !ends_here(&mut archive)? {
+            oddities.insert(Oddity::AfterMembers);
         }
         Ok(Self {
             package_type,
@@ -222,8 +227,14 @@ impl BinaryPackage {
             source: facts.source,
             digests: archive.finish(),
             control: facts.control,
-            is_rewritten: facts.is_rewritten,
+            oddities,
+            is_doubtful: !data.looks_whole(),
         })
+    }
+
+    /// Whether its data member must be read whole to know that dpkg can unpack it ([`list_files`]).
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// The type.
@@ -277,8 +288,8 @@ impl BinaryPackage {
         &self.digests
     }
 
-    /// The control stanza byte for byte as in the package, from its first field to exactly one final newline; only
-    /// carriage returns at the ends of lines and blanks before a colon are omitted.
+    /// The control stanza byte for byte as in the package, from its first field to exactly one final newline; only what an
+    /// index must not have is omitted ([`Oddity::Rewritten`]).
     #[must_use]
     pub fn control(&self) -> &[u8] {
         &self.control
@@ -326,9 +337,7 @@ impl BinaryPackage {
         if !left_out.is_empty() {
             warnings.push(Warning::LeftOut { fields: left_out });
         }
-        if self.is_rewritten {
-            warnings.push(Warning::Rewritten);
-        }
+        warnings.extend(self.oddities.iter().map(Warning::Odd));
         let is_control = |b: &u8| b.is_ascii_control() && !matches!(b, b'\n' | b'\t');
         let odd = stanza.fields().iter().filter(|field| field.value.iter().any(is_control));
         warnings.extend(odd.map(|field| Warning::ControlCharacters { field: field.name.to_owned() }));
@@ -383,6 +392,30 @@ pub fn check_stanza(text: &[u8]) -> Result<(), BadStanza> {
     fields::check_values(&stanza, is_for_all).map_err(bad)
 }
 
+/// Reads the members after the data, which dpkg ignores; whether the file ends with one.
+///
+/// # Errors
+/// A second member of the control or the data: readers that look members up by name may find it.
+fn ends_here(archive: &mut ar::Archive<'_>) -> Result<bool, Error> {
+    loop {
+        match archive.next_member() {
+            Ok(None) => return Ok(true),
+            Ok(Some(member)) if member.is_control() => {
+                return Err(Error::Layout(Layout::SecondControl(member.shown())));
+            }
+            Ok(Some(member)) if member.is_data() => {
+                return Err(Error::Layout(Layout::SecondData(member.shown())));
+            }
+            Ok(Some(_)) => {}
+            Err(Error::Damaged { .. } | Error::Truncated { .. }) => {
+                archive.pass_file()?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Reads `debian-binary`: `2.` and a minor number, which readers ignore. More lines may follow (deb(5)).
 fn check_format(archive: &mut ar::Archive<'_>) -> Result<(), Error> {
     let mut text = Vec::new();
@@ -415,6 +448,11 @@ impl Facts {
     fn parse(text: &[u8], package_type: PackageType) -> Result<Self, Error> {
         let text = control_text::read(text).map_err(Error::Stanza)?;
         let stanza = Stanza::parse_control(&text.bytes).map_err(Error::Stanza)?;
+        if let Some((field, lines)) = stanza.fields_with_lines().find(|(field, _)| field.name.len() < 2) {
+            // Names of one character are refused by dpkg.
+            let kind = stanza::ErrorKind::BadName(field.name.to_owned());
+            return Err(Error::Stanza(stanza::Error { line: lines + 1, kind }));
+        }
         let name = required(&stanza, "Package", PackageName::parse)?;
         let version = required(&stanza, "Version", Version::parse)?;
         let architecture = required(&stanza, "Architecture", Architecture::parse)?;

@@ -3,7 +3,7 @@
 use std::{
     fmt::Display,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -200,8 +200,16 @@ pub(super) fn read_package(path: &Path) -> Result<Incoming, Reason> {
         let (package, others) = read_source(path, &opened)?;
         return Ok(Incoming { file, package: Artifact::Source(package), stamp, others });
     }
-    let package = Artifact::Binary(BinaryPackage::read_as(&opened, type_of(path))?);
-    Ok(Incoming { file, package, stamp, others: Vec::new() })
+    let package = BinaryPackage::read_as(&opened, type_of(path))?;
+    if package.is_doubtful() {
+        (&opened).rewind().map_err(Reason::Unreadable)?;
+        if let Err(fault) = deb::list_files(&opened)
+            && fault.is_fatal()
+        {
+            return Err(Reason::Files(fault));
+        }
+    }
+    Ok(Incoming { file, package: Artifact::Binary(package), stamp, others: Vec::new() })
 }
 
 /// Reads the description of a source package, and the files in the same folder that it lists.

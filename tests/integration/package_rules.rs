@@ -66,6 +66,7 @@ fn tar(entries: &[(tar::EntryType, &str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
     let control = tar(&[(tar::EntryType::Regular, "control", sample().stanza().as_bytes())]);
     let global: &[u8] = b"52 comment=0123456789abcdef0123456789abcdef01234567\n";
@@ -83,6 +84,23 @@ fn rows() -> Vec<Row> {
         let entries = [("control", sample().stanza().into_bytes()), (name, bytes.to_vec())];
         let entries = entries.each_ref().map(|(name, bytes)| (tar::EntryType::Regular, *name, &bytes[..]));
         with_control("control.tar.gz", gzip(&tar(&entries)))
+    };
+    // A header of tar that has a path as it is.
+    let renamed = |path: &str| {
+        let mut bytes = control.clone();
+        let mut header = tar::Header::from_byte_slice(&bytes[..512]).clone();
+        let name = &mut header.as_mut_bytes()[..100];
+        name.fill(0);
+        name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        bytes
+    };
+    let noise: Vec<u8> = (0..20_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let full = tar(&[(tar::EntryType::Regular, "usr/x", &noise)]);
+    let cut = |mut bytes: Vec<u8>| {
+        bytes.truncate(bytes.len() / 2);
+        bytes
     };
     let many = [gzip(&control[..700]), gzip(&control[700..])].concat();
     vec![
@@ -144,6 +162,54 @@ fn rows() -> Vec<Row> {
         row("form feed", text("It is", "It\x0cis"), [1, 1, 1, 1, 1], Warns),
         row("blank before the colon", text("Priority:", "Priority :"), [1, 1, 1, 0, 1], Warns),
         row("NUL", text("It is", "It\0is"), [1, 1, 1, 0, 1], Refuses),
+        row("data after the members", [sample().bytes(), vec![b'x'; 70]].concat(), [1, 1, 1, 1, 1], Warns),
+        row(
+            "half a header after the members",
+            [sample().bytes(), b"_gpgorigin".to_vec()].concat(),
+            [1, 1, 1, 1, 1],
+            Warns,
+        ),
+        row("second data", sample().member("data.tar.gz", gzip(&empty)).bytes(), [1, 1, 1, 1, 1], Refuses),
+        row(
+            "data after gzip",
+            with_control("control.tar.gz", [gzip(&control), b"junk".to_vec()].concat()),
+            [1, 1, 1, 0, 1],
+            Warns,
+        ),
+        row(
+            "data after xz",
+            with_control("control.tar.xz", [pack(Pack::Xz, &control), b"junk".to_vec()].concat()),
+            [1, 1, 1, 1, 1],
+            Warns,
+        ),
+        row(
+            "data after the archive",
+            with_control("control.tar.gz", gzip(&[&control[..], &[b'x'; 512]].concat())),
+            [1, 1, 1, 1, 1],
+            Warns,
+        ),
+        row(
+            "entry after the archive",
+            with_control("control.tar.gz", gzip(&[&control[..], &control].concat())),
+            [1, 1, 1, 1, 1],
+            Refuses,
+        ),
+        row("/control", with_control("control.tar.gz", gzip(&renamed("/control"))), [1, 1, 1, 0, 0], Warns),
+        row(
+            ".//control",
+            with_control("control.tar.gz", gzip(&renamed(".//control"))),
+            [1, 1, 1, 0, 0],
+            Warns,
+        ),
+        row("field of a comment", text("Priority:", "#note: x\nPriority:"), [1, 1, 1, 1, 1], Warns),
+        row("comment", text("Priority:", "# note\nPriority:"), [1, 0, 1, 1, 0], Refuses),
+        row("field of one character", field("X", "y"), [1, 0, 1, 1, 1], Refuses),
+        row("end of an MS-DOS file", text("It is small.\n", "It is small.\n\x1a"), [1, 1, 1, 1, 0], Warns),
+        row("cut gzip data", data("data.tar.gz", cut(gzip(&full))), [1, 0, 1, 1, 1], Refuses),
+        row("cut xz data", data("data.tar.xz", cut(pack(Pack::Xz, &full))), [1, 0, 1, 1, 1], Refuses),
+        row("cut zstd data", data("data.tar.zst", cut(pack(Pack::Zstd, &full))), [1, 0, 1, 1, 1], Refuses),
+        row("cut bzip2 data", data("data.tar.bz2", cut(pack(Pack::Bzip2, &full))), [1, 0, 1, 1, 1], Refuses),
+        row("cut plain data", data("data.tar", cut(full.clone())), [1, 0, 1, 1, 1], Refuses),
         row("variant", field("Architecture-Variant", "amd64v3"), [1, 1, 1, 1, 1], Adds),
         row("udeb", field("Section", "debian-installer"), [1, 1, 1, 1, 1], Refuses),
     ]

@@ -59,6 +59,12 @@ fn a_control_member_that_ends_inside_its_stream() {
             for more in [more, b"\0junk"] {
                 let name = format!("control.tar{}", compression.extension());
                 let bytes = ar(&[format(), member(&name, &[&packed, more].concat()), data()]);
+                // dpkg stops at the end.
+                assert_eq!(read(&bytes).unwrap().warnings(), [Warning::Odd(Oddity::AfterControl)]);
+                let whole = [control_tar(CONTROL.as_bytes())].concat();
+                let open = encode(compression, &whole[..whole.len() - 1024]);
+                let bytes = ar(&[format(), member(&name, &[&open, more].concat()), data()]);
+                // Other readers go on with the next stream, where there may be another `control`.
                 assert_eq!(
                     refusal(&bytes),
                     "the control member cannot be decompressed: data after the end of the compressed stream"
@@ -99,9 +105,11 @@ fn refuses_control_archives_that_readers_unpack_differently() {
         (vec![good(), entry("../control", b'0', b"")], odd("../control")),
         (vec![good(), entry("x/../control", b'0', b"")], odd("x/../control")),
         (vec![good(), entry("../../etc/cron.d/x", b'0', b"")], odd("../../etc/cron.d/x")),
-        (vec![entry("/control", b'0', b"")], odd("/control")),
-        (vec![entry(".//control", b'0', b"")], odd(".//control")),
-        (vec![entry("././control", b'0', b"")], odd("././control")),
+        (vec![entry("control/", b'0', b"")], odd("control/")),
+        (
+            vec![good(), entry("/control", b'0', b"A: b\n")],
+            "two files `control`; readers differ in which one they use".into(),
+        ),
         (vec![entry("x", b'2', b""), good(), entry("x/control", b'0', b"")], odd("x/control")),
         (vec![good(), pax("20 path=other\n")], String::new()),
         (
@@ -184,4 +192,20 @@ fn a_global_header_and_several_gzip_members() {
     let packed = [encode(Compression::Gzip, head), encode(Compression::Gzip, tail), vec![0; 9]].concat();
     let bytes = ar(&[format(), member("control.tar.gz", &packed), data()]);
     assert_eq!(read(&bytes).unwrap().control(), CONTROL.as_bytes());
+}
+
+#[test]
+fn what_follows_the_archive_and_other_paths_of_control_are_odd() {
+    let good = |path: &str| entry(path, b'0', CONTROL.as_bytes());
+    for (entries, odd) in [
+        (vec![good("/control")], Oddity::ControlPath),
+        (vec![good(".//control")], Oddity::ControlPath),
+        (vec![good("././control")], Oddity::ControlPath),
+        (vec![good("control"), vec![0; 1024], vec![b'x'; 700]], Oddity::AfterControl),
+        (vec![good("control"), vec![0; 512], vec![0; 20 << 10], vec![b'x'; 512]], Oddity::AfterControl),
+    ] {
+        let package = read(&deb_with(Compression::Xz, &tar(&entries))).unwrap();
+        assert_eq!(package.warnings(), [Warning::Odd(odd)]);
+        assert_eq!(package.control(), CONTROL.as_bytes());
+    }
 }

@@ -235,7 +235,7 @@ fn accepts_what_dpkg_and_apt_accept_and_says_what_is_odd() {
             "Package: a_b\r\nVersion : 1\r\nArchitecture: all\r\nSource: MyApp\r\nDescription: x\r\n long\r\n",
             "Package: a_b\nVersion: 1\nArchitecture: all\nSource: MyApp\nDescription: x\n long\n",
             &[
-                "carriage returns at the ends of lines and blanks before `:` are omitted from the index",
+                "carriage returns at the ends of lines, blanks before `:`, fields whose names begin with `#` and a mark of the end of the file are omitted from the index",
                 "the name `a_b` is unusual: only lower case letters, digits, `+`, `-` and `.` are allowed (Debian Policy 5.6.1); dpkg and apt accept it, some tools do not",
                 "`Source: MyApp` is not the name of a source package; the path in the pool is that of the package name",
             ][..],
