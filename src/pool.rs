@@ -21,8 +21,18 @@ const UNIQUE: usize = 16;
 /// The extensions of package files; `ddeb` holds debug symbols, `udeb` parts of the installer.
 const ENDINGS: [&str; 3] = [".deb", ".udeb", ".ddeb"];
 /// The extensions of the files of source packages, as dpkg-source names them.
-const SOURCE_ENDINGS: [&str; 8] =
-    [".dsc", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz", ".asc"];
+const SOURCE_ENDINGS: [&str; 10] = [
+    ".dsc",
+    ".tar.gz",
+    ".tar.xz",
+    ".tar.bz2",
+    ".tar.zst",
+    ".tar.lzma",
+    ".diff.gz",
+    ".asc",
+    ".git",
+    ".gitshallow",
+];
 
 /// The extensions of the records of uploads.
 const RECORD_ENDINGS: [&str; 7] =

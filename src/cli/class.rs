@@ -169,6 +169,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::Dsc(_)
             | Reason::Files(_)
             | Reason::Changes(_)
+            | Reason::NotInPool { .. }
             | Reason::Attach(
                 AttachFault::Unreadable { .. }
                 | AttachFault::TooLarge { .. }

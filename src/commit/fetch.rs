@@ -69,7 +69,7 @@ pub(super) async fn compare(store: &Store, files: &[Fetched]) -> Result<Fetches,
 /// The file as one that the pool has.
 fn held(fetched: &Fetched) -> Copied {
     let (path, subject) = (fetched.to.clone(), fetched.subject.clone());
-    Copied { path, size: fetched.file.expected.size, action: "copy", subject }
+    Copied { path, size: fetched.file.expected.size, digests: None, action: "copy", subject }
 }
 
 /// The file of the pool at a path.

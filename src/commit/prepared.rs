@@ -85,6 +85,9 @@ impl<'a> Prepared<'a> {
         plan.notes.extend(plan.stops_apt.iter().map(|change| {
             format!("{change}: `apt update` stops until its user accepts that (`--allow-releaseinfo-change`)")
         }));
+        // Another revision that is added with this one may bring the file.
+        let brought: BTreeSet<_> = plan.pool.iter().map(|(path, _)| path.as_str()).collect();
+        plan.copied.retain(|file| file.digests.is_none() || !brought.contains(file.path.as_str()));
         upload.all_there(&plan.copied, &base).await?;
         let (mut pool, there) = upload.for_pool(mem::take(&mut plan.pool), &base).await?;
         pool.extend(upload.lost(mem::take(&mut plan.kept)).await?);

@@ -191,20 +191,33 @@ impl<'a> Upload<'a> {
     /// Refuses packages of another suite whose pool files are missing or have another size.
     pub(super) async fn all_there(&self, copied: &[Copied], published: &PublishedSuite) -> Result<(), Error> {
         let checks = stream::iter(copied.to_vec()).map(|copied| async move {
-            let found = self.store.size(copied.path.as_str()).await;
+            let found = self.size_of(&copied).await;
             (copied, found)
         });
         let mut checks = checks.buffered(AT_ONCE);
         let mut refused = Vec::new();
-        while let Some((Copied { path, size, action, subject }, found)) = checks.next().await {
+        while let Some((Copied { path, size, digests, action, subject }, found)) = checks.next().await {
             let found = found?;
             if found != Some(size) {
                 let suite = Some(published.name().clone());
-                let source = Reason::Lost { path: path.to_string(), size, found };
+                let path = path.to_string();
+                let source = match digests {
+                    None => Reason::Lost { path, size, found },
+                    Some(_) => Reason::NotInPool { path },
+                };
                 refused.push(Refusal { action, preposition: "to", subject, suite, source });
             }
         }
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+
+    /// Returns the size of a file in the pool; `None` if it is missing, or has other digests than it must have.
+    async fn size_of(&self, file: &Copied) -> Result<Option<u64>, store::Error> {
+        let Some(digests) = &file.digests else { return self.store.size(file.path.as_str()).await };
+        Ok(match self.state_of(file.path.as_str(), digests).await? {
+            PoolState::Whole => Some(digests.size),
+            PoolState::Missing | PoolState::Damaged => None,
+        })
     }
 
     /// Writes immutable files concurrently, in batches of small ones. Returns the files that already existed.

@@ -219,7 +219,7 @@ fn kind_of(name: &str, section: Option<&str>) -> FileKind {
         FileKind::Buildinfo
     } else if ends_in(&[".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"]) {
         FileKind::Log
-    } else if name.contains(".tar.") || ends_in(&[".diff.gz"]) {
+    } else if name.contains(".tar.") || ends_in(&[".diff.gz", ".git", ".gitshallow"]) {
         FileKind::OfSource
     } else {
         FileKind::ByHand

@@ -13,7 +13,9 @@ use super::{
 use crate::{digest::SourceDigests, names::PackageName, signing, stanza::Stanza, version::Version};
 
 /// The extensions of the files of a source package.
-const ENDINGS: [&str; 6] = [".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz"];
+const ENDINGS: [&str; 8] =
+    [".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tar.lzma", ".diff.gz", ".git", ".gitshallow"];
+
 /// The parsed text of a `.dsc`.
 #[derive(Debug, Clone)]
 pub struct SourceDescription {
@@ -175,6 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn the_formats_of_version_control_systems_are_known() {
+        for (format, ending) in
+            [("git", "git"), ("git", "gitshallow"), ("bzr", "bzr.tar.gz"), ("custom", "tar.xz")]
+        {
+            let text = dsc().replace("(quilt)", &format!("({format})"));
+            let text = text.replace("hello_1.0-1.debian.tar.xz", &format!("hello_1.0-1.{ending}"));
+            assert!(SourceDescription::parse(text.as_bytes()).is_ok(), "{format}");
+        }
+    }
+
+    #[test]
     fn a_signature_around_it_changes_nothing_but_its_digests() {
         let signed = format!(
             "\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{}\n-----BEGIN PGP SIGNATURE-----\n\nabcd\n\
@@ -216,7 +229,7 @@ mod tests {
     #[test]
     fn a_description_that_cannot_be_published_is_refused() {
         for (from, to, text) in [
-            ("Format: 3.0 (quilt)", "Format: 3.0 (git)", "format `3.0 (git)`"),
+            ("Format: 3.0 (quilt)", "Format: 3.0 (hg)", "format `3.0 (hg)`"),
             ("Source: hello\n", "", "no field `Source`"),
             ("Source: hello", "Source: ../x", "field `Source`"),
             ("Version: 1:1.0-1\n", "", "no field `Version`"),

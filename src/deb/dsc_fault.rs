@@ -5,8 +5,9 @@ use crate::{signing, size, stanza};
 
 /// The limit on the size of a `.dsc`; the largest of Debian has about 300 KiB.
 pub const DSC_LIMIT: u64 = 8 << 20;
-/// The formats that dpkg-source unpacks and that an archive can hold.
-pub(super) const FORMATS: [&str; 4] = ["1.0", "2.0", "3.0 (native)", "3.0 (quilt)"];
+/// The formats that dpkg-source knows; apt-get source downloads all of them.
+pub(super) const FORMATS: [&str; 7] =
+    ["1.0", "2.0", "3.0 (native)", "3.0 (quilt)", "3.0 (git)", "3.0 (bzr)", "3.0 (custom)"];
 
 /// Why a `.dsc` and its files are not a source package that can be published.
 #[derive(Debug, thiserror::Error)]

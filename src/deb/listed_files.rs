@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io};
 
 use crate::{
-    digest::{Digests, Md5Digest, Sha1Digest, Sha256Digest},
+    digest::{Digests, Md5Digest, Sha1Digest, Sha256Digest, SourceDigests},
     stanza::Stanza,
 };
 
@@ -96,6 +96,13 @@ impl ListedFile {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Its size and all digests, if the lists have them.
+    #[must_use]
+    pub fn digests(&self) -> Option<SourceDigests> {
+        let (sha1, sha256) = (self.sha1?, self.sha256?);
+        Some(SourceDigests { digests: Digests { size: self.size, md5: self.md5, sha256 }, sha1 })
     }
 
     /// Returns the fault of a file that cannot be opened or read.

@@ -108,6 +108,14 @@ impl SuiteEdit {
             match (origin, published) {
                 (PackageSource::File(content), Some(path)) => plan.kept.push((path, content.clone())),
                 (_, _) if resolution.into.is_empty() => {}
+                (PackageSource::Known(_), Some(_)) => {}
+                (PackageSource::Known(digests), None) => plan.copied.push(Copied {
+                    path: path.clone(),
+                    size: digests.size,
+                    digests: Some(*digests),
+                    action: addition.action(),
+                    subject: addition.subject(),
+                }),
                 (PackageSource::File(content), None) => plan.pool.push((path.clone(), content.clone())),
                 (PackageSource::Remote(file), None) => {
                     plan.fetched.push(file.fetched(path, addition.subject()));
@@ -115,6 +123,7 @@ impl SuiteEdit {
                 (PackageSource::Remote(file), Some(path)) => plan.copied.push(Copied {
                     path,
                     size: file.expected.size,
+                    digests: None,
                     action: addition.action(),
                     subject: addition.subject(),
                 }),
@@ -122,6 +131,7 @@ impl SuiteEdit {
                     plan.copied.push(Copied {
                         path: published.unwrap_or_else(|| path.clone()),
                         size: *size,
+                        digests: None,
                         action: addition.action(),
                         subject: addition.subject(),
                     });

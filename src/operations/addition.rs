@@ -11,6 +11,7 @@ use super::{
 use crate::{
     config::{FieldChange, Overrides},
     deb::{self, BinaryPackage, SourcePackage},
+    digest::Digests,
     dists::{PackageEntry, PackagesKey},
     names::{Architecture, Component},
     pool::PoolPath,
@@ -71,6 +72,8 @@ fn changed(entry: PackageEntry, change: &FieldChange) -> PackageEntry {
 pub(crate) enum PackageSource {
     /// A file, which may not be in the pool yet.
     File(Content),
+    /// A file that is not given: one with these digests is in the pool.
+    Known(Digests),
     /// Another suite: a file of this size is in the pool.
     Pool(u64),
     /// Another suite, where it is surplus: a file of this size is in the pool.
@@ -88,6 +91,13 @@ impl PackageSource {
             (Self::File(file), Self::Remote(remote)) | (Self::Remote(remote), Self::File(file)) => {
                 remote.expected.is(file.digests())
             }
+            (Self::Known(one), Self::Known(other)) => one == other,
+            (Self::File(file), Self::Known(known)) | (Self::Known(known), Self::File(file)) => {
+                file.digests() == known
+            }
+            (Self::Remote(remote), Self::Known(known)) | (Self::Known(known), Self::Remote(remote)) => {
+                remote.expected.is(known)
+            }
             (one, other) => one.size() == other.size(),
         }
     }
@@ -95,6 +105,7 @@ impl PackageSource {
     fn size(&self) -> u64 {
         match self {
             Self::File(content) => content.digests().size,
+            Self::Known(digests) => digests.size,
             Self::Pool(size) | Self::Surplus(size) => *size,
             Self::Remote(file) => file.expected.size,
         }
@@ -171,11 +182,14 @@ impl Addition {
         } else {
             PoolPath::of_source(&component, package)?
         };
-        let stamps = [(&incoming.file, incoming.stamp)].into_iter();
+        let stamps = [(&incoming.file, Some(incoming.stamp))].into_iter();
         let stamps = stamps.chain(incoming.others.iter().map(|other| (&other.file, other.stamp)));
         let contents = package.files().iter().zip(stamps).map(|(described, (file, stamp))| {
             let digests = described.digests().digests;
-            PackageSource::File(Content::file(file.clone(), digests, stamp))
+            match stamp {
+                Some(stamp) => PackageSource::File(Content::file(file.clone(), digests, stamp)),
+                None => PackageSource::Known(digests),
+            }
         });
         let mut files: Vec<_> = paths.into_iter().zip(contents).collect();
         let (path, origin) = files.remove(0);
@@ -269,7 +283,7 @@ impl Addition {
     /// The verb for messages.
     pub(crate) fn action(&self) -> &'static str {
         match self.origin {
-            PackageSource::File(_) => "add",
+            PackageSource::File(_) | PackageSource::Known(_) => "add",
             PackageSource::Pool(_) | PackageSource::Remote(_) => "copy",
             PackageSource::Surplus(_) => "move",
         }

@@ -216,11 +216,13 @@ pub(crate) struct Plan {
     pub(crate) file_lists: Vec<(String, Content)>,
 }
 
-/// The file of a package that is copied from another suite.
+/// A file that must be in the pool: of a package that is copied from another suite, or of a source package that came without.
 #[derive(Clone)]
 pub(crate) struct Copied {
     pub(crate) path: PoolPath,
     pub(crate) size: u64,
+    /// Its digests, if a file is needed that was not given.
+    pub(crate) digests: Option<Digests>,
     /// The verb for messages.
     pub(crate) action: &'static str,
     /// The package for messages.

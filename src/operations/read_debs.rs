@@ -52,8 +52,8 @@ pub enum Artifact {
 pub struct OtherFile {
     /// Its path.
     pub file: PathBuf,
-    /// The size and times of the file when it was read.
-    pub stamp: FileStamp,
+    /// The size and times of the file when it was read; `None` if it is not there, and has to be in the pool.
+    pub stamp: Option<FileStamp>,
 }
 
 impl Incoming {
@@ -234,11 +234,18 @@ fn read_source(path: &Path, opened: &File) -> Result<(SourcePackage, Vec<OtherFi
 fn read_other(folder: &Path, described: &ListedFile) -> Result<(SourceDigests, OtherFile), FilesFault> {
     let file = folder.join(described.name());
     let failed = |source| described.unreadable(source);
-    let opened = crate::regular::open(&file).map_err(failed)?;
+    let opened = match crate::regular::open(&file) {
+        // A later revision comes without the tarball of its upstream version, which the archive has.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let digests = described.digests().ok_or_else(|| failed(error))?;
+            return Ok((digests, OtherFile { file, stamp: None }));
+        }
+        opened => opened.map_err(failed)?,
+    };
     let metadata = opened.metadata().map_err(failed)?;
     described.check_size(metadata.len())?;
     let digests = SourceDigests::read((&opened).take(described.size() + 1)).map_err(failed)?;
-    Ok((digests, OtherFile { file, stamp: FileStamp::of(&metadata) }))
+    Ok((digests, OtherFile { file, stamp: Some(FileStamp::of(&metadata)) }))
 }
 
 fn refusal(file: &Path, source: Reason) -> Refusal {

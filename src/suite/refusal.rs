@@ -105,6 +105,14 @@ pub enum Reason {
         /// The digest in the index of the other archive.
         sha256: String,
     },
+    /// A file of a source package is neither beside its description nor in the pool.
+    #[error(
+        "a file that it lists is neither in the same folder nor, with the listed digests, at `{path}` in the archive"
+    )]
+    NotInPool {
+        /// The path in the pool.
+        path: String,
+    },
     /// The pool file of a package of another suite is missing or has another size.
     #[error("`{path}` {}", lost(*size, *found))]
     Lost {

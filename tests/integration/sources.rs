@@ -198,7 +198,7 @@ fn other_bytes_under_a_published_name_are_refused() {
 fn a_description_whose_files_do_not_match_publishes_nothing() {
     type Change = fn(&Path);
     let change: [(&str, Change); 9] = [
-        ("which it lists, is not in the same folder", |folder| {
+        ("neither in the same folder nor, with the listed digests, at `pool/main/h/hello/", |folder| {
             fs::remove_file(folder.join("hello_1.0.orig.tar.gz")).unwrap();
         }),
         ("cannot be read", |folder| {
@@ -485,4 +485,63 @@ fn sources_that_reprepro_published_are_extended() {
     }
     let said = run(&["list".as_ref()]).ok();
     assert_eq!(said.stdout.lines().count(), 2, "{}", said.stdout);
+}
+
+/// As for dak and reprepro, a later revision comes without the tarball of its upstream version.
+#[test]
+fn a_tarball_that_only_the_archive_has_is_not_needed_again() {
+    let sandbox = Sandbox::new();
+    let orig = "hello_1.0.orig.tar.gz";
+    let revision = |version: &str, folder: &str, upstream: &str| {
+        let dsc = source("hello").version(version).upstream(upstream).write(sandbox.path(folder));
+        fs::remove_file(sandbox.path(folder).join(orig)).unwrap();
+        dsc
+    };
+    let second = revision("1.0-2", "second", "upstream\n");
+    let without = "neither in the same folder nor, with the listed digests, at `pool/main/h/hello/";
+    add(&sandbox, &second).fails(1).says([without, "dget"]);
+    add(&sandbox, source("hello").write(sandbox.incoming())).ok();
+    let other = revision("1.0-3", "third", "other\n");
+    let before = sandbox.tree();
+    add(&sandbox, &other).fails(1).says([without]);
+    assert_eq!(sandbox.tree(), before);
+    add(&sandbox, &second).ok().says(["+ hello 1.0-2 source (main)"]);
+    add(&sandbox, &second).ok().says(["Nothing to do"]);
+    assert!(sandbox.read(SOURCES).matches(orig).count() >= 6);
+    sandbox.publish(["check"]).ok();
+    if let Some(mut apt) = Client::debian_12(&sandbox) {
+        reads_sources(&mut apt, &sandbox, "stable");
+        apt.run("apt-get", ["source", "hello=1.0-2"]).ok();
+        assert!(apt.has("tmp/hello-1.0/debian/control"));
+    }
+    // The pool must have the listed bytes.
+    fs::write(sandbox.archive("pool/main/h/hello").join(orig), "x").unwrap();
+    add(&sandbox, revision("1.0-4", "fourth", "upstream\n")).fails(1).says([without]);
+    // Another revision that is added at the same time may bring it.
+    let new = sandbox.path("new");
+    let both = [source("hello").write(sandbox.incoming()), second];
+    let arguments =
+        ["-a".as_ref(), new.as_os_str(), "add".as_ref(), both[1].as_os_str(), both[0].as_os_str()];
+    sandbox.publish(arguments).ok().says(["Added 2 packages"]);
+    sandbox.publish(["check".as_ref(), new.as_os_str()]).ok();
+}
+
+#[test]
+fn a_source_in_the_format_of_git_can_be_downloaded() {
+    let sandbox = Sandbox::new();
+    let dsc = source("hello").write(sandbox.incoming());
+    let text = fs::read_to_string(&dsc).unwrap();
+    fs::write(
+        &dsc,
+        text.replace("3.0 (quilt)", "3.0 (git)").replace("hello_1.0-1.debian.tar.xz", "hello_1.0-1.git"),
+    )
+    .unwrap();
+    fs::rename(sandbox.path("incoming/hello_1.0-1.debian.tar.xz"), sandbox.path("incoming/hello_1.0-1.git"))
+        .unwrap();
+    add(&sandbox, &dsc).ok();
+    for mut apt in Client::all(&sandbox) {
+        reads_sources(&mut apt, &sandbox, "stable");
+        apt.run("apt-get", ["source", "--download-only", "hello"]).ok();
+        assert!(apt.has("tmp/hello_1.0-1.git"), "{}", apt.name);
+    }
 }

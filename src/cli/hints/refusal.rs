@@ -53,6 +53,9 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Lost { .. } => {
             "restore the file by adding it again with `publish add`; list other missing files with `publish check`"
         }
+        Reason::NotInPool { .. } => {
+            "put all files of the source package into one folder, such as with `dget URL-OF-THE-DSC`"
+        }
         Reason::OtherComponent { .. } => {
             "remove it there first with `publish remove`; its file stays in the pool"
         }

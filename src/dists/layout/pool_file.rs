@@ -34,7 +34,7 @@ fn folder_of_source(folder: &str) -> &str {
 
 /// Whether a name has the extension of a package file, binary or source.
 pub(super) fn is_package_file(path: &str) -> bool {
-    const ENDINGS: [&str; 12] = [
+    const ENDINGS: [&str; 14] = [
         ".deb",
         ".udeb",
         ".ddeb",
@@ -45,6 +45,8 @@ pub(super) fn is_package_file(path: &str) -> bool {
         ".tar.zst",
         ".tar.lzma",
         ".diff.gz",
+        ".git",
+        ".gitshallow",
         ".asc",
         ".buildinfo",
     ];
