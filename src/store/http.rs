@@ -153,12 +153,25 @@ fn proxies(environment: &Environment) -> Result<Proxies, Unusable> {
         (Some("http"), &["http_proxy"], Proxy::http),
         (None, &["all_proxy", "ALL_PROXY"], Proxy::all),
     ] {
-        if let Some(url) = environment.first_of(names) {
-            // Does not print the value: it may contain a password.
-            let bad = |error| Unusable(format!("the proxy in `{}`: {error}", names[0]));
-            proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
-            variables.push((scheme, names[0]));
+        let set = names.iter().find_map(|name| Some((*name, environment.get(name)?)));
+        let Some((name, url)) = set else { continue };
+        // No error has the value: it may contain a password.
+        let known = |url: &str| ["http", "https"].iter().any(|scheme| url.eq_ignore_ascii_case(scheme));
+        if let Some((other, _)) = url.split_once("://").filter(|(scheme, _)| !known(scheme)) {
+            if scheme.is_none() && !variables.is_empty() {
+                // Desktops set it beside those that can be used.
+                continue;
+            }
+            return Err(Unusable(format!(
+                "the proxy in {name} has the scheme `{}`: only `http` and `https` are supported",
+                other.escape_debug()
+            )));
         }
+        let bad = |_| {
+            Unusable(format!("{name} is not the URL of a proxy, such as `http://proxy.example.org:3128`"))
+        };
+        proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
+        variables.push((scheme, name));
     }
     Ok((proxies, variables))
 }
@@ -421,6 +434,25 @@ fn retryable(error: HttpError) -> HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_named_by_its_variable() {
+        let read = |variables: &[(&str, &str)]| {
+            let all = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            proxies(&all.collect()).map(|(_, variables)| variables).map_err(|unusable| unusable.0)
+        };
+        for (name, value, why) in [
+            ("HTTPS_PROXY", "http://me:hush@bad host", "HTTPS_PROXY is not the URL of a proxy"),
+            ("http_proxy", "http://", "http_proxy is not the URL of a proxy"),
+            ("all_proxy", "socks5://127.0.0.1:9", "the proxy in all_proxy has the scheme `socks5`"),
+        ] {
+            let said = read(&[(name, value)]).unwrap_err();
+            assert!(said.contains(why) && !said.contains("hush"), "{said}");
+        }
+        let both = [("HTTPS_PROXY", "127.0.0.1:3128"), ("all_proxy", "socks5://127.0.0.1:9")];
+        assert_eq!(read(&both), Ok(vec![(Some("https"), "HTTPS_PROXY")]));
+        assert_eq!(read(&[("HTTP_PROXY", "http://x")]), Ok(vec![]), "it may be a header of a CGI script");
+    }
 
     #[test]
     fn the_region_of_a_redirect_is_kept() {

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 
 use super::{
@@ -63,8 +64,14 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         builder = builder.with_endpoint(endpoint.clone());
     }
     if let Some(key) = account.key {
+        let variable = keys.into_iter().find(|name| environment.get(name).is_some());
+        check_key(&key, variable.unwrap_or("AccountKey in AZURE_STORAGE_CONNECTION_STRING"))?;
         builder = builder.with_access_key(key);
     } else if let Some(sas) = account.sas {
+        if sas.trim_start_matches('?').split('&').any(|part| !part.contains('=')) {
+            let why = "the shared access signature is not a list of `name=value` pairs separated by `&`";
+            return Err(OpenError::new(why, "copy it from the portal unchanged, to AZURE_STORAGE_SAS_TOKEN"));
+        }
         builder = builder.with_config(Key::SasKey, sas);
     } else {
         // The client tries them in this order: a federated token, a secret, the managed identity of this machine.
@@ -85,6 +92,15 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         }
     }
     Ok((Arc::new(builder.build()?), endpoint))
+}
+
+/// Checks that a key is in base64, as all keys of accounts are; the error does not contain it.
+fn check_key(key: &str, of: &str) -> Result<(), OpenError> {
+    if STANDARD.decode(key).is_ok() {
+        return Ok(());
+    }
+    let why = format!("{of} is not the key of an account: it is not in base64");
+    Err(OpenError::new(why, "copy it from the portal unchanged"))
 }
 
 impl Account {
@@ -159,6 +175,11 @@ mod tests {
             }
         );
         assert_eq!(account("UseDevelopmentStorage=true"), Account::emulator());
+        for key in ["a!", "abc"] {
+            let why = check_key(key, "AZURE_STORAGE_KEY").map_err(|error| error.why).unwrap_err();
+            assert!(why.starts_with("AZURE_STORAGE_KEY is not") && !why.contains(key), "{why}");
+        }
+        assert!(check_key(EMULATOR_KEY, "x").is_ok());
         assert!(Account::parse("secret").is_err_and(|error| !error.why.contains("secret")));
     }
 }

@@ -48,7 +48,9 @@ pub(crate) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) ->
         return Err(unusable(format!("its option `{name}` contains a blank or a control character"), hint));
     }
     let http = || {
-        Http::new(environment, watch.clone()).map_err(|unusable| OpenError { why: unusable.0, hint: None })
+        Http::new(environment, watch.clone()).map_err(|unusable| {
+            OpenError::new(unusable.0, "correct the variable, or run `unset` with its name")
+        })
     };
     let opened = match bucket.service {
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),

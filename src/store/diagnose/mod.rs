@@ -96,8 +96,12 @@ fn without_answer(error: &object_store::Error, text: &str, location: &Location) 
     // A proxy that cannot be reached looks like a server that cannot be reached.
     let proxy = cause_of::<ViaProxy>(error).map(|via| format!(" ({via})")).unwrap_or_default();
     if has(&["dns error", "failed to lookup", "name or service not known"]) {
+        if !proxy.is_empty() {
+            let hint = "check the host name of the proxy, and the network";
+            return say(format!("no connection to `{server}`: its proxy has no address{proxy}"), hint, true);
+        }
         let hint = "check the host name in the location and the endpoint, and the network";
-        return say(format!("there is no server `{server}`{proxy}"), hint, true);
+        return say(format!("there is no server `{server}`"), hint, true);
     }
     let hint = if proxy.is_empty() {
         "run the same command again when the server and the network are available"
