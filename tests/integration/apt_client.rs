@@ -121,24 +121,33 @@ impl<'a> Client<'a> {
 
     /// A private Debian 13.
     pub(crate) fn debian_13(sandbox: &'a Sandbox) -> Option<Self> {
-        let testbed = std::env::var_os("PUBLISH_TESTBED")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
-        let made = testbed.join("debian-13");
         if !is_root() {
             skipped("Debian 13 needs root, for chroot(2)");
             return None;
         }
-        if !made.join("usr/bin/apt-get").exists() {
+        if !made("debian-13").join("usr/bin/apt-get").exists() {
             skipped("no Debian 13; `tests/run` makes it");
             return None;
         }
-        let root = fresh_root(sandbox, "debian-13");
-        clone_root(sandbox, &made, &root);
+        Some(Self::inside(sandbox, "Debian 13", "debian-13"))
+    }
+
+    /// A private Debian testing, whose apt knows variants of architectures. Debian does not promise that it can be made on
+    /// every day, so a test without it is not an error.
+    pub(crate) fn debian_testing(sandbox: &'a Sandbox) -> Option<Self> {
+        if !is_root() || !made("debian-testing").join("usr/bin/apt-get").exists() {
+            return None;
+        }
+        Some(Self::inside(sandbox, "Debian testing", "debian-testing"))
+    }
+
+    fn inside(sandbox: &'a Sandbox, name: &'static str, folder: &str) -> Self {
+        let root = fresh_root(sandbox, folder);
+        clone_root(sandbox, &made(folder), &root);
         let _ = fs::remove_file(root.join("etc/apt/sources.list"));
-        let client =
-            Self { sandbox, name: "Debian 13", inside: true, options: Vec::new(), folder: None, root };
+        let client = Self { sandbox, name, inside: true, options: Vec::new(), folder: None, root };
         client.write_config("etc/apt/apt.conf.d/99test", "");
-        Some(client)
+        client
     }
 
     /// Options of both clients; `Check-Date` and `Check-Valid-Until` are defaults that some machines switch off.
@@ -325,6 +334,13 @@ impl<'a> Client<'a> {
 }
 
 /// Creates an empty folder for another client of a sandbox.
+/// The folder of an installed system, which `tests/run` makes once.
+fn made(name: &str) -> PathBuf {
+    let testbed = std::env::var_os("PUBLISH_TESTBED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
+    testbed.join(name)
+}
+
 fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {
     let clients = sandbox.path("clients");
     fs::create_dir_all(&clients).unwrap();

@@ -1,7 +1,7 @@
 //! Packages for variants of an architecture, such as `amd64v3`, have an index of their own.
 //!
-//! No apt of a Debian release reads it (apt 3.1 and later do, where a variant is configured), so apt is here the judge that
-//! machines without the variant never see these packages.
+//! No apt of a Debian release reads it, so these are the judges that machines without the variant never see its packages;
+//! apt 3.1 and later, as in Debian testing, read it where the variant is configured.
 
 use crate::{
     apt_client::{Client, Source},
@@ -140,4 +140,25 @@ fn the_architecture_decides_whether_a_suite_has_its_variants() {
     sandbox.publish(["export"]).ok();
     assert!(sandbox.read("dists/stable/Release").contains("\nArchitectures: amd64\n"));
     sandbox.publish(["check"]).ok();
+}
+
+#[test]
+fn apt_with_the_variant_prefers_its_packages() {
+    let sandbox = Sandbox::signed();
+    add(&sandbox, &deb("hello"), "hello.deb").ok();
+    add(&sandbox, &variant("hello").payload("faster"), "hello_1.0_amd64v3.deb").ok();
+    add(&sandbox, &variant("fast"), "fast.deb").ok();
+    add(&sandbox, &deb("plain"), "plain.deb").ok();
+    let Some(mut apt) = Client::debian_testing(&sandbox) else { return };
+    apt.source(&Source::folder(sandbox.archive("")).signed_by(sandbox.archive("archive-key.asc")));
+    apt.updates();
+    assert!(apt.versions("fast").is_empty());
+    assert_eq!(apt.download("hello"), deb("hello").bytes());
+    // The dpkg of Debian has no table of variants yet.
+    std::fs::write(apt.root().join("usr/share/dpkg/varianttable"), "amd64v3\tamd64\tx86-64-v3\n").unwrap();
+    apt.option("APT::Architecture-Variants", "amd64v3");
+    apt.forgets();
+    apt.updates();
+    assert_eq!((apt.versions("fast"), apt.versions("plain")), (vec!["1.0".into()], vec!["1.0".into()]));
+    assert_eq!(apt.download("hello"), variant("hello").payload("faster").bytes());
 }
