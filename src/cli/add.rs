@@ -19,8 +19,8 @@ use crate::{
 /// Upload the files to the pool, then publish the new indices in one atomic step. A package that is already published
 /// with the same bytes is skipped; one with different bytes is rejected.
 ///
-/// A .dsc adds a source package: the files that it lists are read from the same folder and must match it. A .udeb goes to the
-/// index of the installer, a .ddeb to that of debug symbols.
+/// A .dsc adds a source package: the files that it lists are read from the same folder, or are in the pool already, and must
+/// match it. A .udeb goes to the index of the installer, a .ddeb to that of debug symbols.
 ///
 /// A .changes adds an upload to the suites that it names: every file is checked against it, and sections and priorities are
 /// those that it lists. With `Uploaders` or `UploaderKeys` in the configuration its signature decides whether it is accepted.

@@ -98,6 +98,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         grace: GRACE,
         now: session.now,
         dry_run: args.change.dry_run,
+        only: None,
         events: &events,
         stop: Some(session.ui.stop()),
     };

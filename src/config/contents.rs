@@ -93,7 +93,10 @@ impl ContentsConfig {
                 // `no` takes them away, as in other fields.
                 "nodebs" | "no" => config.debs = false,
                 "percomponent" => config.per_component = true,
-                "allcomponents" => (config.all_components, config.per_component) = (true, false),
+                "allcomponents" => {
+                    let is_named = value.split_whitespace().any(|word| word == "percomponent");
+                    (config.all_components, config.per_component) = (true, is_named);
+                }
                 "all" => (config.all_components, config.per_component) = (true, true),
                 "compatsymlink" => config.compat_names = CompatNames::LinksOrCopies,
                 "nocompatsymlink" => config.compat_names = CompatNames::Never,
@@ -120,7 +123,9 @@ impl ContentsConfig {
         let is_any = |names: &Vec<Component>| !names.is_empty();
         let is_off = value.split_whitespace().any(|word| word == "no");
         config.debs = config.components.as_ref().map_or(config.debs, is_any) && !is_off;
-        config.udebs = config.udeb_components.as_ref().map_or(config.udebs, is_any) && !is_off;
+        // A restriction to components of binary packages leaves out the installer, unless its components are named too.
+        let udebs = config.udebs && config.components.is_none();
+        config.udebs = config.udeb_components.as_ref().map_or(udebs, is_any) && !is_off;
         if config.all_components {
             config.compat_names = CompatNames::Never;
         }
@@ -167,6 +172,8 @@ mod tests {
         let scopes = |value: &str| (of(value).per_component, of(value).all_components);
         assert_eq!(scopes("percomponent nocompatsymlink"), (true, false));
         assert_eq!((scopes("allcomponents"), scopes("all compatsymlink")), ((false, true), (true, true)));
+        assert_eq!(scopes("percomponent allcomponents"), scopes("allcomponents percomponent"));
+        assert_eq!(scopes("percomponent allcomponents"), (true, true));
         let compat = |value: &str| of(value).compat_names;
         assert_eq!(compat("compatsymlink"), CompatNames::LinksOrCopies);
         assert_eq!((compat("nocompatsymlink"), compat("all")), (CompatNames::Never, CompatNames::Never));
@@ -175,6 +182,7 @@ mod tests {
             (config.debs, config.udebs)
         };
         assert_eq!(named("nodebs\nContentsComponents: main\nContentsUComponents: main"), (true, true));
+        assert_eq!(named("udebs\nContentsComponents: main"), (true, false));
         assert_eq!(named("udebs\nContentsComponents:\nContentsUComponents:"), (false, false));
         assert_eq!((of("1").debs, of("0").debs, of("2 .gz").debs), (true, false, true));
         let (config, warnings) = read("Contents: .bz2 .gz\nContentsArchitectures: amd64 source").unwrap();

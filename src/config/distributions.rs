@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    by_hand,
     contents::ContentsConfig,
     error::Error,
     fields::{PATCHES, Sources, names_release, optional_yes_or_no, parsed, patches, translations, yes_or_no},
@@ -78,7 +79,7 @@ const NOT_DONE: [(&str, &str); 6] = [
     ("Pull", "only `publish reprepro pull` follows its rules"),
     ("Log", "only `publish reprepro` runs its scripts"),
     ("FakeComponentPrefix", "the prefix is not applied"),
-    ("ByHandHooks", "hooks are not run"),
+    ("ByHandHooks", "only `publish reprepro` runs its hooks"),
     ("ExportOptions", "every change is published at once"),
 ];
 
@@ -164,6 +165,7 @@ impl SuiteConfig {
         }
         self.overrides = records::overrides(stanza, folder)?;
         self.records = records::records(stanza, warn)?;
+        self.by_hand = by_hand::hooks(stanza)?;
         Ok(())
     }
 

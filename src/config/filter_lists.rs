@@ -69,6 +69,14 @@ impl FilterLists {
         Ok(Self { otherwise, lists })
     }
 
+    /// Reads the files; a package that none of them has gets this action.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn read<'a>(otherwise: FilterAction, files: impl Iterator<Item = &'a Path>) -> Result<Self, String> {
+        Ok(Self { otherwise, lists: files.map(read).collect::<Result<_, _>>()? })
+    }
+
     /// The action for a package.
     #[must_use]
     pub fn action(&self, name: &str, version: &str) -> FilterAction {

@@ -9,6 +9,7 @@ mod edit;
 mod overrides;
 mod distributions;
 mod suite_config;
+mod by_hand;
 mod contents;
 mod uploaders;
 mod queues;
@@ -21,6 +22,7 @@ mod lines;
 mod values;
 mod error;
 
+pub use by_hand::ByHandHook;
 pub use contents::{CompatNames, ContentsConfig};
 pub use destinations::{Destination, Destinations, PurgeRule};
 pub(crate) use distributions::COPIED;

@@ -136,12 +136,26 @@ impl OverrideFile {
 
     fn add(&mut self, package: &str, new: Vec<FieldChange>) {
         if !package.contains(['*', '?', '[']) {
-            self.named.entry(package.to_owned()).or_default().extend(new);
+            extend(self.named.entry(package.to_owned()).or_default(), new);
             return;
         }
         match self.patterns.iter_mut().find(|(pattern, ..)| pattern == package) {
-            Some((.., changes)) => changes.extend(new),
+            Some((.., changes)) => extend(changes, new),
             None => self.patterns.push((package.to_owned(), Glob::new(package), new)),
+        }
+    }
+}
+
+/// Adds the changes of a further line of a package. As in reprepro, the first value of a field stays.
+fn extend(changes: &mut Vec<FieldChange>, new: Vec<FieldChange>) {
+    let field = |change: &FieldChange| match change {
+        FieldChange::Set { field, .. } => Some(field.to_ascii_lowercase()),
+        _ => None,
+    };
+    for change in new {
+        let name = field(&change);
+        if name.is_none() || !changes.iter().any(|known| field(known) == name) {
+            changes.push(change);
         }
     }
 }
@@ -276,6 +290,7 @@ mod tests {
             "liba Section net",
             "liba Priority extra",
             "lib* Priority optional",
+            "liba section late",
             "* Section x",
         ] {
             let (package, new) = changes(line, PackageType::Deb).unwrap();

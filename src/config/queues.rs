@@ -10,6 +10,7 @@ use crate::stanza::Stanza;
 
 /// A queue of uploads. Names of folders are as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 #[non_exhaustive]
 pub struct Queue {
     /// The name of the rules.
@@ -30,18 +31,27 @@ pub struct Queue {
     pub limit_arch_all: bool,
     /// Whether an upload that is older than what is published is no error.
     pub permit_older: bool,
-    /// Which uploads are removed although they are not published.
+    /// Whether an upload may have files that are not used.
+    pub permit_unused_files: bool,
+    /// Whether an upload may have packages that its `Binary` does not list.
+    pub permit_unlisted_binaries: bool,
+    /// The files that leave the queue besides published packages.
     pub cleanup: Cleanup,
 }
 
-/// Which uploads are removed from a queue although they are not published.
+/// The files that leave a queue besides published packages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 #[non_exhaustive]
 pub struct Cleanup {
     /// Those that are refused.
     pub on_deny: bool,
     /// Those that are damaged.
     pub on_error: bool,
+    /// The files of published uploads that are not used.
+    pub unused_files: bool,
+    /// The records of builds of published uploads, if they are not used.
+    pub unused_buildinfos: bool,
 }
 
 impl Queue {
@@ -87,7 +97,8 @@ impl Queue {
         for word in words("Permit")? {
             match word.as_str() {
                 "older_version" => queue.permit_older = true,
-                "unused_files" | "unlisted_binaries" => {}
+                "unused_files" => queue.permit_unused_files = true,
+                "unlisted_binaries" => queue.permit_unlisted_binaries = true,
                 _ => return Err(format!("field `Permit` has the unknown word `{word}`")),
             }
         }
@@ -95,8 +106,8 @@ impl Queue {
             match word.as_str() {
                 "on_deny" => queue.cleanup.on_deny = true,
                 "on_error" => queue.cleanup.on_error = true,
-                // The files of an upload leave the folder together.
-                "unused_files" | "unused_buildinfo_files" => {}
+                "unused_files" => queue.cleanup.unused_files = true,
+                "unused_buildinfo_files" => queue.cleanup.unused_buildinfos = true,
                 _ => return Err(format!("field `Cleanup` has the unknown word `{word}`")),
             }
         }
@@ -127,6 +138,8 @@ mod tests {
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         assert_eq!(first.allow, [pair("bookworm", "bookworm"), pair("unstable", "sid")]);
         assert!(first.cleanup.on_deny && first.cleanup.on_error && first.permit_older && !first.multiple);
+        assert!(first.permit_unused_files && first.cleanup.unused_files && !first.cleanup.unused_buildinfos);
+        assert!(!first.permit_unlisted_binaries);
         assert_eq!((second.name.as_str(), second.default.as_deref()), ("other", Some("sid")));
         assert!(second.multiple && second.limit_arch_all && second.logs.is_some());
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
+    by_hand::ByHandHook,
     contents::ContentsConfig,
     fields::{Patches, Sources},
     records::Records,
@@ -82,6 +83,8 @@ pub struct SuiteConfig {
     pub uploader_keys: Vec<PathBuf>,
     /// The files of uploads that are kept beside their packages.
     pub records: Records,
+    /// The scripts for files of uploads that are not packages: reprepro's commands run them.
+    pub by_hand: Vec<ByHandHook>,
     /// The files with overrides of packages of a type.
     pub overrides: BTreeMap<PackageType, PathBuf>,
     /// How long a generation of the suite is retained after it was replaced.
@@ -135,6 +138,7 @@ impl SuiteConfig {
             uploaders: None,
             uploader_keys: Vec::new(),
             records: Records::default(),
+            by_hand: Vec::new(),
             overrides: BTreeMap::new(),
             keep_for: None,
             keep_generations: None,

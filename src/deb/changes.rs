@@ -18,9 +18,14 @@ pub struct Changes {
     version: Version,
     distributions: Vec<String>,
     architectures: Vec<String>,
+    binaries: Vec<String>,
     files: Vec<UploadedFile>,
+    absent: Vec<&'static str>,
     is_signed: bool,
 }
+
+/// Fields that Debian Policy 5.5 requires and that nothing here needs.
+const FORMAL: [&str; 3] = ["Format", "Date", "Maintainer"];
 
 /// A file of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +74,22 @@ impl Changes {
         let (source, built_from) = source(field("Source")?)?;
         let words = |text: &str| text.split_whitespace().map(ToOwned::to_owned).collect();
         let (distributions, architectures) = (words(field("Distribution")?), words(field("Architecture")?));
+        let binaries = stanza.text_of("Binary").map(|text| words(&text)).unwrap_or_default();
+        let absent =
+            FORMAL.into_iter().filter(|name| stanza.get(name).is_none_or(<[u8]>::is_empty)).collect();
         let files = files(&stanza)?;
         let source_version = built_from.unwrap_or_else(|| version.clone());
-        Ok(Self { source, source_version, version, distributions, architectures, files, is_signed })
+        Ok(Self {
+            source,
+            source_version,
+            version,
+            distributions,
+            architectures,
+            binaries,
+            files,
+            absent,
+            is_signed,
+        })
     }
 
     /// The name of the source package.
@@ -102,6 +120,18 @@ impl Changes {
     #[must_use]
     pub fn architectures(&self) -> &[String] {
         &self.architectures
+    }
+
+    /// The names of its binary packages; without those of debug symbols, which dpkg-genchanges leaves out.
+    #[must_use]
+    pub fn binaries(&self) -> &[String] {
+        &self.binaries
+    }
+
+    /// The fields that Debian Policy requires and that it does not have, although it can be published without them.
+    #[must_use]
+    pub fn absent_fields(&self) -> &[&'static str] {
+        &self.absent
     }
 
     /// Its files.

@@ -59,6 +59,12 @@ impl SourceDescription {
         Ok(Self { name, version, control: control.into(), itself, files })
     }
 
+    /// The name of the package.
+    #[must_use]
+    pub fn name(&self) -> &PackageName {
+        &self.name
+    }
+
     /// The files that belong to the package, besides the `.dsc`.
     #[must_use]
     pub fn files(&self) -> &[ListedFile] {

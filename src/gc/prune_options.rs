@@ -1,7 +1,7 @@
 //! `Prune`: the options of a prune.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
 
@@ -29,6 +29,9 @@ pub struct Prune<'a> {
     pub now: SystemTime,
     /// Only report the files that would be deleted.
     pub dry_run: bool,
+    /// Only these files are deleted, besides expired generations, which may reference them; `None` for all that nothing
+    /// references.
+    pub only: Option<&'a BTreeSet<String>>,
     /// Receives progress.
     pub events: Events<'a>,
     /// Ends the prune early when notified, with [`Error::Interrupted`](crate::archive::Error::Interrupted); operations
@@ -57,6 +60,7 @@ impl Prune<'_> {
             grace: GRACE,
             now,
             dry_run: false,
+            only: None,
             events: NO_EVENTS,
             stop: None,
         }

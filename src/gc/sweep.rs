@@ -118,7 +118,10 @@ pub(super) async fn plan(
     now: SystemTime,
 ) -> Result<Pruned, Error> {
     let mut pruned = Pruned { dry_run: how.dry_run, ..Pruned::default() };
-    let candidates = candidates(store, how, &mut marked, now, &mut pruned).await?;
+    let mut candidates = candidates(store, how, &mut marked, now, &mut pruned).await?;
+    if let Some(only) = how.only {
+        candidates.retain(|candidate| only.contains(&candidate.found.path));
+    }
     if candidates.is_empty() && marked.retired.is_empty() {
         return Ok(pruned);
     }

@@ -354,6 +354,7 @@ impl Run<'_> {
             grace: GRACE,
             now: self.how.now,
             dry_run: self.how.dry_run,
+            only: None,
             events: self.how.events,
             stop: self.how.stop,
         };

@@ -26,7 +26,7 @@ pub struct NewPackage {
 pub struct Placement {
     /// The architectures whose indices list it, if it is for all architectures; empty for all of them.
     pub architectures: Vec<Architecture>,
-    /// Whether its section alone decides its component, even where the suite has other versions in another one.
+    /// Whether its section alone decides its component, even where the suite has the package in another one.
     pub by_section: bool,
     /// Whether its section and priority are those of the command line, which win over overrides.
     pub forced: bool,

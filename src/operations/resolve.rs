@@ -87,7 +87,11 @@ impl SuiteEdit {
                 let stanza = published;
                 return Ok(Resolution { stanza, into: Vec::new(), change: ResolvedChange::None, path: None });
             }
-            return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
+            // The caller chose the component, and clients find the same file in both.
+            let is_chosen = self.given(addition).is_some_and(|new| new.placement.by_section);
+            if !is_chosen || !same_bytes(&published, entry) {
+                return Err(Reason::OtherComponent { package: shown, component: name.component.clone() });
+            }
         }
         // Other tools may use another path in the pool.
         let path = there.as_ref().and_then(main_path);

@@ -101,6 +101,13 @@ impl<T: Clone> Upgrade<T> {
         Self { packages, warnings: Vec::new() }
     }
 
+    /// Leaves the packages of a name as they are, although a rule offers one.
+    pub(crate) fn hold(&mut self, name: &str) {
+        if let Some(state) = self.packages.get_mut(name) {
+            state.hold();
+        }
+    }
+
     /// Applies the rule that deletes.
     pub(crate) fn delete_all(&mut self) {
         self.packages.values_mut().for_each(|state| state.is_deleted = true);

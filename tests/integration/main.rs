@@ -95,6 +95,7 @@ mod repair;
 mod replace;
 mod reprepro;
 mod reprepro_rules;
+mod reprepro_uploads;
 mod retention;
 mod rollback;
 mod s3_checksums;

@@ -269,6 +269,45 @@ fn suites_of_one_archive_take_packages_of_each_other() {
     pair.run(&["pull", "nosuch"]);
 }
 
+#[test]
+fn options_restrict_what_is_taken() {
+    let text = [suite("keep", "Update: up"), suite("exact", "Update: - up")].join("\n");
+    let Some(pair) = pair(&text, &[rule("up", "Suite: sid\nComponents: main\nArchitectures: amd64")]) else {
+        return;
+    };
+    let new = [
+        deb("foo").version("2"),
+        deb("libfoo").version("2").source("foo"),
+        deb("bar").version("2"),
+        deb("new").version("3").source("foo (2)"),
+    ];
+    upstream(&pair.sandbox, "up", "sid", "main", &new);
+    fs::write(pair.sandbox.path("list"), "bar install\nfoo hold\n").unwrap();
+    let list = pair.sandbox.path("list").display().to_string();
+    for options in [
+        &["--restrict", "bar"][..],
+        &["--restrict", "foo=1"],
+        &["--restrict-bin", "libfoo"],
+        &["--restrict-src=foo=2"],
+        &["--restrict", "bar", "--restrict-bin=foo"],
+        &["--restrict-file-src", &list],
+    ] {
+        for package in [deb("foo").version("1"), deb("bar").version("1"), deb("gone")] {
+            let file = write(&pair, &package);
+            for suite in ["keep", "exact"] {
+                pair.run(&["includedeb", suite, &file]);
+            }
+        }
+        pair.lists(&[options, &["--noskipold", "dumpupdate"]].concat());
+        pair.run(&[options, &["--noskipold", "update"]].concat());
+        for suite in ["keep", "exact"] {
+            pair.lists(&["list", suite]);
+            pair.run(&["removematched", suite, "*"]);
+        }
+    }
+    pair.run(&["--restrict", "bar", "list", "keep"]);
+}
+
 /// reprepro warns of a source that it does not verify, and takes its packages; this program does not.
 #[test]
 fn a_source_is_verified_before_anything_changes() {

@@ -168,10 +168,14 @@ impl Call<'_> {
         if self.session.location.folder().is_none() && !suite.mutable {
             return Ok(false);
         }
-        let mut occupied = Vec::new();
+        let (mut occupied, mut records) = (Vec::new(), Vec::new());
         for refusal in refusals {
             match &refusal.source {
-                Reason::Pool(store::Error::Occupied { path, .. }) => occupied.push((path, &refusal.subject)),
+                Reason::Pool(store::Error::Occupied { path, .. }) => {
+                    let is_record =
+                        edit.records.iter().any(|of| of.file.display().to_string() == refusal.subject);
+                    if is_record { &mut records } else { &mut occupied }.push((path, &refusal.subject));
+                }
                 _ => return Ok(false),
             }
         }
@@ -194,6 +198,14 @@ impl Call<'_> {
             files.any(|file| occupied.iter().any(|(_, subject)| **subject == file))
         };
         let mut changed = false;
+        if occupied.is_empty() {
+            // No index names it, and the pool has the one of another upload of the same packages.
+            for (path, subject) in records {
+                self.session.ui.warn(&format!("`{subject}` is not kept: `{path}` is that of another upload"));
+                edit.records.retain(|record| record.file.display().to_string() != *subject);
+                changed = true;
+            }
+        }
         for new in edit.add.iter_mut().filter(|new| is_meant(new)) {
             new.placement.own_path = true;
             changed = true;

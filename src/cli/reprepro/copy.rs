@@ -90,7 +90,7 @@ async fn bring(
     } else {
         SuiteEdit::default()
     };
-    let cause = Cause { file: None, from: Some(from.codename.to_string()) };
+    let cause = Cause { from: Some(from.codename.to_string()), ..Cause::default() };
     let report = call.commit(to, edit, &cause).await?;
     say(call, &matchers, &report);
     Ok(report)

@@ -41,7 +41,7 @@ impl Format {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
                 }
                 parts.push(Part::Field {
-                    name: name.trim().to_ascii_lowercase(),
+                    name: name.to_ascii_lowercase(),
                     width: i64::clamp(width, -WIDEST, WIDEST),
                 });
                 rest = after;
@@ -109,8 +109,10 @@ impl Format {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Field { name, width } => {
-                    // A line break in a field must not begin another line.
-                    let value = plain(&value(name));
+                    // Lines of a field that is asked for stay lines; nothing else may control a terminal.
+                    let value = value(name);
+                    let lines = value.trim_start_matches('\n').split('\n').map(plain);
+                    let value = lines.collect::<Vec<_>>().join("\n");
                     let length = usize::try_from(width.unsigned_abs()).unwrap_or_default();
                     let cut: String =
                         value.chars().take(if length == 0 { usize::MAX } else { length }).collect();
@@ -135,6 +137,8 @@ mod tests {
         let value = |name: &str| match name {
             "package" => "hello".to_owned(),
             "$type" => "deb".to_owned(),
+            "lines" => "\none\n two".to_owned(),
+            "control" => "\u{1b}[1m".to_owned(),
             _ => String::new(),
         };
         for (format, expected) in [
@@ -145,6 +149,7 @@ mod tests {
             ("${package;2}|${package;-2}", "he|he"),
             ("${nosuch} $x \\$ \\\\ \\q\\t.", " $x $ \\ q\t."),
             ("${package", "${package"),
+            ("${ package }|${lines}|${control}", "|one\n two|\\u{1b}[1m"),
             ("\\", ""),
             ("", ""),
         ] {

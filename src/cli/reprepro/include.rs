@@ -29,14 +29,32 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     }
     let events = call.session.events();
     let read = tokio::task::block_in_place(|| read_packages(files.clone(), &events))?;
+    // Files of the pool that it lists are not given.
+    let others = read.iter().flat_map(|incoming| &incoming.others).map(|other| other.file.clone());
+    let beside: Vec<PathBuf> =
+        others.filter(|other| files.iter().any(|file| file.parent() == other.parent())).collect();
+    let of_file = |incoming: &Incoming| {
+        let package = match &incoming.package {
+            Artifact::Binary(package) => {
+                let architecture = package.index_architecture();
+                [package.name().as_str(), package.version().as_str(), architecture.as_str()]
+                    .map(ToOwned::to_owned)
+            }
+            Artifact::Source(package) => {
+                [package.name().as_str(), package.version().as_str(), "source"].map(ToOwned::to_owned)
+            }
+        };
+        (package, incoming.file.display().to_string())
+    };
+    let cause =
+        Cause { file: call.arguments.get(1).cloned(), from: None, files: read.iter().map(of_file).collect() };
     let add = read.into_iter().map(|incoming| placed(call, incoming)).collect::<Result<_, _>>()?;
     let edit = SuiteEdit { add, ..SuiteEdit::default() };
-    let cause = Cause { file: call.arguments.get(1).cloned(), from: None };
     let report = call.commit(&suite, edit, &cause).await?;
     say_skipped(call, &suite, &report);
     let is_done = !report.added.is_empty() || !report.replaced.is_empty();
     if call.options.delete > u8::from(!is_done) {
-        for file in &files {
+        for file in files.iter().chain(&beside) {
             delete(call, file);
         }
     }
@@ -116,7 +134,7 @@ fn say_skipped(call: &Call<'_>, suite: &SuiteConfig, report: &CommitReport) {
     }
 }
 
-/// Deletes a file that was included, and the files beside a `.dsc` that it lists.
+/// Deletes a file that was included.
 fn delete(call: &Call<'_>, file: &Path) {
     if let Err(error) = std::fs::remove_file(file) {
         call.session.ui.warn(&format!("cannot delete `{}`: {error}", file.display()));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     call::Call,
-    status,
+    status, upload_rules,
     uploads::{self, Restrictions},
 };
 use crate::{archive::Upload, cli::failure::Failure};
@@ -39,6 +39,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         return Err(status::with(status::UNKNOWN, Failure::text(text, Some(hint))));
     }
     tokio::task::block_in_place(|| uploads::verify(call, &mut upload, &suite))?;
+    upload_rules::check_include(call, &upload)?;
     let by_hand: Vec<&str> = upload.by_hand().collect();
     if !by_hand.is_empty() {
         call.session.ui.warn(&format!("not published from `{}`: {}", path.display(), by_hand.join(", ")));

@@ -9,15 +9,16 @@ use std::{
 };
 
 use super::{
+    by_hand,
     call::Call,
-    status,
-    uploads::{self, Restrictions},
+    status, upload_rules,
+    uploads::{self, Morgue, Restrictions},
 };
 use crate::{
     archive::{Error, Reason, Upload},
     cli::failure::Failure,
     config::{Queue, SuiteConfig},
-    deb::{ChangesFault, FilesFault},
+    deb::{ChangesFault, FileKind, FilesFault},
 };
 
 /// Why an upload is not published.
@@ -40,20 +41,30 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let unknown = || format!("no stanza of `{}` has the name `{name}`", path.display());
     let queue = queue.ok_or_else(|| status::text(status::UNKNOWN, unknown()))?;
     let folder = call.folders().below_base(&queue.folder);
+    // Before any upload is published.
+    for (from, to) in &queue.allow {
+        suite_of(call, to)
+            .map_err(|failure| failure.while_doing(format!("cannot use `Allow: {from}` of `{name}`")))?;
+    }
+    let default = queue.default.as_ref().map(|default| suite_of(call, default)).transpose();
+    default.map_err(|failure| failure.while_doing(format!("cannot use `Default` of `{name}`")))?;
+    let morgue = queue.morgue.as_ref().map(|morgue| Morgue::new(call.folders().below_base(morgue)));
+    let rules = Rules { queue: &queue, morgue };
     // A call that meets another one waits for it: both would take the same files.
-    let lock = File::open(&folder).map_err(|error| Failure::file(&error, &folder, "open"))?;
+    let lock = File::open(&folder);
+    let lock = lock.map_err(|error| status::with(status::FILE, Failure::file(&error, &folder, "open")))?;
     tokio::task::block_in_place(|| lock.lock()).map_err(|error| Failure::file(&error, &folder, "lock"))?;
     let mut failures = Vec::new();
     let mut is_done = false;
     for file in uploads_in(call, &folder)? {
-        match process(call, &queue, &file).await {
+        match process(call, &rules, &file).await {
             Ok(()) => is_done = true,
             Err(Refused::Denied(failure)) => {
-                clean(call, &queue, queue.cleanup.on_deny, &file);
+                clean(call, &rules, queue.cleanup.on_deny, &file);
                 failures.push(status::with(status::UPLOADS, failure));
             }
             Err(Refused::Faulty(failure)) => {
-                clean(call, &queue, queue.cleanup.on_error, &file);
+                clean(call, &rules, queue.cleanup.on_error, &file);
                 failures.push(failure);
             }
             Err(Refused::Incomplete(failure)) => failures.push(status::with(status::UNKNOWN, failure)),
@@ -64,6 +75,14 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     match (status, failures.into_iter().reduce(Failure::and)) {
         (Some(status), Some(failure)) => Err(status::with(status, failure)),
         _ => Ok(call.status(is_done)),
+    }
+}
+
+/// The suite of a target, as `Allow` and `Default` name it.
+fn suite_of(call: &Call<'_>, name: &str) -> Result<SuiteConfig, Failure> {
+    match call.session.config.find(name) {
+        Some(suite) => Ok(suite.clone()),
+        None => call.suite(name).map_err(|failure| status::with(status::FAILED, failure)),
     }
 }
 
@@ -90,7 +109,14 @@ fn uploads_in(call: &Call<'_>, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-async fn process(call: &Call<'_>, queue: &Queue, file: &Path) -> Result<(), Refused> {
+/// The rules of a call.
+struct Rules<'a> {
+    queue: &'a Queue,
+    morgue: Option<Morgue>,
+}
+
+async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), Refused> {
+    let queue = rules.queue;
     let events = call.session.events();
     let read = tokio::task::block_in_place(|| Upload::read(file, &events));
     let mut upload = read.map_err(|error| {
@@ -102,12 +128,16 @@ async fn process(call: &Call<'_>, queue: &Queue, file: &Path) -> Result<(), Refu
         if is_incomplete { Refused::Incomplete(failure) } else { Refused::Faulty(failure) }
     })?;
     let suites = targets(call, queue, &upload)?;
+    upload_rules::check_queued(&upload, queue).map_err(Refused::Faulty)?;
+    let is_taken = |listed: &crate::deb::UploadedFile| by_hand::takes(&suites, listed);
+    upload_rules::check_used(&upload, queue, &suites, is_taken).map_err(Refused::Faulty)?;
     for suite in &suites {
         let verified = tokio::task::block_in_place(|| uploads::verify(call, &mut upload, suite));
         verified.map_err(Refused::Denied)?;
     }
     let how = Restrictions { limit_arch_all: queue.limit_arch_all };
     for suite in &suites {
+        by_hand::run(call, suite, &upload).map_err(Refused::Faulty)?;
         let published = uploads::publish(call, suite, &upload, how).await;
         match published {
             Err(failure) if queue.permit_older && is_older(&failure) => {
@@ -122,11 +152,49 @@ async fn process(call: &Call<'_>, queue: &Queue, file: &Path) -> Result<(), Refu
             }
         }
     }
+    let (used, unused) = split(&upload, &suites, is_taken);
     if let Some(logs) = &queue.logs {
-        keep(&call.folders().below_base(logs), file).map_err(Refused::Faulty)?;
+        let kept = [file.to_owned()].into_iter().chain(unused.iter().map(|(path, _)| path.clone()));
+        let name = upload.changes().record_name();
+        let name = name.strip_suffix(".changes").unwrap_or(&name);
+        keep(&call.folders().below_base(logs), name, kept).map_err(Refused::Faulty)?;
     }
-    uploads::take_away(call, &upload.files(), None);
+    uploads::take_away(call, &used, None);
+    let is_cleaned = |kind| {
+        let cleanup = queue.cleanup;
+        queue.logs.is_some()
+            || cleanup.unused_files
+            || cleanup.unused_buildinfos && kind == FileKind::Buildinfo
+    };
+    let unused: Vec<PathBuf> =
+        unused.into_iter().filter(|(_, kind)| is_cleaned(*kind)).map(|(path, _)| path).collect();
+    uploads::take_away(call, &unused, rules.morgue.as_ref());
     Ok(())
+}
+
+/// The files of a published upload: those that are used, first its description, and the others.
+fn split(
+    upload: &Upload,
+    suites: &[SuiteConfig],
+    by_hand: impl Fn(&crate::deb::UploadedFile) -> bool,
+) -> (Vec<PathBuf>, Vec<(PathBuf, FileKind)>) {
+    let folder = upload.file().parent().unwrap_or(Path::new(""));
+    let (mut used, mut unused) = (vec![upload.file().to_owned()], Vec::new());
+    for listed in upload.changes().files() {
+        let path = folder.join(listed.name());
+        let is_used = match listed.kind() {
+            FileKind::Buildinfo => suites.iter().any(|suite| suite.records.buildinfos),
+            FileKind::Log => suites.iter().any(|suite| suite.records.logs),
+            FileKind::ByHand => by_hand(listed),
+            _ => true,
+        };
+        if is_used {
+            used.push(path);
+        } else {
+            unused.push((path, listed.kind()));
+        }
+    }
+    (used, unused)
 }
 
 /// Whether the description is sound, and a file has not arrived yet.
@@ -143,14 +211,13 @@ fn is_older(failure: &Failure) -> bool {
     failure.errors.iter().all(|problem| problem.class.kind == crate::cli::class::Kind::Refused)
 }
 
-/// Returns the suites that an upload goes to.
+/// Returns the suites that an upload goes to: those of its distributions, in the order in which it names them.
 fn targets(call: &Call<'_>, queue: &Queue, upload: &Upload) -> Result<Vec<SuiteConfig>, Refused> {
     let named = upload.changes().distributions();
     let mut suites: Vec<SuiteConfig> = Vec::new();
-    for (from, to) in queue.allow.iter().filter(|(from, _)| named.contains(from)) {
-        let suite = call.suite(to).map_err(|failure| {
-            Refused::Faulty(failure.while_doing(format!("cannot use `Allow: {from}` of `{}`", queue.name)))
-        })?;
+    let target = |name: &String| queue.allow.iter().find(|(from, _)| from == name).map(|(_, to)| to);
+    for to in named.iter().filter_map(target) {
+        let suite = suite_of(call, to).map_err(Refused::Faulty)?;
         if !suites.iter().any(|other| other.codename == suite.codename) {
             suites.push(suite);
         }
@@ -158,7 +225,7 @@ fn targets(call: &Call<'_>, queue: &Queue, upload: &Upload) -> Result<Vec<SuiteC
     if suites.is_empty()
         && let Some(default) = &queue.default
     {
-        suites.push(call.suite(default).map_err(Refused::Faulty)?);
+        suites.push(suite_of(call, default).map_err(Refused::Faulty)?);
     }
     if suites.is_empty() {
         let text = format!(
@@ -176,7 +243,7 @@ fn targets(call: &Call<'_>, queue: &Queue, upload: &Upload) -> Result<Vec<SuiteC
 }
 
 /// Takes the files of an upload away that is not published: the description, and those beside it that it lists.
-fn clean(call: &Call<'_>, queue: &Queue, is_asked: bool, file: &Path) {
+fn clean(call: &Call<'_>, rules: &Rules<'_>, is_asked: bool, file: &Path) {
     if !is_asked {
         return;
     }
@@ -184,23 +251,23 @@ fn clean(call: &Call<'_>, queue: &Queue, is_asked: bool, file: &Path) {
     let listed = crate::regular::read(file).ok().and_then(|bytes| crate::deb::Changes::parse(&bytes).ok());
     let listed = listed.iter().flat_map(crate::deb::Changes::files).map(|listed| folder.join(listed.name()));
     let files: Vec<PathBuf> = [file.to_owned()].into_iter().chain(listed).collect();
-    let morgue = queue.morgue.as_ref().map(|morgue| call.folders().below_base(morgue));
-    uploads::take_away(call, &files, morgue.as_deref());
+    uploads::take_away(call, &files, rules.morgue.as_ref());
 }
 
-/// Copies the description of an accepted upload to the folder of the queue.
-fn keep(logs: &Path, file: &Path) -> Result<(), Failure> {
+/// Copies the description of an accepted upload, and the files that are not used, to a new folder of the queue.
+fn keep(logs: &Path, name: &str, files: impl Iterator<Item = PathBuf>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::file(&error, logs, "write to");
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut number = 0;
     let folder = loop {
-        let folder = logs.join(format!("{stem}.{number:07}"));
+        let folder = logs.join(format!("{name}.{number:07}"));
         match fs::create_dir_all(logs).and_then(|()| fs::create_dir(&folder)) {
             Ok(()) => break folder,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(failed(error)),
         }
     };
-    fs::copy(file, folder.join(file.file_name().unwrap_or_default())).map_err(failed)?;
+    for file in files {
+        fs::copy(&file, folder.join(file.file_name().unwrap_or_default())).map_err(failed)?;
+    }
     Ok(())
 }

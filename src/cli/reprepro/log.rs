@@ -33,6 +33,20 @@ pub(super) struct Changer<'a> {
 pub(super) struct Cause {
     pub(super) file: Option<String>,
     pub(super) from: Option<String>,
+    /// The files of packages that come from several, by name, version and architecture.
+    pub(super) files: Vec<([String; 3], String)>,
+}
+
+impl Cause {
+    /// The file that a change comes from.
+    fn file_of(&self, event: &Event<'_>) -> Option<&String> {
+        let is = |[name, version, architecture]: &[String; 3]| {
+            event.new.is_some_and(|new| {
+                *new.name == **name && *new.version == **version && *new.architecture == **architecture
+            })
+        };
+        self.files.iter().find(|(package, _)| is(package)).map(|(_, file)| file).or(self.file.as_ref())
+    }
 }
 
 /// The value of `Log:`.
@@ -189,7 +203,7 @@ pub(super) fn record(
     }
     for event in &events {
         for script in log.scripts.iter().filter(|script| script.is_for(event)) {
-            run(by, script, &event.arguments(), cause);
+            run(by, script, &event.arguments(), (cause.file_of(event), cause.from.as_ref()));
         }
     }
     Ok(())
@@ -201,7 +215,7 @@ pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, ent
     for entry in entries {
         let event = Event { action: "info", suite, index, name: &entry.name, new: Some(entry), old: None };
         for script in log.scripts.iter().filter(|script| script.is_for(&event)) {
-            run(by, script, &event.arguments(), &Cause::default());
+            run(by, script, &event.arguments(), (None, None));
         }
     }
 }
@@ -210,7 +224,7 @@ pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, ent
 pub(super) fn accepted(by: &Changer<'_>, suite: &SuiteConfig, words: &[String], cause: &Cause) {
     let Some(log) = of(by, suite) else { return };
     for script in log.scripts.iter().filter(|script| script.changes) {
-        run(by, script, words, cause);
+        run(by, script, words, (cause.file.as_ref(), cause.from.as_ref()));
     }
 }
 
@@ -240,7 +254,12 @@ fn append(by: &Changer<'_>, path: &Path, lines: impl Iterator<Item = String>) ->
 }
 
 /// Runs a script. Its failure is a warning: the change is published.
-fn run(by: &Changer<'_>, script: &Script, arguments: &[String], cause: &Cause) {
+fn run(
+    by: &Changer<'_>,
+    script: &Script,
+    arguments: &[String],
+    (file, from): (Option<&String>, Option<&String>),
+) {
     let program = by.folders.hook(&script.program);
     let mut command = match &script.via {
         Some(via) => {
@@ -252,8 +271,8 @@ fn run(by: &Changer<'_>, script: &Script, arguments: &[String], cause: &Cause) {
     };
     command.args(arguments).stdin(Stdio::null());
     command.envs(by.folders.variables()).env("REPREPRO_CAUSING_COMMAND", by.word);
-    command.envs(cause.file.iter().map(|file| ("REPREPRO_CAUSING_FILE", file)));
-    command.envs(cause.from.iter().map(|from| ("REPREPRO_FROM", from)));
+    command.envs(file.map(|file| ("REPREPRO_CAUSING_FILE", file)));
+    command.envs(from.map(|from| ("REPREPRO_FROM", from)));
     let problem = match command.status() {
         Ok(status) if status.success() => return,
         Ok(status) => status.to_string(),

@@ -33,7 +33,9 @@ pub(super) fn print(options: &Options, session: &Session<'_>) {
     }
     // These commands run the scripts of `Log`, and follow the rules.
     let is_used = |warning: &str| {
-        ["Log", "Update", "Pull"].iter().any(|name| warning.contains(&format!("field `{name}`")))
+        ["Log", "Update", "Pull", "ByHandHooks"]
+            .iter()
+            .any(|name| warning.contains(&format!("field `{name}`")))
     };
     let fields = session.config.warnings.iter().filter(|warning| !is_used(warning));
     notices.extend(fields.cloned());

@@ -33,6 +33,16 @@ pub(super) struct Options {
     pub(super) gnupg_home: Option<String>,
     pub(super) endhook: Option<String>,
     pub(super) outhook: Option<String>,
+    pub(super) restricted: Restricted,
+}
+
+/// The packages that `--restrict` and its relatives name, and the files of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Restricted {
+    pub(super) sources: Vec<String>,
+    pub(super) binaries: Vec<String>,
+    pub(super) source_files: Vec<String>,
+    pub(super) binary_files: Vec<String>,
 }
 
 /// A command line.
@@ -112,7 +122,10 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, String> {
         (Meaning::Section, "-S"),
         (Meaning::Priority, "-P"),
     ] {
-        if settings.iter().filter(|(found, _)| *found == meaning).count() > 1 {
+        let mut values = settings.iter().filter(|(found, _)| *found == meaning).map(|(_, value)| value);
+        let first = values.next();
+        // The same once more says nothing else.
+        if values.any(|value| Some(value) != first) {
             return Err(format!("`{option}` is given several times: separate alternatives by `|` in one"));
         }
     }
@@ -137,6 +150,7 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, String> {
         gnupg_home: None,
         endhook: None,
         outhook: None,
+        restricted: Restricted::default(),
     };
     for (meaning, value) in file.into_iter().chain(settings) {
         options.set(meaning, value)?;
@@ -221,6 +235,13 @@ impl Options {
                     self.ignored.push(word.to_owned());
                 }
             }
+            Meaning::Unignore => {
+                self.ignored.retain(|ignored| !value.split(',').any(|word| word == ignored));
+            }
+            Meaning::RestrictSource => self.restricted.sources.push(value),
+            Meaning::RestrictBinary => self.restricted.binaries.push(value),
+            Meaning::RestrictSourceFile => self.restricted.source_files.push(value),
+            Meaning::RestrictBinaryFile => self.restricted.binary_files.push(value),
             Meaning::Export => {
                 let known = ["silent-never", "never", "changed", "lookedat", "normal", "force"];
                 if !known.contains(&value.as_str()) {
@@ -295,6 +316,14 @@ mod tests {
         assert_eq!((options.architectures.len(), options.delete), (2, 2));
         // Options come before the command.
         assert_eq!(rest, ["list", "-T"]);
+        let options =
+            of(&["--ignore=8bit,oldfile", "--unignore=8bit", "-C", "a", "-C", "a", "list"]).unwrap().0;
+        assert!(options.ignores("oldfile") && !options.ignores("8bit"));
+        let options = of(&["--restrict", "src=1", "--restrict-file-bin", "f", "update"]).unwrap().0;
+        assert_eq!(
+            (&*options.restricted.sources, &*options.restricted.binary_files),
+            (&["src=1".to_owned()][..], &["f".to_owned()][..])
+        );
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! `dumpreferences`, `dumpunreferenced` and `deleteunreferenced`: the files of the pool, and what references them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read as _},
+    path::Path,
+};
 
-use super::{call::Call, targets};
+use super::{call::Call, status, targets};
 use crate::{
     archive::{Archive, GRACE, Keep, Prune, Pruned, snapshot_of},
     cli::failure::Failure,
     config::SuiteConfig,
 };
+
+/// The limit on a list of files from the input.
+const LONGEST_INPUT: u64 = 64 << 20;
 
 /// Prints each file with each index or snapshot that names it.
 pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
@@ -17,6 +24,7 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
         let mut all = vec![archive.suite(&suite.codename).await?];
         all.extend(archive.snapshots(&suite.codename).await?);
         for published in all {
+            let is_tracked = suite.tracking.is_some() && published.name() == &suite.codename;
             let snapshot = snapshot_of(published.name()).is_some();
             let name = published.name().as_str().rsplit('/').next().unwrap_or_default().to_owned();
             for key in targets::of(&published, suite) {
@@ -25,8 +33,13 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
                 } else {
                     targets::identifier(&suite.codename, &key)
                 };
-                for file in published.entries(&key).await?.into_iter().flat_map(|entry| entry.files) {
-                    lines.extend(file.path.map(|path| (path, identifier.clone())));
+                for entry in published.entries(&key).await? {
+                    let source = entry.source();
+                    let track = format!("{} {} {}", suite.codename, source.name, source.version);
+                    for path in entry.files.iter().filter_map(|file| file.path.as_ref()) {
+                        lines.insert((path.clone(), identifier.clone()));
+                        lines.extend(is_tracked.then(|| (path.clone(), track.clone())));
+                    }
                 }
             }
         }
@@ -37,20 +50,22 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
 
 /// Prints the files of the pool that `deleteunreferenced` would delete.
 pub(super) async fn unreferenced(call: &Call<'_>) -> Result<u8, Failure> {
-    let pruned = prune(call, true).await?;
+    let pruned = prune(call, true, None).await?;
     let files = pruned.deleted.iter().filter(|file| file.path.starts_with("pool/"));
     call.print(files.map(|file| file.path.clone()));
     Ok(0)
 }
 
 /// Deletes the files that neither a current nor a retained generation references.
-pub(super) async fn delete(call: &Call<'_>) -> Result<u8, Failure> {
+pub(super) async fn delete(call: &Call<'_>, only: Option<&BTreeSet<String>>) -> Result<u8, Failure> {
     if let (Some(morgue), Some(root)) = (&call.folders().morgue, call.session.location.folder()) {
-        for file in prune(call, true).await?.deleted.iter().filter(|file| file.path.starts_with("pool/")) {
+        for file in
+            prune(call, true, only).await?.deleted.iter().filter(|file| file.path.starts_with("pool/"))
+        {
             keep_in(morgue, &root.join(&file.path))?;
         }
     }
-    let pruned = prune(call, false).await?;
+    let pruned = prune(call, false, only).await?;
     let paths: Vec<&str> =
         pruned.deleted.iter().map(|file| &*file.path).filter(|path| path.starts_with("pool/")).collect();
     for path in &paths {
@@ -58,6 +73,26 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<u8, Failure> {
     }
     call.outlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner).delete(&paths);
     Ok(call.status(!paths.is_empty()))
+}
+
+/// Deletes those of the named files, else of those that the input names, that nothing references.
+pub(super) async fn delete_these(call: &Call<'_>) -> Result<u8, Failure> {
+    let mut named: BTreeSet<String> = call.arguments.iter().cloned().collect();
+    if named.is_empty() {
+        let mut text = String::new();
+        let read = io::stdin().lock().take(LONGEST_INPUT).read_to_string(&mut text);
+        read.map_err(|error| status::text(status::FAILED, format!("cannot read the input: {error}")))?;
+        named.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned));
+    }
+    for path in &named {
+        // Also a text that is no path of the pool.
+        let is_there =
+            path.starts_with("pool/") && call.session.store.size(path).await.is_ok_and(|size| size.is_some());
+        if !is_there {
+            return Err(status::text(status::UNKNOWN, format!("the pool has no file `{path}`")));
+        }
+    }
+    delete(call, Some(&named)).await
 }
 
 /// Copies a file of the pool to the folder of deleted files.
@@ -75,7 +110,7 @@ fn keep_in(morgue: &Path, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn prune(call: &Call<'_>, dry_run: bool) -> Result<Pruned, Failure> {
+async fn prune(call: &Call<'_>, dry_run: bool, only: Option<&BTreeSet<String>>) -> Result<Pruned, Failure> {
     let session = &call.session;
     let events = session.events();
     let keep =
@@ -87,6 +122,7 @@ async fn prune(call: &Call<'_>, dry_run: bool) -> Result<Pruned, Failure> {
         // That of a dry run: a pinned time is about what is published.
         now: session.clock,
         dry_run,
+        only,
         events: &events,
         stop: Some(session.ui.stop()),
     };

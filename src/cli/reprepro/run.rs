@@ -11,10 +11,11 @@ use clap::Parser as _;
 
 use super::{
     call::Call,
-    check, copy, export, flood, hooks, include, include_changes, incoming, list, ls, notices, notifiers,
+    check, copy, export, flood, hooks, include, include_changes, incoming, internals, list, ls, notices,
+    notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
-    pool, remove, reoverride, reports, snapshots, status, tracks, update, vanished,
+    pool, remove, reoverride, reports, sizes, snapshots, status, tracks, update, vanished,
     words::{self, Known, Word},
 };
 use crate::cli::{
@@ -130,8 +131,7 @@ async fn command(
     arguments: &[String],
     ui: &Ui,
 ) -> Result<u8, Failure> {
-    if known.word == Word::NotDone {
-        let text = format!("`{}` of reprepro is not supported", known.name);
+    if let Some(text) = known.misfit(options) {
         return Err(status::text(status::FAILED, text));
     }
     let session = open(options, ui)?;
@@ -207,7 +207,8 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::CheckPool => check::pool(call).await,
         Word::DumpReferences => pool::references(call).await,
         Word::DumpUnreferenced => pool::unreferenced(call).await,
-        Word::DeleteUnreferenced => pool::delete(call).await,
+        Word::DeleteUnreferenced => pool::delete(call, None).await,
+        Word::DeleteIfUnreferenced => pool::delete_these(call).await,
         Word::Reoverride => reoverride::run(call).await,
         Word::ClearVanished => vanished::run(call).await,
         Word::UnusedSources | Word::SourceMissing | Word::ReportCruft => reports::sources(call, word).await,
@@ -228,6 +229,12 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
             // The names of suites are checked all the same.
             call.suites(call.arguments).map(|_| 0)
         }
-        Word::NotDone => Ok(status::FAILED),
+        Word::Sizes => sizes::run(call).await,
+        Word::VersionCompare
+        | Word::ExtractControl
+        | Word::ExtractFiles
+        | Word::DumpContents
+        | Word::ListChecksums
+        | Word::ListMd5Sums => internals::run(call, word).await,
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     call::Call,
     log::Cause,
+    restriction::Restriction,
     rules::{self, Opened, Step},
     status,
     words::Word,
@@ -48,11 +49,12 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     };
     let places = call.places()?;
     let read = rules::read(call, kind)?;
+    let restriction = Restriction::of(call.options).map_err(|text| status::text(status::FAILED, text))?;
     let mut all = Vec::new();
     for suite in call.suites(call.arguments)? {
         let steps = rules::open(call, &suite, (&read, kind)).await?;
         if !steps.is_empty() {
-            all.push(decide(call, suite, steps, (&places, kind)).await?);
+            all.push(decide(call, suite, steps, (&places, kind, &restriction)).await?);
         }
     }
     for warning in all.iter().flat_map(|decided| &decided.targets).flat_map(|(_, upgrade)| &upgrade.warnings)
@@ -95,7 +97,7 @@ async fn decide(
     call: &Call<'_>,
     suite: SuiteConfig,
     steps: Vec<Step>,
-    (places, kind): (&Places, RuleKind),
+    (places, kind, restriction): (&Places, RuleKind, &Restriction),
 ) -> Result<Decided, Failure> {
     let published = call.published(&suite.codename).await?;
     let (mut targets, mut titled) = (Vec::new(), BTreeSet::new());
@@ -113,7 +115,8 @@ async fn decide(
                 Step::Delete => upgrade.delete_all(),
                 Step::Rule(opened) => {
                     for key in opened.sources(&target) {
-                        offer(call, (opened, step), (&key, &target, &place), &suite, &mut upgrade).await?;
+                        let keys = (&key, &target, &place);
+                        offer(call, (opened, step), keys, (&suite, restriction), &mut upgrade).await?;
                     }
                 }
             }
@@ -128,7 +131,7 @@ async fn offer(
     call: &Call<'_>,
     (opened, step): (&Opened, usize),
     (key, target, place): (&PackagesKey, &PackagesKey, &IndexKey),
-    suite: &SuiteConfig,
+    (suite, restriction): (&SuiteConfig, &Restriction),
     upgrade: &mut Upgrade<Origin>,
 ) -> Result<(), Failure> {
     let Some(text) = opened.text(call, (key, target), suite).await? else {
@@ -146,6 +149,10 @@ async fn offer(
             || architecture == Architecture::all().as_str()
             || architecture == target.architecture.as_str();
         if !fits {
+            continue;
+        }
+        if !restriction.selects(&entry) {
+            upgrade.hold(entry.name());
             continue;
         }
         let offered = Offered { entry, origin: Origin { step, key: key.clone() } };

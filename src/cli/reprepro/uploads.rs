@@ -1,8 +1,12 @@
 //! Uploads as reprepro accepts them: verified against the list of uploaders, and restricted by the options.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
-use super::{call::Call, log, log::Cause};
+use super::{call::Call, log, log::Cause, status};
 use crate::{
     archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
     cli::failure::Failure,
@@ -51,7 +55,7 @@ pub(super) async fn publish(
     how: Restrictions,
 ) -> Result<CommitReport, Failure> {
     let edit = edit(call, suite, upload, how)?;
-    let cause = Cause { file: Some(upload.file().display().to_string()), from: None };
+    let cause = Cause { file: Some(upload.file().display().to_string()), ..Cause::default() };
     let report = call.commit(suite, edit, &cause).await?;
     let changes = upload.changes();
     let words = [
@@ -112,7 +116,11 @@ fn edit(
         }
         (architectures.is_empty() || architectures.contains(&own)).then_some(new)
     };
-    let add = edit.add.into_iter().filter_map(place).collect();
+    let add: Vec<NewPackage> = edit.add.into_iter().filter_map(place).collect();
+    if add.is_empty() {
+        let text = format!("the options select no package of `{}`", upload.file().display());
+        return Err(status::text(status::FAILED, text));
+    }
     Ok(SuiteEdit { add, ..edit })
 }
 
@@ -125,11 +133,42 @@ pub(super) fn names(upload: &Upload, suite: &SuiteConfig) -> bool {
     })
 }
 
+/// A folder that keeps the files of a queue that are not published: those of each call in a folder of their own.
+pub(super) struct Morgue {
+    folder: PathBuf,
+    made: OnceCell<PathBuf>,
+}
+
+impl Morgue {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, made: OnceCell::new() }
+    }
+
+    /// Makes the folder of this call, named `DATE-NUMBER`, if it is not made yet.
+    fn made(&self, now: SystemTime) -> std::io::Result<&Path> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let date = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime("%Y-%m-%d");
+        std::fs::create_dir_all(&self.folder)?;
+        let mut number = 0;
+        let made = loop {
+            let made = self.folder.join(format!("{date}-{number}"));
+            match std::fs::create_dir(&made) {
+                Ok(()) => break made,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(self.made.get_or_init(|| made))
+    }
+}
+
 /// Deletes files, or moves them to a folder.
-pub(super) fn take_away(call: &Call<'_>, files: &[PathBuf], morgue: Option<&Path>) {
+pub(super) fn take_away(call: &Call<'_>, files: &[PathBuf], morgue: Option<&Morgue>) {
     for file in files {
-        let moved = morgue.map(|morgue| -> std::io::Result<()> {
-            std::fs::create_dir_all(morgue)?;
+        let moved = morgue.filter(|_| file.exists()).map(|morgue| -> std::io::Result<()> {
+            let morgue = morgue.made(call.session.clock)?;
             let mut to = morgue.join(file.file_name().unwrap_or_default());
             let mut number = 0;
             while to.exists() {

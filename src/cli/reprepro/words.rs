@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::options;
+use super::options::{self, Options, Restricted};
+use crate::dists::IndexKind;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub(super) enum Word {
     DumpReferences,
     DumpUnreferenced,
     DeleteUnreferenced,
+    DeleteIfUnreferenced,
     ClearVanished,
     Reoverride,
     UnusedSources,
@@ -54,6 +56,13 @@ pub(super) enum Word {
     Codenames,
     Identifiers,
     RerunNotifiers,
+    Sizes,
+    VersionCompare,
+    ExtractControl,
+    ExtractFiles,
+    DumpContents,
+    ListChecksums,
+    ListMd5Sums,
     DumpTracks,
     RemoveTrack,
     Update,
@@ -65,8 +74,6 @@ pub(super) enum Word {
     DumpPull,
     /// It has nothing to do here: there is no database, and every change is published.
     Nothing,
-    /// It is not done.
-    NotDone,
 }
 
 /// A command with the number of its arguments.
@@ -130,7 +137,7 @@ pub(super) const WORDS: &[Known] = &[
     known("dumpreferences", Word::DumpReferences, (0, 0), ""),
     known("dumpunreferenced", Word::DumpUnreferenced, (0, 0), ""),
     known("deleteunreferenced", Word::DeleteUnreferenced, (0, 0), ""),
-    known("deleteifunreferenced", Word::DeleteUnreferenced, (0, MANY), "[FILE...]"),
+    known("deleteifunreferenced", Word::DeleteIfUnreferenced, (0, MANY), "[FILE...]"),
     known("clearvanished", Word::ClearVanished, (0, 0), ""),
     known("unusedsources", Word::UnusedSources, (0, MANY), "[CODENAME...]"),
     known("sourcemissing", Word::SourceMissing, (0, MANY), "[CODENAME...]"),
@@ -141,7 +148,7 @@ pub(super) const WORDS: &[Known] = &[
     known("removetrack", Word::RemoveTrack, (3, 3), "CODENAME SOURCE VERSION"),
     known("retrack", Word::Nothing, (0, MANY), "[CODENAME...]"),
     known("tidytracks", Word::Nothing, (0, MANY), "[CODENAME...]"),
-    known("removealltracks", Word::Nothing, (0, MANY), "[CODENAME...]"),
+    known("removealltracks", Word::Nothing, (1, MANY), "CODENAME..."),
     known("rereference", Word::Nothing, (0, MANY), "[CODENAME...]"),
     known("redochecksums", Word::Nothing, (0, MANY), "[CODENAME...]"),
     known("repairdescriptions", Word::Nothing, (0, MANY), "[CODENAME...]"),
@@ -156,7 +163,13 @@ pub(super) const WORDS: &[Known] = &[
     known("_listconfidentifiers", Word::Identifiers, (0, MANY), "[CODENAME...]"),
     known("_listdbidentifiers", Word::Identifiers, (0, MANY), "[CODENAME...]"),
     known("reoverride", Word::Reoverride, (0, MANY), "[CODENAME...]"),
-    known("sizes", Word::NotDone, (0, MANY), "[CODENAME...]"),
+    known("sizes", Word::Sizes, (0, MANY), "[CODENAME...]"),
+    known("_versioncompare", Word::VersionCompare, (2, 2), "VERSION VERSION"),
+    known("__extractcontrol", Word::ExtractControl, (1, 1), "FILE.deb"),
+    known("__extractfilelist", Word::ExtractFiles, (1, 1), "FILE.deb"),
+    known("_dumpcontents", Word::DumpContents, (1, 1), "IDENTIFIER"),
+    known("_listchecksums", Word::ListChecksums, (0, 0), ""),
+    known("_listmd5sums", Word::ListMd5Sums, (0, 0), ""),
     known("update", Word::Update, (0, MANY), "[CODENAME...]"),
     known("checkupdate", Word::CheckUpdate, (0, MANY), "[CODENAME...]"),
     known("dumpupdate", Word::DumpUpdate, (0, MANY), "[CODENAME...]"),
@@ -183,6 +196,46 @@ impl Known {
             self.name,
             usage.trim_end()
         ))
+    }
+
+    /// Why the command cannot follow the options.
+    pub(super) fn misfit(&self, options: &Options) -> Option<String> {
+        let word = self.word;
+        let (is_source, kinds) = (|name: &String| name == "source", &options.kinds);
+        if !kinds.is_empty() && !options.architectures.is_empty() {
+            let has_source = options.architectures.iter().any(is_source);
+            if kinds.iter().all(|kind| *kind == IndexKind::Sources) && !has_source {
+                return Some("`-T dsc` selects nothing with a `-A` that does not name `source`".to_owned());
+            }
+            if options.architectures.iter().all(is_source) && !kinds.contains(&IndexKind::Sources) {
+                return Some("`-A source` selects nothing with a `-T` that does not name `dsc`".to_owned());
+            }
+        }
+        let own = match word {
+            Word::IncludeDeb => Some(IndexKind::Packages),
+            Word::IncludeUdeb => Some(IndexKind::Installer),
+            Word::IncludeDdeb => Some(IndexKind::Debug),
+            Word::IncludeDsc => Some(IndexKind::Sources),
+            _ => None,
+        };
+        if let Some(own) = own.filter(|own| !kinds.is_empty() && !kinds.contains(own)) {
+            return Some(format!(
+                "the command includes packages of type `{}`, which `-T` does not name",
+                own.package_type()
+            ));
+        }
+        let follows_rules = matches!(
+            word,
+            Word::Update
+                | Word::CheckUpdate
+                | Word::DumpUpdate
+                | Word::PreDelete
+                | Word::Pull
+                | Word::CheckPull
+                | Word::DumpPull
+        );
+        (options.restricted != Restricted::default() && !follows_rules)
+            .then(|| "`--restrict` and its relatives are for `update`, `pull` and their dry runs".to_owned())
     }
 }
 
@@ -248,5 +301,29 @@ mod tests {
         assert_eq!(remove.check(2), Ok(()));
         assert!(remove.check(1).unwrap_err().contains("reprepro [OPTION...] remove CODENAME NAME"));
         assert!(find("dumpreferences").unwrap().check(1).unwrap_err().starts_with("too many arguments"));
+    }
+
+    fn parsed(words: &[&str]) -> Options {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        match options::parse(&words).unwrap() {
+            options::CommandLine::Call(options, _) => *options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn selections_that_hold_nothing_are_errors() {
+        for (words, word, fits) in [
+            (&["-T", "dsc", "-A", "amd64", "list"][..], "list", false),
+            (&["-T", "deb", "-A", "source", "list"], "list", false),
+            (&["-T", "deb|dsc", "-A", "source", "list"], "list", true),
+            (&["-T", "dsc", "-A", "amd64|source", "list"], "list", true),
+            (&["-T", "dsc", "includedeb"], "includedeb", false),
+            (&["--restrict", "foo", "list"], "list", false),
+            (&["--restrict-file", "foo", "update"], "update", true),
+            (&["-T", "deb|dsc", "includedsc"], "includedsc", true),
+        ] {
+            assert_eq!(find(word).unwrap().misfit(&parsed(words)).is_none(), fits, "{words:?}");
+        }
     }
 }

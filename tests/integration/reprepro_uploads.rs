@@ -1,0 +1,260 @@
+//! Tests of uploads under reprepro's command line: the real reprepro and this program accept and refuse the same ones, and
+//! leave the same files behind.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use crate::{
+    deb_builder::deb, reprepro::Pair, sandbox::Sandbox, source_builder::source, upload_builder::upload,
+};
+
+const CONF: &str = "Codename: bookworm\nSuite: stable\nArchitectures: amd64 i386 source\nComponents: main contrib\n\n\
+                    Codename: trixie\nSuite: testing\nArchitectures: amd64 source\nComponents: main\nAlsoAcceptFor: next\n";
+
+/// Describes the files of a folder as an upload, with some lines of the description changed.
+fn describe(folder: impl AsRef<Path>, name: &str, changes: &[(&str, &str)]) -> String {
+    let file = upload(&folder).distribution("bookworm").version("1").write();
+    let mut text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(file).unwrap();
+    let fixed =
+        [("Source: hello", "Source: foo"), ("Binary: hello", "Binary: foo"), (" source amd64 all", " amd64")];
+    for (from, to) in fixed.iter().chain(changes) {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let path = folder.as_ref().join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_later_revision_leaves_out_the_tarball_that_the_pool_has() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    let revision = |folder: &str, version: &str| {
+        let folder = pair.sandbox.path(folder);
+        let dsc = source("two").version(version).changes(version).write(&folder);
+        dsc.display().to_string()
+    };
+    let first = revision("one", "1-1");
+    pair.status(&["-S", "misc", "-P", "optional", "includedsc", "bookworm", &first]);
+    let second = revision("two", "1-2");
+    fs::remove_file(pair.sandbox.path("two/two_1.orig.tar.gz")).unwrap();
+    let changes = describe(
+        pair.sandbox.path("two"),
+        "two.changes",
+        &[("Source: foo", "Source: two"), (" amd64", " source"), ("Version: 1", "Version: 1-2")],
+    );
+    pair.status(&["include", "bookworm", &changes]);
+    pair.lists(&["list", "bookworm"]);
+    pair.same("bookworm");
+    // Without an upload, and in another component of another suite.
+    pair.status(&["-S", "misc", "-P", "optional", "includedsc", "trixie", &second]);
+    pair.same("trixie");
+    // Bytes that are not those of the description are no such file.
+    revision("three", "1-3");
+    let other =
+        source("two").version("1-3").changes("1-3").upstream("other").write(pair.sandbox.path("three"));
+    fs::remove_file(pair.sandbox.path("three/two_1.orig.tar.gz")).unwrap();
+    pair.run(&["-S", "misc", "-P", "optional", "includedsc", "bookworm", other.to_str().unwrap()]);
+    pair.lists(&["list", "bookworm"]);
+}
+
+#[test]
+fn our_own_words_find_the_tarball_too() {
+    let sandbox = Sandbox::new();
+    source("two").version("1-1").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming/two_1-1.dsc"]).ok();
+    let second = source("two").version("1-2").write(sandbox.incoming());
+    fs::remove_file(sandbox.incoming().join("two_1.orig.tar.gz")).unwrap();
+    sandbox.publish(["add".as_ref(), second.as_os_str()]).ok();
+    sandbox.publish(["check"]).ok();
+    fs::remove_file(sandbox.archive("pool/main/t/two/two_1.orig.tar.gz")).unwrap();
+    let third = source("two").version("1-3").write(sandbox.incoming());
+    fs::remove_file(sandbox.incoming().join("two_1.orig.tar.gz")).unwrap();
+    sandbox.publish(["add".as_ref(), third.as_os_str()]).fails(1).says(["`two_1.orig.tar.gz`"]);
+}
+
+/// Each with the option that ignores it, if there is one.
+#[test]
+fn what_an_upload_has_to_say_is_what_reprepro_requires() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    pair.conf("incoming", "Name: q\nIncomingDir: queue\nTempDir: tmp\nAllow: bookworm\n");
+    let folder = pair.sandbox.path("up");
+    deb("foo").version("1").write(&folder);
+    for base in ["real", "ours"] {
+        fs::create_dir_all(pair.sandbox.path(base).join("tmp")).unwrap();
+    }
+    for (at, (change, ignore)) in [
+        (("Urgency: low\n", ""), None),
+        (("Format: 1.8\n", ""), Some("missingfield")),
+        (("Date: Sun, 01 Jun 2025 00:00:00 +0000\n", ""), Some("missingfield")),
+        (("Maintainer: Example Team <team@example.org>\n", ""), Some("missingfield")),
+        (("Binary: foo\n", ""), Some("surprisingbinary")),
+        (("Binary: foo", "Binary: bar"), Some("surprisingbinary")),
+        (("Binary: foo", "Binary: foo bar"), None),
+        ((" amd64\n", " amd64 i386\n"), Some("unusedarch")),
+        ((" amd64\n", " source amd64\n"), None),
+        (("Source: foo", "Source: foo (2)"), Some("wrongsourceversion")),
+        (("Version: 1", "Version: 1+b1"), Some("wrongsourceversion")),
+        (("Distribution: bookworm\n", ""), None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = describe(&folder, &format!("{at}.changes"), &[change]);
+        let list = || pair.lists(&["list", "bookworm"]);
+        let run = |arguments: &[&str]| {
+            pair.status(arguments);
+            list();
+            pair.run(&["removematched", "bookworm", "*"]);
+        };
+        run(&["include", "bookworm", &file]);
+        if let Some(kind) = ignore {
+            run(&[&format!("--ignore={kind}"), "include", "bookworm", &file]);
+        }
+        for base in ["real", "ours"] {
+            let queue = pair.sandbox.path(base).join("queue");
+            let _ = fs::remove_dir_all(&queue);
+            fs::create_dir_all(&queue).unwrap();
+            for name in ["foo_1_amd64.deb".to_owned(), format!("{at}.changes")] {
+                fs::copy(folder.join(&name), queue.join(&name)).unwrap();
+            }
+        }
+        pair.run(&["processincoming", "q"]);
+        list();
+        pair.run(&["removematched", "bookworm", "*"]);
+    }
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let mut files: Vec<String> = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().strip_prefix(folder).unwrap().display().to_string())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_queue_keeps_cleans_and_hands_over_the_files_that_are_not_packages() {
+    let Some(pair) = Pair::new(&format!(
+        "{}ByHandHooks:\n byhand * *.hook by-hand.sh\n * - * never.sh\n",
+        CONF.split("\n\n").next().unwrap().to_owned() + "\n"
+    )) else {
+        return;
+    };
+    for base in ["real", "ours"] {
+        let (base, told) = (pair.sandbox.path(base), pair.sandbox.path(base).join("told"));
+        fs::create_dir_all(base.join("tmp")).unwrap();
+        let script = format!("#!/bin/sh\necho \"$1 $2 $3 $4 $(cat \"$5\")\" >>{}\n", told.display());
+        for name in ["by-hand.sh", "never.sh"] {
+            fs::write(base.join("conf").join(name), &script).unwrap();
+            fs::set_permissions(base.join("conf").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    for (files_of_upload, rules) in [
+        (&["foo_1_amd64.buildinfo"][..], ""),
+        (&["foo_1_amd64.buildinfo"], "Cleanup: unused_buildinfo_files\nMorgueDir: morgue\n"),
+        (&["foo_1_amd64.log"], ""),
+        (&["foo_1_amd64.log"], "Permit: unused_files\n"),
+        (&["foo_1_amd64.log"], "Permit: unused_files\nCleanup: unused_files\nMorgueDir: morgue\n"),
+        (&["foo_1_amd64.log", "foo_1_amd64.buildinfo"], "LogDir: kept\n"),
+        (&["foo_1.hook", "foo_1.other"], "Cleanup: on_error\nMorgueDir: morgue\n"),
+        (&["foo_1.hook"], ""),
+    ] {
+        pair.conf(
+            "incoming",
+            &format!("Name: q\nIncomingDir: queue\nTempDir: tmp\nAllow: bookworm\n{rules}"),
+        );
+        for base in ["real", "ours"] {
+            let base = pair.sandbox.path(base);
+            for folder in ["queue", "morgue", "kept"] {
+                let _ = fs::remove_dir_all(base.join(folder));
+            }
+            let queue = base.join("queue");
+            deb("foo").version("1").write(&queue);
+            for name in files_of_upload {
+                fs::write(queue.join(name), "text").unwrap();
+            }
+            let text = describe(&queue, "foo.changes", &[]);
+            // Files that an administrator handles have a section of their own.
+            let changed =
+                fs::read_to_string(&text).unwrap().replace("net extra foo_1.", "byhand extra foo_1.");
+            fs::write(text, changed).unwrap();
+        }
+        pair.status(&["processincoming", "q"]);
+        pair.lists(&["list", "bookworm"]);
+        for folder in ["queue", "morgue", "kept"] {
+            let [real, ours] = ["real", "ours"].map(|base| files(&pair.sandbox.path(base).join(folder)));
+            // The folders of the morgue have the date in their names.
+            let plain = |names: Vec<String>| -> Vec<String> {
+                let last = |name: String| name.rsplit('/').next().unwrap().to_owned();
+                if folder == "morgue" { names.into_iter().map(last).collect() } else { names }
+            };
+            assert_eq!(plain(ours), plain(real), "{folder} after {files_of_upload:?} with {rules}");
+        }
+        pair.run(&["removematched", "bookworm", "*"]);
+    }
+    let told = |base: &str| fs::read_to_string(pair.sandbox.path(base).join("told")).unwrap();
+    assert_eq!(told("ours"), told("real"));
+    // A hook that fails refuses the upload.
+    fs::write(pair.sandbox.path("ours/conf/by-hand.sh"), "#!/bin/sh\nexit 3\n").unwrap();
+    let queue = pair.sandbox.path("ours/queue");
+    deb("foo").version("1").write(&queue);
+    fs::write(queue.join("foo_1.hook"), "text").unwrap();
+    describe(&queue, "foo.changes", &[("net extra foo_1.hook", "byhand extra foo_1.hook")]);
+    pair.one("ours", &["processincoming", "q"]).fails(255).says(["by-hand.sh", "failed"]);
+    assert_eq!(pair.one("ours", &["list", "bookworm"]).ok().stdout, "");
+}
+
+#[test]
+fn the_distributions_of_an_upload_decide_where_it_goes() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    for base in ["real", "ours"] {
+        fs::create_dir_all(pair.sandbox.path(base).join("tmp")).unwrap();
+    }
+    for (distributions, rules) in [
+        ("bookworm trixie", "Allow: trixie bookworm"),
+        ("bookworm trixie", "Allow: trixie bookworm\nOptions: multiple_distributions"),
+        ("next", "Allow: next"),
+        ("next", "Allow: next>bookworm"),
+        ("bookworm", "Allow: bookworm>trixie bookworm"),
+        ("bookworm", "Allow: bookworm>trixie bookworm\nOptions: multiple_distributions"),
+        ("sid", "Default: testing"),
+        ("bookworm", "Allow: bookworm sid>nosuch"),
+        ("bookworm", "Allow: bookworm\nDefault: nosuch"),
+    ] {
+        pair.conf("incoming", &format!("Name: q\nIncomingDir: queue\nTempDir: tmp\n{rules}\n"));
+        for base in ["real", "ours"] {
+            let queue = pair.sandbox.path(base).join("queue");
+            let _ = fs::remove_dir_all(&queue);
+            deb("foo").version("1").write(&queue);
+            let to = format!("Distribution: {distributions}");
+            describe(&queue, "foo.changes", &[("Distribution: bookworm", &to)]);
+        }
+        pair.status(&["processincoming", "q"]);
+        for suite in ["bookworm", "trixie"] {
+            pair.lists(&["list", suite]);
+            pair.run(&["removematched", suite, "*"]);
+        }
+    }
+}
+
+/// No index names the description, and the pool has that of the removed upload.
+#[test]
+fn an_upload_that_keeps_its_description_is_included_again() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        "Codename: bookworm\nArchitectures: amd64\nComponents: main\nTracking: minimal includechanges\n",
+    );
+    let run = |arguments: &[&str]| sandbox.publish([&["reprepro", "-b", "archive"], arguments].concat());
+    deb("foo").version("1").write(sandbox.incoming());
+    let file = describe(sandbox.incoming(), "foo.changes", &[]);
+    run(&["include", "bookworm", &file]).ok();
+    run(&["remove", "bookworm", "foo"]).ok();
+    let file = describe(sandbox.incoming(), "foo.changes", &[("Urgency: low", "Urgency: high")]);
+    run(&["include", "bookworm", &file]).ok().says(["is not kept"]);
+    assert_eq!(run(&["list", "bookworm"]).ok().stdout, "bookworm|main|amd64: foo 1\n");
+}
