@@ -64,8 +64,8 @@ impl Texts {
 /// The files of the patches of changed indices.
 #[derive(Default)]
 pub(crate) struct PatchFiles {
-    /// The lists of patches: compressed, as apt downloads them, and plain. Without a plain one in the release file apt does
-    /// not look for patches, and debmirror downloads it or fails.
+    /// The lists of patches. They are not compressed: most of a list is digests, a second form would be two more objects for
+    /// each commit, and apt, debmirror and apt-mirror all download the plain one.
     pub(crate) indices: Vec<IndexFile>,
     /// The new patches, by their paths below the suite.
     pub(crate) patches: Vec<(String, Content)>,
@@ -101,21 +101,10 @@ impl PatchFiles {
             else {
                 continue;
             };
-            files.list(&plain, &history)?;
+            files.indices.push(IndexFile::new(patch_index_path(&plain), Bytes::from(history.render())));
             files.patches.extend(patch.map(|(name, content)| (patch_path(&plain, &name), content)));
         }
         Ok(files)
-    }
-
-    /// Adds the list of patches of an index.
-    fn list(&mut self, plain: &str, history: &History) -> Result<(), Error> {
-        let path = patch_index_path(plain);
-        let text = Bytes::from(history.render());
-        let compressed = blocks::compress(&text, Compression::Xz, None);
-        let compressed = compressed.map_err(|source| Error::Unpack { path: path.clone(), source })?;
-        self.indices.push(IndexFile::new(format!("{path}{}", Compression::Xz.extension()), compressed));
-        self.indices.push(IndexFile::new(path, text));
-        Ok(())
     }
 
     /// Lists them in a new release file. The lists of indices that change without a patch are removed.
