@@ -12,6 +12,7 @@ use super::{
 use crate::{
     archive::{Archive, Change, CommitReport, Error, NewPackage, Places, PublishedSuite, Reason, SuiteEdit},
     cli::{change_args::ChangeArgs, failure::Failure, session::Session},
+    compression::Compression,
     config::SuiteConfig,
     names::{Architecture, Component, Suite},
     store,
@@ -25,6 +26,8 @@ pub(super) struct Call<'a> {
     pub(super) word: &'static str,
     /// Its arguments.
     pub(super) arguments: &'a [String],
+    /// The suites whose indices are not configured.
+    pub(super) default_forms: Vec<Suite>,
     /// The changes of files, for `--outhook`.
     pub(super) outlog: Mutex<OutLog>,
 }
@@ -125,6 +128,20 @@ impl Call<'_> {
         )
     }
 
+    /// The suite with the forms of its indices: in a folder, those that reprepro writes by default, unless the suite has
+    /// another one already.
+    async fn with_forms(&self, suite: &SuiteConfig) -> Result<SuiteConfig, Failure> {
+        let mut suite = suite.clone();
+        if self.default_forms.contains(&suite.codename) && self.session.location.folder().is_some() {
+            let published = self.published(&suite.codename).await?;
+            let mut files = published.release().into_iter().flat_map(crate::dists::Release::own_files);
+            if !files.any(|(path, _)| path.rsplit_once('.').is_some_and(|(_, ending)| ending == "xz")) {
+                suite.compressions = vec![Compression::Plain, Compression::Gzip];
+            }
+        }
+        Ok(suite)
+    }
+
     /// Publishes an edit of a suite, and passes the changes on to `Log` and `--outhook`.
     pub(super) async fn commit(
         &self,
@@ -135,6 +152,7 @@ impl Call<'_> {
         let asked = ChangeArgs { dry_run: false, message: None };
         let events = self.session.events();
         let publisher = self.session.publisher(&asked, &events)?;
+        let suite = &self.with_forms(suite).await?;
         let keys = publisher.keys(suite).await?;
         let report = match publisher.commit(suite, &keys, &edit).await {
             Err(crate::archive::KeyError::Archive(Error::Refused(refusals)))

@@ -27,7 +27,7 @@ use crate::cli::{
     threads,
     ui::{Ui, text_width},
 };
-use crate::guide;
+use crate::{config::SuiteConfig, guide, names::Suite};
 
 /// The options that every command of this program has.
 #[derive(clap::Parser)]
@@ -134,9 +134,9 @@ async fn command(
     if let Some(text) = known.misfit(options) {
         return Err(status::text(status::FAILED, text));
     }
-    let session = open(options, ui)?;
+    let (session, default_forms) = open(options, ui)?;
     let outlog = Mutex::new(OutLog::default());
-    let call = Call { options, session, word: known.name, arguments, outlog };
+    let call = Call { options, session, word: known.name, arguments, default_forms, outlog };
     let done = dispatch(&call, known.word).await;
     // Earlier changes are published even if a later one failed.
     let hooked = hooks::out(&call);
@@ -145,8 +145,8 @@ async fn command(
     Ok(status)
 }
 
-/// Opens the session of the repository.
-fn open<'a>(options: &Options, ui: &'a Ui) -> Result<Session<'a>, Failure> {
+/// Opens the session of the repository; returns also the suites whose indices are not configured.
+fn open<'a>(options: &Options, ui: &'a Ui) -> Result<(Session<'a>, Vec<Suite>), Failure> {
     let folders = &options.folders;
     if !folders.have_dists_in_out() {
         let text = format!(
@@ -165,6 +165,9 @@ fn open<'a>(options: &Options, ui: &'a Ui) -> Result<Session<'a>, Failure> {
     let global = OnlyGlobal::try_parse_from(global.chain([config.into_os_string()]));
     let global = global.map_err(|error| Failure::of(&error, None))?.global;
     let mut session = Session::open_without_warnings(global, ui, clock::now(), false, false)?;
+    let is_default = |suite: &&SuiteConfig| suite.index_releases.is_none();
+    let default_forms = session.config.suites.iter().filter(is_default);
+    let default_forms = default_forms.map(|suite| suite.codename.clone()).collect();
     for suite in &mut session.config.suites {
         // A newer version replaces the older ones, unless `Limit` says otherwise.
         if suite.limit.is_none() && !suite.unlimited {
@@ -174,7 +177,7 @@ fn open<'a>(options: &Options, ui: &'a Ui) -> Result<Session<'a>, Failure> {
         suite.source_releases = suite.source_releases.or(Some(true));
     }
     notices::print(options, &session);
-    Ok(session)
+    Ok((session, default_forms))
 }
 
 async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
