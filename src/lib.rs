@@ -26,6 +26,7 @@
 //! | `suite` | published suites; the verified base; generations, rollback attacks, references |
 //! | [`purge`] | invalidates the caches in front of a destination |
 //! | [`config`] | `conf/distributions` and `conf/destinations` |
+//! | `access_log` | lines of access logs of web servers, and the downloads of packages in them |
 //! | `site` | how clients and people find their way into an archive: `.sources`, script, page |
 //! | [`dists`], [`pool`] | paths and files of an archive: layout, indices in blocks, `Release` |
 //! | [`deb`] | reads and writes binary packages |
@@ -93,6 +94,7 @@ mod suite;
 pub mod purge;
 pub mod config;
 mod site;
+mod access_log;
 pub mod dists;
 pub mod pool;
 pub mod deb;

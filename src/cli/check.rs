@@ -76,6 +76,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         deep: args.deep,
         clients_keys: !args.keyring.is_empty(),
         origin: origin.as_ref(),
+        files: None,
     };
     session.ui.step("Reading the archive");
     let report = archive.check(&check, &session.events()).await?;

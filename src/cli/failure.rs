@@ -14,7 +14,7 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// The command lost the race too often; the same command may succeed later.
 pub(super) const RACE: u8 = 3;
-/// `check` found damage.
+/// `check` or `doctor` found a fault.
 pub(super) const DAMAGE: u8 = 4;
 /// The store or the network is out of reach; the same command may succeed later.
 pub(super) const OUT_OF_REACH: u8 = 5;

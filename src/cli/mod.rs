@@ -4,6 +4,8 @@
 //! `ui` prints; only `failure` knows exit codes.
 
 mod add;
+mod doctor;
+mod stats;
 mod file_list;
 mod attach;
 mod uploads;
@@ -96,7 +98,7 @@ Examples:\n\
 \x20 publish --archive /srv/apt add ./build/*.deb\n\
 \x20 publish --archive s3://packages.example.org/apt list\n\n\
 Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), \
-4 `check` found damage, 5 store or network out of reach (try again later), \
+4 `check` or `doctor` found a fault, 5 store or network out of reach (try again later), \
 130 and 143 ended by SIGINT and SIGTERM.\n\n\
 Topics: see `publish help`.";
 
@@ -119,6 +121,8 @@ enum Command {
     Diff(diff::Args),
     Client(client::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
+    Stats(stats::Args),
     Prune(prune::Args),
     Refresh(refresh::Args),
     Export(export::Args),
@@ -151,6 +155,7 @@ impl Command {
             Self::Export(args) => args.change.dry_run,
             Self::Drop(args) => args.dry_run,
             Self::Snapshot(args) => args.change.dry_run,
+            Self::Doctor(args) => args.dry_run,
             Self::Key(args) => args.plans(),
             _ => false,
         }
@@ -163,6 +168,7 @@ impl Command {
         match self {
             Self::Add(args) => args.public_url.as_deref(),
             Self::Client(args) => args.public_url.as_deref(),
+            Self::Doctor(args) => args.public_url.as_deref(),
             _ => None,
         }
     }
@@ -318,7 +324,11 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     let plans = cli.command.plans();
     let is_init = matches!(cli.command, Command::Init(_));
     let public_url = public_url::given(cli.command.public_url())?;
-    let mut session = Session::open(cli.global, ui, clock::now(), is_init, plans)?;
+    let opened = Session::open(cli.global, ui, clock::now(), is_init, plans);
+    let mut session = match opened {
+        Err(failure) if matches!(cli.command, Command::Doctor(_)) => return doctor::unopened(failure, ui),
+        opened => opened?,
+    };
     session.public_url = public_url.or(session.public_url);
     match cli.command {
         Command::Init(args) => init::run(&args, &session).await,
@@ -334,6 +344,8 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Diff(args) => diff::run(&args, &session).await,
         Command::Client(args) => client::run(&args, &session).await,
         Command::Check(args) => check::run(&args, &session).await,
+        Command::Doctor(args) => Box::pin(doctor::run(&args, &session)).await,
+        Command::Stats(args) => stats::run(&args, &session).await,
         Command::Prune(args) => prune::run(&args, &session).await,
         Command::Refresh(args) => refresh::run(&args, &session).await,
         Command::Export(args) => export::run(&args, &session).await,

@@ -66,13 +66,17 @@ fn is_file(value: &str) -> bool {
 }
 
 /// Renders rows as lines: in columns for a person, else with one blank between the fields, which `cut` and `awk` read.
-pub(super) fn columns<const N: usize>(rows: &[[String; N]], aligned: bool) -> String {
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(|at| if aligned && at + 1 < N { width(at) } else { 0 });
+pub(super) fn columns<R: AsRef<[String]>>(rows: &[R], aligned: bool) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width = |at: usize| {
+        let fields = rows.iter().filter_map(|row| row.as_ref().get(at));
+        if aligned && at + 1 < columns { fields.map(|field| field.chars().count()).max() } else { None }
+    };
+    let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
-        for (at, (field, width)) in row.iter().zip(widths).enumerate() {
-            let gap = if at + 1 < N { ' ' } else { '\n' };
+        for (at, (field, width)) in row.as_ref().iter().zip(&widths).enumerate() {
+            let (gap, width) = (if at + 1 < columns { ' ' } else { '\n' }, *width);
             // Writing to a string cannot fail.
             let _ = write!(text, "{field:width$}{gap}");
         }
@@ -127,7 +131,7 @@ mod tests {
         let rows = [["a", "bcd", "e"], ["fgé", "h", "ij"]].map(|row| row.map(str::to_owned));
         assert_eq!(columns(&rows, false), "a bcd e\nfgé h ij\n");
         assert_eq!(columns(&rows, true), "a   bcd e\nfgé h   ij\n");
-        assert_eq!(columns::<1>(&[], true), "");
+        assert_eq!(columns::<[String; 1]>(&[], true), "");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The path of the test object.
-const PROBE: &str = ".publish/probe";
+pub(super) const PROBE: &str = ".publish/probe";
 /// Its content, which explains it to readers.
 const TEXT: &str = "publish tests here whether this store supports conditional writes. \
                     This object may be deleted; it is created again when needed.\n";
@@ -34,6 +34,11 @@ impl Store {
         if let Some(decides) = self.recall(KIND).await.as_deref().and_then(ConditionalWrites::parse) {
             return Ok(decides);
         }
+        self.probe_now().await
+    }
+
+    /// Tests the bucket, and caches the result.
+    pub(super) async fn probe_now(&self) -> Result<ConditionalWrites, Error> {
         let decides = self.probe().await?;
         self.remember(KIND, decides.name()).await;
         Ok(decides)

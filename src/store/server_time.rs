@@ -16,6 +16,17 @@ impl Store {
         Some(ahead).filter(|ahead| *ahead > NOTABLE)
     }
 
+    /// Returns the difference of the local clock, which shows `now`, to the server's, and whether it is ahead; `None` if the server
+    /// sent no time. Dates of servers have no fractions of a second.
+    #[must_use]
+    pub fn clock_difference(&self, now: SystemTime) -> Option<(bool, Duration)> {
+        let there = self.watch.clock.now()?;
+        Some(match now.duration_since(there) {
+            Ok(ahead) => (true, ahead),
+            Err(behind) => (false, behind.duration()),
+        })
+    }
+
     /// Waits until a new revision gets a `Last-Modified` in a later second than this one: apt sends
     /// `If-Modified-Since` with a resolution of a second, and would see 304 for ever.
     ///

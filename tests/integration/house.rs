@@ -227,6 +227,8 @@ fn the_summary_names_every_command() {
       diff      Compare two suites, generations or archives, package by package
       client    Print a script that adds the archive to a client: its key and its sources
       check     Verify the archive as a client would: signatures, digests, pool files
+      doctor    Look at all that publishing needs, and say what to do about what is wrong
+      stats     Count the downloads of packages in access logs of nginx, Apache, S3 and CloudFront
       prune     Remove old package versions, then delete unreferenced files
       refresh   Re-sign suites whose Valid-Until is near
       export    Publish suites as they are configured: fields, components, architectures, keys, indices
@@ -241,7 +243,7 @@ fn the_summary_names_every_command() {
     ");
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), 4 `check` \
-                 found damage, 5 store or network out of reach (try again later), 130 and 143";
+                 or `doctor` found a fault, 5 store or network out of reach (try again later), 130 and 143";
     assert!(words.contains(codes), "{words}");
     sandbox.publish(["add"]).fails(2);
     sandbox.publish(["bogus"]).fails(2);

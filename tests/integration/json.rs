@@ -185,6 +185,15 @@ fn every_command_prints_its_documented_shape() {
     fs::remove_dir_all(sandbox.archive("dists/one")).unwrap();
     fs::remove_dir_all(sandbox.archive("dists/two")).unwrap();
 
+    // Everything around the archive.
+    let diagnosis = schema.printed("doctor", &run(&["doctor", "--suite", "stable"]).ok().stdout);
+    assert_eq!(diagnosis["faults"], 0, "{diagnosis}");
+    let request = "GET /pool/main/h/hello/hello_2.0_amd64.deb HTTP/1.1";
+    let line = format!("192.0.2.1 - - [01/Jun/2025:10:00:00 +0000] \"{request}\" 200 1 \"-\" \"curl\"\n");
+    fs::write(sandbox.path("access.log"), line).unwrap();
+    let stats = schema.printed("stats", &run(&["stats", "access.log"]).ok().stdout);
+    assert_eq!((&stats["downloads"], &stats["rows"][0]["version"]), (&1.into(), &"2.0".into()));
+
     // Destinations.
     let there = format!(
         "Name: cdn\nLocation: {}\nPublic-Url: https://apt.example\nPurge:\n !true\n",

@@ -14,6 +14,7 @@ mod clients;
 use std::process::ExitCode;
 
 use super::{failure::Failure, session::Session};
+use crate::signing::{Gpg, KeyReport};
 
 /// Generate, show, export, publish and rotate signing keys
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,12 @@ impl Args {
             Command::Generate(_) | Command::Show(_) | Command::Export(_) => false,
         }
     }
+}
+
+/// Reports on the signing keys of the archive.
+pub(super) fn key_reports(session: &Session<'_>) -> Result<Vec<KeyReport>, Failure> {
+    let sources = named::sources(&[], session)?;
+    Ok(show::show(&sources, &Gpg::default(), session.now)?.keys)
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {

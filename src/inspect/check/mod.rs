@@ -62,6 +62,8 @@ pub struct Check<'a> {
     pub clients_keys: bool,
     /// The origin of this archive, to compare it with.
     pub origin: Option<&'a Store>,
+    /// The largest number of pool files that are compared; all by default.
+    pub files: Option<usize>,
 }
 
 impl<'a> Check<'a> {
@@ -93,6 +95,9 @@ impl Archive {
         }
         archive.check_keys(check.clients_keys, &states, &mut findings).await?;
         archive.check_page(&states, &mut findings).await?;
+        if let Some(most) = check.files {
+            pool = pool.into_iter().take(most).collect();
+        }
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
         let Findings { files, mut faults, mut notes, caches } = findings;
         notes.extend(caches.notes());

@@ -1,0 +1,28 @@
+//! The options of `doctor`.
+
+/// Look at all that publishing needs, and say what to do about what is wrong
+///
+/// Print a line for each finding: the configuration, the signing keys and what apt thinks of them, the store (credentials,
+/// conditional writes, headers, listing, clock), the published suites, and the archive at its public URL as apt sees it. To try
+/// the store, an object is written to .publish/ and removed again, unless --dry-run is given. Exit with status 4 if there is a
+/// fault.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:\n\
+\x20 publish doctor\n\
+\x20 publish --archive s3://packages.example.org/apt doctor --public-url https://packages.example.org/apt\n\
+\x20 publish doctor --dry-run --json")]
+#[expect(clippy::doc_markdown, reason = "these comments are the help text")]
+pub(in crate::cli) struct Args {
+    /// Look only at this suite; repeatable
+    #[arg(short, long, value_name = "SUITE")]
+    pub(super) suite: Vec<String>,
+
+    /// URL under which clients read the archive [default: PUBLISH_PUBLIC_URL, else `Public-Url:` in the configuration]
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) public_url: Option<String>,
+
+    /// Write nothing: the store is only read
+    #[arg(short = 'n', long)]
+    pub(in crate::cli) dry_run: bool,
+}

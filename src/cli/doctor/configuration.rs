@@ -1,0 +1,43 @@
+//! The files of the configuration.
+
+use super::finding::{Findings, command};
+use crate::{cli::session::Session, cli::ui::count, store::Location};
+
+const TOPIC: &str = "configuration";
+
+pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
+    match &session.config_path {
+        Some(path) => {
+            let suites = count(session.config.suites.len(), "suite");
+            findings.ok(TOPIC, format!("{} has {suites}", path.display()));
+        }
+        // What is only read needs none.
+        None if matches!(session.location, Location::Web(_)) => {}
+        None => findings.warning(
+            TOPIC,
+            "there is no conf/distributions: fields of the suites are kept as they are published",
+            command(session, "init"),
+        ),
+    }
+    for warning in &session.config.warnings {
+        findings.warning(TOPIC, warning.clone(), "see `publish help distributions`");
+    }
+    let known = match session.destinations() {
+        Ok(known) => known,
+        Err(failure) => return findings.failure(TOPIC, failure, "see `publish help destinations`"),
+    };
+    let mut good = Vec::new();
+    for destination in &known.all {
+        match Location::parse(&destination.location, &session.current) {
+            Ok(location) => good.push(format!("`{}` is {location}", destination.name)),
+            Err(error) => findings.fault(
+                TOPIC,
+                format!("destination `{}`: {error}", destination.name),
+                "correct its `Location:` in conf/destinations; see `publish help destinations`",
+            ),
+        }
+    }
+    if !good.is_empty() {
+        findings.ok(TOPIC, format!("destinations: {}", good.join(", ")));
+    }
+}

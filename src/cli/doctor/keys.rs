@@ -1,0 +1,108 @@
+//! The signing keys, as a command that publishes would use them.
+
+use super::{
+    args::Args,
+    finding::{Findings, command},
+};
+use crate::{
+    cli::{failure::Failure, hints, key::key_reports, session::Session},
+    config::SuiteConfig,
+    signing::{KeyReport, Level},
+    store::Location,
+};
+
+const TOPIC: &str = "keys";
+
+/// A key that ends sooner needs its successor now: clients get it with their next updates.
+const SOON: i64 = 60;
+
+pub(super) fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) {
+    if let Location::Web(_) = session.location {
+        return;
+    }
+    let mut signs = false;
+    for suite in suites(args, session) {
+        signs |= open(&suite, session, findings);
+    }
+    if !signs {
+        return;
+    }
+    match key_reports(session) {
+        Ok(reports) => reports.iter().for_each(|report| judge(report, session, findings)),
+        Err(failure) => {
+            // The public part of a key that a command uses is not known here.
+            let text = failure.errors.into_iter().next().map(|problem| problem.message).unwrap_or_default();
+            findings.warning(TOPIC, text, "name the public key in `TrustedKeys:`, so that it can be judged");
+        }
+    }
+}
+
+/// The configured suites that are published here; without any, one as it would be published.
+fn suites(args: &Args, session: &Session<'_>) -> Vec<SuiteConfig> {
+    let is_meant = |suite: &&SuiteConfig| {
+        let names = [suite.codename.as_str()];
+        !suite.read_only
+            && (args.suite.is_empty() || args.suite.iter().any(|name| names.contains(&name.as_str())))
+    };
+    let configured: Vec<SuiteConfig> = session.config.suites.iter().filter(is_meant).cloned().collect();
+    if !session.config.suites.is_empty() {
+        return configured;
+    }
+    let suite = crate::names::Suite::parse("stable");
+    suite.into_iter().map(SuiteConfig::unconfigured).collect()
+}
+
+/// Opens the keys of a suite; returns whether it is signed.
+fn open(suite: &SuiteConfig, session: &Session<'_>, findings: &mut Findings) -> bool {
+    let keychain = if session.plans { Ok(session.keychain_to_plan()) } else { session.keychain() };
+    let opened = keychain.and_then(|keychain| keychain.open(suite).map_err(Failure::from));
+    let name = &suite.codename;
+    match opened {
+        Ok(keys) => {
+            for warning in &keys.warnings {
+                findings.warning(
+                    TOPIC,
+                    hints::signing::warning(warning),
+                    command(session, "key rotate --dry-run"),
+                );
+            }
+            if keys.signing.is_none() {
+                findings.warning(
+                    TOPIC,
+                    format!("suite `{name}` is not signed: apt accepts it only with `Trusted: yes`"),
+                    "publish key generate, and name its file in `SignWith:` of conf/distributions",
+                );
+                return false;
+            }
+            findings.ok(TOPIC, format!("suite `{name}` can be signed"));
+            true
+        }
+        Err(failure) => {
+            let failure = failure.while_doing(format!("suite `{name}` cannot be signed"));
+            findings.failure(TOPIC, failure, "see `publish help keys`");
+            false
+        }
+    }
+}
+
+/// Judges a key as apt does.
+fn judge(report: &KeyReport, session: &Session<'_>, findings: &mut Findings) {
+    let name = report.user_ids.first().map(|name| format!(" ({name})")).unwrap_or_default();
+    let end = match (&report.expires, report.days_left) {
+        (Some(day), Some(left)) if left < 0 => format!("expired on {day}"),
+        (Some(day), Some(left)) => format!("expires on {day}, in {left} days"),
+        _ => "does not expire".to_owned(),
+    };
+    let now = report.verdicts.iter().filter(|verdict| verdict.when == "now");
+    let verdicts: Vec<String> = now.map(|verdict| format!("{} {}", verdict.reader, verdict.text)).collect();
+    let (fingerprint, algorithm) = (&report.fingerprint, &report.algorithm);
+    let text = format!("{algorithm} {fingerprint}{name} {end}: {}", verdicts.join(", "));
+    let rotate = command(session, "key rotate");
+    if report.level() == Level::Refused || report.revoked.is_some() {
+        findings.fault(TOPIC, text, rotate);
+    } else if report.level() == Level::Warn || report.days_left.is_some_and(|left| left < SOON) {
+        findings.warning(TOPIC, text, rotate);
+    } else {
+        findings.ok(TOPIC, text);
+    }
+}

@@ -1,0 +1,71 @@
+//! `publish doctor`: looks at everything that publishing needs, and says what to do about what is wrong.
+
+mod web;
+mod suites;
+mod store;
+mod keys;
+mod configuration;
+mod finding;
+mod args;
+
+pub(super) use args::Args;
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use super::{
+    class::Kind,
+    failure::{self, Failure},
+    session::Session,
+    text::plain,
+    ui::{Ui, count},
+};
+use finding::{Findings, Level};
+
+pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let mut findings = Findings::default();
+    configuration::look(session, &mut findings);
+    // A folder that is not there has no suites to sign.
+    if session.location.folder().is_none_or(std::path::Path::is_dir) {
+        tokio::task::block_in_place(|| keys::look(args, session, &mut findings));
+    }
+    session.ui.step("Trying the store");
+    if store::look(args, session, &mut findings).await {
+        session.ui.step("Reading the suites");
+        let published = suites::look(args, session, &mut findings).await;
+        session.ui.step("Reading the archive at its URL");
+        web::look(&published, session, &mut findings).await;
+    }
+    Ok(print(&findings, session.ui))
+}
+
+/// What the doctor says if the archive cannot even be opened: a wrong configuration is a finding.
+pub(super) fn unopened(failure: Failure, ui: &Ui) -> Result<ExitCode, Failure> {
+    if failure.code == failure::USAGE {
+        return Err(failure);
+    }
+    let is_config = failure.errors.iter().any(|problem| problem.class.kind == Kind::Config);
+    let topic = if is_config { "configuration" } else { "credentials" };
+    let mut findings = Findings::default();
+    findings.failure(topic, failure, "see `publish help distributions`");
+    Ok(print(&findings, ui))
+}
+
+fn print(findings: &Findings, ui: &Ui) -> ExitCode {
+    if ui.json() {
+        ui.object(&findings.document());
+    } else {
+        let mut text = String::new();
+        for finding in &findings.all {
+            let (level, topic) = (finding.level.name(), finding.topic);
+            let _ = writeln!(text, "{level}: {topic}: {}", plain(&finding.text));
+            for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
+                let _ = writeln!(text, "  fix: {}", plain(line));
+            }
+        }
+        ui.text(&text);
+        let (faults, warnings) = (findings.count(Level::Fault), findings.count(Level::Warning));
+        ui.say(&format!("{}, {}", count(faults, "fault"), count(warnings, "warning")));
+    }
+    let is_well = findings.count(Level::Fault) == 0;
+    if is_well { ExitCode::SUCCESS } else { ExitCode::from(failure::DAMAGE) }
+}

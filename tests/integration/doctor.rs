@@ -1,0 +1,154 @@
+//! Tests of `publish doctor`.
+
+use std::fs;
+
+use futures::TryStreamExt as _;
+use publish::store::StoredObject;
+
+use crate::{
+    buckets,
+    deb_builder::deb,
+    sandbox::{Output, Sandbox, fixture},
+    servers,
+    web::Web,
+};
+
+/// The findings of a level that are about a topic.
+fn findings<'a>(said: &'a Output, level: &str, topic: &str) -> Vec<&'a str> {
+    let start = format!("{level}: {topic}: ");
+    said.stdout.lines().filter_map(|line| line.strip_prefix(&start)).collect()
+}
+
+/// A signed suite, configured with a key that never expires.
+fn archive() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let key = fixture("keys/test.asc");
+    sandbox.configure(&format!("Codename: stable\nComponents: main\nSignWith: {}\n", key.display()));
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox
+}
+
+#[test]
+fn a_sound_archive_has_no_fault_and_is_left_as_it_was() {
+    let sandbox = archive();
+    let before = sandbox.tree().names();
+    let server = sandbox.serve();
+    let url = server.url.clone();
+    let said = sandbox.publish(["doctor", "--public-url", &url]).ok();
+    assert!(
+        !said.stdout.contains("fault: ") && !said.stdout.contains("  fix: publish check"),
+        "{}",
+        said.stdout
+    );
+    for topic in ["configuration", "keys", "store", "suites", "public URL"] {
+        assert!(!findings(&said, "ok", topic).is_empty(), "{topic}: {}", said.stdout);
+    }
+    assert!(said.stdout.contains("apt 2 (gpgv)") && said.stdout.contains("apt 3 (sqv)"), "{}", said.stdout);
+    assert_eq!(sandbox.tree().names(), before);
+    let plan = sandbox.publish(["doctor", "--dry-run", "--public-url", &url]).ok();
+    assert!(findings(&plan, "ok", "store")[0].contains("not tried"), "{}", plan.stdout);
+    // From outside.
+    let outside = sandbox.publish(["--archive", &url, "doctor", "--suite", "stable"]).ok();
+    assert_eq!(findings(&outside, "ok", "public URL").len(), 1, "{}", outside.stdout);
+}
+
+/// Each fault has a remedy, and the exit status is 4.
+#[test]
+fn what_is_wrong_is_a_finding_with_a_remedy() {
+    let sandbox = archive();
+    let faulty = |topic: &str, text: &str, arguments: &[&str]| {
+        let said = sandbox.publish([&["doctor"], arguments].concat()).fails(4);
+        let found = findings(&said, "fault", topic);
+        assert!(found.iter().any(|found| found.contains(text)), "{topic}: {text}: {}", said.stdout);
+        let faults = said.stdout.lines().filter(|line| line.starts_with("fault: ")).count();
+        assert!(
+            said.stdout.lines().filter(|line| line.starts_with("  fix: ")).count() >= faults,
+            "{}",
+            said.stdout
+        );
+    };
+    faulty("public URL", "no connection", &["--public-url", "http://127.0.0.1:9"]);
+    faulty("suites", "no suite `stabel`", &["--suite", "stabel"]);
+    // The configuration is public.
+    let web = Web::of(sandbox.archive(""));
+    faulty("public URL", "everyone can read", &["--public-url", &web.url]);
+    fs::write(sandbox.archive("conf/destinations"), "Name: cdn\nLocation: s3:/x\n").unwrap();
+    faulty("configuration", "destination `cdn`", &[]);
+    fs::write(sandbox.archive("conf/destinations"), "Name: cdn\n").unwrap();
+    faulty("configuration", "`Location` is missing", &[]);
+    fs::remove_file(sandbox.archive("conf/destinations")).unwrap();
+    fs::write(sandbox.archive("archive-key.asc"), "no key").unwrap();
+    faulty("keys", "holds no key", &[]);
+    fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
+    faulty("keys", "is missing", &[]);
+    sandbox.configure("Codename: stable\nComponents: main\nSignWith: nothing.asc\n");
+    faulty("keys", "suite `stable` cannot be signed", &[]);
+    let expired = fixture("keys/expired.asc");
+    sandbox.configure(&format!("Codename: stable\nComponents: main\nSignWith: {}\n", expired.display()));
+    faulty("keys", "expired", &[]);
+    sandbox.configure("Codename: stable\n");
+    faulty("configuration", "`Components` is missing", &[]);
+    sandbox.publish(["--archive", "./none", "doctor"]).fails(4).says([]);
+    assert!(!sandbox.path("none").exists());
+    sandbox.publish(["--archive", "s3:/x", "doctor"]).fails(2);
+}
+
+#[test]
+fn a_suite_that_expires_is_found() {
+    let sandbox = archive();
+    let key = fixture("keys/test.asc");
+    let conf = format!("Codename: stable\nComponents: main\nValidFor: 3d\nSignWith: {}\n", key.display());
+    sandbox.configure(&conf);
+    sandbox.publish_after(60, &["export"]).ok();
+    let at = |days: u64| sandbox.publish_after(60 + days * 24 * 60 * 60, &["doctor"]);
+    assert!(findings(&at(0).ok(), "ok", "suites")[0].contains("expires on 2025-06-04"));
+    let said = at(2).ok();
+    assert!(findings(&said, "warning", "suites")[0].contains("expires on 2025-06-04"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("  fix: publish --archive") && said.stdout.contains(" refresh --suite stable")
+    );
+    let said = at(4).fails(4);
+    assert!(findings(&said, "fault", "suites")[0].contains("clients refuse it"), "{}", said.stdout);
+}
+
+/// Each kind of bucket is tried, and no object is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_are_tried_and_left_as_they_were() {
+    let sandbox = Sandbox::signed();
+    let mut tried = 0;
+    for bucket in buckets::each().chain(servers::ignoring()) {
+        let variables: Vec<(&str, &str)> =
+            bucket.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let said = sandbox.publish_with(&variables, ["--archive", &bucket.location, "doctor"]).ok();
+        let store = findings(&said, "ok", "store");
+        assert!(
+            store[0].contains("can be written, read and deleted"),
+            "{}: {}",
+            bucket.location,
+            said.stdout
+        );
+        assert!(store.iter().any(|found| found.contains("can be listed")), "{}", said.stdout);
+        assert!(!findings(&said, "ok", "clock").is_empty(), "{}: {}", bucket.location, said.stdout);
+        let left: Vec<StoredObject> = bucket.store().walk("").try_collect().await.unwrap();
+        assert!(left.is_empty(), "{}: {left:?}", bucket.location);
+        // Credentials of another account, and those of no account.
+        if bucket.server == "moto" {
+            let nowhere = "s3://no-such-bucket-at-all/apt";
+            sandbox.publish_with(&variables, ["--archive", nowhere, "doctor"]).fails(4).says([]);
+        }
+        tried += 1;
+    }
+    if let Some(bucket) = servers::ignoring() {
+        let variables: Vec<(&str, &str)> =
+            bucket.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let said = sandbox.publish_with(&variables, ["--archive", &bucket.location, "doctor"]).ok();
+        let warned = findings(&said, "warning", "store");
+        assert!(
+            warned.iter().any(|found| found.contains("conditional writes are ignored")),
+            "{}",
+            said.stdout
+        );
+    }
+    assert!(tried == 0 || tried >= 3, "{tried}");
+}
