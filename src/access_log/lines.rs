@@ -13,7 +13,7 @@ pub(crate) struct Lines {
     fields: Option<Fields>,
 }
 
-/// What a line is.
+/// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
     Access(Access),

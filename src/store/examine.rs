@@ -14,7 +14,7 @@ use super::{
     probe,
 };
 
-/// What a store has done with an object.
+/// The answers of a store to a test object.
 #[derive(Debug)]
 pub struct Examination {
     /// How concurrent writes are ordered.

@@ -11,7 +11,7 @@ pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
             let suites = count(session.config.suites.len(), "suite");
             findings.ok(TOPIC, format!("{} has {suites}", path.display()));
         }
-        // What is only read needs none.
+        // An archive that is only read needs none.
         None if matches!(session.location, Location::Web(_)) => {}
         None => findings.warning(
             TOPIC,

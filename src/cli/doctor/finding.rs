@@ -1,4 +1,4 @@
-//! What the doctor found: each finding with what to do.
+//! The findings of the doctor, each with its remedy.
 
 use crate::cli::{failure::Failure, json, session::Session, text::shell_word};
 
@@ -29,7 +29,7 @@ pub(super) struct Finding {
     pub(super) topic: &'static str,
     pub(super) level: Level,
     pub(super) text: String,
-    /// What to do: a command, or a sentence.
+    /// The remedy: a command, or a sentence.
     pub(super) fix: Option<String>,
 }
 

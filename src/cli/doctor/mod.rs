@@ -38,7 +38,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(print(&findings, session.ui))
 }
 
-/// What the doctor says if the archive cannot even be opened: a wrong configuration is a finding.
+/// Reports why the archive cannot be opened: a wrong configuration is a finding.
 pub(super) fn unopened(failure: Failure, ui: &Ui) -> Result<ExitCode, Failure> {
     if failure.code == failure::USAGE {
         return Err(failure);
