@@ -137,6 +137,7 @@ pub(super) async fn run(mut args: Args, session: &Session<'_>) -> Result<ExitCod
     let suite = session.suite_to_extend(args.suite.as_deref(), args.new_suite).await?;
     let keys = session.keys_to_publish(&suite).await?;
     let events = session.events();
+    session.ui.step("Reading packages");
     let files = find_files(&args.files)?;
     let read = tokio::task::block_in_place(|| read_packages(files, &events))?;
     let new = |incoming: Incoming| {

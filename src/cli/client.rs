@@ -209,6 +209,7 @@ impl Keys {
 /// Reads the suites that the command line names, else all.
 async fn published(args: &Args, session: &Session<'_>) -> Result<Vec<PublishedSuite>, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
+    session.ui.step("Reading the archive");
     let mut names = Vec::new();
     for name in args.suites.iter().chain(&args.suite) {
         refuse_generation(name)?;
@@ -238,7 +239,7 @@ fn refuse_generation(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let hint = format!(
-        "keep content for clients with `publish snapshot NAME --suite {suite}`, and name `{suite}/snapshots/NAME`; see what `{name}` has with `publish list --suite {name}`"
+        "keep content for clients with `publish snapshot NAME --suite {name}`, and name `{suite}/snapshots/NAME`; see what `{name}` has with `publish list --suite {name}`"
     );
     let text = format!("a client reads a suite such as `{suite}`, and not one of its generations, `{name}`");
     Err(Failure::text(text, Some(hint)).into_usage())

@@ -118,11 +118,11 @@ impl Session<'_> {
         self.reported(self.publisher(change, &events)?.roll_back(suite, &keys, to).await)
     }
 
-    /// Publishes the current content of a suite as a snapshot.
+    /// Publishes the current content of a suite, or that of a generation, as a snapshot.
     pub(super) async fn snapshot(
         &self,
         snapshot: &SuiteConfig,
-        of: &Suite,
+        of: (&Suite, Option<&str>),
         keys: SuiteKeys,
         change: &ChangeArgs,
     ) -> Result<CommitReport, Failure> {

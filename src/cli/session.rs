@@ -187,6 +187,7 @@ impl<'a> Session<'a> {
     /// `new_suite` is the option of a command that can create a suite.
     async fn find_suite(&self, named: Option<&str>, new_suite: Option<bool>) -> Result<SuiteConfig, Failure> {
         self.refuse_web()?;
+        self.ui.step("Reading the archive");
         let archive = self.archive(Trust::unverified());
         let Some(name) = named else {
             if self.config.suites.is_empty() {
@@ -391,6 +392,8 @@ impl<'a> Session<'a> {
     }
 
     fn keychain_of(&self, given: GivenKeys) -> Keychain {
+        // gpg, or the command that has a key, may ask the user.
+        self.ui.pause();
         let trust_existing = self.trust_existing;
         Keychain { given, trust_existing, ..Keychain::new(self.config.clone(), self.key_folder(), self.now) }
     }

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{change_args::ChangeArgs, failure::Failure, json, session::Session, text::columns, ui::count};
-use crate::archive::{PageUpdate, PublishedSuite, name_of_snapshot};
+use super::{
+    change_args::ChangeArgs, failure::Failure, json, session::Session, state, text::columns, ui::count,
+};
+use crate::archive::{PageUpdate, PublishedSuite, Trust, name_of_snapshot};
 
 /// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
 ///
@@ -12,6 +14,7 @@ use crate::archive::{PageUpdate, PublishedSuite, name_of_snapshot};
 #[command(after_help = "\
 Examples:\n\
 \x20 publish snapshot 1.0\n\
+\x20 publish snapshot 0.9 --suite stable@1\n\
 \x20 publish snapshot --list --suite stable\n\
 \x20 publish snapshot 1.0 --remove")]
 pub(super) struct Args {
@@ -19,8 +22,8 @@ pub(super) struct Args {
     #[arg(value_name = "NAME", required_unless_present = "list")]
     name: Option<String>,
 
-    /// Suite to keep [default: the only suite]
-    #[arg(short, long)]
+    /// Suite to keep, or one of its generations [default: the only suite]
+    #[arg(short, long, value_name = "SUITE[@STATE]")]
     suite: Option<String>,
 
     /// List the snapshots of the suite: name and date
@@ -42,7 +45,17 @@ struct Row {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let suite = session.suite_to_change(args.suite.as_deref()).await?;
+    let (named, which) = match &args.suite {
+        Some(text) => state::split(text).map(|(suite, which)| (Some(suite), which))?,
+        None => (None, None),
+    };
+    if let (Some(text), Some(_), true) = (&args.suite, &which, args.list || args.remove) {
+        let text = format!(
+            "`{text}` is a generation, and `--list` and `--remove` are about all snapshots of a suite"
+        );
+        return Err(Failure::usage(text));
+    }
+    let suite = session.suite_to_change(named).await?;
     let Some(name) = &args.name else {
         let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
         list(&archive.snapshots(&suite.codename).await?, session);
@@ -68,7 +81,15 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     let kept = suite.snapshot(snapshot);
     let keys = session.keys_to_publish(&kept).await?;
-    let outcome = session.snapshot(&kept, &suite.codename, keys, &args.change).await?;
+    let generation = match &which {
+        Some(which) => {
+            let archive = session.archive(Trust::unverified());
+            Some(archive.generation_name(&suite.codename, which).await?)
+        }
+        None => None,
+    };
+    let of = (&suite.codename, generation.as_deref());
+    let outcome = session.snapshot(&kept, of, keys, &args.change).await?;
     session.ui.outcome(&outcome);
     if outcome.published {
         session.ui.say(&format!("Clients read it with `Suites: {}`", outcome.suite));

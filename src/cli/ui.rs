@@ -152,6 +152,7 @@ impl Ui {
     /// Returns the exit code of a completed command: a failed write to stdout makes it a failure.
     #[must_use]
     pub(super) fn end(&self, code: ExitCode) -> ExitCode {
+        self.pause();
         match self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => code,
             Some(error) => {
@@ -180,7 +181,7 @@ impl Ui {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return true;
         }
-        self.progress.iter().for_each(|progress| progress.pause());
+        self.pause();
         let _ = write!(io::stderr().lock(), "{} [y/N] ", self.shown(question));
         let mut answer = String::new();
         let read = io::BufRead::read_line(&mut io::stdin().lock().take(64), &mut answer);
@@ -216,6 +217,7 @@ impl Ui {
     /// Prints all errors, and returns the exit code.
     #[must_use]
     pub(super) fn failure(&self, failure: &Failure) -> ExitCode {
+        self.pause();
         if self.json {
             self.failure_object(failure);
         }
@@ -272,7 +274,7 @@ impl Ui {
             Event::Deleted { done, total } => self.count(Phase::Deleting, done as u64, total as u64),
             Event::Step(what) => self.step(what),
             // gpg may ask for a passphrase.
-            Event::Signing => self.progress.iter().for_each(|progress| progress.pause()),
+            Event::Signing => self.pause(),
             Event::Warning(text) => self.warn(&text),
             // A missing mount looks like a new archive.
             Event::NewArchive { location } => {
@@ -321,6 +323,11 @@ impl Ui {
     /// Begins a step whose end is not known, such as the reading of a suite.
     pub(super) fn step(&self, what: &'static str) {
         self.progress.iter().for_each(|progress| progress.step(what));
+    }
+
+    /// Ends the step: another program may ask the user, or the command is at its end.
+    pub(super) fn pause(&self) {
+        self.progress.iter().for_each(|progress| progress.pause());
     }
 
     fn count(&self, phase: Phase, done: u64, total: u64) {

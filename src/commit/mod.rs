@@ -90,7 +90,20 @@ impl Archive {
     /// # Errors
     /// [`Error::SnapshotThere`] if a snapshot of that name has different content, and those of [`Archive::commit`].
     pub async fn snapshot(&self, of: &Suite, how: &CommitOptions<'_>) -> Result<CommitReport, Error> {
-        self.publish(&Operation::Snapshot { of, source: Box::default() }, how).await
+        self.snapshot_of(of, None, how).await
+    }
+
+    /// As [`Archive::snapshot`], of a retained generation by its full name, if one is given.
+    ///
+    /// # Errors
+    /// As [`Archive::snapshot`].
+    pub async fn snapshot_of(
+        &self,
+        of: &Suite,
+        generation: Option<&str>,
+        how: &CommitOptions<'_>,
+    ) -> Result<CommitReport, Error> {
+        self.publish(&Operation::Snapshot { of, generation, source: Box::default() }, how).await
     }
 
     /// Plans and commits an operation, and retries after a lost race.

@@ -20,9 +20,11 @@ pub(super) enum Operation<'a> {
     Surplus(&'a [CopiedPackage]),
     Refresh(Refresh),
     RollBack(Option<&'a str>),
-    /// Keeps the generation of a suite that was current when the command started.
+    /// Keeps a generation of a suite: the one that was current when the command started.
     Snapshot {
         of: &'a Suite,
+        /// The full name of an earlier generation instead.
+        generation: Option<&'a str>,
         source: Box<OnceCell<Source>>,
     },
 }
@@ -44,8 +46,8 @@ impl Operation<'_> {
             Self::RollBack(to) => {
                 rollback::plan(&archive.store, &archive.trust, base, config, *to, now).await
             }
-            Self::Snapshot { of, source } => {
-                let open = || Source::open(&archive.store, of, &archive.trust);
+            Self::Snapshot { of, generation, source } => {
+                let open = || Source::open(&archive.store, of, *generation, &archive.trust);
                 source.get_or_try_init(open).await?.plan(base, config, now).await
             }
         }

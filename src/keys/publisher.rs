@@ -195,14 +195,15 @@ impl<'a> Publisher<'a> {
         Ok(self.archive_of(suite, keys).roll_back(to, &self.options(suite, keys)).await?)
     }
 
-    /// Publishes the current content of a suite as a snapshot.
+    /// Publishes the current content of a suite, or that of a generation by its full name, as a snapshot.
     pub async fn snapshot(
         &self,
         snapshot: &SuiteConfig,
-        of: &Suite,
+        of: (&Suite, Option<&str>),
         keys: &SuiteKeys,
     ) -> Result<CommitReport, Error> {
-        Ok(self.archive_of(snapshot, keys).snapshot(of, &self.options(snapshot, keys)).await?)
+        let archive = self.archive_of(snapshot, keys);
+        Ok(archive.snapshot_of(of.0, of.1, &self.options(snapshot, keys)).await?)
     }
 
     fn options<'b>(&'b self, suite: &'b SuiteConfig, keys: &'b SuiteKeys) -> CommitOptions<'b> {

@@ -9,12 +9,25 @@ use crate::{
     },
 };
 
-/// The generation that was current when the `snapshot` command started, even if a newer one is published meanwhile.
+/// The named generation, else the one that was current when the `snapshot` command started, even if a newer one is published
+/// meanwhile.
 #[derive(Clone)]
 pub(crate) struct Source(pub(super) PublishedSuite);
 
 impl Source {
-    pub(crate) async fn open(store: &Store, of: &Suite, trust: &Trust) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        store: &Store,
+        of: &Suite,
+        generation: Option<&str>,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        if let Some(name) = generation {
+            let state = generations::open_to_build_on(store, of, name, trust).await?;
+            if let Some(release) = state.release().filter(|_| !state.is_of_our_form()) {
+                adopt::verify(&state, &mut release.clone()).await?;
+            }
+            return Ok(Self(state));
+        }
         let base = VerifiedBase::open(store, of, trust).await?;
         let Some(release) = base.release() else {
             return Err(discovery::not_published(store, of).await);

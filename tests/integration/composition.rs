@@ -87,8 +87,12 @@ fn every_command_that_reads_a_state_takes_it_beside_the_suite() {
     sandbox.publish_after(240, &["rollback", "-s", "stable@1", "--dry-run"]).ok().says(["- two 1.0 all"]);
     sandbox.publish(["rollback", "stable", "--to", "1", "--dry-run"]).ok();
     sandbox.publish(["rollback", "stable@1", "--to", "1"]).fails(2).says(["`--to`"]);
-    // apt has no folder for a state.
-    sandbox.publish(["client", &state]).fails(2).says(["publish snapshot NAME --suite stable"]);
+    // apt has no folder for a state, but one for a snapshot of it.
+    let snapshot = ["snapshot", "then", "--suite", state.as_str()];
+    sandbox.publish_after(300, &snapshot).ok().says(["stable/snapshots/then"]);
+    assert_eq!(names(&listed("stable/snapshots/then")), ["one"]);
+    sandbox.publish(["snapshot", "--list", "--suite", &state]).fails(2);
+    sandbox.publish(["client", &state]).fails(2).says(["publish snapshot NAME --suite stable@2025"]);
     for command in [&["list", "-s"][..], &["log"], &["rollback", "-n"], &["diff"], &["show", "one", "-s"]] {
         let unknown = |state| [command, &[state]].concat();
         sandbox.publish(unknown("stable@99")).fails(1).says(["no generation `99`", "publish log"]);

@@ -14,7 +14,7 @@ pub(super) async fn make(call: &Call<'_>) -> Result<u8, Failure> {
     let kept = suite.snapshot(name);
     let keys = call.session.keys_to_publish(&kept).await?;
     let asked = ChangeArgs { dry_run: false, message: None };
-    let report = call.session.snapshot(&kept, &suite.codename, keys, &asked).await?;
+    let report = call.session.snapshot(&kept, (&suite.codename, None), keys, &asked).await?;
     report.notes.iter().for_each(|note| call.session.ui.warn(note));
     call.outlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&report, &kept);
     Ok(call.status(report.published))
