@@ -19,6 +19,10 @@ pub type Mapping = Vec<(String, String)>;
 pub struct SourceRule {
     /// The name of the rule.
     pub name: String,
+    /// Fields that have no effect here, each with why.
+    pub ignored: Vec<(&'static str, &'static str)>,
+    /// Another location, if the first cannot be reached.
+    pub fallback: Option<String>,
     /// The location of the other archive.
     pub method: Option<String>,
     /// The rule whose fields this one takes where it has none; in `conf/pulls`, the suite to take packages from.
@@ -78,6 +82,17 @@ const UPDATES: [&str; 12] = [
     "DownloadListsAs",
 ];
 
+/// The fields of reprepro that have no effect here.
+const IGNORED: [(&str, &str); 4] = [
+    (
+        "Config",
+        "it is for the programs of apt that reprepro downloads with; proxies are named by `http_proxy` and `https_proxy`",
+    ),
+    ("IgnoreHashes", "SHA256 alone is compared, and always"),
+    ("GetInRelease", "`InRelease` is read where there is one, else `Release` with its signature"),
+    ("DownloadListsAs", "the smallest form of each index that is listed is downloaded"),
+];
+
 impl SourceRule {
     /// Reads the rules of a file; names of lists are resolved against its folder, unless `resolve` knows better.
     pub fn read(
@@ -113,6 +128,8 @@ impl SourceRule {
         let has_lists = self.lists.is_some() || self.source_lists.is_some();
         Self {
             name: self.name,
+            ignored: [self.ignored, base.ignored].concat(),
+            fallback: self.fallback.or(base.fallback),
             method: self.method.or(base.method),
             from: base.from,
             suite: self.suite.or(base.suite),
@@ -165,7 +182,10 @@ impl SourceRule {
             text("FilterFormula")?.map(|text| Formula::parse(&text).map_err(|error| error.to_string()));
         let lists =
             |name: &str| text(name)?.map(|value| FilterLists::parse(&value, name, resolve)).transpose();
+        let ignored = IGNORED.into_iter().filter(|(name, _)| stanza.get(name).is_some()).collect();
         let rule = Self {
+            ignored,
+            fallback: text("Fallback")?,
             name: text("Name")?.filter(|name| !name.is_empty()).ok_or("field `Name` is missing")?,
             method: text("Method")?,
             from: text("From")?,

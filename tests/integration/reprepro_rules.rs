@@ -376,3 +376,30 @@ fn a_source_on_the_web_is_read_once() {
     assert!(!web.requests().iter().any(|request| request.contains(".deb")));
     sandbox.publish(["check"]).ok();
 }
+
+#[test]
+fn another_location_is_read_where_the_first_is_out_of_reach() {
+    let sandbox = Sandbox::new();
+    upstream(&sandbox, "up", "sid", "main", &[deb("foo")]);
+    sandbox.configure("Codename: one\nArchitectures: amd64\nComponents: main\nUpdate: up\n");
+    let up = sandbox.path("up").display().to_string();
+    // No server listens on this port.
+    let text = format!(
+        "Name: up\nMethod: http://127.0.0.1:1/\nFallback: file:{up}\nSuite: sid\nVerifyRelease: blindtrust\n\
+         Config: Acquire::http::Proxy=x\nIgnoreHashes: md5\nGetInRelease: no\nDownloadListsAs: .gz\n"
+    );
+    fs::write(sandbox.archive("conf/updates"), &text).unwrap();
+    let run = |arguments: &[&str]| sandbox.publish([&["reprepro", "-b", "archive"], arguments].concat());
+    run(&["update"]).ok().says([
+        "`Config` has no effect",
+        "`IgnoreHashes` has no effect",
+        "`GetInRelease` has no effect",
+        "`DownloadListsAs` has no effect",
+        "`Method` is out of reach, so `Fallback` is read",
+    ]);
+    assert_eq!(run(&["list", "one"]).ok().stdout, "one|main|amd64: foo 1.0\n");
+    // A source that answers is not replaced: its fault is named.
+    let text = text.replace("http://127.0.0.1:1/", &format!("file:{up}/nowhere"));
+    fs::write(sandbox.archive("conf/updates"), text).unwrap();
+    run(&["update"]).fails(255).says(["there is no suite `sid`"]);
+}

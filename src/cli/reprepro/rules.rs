@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{call::Call, status};
 use crate::{
     archive::{Error, Trust},
-    cli::failure::Failure,
+    cli::failure::{Failure, OUT_OF_REACH},
     config::{RuleKind, SourceRule, SuiteConfig},
     dists::PackagesKey,
     names::Suite,
@@ -100,10 +100,30 @@ async fn own(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<
     Ok(Upstream::own(call.archive().store(), &from.codename, &trust).await?)
 }
 
-/// Opens the other archive that a rule names.
+/// Opens the other archive that a rule names, or the one that it names for the case that this is out of reach.
 async fn other(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<Upstream, Failure> {
-    let session = &call.session;
+    let ui = &call.session.ui;
+    for (field, why) in &rule.ignored {
+        ui.warn(&format!("rule `{}`: `{field}` has no effect: {why}", rule.name));
+    }
     let method = rule.method.as_deref().unwrap_or_default();
+    match (other_at(call, suite, rule, method).await, &rule.fallback) {
+        (Err(failure), Some(fallback)) if failure.code == OUT_OF_REACH => {
+            let name = &rule.name;
+            ui.warn(&format!("rule `{name}`: `Method` is out of reach, so `Fallback` is read: {fallback}"));
+            other_at(call, suite, rule, fallback).await
+        }
+        (opened, _) => opened,
+    }
+}
+
+async fn other_at(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    rule: &SourceRule,
+    method: &str,
+) -> Result<Upstream, Failure> {
+    let session = &call.session;
     // `copy` differs from `file` for apt only.
     let place = method.strip_prefix("copy:").map_or_else(|| method.to_owned(), |path| format!("file:{path}"));
     let location = Location::parse(&place, &session.current);
