@@ -45,7 +45,7 @@ pub use crate::mirror::{
 pub use crate::operations::written::Written;
 pub use crate::operations::{
     attachment::{AttachedPath, Attachment},
-    copy::{Copies, Named, Wanted},
+    copy::{Copies, CopySource, Named, Wanted},
     dates::Refresh,
     drop::Dropped,
     edit::{Older, Removal, Retention, SuiteEdit, UploadRecord},

@@ -3,6 +3,10 @@
 //! A comma means *and*, `|` means *or* and binds stronger, `!` negates the condition behind it. A condition names a field,
 //! and may compare its value: `==`, `!=`, `<<`, `<=`, `>=`, `>>` by bytes, `%` and `!%` with a [`Glob`]. Fields that
 //! begin with `$` are properties of the package; `$Version` and `$SourceVersion` are compared as dpkg does.
+//!
+//! [`Formula::parse_query`] reads the common forms of aptly's queries as well: `Name` is the name of the package, `Priority (required)` compares
+//! with `==`, and a word that begins with a small letter and is not the name of a field is a package: `nginx`,
+//! `nginx (>= 1.22) {amd64}`, `nginx_1.22-1_amd64`. Where `,` and `|` are mixed, the rule of reprepro applies.
 
 use std::cmp::Ordering;
 
@@ -106,7 +110,15 @@ const PROPERTIES: &[(&str, Property)] = &[
 impl Formula {
     /// Parses a formula.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        Self::read(Parser { text, at: 0, depth: 0, is_query: false })
+    }
+
+    /// Parses a formula, or a query in the common forms of aptly.
+    pub fn parse_query(text: &str) -> Result<Self, Error> {
+        Self::read(Parser { text, at: 0, depth: 0, is_query: true })
+    }
+
+    fn read(mut parser: Parser<'_>) -> Result<Self, Error> {
         let node = parser.all()?;
         match parser.peek() {
             None => Ok(Self(node)),
@@ -177,11 +189,63 @@ impl Property {
     }
 }
 
+/// The fields of a stanza whose names may be written in small letters; any other word that begins with a small letter is a
+/// package, as in aptly.
+const FIELDS: [&str; 38] = [
+    "architecture",
+    "binary",
+    "breaks",
+    "build-conflicts",
+    "build-depends",
+    "build-depends-arch",
+    "build-depends-indep",
+    "build-essential",
+    "bugs",
+    "conflicts",
+    "depends",
+    "description",
+    "directory",
+    "enhances",
+    "essential",
+    "filename",
+    "format",
+    "homepage",
+    "installed-size",
+    "license",
+    "maintainer",
+    "multi-arch",
+    "origin",
+    "package",
+    "package-type",
+    "pre-depends",
+    "priority",
+    "protected",
+    "provides",
+    "recommends",
+    "replaces",
+    "section",
+    "size",
+    "source",
+    "suggests",
+    "tag",
+    "uploaders",
+    "version",
+];
+
+/// Whether a word is the name of a package, not that of a field.
+fn names_a_package(word: &str) -> bool {
+    let is_small = word.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let is_custom = word.starts_with("x-") || word.starts_with("xb-") || word.starts_with("checksums-");
+    is_small && !is_custom && !FIELDS.contains(&word.to_ascii_lowercase().as_str())
+}
+
 /// A recursive descent over the text.
 struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Whether the forms of aptly are read as well.
+    is_query: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -229,6 +293,10 @@ impl<'a> Parser<'a> {
         }
         let is_property = self.take("$");
         let name = self.name()?;
+        if self.is_query && !is_property && names_a_package(name) {
+            return self.package(name);
+        }
+        let name = if self.is_query && name == "Name" { "Package" } else { name };
         if !self.take("(") {
             return if is_property {
                 Err(self.error(format!("`${name}` always exists; compare it, as in `${name} (== VALUE)`,")))
@@ -240,6 +308,34 @@ impl<'a> Parser<'a> {
             if is_property { Value::Property(self.property(name)?) } else { Value::Field(name.to_owned()) };
         let test = self.test(&value)?;
         Ok(Node::Compares { value, test })
+    }
+
+    /// A package, as aptly names it: `NAME`, `NAME (>= VERSION) {ARCHITECTURE}` or `NAME_VERSION_ARCHITECTURE`.
+    fn package(&mut self, name: &str) -> Result<Node, Error> {
+        let equals = |value: Value, text: &str| Node::Compares {
+            value,
+            test: Test::Ordered { accepted: &[Ordering::Equal], than: text.to_owned() },
+        };
+        let named = |name: &str| equals(Value::Field("Package".to_owned()), name);
+        let (version, architecture) =
+            (Value::Property(Property::Version), Value::Property(Property::Architecture));
+        if let [name, own_version, own_architecture] = name.split('_').collect::<Vec<_>>()[..] {
+            Version::parse(own_version).map_err(|why| self.error(why.to_string()))?;
+            let parts = [equals(version, own_version), equals(architecture, own_architecture)];
+            return Ok(Node::All([named(name)].into_iter().chain(parts).collect()));
+        }
+        let mut nodes = vec![named(name)];
+        if self.take("(") {
+            let test = self.test(&version)?;
+            nodes.push(Node::Compares { value: version, test });
+        }
+        if self.take("{") {
+            let rest = &self.text[self.at..];
+            let end = rest.find('}').ok_or_else(|| self.error("expected `}`"))?;
+            nodes.push(equals(architecture, rest[..end].trim()));
+            self.at += end + 1;
+        }
+        Ok(Node::All(nodes))
     }
 
     fn nested(&mut self, parse: fn(&mut Self) -> Result<Node, Error>) -> Result<Node, Error> {
@@ -255,7 +351,7 @@ impl<'a> Parser<'a> {
     fn name(&mut self) -> Result<&'a str, Error> {
         let found = self.peek();
         let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| c.is_whitespace() || "()|,!$".contains(c)).unwrap_or(rest.len());
+        let end = rest.find(|c: char| c.is_whitespace() || "()|,!${}".contains(c)).unwrap_or(rest.len());
         if end == 0 {
             return Err(self.error(match found {
                 None => "expected the name of a field, found the end".to_owned(),
@@ -281,6 +377,14 @@ impl<'a> Parser<'a> {
             None => ORDERS.iter().find(|(operator, _)| self.take(operator)),
             Some(_) => None,
         };
+        if self.is_query && glob.is_none() && self.take("~") {
+            return Err(self.error("`~` compares with a regular expression, which is not supported; use `%` with a pattern, such as `% lib*`,"));
+        }
+        // aptly compares with a value alone.
+        let order = order.or_else(|| {
+            let is_value = self.is_query && glob.is_none() && self.peek().is_some_and(char::is_alphanumeric);
+            is_value.then_some(&ORDERS[0])
+        });
         if glob.is_none() && order.is_none() {
             return Err(self.error("expected one of `==`, `!=`, `<<`, `<=`, `>=`, `>>`, `%`, `!%`"));
         }
@@ -315,7 +419,10 @@ mod tests {
     const DOC: &str = "Package: libdoc\nVersion: 10\nSource: doc (9)\nSection: contrib/doc\nX-Long: a\n";
 
     fn selected(formula: &str) -> String {
-        let formula = Formula::parse(formula).unwrap_or_else(|error| panic!("{error}"));
+        selected_by(&Formula::parse(formula).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn selected_by(formula: &Formula) -> String {
         let of = |text: &str, subject: [&str; 5]| {
             let stanza = Stanza::parse(text.as_bytes()).unwrap();
             let [version, source, source_version, architecture, component] = subject;
@@ -377,6 +484,44 @@ mod tests {
             ("$Type (== udeb)", ""),
         ] {
             assert_eq!(selected(formula), expected, "{formula}");
+        }
+    }
+
+    #[test]
+    fn queries_have_the_forms_of_aptly() {
+        for (query, expected) in [
+            ("foo", "foo"),
+            ("foo | libdoc", "foo doc"),
+            ("foo (>= 1:0.9)", "foo"),
+            ("foo (>> 1:1.0-1)", ""),
+            ("foo (1:1.0-1)", "foo"),
+            ("foo {amd64}", "foo"),
+            ("foo (>= 1:0.9) {i386}", ""),
+            ("foo_1:1.0-1_amd64", "foo"),
+            ("foo_2_amd64 | !foo", "doc"),
+            ("Name (= foo)", "foo"),
+            ("Name (% lib*)", "doc"),
+            ("Section (net)", "foo"),
+            ("$Source (doc), $Architecture (amd64)", "doc"),
+            ("$Version (>= 1:0)", "foo"),
+            // Names of fields may be written in small letters, as in reprepro.
+            ("section (== net)", "foo"),
+            ("x-long", "doc"),
+            ("Depends, !X-Long", "foo"),
+        ] {
+            let formula = Formula::parse_query(query).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(selected_by(&formula), expected, "{query}");
+        }
+        for (bad, expected) in [
+            ("Name (~ ^lib)", "regular expression"),
+            ("foo (~ 1)", "regular expression"),
+            ("foo {amd64", "expected `}` at character 6"),
+            ("foo (>= a b)", "version `a b` is not allowed"),
+            ("foo_a b_amd64", "at character"),
+        ] {
+            let error = Formula::parse_query(bad).unwrap_err().to_string();
+            assert!(error.contains(expected), "{bad}: {error}");
+            assert!(Formula::parse(bad).is_err() || bad.contains("foo"), "{bad}");
         }
     }
 

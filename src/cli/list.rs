@@ -61,8 +61,9 @@ pub(super) struct Args {
     ///
     /// A comma means "and", `|` "or", `!` "not". Compare fields of the stanza with `==`, `!=`, `<<`, `<=`, `>=`, `>>`, or with a
     /// pattern by `%`. The properties are `$Version` and `$SourceVersion`, compared as dpkg does, `$Source`,
-    /// `$Architecture`, `$Component` and `$PackageType`. The language is that of reprepro's `listfilter`.
-    #[arg(long, value_name = "FORMULA", value_parser = Formula::parse)]
+    /// `$Architecture`, `$Component` and `$PackageType`. The language is that of reprepro's `listfilter`; common queries of aptly
+    /// are read too: `nginx (>= 1.22) {amd64}`, `Name (% lib*)`, `Priority (required)`.
+    #[arg(long, value_name = "FORMULA", value_parser = Formula::parse_query)]
     filter: Option<Formula>,
 
     /// Print each package in this format, such as `${package} ${version} ${$component}`

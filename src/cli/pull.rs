@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session};
 use crate::{
-    archive::{Copies, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
+    archive::{Copies, CopySource, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
     config::SuiteConfig,
     dists::IndexKind,
     formula::Formula,
@@ -37,12 +37,15 @@ pub(super) struct Args {
     suite_option: Option<String>,
 
     /// Archive to take them from: a folder, a bucket, a URL or a name in conf/destinations, and its suite, or one of its
-    /// generations [default: SUITE, or the only one there]
+    /// generations [default: SUITE, or the only one there]; repeatable
+    ///
+    /// Of several archives the newest version wins, as for apt, and of the same version the archive that is named first;
+    /// --with-dependencies looks in all of them.
     ///
     /// For an archive without `dists/`, as dpkg-scanpackages makes it, name the folder of its `Packages` with a `/` at the end,
     /// such as `#./` for the root, where it is found without.
-    #[arg(long, value_name = "LOCATION[#SUITE[@STATE]]")]
-    from: String,
+    #[arg(long, value_name = "LOCATION[#SUITE[@STATE]]", required = true)]
+    from: Vec<String>,
 
     /// Verify the other archive with these public keys, like `Signed-By` on a client; repeatable [default: the keys of SUITE]
     #[arg(long, value_name = "FILE")]
@@ -52,7 +55,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 
-    /// Also take the packages that this formula selects, as in reprepro, such as `Section (== net)`
+    /// Also take the packages that this formula selects, as in reprepro, such as `Section (== net)`, or as in aptly, such as
+    /// `nginx (>= 1.22)`
     #[arg(long, value_name = "FORMULA")]
     filter: Option<String>,
 
@@ -85,23 +89,31 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
     let session = &session;
     let (suite, names) = args.suite_and_names()?;
     let suite = session.suite_to_extend(Some(suite), args.new_suite).await?;
-    let other = OtherArchive::parse(&args.from, &suite.codename, session).await?;
     let keys = session.keys_to_publish(&suite).await?;
-    let trust = other.trust(&args.keyring, trust_existing, (&keys.trust, session))?;
+    let mut all = Vec::new();
+    for from in &args.from {
+        let other = OtherArchive::parse(from, &suite.codename, session).await?;
+        let trust = other.trust(&args.keyring, trust_existing, (&keys.trust, session))?;
+        let OtherArchive { store: archive, suite: from, flat, generation } = other;
+        all.push(CopySource { from, archive, flat, generation, trust });
+    }
+    // The parser requires one.
+    let CopySource { from, archive, flat, generation, trust } = all.remove(0);
     let architectures = match &args.architecture[..] {
         [] => architectures(&suite, session).await?,
         given => given.to_vec(),
     };
     let copies = Copies {
-        archive: Some(other.store.clone()),
-        flat: other.flat.clone(),
-        generation: other.generation.clone(),
+        archive: Some(archive),
+        flat,
+        others: all,
+        generation,
         wanted: args.wanted(&names),
         selected: args.selected()?,
         architectures,
         component: args.component.clone(),
         with_dependencies: args.with_dependencies,
-        ..Copies::new(other.suite, trust)
+        ..Copies::new(from, trust)
     };
     let edit = SuiteEdit { copy: Some(copies), ..SuiteEdit::default() };
     session.commit_packages(&suite, keys, &edit, &args.change).await?;
@@ -157,7 +169,7 @@ impl Args {
     /// The packages of `--filter`.
     fn selected(&self) -> Result<Vec<Selection>, Failure> {
         let Some(text) = &self.filter else { return Ok(Vec::new()) };
-        let formula = Formula::parse(text).map_err(|error| Failure::usage(error.to_string()))?;
+        let formula = Formula::parse_query(text).map_err(|error| Failure::usage(error.to_string()))?;
         let (sources, mut binaries): (Vec<_>, Vec<_>) =
             self.architecture.iter().cloned().partition(Architecture::is_source);
         if binaries.iter().any(Architecture::is_all) && binaries.len() == 1 {

@@ -1,4 +1,4 @@
-//! `Closure`: the packages that other packages need, from the same source.
+//! `Closure`: the packages that other packages need, from the same sources.
 //!
 //! A dependency that the suite or the selected packages fulfil adds nothing. Of alternatives the first one that the source
 //! has is taken, in its newest version that fits; a package of that name before one that provides it.
@@ -55,7 +55,8 @@ impl<'a> Offer<'a> {
     /// The best package that fulfils a dependency.
     fn best(&self, dependency: &Dependency) -> Option<&Candidate<'a>> {
         let all = self.by_name.get(&dependency.name)?.iter();
-        let fitting = all.filter(|candidate| dependency.fits(candidate.version.as_deref()));
+        // Of the same version, the one of the first source: the last maximum is returned.
+        let fitting = all.rev().filter(|candidate| dependency.fits(candidate.version.as_deref()));
         fitting.max_by(|one, other| {
             let by_name = other.is_provided.cmp(&one.is_provided);
             by_name.then_with(|| one.entry.order_of_versions(&other.entry))

@@ -51,6 +51,8 @@ pub struct Copies {
     pub generation: Option<String>,
     /// The trust policy for the source suite.
     pub trust: Trust,
+    /// Further sources. As for apt, the newest version wins, whatever source has it; of the same version, the first source.
+    pub others: Vec<CopySource>,
     /// The selected packages; each selector must match.
     pub wanted: Vec<Wanted>,
     /// Only packages of these architectures; if empty, of all.
@@ -61,8 +63,39 @@ pub struct Copies {
     pub selected: Vec<Selection>,
     /// Whether the packages that they depend on are copied too, unless the suite has such packages.
     pub with_dependencies: bool,
+    /// Whether the stanzas are read from the files again: those of the indices need not be valid.
+    pub rebuilt: bool,
     /// The architectures whose indices list them instead, if they are for all architectures.
     pub into: Vec<Architecture>,
+}
+
+/// A further source of packages.
+pub struct CopySource {
+    /// The suite.
+    pub from: Suite,
+    /// The archive.
+    pub archive: Store,
+    /// The folder of its indices, if it is an archive without `dists/`.
+    pub flat: Option<String>,
+    /// The full name of an earlier generation, which is copied from instead of the current one.
+    pub generation: Option<String>,
+    /// The trust policy for it.
+    pub trust: Trust,
+}
+
+/// The verified sources, and their indices in the order of the sources.
+struct Sources {
+    /// Each with the number of the indices up to its last one.
+    all: Vec<(PublishedSuite, usize)>,
+    indices: AllIndices,
+}
+
+impl Sources {
+    /// The number of the source that an index belongs to.
+    fn number_of(&self, key: &PackagesKey) -> usize {
+        let at = self.indices.iter().position(|(own, _)| std::ptr::eq(own, key)).unwrap_or_default();
+        self.all.iter().position(|(_, end)| at < *end).unwrap_or_default()
+    }
 }
 
 /// A selector of packages: the newest matching version of each name and architecture.
@@ -109,7 +142,9 @@ impl Copies {
             flat: None,
             generation: None,
             with_dependencies: false,
+            rebuilt: false,
             trust,
+            others: Vec::new(),
             wanted: Vec::new(),
             architectures: Vec::new(),
             component: None,
@@ -128,7 +163,8 @@ impl Copies {
         &self,
         to: &PublishedSuite,
     ) -> Result<(Vec<CopiedPackage>, Vec<String>), Error> {
-        let (source, indices, mut notes) = self.open(to).await?;
+        let (sources, mut notes) = self.open(to).await?;
+        let indices = &sources.indices;
         let mut selected = BTreeMap::new();
         let mut refused = Vec::new();
         let refusal = |subject: String, source| Refusal {
@@ -139,17 +175,17 @@ impl Copies {
             source,
         };
         for wanted in &self.wanted {
-            match self.find(wanted, &indices) {
+            match self.find(wanted, indices) {
                 Ok(found) => selected.extend(found),
                 Err(source) => refused.push(refusal(wanted.to_string(), source)),
             }
         }
-        let by_index = self.by_index(&indices);
+        let by_index = self.by_index(indices);
         if self.with_dependencies && refused.is_empty() {
             let asked = selected.iter().map(|(package, (entry, _))| (package.clone(), entry.clone()));
             let asked = asked
                 .chain(by_index.iter().map(|((_, package), found)| (package.clone(), found.entry.clone())));
-            let closure = Closure::of(asked.collect(), &indices, to, &self.architectures).await?;
+            let closure = Closure::of(asked.collect(), indices, to, &self.architectures).await?;
             notes.extend(closure.notes);
             for (entry, index) in closure.packages {
                 let identity =
@@ -162,7 +198,7 @@ impl Copies {
         for (package, entry) in
             all.chain(by_index.iter().map(|((_, package), found)| (package, &found.entry)))
         {
-            if entry.is_source() {
+            if entry.is_source() || self.rebuilt {
                 continue;
             }
             if let Err(bad) = deb::check_stanza(entry.stanza()) {
@@ -175,50 +211,48 @@ impl Copies {
         }
         let mut translations = BTreeMap::new();
         for (entry, index) in selected.values_mut() {
-            *entry = with_description(entry, &index.component, &source, &mut translations).await?;
+            *entry = with_description(entry, index, &sources, &mut translations).await?;
         }
-        let copied = |entry: PackageEntry, index: &PackagesKey| match &self.archive {
-            Some(_) => CopiedPackage::of_other_archive(&entry, index, &source, ""),
-            None => CopiedPackage::of(entry, index, &source),
+        let copied = |entry: PackageEntry, index: &PackagesKey| {
+            let (source, _) = &sources.all[sources.number_of(index)];
+            match &self.archive {
+                Some(_) => CopiedPackage::of_other_archive(&entry, index, source, ""),
+                None => CopiedPackage::of(entry, index, source),
+            }
         };
         let selected = selected.into_values().map(|(entry, index)| copied(entry, index));
         let mut selected = selected.collect::<Result<Vec<_>, Error>>()?;
         for Listed { entry, key, architectures } in by_index.into_values() {
-            let entry = with_description(&entry, &key.component, &source, &mut translations).await?;
+            let entry = with_description(&entry, key, &sources, &mut translations).await?;
             let package = copied(entry, key)?;
             selected.push(CopiedPackage { only: Some(architectures), ..package });
         }
         Ok((selected, notes))
     }
 
-    /// Opens and verifies the source, and reads its indices. Also returns notes for the user.
-    async fn open(&self, to: &PublishedSuite) -> Result<(PublishedSuite, AllIndices, Vec<String>), Error> {
-        if let (Some(archive), Some(folder)) = (&self.archive, &self.flat) {
-            let upstream = Upstream::flat_or_bare(archive, &self.from, folder, &self.trust).await?;
-            let indices = flat::indices(&upstream).await?;
-            return Ok((upstream.into_state(), indices, Vec::new()));
-        }
-        if let Some(generation) = &self.generation {
-            let store = self.archive.as_ref().unwrap_or(to.store());
-            let state = generations::open_to_build_on(store, &self.from, generation, &self.trust).await?;
-            let (indices, notes) = all_indices(&state).await?;
-            return Ok((state, indices, notes));
-        }
-        let source = match &self.archive {
-            Some(archive) => open_other(archive, &self.from, &self.trust).await?,
-            None => VerifiedBase::open(to.store(), &self.from, &self.trust).await?,
-        };
-        if source.pointer().is_none() {
-            return Err(discovery::not_published(source.store(), &self.from).await);
-        }
-        match all_indices(&source).await {
-            Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),
-            Err(error) => {
-                // The indices may be missing because the suite was published again: that is a lost race.
-                source.still_current().await?;
-                Err(error)
+    /// Opens and verifies every source, and reads their indices. Also returns notes for the user.
+    async fn open(&self, to: &PublishedSuite) -> Result<(Sources, Vec<String>), Error> {
+        let generation = self.generation.as_deref();
+        let first = match (&self.archive, &self.flat) {
+            (Some(archive), Some(folder)) => open_flat((archive, folder), &self.from, &self.trust).await?,
+            (Some(archive), None) => open_archive((archive, generation), &self.from, &self.trust).await?,
+            (None, _) if generation.is_some() => {
+                open_archive((to.store(), generation), &self.from, &self.trust).await?
             }
+            (None, _) => read_all(VerifiedBase::open(to.store(), &self.from, &self.trust).await?).await?,
+        };
+        let (state, indices, mut notes) = first;
+        let mut sources = Sources { all: vec![(state, indices.len())], indices };
+        for CopySource { from, archive, flat, generation, trust } in &self.others {
+            let (state, indices, more) = match flat {
+                Some(folder) => open_flat((archive, folder), from, trust).await?,
+                None => open_archive((archive, generation.as_deref()), from, trust).await?,
+            };
+            sources.indices.extend(indices);
+            sources.all.push((state, sources.indices.len()));
+            notes.extend(more);
         }
+        Ok((sources, notes))
     }
 
     /// Returns the packages that are selected index by index, by component, name, architecture and version.
@@ -242,6 +276,23 @@ impl Copies {
                     listed.architectures.insert(key.architecture.clone());
                 }
             }
+        }
+        // Each index has its own newest version.
+        if !self.others.is_empty() && self.selected.iter().all(|selection| selection.newest) {
+            let all: Vec<PackageEntry> = found.values().map(|listed| listed.entry.clone()).collect();
+            let mut newest: BTreeMap<(PackageType, [String; 2]), PackageEntry> = BTreeMap::new();
+            let id = |entry: &PackageEntry| {
+                (entry.package_type(), [entry.name(), entry.index_architecture()].map(ToOwned::to_owned))
+            };
+            for entry in all {
+                let known = newest.entry(id(&entry)).or_insert_with(|| entry.clone());
+                if known.order_of_versions(&entry).is_lt() {
+                    *known = entry;
+                }
+            }
+            found.retain(|_, listed| {
+                newest.get(&id(&listed.entry)).is_none_or(|best| best.version() == listed.entry.version())
+            });
         }
         found
     }
@@ -307,6 +358,43 @@ struct Listed<'a> {
 }
 
 type AllIndices = Vec<(PackagesKey, PackagesIndex)>;
+
+/// A verified source, its indices, and notes for the user.
+type Opened = (PublishedSuite, AllIndices, Vec<String>);
+
+/// Opens and verifies a suite, or a generation of it, and reads its indices.
+async fn open_archive(
+    (archive, generation): (&Store, Option<&str>),
+    from: &Suite,
+    trust: &Trust,
+) -> Result<Opened, Error> {
+    let Some(generation) = generation else { return read_all(open_other(archive, from, trust).await?).await };
+    let state = generations::open_to_build_on(archive, from, generation, trust).await?;
+    let (indices, notes) = all_indices(&state).await?;
+    Ok((state, indices, notes))
+}
+
+/// Opens and verifies an archive without `dists/`, and reads its indices.
+async fn open_flat((archive, folder): (&Store, &str), from: &Suite, trust: &Trust) -> Result<Opened, Error> {
+    let upstream = Upstream::flat_or_bare(archive, from, folder, trust).await?;
+    let indices = flat::indices(&upstream).await?;
+    Ok((upstream.into_state(), indices, Vec::new()))
+}
+
+/// Reads the indices of a verified suite. Also returns notes for the user.
+async fn read_all(source: VerifiedBase) -> Result<Opened, Error> {
+    if source.pointer().is_none() {
+        return Err(discovery::not_published(source.store(), source.name()).await);
+    }
+    match all_indices(&source).await {
+        Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),
+        Err(error) => {
+            // The indices may be missing because the suite was published again: that is a lost race.
+            source.still_current().await?;
+            Err(error)
+        }
+    }
+}
 
 /// Reads all indices; also returns notes for the user.
 async fn all_indices(suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>), Error> {
@@ -391,16 +479,17 @@ impl Named {
 /// Returns a package with its long description, which its suite may have in a translation.
 async fn with_description(
     package: &PackageEntry,
-    component: &Component,
-    source: &PublishedSuite,
-    known: &mut BTreeMap<Component, Translation>,
+    key: &PackagesKey,
+    sources: &Sources,
+    known: &mut BTreeMap<(usize, Component), Translation>,
 ) -> Result<PackageEntry, Error> {
     if package.is_source() || missing(package).is_none() {
         return Ok(package.clone());
     }
-    if !known.contains_key(component) {
-        let text = translations::read(source, component).await?;
-        known.insert(component.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
+    let place = (sources.number_of(key), key.component.clone());
+    if !known.contains_key(&place) {
+        let text = translations::read(&sources.all[place.0].0, &key.component).await?;
+        known.insert(place.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
     }
-    Ok(known[component].join(package).unwrap_or_else(|| package.clone()))
+    Ok(known[&place].join(package).unwrap_or_else(|| package.clone()))
 }

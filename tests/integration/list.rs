@@ -156,7 +156,7 @@ fn formulas_select_as_reprepro_does() {
         "Depends)",
         "()",
         "Package (==",
-        "Package (foo)",
+        "Package (~ foo)",
         "$Version",
         "",
     ] {

@@ -138,6 +138,36 @@ fn dependencies_come_along_unless_the_suite_has_them() {
 }
 
 #[test]
+fn several_archives_are_one_source() {
+    let sandbox = sandbox("");
+    // A second archive has an older `hello`, a newer `libtool`, and a package that only it has.
+    let second = |package: DebBuilder| {
+        let (file, key) = (package.write(sandbox.path("in2")), fixture(KEY));
+        let base = ["--archive", "second", "--sign-with", key.to_str().unwrap(), "add", "--suite", "sid"];
+        sandbox.publish([&base[..], &[file.to_str().unwrap()]].concat()).ok();
+    };
+    second(deb("hello").version("1.5"));
+    second(deb("libtool").version("1.7"));
+    second(deb("tool").payload("other bytes of the same version").field("Depends", "nothing"));
+    second(deb("app").field("Depends", "tool"));
+    let both = ["--from", "second#sid"];
+    let says =
+        pull(&sandbox, &[&both[..], &["app", "hello", "--with-dependencies", "--dry-run"]].concat()).ok();
+    // The first archive has the same version of `tool`: that is taken, and what it needs.
+    says.says(["+ hello 2.0 amd64", "+ libtool 1.7 amd64", "+ tool 1.0 amd64", "Would add 4 packages"]);
+    pull(&sandbox, &[&both[..], &["app", "hello", "--with-dependencies"]].concat()).ok();
+    assert_eq!(listed(&sandbox), ["app 1.0 amd64", "hello 2.0 amd64", "libtool 1.7 amd64", "tool 1.0 amd64"]);
+    sandbox.publish(["check"]).ok();
+    let file = sandbox.archive("pool/main/t/tool/tool_1.0_amd64.deb");
+    assert_eq!(fs::read(file).unwrap(), deb("tool").field("Depends", "libtool (>= 1), own").bytes());
+    // A formula selects the newest of both, and each archive must be verified.
+    pull(&sandbox, &[&both[..], &["--filter", "libtool | hello (>= 1.5) {amd64}"]].concat())
+        .ok()
+        .says(["Nothing to do"]);
+    refused(&sandbox, |sandbox| pull(sandbox, &["--from", "nowhere", "app"]), &["there is no archive in"]);
+}
+
+#[test]
 fn a_source_package_comes_with_its_files_where_it_is_named() {
     let sandbox = sandbox("");
     let dsc = source("foo").version("1.0-1").write(sandbox.incoming());
