@@ -201,6 +201,7 @@ impl From<&archive::Failed> for Class {
     fn from(failed: &archive::Failed) -> Self {
         let class = match &failed.source {
             FailedBecause::Store(error) => Self::from(error),
+            FailedBecause::Local { path, .. } => Self::about(Kind::Input, path),
             FailedBecause::Absent | FailedBecause::Differs { .. } => Self::of(Kind::Damaged),
         };
         Self { file: Some(failed.path.clone()), ..class }

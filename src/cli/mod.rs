@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod copy;
 mod pull;
+mod import;
 mod other_archive;
 mod completions;
 mod help;
@@ -113,6 +114,7 @@ enum Command {
     Attach(attach::Args),
     Copy(copy::Args),
     Pull(pull::Args),
+    Import(import::Args),
     Remove(remove::Args),
     Rollback(rollback::Args),
     List(list::Args),
@@ -148,6 +150,7 @@ impl Command {
             Self::Attach(args) => args.change.dry_run,
             Self::Copy(args) => args.change.dry_run,
             Self::Pull(args) => args.change.dry_run,
+            Self::Import(args) => args.change.dry_run,
             Self::Remove(args) => args.change.dry_run,
             Self::Rollback(args) => args.change.dry_run,
             Self::Prune(args) => args.change.dry_run,
@@ -336,6 +339,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Attach(args) => attach::run(&args, &session).await,
         Command::Copy(args) => copy::run(&args, &session).await,
         Command::Pull(args) => pull::run(&args, session).await,
+        Command::Import(args) => Box::pin(import::run(&args, session)).await,
         Command::Remove(args) => remove::run(&args, &session).await,
         Command::Rollback(args) => rollback::run(&args, &session).await,
         Command::List(args) => list::run(&args, &session).await,

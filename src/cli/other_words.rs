@@ -3,7 +3,7 @@
 /// Each of our commands, and the words that other tools have for it.
 const WORDS: &[(&str, &[&str])] = &[
     ("init", &["create", "new", "setup", "createrepo"]),
-    ("add", &["upload", "publish", "put", "import", "repo", "package", "scanpackages", "dput"]),
+    ("add", &["upload", "publish", "put", "repo", "package", "scanpackages", "dput"]),
     ("copy", &["cp", "promote", "migrate", "mv"]),
     ("remove", &["rm", "delete", "del", "erase", "yank"]),
     ("rollback", &["undo", "revert", "back"]),

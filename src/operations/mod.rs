@@ -26,6 +26,7 @@ pub(crate) mod copy;
 mod closure;
 mod flat;
 pub(crate) mod upstream;
+pub(crate) mod rebuilt;
 pub(crate) mod new_package;
 pub(crate) mod read_debs;
 pub(crate) mod overflow;

@@ -7,7 +7,7 @@ use crate::{
     dists::{Entry, PackageEntry, entries::EntryFile},
     names::Component,
     pool::{self, PoolPath},
-    store::Store,
+    store::{Store, decoded_text},
     suite::{
         error::Error,
         references::{Expected, is_shown},
@@ -63,6 +63,12 @@ impl RemoteFile {
             Ok(Self { store: store.clone(), path, expected })
         };
         [main].into_iter().chain(others).map(file).collect()
+    }
+
+    /// Its path without percent-encoding, which some tools put in their indices; `None` if there is none.
+    pub(crate) fn path_without_encoding(&self) -> Option<String> {
+        let path = decoded_text(&self.path);
+        (path != self.path && is_shown(&path)).then_some(path)
     }
 
     /// The plan to fetch it to a path of the pool.

@@ -66,4 +66,4 @@ pub(crate) use offload::blocking;
 pub use requests::Requests;
 pub use response_headers::ResponseHeaders;
 pub(crate) use retry::{RetryPolicy, is_retryable};
-pub(crate) use spelling::{BY_APT, encoded};
+pub(crate) use spelling::{BY_APT, decoded_text, encoded};

@@ -38,6 +38,11 @@ pub(super) fn as_apt(url: &str, base: &str) -> Option<String> {
 }
 
 /// Decodes percent-encoding.
+pub(crate) fn decoded_text(text: &str) -> String {
+    String::from_utf8_lossy(&decoded(text).collect::<Vec<u8>>()).into_owned()
+}
+
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let mut bytes = text.bytes();
     std::iter::from_fn(move || {

@@ -23,6 +23,14 @@ pub enum FailedBecause {
     /// The source does not have it.
     #[error("the source does not have it, although an index references it")]
     Absent,
+    /// It cannot be written to a local folder.
+    #[error("cannot write `{path}`")]
+    Local {
+        /// The local file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file at the source does not match its index.
     #[error("the file at the source does not match its index: listed are {listed} bytes{}, found {} bytes with SHA256 {}",
         sha256.map(|sha256| format!(" with SHA256 {sha256}")).unwrap_or_default(), found.size, found.sha256)]

@@ -219,6 +219,7 @@ fn the_summary_names_every_command() {
       attach    List a file of another tool in a suite, such as metadata for software centers
       copy      Copy packages from one suite to another, all of them or none
       pull      Publish packages of another archive in a suite, all of them or none
+      import    Make an archive of yours from another one: all packages of its suites
       remove    Remove packages from a suite, all of them or none
       rollback  Publish the content of an earlier generation of a suite
       list      List the packages of the archive

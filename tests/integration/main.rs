@@ -61,6 +61,7 @@ mod help;
 mod history;
 mod hostile_text;
 mod house;
+mod import;
 mod init;
 mod json;
 mod key_package;

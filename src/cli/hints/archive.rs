@@ -150,7 +150,7 @@ fn of_other_archive(error: &Error) -> Option<String> {
             "move the secret key out of the archive: anyone who can read it can sign as you"
         }
         Error::FlatArchive { .. } => {
-            "begin the archive in another folder with `publish --archive FOLDER add FILE...`, and add the packages of this one there; or move its `Packages*` and `Release*` away, then run the command again"
+            "begin the archive in another folder: `publish --archive FOLDER import LOCATION` takes the packages of this one; or move its `Packages*` and `Release*` away, then run the command again"
         }
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"

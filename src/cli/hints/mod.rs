@@ -20,8 +20,9 @@ pub(super) fn of_failed(failed: &Failed) -> Option<String> {
         ),
         FailedBecause::Store(error) => store::hint(error),
         FailedBecause::Absent => Some(
-            "the source is not complete: list all faults with `publish check`, then restore the file, or publish the package again; `--ignore-missing` goes on without it".into(),
+            "the source is not complete: list all faults with `publish check`, then restore the file, or publish the package again".into(),
         ),
+        FailedBecause::Local { .. } => None,
         FailedBecause::Differs { .. } => Some(
             "the source is damaged: list all faults with `publish check`, then restore the file, or publish the package again".into(),
         ),

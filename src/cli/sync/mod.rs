@@ -17,7 +17,7 @@ use super::{
 };
 use crate::size::bytes;
 use crate::{
-    archive::{Archive, ClientSuite, Failed, KEY_FILE, Sync, Synced, SyncedSuite},
+    archive::{Archive, ClientSuite, Failed, FailedBecause, KEY_FILE, Sync, Synced, SyncedSuite},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
@@ -252,7 +252,14 @@ fn print_report(report: &Report, ui: &Ui) {
 
 fn failed(report: &Report) -> Failure {
     let failed = &report.synced.failed;
-    let mut errors: Vec<Problem> = failed.iter().take(FEW).map(Problem::from).collect();
+    let problem = |failed: &Failed| {
+        let mut problem = Problem::from(failed);
+        if let (FailedBecause::Absent, Some(hint)) = (&failed.source, &mut problem.hint) {
+            hint.push_str("; `--ignore-missing` goes on without it");
+        }
+        problem
+    };
+    let mut errors: Vec<Problem> = failed.iter().take(FEW).map(problem).collect();
     if let Some(last) = errors.last_mut().filter(|last| last.hint.is_none()) {
         last.hint = Some(
             "fix the cause, then run the same command again: files that were sent are not sent again"
