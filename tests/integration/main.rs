@@ -59,6 +59,7 @@ mod guide;
 mod harness;
 mod help;
 mod history;
+mod hostile_sources;
 mod hostile_text;
 mod house;
 mod import;
