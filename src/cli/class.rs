@@ -128,6 +128,7 @@ impl From<&archive::Error> for Class {
             | E::SnapshotThere { .. }
             | E::UnknownComponent { .. }
             | E::UnknownPart { .. }
+            | E::OtherName { .. }
             | E::Hidden { .. }
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)

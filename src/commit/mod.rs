@@ -15,6 +15,7 @@
 
 pub(crate) mod repair;
 mod prepared;
+mod other_names;
 pub(crate) mod uploaded;
 mod upload;
 mod fetch;
@@ -41,7 +42,7 @@ use crate::{
     store,
     suite::{
         archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, flat, generations,
-        published::PublishedSuite, snapshots,
+        other_names::OtherNames, published::PublishedSuite, snapshots,
     },
 };
 use backoff::jitter;
@@ -159,6 +160,10 @@ impl Archive {
             }
             None => self.open_base(how).await?,
         };
+        if let Some(of) = &base.other_names().of {
+            return Err(Error::OtherName { suite: suite.clone(), of: of.clone() });
+        }
+        let names = base.other_names().names.clone();
         let (is_first, is_new) = (meant.is_none(), base.pointer().is_none());
         (how.events)(Event::Step("Preparing the new indices"));
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
@@ -171,7 +176,9 @@ impl Archive {
             return prepared.report().await;
         }
         if !prepared.changes_something() {
-            return prepared.finish_earlier().await;
+            let outcome = prepared.finish_earlier().await?;
+            self.publish_other_names(suite, &names, how.events).await?;
+            return Ok(outcome);
         }
         // A crash here leaves unreferenced files, which `prune` deletes.
         let (uploaded, mut outcome, by_hash) = prepared.upload().await?;
@@ -205,6 +212,7 @@ impl Archive {
         let derived = async {
             compat_names::clear(&self.store, suite, published.release()).await?;
             published.derive(&self.trust, &by_hash).await?;
+            self.publish_other_names(suite, &names, how.events).await?;
             compat_names::write(&self.store, how.config, published.release()).await?;
             self.publish_client_keys(how).await?;
             self.publish_client_files(how, &client).await?;
@@ -234,12 +242,18 @@ impl Archive {
     async fn open_base(&self, how: &CommitOptions<'_>) -> Result<VerifiedBase, Error> {
         let suite = &how.config.codename;
         match VerifiedBase::open(&self.store, suite, &self.trust).await {
-            Err(error @ (Error::NotSigned { .. } | Error::Untrusted { .. })) => {
-                if how.dry_run || self.finish_first_signing(suite).await?.is_none() {
-                    return Err(error);
+            Err(Error::NotSigned { .. } | Error::Untrusted { .. }) => {
+                if !how.dry_run {
+                    self.finish_first_signing(suite).await?;
                 }
+                // Its signer may also have ended meanwhile.
                 VerifiedBase::open(&self.store, suite, &self.trust).await
             }
+            // The release file of another name has the name of the suite.
+            Err(error @ Error::OtherSuite { .. }) => match OtherNames::read(&self.store, suite).await?.of {
+                Some(of) => Err(Error::OtherName { suite: suite.clone(), of }),
+                None => Err(error),
+            },
             opened => opened,
         }
     }

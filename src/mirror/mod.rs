@@ -324,6 +324,9 @@ impl Run<'_> {
             architectures: carried.subset().architectures.clone(),
             signed: pointer.is_some_and(|pointer| pointer.signed),
             verified: pointer.is_some_and(|pointer| !pointer.signers.is_empty()),
+            has_other_name: there.release().is_some_and(|release| {
+                release.field("Codename").is_some_and(|codename| codename != source.name().as_str())
+            }),
             has_sources: source.edited_keys().iter().any(is_of_sources),
         }
     }

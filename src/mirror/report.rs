@@ -49,6 +49,8 @@ pub struct SyncedSuite {
     pub signed: bool,
     /// Whether a known key verified its signature.
     pub verified: bool,
+    /// Whether the destination had it as another name of a suite, as far as its release file shows.
+    pub has_other_name: bool,
     /// Whether it has source packages.
     pub has_sources: bool,
 }

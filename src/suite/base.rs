@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::{
     error::Error,
     first_signing, freshness, limits,
+    other_names::OtherNames,
     published::{Pointer, PublishedSuite, Purpose, read_release},
     trust::Trust,
 };
@@ -27,12 +28,14 @@ pub(crate) struct VerifiedBase {
     behind: bool,
     /// Whether it was trusted as it is (`--trust-existing`).
     adopted: bool,
+    other_names: OtherNames,
 }
 
 impl VerifiedBase {
     /// Opens and verifies the newest published suite.
     pub(crate) async fn open(store: &Store, suite: &Suite, trust: &Trust) -> Result<Self, Error> {
         let state = PublishedSuite::verify(store, suite, trust).await?;
+        let mut other_names = OtherNames::default();
         match state.pointer() {
             None => {
                 if let Err(error) = freshness::refuse_orphans(store, suite).await {
@@ -43,7 +46,9 @@ impl VerifiedBase {
                 }
             }
             Some(pointer) => {
-                let kept = freshness::kept_since(store, suite, pointer).await?;
+                let listed = freshness::listed_since_pointer(store, suite, pointer).await?;
+                other_names = listed.other_names;
+                let kept = listed.generations;
                 if first_signing::is_crossed(&state, pointer, &kept).await? {
                     // A new signature would vouch for changes that anyone may have made.
                     if !trust.adopts() {
@@ -56,7 +61,7 @@ impl VerifiedBase {
                 }
             }
         }
-        Ok(Self { state, behind: false, adopted: trust.adopts() })
+        Ok(Self { state, behind: false, adopted: trust.adopts(), other_names })
     }
 
     /// Opens the unsigned `Release` that another publisher wrote beside our own `InRelease`; the next commit replaces
@@ -81,7 +86,8 @@ impl VerifiedBase {
                     ..beside
                 };
                 let state = PublishedSuite::with_pointer(store, suite, pointer);
-                Ok(Self { state, behind: true, adopted: trust.adopts() })
+                let other_names = OtherNames::read(store, suite).await?;
+                Ok(Self { state, behind: true, adopted: trust.adopts(), other_names })
             }
             // Another publisher has seen and replaced both.
             _ => Box::pin(Self::open(store, suite, trust)).await,
@@ -96,6 +102,11 @@ impl VerifiedBase {
     /// Whether this program published the base. If not, the compressed forms of an index may contradict each other.
     pub(crate) fn was_published_here(&self) -> bool {
         !self.behind && !self.adopted && self.state.is_of_our_form()
+    }
+
+    /// The other names under which it is published.
+    pub(crate) fn other_names(&self) -> &OtherNames {
+        &self.other_names
     }
 
     /// The suite, for reading.

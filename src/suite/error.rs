@@ -237,6 +237,14 @@ pub enum Error {
         /// The suite.
         suite: Suite,
     },
+    /// The suite is another name of one, and is published with that.
+    #[error("suite `{suite}` is another name of suite `{of}`")]
+    OtherName {
+        /// The name.
+        suite: Suite,
+        /// The suite.
+        of: Suite,
+    },
     /// A suite has no such component.
     #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
     UnknownComponent {

@@ -15,6 +15,7 @@ use super::{
     collisions, discovery,
     error::Error,
     generations::{self, Generation},
+    other_names::OtherNames,
     published::{Pointer, Purpose, made_for, plain_path, read_pointer},
     trust::Trust,
 };
@@ -119,9 +120,35 @@ pub(crate) async fn kept_since(
     suite: &Suite,
     pointer: &Pointer,
 ) -> Result<Vec<Generation>, Error> {
+    Ok(listed_since_pointer(store, suite, pointer).await?.generations)
+}
+
+/// The generations of a suite, and the records beside them.
+#[derive(Default)]
+pub(crate) struct Listed {
+    /// Those with the `Date` of the pointer or a later one, the newest first; none of an unsigned suite.
+    pub(crate) generations: Vec<Generation>,
+    /// Its other names.
+    pub(crate) other_names: OtherNames,
+}
+
+/// Lists the generations since a pointer, and the other names of the suite.
+pub(crate) async fn listed_since_pointer(
+    store: &Store,
+    suite: &Suite,
+    pointer: &Pointer,
+) -> Result<Listed, Error> {
+    if !store.is_listable() {
+        return Ok(Listed::default());
+    }
     match pointer.release.date() {
-        Ok(date) if pointer.signed => listed_since(store, suite, date).await,
-        _ => Ok(Vec::new()),
+        Ok(date) if pointer.signed => {
+            let files = files_since(store, suite, date).await?;
+            let other_names = OtherNames::among(suite, &files);
+            Ok(Listed { generations: generations::of_files(suite, &files), other_names })
+        }
+        // The generations of an unsigned suite prove nothing.
+        _ => Ok(Listed { other_names: OtherNames::read(store, suite).await?, ..Listed::default() }),
     }
 }
 
@@ -181,11 +208,14 @@ pub(crate) async fn listed_since(
     if !store.is_listable() {
         return Ok(Vec::new());
     }
+    Ok(generations::of_files(suite, &files_since(store, suite, date).await?))
+}
+
+async fn files_since(store: &Store, suite: &Suite, date: Timestamp) -> Result<Vec<StoredObject>, Error> {
     let folder = format!("dists/{suite}/{}", generations::FOLDER);
     // Names sort by `Date`, so the listing is short, however many generations there are.
     let after = format!("{folder}/{}", generations::beginning(date));
-    let files: Vec<StoredObject> = store.walk_after(&folder, &after).try_collect().await?;
-    Ok(generations::of_files(suite, &files))
+    Ok(store.walk_after(&folder, &after).try_collect().await?)
 }
 
 /// Records the `Date` that was seen or published. Folders are not recorded: their users may restore a backup.

@@ -260,7 +260,8 @@ pub(crate) fn of_files<'a>(
     let mut found: BTreeMap<&str, Generation> = BTreeMap::new();
     for file in files {
         let Some((above, name, below)) = parse(&file.path) else { continue };
-        if above != folder {
+        // Records of other names of the suite are beside its generations.
+        if above != folder || matches!(name, "names" | "name-of") {
             continue;
         }
         let generation = found.entry(name).or_insert_with(|| Generation {

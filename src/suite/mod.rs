@@ -8,6 +8,7 @@ pub(crate) mod base;
 pub(crate) mod flat;
 pub(crate) mod first_signing;
 pub(crate) mod freshness;
+pub(crate) mod other_names;
 pub(crate) mod note;
 pub(crate) mod partial;
 pub(crate) mod discovery;

@@ -2,8 +2,14 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use publish::{
+    archive::{Archive, Error, Trust},
+    names::Suite,
+};
+
 use crate::{
     deb_builder::deb,
+    publisher::{Publisher, memory},
     sandbox::{Outcome, Sandbox},
 };
 
@@ -50,6 +56,57 @@ fn a_name_with_files_of_its_own_is_copied() {
     sandbox.publish(["sync", "./mirror"]).ok();
     assert!(!sandbox.path("mirror/dists/stable").is_symlink());
     assert_eq!(index(&sandbox, "stable"), index(&sandbox, "bookworm"));
+    // A change there reaches both names, and is made under the name of the suite.
+    let file = deb("later").write(sandbox.incoming()).display().to_string();
+    let later = |suite: &str| sandbox.publish_after(60, &["-a", "mirror", "add", "--suite", suite, &file]);
+    later("stable").fails(1).says(["suite `stable` is another name of suite `bookworm`", "--suite bookworm"]);
+    later("bookworm").ok();
+    assert!(index(&sandbox, "bookworm").contains("Package: later"));
+    let file =
+        |suite: &str, name: &str| fs::read(sandbox.path("mirror/dists").join(suite).join(name)).unwrap();
+    assert_eq!(file("stable", "Release"), file("bookworm", "Release"));
+    assert_eq!(index(&sandbox, "stable"), index(&sandbox, "bookworm"));
+    sandbox.publish_after(60, &["-a", "mirror", "check"]).ok();
+    sandbox.publish_after(60, &["-a", "mirror", "prune"]).ok();
+    // A name that leads elsewhere is forgotten.
+    let other = deb("other").write(sandbox.incoming()).display().to_string();
+    sandbox.publish_after(90, &["add", "--suite", "trixie", "--new-suite", &other]).ok();
+    fs::remove_file(sandbox.archive("dists/stable")).unwrap();
+    symlink("trixie", sandbox.archive("dists/stable")).unwrap();
+    sandbox.publish_after(99, &["sync", "./mirror", "--allow-older"]).ok();
+    assert_eq!(index(&sandbox, "stable"), index(&sandbox, "trixie"));
+    let file = deb("more").write(sandbox.incoming()).display().to_string();
+    sandbox.publish_after(120, &["-a", "mirror", "add", "--suite", "bookworm", &file]).ok();
+    assert_eq!(index(&sandbox, "stable"), index(&sandbox, "trixie"));
+    sandbox.publish_after(120, &["-a", "mirror", "add", "--suite", "trixie", &file]).ok();
+    assert!(index(&sandbox, "stable").contains("Package: more"));
+}
+
+#[tokio::test]
+async fn both_names_in_a_bucket_agree_after_publishers_that_meet() {
+    let (sandbox, store) = (Sandbox::new(), memory());
+    let on = |seconds: u64| Publisher::on(store.clone()).later(seconds).of("bookworm");
+    let package = |name: &str| [deb(name).write(sandbox.incoming())];
+    on(0).add(&package("one")).await.unwrap();
+    let suite = |name: &str| Suite::parse(name).unwrap();
+    let archive = Archive::new(store.clone(), Trust::unverified());
+    archive.record_other_name(&suite("bookworm"), &suite("stable")).await.unwrap();
+    let read = async |name: &str| {
+        let published = archive.suite(&suite(name)).await.unwrap();
+        published.pointer().map(|pointer| pointer.bytes.clone()).unwrap_or_default()
+    };
+    on(60).add(&package("two")).await.unwrap();
+    assert_eq!(read("stable").await, read("bookworm").await);
+    let (three, four) = (package("three"), package("four"));
+    let (one, other) = (on(120), on(120));
+    let (one, other) = tokio::join!(one.add(&three), other.add(&four));
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(read("stable").await, read("bookworm").await);
+    let error = Publisher::on(store.clone()).later(180).add(&package("five")).await.unwrap_err();
+    assert!(matches!(error, Error::OtherName { .. }), "{error}");
+    let check = publish::archive::Check::new(&[]);
+    assert!(archive.check(&check, &|_| ()).await.unwrap().faults.is_empty());
 }
 
 #[test]

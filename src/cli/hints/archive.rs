@@ -155,6 +155,11 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"
         }
+        Error::OtherName { of, .. } => {
+            return Some(format!(
+                "publish in suite `{of}`, such as with `--suite {of}`: both names then show the change"
+            ));
+        }
         Error::NotAtSource { .. } => {
             "the source is being updated, or is not complete: run the same command again later, or name another mirror; `--ignore-missing` goes on without it"
         }

@@ -1,7 +1,7 @@
 //! Further names of suites: a link in `dists/` of a folder, such as `stable` that leads to `bookworm`.
 //!
 //! In another folder it becomes a link as well, so that both names stay one suite for every later publisher. A bucket
-//! has no links: both names are copied.
+//! has no links: both names are copied, and a record lets commits there publish both.
 
 use std::{
     io,

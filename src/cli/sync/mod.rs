@@ -17,13 +17,14 @@ use super::{
 };
 use crate::size::bytes;
 use crate::{
-    archive::{Archive, ClientSuite, Failed, FailedBecause, KEY_FILE, Sync, Synced, SyncedSuite},
+    archive::{Archive, ClientSuite, Failed, FailedBecause, KEY_FILE, Sync, Synced, SyncedSuite, Trust},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
     signing::Keyring,
     store::{Location, Requests, Store},
 };
+use links::Link;
 use target::Target;
 
 /// Maximum number of failed files that are printed.
@@ -142,16 +143,10 @@ async fn carry(
             suite.suite
         ));
     }
-    for link in copied {
-        if report.synced.suites.iter().any(|suite| suite.suite == link.name && suite.first) {
-            session.ui.warn(&format!(
-                "suite `{}` is another name of `{}` here, and a copy of it in {}: change both names with `publish sync`, since a \
-                 change that is published there reaches one of them",
-                link.name, link.target, report.destination
-            ));
-        }
-    }
     let is_complete = report.synced.errors.is_empty() && report.synced.failed.is_empty();
+    if is_complete && !args.dry_run {
+        record_names(&report, &destination, &copied).await?;
+    }
     for link in linked.iter().filter(|_| is_complete && !args.dry_run) {
         let made = link.make(&target.location);
         let made =
@@ -182,6 +177,20 @@ async fn carry(
         stanzas(&report.synced, target, &destination, session).await?;
     }
     Ok((report, failure))
+}
+
+/// Records which of the copied suites are other names of others here: commits at the destination then publish all names.
+async fn record_names(report: &Report, destination: &Store, copied: &[Link]) -> Result<(), Failure> {
+    let there = Archive::new(destination.clone(), Trust::unverified());
+    for suite in &report.synced.suites {
+        match copied.iter().find(|link| link.name == suite.suite) {
+            Some(link) => there.record_other_name(&link.target, &link.name).await?,
+            // It may have been another name before.
+            None if suite.published && suite.has_other_name => there.forget_other_name(&suite.suite).await?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Returns the suites to sync: the named ones, else all, under each of their names.

@@ -1,0 +1,105 @@
+//! Publishes a suite under its other names, where no links lead to it.
+//!
+//! A derived output, written after the commit: a publisher that is killed before leaves the other names behind until the next
+//! command on the suite. Of several publishers the last one finds the newest release file, so the names agree in the end.
+
+use super::{
+    derived::{files_of, write_derived},
+    uploaded::Uploaded,
+};
+use crate::{
+    dists::{index_file::by_hash_path, subset::Subset},
+    names::Suite,
+    store::{self, Store},
+    suite::{
+        archive::Archive,
+        error::Error,
+        event::Events,
+        other_names::{self, OtherNames},
+        patches,
+        published::PublishedSuite,
+        trust::Trust,
+    },
+};
+
+/// How often a name is written again after a concurrent publish.
+const TRIES: usize = 20;
+
+impl Archive {
+    /// Records that a suite of this archive is published under another name too: each commit then publishes both.
+    pub async fn record_other_name(&self, suite: &Suite, name: &Suite) -> Result<(), Error> {
+        other_names::record(&self.store, suite, name).await
+    }
+
+    /// Forgets that a suite is another name of one, so that it can change on its own.
+    pub async fn forget_other_name(&self, name: &Suite) -> Result<(), Error> {
+        if let Some(suite) = OtherNames::read(&self.store, name).await?.of {
+            other_names::forget(&self.store, &suite, name).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a suite under its other names. Returns the paths of their release files that were written.
+    pub(super) async fn publish_other_names(
+        &self,
+        suite: &Suite,
+        names: &[Suite],
+        events: Events<'_>,
+    ) -> Result<(), Error> {
+        for name in names {
+            for _ in 0..TRIES {
+                match copy(&self.store, (suite, name), &self.trust, events).await {
+                    Ok(true) => break,
+                    // Another publisher was faster with the suite, or with this name of it.
+                    Ok(false) | Err(Error::Store(store::Error::Conflict { .. })) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a name show the release file of a suite; returns whether that is still the published one afterwards.
+async fn copy(
+    store: &Store,
+    (suite, name): (&Suite, &Suite),
+    trust: &Trust,
+    events: Events<'_>,
+) -> Result<bool, Error> {
+    let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
+    let there = PublishedSuite::look(store, name, &Trust::unverified()).await?;
+    let Some(pointer) = now.pointer() else { return Ok(true) };
+    let files = files_of(store, &now, trust).await?;
+    if there.pointer().is_none_or(|there| there.bytes != pointer.bytes) {
+        for (path, listed) in pointer.release.own_files() {
+            let known = there.release().and_then(|release| release.files().get(path));
+            if known.is_some_and(|known| known.sha256 == listed.sha256) {
+                continue;
+            }
+            let by_hash = by_hash_path(path, &listed.sha256);
+            let (from, to) = (now.path(&by_hash), there.path(&by_hash));
+            // A listed file without a by-hash name is not stored.
+            if store.size(&from).await?.is_some() && store.size(&to).await?.is_none() {
+                store.copy_known(listed.sha256, &from, &to).await?;
+            }
+        }
+        let whole = Subset::default().of(&pointer.release);
+        for path in patches::files(&now, &whole).await?.into_keys() {
+            let Some(below) = path.strip_prefix(&now.path("")) else { continue };
+            let to = there.path(below);
+            if store.size(&to).await?.is_none() {
+                store.copy(&path, &to).await?;
+            }
+        }
+        let (generation, kept) = files.generation(&there, &pointer.release);
+        for (path, content) in &kept {
+            store.put_new(path, content).await?;
+        }
+        let (files, release) = (files.clone(), pointer.release.clone());
+        let uploaded = Uploaded { store, base: there, files, release, generation, hold: None };
+        let _ = uploaded.publish(events).await?;
+    }
+    write_derived(store, name, trust, (&files, &pointer.release)).await?;
+    Ok(store.holds(&now.path(pointer.file()), &pointer.bytes).await?)
+}
