@@ -34,87 +34,36 @@ fn run(sandbox: &Sandbox, command: &str, url: &str) -> Outcome {
 
 #[test]
 fn a_faulty_source_publishes_nothing() {
-    type Fault = (&'static str, fn(&str, &mut Reply), &'static str);
+    /// A name, a part of the paths of the files that are faulty, and the fault.
+    type Fault = (&'static str, &'static str, fn(&mut Reply));
+    let other = |reply: &mut Reply| reply.body.iter_mut().for_each(|byte| *byte ^= 1);
     let faults: [Fault; 7] = [
-        (
-            "an endless release file",
-            |path, reply| {
-                if path.ends_with("InRelease") {
-                    reply.body = vec![b'A'; 11 << 20]
-                }
-            },
-            "InRelease",
-        ),
-        (
-            "a changed release file",
-            |path, reply| {
-                if path.ends_with("InRelease") {
-                    let text =
-                        String::from_utf8_lossy(&reply.body).replace("Codename: stable", "Codename: stablf");
-                    reply.body = text.into_bytes();
-                }
-            },
-            "InRelease",
-        ),
-        (
-            "a longer index",
-            |path, reply| {
-                if path.contains("binary-amd64") {
-                    reply.body = vec![b'A'; 4 << 20]
-                }
-            },
-            "binary-amd64",
-        ),
-        (
-            "another index of the same size",
-            |path, reply| {
-                if path.contains("binary-amd64") {
-                    reply.body.iter_mut().for_each(|byte| *byte ^= 1)
-                }
-            },
-            "binary-amd64",
-        ),
-        (
-            "a longer package",
-            |path, reply| {
-                if path.ends_with(PACKAGE) {
-                    reply.body = vec![b'A'; 4 << 20]
-                }
-            },
-            PACKAGE,
-        ),
-        (
-            "another package of the same size",
-            |path, reply| {
-                if path.ends_with(PACKAGE) {
-                    reply.body.iter_mut().for_each(|byte| *byte ^= 1)
-                }
-            },
-            PACKAGE,
-        ),
-        (
-            "a refused package",
-            |path, reply| {
-                if path.ends_with(PACKAGE) {
-                    reply.says("403 Forbidden")
-                }
-            },
-            PACKAGE,
-        ),
+        ("an endless release file", "InRelease", |reply| reply.body = vec![b'A'; 11 << 20]),
+        ("a changed release file", "InRelease", |reply| {
+            let text = String::from_utf8_lossy(&reply.body).replace("Codename: stable", "Codename: stablf");
+            reply.body = text.into_bytes();
+        }),
+        ("a longer index", "binary-amd64", |reply| reply.body = vec![b'A'; 4 << 20]),
+        ("another index of the same size", "binary-amd64", other),
+        ("a longer package", PACKAGE, |reply| reply.body = vec![b'A'; 4 << 20]),
+        ("another package of the same size", PACKAGE, other),
+        ("a refused package", PACKAGE, |reply| reply.says("403 Forbidden")),
     ];
     thread::scope(|scope| {
-        for (name, change, says) in faults {
+        for (name, part, change) in faults {
             scope.spawn(move || {
                 let sandbox = sandbox();
                 let web = Web::with(sandbox.path("other"), move |request, reply| {
                     let path = request.split_whitespace().last().unwrap_or_default();
                     // A HEAD request has no body, and some servers answer it wrongly.
-                    change(path, reply);
+                    if path.contains(part) {
+                        change(reply);
+                    }
                 });
                 for command in ["sync", "pull", "import"] {
                     let outcome = run(&sandbox, command, &web.url);
                     assert_eq!(outcome.status, Some(1), "{name}, {command}: {outcome}");
-                    assert!(outcome.stderr.contains(says), "{name}, {command}: {outcome}");
+                    assert!(outcome.stderr.contains(part), "{name}, {command}: {outcome}");
                     for file in ["InRelease", "Release"] {
                         let path = sandbox.path(command).join("dists/stable").join(file);
                         assert!(!path.exists(), "{name}, {command}");
