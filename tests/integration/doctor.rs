@@ -129,13 +129,17 @@ async fn buckets_are_tried_and_left_as_they_were() {
             said.stdout
         );
         assert!(store.iter().any(|found| found.contains("can be listed")), "{}", said.stdout);
+        assert_eq!(findings(&said, "ok", "credentials").len(), 1, "{}", said.stdout);
         assert!(!findings(&said, "ok", "clock").is_empty(), "{}: {}", bucket.location, said.stdout);
         let left: Vec<StoredObject> = bucket.store().walk("").try_collect().await.unwrap();
         assert!(left.is_empty(), "{}: {left:?}", bucket.location);
-        // Credentials of another account, and those of no account.
+        // A bucket that is not there, and no credentials.
         if bucket.server == "moto" {
             let nowhere = "s3://no-such-bucket-at-all/apt";
             sandbox.publish_with(&variables, ["--archive", nowhere, "doctor"]).fails(4).says([]);
+            let none = sandbox.publish(["--archive", &bucket.location, "doctor"]).fails(4);
+            let found = findings(&none, "fault", "credentials");
+            assert!(found[0].contains("there are no credentials"), "{}", none.stdout);
         }
         tried += 1;
     }

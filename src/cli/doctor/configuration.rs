@@ -16,7 +16,11 @@ pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
         None => findings.warning(
             TOPIC,
             "there is no conf/distributions: fields of the suites are kept as they are published",
-            command(session, "init"),
+            if session.location.folder().is_some() {
+                command(session, "init")
+            } else {
+                command(session, "--config conf/distributions init")
+            },
         ),
     }
     for warning in &session.config.warnings {

@@ -38,6 +38,9 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
     match session.store.examine().await {
         Ok(seen) => {
             findings.ok(TOPIC, format!("{} can be written, read and deleted", session.location));
+            if session.location.bucket().is_some() {
+                findings.ok("credentials", "the store accepts them");
+            }
             report(seen, session, findings);
             clock(session, findings);
             true
@@ -45,7 +48,7 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
         Err(error) => {
             // The answer that refuses has a date too.
             clock(session, findings);
-            failed(error, findings);
+            failed(Failure::from(error), findings);
             false
         }
     }
@@ -63,21 +66,15 @@ async fn read(session: &Session<'_>, findings: &mut Findings) -> bool {
             true
         }
         Err(error) => {
-            let failure = Failure::from(error);
-            let is_away = failure.errors.iter().all(|problem| problem.class.is_out_of_reach());
-            findings.failure(
-                if is_away { TOPIC } else { "credentials" },
-                failure,
-                "see `publish help buckets`",
-            );
+            failed(Failure::from(error), findings);
             false
         }
     }
 }
 
-fn failed(error: store::Error, findings: &mut Findings) {
-    let topic = if error.is_unreachable() { TOPIC } else { "credentials" };
-    findings.failure(topic, Failure::from(error), "see `publish help buckets`");
+fn failed(failure: Failure, findings: &mut Findings) {
+    let is_away = failure.errors.iter().all(|problem| problem.class.is_out_of_reach());
+    findings.failure(if is_away { TOPIC } else { "credentials" }, failure, "see `publish help buckets`");
 }
 
 fn report(seen: Examination, session: &Session<'_>, findings: &mut Findings) {
