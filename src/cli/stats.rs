@@ -107,6 +107,10 @@ struct Seen {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let by = &args.by;
+    if by.iter().enumerate().any(|(at, column)| by[..at].contains(column)) {
+        return Err(Failure::usage("`--by` names a column twice"));
+    }
     let archive = listed(session).await;
     let is_of_archive = !archive.is_empty();
     let (counted, read) = tokio::task::block_in_place(|| args.count(archive, session))?;
@@ -125,7 +129,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             many(counted.beyond, "download")
         ));
     }
-    let rows = sorted(&counted.rows, &args.by);
+    let rows = sorted(&counted.rows, by);
     if session.ui.json() {
         session.ui.object(&document(&counted, &read, &rows, is_of_archive));
         return Ok(ExitCode::SUCCESS);
@@ -133,7 +137,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let table: Vec<Vec<String>> = rows
         .iter()
         .map(|(row, counts)| {
-            let cells = args.by.iter().map(|by| plain(by.value(row)));
+            let cells = by.iter().map(|by| plain(by.value(row)));
             cells.chain([counts.all, counts.apt].map(|count| count.to_string())).collect()
         })
         .collect();

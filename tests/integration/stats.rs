@@ -44,6 +44,7 @@ fn whole_files_are_counted_by_package_version_and_day() {
     let by = |columns: &str| sandbox.publish(["stats", "--by", columns, "access.log"]).ok().stdout;
     assert_eq!(by("package"), "g++ 1 1\nhello 3 2\n");
     assert_eq!(by("architecture,day"), "amd64 2026-11-01 3 2\narm64 2026-11-01 1 1\n");
+    sandbox.publish(["stats", "--by", "day,package,day", "access.log"]).fails(2).says(["twice"]);
     let only = ["stats", "--package", "h*", "--by", "version", "access.log"];
     assert_eq!(sandbox.publish(only).ok().stdout, "1.0 3 2\n");
     for (option, day) in [("--since", "2026-11-02"), ("--until", "2026-11-01"), ("--since", "12h")] {

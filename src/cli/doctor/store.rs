@@ -48,7 +48,7 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
         Err(error) => {
             // The answer that refuses has a date too.
             clock(session, findings);
-            failed(Failure::from(error), findings);
+            failed(Failure::from(error), session, findings);
             false
         }
     }
@@ -66,15 +66,20 @@ async fn read(session: &Session<'_>, findings: &mut Findings) -> bool {
             true
         }
         Err(error) => {
-            failed(Failure::from(error), findings);
+            failed(Failure::from(error), session, findings);
             false
         }
     }
 }
 
-fn failed(failure: Failure, findings: &mut Findings) {
+fn failed(failure: Failure, session: &Session<'_>, findings: &mut Findings) {
     let is_away = failure.errors.iter().all(|problem| problem.class.is_out_of_reach());
-    findings.failure(if is_away { TOPIC } else { "credentials" }, failure, "see `publish help buckets`");
+    if session.location.folder().is_some() {
+        let fix = "let the user of this command write in the folder, such as `chown -R USER FOLDER`";
+        findings.failure(TOPIC, failure, fix);
+    } else {
+        findings.failure(if is_away { TOPIC } else { "credentials" }, failure, "see `publish help buckets`");
+    }
 }
 
 fn report(seen: Examination, session: &Session<'_>, findings: &mut Findings) {
