@@ -1,4 +1,4 @@
-//! What dpkg and apt accept in a package and other tools may not: it is published with a warning.
+//! Oddities that dpkg and apt accept in a package and other tools may not: it is published with a warning.
 
 use std::fmt;
 

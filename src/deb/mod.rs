@@ -22,7 +22,6 @@ mod files;
 mod data;
 mod data_fault;
 mod data_member;
-mod lenience;
 mod write;
 mod changes;
 mod dsc;
@@ -36,6 +35,7 @@ mod control;
 mod control_members;
 mod control_text;
 mod ar;
+mod lenience;
 mod fields;
 mod error;
 mod control_fault;
@@ -81,7 +81,7 @@ pub struct BinaryPackage {
     source: Option<PackageName>,
     digests: Digests,
     control: Box<[u8]>,
-    /// What dpkg and apt accept in it and other tools may not.
+    /// The oddities that dpkg and apt accept in it.
     oddities: Oddities,
     /// Whether its data member must be read whole to know that dpkg can unpack it.
     is_doubtful: bool,
@@ -101,7 +101,7 @@ pub enum Warning {
         /// The names of the fields.
         fields: Vec<String>,
     },
-    /// What dpkg and apt accept and other tools may not.
+    /// An oddity that dpkg and apt accept and other tools may not.
     Odd(Oddity),
     /// A field with control characters, which some readers take for the end of a line.
     ControlCharacters {

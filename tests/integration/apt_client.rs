@@ -338,7 +338,9 @@ impl<'a> Client<'a> {
 fn made(name: &str) -> PathBuf {
     let testbed = std::env::var_os("PUBLISH_TESTBED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
-    testbed.join(name)
+    let made = testbed.join(name);
+    // A copy of a link would not be a copy of the system.
+    made.canonicalize().unwrap_or(made)
 }
 
 fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {

@@ -164,7 +164,7 @@ fn several_archives_are_one_source() {
     pull(&sandbox, &[&both[..], &["--filter", "libtool | hello (>= 1.5) {amd64}"]].concat())
         .ok()
         .says(["Nothing to do"]);
-    refused(&sandbox, |sandbox| pull(sandbox, &["--from", "nowhere", "app"]), &["there is no archive in"]);
+    refused(&sandbox, |sandbox| pull(sandbox, &["--from", "./nowhere", "app"]), &["there is no archive in"]);
 }
 
 #[test]

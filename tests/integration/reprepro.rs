@@ -1068,3 +1068,28 @@ fn a_package_is_included_in_two_components() {
     pair.status(&["-C", "main", "remove", "bookworm", "foo"]);
     pair.same("bookworm");
 }
+
+#[test]
+fn a_suite_without_indices_in_its_configuration_has_those_of_reprepro() {
+    let sandbox = Sandbox::new();
+    let conf = "Codename: bookworm\nArchitectures: amd64\nComponents: main\nContents: yes\nPDiffs: yes\n";
+    sandbox.configure(conf);
+    let run = |arguments: &[&str]| sandbox.publish([&["reprepro", "-b", "archive"], arguments].concat()).ok();
+    let add = |name: &str| {
+        deb(name).write(sandbox.path("in"));
+        run(&["includedeb", "bookworm", &format!("in/{name}_1.0_amd64.deb")]);
+    };
+    let has_xz = || sandbox.archive("dists/bookworm/main/binary-amd64/Packages.xz").exists();
+    for name in ["one", "two", "three"] {
+        add(name);
+    }
+    assert!(!has_xz() && sandbox.archive("dists/bookworm/main/binary-amd64/Packages.gz").exists());
+    // Our own words add the other form, and it stays.
+    deb("four").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming/four_1.0_amd64.deb"]).ok();
+    assert!(has_xz());
+    add("five");
+    let listed = sandbox.read("dists/bookworm/Release");
+    assert!(has_xz() && listed.contains(" main/binary-amd64/Packages.xz\n"), "{listed}");
+    sandbox.publish(["check"]).ok();
+}

@@ -135,7 +135,10 @@ impl Call<'_> {
         if self.default_forms.contains(&suite.codename) && self.session.location.folder().is_some() {
             let published = self.published(&suite.codename).await?;
             let mut files = published.release().into_iter().flat_map(crate::dists::Release::own_files);
-            if !files.any(|(path, _)| path.rsplit_once('.').is_some_and(|(_, ending)| ending == "xz")) {
+            // Other files, such as those of command-not-found, have forms of their own.
+            let is_other =
+                |path: &str| ["/Packages.xz", "/Sources.xz"].iter().any(|name| path.ends_with(name));
+            if !files.any(|(path, _)| is_other(path)) {
                 suite.compressions = vec![Compression::Plain, Compression::Gzip];
             }
         }

@@ -30,7 +30,8 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     let events = call.session.events();
     let read = tokio::task::block_in_place(|| read_packages(files.clone(), &events))?;
     // Files of the pool that it lists are not given.
-    let others = read.iter().flat_map(|incoming| &incoming.others).map(|other| other.file.clone());
+    let others = read.iter().flat_map(|incoming| &incoming.others).filter(|other| other.stamp.is_some());
+    let others = others.map(|other| other.file.clone());
     let beside: Vec<PathBuf> =
         others.filter(|other| files.iter().any(|file| file.parent() == other.parent())).collect();
     let of_file = |incoming: &Incoming| {
