@@ -333,16 +333,17 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Creates an empty folder for another client of a sandbox.
-/// The folder of an installed system, which `tests/run` makes once.
+/// The folder of an installed system, which `tests/run` makes once, and copies to where the tests work if that is another file
+/// system.
 fn made(name: &str) -> PathBuf {
-    let testbed = std::env::var_os("PUBLISH_TESTBED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed"), PathBuf::from);
-    let made = testbed.join(name);
+    let folder = |variable| std::env::var_os(variable).map(PathBuf::from);
+    let testbed = folder("PUBLISH_TEST_ROOTS").or_else(|| folder("PUBLISH_TESTBED"));
+    let made = testbed.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".testbed")).join(name);
     // A copy of a link would not be a copy of the system.
     made.canonicalize().unwrap_or(made)
 }
 
+/// Creates an empty folder for another client of a sandbox.
 fn fresh_root(sandbox: &Sandbox, name: &str) -> PathBuf {
     let clients = sandbox.path("clients");
     fs::create_dir_all(&clients).unwrap();
