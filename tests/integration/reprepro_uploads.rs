@@ -70,7 +70,10 @@ fn our_own_words_find_the_tarball_too() {
     fs::remove_file(sandbox.archive("pool/main/t/two/two_1.orig.tar.gz")).unwrap();
     let third = source("two").version("1-3").write(sandbox.incoming());
     fs::remove_file(sandbox.incoming().join("two_1.orig.tar.gz")).unwrap();
-    sandbox.publish(["add".as_ref(), third.as_os_str()]).fails(1).says(["`pool/main/t/two/two_1.orig.tar.gz`"]);
+    sandbox
+        .publish(["add".as_ref(), third.as_os_str()])
+        .fails(1)
+        .says(["`pool/main/t/two/two_1.orig.tar.gz`"]);
 }
 
 /// Each with the option that ignores it, if there is one.
