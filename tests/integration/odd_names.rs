@@ -138,8 +138,9 @@ fn few_threads_end_in_an_error() {
     }
     let sandbox = archive();
     sandbox.ask("chmod", ["-R", "a+rwX", "archive"]);
-    // The program may be in a folder that others cannot read.
-    fs::copy(env!("CARGO_BIN_EXE_publish"), sandbox.path("publish")).unwrap();
+    // The program may be in a folder that others cannot read. Another process copies it: a child that another test starts
+    // meanwhile would hold the file open for writing, and the kernel then refuses to run it.
+    sandbox.ask("cp", [env!("CARGO_BIN_EXE_publish").as_ref(), sandbox.path("publish").as_os_str()]);
     let mut succeeded = 0;
     for limit in ["1", "2", "3", "4", "5", "6", "8", "12", "20"] {
         for command in ["list", "check", "sync ./archive-copy"] {

@@ -221,7 +221,8 @@ impl Soak<'_> {
         let Figures { adds: done, lost, gave_up, kills, updates, downloads, .. } = &self.figures;
         let count = |figure: &AtomicUsize| figure.load(Relaxed);
         assert_eq!(count(done), adds);
-        assert!(count(updates) > 4, "{} updates", count(updates));
+        // How many there are depends on the machine: each client reads at least once.
+        assert!(count(updates) >= 2, "{} updates", count(updates));
         let killed = if self.killed {
             assert!(count(kills) > adds / 4, "{} kills", count(kills));
             format!(", {} killed and {} gave up and were run again", count(kills), count(gave_up))
