@@ -34,8 +34,14 @@ const SOURCE_ENDINGS: [&str; 10] = [
     ".gitshallow",
 ];
 
+/// Whether a name has the extension of a package file, binary or source, or of the record of its build.
+pub(crate) fn is_package_file(path: &str) -> bool {
+    let mut endings = ENDINGS.iter().chain(&SOURCE_ENDINGS).chain(&[".buildinfo"]);
+    endings.any(|ending| path.ends_with(ending))
+}
+
 /// The extensions of the records of uploads.
-const RECORD_ENDINGS: [&str; 7] =
+pub(crate) const RECORD_ENDINGS: [&str; 7] =
     [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
 
 /// The path of one package file, relative to the root of the archive.

@@ -460,8 +460,8 @@ impl MultipartUpload for FaultyParts {
             recorded.parts.1 = recorded.parts.1.max(recorded.parts.0);
         }
         async move {
-            // A write to memory is immediate; a server is slower.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // A write to memory is immediate; a server is slower than the next part is read, also on a busy machine.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let sent = faults.write("part", &path, sent).await;
             faults.0.recorded.lock().unwrap().parts.0 -= 1;
             sent

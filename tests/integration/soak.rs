@@ -194,7 +194,7 @@ impl Soak<'_> {
             let wanted = seen[self.figures.downloads.fetch_add(1, Relaxed) * 31 % seen.len()];
             assert_eq!(apt.download(wanted), package(wanted).bytes(), "{}: {wanted}", apt.name);
             // A pause, because the publishers need the processor.
-            std::thread::sleep(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -221,8 +221,7 @@ impl Soak<'_> {
         let Figures { adds: done, lost, gave_up, kills, updates, downloads, .. } = &self.figures;
         let count = |figure: &AtomicUsize| figure.load(Relaxed);
         assert_eq!(count(done), adds);
-        // How many there are depends on the machine: each client reads at least once.
-        assert!(count(updates) >= 2, "{} updates", count(updates));
+        assert!(count(updates) > 4, "{} updates", count(updates));
         let killed = if self.killed {
             assert!(count(kills) > adds / 4, "{} kills", count(kills));
             format!(", {} killed and {} gave up and were run again", count(kills), count(gave_up))

@@ -643,7 +643,7 @@ async fn an_identical_object_is_not_read() {
     assert_eq!((store.requests().total, store.requests().listings), (3, 1));
 }
 
-/// Three parts in flight and one being read, however slow the store is; on a busy machine fewer.
+/// Three parts in flight and one being read, however slow the store is.
 #[tokio::test(flavor = "multi_thread")]
 async fn few_parts_are_in_memory_at_once() {
     let place = TempDir::with_prefix("publish-test-").unwrap();
@@ -652,10 +652,10 @@ async fn few_parts_are_in_memory_at_once() {
     let store = faults.on(memory());
     store.put_new("large", &content).await.unwrap();
     assert_eq!(faults.writes().iter().filter(|write| write.verb == "part").count(), 8);
-    assert!((1..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
+    assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
     assert_eq!(store.digests("large", LIMIT).await.unwrap(), Some(*content.digests()));
     store.copy("large", "copy").await.unwrap();
-    assert!((1..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
+    assert!((2..=3).contains(&faults.most_parts()), "{}", faults.most_parts());
     assert_eq!(store.digests("copy", LIMIT).await.unwrap(), Some(*content.digests()));
 }
 

@@ -2,10 +2,9 @@
 
 use super::{
     patch_path::{DIFF, PATCH_INDEX, is_patch_folder, patched_by},
-    pool_file::is_package_file,
     root_file::{PAGE, page_digest},
 };
-use crate::{compression::Compression, package_type::PackageType};
+use crate::{compression::Compression, package_type::PackageType, pool::is_package_file};
 
 /// The folder of the retained release files of a suite, with one folder for each.
 pub const GENERATIONS: &str = "generations";

@@ -1,12 +1,12 @@
 //! The names of files in the pool: packages, and the records of uploads that stay beside them.
 
+use crate::pool::{RECORD_ENDINGS, is_package_file};
+
 /// The folder and the version of the packages that a file below `pool/` is a record of: a `.changes` or `.buildinfo` file,
 /// or a log, named `SOURCE_VERSION_ARCHITECTURE`. It stays as long as one of them.
 #[must_use]
 pub fn record_of(path: &str) -> Option<(&str, &str)> {
-    const ENDINGS: [&str; 7] =
-        [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
-    let is_record = path.starts_with("pool/") && ENDINGS.iter().any(|ending| path.ends_with(ending));
+    let is_record = path.starts_with("pool/") && RECORD_ENDINGS.iter().any(|ending| path.ends_with(ending));
     let (folder, name) = path.rsplit_once('/').filter(|_| is_record)?;
     let mut parts = name.splitn(3, '_');
     let (_, version, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -30,27 +30,6 @@ fn folder_of_source(folder: &str) -> &str {
         Some((above, last)) if last.len() == 16 && last.bytes().all(|b| b.is_ascii_hexdigit()) => above,
         _ => folder,
     }
-}
-
-/// Whether a name has the extension of a package file, binary or source.
-pub(super) fn is_package_file(path: &str) -> bool {
-    const ENDINGS: [&str; 14] = [
-        ".deb",
-        ".udeb",
-        ".ddeb",
-        ".dsc",
-        ".tar.gz",
-        ".tar.xz",
-        ".tar.bz2",
-        ".tar.zst",
-        ".tar.lzma",
-        ".diff.gz",
-        ".git",
-        ".gitshallow",
-        ".asc",
-        ".buildinfo",
-    ];
-    ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
 #[cfg(test)]
