@@ -39,7 +39,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Publishes a suite under its other names. Returns the paths of their release files that were written.
+    /// Publishes a suite under its other names.
     pub(super) async fn publish_other_names(
         &self,
         suite: &Suite,
@@ -79,8 +79,9 @@ async fn copy(
             }
             let by_hash = by_hash_path(path, &listed.sha256);
             let (from, to) = (now.path(&by_hash), there.path(&by_hash));
-            // A listed file without a by-hash name is not stored.
-            if store.size(&from).await?.is_some() && store.size(&to).await?.is_none() {
+            // A listed file without a by-hash name is not stored. An existing copy is written again: it may be of an
+            // earlier generation, and so old that a prune is about to delete it.
+            if store.size(&from).await?.is_some() {
                 store.copy_known(listed.sha256, &from, &to).await?;
             }
         }

@@ -29,7 +29,7 @@ use crate::{
     nearest::nearest,
     package_type::PackageType,
     site::archive_name,
-    stanza::{Stanza, Stanzas},
+    stanza::Stanza,
 };
 
 /// The configuration of an archive.
@@ -94,28 +94,18 @@ impl Config {
         let mut config = Self { folder: folder.to_owned(), ..Self::default() };
         let mut places = Vec::new();
         let mut known = HashSet::new();
-        let mut stanzas = Stanzas::with_comments(&text.bytes);
-        while let Some(stanza) = stanzas.next() {
-            let stanza = stanza.map_err(|error| {
-                let (path, line) = text.origin(error.line);
-                Error::Stanza { path, line, kind: error.kind }
-            })?;
-            let (path, line) = text.origin(stanzas.block_line());
+        text.each_stanza(|stanza, (path, line)| {
             let place = format!("`{}`, the stanza at line {line}", path.display());
-            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
-            let suite = SuiteConfig::parse(&stanza, folder, |warning| {
+            let suite = SuiteConfig::parse(stanza, folder, |warning| {
                 config.warnings.push(format!("{place}: {warning}"));
-            })
-            .map_err(wrong)?;
+            })?;
             if !known.insert(suite.codename.clone()) {
-                return Err(wrong(format!(
-                    "codename `{}` is already used in an earlier stanza",
-                    suite.codename
-                )));
+                return Err(format!("codename `{}` is already used in an earlier stanza", suite.codename));
             }
             config.suites.push(suite);
-            places.push((path, line));
-        }
+            places.push((path.to_owned(), line));
+            Ok(())
+        })?;
         let archives: HashMap<&Suite, Option<&Suite>> =
             config.suites.iter().map(|suite| (&suite.codename, suite.archive.as_ref())).collect();
         let mut ends = HashSet::new();

@@ -78,23 +78,33 @@ impl Lines {
         mut parse: impl FnMut(&Stanza<'_>) -> Result<T, String>,
         name: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>, Error> {
-        let text = Self::open(path)?;
-        let mut stanzas = Stanzas::with_comments(&text.bytes);
         let mut all: Vec<T> = Vec::new();
-        while let Some(stanza) = stanzas.next() {
-            let stanza = stanza.map_err(|error| {
-                let (path, line) = text.origin(error.line);
-                Error::Stanza { path, line, kind: error.kind }
-            })?;
-            let (path, line) = text.origin(stanzas.block_line());
-            let wrong = |why: String| Error::Field { path: path.clone(), line, why };
-            let new = parse(&stanza).map_err(wrong)?;
+        Self::open(path)?.each_stanza(|stanza, _| {
+            let new = parse(stanza)?;
             if all.iter().any(|other| name(other) == name(&new)) {
-                return Err(wrong(format!("name `{}` is already used in an earlier stanza", name(&new))));
+                return Err(format!("name `{}` is already used in an earlier stanza", name(&new)));
             }
             all.push(new);
-        }
+            Ok(())
+        })?;
         Ok(all)
+    }
+
+    /// Takes each stanza, with the file and the line where it begins; an error is about that place.
+    pub(super) fn each_stanza(
+        &self,
+        mut take: impl FnMut(&Stanza<'_>, (&Path, usize)) -> Result<(), String>,
+    ) -> Result<(), Error> {
+        let mut stanzas = Stanzas::with_comments(&self.bytes);
+        while let Some(stanza) = stanzas.next() {
+            let stanza = stanza.map_err(|error| {
+                let (path, line) = self.origin(error.line);
+                Error::Stanza { path, line, kind: error.kind }
+            })?;
+            let (path, line) = self.origin(stanzas.block_line());
+            take(&stanza, (&path, line)).map_err(|why| Error::Field { path: path.clone(), line, why })?;
+        }
+        Ok(())
     }
 
     fn read(&mut self, path: &Path, folder: &Path, depth: usize, overlay: &Overlay) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use publish::{
 use crate::{
     deb_builder::deb,
     publisher::{Publisher, memory},
-    sandbox::{Outcome, Sandbox},
+    sandbox::{Outcome, Sandbox, age},
 };
 
 fn add(sandbox: &Sandbox, archive: &str, version: &str) -> Outcome {
@@ -67,7 +67,13 @@ fn a_name_with_files_of_its_own_is_copied() {
     assert_eq!(file("stable", "Release"), file("bookworm", "Release"));
     assert_eq!(index(&sandbox, "stable"), index(&sandbox, "bookworm"));
     sandbox.publish_after(60, &["-a", "mirror", "check"]).ok();
-    sandbox.publish_after(60, &["-a", "mirror", "prune"]).ok();
+    // The records of the names outlive all generations of their time.
+    age(&sandbox.path("mirror"), 30);
+    sandbox.publish_after(30 * 24 * 60 * 60, &["-a", "mirror", "prune"]).ok();
+    for record in ["bookworm/generations/names/stable", "stable/generations/name-of/bookworm"] {
+        assert!(sandbox.path("mirror/dists").join(record).exists(), "{record}");
+    }
+    sandbox.publish_after(60, &["-a", "mirror", "check"]).ok();
     // A name that leads elsewhere is forgotten.
     let other = deb("other").write(sandbox.incoming()).display().to_string();
     sandbox.publish_after(90, &["add", "--suite", "trixie", "--new-suite", &other]).ok();

@@ -221,13 +221,7 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::RerunNotifiers => notifiers::run(call).await,
         Word::DumpTracks => tracks::dump(call).await,
         Word::RemoveTrack => tracks::remove(call),
-        Word::Update
-        | Word::CheckUpdate
-        | Word::DumpUpdate
-        | Word::PreDelete
-        | Word::Pull
-        | Word::CheckPull
-        | Word::DumpPull => update::run(call, word).await,
+        Word::Rules(kind, how) => update::run(call, kind, how).await,
         Word::Nothing => {
             // The names of suites are checked all the same.
             call.suites(call.arguments).map(|_| 0)

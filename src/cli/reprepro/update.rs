@@ -10,7 +10,7 @@ use super::{
     restriction::Restriction,
     rules::{self, Opened, Step},
     status,
-    words::Word,
+    words::Use,
 };
 use crate::{
     archive::{Error, Matcher, Places, Reason, Refusal, Selection, SuiteEdit},
@@ -42,11 +42,7 @@ struct Decided {
     titled: BTreeSet<PackagesKey>,
 }
 
-pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
-    let kind = match word {
-        Word::Pull | Word::CheckPull | Word::DumpPull => RuleKind::Pull,
-        _ => RuleKind::Update,
-    };
+pub(super) async fn run(call: &Call<'_>, kind: RuleKind, how: Use) -> Result<u8, Failure> {
     let places = call.places()?;
     let read = rules::read(call, kind)?;
     let restriction = Restriction::of(call.options).map_err(|text| status::text(status::FAILED, text))?;
@@ -61,22 +57,22 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     {
         call.session.ui.warn(warning);
     }
-    match word {
-        Word::CheckUpdate | Word::CheckPull => {
+    match how {
+        Use::Check => {
             all.iter().map(|decided| check(call, decided)).collect::<Result<Vec<()>, _>>()?;
             return Ok(0);
         }
-        Word::DumpUpdate | Word::DumpPull => {
+        Use::Dump => {
             for decided in &all {
                 dump(call, decided);
             }
             return Ok(0);
         }
-        _ => {}
+        Use::Apply | Use::PreDelete => {}
     }
     let mut edits = Vec::new();
     for decided in &all {
-        edits.push(if word == Word::PreDelete { predelete(decided) } else { edit(decided)? });
+        edits.push(if how == Use::PreDelete { predelete(decided) } else { edit(decided)? });
     }
     let mut is_changed = false;
     for (Decided { suite, .. }, edit) in all.iter().zip(edits) {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::options::{self, Options, Restricted};
-use crate::dists::IndexKind;
+use crate::{config::RuleKind, dists::IndexKind};
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,15 +65,19 @@ pub(super) enum Word {
     ListMd5Sums,
     DumpTracks,
     RemoveTrack,
-    Update,
-    CheckUpdate,
-    DumpUpdate,
-    PreDelete,
-    Pull,
-    CheckPull,
-    DumpPull,
+    /// Suites take packages by the rules of a kind.
+    Rules(RuleKind, Use),
     /// It has nothing to do here: there is no database, and every change is published.
     Nothing,
+}
+
+/// The use of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Apply,
+    Check,
+    Dump,
+    PreDelete,
 }
 
 /// A command with the number of its arguments.
@@ -170,13 +174,13 @@ pub(super) const WORDS: &[Known] = &[
     known("_dumpcontents", Word::DumpContents, (1, 1), "IDENTIFIER"),
     known("_listchecksums", Word::ListChecksums, (0, 0), ""),
     known("_listmd5sums", Word::ListMd5Sums, (0, 0), ""),
-    known("update", Word::Update, (0, MANY), "[CODENAME...]"),
-    known("checkupdate", Word::CheckUpdate, (0, MANY), "[CODENAME...]"),
-    known("dumpupdate", Word::DumpUpdate, (0, MANY), "[CODENAME...]"),
-    known("predelete", Word::PreDelete, (0, MANY), "[CODENAME...]"),
-    known("pull", Word::Pull, (0, MANY), "[CODENAME...]"),
-    known("checkpull", Word::CheckPull, (0, MANY), "[CODENAME...]"),
-    known("dumppull", Word::DumpPull, (0, MANY), "[CODENAME...]"),
+    known("update", Word::Rules(RuleKind::Update, Use::Apply), (0, MANY), "[CODENAME...]"),
+    known("checkupdate", Word::Rules(RuleKind::Update, Use::Check), (0, MANY), "[CODENAME...]"),
+    known("dumpupdate", Word::Rules(RuleKind::Update, Use::Dump), (0, MANY), "[CODENAME...]"),
+    known("predelete", Word::Rules(RuleKind::Update, Use::PreDelete), (0, MANY), "[CODENAME...]"),
+    known("pull", Word::Rules(RuleKind::Pull, Use::Apply), (0, MANY), "[CODENAME...]"),
+    known("checkpull", Word::Rules(RuleKind::Pull, Use::Check), (0, MANY), "[CODENAME...]"),
+    known("dumppull", Word::Rules(RuleKind::Pull, Use::Dump), (0, MANY), "[CODENAME...]"),
 ];
 
 /// The commands of this program with the same names, which `publish NAME` means.
@@ -224,17 +228,7 @@ impl Known {
                 own.package_type()
             ));
         }
-        let follows_rules = matches!(
-            word,
-            Word::Update
-                | Word::CheckUpdate
-                | Word::DumpUpdate
-                | Word::PreDelete
-                | Word::Pull
-                | Word::CheckPull
-                | Word::DumpPull
-        );
-        (options.restricted != Restricted::default() && !follows_rules)
+        (options.restricted != Restricted::default() && !matches!(word, Word::Rules(..)))
             .then(|| "`--restrict` and its relatives are for `update`, `pull` and their dry runs".to_owned())
     }
 }
