@@ -26,10 +26,8 @@ use crate::{
     signing::{self, Keyring},
     store,
     suite::{
-        self,
         archive::{Archive, KEY_FILE},
         event::Event,
-        limits,
     },
     version::Version,
 };
@@ -100,12 +98,7 @@ impl Publisher<'_> {
     /// offers to its clients. `missing` is the error if there are none.
     async fn keys_to_plan(&self, missing: signing::Error) -> Result<Keyring, Error> {
         let mut keys = self.blocking(Keychain::readable_keys).await;
-        if let Some(file) =
-            self.store.read(KEY_FILE, limits::KEYS).await.map_err(suite::error::Error::from)?
-        {
-            // A file that holds no key adds none.
-            let _ = keys.add_bytes(KEY_FILE, &file.bytes);
-        }
+        keys.merge(&self.offered_keys().await?);
         if keys.is_empty() {
             return Err(missing.into());
         }

@@ -29,6 +29,8 @@ pub struct Keychain {
     pub key_folder: Option<PathBuf>,
     /// Whether a published suite is adopted as it is.
     pub trust_existing: bool,
+    /// The keys that the archive offers to its clients: in a plan, the public parts of configured keys that are not here.
+    pub offered: Keyring,
     /// The time of the signatures.
     pub now: SystemTime,
 }
@@ -62,7 +64,8 @@ impl Keychain {
     /// The configured keys, without a passphrase.
     #[must_use]
     pub fn new(config: Config, key_folder: Option<PathBuf>, now: SystemTime) -> Self {
-        Self { config, given: GivenKeys::None, passphrase: None, key_folder, trust_existing: false, now }
+        let (given, offered) = (GivenKeys::None, Keyring::new());
+        Self { config, given, passphrase: None, key_folder, trust_existing: false, offered, now }
     }
 
     /// The same keys with another configuration, such as one that was just written.
@@ -173,7 +176,7 @@ impl Keychain {
         add_trusted_keys(suite, &mut keyring)?;
         // The public part may be there.
         let known = self.sources(&suite.sign_with).unwrap_or_default();
-        for certificates in known.iter().filter_map(|source| source.certificates(&Gpg::default()).ok()) {
+        for certificates in known.iter().filter_map(|source| self.certificates(source).ok()) {
             keyring.merge(&certificates);
         }
         let trust = self.adopting(Trust::keyring(keyring, self.now));
@@ -239,7 +242,7 @@ impl Keychain {
 
     fn add_given_keys(&self, configured: &[String], keyring: &mut Keyring) -> Result<(), Error> {
         for source in self.sources(configured)? {
-            keyring.merge(&source.certificates(&Gpg::default())?);
+            keyring.merge(&self.certificates(&source)?);
         }
         Ok(())
     }
@@ -254,7 +257,7 @@ impl Keychain {
                     (KeySource::Command(command), None) => {
                         return Err(signing::Error::KeyOfCommand { command: command.clone() }.into());
                     }
-                    _ => keyring.merge(&source.certificates(&Gpg::default())?),
+                    _ => keyring.merge(&self.certificates(&source)?),
                 }
             }
             Ok::<_, Error>(())
@@ -276,7 +279,7 @@ impl Keychain {
             let _ = add_trusted_keys(suite, &mut keyring);
         }
         for source in self.all_sources().unwrap_or_default() {
-            if let Ok(certificates) = source.certificates(&Gpg::default()) {
+            if let Ok(certificates) = self.certificates(&source) {
                 keyring.merge(&certificates);
             }
         }
@@ -285,17 +288,33 @@ impl Keychain {
 
     /// Returns the public part of a word of `SignWith:`.
     fn certificates_of(&self, word: &str) -> Result<Keyring, signing::Error> {
-        self.parse(word)?.certificates(&Gpg::default())
+        self.certificates(&self.parse(word)?)
+    }
+
+    /// Returns the public part of a key. May run gpg.
+    pub(super) fn certificates(&self, source: &KeySource) -> Result<Keyring, signing::Error> {
+        let found = source.certificates(&Gpg::default());
+        let KeySource::Gpg(name) = source else { return found };
+        found.or_else(|error| {
+            let offered = self.offered.only(&fingerprint(name).into_iter().collect::<Vec<_>>());
+            if offered.is_empty() { Err(error) } else { Ok(offered) }
+        })
     }
 
     /// Returns the fingerprints of a word of `SignWith:`, which may be a fingerprint itself.
     pub(super) fn fingerprints_of(&self, word: &str) -> Vec<String> {
-        let digits = word.strip_prefix("0x").unwrap_or(word);
-        if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return vec![digits.to_ascii_uppercase()];
+        match fingerprint(word) {
+            Some(fingerprint) => vec![fingerprint],
+            None => self.certificates_of(word).map(|keyring| keyring.fingerprints()).unwrap_or_default(),
         }
-        self.certificates_of(word).map(|keyring| keyring.fingerprints()).unwrap_or_default()
     }
+}
+
+/// The fingerprint that a word of `SignWith:` is.
+fn fingerprint(word: &str) -> Option<String> {
+    let digits = word.strip_prefix("0x").unwrap_or(word);
+    let is_one = digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_one.then(|| digits.to_ascii_uppercase())
 }
 
 fn add_trusted_keys(suite: &SuiteConfig, keyring: &mut Keyring) -> Result<(), Error> {

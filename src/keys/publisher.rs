@@ -11,6 +11,7 @@ use crate::{
     config::{Config, SuiteConfig},
     names::Suite,
     operations::{dates::Refresh, edit::SuiteEdit, overflow::ArchiveTarget},
+    signing::Keyring,
     site::Site,
     store::{Headers, Store},
     suite::{
@@ -130,17 +131,30 @@ impl<'a> Publisher<'a> {
         keys.plan_signed = true;
         let mut keyring = keys.trust.keys().clone();
         let unverified = is_signed && keyring.is_empty();
-        if unverified
-            && let Some(file) = self.store.read(KEY_FILE, limits::KEYS).await.map_err(ArchiveError::from)?
-        {
-            // A file that holds no key verifies nothing.
-            let _ = keyring.add_bytes(KEY_FILE, &file.bytes);
+        if unverified {
+            keyring.merge(&self.offered_keys().await?);
         }
         let adopts = keys.trust.adopts() || keyring.is_empty();
         let trust = Trust::keyring(keyring, self.keychain.now);
         keys.trust = if adopts { trust.adopt_existing() } else { trust };
         (self.events)(Event::PlannedWithoutKey { suite: suite.codename.clone(), unverified });
         Ok(())
+    }
+
+    /// Returns the keys that the archive offers to its clients; a file that holds no key offers none.
+    pub(super) async fn offered_keys(&self) -> Result<Keyring, Error> {
+        let mut keyring = Keyring::new();
+        if let Some(file) = self.store.read(KEY_FILE, limits::KEYS).await.map_err(ArchiveError::from)? {
+            let _ = keyring.add_bytes(KEY_FILE, &file.bytes);
+        }
+        Ok(keyring)
+    }
+
+    /// Plans with the same keys, and takes public parts that are not here from the archive.
+    pub(super) async fn with_offered_keys(&self) -> Result<Self, Error> {
+        let offered = self.offered_keys().await?;
+        let keychain = Keychain { offered, ..(*self.keychain).clone() };
+        Ok(Self { keychain: Arc::new(keychain), ..self.clone() })
     }
 
     /// Commits an edit of a suite.

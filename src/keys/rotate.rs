@@ -26,12 +26,14 @@ impl Publisher<'_> {
         options: &RotateOptions,
         events: KeyEvents<'_>,
     ) -> Result<Rotated, Error> {
-        let context = Context { options, publisher: self, events };
+        let planner = if self.dry_run { Some(self.with_offered_keys().await?) } else { None };
+        let publisher = planner.as_ref().unwrap_or(self);
+        let context = Context { options, publisher, events };
         let suites = selected(context)?;
-        let archive = self.archive(self.trust_to_read().await);
+        let archive = publisher.archive(publisher.trust_to_read().await);
         let mut states = Vec::new();
         for suite in &suites {
-            states.push(RotationState::read(suite, self, &archive).await?);
+            states.push(RotationState::read(suite, publisher, &archive).await?);
         }
         let begin = Begin { context, archive, states };
         if options.finish { begin.finish().await } else { begin.begin().await }

@@ -9,7 +9,7 @@ use super::{error::Error, keychain::Keychain, publisher::Publisher};
 use crate::{
     config::SuiteConfig,
     names::Suite,
-    signing::{self, Gpg, KeyReport, KeySource, Keyring},
+    signing::{self, KeyReport, KeySource, Keyring},
     suite::{archive::Archive, published::PublishedSuite},
 };
 
@@ -55,7 +55,7 @@ impl Named {
                 return Err(signing::Error::KeyOfCommand { command: command.clone() });
             }
         };
-        Ok(Self { word: word.to_owned(), public: source.certificates(&Gpg::default())?, file })
+        Ok(Self { word: word.to_owned(), public: keychain.certificates(&source)?, file })
     }
 
     pub(super) fn fingerprints(&self) -> Vec<String> {

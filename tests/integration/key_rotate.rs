@@ -212,6 +212,36 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(key_files(&sandbox), [""; 0]);
 }
 
+/// A job that checks a change has no secrets; the archive has the public keys.
+#[test]
+fn a_dry_run_needs_no_secret_key() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&format!(
+        "Codename: stable\nComponents: main\nArchitectures: amd64\nOrigin: Example\nSignWith: {OLD}\n"
+    ));
+    let (keys, away) = (sandbox.path("config/publish/keys"), sandbox.path("away"));
+    fs::create_dir_all(&keys).unwrap();
+    fs::copy(fixture("keys/test.asc"), keys.join(format!("{OLD}.asc"))).unwrap();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let without_keys = |plan: &dyn Fn() -> Outcome| {
+        fs::rename(&keys, &away).unwrap();
+        let before = sandbox.tree();
+        let said = plan().ok();
+        assert_eq!(sandbox.tree(), before);
+        assert!(!keys.exists(), "nothing is stored");
+        fs::rename(&away, &keys).unwrap();
+        said
+    };
+    let said = without_keys(&|| rotate(&sandbox, &["-n"]));
+    said.says(["Would sign with both keys: `stable`", "Would publish example-archive-keyring"]);
+    rotate(&sandbox, &[]).ok();
+    let month = 32 * 24 * 60 * 60;
+    let said = without_keys(&|| finish(&sandbox, month, &["-n"]));
+    said.says([&*format!("The old key {OLD} would no longer be used")]);
+    finish(&sandbox, month, &[]).ok();
+}
+
 #[test]
 fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     let suites = [stanza("one", "test", ""), stanza("two", "test", ""), stanza("other", "second", "")];

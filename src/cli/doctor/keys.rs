@@ -40,9 +40,8 @@ pub(super) fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) 
 /// The configured suites that are published here; without any, one as it would be published.
 fn suites(args: &Args, session: &Session<'_>) -> Vec<SuiteConfig> {
     let is_meant = |suite: &&SuiteConfig| {
-        let names = [suite.codename.as_str()];
-        !suite.read_only
-            && (args.suite.is_empty() || args.suite.iter().any(|name| names.contains(&name.as_str())))
+        let is_named = args.suite.iter().any(|name| name == suite.codename.as_str());
+        !suite.read_only && (args.suite.is_empty() || is_named)
     };
     let configured: Vec<SuiteConfig> = session.config.suites.iter().filter(is_meant).cloned().collect();
     if !session.config.suites.is_empty() {

@@ -160,11 +160,13 @@ fn print_dropped(session: &Session<'_>, report: &Rotated) {
     let verb = if report.dry_run { "would no longer be" } else { "is no longer" };
     for key in &report.dropped {
         let place = match &key.file {
-            Some(file) => format!("is in {file}"),
-            None => "is in the keyring of gpg".to_owned(),
+            Some(file) => format!("; its secret part is in {file}"),
+            // It may be elsewhere: a plan needs no secret.
+            None if report.dry_run => String::new(),
+            None => "; its secret part is in the keyring of gpg".to_owned(),
         };
         session.ui.say(&format!(
-            "The old key {} {verb} used; its secret part {place}: delete it once all clients can update",
+            "The old key {} {verb} used{place}: delete it once all clients can update",
             key.fingerprint
         ));
     }
