@@ -11,7 +11,12 @@ use jiff::Timestamp;
 
 use super::release_file::ReadyRelease;
 use crate::{
-    dists::{Release, index_file::by_hash_path, layout::ReleaseForm, release::Listed},
+    dists::{
+        Release,
+        index_file::by_hash_path,
+        layout::{ReleaseForm, plain_path},
+        release::Listed,
+    },
     names::Suite,
     signing::{self, Distrust},
     store::{Limit, Store},
@@ -109,52 +114,68 @@ async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Resu
 
 /// Writes listed files under their own names.
 async fn write_names(store: &Store, suite: &Suite, release: &Release) -> Result<Vec<String>, Error> {
+    let is_packed = |plain: &str| {
+        let start = format!("{plain}.");
+        let after = release.files().range(start.clone()..).map(|(path, _)| path);
+        after.take_while(|path| path.starts_with(&start)).any(|path| plain_path(path) == plain)
+    };
     // Owned, so that a commit can be spawned.
-    let listed: Vec<_> = release.own_files().map(|(path, listed)| (path.clone(), *listed)).collect();
-    let names = stream::iter(listed)
-        .map(|(path, listed)| async move { write_name(store, suite, &path, &listed).await });
+    let listed: Vec<_> =
+        release.own_files().map(|(path, listed)| (path.clone(), *listed, is_packed(path))).collect();
+    let names = stream::iter(listed).map(|(path, listed, is_packed)| async move {
+        let name = write_as(store, suite, (&path, &path), &listed).await?;
+        // Clients take a compressed form instead of a missing file, and not instead of a wrong one.
+        if matches!(name, Name::NotStored { another: true }) && is_packed {
+            store.delete(&format!("dists/{suite}/{path}")).await?;
+        }
+        Ok::<_, Error>(name)
+    });
     let mut names = names.buffered(AT_ONCE);
     let mut written = Vec::new();
     while let Some(name) = names.next().await {
-        written.extend(name?);
+        if let Name::Written(path) = name? {
+            written.push(path);
+        }
     }
     Ok(written)
 }
 
-/// Writes a listed file under its own name, unless it is up to date.
-async fn write_name(
-    store: &Store,
-    suite: &Suite,
-    path: &str,
-    listed: &Listed,
-) -> Result<Option<String>, Error> {
-    write_as(store, suite, (path, path), listed).await
+/// A listed file under a name.
+pub(super) enum Name {
+    UpToDate,
+    Written(String),
+    /// No copy by its digest is stored; the name may be that of another file.
+    NotStored {
+        another: bool,
+    },
 }
 
-/// Writes a listed file under another name too, unless that is up to date.
+/// Writes a listed file under a name, unless it is up to date.
 pub(super) async fn write_as(
     store: &Store,
     suite: &Suite,
     (path, name): (&str, &str),
     listed: &Listed,
-) -> Result<Option<String>, Error> {
+) -> Result<Name, Error> {
     let name = format!("dists/{suite}/{name}");
-    if let Some(found) = store.head(&name).await?.filter(|found| found.size == listed.size) {
+    let found = store.head(&name).await?;
+    let another = found.is_some();
+    if let Some(found) = found.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
         // A concurrent publisher may be writing a longer one.
         let read =
             async || damage::unless_damaged(store, store.digests(&name, Limit::bytes(listed.size)).await);
         if vouched || read().await?.is_some_and(|found| published::is_listed(listed, &found)) {
-            return Ok(None);
+            return Ok(Name::UpToDate);
         }
     }
     let by_hash = format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256));
     // A listed file without a by-hash name is not stored, or was written by another tool.
     if store.size(&by_hash).await?.is_none() {
-        return Ok(None);
+        return Ok(Name::NotStored { another });
     }
     store.copy_known(listed.sha256, &by_hash, &name).await?;
-    Ok(Some(name))
+    Ok(Name::Written(name))
 }
 
 /// Reads the forms of a release file of another publisher without its key: its detached signature is kept with the

@@ -167,7 +167,7 @@ impl<'a> Prepared<'a> {
         base.still_current().await?;
         // A base that `InRelease` is behind gets no mark before the new release file is published: the mark would hide
         // from the next publisher that this base is still unpublished for clients of `InRelease`.
-        if adopt::adopt(store, &base, &release).await? && !self.base.is_behind() {
+        if adopt::adopt(store, &base).await? && !self.base.is_behind() {
             generations::keep_current(store, &base).await?;
         }
         there.extend(upload.put_all(&by_hash, OtherBytes::Leftover).await?);

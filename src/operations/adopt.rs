@@ -202,13 +202,9 @@ async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Resu
 }
 
 /// Copies the listed files of an archive without by-hash, made by another tool, to by-hash names, so that the new
-/// release file may declare `Acquire-By-Hash` and the old generation can be kept. Returns whether all of its indices
-/// have one.
-pub(crate) async fn adopt(
-    store: &Store,
-    published: &PublishedSuite,
-    release: &Release,
-) -> Result<bool, Error> {
+/// release file may declare `Acquire-By-Hash` and the old generation can be kept, with the files that change now. Returns
+/// whether all of its indices have one.
+pub(crate) async fn adopt(store: &Store, published: &PublishedSuite) -> Result<bool, Error> {
     let Some(old) = published.release().filter(|old| old.field("Acquire-By-Hash") != Some("yes")) else {
         return Ok(true);
     };
@@ -216,9 +212,6 @@ pub(crate) async fn adopt(
     let mut missing = indices.clone();
     for (path, listed) in old.own_files() {
         let plain = plain_path(path);
-        if release.files().get(path) != Some(listed) && !indices.contains(plain) {
-            continue;
-        }
         let (from, to) = (published.path(path), published.path(&by_hash_path(path, &listed.sha256)));
         let is_there = store.size(&to).await?.is_some();
         let read = async || unless_larger(store.digests(&from, Limit::bytes(listed.size)).await);

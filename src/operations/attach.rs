@@ -61,7 +61,7 @@ impl SuiteEdit {
                 refused.push(refusal("attach", "to", path, AttachFault::OtherSuite { suite }));
                 continue;
             }
-            if let Some(why) = writes(path, release, config) {
+            if let Some(why) = writes(path, release, config).or_else(|| is_folder(path, release, config)) {
                 let path_fault = AttachFault::Path { path: path.as_str().to_owned(), why };
                 refused.push(refusal("attach", "to", path, path_fault));
                 continue;
@@ -98,6 +98,23 @@ fn writes(path: &AttachedPath, release: &Release, config: &SuiteConfig) -> Optio
         }
         _ => None,
     }
+}
+
+/// Why a path cannot be that of a file: it is a folder with listed files, or one of its folders is a listed file.
+fn is_folder(path: &AttachedPath, release: &Release, config: &SuiteConfig) -> Option<&'static str> {
+    let plain = path.plain();
+    let below =
+        |folder: &str, file: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let components = release.components().unwrap_or_default().into_iter().chain(config.components.clone());
+    let is_component = components.into_iter().any(|name| {
+        let name = name.as_str();
+        name == plain || below(plain, name)
+    });
+    if is_component || release.files().keys().any(|file| below(plain, file)) {
+        return Some("the suite has a folder of that name");
+    }
+    let is_below_file = release.files().keys().any(|file| below(file, plain));
+    is_below_file.then_some("the suite has a file with the name of one of its folders")
 }
 
 /// Returns the suite in whose folder an attached file would be.

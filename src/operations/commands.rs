@@ -27,11 +27,12 @@ pub(super) struct CommandsDraft {
     compressions: Vec<Compression>,
 }
 
-/// Decides the changes of the indices of commands; `wanted` is `None` for those that are published.
+/// Decides the changes of the indices of commands; `wanted` is `None` for those that are published. Those
+/// that are dropped, and those that stay as they are, are added to the sets.
 pub(super) async fn drafts(
     wanted: Option<bool>,
     packages: &Packages<'_>,
-    dropped: &mut BTreeSet<String>,
+    (dropped, current): (&mut BTreeSet<String>, &mut BTreeSet<String>),
 ) -> Result<Vec<CommandsDraft>, Error> {
     let published = packages.published;
     let mut sources = published.packages_keys();
@@ -57,23 +58,24 @@ pub(super) async fn drafts(
             dropped.insert(plain);
             continue;
         }
-        drafts.extend(draft(&source, plain, is_listed, wanted == Some(true), packages).await?);
+        let names = packages.changed.get(&source).map(changed_names).unwrap_or_default();
+        if is_listed && names.is_empty() {
+            current.insert(plain);
+            continue;
+        }
+        drafts.extend(draft(&source, (plain, is_listed), wanted == Some(true), names, packages).await?);
     }
     Ok(drafts)
 }
 
 async fn draft(
     source: &PackagesKey,
-    plain: String,
-    is_listed: bool,
+    (plain, is_listed): (String, bool),
     is_wanted: bool,
+    mut names: BTreeSet<String>,
     packages: &Packages<'_>,
 ) -> Result<Option<CommandsDraft>, Error> {
     let published = packages.published;
-    let mut names = packages.changed.get(source).map(changed_names).unwrap_or_default();
-    if is_listed && names.is_empty() {
-        return Ok(None);
-    }
     let text = match published.text(&plain).await {
         Err(error) if damage::is_damage(published.store(), &error) => None,
         text => text?,

@@ -53,6 +53,8 @@ pub(super) struct Derived {
     pub(super) texts: Vec<Texts>,
     /// The uncompressed paths of indices that are no longer configured.
     pub(super) dropped: BTreeSet<String>,
+    /// The uncompressed paths of listed indices that describe the new packages as well.
+    pub(super) current: BTreeSet<String>,
     /// The file lists that were read.
     pub(super) lists: Found,
 }
@@ -91,11 +93,12 @@ impl Derivation<'_> {
         let mut derived = Derived::default();
         let mut drafts = Vec::new();
         for target in self.targets(packages, &mut derived.dropped) {
-            drafts.extend(self.draft(target, packages).await?);
+            drafts.extend(self.draft(target, packages, &mut derived.current).await?);
         }
         let new = |package: &PackageEntry| Wanted { package: package.clone(), may_be_stored: false };
         let kept = |package: &PackageEntry| Wanted { package: package.clone(), may_be_stored: true };
-        let commands = commands::drafts(self.commands, packages, &mut derived.dropped).await?;
+        let commands =
+            commands::drafts(self.commands, packages, (&mut derived.dropped, &mut derived.current)).await?;
         let mut wanted: Vec<Wanted> = commands.iter().flat_map(CommandsDraft::wanted).collect();
         for draft in &drafts {
             wanted.extend(draft.added.iter().map(new));
@@ -162,7 +165,12 @@ impl Derivation<'_> {
     }
 
     /// Decides the changes of an index; `None` if it stays as it is.
-    async fn draft(&self, target: Target, packages: &Packages<'_>) -> Result<Option<Draft>, Error> {
+    async fn draft(
+        &self,
+        target: Target,
+        packages: &Packages<'_>,
+        current: &mut BTreeSet<String>,
+    ) -> Result<Option<Draft>, Error> {
         let (published, plain) = (packages.published, target.key.path());
         let names = packages.edited_names(&target);
         let (mut before, mut after) = (Labelled::new(), Labelled::new());
@@ -179,6 +187,7 @@ impl Derivation<'_> {
             && target.is_wanted
             && stored_forms(published.release(), &plain) != comparable(&target.compressions);
         if target.is_listed && changes.is_empty() && !has_other_forms {
+            current.insert(plain);
             return Ok(None);
         }
         let text = match published.text(&plain).await {

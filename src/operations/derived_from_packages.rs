@@ -16,14 +16,17 @@ use crate::dists::{
 use crate::package_type::PackageType;
 
 impl Plan {
-    /// Removes the files that describe changed packages from the list of a new release file; notes each once.
-    pub(super) fn unlist_stale(&mut self, release: &mut Release) {
+    /// Removes the files that describe changed packages from the list of a new release file; notes each once. Those in
+    /// `current` describe the new packages too.
+    pub(super) fn unlist_stale(&mut self, release: &mut Release, current: &BTreeSet<String>) {
         let changed: Vec<&Change> =
             [&self.added, &self.removed, &self.replaced].into_iter().flatten().collect();
         if changed.is_empty() {
             return;
         }
-        let carried_on: BTreeSet<&str> = self.indices.iter().map(|file| plain_path(file.path())).collect();
+        let mut carried_on: BTreeSet<&str> =
+            self.indices.iter().map(|file| plain_path(file.path())).collect();
+        carried_on.extend(current.iter().map(String::as_str));
         let mut stale = BTreeSet::new();
         for path in release.files().keys() {
             // The patches of a stale file are stale too.

@@ -85,6 +85,9 @@ impl Archive {
         if dry_run {
             return Ok(self.sort(suite, pointer.as_ref(), &listed, all, true).await?.0);
         }
+        let is_pointer =
+            |found: &&StoredObject| pointer.as_ref().is_some_and(|(path, _)| *path == found.path);
+        let published_size = all.iter().find(is_pointer).map(|found| found.size);
         if let Some((path, revision)) = &pointer {
             // THE COMMIT: from here on the suite is not published, and no publisher can begin it again.
             let swapped = self.store.swap(path, bytes::Bytes::from_static(DROPPED), Some(revision)).await;
@@ -95,7 +98,11 @@ impl Archive {
         }
         // Listed again: the publisher that came before may have written its last files since. One that writes them
         // still, deletes them itself.
-        let all: Vec<StoredObject> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        let mut all: Vec<StoredObject> = self.store.walk(&format!("dists/{suite}")).try_collect().await?;
+        for file in all.iter_mut().filter(|file| is_pointer(&&**file)) {
+            // The size that it had, as in the plan, and not that of the mark in its place.
+            file.size = published_size.unwrap_or(file.size);
+        }
         let (dropped, steps) = self.sort(suite, pointer.as_ref(), &listed, all, false).await?;
         // A crash after any of these leaves a suite that is not published; the next drop finishes it.
         for step in steps.chunk_by(|(one, _), (next, _)| one == next) {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    contents::Derivation,
+    contents::{Derivation, Derived},
     copied_package::CopiedPackage,
     dates,
     edited_packages::Packages,
@@ -348,17 +348,17 @@ impl Plan {
         let before = before(published, &changed, config).await?;
         let mut texts;
         (self.indices, texts) = compress(changed, before, config).await?;
-        texts.extend(derived.texts);
+        texts.append(&mut derived.texts);
         texts.extend(translated.texts);
         self.patches = PatchFiles::new(published, config, texts, now).await?;
-        self.indices.extend(derived.files.into_iter().chain(translated.files));
+        self.indices.extend(derived.files.drain(..).chain(translated.files));
         self.indices.append(&mut self.attached);
         derived.dropped.extend(translated.dropped);
-        self.notes.extend(derived.lists.notes);
+        self.notes.append(&mut derived.lists.notes);
         let new = derived.lists.new.iter();
         self.file_lists =
             new.map(|(sha256, list)| (file_lists::path(sha256), file_lists::pack(list))).collect();
-        self.release = release(published, config, layout, &derived.dropped, self, now)?;
+        self.release = release(published, config, layout, &derived, self, now)?;
         if let (Some(old), Some(new)) = (published.release(), &self.release) {
             self.stops_apt = stops_apt(old, new);
             self.changes = changed_fields(old, new).iter().map(ToString::to_string).collect();
@@ -481,7 +481,7 @@ fn release(
     published: &PublishedSuite,
     config: &SuiteConfig,
     layout: &SuiteLayout,
-    dropped: &BTreeSet<String>,
+    derived: &Derived,
     plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Option<Release>, Error> {
@@ -510,14 +510,15 @@ fn release(
     new.retain(|path| !layout.retires(path));
     let changed: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
     // All old forms of a changed index are removed, also those that are no longer written.
-    let is_changed =
-        |index: &str| changed.contains(index) || dropped.contains(index) || plan.detached.contains(index);
+    let is_changed = |index: &str| {
+        changed.contains(index) || derived.dropped.contains(index) || plan.detached.contains(index)
+    };
     new.retain(|path| !is_changed(plain_path(path)));
     plan.patches.list_in(&mut new, config, is_changed);
     for file in &plan.indices {
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
-    plan.unlist_stale(&mut new);
+    plan.unlist_stale(&mut new, &derived.current);
     new.set("Components", Some(components(layout, &new)));
     plan.list_index_releases(&mut new, config);
     let expires = new.field("Valid-Until").is_some();

@@ -147,14 +147,13 @@ fn files_of(sandbox: &Sandbox, path: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// Everything that `apt-ftparchive generate` makes for a suite. It does not list the uncompressed index of files.
-#[test]
-fn from_apt_ftparchive_generate() {
+/// Everything that `apt-ftparchive generate` makes for a suite, with these forms of the index of files.
+fn generated(forms: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let given = given(&sandbox);
-    let config = "Dir { ArchiveDir \".\"; CacheDir \"..\"; };\nDefault { Packages::Compress \". gzip xz\"; Contents::Compress \"gzip\"; };\n\
+    let config = "Dir { ArchiveDir \".\"; CacheDir \"..\"; };\nDefault { Packages::Compress \". gzip xz\"; Contents::Compress \"FORMS\"; };\n\
         TreeDefault { Directory \"pool\"; };\nTree \"dists/stable\" { Sections \"main\"; Architectures \"amd64\"; };\n";
-    fs::write(sandbox.path("generate.conf"), config).unwrap();
+    fs::write(sandbox.path("generate.conf"), config.replace("FORMS", forms)).unwrap();
     let script = "set -e\ncd \"$1\"\nmkdir -p pool dists/stable/main/binary-amd64 dists/stable/main/i18n\ncp \"$2\"/*.deb pool/\n\
         apt-ftparchive -qq generate ../generate.conf\ncd dists/stable\n\
         apt-ftparchive -o APT::FTPArchive::Release::Suite=stable -o APT::FTPArchive::Release::Architectures=amd64 \
@@ -162,10 +161,40 @@ fn from_apt_ftparchive_generate() {
     let archive = sandbox.archive("");
     sandbox
         .ask("sh", ["-c".as_ref(), script.as_ref(), "sh".as_ref(), archive.as_os_str(), given.as_os_str()]);
+    sandbox
+}
+
+/// It does not list the uncompressed index of files.
+#[test]
+fn from_apt_ftparchive_generate() {
+    let sandbox = generated("gzip");
     let before = sandbox.read("dists/stable/Release");
     assert!(before.contains(" main/Contents-amd64.gz\n") && !before.contains("Contents-amd64\n"), "{before}");
     extends_adopted_suite(&sandbox, "stable");
     assert_eq!(files_of(&sandbox, "main/Contents-amd64.gz"), FILES);
+}
+
+/// An index of files is not stored uncompressed, so that of the other tool must not stay in its place; and the adopted state
+/// can be published again, with it.
+#[test]
+fn the_adopted_state_can_be_rolled_back_to() {
+    let sandbox = generated(". gzip");
+    let plain = "dists/stable/main/Contents-amd64";
+    let before = sandbox.read(plain);
+    let new = deb("new").installs("usr/bin/new").write(sandbox.incoming()).display().to_string();
+    // The other tool used the system clock.
+    let now = sandbox.ask("date", ["+%s"]).trim().parse::<u64>().unwrap();
+    let publish = |seconds: u64, arguments: &[&str]| {
+        let date = (now + seconds).to_string();
+        sandbox.publish_with(&[("PUBLISH_DATE", &*date)], arguments).ok();
+    };
+    publish(0, &["add", &new]);
+    assert!(sandbox.read("dists/stable/Release").contains(" main/Contents-amd64\n"));
+    assert!(!sandbox.archive(plain).exists());
+    publish(0, &["check"]);
+    publish(60, &["rollback"]);
+    assert_eq!(sandbox.read(plain), before);
+    publish(60, &["check"]);
 }
 
 #[test]

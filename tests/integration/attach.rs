@@ -19,6 +19,24 @@ fn archive() -> Sandbox {
     sandbox
 }
 
+/// A file in the place of a folder would be listed and could never be written.
+#[test]
+fn a_folder_of_the_suite_is_no_place_for_a_file() {
+    let sandbox = archive();
+    let before = sandbox.tree();
+    for path in ["main", "main/binary-amd64"] {
+        sandbox
+            .publish(["attach", "x.yml", "--as", path])
+            .fails(1)
+            .says(["the suite has a folder of that name"]);
+    }
+    assert_eq!(sandbox.tree(), before);
+    sandbox.publish(["attach", "x.yml", "--as", "main/dep11"]).ok();
+    let below = sandbox.publish(["attach", "x.yml", "--as", YML]).fails(1);
+    below.says(["a file with the name of one of its folders"]);
+    sandbox.publish(["check"]).ok();
+}
+
 #[test]
 fn an_attached_file_is_listed_in_all_forms_and_apt_fetches_it() {
     let sandbox = archive();

@@ -299,10 +299,14 @@ fn commands_are_listed_for_command_not_found() {
     add(&sandbox, &[], &[newer]).ok();
     assert_eq!(commands(COMMANDS), format!("{header}{games}name: tool\nversion: 2\ncommands: tool2\n\n"));
     sandbox.publish_after(60, &["remove", "tool=2"]).ok();
-    assert_eq!(
-        commands(COMMANDS),
-        format!("{header}{games}name: tool\nversion: 1.0\ncommands: tool,toold\n\n")
-    );
+    let first = format!("{header}{games}name: tool\nversion: 1.0\ncommands: tool,toold\n\n");
+    assert_eq!(commands(COMMANDS), first);
+    // An older version is not listed, so the index stays as it is.
+    let older = deb("tool").version("0.9").installs("usr/bin/tool").write(sandbox.incoming());
+    add(&sandbox, &[], &[older]).ok();
+    sandbox.publish_after(90, &["remove", "tool=0.9"]).ok();
+    assert_eq!(commands(COMMANDS), first);
+    assert!(sandbox.read("dists/stable/Release").contains("cnf/Commands-amd64"));
     sandbox.publish_after(60, &["remove", "tool", "games"]).ok();
     assert_eq!(commands(COMMANDS), header);
     let configure = |fields: &str| {
