@@ -26,18 +26,12 @@ pub struct Error {
 }
 
 impl Version {
-    /// Checks a text against Debian Policy 5.6.12.
+    /// Checks a text against deb-version(7): with an epoch, `:` is allowed in the upstream version too.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::checked(text, false).map_err(|why| Error { text: text.to_owned(), why })
+        Self::checked(text).map_err(|why| Error { text: text.to_owned(), why })
     }
 
-    /// Checks a version in a relationship as dpkg does, which allows `:` in the upstream version after an epoch.
-    pub fn check_reference(text: &str) -> Result<(), Error> {
-        let checked = Self::checked(text, true).map(drop);
-        checked.map_err(|why| Error { text: text.to_owned(), why })
-    }
-
-    fn checked(text: &str, colons: bool) -> Result<Self, &'static str> {
+    fn checked(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             return Err("it is empty");
         }
@@ -57,8 +51,8 @@ impl Version {
         if !up.starts_with(|c: char| c.is_ascii_digit()) {
             return Err("the upstream version must start with a digit (deb-version(7))");
         }
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-');
-        if !up.bytes().all(|b| fits(b) || (colons && b == b':')) {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'~' | b'-' | b':');
+        if !up.bytes().all(fits) {
             return Err("only letters, digits, `.`, `+`, `-` and `~` are allowed (Debian Policy 5.6.12)");
         }
         if let Some(rev) = rev {
@@ -207,26 +201,14 @@ mod tests {
     fn file_names_have_no_epoch() {
         assert_eq!(v("1:2.0~rc1+b1-3").without_epoch(), "2.0~rc1+b1-3");
         assert_eq!(v("2.0").without_epoch(), "2.0");
+        assert_eq!(v("1:2:3-4").without_epoch(), "2:3-4");
     }
 
     #[test]
     fn refuses_what_policy_forbids() {
-        for bad in [
-            "",
-            "1.0-",
-            "-1",
-            "a1",
-            ":1",
-            "x:1",
-            "1:",
-            "1 0",
-            "1/0",
-            "1.0\n",
-            "1_0",
-            "1:2:3",
-            "../1",
-            "9999999999:1",
-        ] {
+        for bad in
+            ["", "1.0-", "-1", "a1", ":1", "x:1", "1:", "1 0", "1/0", "1.0\n", "1_0", "../1", "9999999999:1"]
+        {
             assert!(Version::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -6,7 +6,7 @@ pub(super) const ARCHIVE_LIMIT: u64 = 64 << 20;
 pub(super) const CONTROL_LIMIT: u64 = 1 << 20;
 
 /// The longest name of a file in a control archive that dpkg accepts.
-pub(super) const LONGEST_NAME: usize = 50;
+pub(super) const LONGEST_NAME: usize = 100;
 
 /// A fault of a control archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

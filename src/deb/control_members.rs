@@ -34,8 +34,11 @@ fn check_conffiles(text: &[u8]) -> Result<(), ControlFault> {
 }
 
 fn check_triggers(text: &[u8]) -> Result<(), ControlFault> {
-    for (at, line) in text.split(|&b| b == b'\n').enumerate() {
+    for (at, line) in text.split_inclusive(|&b| b == b'\n').enumerate() {
         let bad = |why| Err(ControlFault::Triggers { line: at + 1, why });
+        if !line.ends_with(b"\n") {
+            return bad("the line has no newline");
+        }
         let line = line.split(|&b| b == b'#').next().unwrap_or_default().trim_ascii();
         if line.is_empty() {
             continue;
@@ -69,6 +72,7 @@ mod tests {
             ("triggers", "# x\n\ninterest-noawait /usr/share/a b\nactivate ldconfig # y\n", ""),
             ("triggers", "interest\n", "missing"),
             ("triggers", "bogus x\n", "unknown"),
+            ("triggers", "activate ldconfig", "newline"),
             ("triggers", "interest a b\n", "blank"),
         ] {
             let found = rule_of(name.as_bytes()).unwrap()(text.as_bytes());

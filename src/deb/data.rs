@@ -6,6 +6,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::compression::is_after_the_end;
+
 use super::{
     ar::Archive,
     data_fault::{DataFault, HeaderFault},
@@ -73,6 +75,8 @@ impl Read for Unpacked<'_> {
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            // dpkg reads one stream.
+            Err(error) if is_after_the_end(&error) => Ok(0),
             Err(error) => {
                 let kind = error.kind();
                 self.failure = Some(DataFault::Decompress(error));

@@ -131,6 +131,11 @@ pub enum Fault {
     /// A name or version longer than apt can store: it aborts.
     #[error("it has {0} bytes; apt aborts at more than {LONGEST}")]
     Long(usize),
+    /// A field whose value begins on the next line, where dpkg does not look for the first name.
+    #[error(
+        "dpkg expects the first name on the line of the field name; write `Depends: foo`, and continue on the next line after a comma"
+    )]
+    NextLine,
     /// A field without a value, which apt does not accept.
     #[error("the field is empty")]
     Empty,
@@ -234,6 +239,10 @@ impl<'a> Reader<'a, '_> {
         if self.peek().is_none() {
             // dpkg ignores an empty field, apt only one that is not `Provides`.
             return if self.kind == Kind::Provides { Err(Fault::Empty) } else { Ok(()) };
+        }
+        let is_read_by_dpkg = !matches!(self.kind, Kind::Informative | Kind::Build);
+        if is_read_by_dpkg && self.value[..self.at].contains(&b'\n') {
+            return Err(Fault::NextLine);
         }
         loop {
             self.skip_blanks();
@@ -341,7 +350,7 @@ impl<'a> Reader<'a, '_> {
             }
         }
         check_length(version)?;
-        Version::check_reference(&String::from_utf8_lossy(version))?;
+        Version::parse(&String::from_utf8_lossy(version))?;
         if long_enough || matches!(self.kind, Kind::Informative | Kind::Build) {
             Ok(())
         } else {

@@ -44,7 +44,9 @@ const GOOD: [&str; 31] = [
     "foo (=1), bar",
     "foo (1),bar",
 ];
-const BAD: [&str; 55] = [
+const BAD: [&str; 57] = [
+    "\n foo",
+    "\n foo,\n bar (>= 1)",
     "foo,",
     "foo |",
     "foo (>= 1.0),",
@@ -240,7 +242,8 @@ fn dpkg_and_apt_say_the_same() {
 #[test]
 fn every_field_is_read_as_dpkg_and_apt_read_it() {
     let folder = tempfile::tempdir().unwrap();
-    let values = ["", "foo (= )", "foo (>= 1)", "foo (= 1)", "a | b", "foo,", "${x}", "foo:any", "Foo"];
+    let values =
+        ["", "foo (= )", "foo (>= 1)", "foo (= 1)", "a | b", "foo,", "${x}", "foo:any", "Foo", "\n foo"];
     for (field, kind) in FIELDS {
         for value in values {
             if kind == Kind::Informative {

@@ -27,6 +27,21 @@ fn a_tar_made_by_the_tar_crate() {
     }
 }
 
+/// dpkg-deb(1) and dpkg read names of up to 100 bytes there.
+#[test]
+fn a_name_in_the_control_archive_may_have_100_bytes() {
+    for (length, is_good) in [(51, true), (100, true), (101, false)] {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, contents) in [("control", CONTROL.as_bytes()), (&*"n".repeat(length), b"x")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(contents.len() as u64);
+            builder.append_data(&mut header, path, contents).unwrap();
+        }
+        let deb = deb_with(Compression::Gzip, &builder.into_inner().unwrap());
+        assert_eq!(read(&deb).is_ok(), is_good, "{length}");
+    }
+}
+
 #[test]
 fn the_end_of_the_tar_may_be_missing_or_long() {
     let whole = control_tar(CONTROL.as_bytes());
