@@ -159,6 +159,10 @@ fn named_values(text: &str) -> String {
             _ if is_header => value.find(['\n', '`', '"', '\'']).unwrap_or(value.len()),
             _ => value.find(|c: char| c.is_whitespace() || "&;`\"'<>)#".contains(c)).unwrap_or(value.len()),
         };
+        // A permission of a GitHub job, which hints name: `id-token: write`.
+        if name == "id-token" && value[..length].trim() == "write" {
+            continue;
+        }
         // The padding of base64 has no value after it.
         if value[..length].trim_matches('=').is_empty() || is_header && blanks == 0 && !is_quoted {
             continue;
@@ -194,6 +198,12 @@ fn bearer_tokens(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_permission_is_no_token() {
+        assert_eq!(redact("set `permissions: id-token: write`"), "set `permissions: id-token: write`");
+        assert_eq!(redact("`id-token: eyJhbGciOi`"), "`id-token: ***`");
+    }
 
     #[test]
     fn a_fragment_of_a_location_is_masked() {

@@ -24,6 +24,9 @@ pub(super) fn given(sign_with: &[String], current: &Path) -> Result<GivenKeys, F
     if !is_named && env::var_os(SIGN_WITH).is_some() {
         set(SIGN_WITH)?;
     }
+    if !is_named && !sign_with.is_empty() {
+        return Err(Failure::usage("`--sign-with` is empty"));
+    }
     if !sign_with.is_empty() {
         return Ok(GivenKeys::Named(sign_with.to_vec(), current.to_owned()));
     }

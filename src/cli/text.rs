@@ -11,6 +11,9 @@ const SHORTEST: usize = 8;
 /// Variables with secrets whose names do not show it.
 const OTHER_VARIABLES: &[&str] = &["ST_KEY", "AZURE_STORAGE_CONNECTION_STRING", "GOOGLE_SERVICE_ACCOUNT_KEY"];
 
+/// A variable with the path of a file, whose name looks like that of a secret; a path that leads nowhere must be shown.
+const PATH_VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
 /// Quotes a word for a shell, if that is needed.
 pub(super) fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,".contains(c);
@@ -46,8 +49,9 @@ impl Secrets {
         let is_secret = |name: &str| OTHER_VARIABLES.contains(&name) || is_secret_name(name);
         let secrets = variables
             .filter(|(name, _)| is_secret(name))
-            .map(|(_, value)| value.trim().to_owned())
-            .filter(|value| !is_file(value))
+            .map(|(name, value)| (name, value.trim().to_owned()))
+            .filter(|(name, value)| !is_file(value) && !(name == PATH_VARIABLE && is_path(value)))
+            .map(|(_, value)| value)
             .collect();
         Self::with(secrets)
     }
@@ -63,6 +67,11 @@ impl Secrets {
 fn is_file(value: &str) -> bool {
     let path = Path::new(value);
     path.is_absolute() && path.exists()
+}
+
+/// Whether a value may only be a path: not the credentials themselves.
+fn is_path(value: &str) -> bool {
+    value.starts_with(['/', '.', '~']) && !value.contains(['{', '\n'])
 }
 
 /// Renders rows as lines: in columns for a person, else with one blank between the fields, which `cut` and `awk` read.

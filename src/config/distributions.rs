@@ -28,6 +28,7 @@ use crate::{
     names::{self, Architecture, Component, Suite},
     nearest::nearest,
     package_type::PackageType,
+    signing::looks_secret,
     site::archive_name,
     stanza::Stanza,
 };
@@ -150,9 +151,7 @@ impl SuiteConfig {
     ) -> Result<(), String> {
         let file = |name| Ok::<_, String>(text_of(stanza, name)?.map(|value| folder.join(value.trim())));
         self.uploaders = file("Uploaders")?;
-        for word in text_of(stanza, "UploaderKeys")?.unwrap_or_default().split_whitespace() {
-            self.uploader_keys.push(folder.join(word));
-        }
+        self.uploader_keys = key_files(stanza, "UploaderKeys", folder)?;
         self.overrides = records::overrides(stanza, folder)?;
         self.records = records::records(stanza, warn)?;
         self.by_hand = by_hand::hooks(stanza)?;
@@ -230,9 +229,7 @@ impl SuiteConfig {
         if let Some(value) = text("SignWith")? {
             suite.set_sign_with(value.trim());
         }
-        if let Some(value) = text("TrustedKeys")? {
-            suite.trusted_keys.extend(value.split_whitespace().map(|word| folder.join(word)));
-        }
+        suite.trusted_keys = key_files(stanza, "TrustedKeys", folder)?;
         suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_in_days)?;
         if let Some(found) = indices::compressions_in(stanza, "DebIndices", "Packages", &mut warn)? {
             suite.compressions = found;
@@ -365,6 +362,15 @@ fn check_archive<'a>(
     }
     ends.extend(on_the_way);
     Ok(())
+}
+
+/// The files that a field names; a key that was pasted there must not be printed.
+fn key_files(stanza: &Stanza<'_>, field: &str, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let value = text_of(stanza, field)?.unwrap_or_default();
+    if value.split_whitespace().chain([&*value]).any(looks_secret) {
+        return Err(format!("field `{field}` contains a secret key; name files with public keys there"));
+    }
+    Ok(value.split_whitespace().map(|word| folder.join(word)).collect())
 }
 
 #[cfg(test)]

@@ -172,6 +172,9 @@ pub(super) fn signing_keys<'a>(
     if primary > at {
         return Err(Refusal::NotYet { from: day(primary) });
     }
+    if let Some(curve) = cert.keys().find_map(|key| unsupported(key.key().mpis())) {
+        return Err(Refusal::Unfit { why: unverifiable(curve) });
+    }
     if cert.primary_key().self_signatures().next().is_none()
         && cert.userids().all(|id| id.self_signatures().next().is_none())
     {
@@ -246,6 +249,25 @@ fn algorithm(key: &SigningKey<'_>) -> String {
         mpi::PublicKey::Ed448 { .. } => "ed448".to_owned(),
         _ => key.key().pk_algo().to_string(),
     }
+}
+
+/// The curve of a key if this build cannot compute with it.
+pub(super) fn unsupported(key: &mpi::PublicKey) -> Option<&Curve> {
+    match key {
+        mpi::PublicKey::EdDSA { curve, .. } | mpi::PublicKey::ECDSA { curve, .. }
+            if !curve.is_supported() =>
+        {
+            Some(curve)
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn unverifiable(curve: &Curve) -> String {
+    let name = curve_name(curve);
+    format!(
+        "this build of `publish` cannot verify signatures of the curve {name}; RSA and Ed25519 work everywhere"
+    )
 }
 
 fn curve_name(curve: &Curve) -> String {
@@ -432,10 +454,9 @@ fn verdicts(
             None => verdict(reader, "in a year", Level::Ok, "accepts it".to_owned()),
         });
     };
-    let gpgv_later = match &over {
-        Some(end) => Some(format!("refuses it from {end} on, including earlier signatures")),
-        None => gpgv_will_refuse(key),
-    };
+    let gpgv_later = gpgv_will_refuse(key).or_else(|| {
+        over.as_ref().map(|end| format!("refuses it from {end} on, including earlier signatures"))
+    });
     judge(GPGV, gpgv_refuses(key), gpgv_later);
     let sqv_later = match &over {
         Some(end) => Some(format!("refuses signatures made from {end} on")),

@@ -231,7 +231,9 @@ impl Keyring {
                     reasons.push(format!("{fingerprint}: a signature of the kind `{}`", signature.typ()));
                     continue;
                 };
-                if let Err(why) = counts(signature, cert, &key, &policy, now) {
+                if let Some(curve) = judge::unsupported(key.key().mpis()) {
+                    reasons.push(format!("{fingerprint}: {}", judge::unverifiable(curve)));
+                } else if let Err(why) = counts(signature, cert, &key, &policy, now) {
                     reasons.push(format!("{fingerprint}: {why}"));
                 } else if signature.verify_message(key.key(), bytes).is_err() {
                     damaged = Some(format!("the signature of {fingerprint} does not match the text"));

@@ -174,6 +174,9 @@ fn refused_by_both(
     if key.key().creation_time() > made {
         return Some("it is older than its key".to_owned());
     }
+    if let Some(curve) = judge::unsupported(key.key().mpis()) {
+        return Some(judge::unverifiable(curve));
+    }
     if signature.verify_message(key.key(), bytes).is_err() {
         return Some("it does not match the text".to_owned());
     }
