@@ -100,9 +100,11 @@ impl From<&archive::Error> for Class {
             | E::OtherSuite { path, .. }
             | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
             E::Unverified { source, .. } => Self::from(&**source),
-            E::Crossed { .. } | E::Expired { .. } | E::NoPublicKey { .. } | E::UnsignedSurplus { .. } => {
-                Self::of(Kind::Untrusted)
-            }
+            E::Crossed { .. }
+            | E::Expired { .. }
+            | E::NoPublicKey { .. }
+            | E::UnsignedSource { .. }
+            | E::UnsignedSurplus { .. } => Self::of(Kind::Untrusted),
             E::NoKey { .. } => Self::of(Kind::Signing),
             E::Pointer { path, .. }
             | E::NoPointer { path, .. }

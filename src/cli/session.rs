@@ -58,6 +58,8 @@ pub(super) struct Session<'a> {
     pub(super) public_url: Option<String>,
     sign_with: Vec<String>,
     trust_existing: bool,
+    /// Whether a suite is built on that is not signed, or that no known key can verify.
+    pub(super) builds_on_unverified: bool,
     /// Whether the command prints what it would change, and changes nothing.
     pub(super) plans: bool,
     /// Whether a change that apt asks users to confirm is published.
@@ -134,6 +136,7 @@ impl<'a> Session<'a> {
                 .and_then(|destination| Some(destination.public_url?.trim_end_matches('/').to_owned())),
             sign_with: global.sign_with,
             trust_existing: global.trust_existing,
+            builds_on_unverified: false,
             plans,
             allow_releaseinfo_change: global.allow_releaseinfo_change,
             allow_expired: global.allow_expired,
@@ -394,8 +397,12 @@ impl<'a> Session<'a> {
     fn keychain_of(&self, given: GivenKeys) -> Keychain {
         // gpg, or the command that has a key, may ask the user.
         self.ui.pause();
-        let trust_existing = self.trust_existing;
-        Keychain { given, trust_existing, ..Keychain::new(self.config.clone(), self.key_folder(), self.now) }
+        Keychain {
+            given,
+            trust_existing: self.trust_existing,
+            builds_on_unverified: self.builds_on_unverified,
+            ..Keychain::new(self.config.clone(), self.key_folder(), self.now)
+        }
     }
 
     /// Returns the trust policy for a suite to copy from.
@@ -431,6 +438,11 @@ impl<'a> Session<'a> {
             })?;
         }
         Ok(Trust::keyring(keyring, self.now))
+    }
+
+    /// Whether `--trust-existing` is given.
+    pub(super) fn trusts_existing(&self) -> bool {
+        self.trust_existing
     }
 
     /// The same policy with `--trust-existing`, if that is given.

@@ -17,6 +17,7 @@ pub(crate) mod repair;
 mod prepared;
 mod other_names;
 pub(crate) mod uploaded;
+mod unsign;
 mod upload;
 mod fetch;
 mod compat_names;
@@ -241,7 +242,11 @@ impl Archive {
     /// Opens the base of an operation; first finishes the commit of a signer that was killed before it was signed.
     async fn open_base(&self, how: &CommitOptions<'_>) -> Result<VerifiedBase, Error> {
         let suite = &how.config.codename;
-        match VerifiedBase::open(&self.store, suite, &self.trust).await {
+        // A policy that accepts an unsigned suite must not hide the commit of a killed signer.
+        match VerifiedBase::open(&self.store, suite, &self.trust.verifying()).await {
+            Err(Error::NoPublicKey { .. }) if self.trust.builds_on_unverified() => {
+                VerifiedBase::open(&self.store, suite, &self.trust).await
+            }
             Err(Error::NotSigned { .. } | Error::Untrusted { .. }) => {
                 if !how.dry_run {
                     self.finish_first_signing(suite).await?;

@@ -252,7 +252,7 @@ async fn move_surplus(
 ) -> Result<Option<Moved>, Error> {
     let Some(to) = how.surplus.filter(|_| !packages.is_empty()) else { return Ok(None) };
     // As for copied packages: content of an unsigned suite must not get signed.
-    if !how.signs() && to.keys.is_some() && !to.archive.trust.adopts() {
+    if !how.signs() && to.keys.is_some() && !to.archive.trust.builds_on_unverified() {
         let (suite, to) = (how.config.codename.clone(), to.config.codename.clone());
         return Err(Error::UnsignedSurplus { suite, to });
     }

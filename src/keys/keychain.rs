@@ -31,6 +31,9 @@ pub struct Keychain {
     pub trust_existing: bool,
     /// The keys that the archive offers to its clients: in a plan, the public parts of configured keys that are not here.
     pub offered: Keyring,
+    /// Whether a published suite is built on that is not signed, or that no known key can verify: the configuration lies in
+    /// the folder of the archive, so that a user who can write the one can write the other.
+    pub builds_on_unverified: bool,
     /// The time of the signatures.
     pub now: SystemTime,
 }
@@ -64,8 +67,16 @@ impl Keychain {
     /// The configured keys, without a passphrase.
     #[must_use]
     pub fn new(config: Config, key_folder: Option<PathBuf>, now: SystemTime) -> Self {
-        let (given, offered) = (GivenKeys::None, Keyring::new());
-        Self { config, given, passphrase: None, key_folder, trust_existing: false, offered, now }
+        Self {
+            config,
+            given: GivenKeys::None,
+            passphrase: None,
+            key_folder,
+            trust_existing: false,
+            offered: Keyring::new(),
+            builds_on_unverified: false,
+            now,
+        }
     }
 
     /// The same keys with another configuration, such as one that was just written.
@@ -186,10 +197,10 @@ impl Keychain {
     /// Returns the trust policy for a suite to copy from, and the problems of keys that cannot be read: its configured
     /// keys, and the keys of the target suite, which can change the target anyway.
     ///
-    /// An unsigned suite is accepted only if the target is unsigned too.
+    /// An unsigned suite is accepted only if the target is unsigned too, unless the archive holds its configuration.
     #[must_use]
     pub fn trust_to_copy_from(&self, from: &SuiteConfig, to: &Trust) -> (Trust, Vec<String>) {
-        let mut keyring = to.keys().clone();
+        let mut keyring = Keyring::new();
         let mut problems = Vec::new();
         if let Err(error) = add_trusted_keys(from, &mut keyring) {
             problems.push(error.to_string());
@@ -201,8 +212,13 @@ impl Keychain {
                 Err(error) => problems.push(error.to_string()),
             }
         }
+        // A suite without a key, or signed by a command, can be verified with no key.
+        let is_taken = self.builds_on_unverified && keyring.is_empty() && problems.is_empty();
+        if !is_taken {
+            keyring.merge(to.keys());
+        }
         let trust = self.adopting(Trust::keyring(keyring, self.now));
-        let is_signed = to.demands_signatures() || !from.sign_with.is_empty();
+        let is_signed = to.demands_signatures() || !from.sign_with.is_empty() || self.builds_on_unverified;
         (if is_signed { trust } else { trust.allow_unsigned() }, problems)
     }
 
@@ -230,6 +246,7 @@ impl Keychain {
 
     /// The same policy; if the user asked for it, it adopts what is published.
     fn adopting(&self, trust: Trust) -> Trust {
+        let trust = if self.builds_on_unverified { trust.build_on_unverified() } else { trust };
         if self.trust_existing { trust.adopt_existing() } else { trust }
     }
 

@@ -239,7 +239,16 @@ impl Copies {
             (None, _) if generation.is_some() => {
                 open_archive((to.store(), generation), &self.from, &self.trust).await?
             }
-            (None, _) => read_all(VerifiedBase::open(to.store(), &self.from, &self.trust).await?).await?,
+            (None, _) => {
+                let opened = VerifiedBase::open(to.store(), &self.from, &self.trust).await;
+                let opened = opened.map_err(|error| match error {
+                    Error::NotSigned { .. } => {
+                        Error::UnsignedSource { suite: self.from.clone(), to: to.name().clone() }
+                    }
+                    error => error,
+                })?;
+                read_all(opened).await?
+            }
         };
         let (state, indices, mut notes) = first;
         let mut sources = Sources { all: vec![(state, indices.len())], indices };

@@ -103,6 +103,12 @@ pub enum Error {
         /// The output of gpg.
         message: String,
     },
+    /// `gpg` has no key with that fingerprint or id.
+    #[error("no public key with the id `{key}` is known")]
+    NoPublicKey {
+        /// The fingerprint or id.
+        key: String,
+    },
     /// A name that matches several keys of gpg.
     #[error("`{key}` names {} secret keys of gpg: {}", fingerprints.len(), fingerprints.join(", "))]
     Ambiguous {
@@ -193,6 +199,7 @@ impl Error {
                 | Self::PublicOnly { .. }
                 | Self::PassphraseMissing { .. }
                 | Self::NoGpgKey { .. }
+                | Self::NoPublicKey { .. }
                 | Self::Program { .. }
         )
     }

@@ -130,7 +130,10 @@ impl Gpg {
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
         let wanted = Some(digits).filter(|digits| matches!(digits.len(), 16 | 40));
         match wanted.and_then(|digits| digits.parse::<KeyHandle>().ok()) {
-            Some(wanted) => self.public(name, &wanted),
+            Some(wanted) => self.public(name, &wanted).map_err(|error| match error {
+                Error::NoGpgKey { key, .. } => Error::NoPublicKey { key },
+                error => error,
+            }),
             None => Err(missing),
         }
     }

@@ -127,6 +127,14 @@ pub enum Error {
         /// The suite that they were to be moved to.
         to: Suite,
     },
+    /// Packages of an unsigned suite, which any writer may have changed, would be signed.
+    #[error("cannot copy packages of suite `{suite}` to suite `{to}`: `{suite}` is not signed and `{to}` is")]
+    UnsignedSource {
+        /// The suite.
+        suite: Suite,
+        /// The suite that they were to be copied to.
+        to: Suite,
+    },
     /// A suite is signed, and no signing key is configured.
     #[error("suite `{suite}` is signed, but no key is configured to sign it with")]
     NoKey {

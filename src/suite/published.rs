@@ -516,7 +516,10 @@ fn check(
 
 /// Whether a release file that cannot be verified is refused.
 fn must_verify(trust: &Trust, purpose: Purpose) -> bool {
-    !trust.adopts() && (purpose == Purpose::BuildOn || !trust.reads_unverified())
+    match purpose {
+        Purpose::BuildOn => !trust.builds_on_unverified(),
+        Purpose::Look => !trust.adopts() && !trust.reads_unverified(),
+    }
 }
 
 /// Refuses a pointer that was signed for another suite and copied here: its packages would get signed for this suite.

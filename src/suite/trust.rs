@@ -46,6 +46,8 @@ pub struct Trust {
     verification: Verification,
     /// Whether a suite without a signature, or without a known key to verify it, may be read.
     reads_unverified: bool,
+    /// Whether an operation builds on a suite without a signature, or without a known key to verify it.
+    builds_on_unverified: bool,
     /// Whether an operation builds on the published suite regardless of its signature.
     adopts: bool,
     /// The keys to publish for clients.
@@ -69,6 +71,7 @@ impl Default for Trust {
             now: None,
             verification: Verification::Signed { except: Vec::new() },
             reads_unverified: false,
+            builds_on_unverified: false,
             adopts: false,
             clients: ClientKeys::default(),
         }
@@ -127,6 +130,14 @@ impl Trust {
         Self { reads_unverified: true, ..self }
     }
 
+    /// Also builds on a suite that is unsigned or that no known key can verify: for an archive whose configuration lies in
+    /// its folder, where a change of the one can be one of the other. An invalid signature is still refused, and so is
+    /// that of another key.
+    #[must_use]
+    pub fn build_on_unverified(self) -> Self {
+        Self { builds_on_unverified: true, ..self }
+    }
+
     /// Builds on a suite as it is, even if its signature is missing or invalid, or the suite was rolled back: for
     /// adopting an existing archive once.
     #[must_use]
@@ -170,6 +181,11 @@ impl Trust {
         self.adopts
     }
 
+    /// Whether an operation builds on a suite that cannot be verified.
+    pub(crate) fn builds_on_unverified(&self) -> bool {
+        self.builds_on_unverified || self.adopts
+    }
+
     /// Whether a suite that cannot be verified may be read.
     pub(crate) fn reads_unverified(&self) -> bool {
         self.reads_unverified
@@ -188,5 +204,10 @@ impl Trust {
     /// The same policy without adoption.
     pub(crate) fn without_adopting(&self) -> Self {
         Self { adopts: false, ..self.clone() }
+    }
+
+    /// The same policy, which builds only on suites that it can verify.
+    pub(crate) fn verifying(&self) -> Self {
+        Self { builds_on_unverified: false, ..self.clone() }
     }
 }

@@ -319,7 +319,7 @@ fn untrusted_packages_are_not_signed() {
     let detached = sandbox.archive("dists/testing/Release.gpg");
     let signature = fs::read(&detached).unwrap();
     fs::remove_file(&detached).unwrap();
-    refused(&sandbox, &["hello"], &["`dists/testing/Release` is not signed, although a key is configured"]);
+    refused(&sandbox, &["hello"], &["`testing` is not signed and `stable` is"]);
     fs::write(&detached, signature).unwrap();
     fs::write(&pointer, &sound).unwrap();
     // An index that is not the listed one.

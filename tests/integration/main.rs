@@ -98,6 +98,7 @@ mod repair;
 mod replace;
 mod reprepro;
 mod reprepro_rules;
+mod reprepro_signing;
 mod reprepro_uploads;
 mod retention;
 mod rollback;

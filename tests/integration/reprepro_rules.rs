@@ -345,6 +345,11 @@ fn a_source_is_verified_before_anything_changes() {
         (String::new(), "names no key in `VerifyRelease`"),
         (format!("VerifyRelease: {other}"), "is not trusted"),
         ("VerifyRelease: 0123456789ABCDEF".to_owned(), "cannot use the key `0123456789ABCDEF`"),
+        (
+            "VerifyRelease: 0123456789ABCDEF".to_owned(),
+            "no public key with the id `0123456789ABCDEF` is known",
+        ),
+        ("VerifyRelease: 0123456789ABCDEF".to_owned(), "gpg --import FILE"),
     ] {
         updates(&field);
         let before = sandbox.tree();

@@ -2,7 +2,7 @@
 
 use super::{refusal, signing, store};
 use crate::{
-    archive::{Error, ReleaseInfo},
+    archive::{Error, ReleaseInfo, snapshot_of},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     nearest::nearest,
@@ -41,6 +41,11 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
         }
+        Error::UnsignedSource { suite, .. } => {
+            return Some(format!(
+                "sign `{suite}` as well; or, if it was signed before, compare it with a trusted copy; `--trust-existing` copies the unsigned packages once"
+            ));
+        }
         Error::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",
         Error::NoPublicKey { .. } => {
             "add a file with the public key to `TrustedKeys:` in conf/distributions, or adopt the suite once with `--trust-existing`"
@@ -62,8 +67,12 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             "build it as a new version; for nightly builds, add `Mutable: yes` to the stanza of the suite in conf/distributions"
         }
         Error::Snapshot { .. } => "change the original suite, then keep it with `publish snapshot NAME`",
-        Error::SnapshotThere { .. } => {
-            "use another name, or first remove the old snapshot with `publish snapshot NAME --remove`"
+        Error::SnapshotThere { snapshot } => {
+            let name = snapshot.as_str().rsplit('/').next().unwrap_or_default();
+            let of = snapshot_of(snapshot).map(|of| format!(" --suite {of}")).unwrap_or_default();
+            return Some(format!(
+                "use another name, or first remove the old snapshot with `publish snapshot {name}{of} --remove`"
+            ));
         }
         Error::Collision { .. } => {
             "give the component or the suite another name in conf/distributions, or drop the other suite with `publish drop SUITE`"

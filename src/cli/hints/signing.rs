@@ -54,6 +54,10 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::NoGpgKey { .. } => {
             "list the keys of this user with `gpg --list-secret-keys`; GNUPGHOME selects another keyring".to_owned()
         }
+        Error::NoPublicKey { .. } => {
+            "import it with `gpg --import FILE`, or name a file with the public key; GNUPGHOME selects another keyring"
+                .to_owned()
+        }
         Error::Ambiguous { .. } => "use the full fingerprint".to_owned(),
         Error::Gpg { message, .. } if is_wrong_passphrase(message) => {
             "check PUBLISH_PASSPHRASE, or the file that PUBLISH_PASSPHRASE_FILE names".to_owned()

@@ -10,7 +10,10 @@ use super::{
     status,
 };
 use crate::{
-    archive::{Archive, Change, CommitReport, Error, NewPackage, Places, PublishedSuite, Reason, SuiteEdit},
+    archive::{
+        Archive, Change, CommitReport, Error, KeyError, NewPackage, Places, PublishedSuite, Reason,
+        SuiteEdit, Trust,
+    },
     cli::{change_args::ChangeArgs, failure::Failure, session::Session},
     compression::Compression,
     config::SuiteConfig,
@@ -58,16 +61,33 @@ impl Call<'_> {
 
     /// Returns a configured suite by its codename or its `Suite`.
     pub(super) fn suite(&self, name: &str) -> Result<SuiteConfig, Failure> {
-        let suites = &self.session.config.suites;
-        let found = suites.iter().find(|suite| suite.codename.as_str() == name);
-        let found = found.or_else(|| suites.iter().find(|suite| suite.suite.as_deref() == Some(name)));
-        found.cloned().ok_or_else(|| {
+        self.find(name)?.ok_or_else(|| {
             let path = self.folders().conf.join("distributions");
             status::text(
                 status::UNKNOWN,
                 format!("cannot find definition of distribution `{name}` in `{}`", path.display()),
             )
         })
+    }
+
+    /// The same, where it may be missing. A `Suite` that several suites have names none of them.
+    pub(super) fn find(&self, name: &str) -> Result<Option<SuiteConfig>, Failure> {
+        let suites = &self.session.config.suites;
+        if let Some(found) = suites.iter().find(|suite| suite.codename.as_str() == name) {
+            return Ok(Some(found.clone()));
+        }
+        let named: Vec<&SuiteConfig> =
+            suites.iter().filter(|suite| suite.suite.as_deref() == Some(name)).collect();
+        if let [_, _, ..] = named[..] {
+            let codenames: Vec<&str> = named.iter().map(|suite| suite.codename.as_str()).collect();
+            let text = format!(
+                "no distribution has `{name}` as codename, but multiple as suite name, thus it cannot be used to determine a \
+                 distribution"
+            );
+            let hint = format!("name one of them: `{}`", codenames.join("`, `"));
+            return Err(status::with(status::UNKNOWN, Failure::text(text, Some(hint))));
+        }
+        Ok(named.first().map(|found| (*found).clone()))
     }
 
     /// Returns the named suites, else all configured ones.
@@ -157,14 +177,19 @@ impl Call<'_> {
         let publisher = self.session.publisher(&asked, &events)?;
         let suite = &self.with_forms(suite).await?;
         let keys = publisher.keys(suite).await?;
+        let begins_to_be_signed = self.sign_or_not(&suite.codename, keys.signing.is_some()).await?;
         let report = match publisher.commit(suite, &keys, &edit).await {
-            Err(crate::archive::KeyError::Archive(Error::Refused(refusals)))
+            Err(KeyError::Archive(Error::Refused(refusals)))
                 if self.moves_to_own_paths(suite, &mut edit, &refusals).await? =>
             {
-                publisher.commit(suite, &keys, &edit).await?
+                publisher.commit(suite, &keys, &edit).await.map_err(failure)?
             }
-            done => done?,
+            done => done.map_err(failure)?,
         };
+        if begins_to_be_signed {
+            let codename = &suite.codename;
+            self.session.ui.warn(&format!("suite `{codename}` was not signed, and is signed from now on"));
+        }
         let mut all = Some(&report);
         while let Some(one) = all {
             for note in &one.notes {
@@ -176,6 +201,25 @@ impl Call<'_> {
             all = one.moved.as_ref().map(|moved| &*moved.to);
         }
         Ok(report)
+    }
+
+    /// Removes the signature of a suite that no key signs any more, if the user asks for that. Returns whether it is
+    /// published without one, and a key signs it.
+    async fn sign_or_not(&self, suite: &Suite, has_key: bool) -> Result<bool, Failure> {
+        if !self.session.builds_on_unverified && !self.session.trusts_existing() {
+            return Ok(false);
+        }
+        let archive = self.session.archive(Trust::unverified());
+        if has_key {
+            let published = archive.suite(suite).await?;
+            return Ok(published.pointer().is_some_and(|pointer| !pointer.signed));
+        }
+        if self.session.trusts_existing() && archive.remove_signature(suite).await? {
+            self.session.ui.warn(&format!(
+                "suite `{suite}` is not signed from now on: apt accepts it only with `Trusted: yes`"
+            ));
+        }
+        Ok(false)
     }
 
     /// Gives packages whose paths in the pool have the bytes of a removed version paths of their own, so that clients
@@ -237,6 +281,22 @@ impl Call<'_> {
     /// The status of a command that changed something, or nothing.
     pub(super) fn status(&self, is_done: bool) -> u8 {
         if is_done || !self.options.nothing_is_error { 0 } else { status::NOTHING }
+    }
+}
+
+/// The failure of an operation, with a hint that names what works under reprepro's words.
+pub(super) fn failure(error: impl Into<KeyError>) -> Failure {
+    let error = error.into();
+    let hint = match &error {
+        KeyError::Archive(Error::NoKey { suite }) => Some(format!(
+            "to sign it, write `SignWith: KEY` in conf/distributions; to publish it without a signature from now on, run \
+             `reprepro --trust-existing export {suite}` once"
+        )),
+        _ => None,
+    };
+    match hint {
+        Some(hint) => Failure::from(error).with_hint(&hint),
+        None => error.into(),
     }
 }
 

@@ -123,6 +123,12 @@ impl Folders {
     }
 }
 
+/// Whether a file lies below a folder, whatever links lead there: who can write the one can write the other.
+pub(super) fn holds(folder: &Path, file: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(folder).zip(real(file)).is_some_and(|(folder, file)| file.starts_with(folder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

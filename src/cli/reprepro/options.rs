@@ -34,6 +34,9 @@ pub(super) struct Options {
     pub(super) endhook: Option<String>,
     pub(super) outhook: Option<String>,
     pub(super) restricted: Restricted,
+    pub(super) trust_existing: bool,
+    /// Keys in place of those of `SignWith`.
+    pub(super) sign_with: Vec<String>,
 }
 
 /// The packages that `--restrict` and its relatives name, and the files of names.
@@ -151,6 +154,8 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, String> {
         endhook: None,
         outhook: None,
         restricted: Restricted::default(),
+        trust_existing: false,
+        sign_with: Vec::new(),
     };
     for (meaning, value) in file.into_iter().chain(settings) {
         options.set(meaning, value)?;
@@ -199,6 +204,9 @@ fn of_file(path: &Path) -> Result<Vec<Setting>, String> {
         let (name, value) = line.split_at(end);
         let value = value.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
         let meaning = long(name.trim_start_matches("--")).map_err(at)?;
+        if meaning == Meaning::TrustExisting {
+            return Err(at(format!("option `{name}` is for one call: give it on the command line")));
+        }
         match (meaning.takes_value(), value.is_empty()) {
             (true, true) => return Err(at(format!("option `{name}` requires a value"))),
             (false, false) => return Err(at(format!("option `{name}` takes no value"))),
@@ -263,6 +271,8 @@ impl Options {
             Meaning::Delete(true) => self.delete = self.delete.saturating_add(1),
             Meaning::Delete(false) => self.delete = 0,
             Meaning::NothingIsError(is_error) => self.nothing_is_error = is_error,
+            Meaning::TrustExisting => self.trust_existing = true,
+            Meaning::SignWith => self.sign_with.push(value),
             _ => {}
         }
         Ok(())
@@ -360,6 +370,7 @@ mod tests {
         assert!(options.verbosity == 1 && options.ignores("wrongdistribution"));
         for (text, expected) in [
             ("nosuch\n", "line 1: unrecognized option"),
+            ("trust-existing\n", "line 1: option `trust-existing` is for one call"),
             ("\ncomponent\n", "line 2: option `component` requires"),
         ] {
             std::fs::write(conf.join("options"), text).unwrap();

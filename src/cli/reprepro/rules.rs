@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{call::Call, status};
+use super::{
+    call::{Call, failure},
+    status,
+};
 use crate::{
     archive::{Error, Trust},
     cli::failure::{Failure, OUT_OF_REACH},
@@ -97,7 +100,13 @@ pub(super) async fn open(
 async fn own(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<Upstream, Failure> {
     let from = call.suite(rule.from.as_deref().unwrap_or_default())?;
     let trust = call.trust_to_copy(suite, &from).await?;
-    Ok(Upstream::own(call.archive().store(), &from.codename, &trust).await?)
+    let opened = Upstream::own(call.archive().store(), &from.codename, &trust).await;
+    opened.map_err(|error| match error {
+        Error::NotSigned { .. } => {
+            failure(Error::UnsignedSource { suite: from.codename.clone(), to: suite.codename.clone() })
+        }
+        error => failure(error),
+    })
 }
 
 /// Opens the other archive that a rule names, or the one that it names for the case that this is out of reach.

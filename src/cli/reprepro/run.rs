@@ -11,8 +11,8 @@ use clap::Parser as _;
 
 use super::{
     call::Call,
-    check, copy, export, flood, hooks, include, include_changes, incoming, internals, list, ls, notices,
-    notifiers,
+    check, copy, export, flood, folders, hooks, include, include_changes, incoming, internals, list, ls,
+    notices, notifiers,
     options::{self, CommandLine, Options},
     outlog::OutLog,
     pool, remove, reoverride, reports, sizes, snapshots, status, tracks, update, vanished,
@@ -162,9 +162,13 @@ fn open<'a>(options: &Options, ui: &'a Ui) -> Result<(Session<'a>, Vec<Suite>), 
         return Err(status::text(status::FILE, format!("there is no `{}`", config.display())));
     }
     let global = ["publish", "--archive", &folders.out, "--config"].map(OsString::from).into_iter();
-    let global = OnlyGlobal::try_parse_from(global.chain([config.into_os_string()]));
-    let global = global.map_err(|error| Failure::of(&error, None))?.global;
+    let keys = options.sign_with.iter().map(|key| OsString::from(format!("--sign-with={key}")));
+    let trust = options.trust_existing.then(|| OsString::from("--trust-existing"));
+    let global = global.chain([config.clone().into_os_string()]).chain(keys).chain(trust);
+    let global = OnlyGlobal::try_parse_from(global).map_err(|error| Failure::of(&error, None))?.global;
     let mut session = Session::open_without_warnings(global, ui, clock::now(), false, false)?;
+    session.builds_on_unverified =
+        session.location.folder().is_some_and(|folder| folders::holds(folder, &config));
     let is_default = |suite: &&SuiteConfig| suite.index_releases.is_none();
     let default_forms = session.config.suites.iter().filter(is_default);
     let default_forms = default_forms.map(|suite| suite.codename.clone()).collect();

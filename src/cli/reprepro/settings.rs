@@ -39,6 +39,10 @@ pub(super) enum Meaning {
     /// Delete the files that were included.
     Delete(bool),
     NothingIsError(bool),
+    /// Accept a published suite once although its signature cannot be verified, or is to be removed.
+    TrustExisting,
+    /// A key that signs in place of those of `SignWith`.
+    SignWith,
     /// Nothing to do: it is about the database, downloads, or a step that does not exist here.
     Nothing,
     /// The same, with a value.
@@ -56,6 +60,7 @@ impl Meaning {
                 | Self::Silent
                 | Self::Delete(_)
                 | Self::NothingIsError(_)
+                | Self::TrustExisting
                 | Self::Nothing
         )
     }
@@ -106,6 +111,10 @@ const LONG: &[(&str, Meaning)] = &[
     ("nothingiserror", Meaning::NothingIsError(true)),
     ("nonothingiserror", Meaning::NothingIsError(false)),
 ];
+
+/// Options of this program alone. Their names are not shortened, so that a shortened name of reprepro keeps its meaning.
+const OWN: &[(&str, Meaning)] =
+    &[("trust-existing", Meaning::TrustExisting), ("sign-with", Meaning::SignWith)];
 
 /// Options without a meaning here; each has a form with `no` before it.
 const SWITCHES: &[&str] = &[
@@ -185,6 +194,9 @@ pub(super) fn long(name: &str) -> Result<Meaning, String> {
         .chain(switches.map(|name| (name, Meaning::Nothing)))
         .chain(VALUES.iter().map(|name| ((*name).to_owned(), Meaning::NothingWithValue)))
         .collect();
+    if let Some((_, meaning)) = OWN.iter().find(|(known, _)| *known == name) {
+        return Ok(*meaning);
+    }
     if let Some((_, meaning)) = all.iter().find(|(known, _)| known == name) {
         return Ok(*meaning);
     }
@@ -227,6 +239,8 @@ mod tests {
         assert_eq!(long("base"), Ok(Meaning::Base));
         assert_eq!(long("noskipold"), Ok(Meaning::Nothing));
         assert_eq!(long("ask-passphrase"), Ok(Meaning::Nothing));
+        assert_eq!(long("trust-existing"), Ok(Meaning::TrustExisting));
+        assert_eq!((long("t"), long("si")), (Ok(Meaning::Type), Ok(Meaning::Silent)));
         // Also the beginning of `list-max`.
         assert!(long("list-").unwrap_err().contains("ambiguous"));
         for unknown in ["", "nosuch", "archive", "json"] {
