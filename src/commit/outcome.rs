@@ -42,6 +42,8 @@ pub struct CommitReport {
     pub listings: Vec<Listing>,
     /// The changed indices, by their paths below the suite.
     pub indices: Vec<String>,
+    /// The paths of the kept records of an upload, such as its `.changes` file.
+    pub records: Vec<String>,
     /// The removed packages that were moved to another suite.
     pub moved: Option<Moved>,
     /// The objects that were written (or would be), with their sizes.
@@ -95,6 +97,7 @@ impl CommitReport {
             removed: mem::take(&mut plan.removed),
             listings: mem::take(&mut plan.listings),
             indices: plan.indices.iter().chain(&plan.beside).map(|file| file.path().to_owned()).collect(),
+            records: mem::take(&mut plan.records),
             moved: None,
             written: Vec::new(),
             changes: plan.changes.clone(),

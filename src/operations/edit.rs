@@ -179,6 +179,7 @@ impl SuiteEdit {
                 Error::Refused(vec![Refusal { action, preposition, subject, suite: None, source }])
             })?;
             let content = Content::file(file.clone(), *digests, *stamp);
+            plan.records.push(path.to_string());
             plan.pool.push((path, content));
         }
         Ok(())

@@ -174,6 +174,8 @@ pub(crate) struct Plan {
     pub(crate) detached: BTreeSet<String>,
     /// Files for the pool.
     pub(crate) pool: Vec<(PoolPath, Content)>,
+    /// Those of them that are records of an upload.
+    pub(crate) records: Vec<String>,
     /// Files of published packages, which the pool should already have; restored if they are missing or damaged.
     pub(crate) kept: Vec<(PoolPath, Content)>,
     /// Files of copied packages, which the pool must have.

@@ -11,7 +11,7 @@ const CONF: &str = "Codename: bookworm\nSuite: stable\nArchitectures: amd64 i386
                     Codename: trixie\nSuite: testing\nArchitectures: amd64 source\nComponents: main\nAlsoAcceptFor: next\n";
 
 /// Describes the files of a folder as an upload, with some lines of the description changed.
-fn describe(folder: impl AsRef<Path>, name: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn describe(folder: impl AsRef<Path>, name: &str, changes: &[(&str, &str)]) -> String {
     let file = upload(&folder).distribution("bookworm").version("1").write();
     let mut text = fs::read_to_string(&file).unwrap();
     fs::remove_file(file).unwrap();
@@ -164,6 +164,10 @@ fn a_queue_keeps_cleans_and_hands_over_the_files_that_are_not_packages() {
         (&["foo_1_amd64.log"], "Permit: unused_files\n"),
         (&["foo_1_amd64.log"], "Permit: unused_files\nCleanup: unused_files\nMorgueDir: morgue\n"),
         (&["foo_1_amd64.log", "foo_1_amd64.buildinfo"], "LogDir: kept\n"),
+        (
+            &["foo_1_amd64.log", "foo_1_amd64.buildinfo"],
+            "LogDir: kept\nMorgueDir: morgue\nCleanup: unused_files unused_buildinfo_files\n",
+        ),
         (&["foo_1.hook", "foo_1.other"], "Cleanup: on_error\nMorgueDir: morgue\n"),
         (&["foo_1.hook"], ""),
     ] {
@@ -260,4 +264,41 @@ fn an_upload_that_keeps_its_description_is_included_again() {
     let file = describe(sandbox.incoming(), "foo.changes", &[("Urgency: low", "Urgency: high")]);
     run(&["include", "bookworm", &file]).ok().says(["is not kept"]);
     assert_eq!(run(&["list", "bookworm"]).ok().stdout, "bookworm|main|amd64: foo 1\n");
+}
+
+#[test]
+fn the_files_that_are_not_taken_in_stay_where_they_are() {
+    for tracking in [
+        "",
+        "Tracking: minimal includebuildinfos\n",
+        "Tracking: minimal includechanges includebuildinfos includelogs\n",
+    ] {
+        let Some(pair) =
+            Pair::new(&format!("Codename: bookworm\nArchitectures: amd64\nComponents: main\n{tracking}"))
+        else {
+            return;
+        };
+        for delete in [&["--delete"][..], &["--delete", "--delete"]] {
+            let upload = |base: &str| {
+                let folder = pair.sandbox.path("up").join(base);
+                let _ = fs::remove_dir_all(&folder);
+                deb("foo").version("1").write(&folder);
+                for name in ["foo_1_amd64.buildinfo", "foo_1_amd64.log", "foo_1.hook"] {
+                    fs::write(folder.join(name), "text").unwrap();
+                }
+                let file = describe(&folder, "foo.changes", &[]);
+                let text = fs::read_to_string(&file).unwrap();
+                let text = text.replace("net extra foo_1.hook", "byhand extra foo_1.hook");
+                fs::write(&file, text).unwrap();
+                file
+            };
+            for base in ["real", "ours"] {
+                let file = upload(base);
+                pair.one(base, &[delete, &["include", "bookworm", &file]].concat()).ok();
+            }
+            let [real, ours] = ["real", "ours"].map(|base| files(&pair.sandbox.path("up").join(base)));
+            assert_eq!(ours, real, "{delete:?} with {tracking:?}");
+            pair.status(&["removematched", "bookworm", "*"]);
+        }
+    }
 }

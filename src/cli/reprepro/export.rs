@@ -31,49 +31,58 @@ pub(super) fn create_links(call: &Call<'_>) -> Result<u8, Failure> {
         links.entry(name.unwrap_or_default()).or_default().push(suite);
     }
     let dists = root.join("dists");
-    let mut is_done = false;
+    let mut failures = Vec::new();
     for (name, suites) in links.into_iter().filter(|(name, _)| !name.is_empty()) {
-        match suites[..] {
-            [suite] => is_done |= link(call, &dists, name, suite)?,
-            _ => call.say(&format!(
-                "Not linking {name}, as several suites have this name: {}",
-                suites.iter().map(|suite| suite.codename.to_string()).collect::<Vec<_>>().join(", ")
-            )),
-        }
+        // The links are independent.
+        let linked = if let [suite] = suites[..] {
+            link(call, &dists, name, suite)
+        } else {
+            let codenames: Vec<&str> = suites.iter().map(|suite| suite.codename.as_str()).collect();
+            let text = format!(
+                "`{}` is not linked: several suites have this name: `{}`",
+                dists.join(name).display(),
+                codenames.join("`, `")
+            );
+            let hint = format!("name the one to link to: `reprepro createsymlinks {}`", codenames[0]);
+            Err(status::with(status::FAILED, Failure::text(text, Some(hint))))
+        };
+        failures.extend(linked.err());
     }
-    Ok(call.status(is_done))
+    // The first failure sets the status.
+    failures.into_iter().reduce(Failure::and).map_or(Ok(0), Err)
 }
 
 /// Makes one link. An existing one that leads elsewhere is replaced with `--delete`.
-fn link(call: &Call<'_>, dists: &Path, name: &str, suite: &SuiteConfig) -> Result<bool, Failure> {
+fn link(call: &Call<'_>, dists: &Path, name: &str, suite: &SuiteConfig) -> Result<(), Failure> {
     if crate::names::Suite::parse(name).is_err() {
         call.session.ui.warn(&format!("`Suite: {name}` cannot be the name of a folder: it gets no link"));
-        return Ok(false);
+        return Ok(());
     }
     let at = dists.join(name);
     // From `dists/a/b` the codename is above.
     let up = "../".repeat(name.matches('/').count());
     let target = format!("{up}{}", suite.codename);
     let failed = |error: std::io::Error| Failure::file(&error, &at, "create");
+    let stays = |text: String, hint: Option<String>| {
+        let text = format!("cannot create `{}`: {text}", at.display());
+        Err(status::with(status::FAILED, Failure::text(text, hint)))
+    };
     match at.read_link() {
-        Ok(found) if found == Path::new(&target) => return Ok(false),
-        Ok(_) if call.options.delete == 0 => {
-            call.session.ui.warn(&format!(
-                "`{}` leads elsewhere and stays; replace it with `reprepro --delete createsymlinks`",
-                at.display()
-            ));
-            return Ok(false);
+        Ok(found) if found == Path::new(&target) => return Ok(()),
+        Ok(found) if call.options.delete == 0 => {
+            let text = format!("it leads to `{}` instead of `{target}`", found.display());
+            let hint = format!("replace it with `reprepro --delete createsymlinks {}`", suite.codename);
+            return stays(text, Some(hint));
         }
         Ok(_) => std::fs::remove_file(&at).map_err(failed)?,
         Err(_) if at.symlink_metadata().is_ok() => {
-            call.session.ui.warn(&format!("`{}` is not a link, and stays", at.display()));
-            return Ok(false);
+            let stays = stays("it exists, and is not a link".to_owned(), None);
+            return stays.map_err(|failure| status::with(status::NO_LINK, failure));
         }
         Err(_) => {}
     }
     if let Some(parent) = at.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
-    symlink(&target, &at).map_err(failed)?;
-    Ok(true)
+    symlink(&target, &at).map_err(failed)
 }

@@ -7,7 +7,7 @@ use super::{
     status, upload_rules,
     uploads::{self, Restrictions},
 };
-use crate::{archive::Upload, cli::failure::Failure};
+use crate::{archive::Upload, cli::failure::Failure, deb::FileKind};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let suite = call.suite(&call.arguments[0])?;
@@ -47,13 +47,14 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let report = uploads::publish(call, &suite, &upload, Restrictions::default()).await?;
     let is_done = !report.added.is_empty() || !report.replaced.is_empty();
     if call.options.delete > u8::from(!is_done) {
-        // The description itself with the option twice.
-        let files = upload.files();
-        let (description, others) = files.split_at(1);
-        uploads::take_away(call, others, None);
-        if call.options.delete > 1 {
-            uploads::take_away(call, description, None);
-        }
+        // As with reprepro: what is not taken in stays, and kept records leave with the option twice, or the description
+        // that is kept.
+        let is_twice = call.options.delete > 1;
+        let (used, _) = uploads::split(&upload, std::slice::from_ref(&suite), |_| false);
+        let leaves = |kind: &FileKind| is_twice || !matches!(kind, FileKind::Buildinfo | FileKind::Log);
+        let gone = used.into_iter().filter(|(_, kind)| leaves(kind)).map(|(path, _)| path);
+        let description = (is_twice || suite.records.changes).then(|| upload.file().to_owned());
+        uploads::take_away(call, &gone.chain(description).collect::<Vec<_>>(), None);
     }
     Ok(call.status(is_done))
 }

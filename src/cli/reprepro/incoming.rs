@@ -80,10 +80,9 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
 
 /// The suite of a target, as `Allow` and `Default` name it.
 fn suite_of(call: &Call<'_>, name: &str) -> Result<SuiteConfig, Failure> {
-    match call.session.config.find(name) {
-        Some(suite) => Ok(suite.clone()),
-        None => call.suite(name).map_err(|failure| status::with(status::FAILED, failure)),
-    }
+    let found = call.find(name).map(|found| found.or_else(|| call.session.config.find(name).cloned()));
+    let found = found.and_then(|found| found.map_or_else(|| call.suite(name), Ok));
+    found.map_err(|failure| status::with(status::FAILED, failure))
 }
 
 /// Returns the named upload, else all uploads of the folder, by name.
@@ -152,13 +151,15 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
             }
         }
     }
-    let (used, unused) = split(&upload, &suites, is_taken);
+    let (used, unused) = uploads::split(&upload, &suites, is_taken);
     if let Some(logs) = &queue.logs {
         let kept = [file.to_owned()].into_iter().chain(unused.iter().map(|(path, _)| path.clone()));
         let name = upload.changes().record_name();
         let name = name.strip_suffix(".changes").unwrap_or(&name);
         keep(&call.folders().below_base(logs), name, kept).map_err(Refused::Faulty)?;
     }
+    let used = used.into_iter().map(|(path, _)| path);
+    let used: Vec<PathBuf> = [file.to_owned()].into_iter().chain(used).collect();
     uploads::take_away(call, &used, None);
     let is_cleaned = |kind| {
         let cleanup = queue.cleanup;
@@ -168,33 +169,10 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
     };
     let unused: Vec<PathBuf> =
         unused.into_iter().filter(|(_, kind)| is_cleaned(*kind)).map(|(path, _)| path).collect();
-    uploads::take_away(call, &unused, rules.morgue.as_ref());
+    // The folder of the queue has them already.
+    let morgue = rules.morgue.as_ref().filter(|_| queue.logs.is_none());
+    uploads::take_away(call, &unused, morgue);
     Ok(())
-}
-
-/// The files of a published upload: those that are used, first its description, and the others.
-fn split(
-    upload: &Upload,
-    suites: &[SuiteConfig],
-    by_hand: impl Fn(&crate::deb::UploadedFile) -> bool,
-) -> (Vec<PathBuf>, Vec<(PathBuf, FileKind)>) {
-    let folder = upload.file().parent().unwrap_or(Path::new(""));
-    let (mut used, mut unused) = (vec![upload.file().to_owned()], Vec::new());
-    for listed in upload.changes().files() {
-        let path = folder.join(listed.name());
-        let is_used = match listed.kind() {
-            FileKind::Buildinfo => suites.iter().any(|suite| suite.records.buildinfos),
-            FileKind::Log => suites.iter().any(|suite| suite.records.logs),
-            FileKind::ByHand => by_hand(listed),
-            _ => true,
-        };
-        if is_used {
-            used.push(path);
-        } else {
-            unused.push((path, listed.kind()));
-        }
-    }
-    (used, unused)
 }
 
 /// Whether the description is sound, and a file has not arrived yet.

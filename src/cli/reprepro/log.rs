@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{folders::Folders, targets};
+use super::{folders::Folders, targets, words};
 use crate::{
     archive::{CommitReport, Listing},
     cli::{failure::Failure, ui::Ui},
@@ -65,6 +65,7 @@ struct Script {
     kind: Option<String>,
     architecture: Option<String>,
     component: Option<String>,
+    /// The only command whose changes it is run for.
     via: Option<String>,
 }
 
@@ -117,6 +118,11 @@ impl Log {
 }
 
 impl Script {
+    /// Whether it is run for changes of a command.
+    fn is_caused_by(&self, word: &str) -> bool {
+        self.via.as_deref().is_none_or(|via| via == word)
+    }
+
     fn is_for(&self, event: &Event<'_>) -> bool {
         let is = |asked: &Option<String>, found: &str| asked.as_ref().is_none_or(|asked| asked == found);
         let component = event.index.component().map(ToString::to_string).unwrap_or_default();
@@ -228,10 +234,22 @@ pub(super) fn accepted(by: &Changer<'_>, suite: &SuiteConfig, words: &[String], 
     }
 }
 
+/// The log of a suite, with the scripts for this command.
 fn of(by: &Changer<'_>, suite: &SuiteConfig) -> Option<Log> {
     let text = suite.log.as_ref()?;
     match Log::parse(text) {
-        Ok(log) => Some(log),
+        Ok(mut log) => {
+            for via in log.scripts.iter().filter_map(|script| script.via.as_deref()) {
+                if words::find(via).is_none() {
+                    by.ui.warn(&format!(
+                        "`Log` of suite `{}`: `--via={via}` names no command, so its script is never run",
+                        suite.codename
+                    ));
+                }
+            }
+            log.scripts.retain(|script| script.is_caused_by(by.word));
+            Some(log)
+        }
         Err(why) => {
             by.ui.warn(&format!("`Log` of suite `{}` is not used: {why}", suite.codename));
             None
@@ -261,14 +279,7 @@ fn run(
     (file, from): (Option<&String>, Option<&String>),
 ) {
     let program = by.folders.hook(&script.program);
-    let mut command = match &script.via {
-        Some(via) => {
-            let mut command = Command::new(by.folders.hook(via));
-            command.arg(&program);
-            command
-        }
-        None => Command::new(&program),
-    };
+    let mut command = Command::new(&program);
     command.args(arguments).stdin(Stdio::null());
     command.envs(by.folders.variables()).env("REPREPRO_CAUSING_COMMAND", by.word);
     command.envs(file.map(|file| ("REPREPRO_CAUSING_FILE", file)));
@@ -287,14 +298,15 @@ mod tests {
 
     #[test]
     fn a_log_names_a_file_and_scripts() {
-        let log = Log::parse("bookworm.log\n --type=dsc changelogs\n -A amd64 -C main two.sh\n --changes mail.sh\n--via=runner x").unwrap();
+        let log = Log::parse("bookworm.log\n --type=dsc changelogs\n -A amd64 -C main two.sh\n --changes mail.sh\n--via=include x").unwrap();
         assert_eq!(log.file.as_deref(), Some("bookworm.log"));
         let programs: Vec<&str> = log.scripts.iter().map(|script| &*script.program).collect();
         assert_eq!(programs, ["changelogs", "two.sh", "mail.sh", "x"]);
         assert_eq!(log.scripts[0].kind.as_deref(), Some("dsc"));
         assert_eq!(log.scripts[1].architecture.as_deref(), Some("amd64"));
         assert!(log.scripts[2].changes);
-        assert_eq!(log.scripts[3].via.as_deref(), Some("runner"));
+        assert!(log.scripts[2].is_caused_by("include"));
+        assert!(log.scripts[3].is_caused_by("include") && !log.scripts[3].is_caused_by("includedeb"));
         assert_eq!(Log::parse("").unwrap(), Log::default());
         assert_eq!(Log::parse("\n x.sh").unwrap().file, None);
         assert!(Log::parse("a\n --nosuch x").unwrap_err().contains("--nosuch"));

@@ -84,7 +84,10 @@ pub(super) async fn build_needing(call: &Call<'_>) -> Result<u8, Failure> {
     let asked = call.arguments[1].as_str();
     let pattern = call.arguments.get(2).map(|pattern| Glob::new(pattern));
     let architectures: Vec<&str> = match asked {
-        "any" => suite.architectures.iter().map(crate::names::Architecture::as_str).collect(),
+        "any" => {
+            let named = suite.architectures.iter().map(crate::names::Architecture::as_str);
+            ["all"].into_iter().chain(named).collect()
+        }
         "all" => vec!["all"],
         name if suite.architectures.iter().any(|known| known.as_str() == name) => vec![name],
         name => {

@@ -17,6 +17,8 @@ pub(super) const FILE: u8 = 254;
 pub(super) const UNKNOWN: u8 = 249;
 /// Some uploads of a queue cannot be included.
 pub(super) const UPLOADS: u8 = 243;
+/// A file is in the place of a link.
+pub(super) const NO_LINK: u8 = 234;
 /// Others won every race.
 pub(super) const LOCKED: u8 = 239;
 

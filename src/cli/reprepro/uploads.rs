@@ -11,6 +11,7 @@ use crate::{
     archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
     cli::failure::Failure,
     config::{SuiteConfig, Uploaders},
+    deb::{FileKind, UploadedFile},
     dists::IndexKind,
     names::Architecture,
     signing::{Gpg, Keyring},
@@ -58,14 +59,15 @@ pub(super) async fn publish(
     let cause = Cause { file: Some(upload.file().display().to_string()), ..Cause::default() };
     let report = call.commit(suite, edit, &cause).await?;
     let changes = upload.changes();
-    let words = [
-        "accepted",
-        suite.codename.as_str(),
-        changes.source().as_str(),
-        &changes.source_version().to_string(),
-        &upload.file().display().to_string(),
-    ]
-    .map(ToOwned::to_owned);
+    let mut words = vec![
+        "accepted".to_owned(),
+        suite.codename.to_string(),
+        changes.source().as_str().to_owned(),
+        changes.source_version().to_string(),
+        upload.file().display().to_string(),
+    ];
+    // The description in the pool, if it is kept.
+    words.extend(report.records.iter().find(|path| path.ends_with(".changes")).cloned());
     log::accepted(&call.changer(), suite, &words, &cause);
     Ok(report)
 }
@@ -122,6 +124,29 @@ fn edit(
         return Err(status::text(status::FAILED, text));
     }
     Ok(SuiteEdit { add, ..edit })
+}
+
+/// A file of an upload.
+pub(super) type UploadFile = (PathBuf, FileKind);
+
+/// The files that a published upload lists: those that are used, and the others.
+pub(super) fn split(
+    upload: &Upload,
+    suites: &[SuiteConfig],
+    by_hand: impl Fn(&UploadedFile) -> bool,
+) -> (Vec<UploadFile>, Vec<UploadFile>) {
+    let folder = upload.file().parent().unwrap_or(Path::new(""));
+    let is_used = |listed: &&UploadedFile| match listed.kind() {
+        FileKind::Buildinfo => suites.iter().any(|suite| suite.records.buildinfos),
+        FileKind::Log => suites.iter().any(|suite| suite.records.logs),
+        FileKind::ByHand => by_hand(listed),
+        _ => true,
+    };
+    let (used, unused): (Vec<_>, Vec<_>) = upload.changes().files().iter().partition(is_used);
+    let files = |all: Vec<&UploadedFile>| {
+        all.into_iter().map(|listed| (folder.join(listed.name()), listed.kind())).collect()
+    };
+    (files(used), files(unused))
 }
 
 /// Whether an upload names a suite among its distributions.

@@ -1,0 +1,56 @@
+//! Tests of the scripts of `Log`, beside the real reprepro.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::{deb_builder::deb, reprepro::Pair, reprepro_uploads::describe};
+
+#[test]
+fn a_script_may_be_for_one_command_and_knows_the_kept_description() {
+    let scripts = "Log: l.log\n --via=rerunnotifiers told-rerun\n --via=processincoming told-queue\n \
+                   --via=include told-include\n --via include --changes told-upload\n \
+                   --changes --via=processincoming told-queued\n --via=nosuch told-never\n";
+    let suite = |name: &str, more: &str| {
+        format!("Codename: {name}\nArchitectures: amd64 i386\nComponents: main\n{more}{scripts}")
+    };
+    let kept = suite("bookworm", "Tracking: minimal includechanges\n");
+    let Some(pair) = Pair::new(&[kept, suite("trixie", "")].join("\n")) else { return };
+    pair.conf("incoming", "Name: q\nIncomingDir: queue\nTempDir: tmp\nAllow: bookworm bookworm>trixie\n");
+    for base in ["real", "ours"] {
+        let base = pair.sandbox.path(base);
+        for folder in ["queue", "tmp"] {
+            fs::create_dir_all(base.join(folder)).unwrap();
+        }
+        for name in ["rerun", "queue", "include", "upload", "queued", "never"] {
+            let path = base.join("conf").join(format!("told-{name}"));
+            let told = base.join("told");
+            // The folder of the upload is another one in a queue.
+            let text = format!(
+                "#!/bin/sh\n(printf '%s' '{name} '; echo \"$#: $*\" | sed 's, [^ ]*/foo.changes, foo.changes,') >>{}\n",
+                told.display()
+            );
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        deb("foo").version("1").write(base.join("queue"));
+        describe(base.join("queue"), "foo.changes", &[]);
+    }
+    deb("foo").version("1").write(pair.sandbox.path("in"));
+    deb("bar").write(pair.sandbox.path("other"));
+    let changes = describe(pair.sandbox.path("in"), "foo.changes", &[]);
+    pair.status(&["includedeb", "bookworm", "other/bar_1.0_amd64.deb"]);
+    pair.status(&["include", "bookworm", &changes]);
+    pair.status(&["--ignore=wrongdistribution", "include", "trixie", &changes]);
+    pair.status(&["removematched", "bookworm", "*"]);
+    pair.status(&["processincoming", "q"]);
+    pair.status(&["rerunnotifiers"]);
+    let told = |base: &str| {
+        let text = fs::read_to_string(pair.sandbox.path(base).join("told")).unwrap();
+        let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(told("ours"), told("real"));
+    let six = |line: &&String| line.starts_with("upload 6: ") && line.ends_with(".changes");
+    assert_eq!(told("ours").iter().filter(six).count(), 1, "{:?}", told("ours"));
+    pair.one("ours", &["remove", "bookworm", "foo"]).ok().says(["`--via=nosuch` names no command"]);
+}
