@@ -9,8 +9,8 @@ use crate::{
     source_builder::source,
 };
 
-const INDEX: &str = "dists/stable/main/binary-amd64/Packages";
-const LIST: &str = "dists/stable/main/binary-amd64/Packages.diff/Index";
+pub(crate) const INDEX: &str = "dists/stable/main/binary-amd64/Packages";
+pub(crate) const LIST: &str = "dists/stable/main/binary-amd64/Packages.diff/Index";
 
 /// An archive that publishes ten seconds later with each command.
 pub(crate) struct Archive {
@@ -48,7 +48,7 @@ impl Archive {
         self.add(&[file]);
     }
 
-    fn patches(&self) -> Vec<String> {
+    pub(crate) fn patches(&self) -> Vec<String> {
         let tree = self.sandbox.tree();
         tree.paths_with("Packages.diff/2")
     }
@@ -71,20 +71,20 @@ pub(crate) fn text_of(client: &Client<'_>, part: &str) -> String {
 
 /// Updates, and compares the text of the client with the published one.
 #[track_caller]
-fn updates(client: &Client<'_>, archive: &Archive) -> Output {
+pub(crate) fn updates(client: &Client<'_>, archive: &Archive) -> Output {
     let output = client.updates();
     has_the_index(client, archive);
     output
 }
 
 #[track_caller]
-fn has_the_index(client: &Client<'_>, archive: &Archive) {
+pub(crate) fn has_the_index(client: &Client<'_>, archive: &Archive) {
     assert_eq!(list(client), archive.sandbox.read(INDEX), "{}", client.name);
 }
 
 /// The update used patches, and did not download the index.
 #[track_caller]
-fn uses_patches(client: &Client<'_>, archive: &Archive) {
+pub(crate) fn uses_patches(client: &Client<'_>, archive: &Archive) {
     let said = updates(client, archive).stdout;
     let whole = said.lines().any(|line| line.contains("amd64 Packages ["));
     assert!(said.contains(".pdiff [") && !whole, "{}: {said}", client.name);

@@ -212,9 +212,14 @@ impl Sandbox {
 
     /// Serves the archive with `publish serve`, until the returned server is dropped.
     pub(crate) fn serve(&self) -> Server {
+        self.serve_on(0)
+    }
+
+    /// Serves the archive on this port.
+    pub(crate) fn serve_on(&self, port: u16) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_publish"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", SEARCH_PATH)
