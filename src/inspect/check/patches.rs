@@ -57,18 +57,28 @@ impl Archive {
                 .fault(path, "its patches make another text than the published index; clients ignore them");
             return Ok(());
         }
-        let mut scripts = Vec::with_capacity(history.patches.len());
-        for patch in &history.patches {
-            scripts.push(
-                self.check_patch(&published.path(&patch_path(index, &patch.name)), patch, findings).await?,
-            );
-        }
-        // Each of them has been reported.
-        let Some(scripts) = scripts.into_iter().collect::<Option<Vec<Bytes>>>() else { return Ok(()) };
-        let Some((first, old)) = self.earlier_text(published, index, &history).await? else { return Ok(()) };
-        let applied = blocking(move || apply(&history, first, &scripts, old)).await;
-        if let Err(why) = applied {
-            findings.fault(path, why);
+        // One patch is held at a time: the list may name many that unpack to much more than they are.
+        let mut text = self.earlier_text(published, index, &history).await?;
+        for (at, patch) in history.patches.iter().enumerate() {
+            let file = published.path(&patch_path(index, &patch.name));
+            let script = self.check_patch(&file, patch, findings).await?;
+            let Some((first, old)) = text.take() else { continue };
+            if at < first || history.merged && at > first {
+                text = Some((first, old));
+                continue;
+            }
+            // A fault of a patch has been reported, and the others can only be read.
+            let Some(script) = script else { continue };
+            let next = history.patches.get(at + 1).filter(|_| !history.merged);
+            let to = next.map_or(history.current, |next| next.from);
+            match blocking(move || apply(&script, &old, to)).await {
+                Ok(Some(made)) => text = Some((first, made)),
+                Ok(None) => findings.fault(path.clone(), differs(next)),
+                Err(error) => {
+                    let text = format!("the patch `{}` cannot be applied: {error}", patch.name);
+                    findings.fault(path.clone(), text);
+                }
+            }
         }
         Ok(())
     }
@@ -163,24 +173,20 @@ impl Archive {
     }
 }
 
-/// Applies the patches to an earlier text, from that of a patch on.
-fn apply(history: &History, first: usize, scripts: &[Bytes], old: Bytes) -> Result<(), String> {
-    let mut text = old;
-    for (patch, script) in history.patches.iter().zip(scripts).skip(first) {
-        if !history.merged && Text::of(&text) != patch.from {
-            return Err(format!(
-                "the patch before `{}` does not make the text that this one applies to",
-                patch.name
-            ));
+/// Applies a patch; `None` if it makes another text than this one.
+fn apply(script: &[u8], old: &[u8], to: Text) -> Result<Option<Bytes>, script::Error> {
+    let made = script::apply(script, old, limits::listed(to.size).get())?;
+    Ok((Text::of(&made) == to).then(|| made.into()))
+}
+
+/// The fault of a patch that makes another text than that of the next one, or than the index.
+fn differs(next: Option<&Patch>) -> String {
+    match next {
+        Some(next) => {
+            format!("the patch before `{}` does not make the text that this one applies to", next.name)
         }
-        let made = script::apply(script, &text, (text.len() + script.len()) as u64);
-        text = made.map_err(|error| format!("the patch `{}` cannot be applied: {error}", patch.name))?.into();
-        if history.merged {
-            break;
+        None => {
+            "the patches do not make the published index; clients download the index after them".to_owned()
         }
     }
-    if Text::of(&text) == history.current {
-        return Ok(());
-    }
-    Err("the patches do not make the published index; clients download the index after them".to_owned())
 }
