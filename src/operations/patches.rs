@@ -28,9 +28,10 @@ use crate::{
     store::{Content, blocking},
     suite::{
         base::VerifiedBase,
+        damage,
         error::Error,
         generations::{self, Keep},
-        patches,
+        limits as size_limits, patches,
     },
 };
 
@@ -183,17 +184,28 @@ async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<Hi
     let Some(mut history) = known.filter(|known| known.current == from && !known.merged) else {
         return Ok(none);
     };
-    // A lost patch ends the history. On a bucket each look would cost a request; `check` finds a lost patch there.
+    // A lost or damaged patch ends the history. On a bucket each look would cost a request; `check` finds it there.
     if published.store().is_local() {
         for at in (0..history.patches.len()).rev() {
-            let Patch { name, file, .. } = &history.patches[at];
-            if published.store().size(&published.path(&patch_path(plain, name))).await? != Some(file.size) {
+            if !is_whole(published, plain, &history.patches[at]).await? {
                 history.patches.drain(..=at);
                 break;
             }
         }
     }
     Ok(history)
+}
+
+/// Whether a patch exists with the listed bytes.
+async fn is_whole(published: &VerifiedBase, plain: &str, patch: &Patch) -> Result<bool, Error> {
+    let (store, file_path) = (published.store(), published.path(&patch_path(plain, &patch.name)));
+    let file = patch.file;
+    match store.read(&file_path, size_limits::listed(file.size)).await {
+        Ok(None) => Ok(false),
+        Ok(Some(object)) => Ok(blocking(move || Text::of(&object.bytes) == file).await),
+        Err(error) if damage::is_damaged_object(store, &error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Clients of a generation that is not retained any more download whole indices.

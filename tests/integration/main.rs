@@ -79,6 +79,7 @@ mod package_rules;
 mod page;
 mod patches;
 mod patches_derived;
+mod patches_hostile;
 mod patches_mirrors;
 mod package_types;
 mod phased;
