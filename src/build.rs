@@ -1,6 +1,6 @@
-//! Passes the commit of the build to the program as `PUBLISH_COMMIT`, if it is known.
+//! Passes the commit of the build to the program as `PUBLISH_COMMIT`, if it is known, and makes a static program safe.
 //!
-//! Sources, in this order: the variable `PUBLISH_COMMIT`, the file that `cargo package` adds to a tarball, git. git is used
+//! Sources of the commit, in this order: the variable `PUBLISH_COMMIT`, the file that `cargo package` adds to a tarball, git. git is used
 //! only for optimised builds: development builds would be rebuilt after every commit.
 
 use std::{env, fs, path::Path, process::Command};
@@ -12,6 +12,20 @@ fn main() {
     let given = env::var("PUBLISH_COMMIT").ok().filter(|commit| !commit.is_empty());
     if let Some(commit) = given.or_else(|| of_tarball(&root)).or_else(|| of_git(&root)) {
         println!("cargo::rustc-env=PUBLISH_COMMIT={commit}");
+    }
+    link_name_services();
+}
+
+/// Links name services into a static program with glibc, which otherwise loads those of the machine.
+fn link_name_services() {
+    let source = "src/static_names.c";
+    println!("cargo::rerun-if-changed={source}");
+    let is =
+        |name: &str, value: &str| env::var(name).is_ok_and(|text| text.split(',').any(|part| part == value));
+    if is("CARGO_CFG_TARGET_ENV", "gnu") && is("CARGO_CFG_TARGET_FEATURE", "crt-static") {
+        for object in cc::Build::new().file(source).compile_intermediates() {
+            println!("cargo::rustc-link-arg-bins={}", object.display());
+        }
     }
 }
 
