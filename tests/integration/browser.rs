@@ -178,8 +178,18 @@ impl Browser {
 
     /// Saves the whole page as a picture in the folder that `PUBLISH_TEST_SCREENSHOTS` names.
     pub(crate) fn screenshot(&mut self, name: &str) {
+        self.capture(name, json!({ "captureBeyondViewport": true }));
+    }
+
+    /// Saves the top of the page, of this width and height.
+    pub(crate) fn screenshot_of_top(&mut self, name: &str, width: u32, height: u32) {
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        self.capture(name, json!({ "captureBeyondViewport": true, "clip": clip }));
+    }
+
+    fn capture(&mut self, name: &str, how: Value) {
         let Some(folder) = std::env::var_os("PUBLISH_TEST_SCREENSHOTS") else { return };
-        let taken = self.ask("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        let taken = self.ask("Page.captureScreenshot", how);
         let picture = BASE64.decode(taken["data"].as_str().unwrap()).unwrap();
         fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }

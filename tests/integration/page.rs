@@ -1,6 +1,6 @@
 //! The archive's page: written by commits in proportion to their change, and used in a real browser.
 
-use std::{fmt::Write as _, fs, time::Instant};
+use std::{fmt::Write as _, fs, path::Path, time::Instant};
 
 use crate::{
     browser::Browser,
@@ -328,6 +328,53 @@ fn a_browser_searches_and_shows_packages() {
     browser.open(&at(""));
     browser.shows(1100, "light");
     browser.screenshot("no-scripts");
+}
+
+/// The picture of the README is one of this archive, made by
+/// `PUBLISH_TEST_SCREENSHOTS=.github tests/run --test integration -- picture_in_the_readme`.
+#[test]
+fn the_picture_in_the_readme_is_of_the_page() {
+    let sandbox = Sandbox::signed();
+    let suite = |name: &str| {
+        format!(
+            "Codename: {name}\nComponents: main contrib\nArchitectures: amd64 arm64\nLabel: Harbour\nDescription: Harbour, a \
+             time series database: server, agent and client libraries\nPublic-Url: https://packages.example.org/apt\nWebPage: yes\n"
+        )
+    };
+    sandbox.configure(&format!("{}\n{}", suite("stable"), suite("testing")));
+    let packages = [
+        ("harbour-server", "amd64", "database server with its own storage engine"),
+        ("harbour-server", "arm64", "database server with its own storage engine"),
+        ("harbour-agent", "amd64", "collects the metrics of a machine"),
+        ("harbour-agent", "arm64", "collects the metrics of a machine"),
+        ("harbour-client", "amd64", "command line client with a query shell"),
+        ("harbour-doc", "all", "manual and reference in HTML"),
+        ("libharbour2", "amd64", "client library in C"),
+        ("libharbour-dev", "amd64", "headers of the client library"),
+        ("python3-harbour", "all", "client library for Python 3"),
+        ("grafana-harbour", "all", "data source for dashboards"),
+    ];
+    for (version, folder) in [("2.4.1-1", "stable"), ("2.5.0~rc1-1", "testing")] {
+        for (name, architecture, description) in packages {
+            let package = deb(name).version(version).architecture(architecture).source("harbour");
+            package.field("Description", description).write(sandbox.path(folder));
+        }
+        sandbox.publish(["add", folder, "--suite", folder]).ok();
+    }
+    let web = Web::of(sandbox.archive(""));
+    let Some(mut browser) = Browser::start(&sandbox) else { return };
+    browser.open(&format!("{}/index.html", web.url));
+    browser.shows(1000, "light");
+    browser.value("document.getElementById('query').focus()");
+    browser.types("lib");
+    browser.until("document.querySelectorAll('#found a').length === 3");
+    // Without the key, which is one of the fixtures.
+    browser.screenshot_of_top("page", 1000, 1040);
+    assert_eq!(browser.errors, [""; 0]);
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(fs::read_to_string(root.join("README.md")).unwrap().contains("](.github/page.png)"));
+    assert!(fs::metadata(root.join(".github/page.png")).unwrap().len() < 150_000);
 }
 
 #[test]
