@@ -54,7 +54,8 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 
 /// Fails if the system grants too few file descriptors: the runtime panics without one for its signal handler.
 fn enough_descriptors() -> io::Result<()> {
-    let opened: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
+    // A root without devices has no /dev/null.
+    let opened: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
     let Err(error) = opened else { return Ok(()) };
     let why = format!(
         "at least {DESCRIPTORS} more file descriptors are needed ({error}): raise the limit (`ulimit -n`)"
