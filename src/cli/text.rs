@@ -50,7 +50,7 @@ impl Secrets {
         let secrets = variables
             .filter(|(name, _)| is_secret(name))
             .map(|(name, value)| (name, value.trim().to_owned()))
-            .filter(|(name, value)| !is_file(value) && !(name == PATH_VARIABLE && is_path(value)))
+            .filter(|(name, value)| !(is_file(value) || name == PATH_VARIABLE && is_path(value)))
             .map(|(_, value)| value)
             .collect();
         Self::with(secrets)

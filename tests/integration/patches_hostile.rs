@@ -1,6 +1,6 @@
 //! Damaged and hostile patches: clients get the published index, `check` names the fault, and the next commit is sound.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use crate::{
     deb_builder::{Pack, pack},
@@ -38,7 +38,12 @@ impl Faulty {
         let (old, new) = (line(&self.bytes(LIST)), line(bytes));
         let release = self.archive.sandbox.read("dists/stable/Release");
         assert!(release.contains(&old), "{release}");
-        self.write("dists/stable/Release", release.replace(&old, &new).as_bytes());
+        // Clients ask for a release file that is newer, in seconds, so that of a commit is newer than the one before.
+        let path = self.archive.sandbox.archive("dists/stable/Release");
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, release.replace(&old, &new)).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(modified + Duration::from_secs(1)).unwrap();
         self.write(LIST, bytes);
         self.write(&LIST.replace("Index", &format!("by-hash/SHA256/{}", sha256(bytes))), bytes);
     }
