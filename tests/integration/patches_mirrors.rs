@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use crate::{
     apt_client::Client,
-    patches::{Archive, INDEX, LIST, clients, has_the_index, updates},
+    patches::{Archive, INDEX, LIST, clients, has_the_index},
     sandbox::{Sandbox, is_installed, skipped},
     web::Web,
 };
