@@ -70,6 +70,9 @@ impl Place {
     }
 }
 
+/// The fewest updates that clients make while packages are published.
+const UPDATES: usize = 5;
+
 /// The totals so far.
 #[derive(Default)]
 struct Figures {
@@ -115,13 +118,26 @@ impl Soak<'_> {
             std::thread::scope(|scope| {
                 for job in 0..jobs {
                     let soak = &self;
-                    scope.spawn(move || (0..each).for_each(|number| soak.publish(job, number)));
+                    scope.spawn(move || {
+                        (0..each - 1).for_each(|number| soak.publish(job, number));
+                        soak.wait_for_clients();
+                        soak.publish(job, each - 1);
+                    });
                 }
             });
         });
         let took = begin.elapsed();
         self.judge(jobs * each);
         self.report(jobs * each, took);
+    }
+
+    /// Waits until the clients have updated often enough, while packages are still to come. However slow the machine is, they
+    /// do; if they do not, the report fails.
+    fn wait_for_clients(&self) {
+        let begin = Instant::now();
+        while self.figures.updates.load(Relaxed) < UPDATES && begin.elapsed() < Duration::from_secs(600) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Publishes one package, with as many attempts as needed.
@@ -221,7 +237,7 @@ impl Soak<'_> {
         let Figures { adds: done, lost, gave_up, kills, updates, downloads, .. } = &self.figures;
         let count = |figure: &AtomicUsize| figure.load(Relaxed);
         assert_eq!(count(done), adds);
-        assert!(count(updates) > 4, "{} updates", count(updates));
+        assert!(count(updates) >= UPDATES, "{} updates", count(updates));
         let killed = if self.killed {
             assert!(count(kills) > adds / 4, "{} kills", count(kills));
             format!(", {} killed and {} gave up and were run again", count(kills), count(gave_up))
