@@ -379,11 +379,24 @@ fn an_archive_behind_nginx_hides_its_configuration() {
         let sandbox = &machine.sandbox;
         let get = |file: &str| {
             let url = format!("http://127.0.0.1:{port}/{file}");
-            let arguments =
-                ["-s", "--retry", "9", "--retry-connrefused", "-o", "/dev/null", "-w", "%{http_code}", &url];
+            let arguments = [
+                "-s",
+                "--path-as-is",
+                "--retry",
+                "9",
+                "--retry-connrefused",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                &url,
+            ];
             sandbox.ask("curl", arguments)
         };
         assert_eq!(get("dists/stable/InRelease"), "200");
+        for (path, status) in crate::serve::ODD_PATHS {
+            assert_eq!(get(path.strip_prefix('/').unwrap()), status.to_string(), "{path}");
+        }
         fs::create_dir_all(sandbox.path("srv/apt/.publish")).unwrap();
         fs::write(sandbox.path("srv/apt/.publish/probe"), "x").unwrap();
         for hidden in ["conf/distributions", "conf/", ".publish/probe", ".publish-lock"] {

@@ -14,6 +14,21 @@ use crate::{
 
 const POOL: &str = "/pool/main/g/g++/g++_1.0~rc1_amd64.deb";
 
+/// Paths that are not in their simplest form, and the status with which nginx answers them too.
+pub(crate) const ODD_PATHS: [(&str, u16); 11] = [
+    ("//dists/stable/InRelease", 200),
+    ("/dists//stable///InRelease", 200),
+    ("/./dists/./stable/InRelease", 200),
+    ("/pool/../dists/stable/InRelease", 200),
+    ("/%2fdists%2Fstable/%2e/InRelease", 200),
+    ("//dists//stable/nothing", 404),
+    ("//conf/distributions", 404),
+    ("/dists/../conf//distributions", 404),
+    ("/dists/%2e%2e/conf/distributions", 404),
+    ("/../dists/stable/InRelease", 400),
+    ("//dists/../..//dists/stable/InRelease", 400),
+];
+
 fn archive() -> Sandbox {
     let sandbox = Sandbox::new();
     deb("hello").write(sandbox.incoming());
@@ -84,6 +99,30 @@ fn apt_updates_and_downloads_over_http() {
         let again = apt.updates();
         assert!(again.stdout.contains("Hit:"), "{}: {}", apt.name, again.stdout);
     }
+}
+
+/// apt merges the slashes of `URIs: http://host//`, and no others.
+#[test]
+fn slashes_are_merged_as_nginx_does() {
+    let sandbox = archive();
+    let server = sandbox.serve();
+    let package = deb("g++").version("1:1.0~rc1").bytes();
+    for mut apt in Client::all(&sandbox) {
+        apt.source(&Source::at(&format!("{}/.//", server.url)).trusted());
+        apt.updates();
+        assert_eq!(apt.download("g++"), package, "{}", apt.name);
+    }
+    let sandbox = Sandbox::signed();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
+    let server = sandbox.serve();
+    for (path, status) in ODD_PATHS {
+        let response = get(&server, path, "");
+        assert_eq!(response.status, status, "{path}: {}", response.head);
+    }
+    // A client that follows it must not take the first folder for a host.
+    assert_eq!(get(&server, "//dists", "").header("Location"), Some("/dists/"));
 }
 
 #[test]

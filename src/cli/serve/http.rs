@@ -36,15 +36,12 @@ pub(super) enum Target {
 
 /// Reads the path of a request, still encoded. The error is the status to answer with.
 pub(super) fn target(encoded: &str) -> Result<Target, StatusCode> {
-    let decoded = decode(encoded).ok_or(StatusCode::BAD_REQUEST)?;
+    let decoded = decode(encoded).and_then(|path| resolve(&path)).ok_or(StatusCode::BAD_REQUEST)?;
     if decoded == "/" {
         return Ok(Target::Root);
     }
-    // `parse` refuses `.`, `..`, empty parts and control characters, after decoding: `%2e%2e%2f` gains nothing.
+    // `parse` refuses control characters, and again empty parts, `.` and `..`.
     let path = Path::parse(&decoded).map_err(|_| StatusCode::BAD_REQUEST)?;
-    if !decoded.starts_with('/') || path.as_ref().is_empty() {
-        return Err(StatusCode::BAD_REQUEST);
-    }
     if !is_part_of_archive(&path) {
         return Err(StatusCode::NOT_FOUND);
     }
@@ -85,6 +82,25 @@ fn decode(encoded: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Merges slashes and resolves `.` and `..`, as nginx and Apache do: apt requests `/debian//dists/` for
+/// `URIs: http://host/debian//`, and `/./pool/` for `Filename: ./pool/`. `None` if the path is not absolute or leaves the root.
+///
+/// The path is decoded already, so `%2e%2e%2f` gains nothing.
+fn resolve(decoded: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut is_folder = true;
+    for part in decoded.strip_prefix('/')?.split('/') {
+        is_folder = matches!(part, "" | "." | "..");
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            name => parts.push(name),
+        }
+    }
+    let end = if is_folder && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", parts.join("/")))
 }
 
 /// One part of a path, percent-encoded as apt does it; the result means the same in every place of a URL.
@@ -293,22 +309,34 @@ mod tests {
     }
 
     #[test]
+    fn slashes_are_merged_and_dots_resolved_after_decoding() {
+        let stable = path("dists/stable");
+        for odd in
+            ["//dists/stable", "/dists//stable", "/%2fdists/./stable", "/./pool/../dists/x/%2e%2e/stable"]
+        {
+            assert_eq!(target(odd), Ok(Target::File(stable.clone())), "{odd}");
+        }
+        for odd in ["/dists/stable//", "/dists/stable/.", "//dists/stable/x/..", "/dists/stable%2f%2F"] {
+            assert_eq!(target(odd), Ok(Target::Folder(stable.clone())), "{odd}");
+        }
+        for odd in ["//", "/.", "/./", "/dists/.."] {
+            assert_eq!(target(odd), Ok(Target::Root), "{odd}");
+        }
+        assert_eq!(target("//key.asc"), Ok(Target::RootFile(path("key.asc"))));
+    }
+
+    #[test]
     fn broken_paths_are_refused() {
         for bad in [
             "",
             "*",
             "dists",
-            "//",
-            "//dists/stable",
-            "/dists//stable",
-            "/dists/stable//",
-            "/.",
+            "./dists",
             "/..",
-            "/dists/../conf/distributions",
-            "/dists/%2e%2e/conf/distributions",
-            "/dists/.%2E/conf",
-            "/dists%2f..%2fconf",
-            "/pool/./x",
+            "/dists/../..",
+            "/dists/%2e%2e/%2e%2E/x",
+            "/dists%2f..%2f..",
+            "//../dists",
             "/pool/%00",
             "/pool/a%0ab",
             "/pool/%",
@@ -327,6 +355,12 @@ mod tests {
         for hidden in [
             "/conf/distributions",
             "/conf/",
+            "//conf/distributions",
+            "/dists/../conf/distributions",
+            "/dists/%2e%2e/conf/distributions",
+            "/dists/.%2E/conf",
+            "/dists%2f..%2fconf",
+            "/pool/x/...",
             "/db/packages.db",
             "/lists",
             "/.git/config",
