@@ -32,7 +32,7 @@ pub struct Keychain {
     /// The keys that the archive offers to its clients: in a plan, the public parts of configured keys that are not here.
     pub offered: Keyring,
     /// Whether a published suite is built on that is not signed, or that no known key can verify: the configuration lies in
-    /// the folder of the archive, so that a user who can write the one can write the other.
+    /// the folder of the archive, so that a user who can change the archive can change it too.
     pub builds_on_unverified: bool,
     /// The time of the signatures.
     pub now: SystemTime,

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
-    sandbox::{Outcome, Sandbox, age, fixture},
+    sandbox::{Outcome, Sandbox, Tree, age, fixture},
     source_builder::source,
     upload_builder::{UploadBuilder, upload},
 };
@@ -189,6 +189,12 @@ fn records_stay_as_long_as_their_packages() {
     let other = Sandbox::new();
     add(&other, hello(&other).write(), &["--keep-buildinfo"]).ok();
     assert_eq!(other.tree().paths_with("hello_1.0-1_amd64.").len(), 2);
+    // No index lists them, so a copy gets them on request only.
+    let records = |copy: &str| Tree::read(&other.path(copy)).paths_with("buildinfo").len();
+    other.publish(["sync", "./copy"]).ok();
+    assert_eq!(records("copy"), 0);
+    other.publish(["sync", "./copy", "--include", "*.buildinfo"]).ok().says(["Sent 1 object"]);
+    assert_eq!(records("copy"), 1);
     // Other bytes under its name are refused, whole.
     let before = other.tree();
     fs::write(other.incoming().join("hello_1.0-1_amd64.buildinfo"), "Format: 2.0\n").unwrap();

@@ -123,7 +123,7 @@ impl Folders {
     }
 }
 
-/// Whether a file lies below a folder, whatever links lead there: who can write the one can write the other.
+/// Whether a file lies below a folder, through any links: a user who can write the folder can then write the file too.
 pub(super) fn holds(folder: &Path, file: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     real(folder).zip(real(file)).is_some_and(|(folder, file)| file.starts_with(folder))

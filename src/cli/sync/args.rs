@@ -70,7 +70,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pub(super) ignore_missing: bool,
 
-    /// Copy these other files too: a name, or a pattern with `*`, `?` and `[…]`; repeatable
+    /// Copy these files too, which no index lists (such as `*.buildinfo`): a name, or a pattern with `*`, `?` and `[…]`; repeatable
     #[arg(long, value_name = "GLOB")]
     pub(super) include: Vec<String>,
 
