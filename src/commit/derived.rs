@@ -249,7 +249,11 @@ impl Signature {
         let now = trust.now.unwrap_or(std::time::UNIX_EPOCH);
         match trust.keyring.verify_detached(text, signature, now) {
             Ok(_) => Self::Verified,
-            Err(Distrust::UnknownSigners { .. } | Distrust::NotBelieved { .. }) => Self::Unverified,
+            Err(
+                Distrust::UnknownSigners { .. }
+                | Distrust::NotBelieved { .. }
+                | Distrust::Unverifiable { .. },
+            ) => Self::Unverified,
             Err(_) => Self::Damaged,
         }
     }

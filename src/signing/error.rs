@@ -235,6 +235,12 @@ pub enum Refusal {
     /// None of its keys is for signing.
     #[error("none of its keys can sign")]
     NoSigningKey,
+    /// This build cannot compute with it, and so never signs with it.
+    #[error("{why}")]
+    Unverifiable {
+        /// The curve or the algorithm.
+        why: String,
+    },
     /// apt would not accept it.
     #[error("apt refuses it: {why}")]
     Unfit {
@@ -268,6 +274,12 @@ pub enum Distrust {
     /// Known keys have signed it, but their signatures are not valid.
     #[error("none of its signatures is valid: {}", reasons.join("; "))]
     NotBelieved {
+        /// One reason for each signature of a known key.
+        reasons: Vec<String>,
+    },
+    /// Known keys have signed it, and this build cannot compute with one of them at least.
+    #[error("none of its signatures can be verified here: {}", reasons.join("; "))]
+    Unverifiable {
         /// One reason for each signature of a known key.
         reasons: Vec<String>,
     },

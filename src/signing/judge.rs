@@ -38,6 +38,8 @@ pub enum Level {
     Ok,
     /// It accepts it, but action is needed.
     Warn,
+    /// It may accept it or not: this build cannot compute with the key.
+    Unknown,
     /// It refuses it.
     Refused,
 }
@@ -172,8 +174,8 @@ pub(super) fn signing_keys<'a>(
     if primary > at {
         return Err(Refusal::NotYet { from: day(primary) });
     }
-    if let Some(curve) = cert.keys().find_map(|key| unsupported(key.key().mpis())) {
-        return Err(Refusal::Unfit { why: unverifiable(curve) });
+    if let Some(name) = cert.keys().find_map(|key| unsupported(key.key().mpis())) {
+        return Err(Refusal::Unverifiable { why: unverifiable(&name) });
     }
     if cert.primary_key().self_signatures().next().is_none()
         && cert.userids().all(|id| id.self_signatures().next().is_none())
@@ -251,23 +253,26 @@ fn algorithm(key: &SigningKey<'_>) -> String {
     }
 }
 
-/// The curve of a key if this build cannot compute with it.
-pub(super) fn unsupported(key: &mpi::PublicKey) -> Option<&Curve> {
+/// The curve or the algorithm of a key that signs, if this build cannot compute with it.
+pub(super) fn unsupported(key: &mpi::PublicKey) -> Option<String> {
     match key {
-        mpi::PublicKey::EdDSA { curve, .. } | mpi::PublicKey::ECDSA { curve, .. }
-            if !curve.is_supported() =>
-        {
-            Some(curve)
+        mpi::PublicKey::EdDSA { curve, .. } | mpi::PublicKey::ECDSA { curve, .. } => {
+            (!curve.is_supported()).then(|| format!("the curve {}", curve_name(curve)))
+        }
+        mpi::PublicKey::RSA { .. }
+        | mpi::PublicKey::DSA { .. }
+        | mpi::PublicKey::Ed25519 { .. }
+        | mpi::PublicKey::Ed448 { .. } => {
+            let algorithm = key.algo().filter(|algorithm| !algorithm.is_supported())?;
+            Some(format!("the algorithm {algorithm}"))
         }
         _ => None,
     }
 }
 
-pub(super) fn unverifiable(curve: &Curve) -> String {
-    let name = curve_name(curve);
-    format!(
-        "this build of `publish` cannot verify signatures of the curve {name}; RSA and Ed25519 work everywhere"
-    )
+/// Says that this build cannot verify what a key has signed.
+pub(super) fn unverifiable(name: &str) -> String {
+    format!("this build of `publish` cannot verify signatures of {name}")
 }
 
 fn curve_name(curve: &Curve) -> String {
@@ -433,6 +438,11 @@ fn verdicts(
     let verdict = |reader, when, level, text: String| Verdict { reader, when, level, text };
     let key = match keys {
         Ok(keys) => keys.first(),
+        Err(Refusal::Unverifiable { why }) => {
+            let unknown =
+                |reader| verdict(reader, "now", Level::Unknown, format!("may accept it or not: {why}"));
+            return vec![unknown(GPGV), unknown(SQV)];
+        }
         Err(refusal) => {
             let refused = |reader| verdict(reader, "now", Level::Refused, format!("refuses it: {refusal}"));
             return vec![refused(GPGV), refused(SQV)];

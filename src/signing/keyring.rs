@@ -213,6 +213,7 @@ impl Keyring {
         let mut signers: Vec<(String, String)> = Vec::new();
         let mut damaged = None;
         let mut reasons = Vec::new();
+        let mut is_beyond_this_build = false;
         let mut unknown_signers = Vec::new();
         for signature in signatures {
             let issuers = signature.get_issuers();
@@ -231,8 +232,9 @@ impl Keyring {
                     reasons.push(format!("{fingerprint}: a signature of the kind `{}`", signature.typ()));
                     continue;
                 };
-                if let Some(curve) = judge::unsupported(key.key().mpis()) {
-                    reasons.push(format!("{fingerprint}: {}", judge::unverifiable(curve)));
+                if let Some(name) = judge::unsupported(key.key().mpis()) {
+                    is_beyond_this_build = true;
+                    reasons.push(format!("{fingerprint}: {}", judge::unverifiable(&name)));
                 } else if let Err(why) = counts(signature, cert, &key, &policy, now) {
                     reasons.push(format!("{fingerprint}: {why}"));
                 } else if signature.verify_message(key.key(), bytes).is_err() {
@@ -252,6 +254,8 @@ impl Keyring {
         } else if reasons.is_empty() {
             unknown_signers.dedup();
             Err(Distrust::UnknownSigners { signers: unknown_signers })
+        } else if is_beyond_this_build {
+            Err(Distrust::Unverifiable { reasons })
         } else {
             Err(Distrust::NotBelieved { reasons })
         }

@@ -42,10 +42,15 @@ pub struct SignatureReport {
 }
 
 impl SignatureReport {
+    /// The verdict of a reader.
+    pub(crate) fn verdict_of(&self, reader: &str) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.reader == reader)
+    }
+
     /// The refusal of a reader, if it refuses this signature.
     #[must_use]
     pub fn refused_by(&self, reader: &str) -> Option<&Verdict> {
-        self.verdicts.iter().find(|verdict| verdict.reader == reader && verdict.level == Level::Refused)
+        self.verdict_of(reader).filter(|verdict| verdict.level == Level::Refused)
     }
 }
 
@@ -134,10 +139,14 @@ fn of_known(
 ) -> SignatureReport {
     let fingerprint = key.key().fingerprint();
     let expires = judge::expiry(cert, Some(&fingerprint), now);
-    let common = refused_by_both(signature, key, bytes, now);
-    let (gpgv, sqv) = match common {
-        Some(why) => (Some(why.clone()), Some(why)),
-        None => (gpgv(signature, cert, key, expires, now), sqv(signature, cert, key, now)),
+    let unsupported = judge::unsupported(key.key().mpis());
+    let verdicts = match (refused_by_both(signature, key, bytes, now), unsupported) {
+        (Some(why), _) => vec![verdict(GPGV, Some(why.clone())), verdict(SQV, Some(why))],
+        (None, Some(name)) => [(GPGV, "gpgv"), (SQV, "sqv")].map(|reader| unknown(reader, &name)).into(),
+        (None, None) => vec![
+            verdict(GPGV, gpgv(signature, cert, key, expires, now)),
+            verdict(SQV, sqv(signature, cert, key, now)),
+        ],
     };
     SignatureReport {
         key: cert.fingerprint().to_hex(),
@@ -146,8 +155,17 @@ fn of_known(
         hash: signature.hash_algo().to_string(),
         expires: expires.map(judge::day),
         days_left: judge::days_left(expires, now),
-        verdicts: vec![verdict(GPGV, gpgv), verdict(SQV, sqv)],
+        verdicts,
     }
+}
+
+/// The verdict of a reader, with the name of its program, on a signature that only the program itself can verify.
+fn unknown((reader, program): (&'static str, &str), name: &str) -> Verdict {
+    let text = format!(
+        "may accept it or not: {}; `{program} --keyring ./KEYS.gpg Release.gpg Release` shows whether it does",
+        judge::unverifiable(name)
+    );
+    Verdict { reader, when: "now", level: Level::Unknown, text }
 }
 
 fn verdict(reader: &'static str, refused: Option<String>) -> Verdict {
@@ -174,10 +192,7 @@ fn refused_by_both(
     if key.key().creation_time() > made {
         return Some("it is older than its key".to_owned());
     }
-    if let Some(curve) = judge::unsupported(key.key().mpis()) {
-        return Some(judge::unverifiable(curve));
-    }
-    if signature.verify_message(key.key(), bytes).is_err() {
+    if judge::unsupported(key.key().mpis()).is_none() && signature.verify_message(key.key(), bytes).is_err() {
         return Some("it does not match the text".to_owned());
     }
     if signature.signature_alive(now.max(made), None).is_err() {

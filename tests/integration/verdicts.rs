@@ -9,7 +9,10 @@ use std::{
 
 use publish::signing::{Keyring, READERS};
 
-use crate::sandbox::{Sandbox, skipped};
+use crate::{
+    deb_builder::deb,
+    sandbox::{Sandbox, skipped},
+};
 
 const OLDER_THAN_ITS_KEY: &str = "from before its key";
 const DAY: i64 = 24 * 60 * 60;
@@ -21,7 +24,17 @@ struct Gpg<'a> {
     now: i64,
 }
 
-impl Gpg<'_> {
+impl<'a> Gpg<'a> {
+    fn new(sandbox: &'a Sandbox) -> Self {
+        let home = sandbox.path("home-of-gpg");
+        fs::create_dir_all(&home).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(&home, mode).unwrap();
+        // The real verifiers read the clock of this machine.
+        let now = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
+        Self { sandbox, home, now }
+    }
+
     fn run(&self, day: i64, arguments: &[&str]) -> Vec<u8> {
         let mut command = Command::new("gpg");
         command.env("GNUPGHOME", &self.home).current_dir(&self.home);
@@ -43,8 +56,12 @@ impl Gpg<'_> {
 
     /// A key of 400 days ago that expires after so many days, and its fingerprint.
     fn key(&self, name: &str, expires: &str) -> String {
+        self.key_of("ed25519", name, expires)
+    }
+
+    fn key_of(&self, algorithm: &str, name: &str, expires: &str) -> String {
         let user = format!("{name} <{name}@example.org>");
-        self.run(-400, &["--quick-gen-key", &user, "ed25519", "sign,cert", expires]);
+        self.run(-400, &["--quick-gen-key", &user, algorithm, "sign,cert", expires]);
         let listed = self.run(0, &["--with-colons", "--list-keys", &user]);
         let listed = String::from_utf8(listed).unwrap();
         let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
@@ -103,18 +120,39 @@ fn sqv() -> Option<Command> {
     Some(command)
 }
 
+/// gpgv of Debian 12 accepts curves that sqv of Debian 13 refuses, and this build can compute with neither of them.
+#[test]
+fn a_curve_that_only_other_programs_know_has_no_verdict() {
+    let sandbox = Sandbox::new();
+    let gpg = Gpg::new(&sandbox);
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let folder = sandbox.archive("dists/stable");
+    fs::copy(folder.join("Release"), gpg.home.join("Release")).unwrap();
+    for curve in ["brainpoolP256r1", "brainpoolP512r1", "secp256k1"] {
+        let key = gpg.key_of(curve, curve, "3y");
+        let keys = gpg.home.join("ring.gpg");
+        fs::write(&keys, gpg.export(&key)).unwrap();
+        fs::write(gpg.home.join("Release.gpg"), gpg.sign(&key, 0)).unwrap();
+        assert!(gpgv_accepts(&gpg.home), "{curve}");
+        fs::copy(gpg.home.join("Release.gpg"), folder.join("Release.gpg")).unwrap();
+        let checked = sandbox.publish_now(&["check", "--keyring", keys.to_str().unwrap()]).fails(4);
+        checked
+            .says(["apt 2 (gpgv) may accept it or not", "`gpgv --keyring ./KEYS.gpg Release.gpg Release`"]);
+        assert!(checked.stdout.contains("none of its signatures can be verified here"), "{}", checked.stdout);
+        let said = checked.stdout.clone() + &checked.stderr;
+        assert!(!said.contains("refuses") && !said.contains("not trusted"), "{curve}: {said}");
+        let shown = sandbox.publish_now(&["key", "show", keys.to_str().unwrap()]).ok().stdout;
+        assert!(shown.contains("may accept it or not: this build") && !shown.contains("refuses"), "{shown}");
+    }
+}
+
 #[test]
 fn a_verdict_is_that_of_the_real_verifier() {
     let sandbox = Sandbox::new();
-    let home = sandbox.path("home-of-gpg");
-    fs::create_dir_all(&home).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(&home, mode).unwrap();
+    let gpg = Gpg::new(&sandbox);
     let release = b"Suite: stable\n";
-    fs::write(home.join("Release"), release).unwrap();
-    // The real verifiers read the clock of this machine.
-    let now: u64 = sandbox.ask("date", ["+%s"]).trim().parse().unwrap();
-    let gpg = Gpg { sandbox: &sandbox, home, now: i64::try_from(now).unwrap() };
+    fs::write(gpg.home.join("Release"), release).unwrap();
     let live = gpg.key("live", "3y");
     // They were valid longer when they signed; gpg keeps only the newest self-signature.
     let [over, soon, extended] = ["over", "soon", "extended"].map(|name| gpg.key(name, "3y"));
@@ -146,7 +184,7 @@ fn a_verdict_is_that_of_the_real_verifier() {
         fs::write(folder.join("Release.gpg"), &signature).unwrap();
         let mut keyring = Keyring::new();
         keyring.add_bytes("ring.gpg", &certificate).unwrap();
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(now + 5);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(gpg.now.unsigned_abs() + 5);
         let judged = keyring.judge_detached(release, &signature, at).unwrap();
         let [ours_gpgv, ours_sqv] = READERS.map(|reader| judged[0].refused_by(reader));
         let both = name == OLDER_THAN_ITS_KEY || ours_gpgv.is_none() == gpgv_accepts(&folder);

@@ -97,7 +97,7 @@ fn judge(report: &KeyReport, session: &Session<'_>, findings: &mut Findings) {
     let (fingerprint, algorithm) = (&report.fingerprint, &report.algorithm);
     let text = format!("{algorithm} {fingerprint}{name} {end}: {}", verdicts.join(", "));
     let rotate = command(session, "key rotate");
-    if report.level() == Level::Refused || report.revoked.is_some() {
+    if report.level() >= Level::Unknown || report.revoked.is_some() {
         findings.fault(TOPIC, text, rotate);
     } else if report.level() == Level::Warn || report.days_left.is_some_and(|left| left < SOON) {
         findings.warning(TOPIC, text, rotate);

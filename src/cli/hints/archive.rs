@@ -193,6 +193,9 @@ fn untrusted(distrust: &Distrust) -> &'static str {
             "the file is damaged or was changed without the key: restore the newest retained generation that a trusted key signed with `publish check --repair`; or compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
         }
         Distrust::NotBelieved { .. } => CHANGED,
+        Distrust::Unverifiable { .. } => {
+            "verify it with `gpgv --keyring ./KEYS.gpg InRelease`; if its signature is good, adopt the archive once with `--trust-existing`: the next commit signs it with the current key"
+        }
     }
 }
 

@@ -127,6 +127,9 @@ fn of_refusal(refusal: &Refusal, fingerprint: &str) -> String {
             "export the whole key with `gpg --export-secret-keys --armor FINGERPRINT`; a variable needs all of its lines, from BEGIN to END"
         }
         Refusal::NoSigningKey => "use a key whose primary key or a subkey has the signing flag",
+        Refusal::Unverifiable { .. } => {
+            "RSA and Ed25519 work everywhere: create a new key with `publish key generate`"
+        }
         Refusal::Unfit { .. } => {
             "show whether apt accepts a key with `publish key show`; create a key that every apt accepts with `publish key generate`"
         }
@@ -144,6 +147,9 @@ fn of_distrust(distrust: &Distrust) -> &'static str {
         }
         Distrust::NotBelieved { .. } => {
             "adopt the archive once with `--trust-existing`; the next commit signs it with the current key"
+        }
+        Distrust::Unverifiable { .. } => {
+            "verify it with `gpgv --keyring ./KEYS.gpg InRelease`; if its signature is good, adopt the archive once with `--trust-existing`"
         }
     }
 }

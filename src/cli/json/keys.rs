@@ -171,6 +171,7 @@ pub(super) fn verdicts(all: &[signing::Verdict]) -> Vec<Verdict> {
         level: match verdict.level {
             Level::Ok => "ok",
             Level::Warn => "warn",
+            Level::Unknown => "unknown",
             Level::Refused => "refused",
         },
         text: verdict.text.clone(),

@@ -169,7 +169,12 @@ impl Archive {
         let now = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
         match self.trust.keyring.verify_detached(&text, &signature, now) {
             // The verdict on the keys is that of the `InRelease`.
-            Ok(_) | Err(Distrust::UnknownSigners { .. } | Distrust::NotBelieved { .. }) => {}
+            Ok(_)
+            | Err(
+                Distrust::UnknownSigners { .. }
+                | Distrust::NotBelieved { .. }
+                | Distrust::Unverifiable { .. },
+            ) => {}
             Err(error) => findings.fault(path, chain(&error)),
         }
         Ok(())

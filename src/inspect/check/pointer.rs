@@ -14,7 +14,7 @@ use crate::{
     dists::layout::ReleaseForm,
     names::Suite,
     operations::dates::ACCEPTED_AHEAD,
-    signing::{Distrust, READERS, SignatureReport},
+    signing::{Distrust, Level, READERS, SignatureReport},
     suite::{
         archive::Archive,
         error::{Error, chain},
@@ -102,7 +102,11 @@ impl Archive {
         seen: &mut SuiteReport,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        findings.fault(path, format!("its signature is not trusted: {distrust}"));
+        let why = match distrust {
+            Distrust::Unverifiable { .. } => distrust.to_string(),
+            _ => format!("its signature is not trusted: {distrust}"),
+        };
+        findings.fault(path, why);
         seen.pointer = Some(path.to_owned());
         seen.signed = true;
         let Some(now) = self.trust.now else { return Ok(()) };
@@ -177,15 +181,19 @@ impl Archive {
 /// One accepted signature is enough for a client; but every client must accept one.
 fn check_signatures(path: &str, signatures: &[SignatureReport], findings: &mut Findings) {
     for reader in READERS {
-        let refusals: Option<Vec<String>> = signatures
-            .iter()
-            .map(|signature| {
-                let verdict = signature.refused_by(reader)?;
-                Some(format!("{reader} {} (key {})", verdict.text, signature.key))
-            })
-            .collect();
-        if let Some(all) = refusals.filter(|all| !all.is_empty()) {
-            findings.fault(path, all.join("; "));
+        let verdicts: Vec<_> =
+            signatures.iter().filter_map(|one| Some((one, one.verdict_of(reader)?))).collect();
+        let best = verdicts.iter().map(|(_, verdict)| verdict.level).min();
+        let all = || {
+            let said = verdicts.iter().filter(|(_, verdict)| Some(verdict.level) == best);
+            let said =
+                said.map(|(signature, verdict)| format!("{reader} {} (key {})", verdict.text, signature.key));
+            said.collect::<Vec<_>>().join("; ")
+        };
+        match best {
+            Some(Level::Refused) => findings.fault(path, all()),
+            Some(Level::Unknown) => findings.note(format!("`{path}`: {}", all())),
+            Some(Level::Ok | Level::Warn) | None => {}
         }
     }
     for signature in signatures {
@@ -233,7 +241,7 @@ fn check_dates(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signing::{Level, Verdict};
+    use crate::signing::Verdict;
 
     /// A signature that the readers accept or not, in the order of [`READERS`].
     fn signature(key: &str, accepted: [bool; 2], days_left: Option<i64>) -> SignatureReport {
