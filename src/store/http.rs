@@ -19,17 +19,18 @@ use object_store::{
     },
 };
 use reqwest::{
-    Certificate, Method, NoProxy, Proxy, StatusCode, Url,
+    Certificate, Method, StatusCode, Url,
     header::{CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION},
     redirect,
 };
 
 use super::{
-    diagnose::ViaProxy,
+    authorities::{self, NoAuthorities},
     environment::Environment,
     limit::Limit,
     listing,
     pace::Pace,
+    proxies::{Proxies, ProxyError, Unusable, VIA_PROXY, ViaProxy},
     requests::Watch,
     response_headers::ResponseHeaders,
     spelling,
@@ -62,55 +63,58 @@ const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata.google.internal"
 pub(super) struct Http {
     watch: Watch,
     roots: Vec<Certificate>,
-    proxies: Vec<Proxy>,
-    /// The variables of the proxies, each with the scheme of the requests that it is for; none for every scheme.
-    proxy_variables: Vec<(Option<&'static str>, &'static str)>,
+    /// Why a file of certificates cannot be used.
+    bad_roots: Option<String>,
+    /// Why there are no certificates, if there are none.
+    no_roots: String,
+    proxies: Proxies,
     /// The path of the base URL of a web server that is no object store.
     web: Option<String>,
     /// One that permits plain HTTP and one for TLS only; all stores share their connections.
     clients: Arc<[OnceLock<HttpClient>; 2]>,
 }
 
-/// The reason why no client can be created.
-#[derive(Debug)]
-pub(super) struct Unusable(pub(super) String);
-
 impl Http {
     /// Reads the certificates and proxies from the environment; the clients count their requests.
     pub(super) fn new(environment: &Environment, watch: Watch) -> Result<Self, Unusable> {
         // Fails if the program has installed a provider already, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut roots = Vec::new();
+        let (mut roots, mut bad_roots) = (Vec::new(), None);
         for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-            if let Some(path) = environment.get(variable) {
-                let bad = |error: &dyn std::fmt::Display| Unusable(format!("`{path}` ({variable}): {error}"));
-                let pem = crate::regular::read(path.as_ref()).map_err(|error| bad(&error))?;
-                let found = Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
-                if found.is_empty() {
-                    return Err(bad(&"it contains no certificate"));
-                }
-                roots.extend(found);
+            let Some(path) = environment.get(variable) else { continue };
+            match certificates(path) {
+                Ok(found) => roots.extend(found),
+                Err(why) => bad_roots = Some(format!("`{path}` ({variable}): {why}")),
             }
         }
-        let (proxies, proxy_variables) = proxies(environment)?;
-        Ok(Self { watch, roots, proxies, proxy_variables, web: None, clients: Arc::default() })
+        let no_roots =
+            bad_roots.clone().unwrap_or_else(|| authorities::missing(environment.get("SSL_CERT_DIR")));
+        let proxies = Proxies::of(environment)?;
+        Ok(Self { watch, roots, bad_roots, no_roots, proxies, web: None, clients: Arc::default() })
     }
 
-    /// Builds a client; `plain` permits requests without TLS.
-    fn build(&self, plain: bool, redirects: redirect::Policy) -> object_store::Result<reqwest::Client> {
-        let mut client = reqwest::Client::builder()
-            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
-            .https_only(!plain)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(redirects)
-            .tls_certs_merge(self.roots.clone())
-            .no_proxy();
-        for proxy in &self.proxies {
-            client = client.proxy(proxy.clone());
+    /// Refuses files of certificates that cannot be used, unless the server at a URL needs none.
+    pub(super) fn require_roots(&self, url: Option<&str>) -> Result<(), Unusable> {
+        match &self.bad_roots {
+            Some(why) if !is_plain(url) => Err(Unusable(why.clone())),
+            _ => Ok(()),
         }
-        client
-            .build()
+    }
+
+    /// Builds a client; `plain` permits requests without TLS, and `follows` redirects. Also returns whether it trusts any
+    /// certificate.
+    fn build(&self, plain: bool, follows: bool) -> object_store::Result<(reqwest::Client, bool)> {
+        let builder = || {
+            let redirects = if follows { redirect::Policy::default() } else { redirect::Policy::none() };
+            let client = reqwest::Client::builder()
+                .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
+                .https_only(!plain)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(READ_TIMEOUT)
+                .redirect(redirects);
+            self.proxies.set(client)
+        };
+        authorities::build(builder, &self.roots)
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })
     }
 
@@ -122,7 +126,7 @@ impl Http {
 
     /// Returns the client options for `object_store`.
     pub(super) fn options(url: Option<&str>) -> ClientOptions {
-        ClientOptions::new().with_allow_http(url.is_some_and(|url| url.starts_with("http://")))
+        ClientOptions::new().with_allow_http(is_plain(url))
     }
 
     /// Retries up to six times within a minute.
@@ -136,44 +140,16 @@ impl Http {
     }
 }
 
-/// Proxies, and for each the scheme and the variable that it is set for.
-type Proxies = (Vec<Proxy>, Vec<(Option<&'static str>, &'static str)>);
+/// Whether requests to a URL need no TLS.
+fn is_plain(url: Option<&str>) -> bool {
+    url.is_some_and(|url| url.starts_with("http://"))
+}
 
-/// Returns the proxies set by the usual variables.
-fn proxies(environment: &Environment) -> Result<Proxies, Unusable> {
-    let without = environment.first_of(&["no_proxy", "NO_PROXY"]).and_then(NoProxy::from_string);
-    let (mut proxies, mut variables) = (Vec::new(), Vec::new());
-    for (scheme, names, make) in [
-        (
-            Some("https"),
-            &["https_proxy", "HTTPS_PROXY"][..],
-            Proxy::https as fn(String) -> reqwest::Result<Proxy>,
-        ),
-        // Not HTTP_PROXY: in a CGI script that is a header of the client.
-        (Some("http"), &["http_proxy"], Proxy::http),
-        (None, &["all_proxy", "ALL_PROXY"], Proxy::all),
-    ] {
-        let set = names.iter().find_map(|name| Some((*name, environment.get(name)?)));
-        let Some((name, url)) = set else { continue };
-        // No error has the value: it may contain a password.
-        let known = |url: &str| ["http", "https"].iter().any(|scheme| url.eq_ignore_ascii_case(scheme));
-        if let Some((other, _)) = url.split_once("://").filter(|(scheme, _)| !known(scheme)) {
-            if scheme.is_none() && !variables.is_empty() {
-                // Desktops set it beside those that can be used.
-                continue;
-            }
-            return Err(Unusable(format!(
-                "the proxy in {name} has the scheme `{}`: only `http` and `https` are supported",
-                other.escape_debug()
-            )));
-        }
-        let bad = |_| {
-            Unusable(format!("{name} is not the URL of a proxy, such as `http://proxy.example.org:3128`"))
-        };
-        proxies.push(make(url.to_owned()).map_err(bad)?.no_proxy(without.clone()));
-        variables.push((scheme, name));
-    }
-    Ok((proxies, variables))
+/// Reads the certificates of a file.
+fn certificates(path: &str) -> Result<Vec<Certificate>, String> {
+    let pem = crate::regular::read(path.as_ref()).map_err(|error| error.to_string())?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("it contains no certificate".to_owned()) } else { Ok(found) }
 }
 
 impl HttpConnector for Http {
@@ -183,14 +159,14 @@ impl HttpConnector for Http {
         if let Some(client) = shared.get() {
             return Ok(client.clone());
         }
-        let reader = self.build(plain, redirect::Policy::default())?;
-        let writer =
-            if self.web.is_some() { reader.clone() } else { self.build(plain, redirect::Policy::none())? };
+        let (reader, has_roots) = self.build(plain, true)?;
+        let writer = if self.web.is_some() { reader.clone() } else { self.build(plain, false)?.0 };
         let client = HttpClient::new(CountingClient {
             reader,
             writer,
             watch: self.watch.clone(),
-            proxy_variables: self.proxy_variables.clone(),
+            no_roots: (!has_roots).then(|| self.no_roots.clone()),
+            proxies: self.proxies.clone(),
             web: self.web.clone(),
         });
         Ok(shared.get_or_init(|| client).clone())
@@ -220,7 +196,9 @@ struct CountingClient {
     /// Follows no redirect: that would turn a write into a read, whose success would count as that of the write.
     writer: reqwest::Client,
     watch: Watch,
-    proxy_variables: Vec<(Option<&'static str>, &'static str)>,
+    /// Why no certificate is trusted.
+    no_roots: Option<String>,
+    proxies: Proxies,
     web: Option<String>,
 }
 
@@ -238,29 +216,34 @@ impl CountingClient {
         }
         // A server may send interim responses (1xx) for ever. The upload of a body takes its own time.
         let has_no_body = is_safe || *request.method() == Method::DELETE;
-        let proxy = self.proxy_variable(&request);
+        let proxy = self.proxies.of_request(&request);
         let response = if has_no_body {
             let late = |late| HttpError::new(HttpErrorKind::Unknown, late);
             tokio::time::timeout(RESPONSE_TIMEOUT, transport::send(client, request)).await.map_err(late)?
         } else {
             transport::send(client, request).await
         };
-        let via_proxy = |error: HttpError| match (error.kind(), proxy) {
-            (kind @ (HttpErrorKind::Connect | HttpErrorKind::Timeout), Some(variable)) => {
-                HttpError::new(kind, ViaProxy { variable, source: error })
+        let explained = |error: HttpError| {
+            let kind = error.kind();
+            let error = match &self.no_roots {
+                Some(missing) if authorities::is_distrust(&error) => {
+                    HttpError::new(kind, NoAuthorities { missing: missing.clone(), source: error })
+                }
+                _ => error,
+            };
+            match (kind, &proxy) {
+                (HttpErrorKind::Connect | HttpErrorKind::Timeout, Some(via)) => {
+                    HttpError::new(kind, ProxyError { via: via.clone(), source: error })
+                }
+                _ => error,
             }
-            _ => error,
         };
-        let response = response.map_err(via_proxy).map_err(retryable)?;
+        let mut response = response.map_err(explained).map_err(retryable)?;
         self.watch.clock.observe_headers(response.headers());
+        if let Some(via) = proxy.filter(|via| via.may_answer) {
+            response.extensions_mut().insert(via);
+        }
         Ok(response)
-    }
-
-    /// Returns the variable of the proxy for a request; `no_proxy` may exempt its server.
-    fn proxy_variable(&self, request: &HttpRequest) -> Option<&'static str> {
-        let scheme = request.uri().scheme_str();
-        let fits = |(of, _): &&(Option<&str>, _)| of.is_none() || *of == scheme;
-        self.proxy_variables.iter().find(fits).map(|(_, variable)| *variable)
     }
 
     /// Sends a request to a server that may not announce the size of the response; then the body is read to its end
@@ -320,7 +303,8 @@ impl HttpService for CountingClient {
             } else {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, ERROR_BODY_LIMIT).await.map_err(retryable)?;
-                HttpResponse::from_parts(parts, as_text(body).into())
+                let body = with_proxy(as_text(body), parts.extensions.get());
+                HttpResponse::from_parts(parts, body.into())
             };
             let served = ResponseHeaders::of(response.headers());
             response.extensions_mut().insert(served);
@@ -346,6 +330,7 @@ impl HttpService for CountingClient {
         let body = if is_success { body } else { as_text(body) };
         let (status, body) = with_region(parts.status, &parts.headers, body);
         parts.status = status;
+        let body = if is_success { body } else { with_proxy(body, parts.extensions.get()) };
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
 }
@@ -355,6 +340,17 @@ fn as_text(body: Bytes) -> Bytes {
     match std::str::from_utf8(&body) {
         Ok(_) => body,
         Err(_) => String::from_utf8_lossy(&body).into_owned().into(),
+    }
+}
+
+/// Puts the proxy that may have answered before the body, the only part of an error response that `object_store` keeps.
+/// A server cannot name one.
+fn with_proxy(body: Bytes, via: Option<&ViaProxy>) -> Bytes {
+    let text = String::from_utf8_lossy(&body);
+    match via {
+        Some(via) => format!("<{VIA_PROXY}>{via}</{VIA_PROXY}>{text}").into(),
+        None if text.contains(VIA_PROXY) => text.replace(VIA_PROXY, "").into(),
+        None => body,
     }
 }
 
@@ -434,25 +430,6 @@ fn retryable(error: HttpError) -> HttpError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_proxy_that_cannot_be_used_is_named_by_its_variable() {
-        let read = |variables: &[(&str, &str)]| {
-            let all = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            proxies(&all.collect()).map(|(_, variables)| variables).map_err(|unusable| unusable.0)
-        };
-        for (name, value, why) in [
-            ("HTTPS_PROXY", "http://me:hush@bad host", "HTTPS_PROXY is not the URL of a proxy"),
-            ("http_proxy", "http://", "http_proxy is not the URL of a proxy"),
-            ("all_proxy", "socks5://127.0.0.1:9", "the proxy in all_proxy has the scheme `socks5`"),
-        ] {
-            let said = read(&[(name, value)]).unwrap_err();
-            assert!(said.contains(why) && !said.contains("hush"), "{said}");
-        }
-        let both = [("HTTPS_PROXY", "127.0.0.1:3128"), ("all_proxy", "socks5://127.0.0.1:9")];
-        assert_eq!(read(&both), Ok(vec![(Some("https"), "HTTPS_PROXY")]));
-        assert_eq!(read(&[("HTTP_PROXY", "http://x")]), Ok(vec![]), "it may be a header of a CGI script");
-    }
 
     #[test]
     fn the_region_of_a_redirect_is_kept() {

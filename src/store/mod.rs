@@ -36,6 +36,8 @@ mod error;
 mod diagnose;
 mod login;
 mod swift;
+mod proxies;
+mod authorities;
 mod location;
 mod headers;
 mod response_headers;

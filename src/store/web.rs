@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, http::HttpBuilder};
 
-use super::{environment::Environment, error::Error, http::Http, requests::Watch};
+use super::{authorities, environment::Environment, error::Error, http::Http, requests::Watch};
 
 /// Opens the objects below a URL; sends no request.
 pub(super) fn open(
@@ -14,6 +14,11 @@ pub(super) fn open(
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let unusable = |why: String| Error::Unusable { location: url.to_owned(), why, hint: None };
     let http = Http::new(environment, watch.clone()).map_err(|why| unusable(why.0))?.for_web(url);
+    http.require_roots(Some(url)).map_err(|why| Error::Unusable {
+        location: url.to_owned(),
+        why: why.0,
+        hint: Some(authorities::INSTALL.to_owned()),
+    })?;
     let opened = HttpBuilder::new()
         .with_url(url)
         .with_http_connector(http)

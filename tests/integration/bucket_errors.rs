@@ -279,16 +279,16 @@ async fn a_bucket_is_part_of_the_path_or_of_the_host() {
 }
 
 /// An nginx for one test, in front of another server.
-struct Nginx {
-    port: u16,
+pub(crate) struct Nginx {
+    pub(crate) port: u16,
     process: Child,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Nginx {
     /// Starts nginx with a line for its `http` block and one for its `server` block; `FOLDER` in them is replaced by
     /// its own folder.
-    fn before(origin: &str, http: &str, listen: &str, server: &str) -> Option<Self> {
+    pub(crate) fn before(origin: &str, http: &str, listen: &str, server: &str) -> Option<Self> {
         let program = servers::variable("PUBLISH_TEST_NGINX")?;
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let path = folder.path().display().to_string();

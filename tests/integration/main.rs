@@ -35,6 +35,7 @@ mod clients;
 mod completions;
 mod composition;
 mod config;
+mod connections;
 mod contents;
 mod contents_names;
 mod copies;

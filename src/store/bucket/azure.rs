@@ -52,6 +52,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         return Err(OpenError { why: "no storage account is set".into(), hint: None });
     };
     let endpoint = account.endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned());
+    http.require_roots(endpoint.as_deref())?;
     let mut builder = MicrosoftAzureBuilder::new()
         .with_container_name(&bucket.name)
         .with_account(name)

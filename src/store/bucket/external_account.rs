@@ -351,7 +351,9 @@ struct Unreachable {
 
 /// Returns the status and the reason in an answer: those of OAuth (RFC 6749, 5.2) and of Google's interfaces.
 fn error_text(status: StatusCode, body: &[u8]) -> String {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    // The name of a proxy may be before it.
+    let start = body.iter().position(|byte| *byte == b'{').unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(&body[start..]).unwrap_or_default();
     let error = &json["error"];
     let texts = [&error["status"], error, &error["message"], &json["error_description"], &json["message"]];
     let texts: Vec<&str> = texts.into_iter().filter_map(serde_json::Value::as_str).collect();

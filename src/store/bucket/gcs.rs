@@ -37,6 +37,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: &Http) -> R
     let endpoint = bucket.options.get("endpoint").or(emulator.as_ref());
     let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
     let server = endpoint.unwrap_or(SERVER);
+    http.require_roots(endpoint)?;
     let client = http.connect(&Http::options(endpoint))?;
     let builder = GoogleCloudStorageBuilder::new()
         .with_base_url(server)

@@ -47,11 +47,7 @@ pub(crate) fn open(bucket: &Bucket, environment: &Environment, watch: &Watch) ->
         let hint = Some(format!("correct `{name}=` in the location"));
         return Err(unusable(format!("its option `{name}` contains a blank or a control character"), hint));
     }
-    let http = || {
-        Http::new(environment, watch.clone()).map_err(|unusable| {
-            OpenError::new(unusable.0, "correct the variable, or run `unset` with its name")
-        })
-    };
+    let http = || Ok(Http::new(environment, watch.clone())?);
     let opened = match bucket.service {
         Service::S3 => http().and_then(|http| s3::open(bucket, environment, http)),
         Service::Gcs => http().and_then(|http| gcs::open(bucket, environment, &http)),

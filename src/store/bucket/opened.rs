@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-use crate::store::swift::Swift;
+use crate::store::{proxies::Unusable, swift::Swift};
 
 /// The reason why a bucket cannot be opened, and a hint.
 pub(super) struct OpenError {
@@ -28,6 +28,12 @@ impl From<object_store::Error> for OpenError {
             cause = inner;
         }
         Self { why: cause.to_string(), hint: None }
+    }
+}
+
+impl From<Unusable> for OpenError {
+    fn from(unusable: Unusable) -> Self {
+        Self::new(unusable.0, "correct the variable, or run `unset` with its name")
     }
 }
 

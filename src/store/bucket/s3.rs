@@ -55,6 +55,7 @@ pub(super) fn open(bucket: &Bucket, environment: &Environment, http: Http) -> Re
         Some((scheme, host)) if virtual_hosted => format!("{scheme}://{}.{host}", bucket.name),
         _ => format!("{server}/{}", bucket.name),
     };
+    http.require_roots(endpoint)?;
     let client = http.connect(&Http::options(endpoint))?;
     let with_checksums = sends_checksums(&profile, environment)?;
     let checksums = Checksums::new(http, with_checksums);

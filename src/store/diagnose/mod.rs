@@ -12,7 +12,13 @@ use std::error::Error;
 
 use object_store::client::HttpError;
 
-use super::{location::Location, login::LoginError, swift};
+use super::{
+    authorities::{self, NoAuthorities},
+    location::Location,
+    login::LoginError,
+    proxies::ProxyError,
+    swift,
+};
 use answer::Answer;
 
 pub(super) use bucket::credentials;
@@ -52,10 +58,11 @@ pub(super) fn explain(error: &object_store::Error, location: &Location) -> Optio
         return Some(Diagnosis { unreachable: true, ..diagnosis });
     }
     if let Some(answer) = Answer::find(&text) {
-        return Some(match location {
+        let diagnosis = match location {
             Location::Bucket(bucket) => bucket::explain(&answer, bucket),
             _ => web::explain(&answer),
-        });
+        };
+        return Some(web::of_proxy(&answer, diagnosis));
     }
     without_answer(error, &text, location)
 }
@@ -81,12 +88,17 @@ fn without_answer(error: &object_store::Error, text: &str, location: &Location) 
     // `ca-certificates`.
     let (broken, last) = connection(error)?;
     let has = |words: &[&str]| words.iter().any(|word| broken.contains(word));
+    let via = cause_of::<ProxyError>(error).map(|error| &error.via);
+    let name = via.map_or_else(|| "the proxy".to_owned(), |via| format!("the proxy {via}"));
     if has(&["proxy authorization required"]) {
-        return say(format!("the proxy refuses the connection to `{server}` (407)"), web::PROXY_LOGIN, false);
+        return say(format!("{name} refuses the connection to `{server}` (407)"), web::PROXY_LOGIN, false);
     }
     if has(&["tunnel error: unsuccessful"]) {
         let hint = "allow the server in the proxy, or exempt it from the proxy with no_proxy";
-        return say(format!("the proxy refuses the connection to `{server}`"), hint, true);
+        return say(format!("{name} refuses the connection to `{server}`"), hint, true);
+    }
+    if let Some(without) = cause_of::<NoAuthorities>(error) {
+        return say(format!("`{server}` cannot be verified: {without}"), authorities::INSTALL, false);
     }
     if has(&["certificate", "handshake", "invalidcontenttype", "corrupt message"]) {
         let hint = "set AWS_CA_BUNDLE or SSL_CERT_FILE to the file of the authority's certificate; \
@@ -94,29 +106,21 @@ fn without_answer(error: &object_store::Error, text: &str, location: &Location) 
         return say(format!("`{server}` has no TLS certificate that is trusted here: {last}"), hint, false);
     }
     // A proxy that cannot be reached looks like a server that cannot be reached.
-    let proxy = cause_of::<ViaProxy>(error).map(|via| format!(" ({via})")).unwrap_or_default();
     if has(&["dns error", "failed to lookup", "name or service not known"]) {
-        if !proxy.is_empty() {
+        if let Some(via) = via {
             let hint = "check the host name of the proxy, and the network";
-            return say(format!("no connection to `{server}`: its proxy has no address{proxy}"), hint, true);
+            return say(format!("no connection to `{server}`: its proxy {via} has no address"), hint, true);
         }
         let hint = "check the host name in the location and the endpoint, and the network";
         return say(format!("there is no server `{server}`"), hint, true);
     }
-    let hint = if proxy.is_empty() {
+    let hint = if via.is_none() {
         "run the same command again when the server and the network are available"
     } else {
         "check that the proxy is available, or exempt the server from it with no_proxy; then run the same command again"
     };
+    let proxy = via.map(|via| format!(" (its proxy is {via})")).unwrap_or_default();
     say(format!("no connection to `{server}`: {last}{proxy}"), hint, true)
-}
-
-/// Marks the error of a connection for which a proxy is set.
-#[derive(Debug, thiserror::Error)]
-#[error("a proxy is set in `{variable}`")]
-pub(super) struct ViaProxy {
-    pub(super) variable: &'static str,
-    pub(super) source: HttpError,
 }
 
 /// Finds an error of a type with texts of its own among the causes.

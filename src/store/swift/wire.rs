@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::Error;
 use crate::store::{
+    authorities,
     pace::Pace,
     requests::Watch,
     retry::{RetryPolicy, is_retryable},
@@ -106,6 +107,8 @@ impl Answer {
 /// Sends requests.
 pub(super) struct Wire {
     http: reqwest::Client,
+    /// Whether it trusts any certificate.
+    has_roots: bool,
     pub(super) watch: Watch,
     pub(super) retry: RetryPolicy,
 }
@@ -115,11 +118,14 @@ impl Wire {
     pub(super) fn new(authorities: Option<&Path>, retry: RetryPolicy, watch: Watch) -> Result<Self, Error> {
         // The first provider that is installed is used, and all callers here install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            // A token must not be sent to another host.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")));
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(10))
+                // A token must not be sent to another host.
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("publish/", env!("CARGO_PKG_VERSION")))
+        };
+        let mut roots = Vec::new();
         let bad = |why: String| match authorities {
             Some(path) => {
                 Error::BadValue { name: "OS_CACERT".into(), value: path.display().to_string(), why }
@@ -132,10 +138,10 @@ impl Wire {
             if found.is_empty() {
                 return Err(bad("it contains no certificate".into()));
             }
-            builder = builder.tls_certs_merge(found);
+            roots = found;
         }
-        let http = builder.build().map_err(|error| bad(chain(&error)))?;
-        Ok(Self { http, watch, retry })
+        let (http, has_roots) = authorities::build(builder, &roots).map_err(|error| bad(chain(&error)))?;
+        Ok(Self { http, has_roots, watch, retry })
     }
 
     /// Sends a request, with retries; returns any status.
@@ -170,7 +176,15 @@ impl Wire {
             // Some servers require a length even for an empty body.
             builder = builder.header(reqwest::header::CONTENT_LENGTH, 0);
         }
-        let response = Self::watched(builder.send(), &sent, self.silence(request)).await?;
+        let response = Self::watched(builder.send(), &sent, self.silence(request)).await;
+        let response = response.map_err(|why| {
+            let is_distrust = !self.has_roots && why.contains("certificate");
+            if is_distrust {
+                format!("{}: {}", authorities::missing(None), authorities::INSTALL)
+            } else {
+                why
+            }
+        })?;
         let (status, headers) = (response.status(), response.headers().clone());
         if request.stream && status.is_success() {
             return Ok(Answer { status, headers, body: Bytes::new(), rest: Some(response) });
