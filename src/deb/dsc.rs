@@ -6,6 +6,7 @@
 
 use super::{
     dsc_fault::{DscFault, FORMATS, NameFault},
+    dsc_files,
     error::BadField,
     listed_files::{self, LONGEST_NAME, ListedFile, is_allowed_in_a_name},
     source::{SourceFile, SourcePackage},
@@ -47,6 +48,7 @@ impl SourceDescription {
         let name = required(&stanza, "Source", PackageName::parse)?;
         let version = required(&stanza, "Version", Version::parse)?;
         let files = files(&stanza, &name)?;
+        dsc_files::check(format, &name, &version, &files)?;
         let own = format!("{name}_{}.dsc", version.without_epoch());
         if own.len() > LONGEST_NAME {
             return Err(DscFault::Field { field: "Version", why: BadField::TooLong(own) });
@@ -184,12 +186,61 @@ mod tests {
 
     #[test]
     fn the_formats_of_version_control_systems_are_known() {
-        for (format, ending) in
-            [("git", "git"), ("git", "gitshallow"), ("bzr", "bzr.tar.gz"), ("custom", "tar.xz")]
-        {
-            let text = dsc().replace("(quilt)", &format!("({format})"));
-            let text = text.replace("hello_1.0-1.debian.tar.xz", &format!("hello_1.0-1.{ending}"));
-            assert!(SourceDescription::parse(text.as_bytes()).is_ok(), "{format}");
+        for (format, files) in [
+            ("3.0 (git)", &["1.0-1.git"][..]),
+            ("3.0 (git)", &["1.0-1.git", "1.0-1.gitshallow"]),
+            ("3.0 (bzr)", &["1.0-1.bzr.tar.gz"]),
+            ("3.0 (custom)", &["2.tar.xz"]),
+        ] {
+            assert_eq!(of_files(format, files), None, "{format}");
+        }
+    }
+
+    /// The fault of a description in a format, with these files.
+    fn of_files(format: &str, files: &[&str]) -> Option<String> {
+        let names: Vec<String> = files.iter().map(|file| format!("hello_{file}")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&name[..], &b"x"[..])).collect();
+        let text = dsc();
+        let head = text[..text.find(LISTS[0]).unwrap()].replace("3.0 (quilt)", format);
+        let parsed = SourceDescription::parse((head + &lists(&files)).as_bytes());
+        parsed.err().map(|fault| fault.to_string())
+    }
+
+    /// As `dpkg-source -x`, of which the tests of the archive ask the real one.
+    #[test]
+    fn files_of_another_version_are_refused() {
+        for (format, files) in [
+            ("3.0 (quilt)", &["1.0.orig.tar.xz", "1.0.orig.tar.xz.asc", "1.0-1.debian.tar.bz2"][..]),
+            (
+                "3.0 (quilt)",
+                &["1.0.orig.tar.gz", "1.0.orig-a-1.tar.gz", "1.0.orig-a-1.tar.gz.asc", "1.0-1.debian.tar.xz"],
+            ),
+            ("2.0", &["1.0.orig.tar.gz", "1.0-1.debian.tar.gz"]),
+            ("1.0", &["1.0.orig.tar.gz", "1.0-1.diff.gz"]),
+            ("1.0", &["1.0-1.tar.gz"]),
+            ("3.0 (native)", &["1.0-1.tar.zst"]),
+        ] {
+            assert_eq!(of_files(format, files), None, "{format}: {files:?}");
+        }
+        for (format, files, text) in [
+            (
+                "3.0 (quilt)",
+                &["1.1.orig.tar.gz", "1.0-1.debian.tar.xz"][..],
+                "`hello_1.1.orig.tar.gz` is not allowed",
+            ),
+            ("3.0 (quilt)", &["1.0.orig.tar.gz", "1.0-2.debian.tar.xz"], "`Version: 1:1.0-1`"),
+            ("3.0 (quilt)", &["1.0-1.orig.tar.gz", "1.0-1.debian.tar.xz"], "`hello_1.0.orig.tar.*`"),
+            ("3.0 (quilt)", &["1.0.orig.tar.gz", "1.0.orig-.tar.gz", "1.0-1.debian.tar.xz"], "orig-.tar.gz"),
+            ("3.0 (quilt)", &["1.0.orig.tar.gz"], "no file `hello_1.0-1.debian.tar.*`"),
+            ("3.0 (quilt)", &["1.0-1.debian.tar.xz"], "no file `hello_1.0.orig.tar.*`"),
+            ("3.0 (native)", &["1.0.tar.gz"], "`hello_1.0-1.tar.*`"),
+            ("3.0 (native)", &["1.0-1.tar.gz", "1.0.orig.tar.gz"], "`hello_1.0.orig.tar.gz`"),
+            ("1.0", &["1.0.orig.tar.xz", "1.0-1.diff.gz"], "`hello_1.0.orig.tar.gz`"),
+            ("1.0", &["1.0-1.diff.gz"], "no file `hello_1.0.orig.tar.gz`"),
+            ("3.0 (git)", &["1.0.git"], "`hello_1.0-1.git`"),
+        ] {
+            let fault = of_files(format, files).unwrap();
+            assert!(fault.contains(text), "{format}: {files:?}: {fault}");
         }
     }
 

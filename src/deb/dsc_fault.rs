@@ -48,6 +48,14 @@ pub enum DscFault {
         /// The problem with it.
         why: NameFault,
     },
+    /// It lists no file of a kind that dpkg-source requires.
+    #[error("it lists no file `{form}`, without which dpkg-source does not unpack the format `{format}`")]
+    NoFile {
+        /// The form of its name.
+        form: String,
+        /// The format.
+        format: String,
+    },
     /// Its lists of files, or one of the files.
     #[error(transparent)]
     Files(#[from] FilesFault),
@@ -66,6 +74,18 @@ pub enum NameFault {
     /// It does not belong to this source.
     #[error("it must start with `{0}_`")]
     OtherSource(String),
+    /// Its version is not that of the description, or the format has no such file.
+    #[error(
+        "dpkg-source does not unpack it with `Version: {version}` and `Format: {format}`, which have {known}"
+    )]
+    OtherVersion {
+        /// The version in the description.
+        version: String,
+        /// The format.
+        format: String,
+        /// The forms of the names that it would accept.
+        known: String,
+    },
     /// It is not a file that dpkg-source knows.
     #[error("it does not have the extension of a tarball, a diff or the signature of a tarball")]
     Extension,
@@ -95,6 +115,7 @@ impl DscFault {
             Self::TooLarge
             | Self::Stanza(_)
             | Self::NoField(_)
+            | Self::NoFile { .. }
             | Self::Field { .. }
             | Self::Name { .. }
             | Self::Files(_) => "build the source package again with `dpkg-source --build`",

@@ -27,6 +27,7 @@ mod changes;
 mod dsc;
 mod source_control;
 mod source;
+mod dsc_files;
 mod dsc_fault;
 mod changes_fault;
 #[cfg(test)]

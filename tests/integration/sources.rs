@@ -526,16 +526,46 @@ fn a_tarball_that_only_the_archive_has_is_not_needed_again() {
     sandbox.publish(["check".as_ref(), new.as_os_str()]).ok();
 }
 
+/// reprepro publishes all of them, and `apt-get source` then fails in dpkg-source.
+#[test]
+fn a_description_of_other_files_is_refused_as_dpkg_source_does() {
+    let sandbox = Sandbox::new();
+    let dsc = source("hello").write(sandbox.incoming());
+    let text = fs::read_to_string(&dsc).unwrap();
+    for (from, to, refused) in [
+        ("", "", None),
+        ("Version: 1.0-1", "Version: 7:1.0-1", None),
+        ("3.0 (quilt)", "2.0", None),
+        ("Version: 1.0-1", "Version: 2.0-1", Some("`hello_1.0.orig.tar.gz` is not allowed")),
+        ("Version: 1.0-1", "Version: 1.0-2", Some("`hello_1.0-1.debian.tar.xz` is not allowed")),
+        ("Version: 1.0-1", "Version: 1.0", Some("`Version: 1.0`")),
+        ("3.0 (quilt)", "1.0", Some("`Format: 1.0`")),
+        ("3.0 (quilt)", "3.0 (native)", Some("`hello_1.0-1.tar.*`")),
+        ("3.0 (quilt)", "3.0 (bzr)", Some("`hello_1.0-1.bzr.tar.*`")),
+    ] {
+        fs::write(&dsc, text.replace(from, to)).unwrap();
+        let _ = fs::remove_dir_all(sandbox.path("unpacked"));
+        let mut real = sandbox.command("dpkg-source");
+        real.args(["-x", dsc.to_str().unwrap(), "unpacked"]);
+        let unpacks = sandbox.run(real).status == Some(0);
+        assert_eq!(unpacks, refused.is_none(), "dpkg-source on {to}");
+        let added = sandbox.publish(["add", "--dry-run", dsc.to_str().unwrap()]);
+        match refused {
+            None => drop(added.ok()),
+            Some(why) => drop(added.fails(1).says([why, "build the source package again"])),
+        }
+    }
+}
+
 #[test]
 fn a_source_in_the_format_of_git_can_be_downloaded() {
     let sandbox = Sandbox::new();
     let dsc = source("hello").write(sandbox.incoming());
     let text = fs::read_to_string(&dsc).unwrap();
-    fs::write(
-        &dsc,
-        text.replace("3.0 (quilt)", "3.0 (git)").replace("hello_1.0-1.debian.tar.xz", "hello_1.0-1.git"),
-    )
-    .unwrap();
+    let text =
+        text.replace("3.0 (quilt)", "3.0 (git)").replace("hello_1.0-1.debian.tar.xz", "hello_1.0-1.git");
+    let lines = text.split_inclusive('\n').filter(|line| !line.ends_with(".orig.tar.gz\n"));
+    fs::write(&dsc, lines.collect::<String>()).unwrap();
     fs::rename(sandbox.path("incoming/hello_1.0-1.debian.tar.xz"), sandbox.path("incoming/hello_1.0-1.git"))
         .unwrap();
     add(&sandbox, &dsc).ok();
