@@ -261,8 +261,17 @@ pub enum BadField {
     #[error("`same` is not possible with `Architecture: all`")]
     SameForAll,
     /// Not a list of files with digests.
-    #[error("expected one file with its MD5 in each line after the first")]
-    Conffiles,
+    #[error("expected one file with its MD5 in each line after the first; dpkg stops at {0}")]
+    Conffiles(String),
+    /// An obsolete field that dpkg appends to the version, and apt does not.
+    #[error("dpkg appends it to the version, which apt then reads differently, or dpkg not at all")]
+    Revision,
+    /// Another number of words than in the other fields about the file.
+    #[error("dpkg requires as many words as in `{other}`")]
+    Words {
+        /// The other field.
+        other: &'static str,
+    },
     /// Not the MD5 of a description: apt then reads no index at all.
     #[error("`{0}` is not an MD5 of 32 hexadecimal digits; apt stops at it and reads no package at all")]
     DescriptionMd5(String),

@@ -6,6 +6,10 @@ use crate::{package_type::PackageType, stanza::Stanza};
 
 /// Fields of dpkg's own records, which it refuses in a package.
 const OF_STATUS: [&str; 4] = ["Status", "Config-Version", "Triggers-Pending", "Triggers-Awaited"];
+/// Obsolete fields that dpkg appends to the version: with such a version in its records it stops at every call.
+const REVISIONS: [&str; 3] = ["Revision", "Package-Revision", "Package_Revision"];
+/// Fields about the file itself, in which dpkg expects the same number of words.
+const OF_FILE: [&str; 4] = ["Filename", "MSDOS-Filename", "Size", "MD5sum"];
 /// Fields with the values `yes` and `no`.
 const FLAGS: [&str; 2] = ["Essential", "Protected"];
 /// The values of `Multi-Arch`.
@@ -41,12 +45,45 @@ pub(super) fn check(stanza: &Stanza<'_>, is_for_all: bool, named: PackageType) -
         }
         _ => {}
     }
+    let words = |field| Some((field, value(field)?.split_ascii_whitespace().count()));
+    let mut about = OF_FILE.into_iter().filter_map(words);
+    if let Some((other, expected)) = about.next()
+        && let Some((field, _)) = about.find(|(_, count)| *count != expected)
+    {
+        return bad(field, BadField::Words { other });
+    }
     check_values(stanza, is_for_all).or_else(|(field, why)| bad(field, why))
+}
+
+/// Whether dpkg reads a line of `Conffiles`: a blank, the path, blanks, the MD5, and two flags that may follow.
+fn is_conffile(line: &str) -> bool {
+    let Some(entry) = line.strip_prefix(' ') else { return false };
+    // dpkg looks for a blank from the end, and not at the first two characters.
+    let before_last_word = |text: &str| text.rfind(' ').filter(|at| *at > 1);
+    let Some(mut end) = before_last_word(entry) else { return false };
+    for flag in ["remove-on-upgrade", "obsolete"] {
+        let word = entry[end + 1..].split(' ').next();
+        if word == Some(flag) {
+            let Some(before) = before_last_word(&entry[..end]) else { return false };
+            end = before;
+        }
+    }
+    let mut path = entry;
+    while let Some(rest) =
+        path.strip_prefix('/').or_else(|| path.strip_prefix('.').filter(|rest| rest.starts_with('/')))
+    {
+        path = rest;
+    }
+    // The root is no file.
+    entry.len() - path.len() < end
 }
 
 /// Refuses values with which dpkg does not install the package, or apt reads no index.
 pub(super) fn check_values(stanza: &Stanza<'_>, is_for_all: bool) -> Result<(), (&'static str, BadField)> {
     let value = |field| stanza.text_of(field).filter(|text| !text.is_empty());
+    if let Some(field) = REVISIONS.into_iter().find(|field| stanza.get(field).is_some()) {
+        return Err((field, BadField::Revision));
+    }
     if let Some(field) = OF_STATUS.into_iter().find(|field| stanza.get(field).is_some()) {
         return Err((field, BadField::OfStatus));
     }
@@ -68,10 +105,11 @@ pub(super) fn check_values(stanza: &Stanza<'_>, is_for_all: bool) -> Result<(), 
         }
     }
     if let Some(files) = value("Conffiles") {
-        let mut lines = files.lines();
-        let is_bad = |line: &str| line.split_ascii_whitespace().count() < 2;
-        if lines.next().is_some_and(|first| !first.is_empty()) || lines.any(is_bad) {
-            return Err(("Conffiles", BadField::Conffiles));
+        let (first, lines) = files.split_once('\n').unwrap_or((&files, ""));
+        let bad = Some(first).filter(|first| !first.is_empty());
+        let mut lines = lines.split_terminator('\n');
+        if let Some(line) = bad.or_else(|| lines.find(|line| !is_conffile(line))) {
+            return Err(("Conffiles", BadField::Conffiles(format!("`{}`", line.escape_debug()))));
         }
     }
     if let Some(digest) = value("Description-md5") {

@@ -26,7 +26,7 @@ fn bytes_that_are_not_utf8_are_kept_and_named() {
 
 #[test]
 fn fields_of_the_index_are_left_out_of_it() {
-    let text = "Package: acpi\nsize: 5\nVersion: 1\nFilename: ../../etc/passwd\nMD5Sum: x\n y\nSHA1:\nArchitecture: all\nSHA256: 0\nSizes: 7\nSha512: 1\n";
+    let text = "Package: acpi\nsize: 5\nVersion: 1\nFilename: ../../etc/passwd\nMD5Sum:\n y\nSHA1:\nArchitecture: all\nSHA256: 0\nSizes: 7\nSha512: 1\n";
     let package = read(&deb_of(text.as_bytes())).unwrap();
     assert_eq!(package.control(), text.as_bytes());
     assert_eq!(package.control_for_index(), &b"Package: acpi\nVersion: 1\nArchitecture: all\nSizes: 7\n"[..]);
@@ -197,7 +197,17 @@ fn refuses_fields_that_dpkg_refuses() {
         (
             "all",
             "Conffiles: /etc/x",
-            "in field `Conffiles` of the control file: expected one file with its MD5 in each line after the first",
+            "in field `Conffiles` of the control file: expected one file with its MD5 in each line after the first; dpkg stops at `/etc/x`",
+        ),
+        (
+            "all",
+            "package-revision: 2",
+            "in field `Package-Revision` of the control file: dpkg appends it to the version, which apt then reads differently, or dpkg not at all",
+        ),
+        (
+            "all",
+            "Size: 1 2\nFilename: x",
+            "in field `Size` of the control file: dpkg requires as many words as in `Filename`",
         ),
         (
             "all",
