@@ -57,6 +57,8 @@ pub enum ContentsOf {
     Binaries(Architecture),
     /// Installer packages: `Contents-udeb-amd64`.
     Installer(Architecture),
+    /// The same, as reprepro names the file for all components: `uContents-amd64`.
+    Udebs(Architecture),
     /// Source packages: `Contents-source`.
     Sources,
 }
@@ -223,7 +225,7 @@ impl IndexKey {
     pub fn architecture(&self) -> Option<&Architecture> {
         match self {
             Self::Packages(key) | Self::Installer(key) | Self::Debug(key) => Some(&key.architecture),
-            Self::Contents { of: ContentsOf::Binaries(name) | ContentsOf::Installer(name), .. } => Some(name),
+            Self::Contents { of, .. } => of.architecture(),
             _ => None,
         }
     }
@@ -333,7 +335,32 @@ impl IndexKind {
 }
 
 impl ContentsOf {
+    /// The architecture of the packages.
+    pub(crate) fn architecture(&self) -> Option<&Architecture> {
+        match self {
+            Self::Binaries(name) | Self::Installer(name) | Self::Udebs(name) => Some(name),
+            Self::Sources => None,
+        }
+    }
+
+    /// Whether it describes packages of the installer.
+    pub(crate) fn is_of_udebs(&self) -> bool {
+        matches!(self, Self::Installer(_) | Self::Udebs(_))
+    }
+
+    /// Whether the packages of an index are of this kind.
+    pub(crate) fn is_kind_of(&self, index: &IndexKey) -> bool {
+        match self {
+            Self::Binaries(_) => matches!(index, IndexKey::Packages(_)),
+            Self::Installer(_) | Self::Udebs(_) => matches!(index, IndexKey::Installer(_)),
+            Self::Sources => false,
+        }
+    }
+
     fn parse(file: &str) -> Option<Self> {
+        if let Some(architecture) = file.strip_prefix("uContents-") {
+            return Some(Self::Udebs(architecture.parse().ok()?));
+        }
         let named = file.strip_prefix("Contents-")?;
         if named == "source" {
             return Some(Self::Sources);
@@ -350,6 +377,7 @@ impl fmt::Display for ContentsOf {
         match self {
             Self::Binaries(architecture) => write!(f, "Contents-{architecture}"),
             Self::Installer(architecture) => write!(f, "Contents-udeb-{architecture}"),
+            Self::Udebs(architecture) => write!(f, "uContents-{architecture}"),
             Self::Sources => f.write_str("Contents-source"),
         }
     }
@@ -363,7 +391,7 @@ mod tests {
 
     /// Uncompressed paths that the `Release` files of Debian 12, Ubuntu 24.04, reprepro, aptly and apt-ftparchive
     /// list.
-    const PATHS: [(&str, IndexKind); 28] = [
+    const PATHS: [(&str, IndexKind); 29] = [
         ("main/binary-amd64/Packages", IndexKind::Packages),
         ("main/binary-amd64v3/Packages", IndexKind::Packages),
         ("updates/main/binary-all/Packages", IndexKind::Packages),
@@ -381,6 +409,7 @@ mod tests {
         ("main/Contents-udeb-amd64", IndexKind::Contents),
         ("Contents-i386", IndexKind::Contents),
         ("Contents-udeb-i386", IndexKind::Contents),
+        ("uContents-i386", IndexKind::Contents),
         ("main/i18n/Translation-en", IndexKind::Translation),
         ("main/i18n/Translation-pt_BR", IndexKind::Translation),
         ("main/i18n/Translation-sr@latin", IndexKind::Translation),
@@ -450,7 +479,7 @@ mod tests {
             text.parse::<Architecture>().ok().filter(|name| !name.as_str().starts_with("udeb-"))
         });
         let language = "[a-z]{2}(_[A-Z]{2})?";
-        (0..8_u8, component, architecture, language, any::<bool>()).prop_map(
+        (0..9_u8, component, architecture, language, any::<bool>()).prop_map(
             |(kind, component, architecture, language, has_component)| {
                 let packages = |of| PackagesKey::new(&component, &architecture, of);
                 let of = match kind {
@@ -461,6 +490,7 @@ mod tests {
                     3 => return IndexKey::Translation { component, language: language.into() },
                     4 => ContentsOf::Binaries(architecture),
                     5 => ContentsOf::Installer(architecture),
+                    8 => ContentsOf::Udebs(architecture),
                     _ => ContentsOf::Sources,
                 };
                 IndexKey::Contents { component: has_component.then_some(component), of }

@@ -128,7 +128,9 @@ impl Carried {
             IndexKey::Contents { component, of } => {
                 let is_of_these = match of {
                     ContentsOf::Binaries(architecture) => for_clients(&architecture),
-                    ContentsOf::Installer(architecture) => !no_udeb && for_clients(&architecture),
+                    ContentsOf::Installer(architecture) | ContentsOf::Udebs(architecture) => {
+                        !no_udeb && for_clients(&architecture)
+                    }
                     ContentsOf::Sources => !no_source,
                 };
                 !no_contents && is_of_these && component.as_ref().is_none_or(has)

@@ -267,13 +267,13 @@ impl Packages<'_> {
             .flatten()
             {
                 if config.all_components {
-                    keys.insert(IndexKey::Contents { component: None, of: of.clone() });
+                    let of = match &of {
+                        ContentsOf::Installer(architecture) => ContentsOf::Udebs(architecture.clone()),
+                        of => of.clone(),
+                    };
+                    keys.insert(IndexKey::Contents { component: None, of });
                 }
-                let only = if matches!(of, ContentsOf::Installer(_)) {
-                    &config.udeb_components
-                } else {
-                    &config.components
-                };
+                let only = if of.is_of_udebs() { &config.udeb_components } else { &config.components };
                 let components = self.components.iter().filter(|component| is_in(only, component));
                 keys.extend(components.filter(|_| config.per_component).map(|component| {
                     IndexKey::Contents { component: Some(component.clone()), of: of.clone() }
@@ -291,22 +291,13 @@ impl Packages<'_> {
         keys: &BTreeSet<IndexKey>,
     ) -> Vec<IndexKey> {
         let is_source = |key: &&IndexKey| {
-            let fits = match of {
-                ContentsOf::Binaries(_) => matches!(key, IndexKey::Packages(_)),
-                ContentsOf::Installer(_) => matches!(key, IndexKey::Installer(_)),
-                ContentsOf::Sources => false,
-            };
-            let architecture = match of {
-                ContentsOf::Binaries(architecture) | ContentsOf::Installer(architecture) => {
-                    Some(architecture)
-                }
-                ContentsOf::Sources => None,
-            };
+            let architecture = of.architecture();
             let is_in = key.component().is_some_and(|own| match component {
                 Some(component) => own == component,
                 None => self.components.contains(own),
             });
-            fits && is_in
+            of.is_kind_of(key)
+                && is_in
                 && key.architecture() == architecture
                 && self.architectures.iter().any(|known| Some(known) == architecture)
         };
@@ -409,7 +400,7 @@ async fn is_ours(text: &Bytes) -> bool {
 fn is_off(config: &ContentsConfig, of: &ContentsOf) -> bool {
     match of {
         ContentsOf::Binaries(_) => !config.debs,
-        ContentsOf::Installer(_) => !config.udebs,
+        ContentsOf::Installer(_) | ContentsOf::Udebs(_) => !config.udebs,
         ContentsOf::Sources => false,
     }
 }

@@ -53,7 +53,10 @@ fn describes(file: &str, change: &Change) -> bool {
         IndexKey::Contents { component, of: ContentsOf::Sources } => {
             change.is_source() && component.is_none_or(|component| component == change.component)
         }
-        IndexKey::Contents { component, of: ContentsOf::Installer(architecture) } => {
+        IndexKey::Contents {
+            component,
+            of: ContentsOf::Installer(architecture) | ContentsOf::Udebs(architecture),
+        } => {
             change.package_type == PackageType::Udeb
                 && component.is_none_or(|component| component == change.component)
                 && is_of(architecture.as_str())
@@ -118,6 +121,7 @@ mod tests {
             "main/binary-amd64/Release",
             "contrib/Contents-amd64",
             "contrib/cnf/Commands-amd64",
+            "uContents-amd64",
         ];
         let stale = |component: &str, architecture: &str| -> Vec<&str> {
             let change = change(component, architecture);

@@ -152,3 +152,41 @@ fn packages_of_the_installer_have_an_index_of_their_own() {
     assert!(!sandbox.read("dists/stable/Release").contains("Contents-udeb"));
     sandbox.publish_after(300, &["check"]).ok();
 }
+
+/// reprepro lists `uContents-ARCH` if the index of the installer is one for all components.
+#[test]
+fn the_index_of_the_installer_that_reprepro_makes_is_carried_on() {
+    for is_configured in [true, false] {
+        let sandbox = Sandbox::new();
+        configure(&sandbox, "UDebComponents: main\nContents: udebs allcomponents");
+        let udeb = |name: &str| deb(name).udeb().installs(&format!("lib/{name}")).write(sandbox.incoming());
+        for (command, file) in
+            [("includeudeb", udeb("disk")), ("includedeb", deb("tool").write(sandbox.incoming()))]
+        {
+            let mut reprepro = sandbox.command("reprepro");
+            reprepro
+                .args(["--silent", "-b"])
+                .arg(sandbox.archive(""))
+                .args(["-C", "main", command, "stable"])
+                .arg(file);
+            sandbox.run(reprepro).ok();
+        }
+        let of = || text(&fs::read(sandbox.archive("dists/stable/uContents-amd64.gz")).unwrap());
+        assert!(
+            of().contains("lib/disk ")
+                && sandbox.read("dists/stable/Release").contains(" uContents-amd64.gz\n")
+        );
+        if !is_configured {
+            fs::remove_dir_all(sandbox.archive("conf")).unwrap();
+        }
+        sandbox.publish_after(60, &["add", "--component", "main", udeb("net").to_str().unwrap()]).ok();
+        assert!(of().contains("lib/disk ") && of().contains("lib/net "), "{}", of());
+        sandbox.publish_after(120, &["remove", "disk"]).ok();
+        assert!(!of().contains("lib/disk ") && of().contains("lib/net "), "{}", of());
+        // Each listed file is the one that is listed.
+        assert!(sandbox.read("dists/stable/Release").contains(" uContents-amd64.gz\n"));
+        assert!(!sandbox.read("dists/stable/Release").contains("Contents-udeb"));
+        // reprepro knows no other clock than that of the machine.
+        sandbox.publish_now(&["check"]).ok();
+    }
+}

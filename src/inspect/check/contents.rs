@@ -8,7 +8,6 @@ use crate::{
     dists::{
         IndexKey, PackagesIndex,
         contents::{self, Lookup},
-        index_key::ContentsOf,
     },
     package_type::PackageType,
     store::blocking,
@@ -37,12 +36,8 @@ impl Archive {
         for key in published.index_keys() {
             let IndexKey::Contents { component, of } = &key else { continue };
             let is_source = |source: &IndexKey| {
-                let fits = match of {
-                    ContentsOf::Binaries(_) => matches!(source, IndexKey::Packages(_)),
-                    ContentsOf::Installer(_) => matches!(source, IndexKey::Installer(_)),
-                    ContentsOf::Sources => false,
-                };
-                fits && source.architecture() == key.architecture()
+                of.is_kind_of(source)
+                    && source.architecture() == key.architecture()
                     && component.as_ref().is_none_or(|component| source.component() == Some(component))
             };
             let sources: BTreeSet<IndexKey> = published.index_keys().into_iter().filter(is_source).collect();
