@@ -73,7 +73,7 @@ impl<'a> Prepared<'a> {
         }
         // The new signature vouches for everything that is listed, including files of another tool.
         if let Some(release) = plan.release.as_mut().filter(|_| !base.was_published_here()) {
-            plan.notes.extend(adopt::verify(&base, release).await?);
+            plan.notes.extend(adopt::verify(&base, release, &plan.indices).await?);
         }
         if let Some(release) = &plan.release {
             refuse_expired(release, how)?;

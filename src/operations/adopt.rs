@@ -13,12 +13,14 @@ use futures::{StreamExt, stream};
 use crate::{
     compression::Compression,
     digest::{Digests, HashingReader},
-    dists::{IndexKey, Release, index_file::by_hash_path, release::Listed},
+    dists::{IndexFile, IndexKey, Release, index_file::by_hash_path, release::Listed},
+    operations::unreadable::Unreadable,
     store::{self, Content, Limit, Loaded, Store, blocking, unless_larger},
     suite::{
         error::{Error, chain},
         limits,
         published::{PublishedSuite, is_listed, plain_path},
+        references,
     },
 };
 
@@ -36,20 +38,43 @@ struct Text {
     listed: Listed,
 }
 
+/// The warnings of an adoption.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// About files.
+    indices: Vec<String>,
+    /// About packages that dpkg or apt cannot read.
+    pub(super) packages: Option<String>,
+}
+
+impl IntoIterator for Notes {
+    type Item = String;
+    type IntoIter = std::iter::Chain<std::vec::IntoIter<String>, std::option::IntoIter<String>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.indices.into_iter().chain(self.packages)
+    }
+}
+
 /// Verifies the files that another tool published: each form of an index that the new release file lists, changed or
 /// not, against its digest and against the other forms, and other files that it still lists against their digests. Other
 /// files that differ are removed from the list, since no client accepts them; returns a note for each, and for each index
-/// that is kept although it cannot be read. A missing file is not a fault: other tools list plain forms that they do
-/// not store.
+/// that is kept although it cannot be read, and one for the packages that dpkg or apt cannot read. A missing file is not a
+/// fault: other tools list plain forms that they do not store. `changed` has the indices that replace old ones.
 ///
 /// # Errors
 /// Two forms of an index contradict each other, or a form that stays does not match its digest.
-pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Result<Vec<String>, Error> {
-    let Some(old) = state.release() else { return Ok(Vec::new()) };
+pub(crate) async fn verify(
+    state: &PublishedSuite,
+    release: &mut Release,
+    changed: &[IndexFile],
+) -> Result<Notes, Error> {
+    let Some(old) = state.release() else { return Ok(Notes::default()) };
     let still = |path: &str, listed: &Listed| release.files().get(path) == Some(listed);
     let indices = state.pool_index_keys();
     let stay: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
     let mut notes = Vec::new();
+    let mut unreadable = Unreadable::default();
     for key in &indices {
         let plain = key.path();
         if !stay.contains(&*plain) {
@@ -91,17 +116,23 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
                 }
             }
         }
-        if is_carried_on && let Err(error) = state.entries(key).await {
-            match error {
-                // Listed, but never stored.
-                Error::Missing { .. } => continue,
-                Error::Store(_) => return Err(error),
-                _ => {}
+        if !is_carried_on {
+            let new = changed.iter().find(|file| file.path() == plain).map(|file| file.bytes().clone());
+            let (key, path) = (key.clone(), state.path(&plain));
+            if let Some(text) = new {
+                unreadable.judge(blocking(move || references::entries(&key, &path, &text)).await?).await;
             }
-            notes.push(format!(
+            continue;
+        }
+        match state.entries(key).await {
+            Ok(entries) => unreadable.judge(entries).await,
+            // Listed, but never stored.
+            Err(Error::Missing { .. }) => {}
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => notes.push(format!(
                 "{} and is kept as it is: regenerate it with the tool that made it, since clients cannot use it and `publish prune` deletes nothing until then",
                 chain(&error)
-            ));
+            )),
         }
     }
     let plain: BTreeSet<String> = indices.iter().map(IndexKey::path).collect();
@@ -127,7 +158,7 @@ pub(crate) async fn verify(state: &PublishedSuite, release: &mut Release) -> Res
         )
     };
     notes.extend(refused.iter().map(note));
-    Ok(notes)
+    Ok(Notes { indices: notes, packages: unreadable.note(state.name()) })
 }
 
 /// Reads a form of an index as clients do, by its digest or else by its name; `None` if it is not stored.

@@ -47,5 +47,6 @@ pub(crate) mod remote;
 pub(crate) mod upgrade;
 pub(crate) mod selection;
 pub(crate) mod adopt;
+mod unreadable;
 pub(crate) mod dates;
 pub(crate) mod written;

@@ -79,7 +79,7 @@ pub(crate) async fn plan(
     plan.needs = difference.needs;
     let mut new = earlier.clone();
     if !state.is_of_our_form() {
-        plan.notes.extend(adopt::verify(&state, &mut new).await?);
+        plan.notes.extend(adopt::verify(&state, &mut new, &[]).await?);
     }
     new.retain(|path| !others.gone.contains(plain_path(path)));
     plan.notes.extend(others.gone.iter().map(|path| {

@@ -36,9 +36,9 @@ impl Source {
         config: &SuiteConfig,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let Self(source) = self;
+        let source = &self.state;
         let Some(release) = source.release() else { return Ok(Plan::default()) };
-        let mut plan = Plan::default();
+        let mut plan = Plan { notes: self.note.iter().cloned().collect(), ..Plan::default() };
         if let Some(there) = published.release() {
             // Idempotent: an earlier command may have been killed after the commit.
             return if lists_the_same(there, release) {

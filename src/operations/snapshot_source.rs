@@ -12,7 +12,11 @@ use crate::{
 /// The named generation, else the one that was current when the `snapshot` command started, even if a newer one is published
 /// meanwhile.
 #[derive(Clone)]
-pub(crate) struct Source(pub(super) PublishedSuite);
+pub(crate) struct Source {
+    pub(super) state: PublishedSuite,
+    /// The warning about packages of another tool that dpkg or apt cannot read.
+    pub(super) note: Option<String>,
+}
 
 impl Source {
     pub(crate) async fn open(
@@ -23,25 +27,28 @@ impl Source {
     ) -> Result<Self, Error> {
         if let Some(name) = generation {
             let state = generations::open_to_build_on(store, of, name, trust).await?;
-            if let Some(release) = state.release().filter(|_| !state.is_of_our_form()) {
-                adopt::verify(&state, &mut release.clone()).await?;
-            }
-            return Ok(Self(state));
+            let note = match state.release().filter(|_| !state.is_of_our_form()) {
+                Some(release) => adopt::verify(&state, &mut release.clone(), &[]).await?.packages,
+                None => None,
+            };
+            return Ok(Self { state, note });
         }
         let base = VerifiedBase::open(store, of, trust).await?;
         let Some(release) = base.release() else {
             return Err(discovery::not_published(store, of).await);
         };
-        if !base.was_published_here() {
-            adopt::verify(&base, &mut release.clone()).await?;
-        }
-        Ok(Self(base.state().clone()))
+        let note = if base.was_published_here() {
+            None
+        } else {
+            adopt::verify(&base, &mut release.clone(), &[]).await?.packages
+        };
+        Ok(Self { state: base.state().clone(), note })
     }
 
     /// Checks that the generation is current or kept. If so its files exist, since `prune` deletes a generation before
     /// the files that it references.
     pub(crate) async fn is_kept(&self) -> Result<(), Error> {
-        let Self(source) = self;
+        let source = &self.state;
         let (Some(pointer), Some(generation)) = (source.pointer(), source.generation()) else {
             return Ok(());
         };

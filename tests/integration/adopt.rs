@@ -274,3 +274,51 @@ fn an_index_that_cannot_be_read_is_carried_on_with_a_warning() {
     let said = sandbox.publish(["add".as_ref(), other.as_os_str()]).ok();
     assert!(!said.stderr.contains("kept as it is"), "{}", said.stderr);
 }
+
+/// An adoption loses nothing that is published, also what no client can install.
+#[test]
+fn packages_that_dpkg_cannot_read_are_carried_on_with_one_warning() {
+    let index = "dists/stable/main/binary-amd64/Packages";
+    let adopted = || {
+        let sandbox = Sandbox::new();
+        let mut text = String::new();
+        for (name, depends) in [("bad", "foo (= )"), ("fine", "foo (= 1)")] {
+            let builder = deb(name).field("Depends", depends);
+            let path = format!("pool/main/{}/{name}/{name}_1.0_amd64.deb", &name[..1]);
+            builder.write_as(sandbox.archive(&path));
+            let (bytes, stanza) = (builder.bytes(), builder.stanza());
+            let digest = sha256(&bytes);
+            writeln!(text, "{stanza}Filename: {path}\nSize: {}\nSHA256: {digest}\n", bytes.len()).unwrap();
+        }
+        sandbox.adopt_index(&text);
+        sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
+        deb("hello").write(sandbox.incoming());
+        sandbox
+    };
+    let warning = "`bad` 1.0 amd64 cannot be installed (field `Depends`, part 1";
+    let remedies = ["`publish check`", "`publish remove --suite stable bad=1.0`"];
+
+    let sandbox = adopted();
+    let said = sandbox.publish(["add", "incoming"]).ok();
+    said.says([warning]).says(remedies);
+    assert_eq!(said.stderr.matches("cannot be installed").count(), 1, "{}", said.stderr);
+    assert!(sandbox.read(index).contains("Depends: foo (= )\n"));
+    sandbox.publish(["check"]).fails(4);
+    // Its stanza is not read again: the next commit copies it.
+    deb("world").write(sandbox.incoming());
+    let said = sandbox.publish_after(60, &["add", "incoming"]).ok();
+    assert!(!said.stderr.contains("`bad`"), "{}", said.stderr);
+    assert!(sandbox.read(index).contains("Depends: foo (= )\n"));
+    sandbox.publish_after(120, &["remove", "--suite", "stable", "bad=1.0"]).ok();
+    sandbox.publish_after(120, &["check"]).ok();
+
+    let sandbox = adopted();
+    sandbox.publish(["snapshot", "one"]).ok().says([warning]).says(remedies);
+    assert!(sandbox.read("dists/stable/snapshots/one/main/binary-amd64/Packages").contains("foo (= )"));
+
+    // A package that the first commit removes is not named.
+    let sandbox = adopted();
+    let said = sandbox.publish(["remove", "bad"]).ok();
+    assert!(!said.stderr.contains("cannot be installed"), "{}", said.stderr);
+    sandbox.publish(["check"]).ok();
+}
