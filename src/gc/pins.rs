@@ -148,14 +148,19 @@ impl<'a> GcMarker<'a> {
             None => None,
             Some(other) => {
                 let now = store_time(store).await?;
-                if let Some(there) = store.head(MARKER).await?
-                    && !is_older(there.modified, now, EXPIRY)
-                    // A marker from the future was written by a machine with a wrong clock.
-                    && !is_older(now, there.modified, EXPIRY)
-                {
-                    return Err(Error::Pruning { location: store.location().to_string() });
+                match store.head(MARKER).await? {
+                    // A marker from the future was written by a machine with a wrong clock. Its successor would be dated
+                    // later still, and every file of today would seem old enough to delete.
+                    Some(there) if is_older(now, there.modified, EXPIRY) => {
+                        let deleted = store.delete_revision(MARKER, &other.revision).await;
+                        deleted.map_err(|error| taken(store, error))?;
+                        None
+                    }
+                    Some(there) if !is_older(there.modified, now, EXPIRY) => {
+                        return Err(Error::Pruning { location: store.location().to_string() });
+                    }
+                    _ => Some(other.revision),
                 }
-                Some(other.revision)
             }
         };
         let renewed = Instant::now();
@@ -376,6 +381,7 @@ mod tests {
         assert!(matches!(GcMarker::make(&store).await, Err(Error::Pruning { .. })));
         date(written + 2 * EXPIRY);
         let mut taken = GcMarker::make(&store).await.unwrap();
+        assert!(taken.since < written + EXPIRY, "no file of today seems old");
         taken.renew_if_due().await.unwrap();
         taken.end().await.unwrap();
     }
