@@ -94,6 +94,7 @@ pub(crate) async fn verify(
                 Ok(Some((path, found)))
             };
             let (path, found) = match found.await {
+                Err(error) if state.is_kept() && state.is_name_replaced(&path, &error) => continue,
                 // No client can use it, and the change replaces it by one that was made from another form.
                 Err(Error::Mismatch { .. } | Error::Longer { .. } | Error::Unpack { .. }) if !stays => {
                     continue;
@@ -211,12 +212,14 @@ async fn unpacked(
     unpacked.await.map_err(|source| Error::Unpack { path: path.to_owned(), source })
 }
 
-/// Whether a listed file other than an index exists, but no copy of it has the listed bytes.
+/// Whether a listed file other than an index exists, but no copy of it has the listed bytes. The name of a file of an earlier
+/// generation may be that of a later one's.
 async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<bool, Error> {
     let mut is_there = false;
-    for path in places(state, path, listed) {
+    let [by_hash, by_name] = places(state, path, listed);
+    for (path, is_its_own) in [(by_hash, true), (by_name, !state.is_kept())] {
         let Some(found) = state.store().head(&path).await? else { continue };
-        is_there = true;
+        is_there |= is_its_own;
         if found.size != listed.size {
             continue;
         }

@@ -4,6 +4,8 @@
 //! its name in `Suites:`. It lists the same indices, in its own by-hash folders, and shares the pool. Its pointer is a
 //! root of the live set, so `prune` keeps its files. It does not expire and is immutable.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
@@ -54,11 +56,21 @@ impl Source {
         dates::set(&mut new, published, config, now, &mut plan.notes)?;
         // Its content never changes, so it needs no patches.
         new.retain(|path| patched_by(plain_path(path)).is_none());
+        let mut replaced = BTreeSet::new();
         for (path, listed) in new.clone().own_files() {
-            if let Some((_, bytes)) = source.listed_file(path, listed).await? {
-                plan.indices.push(IndexFile::new(path.clone(), bytes));
+            match source.listed_file(path, listed).await {
+                Err(error) if source.is_kept() && source.is_name_replaced(path, &error) => {
+                    replaced.insert(path.clone());
+                }
+                read => {
+                    let bytes = read?.map(|(_, bytes)| bytes);
+                    plan.indices.extend(bytes.map(|bytes| IndexFile::new(path.clone(), bytes)));
+                }
             }
         }
+        // The uncompressed form need not be stored beside another one.
+        let stored: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
+        new.retain(|path| !replaced.contains(path) || stored.contains(path));
         let mut pool = PoolFiles::new();
         for key in source.pool_index_keys() {
             let index = key.path();

@@ -98,19 +98,25 @@ pub struct PublishedSuite {
     /// Its folder; empty for the root of an archive without `dists/`.
     folder: String,
     pointer: Option<Pointer>,
+    /// Whether it is a retained generation.
+    is_kept: bool,
 }
 
 impl PublishedSuite {
+    fn new(store: &Store, name: &Suite, folder: String, pointer: Option<Pointer>) -> Self {
+        Self { store: store.clone(), name: name.clone(), folder, pointer, is_kept: false }
+    }
+
     /// Reads the release file of a suite, without building on it.
     pub(crate) async fn look(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::Look).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
+        Ok(Self::new(store, name, format!("dists/{name}"), pointer))
     }
 
     /// Reads and verifies the release file of a suite; [`super::VerifiedBase`] also ensures that it is the newest.
     pub(crate) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
+        Ok(Self::new(store, name, format!("dists/{name}"), pointer))
     }
 
     /// Reads the release file in a folder of an archive without `dists/`, and verifies it as a reader.
@@ -121,28 +127,24 @@ impl PublishedSuite {
         trust: &Trust,
     ) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, folder, trust, Purpose::Look).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), folder: folder.to_owned(), pointer })
+        Ok(Self::new(store, name, folder.to_owned(), pointer))
     }
 
     /// A suite whose release file is not read: nothing of it is verified.
     pub(crate) fn unread(store: &Store, name: &Suite, folder: String) -> Self {
-        Self { store: store.clone(), name: name.clone(), folder, pointer: None }
+        Self::new(store, name, folder, None)
     }
 
     /// Wraps a release file that was already read.
     pub(crate) fn with_pointer(store: &Store, name: &Suite, pointer: Pointer) -> Self {
-        Self {
-            store: store.clone(),
-            name: name.clone(),
-            folder: format!("dists/{name}"),
-            pointer: Some(pointer),
-        }
+        Self::new(store, name, format!("dists/{name}"), Some(pointer))
     }
 
     /// Reads a generation of a suite from its folder; the files that it references are in the folder of the suite.
     pub(crate) async fn open_at(store: &Store, name: &Suite, folder: &str) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, folder, &Trust::unverified(), Purpose::Look).await?;
-        Ok(Self { store: store.clone(), name: name.clone(), folder: format!("dists/{name}"), pointer })
+        let is_kept = folder != format!("dists/{name}");
+        Ok(Self { is_kept, ..Self::new(store, name, format!("dists/{name}"), pointer) })
     }
 
     /// The name of its folder.
@@ -199,6 +201,11 @@ impl PublishedSuite {
     /// The same suite, with its files read from another store.
     pub(crate) fn read_from(&self, store: &Store) -> Self {
         Self { store: store.clone(), ..self.clone() }
+    }
+
+    /// Whether it is a retained generation: a name without a digest may have the file of a later one.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// The store that it was read from.
@@ -285,11 +292,7 @@ impl PublishedSuite {
         let mut replaced = None;
         for (compression, path, listed) in forms {
             let read = self.listed_file(&path, &listed).await;
-            // A generation of another tool may list a form that was stored under its name alone, or not at all: a later
-            // generation has the name now, and another form is stored by its digest.
-            if let Err(Error::Mismatch { path: found, .. } | Error::Longer { path: found, .. }) = &read
-                && *found == self.path(&path)
-            {
+            if read.as_ref().is_err_and(|error| self.is_name_replaced(&path, error)) {
                 replaced = replaced.or(read.err());
                 continue;
             }
@@ -302,6 +305,13 @@ impl PublishedSuite {
             }
         }
         Err(replaced.unwrap_or_else(|| Error::Missing { path: self.path(plain) }))
+    }
+
+    /// Whether a listed file was read by its name alone and differs. A generation of another tool may list a form that was
+    /// stored under its name alone, or not at all: a later generation has the name now.
+    pub(crate) fn is_name_replaced(&self, path: &str, error: &Error) -> bool {
+        matches!(error, Error::Mismatch { path: found, .. } | Error::Longer { path: found, .. }
+            if *found == self.path(path))
     }
 
     /// Reads and verifies a listed file, by its digest or else by its name.
