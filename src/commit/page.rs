@@ -130,18 +130,18 @@ impl Archive {
     }
 
     async fn try_page(&self, update: &PageUpdate<'_>) -> Result<PageWritten, Error> {
+        let foreign = if update.web_page == Some(true) { PageWritten::Foreign } else { PageWritten::Not };
         let there = match self.store.read(INDEX_PAGE, limits::PAGE).await {
             // A job that may not read the root of a bucket must be able to publish.
             Err(error) if update.web_page.is_none() && error.is_refusal() => return Ok(PageWritten::Not),
-            read => damage::unless_damaged(&self.store, read)?,
+            // A page of ours is much smaller, and a file.
+            Err(error) if damage::is_damaged_object(&self.store, &error) => return Ok(foreign),
+            read => read?,
         };
         let mut page = match &there {
             None if update.web_page != Some(true) => return Ok(PageWritten::Not),
             None => Page::default(),
-            Some(there) if !Page::is_ours(&there.bytes) => {
-                let is_wanted = update.web_page == Some(true);
-                return Ok(if is_wanted { PageWritten::Foreign } else { PageWritten::Not });
-            }
+            Some(there) if !Page::is_ours(&there.bytes) => return Ok(foreign),
             Some(there) => Page::parse(&there.bytes),
         };
         let mut any = false;

@@ -138,8 +138,11 @@ pub(crate) async fn unmark(store: &Store, suite: &PublishedSuite, name: &str) ->
 pub(crate) async fn put_mark(store: &Store, path: &str, text: &'static str) -> Result<(), Error> {
     let text = Bytes::from_static(text.as_bytes());
     let digests = Digests::of(&text);
-    store.put_new(path, &Content::Bytes(text, digests)).await?;
-    Ok(())
+    match store.put_new(path, &Content::Bytes(text, digests)).await {
+        // One with other bytes, such as an empty one after a power failure, means the same.
+        Ok(_) | Err(store::Error::Occupied { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Keeps the published pointer as a generation if that is missing: its publisher was killed, or is another tool.
