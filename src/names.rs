@@ -266,6 +266,9 @@ fn folder_name(text: &str) -> Result<(), &'static str> {
         if matches!(part, "by-hash" | "generations" | "snapshots") {
             return Err("`by-hash`, `generations` and `snapshots` are reserved for the archive itself");
         }
+        if matches!(part, "InRelease" | "Release" | "Release.gpg") {
+            return Err("`InRelease`, `Release` and `Release.gpg` are the names of release files");
+        }
     }
     Ok(())
 }
@@ -328,6 +331,9 @@ mod tests {
             ".hidden",
             "a b",
             "stable/by-hash",
+            "stable/InRelease",
+            "Release",
+            "a/Release.gpg/b",
             "-x",
             "é",
             "a/snapshots",

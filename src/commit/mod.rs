@@ -42,8 +42,14 @@ use crate::{
     site::ClientSuite,
     store,
     suite::{
-        archive::Archive, base::VerifiedBase, error::Error, event::Event, first_signing, flat, generations,
-        other_names::OtherNames, published::PublishedSuite, snapshots,
+        archive::Archive,
+        base::VerifiedBase,
+        error::Error,
+        event::Event,
+        first_signing, flat, generations,
+        other_names::{OtherNames, linked},
+        published::{PublishedSuite, other_name},
+        snapshots,
     },
 };
 use backoff::jitter;
@@ -255,12 +261,25 @@ impl Archive {
                 VerifiedBase::open(&self.store, suite, &self.trust).await
             }
             // The release file of another name has the name of the suite.
-            Err(error @ Error::OtherSuite { .. }) => match OtherNames::read(&self.store, suite).await?.of {
-                Some(of) => Err(Error::OtherName { suite: suite.clone(), of }),
-                None => Err(error),
-            },
+            Err(error @ Error::OtherSuite { .. }) => {
+                self.refuse_other_name(suite).await?;
+                Err(error)
+            }
+            Ok(base) if base.release().is_some_and(|release| other_name(suite, release).is_some()) => {
+                self.refuse_other_name(suite).await?;
+                Ok(base)
+            }
             opened => opened,
         }
+    }
+
+    /// Refuses a name that a link or a record makes another name of a suite: a commit would rename that suite.
+    async fn refuse_other_name(&self, suite: &Suite) -> Result<(), Error> {
+        let of = match linked(&self.store, suite).await? {
+            None => OtherNames::read(&self.store, suite).await?.of,
+            linked => linked,
+        };
+        of.map_or(Ok(()), |of| Err(Error::OtherName { suite: suite.clone(), of }))
     }
 
     /// Publishes the `InRelease` of a signer that was killed between its two conditional writes. Returns its path.

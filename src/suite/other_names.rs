@@ -55,6 +55,13 @@ impl OtherNames {
     }
 }
 
+/// The suite that the folder of this one is a link to.
+pub(crate) async fn linked(store: &Store, suite: &Suite) -> Result<Option<Suite>, Error> {
+    let reals = store.real_paths(vec![format!("dists/{suite}")]).await?;
+    let real = reals.into_iter().next().and_then(|real| Suite::parse(real.path.strip_prefix("dists/")?).ok());
+    Ok(real.filter(|real| real != suite))
+}
+
 /// Records that a suite has another name, and that this is the name of no other suite.
 pub(crate) async fn record(store: &Store, suite: &Suite, name: &Suite) -> Result<(), Error> {
     // Each run of `sync` calls this; a bucket is asked once by each machine.

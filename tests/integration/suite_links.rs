@@ -45,6 +45,30 @@ fn both_names_are_one_suite_after_a_sync_into_a_folder() {
     sandbox.publish(["-a", "mirror", "check"]).ok();
 }
 
+/// A commit under the name of a link would rename the suite.
+#[test]
+fn no_command_commits_under_the_name_of_a_link() {
+    for sandbox in [Sandbox::new(), Sandbox::signed()] {
+        add(&sandbox, "archive", "1").ok();
+        add(&sandbox, "archive", "2").ok();
+        symlink("bookworm", sandbox.archive("dists/later")).unwrap();
+        let before = sandbox.tree();
+        let file = deb("zz").write(sandbox.incoming()).display().to_string();
+        let commands: [&[&str]; 3] =
+            [&["rollback", "later"], &["add", "--suite", "later", &file], &["export", "later"]];
+        for command in commands {
+            for more in [&[][..], &["--trust-existing"], &["--trust-existing", "--allow-releaseinfo-change"]]
+            {
+                sandbox
+                    .publish([command, more].concat())
+                    .fails(1)
+                    .says(["suite `later` is another name of suite `bookworm`", "--suite bookworm"]);
+                assert_eq!(sandbox.tree(), before);
+            }
+        }
+    }
+}
+
 /// A copy from an earlier version stays a copy, and follows the suite.
 #[test]
 fn a_name_with_files_of_its_own_is_copied() {
