@@ -236,6 +236,8 @@ impl SuiteEdit {
             // An edit without packages does not create a suite.
             return Ok(plan);
         }
+        // Their stanzas would stay in memory beside the rendered indices.
+        drop(additions);
         indices.retire(published, config, &mut layout, &mut plan).await?;
         let changed = indices.all.into_iter().filter(|(name, _)| indices.changed.contains(name)).collect();
         plan.listings = listing::of(&changed);
