@@ -346,6 +346,20 @@ impl<'a> Session<'a> {
             }
         }
         if published.is_empty() {
+            // Snapshots stay when their suite is dropped.
+            let snapshots = archive.suite_folders().await?;
+            if let Some(suite) = named.and_then(|name| snapshots.iter().find(|one| one.as_str() == name)) {
+                return Ok(vec![suite.clone()]);
+            }
+            if let Some(one) = snapshots.first() {
+                let text = format!(
+                    "no suite is published in `{}`, only snapshots: `{}`",
+                    self.location,
+                    names(&snapshots)
+                );
+                let hint = format!("name one of them with `--suite {one}`");
+                return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
+            }
             let hint = "name the archive with `--archive`, or create one with `publish add FILE`".to_owned();
             let failure = Failure::text(format!("there is no archive in `{}`", self.location), Some(hint));
             return Err(failure.kind(Kind::NotFound));

@@ -9,7 +9,13 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    archive::Archive, damage, error::Error, generations, limits, snapshots::snapshot_of, trust::Trust,
+    archive::Archive,
+    damage,
+    error::Error,
+    generations, limits,
+    published::{DROPPED, is_being_dropped},
+    snapshots::snapshot_of,
+    trust::Trust,
 };
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
@@ -65,20 +71,35 @@ impl Archive {
     }
 
     /// Returns everything that `check` covers: suites and snapshots, each by one name, and suites that have lost their
-    /// release file.
+    /// release file or whose drop was interrupted.
     pub async fn suites_to_check(&self) -> Result<Vec<Suite>, Error> {
         let walked: Vec<_> = self.store.walk("dists").map_ok(|found| found.path).try_collect().await?;
         let paths = walked.iter().map(String::as_str);
-        let mut suites = self.without_links(parse(published(paths.clone()))).await?;
+        let folders = parse(published(paths.clone()));
+        let mut suites = self.without_links(folders.clone()).await?;
         suites.extend(parse(lost(paths)));
+        for suite in folders.into_iter().filter(|suite| !suites.contains(suite)).collect::<Vec<_>>() {
+            if is_being_dropped(&self.store, &suite).await? {
+                suites.push(suite);
+            }
+        }
         suites.sort_unstable();
         Ok(suites)
     }
 
-    /// Whether every suite was dropped, and files of them are left: generations without a mark.
+    /// Whether a drop of the suite is in progress, or was interrupted.
+    pub async fn is_being_dropped(&self, suite: &Suite) -> Result<bool, Error> {
+        is_being_dropped(&self.store, suite).await
+    }
+
+    /// Whether every suite was dropped, and files of them are left: snapshots, or generations without a mark.
     pub async fn is_all_dropped(&self) -> Result<bool, Error> {
-        if matches!(self.store.location(), Location::Web(_)) || !self.suite_folders().await?.is_empty() {
+        if matches!(self.store.location(), Location::Web(_)) {
             return Ok(false);
+        }
+        let folders = self.suite_folders().await?;
+        if !folders.is_empty() {
+            return Ok(folders.iter().all(|suite| snapshot_of(suite).is_some()));
         }
         let walked: Vec<_> = self.store.walk("dists").map_ok(|found| found.path).try_collect().await?;
         let paths = walked.iter().map(String::as_str);
@@ -109,8 +130,8 @@ impl Archive {
                 }
                 pointer => pointer?,
             };
-            // Deleted concurrently.
-            let Some(pointer) = pointer else { continue };
+            // Deleted concurrently, or about to be.
+            let Some(pointer) = pointer.filter(|pointer| pointer.bytes != DROPPED) else { continue };
             let holds = |text: &str| memchr::memmem::find(&pointer.bytes, text.as_bytes()).is_some();
             // Truncated release files may be equal by chance; each is a damage of its own.
             let is_whole = holds("\nDate:") || pointer.bytes.starts_with(b"Date:");

@@ -1,7 +1,12 @@
 //! Damage of single files: `check` names each and hides none, `check --repair` mends what it can and says what it did,
 //! and other commands go on with the intact files.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    process::Command,
+};
 
 use crate::{
     deb_builder::deb,
@@ -330,4 +335,89 @@ fn another_detached_signature_of_the_same_second_is_no_obstacle() {
     let add = ["--sign-with".as_ref(), command.as_ref(), "add".as_ref(), file.as_os_str()];
     sandbox.publish(add).ok();
     assert_eq!(sandbox.tree(), whole);
+}
+
+/// A power failure may leave it empty.
+#[test]
+fn the_mark_of_a_generation_counts_by_its_existence() {
+    let sandbox = two_generations(Sandbox::signed());
+    let whole = sandbox.tree();
+    let mark = format!("{}/published", generations(&sandbox).pop().unwrap());
+    fs::write(sandbox.archive(mark), "").unwrap();
+    fs::remove_file(sandbox.archive("archive-key.asc")).unwrap();
+    check(&sandbox, &["--repair"]).ok().says(["Repaired archive-key.asc"]);
+    assert_eq!(sandbox.tree().names(), whole.names());
+}
+
+/// The earlier state is kept to be rolled back to.
+#[test]
+fn a_lost_form_of_a_retained_index_is_a_fault() {
+    let sandbox = two_generations(Sandbox::signed());
+    let folder = "dists/stable/main/binary-amd64/by-hash/SHA256";
+    let current = fs::read(sandbox.archive("dists/stable/main/binary-amd64/Packages.xz")).unwrap();
+    let all: Vec<String> = sandbox.tree().paths_with(folder);
+    let old = all.iter().filter(|path| {
+        let bytes = fs::read(sandbox.archive(path)).unwrap();
+        bytes.starts_with(b"\xfd7zXZ") && bytes != current
+    });
+    let old: Vec<String> = old.cloned().collect();
+    assert_eq!(old.len(), 1);
+    fs::remove_file(sandbox.archive(&old[0])).unwrap();
+    finds(&sandbox, &format!("{}: it is missing, although a retained generation", old[0]));
+}
+
+/// A page that cannot be one of ours is another tool's, and stays.
+#[test]
+fn a_page_that_cannot_be_read_stops_no_command() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nWebPage: yes\n");
+    let [one, two] = ["one", "two"].map(|name| deb(name).write(sandbox.incoming()));
+    sandbox.publish_after(0, &["add", one.to_str().unwrap()]).ok();
+    let page = fs::File::options().write(true).open(sandbox.archive("index.html")).unwrap();
+    page.set_len(8 << 30).unwrap();
+    sandbox.publish_after(9, &["add", two.to_str().unwrap()]).ok().says(["index.html"]);
+    check(&sandbox, &["--repair"]).ok();
+    assert_eq!(page.metadata().unwrap().len(), 8 << 30);
+}
+
+#[test]
+fn an_interrupted_drop_is_a_fault_and_no_suite() {
+    let sandbox = two_generations(Sandbox::signed());
+    let file = sandbox.incoming().join("one_1.0_amd64.deb").display().to_string();
+    sandbox.publish(["add", "--suite", "testing", "--new-suite", &file]).ok();
+    fs::write(sandbox.archive("dists/stable/InRelease"), "This suite was dropped.\n").unwrap();
+    finds(&sandbox, "`publish drop stable` finishes it");
+    sandbox.publish(["sync", "./mirror"]).ok();
+    assert!(!sandbox.path("mirror/dists/stable").exists());
+    sandbox.publish(["drop", "stable"]).ok();
+    check(&sandbox, &[]).ok();
+}
+
+/// Snapshots stay when their suite is dropped.
+#[test]
+fn an_archive_of_snapshots_alone_is_pruned_and_listed() {
+    let sandbox = two_generations(Sandbox::signed());
+    sandbox.publish_after(18, &["snapshot", "1"]).ok();
+    sandbox.publish_after(18, &["drop", "stable"]).ok();
+    sandbox.publish(["prune"]).ok();
+    let snapshot = "stable/snapshots/1";
+    sandbox.publish(["list"]).fails(1).says(["only snapshots", "--suite stable/snapshots/1"]);
+    assert_eq!(sandbox.publish(["list", "--suite", snapshot]).ok().stdout.lines().count(), 2);
+    check(&sandbox, &[]).ok();
+}
+
+/// The links that lead out of the archive hide no other fault.
+#[test]
+fn a_folder_of_generations_that_leads_out_hides_no_fault() {
+    let sandbox = two_generations(Sandbox::signed());
+    let three = deb("three").write(sandbox.incoming()).display().to_string();
+    sandbox.publish_after(9, &["add", "--suite", "testing", "--new-suite", &three]).ok();
+    fs::rename(sandbox.archive("dists/stable/generations"), sandbox.path("elsewhere")).unwrap();
+    symlink(sandbox.path("elsewhere"), sandbox.archive("dists/stable/generations")).unwrap();
+    fs::remove_file(sandbox.archive("pool/main/t/three/three_1.0_amd64.deb")).unwrap();
+    let found = check(&sandbox, &[]);
+    assert!(found.status == Some(4), "{found}");
+    for fault in ["leads out of the archive", "three_1.0_amd64.deb: it is missing"] {
+        assert!(found.stdout.contains(fault), "{found}");
+    }
 }

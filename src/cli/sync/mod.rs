@@ -203,7 +203,7 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
     if let Location::Web(_) = session.location {
         return Ok(named.to_vec());
     }
-    let mut found = archive.suite_folders().await?;
+    let found = archive.suite_folders().await?;
     if !named.is_empty() {
         let folder = |suite: &Suite| match session.config.find(suite.as_str()) {
             Some(configured) if !found.contains(suite) => configured.codename.clone(),
@@ -212,12 +212,16 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
         return Ok(named.iter().map(folder).collect());
     }
     // A suite may be configured under the name of a link.
-    for suite in session.suites_to_read(archive, None).await? {
-        if !found.contains(&suite) {
-            found.push(suite);
+    let published = session.suites_to_read(archive, None).await?;
+    let mut left = Vec::new();
+    for suite in found.into_iter().filter(|suite| !published.contains(suite)) {
+        if !archive.is_being_dropped(&suite).await? {
+            left.push(suite);
         }
     }
-    Ok(found)
+    let mut all = [left, published].concat();
+    all.sort_unstable();
+    Ok(all)
 }
 
 fn print_report(report: &Report, ui: &Ui) {

@@ -1,7 +1,7 @@
 //! Checks beside the current generation: rollback attacks, the digests and references of the retained generations, and
 //! the keys that clients are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use super::{findings::Findings, pool::Pool, report::SuiteReport};
 use crate::{
     dists::{
-        layout::{self, ReleaseForm},
-        subset::Subset,
+        IndexKey,
+        index_file::by_hash_path,
+        layout::{self, ReleaseForm, plain_path},
+        subset::{Carried, Subset},
     },
     gc::live_set::{self, LiveSet},
     signing::{self, Distrust, Keyring},
@@ -26,6 +28,28 @@ use crate::{
         references::Expected,
     },
 };
+
+const MISSING: &str = "it is missing, although a retained generation of the suite references it";
+
+/// The files of the retained generations.
+#[derive(Default)]
+struct Reach {
+    live: LiveSet,
+    /// The compressed forms of indices that this program has written: it stores each of them, while a file that is only
+    /// listed proves nothing.
+    forms: BTreeSet<String>,
+}
+
+impl Reach {
+    fn add_forms(&mut self, state: &PublishedSuite, carried: &Carried) {
+        if !state.is_of_our_form() {
+            return;
+        }
+        let is_form = |path: &str, plain: &str| path != plain && IndexKey::parse(plain).has_entries();
+        let forms = state.carried_files(carried).filter(|(path, _)| is_form(path, plain_path(path)));
+        self.forms.extend(forms.map(|(path, listed)| state.path(&by_hash_path(path, &listed.sha256))));
+    }
+}
 
 impl Archive {
     /// Checks the retained generations of a suite; a web server cannot list them.
@@ -78,10 +102,11 @@ impl Archive {
         let files: Vec<StoredObject> = store.walk(&format!("dists/{suite}")).try_collect().await?;
         let time = self.trust.now.unwrap_or(std::time::UNIX_EPOCH);
         let (kept, _) = Keep::default().split(generations::of_files(suite, &files), published, time);
-        let mut reach = LiveSet::default();
+        let mut reach = Reach::default();
         for generation in kept.iter().filter(|generation| generation.published.is_some()) {
             self.check_generation(published, &generation.name, &mut reach, findings).await?;
         }
+        let Reach { live: reach, forms } = reach;
         let mut there: BTreeMap<String, StoredObject> =
             files.into_iter().map(|found| (found.path.clone(), found)).collect();
         let led_elsewhere = reach.files.keys().any(|path| !layout::is_in_dists(path));
@@ -96,6 +121,9 @@ impl Archive {
         let mut now = LiveSet::default();
         now.add_listed(published, &Subset::default().of(&pointer.release));
         let is_read = |path: &str| now.files.contains_key(path) || pool.contains_key(path);
+        for path in forms.into_iter().filter(|path| !is_read(path) && !there.contains_key(path)) {
+            findings.fault(path, MISSING);
+        }
         let led_to = reach.files.into_iter().filter(|(path, _)| !is_read(path));
         let stored = compare_sizes(led_to, &mut there, findings);
         findings.files += stored.len();
@@ -110,7 +138,7 @@ impl Archive {
         &self,
         published: &PublishedSuite,
         name: &str,
-        reach: &mut LiveSet,
+        reach: &mut Reach,
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let (store, suite) = (&self.store, published.name());
@@ -139,7 +167,8 @@ impl Archive {
         };
         self.check_kept_signature(&path, &state, findings).await?;
         let carried = state.carried().await?;
-        match reach.add(&state, &carried).await {
+        reach.add_forms(&state, &carried);
+        match reach.live.add(&state, &carried).await {
             Err(error @ Error::Store(_)) if !damage::is_damage(store, &error) => return Err(error),
             Err(error) => {
                 findings.fault(path, format!("not every file that it references exists: {}", chain(&error)));
@@ -271,8 +300,7 @@ fn compare_sizes(
             Some(found) if found.size == expected.size => stored.push((found, expected)),
             // Listed, but never stored.
             None if is_index || !looked_for => {}
-            None => findings
-                .fault(path, "it is missing, although a retained generation of the suite references it"),
+            None => findings.fault(path, MISSING),
             Some(StoredObject { size, .. }) => {
                 let problem = format!(
                     "it has {size} bytes; a retained generation of the suite lists {}",

@@ -35,7 +35,7 @@ use crate::{
         error::{Error, chain},
         event::Events,
         patches::patched_indices,
-        published::{PublishedSuite, plain_path},
+        published::{PublishedSuite, is_being_dropped, plain_path},
     },
 };
 use findings::Findings;
@@ -189,7 +189,8 @@ impl Archive {
         match published.pointer() {
             Some(pointer) => {
                 self.check_pointer(&published, pointer, seen, findings).await?;
-                self.check_contents(&published, seen, pool, findings).await?;
+                let contents = self.check_contents(&published, seen, pool, findings).await;
+                self.found(&suite, contents, findings)?;
             }
             None if self.is_on_the_web() => {
                 findings.fault(
@@ -197,12 +198,31 @@ impl Archive {
                     "it is missing, as is `Release`: clients find no suite",
                 );
             }
+            None if is_being_dropped(&self.store, &suite).await? => {
+                let path = published.path("InRelease");
+                findings.fault(path, format!("the suite is being dropped: if no `publish drop` is running, one was interrupted, and `publish drop {suite}` finishes it"));
+                return Ok(());
+            }
             None => {}
         }
         if let Some(origin) = check.origin {
             self.check_freshness(&published, origin, seen, findings).await?;
         }
-        self.check_history(&published, pool, findings).await
+        let history = self.check_history(&published, pool, findings).await;
+        self.found(&suite, history, findings)
+    }
+
+    /// Notes damage of one object as a fault, so that the check goes on.
+    fn found(&self, suite: &Suite, looked: Result<(), Error>, findings: &mut Findings) -> Result<(), Error> {
+        match looked {
+            Err(error) if damage::is_damage(&self.store, &error) => {
+                let path =
+                    damage::path_of(&error).map_or_else(|| format!("dists/{suite}"), ToOwned::to_owned);
+                findings.fault(path, chain(&error));
+                Ok(())
+            }
+            looked => looked,
+        }
     }
 
     /// Reads the files that the pointer lists.
