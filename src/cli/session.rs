@@ -347,7 +347,8 @@ impl<'a> Session<'a> {
         }
         if published.is_empty() {
             // Snapshots stay when their suite is dropped.
-            let snapshots = archive.suite_folders().await?;
+            let mut snapshots = archive.suite_folders().await?;
+            snapshots.retain(|suite| snapshot_of(suite).is_some());
             if let Some(suite) = named.and_then(|name| snapshots.iter().find(|one| one.as_str() == name)) {
                 return Ok(vec![suite.clone()]);
             }

@@ -249,7 +249,7 @@ impl Archive {
     async fn open_base(&self, how: &CommitOptions<'_>) -> Result<VerifiedBase, Error> {
         let suite = &how.config.codename;
         // A policy that accepts an unsigned suite must not hide the commit of a killed signer.
-        match VerifiedBase::open(&self.store, suite, &self.trust.verifying()).await {
+        let opened = match VerifiedBase::open(&self.store, suite, &self.trust.verifying()).await {
             Err(Error::NoPublicKey { .. }) if self.trust.builds_on_unverified() => {
                 VerifiedBase::open(&self.store, suite, &self.trust).await
             }
@@ -260,17 +260,17 @@ impl Archive {
                 // Its signer may also have ended meanwhile.
                 VerifiedBase::open(&self.store, suite, &self.trust).await
             }
-            // The release file of another name has the name of the suite.
-            Err(error @ Error::OtherSuite { .. }) => {
-                self.refuse_other_name(suite).await?;
-                Err(error)
-            }
-            Ok(base) if base.release().is_some_and(|release| other_name(suite, release).is_some()) => {
-                self.refuse_other_name(suite).await?;
-                Ok(base)
-            }
             opened => opened,
+        };
+        // The release file of another name has the name of the suite.
+        let has_another = match &opened {
+            Ok(base) => base.release().is_some_and(|release| other_name(suite, release).is_some()),
+            Err(error) => matches!(error, Error::OtherSuite { .. }),
+        };
+        if has_another {
+            self.refuse_other_name(suite).await?;
         }
+        opened
     }
 
     /// Refuses a name that a link or a record makes another name of a suite: a commit would rename that suite.

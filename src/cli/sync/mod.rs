@@ -17,7 +17,9 @@ use super::{
 };
 use crate::size::bytes;
 use crate::{
-    archive::{Archive, ClientSuite, Failed, FailedBecause, KEY_FILE, Sync, Synced, SyncedSuite, Trust},
+    archive::{
+        Archive, ClientSuite, Failed, FailedBecause, KEY_FILE, Sync, Synced, SyncedSuite, Trust, snapshot_of,
+    },
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     purge::{self, Purged},
@@ -214,8 +216,9 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
     // A suite may be configured under the name of a link.
     let published = session.suites_to_read(archive, None).await?;
     let mut left = Vec::new();
+    // Snapshots and links; a suite that is being dropped is none.
     for suite in found.into_iter().filter(|suite| !published.contains(suite)) {
-        if !archive.is_being_dropped(&suite).await? {
+        if snapshot_of(&suite).is_some() || !archive.is_being_dropped(&suite).await? {
             left.push(suite);
         }
     }
