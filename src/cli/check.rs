@@ -109,8 +109,9 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
         }
         return args.suite.iter().map(|name| parse_suite(name)).collect();
     }
-    let there = archive.suites_to_check().await?;
+    let mut there = archive.suites_to_check().await?;
     if args.suite.is_empty() {
+        there.extend(unreadable(session, archive, &there).await);
         return if there.is_empty() { session.suites_to_read(archive, None).await } else { Ok(there) };
     }
     let mut suites = Vec::new();
@@ -122,6 +123,18 @@ async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result
         }
     }
     Ok(suites)
+}
+
+/// Returns the configured suites that a listing does not show although they exist, such as one behind a link that leads
+/// out of the archive: other commands fail there.
+async fn unreadable(session: &Session<'_>, archive: &Archive, there: &[Suite]) -> Vec<Suite> {
+    let mut found = Vec::new();
+    for suite in session.config.suites.iter().map(|suite| &suite.codename) {
+        if !there.contains(suite) && archive.suite(suite).await.is_err() {
+            found.push(suite.clone());
+        }
+    }
+    found
 }
 
 /// Repairs the suites, and the keys for clients unless the trusted keys are those of a client.

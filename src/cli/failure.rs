@@ -97,6 +97,16 @@ impl Failure {
         self
     }
 
+    /// The same errors with the hints for somebody who cannot write the archive, such as a client on the web.
+    pub(super) fn of_a_reader(mut self) -> Self {
+        let hints = self.errors.iter_mut().filter_map(|problem| problem.hint.as_mut());
+        for hint in hints.filter(|hint| hint.contains("publish check --repair")) {
+            "only the publisher of the archive can repair it: report the error there, or read another mirror"
+                .clone_into(hint);
+        }
+        self
+    }
+
     /// Combines both. A retry does not help if one of them says so.
     pub(super) fn and(mut self, other: Self) -> Self {
         let again = |code| matches!(code, RACE | OUT_OF_REACH);

@@ -76,6 +76,8 @@ use global::Global;
 use session::Session;
 use ui::Ui;
 
+use crate::store::Location;
+
 /// Publish Debian packages as a signed APT archive, atomically and without a database.
 #[derive(Debug, Parser)]
 #[command(name = "publish", version, long_version = VERSION.as_str(), max_term_width = 100, after_help = AFTER_HELP)]
@@ -333,7 +335,13 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
         opened => opened?,
     };
     session.public_url = public_url.or(session.public_url);
-    match cli.command {
+    let is_on_the_web = matches!(session.location, Location::Web(_));
+    let done = command(cli.command, session).await;
+    if is_on_the_web { done.map_err(Failure::of_a_reader) } else { done }
+}
+
+async fn command(command: Command, session: Session<'_>) -> Result<ExitCode, Failure> {
+    match command {
         Command::Init(args) => init::run(&args, &session).await,
         Command::Add(args) => add::run(args, &session).await,
         Command::Attach(args) => attach::run(&args, &session).await,

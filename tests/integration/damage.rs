@@ -380,6 +380,8 @@ fn a_page_that_cannot_be_read_stops_no_command() {
     assert_eq!(page.metadata().unwrap().len(), 8 << 30);
 }
 
+const TWO_SUITES: &str = "Codename: stable\nComponents: main\n\nCodename: testing\nComponents: main\n";
+
 #[test]
 fn an_interrupted_drop_is_a_fault_and_no_suite() {
     let sandbox = two_generations(Sandbox::signed());
@@ -387,6 +389,9 @@ fn an_interrupted_drop_is_a_fault_and_no_suite() {
     sandbox.publish(["add", "--suite", "testing", "--new-suite", &file]).ok();
     fs::write(sandbox.archive("dists/stable/InRelease"), "This suite was dropped.\n").unwrap();
     finds(&sandbox, "`publish drop stable` finishes it");
+    sandbox.configure(TWO_SUITES);
+    let doctor = sandbox.publish(["doctor"]);
+    assert!(doctor.stdout.contains(" drop stable\n"), "{doctor}");
     sandbox.publish(["sync", "./mirror"]).ok();
     assert!(!sandbox.path("mirror/dists/stable").exists());
     sandbox.publish(["drop", "stable"]).ok();
@@ -420,4 +425,38 @@ fn a_folder_of_generations_that_leads_out_hides_no_fault() {
     for fault in ["leads out of the archive", "three_1.0_amd64.deb: it is missing"] {
         assert!(found.stdout.contains(fault), "{found}");
     }
+}
+
+/// A listing does not show the suite, and other commands fail at it.
+#[test]
+fn a_configured_suite_that_leads_out_hides_no_fault() {
+    let sandbox = two_generations(Sandbox::signed());
+    let three = deb("three").write(sandbox.incoming()).display().to_string();
+    sandbox.publish_after(9, &["add", "--suite", "testing", "--new-suite", &three]).ok();
+    fs::rename(sandbox.archive("dists/stable"), sandbox.path("elsewhere")).unwrap();
+    symlink(sandbox.path("elsewhere"), sandbox.archive("dists/stable")).unwrap();
+    sandbox.configure(TWO_SUITES);
+    fs::remove_file(sandbox.archive("pool/main/t/three/three_1.0_amd64.deb")).unwrap();
+    let found = check(&sandbox, &[]);
+    assert!(found.status == Some(4), "{found}");
+    for fault in [
+        "dists/stable/InRelease` is a link that leads out of the archive",
+        "three_1.0_amd64.deb: it is missing",
+    ] {
+        assert!(found.stdout.contains(fault), "{found}");
+    }
+}
+
+/// A reader of an archive on the web cannot repair it.
+#[test]
+fn the_hint_for_a_reader_is_no_repair() {
+    let sandbox = two_generations(Sandbox::signed());
+    let path = sandbox.archive("dists/stable/InRelease");
+    fs::write(&path, &fs::read(&path).unwrap()[..200]).unwrap();
+    sandbox.publish(["list"]).fails(1).says(["publish check --repair"]);
+    let server = sandbox.serve();
+    let read = sandbox.publish(["--archive", &server.url, "list", "--suite", "stable"]);
+    let read = read.fails(1);
+    read.says(["only the publisher of the archive can repair it"]);
+    assert!(!read.stderr.contains("--repair"), "{}", read.stderr);
 }

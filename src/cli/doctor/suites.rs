@@ -54,6 +54,13 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
                 judge(&suite, session, findings);
                 published.push(name);
             }
+            Ok(_) if archive.is_being_dropped(&name).await.unwrap_or(false) => findings.fault(
+                TOPIC,
+                format!(
+                    "suite `{name}` is being dropped: if no `publish drop` is running, one was interrupted"
+                ),
+                command(session, &format!("drop {name}")),
+            ),
             Ok(_) => findings.warning(
                 TOPIC,
                 format!("suite `{name}` is configured and not published"),
