@@ -55,9 +55,12 @@ async fn included(store: &Store, patterns: &[String]) -> Result<Vec<String>, Err
 
 /// Reads such a file; refuses one that holds a secret key.
 pub(super) async fn load(store: &Store, path: &str) -> Result<Option<Loaded>, Error> {
-    let read = store.load(path, IN_MEMORY, limits::ROOT_FILE).await;
-    // Not every archive has one; the others are requested by name.
-    let read = if path == KEY_FILE { store.unless_refused(read) } else { read };
+    let read = if path == KEY_FILE {
+        // Not every archive has one; the others are requested by name.
+        store.unless_refused(store.load(path, IN_MEMORY, limits::KEYS).await)
+    } else {
+        store.load(path, IN_MEMORY, limits::ROOT_FILE).await
+    };
     let Some(loaded) = read? else { return Ok(None) };
     if let crate::store::Content::Bytes(bytes, _) = &loaded.content
         && public_files::holds_a_secret(bytes)
