@@ -11,7 +11,7 @@
 use futures::TryStreamExt;
 use object_store::{Attributes, CopyOptions, GetOptions, ObjectStoreExt, PutMode, path::Path};
 
-use super::{error::Error, handle::Store, limit::Limit, object::parse, parts};
+use super::{error::Error, handle::Store, limit::Limit, object::parse, parts, pieces::pieces};
 use crate::digest::Sha256Digest;
 use parts::Failure;
 
@@ -87,8 +87,7 @@ impl Store {
         let size = read.meta.size;
         let written = if parts::is_large(size) {
             let (path, location) = (from.to_owned(), self.location.clone());
-            let pieces =
-                read.into_stream().map_err(move |error| Error::failed("read", &path, error, &location));
+            let pieces = pieces(read).map_err(move |error| Error::failed("read", &path, error, &location));
             let parts = parts::cut(pieces, parts::size_for(size));
             parts::send(self.request(false), &at, attributes(), parts).await
         } else {

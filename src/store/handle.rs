@@ -19,6 +19,7 @@ use super::{
     limit::{Limit, Meter},
     location::{Location, Service},
     object::{Object, Revision, StoredObject, parse, stored_object},
+    pieces::pieces,
     requests::{Requests, Watch},
     response_headers::ResponseHeaders,
     swift::{self, Swift},
@@ -280,7 +281,7 @@ impl Store {
         let Some(result) = result else { return Ok(None) };
         let served = result.extensions.get().cloned();
         let (mut hasher, mut meter) = (Hasher::default(), Meter::new(path, limit));
-        let mut stream = result.into_stream();
+        let mut stream = pieces(result);
         while let Some(piece) = stream.try_next().await.map_err(|error| self.failed("read", path, error))? {
             meter.count(&piece)?;
             hasher.update(&piece);

@@ -19,7 +19,7 @@ use super::{
     http::{self, Decision, Target, Validators},
     listing::{File, Folder},
 };
-use crate::{dists::media_type, suite::public_files};
+use crate::{dists::media_type, store::pieces, suite::public_files};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, object_store::Error>;
@@ -141,7 +141,7 @@ async fn file(store: &dyn ObjectStore, request: &Parts, path: &Path) -> Result<R
         };
         // Replaced between the two: the decision, and the headers, hold for the other file.
         if is_same(&result.meta, &meta) {
-            let stream = result.into_stream().map_ok(Frame::data);
+            let stream = pieces(result).map_ok(Frame::data);
             return Ok(reply(request, &meta, decision, StreamBody::new(stream).boxed_unsync()));
         }
     }
