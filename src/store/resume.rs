@@ -35,13 +35,14 @@ impl Version {
         }
     }
 
+    /// Whether the server says anything that identifies the version.
+    fn is_known(&self) -> bool {
+        self.tag.is_some() || self.modified.is_some()
+    }
+
     /// Whether two versions are the same, as far as the server tells.
     fn is(&self, other: &Self) -> bool {
-        let (tag, modified) = (self.tag.as_deref(), self.modified);
-        self.size == other.size
-            && (tag.is_some() || modified.is_some())
-            && tag == other.tag.as_deref()
-            && modified == other.modified
+        self.size == other.size && self.tag == other.tag && self.modified == other.modified
     }
 
     /// The condition under which a server sends the rest of this version: only a strong validator is one.
@@ -129,7 +130,8 @@ impl Reading<'_> {
         self.tries += 1;
         // The broken connection is closed first.
         self.stream = stream::empty().boxed();
-        if let Some(pause) = RetryPolicy::default().wait(self.tries, self.since, None) {
+        let pause = RetryPolicy::default().wait(self.tries, self.since, None);
+        if let Some(pause) = pause.filter(|_| self.version.is_known()) {
             sleep(pause).await;
             let rest = self.store.rest(self.path, self.at, self.version.if_range()).await?;
             if let Some(rest) = rest.filter(|rest| self.version.is(&Version::of(&rest.meta))) {
