@@ -150,9 +150,11 @@ impl From<&archive::Error> for Class {
                 Self::of(Kind::NotFound)
             }
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
-            E::Pruning { .. } | E::BeingDropped { .. } | E::Overtaken { .. } | E::RaceLost { .. } => {
-                Self::of(Kind::RaceLost).retryable()
-            }
+            E::Pruning { .. }
+            | E::BeingDropped { .. }
+            | E::Overtaken { .. }
+            | E::RaceLost { .. }
+            | E::NameBehind { .. } => Self::of(Kind::RaceLost).retryable(),
             E::Interrupted => Self::of(Kind::Interrupted).retryable(),
             // The next command that publishes the suite finishes it.
             E::Unfinished { source, .. } => {

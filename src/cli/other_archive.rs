@@ -28,7 +28,7 @@ impl OtherArchive {
         };
         let location = session.location_of(place)?;
         let cache = Cache::of(&session.environment);
-        let store = Store::open(&location, &session.environment)?.with_cache(cache);
+        let store = Store::open(&location, &session.environment)?.with_cache(cache).revalidating();
         if let Some(folder) = named.and_then(|suite| suite.strip_suffix('/')) {
             let folder = folder.trim_start_matches("./").trim_matches('/');
             let folder = if folder == "." { "" } else { folder };
@@ -63,7 +63,12 @@ impl OtherArchive {
     async fn only_suite(store: &Store, same: &Suite) -> Result<Option<Suite>, Failure> {
         let archive = Archive::new(store.clone(), Trust::unverified());
         if let Location::Web(_) = store.location() {
-            let is_there = archive.suite(same).await?.pointer().is_some();
+            let found = archive.suite(same).await?;
+            let is_there = found.pointer().is_some();
+            if let Some(pointer) = found.pointer() {
+                // It is read again at once, and verified then.
+                store.hand_over(&found.path(pointer.file()), pointer.bytes.clone(), &pointer.revision);
+            }
             return Ok((is_there || !Self::has_indices(store).await?).then(|| same.clone()));
         }
         let known = archive.suites().await?;

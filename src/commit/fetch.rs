@@ -5,18 +5,16 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use futures::{StreamExt as _, stream};
 
 use crate::{
     operations::{plan::Copied, remote::Fetched},
-    store::{self, Limit, Put, Store, unless_larger},
+    store::{self, Awaited, Limit, Put, Store, unless_larger},
     suite::{
+        arriving::{Arriving, ArrivingFile},
         error::Error,
         event::{Event, Events},
         failed::{Failed, FailedBecause},
@@ -103,17 +101,17 @@ pub(super) async fn fetch(
         written.lock().unwrap_or_else(PoisonError::into_inner).contains(fetched.to.as_str())
     };
     let files: Vec<&Fetched> = files.iter().filter(|fetched| !has_written(fetched)).collect();
-    let total = files.iter().map(|fetched| fetched.file.expected.size).sum();
-    let (done, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let (arriving, failed) = (Arriving::new(events), Mutex::new(Vec::new()));
+    arriving.announce(files.iter().map(|fetched| fetched.file.expected.size).sum());
     let failures = || failed.lock().unwrap_or_else(PoisonError::into_inner);
     let one = async |fetched: &Fetched| {
         if failures().len() >= MAX_FAILURES {
             return None;
         }
         let (path, bytes) = (fetched.to.to_string(), fetched.file.expected.size);
-        let put = fetch_one(store, fetched).await;
-        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        events(Event::Stored { done, total });
+        let file = arriving.file(bytes);
+        let put = fetch_one(store, fetched, &file).await;
+        file.end();
         match put {
             Ok(Put::Created) => {
                 written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
@@ -133,10 +131,16 @@ pub(super) async fn fetch(
     if failed.is_empty() { Ok(there.into_iter().flatten().collect()) } else { Err(Error::NotCarried(failed)) }
 }
 
-async fn fetch_one(store: &Store, fetched: &Fetched) -> Result<Put, FailedBecause> {
+async fn fetch_one(
+    store: &Store,
+    fetched: &Fetched,
+    arriving: &ArrivingFile<'_>,
+) -> Result<Put, FailedBecause> {
     let file = &fetched.file;
     let expected = file.expected;
-    let read = file.store.load(&file.path, IN_MEMORY, Limit::bytes(expected.size)).await;
+    let arrived = &|bytes| arriving.at(bytes);
+    let awaited = Awaited { size: expected.size, sha256: expected.sha256, arrived };
+    let read = file.store.load_awaited(&file.path, IN_MEMORY, awaited).await;
     let loaded = match read {
         Err(error) if file.store.may_be_missing(&error) => return Err(error.into()),
         read => read?.ok_or(FailedBecause::Absent)?,

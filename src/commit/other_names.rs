@@ -47,13 +47,20 @@ impl Archive {
         events: Events<'_>,
     ) -> Result<(), Error> {
         for name in names {
+            let mut is_published = false;
             for _ in 0..TRIES {
                 match copy(&self.store, (suite, name), &self.trust, events).await {
-                    Ok(true) => break,
+                    Ok(true) => {
+                        is_published = true;
+                        break;
+                    }
                     // Another publisher was faster with the suite, or with this name of it.
                     Ok(false) | Err(Error::Store(store::Error::Conflict { .. })) => {}
                     Err(error) => return Err(error),
                 }
+            }
+            if !is_published {
+                return Err(Error::NameBehind { suite: suite.clone(), name: name.clone(), times: TRIES });
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -19,8 +19,9 @@ use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath},
     gc::pins::Pin,
     operations::written::Written,
-    store::{self, Content, Limit, Put, Store},
+    store::{self, Awaited, Content, Put, Store},
     suite::{
+        arriving::{Arriving, ArrivingFile},
         error::Error,
         event::{Event, Events},
         failed::{Failed, FailedBecause},
@@ -116,8 +117,7 @@ pub(super) struct Copier<'a> {
     /// A file already existed: an earlier run was interrupted.
     resumes: AtomicBool,
     looks: AtomicUsize,
-    done: AtomicU64,
-    total: AtomicU64,
+    arriving: Arriving<'a>,
     tally: Mutex<Tally>,
     /// The files that already existed, with their times of modification.
     there: Mutex<Vec<(Transfer, SystemTime)>>,
@@ -143,8 +143,7 @@ impl<'a> Copier<'a> {
             memory: Semaphore::new(usize::try_from(MEMORY_LIMIT / MEMORY_UNIT).unwrap_or(1)),
             resumes: AtomicBool::new(false),
             looks: AtomicUsize::new(0),
-            done: AtomicU64::new(0),
-            total: AtomicU64::new(0),
+            arriving: Arriving::new(how.events),
             tally: Mutex::default(),
             there: Mutex::default(),
         }
@@ -157,8 +156,7 @@ impl<'a> Copier<'a> {
 
     /// Adds files to the total of the progress.
     pub(super) fn announce(&self, transfers: &[Transfer]) {
-        let bytes: u64 = transfers.iter().map(|load| load.expected.size).sum();
-        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.arriving.announce(transfers.iter().map(|load| load.expected.size).sum());
     }
 
     /// Copies files concurrently; fails if any of them is not at the destination afterwards.
@@ -176,9 +174,9 @@ impl<'a> Copier<'a> {
 
     async fn copy_one(&self, load: &Transfer) {
         let size = load.expected.size;
-        let outcome = self.try_copy(load).await;
+        let arriving = self.arriving.file(size);
+        let outcome = self.try_copy(load, &arriving).await;
         let written = || Written { path: load.to.clone(), bytes: size };
-        let done = self.done.fetch_add(size, Ordering::Relaxed) + size;
         match outcome {
             Ok(Copied::Sent) => {
                 (self.events)(Event::Written { path: load.to.clone(), bytes: size });
@@ -194,10 +192,10 @@ impl<'a> Copier<'a> {
             Ok(Copied::NotCarried) => drop(self.tally().missing.insert(load.to.clone())),
             Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
         }
-        (self.events)(Event::Stored { done, total: self.total.load(Ordering::Relaxed) });
+        arriving.end();
     }
 
-    async fn try_copy(&self, load: &Transfer) -> Result<Copied, FailedBecause> {
+    async fn try_copy(&self, load: &Transfer, arriving: &ArrivingFile<'_>) -> Result<Copied, FailedBecause> {
         if load.how == WriteMode::New
             && self.probes_first(load)
             && let Some(found) = self.destination.head(&load.to).await?
@@ -218,7 +216,7 @@ impl<'a> Copier<'a> {
             u32::try_from(load.expected.size.min(load.in_memory()) / MEMORY_UNIT + 1).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _permit = self.memory.acquire_many(weight).await.ok();
-        let Some(content) = self.read(load).await? else {
+        let Some(content) = self.read(load, arriving).await? else {
             return if load.optional { Ok(Copied::NotCarried) } else { Err(FailedBecause::Absent) };
         };
         let (to, content) = (&load.to, &content.content);
@@ -291,10 +289,16 @@ impl<'a> Copier<'a> {
     }
 
     /// Reads a file of the source and compares it with its index entry.
-    async fn read(&self, load: &Transfer) -> Result<Option<store::Loaded>, FailedBecause> {
+    async fn read(
+        &self,
+        load: &Transfer,
+        arriving: &ArrivingFile<'_>,
+    ) -> Result<Option<store::Loaded>, FailedBecause> {
         let mut refused = None;
         for path in &load.from {
-            let read = self.source.load(path, load.in_memory(), Limit::bytes(load.expected.size)).await;
+            let Expected { size, sha256, .. } = load.expected;
+            let awaited = Awaited { size, sha256, arrived: &|bytes| arriving.at(bytes) };
+            let read = self.source.load_awaited(path, load.in_memory(), awaited).await;
             let loaded = match read {
                 Err(error) if self.source.may_be_missing(&error) => {
                     refused = Some(error);

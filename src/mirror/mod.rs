@@ -6,6 +6,7 @@
 //! run resumes.
 
 mod part;
+mod unchanged;
 mod difference;
 mod root;
 mod verify;
@@ -75,10 +76,15 @@ impl Archive {
             trusted_record: false,
             opened: BTreeMap::new(),
             published_keys: None,
+            destination_keys: None,
+            finished: Vec::new(),
         };
-        let root = root::files(&self.store, how.include).await?;
         let opened = run.open_all().await;
         run.refuse_unknown_parts()?;
+        if opened.is_ok() && run.is_unchanged().await? {
+            return Ok(run.synced);
+        }
+        let root = root::files(&self.store, how.include).await?;
         // The keys first: a client that sees a suite must be able to verify it.
         let keys = vec![KEY_FILE.to_owned()];
         let done = match opened {
@@ -86,6 +92,9 @@ impl Archive {
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
+        if let Err(error @ Error::Secret { .. }) = done {
+            return Err(error);
+        }
         run.note(done);
         for suite in how.suites {
             let done = run.suite(suite).await.map_err(|error| match error {
@@ -126,6 +135,7 @@ impl Archive {
         if !how.dry_run {
             let done = destination.flush().await;
             run.note(done.map_err(Error::from));
+            run.record_unchanged();
         }
         let Run { copier, mut synced, .. } = run;
         let tally = copier.into_tally();
@@ -296,6 +306,7 @@ impl Run<'_> {
             self.restore_names(&source).await?;
         }
         difference::record_as_finished(destination, suite, &pointer.bytes, is_whole);
+        self.finished.push((suite.clone(), Sha256Digest::of(&pointer.bytes).to_string()));
         Ok(outcome)
     }
 

@@ -20,7 +20,15 @@ impl Run<'_> {
     /// The files of a suite of the source that are copied. The source may be a mirror of a part itself.
     pub(super) async fn part_of(&self, source: &PublishedSuite) -> Result<Carried, Error> {
         let release = source.release().cloned().unwrap_or_default();
-        let of_source = Partial::read(source).await?.subset;
+        let of_source = if self.is_known_as_whole(source.name()) {
+            Subset::default()
+        } else {
+            let partial = Partial::read(source).await?;
+            if partial.is_whole() {
+                self.record_as_whole(source.name());
+            }
+            partial.subset
+        };
         Ok(self.how.subset.within(&of_source).of(&release))
     }
 

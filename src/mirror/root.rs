@@ -4,7 +4,7 @@
 use crate::{
     dists::layout::ArchivePath,
     glob::Glob,
-    store::{Loaded, Store},
+    store::{Loaded, Location, Store},
     suite::{archive::KEY_FILE, error::Error, limits, public_files},
 };
 
@@ -14,7 +14,10 @@ const IN_MEMORY: u64 = public_files::SIZE_LIMIT;
 /// The included files, beside the suites and the public keys; each of them may be public.
 pub(super) async fn files(store: &Store, include: &[String]) -> Result<Vec<String>, Error> {
     let files = included(store, include).await?;
-    load(store, KEY_FILE).await?;
+    // On the web, one request for the key is enough: it is the first file that is copied.
+    if !matches!(store.location(), Location::Web(_)) {
+        load(store, KEY_FILE).await?;
+    }
     for path in &files {
         load(store, path).await?;
     }

@@ -25,6 +25,10 @@ pub(super) struct Run<'a> {
     pub(super) trusted_record: bool,
     /// Suites of the source that are verified, until they are copied.
     pub(super) opened: BTreeMap<Suite, PublishedSuite>,
+    /// The keys that the destination publishes, once they are read.
+    pub(super) destination_keys: Option<Keyring>,
+    /// The suites that are copied completely, with the digests of their release files.
+    pub(super) finished: Vec<(Suite, String)>,
     /// The keys that the source and the destination publish, once they are read.
     pub(super) published_keys: Option<PublishedKeys>,
 }

@@ -76,10 +76,16 @@ impl Run<'_> {
             self.refuse_other(suite, &source).await?;
             return Ok(source);
         }
+        let with = async |keys: &Keyring| source.look_again(&trust.with_keys(keys.clone())).await;
+        // Those of the destination alone may do, without a request to the source.
+        let destination = self.destination_keys().await?;
+        if !destination.is_empty()
+            && let Ok(verified) = with(&destination).await
+        {
+            self.refuse_other(suite, &verified).await?;
+            return Ok(verified);
+        }
         let PublishedKeys { source: own, destination } = self.published_keys().await?;
-        let with = async |keys: &Keyring| {
-            PublishedSuite::look(&archive.store, suite, &trust.with_keys(keys.clone())).await
-        };
         if !destination.is_empty()
             && let Ok(verified) = with(&destination).await
         {
@@ -123,13 +129,21 @@ impl Run<'_> {
         if there.is_some_and(|there| fits(&there)) { Err(other) } else { Ok(()) }
     }
 
+    /// Reads the keys that the destination publishes, once.
+    async fn destination_keys(&mut self) -> Result<Keyring, Error> {
+        if self.destination_keys.is_none() {
+            self.destination_keys = Some(keys_of(self.destination).await?);
+        }
+        Ok(self.destination_keys.clone().unwrap_or_default())
+    }
+
     /// Reads the keys that both sides publish, once.
     async fn published_keys(&mut self) -> Result<PublishedKeys, Error> {
         if let Some(known) = &self.published_keys {
             return Ok(known.clone());
         }
         let source = keys_of(&self.archive.store).await?;
-        let mut destination = keys_of(self.destination).await?;
+        let mut destination = self.destination_keys().await?;
         // A key may have been extended since; only the owner of a key can do that.
         destination.merge(&source.only(&destination.fingerprints()));
         Ok(self.published_keys.insert(PublishedKeys { source, destination }).clone())

@@ -53,6 +53,14 @@ impl Cache {
         Some(Self::new(&absolute("PUBLISH_CACHE_DIR").or_else(own)?, LIMIT))
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
     /// The largest object that is cached.
     fn largest(&self) -> u64 {
         self.0.limit / 4
@@ -175,7 +183,7 @@ impl Cache {
 }
 
 /// The clock for access times of cache files, which only this machine compares.
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "compared with times of files in the cache alone")]
     SystemTime::now()
 }

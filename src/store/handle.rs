@@ -9,6 +9,7 @@ use super::{
     bucket,
     cache::Cache,
     capabilities::Capabilities,
+    connections::{self, Connection, Connections},
     diagnose,
     environment::Environment,
     error::{Error, io_cause},
@@ -18,8 +19,7 @@ use super::{
     lease_times::LeaseConfig,
     limit::{Limit, Meter},
     location::{Location, Service},
-    object::{Object, Revision, StoredObject, parse, stored_object},
-    pieces::pieces,
+    object::{HandedOver, Object, Revision, StoredObject, parse, stored_object},
     requests::{Requests, Watch},
     response_headers::ResponseHeaders,
     swift::{self, Swift},
@@ -48,6 +48,12 @@ pub struct Store {
     pub(super) lease: LeaseConfig,
     /// The cache for objects of a remote store.
     pub(super) cache: Option<Cache>,
+    /// The limit of connections to a web server.
+    pub(super) connections: Option<Connections>,
+    /// Whether a cached response of a web server is valid until the server says that it has changed.
+    pub(super) revalidates: bool,
+    /// Objects that were just read, each for the next read of it.
+    pub(super) handed_over: HandedOver,
 }
 
 /// The head of the queue, until this is dropped or the process ends.
@@ -63,7 +69,7 @@ impl Store {
     /// The credentials or endpoints in the environment are invalid.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
         let watch = Watch::default();
-        let (mut folder, mut swift, mut endpoint) = (None, None, None);
+        let (mut folder, mut swift, mut endpoint, mut connections) = (None, None, None, None);
         let objects: Arc<dyn ObjectStore> = match location {
             Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
             Location::Memory => Arc::new(object_store::memory::InMemory::new()),
@@ -72,7 +78,10 @@ impl Store {
                 (swift, endpoint) = (opened.swift, opened.endpoint);
                 opened.objects
             }
-            Location::Web(url) => web::open(url, environment, &watch)?,
+            Location::Web(url) => {
+                connections = Some(Connections::to(url, environment)?);
+                web::open(url, environment, &watch)?
+            }
         };
         let (capabilities, headers) = (Capabilities::of(location, endpoint.as_deref()), Arc::default());
         let (location, lease) = (location.clone(), LeaseConfig::default());
@@ -87,6 +96,9 @@ impl Store {
             capabilities,
             lease,
             cache: None,
+            connections,
+            revalidates: false,
+            handed_over: HandedOver::default(),
         })
     }
 
@@ -196,7 +208,13 @@ impl Store {
     /// # Errors
     /// [`Error::TooLarge`] if it is larger than the limit.
     pub async fn read(&self, path: &str, limit: Limit) -> Result<Option<Object>, Error> {
-        self.read_with(path, GetOptions::default(), limit).await
+        if let Some(object) = self.take_over(path) {
+            return Ok(Some(object));
+        }
+        match self.answers() {
+            Some(answers) => self.read_if_changed(path, limit, answers).await,
+            None => self.read_with(path, GetOptions::default(), limit).await,
+        }
     }
 
     /// Reads an object whole; `None` if it does not exist. Unlike [`Store::read`], a name that a folder or a link to
@@ -218,25 +236,54 @@ impl Store {
         self.read_with(path, options, limit).await
     }
 
-    async fn read_with(
+    pub(super) async fn read_with(
         &self,
         path: &str,
         options: GetOptions,
         limit: Limit,
     ) -> Result<Option<Object>, Error> {
-        let Some(result) = self.get_within(path, options, limit).await? else { return Ok(None) };
+        match self.get_within(path, options, limit).await? {
+            Some(result) => self.object_within(path, result, limit).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a requested object.
+    pub(super) async fn object_within(
+        &self,
+        path: &str,
+        result: GetResult,
+        limit: Limit,
+    ) -> Result<Object, Error> {
         let revision = Revision::of(&result.meta);
         let served = result.extensions.get().cloned();
         let bytes = self.bytes_within(path, result, limit).await?;
-        Ok(Some(Object { bytes, revision, served }))
+        Ok(Object { bytes, revision, served })
     }
 
     pub(super) async fn get_with(&self, path: &str, options: GetOptions) -> Result<Option<GetResult>, Error> {
-        match self.request(false).get_opts(&parse(path)?, options).await {
+        match self.try_get(path, options).await? {
             Ok(result) => Ok(Some(result)),
             Err(error) if Self::is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", path, error)),
         }
+    }
+
+    /// Requests an object; the inner error is that of the store.
+    pub(super) async fn try_get(
+        &self,
+        path: &str,
+        options: GetOptions,
+    ) -> Result<object_store::Result<GetResult>, Error> {
+        let path = parse(path)?;
+        let connection = self.connection().await;
+        let result = self.request(false).get_opts(&path, options).await;
+        Ok(result.map(|result| connections::hold(result, connection)))
+    }
+
+    /// Waits until a connection to a web server is free.
+    pub(super) async fn connection(&self) -> Option<Connection> {
+        self.connections.as_ref()?.take().await
     }
 
     /// Returns the metadata of an object; `None` if it does not exist.
@@ -250,6 +297,7 @@ impl Store {
         path: &str,
     ) -> Result<Option<(StoredObject, Option<ResponseHeaders>)>, Error> {
         let head = GetOptions { head: true, ..GetOptions::default() };
+        let _connection = self.connection().await;
         match self.request(false).get_opts(&parse(path)?, head).await {
             Ok(response) => {
                 let mut found = stored_object(&response.meta, self.service());
@@ -281,8 +329,8 @@ impl Store {
         let Some(result) = result else { return Ok(None) };
         let served = result.extensions.get().cloned();
         let (mut hasher, mut meter) = (Hasher::default(), Meter::new(path, limit));
-        let mut stream = pieces(result);
-        while let Some(piece) = stream.try_next().await.map_err(|error| self.failed("read", path, error))? {
+        let mut stream = self.pieces(path, result);
+        while let Some(piece) = stream.try_next().await? {
             meter.count(&piece)?;
             hasher.update(&piece);
         }

@@ -20,7 +20,7 @@ use object_store::{
 };
 use reqwest::{
     Certificate, Method, StatusCode, Url,
-    header::{CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION},
+    header::{CONTENT_LENGTH, HeaderMap, HeaderValue, IF_RANGE, LOCATION},
     redirect,
 };
 
@@ -189,6 +189,10 @@ impl ContentMd5 {
     }
 }
 
+/// The validator of the object whose rest is requested: if it has changed, the server sends all of the new one.
+#[derive(Debug, Clone)]
+pub(super) struct IfRange(pub(super) HeaderValue);
+
 /// An HTTP client that counts requests and reads the server's time.
 #[derive(Debug)]
 struct CountingClient {
@@ -252,6 +256,9 @@ impl CountingClient {
         if let Some(uri) = spelling::as_apt(&request.uri().to_string(), base).and_then(|uri| uri.parse().ok())
         {
             *request.uri_mut() = uri;
+        }
+        if let Some(IfRange(validator)) = request.extensions().get().cloned() {
+            request.headers_mut().insert(IF_RANGE, validator);
         }
         let head = request.method() == Method::HEAD;
         let response = self.send(request.clone()).await?;

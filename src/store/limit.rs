@@ -51,14 +51,14 @@ impl<'a> Meter<'a> {
         Self { path, limit, pace: Pace::begin() }
     }
 
-    /// Counts one piece; fails also if the stream is too slow.
-    pub(super) fn count(&mut self, piece: &[u8]) -> Result<(), Error> {
+    /// Counts one piece, and returns the bytes so far; fails also if the stream is too slow.
+    pub(super) fn count(&mut self, piece: &[u8]) -> Result<u64, Error> {
         let seen = self.pace.count(piece.len() as u64).map_err(|source| Error::Failed {
             action: "read",
             path: self.path.to_owned(),
             source: Box::new(source),
         })?;
-        if seen <= self.limit.0 { Ok(()) } else { Err(self.limit.exceeded(self.path, None)) }
+        if seen <= self.limit.0 { Ok(seen) } else { Err(self.limit.exceeded(self.path, None)) }
     }
 }
 

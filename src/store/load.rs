@@ -5,24 +5,22 @@ use std::{
     fs::File,
     io::{
         ErrorKind::{IsADirectory, NotADirectory, NotFound},
-        Read as _, Write as _,
+        Read as _,
     },
     path::Path,
 };
 
-use futures::TryStreamExt as _;
-use object_store::GetOptions;
 use tempfile::TempPath;
 
 use super::{
     content::{Content, FileStamp},
     error::Error,
     handle::Store,
-    limit::{Limit, Meter},
+    limit::Limit,
     object::parse,
     offload::blocking,
 };
-use crate::digest::{Digests, Hasher};
+use crate::digest::{Digests, Hasher, Sha256Digest};
 
 /// The buffer size for reads of a local file.
 const PIECE: usize = 256 << 10;
@@ -31,8 +29,25 @@ const PIECE: usize = 256 << 10;
 pub struct Loaded {
     /// Its content: bytes in memory, or a local file.
     pub content: Content,
-    /// Deletes the temporary file when it is dropped.
-    _spool: Option<TempPath>,
+    /// Deletes the temporary file when it is dropped, and then releases its lock.
+    _spool: Option<(TempPath, Option<File>)>,
+}
+
+/// A file that an index describes.
+#[derive(Clone, Copy)]
+pub(crate) struct Awaited<'a> {
+    /// The size, which is also the limit.
+    pub(crate) size: u64,
+    /// The digest, if it is known.
+    pub(crate) sha256: Option<Sha256Digest>,
+    /// Gets the number of bytes that have arrived so far; smaller again if the file is fetched once more.
+    pub(crate) arrived: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Loaded {
+    pub(super) fn new(content: Content, spool: Option<(TempPath, Option<File>)>) -> Self {
+        Self { content, _spool: spool }
+    }
 }
 
 impl Store {
@@ -42,7 +57,6 @@ impl Store {
     /// # Errors
     /// [`Error::TooLarge`] if it has more bytes than the limit.
     pub async fn load(&self, path: &str, in_memory: u64, limit: Limit) -> Result<Option<Loaded>, Error> {
-        let failed = |error| self.failed("read", path, error);
         if let Some(folder) = self.location.folder() {
             parse(path)?;
             let file = folder.join(path);
@@ -70,33 +84,27 @@ impl Store {
                 let digests = blocking(move || hash_file(opened)).await.map_err(unreadable)?;
                 Content::file(file, digests, stamp)
             };
-            return Ok(Some(Loaded { content, _spool: None }));
+            return Ok(Some(Loaded::new(content, None)));
         }
-        let result = self.get_within(path, GetOptions::default(), limit).await?;
-        let Some(result) = result else { return Ok(None) };
-        if result.meta.size <= in_memory {
-            let bytes = self.bytes_within(path, result, limit).await?;
-            let hashed = bytes.clone();
-            let digests = blocking(move || Digests::of(&hashed)).await;
-            return Ok(Some(Loaded { content: Content::Bytes(bytes, digests), _spool: None }));
+        let arrived = &|_| ();
+        self.download(path, in_memory, Awaited { size: limit.get(), sha256: None, arrived }).await
+    }
+
+    /// Reads an object that an index describes, as [`Store::load`] does.
+    pub(crate) async fn load_awaited(
+        &self,
+        path: &str,
+        in_memory: u64,
+        awaited: Awaited<'_>,
+    ) -> Result<Option<Loaded>, Error> {
+        if self.is_local() {
+            let loaded = self.load(path, in_memory, Limit::bytes(awaited.size)).await?;
+            if let Some(loaded) = &loaded {
+                (awaited.arrived)(loaded.content.digests().size);
+            }
+            return Ok(loaded);
         }
-        let unwritable = |source: std::io::Error| Error::Failed {
-            action: "keep a copy of",
-            path: path.to_owned(),
-            source: Box::new(source),
-        };
-        let mut spool = tempfile::Builder::new().prefix("publish-").tempfile().map_err(unwritable)?;
-        let (mut hasher, mut meter) = (Hasher::default(), Meter::new(path, limit));
-        let mut stream = result.into_stream();
-        while let Some(piece) = stream.try_next().await.map_err(failed)? {
-            meter.count(&piece)?;
-            hasher.update(&piece);
-            spool.write_all(&piece).map_err(unwritable)?;
-        }
-        let stamp = FileStamp::of(&spool.as_file().metadata().map_err(unwritable)?);
-        let file = spool.path().to_owned();
-        let content = Content::file(file, hasher.finish(), stamp);
-        Ok(Some(Loaded { content, _spool: Some(spool.into_temp_path()) }))
+        self.download(path, in_memory, awaited).await
     }
 }
 

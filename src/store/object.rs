@@ -1,6 +1,10 @@
 //! Objects as a store returns them: path, metadata, revision, bytes.
 
-use std::time::SystemTime;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use object_store::{ObjectMeta, UpdateVersion, path::Path};
@@ -45,6 +49,9 @@ pub struct Object {
     /// The caching headers of a web server's response.
     pub served: Option<ResponseHeaders>,
 }
+
+/// Objects that were just read, by their paths.
+pub(super) type HandedOver = Arc<Mutex<BTreeMap<String, Object>>>;
 
 /// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use std::{fs::File, io::Read as _};
 
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::TryStreamExt as _;
 use object_store::{GetOptions, GetResult, GetResultPayload};
 
 use super::{
@@ -51,9 +51,7 @@ impl Store {
                 meter.count(&bytes)?;
                 return Ok(bytes);
             }
-            GetResultPayload::Stream(stream) => {
-                stream.map_err(|error| self.failed("read", path, error)).boxed()
-            }
+            GetResultPayload::Stream(_) => self.pieces(path, result),
         };
         // Most objects arrive in one piece, which needs no copy.
         let first = stream.try_next().await?.unwrap_or_default();

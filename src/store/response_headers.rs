@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE, EXPIRES, HeaderMap, HeaderName};
+use reqwest::header::{
+    AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED,
+};
 
 /// The caching headers of a response; `None` for those that were not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +18,13 @@ pub struct ResponseHeaders {
     pub age: Option<Duration>,
     /// `Content-Encoding`, except `identity`, which has no effect.
     pub content_encoding: Option<String>,
+    /// Whether its validators (`ETag`, `Last-Modified`) identify the file.
+    pub(super) is_settled: bool,
 }
+
+/// A file that changed so recently may change again without new validators: those of many servers are made of the
+/// second of the change and the size.
+const UNSETTLED: Duration = Duration::from_secs(2);
 
 impl ResponseHeaders {
     /// Reads the headers of a response.
@@ -28,7 +36,14 @@ impl ResponseHeaders {
         });
         let age = all(headers, AGE).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
         let encoding = all(headers, CONTENT_ENCODING).map(|text| text.trim().to_owned());
+        let is_settled = if headers.contains_key(LAST_MODIFIED) {
+            let times = time(DATE).zip(time(LAST_MODIFIED));
+            times.is_some_and(|(now, changed)| now.duration_since(changed).is_ok_and(|age| age >= UNSETTLED))
+        } else {
+            all(headers, ETAG).is_some_and(|tag| tag.starts_with('"'))
+        };
         Self {
+            is_settled,
             cache_control: all(headers, CACHE_CONTROL),
             expires_in,
             age,
@@ -54,6 +69,15 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         ResponseHeaders::of(&headers)
+    }
+
+    #[test]
+    fn validators_identify_a_file_that_has_not_just_changed() {
+        let changed = ("last-modified", "Sun, 01 Jun 2025 00:00:00 GMT");
+        let at = |date| served(&[("etag", "\"a\""), changed, ("date", date)]).is_settled;
+        assert!(!at("Sun, 01 Jun 2025 00:00:01 GMT") && at("Sun, 01 Jun 2025 00:00:02 GMT"));
+        assert!(!served(&[("etag", "\"a\""), changed]).is_settled, "the server has no clock");
+        assert!(served(&[("etag", "\"a\"")]).is_settled && !served(&[("etag", "W/\"a\"")]).is_settled);
     }
 
     #[test]

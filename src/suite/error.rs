@@ -492,6 +492,18 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// Other publishers won the race for another name of a suite in every try.
+    #[error(
+        "`{name}`, another name of suite `{suite}`, may show an earlier state: other publishers changed it {times} times"
+    )]
+    NameBehind {
+        /// The suite.
+        suite: Suite,
+        /// Its other name.
+        name: Suite,
+        /// The number of tries.
+        times: usize,
+    },
     /// Other publishers won the race in every try.
     #[error("lost the race for suite `{suite}` {times} times: other publishers changed it concurrently")]
     RaceLost {

@@ -30,5 +30,6 @@ pub(crate) mod failed;
 pub(crate) mod refusal;
 pub(crate) mod attach_fault;
 pub(crate) mod release_info;
+pub(crate) mod arriving;
 pub(crate) mod event;
 pub(crate) mod limits;

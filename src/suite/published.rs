@@ -113,6 +113,20 @@ impl PublishedSuite {
         Ok(Self::new(store, name, format!("dists/{name}"), pointer))
     }
 
+    /// The same release file, verified with other keys; it is read again only if its signature is a file of its own.
+    pub(crate) async fn look_again(&self, trust: &Trust) -> Result<Self, Error> {
+        match self.pointer.as_ref().filter(|pointer| pointer.is_in_release()) {
+            Some(Pointer { bytes, revision, served, .. }) => {
+                let (bytes, revision, served) = (bytes.clone(), revision.clone(), served.clone());
+                let path = self.path(ReleaseForm::InRelease.file_name());
+                let object = Object { bytes, revision, served };
+                let pointer = in_release(object, (&self.name, &path), trust, Purpose::Look)?;
+                Ok(Self { pointer: Some(pointer), ..self.clone() })
+            }
+            None => Self::look(&self.store, &self.name, trust).await,
+        }
+    }
+
     /// Reads and verifies the release file of a suite; [`super::VerifiedBase`] also ensures that it is the newest.
     pub(crate) async fn verify(store: &Store, name: &Suite, trust: &Trust) -> Result<Self, Error> {
         let pointer = read_pointer(store, name, &format!("dists/{name}"), trust, Purpose::BuildOn).await?;
@@ -435,15 +449,25 @@ async fn read_in_release(
     if object.bytes == DROPPED {
         return dropped(suite, purpose).map(Some);
     }
-    let untrusted = |source| Error::Untrusted { path: path.clone(), source };
+    in_release(object, (suite, &path), trust, purpose).map(|pointer| Some(Some(pointer)))
+}
+
+/// Verifies `InRelease`.
+fn in_release(
+    object: Object,
+    (suite, path): (&Suite, &str),
+    trust: &Trust,
+    purpose: Purpose,
+) -> Result<Pointer, Error> {
+    let untrusted = |source| Error::Untrusted { path: path.to_owned(), source };
     let verify = |keyring: &Keyring, now| keyring.verify_in_release(&object.bytes, now);
-    let (text, signers) = match check(trust, purpose, (suite, &path), verify)? {
+    let (text, signers) = match check(trust, purpose, (suite, path), verify)? {
         Some(verified) => (verified.release, verified.signers),
         None => (signing::unverified_text(&object.bytes).map_err(untrusted)?, Vec::new()),
     };
-    let release = parse(&text, &path)?;
+    let release = parse(&text, path)?;
     let pointer = Pointer::of(object, ReleaseForm::InRelease, release, Some(signers));
-    pointer.checked(suite, &path, trust, purpose).map(|pointer| Some(Some(pointer)))
+    pointer.checked(suite, path, trust, purpose)
 }
 
 /// Reads `Release` in the folder of a suite or of one of its generations, and its detached signature if there is one.

@@ -290,10 +290,8 @@ fn output(mut command: Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// An nginx that caches the responses of an origin, like a CDN, until it is dropped.
-///
-/// It honours `Cache-Control` of the origin, caches responses without one for ten minutes, and a 404 for one minute.
-pub(crate) struct Cdn {
+/// An nginx, until it is dropped.
+pub(crate) struct Nginx {
     server: Child,
     folder: TempDir,
     url: String,
@@ -301,19 +299,39 @@ pub(crate) struct Cdn {
 
 /// Starts a CDN in front of the files below a URL, such as [`Bucket::public`]; reports a skipped test if nginx is
 /// missing.
-pub(crate) fn cdn(origin: &str) -> Option<Cdn> {
-    let nginx = variable("PUBLISH_TEST_NGINX")?;
-    // Another program may take the port before nginx does.
-    Some((0..5).find_map(|_| Cdn::start(&nginx, origin)).expect("no nginx started"))
+///
+/// It honours `Cache-Control` of the origin, caches responses without one for ten minutes, and a 404 for one minute.
+pub(crate) fn cdn(origin: &str) -> Option<Nginx> {
+    // No revalidation: moto would answer 304 for an object replaced within the same second, whatever its ETag is. A
+    // variable in `proxy_pass` keeps the path as sent: `%2b` remains `%2b`.
+    nginx(&format!(
+        "location / {{
+            proxy_pass {origin}$request_uri;
+            proxy_cache cdn;
+            proxy_cache_key $request_uri;
+            proxy_cache_valid 200 10m;
+            proxy_cache_valid 404 1m;
+            proxy_cache_lock on;
+            proxy_cache_revalidate off;
+            proxy_cache_use_stale error timeout updating;
+            proxy_ignore_headers Set-Cookie Vary;
+            add_header X-Cache $upstream_cache_status always;
+        }}"
+    ))
 }
 
-impl Cdn {
-    fn start(nginx: &str, origin: &str) -> Option<Self> {
+/// Starts an nginx with this site; reports a skipped test if nginx is missing.
+pub(crate) fn nginx(site: &str) -> Option<Nginx> {
+    let nginx = variable("PUBLISH_TEST_NGINX")?;
+    // Another program may take the port before nginx does.
+    Some((0..5).find_map(|_| Nginx::start(&nginx, site)).expect("no nginx started"))
+}
+
+impl Nginx {
+    fn start(nginx: &str, site: &str) -> Option<Self> {
         let folder = TempDir::with_prefix("publish-test-").unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        // No revalidation: moto would answer 304 for an object replaced within the same second, whatever its ETag is. A
-        // variable in `proxy_pass` keeps the path as sent: `%2b` remains `%2b`.
         let conf = format!(
             "{user}
             daemon off;
@@ -331,20 +349,10 @@ impl Cdn {
                 access_log {log} cache;
                 proxy_cache_path {cache} levels=1:2 keys_zone=cdn:4m max_size=1g inactive=7d use_temp_path=off;
                 proxy_http_version 1.1;
+                limit_conn_zone $binary_remote_addr zone=clients:1m;
                 server {{
                     listen {address};
-                    location / {{
-                        proxy_pass {origin}$request_uri;
-                        proxy_cache cdn;
-                        proxy_cache_key $request_uri;
-                        proxy_cache_valid 200 10m;
-                        proxy_cache_valid 404 1m;
-                        proxy_cache_lock on;
-                        proxy_cache_revalidate off;
-                        proxy_cache_use_stale error timeout updating;
-                        proxy_ignore_headers Set-Cookie Vary;
-                        add_header X-Cache $upstream_cache_status always;
-                    }}
+                    {site}
                 }}
             }}",
             user = if is_root() { "user root;" } else { "" },
@@ -365,19 +373,19 @@ impl Cdn {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut cdn = Self { server, folder, url: format!("http://{address}") };
+        let mut started = Self { server, folder, url: format!("http://{address}") };
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(120) && cdn.server.try_wait().unwrap().is_none() {
+        while start.elapsed() < Duration::from_secs(120) && started.server.try_wait().unwrap().is_none() {
             // The file is written once nginx has bound the port.
-            if fs::exists(cdn.folder.path().join("pid")).unwrap() && TcpStream::connect(address).is_ok() {
-                return Some(cdn);
+            if fs::exists(started.folder.path().join("pid")).unwrap() && TcpStream::connect(address).is_ok() {
+                return Some(started);
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         None
     }
 
-    /// `http://127.0.0.1:PORT`, without a trailing slash; use it instead of the URL of the origin.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -387,14 +395,14 @@ impl Cdn {
         self.folder.path().join("cache")
     }
 
-    /// A line for each request: `HIT`, `MISS` and the like, status, method, path.
+    /// A line for each request: `HIT`, `MISS` and the like (`-` without a cache), status, method, path.
     pub(crate) fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 }
 
-impl Drop for Cdn {
+impl Drop for Nginx {
     fn drop(&mut self) {
         // Not `Child::kill`: its worker would keep running.
         let _ = Command::new("kill").arg(self.server.id().to_string()).status();

@@ -120,7 +120,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "run the same command again; if the drop was interrupted, finish it with `publish drop {suite}`"
             ));
         }
-        Error::RaceLost { .. } | Error::Interrupted => "run the same command again",
+        Error::RaceLost { .. } | Error::NameBehind { .. } | Error::Interrupted => {
+            "run the same command again"
+        }
         Error::Overtaken { .. } => {
             "nothing was changed: review the new generation with `publish log` and `publish diff`, then run the command again if it still applies"
         }

@@ -138,6 +138,7 @@ async fn other_at(
     let location = Location::parse(&place, &session.current);
     let location = location.map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
     let store = Store::open(&location, &session.environment)?.with_cache(Cache::of(&session.environment));
+    let store = store.revalidating();
     let name = match rule.suite.as_deref() {
         None => suite.codename.to_string(),
         Some(named) => named

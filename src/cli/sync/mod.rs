@@ -62,7 +62,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     } else {
         session.adopting(session.trust_in(&args.keyring)?)
     };
-    let archive = session.archive(trust);
+    let mut archive = session.archive(trust);
+    archive.store = archive.store.revalidating();
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for target in &targets {
         // An unreachable destination must not stop the others.

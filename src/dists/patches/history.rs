@@ -78,6 +78,9 @@ pub enum Error {
     /// It is not a stanza, or a field is missing.
     #[error("it is not an index of patches: field `{0}` is missing")]
     Missing(&'static str),
+    /// It has only digests that clients do not trust.
+    #[error("it is an index of patches without SHA-256 digests; clients trust no weaker ones")]
+    Weak,
     /// A line of a field is not a digest, a size and a name.
     #[error("field `{field}` has the line `{line}`; expected a SHA-256, a size and the name of a patch")]
     Line {
@@ -94,6 +97,7 @@ pub enum Error {
 /// How much of a line a message shows, in characters.
 const SHOWN: usize = 120;
 const CURRENT: &str = "SHA256-Current";
+const WEAK_CURRENT: &str = "SHA1-Current";
 const HISTORY: &str = "SHA256-History";
 const PATCHES: &str = "SHA256-Patches";
 const DOWNLOAD: &str = "SHA256-Download";
@@ -104,6 +108,9 @@ impl History {
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let stanza = Stanzas::new(text).next().and_then(Result::ok).ok_or(Error::Missing(CURRENT))?;
         let field = |name: &'static str| stanza.text_of(name).ok_or(Error::Missing(name));
+        if stanza.text_of(CURRENT).is_none() && stanza.text_of(WEAK_CURRENT).is_some() {
+            return Err(Error::Weak);
+        }
         let current = field(CURRENT)?;
         let Some((current, None)) = line(&current) else {
             return Err(Error::Line { field: CURRENT, line: excerpt(&current) });

@@ -59,6 +59,11 @@ impl Archive {
         }
         // One patch is held at a time: the list may name many that unpack to much more than they are.
         let mut text = self.earlier_text(published, index, &history).await?;
+        if text.is_none() && !history.patches.is_empty() {
+            findings.note(format!(
+                "the patches in `{path}` were read and not applied: none of the earlier texts that were looked for is stored"
+            ));
+        }
         for (at, patch) in history.patches.iter().enumerate() {
             let file = published.path(&patch_path(index, &patch.name));
             let script = self.check_patch(&file, patch, findings).await?;

@@ -114,6 +114,9 @@ pub struct Freshness {
 
 pub(super) fn differs(listed: &Listed, found: &Digests) -> String {
     let (size, sha256) = (listed.size, listed.sha256);
+    if let Some(md5) = listed.md5.filter(|_| (size, sha256) == (found.size, found.sha256)) {
+        return format!("listed is MD5 {md5}, found MD5 {}; size and SHA256 are as listed", found.md5);
+    }
     format!(
         "listed are {size} bytes with SHA256 {sha256}, found {} bytes with SHA256 {}",
         found.size, found.sha256
