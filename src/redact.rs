@@ -90,7 +90,7 @@ fn user_information(word: &str) -> String {
 
 /// Masks all between the first `:` of an authority and its last `@`; without a `:` all before the `@`.
 fn of_authority(text: &str) -> String {
-    let Some((user, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let Some((user, host)) = text.rsplit_once('@') else { return cut_off(text) };
     let is_port = |text: &str| text.bytes().take_while(|&b| b != b'/').all(|b| b.is_ascii_digit());
     match (user.split_once(':'), user.find(['/', '?', '#'])) {
         // The `@` is in the path.
@@ -101,6 +101,17 @@ fn of_authority(text: &str) -> String {
         (Some((name, _)), _) => format!("{name}:{MASK}@{host}"),
         // A token without a user name.
         (None, None) => format!("{MASK}@{host}"),
+    }
+}
+
+/// Masks what follows the name of an authority that was cut off at its `@`, unless it is a port.
+fn cut_off(text: &str) -> String {
+    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.split_once(':') {
+        Some((name, rest)) if !name.starts_with('[') && !rest.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{name}:{MASK}{}", &text[authority.len()..])
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -216,6 +227,11 @@ mod tests {
         for (text, shown) in [
             ("`https://me:hush@example.org/apt`", "`https://me:***@example.org/apt`"),
             ("https://me:hu@sh@example.org", "https://me:***@example.org"),
+            ("state `https://me:hush` of it", "state `https://me:***` of it"),
+            (
+                "https://example.org:8080/x and http://[::1]:80",
+                "https://example.org:8080/x and http://[::1]:80",
+            ),
             ("https://me:hu/sh@example.org/x", "https://me:***@example.org/x"),
             ("https://hush@example.org/x", "https://***@example.org/x"),
             ("https://:hush@example.org", "https://:***@example.org"),
