@@ -370,7 +370,8 @@ fn upcoming_expiry_is_reported_in_time() {
     let said = look(-10).fails(4);
     said.says(["apt 3 (sqv) refuses it: it is dated in the future", "apt 2 (gpgv) accepts it"]);
     assert!(!said.stdout.contains("`Date` is in the future"), "{}", said.stdout);
-    finds(look(-11), "dists/stable/InRelease", &["`Date` is in the future"]);
+    // A check that takes long looks again, at a later time.
+    finds(look(-60), "dists/stable/InRelease", &["`Date` is in the future"]);
     // The key expires in less than a month.
     sandbox.publish_after(12 * DAY.unsigned_abs(), &["--sign-with", "key.asc", "refresh", "--force"]).ok();
     look(12 * DAY).ok().says(["expires on 2025-07-11, in 28 days"]);
