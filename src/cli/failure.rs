@@ -97,7 +97,7 @@ impl Failure {
         self
     }
 
-    /// The same errors with the hints for somebody who cannot write the archive, such as a client on the web.
+    /// The same errors with hints for a reader of the archive, such as a client on the web: it cannot write there.
     pub(super) fn of_a_reader(mut self) -> Self {
         let hints = self.errors.iter_mut().filter_map(|problem| problem.hint.as_mut());
         for hint in hints.filter(|hint| hint.contains("publish check --repair")) {

@@ -77,7 +77,7 @@ impl Archive {
                 let live = self.mark(how, now).await?;
                 sweep::plan(&self.store, how, live, &pinned, now).await
             };
-            let pruned = marker.during(planned).await?;
+            let pruned = Box::pin(marker.during(planned)).await?;
             delete(&self.store, &pruned.deleted, &mut marker, how.events).await?;
             Ok(pruned)
         };

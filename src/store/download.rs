@@ -158,7 +158,7 @@ impl Store {
             Some(partial) => Spool::Kept(partial),
             None if size <= in_memory => {
                 let (bytes, digests) = match request {
-                    Some(request) => self.into_memory(path, request, awaited).await?,
+                    Some(request) => self.receive_in_memory(path, request, awaited).await?,
                     None => return Ok(None),
                 };
                 let content = Content::Bytes(bytes, digests);
@@ -169,7 +169,7 @@ impl Store {
                 Spool::Temporary(temporary.map_err(|error| unwritable(path, error))?)
             }
         };
-        let loaded = self.into_file(path, request, awaited, (has, hasher), spool).await?;
+        let loaded = self.receive_in_file(path, request, awaited, (has, hasher), spool).await?;
         Ok(Some(Downloaded { loaded, is_resumed }))
     }
 
@@ -182,7 +182,7 @@ impl Store {
         blocking(move || cache.partial(&sha256, size)).await
     }
 
-    async fn into_memory(
+    async fn receive_in_memory(
         &self,
         path: &str,
         request: GetResult,
@@ -209,7 +209,7 @@ impl Store {
         Ok((bytes, digests))
     }
 
-    async fn into_file(
+    async fn receive_in_file(
         &self,
         path: &str,
         request: Option<GetResult>,

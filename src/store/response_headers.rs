@@ -19,7 +19,7 @@ pub struct ResponseHeaders {
     /// `Content-Encoding`, except `identity`, which has no effect.
     pub content_encoding: Option<String>,
     /// Whether its validators (`ETag`, `Last-Modified`) identify the file.
-    pub(super) is_settled: bool,
+    pub(crate) is_settled: bool,
 }
 
 /// A file that changed so recently may change again without new validators: those of many servers are made of the

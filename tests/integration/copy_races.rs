@@ -91,7 +91,7 @@ async fn a_removal_and_a_prune() {
         let (store, copied) = copy_while(&sandbox, at, async |store| {
             let other = Publisher::on(store).later(10).of("testing");
             other.remove("one").await.unwrap();
-            other.prune(keep, GRACE).await.unwrap();
+            Box::pin(other.prune(keep, GRACE)).await.unwrap();
         })
         .await;
         let case = format!("waits before {:?}", writes[at - 1]);

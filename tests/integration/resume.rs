@@ -83,7 +83,7 @@ fn answer(mut connection: &TcpStream, folder: &Path, kind: Kind, cut: Cut, log: 
         let _ = write!(connection, "HTTP/1.1 404 Not Found\r\n{close}Content-Length: 0\r\n\r\n");
         return;
     };
-    let is_package = path.ends_with(".deb");
+    let is_package = Path::new(&path).extension().is_some_and(|extension| extension == "deb");
     let number = if is_package {
         let mut log = log.lock().unwrap();
         log.push(range.clone().unwrap_or_default());
@@ -234,9 +234,12 @@ fn a_killed_download_goes_on_in_the_next_run() {
     }
 }
 
+/// Changes the part that has arrived.
+type Damage = fn(&Path);
+
 #[test]
 fn a_damaged_part_is_replaced_by_a_whole_download() {
-    let damages: [(fn(&Path), usize); 4] = [
+    let damages: [(Damage, usize); 4] = [
         // Other bytes.
         (
             |part| {
@@ -249,7 +252,8 @@ fn a_damaged_part_is_replaced_by_a_whole_download() {
         // All of them, and others.
         (
             |part| {
-                fs::write(part, vec![b'x'; fs::metadata(part).unwrap().len() as usize + (9 << 20)]).unwrap()
+                let more = vec![b'x'; fs::read(part).unwrap().len() + (9 << 20)];
+                fs::write(part, more).unwrap();
             },
             1,
         ),

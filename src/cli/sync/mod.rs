@@ -123,7 +123,7 @@ async fn carry(
     };
     session.ui.destination(&target.location.to_string());
     session.ui.step("Comparing with the destination");
-    let synced = archive.sync(&destination, &how).await?;
+    let synced = Box::pin(archive.sync(&destination, &how)).await?;
     let mut report = Report {
         destination: target.location.to_string(),
         name: target.name.clone(),
