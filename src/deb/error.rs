@@ -109,6 +109,12 @@ pub enum BadStanza {
         /// The problem with its value.
         why: BadField,
     },
+    /// A field that dpkg and apt read differently.
+    #[error("field `{0}` occurs twice: dpkg reads no such package, and apt takes the last value")]
+    Twice(String),
+    /// A digest that apt compares as text.
+    #[error("field `SHA256` has upper-case letters: apt finds a hash sum mismatch")]
+    UpperCase,
 }
 
 /// The apparent kind of a file that is not a package.

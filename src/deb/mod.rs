@@ -382,7 +382,18 @@ fn file_name(
 /// The field with which dpkg never installs the package, or apt reads no index.
 pub fn check_stanza(text: &[u8]) -> Result<(), BadStanza> {
     relationship::check(text)?;
-    let Ok(stanza) = Stanza::parse_control(text) else { return Ok(()) };
+    let stanza = match Stanza::parse_control(text) {
+        Ok(stanza) => stanza,
+        Err(error) => {
+            return match error.kind {
+                stanza::ErrorKind::Twice(name) => Err(BadStanza::Twice(name)),
+                _ => Ok(()),
+            };
+        }
+    };
+    if stanza.get("SHA256").is_some_and(|digest| digest.iter().any(u8::is_ascii_uppercase)) {
+        return Err(BadStanza::UpperCase);
+    }
     let is_for_all = stanza.get("Architecture") == Some(b"all");
     let bad = |(field, why)| BadStanza::Field { field, why };
     if let Some(version) = stanza.text_of("Version")

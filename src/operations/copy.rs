@@ -217,6 +217,12 @@ impl Copies {
             let (source, _) = &sources.all[sources.number_of(index)];
             match &self.archive {
                 Some(_) => CopiedPackage::of_other_archive(&entry, index, source, ""),
+                // apt downloads no such package.
+                None if entry.sha256().is_none() && !entry.is_source() => Err(Error::Incomplete {
+                    path: source.path(&index.path()),
+                    package: entry.name().to_owned(),
+                    field: "SHA256",
+                }),
                 None => CopiedPackage::of(entry, index, source),
             }
         };

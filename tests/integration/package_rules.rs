@@ -429,6 +429,34 @@ fn fields_that_stop_clients_are_found_and_not_copied() {
     }
 }
 
+/// Stanzas that other tools write, with which clients get nothing, or another version than `list` shows.
+#[test]
+fn stanzas_that_clients_read_differently_are_found_and_not_copied() {
+    let sandbox = Sandbox::new();
+    let builder = deb("bad");
+    let path = "pool/main/b/bad/bad_1.0_amd64.deb";
+    let (bytes, stanza) = (builder.bytes(), builder.stanza());
+    let digest = crate::sandbox::sha256(&bytes);
+    let file = format!("Filename: {path}\nSize: {}\n", bytes.len());
+    for (text, says) in [
+        (format!("{stanza}Version: 2.0\n{file}SHA256: {digest}\n\n"), "field `Version` occurs twice"),
+        (
+            format!("{stanza}{file}SHA256: {}\n\n", digest.to_uppercase()),
+            "field `SHA256` has upper-case letters",
+        ),
+        (format!("{stanza}{file}\n"), "`SHA256`"),
+    ] {
+        builder.write_as(sandbox.archive(path));
+        sandbox.adopt_index(&text);
+        let suite = "Components: main\nArchitectures: amd64\n";
+        sandbox.configure(&format!("Codename: stable\n{suite}\nCodename: other\n{suite}"));
+        let said = sandbox.publish(["check"]).fails(4);
+        assert!(said.stdout.contains(says), "{}", said.stdout);
+        sandbox.publish(["copy", "--from", "stable", "--to", "other", "bad"]).fails(1).says([says]);
+        fs::remove_dir_all(sandbox.archive("")).unwrap();
+    }
+}
+
 #[test]
 fn one_version_for_all_and_for_one_architecture() {
     let sandbox = Sandbox::new();
