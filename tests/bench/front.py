@@ -5,6 +5,8 @@ import socket
 import subprocess
 import time
 
+from measure import has_gnu_time
+
 
 def free_port():
     with socket.socket() as any_port:
@@ -58,9 +60,12 @@ class Front:
 def measure(command, environment, front, log):
     """Runs a command; returns its cost, and the lines of the server's log."""
     front.requests()
+    report = log.with_suffix(".peak")
+    # A child's peak memory includes that of the process that forked it, and Python's is large: GNU time is run in between.
+    timed = ["/usr/bin/time", "-q", "-o", report, "-f", "%M", *command] if has_gnu_time() else command
     start = time.perf_counter()
     with open(log, "wb") as output:
-        child = subprocess.Popen([str(part) for part in command], env=environment, stdout=output, stderr=output)
+        child = subprocess.Popen([str(part) for part in timed], env=environment, stdout=output, stderr=output)
         _, status, usage = os.wait4(child.pid, 0)
     wall = time.perf_counter() - start
     if os.waitstatus_to_exitcode(status) != 0:
@@ -69,7 +74,7 @@ def measure(command, environment, front, log):
     return {
         "wall_s": wall,
         "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_mib": usage.ru_maxrss / 1024,
+        "peak_mib": int(report.read_text().split()[-1]) / 1024 if has_gnu_time() else float("nan"),
         "requests": len(lines),
         "received_mib": sum(int(line.split()[-2]) for line in lines) / 2**20,
         "sent_mib": sum(int(line.split()[-1]) for line in lines) / 2**20,
