@@ -127,6 +127,45 @@ fn what_is_not_whole_is_not_published() {
 }
 
 #[test]
+fn each_package_is_built_from_the_version_of_the_source_that_it_names() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.tree();
+    let uploaded = |version: &str, source: &str, line: &str| {
+        let folder = sandbox.path(format!("{version}-{line}"));
+        let package = deb("hello").version(version);
+        let package = if source.is_empty() { package } else { package.source(source) };
+        package.write(&folder);
+        let file = upload(&folder).version(version).write();
+        edit(&file, "Source: hello", &format!("Source: {line}"));
+        file
+    };
+    let other = uploaded("1-1", "", "hello");
+    edit(&other, "Version: 1-1", "Version: 2-1");
+    for file in [
+        other,
+        uploaded("5", "hello (1.0-2)", "hello"),
+        uploaded("5", "hello (1.0-2)", "hello (1.0-1)"),
+        uploaded("1-1+b1", "hello (1-1)", "hello"),
+    ] {
+        add(&sandbox, &file, &[])
+            .fails(1)
+            .says(["has the source version `", "and the `.changes` file has `"]);
+        assert_eq!(sandbox.tree(), before, "{}", file.display());
+    }
+    // Built again without a new source, and a package with a version of its own.
+    for file in [
+        uploaded("1-1+b1", "hello (1-1)", "hello (1-1)"),
+        uploaded("2:7", "hello (1:3)", "hello (1:3)"),
+        uploaded("9", "", "hello"),
+    ] {
+        add(&sandbox, &file, &[]).ok().says(["Added 1 package"]);
+    }
+    let own = uploaded("5:12", "hello (1.0-2)", "hello");
+    edit(&own, "Version: 5:12", "Version: 1.0-2");
+    add(&sandbox, &own, &[]).ok().says(["Added 1 package"]);
+}
+
+#[test]
 fn the_suites_are_those_that_it_names_or_the_one_on_the_command_line() {
     let sandbox = Sandbox::new();
     sandbox.configure(
