@@ -242,6 +242,27 @@ fn records_stay_as_long_as_their_packages() {
 }
 
 #[test]
+fn records_stay_where_a_package_has_another_version_than_its_source() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        "Codename: stable\nComponents: main\nTracking: minimal includechanges includebuildinfos\n",
+    );
+    deb("hello-cc").version("5:12").source("hello (1:1.200)").write(sandbox.incoming());
+    fs::write(sandbox.incoming().join("hello_1.200_amd64.buildinfo"), "Format: 1.0\n").unwrap();
+    add(&sandbox, upload(sandbox.incoming()).version("1:1.200").write(), &[]).ok();
+    let records = || sandbox.tree().paths_with("pool/main/h/hello/hello_1.200_");
+    let prune = || {
+        age(&sandbox.archive(""), 9);
+        sandbox.publish(["prune", "--keep-generations", "1"]).ok();
+    };
+    prune();
+    assert_eq!(records().len(), 2, "{:?}", sandbox.tree().paths_with("pool/"));
+    sandbox.publish(["remove", "hello-cc"]).ok();
+    prune();
+    assert_eq!(records(), [""; 0]);
+}
+
+#[test]
 fn the_list_of_uploaders_decides_by_the_signature() {
     let sandbox = Sandbox::new();
     let key = fixture("keys/test.asc");
