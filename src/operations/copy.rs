@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     deb,
-    dists::{
-        PackageEntry, PackagesIndex, PackagesKey,
-        translation::{Translation, missing},
-    },
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     glob::Glob,
     names::{Architecture, Component, Suite},
     nearest::nearest,
@@ -209,7 +206,7 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        let mut translations = BTreeMap::new();
+        let mut translations = translations::Known::new();
         for (entry, index) in selected.values_mut() {
             *entry = with_description(entry, index, &sources, &mut translations).await?;
         }
@@ -490,15 +487,8 @@ async fn with_description(
     package: &PackageEntry,
     key: &PackagesKey,
     sources: &Sources,
-    known: &mut BTreeMap<(usize, Component), Translation>,
+    known: &mut translations::Known,
 ) -> Result<PackageEntry, Error> {
-    if package.is_source() || missing(package).is_none() {
-        return Ok(package.clone());
-    }
-    let place = (sources.number_of(key), key.component.clone());
-    if !known.contains_key(&place) {
-        let text = translations::read(&sources.all[place.0].0, &key.component).await?;
-        known.insert(place.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
-    }
-    Ok(known[&place].join(package).unwrap_or_else(|| package.clone()))
+    let number = sources.number_of(key);
+    translations::with_description(package, &key.component, (number, &sources.all[number].0), known).await
 }

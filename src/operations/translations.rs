@@ -51,6 +51,27 @@ pub(super) async fn read(published: &PublishedSuite, component: &Component) -> R
 
 impl Translations<'_> {
     /// Moves the descriptions of changed packages between the indices.
+/// The translations of suites that were read, by the number of the suite and by component.
+pub(super) type Known = BTreeMap<(usize, Component), Translation>;
+
+/// Returns a package of a suite with its long description, which the suite may have in a translation.
+pub(super) async fn with_description(
+    package: &PackageEntry,
+    component: &Component,
+    (number, suite): (usize, &PublishedSuite),
+    known: &mut Known,
+) -> Result<PackageEntry, Error> {
+    if package.is_source() || missing(package).is_none() {
+        return Ok(package.clone());
+    }
+    let place = (number, component.clone());
+    if !known.contains_key(&place) {
+        let text = read(suite, component).await?;
+        known.insert(place.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
+    }
+    Ok(known[&place].join(package).unwrap_or_else(|| package.clone()))
+}
+
     pub(super) async fn render(
         &self,
         changed: &mut BTreeMap<PackagesKey, PackagesIndex>,
