@@ -341,7 +341,9 @@ impl Plan {
         derivation: &Derivation<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let translations = Translations { published, config, is_export: derivation.is_export };
+        let Retired { components, architectures } = &layout.retired;
+        let (retired, is_export) = ((&components[..], &architectures[..]), derivation.is_export);
+        let translations = Translations { published, config, retired, is_export };
         let translated = translations.render(&mut changed).await?;
         let mut derived = {
             let (components, architectures) = (&layout.components, &layout.architectures);

@@ -130,3 +130,28 @@ fn packages_that_move_to_the_archive_suite_keep_their_descriptions() {
         }
     }
 }
+
+#[test]
+fn an_index_that_leaves_the_suite_takes_its_descriptions_along() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: stable\nComponents: main\nTranslations: en\n");
+    add(&sandbox, &deb("doc").architecture("all"));
+    add(&sandbox, &deb("one"));
+    let names = || {
+        let text = translation(&sandbox);
+        let names = text.lines().filter_map(|line| line.strip_prefix("Package: "));
+        names.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["doc", "one"]);
+    sandbox.publish_after(60, &["remove", "doc"]).ok().says(["architecture `all` is no longer configured"]);
+    assert_eq!(names(), ["one"]);
+    // An architecture that is left with its last package, in an edit that changes no other index.
+    add(&sandbox, &deb("two").architecture("arm64"));
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nTranslations: en\n");
+    sandbox
+        .publish_after(120, &["remove", "two"])
+        .ok()
+        .says(["architecture `arm64` is no longer configured"]);
+    assert_eq!(names(), ["one"]);
+    sandbox.publish_after(120, &["check"]).ok();
+}
