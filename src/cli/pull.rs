@@ -112,6 +112,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         selected: args.selected()?,
         architectures,
         component: args.component.clone(),
+        with_variants: args.architecture.is_empty(),
         with_dependencies: args.with_dependencies,
         ..Copies::new(from, trust)
     };

@@ -54,6 +54,8 @@ pub struct Copies {
     pub wanted: Vec<Wanted>,
     /// Only packages of these architectures; if empty, of all.
     pub architectures: Vec<Architecture>,
+    /// Whether the packages of variants of these architectures are copied too.
+    pub with_variants: bool,
     /// Their new component; by default the one in the source suite.
     pub component: Option<Component>,
     /// Packages that are selected index by index, and are listed in the same indices. They need not match.
@@ -144,6 +146,7 @@ impl Copies {
             others: Vec::new(),
             wanted: Vec::new(),
             architectures: Vec::new(),
+            with_variants: false,
             component: None,
             selected: Vec::new(),
             into: Vec::new(),
@@ -270,7 +273,7 @@ impl Copies {
         for (key, index) in indices {
             for entry in self.selected.iter().flat_map(|selection| selection.of_index(key, index)) {
                 let [name, architecture, version] =
-                    [entry.name(), entry.architecture(), entry.version()].map(ToOwned::to_owned);
+                    [entry.name(), entry.index_architecture(), entry.version()].map(ToOwned::to_owned);
                 let listed = found
                     .entry((key.component.clone(), (key.package_type, [name, architecture, version])))
                     .or_insert_with(|| Listed {
@@ -349,7 +352,9 @@ impl Copies {
         wanted.version.as_ref().is_none_or(|asked| version == asked)
             && (architectures.is_empty()
                 || entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
-                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture()))
+                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture())
+                || self.with_variants
+                    && architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
 }
 
