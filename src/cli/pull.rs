@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     keyring: Vec<String>,
 
-    /// Also take this source package, or the given version of it, and all packages built from it; repeatable
+    /// Also take this source package, or the given version of it, and all packages built from it; a pattern too; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 

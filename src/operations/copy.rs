@@ -112,7 +112,7 @@ pub struct Wanted {
 pub enum Named {
     /// The package name, or a [`Glob`] of names.
     Package(String),
-    /// The name of the source package: it and all binary packages built from it.
+    /// The name of the source package, or a [`Glob`] of names: it and all binary packages built from it.
     Source(String),
 }
 
@@ -479,8 +479,9 @@ impl Named {
                 entries
             }
             Self::Source(name) => {
+                let pattern = Glob::new(name);
                 let mut entries = index.entries();
-                entries.retain(|entry| entry.source().name == name);
+                entries.retain(|entry| pattern.matches(entry.source().name));
                 entries
             }
         }
