@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long)]
     new_suite: bool,
 
-    /// Copy this source package, or the given version of it, and all packages built from it; repeatable
+    /// Copy this source package, or the given version of it, and all packages built from it; a pattern too; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 

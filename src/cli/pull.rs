@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session};
 use crate::{
     archive::{Copies, CopySource, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
-    config::SuiteConfig,
+    config::{Sources, SuiteConfig},
     dists::IndexKind,
     formula::Formula,
     names::{Architecture, Component},
@@ -15,7 +15,8 @@ use crate::{
 ///
 /// The other archive is a folder, a bucket or any archive on the web. Its signature is verified first, then its indices, then
 /// each file. A file that the pool has is not fetched, so an interrupted run resumes. The newest version of each name and
-/// architecture is taken unless a version is given, for the architectures of the suite.
+/// architecture is taken unless a version is given, for the architectures of the suite; source packages too if `source` is
+/// one of them in its configuration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\
@@ -51,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     keyring: Vec<String>,
 
-    /// Also take this source package, or the given version of it, and all packages built from it; repeatable
+    /// Also take this source package, or the given version of it, and all packages built from it; a pattern too; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 
@@ -111,6 +112,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         wanted: args.wanted(&names),
         selected: args.selected()?,
         architectures,
+        with_variants: args.architecture.is_empty(),
         component: args.component.clone(),
         with_dependencies: args.with_dependencies,
         ..Copies::new(from, trust)
@@ -134,6 +136,11 @@ async fn architectures(suite: &SuiteConfig, session: &Session<'_>) -> Result<Vec
     }
     if !all.is_empty() {
         all.push(Architecture::all());
+    }
+    match suite.sources {
+        Sources::Alone => all = vec![Architecture::source()],
+        Sources::Listed => all.push(Architecture::source()),
+        Sources::Refused | Sources::Accepted => {}
     }
     Ok(all)
 }

@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "source", value_name = "NAME[=VERSION]")]
     names: Vec<String>,
 
-    /// Remove this source package, or the given version of it, and all packages built from it; repeatable
+    /// Remove this source package, or the given version of it, and all packages built from it; a pattern too; repeatable
     #[arg(long, value_name = "NAME[=VERSION]")]
     source: Vec<String>,
 

@@ -39,6 +39,7 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
     for file in args.files {
         let events = session.events();
         let mut upload = tokio::task::block_in_place(|| Upload::read(file, &events))?;
+        upload.require_source_version()?;
         for name in upload.by_hand() {
             session.ui.warn(&format!("`{name}` of `{}` is not published", file.display()));
         }

@@ -52,9 +52,11 @@ fn path(suite: &Suite, name: &str) -> String {
     format!("dists/{suite}/{name}")
 }
 
-/// The names, each with the index of the first component that has one.
+/// The names, each with the index of the first component that has one, in any form: that of another component has other
+/// files.
 fn names<'a>(release: &'a Release, components: &[Component]) -> BTreeMap<String, (&'a str, &'a Listed)> {
     let mut names = BTreeMap::new();
+    let mut first: BTreeMap<String, &Component> = BTreeMap::new();
     for component in components {
         for (listed, file) in release.own_files() {
             let (plain, compression) = uncompressed(listed);
@@ -64,7 +66,9 @@ fn names<'a>(release: &'a Release, components: &[Component]) -> BTreeMap<String,
                 continue;
             };
             let name = format!("{of}{}", compression.extension());
-            if own == *component && !release.files().contains_key(&name) {
+            let is_first =
+                own == *component && *first.entry(of.to_string()).or_insert(component) == component;
+            if is_first && !release.files().contains_key(&name) {
                 names.entry(name).or_insert((listed.as_str(), file));
             }
         }

@@ -276,6 +276,14 @@ impl BinaryPackage {
         self.source.as_ref().unwrap_or(&self.name)
     }
 
+    /// The version of the source package: that in `Source: NAME (VERSION)`, with the package's own version as the default.
+    #[must_use]
+    pub fn source_version(&self) -> String {
+        let field = self.field("Source").map(String::from_utf8_lossy).unwrap_or_default();
+        let version = field.split_once('(').map(|(_, rest)| rest.trim_end_matches([')', ' ', '\t']).trim());
+        version.unwrap_or(self.version.as_str()).to_owned()
+    }
+
     /// The value of `Section`, unless it is missing, empty or not UTF-8.
     #[must_use]
     pub fn section(&self) -> Option<&str> {

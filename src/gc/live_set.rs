@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    dists::{index_file::by_hash_path, subset::Carried},
+    dists::{Entry, index_file::by_hash_path, layout, subset::Carried},
     store::{Limit, Store, StoredObject},
     suite::{
         damage,
@@ -32,6 +32,8 @@ pub(crate) struct LiveSet {
     pub(crate) files: Needs,
     /// Files for which two generations expect different bytes, by path; `files` has the other expectation.
     pub(crate) disputed: Needs,
+    /// The folders of packages whose version is not that of their source, each with the version of the source.
+    pub(crate) source_versions: BTreeSet<(String, String)>,
     /// Digests of indices whose packages were already added.
     read: BTreeSet<String>,
 }
@@ -68,7 +70,10 @@ impl LiveSet {
             }
             let mut pool = PoolFiles::new();
             if let Some(text) = suite.text(&plain).await? {
-                references::pool_files(&key, &suite.path(&plain), &text, &mut pool)?;
+                let path = suite.path(&plain);
+                let entries = references::entries(&key, &path, &text)?;
+                references::files_of(&entries, &path, &mut pool)?;
+                self.source_versions.extend(entries.iter().filter_map(source_version));
             }
             for (path, expected) in pool {
                 self.add_file(path, expected);
@@ -84,6 +89,17 @@ impl LiveSet {
         }
         self.files.insert(path, expected);
     }
+}
+
+/// The folder of a package and the version of its source, if that is not its own, as in file names.
+fn source_version(entry: &Entry) -> Option<(String, String)> {
+    let version = entry.source().version;
+    if version == &*entry.version {
+        return None;
+    }
+    let (folder, _) = layout::package_of(entry.main_file()?.path.as_deref()?)?;
+    let version = version.split_once(':').map_or(version, |(_, version)| version);
+    Some((folder.to_owned(), version.to_owned()))
 }
 
 /// Returns the files that are missing or have another size.

@@ -202,8 +202,10 @@ async fn candidates(
         candidates.push(Candidate { found: found.clone(), why });
     }
     let packages = marked.live.files.keys().filter_map(|path| layout::package_of(path));
-    let packages: HashSet<(String, String)> =
+    let mut packages: HashSet<(String, String)> =
         packages.map(|(folder, version)| (folder.to_owned(), version.to_owned())).collect();
+    // A record has the version of the source, which may not be that of its packages.
+    packages.extend(std::mem::take(&mut marked.live.source_versions));
     let mut pool = store.walk("pool");
     while let Some(found) = pool.try_next().await? {
         count(marked, &found);

@@ -60,7 +60,8 @@ impl IntoIterator for Notes {
 /// not, against its digest and against the other forms, and other files that it still lists against their digests. Other
 /// files that differ are removed from the list, since no client accepts them; returns a note for each, and for each index
 /// that is kept although it cannot be read, and one for the packages that dpkg or apt cannot read. A missing file is not a
-/// fault: other tools list plain forms that they do not store. `changed` has the indices that replace old ones.
+/// fault: other tools list plain forms that they do not store, and mirrors list what they leave out. Of those only the plain
+/// forms stay listed. `changed` has the indices that replace old ones.
 ///
 /// # Errors
 /// Two forms of an index contradict each other, or a form that stays does not match its digest.
@@ -73,7 +74,7 @@ pub(crate) async fn verify(
     let still = |path: &str, listed: &Listed| release.files().get(path) == Some(listed);
     let indices = state.pool_index_keys();
     let stay: BTreeSet<&str> = release.files().keys().map(|path| plain_path(path)).collect();
-    let mut notes = Vec::new();
+    let (mut notes, mut absent) = (Vec::new(), BTreeSet::new());
     let mut unreadable = Unreadable::default();
     for key in &indices {
         let plain = key.path();
@@ -82,7 +83,7 @@ pub(crate) async fn verify(
         }
         let mut text =
             old.files().get(&plain).map(|listed| Text { path: state.path(&plain), listed: *listed });
-        let mut is_carried_on = false;
+        let (mut is_carried_on, mut is_stored, mut unstored) = (false, false, Vec::new());
         for compression in Compression::ALL {
             let path = format!("{plain}{}", compression.extension());
             let Some(listed) = old.files().get(&path).copied() else { continue };
@@ -100,9 +101,13 @@ pub(crate) async fn verify(
                     continue;
                 }
                 Err(error) => return Err(error),
-                Ok(None) => continue,
+                Ok(None) => {
+                    unstored.extend((stays && compression != Compression::Plain).then_some(path));
+                    continue;
+                }
                 Ok(Some(found)) => found,
             };
+            is_stored = true;
             match &text {
                 None => text = Some(Text { path, listed: Listed::from(&found) }),
                 Some(text) if is_listed(&text.listed, &found) => {}
@@ -117,6 +122,8 @@ pub(crate) async fn verify(
                 }
             }
         }
+        // Clients may choose a form that is not stored, and then get none.
+        absent.extend(unstored.into_iter().filter(|_| is_stored));
         if !is_carried_on {
             let new = changed.iter().find(|file| file.path() == plain).map(|file| file.bytes().clone());
             let (key, path) = (key.clone(), state.path(&plain));
@@ -136,22 +143,16 @@ pub(crate) async fn verify(
             )),
         }
     }
-    let plain: BTreeSet<String> = indices.iter().map(IndexKey::path).collect();
-    let others =
-        old.own_files().filter(|(path, listed)| !plain.contains(plain_path(path)) && still(path, listed));
-    // Owned, so that a commit can be spawned.
-    let others: Vec<_> = others.map(|(path, listed)| (path.clone(), *listed)).collect();
-    let looks = stream::iter(others).map(|(path, listed)| {
-        let state = state.clone();
-        async move { Ok::<_, Error>((is_another(&state, &path, &listed).await?, path)) }
-    });
-    let mut looks = looks.buffered(AT_ONCE);
-    let mut refused = BTreeSet::new();
-    while let Some(look) = looks.next().await {
-        let (is_another, path) = look?;
-        refused.extend(is_another.then_some(path));
+    let (refused, unstored) = others(state, release, &indices).await?;
+    absent.extend(unstored);
+    release.retain(|path| !refused.contains(path) && !absent.contains(path));
+    if let Some(one) = absent.first() {
+        notes.push(format!(
+            "files that are listed and not stored are no longer listed, since no client can fetch them: `{}`{}",
+            state.path(one),
+            if absent.len() > 1 { format!(" and {} more", absent.len() - 1) } else { String::new() }
+        ));
     }
-    release.retain(|path| !refused.contains(path));
     let note = |path: &String| {
         format!(
             "`{}` does not match the release file and no client accepts it: it is no longer listed",
@@ -160,6 +161,37 @@ pub(crate) async fn verify(
     };
     notes.extend(refused.iter().map(note));
     Ok(Notes { indices: notes, packages: unreadable.note(state.name()) })
+}
+
+/// Returns the listed files other than indices of which no copy has the listed bytes, and those that are not stored; without
+/// the uncompressed ones that are listed beside a stored form.
+async fn others(
+    state: &PublishedSuite,
+    release: &Release,
+    indices: &BTreeSet<IndexKey>,
+) -> Result<(BTreeSet<String>, Vec<String>), Error> {
+    let plain: BTreeSet<String> = indices.iter().map(IndexKey::path).collect();
+    let old = state.release().into_iter().flat_map(Release::own_files);
+    let others = old.filter(|(path, listed)| {
+        !plain.contains(plain_path(path)) && release.files().get(*path) == Some(listed)
+    });
+    // Owned, so that a commit can be spawned.
+    let others: Vec<_> = others.map(|(path, listed)| (path.clone(), *listed)).collect();
+    let looks = stream::iter(others).map(|(path, listed)| {
+        let state = state.clone();
+        async move { Ok::<_, Error>((look(&state, &path, &listed).await?, path)) }
+    });
+    let mut looks = looks.buffered(AT_ONCE);
+    let (mut refused, mut unstored, mut stored) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    while let Some(look) = looks.next().await {
+        match look? {
+            (Look::Another, path) => _ = refused.insert(path),
+            (Look::Absent, path) => unstored.push(path),
+            (Look::Listed, path) => _ = stored.insert(plain_path(&path).to_owned()),
+        }
+    }
+    unstored.retain(|path| path != plain_path(path) || !stored.contains(plain_path(path)));
+    Ok((refused, unstored))
 }
 
 /// Reads a form of an index as clients do, by its digest or else by its name; `None` if it is not stored.
@@ -212,9 +244,19 @@ async fn unpacked(
     unpacked.await.map_err(|source| Error::Unpack { path: path.to_owned(), source })
 }
 
-/// Whether a listed file other than an index exists, but no copy of it has the listed bytes. The name of a file of an earlier
-/// generation may be that of a later one's.
-async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<bool, Error> {
+/// What is stored of a listed file.
+enum Look {
+    /// A copy with the listed bytes.
+    Listed,
+    /// Copies with other bytes alone.
+    Another,
+    /// Nothing.
+    Absent,
+}
+
+/// Looks for a copy of a listed file other than an index. The name of a file of an earlier generation may be that of a later
+/// one's.
+async fn look(state: &PublishedSuite, path: &str, listed: &Listed) -> Result<Look, Error> {
     let mut is_there = false;
     let [by_hash, by_name] = places(state, path, listed);
     for (path, is_its_own) in [(by_hash, true), (by_name, !state.is_kept())] {
@@ -225,14 +267,14 @@ async fn is_another(state: &PublishedSuite, path: &str, listed: &Listed) -> Resu
         }
         let vouched = found.md5.is_some() && found.md5 == listed.md5;
         if vouched || listed.size > CHEAP {
-            return Ok(false);
+            return Ok(Look::Listed);
         }
         let read = unless_larger(state.store().digests(&path, Limit::bytes(listed.size)).await)?;
         if read.is_some_and(|found| is_listed(listed, &found)) {
-            return Ok(false);
+            return Ok(Look::Listed);
         }
     }
-    Ok(is_there)
+    Ok(if is_there { Look::Another } else { Look::Absent })
 }
 
 /// Copies the listed files of an archive without by-hash, made by another tool, to by-hash names, so that the new

@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     deb,
-    dists::{
-        PackageEntry, PackagesIndex, PackagesKey,
-        translation::{Translation, missing},
-    },
+    dists::{PackageEntry, PackagesIndex, PackagesKey},
     glob::Glob,
     names::{Architecture, Component, Suite},
     nearest::nearest,
@@ -57,6 +54,8 @@ pub struct Copies {
     pub wanted: Vec<Wanted>,
     /// Only packages of these architectures; if empty, of all.
     pub architectures: Vec<Architecture>,
+    /// Whether the packages of variants of these architectures are copied too.
+    pub with_variants: bool,
     /// Their new component; by default the one in the source suite.
     pub component: Option<Component>,
     /// Packages that are selected index by index, and are listed in the same indices. They need not match.
@@ -113,7 +112,7 @@ pub struct Wanted {
 pub enum Named {
     /// The package name, or a [`Glob`] of names.
     Package(String),
-    /// The name of the source package: it and all binary packages built from it.
+    /// The name of the source package, or a [`Glob`] of names: it and all binary packages built from it.
     Source(String),
 }
 
@@ -147,6 +146,7 @@ impl Copies {
             others: Vec::new(),
             wanted: Vec::new(),
             architectures: Vec::new(),
+            with_variants: false,
             component: None,
             selected: Vec::new(),
             into: Vec::new(),
@@ -209,7 +209,7 @@ impl Copies {
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
-        let mut translations = BTreeMap::new();
+        let mut translations = translations::Known::new();
         for (entry, index) in selected.values_mut() {
             *entry = with_description(entry, index, &sources, &mut translations).await?;
         }
@@ -279,7 +279,7 @@ impl Copies {
         for (key, index) in indices {
             for entry in self.selected.iter().flat_map(|selection| selection.of_index(key, index)) {
                 let [name, architecture, version] =
-                    [entry.name(), entry.architecture(), entry.version()].map(ToOwned::to_owned);
+                    [entry.name(), entry.index_architecture(), entry.version()].map(ToOwned::to_owned);
                 let listed = found
                     .entry((key.component.clone(), (key.package_type, [name, architecture, version])))
                     .or_insert_with(|| Listed {
@@ -358,7 +358,9 @@ impl Copies {
         wanted.version.as_ref().is_none_or(|asked| version == asked)
             && (architectures.is_empty()
                 || entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
-                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture()))
+                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture())
+                || self.with_variants
+                    && architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
     }
 }
 
@@ -483,8 +485,9 @@ impl Named {
                 entries
             }
             Self::Source(name) => {
+                let pattern = Glob::new(name);
                 let mut entries = index.entries();
-                entries.retain(|entry| entry.source().name == name);
+                entries.retain(|entry| pattern.matches(entry.source().name));
                 entries
             }
         }
@@ -496,15 +499,8 @@ async fn with_description(
     package: &PackageEntry,
     key: &PackagesKey,
     sources: &Sources,
-    known: &mut BTreeMap<(usize, Component), Translation>,
+    known: &mut translations::Known,
 ) -> Result<PackageEntry, Error> {
-    if package.is_source() || missing(package).is_none() {
-        return Ok(package.clone());
-    }
-    let place = (sources.number_of(key), key.component.clone());
-    if !known.contains_key(&place) {
-        let text = translations::read(&sources.all[place.0].0, &key.component).await?;
-        known.insert(place.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
-    }
-    Ok(known[&place].join(package).unwrap_or_else(|| package.clone()))
+    let number = sources.number_of(key);
+    translations::with_description(package, &key.component, (number, &sources.all[number].0), known).await
 }

@@ -18,6 +18,7 @@ use super::{
     new_package::NewPackage,
     plan::Plan,
     selection::Selection,
+    translations,
 };
 use crate::{
     config::{Overrides, SuiteConfig},
@@ -225,6 +226,13 @@ impl SuiteEdit {
         refused.extend(self.apply_retention(published, config, &additions, &mut indices, &mut plan).await?);
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
+        }
+        // The other suite does not read the translations of this one.
+        let mut known = translations::Known::new();
+        for (_, moved) in &mut plan.surplus {
+            let suite = (0, published.state());
+            moved.entry =
+                translations::with_description(&moved.entry, &moved.component, suite, &mut known).await?;
         }
         // A package that `Limit` removes at once is not offered to clients.
         let older = std::mem::take(&mut plan.older);

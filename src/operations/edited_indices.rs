@@ -52,7 +52,7 @@ impl SuiteEdit {
             key.package_type == PackageType::Deb && !layout.architectures.contains(&key.architecture)
         };
         let may_change = |key: &PackagesKey| {
-            architectures.contains(&key.architecture) || !self.remove.is_empty() || self.retention.is_some()
+            architectures.contains(&key.architecture) || self.removes() || self.retention.is_some()
         };
         wanted.extend(there.iter().filter(|key| is_of_variant(key) && may_change(key)).cloned());
         let of_variants = debs().filter(|new| new.is_of_variant());

@@ -263,9 +263,13 @@ impl SuiteLayout {
     /// condition.
     pub(crate) fn has_place_for(&self, package: &CopiedPackage) -> bool {
         let Some(only) = &package.only else { return true };
+        // The index of a variant is beside that of its architecture, which alone is one of the suite's.
+        let base = package.entry.architecture();
+        let is_of_variant = base != package.architecture.as_str();
+        let is_listed = |name: &Architecture| only.contains(name) || (is_of_variant && name.as_str() == base);
         let has_architecture = package.architecture.is_source()
             || self.architectures.is_empty()
-            || self.architectures.iter().any(|name| only.contains(name));
+            || self.architectures.iter().any(is_listed);
         has_architecture
             && (self.components.is_empty() || self.components.contains(&package.component))
             && !self.refuses(package.entry.package_type(), &package.component)
@@ -341,7 +345,9 @@ impl Plan {
         derivation: &Derivation<'_>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let translations = Translations { published, config, is_export: derivation.is_export };
+        let Retired { components, architectures } = &layout.retired;
+        let (retired, is_export) = ((&components[..], &architectures[..]), derivation.is_export);
+        let translations = Translations { published, config, retired, is_export };
         let translated = translations.render(&mut changed).await?;
         let mut derived = {
             let (components, architectures) = (&layout.components, &layout.architectures);

@@ -78,15 +78,15 @@ pub(crate) async fn plan(
     (plan.replaced, plan.phased) = (difference.replaced, difference.phased);
     plan.needs = difference.needs;
     let mut new = earlier.clone();
-    if !state.is_of_our_form() {
-        plan.notes.extend(adopt::verify(&state, &mut new, &[]).await?);
-    }
     new.retain(|path| !others.gone.contains(plain_path(path)));
     plan.notes.extend(others.gone.iter().map(|path| {
         format!(
             "`{path}` of `generations/{name}` is not stored any more: the new generation does not list it"
         )
     }));
+    if !state.is_of_our_form() {
+        plan.notes.extend(adopt::verify(&state, &mut new, &[]).await?);
+    }
     plan.patches = PatchFiles::new(published, config, difference.texts, now).await?;
     // The lists of the earlier generation do not lead from the current texts to the earlier ones.
     plan.patches.list_in(&mut new, config, |index| earlier.files().get(index) != current.files().get(index));

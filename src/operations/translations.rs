@@ -15,7 +15,7 @@ use crate::{
         IndexFile, IndexKey, PackageEntry, PackagesIndex, PackagesKey, blocks,
         translation::{Translation, missing},
     },
-    names::Component,
+    names::{Architecture, Component},
     suite::{base::VerifiedBase, damage, error::Error, published::PublishedSuite},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Translations<'a> {
     pub(super) published: &'a VerifiedBase,
     pub(super) config: &'a SuiteConfig,
+    /// The components and architectures that leave the suite, whose indices are no longer listed.
+    pub(super) retired: (&'a [Component], &'a [Architecture]),
     pub(super) is_export: bool,
 }
 
@@ -49,6 +51,27 @@ pub(super) async fn read(published: &PublishedSuite, component: &Component) -> R
     }
 }
 
+/// The translations of suites that were read, by the number of the suite and by component.
+pub(super) type Known = BTreeMap<(usize, Component), Translation>;
+
+/// Returns a package of a suite with its long description, which the suite may have in a translation.
+pub(super) async fn with_description(
+    package: &PackageEntry,
+    component: &Component,
+    (number, suite): (usize, &PublishedSuite),
+    known: &mut Known,
+) -> Result<PackageEntry, Error> {
+    if package.is_source() || missing(package).is_none() {
+        return Ok(package.clone());
+    }
+    let place = (number, component.clone());
+    if !known.contains_key(&place) {
+        let text = read(suite, component).await?;
+        known.insert(place.clone(), text.as_ref().map(Translation::parse).unwrap_or_default());
+    }
+    Ok(known[&place].join(package).unwrap_or_else(|| package.clone()))
+}
+
 impl Translations<'_> {
     /// Moves the descriptions of changed packages between the indices.
     pub(super) async fn render(
@@ -56,10 +79,14 @@ impl Translations<'_> {
         changed: &mut BTreeMap<PackagesKey, PackagesIndex>,
     ) -> Result<Translated, Error> {
         let mut translated = Translated::default();
+        let left = self.published.packages_keys().into_iter().filter(|key| self.leaves(key));
         let components: BTreeSet<Component> = changed
             .keys()
+            .cloned()
+            .chain(left)
             .filter(|key| key.package_type == crate::package_type::PackageType::Deb)
-            .map(|key| key.component.clone())
+            .map(|key| key.component)
+            .filter(|component| !self.retired.0.contains(component))
             .collect();
         for component in &components {
             if self.config.translations {
@@ -86,7 +113,9 @@ impl Translations<'_> {
             index.rewrite(self.is_export, |package| translation.split(package));
             names.extend(index.edited_names().map(str::to_owned));
         }
-        let names = (!self.is_export).then_some(names);
+        // The packages of an index that leaves are not among the edited ones.
+        let is_whole = self.is_export || self.published.packages_keys().iter().any(|key| self.leaves(key));
+        let names = (!is_whole).then_some(names);
         let mut needed = BTreeSet::new();
         let mut need = |package: &PackageEntry| {
             needed.extend(missing(package).map(|md5| (package.name().into(), md5)));
@@ -119,8 +148,14 @@ impl Translations<'_> {
     ) -> BTreeSet<PackagesKey> {
         let mut keys = self.published.packages_keys();
         keys.extend(changed.keys().cloned());
-        keys.retain(|key| is_of(key, component));
+        keys.retain(|key| is_of(key, component) && !self.leaves(key));
         keys
+    }
+
+    /// Whether an index is no longer listed after the edit.
+    fn leaves(&self, key: &PackagesKey) -> bool {
+        let (components, architectures) = self.retired;
+        components.contains(&key.component) || architectures.contains(&key.architecture)
     }
 
     /// Moves long descriptions back to the packages; drops the translation if no package needs it.

@@ -2,7 +2,8 @@
 //!
 //! An upload is accepted as a whole or not at all: nothing of it is published if one file is missing, differs, or is not
 //! of this upload, or if its signature is not valid. The caller decides the suites; for each, it verifies the signature
-//! ([`Upload::verify`]), asks the list of uploaders ([`Upload::require_allowed`]) and commits [`Upload::edit`].
+//! ([`Upload::verify`]), asks the list of uploaders ([`Upload::require_allowed`]) and commits [`Upload::edit`]. It also
+//! requires the version of the source ([`Upload::require_source_version`]), which `reprepro` has an option to ignore.
 
 use std::{
     fs::File,
@@ -134,6 +135,28 @@ impl Upload {
     #[must_use]
     pub fn strangers(&self, keys: &Keyring) -> Vec<String> {
         keys.unknown_signers(self.bytes.trim_ascii_start()).unwrap_or_default()
+    }
+
+    /// Requires that each binary package was built from the version of the source that it names.
+    ///
+    /// # Errors
+    /// One was built from another version.
+    pub fn require_source_version(&self) -> Result<(), Error> {
+        let listed = self.changes.source_version();
+        for (uploaded, incoming) in &self.packages {
+            let Artifact::Binary(package) = &incoming.package else { continue };
+            let found = package.source_version();
+            if found != listed.as_str() {
+                let [file, found, listed] = [uploaded.name(), &found, listed.as_str()].map(ToOwned::to_owned);
+                return Err(self.refused(ChangesFault::Other {
+                    file,
+                    part: "source version",
+                    found,
+                    listed,
+                }));
+            }
+        }
+        Ok(())
     }
 
     /// Verifies its signature with the keys of uploaders. A signature of unknown keys alone counts as none of them.

@@ -64,7 +64,12 @@ pub(crate) fn pool_files(
     text: &Bytes,
     found: &mut PoolFiles,
 ) -> Result<(), Error> {
-    for entry in entries(key, path, text)? {
+    files_of(&entries(key, path, text)?, path, found)
+}
+
+/// Collects the pool files of the entries of an index.
+pub(crate) fn files_of(entries: &[Entry], path: &str, found: &mut PoolFiles) -> Result<(), Error> {
+    for entry in entries {
         for EntryFile { path: file, size, sha256, md5 } in &entry.files {
             let incomplete =
                 |field| Error::Incomplete { path: path.to_owned(), package: entry.name.to_string(), field };

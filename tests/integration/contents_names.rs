@@ -88,6 +88,22 @@ fn old_clients_find_the_index_of_the_first_component() {
 }
 
 #[test]
+fn a_form_that_the_first_component_no_longer_has_is_not_that_of_another_one() {
+    let sandbox = Sandbox::new();
+    configure(&sandbox, "Contents: .gz .xz");
+    add(&sandbox, "main", deb("one").write(sandbox.incoming()));
+    add(&sandbox, "contrib", deb("two").write(sandbox.incoming()));
+    let target = |name: &str| fs::read_link(sandbox.archive("dists/stable").join(name)).ok();
+    assert_eq!(target("Contents-amd64.xz").unwrap(), PathBuf::from("main/Contents-amd64.xz"));
+    configure(&sandbox, "Contents: .gz");
+    add(&sandbox, "main", deb("late").write(sandbox.incoming()));
+    assert!(sandbox.read("dists/stable/Release").contains(" contrib/Contents-amd64.xz\n"));
+    assert_eq!(target("Contents-amd64.gz").unwrap(), PathBuf::from("main/Contents-amd64.gz"));
+    assert_eq!(target("Contents-amd64.xz"), None);
+    sandbox.publish(["check"]).ok();
+}
+
+#[test]
 fn a_bucket_has_copies_where_they_are_asked_for() {
     let Some(bucket) = servers::moto() else { return };
     let sandbox = Sandbox::new();

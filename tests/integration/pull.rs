@@ -168,14 +168,41 @@ fn several_archives_are_one_source() {
 }
 
 #[test]
-fn a_source_package_comes_with_its_files_where_it_is_named() {
+fn source_packages_come_where_they_are_named_or_the_suite_has_them() {
     let sandbox = sandbox("");
+    let suite = |name: &str, fields: &str| format!("Codename: {name}\nComponents: main\n{fields}\n");
+    sandbox.configure(
+        &[
+            suite("stable", "Architectures: amd64 source\n"),
+            suite("plain", "Architectures: amd64\n"),
+            suite("free", ""),
+        ]
+        .concat(),
+    );
     let dsc = source("foo").version("1.0-1").write(sandbox.incoming());
     there(&sandbox, &["add", "--suite", "sid", dsc.to_str().unwrap()]).ok();
     publish_there(&sandbox, &deb("foo").version("1.0-1"));
-    pull(&sandbox, &["foo"]).ok();
-    assert_eq!(listed(&sandbox), ["foo 1.0-1 amd64"]);
-    pull(&sandbox, &["--source", "foo"]).ok().says(["foo 1.0-1 source"]);
+    let key = fixture(PUBLIC);
+    let into = |suite: &str, what: &[&str]| {
+        let all = [
+            "pull",
+            "--from",
+            "other#sid",
+            "--keyring",
+            key.to_str().unwrap(),
+            "--dry-run",
+            "--suite",
+            suite,
+        ];
+        sandbox.publish([&all[..], what].concat()).ok().stderr
+    };
+    for what in [&["foo"][..], &["*"], &["--all"]] {
+        let has_source = |suite: &str| into(suite, what).contains("+ foo 1.0-1 source");
+        assert_eq!(["stable", "plain", "free"].map(has_source), [true, false, false], "{what:?}");
+    }
+    assert!(into("free", &["--source", "f*"]).contains("+ foo 1.0-1 source"));
+    assert!(!into("stable", &["--architecture", "amd64", "foo"]).contains("source"));
+    pull(&sandbox, &["foo"]).ok().says(["foo 1.0-1 source"]);
     assert_eq!(listed(&sandbox), ["foo 1.0-1 amd64", "foo 1.0-1 source"]);
     sandbox.publish(["check"]).ok();
 }

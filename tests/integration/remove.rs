@@ -97,3 +97,23 @@ fn a_name_that_is_given_twice_is_removed_once() {
     sandbox.publish(["remove", "world", "moon"]).fails(1).says(["2 packages cannot be removed"]);
     sandbox.publish(["remove", "hello", "hello"]).ok().says(["Removed 1 package"]);
 }
+
+#[test]
+fn a_source_is_named_by_a_pattern_too() {
+    let sandbox = Sandbox::new();
+    for (name, source) in [("liba", "foo-a"), ("libb", "foo-b"), ("foo-c", "bar")] {
+        deb(name).source(source).write(sandbox.incoming());
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    let names = |suite: &str| -> Vec<String> {
+        let listed = sandbox.publish(["list", "--suite", suite]).ok().stdout;
+        listed.lines().filter_map(|line| line.split_whitespace().nth(3)).map(ToOwned::to_owned).collect()
+    };
+    let copy = ["copy", "--from", "stable", "--to", "next", "--new-suite", "--source", "foo-?"];
+    sandbox.publish(copy).ok().says(["Added 2 packages"]);
+    assert_eq!(names("next"), ["liba", "libb"]);
+    let remove = |what: &str| sandbox.publish(["remove", "--suite", "stable", "--source", what]);
+    remove("foo").fails(1);
+    remove("foo*").ok().says(["Removed 2 packages"]);
+    assert_eq!(names("stable"), ["foo-c"]);
+}

@@ -212,3 +212,64 @@ fn an_unsigned_suite_is_signed_again() {
     sandbox.publish_after(9, &signed).ok();
     sandbox.publish(["sync", "./there"]).ok();
 }
+
+#[test]
+fn a_listed_file_that_is_lost_in_a_form_is_a_fault() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        "Codename: stable\nComponents: main\nArchitectures: amd64\nContents: .gz\nTranslations: en\n",
+    );
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    let data = sandbox.path("data.yml");
+    for (name, compress) in [("one", "xz"), ("two", "none")] {
+        fs::write(&data, name).unwrap();
+        let name = format!("main/dep11/{name}.yml");
+        let mut attach = vec!["attach".as_ref(), data.as_os_str(), "--as".as_ref(), name.as_ref()];
+        if compress != "none" {
+            attach.extend(["--compress".as_ref(), compress.as_ref() as &std::ffi::OsStr]);
+        }
+        sandbox.publish(attach).ok();
+    }
+    sandbox.publish(["check"]).ok();
+    let whole = sandbox.tree();
+    let release = sandbox.read("dists/stable/Release");
+    let delete = |path: &str| {
+        let digests = release.split("SHA256:\n").nth(1).unwrap();
+        let line = digests.lines().find(|line| line.ends_with(&format!(" {path}"))).unwrap();
+        let (folder, _) = path.rsplit_once('/').unwrap();
+        let by_hash = format!("{folder}/by-hash/SHA256/{}", line.split_whitespace().next().unwrap());
+        [path, by_hash.as_str()].map(|file| {
+            let file = sandbox.archive("dists/stable").join(file);
+            let bytes = fs::read(&file).unwrap();
+            fs::remove_file(&file).unwrap();
+            (file, bytes)
+        })
+    };
+    for (path, is_restored) in [
+        ("main/Contents-amd64.gz", false),
+        ("main/dep11/two.yml", false),
+        ("main/i18n/Translation-en.gz", true),
+        ("main/binary-amd64/Packages.xz", true),
+    ] {
+        let lost = delete(path);
+        let found = sandbox.publish(["check"]);
+        let plain = path.trim_end_matches(".gz");
+        assert!(
+            found.status == Some(4)
+                && found.stdout.contains(plain)
+                && found.stdout.contains("it is listed but missing"),
+            "{path}: {found}"
+        );
+        let repaired = sandbox.publish(["check", "--repair"]);
+        if is_restored {
+            repaired.ok();
+        } else {
+            repaired.fails(4);
+            for (file, bytes) in lost {
+                fs::write(file, bytes).unwrap();
+            }
+        }
+        assert_eq!(sandbox.tree(), whole, "{path}");
+    }
+}

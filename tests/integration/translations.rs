@@ -99,3 +99,59 @@ fn export_moves_the_descriptions_of_all_packages() {
     sandbox.publish(["export"]).fails(1).says(["field `Translations` is `de`; expected `en` or `no`"]);
     assert!(fs::exists(sandbox.archive("dists/stable/Release")).unwrap());
 }
+
+#[test]
+fn packages_that_move_to_the_archive_suite_keep_their_descriptions() {
+    for (fields, in_stanza) in [("", true), ("Translations: en\n", false)] {
+        for by_limit in [true, false] {
+            let sandbox = Sandbox::new();
+            let limit = if by_limit { "Limit: 1\n" } else { "" };
+            let suite = |name: &str| format!("Codename: {name}\nComponents: main\nArchitectures: amd64\n");
+            let stable = format!("{}Translations: en\nArchive: old\n{limit}", suite("stable"));
+            sandbox.configure(&format!("{stable}\n{}{fields}\n{}", suite("old"), suite("next")));
+            add(&sandbox, &deb("one"));
+            add(&sandbox, &deb("one").version("2").field("Description", "other\n more of it"));
+            if !by_limit {
+                sandbox.publish_after(60, &["prune", "--keep", "1", "--suite", "stable"]).ok();
+            }
+            let moved = packages(&sandbox, "old");
+            assert!(moved.contains("Version: 1.0\n"), "{moved}");
+            assert_eq!(moved.contains(&format!("Description: {LONG}")), in_stanza, "{moved}");
+            for mut apt in Client::all(&sandbox) {
+                apt.option("Acquire::Languages", "en");
+                apt.source(&Source::folder(sandbox.archive("")).trusted().suite("old"));
+                apt.updates();
+                let shown = apt.run("apt-cache", ["show", "one"]).ok().stdout;
+                assert!(shown.contains("Nobody needs it."), "{}: {shown}", apt.name);
+            }
+            sandbox.publish_after(120, &["copy", "one", "--from", "old", "--to", "next"]).ok();
+            assert!(packages(&sandbox, "next").contains(&format!("Description: {LONG}")));
+            sandbox.publish_after(120, &["check"]).ok();
+        }
+    }
+}
+
+#[test]
+fn an_index_that_leaves_the_suite_takes_its_descriptions_along() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("Codename: stable\nComponents: main\nTranslations: en\n");
+    add(&sandbox, &deb("doc").architecture("all"));
+    add(&sandbox, &deb("one"));
+    let names = || {
+        let text = translation(&sandbox);
+        let names = text.lines().filter_map(|line| line.strip_prefix("Package: "));
+        names.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["doc", "one"]);
+    sandbox.publish_after(60, &["remove", "doc"]).ok().says(["architecture `all` is no longer configured"]);
+    assert_eq!(names(), ["one"]);
+    // An architecture that is left with its last package, in an edit that changes no other index.
+    add(&sandbox, &deb("two").architecture("arm64"));
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nTranslations: en\n");
+    sandbox
+        .publish_after(120, &["remove", "two"])
+        .ok()
+        .says(["architecture `arm64` is no longer configured"]);
+    assert_eq!(names(), ["one"]);
+    sandbox.publish_after(120, &["check"]).ok();
+}

@@ -127,6 +127,45 @@ fn what_is_not_whole_is_not_published() {
 }
 
 #[test]
+fn each_package_is_built_from_the_version_of_the_source_that_it_names() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.tree();
+    let uploaded = |version: &str, source: &str, line: &str| {
+        let folder = sandbox.path(format!("{version}-{line}"));
+        let package = deb("hello").version(version);
+        let package = if source.is_empty() { package } else { package.source(source) };
+        package.write(&folder);
+        let file = upload(&folder).version(version).write();
+        edit(&file, "Source: hello", &format!("Source: {line}"));
+        file
+    };
+    let other = uploaded("1-1", "", "hello");
+    edit(&other, "Version: 1-1", "Version: 2-1");
+    for file in [
+        other,
+        uploaded("5", "hello (1.0-2)", "hello"),
+        uploaded("5", "hello (1.0-2)", "hello (1.0-1)"),
+        uploaded("1-1+b1", "hello (1-1)", "hello"),
+    ] {
+        add(&sandbox, &file, &[])
+            .fails(1)
+            .says(["has the source version `", "and the `.changes` file has `"]);
+        assert_eq!(sandbox.tree(), before, "{}", file.display());
+    }
+    // Built again without a new source, and a package with a version of its own.
+    for file in [
+        uploaded("1-1+b1", "hello (1-1)", "hello (1-1)"),
+        uploaded("2:7", "hello (1:3)", "hello (1:3)"),
+        uploaded("9", "", "hello"),
+    ] {
+        add(&sandbox, &file, &[]).ok().says(["Added 1 package"]);
+    }
+    let own = uploaded("5:12", "hello (1.0-2)", "hello");
+    edit(&own, "Version: 5:12", "Version: 1.0-2");
+    add(&sandbox, &own, &[]).ok().says(["Added 1 package"]);
+}
+
+#[test]
 fn the_suites_are_those_that_it_names_or_the_one_on_the_command_line() {
     let sandbox = Sandbox::new();
     sandbox.configure(
@@ -200,6 +239,27 @@ fn records_stay_as_long_as_their_packages() {
     fs::write(other.incoming().join("hello_1.0-1_amd64.buildinfo"), "Format: 2.0\n").unwrap();
     add(&other, upload(other.incoming()).write(), &["--keep-buildinfo"]).fails(1).says(["buildinfo"]);
     assert_eq!(other.tree(), before);
+}
+
+#[test]
+fn records_stay_where_a_package_has_another_version_than_its_source() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        "Codename: stable\nComponents: main\nTracking: minimal includechanges includebuildinfos\n",
+    );
+    deb("hello-cc").version("5:12").source("hello (1:1.200)").write(sandbox.incoming());
+    fs::write(sandbox.incoming().join("hello_1.200_amd64.buildinfo"), "Format: 1.0\n").unwrap();
+    add(&sandbox, upload(sandbox.incoming()).version("1:1.200").write(), &[]).ok();
+    let records = || sandbox.tree().paths_with("pool/main/h/hello/hello_1.200_");
+    let prune = || {
+        age(&sandbox.archive(""), 9);
+        sandbox.publish(["prune", "--keep-generations", "1"]).ok();
+    };
+    prune();
+    assert_eq!(records().len(), 2, "{:?}", sandbox.tree().paths_with("pool/"));
+    sandbox.publish(["remove", "hello-cc"]).ok();
+    prune();
+    assert_eq!(records(), [""; 0]);
 }
 
 #[test]

@@ -88,6 +88,82 @@ fn every_command_keeps_variants_apart() {
 }
 
 #[test]
+fn a_variant_comes_with_its_architecture_from_another_archive() {
+    let sandbox = Sandbox::new();
+    for (package, name) in [(deb("hello"), "a.deb"), (variant("hello").payload("faster"), "b.deb")] {
+        package.write_as(sandbox.incoming().join(name));
+    }
+    sandbox.publish(["add", "incoming"]).ok();
+    let both = ["stable main amd64 hello 1.0", "stable main amd64v3 hello 1.0"];
+    for (number, how) in [
+        &["import", "../archive", "--suite", "stable"][..],
+        &["import", "../archive"],
+        &["import", "../archive", "--rebuild"],
+        &["pull", "stable", "--from", "../archive#stable", "*"],
+        &["pull", "stable", "--from", "../archive#stable", "hello"],
+        &["pull", "stable", "--from", "../archive#stable", "--source", "hello"],
+        &["pull", "stable", "--from", "../archive#stable", "--filter", "Section (== misc)"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let there = format!("there{number}");
+        let conf = sandbox.path(&there).join("conf");
+        std::fs::create_dir_all(&conf).unwrap();
+        let text = "Codename: stable\nComponents: main\nArchitectures: amd64\nSignWith: no\n";
+        std::fs::write(conf.join("distributions"), text).unwrap();
+        let how = how.iter().map(|word| word.replace("../archive", sandbox.archive("").to_str().unwrap()));
+        let how: Vec<String> = how.collect();
+        let place = ["--archive", &there, "--trust-existing"];
+        sandbox.publish(place.into_iter().chain(how.iter().map(String::as_str))).ok();
+        let said = sandbox.publish(["--archive", &there, "list"]).ok();
+        let rows: Vec<String> =
+            said.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(rows, both, "{how:?}");
+    }
+    // A named architecture is that one alone.
+    let from = format!("{}#stable", sandbox.archive("").display());
+    let pull = ["--archive", "one", "--trust-existing", "pull", "stable", "--new-suite", "--from", &from];
+    sandbox
+        .publish([&pull[..], &["--architecture", "amd64", "hello"]].concat())
+        .ok()
+        .says(["Added 1 package"]);
+}
+
+#[test]
+fn the_words_of_reprepro_take_variants_along() {
+    let words = [
+        ("copysrc next stable hello", true, true),
+        ("copy next stable hello", true, true),
+        ("movesrc next stable hello", true, false),
+        ("move next stable hello", true, false),
+        ("removesrc stable hello", false, false),
+        ("remove stable hello", false, false),
+        ("removefilter stable Package(==hello)", false, false),
+    ];
+    for (words, in_next, in_stable) in words {
+        let sandbox = Sandbox::new();
+        let suite = |name: &str| format!("Codename: {name}\nComponents: main\nArchitectures: amd64\n");
+        sandbox.configure(&format!("{}\n{}", suite("stable"), suite("next")));
+        for (package, name) in [(deb("hello"), "a.deb"), (variant("hello").payload("faster"), "b.deb")] {
+            package.write_as(sandbox.incoming().join(name));
+        }
+        sandbox.publish(["add", "--suite", "stable", "incoming"]).ok();
+        let base = sandbox.archive("");
+        let call = ["reprepro", "-b", base.to_str().unwrap()];
+        sandbox.publish(call.into_iter().chain(words.split(' '))).ok();
+        let rows = listed(&sandbox);
+        let has = |suite: &str| {
+            let of = |architecture: &str| {
+                rows.iter().any(|row| row.starts_with(&format!("{suite} main {architecture} ")))
+            };
+            [of("amd64"), of("amd64v3")]
+        };
+        assert_eq!((has("next"), has("stable")), ([in_next; 2], [in_stable; 2]), "{words}: {rows:?}");
+    }
+}
+
+#[test]
 fn an_architecture_that_leaves_takes_its_variants_along() {
     let sandbox = Sandbox::new();
     let configure = |architectures: &str| {

@@ -97,10 +97,8 @@ fn other_source_version(upload: &Upload) -> Option<String> {
     let expected = upload.changes().source_version().as_str();
     let other = |incoming: &Incoming| match &incoming.package {
         Artifact::Binary(package) => {
-            let field = package.field("Source").map(String::from_utf8_lossy).unwrap_or_default();
-            let version = field.split_once('(').map(|(_, rest)| rest.trim_end_matches([')', ' ']).trim());
-            let version = version.unwrap_or(package.version().as_str());
-            (version != expected).then(|| version.to_owned())
+            let version = package.source_version();
+            (version != expected).then_some(version)
         }
         Artifact::Source(_) => None,
     };

@@ -27,11 +27,12 @@ use crate::{
 };
 
 impl Archive {
-    /// Reads every form of a listed file, by both names; returns the entries of an index.
+    /// Reads every form of a listed file, by both names; returns the entries of an index. `stores_all` says that the
+    /// archive stores every form that it lists, except for uncompressed ones beside others.
     pub(super) async fn check_listed(
         &self,
         published: &PublishedSuite,
-        plain: &str,
+        (plain, stores_all): (&str, bool),
         findings: &mut Findings,
     ) -> Result<Option<Vec<Entry>>, Error> {
         let Some(release) = published.release() else { return Ok(None) };
@@ -48,7 +49,7 @@ impl Archive {
                 "the uncompressed index is not listed; apt then shows no packages and reports no error",
             );
         }
-        let (mut text, mut there) = (None, false);
+        let (mut text, mut there, mut missing) = (None, false, Vec::new());
         for compression in Compression::ALL {
             let path = format!("{plain}{}", compression.extension());
             let Some(listed) = release.files().get(&path) else { continue };
@@ -78,6 +79,7 @@ impl Archive {
                     findings
                         .fault(name.clone(), "it is missing; clients without by-hash support find no index");
                 }
+                (None, None) if stores_all && compression != Compression::Plain => missing.push(name.clone()),
                 _ => {}
             }
             let Some(Ok(bytes)) = [hashed, named].into_iter().flatten().find(Result::is_ok) else { continue };
@@ -88,8 +90,12 @@ impl Archive {
                 }
             }
         }
-        // Other files (such as the Contents of an architecture) may be listed and missing; apt then skips them.
-        if is_index && !there && plain_listed.is_none_or(|listed| listed.size > 0) {
+        // Other tools list files that they do not store, such as the Contents of an architecture that a mirror leaves out.
+        if there {
+            for name in missing {
+                findings.fault(name, "it is listed but missing; clients that choose this form find none");
+            }
+        } else if (is_index || stores_all) && plain_listed.is_none_or(|listed| listed.size > 0) {
             findings.fault(published.path(plain), "it is listed but missing in every compression");
         }
         let Some(text) = text else { return Ok(None) };

@@ -36,6 +36,7 @@ use crate::{
         event::Events,
         patches::patched_indices,
         published::{PublishedSuite, is_being_dropped, plain_path},
+        snapshots::snapshot_of,
     },
 };
 use findings::Findings;
@@ -247,9 +248,11 @@ impl Archive {
                 release.files().len() - all().count()
             ));
         }
+        // A snapshot lists what its suite lists, which may be that of another tool.
+        let stores_all = snapshot_of(published.name()).is_none() && published.is_of_our_form();
         let looks = stream::iter(listed).map(|plain| async move {
             let mut found = Findings::default();
-            let entries = self.check_listed(published, plain, &mut found).await?;
+            let entries = self.check_listed(published, (plain, stores_all), &mut found).await?;
             Ok::<_, Error>((plain, entries, found))
         });
         let mut looks = looks.buffered(if self.is_on_the_web() { LISTED_AT_ONCE } else { 1 });
