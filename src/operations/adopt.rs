@@ -244,7 +244,7 @@ async fn unpacked(
     unpacked.await.map_err(|source| Error::Unpack { path: path.to_owned(), source })
 }
 
-/// What is stored of a listed file.
+/// The copies of a listed file that are stored.
 enum Look {
     /// A copy with the listed bytes.
     Listed,
