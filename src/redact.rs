@@ -107,8 +107,12 @@ fn of_authority(text: &str) -> String {
 /// Masks what follows the name of an authority that was cut off at its `@`, unless it is a port.
 fn cut_off(text: &str) -> String {
     let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    // A sentence may go on after a port.
+    let is_port = |text: &str| {
+        text.trim_end_matches(|c: char| c.is_ascii_punctuation()).bytes().all(|b| b.is_ascii_digit())
+    };
     match authority.split_once(':') {
-        Some((name, rest)) if !name.starts_with('[') && !rest.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((name, rest)) if !name.starts_with('[') && !is_port(rest) => {
             format!("{name}:{MASK}{}", &text[authority.len()..])
         }
         _ => text.to_owned(),
@@ -228,6 +232,10 @@ mod tests {
             ("`https://me:hush@example.org/apt`", "`https://me:***@example.org/apt`"),
             ("https://me:hu@sh@example.org", "https://me:***@example.org"),
             ("state `https://me:hush` of it", "state `https://me:***` of it"),
+            (
+                "at http://127.0.0.1:80, or (http://a.test:8).",
+                "at http://127.0.0.1:80, or (http://a.test:8).",
+            ),
             (
                 "https://example.org:8080/x and http://[::1]:80",
                 "https://example.org:8080/x and http://[::1]:80",
