@@ -74,6 +74,6 @@ pub use crate::suite::{
     published::{Pointer, PublishedSuite},
     refusal::{Reason, Refusal},
     release_info::ReleaseInfo,
-    snapshots::{name_of_snapshot, snapshot_of},
+    snapshots::{name_of_snapshot, own_name, snapshot_of},
     trust::{ClientKeys, Trust},
 };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{
     change_args::ChangeArgs, failure::Failure, json, session::Session, state, text::columns, ui::count,
 };
-use crate::archive::{PageUpdate, PublishedSuite, Trust, name_of_snapshot};
+use crate::archive::{PageUpdate, PublishedSuite, Trust, name_of_snapshot, own_name};
 
 /// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
 ///
@@ -101,7 +101,7 @@ fn list(snapshots: &[PublishedSuite], session: &Session<'_>) {
     let rows: Vec<Row> = snapshots
         .iter()
         .map(|snapshot| Row {
-            name: snapshot.name().as_str().rsplit('/').next().unwrap_or_default().to_owned(),
+            name: own_name(snapshot.name()).to_owned(),
             date: snapshot.release().and_then(|release| release.date().ok()).map(|date| date.to_string()),
         })
         .collect();

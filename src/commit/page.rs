@@ -32,7 +32,7 @@ use crate::{
         error::Error,
         limits,
         published::PublishedSuite,
-        snapshots::snapshot_of,
+        snapshots::{own_name, snapshot_of},
         trust::Trust,
     },
 };
@@ -185,7 +185,7 @@ impl Archive {
     /// Adds or removes a snapshot of a suite.
     async fn note_snapshot(&self, page: &mut Page, of: &Suite, snapshot: &Suite) -> Result<(), Error> {
         let Some(suite) = page.suites.get_mut(of.as_str()) else { return Ok(()) };
-        let name = snapshot.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        let name = own_name(snapshot).to_owned();
         suite.snapshots.retain(|other| *other != name);
         let published = PublishedSuite::look(&self.store, snapshot, &Trust::unverified()).await?;
         if published.pointer().is_some() {
@@ -222,9 +222,7 @@ impl Archive {
         let Written { manifest, packages, any } = self.build_parts(&published, update.verify).await?;
         let suite = PageSuite::of(&pointer.release, digest, pointer.signed);
         let names = self.snapshots(update.suite).await.unwrap_or_default();
-        let last =
-            |one: &PublishedSuite| one.name().as_str().rsplit('/').next().unwrap_or_default().to_owned();
-        let snapshots = names.iter().map(last).collect();
+        let snapshots = names.iter().map(|one| own_name(one.name()).to_owned()).collect();
         page.suites.insert(name.to_owned(), suite.with_parts(manifest, packages, snapshots));
         Ok(any)
     }

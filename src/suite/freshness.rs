@@ -20,7 +20,10 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    dists::{Release, layout::names_packages},
+    dists::{
+        Release,
+        layout::{component_of, names_packages},
+    },
     names::Suite,
     store::{self, Store, StoredObject},
 };
@@ -51,7 +54,8 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
         return Err(Error::NoPointer { suite: suite.clone(), path: path.trim_end_matches('/').to_owned() });
     }
     let mut above = None;
-    let mut folders = vec![(format!("dists/{suite}"), 0)];
+    let root = format!("dists/{suite}");
+    let mut folders = vec![(root.clone(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let (below, files) = store.list(&folder).await?;
         // A suite below this one, with its release file or without: it is not part of this suite.
@@ -60,8 +64,12 @@ pub(crate) async fn refuse_orphans(store: &Store, suite: &Suite) -> Result<(), E
         if depth > 0 && (was_published || files.iter().any(has_release)) {
             continue;
         }
-        let index = files.into_iter().find(|file| names_packages(plain_path(file)));
-        if let Some(index) = index.filter(|_| folder.contains("/binary-") || folder.ends_with("/source")) {
+        let below_suite = folder[root.len()..].trim_start_matches('/');
+        let is_index = |file: &String| {
+            let plain = format!("{below_suite}/{}", plain_path(file));
+            names_packages(&plain) && component_of(&plain).is_some()
+        };
+        if let Some(index) = files.into_iter().find(is_index) {
             let path = format!("{folder}/{index}");
             if above.is_none() {
                 above = Some(collisions::listed_above(store, suite).await?);

@@ -17,6 +17,12 @@ pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
     Suite::parse(above.strip_suffix(FOLDER)?.strip_suffix('/')?).ok()
 }
 
+/// Returns the last part of a suite's name: of `stable/snapshots/1.0`, the name that the user gave to the snapshot.
+#[must_use]
+pub fn own_name(suite: &Suite) -> &str {
+    suite.as_str().rsplit('/').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::{refusal, signing, store};
 use crate::{
-    archive::{Error, ReleaseInfo, snapshot_of},
+    archive::{Error, ReleaseInfo, own_name, snapshot_of},
     dists::layout::{ArchivePath, SuitePath},
     names::Suite,
     nearest::nearest,
@@ -68,7 +68,7 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         }
         Error::Snapshot { .. } => "change the original suite, then keep it with `publish snapshot NAME`",
         Error::SnapshotThere { snapshot } => {
-            let name = snapshot.as_str().rsplit('/').next().unwrap_or_default();
+            let name = own_name(snapshot);
             let of = snapshot_of(snapshot).map(|of| format!(" --suite {of}")).unwrap_or_default();
             return Some(format!(
                 "use another name, or first remove the old snapshot with `publish snapshot {name}{of} --remove`"

@@ -8,7 +8,7 @@ use std::{
 
 use super::{call::Call, status, targets};
 use crate::{
-    archive::{Archive, GRACE, Keep, Prune, Pruned, snapshot_of},
+    archive::{Archive, GRACE, Keep, Prune, Pruned, own_name, snapshot_of},
     cli::failure::Failure,
     config::SuiteConfig,
 };
@@ -26,7 +26,7 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
         for published in all {
             let is_tracked = suite.tracking.is_some() && published.name() == &suite.codename;
             let snapshot = snapshot_of(published.name()).is_some();
-            let name = published.name().as_str().rsplit('/').next().unwrap_or_default().to_owned();
+            let name = own_name(published.name()).to_owned();
             for key in targets::of(&published, suite) {
                 let identifier = if snapshot {
                     format!("s={}={name}", suite.codename)
