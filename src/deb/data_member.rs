@@ -20,6 +20,8 @@ const TAIL: usize = 4096;
 const GZIP_RATIO: u64 = 1032;
 /// The unit of a tar archive.
 const BLOCK: u64 = 512;
+/// The descriptor of a window of 128 MiB: the exponent above 10, and the mantissa in the last three bits.
+const LARGEST_WINDOW: u8 = 17 << 3;
 const XZ_HEADER: usize = 12;
 const XZ_FOOTER: usize = 12;
 
@@ -133,7 +135,7 @@ fn variable(bytes: &mut &[u8]) -> Option<u64> {
 /// A place in a zstd frame.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum ZstdPlace {
-    /// In the magic bytes and the descriptor of the header.
+    /// In the magic bytes, the descriptor of the header, and the byte after it.
     #[default]
     Start,
     /// In the rest of the header.
@@ -169,7 +171,7 @@ impl ZstdFrame {
                 return;
             }
             let wanted = match self.at {
-                ZstdPlace::Start => 5,
+                ZstdPlace::Start => 6,
                 ZstdPlace::Block => 3,
                 ZstdPlace::Header => {
                     self.at = ZstdPlace::Block;
@@ -194,7 +196,7 @@ impl ZstdFrame {
         }
     }
 
-    /// Reads the descriptor of the header, which gives the length of the rest.
+    /// Reads the descriptor of the header, which gives the length of the rest, and the size of the window.
     fn begin(&mut self, part: &[u8]) {
         if !part.starts_with(Compression::Zstd.magic()) {
             return self.at = ZstdPlace::Lost;
@@ -204,7 +206,11 @@ impl ZstdFrame {
         let size = [u64::from(is_single), 2, 4, 8][usize::from(descriptor >> 6)];
         let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
         self.has_checksum = descriptor & 4 != 0;
-        self.skip = u64::from(!is_single) + dictionary + size;
+        // dpkg refuses a larger window; so does a reader of the whole member.
+        if !is_single && part[5] > LARGEST_WINDOW {
+            return self.at = ZstdPlace::Lost;
+        }
+        self.skip = u64::from(!is_single) + dictionary + size - 1;
         self.at = ZstdPlace::Header;
     }
 
@@ -260,6 +266,13 @@ mod tests {
         encoder.set_pledged_src_size(Some(1024)).unwrap();
         std::io::Write::write_all(&mut encoder, &archive(2)).unwrap();
         assert!(looks_whole(Compression::Zstd, &encoder.finish().unwrap(), 3));
+        for (exponent, is_accepted) in [(27, true), (28, false)] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.window_log(exponent).unwrap();
+            std::io::Write::write_all(&mut encoder, &archive(2)).unwrap();
+            let packed = encoder.finish().unwrap();
+            assert_eq!(looks_whole(Compression::Zstd, &packed, 100), is_accepted, "2^{exponent}");
+        }
         // Several blocks, as `xz -T` writes them.
         let mut stream = Stream::new_easy_encoder(0, Check::Crc64).unwrap();
         let mut packed = Vec::with_capacity(4 << 20);

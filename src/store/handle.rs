@@ -63,14 +63,18 @@ pub struct QueueLock {
 }
 
 impl Store {
-    /// Opens the store at a location; reads and writes nothing.
+    /// Opens the store at a location; reads and writes no object.
     ///
     /// # Errors
-    /// The credentials or endpoints in the environment are invalid.
+    /// The credentials or endpoints in the environment are invalid, or the folder is a file.
     pub fn open(location: &Location, environment: &Environment) -> Result<Self, Error> {
         let watch = Watch::default();
         let (mut folder, mut swift, mut endpoint, mut connections) = (None, None, None, None);
         let objects: Arc<dyn ObjectStore> = match location {
+            Location::Folder(path) if path.is_file() => {
+                let why = "it is a file, not a folder".to_owned();
+                return Err(Error::Unusable { location: location.to_string(), why, hint: None });
+            }
             Location::Folder(path) => Arc::new(folder.insert(Folder::new(path)).clone()),
             Location::Memory => Arc::new(object_store::memory::InMemory::new()),
             Location::Bucket(bucket) => {

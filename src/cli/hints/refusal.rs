@@ -17,6 +17,9 @@ pub(in crate::cli) fn hint(refusal: &Refusal) -> Option<String> {
         (Reason::OtherContents { .. }, Some(suite)) if refusal.action == "move" => Some(format!(
             "remove one of the two with `publish remove`: the one in suite `{suite}`, or the one that would move there"
         )),
+        (Reason::Stanza(_), _) if refusal.action == "copy" => Some(
+            "build a new version of it with a corrected control file; or leave it out, and name the other packages with `publish copy` or `publish pull`".into(),
+        ),
         (reason, _) => of_reason(reason),
     }
 }
