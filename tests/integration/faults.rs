@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    future::ready,
     process::Command,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -431,6 +432,10 @@ impl ObjectStore for Faulty {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let verb = if options.mode == CopyMode::Create { "create" } else { "copy" };
+        if let Effect::Step(..) = self.faults.0.effect {
+            // The source of a copy is read.
+            self.faults.read("get", from, ready(Ok(()))).await?;
+        }
         self.faults.write(verb, to, self.inner.copy_opts(from, to, options)).await
     }
 }

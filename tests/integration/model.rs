@@ -2,10 +2,13 @@
 //! are tried in which one of them is interrupted at most twice.
 //!
 //! A schedule is run from the same initial stores, one step at a time. After each write the [`Auditor`] checks the archive;
-//! at the end all published packages must exist. Concurrent operations of one publisher run in one fixed schedule. It matters
-//! whether the other publisher runs before or after a read only if it writes the path that is read. So interruptions are
-//! tried before such reads and before all writes; all others would only repeat equivalent schedules. The second
-//! interruption is tried only before writes and before reads of the pointer.
+//! at the end all published packages must exist. Concurrent operations of one publisher run in one fixed schedule.
+//!
+//! Two operations of different publishers are independent unless both touch the same path and one of them writes it; a
+//! listing touches all paths below its folder. It does not matter which of two independent operations comes first, so a
+//! switch is tried only before an operation that depends on one of the other publisher, and before the first write; all
+//! others would only repeat equivalent schedules. Each write leaves other objects behind when its publisher is killed, so a
+//! kill is tried before each of them. The second interruption is tried only before writes and before reads of the pointer.
 //!
 //! Time is simulated: it advances when a publisher waits, and a publisher that waits for the other one continues after the
 //! other has run. The initial archive is a month old, so that [`prune`](publish::archive::Archive::prune) has files to
@@ -13,7 +16,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -119,8 +122,16 @@ impl fmt::Debug for Step {
 struct Explorer<'a> {
     scenario: &'a Scenario,
     done: BTreeMap<Schedule, Vec<Step>>,
-    /// The paths that each publisher wrote in any schedule so far.
-    writes: [BTreeSet<String>; 2],
+    /// What each publisher touched in any schedule so far.
+    touched: [Touched; 2],
+}
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Touched {
+    written: BTreeSet<String>,
+    read: BTreeSet<String>,
+    /// The folders that were listed.
+    listed: BTreeSet<String>,
 }
 
 /// The size of an exploration without a fault.
@@ -132,16 +143,15 @@ pub(crate) struct Explored {
 impl Scenario {
     /// Tries every schedule; an error describes the first one with a fault.
     pub(crate) fn explore(&self) -> Result<Explored, String> {
-        let mut explorer =
-            Explorer { scenario: self, done: BTreeMap::new(), writes: [const { BTreeSet::new() }; 2] };
-        // A path first written in a late schedule may matter for earlier ones, so repeat up to the fixed point.
+        let mut explorer = Explorer { scenario: self, done: BTreeMap::new(), touched: Default::default() };
+        // A path first touched in a late schedule may matter for earlier ones, so repeat up to the fixed point.
         loop {
-            let known = explorer.writes.clone();
+            let known = explorer.touched.clone();
             // For symmetric publishers it does not matter which one starts.
             for first in 0..if self.symmetric { 1 } else { 2 } {
                 explorer.explore(&Schedule { first, interruptions: Vec::new() })?;
             }
-            if explorer.writes == known {
+            if explorer.touched == known {
                 break;
             }
         }
@@ -176,8 +186,8 @@ impl Explorer<'_> {
                 let before = &self.done[&Schedule { interruptions: earlier.to_vec(), ..*schedule }];
                 assert_eq!(trace(&steps[..*at]), trace(&before[..*at]), "a run is not deterministic");
             }
-            for step in steps.iter().filter(|step| !step.operation.reads()) {
-                self.writes[step.actor].insert(normalized(&step.operation.path));
+            for step in &steps {
+                self.touched[step.actor].add(&step.operation);
             }
             self.done.insert(schedule.clone(), steps);
         }
@@ -187,14 +197,18 @@ impl Explorer<'_> {
             return Ok(());
         }
         let begin = schedule.interruptions.last().map_or(0, |(at, _)| at + 1);
+        let mut has_written = [false; 2];
         for at in begin..self.done[schedule].len() {
             let step = self.done[schedule][at].clone();
-            if !self.matters(&step) || !(schedule.interruptions.is_empty() || is_central(&step)) {
+            let writes = !step.operation.reads();
+            let is_first_write = writes && !mem::replace(&mut has_written[step.actor], true);
+            if !(schedule.interruptions.is_empty() || is_central(&step)) {
                 continue;
             }
+            let switch = step.chosen && (is_first_write || self.depends(&step));
             // A kill before a read leaves the same objects as a kill before the next write.
-            let kill = !matches!(self.scenario.kills, Kills::None) && !step.operation.reads();
-            let possible = [(step.chosen, Interruption::Switch), (kill, Interruption::Kill)];
+            let kill = !matches!(self.scenario.kills, Kills::None) && writes;
+            let possible = [(switch, Interruption::Switch), (kill, Interruption::Kill)];
             for (_, interruption) in possible.into_iter().filter(|(possible, _)| *possible) {
                 let mut schedule = schedule.clone();
                 schedule.interruptions.push((at, interruption));
@@ -205,10 +219,39 @@ impl Explorer<'_> {
     }
 
     /// Whether an operation of the other publisher before this step may make a difference.
-    fn matters(&self, step: &Step) -> bool {
-        let Operation { verb, path } = &step.operation;
-        *verb != "get" || self.writes[1 - step.actor].contains(&normalized(path))
+    fn depends(&self, step: &Step) -> bool {
+        self.touched[1 - step.actor].depends(&step.operation)
     }
+}
+
+impl Touched {
+    fn add(&mut self, operation: &Operation) {
+        let touched = match operation.verb {
+            "list" => &mut self.listed,
+            "get" => &mut self.read,
+            _ => &mut self.written,
+        };
+        touched.insert(normalized(&operation.path));
+    }
+
+    /// Whether this operation and one of these touch the same path, and one of them writes it.
+    fn depends(&self, operation: &Operation) -> bool {
+        let path = normalized(&operation.path);
+        match operation.verb {
+            "list" => self.written.iter().any(|written| is_below(written, &path)),
+            "get" => self.written.contains(&path),
+            _ => {
+                self.written.contains(&path)
+                    || self.read.contains(&path)
+                    || self.listed.iter().any(|folder| is_below(&path, folder))
+            }
+        }
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder.ends_with('/'))
 }
 
 /// A path without the parts that differ between runs: the digest of a signature, and random names.

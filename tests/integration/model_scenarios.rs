@@ -432,7 +432,7 @@ fn an_add_and_a_sync_race() {
         kills: Kills::None,
         symmetric: false,
     }
-    .has_no_fault(100);
+    .has_no_fault(90);
 }
 
 #[test]
