@@ -101,11 +101,9 @@ fn trust(args: &Args, session: &Session<'_>) -> Result<Trust, Failure> {
 ///
 /// Opens none of them, so that the check itself reports damage.
 async fn suites(args: &Args, session: &Session<'_>, archive: &Archive) -> Result<Vec<Suite>, Failure> {
-    if let Location::Web(url) = &session.location {
+    if let Location::Web(_) = session.location {
         if args.suite.is_empty() {
-            return Err(Failure::usage(format!(
-                "no suite given; choose one with `--suite`: the web server `{url}` has no list of suites"
-            )));
+            session.require_name_on_web()?;
         }
         return args.suite.iter().map(|name| parse_suite(name)).collect();
     }
@@ -269,7 +267,7 @@ fn freshness_line(freshness: &Freshness) -> String {
         }
         (FreshnessState::Behind, None) => format!("behind: the origin has {origin}"),
         (FreshnessState::Ahead, _) => format!("ahead: the origin has {origin}"),
-        (FreshnessState::Strange, _) => format!("diverged: the origin has {origin}"),
+        (FreshnessState::Diverged, _) => format!("diverged: the origin has {origin}"),
     }
 }
 

@@ -112,7 +112,7 @@ fn an_overflowing_max_age_is_a_long_time() {
 }
 
 #[test]
-fn an_edge_that_is_ahead_or_strange_is_found() {
+fn an_edge_that_is_ahead_or_diverged_is_found() {
     let sandbox = published();
     let behind = copy(&sandbox, "behind");
     publish_second(&sandbox);
@@ -125,8 +125,8 @@ fn an_edge_that_is_ahead_or_strange_is_found() {
     deb("other").write(other.incoming());
     other.publish(["add", "incoming"]).ok();
     let web = Web::with(other.archive(""), sound);
-    let strange = check_at(LATER, &web.url, &origin(&sandbox.archive("")));
-    let output = strange.fails(4);
+    let diverged = check_at(LATER, &web.url, &origin(&sandbox.archive("")));
+    let output = diverged.fails(4);
     assert!(
         output.stdout.contains("dists/stable/InRelease: the origin never had this generation"),
         "{}",

@@ -187,7 +187,7 @@ fn every_command_prints_its_documented_shape() {
 
     // Everything around the archive.
     let diagnosis = schema.printed("doctor", &run(&["doctor", "--suite", "stable"]).ok().stdout);
-    assert_eq!(diagnosis["faults"], 0, "{diagnosis}");
+    assert_eq!(diagnosis["fault_count"], 0, "{diagnosis}");
     let request = "GET /pool/main/h/hello/hello_2.0_amd64.deb HTTP/1.1";
     let line = format!("192.0.2.1 - - [01/Jun/2025:10:00:00 +0000] \"{request}\" 200 1 \"-\" \"curl\"\n");
     fs::write(sandbox.path("access.log"), line).unwrap();

@@ -137,7 +137,7 @@ fn one_version_for_each_set_of_keys() {
     // On any later day, in any order: the same keys.
     let before = sandbox.tree();
     let said = published(3 * DAY, &["test"]);
-    assert_eq!((&said["version"], &said["present"][0]), (&"2025.06.01".into(), &"stable".into()));
+    assert_eq!((&said["version"], &said["present_in"][0]), (&"2025.06.01".into(), &"stable".into()));
     assert_eq!(sandbox.tree(), before);
     assert_eq!(published(0, &["test", "second"])["version"], "2025.06.01.1");
     assert_eq!(published(DAY, &["second", "test"])["version"], "2025.06.01.1");

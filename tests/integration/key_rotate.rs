@@ -207,7 +207,7 @@ fn a_dry_run_changes_nothing() {
     let said = rotate(&sandbox, &["-n", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["step"], &said["dry_run"]), (&"begun".into(), &true.into()));
-    assert_eq!(said["changes"][0]["new"], Value::Array(Vec::new()), "there is no such key");
+    assert_eq!(said["rotations"][0]["new_fingerprints"], Value::Array(Vec::new()), "there is no such key");
     assert_eq!(sandbox.tree(), before);
     assert_eq!(key_files(&sandbox), [""; 0]);
 }
@@ -255,8 +255,8 @@ fn every_suite_and_snapshot_of_the_key_changes_and_no_other() {
     let said = rotate(&sandbox, &[&["--json"], &selected[..]].concat()).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     let new = made(&sandbox);
-    assert_eq!(said["changes"][0]["old"][0], OLD);
-    assert_eq!(said["changes"][2]["new"][0], *new);
+    assert_eq!(said["rotations"][0]["old_fingerprints"][0], OLD);
+    assert_eq!(said["rotations"][2]["new_fingerprints"][0], *new);
     assert_eq!((&said["since"], &said["finish"]), (&"2025-06-01".into(), &"2025-07-02".into()));
     let old = fixture("keys/test.asc").display().to_string();
     assert_eq!(sandbox.read("conf/distributions"), text.replace(&old, &format!("{old} {new}")));
@@ -524,7 +524,7 @@ fn a_compromised_key_is_removed_at_once() {
     said.says(["if the old key is compromised, add `--after 0d`"]);
     let said = finish(&sandbox, 120, &["--after", "0d"]).ok();
     said.says([
-        "warning: clients of suite `stable` could get the new key only since 2025-06-01",
+        "warning: clients of suite `stable` have been able to get the new key only since 2025-06-01",
         "clients without it now refuse the archive",
     ]);
     assert_eq!(signers(&sandbox, "stable"), [made(&sandbox)]);
@@ -571,7 +571,7 @@ fn a_returning_key_has_a_new_waiting_period() {
     let back = fixture("keys/test.asc").display().to_string();
     sandbox.publish_after(40 * DAY, &["key", "rotate", "--to", &back]).ok().says(["from 2025-08-10 on"]);
     let said = finish(&sandbox, 41 * DAY, &["--to", &back]).fails(1);
-    said.says(["could get the new key only since 2025-07-11"]);
+    said.says(["have been able to get the new key only since 2025-07-11"]);
     finish(&sandbox, 71 * DAY, &["--to", &back]).ok();
     assert_eq!(signers(&sandbox, "stable"), [OLD]);
 }
@@ -655,7 +655,10 @@ fn suites_may_change_one_after_the_other() {
     sandbox.publish_after(20 * DAY, &["key", "rotate", "--suite", "two"]).ok();
     assert_eq!((made(&sandbox), signers(&sandbox, "two")), (new.clone(), sorted(&[OLD, &new])));
     let said = finish(&sandbox, 31 * DAY, &[]).fails(1);
-    said.says(["clients of suite `two` could get the new key only since 2025-06-21", "on 2025-07-21"]);
+    said.says([
+        "clients of suite `two` have been able to get the new key only since 2025-06-21",
+        "on 2025-07-21",
+    ]);
     finish(&sandbox, 31 * DAY, &["--suite", "one"]).ok();
     assert_eq!(signers(&sandbox, "one"), sorted(&[&new]));
     assert_eq!(client_keys(&sandbox), sorted(&[OLD, &new]), "one suite still needs it");

@@ -67,14 +67,14 @@ impl Findings {
 
     pub(super) fn document(&self) -> json::Diagnosis {
         let finding = |finding: &Finding| json::Finding {
-            topic: finding.topic,
+            topic: finding.topic.to_lowercase().replace(' ', "-"),
             level: finding.level.name(),
             text: finding.text.clone(),
             fix: finding.fix.clone(),
         };
         json::Diagnosis {
-            faults: self.count(Level::Fault),
-            warnings: self.count(Level::Warning),
+            fault_count: self.count(Level::Fault),
+            warning_count: self.count(Level::Warning),
             findings: self.all.iter().map(finding).collect(),
         }
     }

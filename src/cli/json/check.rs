@@ -44,7 +44,7 @@ struct CheckedSuite {
 
 #[derive(Debug, Serialize)]
 struct CheckedSignature {
-    key: String,
+    fingerprint: String,
     user_ids: Vec<String>,
     known: bool,
     hash: String,
@@ -132,7 +132,7 @@ impl From<&SignatureReport> for CheckedSignature {
     fn from(signature: &SignatureReport) -> Self {
         let SignatureReport { key, user_ids, known, hash, expires, days_left, verdicts: judged, .. } =
             signature.clone();
-        Self { key, user_ids, known, hash, expires, days_left, verdicts: verdicts(&judged) }
+        Self { fingerprint: key, user_ids, known, hash, expires, days_left, verdicts: verdicts(&judged) }
     }
 }
 
@@ -143,7 +143,7 @@ impl From<&archive::Freshness> for Freshness {
                 FreshnessState::Fresh => "fresh",
                 FreshnessState::Behind => "behind",
                 FreshnessState::Ahead => "ahead",
-                FreshnessState::Strange => "strange",
+                FreshnessState::Diverged => "diverged",
             },
             origin_date: freshness.origin_date.clone(),
             behind_seconds: freshness.behind_seconds,

@@ -24,7 +24,7 @@ pub(in crate::cli) struct ClientSuite {
     components: Vec<String>,
     architectures: Vec<String>,
     signed: bool,
-    sources: bool,
+    has_sources: bool,
 }
 
 /// The public keys of an archive.
@@ -46,7 +46,7 @@ impl From<&archive::ClientSuite> for ClientSuite {
             components: texts(&suite.components),
             architectures: texts(&suite.architectures),
             signed: suite.signed,
-            sources: suite.has_sources,
+            has_sources: suite.has_sources,
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct Verdict {
 /// The output of `key export`.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct ExportedKeys {
-    pub(in crate::cli) output: Option<String>,
+    pub(in crate::cli) file: Option<String>,
     pub(in crate::cli) armored: Option<String>,
 }
 
@@ -67,9 +67,9 @@ pub(in crate::cli) struct KeyPackage {
     pub(in crate::cli) dry_run: bool,
     pub(in crate::cli) name: String,
     pub(in crate::cli) version: String,
-    pub(in crate::cli) keys: Vec<String>,
-    pub(in crate::cli) output: Option<String>,
-    pub(in crate::cli) present: Vec<String>,
+    pub(in crate::cli) fingerprints: Vec<String>,
+    pub(in crate::cli) file: Option<String>,
+    pub(in crate::cli) present_in: Vec<String>,
     pub(in crate::cli) suites: Vec<Publication>,
 }
 
@@ -78,9 +78,9 @@ pub(in crate::cli) struct KeyPackage {
 pub(in crate::cli) struct Rotated {
     pub(in crate::cli) dry_run: bool,
     pub(in crate::cli) step: &'static str,
-    pub(in crate::cli) changes: Vec<Rotation>,
-    pub(in crate::cli) made: Vec<KeyFile>,
-    pub(in crate::cli) config: Vec<String>,
+    pub(in crate::cli) rotations: Vec<Rotation>,
+    pub(in crate::cli) created: Vec<KeyFile>,
+    pub(in crate::cli) config_files: Vec<String>,
     pub(in crate::cli) package: Option<PackageVersion>,
     pub(in crate::cli) since: Option<String>,
     pub(in crate::cli) finish: Option<String>,
@@ -98,16 +98,16 @@ pub(in crate::cli) struct PackageVersion {
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Rotation {
     pub(in crate::cli) suite: String,
-    pub(in crate::cli) old: Vec<String>,
-    pub(in crate::cli) new: Vec<String>,
+    pub(in crate::cli) old_fingerprints: Vec<String>,
+    pub(in crate::cli) new_fingerprints: Vec<String>,
 }
 
 impl From<&archive::Rotated> for Rotated {
     fn from(report: &archive::Rotated) -> Self {
         let change = |change: &archive::KeyChange| Rotation {
             suite: change.suite.to_string(),
-            old: change.old.clone(),
-            new: change.new.clone(),
+            old_fingerprints: change.old.clone(),
+            new_fingerprints: change.new.clone(),
         };
         let file = |key: &archive::NewKeyReport| {
             let file = key.file.as_ref()?.display().to_string();
@@ -117,13 +117,13 @@ impl From<&archive::Rotated> for Rotated {
             dry_run: report.dry_run,
             step: match report.step {
                 Step::Begun => "begun",
-                Step::UnderWay => "under way",
+                Step::UnderWay => "in-progress",
                 Step::Finished => "finished",
                 Step::Nothing => "nothing",
             },
-            changes: report.changes.iter().map(change).collect(),
-            made: report.new_keys.iter().filter_map(file).collect(),
-            config: report.config.iter().map(|file| file.display().to_string()).collect(),
+            rotations: report.changes.iter().map(change).collect(),
+            created: report.new_keys.iter().filter_map(file).collect(),
+            config_files: report.config.iter().map(|file| file.display().to_string()).collect(),
             package: report.package.as_ref().map(|(name, version, _)| PackageVersion {
                 name: name.to_string(),
                 version: version.to_string(),
@@ -167,10 +167,10 @@ impl From<&KeyReport> for Key {
 pub(super) fn verdicts(all: &[signing::Verdict]) -> Vec<Verdict> {
     let verdict = |verdict: &signing::Verdict| Verdict {
         reader: verdict.reader,
-        when: verdict.when,
+        when: if verdict.when == "now" { "now" } else { "in-a-year" },
         level: match verdict.level {
             Level::Ok => "ok",
-            Level::Warn => "warn",
+            Level::Warn => "warning",
             Level::Unknown => "unknown",
             Level::Refused => "refused",
         },

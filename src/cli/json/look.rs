@@ -48,7 +48,7 @@ struct Generation {
 struct Signature {
     signed: bool,
     verified: bool,
-    keys: Vec<String>,
+    fingerprints: Vec<String>,
     problem: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl From<&archive::LogEntry> for Generation {
             signature: Signature {
                 signed: *signed,
                 verified: *verified,
-                keys: keys.clone(),
+                fingerprints: keys.clone(),
                 problem: problem.clone(),
             },
             note: state.note.as_ref().map(note),

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Export, session: &Session<'_>) -> Result<ExitCode, Fail
     match output {
         output if ui.json() => {
             let armored = output.is_none().then(|| String::from_utf8_lossy(&key).into_owned());
-            ui.object(&json::ExportedKeys { output, armored });
+            ui.object(&json::ExportedKeys { file: output, armored });
         }
         Some(_) => {}
         None => ui.data(&key),

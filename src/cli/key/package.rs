@@ -63,9 +63,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         dry_run: args.change.dry_run,
         name: package.name.to_string(),
         version: package.version.to_string(),
-        keys: package.keys.fingerprints(),
-        output: args.output.as_deref().map(|file| file.display().to_string()),
-        present: package.present.iter().map(ToString::to_string).collect(),
+        fingerprints: package.keys.fingerprints(),
+        file: args.output.as_deref().map(|file| file.display().to_string()),
+        present_in: package.present.iter().map(ToString::to_string).collect(),
         suites: Vec::new(),
     };
     if let Some(file) = &args.output {

@@ -79,7 +79,7 @@ impl Archive {
             Ok(source) => source,
             Err(problem) => {
                 findings.fault(path, problem);
-                seen.freshness = Some(freshness(FreshnessState::Strange, None, None));
+                seen.freshness = Some(freshness(FreshnessState::Diverged, None, None));
                 return Ok(());
             }
         };
@@ -97,7 +97,7 @@ impl Archive {
                 path,
                 format!("the origin never had this generation of {date}, or no longer keeps it"),
             );
-            (FreshnessState::Strange, Some(behind))
+            (FreshnessState::Diverged, Some(behind))
         } else if behind > allowed {
             findings.fault(
                 path,
@@ -121,7 +121,7 @@ impl Archive {
                 self.check_negative(published, &source, findings).await
             }
             // Its other files cannot be compared.
-            FreshnessState::Ahead | FreshnessState::Strange => Ok(()),
+            FreshnessState::Ahead | FreshnessState::Diverged => Ok(()),
         }
     }
 

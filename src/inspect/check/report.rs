@@ -95,7 +95,7 @@ pub enum FreshnessState {
     /// It shows a later one.
     Ahead,
     /// It shows one that the origin does not have.
-    Strange,
+    Diverged,
 }
 
 /// Compares a suite at an edge with the same suite at its origin.
