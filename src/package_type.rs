@@ -18,8 +18,6 @@ pub enum PackageType {
 }
 
 impl PackageType {
-    /// The types of binary packages.
-    pub const BINARY: [Self; 3] = [Self::Deb, Self::Udeb, Self::Ddeb];
     /// The types whose indices are in a folder of their own in each component.
     pub(crate) const SEPARATE: [Self; 2] = [Self::Udeb, Self::Ddeb];
 

@@ -105,7 +105,7 @@ async fn copy(
             store.put_new(path, content).await?;
         }
         let (files, release) = (files.clone(), pointer.release.clone());
-        let uploaded = Uploaded { store, base: there, files, release, generation, hold: None };
+        let uploaded = Uploaded { store, base: there, files, release, generation, pin: None };
         let _ = uploaded.publish(events).await?;
     }
     write_derived(store, name, trust, (&files, &pointer.release)).await?;

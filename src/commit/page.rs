@@ -45,6 +45,7 @@ const AT_ONCE: usize = 16;
 const FEW: usize = 500;
 
 /// A suite to show on the page.
+#[non_exhaustive]
 pub struct PageUpdate<'a> {
     /// The suite.
     pub suite: &'a Suite,
@@ -70,6 +71,7 @@ pub(crate) struct PageEdit<'a> {
 
 /// The result of a write of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PageWritten {
     /// The page was up to date, or there is none to write.
     Not,

@@ -186,16 +186,16 @@ impl<'a> Prepared<'a> {
         // A crash here leaves surplus versions in both suites; the next command removes them from this one.
         self.outcome.moved = move_surplus(&self.plan.surplus, how).await?;
         // Pin files that others wrote and that may be unreferenced, until the new release file references them.
-        let hold = upload.hold(&there, &self.plan, &base).await?;
+        let pin = upload.pin(&there, &self.plan, &base).await?;
         if let Some((source, _)) = &self.plan.source_files
             && let Err(error) = source.is_kept().await
         {
-            if let Some(hold) = hold {
-                hold.release().await;
+            if let Some(pin) = pin {
+                pin.release().await;
             }
             return Err(error);
         }
-        let uploaded = Uploaded { store, base, files, release, generation: name, hold };
+        let uploaded = Uploaded { store, base, files, release, generation: name, pin };
         Ok((uploaded, self.outcome, by_hash))
     }
 

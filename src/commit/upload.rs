@@ -295,7 +295,7 @@ impl<'a> Upload<'a> {
 
     /// Pins existing files until the pointer references them. Files that a prune has just deleted are written again;
     /// without their content the try fails with a conflict.
-    pub(super) async fn hold(
+    pub(super) async fn pin(
         &self,
         there: &[(String, Content)],
         plan: &Plan,
@@ -308,7 +308,7 @@ impl<'a> Upload<'a> {
         if paths.peek().is_none() {
             return Ok(None);
         }
-        let hold = Pin::take(self.store, paths, self.events).await?;
+        let pin = Pin::take(self.store, paths, self.events).await?;
         let made_sure = async {
             if let Some(path) = missing(self.store, &plan.needs).await?.pop() {
                 // The next try reports the missing file, if it is still missing.
@@ -318,9 +318,9 @@ impl<'a> Upload<'a> {
             self.all_there(&plan.copied, published).await
         };
         match made_sure.await {
-            Ok(()) => Ok(Some(hold)),
+            Ok(()) => Ok(Some(pin)),
             Err(error) => {
-                hold.release().await;
+                pin.release().await;
                 Err(error)
             }
         }

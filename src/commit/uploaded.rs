@@ -27,7 +27,7 @@ pub(crate) struct Uploaded<'a> {
     pub(crate) release: Release,
     /// The name of its generation.
     pub(crate) generation: String,
-    pub(crate) hold: Option<Pin<'a>>,
+    pub(crate) pin: Option<Pin<'a>>,
 }
 
 /// The result of a successful swap.
@@ -64,9 +64,9 @@ impl<'a> Uploaded<'a> {
         if swapped.is_ok() {
             events(Event::Published { suite: self.base.name().clone() });
         }
-        let Self { store, base, files, release, generation, hold } = self;
-        if let Some(hold) = hold {
-            hold.release().await;
+        let Self { store, base, files, release, generation, pin } = self;
+        if let Some(pin) = pin {
+            pin.release().await;
         }
         swapped?;
         let unfinished = |source| Error::unfinished(base.name(), source);
@@ -95,8 +95,8 @@ impl<'a> Uploaded<'a> {
     /// Releases the pin without publishing, so that another try can start.
     pub(super) async fn give_up(self) -> Error {
         let path = self.path(self.files.form());
-        if let Some(hold) = self.hold {
-            hold.release().await;
+        if let Some(pin) = self.pin {
+            pin.release().await;
         }
         store::Error::Conflict { path }.into()
     }

@@ -354,7 +354,7 @@ KeepGenerations: 20
 Purge:
  cloudfront E2QWRUHEXAMPLE
  fastly SU1Z0isxPaozGVKXdv0eY
-# a command gets the changed addresses, one a line
+# a command gets the changed addresses, one per line
  cloudflare 023e105f4ecef8ad9ca31a8372d0c353
  xargs -n 1 curl -fsS -X PURGE
  !fastly purge --file -

@@ -11,6 +11,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// The action for an available package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FilterAction {
     /// It is added if it is new or newer.
     Install,

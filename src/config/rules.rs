@@ -57,6 +57,7 @@ pub struct SourceRule {
 
 /// The kinds of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuleKind {
     /// Those of `conf/updates`.
     Update,

@@ -47,6 +47,7 @@ pub struct SigningKey {
 
 /// The signature of an upload.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Signed<'a> {
     /// It has none.
     No,

@@ -11,6 +11,7 @@ use crate::{
 
 /// A file of a source package.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceFile {
     /// Its path below the root of the archive.
     pub path: String,
@@ -41,6 +42,7 @@ pub enum Error {
 
 /// A source package of an index.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SourcePackage {
     /// Its name.
     pub name: Box<str>,

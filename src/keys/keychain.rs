@@ -40,6 +40,7 @@ pub struct Keychain {
 
 /// Keys that override those of the configuration.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum GivenKeys {
     /// The configured keys are used.
     #[default]

@@ -50,7 +50,7 @@ pub(super) struct Difference {
     /// Whether the pointer changes.
     pub(super) swaps: bool,
     /// Indices under their canonical names, and images whose paths have other bytes now.
-    pub(super) aliases: Vec<Transfer>,
+    pub(super) compat_names: Vec<Transfer>,
     /// The other forms of the release file; `None` deletes one.
     pub(super) forms: Vec<(String, Option<Bytes>)>,
     /// How many pool files the destination is known to have.
@@ -87,8 +87,8 @@ impl Difference {
         let Sides { source, there, carried, carried_there, .. } = *sides;
         let both = images::Sides { source, there, carried, carried_there, finished };
         let images = images::missing(&both, (sides.source_store, sides.destination)).await?;
-        let mut aliases = sides.aliases(finished).await?;
-        aliases.extend(images.changed);
+        let mut compat_names = sides.compat_names(finished).await?;
+        compat_names.extend(images.changed);
         let (name, generation) = match sides.source.release() {
             Some(release) => files.generation(sides.source, release),
             None => (String::new(), Vec::new()),
@@ -101,7 +101,7 @@ impl Difference {
             generation: if swaps { generation } else { Vec::new() },
             name,
             swaps,
-            aliases,
+            compat_names,
             forms: sides.forms(&files, finished),
             files,
             known,
@@ -117,7 +117,7 @@ impl Difference {
             .chain(&self.images)
             .chain(&self.patches)
             .chain(&self.by_hash)
-            .chain(&self.aliases);
+            .chain(&self.compat_names);
         let transfers = transfers.map(|load| (load.to.clone(), load.expected.size));
         let forms =
             self.forms.iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.as_ref()?.len() as u64)));
@@ -175,7 +175,7 @@ impl Sides<'_> {
         missing
     }
 
-    async fn aliases(&self, finished: bool) -> Result<Vec<Transfer>, Error> {
+    async fn compat_names(&self, finished: bool) -> Result<Vec<Transfer>, Error> {
         let mut missing = Vec::new();
         for (path, listed, same) in self.listed() {
             let to = self.source.path(path);

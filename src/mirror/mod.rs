@@ -18,7 +18,10 @@ mod copy;
 pub(crate) mod report;
 pub(crate) mod options;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -140,6 +143,11 @@ impl Archive {
         let Run { copier, mut synced, .. } = run;
         let tally = copier.into_tally();
         synced.sent.extend(tally.sent);
+        if how.dry_run {
+            // A file of several suites is sent once.
+            let mut planned = BTreeSet::new();
+            synced.sent.retain(|file| planned.insert(file.path.clone()));
+        }
         synced.there += tally.note_existing.len();
         Ok(synced)
     }
@@ -241,8 +249,8 @@ impl Run<'_> {
         }
         destination.check_space(difference.written()).await?;
         let copier = &self.copier;
-        let Difference { pool, images, patches, by_hash, aliases, .. } = &difference;
-        for transfers in [pool, images, patches, by_hash, aliases] {
+        let Difference { pool, images, patches, by_hash, compat_names, .. } = &difference;
+        for transfers in [pool, images, patches, by_hash, compat_names] {
             copier.announce(transfers);
         }
         let phase = |what: &'static str, transfers: &[copy::Transfer]| {
@@ -278,7 +286,7 @@ impl Run<'_> {
                 files: difference.files.clone(),
                 release: pointer.release.clone(),
                 generation: difference.name.clone(),
-                hold: copier.pin().await?,
+                pin: copier.pin().await?,
             };
             // THE COMMIT: clients of the destination see the new suite, or the swap fails with `Conflict` and nothing
             // changes.
@@ -293,14 +301,14 @@ impl Run<'_> {
             generations::mark_published(destination, &source, &difference.name).await?;
         }
         // For clients without by-hash. After a crash here they may see a mismatch until the next run.
-        phase("names for clients without by-hash", &difference.aliases);
-        self.synced.changed.extend(difference.aliases.iter().map(|load| load.to.clone()));
-        if let Err(Error::NotCarried(failed)) = copier.copy(&difference.aliases).await {
+        phase("names for clients without by-hash", &difference.compat_names);
+        self.synced.changed.extend(difference.compat_names.iter().map(|load| load.to.clone()));
+        if let Err(Error::NotCarried(failed)) = copier.copy(&difference.compat_names).await {
             // The suite is published all the same; `Release`, which marks it as complete, is not written.
             self.synced.failed.extend(failed);
             return Ok(outcome);
         }
-        let names_change = !difference.aliases.is_empty() || !difference.forms.is_empty();
+        let names_change = !difference.compat_names.is_empty() || !difference.forms.is_empty();
         self.write_forms(difference.forms).await?;
         if names_change {
             self.restore_names(&source).await?;

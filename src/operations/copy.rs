@@ -69,6 +69,7 @@ pub struct Copies {
 }
 
 /// A further source of packages.
+#[non_exhaustive]
 pub struct CopySource {
     /// The suite.
     pub from: Suite,
@@ -450,7 +451,7 @@ impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.named {
             Named::Package(name) => f.write_str(name)?,
-            Named::Source(name) => write!(f, "--source {name}")?,
+            Named::Source(name) => write!(f, "source package {name}")?,
         }
         self.version.as_ref().map_or(Ok(()), |version| write!(f, "={version}"))
     }

@@ -77,6 +77,7 @@ pub struct SuiteEdit {
 
 /// The policy for a version that is older than the newest published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Older {
     /// It is added, with a note.
     #[default]
@@ -89,6 +90,7 @@ pub enum Older {
 
 /// A file of an upload that is kept beside its packages in the pool; no index names it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct UploadRecord {
     /// Its name in the pool.
     pub name: String,

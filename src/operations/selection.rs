@@ -37,6 +37,7 @@ pub struct Places {
 
 /// The packages of an index that are selected.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Matcher {
     /// Every package.
     All,

@@ -8,6 +8,7 @@ use super::location::{Location, Service};
 
 /// How concurrent writes to one object are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConditionalWrites {
     /// Native conditional writes.
     Native,

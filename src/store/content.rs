@@ -19,6 +19,7 @@ use crate::digest::Digests;
 
 /// The content of an immutable object, with its digests.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Content {
     /// Bytes in memory.
     Bytes(Bytes, Digests),

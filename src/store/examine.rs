@@ -16,6 +16,7 @@ use super::{
 
 /// The answers of a store to a test object.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Examination {
     /// How concurrent writes are ordered.
     pub conditional_writes: ConditionalWrites,

@@ -1,21 +1,10 @@
-//! Features that depend on the time of the server: warnings about the local clock, and the wait for a later `Last-Modified`.
+//! Features that depend on the time of the server: the difference to the local clock, and the wait for a later `Last-Modified`.
 
 use std::time::{Duration, SystemTime};
 
 use super::{handle::Store, object::Revision};
 
-/// The smallest clock difference that is reported.
-const NOTABLE: Duration = Duration::from_secs(5);
-
 impl Store {
-    /// Returns by how much the local clock, which shows `now`, is ahead of the server's; `None` if unknown or too
-    /// small to report. May be a second too small.
-    #[must_use]
-    pub fn clock_ahead(&self, now: SystemTime) -> Option<Duration> {
-        let ahead = now.duration_since(self.watch.clock.now()?).ok()?;
-        Some(ahead).filter(|ahead| *ahead > NOTABLE)
-    }
-
     /// Returns the difference of the local clock, which shows `now`, to the server's, and whether it is ahead; `None` if the server
     /// sent no time. Dates of servers have no fractions of a second.
     #[must_use]

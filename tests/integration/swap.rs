@@ -139,19 +139,21 @@ async fn no_two_revisions_have_the_same_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_ahead_of_the_servers_is_detected() {
+async fn the_difference_to_the_clock_of_a_server_is_known() {
     for bucket in buckets::each() {
         let store = bucket.store();
         let now = || SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let hour = Duration::from_secs(60 * 60);
-        assert_eq!(store.clock_ahead(now() + hour), None, "nothing is known yet");
+        assert_eq!(store.clock_difference(now() + hour), None, "nothing is known yet");
         assert!(store.read("absent", publish::store::Limit::mebibytes(64)).await.unwrap().is_none());
-        assert_eq!(store.clock_ahead(now()), None, "{}", bucket.server);
-        assert_eq!(store.clock_ahead(now() - hour), None);
-        let ahead = store.clock_ahead(now() + hour).unwrap();
-        assert!(ahead >= hour && ahead < hour + Duration::from_secs(60), "{}: {ahead:?}", bucket.server);
+        for (is_ahead, local) in [(true, now() + hour), (false, now() - hour)] {
+            let (ahead, difference) = store.clock_difference(local).unwrap();
+            assert_eq!(ahead, is_ahead, "{}", bucket.server);
+            let off = difference.abs_diff(hour);
+            assert!(off < Duration::from_secs(60), "{}: {difference:?}", bucket.server);
+        }
     }
-    assert_eq!(memory().clock_ahead(SystemTime::UNIX_EPOCH), None);
+    assert_eq!(memory().clock_difference(SystemTime::UNIX_EPOCH), None);
 }
 
 /// Increments a number, with retries until it succeeds.

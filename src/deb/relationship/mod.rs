@@ -65,6 +65,7 @@ const FIELDS: [(&str, Kind); 13] = [
 /// A relationship field that dpkg or apt cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("field `{field}`, {place}: {fault}{}", if *stops_apt { "; apt stops at it and reads no package at all" } else { "" })]
+#[non_exhaustive]
 pub struct BadRelationship {
     /// The name of the field.
     pub field: &'static str,

@@ -20,6 +20,7 @@ pub const POOL: &str = "pool";
 
 /// The kind of file that a path of an archive names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ArchivePath<'a> {
     /// A package file, below `pool/`.
     Package,
@@ -39,6 +40,7 @@ pub enum ArchivePath<'a> {
 
 /// The kind of file that a path below `dists/`, or below the folder of a suite, names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SuitePath<'a> {
     /// A form of the release file of the suite in `folder`; of this suite if `folder` is empty.
     Release {
@@ -85,6 +87,7 @@ pub enum SuitePath<'a> {
 
 /// A form of the release file of a suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ReleaseForm {
     /// `InRelease`, clear-signed.
     InRelease,
@@ -96,6 +99,7 @@ pub enum ReleaseForm {
 
 /// A part of a retained generation of a suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GenerationPart<'a> {
     /// A form of the release file.
     Release(ReleaseForm),

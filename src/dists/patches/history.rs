@@ -13,6 +13,7 @@ pub const MOST: usize = 30;
 
 /// How far back a history goes.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Limits {
     /// The largest number of patches.
     pub most: usize,
@@ -37,6 +38,7 @@ pub struct History {
 
 /// A patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Patch {
     /// Its name, without `.gz`.
     pub name: String,

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The access list entry that makes objects public.
-const ANYBODY: &str = ".r:*";
+const PUBLIC_READ: &str = ".r:*";
 
 impl Inner {
     /// Configures the container as the location asks; once per open store, before the first write.
@@ -31,9 +31,9 @@ impl Inner {
             return Err(Error::NoCdn);
         }
         if self.settings.public {
-            self.grant(&self.container, &[ANYBODY.into()], true).await?;
+            self.grant(&self.container, &[PUBLIC_READ.into()], true).await?;
             // Readers of a large object read its segments.
-            self.grant(&self.segments, &[ANYBODY.into()], false).await?;
+            self.grant(&self.segments, &[PUBLIC_READ.into()], false).await?;
         } else {
             self.make().await?;
         }
