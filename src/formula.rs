@@ -40,7 +40,7 @@ pub struct Subject<'a> {
 
 /// Why a text is not a formula.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a formula: {why} at character {at}", text.escape_debug())]
+#[error("`{}` is not a formula: at character {at}: {why}", text.escape_debug())]
 pub struct Error {
     text: String,
     why: String,
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
         let name = if self.is_query && name == "Name" { "Package" } else { name };
         if !self.take("(") {
             return if is_property {
-                Err(self.error(format!("`${name}` always exists; compare it, as in `${name} (== VALUE)`,")))
+                Err(self.error(format!("`${name}` always exists; compare it, as in `${name} (== VALUE)`")))
             } else {
                 Ok(Node::Exists(name.to_owned()))
             };
@@ -366,7 +366,7 @@ impl<'a> Parser<'a> {
         let found = PROPERTIES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, property)| *property).ok_or_else(|| {
             let known: Vec<&str> = PROPERTIES.iter().map(|(known, _)| *known).collect();
-            self.error(format!("`${name}` is unknown; there are `${}`,", known.join("`, `$")))
+            self.error(format!("`${name}` is unknown; there are `${}`", known.join("`, `$")))
         })
     }
 
@@ -378,7 +378,7 @@ impl<'a> Parser<'a> {
             Some(_) => None,
         };
         if self.is_query && glob.is_none() && self.take("~") {
-            return Err(self.error("`~` compares with a regular expression, which is not supported; use `%` with a pattern, such as `% lib*`,"));
+            return Err(self.error("`~` compares with a regular expression, which is not supported; use `%` with a pattern, such as `% lib*`"));
         }
         // aptly compares with a value alone.
         let order = order.or_else(|| {

@@ -21,17 +21,18 @@
 //! | `mirror` | `sync`: copies suites to another store |
 //! | `inspect` | `check`, `log`, `diff`: read-only |
 //! | `commit` | the transaction: prepared, uploaded, published by one conditional write, derived outputs; and its repair |
-//! | `operations` | add, copy, pull, remove, retain, rollback, refresh, snapshot: each planned on a verified base |
+//! | `operations` | add, attach, copy, drop, export, pull, refresh, remove, retain, rollback, snapshot, uploads: each planned on a verified base |
 //! | `gc` | `prune`: marks the live set and sweeps the rest; pins of operations in progress |
 //! | `suite` | published suites; the verified base; generations, rollback attacks, references |
 //! | [`purge`] | invalidates the caches in front of a destination |
-//! | [`config`] | `conf/distributions` and `conf/destinations` |
-//! | `access_log` | lines of access logs of web servers, and the downloads of packages in them |
+//! | [`config`] | the files of `conf/` |
 //! | `site` | how clients and people find their way into an archive: `.sources`, script, page |
+//! | `access_log` | lines of access logs of web servers, and the downloads of packages in them |
 //! | [`dists`], [`pool`] | paths and files of an archive: layout, indices in blocks, `Release` |
-//! | [`deb`] | reads and writes binary packages |
+//! | [`deb`] | reads `.deb`, `.udeb`, `.ddeb`, `.dsc` and `.changes`; writes binary packages |
 //! | [`signing`] | keys, signatures and their verification |
 //! | [`store`] | bytes at paths: a folder, a bucket, the web |
+//! | [`names`], [`stanza`], [`version`], [`digest`], [`compression`], [`package_type`], [`formula`], [`glob`] | the vocabulary of all rooms |
 //!
 //! # The walk of one .deb
 //!

@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORM", value_delimiter = ',', value_parser = form, requires = "file")]
     compress: Vec<Compression>,
 
-    /// Take the file at this path, in all of its forms, from the list; repeatable
+    /// Stop listing the file at this path, in all of its forms; repeatable
     #[arg(long, value_name = "PATH")]
     detach: Vec<String>,
 

@@ -27,7 +27,7 @@ use crate::{
 
 /// Print a script that adds the archive to a client: its key and its sources
 ///
-/// Run the script on the client as root. It fetches the public key, verifies it with the digest that the key has now,
+/// Run the script on the client as root. It fetches the public key, checks it against the key's current digest,
 /// installs it in /etc/apt/keyrings, and writes the `.sources` file. The archive is named by `Label:` or `Origin:` of its
 /// suites, else by the host of its URL.
 #[derive(Debug, clap::Args)]

@@ -16,7 +16,7 @@ use crate::{
     store::Location,
 };
 
-/// Take a suite out of the archive
+/// Remove a suite from the archive
 ///
 /// Delete its release file in one atomic step, then its indices. The packages stay in the pool; `publish prune` deletes
 /// those that no other suite references once they are two days old. Suites and snapshots below it stay. On a terminal, the

@@ -1,4 +1,4 @@
-//! Names of files from a list: standard input or a file, one a line, or separated by NUL.
+//! Names of files from a list: standard input or a file, one per line, or separated by NUL.
 
 use std::{
     ffi::OsString,
@@ -18,7 +18,7 @@ const LONGEST: u64 = 256 << 20;
 /// The options of a command that takes files.
 #[derive(Debug, clap::Args)]
 pub(super) struct FileLists {
-    /// Read names of files and folders from FILE, one a line; `-` is standard input, as it is among the files; repeatable
+    /// Read names of files and folders from FILE, one per line; `-` reads standard input, also when given as a file to add; repeatable
     #[arg(long, value_name = "FILE")]
     files_from: Vec<PathBuf>,
 

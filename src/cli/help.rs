@@ -8,7 +8,7 @@ use crate::{guide, nearest::nearest};
 
 /// Explain a topic or a command
 ///
-/// Without a word, list the topics.
+/// Without an argument, list the topics.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\

@@ -29,7 +29,7 @@ use crate::{
 const FIELDS: [&str; 6] =
     ["Origin", "Label", "Version", "Description", "NotAutomatic", "ButAutomaticUpgrades"];
 
-/// Make an archive of yours from another one: all packages of its suites
+/// Import all packages of another archive's suites
 ///
 /// The other archive is a folder, a bucket or a URL: with `dists/` (made by any tool), without (`Packages` at its root), or a
 /// folder of packages. Its signature is verified first, then its indices, then each file. A file that the pool has is not
@@ -90,7 +90,10 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
     }
     let store = Store::open(&location, &session.environment)?;
     if store.overlaps(&session.store, &crate::dists::layout::TREES) {
-        return Err(Failure::usage(format!("`{}` is inside the archive, or contains it", args.location)));
+        return Err(Failure::usage(format!(
+            "`{}` is the archive, is inside it or contains it",
+            args.location
+        )));
     }
     if is_folder_of_packages(&location) {
         return packages(args, session, &location).await;

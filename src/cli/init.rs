@@ -159,7 +159,7 @@ fn print_report(session: &Session<'_>, report: &Initialized) {
         ui.say(&format!("Its secret part is in {key}: back it up"));
         ui.say(&format!("Its public part is in the archive, {KEY_FILE}, for clients"));
     } else if let Some(sign_with) = report.sign_with.as_ref().filter(|word| *word != "no") {
-        ui.say(&format!("It is signed with `{sign_with}`"));
+        ui.say(&format!("It will be signed with `{sign_with}`"));
     }
     let named = if session.config_is_named {
         format!(" --config {}", shell_word(&report.config))

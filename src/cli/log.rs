@@ -2,7 +2,15 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use super::{diff::lines, failure::Failure, json, session::Session, state, text::plain, ui::count};
+use super::{
+    diff::lines,
+    failure::Failure,
+    json,
+    session::{Session, no_suite},
+    state,
+    text::plain,
+    ui::count,
+};
 use crate::{
     archive::{Archive, Log, LogEntry, Note, Signature, Trust, Which},
     names::Suite,
@@ -68,10 +76,7 @@ async fn suite(args: &Args, session: &Session<'_>) -> Result<(Suite, Option<Whic
     let looking = Archive::new(session.store.clone(), Trust::unverified());
     match &session.suites_to_read(&looking, None).await?[..] {
         [only] => Ok((only.clone(), None)),
-        all => {
-            let names: Vec<&str> = all.iter().map(Suite::as_str).collect();
-            Err(Failure::usage(format!("no suite given; choose one: `{}`", names.join("`, `"))))
-        }
+        all => Err(no_suite(all)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line: arguments, output and exit codes.
 //!
-//! Each subcommand is a file with its `Args` and its `run`. Only here the clock and the environment are read; only
-//! `ui` prints; only `failure` knows exit codes.
+//! Each subcommand is a file with its `Args` and its `run`. The time of an operation and the environment are
+//! passed down from here; `ui` and `progress_bar` print; the exit codes are in `failure`, `ending_signal` and
+//! `reprepro/status`.
 
 mod add;
 mod doctor;
@@ -138,9 +139,7 @@ enum Command {
     Reprepro(reprepro::Args),
     Outhook(outhook::Args),
     Help(help::Args),
-    #[command(hide = true)]
     Completions(completions::Args),
-    #[command(hide = true)]
     Man(man::Args),
 }
 

@@ -86,12 +86,12 @@ fn unknown(word: &str, known: &Destinations) -> Failure {
     let names: Vec<&str> = known.all.iter().map(|known| known.name.as_str()).collect();
     let near = nearest(word, names.iter().copied());
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    let known = if names.is_empty() { "none".to_owned() } else { format!("`{}`", names.join("`, `")) };
+    let known =
+        if names.is_empty() { "names none".to_owned() } else { format!("names `{}`", names.join("`, `")) };
     let web = if word.contains('.') { format!(", for a web server `https://{word}`") } else { String::new() };
     let hint = format!("{near}for a new folder of that name, write `./{word}`{web}");
-    let text = format!(
-        "there is no destination `{word}` and no folder of that name; conf/destinations has: {known}"
-    );
+    let text =
+        format!("there is no destination `{word}` and no folder of that name; conf/destinations {known}");
     Failure::text(text, Some(hint)).kind(Kind::NotFound)
 }
 

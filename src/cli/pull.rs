@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// --with-dependencies looks in all of them.
     ///
     /// For an archive without `dists/`, as dpkg-scanpackages makes it, name the folder of its `Packages` with a `/` at the end,
-    /// such as `#./` for the root, where it is found without.
+    /// such as `#./` for the root; indices at the root are also found without `#`.
     #[arg(long, value_name = "LOCATION[#SUITE[@STATE]]", required = true)]
     from: Vec<String>,
 

@@ -256,9 +256,7 @@ impl<'a> Session<'a> {
         match &known[..] {
             [] => Ok(SuiteConfig::unconfigured(parse_suite(DEFAULT_SUITE)?)),
             [only] => Ok(self.as_configured(only.clone())),
-            all => {
-                Err(Failure::usage(format!("no suite given; choose one with `--suite`: `{}`", names(all))))
-            }
+            all => Err(no_suite(all)),
         }
     }
 
@@ -315,7 +313,7 @@ impl<'a> Session<'a> {
     }
 
     /// A web server has no list of suites.
-    fn require_name_on_web(&self) -> Result<(), Failure> {
+    pub(super) fn require_name_on_web(&self) -> Result<(), Failure> {
         let Location::Web(_) = self.location else { return Ok(()) };
         let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
         let failure = Failure::text(format!("no suite given for `{}`", self.location), Some(hint));
@@ -515,11 +513,17 @@ fn meant(name: &str, known: &[Suite]) -> Option<String> {
     near.map(|near| format!("did you mean `{near}`?"))
 }
 
+/// The command needs one of these suites.
+pub(super) fn no_suite(known: &[Suite]) -> Failure {
+    let hint = format!("choose one with `--suite`: `{}`", names(known));
+    Failure::text("no suite given", Some(hint)).into_usage()
+}
+
 /// Parses the name of a suite from the command line.
 pub(super) fn parse_suite(name: &str) -> Result<Suite, Failure> {
     if let Some((suite, _)) = name.split_once('@').filter(|(suite, _)| Suite::parse(suite).is_ok()) {
-        let text = format!("`{name}` is a generation, and this takes a suite, such as `{suite}`");
-        return Err(Failure::usage(text));
+        let text = format!("`{name}` is a generation; this command needs a suite");
+        return Err(Failure::text(text, Some(format!("use `{suite}`"))).into_usage());
     }
     Suite::parse(name).map_err(|error| Failure::usage(error.to_string()))
 }

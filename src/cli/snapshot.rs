@@ -9,7 +9,8 @@ use crate::archive::{PageUpdate, PublishedSuite, Trust, name_of_snapshot, own_na
 
 /// Keep the current content of a suite permanently, as SUITE/snapshots/NAME
 ///
-/// Clients use that name in `Suites:`. A snapshot shares the pool, does not expire, never changes and is not pruned.
+/// Clients use that name in `Suites:`. A snapshot shares the pool, does not expire and is not pruned; its packages
+/// never change.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:\n\

@@ -31,7 +31,7 @@ use crate::{
 /// Count the downloads of packages in access logs of nginx, Apache, S3 and CloudFront
 ///
 /// Print day, package, version, architecture, downloads, and the downloads by apt. A download is a whole file that a client
-/// got: answers with a rest (206) or without content (304, HEAD), errors, and repeats by the same client within ten minutes
+/// got: partial content (206), answers without content (304, HEAD), errors, and repeats by the same client within ten minutes
 /// are left out. The packages are those of the archive (--archive) by path, else the names of the files say what they are.
 /// Logs may be compressed; their lines are read one by one, and no address is printed.
 #[derive(Debug, clap::Args)]
@@ -382,7 +382,7 @@ fn summary(counted: &Downloads, seen: &Seen) -> String {
     let LeftOut { repeated, partial, unchanged, other_methods, failed } = counted.left_out;
     let reasons = [
         (repeated, "repeated"),
-        (partial, "in parts"),
+        (partial, "partial content"),
         (unchanged, "unchanged"),
         (other_methods, "without content"),
         (failed, "failed"),

@@ -46,7 +46,7 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
         let named = upload.changes().distributions().to_vec();
         for name in args.suite.map_or(named, |suite| vec![suite.to_owned()]) {
             let suite = session.suite_to_extend(Some(&name), args.new_suite).await?;
-            tokio::task::block_in_place(|| verify(&mut upload, &suite, args, session))?;
+            tokio::task::block_in_place(|| verify(&mut upload, &suite, args.uploader_keys, session))?;
             let records = Records { buildinfos: args.keep_buildinfo, ..Records::default() };
             let edit = upload.edit(&suite, &UploadOptions { component: args.component.cloned(), records });
             match edits.iter_mut().find(|(other, _)| other.codename == suite.codename) {
@@ -88,14 +88,14 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Verifies the signature of an upload, if the configuration of the suite or the command line says whose it must be.
-fn verify(
+/// Verifies the signature of an upload, if the configuration of the suite or a given file says whose it must be.
+pub(super) fn verify(
     upload: &mut Upload,
     suite: &SuiteConfig,
-    args: &Wanted<'_>,
+    given: &[PathBuf],
     session: &Session<'_>,
 ) -> Result<(), Failure> {
-    let given = args.uploader_keys.iter().map(|path| session.current.join(path));
+    let given = given.iter().map(|path| session.current.join(path));
     let files: Vec<PathBuf> = given.chain(suite.uploader_keys.iter().cloned()).collect();
     let list = suite.uploaders.as_deref();
     if files.is_empty() && list.is_none() {

@@ -86,7 +86,7 @@ impl ChangesFault {
         let hint = match self {
             Self::Frame(_) | Self::Unsigned => "sign it again with `debsign`",
             Self::Signature(_) => {
-                "sign it again with `debsign`, and name the public key of its uploader with `UploaderKeys:` in conf/distributions or `--uploader-key FILE`"
+                "sign it again with `debsign`, and name the public key of its uploader with `UploaderKeys:` in conf/distributions"
             }
             Self::Files(FilesFault::Missing { .. }) => {
                 "put all files of the upload into one folder, such as with `dcmd cp FILE.changes FOLDER`"

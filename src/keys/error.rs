@@ -186,7 +186,9 @@ impl std::fmt::Display for Early {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let suite = &self.suite;
         match &self.since {
-            Some(since) => write!(f, "clients of suite `{suite}` could get the new key only since {since}"),
+            Some(since) => {
+                write!(f, "clients of suite `{suite}` have been able to get the new key only since {since}")
+            }
             None => write!(f, "no keyring package in suite `{suite}` contains the new key"),
         }
     }

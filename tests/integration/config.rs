@@ -152,7 +152,7 @@ fn a_further_suite_is_signed_with_the_key_of_the_archive() {
     sandbox.configure("Codename: old\nComponents: main"); // without the end of its last line
     sandbox.publish(["init"]).ok().says(["Generated key"]);
     let key = sandbox.read("archive-key.asc");
-    sandbox.publish(["init", "--suite", "testing"]).ok().says(["It is signed with"]);
+    sandbox.publish(["init", "--suite", "testing"]).ok().says(["It will be signed with"]);
     assert_eq!(sandbox.read("archive-key.asc"), key);
     deb("hello").write(sandbox.incoming());
     for suite in ["old", "stable", "testing"] {

@@ -230,12 +230,12 @@ fn the_summary_names_every_command() {
       diff      Compare two suites, generations or archives, package by package
       client    Print a script that adds the archive to a client: its key and its sources
       check     Verify the archive as a client would: signatures, digests, pool files
-      doctor    Look at all that publishing needs, and say what to do about what is wrong
+      doctor    Check everything that publishing needs, and print a remedy for each fault
       stats     Count the downloads of packages in access logs of nginx, Apache, S3 and CloudFront
       prune     Remove old package versions, then delete unreferenced files
       refresh   Re-sign suites whose Valid-Until is near
       export    Publish suites as they are configured: fields, components, architectures, keys, indices
-      drop      Take a suite out of the archive
+      drop      Remove a suite from the archive
       snapshot  Keep the current content of a suite permanently, as SUITE/snapshots/NAME
       sync      Copy the archive to another store: a bucket, a container or a folder
       serve     Preview the archive over HTTP
@@ -243,6 +243,8 @@ fn the_summary_names_every_command() {
       reprepro  Run a command line of reprepro on its repository
       outhook   Copy each change of reprepro to a destination, as the `outhook` of reprepro
       help      Explain a topic or a command
+      completions  Print the script that completes commands, options, suites and packages in a shell
+      man       Write the man pages of all commands and topics
     ");
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), 4 `check` \

@@ -118,7 +118,7 @@ fn a_fault_changes_nothing_and_an_interrupted_import_resumes() {
     for (arguments, status, says) in [
         (&["nowhere"][..], 1, "there is no"),
         (&["archive"], 2, "is the archive itself"),
-        (&["archive/pool"], 2, "is inside the archive"),
+        (&["archive/pool"], 2, "is inside it or contains it"),
         (&["other", "--suite", "sid", "--keyring", &public()], 1, "there is no suite `sid`"),
         (&["other", "--to", "one", "--keyring", &public()], 2, "`--to` names one suite"),
         (&["other", "--download-to", "x"], 2, "--rebuild"),

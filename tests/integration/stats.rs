@@ -37,7 +37,7 @@ fn whole_files_are_counted_by_package_version_and_day() {
         "1 line of 11 cannot be read",
         "4 downloads, 3 by apt",
         "1 repeated",
-        "1 in parts",
+        "1 partial content",
         "1 failed",
     ]);
     // One row for each value of the columns, in the order of the columns.

@@ -428,7 +428,7 @@ fn bad_destinations() {
         "./link/new",
         "./shared",
     ] {
-        sandbox.publish(["sync", inside]).fails(2).says(["is, is inside or contains the archive"]);
+        sandbox.publish(["sync", inside]).fails(2).says(["is inside it or contains it"]);
         assert_eq!(sandbox.tree(), before, "{inside}");
     }
     assert!(!sandbox.path("dists").exists());

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, ui: &Ui) {
 }
 
 /// A store that does not answer must not block the shell.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the words of a request of a script.
 pub(super) fn requested(mut arguments: impl Iterator<Item = OsString>) -> Option<Vec<String>> {
@@ -75,7 +75,7 @@ fn of_archive(kind: archive::Kind, place: &words::Place<'_>) -> Vec<(String, Str
     // No message may appear in the line that is typed.
     let ui = Ui::new(false, true, false);
     let found = runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, archive::read(kind, &place.given, &place.typed, &ui)).await
+        tokio::time::timeout(TIMEOUT, archive::read(kind, &place.given, &place.typed, &ui)).await
     });
     runtime.shutdown_background();
     found.ok().flatten().unwrap_or_default().into_iter().map(|word| (word, String::new())).collect()

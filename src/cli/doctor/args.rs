@@ -1,6 +1,6 @@
 //! The options of `doctor`.
 
-/// Look at all that publishing needs, and say what to do about what is wrong
+/// Check everything that publishing needs, and print a remedy for each fault
 ///
 /// Print a line for each finding: the configuration, the signing keys and what apt thinks of them, the store (credentials,
 /// conditional writes, headers, listing, clock), the published suites, and the archive at its public URL as apt sees it. To try

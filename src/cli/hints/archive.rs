@@ -139,6 +139,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
             let near = nearest(suite.as_str(), known.iter().map(Suite::as_str))?;
             return Some(format!("did you mean `{near}`?"));
         }
+        Error::NotPublished { suite, .. } if let Some(suite) = snapshot_of(suite) => {
+            return Some(format!("list the snapshots with `publish snapshot --list --suite {suite}`"));
+        }
         Error::NotPublished { .. } => "list the published packages with `publish list`",
         other => return of_other_archive(other),
     };

@@ -38,7 +38,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         let hint = "add `--ignore=surprisingarch` to include it all the same".to_owned();
         return Err(status::with(status::UNKNOWN, Failure::text(text, Some(hint))));
     }
-    tokio::task::block_in_place(|| uploads::verify(call, &mut upload, &suite))?;
+    tokio::task::block_in_place(|| crate::cli::uploads::verify(&mut upload, &suite, &[], &call.session))?;
     upload_rules::check_include(call, &upload)?;
     let by_hand: Vec<&str> = upload.by_hand().collect();
     if !by_hand.is_empty() {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     archive::{Error, Reason, Upload},
-    cli::failure::Failure,
+    cli::{failure::Failure, uploads::verify},
     config::{Queue, SuiteConfig},
     deb::{ChangesFault, FileKind, FilesFault},
 };
@@ -131,7 +131,7 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
     let is_taken = |listed: &crate::deb::UploadedFile| by_hand::takes(&suites, listed);
     upload_rules::check_used(&upload, queue, &suites, is_taken).map_err(Refused::Faulty)?;
     for suite in &suites {
-        let verified = tokio::task::block_in_place(|| uploads::verify(call, &mut upload, suite));
+        let verified = tokio::task::block_in_place(|| verify(&mut upload, suite, &[], &call.session));
         verified.map_err(Refused::Denied)?;
     }
     let how = Restrictions { limit_arch_all: queue.limit_arch_all };

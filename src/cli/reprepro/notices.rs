@@ -19,7 +19,7 @@ pub(super) fn print(options: &Options, session: &Session<'_>) {
     let database = &options.folders.database;
     if database.join("packages.db").exists() {
         notices.push(format!(
-            "`{}` is the database of reprepro, which is not read: `dists/` and `pool/` are carried on. Do not run reprepro \
+            "`{}` is the database of reprepro, which is not read: `dists/` and `pool/` are continued. Do not run reprepro \
              here any more, since its next command would drop what is added from now on",
             database.display()
         ));

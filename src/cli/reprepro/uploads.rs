@@ -10,11 +10,10 @@ use super::{call::Call, log, log::Cause, status};
 use crate::{
     archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
     cli::failure::Failure,
-    config::{SuiteConfig, Uploaders},
+    config::SuiteConfig,
     deb::{FileKind, UploadedFile},
     dists::IndexKind,
     names::Architecture,
-    signing::{Gpg, Keyring},
 };
 
 /// How an upload is listed.
@@ -22,30 +21,6 @@ use crate::{
 pub(super) struct Restrictions {
     /// Packages for all architectures are listed only for the architectures of the upload.
     pub(super) limit_arch_all: bool,
-}
-
-/// Verifies the signature of an upload, if the suite says whose it must be.
-pub(super) fn verify(call: &Call<'_>, upload: &mut Upload, suite: &SuiteConfig) -> Result<(), Failure> {
-    let list = suite.uploaders.as_deref();
-    if suite.uploader_keys.is_empty() && list.is_none() {
-        return Ok(());
-    }
-    let mut keys = Keyring::new();
-    for path in &suite.uploader_keys {
-        let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
-        keys.add_bytes(&path.display().to_string(), &bytes)?;
-    }
-    let Some(list) = list else {
-        upload.verify(&keys, call.session.clock)?;
-        return Ok(upload.require_signature()?);
-    };
-    if suite.uploader_keys.is_empty() {
-        // The list names keys of gpg.
-        keys.merge(&Gpg::default().public_keys(&upload.strangers(&keys)));
-    }
-    upload.verify(&keys, call.session.clock)?;
-    let uploaders = Uploaders::read(list, &call.session.config.folder)?;
-    Ok(upload.require_allowed(&uploaders, suite)?)
 }
 
 /// Publishes an upload in a suite, and reports it to the scripts of `Log`.

@@ -38,7 +38,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
 
 fn say_kept(call: &Call<'_>, name: &str) {
     call.say(&format!(
-        "There are still packages in `{name}`, which is not configured: give `--delete` to take it out all the same"
+        "There are still packages in `{name}`, which is not configured: add `--delete` to remove it anyway"
     ));
 }
 

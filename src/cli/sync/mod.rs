@@ -198,10 +198,8 @@ async fn record_names(report: &Report, destination: &Store, copied: &[Link]) -> 
 
 /// Returns the suites to sync: the named ones, else all, under each of their names.
 async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Result<Vec<Suite>, Failure> {
-    if let (Location::Web(_), []) = (&session.location, named) {
-        let hint = "add `--suite NAME`: a web server has no list of suites".to_owned();
-        let failure = Failure::text(format!("no suite given for `{}`", session.location), Some(hint));
-        return Err(failure.into_usage());
+    if named.is_empty() {
+        session.require_name_on_web()?;
     }
     if let Location::Web(_) = session.location {
         return Ok(named.to_vec());

@@ -178,8 +178,7 @@ impl Target {
         }
         let store = Store::open(&self.location, &session.environment)?.with_headers(self.headers.clone());
         if store.overlaps(&session.store, &layout::TREES) {
-            let text =
-                format!("`{}` is, is inside or contains the archive `{}`", self.location, session.location);
+            let text = format!("`{}` is the archive, is inside it or contains it", self.location);
             return Err(Failure::usage(text));
         }
         Ok(store.with_cache(Cache::of(&session.environment)))
