@@ -161,6 +161,11 @@ impl PoolPath {
         self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
+    /// Whether the file is a binary package.
+    pub(crate) fn is_binary(&self) -> bool {
+        ENDINGS.iter().any(|ending| self.0.ends_with(ending))
+    }
+
     /// The path as text: the value of `Filename` and the key in a store.
     #[must_use]
     pub fn as_str(&self) -> &str {

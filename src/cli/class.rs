@@ -207,7 +207,9 @@ impl From<&archive::Failed> for Class {
         let class = match &failed.source {
             FailedBecause::Store(error) => Self::from(error),
             FailedBecause::Local { path, .. } => Self::about(Kind::Input, path),
-            FailedBecause::Absent | FailedBecause::Differs { .. } => Self::of(Kind::Damaged),
+            FailedBecause::Absent | FailedBecause::Differs { .. } | FailedBecause::Package { .. } => {
+                Self::of(Kind::Damaged)
+            }
         };
         Self { file: Some(failed.path.clone()), ..class }
     }
