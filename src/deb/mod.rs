@@ -387,10 +387,22 @@ pub fn check_stanza(text: &[u8]) -> Result<(), BadStanza> {
     }
     let is_for_all = stanza.get("Architecture") == Some(b"all");
     let bad = |(field, why)| BadStanza::Field { field, why };
+    // An adopted package may have capitals in its name, which dpkg reads.
+    if let Some(name) = stanza.text_of("Package")
+        && let Err(why) = PackageName::parse(&name.to_ascii_lowercase())
+    {
+        return Err(bad(("Package", why.into())));
+    }
     if let Some(version) = stanza.text_of("Version")
         && let Err(why) = Version::parse(&version)
     {
         return Err(bad(("Version", why.into())));
+    }
+    // No client has another one.
+    if let Some(architecture) = stanza.text_of("Architecture")
+        && let Err(why) = Architecture::parse(&architecture)
+    {
+        return Err(bad(("Architecture", why.into())));
     }
     fields::check_values(&stanza, is_for_all).map_err(bad)
 }
