@@ -196,10 +196,13 @@ fn source_packages_come_where_they_are_named_or_the_suite_has_them() {
         ];
         sandbox.publish([&all[..], what].concat()).ok().stderr
     };
-    for what in [&["foo"][..], &["*"], &["--all"]] {
+    for what in [&["foo"][..], &["*"], &["--all"], &["--filter", "Package (== foo)"], &["--filter", "foo"]] {
         let has_source = |suite: &str| into(suite, what).contains("+ foo 1.0-1 source");
         assert_eq!(["stable", "plain", "free"].map(has_source), [true, false, false], "{what:?}");
     }
+    let only = into("stable", &["--filter", "foo", "--architecture", "source"]);
+    assert!(only.contains("+ foo 1.0-1 source") && !only.contains("amd64"), "{only}");
+    assert!(!into("stable", &["--filter", "foo", "--architecture", "amd64"]).contains("source"));
     assert!(into("free", &["--source", "f*"]).contains("+ foo 1.0-1 source"));
     assert!(!into("stable", &["--architecture", "amd64", "foo"]).contains("source"));
     pull(&sandbox, &["foo"]).ok().says(["foo 1.0-1 source"]);
