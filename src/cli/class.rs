@@ -168,7 +168,9 @@ impl From<&archive::Refusal> for Class {
     fn from(refusal: &archive::Refusal) -> Self {
         let kind = match &refusal.source {
             Reason::Pool(error) => return error.into(),
-            Reason::Lost { path, .. } => return Self::about(Kind::Damaged, path),
+            Reason::Lost { path, .. } | Reason::DamagedInPool { path, .. } => {
+                return Self::about(Kind::Damaged, path);
+            }
             Reason::Unreadable(_)
             | Reason::Deb(_)
             | Reason::Dsc(_)

@@ -61,6 +61,7 @@ mod ending_signal;
 mod failure;
 mod class;
 mod hints;
+mod shell;
 
 pub use serve::Server;
 

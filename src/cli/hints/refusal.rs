@@ -3,6 +3,7 @@
 use super::store;
 use crate::{
     archive::{Reason, Refusal},
+    cli::shell::shell_word,
     package_type::PackageType,
     store::Error,
 };
@@ -20,6 +21,12 @@ pub(in crate::cli) fn hint(refusal: &Refusal) -> Option<String> {
         (Reason::Stanza(_), _) if refusal.action == "copy" => Some(
             "build a new version of it with a corrected control file; or leave it out, and name the other packages with `publish copy` or `publish pull`".into(),
         ),
+        (Reason::DamagedInPool { suite, .. }, _) => Some(format!(
+            "restore it with `publish add --suite {suite} {}`, then run the same command again",
+            shell_word(&refusal.subject)
+        )),
+        // The package is published: another tool gave its file that path.
+        (Reason::Path(error), _) if refusal.action == "copy" => error.hint(),
         (reason, _) => of_reason(reason),
     }
 }
@@ -50,6 +57,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
             ));
         }
         Reason::Pool(error) => return store::hint(error),
+        Reason::DamagedInPool { .. } => return None,
         Reason::OtherInPool { .. } => {
             "a published file never changes: pull another version; if the file is unreferenced (left over from another tool), `publish prune` deletes it once it is two days old"
         }
