@@ -191,7 +191,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::OtherInPool { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
-            Reason::Attach(AttachFault::NotListed) | Reason::NotPublished { .. } => Kind::NotFound,
+            Reason::Attach(AttachFault::NotListed { .. }) | Reason::NotPublished { .. } => Kind::NotFound,
             Reason::Attach(_)
             | Reason::Architecture { .. }
             | Reason::NotListed { .. }

@@ -2,7 +2,7 @@
 
 use super::store;
 use crate::{
-    archive::{Reason, Refusal},
+    archive::{AttachFault, Reason, Refusal},
     cli::shell::shell_word,
     package_type::PackageType,
     store::Error,
@@ -24,6 +24,9 @@ pub(in crate::cli) fn hint(refusal: &Refusal) -> Option<String> {
         (Reason::DamagedInPool { suite, .. }, _) => Some(format!(
             "restore it with `publish add --suite {suite} {}`, then run the same command again",
             shell_word(&refusal.subject)
+        )),
+        (Reason::Attach(AttachFault::Path { .. }), Some(suite)) if refusal.action == "detach" => Some(format!(
+            "it follows from the packages of the suite and from its configuration: remove packages with `publish remove --suite {suite} NAME`, or change `Components:` or `Architectures:` in conf/distributions and run `publish export {suite}`"
         )),
         // The package is published: another tool gave its file that path.
         (Reason::Path(error), _) if refusal.action == "copy" => error.hint(),
