@@ -39,7 +39,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Unreadable(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             "run the command as a user who may read the file"
         }
-        Reason::Unreadable(_) => return None,
+        Reason::Unreadable(_) | Reason::DamagedInPool { .. } => return None,
         Reason::Deb(error) => return error.hint(),
         Reason::Dsc(fault) => return fault.hint(),
         Reason::Files(_) => "build it again with `dpkg-deb --build`",
@@ -60,7 +60,6 @@ fn of_reason(reason: &Reason) -> Option<String> {
             ));
         }
         Reason::Pool(error) => return store::hint(error),
-        Reason::DamagedInPool { .. } => return None,
         Reason::OtherInPool { .. } => {
             "a published file never changes: pull another version; if the file is unreferenced (left over from another tool), `publish prune` deletes it once it is two days old"
         }
