@@ -6,6 +6,7 @@ use super::{change_args::ChangeArgs, failure::Failure, session::Session};
 use crate::{
     archive::{AttachFault, AttachedPath, Attachment, Reason, Refusal, SuiteEdit},
     compression::Compression,
+    names::Suite,
 };
 
 /// List a file of another tool in a suite, such as metadata for software centers
@@ -49,11 +50,14 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     let suite = session.suite_to_change(args.suite.as_deref()).await?;
     let mut attach = Vec::new();
     if let (Some(file), Some(path)) = (&args.file, &args.path) {
-        let path = checked(path, "attach")?;
+        let path = AttachedPath::parse(path).map_err(|fault| refused("attach", path, fault, None))?;
         let read = tokio::task::block_in_place(|| Attachment::read(file, path.clone(), &args.compress));
-        attach.push(read.map_err(|fault| refused("attach", path.as_str(), fault))?);
+        attach.push(read.map_err(|fault| refused("attach", path.as_str(), fault, None))?);
     }
-    let detach = args.detach.iter().map(|path| checked(path, "detach"));
+    let detach = args.detach.iter().map(|path| {
+        let fault = |fault| refused("detach", path, fault, Some(&suite.codename));
+        AttachedPath::to_detach(path).map_err(fault)
+    });
     let detach = detach.collect::<Result<Vec<_>, _>>()?;
     let keys = session.keys_to_publish(&suite).await?;
     let edit = SuiteEdit::attaching(attach, detach);
@@ -67,13 +71,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn checked(path: &str, action: &'static str) -> Result<AttachedPath, Failure> {
-    AttachedPath::parse(path).map_err(|fault| refused(action, path, fault))
-}
-
-fn refused(action: &'static str, subject: &str, fault: AttachFault) -> Failure {
+fn refused(action: &'static str, subject: &str, fault: AttachFault, suite: Option<&Suite>) -> Failure {
     let (subject, source) = (subject.escape_debug().to_string(), Reason::Attach(fault));
-    let refusal = Refusal { action, preposition: "to", subject, suite: None, source };
+    let refusal = Refusal { action, preposition: "from", subject, suite: suite.cloned(), source };
     crate::archive::Error::Refused(vec![refusal]).into()
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "LOCATION")]
     origin: Option<String>,
 
-    /// Download every package completely, from a web server too
+    /// Download every package completely, from a web server too, and verify that no part of it is missing
     #[arg(long)]
     deep: bool,
 

@@ -168,7 +168,9 @@ impl From<&archive::Refusal> for Class {
     fn from(refusal: &archive::Refusal) -> Self {
         let kind = match &refusal.source {
             Reason::Pool(error) => return error.into(),
-            Reason::Lost { path, .. } => return Self::about(Kind::Damaged, path),
+            Reason::Lost { path, .. } | Reason::DamagedInPool { path, .. } => {
+                return Self::about(Kind::Damaged, path);
+            }
             Reason::Unreadable(_)
             | Reason::Deb(_)
             | Reason::Dsc(_)
@@ -189,7 +191,7 @@ impl From<&archive::Refusal> for Class {
             | Reason::OtherInPool { .. }
             | Reason::OtherArchitecture { .. }
             | Reason::OtherComponent { .. } => Kind::Conflict,
-            Reason::Attach(AttachFault::NotListed) | Reason::NotPublished { .. } => Kind::NotFound,
+            Reason::Attach(AttachFault::NotListed { .. }) | Reason::NotPublished { .. } => Kind::NotFound,
             Reason::Attach(_)
             | Reason::Architecture { .. }
             | Reason::NotListed { .. }
@@ -207,7 +209,9 @@ impl From<&archive::Failed> for Class {
         let class = match &failed.source {
             FailedBecause::Store(error) => Self::from(error),
             FailedBecause::Local { path, .. } => Self::about(Kind::Input, path),
-            FailedBecause::Absent | FailedBecause::Differs { .. } => Self::of(Kind::Damaged),
+            FailedBecause::Absent | FailedBecause::Differs { .. } | FailedBecause::Package { .. } => {
+                Self::of(Kind::Damaged)
+            }
         };
         Self { file: Some(failed.path.clone()), ..class }
     }

@@ -3,7 +3,12 @@
 //! A variable that is set and empty is an error: a secret of a CI system under a wrong name arrives like that, and the
 //! suite would be published without a signature. No message contains the value of a variable that may be a secret.
 
-use std::{env, ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
 
 use super::{class::Kind, failure::Failure, secrets::PASSPHRASE};
 use crate::{
@@ -30,36 +35,59 @@ pub(super) fn given(sign_with: &[String], current: &Path) -> Result<GivenKeys, F
     if !sign_with.is_empty() {
         return Ok(GivenKeys::Named(sign_with.to_vec(), current.to_owned()));
     }
-    if let Some(key) = set(SIGNING_KEY_VARIABLE)? {
-        if env::var_os(SIGNING_KEY_FILE).is_some() {
-            let error = format!("{SIGNING_KEY_VARIABLE} and {SIGNING_KEY_FILE} are both set");
-            let hint = format!("run `unset {SIGNING_KEY_FILE}` to use the key in {SIGNING_KEY_VARIABLE}");
-            return Err(Failure::text(error, Some(hint)).into_usage());
+    let path = set(SIGNING_KEY_FILE)?;
+    let Some(key) = set(SIGNING_KEY_VARIABLE)? else {
+        let Some(path) = path else { return Ok(GivenKeys::None) };
+        return key_of_file(&path, current).map(GivenKeys::Secret);
+    };
+    let key = KeySource::secret(SIGNING_KEY_VARIABLE, key.into_encoded_bytes());
+    if let Some(path) = path {
+        let other = key_of_file(&path, current);
+        if !other.is_ok_and(|other| other.has_same_bytes(&key)) {
+            return Err(both_set("key", SIGNING_KEY_VARIABLE, SIGNING_KEY_FILE));
         }
-        let source = KeySource::secret(SIGNING_KEY_VARIABLE, key.into_encoded_bytes());
-        return Ok(GivenKeys::Secret(source));
     }
-    let Some(path) = set(SIGNING_KEY_FILE)? else { return Ok(GivenKeys::None) };
-    if looks_secret(&path.to_string_lossy()) && !current.join(&path).is_file() {
+    Ok(GivenKeys::Secret(key))
+}
+
+/// Reads the file that a variable names.
+fn key_of_file(path: &OsStr, current: &Path) -> Result<KeySource, Failure> {
+    if looks_secret(&path.to_string_lossy()) && !current.join(path).is_file() {
         let error = format!("{SIGNING_KEY_FILE} contains a secret key, not the name of a file");
         let hint = format!("pass the key itself in {SIGNING_KEY_VARIABLE}");
         return Err(Failure::text(error, Some(hint)).kind(Kind::Signing));
     }
-    let source = KeySource::file(&current.join(path));
-    source.map(GivenKeys::Secret).map_err(|error| {
+    KeySource::file(&current.join(path)).map_err(|error| {
         Failure::from(error).while_doing(format!("cannot use the key file that {SIGNING_KEY_FILE} names"))
     })
 }
 
+/// The error of two variables that say different things: either may be left over from another job.
+fn both_set(what: &str, value: &str, file: &str) -> Failure {
+    let error = format!("{value} and {file} are both set, and do not say the same {what}");
+    let hint = format!("run `unset {file}` to use the {what} in {value}, or `unset {value}` to use the file");
+    Failure::text(error, Some(hint)).into_usage()
+}
+
 /// Returns the passphrase of secret keys: from the environment, else the first line of a file.
 pub(super) fn passphrase() -> Result<Option<Passphrase>, Failure> {
-    if let Some(text) = set(PASSPHRASE)? {
-        return Ok(Some(Passphrase::new(without_line_end(text.as_bytes()))));
+    let path = set(PASSPHRASE_FILE)?;
+    let Some(text) = set(PASSPHRASE)? else {
+        return path.map(|path| passphrase_of_file(&path).map(Passphrase::new)).transpose();
+    };
+    let line = without_line_end(text.as_bytes());
+    if let Some(path) = path
+        && !passphrase_of_file(&path).is_ok_and(|other| other == line)
+    {
+        return Err(both_set("passphrase", PASSPHRASE, PASSPHRASE_FILE));
     }
-    let Some(path) = set(PASSPHRASE_FILE)? else { return Ok(None) };
+    Ok(Some(Passphrase::new(line)))
+}
+
+fn passphrase_of_file(path: &OsStr) -> Result<Vec<u8>, Failure> {
     // The value may be the passphrase itself.
     let doing = format!("cannot read the file that {PASSPHRASE_FILE} names");
-    let bytes = crate::regular::read(Path::new(&path)).map_err(|error| {
+    let bytes = crate::regular::read(Path::new(path)).map_err(|error| {
         let hint = format!("pass the passphrase itself in {PASSPHRASE}");
         Failure::of(&error, Some(hint)).kind(Kind::Signing).while_doing(doing)
     })?;
@@ -68,7 +96,7 @@ pub(super) fn passphrase() -> Result<Option<Passphrase>, Failure> {
         let error = format!("the file that {PASSPHRASE_FILE} names has no passphrase on its first line");
         return Err(Failure::text(error, None).kind(Kind::Signing));
     }
-    Ok(Some(Passphrase::new(line)))
+    Ok(line.to_vec())
 }
 
 /// A passphrase is one line.

@@ -62,6 +62,7 @@ mod ending_signal;
 mod failure;
 mod class;
 mod hints;
+mod shell;
 
 pub use serve::Server;
 

@@ -57,7 +57,7 @@ pub(super) struct Args {
     source: Vec<String>,
 
     /// Also take the packages that this formula selects, as in reprepro, such as `Section (== net)`, or as in aptly, such as
-    /// `nginx (>= 1.22)`
+    /// `nginx (>= 1.22)`; source packages and those for variants too, where SUITE or --architecture takes such packages
     #[arg(long, value_name = "FORMULA")]
     filter: Option<String>,
 
@@ -110,7 +110,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         others: all,
         generation,
         wanted: args.wanted(&names),
-        selected: args.selected()?,
+        selected: args.selected(&architectures)?,
         architectures,
         with_variants: args.architecture.is_empty(),
         component: args.component.clone(),
@@ -173,8 +173,9 @@ impl Args {
         names.chain(self.source.iter().map(|text| Wanted::parse(text, Named::Source))).collect()
     }
 
-    /// The packages of `--filter`.
-    fn selected(&self) -> Result<Vec<Selection>, Failure> {
+    /// The packages of `--filter`, where packages of these architectures are taken: as reprepro's `FilterFormula`, it applies
+    /// to all of their indices alike.
+    fn selected(&self, taken: &[Architecture]) -> Result<Vec<Selection>, Failure> {
         let Some(text) = &self.filter else { return Ok(Vec::new()) };
         let formula = Formula::parse_query(text).map_err(|error| Failure::usage(error.to_string()))?;
         let (sources, mut binaries): (Vec<_>, Vec<_>) =
@@ -182,12 +183,15 @@ impl Args {
         if binaries.iter().any(Architecture::is_all) && binaries.len() == 1 {
             binaries.clear();
         }
-        let mut kinds = vec![IndexKind::Packages, IndexKind::Installer, IndexKind::Debug];
-        let mut architectures = binaries;
-        if !sources.is_empty() {
-            kinds.push(IndexKind::Sources);
-            architectures.extend(sources);
+        let mut kinds = Vec::new();
+        if taken.is_empty() || !taken.iter().all(Architecture::is_source) {
+            kinds.extend([IndexKind::Packages, IndexKind::Installer, IndexKind::Debug]);
         }
+        if taken.iter().any(Architecture::is_source) {
+            kinds.push(IndexKind::Sources);
+        }
+        let mut architectures = binaries;
+        architectures.extend(sources);
         let places = Places { components: Vec::new(), architectures, kinds };
         Ok(vec![Selection { places, matcher: Matcher::Formula(formula), newest: true }])
     }

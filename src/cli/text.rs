@@ -5,6 +5,8 @@ use std::{fmt::Write as _, path::Path};
 use super::secrets;
 use crate::redact::{is_secret_name, redact};
 
+pub(super) use super::shell::shell_word;
+
 /// The shortest secret that is masked wherever it occurs; a shorter one is likely to be part of other words.
 const SHORTEST: usize = 8;
 
@@ -13,15 +15,6 @@ const OTHER_VARIABLES: &[&str] = &["ST_KEY", "AZURE_STORAGE_CONNECTION_STRING", 
 
 /// A variable with the path of a file, whose name looks like that of a secret; a path that leads nowhere must be shown.
 const PATH_VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-
-/// Quotes a word for a shell, if that is needed.
-pub(super) fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
 
 /// The secrets in the environment.
 #[derive(Default)]

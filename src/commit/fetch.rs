@@ -5,14 +5,16 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    io::Cursor,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt as _, stream};
 
 use crate::{
+    deb::{self, Container},
     operations::{plan::Copied, remote::Fetched},
-    store::{self, Awaited, Limit, Put, Store, unless_larger},
+    store::{self, Awaited, Content, Limit, Put, Store, blocking, unless_larger},
     suite::{
         arriving::{Arriving, ArrivingFile},
         error::Error,
@@ -150,5 +152,26 @@ async fn fetch_one(
         let Expected { size: listed, sha256, .. } = expected;
         return Err(FailedBecause::Differs { listed, sha256, found: Box::new(found) });
     }
+    if fetched.to.is_binary() {
+        let location = || file.store.location().to_string();
+        check_container(&loaded.content)
+            .await
+            .map_err(|source| FailedBecause::Package { location: location(), source })?;
+    }
     Ok(store.put_new(fetched.to.as_str(), &loaded.content).await?)
+}
+
+/// Checks that a package has all its members: a tool may have listed a file that was cut off.
+async fn check_container(content: &Content) -> Result<(), deb::Error> {
+    match content {
+        Content::Bytes(bytes, _) => Container::check(&mut Cursor::new(bytes)),
+        Content::File(local) => {
+            let local = Arc::clone(local);
+            blocking(move || {
+                let mut opened = crate::regular::open(&local.file).map_err(deb::Error::Read)?;
+                Container::check(&mut opened)
+            })
+            .await
+        }
+    }
 }

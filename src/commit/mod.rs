@@ -20,6 +20,7 @@ pub(crate) mod uploaded;
 mod unsign;
 mod upload;
 mod fetch;
+mod listing;
 mod compat_names;
 pub(crate) mod derived;
 pub(crate) mod release_file;

@@ -12,7 +12,10 @@ use std::{
 use futures::{StreamExt, stream};
 use tokio::task::JoinSet;
 
-use super::fetch::{self, Fetches};
+use super::{
+    fetch::{self, Fetches},
+    listing::Listings,
+};
 use crate::{
     digest::Digests,
     gc::{
@@ -129,25 +132,32 @@ impl<'a> Upload<'a> {
             (path.as_str().to_owned(), content, found)
         });
         let mut checks = checks.buffered(AT_ONCE);
-        let (mut lacking, mut there, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lacking, mut there, mut occupied) = (Vec::new(), Vec::new(), Vec::new());
         while let Some((path, content, found)) = checks.next().await {
             match found {
                 Ok(None) => lacking.push((path, content)),
                 Ok(Some(_)) => there.push((path, content)),
-                Err(error @ store::Error::Occupied { .. }) => refused.push(Refusal {
-                    action: "add",
-                    preposition: "to",
-                    subject: match content {
-                        Content::File(local) => local.file.display().to_string(),
-                        Content::Bytes(..) => path,
-                    },
-                    suite: Some(published.name().clone()),
-                    source: Reason::Pool(error),
-                }),
+                Err(error @ store::Error::Occupied { .. }) => occupied.push((path, content, error)),
                 Err(error) => return Err(error.into()),
             }
         }
-        if refused.is_empty() { Ok((lacking, there)) } else { Err(Error::Refused(refused)) }
+        if occupied.is_empty() {
+            return Ok((lacking, there));
+        }
+        let listings = Listings::read(self.store).await?;
+        let refused = occupied.into_iter().map(|(path, content, source)| {
+            let source = match listings.suite_with(&path, content.digests()) {
+                Some(suite) => Reason::DamagedInPool { path: path.clone(), suite: suite.clone() },
+                None => Reason::Pool(source),
+            };
+            let subject = match content {
+                Content::File(local) => local.file.display().to_string(),
+                Content::Bytes(..) => path,
+            };
+            let suite = Some(published.name().clone());
+            Refusal { action: "add", preposition: "to", subject, suite, source }
+        });
+        Err(Error::Refused(refused.collect()))
     }
 
     /// Returns the files of published packages that are missing or damaged in the pool, and that were given again.

@@ -15,8 +15,8 @@ use crate::{
     digest::{Digests, HashingReader},
 };
 
-const MAGIC: &[u8; 8] = b"!<arch>\n";
-const HEADER: usize = 60;
+pub(super) const MAGIC: &[u8; 8] = b"!<arch>\n";
+pub(super) const HEADER: usize = 60;
 const BUFFER: usize = 128 << 10;
 
 thread_local! {
@@ -82,6 +82,11 @@ pub(super) struct MemberName {
 impl MemberName {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
+    }
+
+    /// Whether readers ignore it (deb(5)).
+    pub(super) fn is_ignored(&self) -> bool {
+        self.as_bytes().starts_with(b"_")
     }
 
     /// Whether this is the control archive, in any compression.
@@ -193,52 +198,35 @@ impl<'a> Archive<'a> {
         let position = self.position;
         let mut header = [0; HEADER];
         let count = self.take_bytes(&mut header)?;
-        // Some writers add a newline, or fill the last block with zeros.
-        let is_filler = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, 0 | b'\n'));
         if is_filler(&header[..count]) {
-            return self.skip_filler(position, is_filler);
+            return self.skip_filler(position);
         }
         if count < HEADER {
             return Err(self.truncated(Place::Header));
         }
-        let damaged = |what| Error::Damaged { position, what };
-        let (fields, end) = header.split_at(HEADER - 2);
-        if end != b"`\n" {
-            return Err(damaged("a member header is missing"));
-        }
-        // The other fields (time, owner, mode) are not used; some tools leave them blank.
-        let size =
-            parse_size(&fields[48..58]).ok_or_else(|| damaged("the size of a member is not a number"))?;
-        let mut name = [0; 16];
-        name.copy_from_slice(&fields[..16]);
-        self.name = MemberName::parse(&name);
-        self.left = size;
-        self.padded = size % 2 == 1;
+        (self.name, self.left) = parse_header(&header).map_err(|what| Error::Damaged { position, what })?;
+        self.padded = self.left % 2 == 1;
         Ok(Some(self.name))
     }
 
-    /// The next member that does not start with `_`; readers ignore those that do (deb(5)).
+    /// The next member that readers do not ignore.
     pub(super) fn next_relevant(&mut self) -> Result<Option<MemberName>, Error> {
         loop {
             match self.next_member()? {
-                Some(member) if member.as_bytes().starts_with(b"_") => {}
+                Some(member) if member.is_ignored() => {}
                 other => return Ok(other),
             }
         }
     }
 
     /// Reads filler up to the end of the file.
-    fn skip_filler(
-        &mut self,
-        position: u64,
-        is_filler: impl Fn(&[u8]) -> bool,
-    ) -> Result<Option<MemberName>, Error> {
+    fn skip_filler(&mut self, position: u64) -> Result<Option<MemberName>, Error> {
         let mut piece = [0; HEADER];
         loop {
             match self.take_bytes(&mut piece)? {
                 0 => return Ok(None),
                 count if is_filler(&piece[..count]) => {}
-                _ => return Err(Error::Damaged { position, what: "a member header is missing" }),
+                _ => return Err(Error::Damaged { position, what: NO_HEADER }),
             }
         }
     }
@@ -246,9 +234,7 @@ impl<'a> Archive<'a> {
     /// Whether the rest of the member begins with the magic bytes of another format than this one.
     pub(super) fn begins_as_other(&mut self, format: Compression) -> Result<bool, Error> {
         match self.fill_buf() {
-            Ok(head) => Ok(Compression::ALL.into_iter().any(|other| {
-                other != format && !other.magic().is_empty() && head.starts_with(other.magic())
-            })),
+            Ok(head) => Ok(begins_as_other(head, format)),
             Err(error) => Err(self.take_failure().unwrap_or(Error::Read(error))),
         }
     }
@@ -346,6 +332,32 @@ impl Read for Archive<'_> {
         self.consume(count);
         Ok(count)
     }
+}
+
+const NO_HEADER: &str = "a member header is missing";
+
+/// Whether bytes between members are no header: some writers add a newline, or fill the last block with zeros.
+pub(super) fn is_filler(bytes: &[u8]) -> bool {
+    bytes.iter().all(|b| matches!(b, 0 | b'\n'))
+}
+
+/// Whether the first bytes of a member are the magic bytes of another format than this one.
+pub(super) fn begins_as_other(head: &[u8], format: Compression) -> bool {
+    let is_other = |other: Compression| other != format && !other.magic().is_empty();
+    Compression::ALL.into_iter().any(|other| is_other(other) && head.starts_with(other.magic()))
+}
+
+/// Returns the name and the size of a member, or what is wrong with its header.
+pub(super) fn parse_header(header: &[u8; HEADER]) -> Result<(MemberName, u64), &'static str> {
+    let (fields, end) = header.split_at(HEADER - 2);
+    if end != b"`\n" {
+        return Err(NO_HEADER);
+    }
+    // The other fields (time, owner, mode) are not used; some tools leave them blank.
+    let size = parse_size(&fields[48..58]).ok_or("the size of a member is not a number")?;
+    let mut name = [0; 16];
+    name.copy_from_slice(&fields[..16]);
+    Ok((MemberName::parse(&name), size))
 }
 
 /// Parses a decimal number with trailing blanks.

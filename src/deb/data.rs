@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::compression::is_after_the_end;
+use crate::compression::{Compression, is_after_the_end};
 
 use super::{
     ar::Archive,
@@ -43,6 +43,8 @@ pub fn list_files(mut deb: impl Read) -> Result<FileList, DataFault> {
     };
     let format =
         member.compression(b"data.tar").ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
+    // dpkg reads gzip by zlib, which takes no bytes for an empty stream.
+    let format = if archive.left() == 0 && format == Compression::Gzip { Compression::Plain } else { format };
     let limit = archive.left().saturating_mul(RATIO).max(SMALL);
     let (found, failure) = {
         let decoder = format.buffered_decoder(&mut archive).map_err(DataFault::Decompress)?;

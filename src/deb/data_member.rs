@@ -20,8 +20,10 @@ const TAIL: usize = 4096;
 const GZIP_RATIO: u64 = 1032;
 /// The unit of a tar archive.
 const BLOCK: u64 = 512;
-/// The descriptor of a window of 128 MiB: the exponent above 10, and the mantissa in the last three bits.
-const LARGEST_WINDOW: u8 = 17 << 3;
+/// The largest window that dpkg reads, which is the limit of libzstd: 128 MiB.
+const LARGEST_WINDOW: u64 = 128 << 20;
+/// The descriptor of such a window: the exponent above 10, and the mantissa in the last three bits.
+const LARGEST_DESCRIPTOR: u8 = 17 << 3;
 const XZ_HEADER: usize = 12;
 const XZ_FOOTER: usize = 12;
 
@@ -138,8 +140,8 @@ enum ZstdPlace {
     /// In the magic bytes, the descriptor of the header, and the byte after it.
     #[default]
     Start,
-    /// In the rest of the header.
-    Header,
+    /// In the rest of the header, which has this length.
+    Header(usize),
     /// In the header of a block.
     Block,
     /// In the last block, or in the checksum.
@@ -159,6 +161,8 @@ struct ZstdFrame {
     /// The part that is collected.
     part: Vec<u8>,
     has_checksum: bool,
+    /// The length of the size of the content, in a frame whose window is that size.
+    window: usize,
 }
 
 impl ZstdFrame {
@@ -173,10 +177,7 @@ impl ZstdFrame {
             let wanted = match self.at {
                 ZstdPlace::Start => 6,
                 ZstdPlace::Block => 3,
-                ZstdPlace::Header => {
-                    self.at = ZstdPlace::Block;
-                    continue;
-                }
+                ZstdPlace::Header(length) => length,
                 ZstdPlace::Last => {
                     self.at = ZstdPlace::End;
                     continue;
@@ -192,26 +193,38 @@ impl ZstdFrame {
                 return;
             }
             let part = std::mem::take(&mut self.part);
-            if self.at == ZstdPlace::Start { self.begin(&part) } else { self.block(&part) }
+            match self.at {
+                ZstdPlace::Start => self.begin(&part),
+                ZstdPlace::Header(_) => self.header(&part),
+                _ => self.block(&part),
+            }
         }
     }
 
-    /// Reads the descriptor of the header, which gives the length of the rest, and the size of the window.
+    /// Reads the descriptor of the header, which gives the length of the rest, and the descriptor of the window.
     fn begin(&mut self, part: &[u8]) {
         if !part.starts_with(Compression::Zstd.magic()) {
             return self.at = ZstdPlace::Lost;
         }
         let descriptor = part[4];
         let is_single = descriptor & 0x20 != 0;
-        let size = [u64::from(is_single), 2, 4, 8][usize::from(descriptor >> 6)];
-        let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+        let size = [usize::from(is_single), 2, 4, 8][usize::from(descriptor >> 6)];
+        let dictionary = [0_usize, 1, 2, 4][usize::from(descriptor & 3)];
         self.has_checksum = descriptor & 4 != 0;
         // dpkg refuses a larger window; so does a reader of the whole member.
-        if !is_single && part[5] > LARGEST_WINDOW {
+        if !is_single && part[5] > LARGEST_DESCRIPTOR {
             return self.at = ZstdPlace::Lost;
         }
-        self.skip = u64::from(!is_single) + dictionary + size - 1;
-        self.at = ZstdPlace::Header;
+        self.window = if is_single { size } else { 0 };
+        self.part.push(part[5]);
+        self.at = ZstdPlace::Header(usize::from(!is_single) + dictionary + size);
+    }
+
+    /// Reads the rest of the header: without a descriptor, the window is as large as the content.
+    fn header(&mut self, part: &[u8]) {
+        let window = part[part.len() - self.window..].iter().rev();
+        let window = window.fold(0, |size: u64, &byte| size << 8 | u64::from(byte));
+        self.at = if window > LARGEST_WINDOW { ZstdPlace::Lost } else { ZstdPlace::Block };
     }
 
     /// Reads the header of a block: whether it is the last one, its type and its size.
@@ -232,6 +245,8 @@ impl ZstdFrame {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use xz2::stream::{Action, Check, Stream};
 
     use super::*;
@@ -244,6 +259,19 @@ mod tests {
         let mut member = DataMember::new(format);
         bytes.chunks(length).for_each(|piece| member.pass(piece));
         member.looks_whole()
+    }
+
+    /// A zstd frame whose window is its content: zeros, in blocks of one repeated byte.
+    fn zeros_in_one_segment(size: u32) -> Vec<u8> {
+        let mut frame = [Compression::Zstd.magic(), &[0xa0], &size.to_le_bytes()].concat();
+        let mut left = size;
+        while left > 0 {
+            let block = left.min(128 << 10);
+            left -= block;
+            let header = block << 3 | 1 << 1 | u32::from(left == 0);
+            frame.extend([&header.to_le_bytes()[..3], &[0]].concat());
+        }
+        frame
     }
 
     fn archive(blocks: u32) -> Vec<u8> {
@@ -272,6 +300,12 @@ mod tests {
             std::io::Write::write_all(&mut encoder, &archive(2)).unwrap();
             let packed = encoder.finish().unwrap();
             assert_eq!(looks_whole(Compression::Zstd, &packed, 100), is_accepted, "2^{exponent}");
+        }
+        for (size, is_accepted) in [(1 << 27, true), ((1 << 27) + 512, false)] {
+            let packed = zeros_in_one_segment(size);
+            assert_eq!(looks_whole(Compression::Zstd, &packed, 7), is_accepted, "{size} bytes");
+            let read = Compression::Zstd.decoder(&packed[..]).unwrap();
+            assert_eq!(io::copy(&mut { read }, &mut io::sink()).is_ok(), is_accepted, "{size} bytes");
         }
         // Several blocks, as `xz -T` writes them.
         let mut stream = Stream::new_easy_encoder(0, Check::Crc64).unwrap();

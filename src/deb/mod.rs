@@ -10,7 +10,6 @@
 use std::{borrow::Cow, fmt, io::Read};
 
 use crate::{
-    compression::Compression,
     digest::Digests,
     names::{Architecture, PackageName},
     package_type::PackageType,
@@ -35,6 +34,8 @@ pub(crate) mod tests;
 mod control;
 mod control_members;
 mod control_text;
+mod container;
+mod members;
 mod ar;
 mod lenience;
 mod fields;
@@ -50,6 +51,7 @@ use relationship::Remark;
 
 pub use changes::{Changes, FileKind, UploadedFile};
 pub use changes_fault::{CHANGES_LIMIT, ChangesFault};
+pub(crate) use container::Container;
 pub use control_fault::ControlFault;
 pub use data::list_files;
 pub use data_fault::{DataFault, HeaderFault};
@@ -179,22 +181,11 @@ impl BinaryPackage {
 
     fn read_members(reader: &mut dyn Read, package_type: PackageType) -> Result<Self, Error> {
         let mut archive = ar::Archive::open(reader)?;
-        let first = archive.next_member()?.ok_or(Error::Layout(Layout::Empty))?;
-        if first.as_bytes() != b"debian-binary" {
-            return Err(Error::Layout(Layout::First(first.shown())));
-        }
+        members::check_first(archive.next_member()?.ok_or(Error::Layout(Layout::Empty))?)?;
         check_format(&mut archive)?;
 
         let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoControl))?;
-        if !member.as_bytes().starts_with(b"control.tar") {
-            return Err(Error::Layout(Layout::NotControl(member.shown())));
-        }
-        // dpkg reads no other format here.
-        let format = member
-            .compression(b"control.tar")
-            .filter(|format| !matches!(format, Compression::Bzip2 | Compression::Lzma))
-            .ok_or_else(|| Error::Layout(Layout::Compression(member.shown())))?;
-        let control = control::read(&mut archive, format)?;
+        let control = control::read(&mut archive, members::control_format(member)?)?;
         let facts = Facts::parse(&control.text, package_type)?;
         let mut oddities = control.oddities;
         if facts.is_rewritten {
@@ -202,15 +193,7 @@ impl BinaryPackage {
         }
 
         let member = archive.next_relevant()?.ok_or(Error::Layout(Layout::NoData))?;
-        if member.is_control() {
-            return Err(Error::Layout(Layout::SecondControl(member.shown())));
-        }
-        if !member.is_data() {
-            return Err(Error::Layout(Layout::NotData(member.shown())));
-        }
-        let Some(format) = member.compression(b"data.tar") else {
-            return Err(Error::Layout(Layout::Compression(member.shown())));
-        };
+        let format = members::data_format(member)?;
         if archive.begins_as_other(format)? {
             return Err(Error::Layout(Layout::Content(member.shown())));
         }
@@ -404,10 +387,22 @@ pub fn check_stanza(text: &[u8]) -> Result<(), BadStanza> {
     }
     let is_for_all = stanza.get("Architecture") == Some(b"all");
     let bad = |(field, why)| BadStanza::Field { field, why };
+    // An adopted package may have capitals in its name, which dpkg reads.
+    if let Some(name) = stanza.text_of("Package")
+        && let Err(why) = PackageName::parse(&name.to_ascii_lowercase())
+    {
+        return Err(bad(("Package", why.into())));
+    }
     if let Some(version) = stanza.text_of("Version")
         && let Err(why) = Version::parse(&version)
     {
         return Err(bad(("Version", why.into())));
+    }
+    // No client has another one.
+    if let Some(architecture) = stanza.text_of("Architecture")
+        && let Err(why) = Architecture::parse(&architecture)
+    {
+        return Err(bad(("Architecture", why.into())));
     }
     fields::check_values(&stanza, is_for_all).map_err(bad)
 }
@@ -420,13 +415,7 @@ fn ends_here(archive: &mut ar::Archive<'_>) -> Result<bool, Error> {
     loop {
         match archive.next_member() {
             Ok(None) => return Ok(true),
-            Ok(Some(member)) if member.is_control() => {
-                return Err(Error::Layout(Layout::SecondControl(member.shown())));
-            }
-            Ok(Some(member)) if member.is_data() => {
-                return Err(Error::Layout(Layout::SecondData(member.shown())));
-            }
-            Ok(Some(_)) => {}
+            Ok(Some(member)) => members::check_later(member)?,
             Err(Error::Damaged { .. } | Error::Truncated { .. }) => {
                 archive.pass_file()?;
                 return Ok(false);
@@ -440,17 +429,10 @@ fn ends_here(archive: &mut ar::Archive<'_>) -> Result<bool, Error> {
 fn check_format(archive: &mut ar::Archive<'_>) -> Result<(), Error> {
     let mut text = Vec::new();
     // A few bytes in every package; a long text is another kind of file.
-    if let Err(error) = archive.by_ref().take(1024).read_to_end(&mut text) {
+    if let Err(error) = archive.by_ref().take(members::FORMAT_LIMIT).read_to_end(&mut text) {
         return Err(archive.take_failure().unwrap_or(Error::Read(error)));
     }
-    let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    let minor = line.strip_prefix(b"2.").unwrap_or_default();
-    let whole = line.len() < text.len() && archive.left() == 0;
-    if whole && !minor.is_empty() && minor.iter().all(u8::is_ascii_digit) {
-        return Ok(());
-    }
-    let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
-    Err(Error::FormatVersion(shown.escape_debug().to_string()))
+    members::check_format(&text, archive.left() == 0)
 }
 
 /// The fields of a control file.

@@ -16,6 +16,7 @@ use crate::{
         index_key::ContentsOf,
         layout::{SuitePath, uncompressed},
     },
+    nearest::nearest,
     suite::{
         attach_fault::AttachFault,
         error::Error,
@@ -53,7 +54,7 @@ impl SuiteEdit {
         };
         let mut refused = Vec::new();
         let refusal = |action, preposition, path: &AttachedPath, fault: AttachFault| {
-            let (subject, suite) = (path.as_str().to_owned(), Some(published.name().clone()));
+            let (subject, suite) = (path.as_str().escape_debug().to_string(), Some(published.name().clone()));
             Refusal { action, preposition, subject, suite, source: Reason::Attach(fault) }
         };
         for Attachment { path, forms } in &self.attach {
@@ -61,9 +62,12 @@ impl SuiteEdit {
                 refused.push(refusal("attach", "to", path, AttachFault::OtherSuite { suite }));
                 continue;
             }
-            if let Some(why) = writes(path, release, config).or_else(|| is_folder(path, release, config)) {
-                let path_fault = AttachFault::Path { path: path.as_str().to_owned(), why };
-                refused.push(refusal("attach", "to", path, path_fault));
+            let folder = || {
+                let why = is_folder(path, release, config)?;
+                Some(AttachFault::Path { path: path.as_str().to_owned(), why })
+            };
+            if let Some(fault) = writes(path, release, config).or_else(folder) {
+                refused.push(refusal("attach", "to", path, fault));
                 continue;
             }
             let file = |(compression, bytes): &(Compression, Bytes)| {
@@ -73,31 +77,66 @@ impl SuiteEdit {
         }
         for path in &self.detach {
             let is_it = |listed: &&String| uncompressed(listed).0 == path.plain();
-            if release.own_files().any(|(listed, _)| is_it(&listed)) {
+            if let Some(fault) = configured(path, config) {
+                // The next commit would list it again.
+                refused.push(refusal("detach", "from", path, fault));
+            } else if release.own_files().any(|(listed, _)| is_it(&listed)) {
                 plan.detached.insert(path.plain().to_owned());
             } else {
-                refused.push(refusal("detach", "from", path, AttachFault::NotListed));
+                refused.push(refusal("detach", "from", path, not_listed(path, published, config)));
             }
         }
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
     }
 }
 
+/// The fault of a file that the suite does not list, with the listed one that was meant: of the same name, or of nearly the
+/// same path.
+fn not_listed(path: &AttachedPath, published: &PublishedSuite, config: &SuiteConfig) -> AttachFault {
+    let release = published.release();
+    let mut attached: Vec<String> = Vec::new();
+    for (listed, _) in release.into_iter().flat_map(Release::own_files) {
+        let plain = uncompressed(listed).0;
+        if AttachedPath::parse(plain).is_ok_and(|path| configured(&path, config).is_none()) {
+            attached.push(plain.to_owned());
+        }
+    }
+    attached.sort_unstable();
+    attached.dedup();
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = last(path.plain());
+    let mut of_name = attached.iter().filter(|other| last(other) == name);
+    let near = match (of_name.next(), of_name.next()) {
+        (Some(only), None) => Some(only.as_str()),
+        _ => nearest(path.plain(), attached.iter().map(String::as_str)),
+    };
+    AttachFault::NotListed { suite: published.name().clone(), near: near.map(ToOwned::to_owned), attached }
+}
+
 /// Why a file is one that `publish` writes in this suite, or keeps up to date once it is listed.
-fn writes(path: &AttachedPath, release: &Release, config: &SuiteConfig) -> Option<&'static str> {
-    match IndexKey::parse(path.plain()) {
+fn writes(path: &AttachedPath, release: &Release, config: &SuiteConfig) -> Option<AttachFault> {
+    let adopted = || match IndexKey::parse(path.plain()) {
         IndexKey::Contents { of: ContentsOf::Sources, .. } => None,
-        IndexKey::Contents { .. } if config.contents.is_some() => {
-            Some("the suite is configured with `Contents`, so `publish` writes it")
-        }
         IndexKey::Contents { .. } if release.files().contains_key(path.plain()) => {
-            Some("the suite has it, and `publish` keeps it up to date; detach it first")
-        }
-        IndexKey::Translation { language, .. } if &*language == "en" && config.translations => {
-            Some("the suite is configured with `Translations: en`, so `publish` writes it")
+            let why = "the suite has it, and `publish` keeps it up to date; detach it first";
+            Some(AttachFault::Path { path: path.as_str().to_owned(), why })
         }
         _ => None,
-    }
+    };
+    configured(path, config).or_else(adopted)
+}
+
+/// Why a file is one that `publish` writes by the configuration of the suite.
+fn configured(path: &AttachedPath, config: &SuiteConfig) -> Option<AttachFault> {
+    let field = match IndexKey::parse(path.plain()) {
+        IndexKey::Contents { of: ContentsOf::Sources, .. } => None,
+        IndexKey::Contents { .. } => config.contents.as_ref().map(|_| "Contents"),
+        IndexKey::Translation { language, .. } => {
+            (&*language == "en" && config.translations).then_some("Translations: en")
+        }
+        _ => None,
+    };
+    field.map(|field| AttachFault::Configured { path: path.as_str().to_owned(), field })
 }
 
 /// Why a path cannot be that of a file: it is a folder with listed files, or one of its folders is a listed file.

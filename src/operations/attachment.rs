@@ -41,6 +41,19 @@ impl AttachedPath {
         if path.split('/').any(|part| part.is_empty() || part.starts_with(['.', '-']) || part.len() > 200) {
             return refused("it must stay below the folder of the suite, and no part may be hidden");
         }
+        Self::unless_written(path)
+    }
+
+    /// Takes the path of a file to be taken from the list, which may be mistyped.
+    pub fn to_detach(path: &str) -> Result<Self, AttachFault> {
+        // No suite lists such a path.
+        let is_odd = path.split('/').any(|part| part.is_empty() || part.starts_with('.'));
+        if is_odd { Ok(Self(path.into())) } else { Self::unless_written(path) }
+    }
+
+    /// Refuses the path of a file that `publish` writes itself.
+    fn unless_written(path: &str) -> Result<Self, AttachFault> {
+        let refused = |why| Err(AttachFault::Path { path: path.escape_debug().to_string(), why });
         let reserved = ["generations", "by-hash", "snapshots"];
         if path.split('/').any(|part| reserved.contains(&part)) || !SuitePath::of(path).is_own_file() {
             return refused("`publish` writes files of that name itself");

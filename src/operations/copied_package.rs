@@ -6,10 +6,11 @@ use super::remote::{RemoteFile, placed};
 use crate::{
     dists::{Entry, PackageEntry, PackagesKey, entries::EntryFile},
     names::{Architecture, Component},
-    pool::PoolPath,
+    pool::{self, PoolPath},
     suite::{
         error::Error,
         published::PublishedSuite,
+        references::listed_path,
         refusal::{Reason, Refusal},
     },
 };
@@ -51,8 +52,8 @@ impl CopiedPackage {
         }
         let architecture =
             Architecture::parse(entry.index_architecture()).map_err(|_| lacks("Architecture"))?;
-        let path = entry.filename().and_then(|name| PoolPath::parse(name).ok());
-        let path = path.ok_or_else(|| lacks("Filename"))?;
+        let path = listed_path(entry.filename().ok_or_else(|| lacks("Filename"))?)
+            .map_err(|source| refused(&entry, &architecture, source))?;
         let size = entry.size().ok_or_else(|| lacks("Size"))?;
         let (component, others, remote) = (index.component.clone(), Vec::new(), Vec::new());
         Ok(Self { component, architecture, path, size, others, only: None, entry, remote })
@@ -75,23 +76,20 @@ impl CopiedPackage {
             Architecture::parse(entry.index_architecture()).map_err(|_| unnamed("Architecture"))?
         };
         let component = index.component.clone();
-        let refused = |source| {
-            let subject = format!("{} {} {architecture}", entry.name(), entry.version());
-            let (action, preposition) = ("copy", "from");
-            Error::Refused(vec![Refusal {
-                action,
-                preposition,
-                subject,
-                suite: None,
-                source: Reason::Path(source),
-            }])
-        };
-        let (entry, paths) = placed(entry, &component, &remote).map_err(refused)?;
+        let (entry, paths) =
+            placed(entry, &component, &remote).map_err(|source| refused(entry, &architecture, source))?;
         let sizes = remote.iter().map(|file| file.expected.size);
         let mut files: Vec<(PoolPath, u64)> = paths.into_iter().zip(sizes).collect();
         let (path, size) = files.remove(0);
         Ok(Self { entry, component, architecture, path, size, others: files, only: None, remote })
     }
+}
+
+/// Refuses a package for a path.
+fn refused(entry: &PackageEntry, architecture: &Architecture, source: pool::Error) -> Error {
+    let subject = format!("{} {} {architecture}", entry.name(), entry.version());
+    let (action, preposition, suite) = ("copy", "from", None);
+    Error::Refused(vec![Refusal { action, preposition, subject, suite, source: Reason::Path(source) }])
 }
 
 /// The `.dsc` of a source package with its size, and the other files; the error is the unreadable field.

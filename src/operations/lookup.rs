@@ -6,7 +6,7 @@ use super::edited_indices::Indices;
 use crate::{
     dists::{Entry, PackageEntry, PackagesKey},
     pool::PoolPath,
-    suite::refusal::Reason,
+    suite::{references::listed_path, refusal::Reason},
 };
 
 /// Finds published versions in the indices of an edit.
@@ -88,7 +88,7 @@ impl<'a> Lookup<'a> {
 /// The path of the file of a package, or of the `.dsc` of a source package.
 pub(crate) fn main_path(entry: &PackageEntry) -> Option<PoolPath> {
     if !entry.is_source() {
-        return PoolPath::parse(entry.filename()?).ok();
+        return listed_path(entry.filename()?).ok();
     }
     let entry = Entry::of(entry).ok()?;
     PoolPath::parse_source(entry.main_file()?.path.as_deref()?).ok()

@@ -55,10 +55,11 @@ impl RemoteFile {
             // MD5 alone proves nothing any more.
             let sha256 = file.sha256.ok_or_else(|| incomplete("SHA256"))?;
             let is_beside = path.rsplit_once('/').map(|(folder, _)| folder) == folder;
-            if !is_shown(path) || !is_beside {
+            let there = without_empty_parts(path);
+            if !is_shown(&there) || !is_beside {
                 return Err(Error::Unsafe { path: index.to_owned(), names: path.to_owned() });
             }
-            let path = if base.is_empty() { path.to_owned() } else { format!("{base}/{path}") };
+            let path = if base.is_empty() { there } else { format!("{base}/{there}") };
             let expected = Expected { size, sha256: Some(sha256), md5: file.md5 };
             Ok(Self { store: store.clone(), path, expected })
         };
@@ -75,6 +76,13 @@ impl RemoteFile {
     pub(crate) fn fetched(&self, to: &PoolPath, subject: String) -> Fetched {
         Fetched { to: to.clone(), file: self.clone(), subject }
     }
+}
+
+/// The path with one `/` in the place of several, as servers with folders read it; the file gets a path of its own here.
+fn without_empty_parts(path: &str) -> String {
+    let mut parts = path.split('/');
+    let first = parts.next().into_iter();
+    first.chain(parts.filter(|part| !part.is_empty())).collect::<Vec<_>>().join("/")
 }
 
 /// Returns the paths of the files of a package in a component, in their order, and its stanza with these paths.
@@ -137,7 +145,10 @@ mod tests {
         assert_eq!(path("foo", "1:2.0-1", "").unwrap(), ["pool/main/f/foo/foo_2.0-1_amd64.deb"]);
         let of_source = path("foo", "1", "Source: libbar (2)\n").unwrap();
         assert_eq!(of_source, ["pool/main/libb/libbar/foo_1_amd64.deb"]);
+        let odd = format!("Filename: pool//x y//z.deb\nSize: 4\nSHA256: {DIGEST}\n");
+        assert_eq!(path_of(&binary("foo", "1", &odd)).unwrap(), ["pool/main/f/foo/foo_1_amd64.deb"]);
         for (name, version, more) in [
+            ("foo", "1 2", ""),
             ("../foo", "1", ""),
             ("a/b", "1", ""),
             ("..", "1", ""),
@@ -157,6 +168,7 @@ mod tests {
             (format!("Filename: a.deb\nSHA256: {DIGEST}\n"), "`Size`"),
             ("Filename: a.deb\nSize: 4\nMD5sum: d41d8cd98f00b204e9800998ecf8427e\n".to_owned(), "`SHA256`"),
             (format!("Filename: ../../etc/a.deb\nSize: 4\nSHA256: {DIGEST}\n"), "../../etc/a.deb"),
+            (format!("Filename: //a.deb\nSize: 4\nSHA256: {DIGEST}\n"), "//a.deb"),
             (format!("Filename: conf/a.deb\nSize: 4\nSHA256: {DIGEST}\n"), "conf/a.deb"),
         ] {
             let error = path_of(&binary("foo", "1", &more)).unwrap_err();

@@ -58,6 +58,15 @@ impl KeySource {
         Self::SecretKey { origin: origin.into(), bytes, exposed: false }
     }
 
+    /// Whether both are the same secret key in memory.
+    #[must_use]
+    pub fn has_same_bytes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::SecretKey { bytes, .. }, Self::SecretKey { bytes: others, .. }) => bytes == others,
+            _ => false,
+        }
+    }
+
     /// Parses a `--sign-with` option, or one word of `SignWith:`.
     ///
     /// Relative paths are resolved against `folder`. A fingerprint is searched in the folder `keys`, unless that is

@@ -320,14 +320,15 @@ impl Store {
 
     /// Computes the digests of an object as a stream; `None` if it does not exist.
     pub async fn digests(&self, path: &str, limit: Limit) -> Result<Option<Digests>, Error> {
-        Ok(self.digests_with_headers(path, limit).await?.map(|(digests, _)| digests))
+        Ok(self.digests_with_headers(path, limit, |_| ()).await?.map(|(digests, _)| digests))
     }
 
-    /// The same, with the caching headers of a web server.
+    /// The same, with the caching headers of a web server; `see` gets each piece.
     pub async fn digests_with_headers(
         &self,
         path: &str,
         limit: Limit,
+        mut see: impl FnMut(&[u8]),
     ) -> Result<Option<(Digests, Option<ResponseHeaders>)>, Error> {
         let result = self.get_within(path, GetOptions::default(), limit).await?;
         let Some(result) = result else { return Ok(None) };
@@ -337,6 +338,7 @@ impl Store {
         while let Some(piece) = stream.try_next().await? {
             meter.count(&piece)?;
             hasher.update(&piece);
+            see(&piece);
         }
         Ok(Some((hasher.finish(), served)))
     }

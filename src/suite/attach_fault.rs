@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::size;
+use crate::{names::Suite, size};
 
 /// Why a file cannot be attached or detached.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +47,33 @@ pub enum AttachFault {
         /// The suite.
         suite: String,
     },
+    /// `publish` writes it, because the suite is configured so.
+    #[error(
+        "the path `{path}` is not allowed: the suite is configured with `{field}`, so `publish` writes it"
+    )]
+    Configured {
+        /// The path.
+        path: String,
+        /// The field.
+        field: &'static str,
+    },
     /// No such file is listed.
     #[error("no such file is listed")]
-    NotListed,
+    NotListed {
+        /// The suite.
+        suite: Suite,
+        /// The listed file that was meant, as far as that can be told.
+        near: Option<String>,
+        /// All files that can be detached.
+        attached: Vec<String>,
+    },
 }
 
 impl AttachFault {
     /// Returns a remedy.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        let detach = |suite: &Suite, path: &str| format!("`publish attach --suite {suite} --detach {path}`");
         let hint = match self {
             Self::Path { .. } => {
                 "name a path below the suite, such as `--as main/dep11/Components-amd64.yml`"
@@ -65,8 +83,24 @@ impl AttachFault {
                 "each stanza needs `Package`, `Description-md5` and `Description-LANGUAGE`"
             }
             Self::OtherSuite { .. } => "name that suite with `--suite`",
-            Self::NotListed => {
-                "list the files of the suite with `publish check --verbose`, or read its `Release`"
+            Self::Configured { field, .. } => {
+                let field = field.split(':').next().unwrap_or_default();
+                return Some(format!(
+                    "remove `{field}:` of the suite from conf/distributions, then run the same command again"
+                ));
+            }
+            Self::NotListed { suite, near: Some(near), .. } => {
+                return Some(format!("did you mean {}?", detach(suite, near)));
+            }
+            Self::NotListed { suite, attached, .. } => {
+                let Some(first) = attached.first() else {
+                    return Some(format!("suite `{suite}` lists no file that could be detached"));
+                };
+                let more = match attached.len() {
+                    1 => String::new(),
+                    count => format!(" of {count}, such as `{}`", attached[1..count.min(4)].join("`, `")),
+                };
+                return Some(format!("{} detaches one{more}", detach(suite, first)));
             }
         };
         Some(hint.to_owned())

@@ -23,6 +23,14 @@ pub enum FailedBecause {
     /// The source does not have it.
     #[error("the source does not have it, although an index references it")]
     Absent,
+    /// It matches its index, but it is not a package that dpkg can read.
+    #[error("the file in `{location}` matches its index, but dpkg cannot read it")]
+    Package {
+        /// The source.
+        location: String,
+        /// Why.
+        source: crate::deb::Error,
+    },
     /// It cannot be written to a local folder.
     #[error("cannot write `{path}`")]
     Local {

@@ -8,6 +8,7 @@ use super::error::Error;
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     dists::{self, Entry, IndexKey, entries::EntryFile, layout::ArchivePath, release::Listed},
+    pool::{self, PoolPath},
     store::StoredObject,
 };
 
@@ -87,10 +88,21 @@ pub(crate) fn files_of(entries: &[Entry], path: &str, found: &mut PoolFiles) -> 
     Ok(())
 }
 
-/// Whether a path in an index is one of a public package file: an index can reference anything.
+/// Whether a path in an index is one of a public package file.
 pub(crate) fn is_shown(path: &str) -> bool {
-    let is_odd = path.contains('\\') || path.chars().any(char::is_control);
-    !is_odd && ArchivePath::of(path).may_be_named()
+    // The prefix is gone where an index was read.
+    !path.starts_with("./") && listed_path(path).is_ok()
+}
+
+/// Checks a `Filename`, which can reference anything: it is the path of a public file that clients can request.
+///
+/// apt requests `pool//x` as it is: a bucket has no such file, though a server with folders has.
+pub(crate) fn listed_path(filename: &str) -> Result<PoolPath, pool::Error> {
+    let path = PoolPath::of_any_name(filename)?;
+    if ArchivePath::of(path.as_str()).may_be_named() {
+        return Ok(path);
+    }
+    Err(pool::Error::new(filename, "it is outside the archive"))
 }
 
 #[cfg(test)]
@@ -132,6 +144,7 @@ mod tests {
         for good in [
             "pool/main/a/a+b~1.deb",
             "pool/main/a/a.odd",
+            "pool/main/a/a b.deb",
             "a.deb",
             "packages/a",
             "dists/stable/main/binary-amd64/a.deb",

@@ -97,6 +97,14 @@ pub enum Reason {
     /// The path in the pool holds other bytes.
     #[error(transparent)]
     Pool(store::Error),
+    /// The path in the pool holds other bytes than those of the file, which a suite lists there.
+    #[error("the archive has the file as `{path}`, where suite `{suite}` lists it, but damaged")]
+    DamagedInPool {
+        /// The path in the pool.
+        path: String,
+        /// The suite.
+        suite: Suite,
+    },
     /// The path in the pool of a package of another archive holds other bytes.
     #[error("the pool has other bytes at `{path}` than the other archive, which has SHA256 {sha256}")]
     OtherInPool {

@@ -449,3 +449,25 @@ fn a_component_with_a_longer_name_keeps_its_index_paths() {
     assert!(!sandbox.read("dists/stable/Release").contains("updates/"));
     clients_see(&sandbox, &[("hello", &["1.0"]), ("world", &["1.0"])]);
 }
+
+/// The pool is shared: a file of another suite that was damaged on disk is in the way, and the hint is what restores it.
+#[test]
+fn a_damaged_file_of_another_suite_is_restored_by_the_command_of_the_hint() {
+    let sandbox = Sandbox::signed();
+    let suite = |name: &str| format!("Codename: {name}\nComponents: main\nArchitectures: amd64\n");
+    sandbox.configure(&[suite("stable"), suite("testing")].join("\n"));
+    let file = deb("hello").write_as(sandbox.incoming().join("it's hello.deb"));
+    let file = file.to_str().unwrap();
+    sandbox.publish(["add", "--suite", "stable", file]).ok();
+    let path = "pool/main/h/hello/hello_1.0_amd64.deb";
+    fs::write(sandbox.archive(path), &deb("hello").bytes()[..300]).unwrap();
+    let said = sandbox.publish(["add", "--suite", "testing", file]).fails(1);
+    let hint = r"`publish add --suite stable '[SANDBOX]/incoming/it'\''s hello.deb'`";
+    said.says([hint, &format!("the archive has the file as `{path}`, where suite `stable` lists it")]);
+    sandbox.publish(["add", "--suite", "stable", file]).ok();
+    sandbox.publish(["add", "--suite", "testing", file]).ok();
+    sandbox.publish(["check"]).ok();
+    // Other bytes than a suite lists are another package.
+    let other = deb("hello").payload("other").write(sandbox.incoming());
+    sandbox.publish(["add", "--suite", "testing", "--dry-run", other.to_str().unwrap()]).fails(1);
+}

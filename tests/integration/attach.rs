@@ -80,6 +80,44 @@ fn an_attached_file_is_listed_in_all_forms_and_apt_fetches_it() {
     sandbox.publish(["check"]).ok();
 }
 
+/// Every hint is a command that does what was meant.
+#[test]
+fn a_file_that_is_not_attached_has_a_hint_with_the_one_that_is() {
+    let sandbox = archive();
+    let detach = |path: &str| sandbox.publish(["attach", "--detach", path]);
+    detach(YML).fails(1).says(["no such file is listed", "lists no file that could be detached"]);
+    sandbox.publish(["attach", "x.yml", "--as", YML]).ok();
+    let meant = "`publish attach --suite stable --detach main/dep11/Components-amd64.yml`";
+    for mistyped in [
+        "main/dep11/Components-amd64.yaml",
+        "main/dep11/Component-amd64.yml",
+        "Components-amd64.yml",
+        "dists/stable/main/dep11/Components-amd64.yml",
+        "./main/dep11/Components-amd64.yml",
+        "/main/dep11/Components-amd64.yml",
+    ] {
+        detach(mistyped).fails(1).says(["no such file is listed", &format!("did you mean {meant}?")]);
+    }
+    for other in ["x", "", "a\u{1b}b"] {
+        detach(other).fails(1).says(["no such file is listed", &format!("{meant} detaches one")]);
+    }
+    for written in ["main/binary-amd64/Packages", "main/source/Sources.xz", "Release"] {
+        detach(written)
+            .fails(1)
+            .says(["`publish` writes files of that name itself", "`publish export stable`"]);
+    }
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\nContents: yes\n");
+    sandbox.publish(["export", "stable"]).ok();
+    detach("main/Contents-amd64").fails(1).says(["configured with `Contents`", "remove `Contents:`"]);
+    sandbox.configure("Codename: stable\nComponents: main\nArchitectures: amd64\n");
+    detach("main/Contents-amd64").ok();
+    sandbox.publish(["attach", "--suite", "stable", "--detach", YML]).ok();
+    sandbox.publish(["export", "stable"]).ok();
+    let release = sandbox.read("dists/stable/InRelease");
+    assert!(!release.contains("Contents") && !release.contains("dep11"), "{release}");
+    sandbox.publish(["check"]).ok();
+}
+
 #[test]
 fn rollback_snapshot_sync_log_and_prune_know_it() {
     let sandbox = archive();

@@ -154,6 +154,47 @@ fn keys_come_in_every_form_of_a_ci_secret() {
 }
 
 #[test]
+fn a_variable_and_the_file_of_another_one_must_agree() {
+    let test = sandbox();
+    let (own, protected) = (key("test.asc"), key("protected.asc"));
+    fs::write(test.path("own-key"), base64(&test, &own)).unwrap();
+    fs::write(test.path("other-key"), &protected).unwrap();
+    fs::write(test.path("right"), "correct horse\n").unwrap();
+    fs::write(test.path("wrong"), "battery staple\n").unwrap();
+    let passphrase = |value, file| {
+        let variables = [
+            ("PUBLISH_SIGNING_KEY", &*protected),
+            ("PUBLISH_PASSPHRASE", value),
+            ("PUBLISH_PASSPHRASE_FILE", file),
+        ];
+        test.publish_with(&variables, ["add", "incoming"])
+    };
+    let signing_key = |file| {
+        let variables = [("PUBLISH_SIGNING_KEY", &*own), ("PUBLISH_SIGNING_KEY_FILE", file)];
+        test.publish_with(&variables, ["add", "incoming"])
+    };
+    let before = test.tree();
+    for (outcome, value) in [
+        (passphrase("correct horse", "wrong"), "PUBLISH_PASSPHRASE"),
+        (passphrase("battery staple", "right"), "PUBLISH_PASSPHRASE"),
+        (passphrase("correct horse", "missing"), "PUBLISH_PASSPHRASE"),
+        (signing_key("other-key"), "PUBLISH_SIGNING_KEY"),
+        (signing_key("missing"), "PUBLISH_SIGNING_KEY"),
+    ] {
+        let both = format!("{value} and {value}_FILE are both set");
+        let said = outcome.fails(2);
+        said.says([&*both, &format!("`unset {value}_FILE`"), &format!("`unset {value}`")]);
+        assert!(!said.stderr.contains("horse") && !said.stderr.contains("staple"), "{}", said.stderr);
+    }
+    assert_eq!(test.tree(), before);
+    passphrase("correct horse\n", "right").ok();
+    let test = sandbox();
+    fs::write(test.path("own-key"), base64(&test, &own)).unwrap();
+    let variables = [("PUBLISH_SIGNING_KEY", &*own), ("PUBLISH_SIGNING_KEY_FILE", "own-key")];
+    test.publish_with(&variables, ["add", "incoming"]).ok();
+}
+
+#[test]
 fn a_passphrase_may_end_in_a_line_end() {
     let test = sandbox();
     let protected = key("protected.asc");

@@ -129,7 +129,7 @@ fn a_path_outside_the_archive_is_a_fault() {
         sandbox.adopt_index(&package("old", 0).replace(FILES[0].0, path));
         let found = sandbox.publish(["check"]);
         assert!(
-            found.status == Some(4) && found.stdout.contains("which is outside the archive"),
+            found.status == Some(4) && found.stdout.contains("which is no path of a package"),
             "{path}: {found}"
         );
     }

@@ -66,6 +66,19 @@ fn tar(entries: &[(tar::EntryType, &str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
+/// A zstd frame without a window descriptor, as `zstd --long` writes it of a file: zeros, in blocks of one repeated byte.
+fn in_one_segment(size: u32) -> Vec<u8> {
+    let mut frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &size.to_le_bytes()[..]].concat();
+    let mut left = size;
+    while left > 0 {
+        let block = left.min(128 << 10);
+        left -= block;
+        let header = block << 3 | 1 << 1 | u32::from(left == 0);
+        frame.extend([&header.to_le_bytes()[..3], &[0]].concat());
+    }
+    frame
+}
+
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
     let control = tar(&[(tar::EntryType::Regular, "control", sample().stanza().as_bytes())]);
@@ -231,6 +244,18 @@ fn rows() -> Vec<Row> {
         row("cut xz data", data("data.tar.xz", cut(pack(Pack::Xz, &full))), [1, 0, 1, 1, 1], Refuses),
         row("cut zstd data", data("data.tar.zst", cut(pack(Pack::Zstd, &full))), [1, 0, 1, 1, 1], Refuses),
         row("cut bzip2 data", data("data.tar.bz2", cut(pack(Pack::Bzip2, &full))), [1, 0, 1, 1, 1], Refuses),
+        row("empty plain data", data("data.tar", Vec::new()), [1, 1, 1, 1, 1], Adds),
+        row("empty gzip data", data("data.tar.gz", Vec::new()), [1, 1, 1, 1, 1], Adds),
+        // dpkg-deb runs for ever at empty zstd data.
+        row("empty xz data", data("data.tar.xz", Vec::new()), [1, 0, 1, 1, 1], Refuses),
+        row("empty bzip2 data", data("data.tar.bz2", Vec::new()), [1, 0, 1, 1, 1], Refuses),
+        row("zstd of 128 MiB", data("data.tar.zst", in_one_segment(128 << 20)), [1, 1, 1, 1, 1], Adds),
+        row(
+            "zstd of more than 128 MiB",
+            data("data.tar.zst", in_one_segment((128 << 20) + 512)),
+            [1, 0, 1, 1, 1],
+            Refuses,
+        ),
         row("cut plain data", data("data.tar", cut(full.clone())), [1, 0, 1, 1, 1], Refuses),
         row("variant", field("Architecture-Variant", "amd64v3"), [1, 1, 1, 1, 1], Adds),
         row("udeb", field("Section", "debian-installer"), [1, 1, 1, 1, 1], Refuses),

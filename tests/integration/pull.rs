@@ -196,10 +196,13 @@ fn source_packages_come_where_they_are_named_or_the_suite_has_them() {
         ];
         sandbox.publish([&all[..], what].concat()).ok().stderr
     };
-    for what in [&["foo"][..], &["*"], &["--all"]] {
+    for what in [&["foo"][..], &["*"], &["--all"], &["--filter", "Package (== foo)"], &["--filter", "foo"]] {
         let has_source = |suite: &str| into(suite, what).contains("+ foo 1.0-1 source");
         assert_eq!(["stable", "plain", "free"].map(has_source), [true, false, false], "{what:?}");
     }
+    let only = into("stable", &["--filter", "foo", "--architecture", "source"]);
+    assert!(only.contains("+ foo 1.0-1 source") && !only.contains("amd64"), "{only}");
+    assert!(!into("stable", &["--filter", "foo", "--architecture", "amd64"]).contains("source"));
     assert!(into("free", &["--source", "f*"]).contains("+ foo 1.0-1 source"));
     assert!(!into("stable", &["--architecture", "amd64", "foo"]).contains("source"));
     pull(&sandbox, &["foo"]).ok().says(["foo 1.0-1 source"]);
@@ -330,6 +333,105 @@ fn a_hostile_index_writes_nowhere_else() {
             |sandbox| sandbox.publish(["pull", "stable", "--from", &from, "--all", "--trust-existing"]),
             &[says],
         );
+    }
+}
+
+#[test]
+fn a_package_that_was_cut_off_before_it_was_listed_is_refused() {
+    let filler: Vec<u8> =
+        (0..9_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    // A large file passes through the disk.
+    for payload in [&b"small"[..], &filler] {
+        let sandbox = sandbox("");
+        let whole = deb("hello").version("2.0").payload(payload);
+        let bytes = &whole.bytes()[..whole.bytes().len() - 20];
+        let path = "pool/main/h/hello/hello_2.0_amd64.deb";
+        let stanza =
+            format!("{}Filename: {path}\nSize: {}\nSHA256: {}\n", whole.stanza(), bytes.len(), sha256(bytes));
+        let other = Sandbox::new();
+        other.adopt_index(&stanza);
+        fs::create_dir_all(other.archive("pool/main/h/hello")).unwrap();
+        fs::write(other.archive(path), bytes).unwrap();
+        let location = other.archive("").display().to_string();
+        let says = [
+            &format!("cannot copy `{path}`"),
+            &format!(
+                "the file in `{}` matches its index, but dpkg cannot read it",
+                location.trim_end_matches('/')
+            ),
+            "the file ends early",
+            "` is missing ",
+        ];
+        let from = format!("{location}#stable");
+        let pull = ["pull", "stable", "--from", &from, "--all", "--trust-existing"];
+        refused(&sandbox, |sandbox| sandbox.publish(pull), &says);
+        let import = ["import", &location, "--suite", "stable", "--trust-existing"];
+        refused(&sandbox, |sandbox| sandbox.publish(import), &says);
+        let fault = format!("{path}: it matches its index, but dpkg cannot read it: the file ends early");
+        let found = other.publish(["check", "--deep"]).fails(4);
+        assert!(found.stdout.contains(&fault), "{found:?}");
+    }
+}
+
+#[test]
+fn a_formula_selects_packages_for_variants_too() {
+    let sandbox = sandbox("");
+    let section = |package: DebBuilder| package.field("Section", "net");
+    publish_there(&sandbox, &section(deb("fast")));
+    let variant = section(deb("fast").field("Architecture-Variant", "amd64v3"));
+    let file = variant.write_as(sandbox.incoming().join("fast_1.0_amd64v3.deb"));
+    there(&sandbox, &["add", "--suite", "sid", file.to_str().unwrap()]).ok();
+    let formula = ["--filter", "Section (== net)"];
+    let only = pull(&sandbox, &[&formula[..], &["--architecture", "amd64v3", "--dry-run"]].concat()).ok();
+    assert!(!only.stderr.contains("fast 1.0 amd64 "), "{}", only.stderr);
+    pull(&sandbox, &formula).ok().says(["+ fast 1.0 amd64 (main)", "+ fast 1.0 amd64v3 (main)"]);
+    assert_eq!(listed(&sandbox), ["fast 1.0 amd64", "fast 1.0 amd64v3"]);
+    sandbox.publish(["check"]).ok();
+}
+
+/// A path with a blank is one that apt requests; one with `//` is found by servers with folders alone, so it gets another
+/// path where it is fetched, and is refused where it would be listed again.
+#[test]
+fn check_copy_and_pull_agree_about_odd_paths() {
+    for (path, file, is_listed) in [
+        ("pool/h e/hel lo.deb", "pool/h e/hel lo.deb", true),
+        ("pool/hello.odd", "pool/hello.odd", true),
+        ("pool//hello.deb", "pool/hello.deb", false),
+    ] {
+        let bytes = deb("hello").bytes();
+        let stanza = format!(
+            "{}Filename: {path}\nSize: {}\nSHA256: {}\n",
+            deb("hello").stanza(),
+            bytes.len(),
+            sha256(&bytes)
+        );
+        let other = Sandbox::new();
+        other.adopt_index(&stanza);
+        fs::create_dir_all(other.archive(file).parent().unwrap()).unwrap();
+        fs::write(other.archive(file), &bytes).unwrap();
+        let check = other.publish(["check"]);
+        let copy =
+            ["copy", "--from", "stable", "--to", "testing", "--new-suite", "hello", "--trust-existing"];
+        let copied = other.publish(copy);
+        if is_listed {
+            check.ok();
+            copied.ok();
+            other.publish(["check"]).ok();
+            for mut apt in Client::all(&other) {
+                apt.source(&Source::folder(other.archive("")).suite("testing").trusted());
+                apt.updates();
+                assert_eq!(apt.download("hello"), bytes, "{} {path}", apt.name);
+            }
+        } else {
+            let why = "a part between `/` is empty";
+            assert!(check.fails(4).stdout.contains(why), "{path}");
+            copied.fails(1).says([why]);
+        }
+        let sandbox = sandbox("");
+        let from = format!("{}#stable", other.archive("").display());
+        sandbox.publish(["pull", "stable", "--from", &from, "--all", "--trust-existing"]).ok();
+        assert!(sandbox.archive("pool/main/h/hello/hello_1.0_amd64.deb").exists());
+        sandbox.publish(["check"]).ok();
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn of_failed(failed: &Failed) -> Option<String> {
         FailedBecause::Absent => Some(
             "the source is not complete: list all faults with `publish check`, then restore the file, or publish the package again".into(),
         ),
+        FailedBecause::Package { .. } => Some(
+            "the file was damaged before the source listed it: publish the package there again; until then, take other packages by name with `publish pull SUITE --from SOURCE NAME...`".into(),
+        ),
         FailedBecause::Local { .. } => None,
         FailedBecause::Differs { .. } => Some(
             "the source is damaged: list all faults with `publish check`, then restore the file, or publish the package again".into(),

@@ -2,7 +2,8 @@
 
 use super::store;
 use crate::{
-    archive::{Reason, Refusal},
+    archive::{AttachFault, Reason, Refusal},
+    cli::shell::shell_word,
     package_type::PackageType,
     store::Error,
 };
@@ -20,6 +21,15 @@ pub(in crate::cli) fn hint(refusal: &Refusal) -> Option<String> {
         (Reason::Stanza(_), _) if refusal.action == "copy" => Some(
             "build a new version of it with a corrected control file; or leave it out, and name the other packages with `publish copy` or `publish pull`".into(),
         ),
+        (Reason::DamagedInPool { suite, .. }, _) => Some(format!(
+            "restore it with `publish add --suite {suite} {}`, then run the same command again",
+            shell_word(&refusal.subject)
+        )),
+        (Reason::Attach(AttachFault::Path { .. }), Some(suite)) if refusal.action == "detach" => Some(format!(
+            "it follows from the packages of the suite and from its configuration: remove packages with `publish remove --suite {suite} NAME`, or change `Components:` or `Architectures:` in conf/distributions and run `publish export {suite}`"
+        )),
+        // The package is published: another tool gave its file that path.
+        (Reason::Path(error), _) if refusal.action == "copy" => error.hint(),
         (reason, _) => of_reason(reason),
     }
 }
@@ -29,7 +39,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Unreadable(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             "run the command as a user who may read the file"
         }
-        Reason::Unreadable(_) => return None,
+        Reason::Unreadable(_) | Reason::DamagedInPool { .. } => return None,
         Reason::Deb(error) => return error.hint(),
         Reason::Dsc(fault) => return fault.hint(),
         Reason::Files(_) => "build it again with `dpkg-deb --build`",

@@ -205,6 +205,50 @@ fn cut_at_every_byte() {
     }
 }
 
+/// The verdict of a reader of the headers alone: in one pass over its bytes, and in one that skips.
+fn container(bytes: &[u8], length: usize) -> Result<(), String> {
+    let mut passed = Container::default();
+    bytes.chunks(length).for_each(|piece| passed.pass(piece));
+    let passed = passed.finish().map_err(|error| error.to_string());
+    let skipped = Container::check(&mut io::Cursor::new(bytes)).map_err(|error| error.to_string());
+    assert_eq!(passed, skipped);
+    passed
+}
+
+#[test]
+fn the_headers_alone_tell_a_file_that_is_cut_off() {
+    let filler: Vec<u8> = (0..70_001_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let control = control_member(Compression::Gzip, &control_tar(CONTROL.as_bytes()));
+    let small = ar(&[format(), member("_one", b"1"), control.clone(), data()]);
+    for end in 0..small.len() - 1 {
+        let expected = refusal(&small[..end]);
+        let found = container(&small[..end], 1 + end % 13).unwrap_err();
+        // Reading the package notices the loss of the control file first.
+        assert!(expected == found || expected.contains("control"), "{end}: {expected}, {found}");
+    }
+    for tail in [&b""[..], b"\n", &[0; 100], b"junk", &[b'j'; 60], &member("_gpgorigin", b"signature")[..65]]
+    {
+        for length in [1, 59, 4096] {
+            let large = ar(&[format(), control.clone(), member("data.tar", &filler)]);
+            assert_eq!(container(&[&large, tail].concat(), length), Ok(()));
+            let cut = container(&large[..large.len() - 1000], length).unwrap_err();
+            assert!(cut.ends_with("`data.tar` is missing 999 bytes"), "{cut}");
+        }
+        assert_eq!(container(&[&small, tail].concat(), 7), Ok(()));
+    }
+    for (members, says) in [
+        (vec![member("debian-binary", b"3.0\n")], "the package format is `3.0`, but only 2.x is supported"),
+        (vec![member("debian-binary", b"")], "the package format is ``, but only 2.x is supported"),
+        (vec![format(), data()], "`data.tar.xz` is in the place of `control.tar`"),
+        (vec![format(), control.clone(), member("data.tar.gz", b"BZh9")], "the content of `data.tar.gz`"),
+        (vec![format(), control, data(), data()], "a second data member, `data.tar.xz`"),
+    ] {
+        let bytes = ar(&members);
+        let found = container(&bytes, 5).unwrap_err();
+        assert!(found.starts_with(says) && found == refusal(&bytes), "{found}, {}", refusal(&bytes));
+    }
+}
+
 #[test]
 fn what_follows_the_last_member_is_ignored_unless_it_is_filler() {
     let good = deb_of(CONTROL.as_bytes());

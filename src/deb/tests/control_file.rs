@@ -267,3 +267,31 @@ fn accepts_what_dpkg_and_apt_accept_and_says_what_is_odd() {
         assert_eq!(said, warnings);
     }
 }
+
+#[test]
+fn a_stanza_of_an_index_has_a_name_a_version_and_an_architecture_that_clients_read() {
+    let stanza = |name: &str, version: &str, architecture: &str| {
+        let text = format!("Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nSize: 1\n");
+        check_stanza(text.as_bytes()).map_err(|bad| bad.to_string())
+    };
+    for (name, architecture) in
+        [("zz", "amd64"), ("Foo_Bar", "all"), ("a", "amd64v3"), ("0ad", "kfreebsd-i386")]
+    {
+        assert_eq!(stanza(name, "1:2-3", architecture), Ok(()));
+    }
+    for (name, version, architecture, field) in [
+        ("z z", "1", "amd64", "Package"),
+        ("", "1", "amd64", "Package"),
+        ("-z", "1", "amd64", "Package"),
+        ("z~z", "1", "amd64", "Package"),
+        ("zz", "", "amd64", "Version"),
+        ("zz", "1 2", "amd64", "Version"),
+        ("zz", "1", "", "Architecture"),
+        ("zz", "1", "amd64 i386", "Architecture"),
+        ("zz", "1", "x86_64", "Architecture"),
+        ("zz", "1", "any", "Architecture"),
+    ] {
+        let bad = stanza(name, version, architecture).unwrap_err();
+        assert!(bad.starts_with(&format!("field `{field}`: ")), "{name} {version} {architecture}: {bad}");
+    }
+}

@@ -10,7 +10,11 @@ use std::{fmt::Write as _, io};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{compression::tests::encode, names::Component, pool::PoolPath};
+use crate::{
+    compression::{Compression, tests::encode},
+    names::Component,
+    pool::PoolPath,
+};
 
 /// The formats that dpkg reads as a control member.
 const CONTROL_FORMATS: [Compression; 4] =

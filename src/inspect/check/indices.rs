@@ -177,8 +177,9 @@ fn named(entry: &Entry, file: &EntryFile) -> Result<(String, Expected), String> 
         return Err("has no `Size` or no `SHA256`; apt does not download it".to_owned());
     };
     let Some(path) = path else { return Err("has no `Filename`; apt does not download it".to_owned()) };
-    if !references::is_shown(path) {
-        return Err(format!("references `{}`, which is outside the archive", path.escape_debug()));
+    if let Err(error) = references::listed_path(path) {
+        let (path, why) = (path.escape_debug(), error.why());
+        return Err(format!("references `{path}`, which is no path of a package: {why}"));
     }
     Ok((path.clone(), Expected { size, sha256: *sha256, md5: *md5 }))
 }

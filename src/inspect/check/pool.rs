@@ -6,12 +6,13 @@ use futures::{StreamExt, stream};
 
 use super::{caches::Changes, findings::Findings};
 use crate::{
+    deb::Container,
     digest::Digests,
-    dists::Entry,
+    dists::{Entry, IndexKind},
     store,
     suite::{
         archive::{Archive, KEY_FILE},
-        error::Error,
+        error::{Error, chain},
         event::{Event, Events},
         images::Image,
         limits,
@@ -38,16 +39,20 @@ pub(super) struct Named {
     package: Box<str>,
     /// The index that names it.
     index: Arc<str>,
+    /// Whether it is a binary package.
+    is_binary: bool,
 }
 
 impl Named {
     pub(super) fn new(expected: Expected, entry: &Entry, index: &Arc<str>) -> Self {
-        Self { expected, package: shown(entry).into(), index: Arc::clone(index) }
+        let is_binary = entry.kind != IndexKind::Sources;
+        Self { expected, package: shown(entry).into(), index: Arc::clone(index), is_binary }
     }
 
     pub(super) fn of_image(size: u64, image: &Image) -> Self {
         let expected = Expected { size, sha256: Some(image.sha256), md5: None };
-        Self { expected, package: "a line".into(), index: image.list.as_str().into() }
+        let index = image.list.as_str().into();
+        Self { expected, package: "a line".into(), index, is_binary: false }
     }
 
     /// The package and the index, for a message.
@@ -98,7 +103,8 @@ pub(super) fn name_file(pool: &mut Pool, file: String, named: Named, findings: &
 }
 
 impl Archive {
-    /// Compares every file with its index entry: completely, or on the web by size unless `deep` is set.
+    /// Compares every file with its index entry: completely, or on the web by size unless `deep` is set. That also
+    /// verifies that the packages have all their members.
     pub(super) async fn check_pool(
         &self,
         pool: Pool,
@@ -107,11 +113,10 @@ impl Archive {
         events: Events<'_>,
     ) -> Result<(), Error> {
         let total = pool.len();
-        let by_size = self.is_on_the_web() && !deep;
         let at_once = if self.is_on_the_web() { AT_ONCE_ON_THE_WEB } else { AT_ONCE };
         let looks = stream::iter(pool).map(|(path, named)| async move {
             let mut found = Findings::default();
-            let answer = self.check_pool_file(&path, &named, by_size, &mut found).await?;
+            let answer = self.check_pool_file(&path, &named, deep, &mut found).await?;
             Ok::<_, Error>((answer, found))
         });
         let mut looks = looks.buffer_unordered(at_once).enumerate();
@@ -135,11 +140,11 @@ impl Archive {
         &self,
         path: &str,
         named: &Named,
-        by_size: bool,
+        deep: bool,
         findings: &mut Findings,
     ) -> Result<Answer, Error> {
         let size = named.expected.size;
-        if by_size {
+        if self.is_on_the_web() && !deep {
             match self.store.head_with_headers(path).await {
                 Ok(Some((found, served))) if found.size == size => {
                     findings.served(path, Changes::Never, served.as_ref());
@@ -150,7 +155,9 @@ impl Archive {
                 _ => {}
             }
         }
-        let (found, served) = match self.store.digests_with_headers(path, limits::compared(size)).await {
+        let mut container = (named.is_binary && deep).then(Container::default);
+        let see = |piece: &[u8]| container.iter_mut().for_each(|container| container.pass(piece));
+        let (found, served) = match self.store.digests_with_headers(path, limits::compared(size), see).await {
             Ok(Some(found)) => found,
             Ok(None) => {
                 findings.files += 1;
@@ -172,6 +179,9 @@ impl Archive {
         findings.served(path, Changes::Never, served.as_ref());
         if !named.expected.is(&found) {
             findings.fault(path, named.differs(&found));
+        } else if let Some(Err(error)) = container.map(Container::finish) {
+            let problem = format!("it matches its index, but dpkg cannot read it: {}", chain(&error));
+            findings.fault(path, format!("{problem}; {} lists it", named.by()));
         }
         Ok(Answer::Given)
     }
