@@ -9,7 +9,6 @@ mod doctor;
 mod stats;
 mod file_list;
 mod attach;
-mod uploads;
 mod check;
 mod client;
 mod copy;
@@ -39,6 +38,7 @@ mod list_format;
 mod snapshot;
 mod reprepro;
 mod outhook;
+mod uploads;
 mod change_args;
 mod sync;
 mod sources;
@@ -140,7 +140,9 @@ enum Command {
     Reprepro(reprepro::Args),
     Outhook(outhook::Args),
     Help(help::Args),
+    #[command(hide = true)]
     Completions(completions::Args),
+    #[command(hide = true)]
     Man(man::Args),
 }
 

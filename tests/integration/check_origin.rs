@@ -53,7 +53,7 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     finds(stale, "dists/stable/InRelease", &["it is stale"]);
     // Five minutes if no `max-age` is known.
     let silent = Web::of(edge);
-    check_at(LATER + 290, &silent.url, &origin(&at_origin)).ok();
+    check_at(LATER + 200, &silent.url, &origin(&at_origin)).ok();
     finds(
         check_at(LATER + 310, &silent.url, &origin(&at_origin)),
         "dists/stable/InRelease",
@@ -64,7 +64,9 @@ fn an_edge_may_lag_for_as_long_as_caches_may_keep_the_pointer() {
     let json: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let freshness = &json["suites"][0]["freshness"];
     assert_eq!(freshness["state"], "behind");
-    assert_eq!((&freshness["behind_seconds"], &freshness["allowed_seconds"]), (&310.into(), &300.into()));
+    // The clock goes on from the given time.
+    assert!(freshness["behind_seconds"].as_u64().unwrap() >= 310, "{freshness}");
+    assert_eq!(freshness["allowed_seconds"], 300);
 }
 
 /// Faults of the edge are reported too.

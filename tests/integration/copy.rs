@@ -166,7 +166,7 @@ fn all_binaries_of_a_source() {
     refused(
         &sandbox,
         &["--source", "foo=7"],
-        &["--source foo=7", "foo-tools 1.2-3+b1 amd64, libfoo1 1.2-3 amd64"],
+        &["source package foo=7", "foo-tools 1.2-3+b1 amd64, libfoo1 1.2-3 amd64"],
     );
     sandbox.publish(["check"]).ok();
 }

@@ -41,7 +41,7 @@ fn a_sound_archive_has_no_fault_and_is_left_as_it_was() {
         "{}",
         said.stdout
     );
-    for topic in ["configuration", "keys", "store", "suites", "public-url"] {
+    for topic in ["configuration", "keys", "store", "suites", "public URL"] {
         assert!(!findings(&said, "ok", topic).is_empty(), "{topic}: {}", said.stdout);
     }
     assert!(said.stdout.contains("apt 2 (gpgv)") && said.stdout.contains("apt 3 (sqv)"), "{}", said.stdout);
@@ -50,7 +50,7 @@ fn a_sound_archive_has_no_fault_and_is_left_as_it_was() {
     assert!(findings(&plan, "ok", "store")[0].contains("not tried"), "{}", plan.stdout);
     // From outside.
     let outside = sandbox.publish(["--archive", &url, "doctor", "--suite", "stable"]).ok();
-    assert_eq!(findings(&outside, "ok", "public-url").len(), 1, "{}", outside.stdout);
+    assert_eq!(findings(&outside, "ok", "public URL").len(), 1, "{}", outside.stdout);
 }
 
 /// Each fault has a remedy, and the exit status is 4.
@@ -68,11 +68,11 @@ fn what_is_wrong_is_a_finding_with_a_remedy() {
             said.stdout
         );
     };
-    faulty("public-url", "no connection", &["--public-url", "http://127.0.0.1:9"]);
+    faulty("public URL", "no connection", &["--public-url", "http://127.0.0.1:9"]);
     faulty("suites", "no suite `stabel`", &["--suite", "stabel"]);
     // The configuration is public.
     let web = Web::of(sandbox.archive(""));
-    faulty("public-url", "everyone can read", &["--public-url", &web.url]);
+    faulty("public URL", "everyone can read", &["--public-url", &web.url]);
     fs::write(sandbox.archive("conf/destinations"), "Name: cdn\nLocation: s3:/x\n").unwrap();
     faulty("configuration", "destination `cdn`", &[]);
     fs::write(sandbox.archive("conf/destinations"), "Name: cdn\n").unwrap();

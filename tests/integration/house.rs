@@ -6,11 +6,15 @@ use std::{fs, path::Path};
 use crate::sandbox::Sandbox;
 
 pub(crate) fn source_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    files_with("rs", folder, found);
+}
+
+fn files_with(wanted: &str, folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            source_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files_with(wanted, &path, found);
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             found.push(path);
         }
     }
@@ -179,20 +183,21 @@ fn is_vague(word: &str) -> bool {
 }
 
 #[test]
-fn comments_are_plain_english() {
+fn comments_and_documentation_are_plain_english() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
+    let mut files = vec![root.join("README.md"), root.join("CHANGELOG.md")];
     for room in ["src", "tests", "examples"] {
         source_files(&root.join(room), &mut files);
     }
+    files_with("md", &root.join("src"), &mut files);
     let mut found = Vec::new();
     for file in files {
+        let is_prose = file.extension().is_some_and(|extension| extension == "md");
         for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
             // In a literal, `//` is part of a location.
             let marks = ["// ", "/// ", "//! "];
-            let Some(comment) = marks.iter().find_map(|mark| line.trim_start().strip_prefix(mark)) else {
-                continue;
-            };
+            let comment = marks.iter().find_map(|mark| line.trim_start().strip_prefix(mark));
+            let Some(comment) = comment.or(is_prose.then_some(line)) else { continue };
             // A name in backticks is quoted.
             let mut words = comment.split(|c: char| !c.is_alphabetic() && c != '`');
             // A thing is named by its noun, and a sentence begins with its subject.
@@ -221,7 +226,7 @@ fn the_summary_names_every_command() {
       attach    List a file of another tool in a suite, such as metadata for software centers
       copy      Copy packages from one suite to another, all of them or none
       pull      Publish packages of another archive in a suite, all of them or none
-      import    Make an archive of yours from another one: all packages of its suites
+      import    Import all packages of another archive's suites
       remove    Remove packages from a suite, all of them or none
       rollback  Publish the content of an earlier generation of a suite
       list      List the packages of the archive
@@ -243,8 +248,6 @@ fn the_summary_names_every_command() {
       reprepro  Run a command line of reprepro on its repository
       outhook   Copy each change of reprepro to a destination, as the `outhook` of reprepro
       help      Explain a topic or a command
-      completions  Print the script that completes commands, options, suites and packages in a shell
-      man       Write the man pages of all commands and topics
     ");
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 lost race (retry), 4 `check` \

@@ -810,7 +810,7 @@ fn a_job_with_keys_in_its_environment_needs_both() {
     let environment = [("PUBLISH_DATE", &clock[..]), ("PUBLISH_SIGNING_KEY", &old_key)];
     let said = sandbox.publish_with(&environment, ["key", "package", "--json"]).ok().stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["keys"].as_array().unwrap().len(), 2, "{said}");
+    assert_eq!(said["fingerprints"].as_array().unwrap().len(), 2, "{said}");
     assert_eq!(said["suites"], Value::Array(Vec::new()), "it is published already");
     // The next run with both keys repairs this.
     fs::rename(sandbox.path("elsewhere.asc"), &new_key).unwrap();

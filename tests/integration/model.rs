@@ -122,7 +122,7 @@ impl fmt::Debug for Step {
 struct Explorer<'a> {
     scenario: &'a Scenario,
     done: BTreeMap<Schedule, Vec<Step>>,
-    /// What each publisher touched in any schedule so far.
+    /// The paths that each publisher touched in any schedule so far.
     touched: [Touched; 2],
 }
 
