@@ -1,11 +1,18 @@
-//! Programs between an archive with patches and its clients: debmirror and apt-mirror of Debian.
+//! Programs between an archive with patches and its clients: debmirror, apt-mirror and apt-cacher-ng of Debian.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
 
 use crate::{
     apt_client::Client,
-    patches::{Archive, INDEX, LIST, clients, has_the_index},
-    sandbox::{Sandbox, is_installed, skipped},
+    patches::{Archive, INDEX, LIST, clients, has_the_index, updates, uses_patches},
+    sandbox::{Sandbox, Server, Tree, is_installed, skipped},
     web::Web,
 };
 
@@ -125,5 +132,134 @@ fn clients_of_apt_mirror_follow_each_commit() {
     for change in COMMITS {
         commits(&mut archive, change);
         mirrors(&archive);
+    }
+}
+
+/// Free ports below 32768, where the free ones of the system begin: apt-cacher-ng can neither listen on others nor connect
+/// to them. No two callers in this process get the same one; another program may take a port first.
+fn low_ports() -> impl Iterator<Item = u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes that run at the same time begin far from each other.
+    let first = u16::try_from(std::process::id() % 170).unwrap() * 100;
+    std::iter::repeat_with(move || 15_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 17_000)
+        .take(17_000)
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+}
+
+/// Serves an archive on a low port.
+fn serve_low(sandbox: &Sandbox) -> Server {
+    low_ports().find_map(|port| sandbox.try_serve_on(port).ok()).expect("no port was free")
+}
+
+/// An apt-cacher-ng of its own, which ends when dropped.
+struct Cacher {
+    child: Child,
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Cacher {
+    fn start() -> Self {
+        low_ports().find_map(Self::on_port).expect("no apt-cacher-ng started")
+    }
+
+    fn on_port(port: u16) -> Option<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let folder = tempfile::TempDir::with_prefix("publish-test-").unwrap();
+        let inside = |name: &str| -> PathBuf { folder.path().join(name) };
+        fs::create_dir(inside("conf")).unwrap();
+        let conf = format!(
+            "CacheDir: {}\nLogDir: {}\nSupportDir: /usr/lib/apt-cacher-ng\nSocketPath: {}\nPidFile: {}\n\
+             Port: {}\nBindAddress: 127.0.0.1\nForeGround: 1\nReportPage: report.html\nAllowUserPorts: 0\n\
+             # Not for 27 seconds, which the test would wait for.\nFreshIndexMaxAge: 0\n",
+            inside("cache").display(),
+            inside("log").display(),
+            inside("socket").display(),
+            inside("pid").display(),
+            address.port(),
+        );
+        fs::write(inside("conf/acng.conf"), conf).unwrap();
+        // It must not outlive tests that are killed.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig=TERM", "apt-cacher-ng", "-c"])
+            .arg(inside("conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // It writes the file after it has tried to listen, and runs on if it could not.
+        while child.try_wait().unwrap().is_none() && !inside("pid").exists() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let cacher = Self { child, folder, url: format!("http://{address}") };
+        // Another program may have taken the port, and would answer too.
+        (cacher.listens(port) && TcpStream::connect(address).is_ok()).then_some(cacher)
+    }
+
+    /// Whether the socket that listens on a port is its own.
+    fn listens(&self, port: u16) -> bool {
+        let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let address = format!("0100007F:{port:04X}");
+        let listening = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut inodes =
+            listening.filter(|fields| fields.get(1) == Some(&&*address) && fields.get(3) == Some(&"0A"));
+        let Some(inode) =
+            inodes.next().and_then(|fields| fields.get(9).map(|inode| format!("socket:[{inode}]")))
+        else {
+            return false;
+        };
+        let files = fs::read_dir(format!("/proc/{}/fd", self.child.id())).into_iter().flatten().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok()).any(|to| to == Path::new(&inode))
+    }
+
+    /// The cached files whose paths contain a text.
+    fn cached(&self, part: &str) -> Vec<String> {
+        Tree::read(&self.folder.path().join("cache")).paths_with(part)
+    }
+}
+
+impl Drop for Cacher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn clients_behind_apt_cacher_ng_use_patches() {
+    if !is_installed("apt-cacher-ng") {
+        return skipped("no apt-cacher-ng on this machine");
+    }
+    let cacher = Cacher::start();
+    let sandbox = Sandbox::new();
+    for by_hash in ["yes", "no"] {
+        let mut archive = Archive::new("PDiffs: yes\n");
+        let server = serve_low(&archive.sandbox);
+        let mut clients = clients(&sandbox, &server.url);
+        for client in &mut clients {
+            client.option("Acquire::http::Proxy", &cacher.url);
+            client.option("Acquire::By-Hash", by_hash);
+            updates(client, &archive);
+        }
+        for change in COMMITS {
+            commits(&mut archive, change);
+            for client in &clients {
+                uses_patches(client, &archive);
+            }
+        }
+        // Several patches in one update.
+        for name in ["p0", "p1", "p2"] {
+            archive.add_one(name, "1.0", "One of several.");
+        }
+        commits(&mut archive, |archive| archive.add_one("p3", "1.0", "One of several."));
+        for client in &clients {
+            uses_patches(client, &archive);
+        }
+        let fetched = cacher.cached("Packages.diff/2");
+        for patch in archive.patches() {
+            let name = patch.rsplit('/').next().unwrap();
+            assert!(fetched.iter().any(|path| path.ends_with(name)), "{name}: {fetched:?}");
+        }
     }
 }

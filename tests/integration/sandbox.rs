@@ -214,11 +214,12 @@ impl Sandbox {
 
     /// Serves the archive with `publish serve`, until the returned server is dropped.
     pub(crate) fn serve(&self) -> Server {
-        self.serve_on(0)
+        self.try_serve_on(0)
+            .unwrap_or_else(|said| panic!("`publish serve` named no address; it said: {said}"))
     }
 
-    /// Serves the archive on this port.
-    pub(crate) fn serve_on(&self, port: u16) -> Server {
+    /// Serves the archive on this port; fails with what it said if another program has the port.
+    pub(crate) fn try_serve_on(&self, port: u16) -> Result<Server, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_publish"));
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
@@ -396,7 +397,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    fn start(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, receiver) = mpsc::channel();
@@ -410,7 +411,8 @@ impl Server {
         let url = loop {
             let Ok(line) = receiver.recv_timeout(Duration::from_secs(120)) else {
                 let _ = child.kill();
-                panic!("`publish serve` named no address; it said: {said}");
+                let _ = child.wait();
+                return Err(said);
             };
             if let Some(at) = line.find("http://127.0.0.1:") {
                 let url = line[at..].split_whitespace().next().unwrap();
@@ -418,7 +420,7 @@ impl Server {
             }
             said.push_str(&line);
         };
-        Self { child, url }
+        Ok(Self { child, url })
     }
 
     /// The `HOST:PORT` to connect to.
