@@ -10,6 +10,7 @@ mod include_changes;
 mod incoming;
 mod uploads;
 mod upload_rules;
+mod signatures;
 mod by_hand;
 mod ls;
 mod list;

@@ -8,13 +8,14 @@ use std::{
 
 use super::{call::Call, log, log::Cause, status};
 use crate::{
-    archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
+    archive::{Artifact, CommitReport, Error, NewPackage, Reason, Refusal, SuiteEdit, Upload, UploadOptions},
     cli::failure::Failure,
     config::{SuiteConfig, Uploaders},
-    deb::{FileKind, UploadedFile},
+    deb::{ChangesFault, FileKind, UploadedFile},
     dists::IndexKind,
     names::Architecture,
-    signing::{Gpg, Keyring},
+    package_type::PackageType,
+    signing::{Distrust, Gpg, Keyring},
 };
 
 /// How an upload is listed.
@@ -24,28 +25,62 @@ pub(super) struct Restrictions {
     pub(super) limit_arch_all: bool,
 }
 
-/// Verifies the signature of an upload, if the suite says whose it must be.
+/// Requires that the uploader may upload to a suite, if that says who may.
 pub(super) fn verify(call: &Call<'_>, upload: &mut Upload, suite: &SuiteConfig) -> Result<(), Failure> {
+    match denied(call, upload, suite)? {
+        Some(why) if call.options.ignores("uploaders") => {
+            call.session.ui.warn(&format!("{}: ignored, as `--ignore=uploaders` is given", reason(&why)));
+            Ok(())
+        }
+        Some(why) => Err(why.with_hint("add `--ignore=uploaders` to include it all the same")),
+        None => Ok(()),
+    }
+}
+
+/// Why the uploader may not upload to a suite, if that says who may and it is someone else.
+pub(super) fn denied(
+    call: &Call<'_>,
+    upload: &mut Upload,
+    suite: &SuiteConfig,
+) -> Result<Option<Failure>, Failure> {
     let list = suite.uploaders.as_deref();
     if suite.uploader_keys.is_empty() && list.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let mut keys = Keyring::new();
     for path in &suite.uploader_keys {
         let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
         keys.add_bytes(&path.display().to_string(), &bytes)?;
     }
-    let Some(list) = list else {
-        upload.verify(&keys, call.session.clock)?;
-        return Ok(upload.require_signature()?);
-    };
-    if suite.uploader_keys.is_empty() {
+    let uploaders = list.map(|list| Uploaders::read(list, &call.session.config.folder)).transpose()?;
+    if uploaders.is_some() && suite.uploader_keys.is_empty() {
         // The list names keys of gpg.
         keys.merge(&Gpg::default().public_keys(&upload.strangers(&keys)));
     }
-    upload.verify(&keys, call.session.clock)?;
-    let uploaders = Uploaders::read(list, &call.session.config.folder)?;
-    Ok(upload.require_allowed(&uploaders, suite)?)
+    let verified = upload.verify(&keys, call.session.clock).and_then(|()| match &uploaders {
+        Some(uploaders) => upload.require_allowed(uploaders, suite),
+        None => upload.require_signature(),
+    });
+    match verified {
+        Ok(()) => Ok(None),
+        // It is no matter of the suite.
+        Err(error) if is_damaged(&error) => Err(error.into()),
+        Err(error) => Ok(Some(error.into())),
+    }
+}
+
+/// The last cause of a failure.
+pub(super) fn reason(failure: &Failure) -> String {
+    let causes = failure.errors.iter().map(|problem| problem.causes.last().unwrap_or(&problem.message));
+    causes.map(String::as_str).collect::<Vec<_>>().join("; ")
+}
+
+fn is_damaged(error: &Error) -> bool {
+    let is = |refusal: &Refusal| {
+        let Reason::Changes(fault) = &refusal.source else { return false };
+        matches!(fault, ChangesFault::Signature(Distrust::Damaged { .. }))
+    };
+    matches!(error, Error::Refused(all) if all.iter().any(is))
 }
 
 /// Publishes an upload in a suite, and reports it to the scripts of `Log`.
@@ -58,6 +93,10 @@ pub(super) async fn publish(
     let edit = edit(call, suite, upload, how)?;
     let cause = Cause { file: Some(upload.file().display().to_string()), ..Cause::default() };
     let report = call.commit(suite, edit, &cause).await?;
+    if report.added.is_empty() && report.replaced.is_empty() {
+        // It was accepted before, and the scripts were run then.
+        return Ok(report);
+    }
     let changes = upload.changes();
     let mut words = vec![
         "accepted".to_owned(),
@@ -70,6 +109,16 @@ pub(super) async fn publish(
     words.extend(report.records.iter().find(|path| path.ends_with(".changes")).cloned());
     log::accepted(&call.changer(), suite, &words, &cause);
     Ok(report)
+}
+
+/// Requires that an upload can be published in a suite; changes nothing.
+pub(super) async fn plan(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    upload: &Upload,
+    how: Restrictions,
+) -> Result<(), Failure> {
+    call.plan(suite, edit(call, suite, upload, how)?).await
 }
 
 /// The edit that publishes the selected packages of an upload.
@@ -119,11 +168,24 @@ fn edit(
         (architectures.is_empty() || architectures.contains(&own)).then_some(new)
     };
     let add: Vec<NewPackage> = edit.add.into_iter().filter_map(place).collect();
+    for new in &add {
+        require_place(suite, new.incoming.package.package_type())?;
+    }
     if add.is_empty() {
         let text = format!("the options select no package of `{}`", upload.file().display());
         return Err(status::text(status::FAILED, text));
     }
     Ok(SuiteEdit { add, ..edit })
+}
+
+/// Refuses packages of the installer where no component has them. The commands of `publish` accept them in any.
+pub(super) fn require_place(suite: &SuiteConfig, package_type: PackageType) -> Result<(), Failure> {
+    if package_type != PackageType::Udeb || suite.separate.contains_key(&package_type) {
+        return Ok(());
+    }
+    let text = format!("no component of suite `{}` has packages of the installer (`.udeb`)", suite.codename);
+    let hint = "name those that have them in `UDebComponents:` in conf/distributions".to_owned();
+    Err(status::with(status::FAILED, Failure::text(text, Some(hint))))
 }
 
 /// A file of an upload.
