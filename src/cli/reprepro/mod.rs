@@ -28,6 +28,7 @@ mod check;
 mod reports;
 mod vanished;
 mod tracks;
+mod tracked;
 mod sizes;
 mod internals;
 mod notifiers;
