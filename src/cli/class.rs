@@ -135,6 +135,7 @@ impl From<&archive::Error> for Class {
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)
             | E::Collision { .. }
+            | E::PoolWithoutSuites { .. }
             | E::FlatArchive { .. }
             | E::Older { .. }
             | E::NoLongerSigned { .. } => Self::of(Kind::Refused),

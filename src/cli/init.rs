@@ -84,9 +84,10 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
         return Err(Failure::text(format!("suite `{suite}` is already configured"), Some(hint)));
     }
     for (option, value) in [("--origin", &args.origin), ("--label", &args.label)] {
-        if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.chars().any(char::is_control))
-        {
-            return Err(Failure::usage(format!("`{option}` must be one line of text")));
+        // Everything from `#` on is a comment in conf/distributions.
+        let is_bad = |c: char| c.is_control() || c == '#';
+        if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.chars().any(is_bad)) {
+            return Err(Failure::usage(format!("`{option}` must be one line of text without `#`")));
         }
     }
     let published = session.archive(Trust::unverified()).suite(&suite).await?;
@@ -226,7 +227,10 @@ fn stanza(
     sign_with: Option<&str>,
     has_page: bool,
 ) -> String {
-    let old = |field: &str| published.and_then(|release| release.field(field)).map(ToOwned::to_owned);
+    let old = |field: &str| {
+        let value = published.and_then(|release| release.field(field));
+        value.filter(|value| !value.contains('#')).map(ToOwned::to_owned)
+    };
     let join =
         |words: &[String], old: Option<String>| if words.is_empty() { old } else { Some(words.join(" ")) };
     let components: Vec<String> = args.component.iter().map(ToString::to_string).collect();

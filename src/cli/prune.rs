@@ -104,7 +104,8 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
     session.ui.step("Marking files in use");
-    let pruned = Archive::new(session.store.clone(), trust).prune(&how).await?;
+    let pruned = Archive::new(session.store.clone(), trust).prune(&how).await;
+    let pruned = pruned.map_err(|error| session.failure(error))?;
     if session.ui.json() {
         let suites = retention.iter().map(Publication::from).collect();
         session.ui.object(&json::Pruned::new(suites, &pruned));

@@ -1,13 +1,14 @@
 //! Commits operations with the keys, the clock and the options of the session.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources};
+use super::{change_args::ChangeArgs, failure::Failure, session::Session, sources, text::shell_word};
 use crate::{
-    archive::{CommitReport, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
+    archive::{CommitReport, Error, Events, KeyError, Publisher, Refresh, SuiteEdit, SuiteKeys},
     config::SuiteConfig,
     names::Suite,
 };
@@ -130,9 +131,24 @@ impl Session<'_> {
         self.reported(self.publisher(change, &events)?.snapshot(snapshot, of, &keys).await)
     }
 
+    /// The failure of an operation, with a hint for an archive that has lost its suites.
+    pub(super) fn failure(&self, error: impl Into<KeyError>) -> Failure {
+        let error = error.into();
+        let KeyError::Archive(Error::PoolWithoutSuites { location, suite, .. }) = &error else {
+            return error.into();
+        };
+        let config = self.config_path.as_deref().filter(|_| self.config_is_named);
+        let is_there = |path: &Path| {
+            self.location.folder().is_some_and(|folder| path == folder.join("conf").join("distributions"))
+        };
+        let config = config.filter(|path| !is_there(path)).map(|path| path.display().to_string());
+        let hint = lost_suites(location, suite.as_ref(), config.as_deref());
+        Failure::from(error).with_hint(&hint)
+    }
+
     /// Warns of a suite that a time named with `--date` has made to expire before now.
     fn reported(&self, done: Result<CommitReport, KeyError>) -> Result<CommitReport, Failure> {
-        let report = done?;
+        let report = done.map_err(|error| self.failure(error))?;
         let until = report.valid_until.as_deref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
         let is_past = until.is_some_and(|until| SystemTime::from(until) < self.clock);
         if is_past && self.now < self.clock && report.generation.is_some() {
@@ -153,4 +169,22 @@ impl Session<'_> {
         }
         Ok(report)
     }
+}
+
+/// Returns the hint for an archive whose release files are lost; `config` is the configuration, if it is not in its place.
+fn lost_suites(location: &str, suite: Option<&Suite>, config: Option<&str>) -> String {
+    let archive = shell_word(location);
+    // Only a folder has paths.
+    let pool = if location.contains("://") {
+        "FOLDER".to_owned()
+    } else {
+        shell_word(&format!("{}/pool", location.trim_end_matches('/')))
+    };
+    let config = config.map(|path| format!(" --config {}", shell_word(path))).unwrap_or_default();
+    let suite = suite.map_or("SUITE", Suite::as_str);
+    format!(
+        "nothing was changed: restore `dists/` from a backup, or publish the packages of each suite again, such as all of \
+         them with `publish --archive {archive}{config} add --suite {suite} {pool}`; if no package is needed any more, \
+         delete `pool/`"
+    )
 }

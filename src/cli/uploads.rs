@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::{change_args::ChangeArgs, failure::Failure, json::Publications, session::Session, sources};
 use crate::{
-    archive::{SuiteEdit, Upload, UploadOptions},
+    archive::{Error, Reason, Refusal, SuiteEdit, Upload, UploadOptions},
     config::{Records, SuiteConfig, Uploaders},
+    deb::ChangesFault,
     names::Component,
-    signing::{Gpg, Keyring},
+    signing::{Distrust, Gpg, Keyring},
 };
 
 /// The options of the command line.
@@ -46,7 +47,11 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
         let named = upload.changes().distributions().to_vec();
         for name in args.suite.map_or(named, |suite| vec![suite.to_owned()]) {
             let suite = session.suite_to_extend(Some(&name), args.new_suite).await?;
-            tokio::task::block_in_place(|| verify(&mut upload, &suite, args.uploader_keys, session))?;
+            let denied =
+                tokio::task::block_in_place(|| denied(&mut upload, &suite, args.uploader_keys, session))?;
+            if let Some(why) = denied {
+                return Err(why);
+            }
             let records = Records { buildinfos: args.keep_buildinfo, ..Records::default() };
             let edit = upload.edit(&suite, &UploadOptions { component: args.component.cloned(), records });
             match edits.iter_mut().find(|(other, _)| other.codename == suite.codename) {
@@ -88,33 +93,45 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Verifies the signature of an upload, if the configuration of the suite or a given file says whose it must be.
-pub(super) fn verify(
+/// Why the uploader may not upload to a suite, if its configuration or a given file says who may; the error is a damaged
+/// upload.
+pub(super) fn denied(
     upload: &mut Upload,
     suite: &SuiteConfig,
     given: &[PathBuf],
     session: &Session<'_>,
-) -> Result<(), Failure> {
+) -> Result<Option<Failure>, Failure> {
     let given = given.iter().map(|path| session.current.join(path));
     let files: Vec<PathBuf> = given.chain(suite.uploader_keys.iter().cloned()).collect();
     let list = suite.uploaders.as_deref();
     if files.is_empty() && list.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let mut keys = Keyring::new();
     for path in &files {
         let bytes = crate::regular::read(path).map_err(|error| Failure::file(&error, path, "read"))?;
         keys.add_bytes(&path.display().to_string(), &bytes)?;
     }
-    let Some(list) = list else {
-        upload.verify(&keys, session.clock)?;
-        return Ok(upload.require_signature()?);
-    };
-    if files.is_empty() {
+    let uploaders = list.map(|list| Uploaders::read(list, &session.config.folder)).transpose()?;
+    if uploaders.is_some() && files.is_empty() {
         // As in reprepro, the list names keys of gpg.
         keys.merge(&Gpg::default().public_keys(&upload.strangers(&keys)));
     }
-    upload.verify(&keys, session.clock)?;
-    let uploaders = Uploaders::read(list, &session.config.folder)?;
-    Ok(upload.require_allowed(&uploaders, suite)?)
+    let verified = upload.verify(&keys, session.clock).and_then(|()| match &uploaders {
+        Some(uploaders) => upload.require_allowed(uploaders, suite),
+        None => upload.require_signature(),
+    });
+    match verified {
+        Ok(()) => Ok(None),
+        Err(error) if is_damaged(&error) => Err(error.into()),
+        Err(error) => Ok(Some(error.into())),
+    }
+}
+
+fn is_damaged(error: &Error) -> bool {
+    let is = |refusal: &Refusal| {
+        let Reason::Changes(fault) = &refusal.source else { return false };
+        matches!(fault, ChangesFault::Signature(Distrust::Damaged { .. }))
+    };
+    matches!(error, Error::Refused(all) if all.iter().any(is))
 }

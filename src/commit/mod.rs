@@ -45,7 +45,7 @@ use crate::{
     suite::{
         archive::Archive,
         base::VerifiedBase,
-        error::Error,
+        error::{Error, package_files},
         event::Event,
         first_signing, flat, generations,
         other_names::{OtherNames, linked},
@@ -176,9 +176,12 @@ impl Archive {
         (how.events)(Event::Step("Preparing the new indices"));
         let prepared = Prepared::new(self, operation, how, base, upload).await?;
         prepared.require_meaning(meant)?;
-        if is_first && is_new && prepared.changes_something() && self.is_empty().await? {
-            flat::refuse(&self.store).await?;
-            (how.events)(Event::NewArchive { location: self.store.location().to_string() });
+        if is_first && is_new && prepared.changes_something() {
+            if self.is_empty().await? {
+                flat::refuse(&self.store).await?;
+                (how.events)(Event::NewArchive { location: self.store.location().to_string() });
+            }
+            self.refuse_lost_suites(operation, how, &prepared).await?;
         }
         if how.dry_run {
             return prepared.report().await;
@@ -242,6 +245,33 @@ impl Archive {
             (how.events)(Event::Warning(
                 "`index.html` was not written by publish and is left as it is: move it away, or write `WebPage: no`".to_owned(),
             ));
+        }
+        Ok(())
+    }
+
+    /// Refuses to begin an archive with an empty suite where the pool has packages: `prune` would delete them. A commit
+    /// that brings packages may be the one that was interrupted.
+    async fn refuse_lost_suites(
+        &self,
+        operation: &Operation<'_>,
+        how: &CommitOptions<'_>,
+        prepared: &Prepared<'_>,
+    ) -> Result<(), Error> {
+        let mut found = self.pool_without_suites().await?;
+        let packages = found.len();
+        let location = self.store.location().to_string();
+        if packages > 0 && !operation.brings_packages() {
+            let suite = Some(how.config.codename.clone());
+            return Err(Error::PoolWithoutSuites { location, packages, suite });
+        }
+        let listed = prepared.pool_paths();
+        found.retain(|path| !listed.contains(path.as_str()));
+        if !found.is_empty() {
+            (how.events)(Event::Warning(format!(
+                "`{location}` has {} in `pool/` that no suite lists: if `dists/` was lost, restore it from a backup, or add \
+                 these files again before the next prune",
+                package_files(found.len())
+            )));
         }
         Ok(())
     }

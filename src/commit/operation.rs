@@ -53,6 +53,18 @@ impl Operation<'_> {
         }
     }
 
+    /// Whether the operation lists packages that the suite did not list before.
+    pub(super) fn brings_packages(&self) -> bool {
+        match self {
+            Self::Edit(edit) => {
+                let brings = !edit.add.is_empty() || edit.copy.is_some() || !edit.taken.is_empty();
+                brings || !edit.attach.is_empty()
+            }
+            Self::Surplus(_) => true,
+            Self::Refresh(_) | Self::RollBack(_) | Self::Snapshot { .. } => false,
+        }
+    }
+
     /// Whether the operation signs a suite again whose signatures are not those of the configured keys.
     pub(super) fn applies_keys(&self) -> bool {
         matches!(self, Self::Edit(edit) if edit.export)

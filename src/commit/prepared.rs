@@ -108,6 +108,12 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 
+    /// The files of the pool that are added.
+    pub(super) fn pool_paths(&self) -> BTreeSet<&str> {
+        let copied = self.plan.copied.iter().map(|file| file.path.as_str());
+        self.pool.iter().chain(&self.there).map(|(path, _)| path.as_str()).chain(copied).collect()
+    }
+
     /// Whether there is a change to publish.
     pub(super) fn changes_something(&self) -> bool {
         self.plan.release.is_some()

@@ -105,7 +105,7 @@ pub enum PurgeRule {
 impl Destinations {
     /// Reads a file, or all `*.conf` files of a folder.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = Lines::open(path)?;
+        let text = Lines::open_without_comments(path)?;
         let mut read = Self::default();
         let mut known = HashSet::new();
         let mut stanzas = Stanzas::with_comments(&text.bytes);

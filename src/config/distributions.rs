@@ -456,6 +456,7 @@ mod tests {
         fs::write(folder.path().join("b.conf"), LEAST).unwrap();
         fs::write(folder.path().join("a.conf"), LEAST.replace("bookworm", "sid").trim_end()).unwrap();
         fs::write(folder.path().join("c.txt"), "junk").unwrap();
+        fs::write(folder.path().join(".b.conf"), "junk").unwrap();
         let names: Vec<_> = Config::read(folder.path())
             .unwrap()
             .suites
@@ -463,6 +464,20 @@ mod tests {
             .map(|suite| suite.codename.to_string())
             .collect();
         assert_eq!(names, ["sid", "bookworm"]);
+    }
+
+    #[test]
+    fn a_comment_may_follow_a_value_as_in_reprepro() {
+        let text = "Codename: x # d\nComponents: # here\n main#x\n # none\n contrib\nDescription: a # b\n\
+                    Suite: # no\nSignWith: A # team\n";
+        let config = read(&[("distributions", text)]).unwrap();
+        let [suite] = &config.suites[..] else { panic!() };
+        let components: Vec<&str> = suite.components.iter().map(crate::names::Component::as_str).collect();
+        assert_eq!((suite.codename.as_str(), &components[..]), ("x", &["main", "contrib"][..]));
+        assert_eq!(
+            (suite.suite.as_deref().unwrap_or_default(), &suite.sign_with[..]),
+            ("", &["A".to_owned()][..])
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{
 use super::{
     distributions::Config,
     error::Error,
-    lines::{Lines, Overlay, folder_of, text_of},
+    lines::{Lines, Overlay, end_of_value, folder_of, text_of},
 };
 use crate::{names::Suite, stanza::Stanzas};
 
@@ -263,9 +263,9 @@ fn rewrite(field: &[u8], words: &[String]) -> Option<Vec<u8>> {
 
 /// The ranges of the words of a line.
 fn tokens(line: &[u8], first: bool) -> Vec<Range<usize>> {
+    let line = &line[..end_of_value(line)];
     let mut at = match line.iter().position(|&b| b == b':') {
         Some(colon) if first => colon + 1,
-        _ if line.starts_with(b"#") => return Vec::new(),
         _ => 0,
     };
     let mut found = Vec::new();
@@ -305,6 +305,8 @@ mod tests {
             ("SignWith: A\n B\n", &["A", "B", "C"], "SignWith: A\n B C\n"),
             ("SignWith: A\n", &["B"], "SignWith: B\n"),
             ("SignWith: A\n", &["A"], "SignWith: A\n"),
+            ("SignWith: A # team\n", &["A", "B"], "SignWith: A B # team\n"),
+            ("SignWith: A B# B\n", &["A"], "SignWith: A # B\n"),
         ] {
             assert_eq!(said(before, words).as_deref(), Some(after), "{before:?} {words:?}");
         }

@@ -25,6 +25,11 @@ pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>,
     Ok(Some(lines.join("\n")))
 }
 
+/// Where the comment of a line begins: reprepro takes everything from `#` on as one, also within a word.
+pub(super) fn end_of_value(line: &[u8]) -> usize {
+    line.iter().position(|&b| b == b'#').unwrap_or(line.len())
+}
+
 /// Files to be read with other contents, by their canonical paths.
 pub(super) type Overlay = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -35,6 +40,8 @@ pub(super) struct Lines {
     origins: Vec<(PathBuf, usize)>,
     /// The number of bytes read so far, because a file can include others many times, recursively.
     read: u64,
+    /// Whether `#` is a letter like any other, except at the beginning of a line.
+    has_no_comments: bool,
 }
 
 impl Lines {
@@ -43,9 +50,18 @@ impl Lines {
         Self::open_with(path, &Overlay::default())
     }
 
+    /// Opens a file of this program alone, whose values may have a `#`.
+    pub(super) fn open_without_comments(path: &Path) -> Result<Self, Error> {
+        Self { has_no_comments: true, ..Self::default() }.with(path, &Overlay::default())
+    }
+
     /// Opens it with some files changed.
     pub(super) fn open_with(path: &Path, overlay: &Overlay) -> Result<Self, Error> {
-        let mut text = Self::default();
+        Self::default().with(path, overlay)
+    }
+
+    fn with(self, path: &Path, overlay: &Overlay) -> Result<Self, Error> {
+        let mut text = self;
         if !path.is_dir() {
             text.read(path, folder_of(path), 0, overlay)?;
             return Ok(text);
@@ -54,7 +70,9 @@ impl Lines {
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
-            if file.extension().is_some_and(|extension| extension == "conf") {
+            // As for reprepro, a file such as the one that an editor keeps is none.
+            let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && file.extension().is_some_and(|extension| extension == "conf") {
                 files.push(file);
             }
         }
@@ -143,8 +161,11 @@ impl Lines {
     }
 
     fn put(&mut self, line: &[u8], path: &Path, number: usize) {
+        let end = if self.has_no_comments { line.len() } else { end_of_value(line) };
         // Written by people, perhaps on another system.
-        self.bytes.extend_from_slice(line.trim_ascii_end());
+        let value = line[..end].trim_ascii_end();
+        // A line of a folded field that is only a comment does not end the stanza.
+        self.bytes.extend_from_slice(if value.is_empty() && end < line.len() { b"#" } else { value });
         self.bytes.push(b'\n');
         self.origins.push((path.to_owned(), number));
     }

@@ -128,8 +128,9 @@ impl OverrideFile {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (package, changes) = changes(line, package_type).map_err(wrong)?;
-            file.add(package, changes);
+            if let Some((package, changes)) = changes(line, package_type).map_err(wrong)? {
+                file.add(package, changes);
+            }
         }
         Ok(file)
     }
@@ -160,8 +161,8 @@ fn extend(changes: &mut Vec<FieldChange>, new: Vec<FieldChange>) {
     }
 }
 
-/// Parses a line of either format.
-fn changes(line: &str, package_type: PackageType) -> Result<(&str, Vec<FieldChange>), String> {
+/// Parses a line of either format; `None` if it has no value, which changes nothing in reprepro either.
+fn changes(line: &str, package_type: PackageType) -> Result<Option<(&str, Vec<FieldChange>)>, String> {
     if line.chars().any(|c| c.is_control() && c != '\t') {
         return Err("it has control characters".into());
     }
@@ -170,14 +171,14 @@ fn changes(line: &str, package_type: PackageType) -> Result<(&str, Vec<FieldChan
     let set =
         |field: &str, value: &str| FieldChange::Set { field: field.to_owned(), value: value.to_owned() };
     if second.is_empty() {
-        return Err("expected `PACKAGE FIELD VALUE`".into());
+        return Ok(None);
     }
     if rest.is_empty() {
         // apt-ftparchive: a source package and its section.
         if package_type == PackageType::Dsc && !second.starts_with('$') {
-            return Ok((package, vec![set("Section", second)]));
+            return Ok(Some((package, vec![set("Section", second)])));
         }
-        return Err(format!("there is no value of `{second}`"));
+        return Ok(None);
     }
     if PRIORITIES.contains(&second.to_ascii_lowercase().as_str()) {
         let (section, maintainer) = split(rest);
@@ -186,7 +187,7 @@ fn changes(line: &str, package_type: PackageType) -> Result<(&str, Vec<FieldChan
             all.push(set("Priority", second));
         }
         all.extend(maintainer_of(maintainer));
-        return Ok((package, all));
+        return Ok(Some((package, all)));
     }
     let fixed = |field: &str| FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(field));
     let change = match second {
@@ -203,7 +204,7 @@ fn changes(line: &str, package_type: PackageType) -> Result<(&str, Vec<FieldChan
         field if fixed(field) => return Err(format!("field `{field}` cannot be changed")),
         field => set(field_name(field)?, rest),
     };
-    Ok((package, vec![change]))
+    Ok(Some((package, vec![change])))
 }
 
 /// The maintainer of a line of apt-ftparchive: `NEW`, or `OLD // OLD => NEW`.
@@ -265,11 +266,12 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(changes(line, package_type), Ok(("a", expected)), "{line}");
+            assert_eq!(changes(line, package_type), Ok(Some(("a", expected))), "{line}");
+        }
+        for line in ["a", "a Section", "a $Component"] {
+            assert_eq!(changes(line, PackageType::Deb), Ok(None), "{line}");
         }
         for (line, says) in [
-            ("a", "expected `PACKAGE FIELD VALUE`"),
-            ("a Section", "no value of `Section`"),
             ("a Filename x", "cannot be changed"),
             ("a version 2", "cannot be changed"),
             ("a $Delete Size", "cannot be deleted"),
@@ -293,7 +295,7 @@ mod tests {
             "liba section late",
             "* Section x",
         ] {
-            let (package, new) = changes(line, PackageType::Deb).unwrap();
+            let (package, new) = changes(line, PackageType::Deb).unwrap().unwrap();
             file.add(package, new);
         }
         let overrides = Overrides { files: [(PackageType::Deb, file)].into() };

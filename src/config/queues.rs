@@ -37,7 +37,24 @@ pub struct Queue {
     pub permit_unlisted_binaries: bool,
     /// The files that leave the queue besides published packages.
     pub cleanup: Cleanup,
+    /// The fields that reprepro does not have.
+    pub unknown: Vec<String>,
 }
+
+/// The fields of reprepro.
+const FIELDS: [&str; 11] = [
+    "Name",
+    "IncomingDir",
+    "TempDir",
+    "LogDir",
+    "MorgueDir",
+    "Allow",
+    "Default",
+    "Multiple",
+    "Options",
+    "Permit",
+    "Cleanup",
+];
 
 /// The files that leave a queue besides published packages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +96,9 @@ impl Queue {
             default: text("Default")?,
             ..Self::default()
         };
+        let is_known = |name: &str| FIELDS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let unknown = stanza.fields().iter().map(|field| field.name).filter(|name| !is_known(name));
+        queue.unknown = unknown.map(ToOwned::to_owned).collect();
         for word in words("Allow")? {
             let (from, to) = word.split_once('>').unwrap_or((&word, &word));
             queue.allow.push((from.to_owned(), to.to_owned()));
@@ -131,7 +151,7 @@ mod tests {
 
     #[test]
     fn queues_are_read_as_by_reprepro() {
-        let text = "Name: default\nIncomingDir: incoming\nTempDir: tmp\nAllow: bookworm unstable>sid\n\
+        let text = "Name: default # the first\nIncomingDir: incoming\nTempDir: tmp\nAllow: bookworm unstable>sid\n\
                     Cleanup: on_deny on_error unused_files\nPermit: unused_files older_version\n\n\
                     # another\nname: other\nincomingdir: /in\nDefault: sid\nMultiple: yes\nOptions: limit_arch_all\nLogDir: logs\n";
         let [first, second] = &read(text).unwrap()[..] else { panic!() };

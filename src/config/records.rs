@@ -53,8 +53,8 @@ pub(super) fn records(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) -> Res
             "includebuildinfos" => records.buildinfos = true,
             "includelogs" => records.logs = true,
             "minimal" | "needsources" | "embargoalls" => {}
-            "keep" | "all" | "keepsources" => warn(format!(
-                "`{word}` in field `Tracking` has no effect: every published file stays until `prune`"
+            "keep" | "all" => warn(format!(
+                "`{word}` in field `Tracking`: `reprepro deleteunreferenced` spares the files that it keeps, `publish prune` does not"
             )),
             _ => warn(format!("`{word}` in field `Tracking` has no effect")),
         }

@@ -150,7 +150,7 @@ impl Changes {
     #[must_use]
     pub fn record_name(&self) -> String {
         let architectures = self.architectures.join("+");
-        format!("{}_{}_{architectures}.changes", self.source, self.version.without_epoch())
+        format!("{}_{}_{architectures}.changes", self.source, self.version)
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!((changes.source().as_str(), changes.source_version().as_str()), ("hello", "1:1.0-1"));
         assert_eq!(changes.version().as_str(), "1:1.0-1+b1");
         assert_eq!(changes.distributions(), ["stable", "testing"]);
-        assert_eq!(changes.record_name(), "hello_1.0-1+b1_source+amd64.changes");
+        assert_eq!(changes.record_name(), "hello_1:1.0-1+b1_source+amd64.changes");
         let [deb, tar] = changes.files() else { panic!() };
         assert_eq!(
             (deb.section(), deb.priority(), deb.architecture()),

@@ -512,5 +512,6 @@ fn source_name(text: &str) -> Option<PackageName> {
     let (name, rest) = text.split_at(text.find([' ', '\t', '(']).unwrap_or(text.len()));
     let rest = rest.trim_matches([' ', '\t']);
     let is_version = rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')'));
-    PackageName::parse(name).ok().filter(|name| is_version && name.policy_fault().is_none())
+    // reprepro and dak accept a name of one character.
+    PackageName::parse(name).ok().filter(|name| is_version && !name.as_str().contains('_'))
 }

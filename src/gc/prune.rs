@@ -100,6 +100,14 @@ impl Archive {
         let store = &self.store;
         let mut all: Vec<StoredObject> = store.walk("dists").try_collect().await?;
         let mut suites = suites_to_keep(&all)?;
+        if suites.is_empty() {
+            // Without a release file nothing references the pool, which is no reason to delete it.
+            let packages = self.pool_without_suites().await?.len();
+            if packages > 0 {
+                let location = store.location().to_string();
+                return Err(Error::PoolWithoutSuites { location, packages, suite: None });
+            }
+        }
         let links = links_to_suites(store, &suites).await?;
         suites.retain(|suite| !links.contains_key(suite));
         all.retain(|found| !links.keys().any(|link| in_suite(&found.path, link).is_some()));

@@ -133,12 +133,7 @@ fn is_package(path: &Path) -> bool {
     path.extension().and_then(|extension| PackageType::parse(extension.to_str()?)).is_some()
 }
 
-/// Whether a file is named as the description of a source package.
-fn is_description(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dsc"))
-}
-
-/// The type of a binary package by its file name; a file of another name is an ordinary package.
+/// The type of a package by its file name; a file of another name is an ordinary package.
 fn type_of(path: &Path) -> PackageType {
     let named = path.extension().and_then(|extension| PackageType::parse(extension.to_str()?));
     named.unwrap_or_default()
@@ -153,9 +148,21 @@ fn is_dangling(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Refused`] with every invalid file, not only the first.
 pub fn read_packages(files: Vec<PathBuf>, events: Events<'_>) -> Result<Vec<Incoming>, Error> {
+    read_packages_as(files, None, events)
+}
+
+/// Reads every file once, completely, as a package of this type, whatever its name is; `None` if the name decides.
+///
+/// # Errors
+/// Those of [`read_packages`].
+pub(crate) fn read_packages_as(
+    files: Vec<PathBuf>,
+    package_type: Option<PackageType>,
+    events: Events<'_>,
+) -> Result<Vec<Incoming>, Error> {
     let (done, total) = (AtomicUsize::new(0), files.len());
     let read = files.into_par_iter().map(|file| {
-        let incoming = read_package(&file);
+        let incoming = read_package_as(&file, package_type.unwrap_or_else(|| type_of(&file)));
         events(Event::Read { done: done.fetch_add(1, Ordering::Relaxed) + 1, total });
         incoming.map_err(|source| refusal(&file, source))
     });
@@ -193,14 +200,18 @@ pub(super) fn warn(incoming: &Incoming, events: Events<'_>) {
 
 /// Reads one package of any type.
 pub(super) fn read_package(path: &Path) -> Result<Incoming, Reason> {
+    read_package_as(path, type_of(path))
+}
+
+fn read_package_as(path: &Path, package_type: PackageType) -> Result<Incoming, Reason> {
     let opened = crate::regular::open(path).map_err(Reason::Unreadable)?;
     let metadata = opened.metadata().map_err(Reason::Unreadable)?;
     let (file, stamp) = (path.to_owned(), FileStamp::of(&metadata));
-    if is_description(path) {
+    if package_type == PackageType::Dsc {
         let (package, others) = read_source(path, &opened)?;
         return Ok(Incoming { file, package: Artifact::Source(package), stamp, others });
     }
-    let package = BinaryPackage::read_as(&opened, type_of(path))?;
+    let package = BinaryPackage::read_as(&opened, package_type)?;
     if package.is_doubtful() {
         (&opened).rewind().map_err(Reason::Unreadable)?;
         if let Err(fault) = deb::list_files(&opened)

@@ -56,6 +56,13 @@ pub struct UploadOptions {
     pub records: Records,
 }
 
+/// Whether an upload may have packages of architectures that it does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnlistedArchitectures {
+    Accepted,
+    Refused,
+}
+
 /// A file of an upload after it was read.
 enum ReadFile {
     Package(Box<Incoming>),
@@ -69,6 +76,18 @@ impl Upload {
     /// [`Error::Refused`] with every file that is missing, differs from its description, cannot be published or is not of
     /// this upload.
     pub fn read(path: &Path, events: Events<'_>) -> Result<Self, Error> {
+        Self::read_as(path, UnlistedArchitectures::Refused, events)
+    }
+
+    /// Reads it as [`Upload::read`] does, where packages may be of architectures that it does not list.
+    ///
+    /// # Errors
+    /// Those of [`Upload::read`].
+    pub(crate) fn read_as(
+        path: &Path,
+        unlisted: UnlistedArchitectures,
+        events: Events<'_>,
+    ) -> Result<Self, Error> {
         let refused = |source: Reason| Error::Refused(vec![refusal(path, source)]);
         let opened = crate::regular::open(path).map_err(|error| refused(Reason::Unreadable(error)))?;
         let (bytes, stamp) = read_text(&opened).map_err(refused)?;
@@ -86,8 +105,8 @@ impl Upload {
             }
         }
         if faults.is_empty() {
-            let fault =
-                check_identities(&changes, &packages).and_then(|()| check_sources(&packages, &records));
+            let fault = check_identities(&changes, &packages, unlisted)
+                .and_then(|()| check_sources(&packages, &records));
             faults.extend(fault.err().map(|fault| refusal(path, fault.into())));
         }
         if !faults.is_empty() {
@@ -313,7 +332,11 @@ fn read_file(folder: &Path, uploaded: &UploadedFile) -> Result<ReadFile, Reason>
 }
 
 /// Whether each package is one that the upload describes.
-fn check_identities(changes: &Changes, packages: &[(UploadedFile, Incoming)]) -> Result<(), ChangesFault> {
+fn check_identities(
+    changes: &Changes,
+    packages: &[(UploadedFile, Incoming)],
+    unlisted: UnlistedArchitectures,
+) -> Result<(), ChangesFault> {
     if packages.is_empty() {
         return Err(ChangesFault::Empty);
     }
@@ -337,7 +360,8 @@ fn check_identities(changes: &Changes, packages: &[(UploadedFile, Incoming)]) ->
                 Architecture::source()
             }
         };
-        if !changes.architectures().iter().any(|listed| listed == architecture.as_str()) {
+        let is_listed = changes.architectures().iter().any(|listed| listed == architecture.as_str());
+        if !is_listed && unlisted == UnlistedArchitectures::Refused {
             is("architecture", architecture.as_str(), &changes.architectures().join(" "))?;
         }
     }

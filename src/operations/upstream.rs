@@ -144,6 +144,11 @@ impl Upstream {
         self.state.path(&self.path(key))
     }
 
+    /// The suite, if it is one of this archive.
+    pub(crate) fn own_suite(&self) -> Option<&Suite> {
+        (self.kind == Kind::Own).then(|| self.state.name())
+    }
+
     /// Whether it is an archive without `dists/`.
     pub(crate) fn is_flat(&self) -> bool {
         self.kind == Kind::Flat

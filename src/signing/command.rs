@@ -8,8 +8,10 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     path::Path,
     process::{Command, Stdio},
+    sync::OnceLock,
     time::SystemTime,
 };
 
@@ -26,6 +28,16 @@ use super::{
     keyring::Keyring,
 };
 
+/// The variables that the command gets besides those of this process, once they are set.
+static VARIABLES: OnceLock<Vec<(&'static str, OsString)>> = OnceLock::new();
+
+/// Sets the variables that commands of `SignWith` get besides those of this process, for the rest of its life: those of
+/// reprepro's hooks.
+pub(crate) fn set_variables(variables: Vec<(&'static str, OsString)>) {
+    // A process is one call of one front end.
+    let _ = VARIABLES.set(variables);
+}
+
 /// Runs the command; returns `InRelease` and `Release.gpg` as it wrote them. `clients` are the keys that clients have;
 /// empty if they are unknown.
 pub(super) fn sign(
@@ -41,6 +53,7 @@ pub(super) fn sign(
     write(&file, release)?;
     let output = Command::new(command)
         .args([&file, &in_release, &release_gpg])
+        .envs(VARIABLES.get().into_iter().flatten().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .output()
         .map_err(|source| Error::Program { program: command.to_owned(), source })?;

@@ -26,6 +26,7 @@ use std::{
 
 use bytes::Bytes;
 
+pub(crate) use command::set_variables;
 pub use error::{Distrust, Error, KeyWarning, Refusal};
 pub use generate::{GeneratedKey, KeyAlgorithm, NewKey, parse_expiry, write_secret};
 pub use gpg::Gpg;

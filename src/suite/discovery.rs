@@ -20,6 +20,7 @@ use super::{
 use crate::{
     dists::layout::{ArchivePath, ReleaseForm, SuitePath, may_hold_suites},
     names::Suite,
+    package_type::PackageType,
     store::{Location, Object, Store},
 };
 
@@ -106,6 +107,21 @@ impl Archive {
         Ok(paths.clone().any(|path| generations::parse(path).is_some()) && lost(paths).is_empty())
     }
 
+    /// Returns the package files of the pool if no suite is published: those of an archive that has lost `dists/`, or of a
+    /// first commit that was interrupted. Empty after a drop, whose generations are there.
+    pub(crate) async fn pool_without_suites(&self) -> Result<Vec<String>, Error> {
+        if !self.store.is_listable()
+            || !self.suite_folders().await?.is_empty()
+            || self.is_all_dropped().await?
+        {
+            return Ok(Vec::new());
+        }
+        let found = self.store.walk("pool").map_ok(|found| found.path);
+        let mut found: Vec<String> = found.try_collect().await?;
+        found.retain(|path| is_package(path));
+        Ok(found)
+    }
+
     /// Removes further names of a suite, such as the link from `stable` to `bookworm` that reprepro makes: both names
     /// have the same release file. The codename stays.
     async fn without_links(&self, found: Vec<Suite>) -> Result<Vec<Suite>, Error> {
@@ -153,6 +169,11 @@ impl Archive {
         suites.sort_unstable();
         Ok(suites)
     }
+}
+
+/// Whether a file of the pool is a package by its name, and not another file of a source package.
+fn is_package(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| PackageType::parse(ending).is_some())
 }
 
 /// Returns the error for a suite that is not published, with the names of those that are, if they can be listed.

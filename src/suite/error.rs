@@ -275,6 +275,19 @@ pub enum Error {
         /// The name.
         suite: Suite,
     },
+    /// No suite is published, and the pool has packages: the release files may be lost, and nothing may be built on that.
+    #[error(
+        "`{location}` has {} in `pool/` and no suite in `dists/`: the archive seems to have lost `dists/`",
+        package_files(*.packages)
+    )]
+    PoolWithoutSuites {
+        /// The archive.
+        location: String,
+        /// How many files of packages its pool has.
+        packages: usize,
+        /// The suite to publish, if there is one.
+        suite: Option<Suite>,
+    },
     /// The component has the name of a folder in which a component lists its packages of a type.
     #[error("component `{component}` is the place of the packages of type `{reserved}` of another component")]
     ReservedComponent {
@@ -539,6 +552,11 @@ impl Error {
     pub(crate) fn not_published(suite: &Suite) -> Self {
         Self::NotPublished { suite: suite.clone(), known: Vec::new() }
     }
+}
+
+/// Counts the files of packages in a pool.
+pub(crate) fn package_files(count: usize) -> String {
+    if count == 1 { "1 package file".to_owned() } else { format!("{count} package files") }
 }
 
 fn there_are(known: &[Suite]) -> String {

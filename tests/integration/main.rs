@@ -101,6 +101,7 @@ mod repair;
 mod replace;
 mod reprepro;
 mod reprepro_log;
+mod reprepro_lost;
 mod reprepro_rules;
 mod reprepro_signing;
 mod reprepro_suites;

@@ -70,8 +70,7 @@ fn a_bad_override_is_an_error_that_names_the_line() {
     let file = deb("hello").write(sandbox.incoming());
     let before = |sandbox: &Sandbox| sandbox.tree().paths_with("dists");
     for (line, says) in [
-        ("hello", "deb.override` line 2: expected"),
-        ("hello Filename /etc/passwd", "field `Filename` cannot be changed"),
+        ("hello Filename /etc/passwd", "deb.override` line 2: field `Filename` cannot be changed"),
         ("hello $Delete SHA256", "cannot be deleted"),
         ("hello $Component ../x", "component `../x` is not allowed"),
         ("hello $Component other", "other"),

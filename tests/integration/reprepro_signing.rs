@@ -166,6 +166,24 @@ fn a_script_that_signs_needs_no_public_key() {
 }
 
 #[test]
+fn a_script_that_signs_knows_the_folders() {
+    let Some((pair, key)) = pair() else { return };
+    pair.conf("distributions", &suites(&[("dev", "SignWith: ! sign.sh\n")]));
+    pair.conf("key", key.trim_start_matches("SignWith: "));
+    let script = "#!/bin/sh\n[ \"$REPREPRO_CAUSING_COMMAND\" = includedeb ] && [ -d \"$REPREPRO_BASE_DIR\" ] || exit 3\n\
+                  key=$(cat \"$REPREPRO_CONFIG_DIR/key\") || exit 4\n\
+                  [ -z \"$2\" ] || gpg --batch -q --yes -u \"$key\" --clearsign -o \"$2\" \"$1\"\n\
+                  [ -z \"$3\" ] || gpg --batch -q --yes -u \"$key\" -a -b -o \"$3\" \"$1\"\n";
+    for base in ["real", "ours"] {
+        let path = pair.sandbox.path(base).join("conf/sign.sh");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    pair.status(&["includedeb", "dev", "in/foo_1.0_amd64.deb"]);
+    same_forms(&pair, "dev", &SIGNED);
+}
+
+#[test]
 fn older_versions_of_an_unsigned_suite_move_to_a_signed_one() {
     let sandbox = Sandbox::new();
     let key = sign_with(&sandbox);

@@ -146,3 +146,97 @@ fn a_snapshot_is_replaced_by_the_command_of_the_hint() {
     pair.sandbox.run(command).ok();
     run(&["gensnapshot", "sid", "one"]).ok();
 }
+
+#[test]
+fn a_link_leads_to_suites_below_its_suite_too() {
+    let suite = |codename: &str, name: &str| {
+        format!("Codename: {codename}\nSuite: {name}\nArchitectures: amd64\nComponents: main\n")
+    };
+    let text = [suite("bookworm", "stable"), suite("bookworm/updates", "stable/updates")].join("\n");
+    let Some(pair) = Pair::new(&text) else { return };
+    for words in [&["createsymlinks"][..], &["export"], &["createsymlinks"], &["--delete", "createsymlinks"]]
+    {
+        pair.status(words);
+    }
+    for base in ["real", "ours"] {
+        let dists = pair.sandbox.path(base).join("dists");
+        assert_eq!(fs::read_link(dists.join("stable")).unwrap(), Path::new("bookworm"), "{base}");
+        assert!(dists.join("stable/updates/Release").exists(), "{base}");
+    }
+}
+
+#[test]
+fn builds_of_each_architecture_are_missing_until_they_are_there() {
+    let text = CONF.replacen(
+        "amd64 source\nComponents: main\n",
+        "amd64 i386 source\nComponents: main\nTracking: minimal\n",
+        1,
+    );
+    let Some(pair) = Pair::new(&text) else { return };
+    pair.conf("pulls", "Name: p\nFrom: sid\n");
+    let folder = pair.sandbox.path("in");
+    for (at, architectures) in
+        ["any", "all", "any all", "amd64 i386", "linux-any", "i386 all"].iter().enumerate()
+    {
+        for built in ["none", "amd64", "i386", "all"] {
+            let name = format!("p{at}{built}");
+            let dsc = source(&name).write(&folder);
+            let text = fs::read_to_string(&dsc).unwrap();
+            fs::write(&dsc, text.replace("Architecture: any\n", &format!("Architecture: {architectures}\n")))
+                .unwrap();
+            pair.status(&["-S", "misc", "-P", "optional", "includedsc", "bookworm", dsc.to_str().unwrap()]);
+            if built != "none" {
+                let file = deb(&name).version("1.0-1").architecture(built).write(&folder);
+                pair.status(&["includedeb", "bookworm", file.to_str().unwrap()]);
+            }
+        }
+    }
+    for architecture in ["amd64", "i386", "all", "any"] {
+        pair.lists(&["build-needing", "bookworm", architecture]);
+    }
+    pair.lists(&["dumptracks", "bookworm"]);
+    pair.lists(&["--list-format", "${package} ${files}\n", "list", "bookworm"]);
+}
+
+#[test]
+fn nothing_is_an_error_where_it_is_one_for_reprepro() {
+    for tracking in ["", "Tracking: minimal\n"] {
+        let text = format!(
+            "Codename: bookworm\nArchitectures: amd64\nComponents: main\n{tracking}\nCodename: sid\nArchitectures: amd64\nComponents: main\n"
+        );
+        let Some(pair) = Pair::new(&text) else { return };
+        deb("foo").write(pair.sandbox.path("in"));
+        pair.status(&["gensnapshot", "bookworm", "early"]);
+        pair.status(&["export"]);
+        pair.conf("distributions", &format!("{text}ReadOnly: yes\n"));
+        pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+        for words in [
+            &["remove", "bookworm", "zz"][..],
+            &["removesrc", "bookworm", "zz"],
+            &["removesrcs", "bookworm", "zz"],
+            &["removefilter", "bookworm", "Nosuch"],
+            &["removematched", "bookworm", "zz*"],
+            &["listfilter", "bookworm", "Nosuch"],
+            &["listmatched", "bookworm", "zz*"],
+            &["list", "bookworm", "zz"],
+            &["list", "sid"],
+            &["clearvanished"],
+            &["includedeb", "bookworm", "in/foo_1.0_amd64.deb"],
+            &["export", "sid"],
+            &["export"],
+        ] {
+            pair.status(&[&["--nothingiserror"], words].concat());
+        }
+    }
+}
+
+#[test]
+fn lines_of_overrides_without_a_value_change_nothing() {
+    let text = "Codename: bookworm # 12\nArchitectures: amd64 # i386\nComponents: main\nDebOverride: over # ride\n\
+                Description: packages # of a test\n";
+    let Some(pair) = Pair::new(text) else { return };
+    pair.conf("over", "zz\nyy Section\nfoo Section net\n");
+    deb("foo").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    pair.same("bookworm");
+}

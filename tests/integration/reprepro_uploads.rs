@@ -302,3 +302,191 @@ fn the_files_that_are_not_taken_in_stay_where_they_are() {
         }
     }
 }
+
+/// Files of a queue that both programs get, with rules.
+fn queue(pair: &Pair, rules: &str, fill: impl Fn(&Path)) {
+    pair.conf("incoming", &format!("Name: q # the queue\nIncomingDir: queue\nTempDir: tmp\n{rules}\n"));
+    for base in ["real", "ours"] {
+        let base = pair.sandbox.path(base);
+        let _ = fs::remove_dir_all(base.join("queue"));
+        for folder in ["queue", "tmp"] {
+            fs::create_dir_all(base.join(folder)).unwrap();
+        }
+        fill(&base.join("queue"));
+    }
+}
+
+#[test]
+fn an_upload_for_several_suites_goes_to_all_of_them_or_to_none() {
+    let text = CONF.replace("amd64 i386 source\nComponents: main contrib", "i386\nComponents: main");
+    let Some(pair) = Pair::new(&text) else { return };
+    let to = [("Distribution: bookworm", "Distribution: trixie bookworm")];
+    queue(&pair, "Allow: trixie bookworm\nMultiple: yes", |folder| {
+        deb("foo").version("1").write(folder);
+        describe(folder, "foo.changes", &to);
+    });
+    pair.status(&["processincoming", "q"]);
+    for base in ["real", "ours"] {
+        assert_eq!(files(&pair.sandbox.path(base).join("queue")), ["foo.changes", "foo_1_amd64.deb"]);
+    }
+    pair.lists(&["list", "trixie"]);
+    // An older version is left out of the suite that has a newer one, if that is allowed.
+    pair.conf("distributions", CONF);
+    deb("foo").version("2").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "bookworm", "in/foo_2_amd64.deb"]);
+    for permit in ["", "\nPermit: older_version"] {
+        queue(&pair, &format!("Allow: trixie bookworm\nMultiple: yes{permit}"), |folder| {
+            deb("foo").version("1").write(folder);
+            describe(folder, "foo.changes", &to);
+        });
+        pair.status(&["processincoming", "q"]);
+        pair.lists(&["list", "trixie"]);
+        pair.lists(&["list", "bookworm"]);
+    }
+}
+
+#[test]
+fn an_upload_goes_to_the_suites_whose_uploaders_may_upload_it() {
+    for denied in ["bookworm", "trixie", "both"] {
+        let list = |suite: &str| {
+            if denied == suite || denied == "both" { "Uploaders: none # of them\n" } else { "" }
+        };
+        let (first, second) = CONF.split_once("\n\n").unwrap();
+        let text = format!("{first}\n{}\n{second}{}", list("bookworm"), list("trixie"));
+        let Some(pair) = Pair::new(&text) else { return };
+        pair.conf("none", "allow source 'other' by anybody\n");
+        for multiple in ["yes", "no"] {
+            queue(&pair, &format!("Allow: trixie bookworm\nMultiple: {multiple}"), |folder| {
+                deb("foo").version("1").write(folder);
+                let to = ("Distribution: bookworm", "Distribution: bookworm trixie");
+                describe(folder, "foo.changes", &[to]);
+            });
+            pair.status(&["processincoming", "q"]);
+            for suite in ["bookworm", "trixie"] {
+                pair.lists(&["list", suite]);
+                pair.run(&["removematched", suite, "*"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_description_that_was_changed_after_it_was_signed_is_refused() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    let (sandbox, folder) = (&pair.sandbox, pair.sandbox.path("in"));
+    let gpg = |arguments: &[&str]| {
+        let mut command = sandbox.command("gpg");
+        sandbox.run({
+            command.args(["--batch", "--quiet", "--yes"]).args(arguments);
+            command
+        })
+    };
+    gpg(&["--import", crate::sandbox::fixture("keys/test.asc").to_str().unwrap()]).ok();
+    let alter = |file: &str, from: &str, to: &str| {
+        gpg(&["--clearsign", "--output", &format!("{file}.asc"), file]).ok();
+        let text = fs::read_to_string(format!("{file}.asc")).unwrap();
+        assert!(text.contains(from));
+        fs::write(file, text.replacen(from, to, 1)).unwrap();
+        fs::remove_file(format!("{file}.asc")).unwrap();
+    };
+    deb("foo").version("1").write(&folder);
+    let changes = describe(&folder, "foo.changes", &[]);
+    alter(&changes, "Urgency: low", "Urgency: high");
+    let dsc = source("two").version("1-1").write(pair.sandbox.path("source"));
+    let dsc = dsc.to_str().unwrap();
+    alter(dsc, "Standards-Version: 4.6.2", "Standards-Version: 4");
+    let with_source = pair.sandbox.path("source");
+    let of_source = describe(
+        &with_source,
+        "two.changes",
+        &[("Source: foo", "Source: two"), (" amd64", " source"), ("Version: 1", "Version: 1-1")],
+    );
+    queue(&pair, "Allow: bookworm", |folder| {
+        for name in ["foo.changes", "foo_1_amd64.deb"] {
+            fs::copy(pair.sandbox.path("in").join(name), folder.join(name)).unwrap();
+        }
+    });
+    for options in [&[][..], &["--ignore=brokensignatures"]] {
+        for words in [
+            &["include", "bookworm", &changes][..],
+            &["-S", "misc", "-P", "optional", "includedsc", "bookworm", dsc],
+            &["include", "bookworm", &of_source],
+            &["processincoming", "q"],
+        ] {
+            pair.status(&[options, words].concat());
+            pair.lists(&["list", "bookworm"]);
+        }
+        pair.status(&["removematched", "bookworm", "*"]);
+    }
+    // Of a key that gpg does not know nothing is known.
+    let key = gpg(&["--with-colons", "--list-secret-keys"]).ok().stdout;
+    let key = key.lines().find(|line| line.starts_with("fpr:")).unwrap().trim_end_matches(':');
+    gpg(&["--delete-secret-and-public-key", key.rsplit(':').next().unwrap()]).ok();
+    pair.status(&["include", "bookworm", &changes]);
+    pair.lists(&["list", "bookworm"]);
+}
+
+#[test]
+fn options_that_ignore_an_error_do_so() {
+    let text = CONF.replacen("Components", "Uploaders: list\nComponents", 1);
+    let Some(pair) = Pair::new(&text.replace("amd64 source", "amd64 i386")) else { return };
+    pair.conf("list", "allow source 'other' by anybody\n");
+    let folder = pair.sandbox.path("in");
+    deb("foo").version("1").write(&folder);
+    let changes = describe(&folder, "foo.changes", &[]);
+    pair.one("ours", &["include", "bookworm", &changes]).fails(255).says(["--ignore=uploaders"]);
+    pair.status(&["include", "bookworm", &changes]);
+    pair.status(&["--ignore=uploaders", "include", "bookworm", &changes]);
+    pair.lists(&["list", "bookworm"]);
+    let folder = pair.sandbox.path("other");
+    for architecture in ["amd64", "i386"] {
+        deb("foo").version("1").architecture(architecture).write(&folder);
+    }
+    let changes = describe(&folder, "foo.changes", &[("Distribution: bookworm", "Distribution: trixie")]);
+    pair.one("ours", &["include", "trixie", &changes]).fails(255).says(["--ignore=surprisingarch"]);
+    pair.status(&["include", "trixie", &changes]);
+    pair.status(&["--ignore=surprisingarch", "include", "trixie", &changes]);
+    pair.lists(&["list", "trixie"]);
+    // The hint of the first error can be followed.
+    let dsc = source("two").write(pair.sandbox.path("source"));
+    let text = dsc.with_extension("txt");
+    fs::rename(&dsc, &text).unwrap();
+    let words = ["-S", "misc", "-P", "optional", "includedsc", "bookworm", text.to_str().unwrap()];
+    pair.status(&words);
+    pair.status(&[&["--ignore=extension"], &words[..]].concat());
+    pair.lists(&["list", "bookworm"]);
+    for option in ["--fast", "--ignore=brokensignatures", "--ignore=dscinbinnmu"] {
+        pair.status(&[option, "list", "bookworm"]);
+    }
+    deb("all").architecture("all").write(pair.sandbox.path("in"));
+    pair.status(&["-A", "source", "includedeb", "bookworm", "in/all_1.0_all.deb"]);
+    pair.status(&["-A", "source|amd64", "includedeb", "bookworm", "in/all_1.0_all.deb"]);
+    pair.lists(&["list", "bookworm"]);
+}
+
+#[test]
+fn names_of_one_character_and_epochs_make_the_paths_of_reprepro() {
+    let text =
+        "Codename: bookworm\nArchitectures: amd64\nComponents: main\nTracking: minimal includechanges\n";
+    let Some(pair) = Pair::new(text) else { return };
+    let folder = pair.sandbox.path("in");
+    deb("foo").version("1:1").source("a").write(&folder);
+    let changes =
+        describe(&folder, "a.changes", &[("Source: foo", "Source: a"), ("Version: 1", "Version: 1:1")]);
+    pair.status(&["include", "bookworm", &changes]);
+    let [real, ours] = ["real", "ours"].map(|base| files(&pair.sandbox.path(base).join("pool")));
+    assert_eq!(ours, real);
+    assert_eq!(ours, ["main/a/a/a_1:1_amd64.changes", "main/a/a/foo_1_amd64.deb"]);
+}
+
+#[test]
+fn a_misspelt_field_of_a_queue_stops_it() {
+    let Some(pair) = Pair::new(CONF) else { return };
+    for rules in ["Allow: bookworm\nCleanUpp: on_deny", "Allow: bookworm\nTempDirectory: x"] {
+        queue(&pair, rules, |_| {});
+        pair.status(&["processincoming", "q"]);
+        pair.status(&["--ignore=unknownfield", "processincoming", "q"]);
+    }
+    queue(&pair, "Allow: bookworm # trixie", |_| {});
+    pair.status(&["processincoming", "q"]);
+}

@@ -77,6 +77,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
         Error::Collision { .. } => {
             "give the component or the suite another name in conf/distributions, or drop the other suite with `publish drop SUITE`"
         }
+        Error::PoolWithoutSuites { .. } => {
+            "restore `dists/` from a backup, or publish the packages of each suite again with `publish add --suite SUITE FOLDER`"
+        }
         Error::OverrideComponent(_) => {
             "correct `$Component` in the file that `DebOverride:`, `UDebOverride:` or `DscOverride:` names"
         }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     archive::{
-        Archive, Change, CommitReport, Error, KeyError, NewPackage, Places, PublishedSuite, Reason,
-        SuiteEdit, Trust,
+        Archive, Change, CommitReport, Error, KeyError, NewPackage, Places, PublishedSuite, Publisher,
+        Reason, SuiteEdit, SuiteKeys, Trust,
     },
     cli::{change_args::ChangeArgs, failure::Failure, session::Session},
     compression::Compression,
@@ -172,20 +172,12 @@ impl Call<'_> {
         mut edit: SuiteEdit,
         cause: &Cause,
     ) -> Result<CommitReport, Failure> {
-        let asked = ChangeArgs { dry_run: false, message: None };
         let events = self.session.events();
-        let publisher = self.session.publisher(&asked, &events)?;
+        let publisher = self.session.publisher(&ChangeArgs { dry_run: false, message: None }, &events)?;
         let suite = &self.with_forms(suite).await?;
         let keys = publisher.keys(suite).await?;
         let begins_to_be_signed = self.sign_or_not(&suite.codename, keys.signing.is_some()).await?;
-        let report = match publisher.commit(suite, &keys, &edit).await {
-            Err(KeyError::Archive(Error::Refused(refusals)))
-                if self.moves_to_own_paths(suite, &mut edit, &refusals).await? =>
-            {
-                publisher.commit(suite, &keys, &edit).await.map_err(failure)?
-            }
-            done => done.map_err(failure)?,
-        };
+        let report = self.apply(&publisher, (suite, &keys), &mut edit).await?;
         if begins_to_be_signed {
             let codename = &suite.codename;
             self.session.ui.warn(&format!("suite `{codename}` was not signed, and is signed from now on"));
@@ -201,6 +193,32 @@ impl Call<'_> {
             all = one.moved.as_ref().map(|moved| &*moved.to);
         }
         Ok(report)
+    }
+
+    /// Requires that an edit can be published; changes nothing.
+    pub(super) async fn plan(&self, suite: &SuiteConfig, mut edit: SuiteEdit) -> Result<(), Failure> {
+        let events = self.session.events();
+        let publisher = self.session.publisher(&ChangeArgs { dry_run: true, message: None }, &events)?;
+        let suite = &self.with_forms(suite).await?;
+        let keys = publisher.keys(suite).await?;
+        self.apply(&publisher, (suite, &keys), &mut edit).await.map(drop)
+    }
+
+    /// Commits an edit, with paths of their own for packages that need them.
+    async fn apply(
+        &self,
+        publisher: &Publisher<'_>,
+        (suite, keys): (&SuiteConfig, &SuiteKeys),
+        edit: &mut SuiteEdit,
+    ) -> Result<CommitReport, Failure> {
+        match publisher.commit(suite, keys, edit).await {
+            Err(KeyError::Archive(Error::Refused(refusals)))
+                if self.moves_to_own_paths(suite, edit, &refusals).await? =>
+            {
+                publisher.commit(suite, keys, edit).await.map_err(|error| self.failure(error))
+            }
+            done => done.map_err(|error| self.failure(error)),
+        }
     }
 
     /// Removes the signature of a suite that no key signs any more, if the user asks for that. Returns whether it is
@@ -278,25 +296,20 @@ impl Call<'_> {
         Ok(changed)
     }
 
+    /// The failure of an operation, with a hint that names what works under reprepro's words.
+    pub(super) fn failure(&self, error: impl Into<KeyError>) -> Failure {
+        let error = error.into();
+        let KeyError::Archive(Error::NoKey { suite }) = &error else { return self.session.failure(error) };
+        let hint = format!(
+            "to sign it, write `SignWith: KEY` in conf/distributions; to publish it without a signature from now on, run \
+             `reprepro --trust-existing export {suite}` once"
+        );
+        Failure::from(error).with_hint(&hint)
+    }
+
     /// The status of a command that changed something, or nothing.
     pub(super) fn status(&self, is_done: bool) -> u8 {
         if is_done || !self.options.nothing_is_error { 0 } else { status::NOTHING }
-    }
-}
-
-/// The failure of an operation, with a hint that names what works under reprepro's words.
-pub(super) fn failure(error: impl Into<KeyError>) -> Failure {
-    let error = error.into();
-    let hint = match &error {
-        KeyError::Archive(Error::NoKey { suite }) => Some(format!(
-            "to sign it, write `SignWith: KEY` in conf/distributions; to publish it without a signature from now on, run \
-             `reprepro --trust-existing export {suite}` once"
-        )),
-        _ => None,
-    };
-    match hint {
-        Some(hint) => Failure::from(error).with_hint(&hint),
-        None => error.into(),
     }
 }
 

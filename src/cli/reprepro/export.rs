@@ -8,7 +8,9 @@ use crate::{archive::SuiteEdit, cli::failure::Failure, config::SuiteConfig};
 pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let suites = call.suites(call.arguments)?;
     let mut failures = Vec::new();
-    for suite in suites.iter().filter(|suite| !suite.read_only) {
+    // Without a name, such suites are left out.
+    let is_named = !call.arguments.is_empty();
+    for suite in suites.iter().filter(|suite| is_named || !suite.read_only) {
         // Suites are independent: one that cannot be published must not stop the others.
         if let Err(failure) = call.commit(suite, SuiteEdit::exporting(), &Cause::default()).await {
             failures.push(failure);
@@ -59,6 +61,20 @@ fn link(call: &Call<'_>, dists: &Path, name: &str, suite: &SuiteConfig) -> Resul
         return Ok(());
     }
     let at = dists.join(name);
+    // Below a link that leads to the folder of its codename, it is there already.
+    if let Some((first, rest)) = name.split_once('/')
+        && let Ok(target) = dists.join(first).read_link()
+    {
+        if target.join(rest) != Path::new(suite.codename.as_str()) {
+            call.session.ui.warn(&format!(
+                "`{}` is not linked to `{}`: `{first}` is a link to `{}`",
+                at.display(),
+                suite.codename,
+                target.display()
+            ));
+        }
+        return Ok(());
+    }
     // From `dists/a/b` the codename is above.
     let up = "../".repeat(name.matches('/').count());
     let target = format!("{up}{}", suite.codename);

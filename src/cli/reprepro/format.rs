@@ -95,7 +95,8 @@ impl Format {
                 field => stanza
                     .as_ref()
                     .and_then(|stanza| stanza.text_of(field))
-                    .map(std::borrow::Cow::into_owned)
+                    // A list of files begins on a line of its own.
+                    .map(|text| text.trim_start().to_owned())
                     .unwrap_or_default(),
             }
         };

@@ -27,7 +27,7 @@ pub(super) fn out(call: &Call<'_>) -> Result<(), Failure> {
     let program = call.folders().hook(hook);
     let mut command = Command::new(&program);
     command.arg(&path).stdin(Stdio::null()).envs(call.folders().variables());
-    command.env("REPREPRO_CAUSING_COMMAND", call.word);
+    command.env("REPREPRO_CAUSING_COMMAND", call.word).envs(causing_file(call.word, call.arguments));
     let problem = match command.status() {
         Ok(status) if status.success() => return Ok(()),
         Ok(status) => status.to_string(),
@@ -38,12 +38,19 @@ pub(super) fn out(call: &Call<'_>) -> Result<(), Failure> {
     Err(status::with(status::FAILED, Failure::text(text, Some(hint))))
 }
 
+/// The variable that names the last file of a command that includes files.
+fn causing_file(word: &str, arguments: &[String]) -> Option<(&'static str, String)> {
+    let file = arguments.get(1..)?.last().filter(|_| word.starts_with("include"))?;
+    Some(("REPREPRO_CAUSING_FILE", file.clone()))
+}
+
 /// Runs the `--endhook` with the finished command; returns its status, which is that of the call.
 pub(super) fn end(hook: &str, options: &Options, known: &Known, arguments: &[String], ended: u8) -> u8 {
     let program = options.folders.hook(hook);
     let mut command = Command::new(&program);
     command.arg(known.name).args(arguments).envs(options.folders.variables());
     command.env("REPREPRO_CAUSING_COMMAND", known.name).env("REPREPRO_EXIT_CODE", ended.to_string());
+    command.envs(causing_file(known.name, arguments));
     match command.status() {
         Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(status::FAILED),
         Err(error) => {

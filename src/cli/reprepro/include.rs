@@ -5,30 +5,38 @@ use std::path::{Path, PathBuf};
 use super::{
     call::{Call, place},
     log::Cause,
-    status,
+    signatures, status, uploads,
     words::Word,
 };
 use crate::{
-    archive::{Artifact, CommitReport, Incoming, NewPackage, Placement, SuiteEdit, read_packages},
+    archive::{Artifact, CommitReport, Incoming, NewPackage, Placement, SuiteEdit},
     cli::failure::Failure,
     config::SuiteConfig,
     deb::{SourceControl, rank_of_control, read_source_control},
+    names::Architecture,
+    operations::read_debs::read_packages_as,
+    package_type::PackageType,
 };
 
 pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     let suite = call.suite(&call.arguments[0])?;
-    let ending = match word {
-        Word::IncludeUdeb => "udeb",
-        Word::IncludeDdeb => "ddeb",
-        Word::IncludeDsc => "dsc",
-        _ => "deb",
+    let package_type = match word {
+        Word::IncludeUdeb => PackageType::Udeb,
+        Word::IncludeDdeb => PackageType::Ddeb,
+        Word::IncludeDsc => PackageType::Dsc,
+        _ => PackageType::Deb,
     };
+    uploads::require_place(&suite, package_type)?;
     let files: Vec<PathBuf> = call.arguments[1..].iter().map(PathBuf::from).collect();
     for file in &files {
-        check_name(call, file, ending)?;
+        check_name(call, file, package_type.name())?;
+        if word == Word::IncludeDsc {
+            signatures::check(call, file)?;
+        }
     }
     let events = call.session.events();
-    let read = tokio::task::block_in_place(|| read_packages(files.clone(), &events))?;
+    let read = || read_packages_as(files.clone(), Some(package_type), &events);
+    let read = tokio::task::block_in_place(read)?;
     // Files of the pool that it lists are not given.
     let others = read.iter().flat_map(|incoming| &incoming.others).filter(|other| other.stamp.is_some());
     let others = others.map(|other| other.file.clone());
@@ -47,8 +55,8 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         };
         (package, incoming.file.display().to_string())
     };
-    let cause =
-        Cause { file: call.arguments.get(1).cloned(), from: None, files: read.iter().map(of_file).collect() };
+    let files_of = read.iter().map(of_file).collect();
+    let cause = Cause { file: call.arguments.get(1).cloned(), files: files_of, ..Cause::default() };
     let add = read.into_iter().map(|incoming| placed(call, incoming)).collect::<Result<_, _>>()?;
     let edit = SuiteEdit { add, ..SuiteEdit::default() };
     let report = call.commit(&suite, edit, &cause).await?;
@@ -85,6 +93,10 @@ fn placed(call: &Call<'_>, incoming: Incoming) -> Result<NewPackage, Failure> {
         Artifact::Source(_) => "source",
     };
     if own == "all" {
+        if !architectures.is_empty() && architectures.iter().all(Architecture::is_source) {
+            let text = format!("`-A source` is not possible with `{}`", call.word);
+            return Err(status::text(status::FAILED, text));
+        }
         architectures.retain(|architecture| !architecture.is_source() && !architecture.is_all());
     } else if !architectures.is_empty() && !architectures.iter().any(|asked| asked.as_str() == own) {
         let text = format!(

@@ -4,10 +4,15 @@ use std::path::Path;
 
 use super::{
     call::Call,
-    status, upload_rules,
+    signatures, status, upload_rules,
     uploads::{self, Restrictions},
 };
-use crate::{archive::Upload, cli::failure::Failure, deb::FileKind};
+use crate::{
+    archive::{Artifact, Error, Reason, Upload},
+    cli::failure::Failure,
+    deb::{ChangesFault, FileKind},
+    operations::upload::UnlistedArchitectures,
+};
 
 pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let suite = call.suite(&call.arguments[0])?;
@@ -21,8 +26,23 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     if let Err(error) = path.metadata() {
         return Err(status::with(status::FILE, Failure::file(&error, path, "open")));
     }
+    signatures::check(call, path)?;
     let events = call.session.events();
-    let mut upload = tokio::task::block_in_place(|| Upload::read(path, &events))?;
+    let unlisted = if call.options.ignores("surprisingarch") {
+        UnlistedArchitectures::Accepted
+    } else {
+        UnlistedArchitectures::Refused
+    };
+    let read = tokio::task::block_in_place(|| Upload::read_as(path, unlisted, &events));
+    let mut upload = read.map_err(|error| {
+        let is_unlisted = has_unlisted(&error);
+        let failure = Failure::from(error);
+        if is_unlisted {
+            failure.with_hint("add `--ignore=surprisingarch` to include it all the same")
+        } else {
+            failure
+        }
+    })?;
     if !uploads::names(&upload, &suite) && !call.options.ignores("wrongdistribution") {
         let named = upload.changes().distributions().join("`, `");
         let text = format!("`{}` is for `{named}`, not for suite `{}`", path.display(), suite.codename);
@@ -38,8 +58,11 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         let hint = "add `--ignore=surprisingarch` to include it all the same".to_owned();
         return Err(status::with(status::UNKNOWN, Failure::text(text, Some(hint))));
     }
-    tokio::task::block_in_place(|| crate::cli::uploads::verify(&mut upload, &suite, &[], &call.session))?;
+    tokio::task::block_in_place(|| uploads::verify(call, &mut upload, &suite))?;
     upload_rules::check_include(call, &upload)?;
+    for source in upload.packages().filter(|incoming| matches!(incoming.package, Artifact::Source(_))) {
+        signatures::check(call, &source.file)?;
+    }
     let by_hand: Vec<&str> = upload.by_hand().collect();
     if !by_hand.is_empty() {
         call.session.ui.warn(&format!("not published from `{}`: {}", path.display(), by_hand.join(", ")));
@@ -57,4 +80,11 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         uploads::take_away(call, &gone.chain(description).collect::<Vec<_>>(), None);
     }
     Ok(call.status(is_done))
+}
+
+/// Whether all that is wrong is a package of an architecture that is not listed.
+fn has_unlisted(error: &Error) -> bool {
+    let is =
+        |reason: &Reason| matches!(reason, Reason::Changes(ChangesFault::Other { part: "architecture", .. }));
+    matches!(error, Error::Refused(all) if all.iter().all(|refusal| is(&refusal.source)))
 }

@@ -11,12 +11,12 @@ use std::{
 use super::{
     by_hand,
     call::Call,
-    status, upload_rules,
+    signatures, status, upload_rules,
     uploads::{self, Morgue, Restrictions},
 };
 use crate::{
     archive::{Error, Reason, Upload},
-    cli::{failure::Failure, uploads::verify},
+    cli::{failure::Failure, uploads::denied},
     config::{Queue, SuiteConfig},
     deb::{ChangesFault, FileKind, FilesFault},
 };
@@ -37,7 +37,19 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         return Err(status::text(status::FILE, format!("there is no `{}`", path.display())));
     }
     let name = &call.arguments[0];
-    let queue = Queue::read(&path)?.into_iter().find(|queue| queue.name == *name);
+    let queues = Queue::read(&path)?;
+    for queue in queues.iter().filter(|_| !call.options.ignores("unknownfield")) {
+        if let Some(field) = queue.unknown.first() {
+            let text = format!(
+                "`{}` has the unknown field `{field}` in the stanza `{}`",
+                path.display(),
+                queue.name
+            );
+            let hint = "correct it, or add `--ignore=unknownfield` to go on without it".to_owned();
+            return Err(status::with(status::FIELD, Failure::text(text, Some(hint))));
+        }
+    }
+    let queue = queues.into_iter().find(|queue| queue.name == *name);
     let unknown = || format!("no stanza of `{}` has the name `{name}`", path.display());
     let queue = queue.ok_or_else(|| status::text(status::UNKNOWN, unknown()))?;
     let folder = call.folders().below_base(&queue.folder);
@@ -116,6 +128,7 @@ struct Rules<'a> {
 
 async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), Refused> {
     let queue = rules.queue;
+    signatures::check_queued(call, file).map_err(Refused::Faulty)?;
     let events = call.session.events();
     let read = tokio::task::block_in_place(|| Upload::read(file, &events));
     let mut upload = read.map_err(|error| {
@@ -126,20 +139,25 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
         let failure = if is_refused { status::with(status::FILE, failure) } else { failure };
         if is_incomplete { Refused::Incomplete(failure) } else { Refused::Faulty(failure) }
     })?;
-    let suites = targets(call, queue, &upload)?;
+    let suites = allowed(call, queue, &mut upload)?;
     upload_rules::check_queued(&upload, queue).map_err(Refused::Faulty)?;
     let is_taken = |listed: &crate::deb::UploadedFile| by_hand::takes(&suites, listed);
     upload_rules::check_used(&upload, queue, &suites, is_taken).map_err(Refused::Faulty)?;
-    for suite in &suites {
-        let verified = tokio::task::block_in_place(|| verify(&mut upload, suite, &[], &call.session));
-        verified.map_err(Refused::Denied)?;
-    }
     let how = Restrictions { limit_arch_all: queue.limit_arch_all };
+    let older = |failure: &Failure| queue.permit_older && is_older(failure);
+    if suites.len() > 1 {
+        // An upload that one suite refuses is published in none.
+        for suite in &suites {
+            match uploads::plan(call, suite, &upload, how).await {
+                Err(failure) if !older(&failure) => return Err(Refused::Faulty(failure)),
+                _ => {}
+            }
+        }
+    }
     for suite in &suites {
         by_hand::run(call, suite, &upload).map_err(Refused::Faulty)?;
-        let published = uploads::publish(call, suite, &upload, how).await;
-        match published {
-            Err(failure) if queue.permit_older && is_older(&failure) => {
+        match uploads::publish(call, suite, &upload, how).await {
+            Err(failure) if older(&failure) => {
                 call.session.ui.warn(&format!(
                     "`{}` is older than what suite `{}` has",
                     file.display(),
@@ -214,8 +232,29 @@ fn targets(call: &Call<'_>, queue: &Queue, upload: &Upload) -> Result<Vec<SuiteC
         );
         return Err(Refused::Denied(status::text(status::FAILED, text)));
     }
-    if !queue.multiple {
-        suites.truncate(1);
+    Ok(suites)
+}
+
+/// Returns the suites of an upload that accept its uploader: with `Multiple: yes` all of them, else the first.
+fn allowed(call: &Call<'_>, queue: &Queue, upload: &mut Upload) -> Result<Vec<SuiteConfig>, Refused> {
+    let (mut suites, mut refusals) = (Vec::new(), Vec::new());
+    for suite in targets(call, queue, upload)? {
+        let denied = tokio::task::block_in_place(|| denied(upload, &suite, &[], &call.session));
+        match denied.map_err(Refused::Faulty)? {
+            None => suites.push(suite),
+            Some(why) => refusals.push((suite, why)),
+        }
+        if !queue.multiple && !suites.is_empty() {
+            break;
+        }
+    }
+    if suites.is_empty() {
+        let why = refusals.into_iter().map(|(_, why)| why).reduce(Failure::and);
+        return why.map_or(Ok(suites), |why| Err(Refused::Denied(why)));
+    }
+    for (suite, why) in &refusals {
+        let (file, why) = (upload.file().display(), uploads::reason(why));
+        call.session.ui.warn(&format!("`{file}` is not published in suite `{}`: {why}", suite.codename));
     }
     Ok(suites)
 }

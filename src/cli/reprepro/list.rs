@@ -37,7 +37,8 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
     }
     // Requested data, whose fields a script parses.
     call.session.ui.data(text.as_bytes());
-    Ok(call.status(count > 0))
+    // Only a name that is not there is nothing.
+    Ok(call.status(count > 0 || word != Word::List || call.arguments.len() < 2))
 }
 
 /// `_listcodenames`.

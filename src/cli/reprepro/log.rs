@@ -1,6 +1,7 @@
 //! `Log:` of a suite: a file of changes, and scripts that are run for each change (reprepro(1), "Log").
 
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::Write as _,
     path::Path,
@@ -35,6 +36,16 @@ pub(super) struct Cause {
     pub(super) from: Option<String>,
     /// The files of packages that come from several, by name, version and architecture.
     pub(super) files: Vec<([String; 3], String)>,
+    /// The rules that packages are taken by, by the index and the name.
+    pub(super) rules: BTreeMap<(IndexKey, String), ByRule>,
+}
+
+/// The rule that a package is taken by.
+#[derive(Debug, Clone)]
+pub(super) struct ByRule {
+    pub(super) rule: String,
+    /// The suite of this archive that it comes from.
+    pub(super) from: Option<String>,
 }
 
 impl Cause {
@@ -46,6 +57,20 @@ impl Cause {
             })
         };
         self.files.iter().find(|(package, _)| is(package)).map(|(_, file)| file).or(self.file.as_ref())
+    }
+
+    /// The variables that say where a change comes from.
+    fn variables(&self, event: Option<&Event<'_>>) -> Vec<(&'static str, String)> {
+        let file = event.map_or(self.file.as_ref(), |event| self.file_of(event));
+        let by = event.filter(|event| event.new.is_some());
+        let by = by.and_then(|event| self.rules.get(&(event.index.clone(), event.name.to_owned())));
+        let from = by.and_then(|by| by.from.as_ref()).or(self.from.as_ref());
+        let variables = [
+            ("REPREPRO_CAUSING_FILE", file),
+            ("REPREPRO_CAUSING_RULE", by.map(|by| &by.rule)),
+            ("REPREPRO_FROM", from),
+        ];
+        variables.into_iter().filter_map(|(name, value)| Some((name, value?.clone()))).collect()
     }
 }
 
@@ -209,7 +234,7 @@ pub(super) fn record(
     }
     for event in &events {
         for script in log.scripts.iter().filter(|script| script.is_for(event)) {
-            run(by, script, &event.arguments(), (cause.file_of(event), cause.from.as_ref()));
+            run(by, script, &event.arguments(), cause.variables(Some(event)));
         }
     }
     Ok(())
@@ -221,7 +246,7 @@ pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, ent
     for entry in entries {
         let event = Event { action: "info", suite, index, name: &entry.name, new: Some(entry), old: None };
         for script in log.scripts.iter().filter(|script| script.is_for(&event)) {
-            run(by, script, &event.arguments(), (None, None));
+            run(by, script, &event.arguments(), Vec::new());
         }
     }
 }
@@ -230,7 +255,7 @@ pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, ent
 pub(super) fn accepted(by: &Changer<'_>, suite: &SuiteConfig, words: &[String], cause: &Cause) {
     let Some(log) = of(by, suite) else { return };
     for script in log.scripts.iter().filter(|script| script.changes) {
-        run(by, script, words, (cause.file.as_ref(), cause.from.as_ref()));
+        run(by, script, words, cause.variables(None));
     }
 }
 
@@ -272,18 +297,11 @@ fn append(by: &Changer<'_>, path: &Path, lines: impl Iterator<Item = String>) ->
 }
 
 /// Runs a script. Its failure is a warning: the change is published.
-fn run(
-    by: &Changer<'_>,
-    script: &Script,
-    arguments: &[String],
-    (file, from): (Option<&String>, Option<&String>),
-) {
+fn run(by: &Changer<'_>, script: &Script, arguments: &[String], cause: Vec<(&'static str, String)>) {
     let program = by.folders.hook(&script.program);
     let mut command = Command::new(&program);
     command.args(arguments).stdin(Stdio::null());
-    command.envs(by.folders.variables()).env("REPREPRO_CAUSING_COMMAND", by.word);
-    command.envs(file.map(|file| ("REPREPRO_CAUSING_FILE", file)));
-    command.envs(from.map(|from| ("REPREPRO_FROM", from)));
+    command.envs(by.folders.variables()).env("REPREPRO_CAUSING_COMMAND", by.word).envs(cause);
     let problem = match command.status() {
         Ok(status) if status.success() => return,
         Ok(status) => status.to_string(),

@@ -1,15 +1,15 @@
 //! `dumpreferences`, `dumpunreferenced` and `deleteunreferenced`: the files of the pool, and what references them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read as _},
     path::Path,
 };
 
-use super::{call::Call, status, targets};
+use super::{call::Call, status, targets, tracked::Tracked};
 use crate::{
     archive::{Archive, GRACE, Keep, Prune, Pruned, own_name, snapshot_of},
-    cli::failure::Failure,
+    cli::{failure::Failure, ui},
     config::SuiteConfig,
 };
 
@@ -50,14 +50,16 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
 
 /// Prints the files of the pool that `deleteunreferenced` would delete.
 pub(super) async fn unreferenced(call: &Call<'_>) -> Result<u8, Failure> {
-    let pruned = prune(call, true, None).await?;
-    let files = pruned.deleted.iter().filter(|file| file.path.starts_with("pool/"));
-    call.print(files.map(|file| file.path.clone()));
+    let (pruned, tracked) = (prune(call, true, None).await?, Tracked::of(call).await?);
+    let files = pruned.deleted.iter().map(|file| &file.path).filter(|path| path.starts_with("pool/"));
+    call.print(files.filter(|path| tracked.why(path).is_none()).cloned());
     Ok(0)
 }
 
 /// Deletes the files that neither a current nor a retained generation references.
 pub(super) async fn delete(call: &Call<'_>, only: Option<&BTreeSet<String>>) -> Result<u8, Failure> {
+    let untracked = if only.is_none() { untracked(call).await? } else { None };
+    let only = only.or(untracked.as_ref());
     if let (Some(morgue), Some(root)) = (&call.folders().morgue, call.session.location.folder()) {
         for file in
             prune(call, true, only).await?.deleted.iter().filter(|file| file.path.starts_with("pool/"))
@@ -73,6 +75,29 @@ pub(super) async fn delete(call: &Call<'_>, only: Option<&BTreeSet<String>>) -> 
     }
     call.outlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner).delete(&paths);
     Ok(call.status(!paths.is_empty()))
+}
+
+/// The files to delete where `Tracking` keeps others; `None` if it keeps none.
+async fn untracked(call: &Call<'_>) -> Result<Option<BTreeSet<String>>, Failure> {
+    let tracked = Tracked::of(call).await?;
+    if tracked.is_empty() {
+        return Ok(None);
+    }
+    let (mut gone, mut kept) = (BTreeSet::new(), BTreeMap::<String, usize>::new());
+    for file in prune(call, true, None).await?.deleted {
+        match tracked.why(&file.path) {
+            Some(why) => *kept.entry(why).or_default() += 1,
+            None => drop(gone.insert(file.path)),
+        }
+    }
+    for (why, count) in &kept {
+        call.session.ui.warn(&format!(
+            "{} that no suite lists {} not deleted: {why}; `reprepro deleteifunreferenced FILE` deletes one",
+            ui::count(*count, "file"),
+            if *count == 1 { "is" } else { "are" },
+        ));
+    }
+    Ok((!kept.is_empty()).then_some(gone))
 }
 
 /// Deletes those of the named files, else of those that the input names, that nothing references.
@@ -127,5 +152,6 @@ async fn prune(call: &Call<'_>, dry_run: bool, only: Option<&BTreeSet<String>>) 
         stop: Some(session.ui.stop()),
     };
     let trust = tokio::task::block_in_place(|| session.trust_to_read());
-    Ok(Archive::new(session.store.clone(), trust).prune(&how).await?)
+    let pruned = Archive::new(session.store.clone(), trust).prune(&how).await;
+    pruned.map_err(|error| session.failure(error))
 }

@@ -43,7 +43,9 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         }
         _ => {}
     }
-    Ok(call.status(!report.removed.is_empty()))
+    // With `--nothingiserror`, reprepro ends with an error only where tracks say that there is nothing.
+    let is_tracked = suite.tracking.is_some() && matches!(word, Word::RemoveSource | Word::RemoveSources);
+    Ok(if is_tracked { call.status(!report.removed.is_empty()) } else { 0 })
 }
 
 /// The name of a matcher without a match.

@@ -96,10 +96,10 @@ pub(super) async fn build_needing(call: &Call<'_>) -> Result<u8, Failure> {
         }
     };
     let packages = Packages::of(call, &suite).await?;
-    let mut built: BTreeMap<SourceId, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    let mut built: BTreeMap<SourceId, BTreeSet<&str>> = BTreeMap::new();
     for (key, entry) in packages.entries(false) {
         let architecture = if &*entry.architecture == "all" { "all" } else { targets::architecture(key) };
-        built.entry(source(entry)).or_default().insert((&entry.name, architecture));
+        built.entry(source(entry)).or_default().insert(architecture);
     }
     let mut lines = Vec::new();
     for architecture in &architectures {
@@ -118,17 +118,13 @@ pub(super) async fn build_needing(call: &Call<'_>) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Whether a source builds packages for an architecture of which some are missing, and none is there.
-fn needs(entry: &Entry, architecture: &str, built: &BTreeSet<(&str, &str)>) -> bool {
+/// Whether a source builds packages for an architecture, and none of them is there.
+fn needs(entry: &Entry, architecture: &str, built: &BTreeSet<&str>) -> bool {
     let Ok(stanza) = Stanza::parse(&entry.stanza) else { return false };
-    let words = |field: &str| stanza.text_of(field).map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let named = stanza.text_of("Architecture").unwrap_or_default();
     let (system, _) = architecture.rsplit_once('-').unwrap_or(("linux", architecture));
-    let is_meant = words("Architecture").split_whitespace().any(|word| {
+    let is_meant = named.split_whitespace().any(|word| {
         word == architecture || (architecture != "all" && (word == "any" || word == format!("{system}-any")))
     });
-    let binaries = words("Binary");
-    let mut binaries = binaries.split([',', ' ', '\n']).map(str::trim).filter(|name| !name.is_empty());
-    is_meant
-        && !built.iter().any(|(_, of)| *of == architecture)
-        && binaries.any(|name| !built.iter().any(|(known, _)| *known == name))
+    is_meant && !built.contains(architecture)
 }

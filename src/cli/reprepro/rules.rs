@@ -9,10 +9,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{
-    call::{Call, failure},
-    status,
-};
+use super::{call::Call, status};
 use crate::{
     archive::{Error, Trust},
     cli::failure::{Failure, OUT_OF_REACH},
@@ -45,7 +42,43 @@ pub(super) fn read(call: &Call<'_>, kind: RuleKind) -> Result<Vec<SourceRule>, F
     if !path.exists() {
         return Err(status::text(status::FILE, format!("there is no `{}`", path.display())));
     }
-    Ok(SourceRule::read(&path, kind, &|name| call.folders().hook(name))?)
+    let rules = SourceRule::read(&path, kind, &|name| call.folders().hook(name))?;
+    for rule in &rules {
+        let Err(text) = check_names(call, rule, kind) else { continue };
+        let text = format!("`{}`: rule `{}`: {text}", path.display(), rule.name);
+        match kind {
+            RuleKind::Pull => return Err(status::text(status::FAILED, text)),
+            // As with reprepro: the other archive has it, perhaps for another repository with the same file.
+            RuleKind::Update => call.session.ui.warn(&text),
+        }
+    }
+    Ok(rules)
+}
+
+/// Whether a rule names only components and architectures that some suite has: by a misspelt one nothing is taken. Those of
+/// another archive are its own.
+fn check_names(call: &Call<'_>, rule: &SourceRule, kind: RuleKind) -> Result<(), String> {
+    let suites = &call.session.config.suites;
+    let is_component =
+        |name: &str| suites.iter().flat_map(|suite| &suite.components).any(|known| known.as_str() == name);
+    let is_architecture = |name: &str| {
+        name == "source"
+            || suites.iter().flat_map(|suite| &suite.architectures).any(|known| known.as_str() == name)
+    };
+    let is_own = kind == RuleKind::Pull;
+    for (field, mapping, is_known) in [
+        ("Components", &rule.components, &is_component as &dyn Fn(&str) -> bool),
+        ("UDebComponents", &rule.udeb_components, &is_component),
+        ("Architectures", &rule.architectures, &is_architecture),
+    ] {
+        for (from, to) in mapping.iter().flatten() {
+            let names = [from, to].into_iter().skip(usize::from(!is_own));
+            if let Some(name) = names.into_iter().find(|name| !is_known(name)) {
+                return Err(format!("`{field}` names `{name}`, which no suite has"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn path(call: &Call<'_>, kind: RuleKind) -> PathBuf {
@@ -103,9 +136,9 @@ async fn own(call: &Call<'_>, suite: &SuiteConfig, rule: &SourceRule) -> Result<
     let opened = Upstream::own(call.archive().store(), &from.codename, &trust).await;
     opened.map_err(|error| match error {
         Error::NotSigned { .. } => {
-            failure(Error::UnsignedSource { suite: from.codename.clone(), to: suite.codename.clone() })
+            call.failure(Error::UnsignedSource { suite: from.codename.clone(), to: suite.codename.clone() })
         }
-        error => failure(error),
+        error => call.failure(error),
     })
 }
 

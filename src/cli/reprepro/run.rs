@@ -27,7 +27,7 @@ use crate::cli::{
     threads,
     ui::{Ui, text_width},
 };
-use crate::{config::SuiteConfig, guide, names::Suite};
+use crate::{config::SuiteConfig, guide, names::Suite, signing};
 
 /// The options that every command of this program has.
 #[derive(clap::Parser)]
@@ -135,6 +135,8 @@ async fn command(
         return Err(status::text(status::FAILED, text));
     }
     let (session, default_forms) = open(options, ui)?;
+    let cause = ("REPREPRO_CAUSING_COMMAND", OsString::from(known.name));
+    signing::set_variables(options.folders.variables().into_iter().chain([cause]).collect());
     let outlog = Mutex::new(OutLog::default());
     let call = Call { options, session, word: known.name, arguments, default_forms, outlog };
     let done = dispatch(&call, known.word).await;

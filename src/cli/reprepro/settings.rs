@@ -133,6 +133,7 @@ const SWITCHES: &[&str] = &[
     "verbosedatabase",
     "onlysmalldeletes",
     "show-percent",
+    "fast",
 ];
 
 /// Options with a value and without a meaning here.
@@ -162,6 +163,7 @@ pub(super) const IGNORED: &[&str] = &[
     "wrongdistribution",
     "missingfield",
     "brokenold",
+    "brokensignatures",
     "brokenversioncmp",
     "extension",
     "unusedarch",
@@ -183,6 +185,7 @@ pub(super) const IGNORED: &[&str] = &[
     "conflictingarchall",
     "uploaders",
     "dbconsistency",
+    "dscinbinnmu",
 ];
 
 /// Returns the meaning of a long name, or of the beginning of only one.

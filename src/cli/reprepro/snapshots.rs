@@ -1,8 +1,8 @@
 //! `gensnapshot` and `unreferencesnapshot`.
 
-use super::{call::Call, status};
+use super::{call::Call, log::Cause, status};
 use crate::{
-    archive::{Error, name_of_snapshot},
+    archive::{Error, SuiteEdit, name_of_snapshot},
     cli::{change_args::ChangeArgs, failure::Failure},
 };
 
@@ -11,6 +11,10 @@ pub(super) async fn make(call: &Call<'_>) -> Result<u8, Failure> {
     let suite = call.suite(&call.arguments[0])?;
     let name = name_of_snapshot(&suite.codename, &call.arguments[1]);
     let name = name.map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
+    if call.published(&suite.codename).await?.pointer().is_none() {
+        // As with reprepro, a suite that has no packages yet has a snapshot without packages.
+        call.commit(&suite, SuiteEdit::exporting(), &Cause::default()).await?;
+    }
     let kept = suite.snapshot(name);
     let keys = call.session.keys_to_publish(&kept).await?;
     let asked = ChangeArgs { dry_run: false, message: None };

@@ -13,6 +13,8 @@ pub(super) const NOTHING: u8 = 1;
 pub(super) const FAILED: u8 = 255;
 /// A file is missing, or has other bytes than the published one.
 pub(super) const FILE: u8 = 254;
+/// A configuration has an unknown field.
+pub(super) const FIELD: u8 = 248;
 /// Something is missing: a distribution, an architecture of an upload, or its file.
 pub(super) const UNKNOWN: u8 = 249;
 /// Some uploads of a queue cannot be included.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     call::Call,
-    log::Cause,
+    log::{ByRule, Cause},
     restriction::Restriction,
     rules::{self, Opened, Step},
     status,
@@ -43,11 +43,11 @@ struct Decided {
 }
 
 pub(super) async fn run(call: &Call<'_>, kind: RuleKind, how: Use) -> Result<u8, Failure> {
-    let places = call.places()?;
+    let (places, suites) = (call.places()?, call.suites(call.arguments)?);
     let read = rules::read(call, kind)?;
     let restriction = Restriction::of(call.options).map_err(|text| status::text(status::FAILED, text))?;
     let mut all = Vec::new();
-    for suite in call.suites(call.arguments)? {
+    for suite in suites {
         let steps = rules::open(call, &suite, (&read, kind)).await?;
         if !steps.is_empty() {
             all.push(decide(call, suite, steps, (&places, kind, &restriction)).await?);
@@ -75,11 +75,12 @@ pub(super) async fn run(call: &Call<'_>, kind: RuleKind, how: Use) -> Result<u8,
         edits.push(if how == Use::PreDelete { predelete(decided) } else { edit(decided)? });
     }
     let mut is_changed = false;
-    for (Decided { suite, .. }, edit) in all.iter().zip(edits) {
+    for (decided, edit) in all.iter().zip(edits) {
+        let suite = &decided.suite;
         if edit.taken.is_empty() && edit.remove_selected.is_empty() {
             continue;
         }
-        call.commit(suite, edit, &Cause::default()).await?;
+        call.commit(suite, edit, &decided.cause()).await?;
         is_changed = true;
     }
     if !is_changed {
@@ -241,6 +242,21 @@ impl Decided {
         copied.component = target.component.clone();
         copied.only = Some([target.architecture.clone()].into());
         Ok(Some(copied))
+    }
+
+    /// The rules that packages are taken by, for the scripts of `Log`.
+    fn cause(&self) -> Cause {
+        let mut cause = Cause::default();
+        for (target, upgrade) in &self.targets {
+            for (name, decision) in upgrade.decisions() {
+                let Decision::Take { new, .. } = decision else { continue };
+                let Some(Opened { rule, upstream, .. }) = self.rule(&new.origin) else { continue };
+                let from = upstream.own_suite().map(ToString::to_string);
+                let by = ByRule { rule: rule.name.clone(), from };
+                cause.rules.insert((target.clone().into_index_key(), name.to_owned()), by);
+            }
+        }
+        cause
     }
 
     /// The name of a target as reprepro prints it.

@@ -9,11 +9,12 @@ use std::{
 use super::{call::Call, log, log::Cause, status};
 use crate::{
     archive::{Artifact, CommitReport, NewPackage, SuiteEdit, Upload, UploadOptions},
-    cli::failure::Failure,
+    cli::{failure::Failure, uploads::denied},
     config::SuiteConfig,
     deb::{FileKind, UploadedFile},
     dists::IndexKind,
     names::Architecture,
+    package_type::PackageType,
 };
 
 /// How an upload is listed.
@@ -21,6 +22,24 @@ use crate::{
 pub(super) struct Restrictions {
     /// Packages for all architectures are listed only for the architectures of the upload.
     pub(super) limit_arch_all: bool,
+}
+
+/// Requires that the uploader may upload to a suite, if that says who may.
+pub(super) fn verify(call: &Call<'_>, upload: &mut Upload, suite: &SuiteConfig) -> Result<(), Failure> {
+    match denied(upload, suite, &[], &call.session)? {
+        Some(why) if call.options.ignores("uploaders") => {
+            call.session.ui.warn(&format!("{}: ignored, as `--ignore=uploaders` is given", reason(&why)));
+            Ok(())
+        }
+        Some(why) => Err(why.with_hint("add `--ignore=uploaders` to include it all the same")),
+        None => Ok(()),
+    }
+}
+
+/// The last cause of a failure.
+pub(super) fn reason(failure: &Failure) -> String {
+    let causes = failure.errors.iter().map(|problem| problem.causes.last().unwrap_or(&problem.message));
+    causes.map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 /// Publishes an upload in a suite, and reports it to the scripts of `Log`.
@@ -33,6 +52,10 @@ pub(super) async fn publish(
     let edit = edit(call, suite, upload, how)?;
     let cause = Cause { file: Some(upload.file().display().to_string()), ..Cause::default() };
     let report = call.commit(suite, edit, &cause).await?;
+    if report.added.is_empty() && report.replaced.is_empty() {
+        // It was accepted before, and the scripts were run then.
+        return Ok(report);
+    }
     let changes = upload.changes();
     let mut words = vec![
         "accepted".to_owned(),
@@ -45,6 +68,16 @@ pub(super) async fn publish(
     words.extend(report.records.iter().find(|path| path.ends_with(".changes")).cloned());
     log::accepted(&call.changer(), suite, &words, &cause);
     Ok(report)
+}
+
+/// Requires that an upload can be published in a suite; changes nothing.
+pub(super) async fn plan(
+    call: &Call<'_>,
+    suite: &SuiteConfig,
+    upload: &Upload,
+    how: Restrictions,
+) -> Result<(), Failure> {
+    call.plan(suite, edit(call, suite, upload, how)?).await
 }
 
 /// The edit that publishes the selected packages of an upload.
@@ -94,11 +127,24 @@ fn edit(
         (architectures.is_empty() || architectures.contains(&own)).then_some(new)
     };
     let add: Vec<NewPackage> = edit.add.into_iter().filter_map(place).collect();
+    for new in &add {
+        require_place(suite, new.incoming.package.package_type())?;
+    }
     if add.is_empty() {
         let text = format!("the options select no package of `{}`", upload.file().display());
         return Err(status::text(status::FAILED, text));
     }
     Ok(SuiteEdit { add, ..edit })
+}
+
+/// Refuses packages of the installer where no component has them. The commands of `publish` accept them in any.
+pub(super) fn require_place(suite: &SuiteConfig, package_type: PackageType) -> Result<(), Failure> {
+    if package_type != PackageType::Udeb || suite.separate.contains_key(&package_type) {
+        return Ok(());
+    }
+    let text = format!("no component of suite `{}` has packages of the installer (`.udeb`)", suite.codename);
+    let hint = "name those that have them in `UDebComponents:` in conf/distributions".to_owned();
+    Err(status::with(status::FAILED, Failure::text(text, Some(hint))))
 }
 
 /// A file of an upload.

@@ -17,7 +17,6 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let archive = call.archive();
     let configured =
         |name: &str| call.session.config.suites.iter().any(|suite| suite.codename.as_str() == name);
-    let mut is_done = false;
     for suite in archive.suites().await?.into_iter().filter(|suite| !configured(suite.as_str())) {
         let published = archive.suite(&suite).await?;
         let config = SuiteConfig::unconfigured(suite.clone());
@@ -27,13 +26,12 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
             continue;
         }
         let dropped = archive.drop_suite(&suite, false).await?;
-        is_done = true;
         call.say(&format!("Deleted vanished suite `{}`", dropped.suite));
     }
     for suite in call.session.config.suites.iter().filter(|suite| !suite.read_only) {
-        is_done |= indices(call, suite).await?;
+        indices(call, suite).await?;
     }
-    Ok(call.status(is_done))
+    Ok(0)
 }
 
 fn say_kept(call: &Call<'_>, name: &str) {
@@ -43,7 +41,7 @@ fn say_kept(call: &Call<'_>, name: &str) {
 }
 
 /// Takes the indices out of a suite whose component or architecture is not configured any more.
-async fn indices(call: &Call<'_>, suite: &SuiteConfig) -> Result<bool, Failure> {
+async fn indices(call: &Call<'_>, suite: &SuiteConfig) -> Result<(), Failure> {
     let published = call.published(&suite.codename).await?;
     let vanished = targets::of(&published, suite).into_iter().filter(|key| !is_configured(suite, key));
     let (mut is_there, mut remove_selected) = (false, Vec::new());
@@ -64,11 +62,11 @@ async fn indices(call: &Call<'_>, suite: &SuiteConfig) -> Result<bool, Failure> 
         remove_selected.push(Selection { places, ..Selection::of(Matcher::All) });
     }
     if !is_there || (remove_selected.is_empty() && call.options.delete == 0) {
-        return Ok(false);
+        return Ok(());
     }
     // Components and architectures without packages leave the suite with every commit.
     let edit = SuiteEdit { remove_selected, export: true, ..SuiteEdit::default() };
-    Ok(call.commit(suite, edit, &Cause::default()).await?.published)
+    call.commit(suite, edit, &Cause::default()).await.map(drop)
 }
 
 fn is_configured(suite: &SuiteConfig, key: &IndexKey) -> bool {

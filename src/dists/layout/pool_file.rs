@@ -10,6 +10,8 @@ pub fn record_of(path: &str) -> Option<(&str, &str)> {
     let (folder, name) = path.rsplit_once('/').filter(|_| is_record)?;
     let mut parts = name.splitn(3, '_');
     let (_, version, _) = (parts.next()?, parts.next()?, parts.next()?);
+    // The name of a description has the epoch, those of packages have not.
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     Some((folder_of_source(folder), version))
 }
 
@@ -40,7 +42,7 @@ mod tests {
     fn records_belong_to_the_packages_of_their_version() {
         let of = Some(("pool/main/h/hello", "1.0-1"));
         for record in
-            ["hello_1.0-1_amd64.buildinfo", "hello_1.0-1_source+amd64.changes", "hello_1.0-1_amd64.log.xz"]
+            ["hello_1.0-1_amd64.buildinfo", "hello_2:1.0-1_source+amd64.changes", "hello_1.0-1_amd64.log.xz"]
         {
             assert_eq!(record_of(&format!("pool/main/h/hello/{record}")), of, "{record}");
         }
