@@ -231,7 +231,9 @@ impl Decided {
     /// The package to take, as one of an index of the suite.
     fn copied(&self, new: &Offered<Origin>, target: &PackagesKey) -> Result<Option<CopiedPackage>, Failure> {
         let Some(opened) = self.rule(&new.origin) else { return Ok(None) };
-        if let Err(bad) = deb::check_stanza(new.entry.stanza()) {
+        if !new.entry.is_source()
+            && let Err(bad) = deb::check_stanza(new.entry.stanza())
+        {
             let subject = format!("{} {}", new.entry.name(), new.entry.version());
             let suite = Some(self.suite.codename.clone());
             let source = Reason::Stanza(bad);
