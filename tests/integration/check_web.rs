@@ -184,7 +184,7 @@ fn a_keyring_decides_as_for_clients() {
 fn a_suite_must_be_named_and_exist() {
     let sandbox = published();
     let web = Web::with(sandbox.archive(""), sound);
-    Sandbox::new().publish(["check", &web.url]).fails(2).says(["choose one with `--suite`"]);
+    Sandbox::new().publish(["check", &web.url]).fails(2).says(["no suite given", "--suite NAME"]);
     finds(check(&web.url, &["--suite", "testing"]), "dists/testing/InRelease", &["clients find no suite"]);
     // A second suite is checked together with the first.
     sandbox.publish(["snapshot", "1.0"]).ok();

@@ -309,7 +309,7 @@ fn removal_takes_a_source_alone_or_with_its_binaries() {
     sandbox
         .publish(["remove", "--source", "hello=3"])
         .fails(1)
-        .says(["cannot remove `--source hello=3` from suite `stable`", "hello 1.0-1 source"]);
+        .says(["cannot remove `source package hello=3` from suite `stable`", "hello 1.0-1 source"]);
 }
 
 #[test]
