@@ -653,7 +653,7 @@ fn destinations_have_names() {
         "write `./nowhere`",
     ]);
     fs::remove_file(sandbox.archive("conf/destinations")).unwrap();
-    sandbox.publish(["sync", "nowhere"]).fails(1).says(["has: none", "write `./nowhere`"]);
+    sandbox.publish(["sync", "nowhere"]).fails(1).says(["conf/destinations names none", "write `./nowhere`"]);
     assert!(!sandbox.path("nowhere").exists(), "a mistyped name must not create a folder");
     fs::create_dir(sandbox.path("empty")).unwrap();
     sandbox.publish(["sync", "empty"]).ok().says(["Published suite `stable`"]);
