@@ -4,6 +4,14 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use crate::{deb_builder::deb, reprepro::Pair, reprepro_uploads::describe};
 
+/// The lines that the scripts wrote, sorted.
+fn told(pair: &Pair, base: &str) -> Vec<String> {
+    let text = fs::read_to_string(pair.sandbox.path(base).join("told")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+    lines.sort();
+    lines
+}
+
 #[test]
 fn a_script_may_be_for_one_command_and_knows_the_kept_description() {
     let scripts = "Log: l.log\n --via=rerunnotifiers told-rerun\n --via=processincoming told-queue\n \
@@ -43,12 +51,7 @@ fn a_script_may_be_for_one_command_and_knows_the_kept_description() {
     pair.status(&["removematched", "bookworm", "*"]);
     pair.status(&["processincoming", "q"]);
     pair.status(&["rerunnotifiers"]);
-    let told = |base: &str| {
-        let text = fs::read_to_string(pair.sandbox.path(base).join("told")).unwrap();
-        let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-        lines.sort();
-        lines
-    };
+    let told = |base: &str| told(&pair, base);
     assert_eq!(told("ours"), told("real"));
     let six = |line: &&String| line.starts_with("upload 6: ") && line.ends_with(".changes");
     assert_eq!(told("ours").iter().filter(six).count(), 1, "{:?}", told("ours"));
@@ -93,12 +96,7 @@ fn scripts_know_the_rule_and_an_upload_is_accepted_once() {
     pair.status(&["include", "bookworm", &changes]);
     // It is there already.
     pair.status(&["include", "bookworm", &changes]);
-    let told = |base: &str| {
-        let text = fs::read_to_string(pair.sandbox.path(base).join("told")).unwrap();
-        let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-        lines.sort();
-        lines
-    };
+    let told = |base: &str| told(&pair, base);
     assert_eq!(told("ours"), told("real"));
     assert!(told("ours").contains(&"told add r=p f=bookworm ".to_owned()), "{:?}", told("ours"));
 }
