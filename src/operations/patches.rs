@@ -19,7 +19,7 @@ use crate::{
         patches::{
             History, Patch,
             history::{Limits, MOST, Text},
-            name,
+            name_after,
             script::{self, Unit},
         },
         release::Listed,
@@ -164,7 +164,8 @@ fn make(
     let script = Bytes::from(script);
     let file = blocks::compress(&script, Compression::Gzip, None)?;
     let digests = Digests::of(&file);
-    let name = name(time, &digests.sha256);
+    let last = history.patches.last().map(|patch| patch.name.as_str());
+    let Some(name) = name_after(last, time, &digests.sha256) else { return Ok(None) };
     let patch = Patch { name: name.clone(), from, script: Text::of(&script), file: Text::from(&digests) };
     let history = history.extended(patch, to, limits);
     if history.patches.is_empty() {
@@ -184,6 +185,7 @@ async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<Hi
     let Some(mut history) = known.filter(|known| known.current == from && !known.merged) else {
         return Ok(none);
     };
+    history.drop_unordered();
     // A lost or damaged patch ends the history. On a bucket each look would cost a request; `check` finds it there.
     if published.store().is_local() {
         for at in (0..history.patches.len()).rev() {

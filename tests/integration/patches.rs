@@ -101,6 +101,32 @@ pub(crate) fn clients<'a>(sandbox: &'a Sandbox, uri: &str) -> Vec<Client<'a>> {
     clients
 }
 
+/// apt applies patches in the order of their names, and the digests in these are in any order.
+#[test]
+fn commits_of_one_second_have_patches_in_their_order() {
+    let mut archive = Archive::new("PDiffs: yes\n");
+    let sandbox = Sandbox::new();
+    let server = archive.sandbox.serve();
+    let clients = clients(&sandbox, &format!("http://{}", server.address()));
+    archive.add_one("gg", "1.0", "Begins the history.");
+    for client in &clients {
+        updates(client, &archive);
+    }
+    let last = archive.patches().pop();
+    // The clock of the last machines is behind.
+    for (number, behind) in (0..8).zip([0, 0, 0, 0, 0, 0, 5, 5]) {
+        let file = archive.deb(&format!("p{number}"), "1.0", "One of many jobs.");
+        let add = ["add".to_owned(), file.display().to_string()];
+        let second = archive.second + 10 - behind;
+        archive.sandbox.publish_after(second, &add.each_ref().map(String::as_str)).ok();
+    }
+    for client in &clients {
+        uses_patches(client, &archive);
+    }
+    assert_eq!(archive.patches().iter().filter(|patch| Some(*patch) > last.as_ref()).count(), 8);
+    archive.sandbox.publish_after(archive.second + 60, &["check"]).ok();
+}
+
 #[test]
 fn apt_applies_patches_of_every_kind_of_change() {
     let mut archive = Archive::new("PDiffs: yes\nMutable: yes\n");

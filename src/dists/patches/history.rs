@@ -160,6 +160,19 @@ impl History {
         text
     }
 
+    /// Whether apt, which applies patches in the order of their names, applies them in the listed order.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.patches.is_sorted_by(|one, next| one.name < next.name)
+    }
+
+    /// Drops the oldest patches, as many as apt would apply in another order.
+    pub fn drop_unordered(&mut self) {
+        if let Some(at) = self.patches.windows(2).rposition(|pair| pair[0].name >= pair[1].name) {
+            self.patches.drain(..=at);
+        }
+    }
+
     /// Adds a patch that makes `current` of the last text, and drops the oldest patches.
     #[must_use]
     pub fn extended(mut self, patch: Patch, current: Text, limits: &Limits) -> Self {
@@ -254,6 +267,20 @@ mod tests {
             |since: &str, at_least: usize| Limits { since: since.to_owned(), at_least, ..limits(9, 100) };
         assert_eq!(extended("5", 10, &old("4", 1)), "4 5");
         assert_eq!(extended("5", 10, &old("6", 3)), "3 4 5");
+    }
+
+    #[test]
+    fn patches_that_apt_would_apply_in_another_order_are_dropped() {
+        let of = |names: &[&str]| {
+            let patches = names.iter().map(|name| patch(name, 1)).collect();
+            History { current: text("a"), patches, merged: false }
+        };
+        for (all, kept) in [("1 2 3", "1 2 3"), ("1 3 2 4", "2 4"), ("2 1", "1"), ("1 1", "1"), ("", "")] {
+            let mut history = of(&all.split_whitespace().collect::<Vec<_>>());
+            assert_eq!(history.is_ordered(), all == kept);
+            history.drop_unordered();
+            assert_eq!(names(&history).join(" "), kept);
+        }
     }
 
     #[test]

@@ -57,6 +57,12 @@ impl Archive {
                 .fault(path, "its patches make another text than the published index; clients ignore them");
             return Ok(());
         }
+        if !history.merged && !history.is_ordered() {
+            findings.fault(
+                path.clone(),
+                "its patches are not listed in the order of their names; apt applies them in that order, fails, and downloads the index",
+            );
+        }
         // One patch is held at a time: the list may name many that unpack to much more than they are.
         let mut text = self.earlier_text(published, index, &history).await?;
         if text.is_none() && !history.patches.is_empty() {
