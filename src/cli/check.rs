@@ -206,6 +206,13 @@ fn print_report(report: &Report, session: &Session<'_>) {
         count(report.files, "file"),
         if report.faults.is_empty() { "no faults".to_owned() } else { count(report.faults.len(), "fault") }
     ));
+    if !report.to_export.is_empty() && !matches!(session.location, Location::Web(_)) {
+        let suites: Vec<&str> = report.to_export.iter().map(Suite::as_str).collect();
+        session.ui.say(&format!(
+            "hint: write the indices again that are made from packages: `publish export {}`",
+            suites.join(" ")
+        ));
+    }
 }
 
 /// Describes a suite in a few lines.

@@ -15,7 +15,8 @@ use bytes::{Bytes, BytesMut};
 use super::package_entry::{PackageEntry, field_of};
 use crate::{digest::Digests, stanza::Stanzas};
 
-const DESCRIPTION: &str = "Description";
+/// The field that it has instead of `Packages`.
+pub(crate) const DESCRIPTION: &str = "Description";
 const MD5: &str = "Description-md5";
 
 /// The long descriptions of a component.
@@ -66,7 +67,7 @@ impl Translation {
     /// Takes over the long description of a package; `None` if it has none.
     pub fn split(&mut self, package: &PackageEntry) -> Option<PackageEntry> {
         let text = package.shared_field(DESCRIPTION).filter(|text| text.contains(&b'\n'))?;
-        let md5 = Digests::of(&[&text[..], b"\n"].concat()).md5.to_string();
+        let md5 = md5_of(&text);
         let first = text.split(|&b| b == b'\n').next().unwrap_or_default();
         let short = [first, b"\nDescription-md5: ", md5.as_bytes()].concat();
         self.descriptions.insert((package.name().into(), md5.into()), text.clone());
@@ -81,11 +82,29 @@ impl Translation {
         Some(package.with_replaced(DESCRIPTION, text, MD5))
     }
 
+    /// Whether it has the long description of a package, or the package needs none.
+    #[must_use]
+    pub fn describes(&self, package: &PackageEntry) -> bool {
+        missing(package).is_none_or(|md5| self.descriptions.contains_key(&(package.name().into(), md5)))
+    }
+
+    /// Takes the description of a package that was read from the package itself; `false` if its stanza names another.
+    pub fn restore(&mut self, package: &PackageEntry, text: &Bytes) -> bool {
+        let Some(md5) = missing(package).filter(|md5| **md5 == *md5_of(text)) else { return false };
+        self.descriptions.insert((package.name().into(), md5), text.clone());
+        true
+    }
+
     /// Removes the descriptions of these packages, or of all, that are not needed.
     pub fn retain(&mut self, names: Option<&BTreeSet<String>>, needed: &BTreeSet<(Box<str>, Box<str>)>) {
         let is_other = |name: &str| names.is_some_and(|names| !names.contains(name));
         self.descriptions.retain(|key, _| is_other(&key.0) || needed.contains(key));
     }
+}
+
+/// The MD5 by which clients find a description.
+fn md5_of(text: &[u8]) -> String {
+    Digests::of(&[text, b"\n"].concat()).md5.to_string()
 }
 
 /// Compares two stanzas by their order in an index; stanzas without the required fields are equal.

@@ -27,10 +27,10 @@ pub(super) struct CommandsDraft {
     compressions: Vec<Compression>,
 }
 
-/// Decides the changes of the indices of commands; `wanted` is `None` for those that are published. Those
-/// that are dropped, and those that stay as they are, are added to the sets.
+/// Decides the changes of the indices of commands; `wanted` is `None` for those that are published. An export also restores
+/// those that are lost. Those that are dropped, and those that stay as they are, are added to the sets.
 pub(super) async fn drafts(
-    wanted: Option<bool>,
+    (wanted, is_export): (Option<bool>, bool),
     packages: &Packages<'_>,
     (dropped, current): (&mut BTreeSet<String>, &mut BTreeSet<String>),
 ) -> Result<Vec<CommandsDraft>, Error> {
@@ -59,30 +59,36 @@ pub(super) async fn drafts(
             continue;
         }
         let names = packages.changed.get(&source).map(changed_names).unwrap_or_default();
-        if is_listed && names.is_empty() {
+        let is_unchanged = is_listed && names.is_empty();
+        if is_unchanged && !is_export {
             current.insert(plain);
             continue;
         }
-        drafts.extend(draft(&source, (plain, is_listed), wanted == Some(true), names, packages).await?);
+        let text = match packages.published.text(&plain).await {
+            Err(error) if damage::is_damage(published.store(), &error) => None,
+            text => text?,
+        };
+        if is_unchanged && text.is_some() {
+            current.insert(plain);
+            continue;
+        }
+        let is_wanted = wanted == Some(true) || published.was_published_here();
+        drafts.extend(draft(&source, (plain, is_listed, text), is_wanted, names, packages).await?);
     }
     Ok(drafts)
 }
 
 async fn draft(
     source: &PackagesKey,
-    (plain, is_listed): (String, bool),
+    (plain, is_listed, text): (String, bool, Option<Bytes>),
     is_wanted: bool,
     mut names: BTreeSet<String>,
     packages: &Packages<'_>,
 ) -> Result<Option<CommandsDraft>, Error> {
     let published = packages.published;
-    let text = match published.text(&plain).await {
-        Err(error) if damage::is_damage(published.store(), &error) => None,
-        text => text?,
-    };
     let (index, _) = packages.index(&IndexKey::Packages(source.clone())).await?;
     match &text {
-        // It cannot be read, so it is no longer listed.
+        // It cannot be read, so one of another tool is no longer listed.
         None if !is_wanted => return Ok(None),
         None => names.extend(index.entries().iter().map(|package| package.name().to_owned())),
         // Another tool may have left packages in it that are gone.

@@ -97,8 +97,12 @@ impl Derivation<'_> {
         }
         let new = |package: &PackageEntry| Wanted { package: package.clone(), may_be_stored: false };
         let kept = |package: &PackageEntry| Wanted { package: package.clone(), may_be_stored: true };
-        let commands =
-            commands::drafts(self.commands, packages, (&mut derived.dropped, &mut derived.current)).await?;
+        let commands = commands::drafts(
+            (self.commands, self.is_export),
+            packages,
+            (&mut derived.dropped, &mut derived.current),
+        )
+        .await?;
         let mut wanted: Vec<Wanted> = commands.iter().flat_map(CommandsDraft::wanted).collect();
         for draft in &drafts {
             wanted.extend(draft.added.iter().map(new));
@@ -186,14 +190,20 @@ impl Derivation<'_> {
             && self.is_export
             && target.is_wanted
             && stored_forms(published.release(), &plain) != comparable(&target.compressions);
-        if target.is_listed && changes.is_empty() && !has_other_forms {
+        let is_unchanged = target.is_listed && changes.is_empty() && !has_other_forms;
+        if is_unchanged && !self.is_export {
             current.insert(plain);
             return Ok(None);
         }
+        // An export also restores one that is lost.
         let text = match published.text(&plain).await {
             Err(error) if damage::is_damage(published.store(), &error) => None,
             text => text?,
         };
+        if is_unchanged && text.is_some() {
+            current.insert(plain);
+            return Ok(None);
+        }
         let mut draft = Draft {
             key: target.key.clone(),
             compressions: target.compressions.clone(),
@@ -204,8 +214,8 @@ impl Derivation<'_> {
             removed: changes.removed,
         };
         match text {
-            // It cannot be read, so it is no longer listed.
-            None if !target.is_wanted => return Ok(None),
+            // It cannot be read, so one of another tool is no longer listed.
+            None if !target.is_wanted && !published.was_published_here() => return Ok(None),
             None => {
                 let mut all = Vec::new();
                 for source in &target.sources {

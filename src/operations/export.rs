@@ -8,10 +8,11 @@ use crate::{
     compression::Compression,
     config::SuiteConfig,
     dists::{
-        PackagesKey,
+        PackageEntry, PackagesKey,
         layout::plain_path,
         translation::{is_long, missing},
     },
+    package_type::PackageType,
     suite::{error::Error, published::PublishedSuite},
 };
 
@@ -79,13 +80,13 @@ async fn has_other_descriptions(
     key: &PackagesKey,
 ) -> Result<bool, Error> {
     let is_translated = published.index_keys().contains(&translations::key(&key.component));
-    if key.is_of_sources() || (!config.translations && !is_translated) {
+    if key.package_type != PackageType::Deb || (!config.translations && !is_translated) {
         return Ok(false);
     }
     let entries = published.index(key).await?.entries();
-    Ok(entries.iter().any(
-        |package| {
-            if config.translations { is_long(package) } else { missing(package).is_some() }
-        },
-    ))
+    let elsewhere = |package: &PackageEntry| {
+        if config.translations { is_long(package) } else { missing(package).is_some() }
+    };
+    Ok(entries.iter().any(elsewhere)
+        || translations::is_incomplete(published, &key.component, &entries).await?)
 }

@@ -362,6 +362,7 @@ impl Plan {
         self.indices.extend(derived.files.drain(..).chain(translated.files));
         self.indices.append(&mut self.attached);
         derived.dropped.extend(translated.dropped);
+        self.notes.extend(translated.notes);
         self.notes.append(&mut derived.lists.notes);
         let new = derived.lists.new.iter();
         self.file_lists =

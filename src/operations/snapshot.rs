@@ -13,9 +13,8 @@ use super::{dates, plan::Plan, snapshot_source::Source};
 use crate::{
     config::SuiteConfig,
     dists::{
-        IndexFile, Release,
+        IndexFile,
         layout::{is_mark, patched_by, plain_path},
-        release::Listed,
     },
     names::Suite,
     operations::written::Written,
@@ -41,14 +40,6 @@ impl Source {
         let source = &self.state;
         let Some(release) = source.release() else { return Ok(Plan::default()) };
         let mut plan = Plan { notes: self.note.iter().cloned().collect(), ..Plan::default() };
-        if let Some(there) = published.release() {
-            // Idempotent: an earlier command may have been killed after the commit.
-            return if lists_the_same(there, release) {
-                Ok(plan)
-            } else {
-                Err(Error::SnapshotThere { snapshot: published.name().clone() })
-            };
-        }
         let mut new = release.clone();
         // apt compares one of the names with the folder that it reads; the codename stays that of the suite.
         new.set("Suite", Some(published.name().to_string()));
@@ -56,21 +47,29 @@ impl Source {
         dates::set(&mut new, published, config, now, &mut plan.notes)?;
         // Its content never changes, so it needs no patches.
         new.retain(|path| patched_by(plain_path(path)).is_none());
-        let mut replaced = BTreeSet::new();
+        let mut absent = BTreeSet::new();
         for (path, listed) in new.clone().own_files() {
             match source.listed_file(path, listed).await {
                 Err(error) if source.is_kept() && source.is_name_replaced(path, &error) => {
-                    replaced.insert(path.clone());
+                    absent.insert(path.clone());
                 }
-                read => {
-                    let bytes = read?.map(|(_, bytes)| bytes);
-                    plan.indices.extend(bytes.map(|bytes| IndexFile::new(path.clone(), bytes)));
-                }
+                read => match read? {
+                    Some((_, bytes)) => plan.indices.push(IndexFile::new(path.clone(), bytes)),
+                    None => drop(absent.insert(path.clone())),
+                },
             }
         }
-        // The uncompressed form need not be stored beside another one.
+        // Other tools list files that they do not store. The uncompressed form need not be stored beside another one.
         let stored: BTreeSet<&str> = plan.indices.iter().map(|file| plain_path(file.path())).collect();
-        new.retain(|path| !replaced.contains(path) || stored.contains(path));
+        new.retain(|path| !absent.contains(path) || stored.contains(path));
+        if let Some(there) = published.release() {
+            // Idempotent: an earlier command may have been killed after the commit.
+            return if there.files() == new.files() {
+                Ok(Plan { notes: plan.notes, ..Plan::default() })
+            } else {
+                Err(Error::SnapshotThere { snapshot: published.name().clone() })
+            };
+        }
         let mut pool = PoolFiles::new();
         for key in source.pool_index_keys() {
             let index = key.path();
@@ -82,15 +81,6 @@ impl Source {
         plan.release = Some(new);
         Ok(plan)
     }
-}
-
-/// Whether a snapshot lists the files of its source, which may have patches.
-fn lists_the_same(snapshot: &Release, source: &Release) -> bool {
-    let files = |release: &Release| -> Vec<(String, Listed)> {
-        let own = release.files().iter().filter(|(path, _)| patched_by(plain_path(path)).is_none());
-        own.map(|(path, listed)| (path.clone(), *listed)).collect()
-    };
-    files(snapshot) == files(source)
 }
 
 impl Archive {

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use super::{
     error::{Error, chain},
     event::{Event, Events},
+    pool_package,
     refusal::{Reason, Refusal},
 };
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
     deb::{DataFault, FileList, list_files},
     digest::{Digests, Sha256Digest},
     dists::PackageEntry,
-    store::{self, Content, Limit, Store, blocking},
+    store::{Content, Limit, Store, blocking},
 };
 
 /// The folder of the lists, one file for each package.
@@ -40,8 +41,6 @@ pub(crate) const FOLDER: &str = ".publish/contents";
 
 /// The limit on a list, compressed or not.
 const LIMIT: Limit = Limit::mebibytes(64);
-/// A larger package is read from disk.
-const IN_MEMORY: u64 = 16 << 20;
 /// The number of packages that are read concurrently.
 const AT_ONCE: usize = 8;
 /// How many packages without a list are named.
@@ -309,26 +308,11 @@ async fn read_stored(store: &Store, sha256: &Sha256Digest) -> Option<FileList> {
 
 /// Reads the list of a package from its file, and verifies the package.
 async fn read_pool(store: &Store, path: &str, package: &PackageEntry) -> Result<Source, Error> {
-    let unknown = |why: &str| Ok(Source::Unknown(why.to_owned()));
-    let Some(size) = package.size().filter(|_| !path.is_empty()) else {
-        return unknown("its entry names no file");
+    let content = match pool_package::load(store, path, package).await? {
+        Ok(content) => content,
+        Err(why) => return Ok(Source::Unknown(why.to_owned())),
     };
-    let loaded = match store.load(path, IN_MEMORY, Limit::bytes(size)).await {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return unknown("its file is missing in the pool"),
-        Err(store::Error::TooLarge { .. }) => return unknown("its file in the pool is damaged"),
-        Err(error) if store.may_be_missing(&error) => return unknown("its file is missing in the pool"),
-        Err(error) => return Err(error.into()),
-    };
-    let found = loaded.content.digests();
-    let is_same = match package.sha256() {
-        Some(sha256) => found.sha256 == sha256,
-        None => package.md5().is_some_and(|md5| found.md5 == md5),
-    };
-    if found.size != size || !is_same {
-        return unknown("its file in the pool is damaged");
-    }
-    let read = blocking(move || match &loaded.content {
+    let read = blocking(move || match &content {
         Content::Bytes(bytes, _) => list_files(&bytes[..]),
         Content::File(local) => read_file(&local.file),
     });

@@ -20,6 +20,7 @@ pub(crate) mod patches;
 pub(crate) mod published;
 pub(crate) mod trust;
 pub(crate) mod file_lists;
+pub(crate) mod pool_package;
 pub(crate) mod package_file;
 pub(crate) mod references;
 pub(crate) mod damage;

@@ -50,6 +50,30 @@ fn is_true(sandbox: &Sandbox) {
 }
 
 #[test]
+fn an_export_writes_lost_indices_again() {
+    let sandbox = Sandbox::new();
+    let file = deb("hello").installs("usr/bin/hello").write(sandbox.incoming());
+    add(&sandbox, &["--contents"], &[file]).ok();
+    let before = [CONTENTS, COMMANDS].map(|path| fs::read(sandbox.archive(path)).unwrap());
+    for entry in fs::read_dir(sandbox.archive("dists/stable/main")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("Contents") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    for folder in ["by-hash", "cnf"] {
+        fs::remove_dir_all(sandbox.archive("dists/stable/main").join(folder)).unwrap();
+    }
+    let found = sandbox.publish_after(60, &["check"]).fails(4);
+    for lost in ["Contents-amd64: it is listed but missing", "cnf/Commands-amd64: it is listed but missing"] {
+        assert!(found.stdout.contains(lost), "{}", found.stdout);
+    }
+    found.says(["`publish export stable`"]);
+    sandbox.publish_after(60, &["export", "stable"]).ok().says(["Published suite `stable` as configured"]);
+    assert_eq!([CONTENTS, COMMANDS].map(|path| fs::read(sandbox.archive(path)).unwrap()), before);
+    is_true(&sandbox);
+}
+
+#[test]
 fn every_command_keeps_the_index_of_files_true() {
     let sandbox = Sandbox::new();
     let in_bin =

@@ -83,6 +83,33 @@ fn a_snapshot_does_not_change() {
 }
 
 #[test]
+fn a_snapshot_lists_only_files_that_it_has() {
+    let sandbox = Sandbox::new();
+    // Another tool lists a form of an index and a file that it does not store.
+    let there: [(&str, &[u8]); 2] = [
+        ("main/binary-amd64/Packages", b"Package: hello\nVersion: 1.0\nArchitecture: amd64\nFilename: pool/hello.deb\nSize: 4\nSHA256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n"),
+        ("main/Contents-amd64.gz", b"never read"),
+    ];
+    sandbox.adopt_files("stable", &there);
+    fs::create_dir_all(sandbox.archive("pool")).unwrap();
+    fs::write(sandbox.archive("pool/hello.deb"), "test").unwrap();
+    fs::remove_file(sandbox.archive("dists/stable/main/Contents-amd64.gz")).unwrap();
+    let take = ["snapshot", "1", "--suite", "stable"];
+    sandbox.publish_after(0, &take).ok();
+    sandbox.publish_after(60, &take).ok();
+    let release = sandbox.read("dists/stable/snapshots/1/Release");
+    assert!(release.contains("Packages") && !release.contains("Contents"), "{release}");
+    sandbox.publish_after(60, &["check", "--suite", "stable/snapshots/1"]).ok();
+    // A form that is lost is a fault, as it is in a suite.
+    let sandbox = with_later_changes();
+    let snapshot = sandbox.archive("dists/stable/snapshots/1/main/binary-amd64");
+    fs::remove_file(snapshot.join("Packages.xz")).unwrap();
+    fs::remove_dir_all(snapshot.join("by-hash")).unwrap();
+    let found = sandbox.publish_after(90, &["check"]).fails(4);
+    assert!(found.stdout.contains("Packages.xz: it is listed but missing"), "{}", found.stdout);
+}
+
+#[test]
 fn snapshots_are_listed_and_removed() {
     let sandbox = with_later_changes();
     let before = sandbox.tree();

@@ -155,3 +155,45 @@ fn an_index_that_leaves_the_suite_takes_its_descriptions_along() {
     assert_eq!(names(), ["one"]);
     sandbox.publish_after(120, &["check"]).ok();
 }
+
+#[test]
+fn a_lost_translation_is_made_again_from_the_packages() {
+    let sandbox = Sandbox::new();
+    configure(&sandbox, "Translations: en\nContents: .gz\n");
+    add(&sandbox, &deb("one"));
+    add(&sandbox, &deb("two").field("Description", "other\n more of it"));
+    let whole = translation(&sandbox);
+    let lose = || fs::remove_dir_all(sandbox.archive("dists/stable/main/i18n")).unwrap();
+    lose();
+    let checked = |seconds, fault: &str| {
+        let found = sandbox.publish_after(seconds, &["check"]).fails(4);
+        assert!(found.stdout.contains(fault), "{}", found.stdout);
+        found.says(["hint: write the indices again that are made from packages: `publish export stable`"]);
+    };
+    checked(60, "i18n/Translation-en: it is listed but missing in every compression");
+    // By an export, and by an edit of another package.
+    sandbox.publish_after(60, &["export", "stable"]).ok();
+    assert_eq!(translation(&sandbox), whole);
+    lose();
+    add(&sandbox, &deb("three").field("Description", "third\n and last"));
+    assert_eq!(translation(&sandbox).matches("Description-en: ").count(), 3);
+    apt_shows(&sandbox, "two", "more of it");
+    sandbox.publish_after(120, &["check"]).ok();
+    // A copy has its description all the same.
+    lose();
+    sandbox.publish_after(180, &["copy", "two", "--from", "stable", "--to", "next"]).ok();
+    assert!(packages(&sandbox, "next").contains("\n more of it"));
+    // The description of a package whose file is damaged cannot be had.
+    fs::write(sandbox.archive("pool/main/t/two/two_1.0_amd64.deb"), "damaged").unwrap();
+    sandbox
+        .publish_after(240, &["export", "stable"])
+        .ok()
+        .says(["`Translation-en` lacks the description of `two` 1.0: its file in the pool is damaged"]);
+    checked(300, "it does not have the description of `two` 1.0");
+    // Without translations the descriptions are in `Packages`.
+    add(&sandbox, &deb("two").version("2"));
+    lose();
+    configure(&sandbox, "");
+    sandbox.publish_after(360, &["export", "stable"]).ok();
+    assert!(packages(&sandbox, "stable").contains("\n and last"));
+}

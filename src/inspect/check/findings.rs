@@ -1,10 +1,13 @@
 //! Collects findings, from one task or several, until they become a report.
 
+use std::collections::BTreeSet;
+
 use super::{
     caches::{Caches, Changes},
     report::Fault,
 };
 use crate::{
+    names::Suite,
     store::{self, ResponseHeaders},
     suite::error::chain,
 };
@@ -15,6 +18,8 @@ pub(super) struct Findings {
     /// How many files were read or requested.
     pub(super) files: usize,
     pub(super) faults: Vec<Fault>,
+    /// The suites with faults that an export mends.
+    pub(super) to_export: BTreeSet<Suite>,
     pub(super) notes: Vec<String>,
     /// The findings about cache headers.
     pub(super) caches: Caches,
@@ -48,6 +53,7 @@ impl Findings {
     pub(super) fn merge(&mut self, other: Self) {
         self.files += other.files;
         self.faults.extend(other.faults);
+        self.to_export.extend(other.to_export);
         self.notes.extend(other.notes);
         self.caches.merge(other.caches);
     }

@@ -15,7 +15,9 @@ use crate::{
     compression::Compression,
     deb,
     digest::Digests,
-    dists::{Entry, IndexKey, IndexKind, entries::EntryFile, index_file::by_hash_path, release::Listed},
+    dists::{
+        Entry, IndexKey, IndexKind, commands, entries::EntryFile, index_file::by_hash_path, release::Listed,
+    },
     store::blocking,
     suite::{
         archive::Archive,
@@ -97,6 +99,9 @@ impl Archive {
             }
         } else if (is_index || stores_all) && plain_listed.is_none_or(|listed| listed.size > 0) {
             findings.fault(published.path(plain), "it is listed but missing in every compression");
+            let is_derived = matches!(key, IndexKey::Contents { .. } | IndexKey::Translation { .. })
+                || commands::parse_path(plain).is_some();
+            findings.to_export.extend(is_derived.then(|| published.name().clone()));
         }
         let Some(text) = text else { return Ok(None) };
         let path = published.path(plain);

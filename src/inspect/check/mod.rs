@@ -8,6 +8,7 @@ mod history;
 mod indices;
 mod patches;
 mod contents;
+mod translations;
 mod images;
 mod pointer;
 mod page;
@@ -36,7 +37,6 @@ use crate::{
         event::Events,
         patches::patched_indices,
         published::{PublishedSuite, is_being_dropped, plain_path},
-        snapshots::snapshot_of,
     },
 };
 use findings::Findings;
@@ -100,13 +100,14 @@ impl Archive {
             pool = pool.into_iter().take(most).collect();
         }
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
-        let Findings { files, mut faults, mut notes, caches } = findings;
+        let Findings { files, mut faults, to_export, mut notes, caches } = findings;
         notes.extend(caches.notes());
         faults.sort();
         faults.dedup();
         let packages = states.iter().map(|state| state.packages).sum();
         let suites = check.suites.to_vec();
-        Ok(Report { suites, states, packages, files, faults, notes, own_keys: own.is_some() })
+        let to_export = to_export.into_iter().collect();
+        Ok(Report { suites, states, packages, files, faults, to_export, notes, own_keys: own.is_some() })
     }
 
     /// Without a configured key: the archive with the keys that it publishes itself.
@@ -248,8 +249,7 @@ impl Archive {
                 release.files().len() - all().count()
             ));
         }
-        // A snapshot lists what its suite lists, which may be that of another tool.
-        let stores_all = snapshot_of(published.name()).is_none() && published.is_of_our_form();
+        let stores_all = published.is_of_our_form();
         let looks = stream::iter(listed).map(|plain| async move {
             let mut found = Findings::default();
             let entries = self.check_listed(published, (plain, stores_all), &mut found).await?;
@@ -265,6 +265,7 @@ impl Archive {
             }
         }
         self.check_contents_of_packages(published, findings).await?;
+        self.check_descriptions_of_packages(published, findings).await?;
         for index in patched_indices(release).filter(|index| carried.holds(index)) {
             self.check_patches(published, index, findings).await?;
         }

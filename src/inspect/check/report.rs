@@ -16,6 +16,8 @@ pub struct Report {
     pub files: usize,
     /// All faults.
     pub faults: Vec<Fault>,
+    /// The suites with faults that an export mends: indices that are made from the packages are lost.
+    pub to_export: Vec<Suite>,
     /// Remarks that are no fault for any client.
     pub notes: Vec<String>,
     /// Whether no key was given and signatures were verified with the keys of the archive itself.
