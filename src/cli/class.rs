@@ -128,6 +128,7 @@ impl From<&archive::Error> for Class {
             | E::NotMutable { .. }
             | E::Snapshot { .. }
             | E::SnapshotThere { .. }
+            | E::PartOfMirror { .. }
             | E::UnknownComponent { .. }
             | E::UnknownPart { .. }
             | E::OtherName { .. }

@@ -45,7 +45,8 @@ use crate::{
     suite::{
         archive::Archive,
         base::VerifiedBase,
-        error::{Error, package_files},
+        error::Error,
+        error_text::package_files,
         event::Event,
         first_signing, flat, generations,
         other_names::{OtherNames, linked},
@@ -146,10 +147,24 @@ impl Archive {
                         tokio::time::sleep(jitter(times)).await;
                     }
                 }
+                Err(Error::Missing { path }) => return Err(self.explain_missing(suite, path).await?),
                 done => return done,
             }
         }
         Err(Error::RaceLost { suite: suite.clone(), times: TRIES })
+    }
+
+    /// Returns why a listed index is missing: a mirror leaves it out, or the archive is damaged.
+    async fn explain_missing(&self, suite: &Suite, path: String) -> Result<Error, Error> {
+        let published = self.suite(suite).await?;
+        let carried = published.carried().await?;
+        let of_suite = path.strip_prefix("dists/").and_then(|path| path.strip_prefix(suite.as_str()));
+        Ok(match of_suite.and_then(|path| path.strip_prefix('/')) {
+            Some(file) if !carried.holds(file) => {
+                Error::PartOfMirror { suite: suite.clone(), part: carried.subset().describe(), path }
+            }
+            _ => Error::Missing { path },
+        })
     }
 
     /// Runs the protocol once. Fails with [`store::Error::Conflict`], without a change, if the race is lost.

@@ -1,6 +1,7 @@
 //! Errors of operations, commits, syncs and prunes.
 
 use super::{
+    error_text::{changed, few, generations, no_generation, package_files, refusals, there_are},
     failed::Failed,
     refusal::{Refusal, list},
     release_info::ReleaseInfo,
@@ -134,6 +135,18 @@ pub enum Error {
         suite: Suite,
         /// The suite that they were to be copied to.
         to: Suite,
+    },
+    /// A mirror that leaves out a part of a suite: the new release file would list that part as empty.
+    #[error(
+        "suite `{suite}` is the part of a mirror ({part}), without `{path}`: a change would publish a suite without it"
+    )]
+    PartOfMirror {
+        /// The suite.
+        suite: Suite,
+        /// The part that the mirror has.
+        part: String,
+        /// An index that it leaves out.
+        path: String,
     },
     /// A suite is signed, and no signing key is configured.
     #[error("suite `{suite}` is signed, but no key is configured to sign it with")]
@@ -527,69 +540,11 @@ pub enum Error {
     },
 }
 
-fn generations(planned_on: Option<&str>, now: Option<&str>) -> String {
-    let shown = |name: Option<&str>| name.map_or_else(|| "none".to_owned(), |name| format!("`{name}`"));
-    format!(" (planned on generation {}, published is {})", shown(planned_on), shown(now))
-}
-
-fn refusals(all: &[Refusal]) -> String {
-    match all {
-        [only] => only.to_string(),
-        [first, ..] => {
-            let done = match first.action {
-                "remove" => "removed",
-                "copy" => "copied",
-                _ => "added",
-            };
-            format!("{} packages cannot be {done}; nothing was published", all.len())
-        }
-        [] => "nothing was published".into(),
-    }
-}
-
 impl Error {
     /// A suite that is not published; the others are not named.
     pub(crate) fn not_published(suite: &Suite) -> Self {
         Self::NotPublished { suite: suite.clone(), known: Vec::new() }
     }
-}
-
-/// Counts the files of packages in a pool.
-pub(crate) fn package_files(count: usize) -> String {
-    if count == 1 { "1 package file".to_owned() } else { format!("{count} package files") }
-}
-
-fn there_are(known: &[Suite]) -> String {
-    let names: Vec<&str> = known.iter().map(Suite::as_str).collect();
-    if names.is_empty() { String::new() } else { format!("; there are: `{}`", names.join("`, `")) }
-}
-
-fn no_generation(suite: &Suite, requested: Option<&str>, known: &[String]) -> String {
-    let kept = if known.is_empty() { "none".to_owned() } else { list(known) };
-    match requested {
-        None => {
-            format!(
-                "no earlier generation of suite `{suite}` with different content is retained; retained: {kept}"
-            )
-        }
-        Some(requested) if known.iter().any(|name| name.starts_with(requested)) => {
-            format!("more than one generation of suite `{suite}` begins with `{requested}`; retained: {kept}")
-        }
-        Some(requested) => {
-            format!("no generation `{requested}` of suite `{suite}` is retained; retained: {kept}")
-        }
-    }
-}
-
-/// Lists the first three files and counts the others.
-fn few(files: &[String]) -> String {
-    let more = files.len().saturating_sub(3);
-    let first = list(&files[..files.len() - more]);
-    if more > 0 { format!("{first} and {more} more") } else { first }
-}
-
-fn changed(changes: &[ReleaseInfo]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

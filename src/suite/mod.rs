@@ -27,6 +27,7 @@ pub(crate) mod damage;
 pub(crate) mod snapshots;
 pub(crate) mod public_files;
 pub(crate) mod error;
+pub(crate) mod error_text;
 pub(crate) mod failed;
 pub(crate) mod refusal;
 pub(crate) mod attach_fault;

@@ -103,6 +103,17 @@ fn clients_of_the_part_find_it_complete() {
         sandbox.publish_after(3600, &[&["-a", "mirror"], command].concat()).ok();
     }
     let before = mirror(&sandbox);
+    // With the key of the source, a change would publish the parts that are left out as empty.
+    let file = deb("late").write(sandbox.incoming()).display().to_string();
+    for change in [&["add", &file][..], &["remove", "hello"], &["export", "stable"]] {
+        let configured = sandbox.read("conf/distributions");
+        fs::create_dir_all(sandbox.path("mirror/conf")).unwrap();
+        fs::write(sandbox.path("mirror/conf/distributions"), configured).unwrap();
+        let refused = sandbox.publish_after(3600, &[&["-a", "mirror"], change].concat()).fails(1);
+        refused.says(["suite `stable` is the part of a mirror (component main; architecture amd64; "]);
+        refused.says(["hint: publish to the archive that it mirrors"]);
+        fs::remove_dir_all(sandbox.path("mirror/conf")).unwrap();
+    }
     sync(&sandbox, &AMD64).ok().says(["Nothing to do"]);
     assert_eq!(mirror(&sandbox), before);
     let client = sandbox.publish_after(3600, &["-a", "mirror", "client", "--sources"]).ok().stdout;

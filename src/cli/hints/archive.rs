@@ -46,6 +46,9 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "sign `{suite}` as well; or, if it was signed before, compare it with a trusted copy; `--trust-existing` copies the unsigned packages once"
             ));
         }
+        Error::PartOfMirror { .. } => {
+            "publish to the archive that it mirrors, or mirror the whole suite; `publish pull` takes packages of a mirror into a suite of your own"
+        }
         Error::NoKey { .. } => "name the key with `--sign-with KEY` or `SignWith:` in conf/distributions",
         Error::NoPublicKey { .. } => {
             "add a file with the public key to `TrustedKeys:` in conf/distributions, or adopt the suite once with `--trust-existing`"
