@@ -1,6 +1,6 @@
 //! `publish import`: makes an archive of ours from another one.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use super::{
     change_args::ChangeArgs,
@@ -17,17 +17,11 @@ use crate::{
         find_files, read_packages,
     },
     config::SuiteConfig,
-    dists::Release,
-    names::{Component, Suite},
+    names::Suite,
     operations::{rebuilt, upstream::Upstream},
     store::{Location, Store},
-    suite::published::PublishedSuite,
+    suite::flat,
 };
-
-/// The fields of a release file that a new suite takes from the other archive: clients ask their users before they accept
-/// another value.
-const FIELDS: [&str; 6] =
-    ["Origin", "Label", "Version", "Description", "NotAutomatic", "ButAutomaticUpgrades"];
 
 /// Import all packages of another archive's suites
 ///
@@ -95,7 +89,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
             args.location
         )));
     }
-    if is_folder_of_packages(&location) {
+    if location.folder().is_some_and(flat::is_folder_of_packages) {
         return packages(args, session, &location).await;
     }
     // Every suite is verified before the first one is published.
@@ -111,13 +105,6 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         session.ui.object(&Publications { suites: reports.iter().map(Into::into).collect() });
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether a location is a local folder without indices.
-fn is_folder_of_packages(location: &Location) -> bool {
-    let Some(folder) = location.folder() else { return false };
-    let indices = ["dists", "Packages", "Packages.gz", "Packages.xz", "InRelease", "Release"];
-    folder.is_dir() && indices.iter().all(|name| !folder.join(name).exists())
 }
 
 /// The suites of the other archive, as `LOCATION#SUITE`, each with the suite to publish in.
@@ -168,39 +155,13 @@ async fn verified(
     let is_configured = session.config.find(name).is_some();
     let published = session.archive(Trust::unverified()).suite(&to.codename).await?;
     let is_new = !is_configured && published.pointer().is_none();
-    let to = if is_new { like(&upstream.into_state(), to, other.flat.is_some()) } else { to };
+    let to = if is_new { upstream.settings_for(to) } else { to };
     Ok(Verified { other, to, keys, trust })
 }
 
 fn no_suite(suite: &Suite, location: &str) -> Failure {
     let hint = "name one with `--suite NAME`".to_owned();
     Failure::text(format!("there is no suite `{suite}` in `{location}`"), Some(hint)).kind(Kind::NotFound)
-}
-
-/// The settings of a new suite: those of the other archive that its clients depend on.
-fn like(source: &PublishedSuite, to: SuiteConfig, is_flat: bool) -> SuiteConfig {
-    let Some(release) = source.release() else { return to };
-    let field = |name: &'static str| Some((name, release.field(name)?.to_owned()));
-    let copied = FIELDS.into_iter().filter_map(field).collect();
-    if is_flat {
-        return SuiteConfig { copied, ..to };
-    }
-    let suite = release.field("Suite").filter(|name| *name != to.codename.as_str());
-    let with_index: BTreeSet<_> = source.packages_keys().into_iter().map(|key| key.component).collect();
-    // Some archives list `updates/main` for the component whose indices are in `main`.
-    let is_own = |name: &Component| with_index.contains(name) || !name.as_str().contains('/');
-    let mut components = release.components().unwrap_or_default();
-    components.retain(is_own);
-    components
-        .extend(with_index.iter().filter(|name| !components.contains(name)).cloned().collect::<Vec<_>>());
-    let architectures = Release::architectures(release).unwrap_or_default();
-    SuiteConfig {
-        suite: suite.map(ToOwned::to_owned),
-        components,
-        architectures: architectures.into_iter().filter(|name| !name.is_all()).collect(),
-        copied,
-        ..to
-    }
 }
 
 /// Publishes all packages of one source.

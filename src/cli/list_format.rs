@@ -1,12 +1,9 @@
 //! The format of `list --format`: the language of reprepro's `--list-format`.
 
-use std::borrow::Cow;
-
-use super::reprepro::Format;
+use super::format::{Format, value_of};
 use crate::{
     dists::Entry,
     names::{Component, Suite},
-    stanza::Stanza,
 };
 
 /// A line for each package.
@@ -53,23 +50,13 @@ pub(super) fn render(
     (suite, component, architecture): (&Suite, &Component, &str),
     entry: &Entry,
 ) -> String {
-    let stanza = Stanza::parse(&entry.stanza).ok();
-    let file = || entry.main_file();
-    let path = || file().and_then(|file| file.path.clone()).unwrap_or_default();
+    let size = || entry.main_file().and_then(|file| file.size);
     format.with(|name| match name {
         "$suite" => suite.to_string(),
         "$component" => component.to_string(),
         "$architecture" => architecture.to_owned(),
         "$type" => entry.kind.package_type().to_owned(),
-        "$source" => entry.source().name.to_owned(),
-        "$sourceversion" => entry.source().version.to_owned(),
-        "$basename" => path().rsplit('/').next().unwrap_or_default().to_owned(),
-        "$filekey" => path(),
-        "$size" => file().and_then(|file| file.size).map(|size| size.to_string()).unwrap_or_default(),
-        "package" => entry.name.to_string(),
-        "version" => entry.version.to_string(),
-        field => {
-            stanza.as_ref().and_then(|stanza| stanza.text_of(field)).map(Cow::into_owned).unwrap_or_default()
-        }
+        "$size" => size().map(|size| size.to_string()).unwrap_or_default(),
+        name => value_of(entry, name),
     })
 }

@@ -38,6 +38,7 @@ mod list_format;
 mod snapshot;
 mod reprepro;
 mod outhook;
+mod format;
 mod uploads;
 mod change_args;
 mod sync;

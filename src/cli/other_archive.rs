@@ -6,6 +6,7 @@ use crate::{
     config::SuiteConfig,
     names::Suite,
     store::{Cache, Location, Store},
+    suite::flat,
 };
 
 /// A suite of another archive, or an archive without `dists/`.
@@ -69,11 +70,11 @@ impl OtherArchive {
                 // It is read again at once, and verified then.
                 store.hand_over(&found.path(pointer.file()), pointer.bytes.clone(), &pointer.revision);
             }
-            return Ok((is_there || !Self::has_indices(store).await?).then(|| same.clone()));
+            return Ok((is_there || !flat::has_indices(store).await?).then(|| same.clone()));
         }
         let known = archive.suites().await?;
         match &known[..] {
-            [] if Self::has_indices(store).await? => Ok(None),
+            [] if flat::has_indices(store).await? => Ok(None),
             [] => {
                 let text = format!("there is no archive in `{}`", store.location());
                 Err(Failure::text(text, None).kind(Kind::NotFound))
@@ -89,16 +90,6 @@ impl OtherArchive {
                 )))
             }
         }
-    }
-
-    /// Whether there are indices at the root.
-    async fn has_indices(store: &Store) -> Result<bool, Failure> {
-        for name in ["InRelease", "Release", "Packages", "Packages.gz", "Packages.xz"] {
-            if store.unless_refused(store.size(name).await)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// The policy for verifying it: the keys in these files, else those that the target trusts.

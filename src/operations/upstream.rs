@@ -1,6 +1,6 @@
 //! `Upstream`: a verified source of packages: a suite of this archive or of another one, or an archive without `dists/`.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use super::copied_package::CopiedPackage;
 use crate::{
     compression::Compression,
+    config::SuiteConfig,
     dists::{PackageEntry, PackagesKey, Release},
-    names::Suite,
+    names::{Component, Suite},
     package_type::PackageType,
     store::Store,
     suite::{
@@ -21,6 +22,11 @@ use crate::{
         trust::Trust,
     },
 };
+
+/// The fields of a release file that a new suite takes from the other archive: clients ask their users before they accept
+/// another value.
+const FIELDS: [&str; 6] =
+    ["Origin", "Label", "Version", "Description", "NotAutomatic", "ButAutomaticUpgrades"];
 
 /// A source of packages.
 #[derive(Clone)]
@@ -90,6 +96,33 @@ impl Upstream {
                 Err(Error::Unverified { suite: name.clone(), source })
             }
             opened => opened,
+        }
+    }
+
+    /// The settings of a new suite that takes its packages: those that its clients depend on.
+    pub(crate) fn settings_for(&self, to: SuiteConfig) -> SuiteConfig {
+        let Some(release) = self.state.release() else { return to };
+        let field = |name: &'static str| Some((name, release.field(name)?.to_owned()));
+        let copied = FIELDS.into_iter().filter_map(field).collect();
+        if self.kind == Kind::Flat {
+            return SuiteConfig { copied, ..to };
+        }
+        let suite = release.field("Suite").filter(|name| *name != to.codename.as_str());
+        let with_index: BTreeSet<_> =
+            self.state.packages_keys().into_iter().map(|key| key.component).collect();
+        // Some archives list `updates/main` for the component whose indices are in `main`.
+        let is_own = |name: &Component| with_index.contains(name) || !name.as_str().contains('/');
+        let mut components = release.components().unwrap_or_default();
+        components.retain(is_own);
+        components
+            .extend(with_index.iter().filter(|name| !components.contains(name)).cloned().collect::<Vec<_>>());
+        let architectures = Release::architectures(release).unwrap_or_default();
+        SuiteConfig {
+            suite: suite.map(ToOwned::to_owned),
+            components,
+            architectures: architectures.into_iter().filter(|name| !name.is_all()).collect(),
+            copied,
+            ..to
         }
     }
 

@@ -1,7 +1,9 @@
 //! Archives without `dists/`: an index of all packages at the root, as dpkg-scanpackages makes it.
 
+use std::path::Path;
+
 use super::error::Error;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// The files at the root of such an archive that clients request first.
 const INDICES: [&str; 5] = ["Packages", "Packages.gz", "Packages.xz", "InRelease", "Release"];
@@ -18,4 +20,20 @@ pub(crate) async fn refuse(store: &Store) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether an archive has indices at its root.
+pub(crate) async fn has_indices(store: &Store) -> Result<bool, store::Error> {
+    for name in INDICES {
+        if store.unless_refused(store.size(name).await)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a folder has no index, and so at most packages.
+pub(crate) fn is_folder_of_packages(folder: &Path) -> bool {
+    let is_there = |name: &&str| folder.join(name).exists();
+    folder.is_dir() && !INDICES.iter().chain(&["dists"]).any(is_there)
 }

@@ -1,9 +1,9 @@
 //! `list`, `listmatched` and `listfilter`: one line for each package of each index.
 
-use super::{call::Call, format::Format, matchers::formula, targets::selected, words::Word};
+use super::{call::Call, format::render, matchers::formula, targets::selected, words::Word};
 use crate::{
     archive::{Matcher, Selection},
-    cli::failure::Failure,
+    cli::{failure::Failure, format::Format},
     config::Sources,
     glob::Glob,
     package_type::PackageType,
@@ -31,7 +31,7 @@ pub(super) async fn run(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
             let is_shown = count > call.options.list_skip
                 && call.options.list_max.is_none_or(|max| count <= call.options.list_skip + max);
             if is_shown {
-                text.push_str(&format.render(call, &suite, &key, &entry));
+                text.push_str(&render(&format, call, &suite, &key, &entry));
             }
         }
     }

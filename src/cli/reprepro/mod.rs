@@ -46,7 +46,6 @@ mod options;
 mod settings;
 mod folders;
 
-pub(super) use format::Format;
 pub(super) use help::Args;
 pub(super) use run::main;
 pub(super) use words::requested;
