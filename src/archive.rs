@@ -20,7 +20,7 @@ pub use crate::gc::{
 pub use crate::inspect::{
     check::{
         Check,
-        report::{Fault, Freshness, FreshnessState, Report, SuiteReport},
+        report::{Fault, Freshness, FreshnessState, Remedy, Report, SuiteReport},
     },
     compare::{ChangedFile, Differences},
     diff::{Difference, Kind, diff},

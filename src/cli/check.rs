@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     archive::{
-        Archive, Check, Freshness, FreshnessState, KEY_FILE, PageUpdate, PageWritten, Repaired, Report,
-        SuiteReport, Trust, WentBack,
+        Archive, Check, Freshness, FreshnessState, KEY_FILE, PageUpdate, PageWritten, Remedy, Repaired,
+        Report, SuiteReport, Trust, WentBack,
     },
     dists::layout::{self, INDEX_PAGE},
     names::Suite,
@@ -80,10 +80,14 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     };
     session.ui.step("Reading the archive");
     let report = archive.check(&check, &session.events()).await?;
+    // On the web, only the publisher of the archive can do anything.
+    let remedies = report.remedies.iter().filter(|_| !matches!(session.location, Location::Web(_)));
+    let remedies = remedies.filter(|remedy| !(args.repair && **remedy == Remedy::Repair));
+    let hints: Vec<String> = remedies.map(hint).collect();
     if session.ui.json() {
-        session.ui.object(&Checked::new(&report, repaired));
+        session.ui.object(&Checked::new(&report, repaired, hints));
     } else {
-        print_report(&report, session);
+        print_report(&report, &hints, session);
     }
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(failure::DAMAGE) })
 }
@@ -185,8 +189,8 @@ async fn repair(
     Ok(all)
 }
 
-/// Prints each suite, then notes, then faults.
-fn print_report(report: &Report, session: &Session<'_>) {
+/// Prints each suite, then notes, then faults, then hints.
+fn print_report(report: &Report, hints: &[String], session: &Session<'_>) {
     for state in &report.states {
         session.ui.block(&seen(state));
     }
@@ -206,12 +210,24 @@ fn print_report(report: &Report, session: &Session<'_>) {
         count(report.files, "file"),
         if report.faults.is_empty() { "no faults".to_owned() } else { count(report.faults.len(), "fault") }
     ));
-    if !report.to_export.is_empty() && !matches!(session.location, Location::Web(_)) {
-        let suites: Vec<&str> = report.to_export.iter().map(Suite::as_str).collect();
-        session.ui.say(&format!(
-            "hint: write the indices again that are made from packages: `publish export {}`",
-            suites.join(" ")
-        ));
+    for hint in hints {
+        session.ui.say(&format!("hint: {hint}"));
+    }
+}
+
+/// Describes the command that mends a fault.
+fn hint(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Repair => "restore what has a copy with `publish check --repair`".to_owned(),
+        Remedy::Export(suite) => {
+            format!("write the indices again that are made from packages: `publish export {suite}`")
+        }
+        Remedy::Sign(suite) => format!(
+            "compare both files, and if the changes are correct, sign them with `publish refresh --suite {suite} --trust-existing`"
+        ),
+        Remedy::Drop(suite) => {
+            format!("if no `publish drop` is running, finish the removal with `publish drop {suite}`")
+        }
     }
 }
 

@@ -388,7 +388,10 @@ fn an_interrupted_drop_is_a_fault_and_no_suite() {
     let file = sandbox.incoming().join("one_1.0_amd64.deb").display().to_string();
     sandbox.publish(["add", "--suite", "testing", "--new-suite", &file]).ok();
     fs::write(sandbox.archive("dists/stable/InRelease"), "This suite was dropped.\n").unwrap();
-    finds(&sandbox, "`publish drop stable` finishes it");
+    finds(&sandbox, "the suite is being dropped, or its removal was interrupted");
+    check(&sandbox, &[])
+        .fails(4)
+        .says(["hint: if no `publish drop` is running, finish the removal with `publish drop stable`"]);
     sandbox.configure(TWO_SUITES);
     let doctor = sandbox.publish(["doctor"]);
     assert!(doctor.stdout.contains(" drop stable\n"), "{doctor}");

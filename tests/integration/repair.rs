@@ -182,7 +182,7 @@ fn a_suite_with_a_signed_and_an_unsigned_commit_loses_neither() {
     add(&three, true).fails(1).says(["with and without a signature at the same time", hint]);
     let sign = ["--sign-with", key.to_str().unwrap()];
     let found = sandbox.publish([&sign[..], &["check", "--repair"]].concat());
-    assert!(found.status == Some(4) && found.stdout.contains(hint), "{found}");
+    assert!(found.status == Some(4) && found.stderr.contains(hint), "{found}");
     let after = ["InRelease", "Release"].map(|name| sandbox.read(format!("dists/stable/{name}")));
     assert_eq!(after, before, "a repair loses neither");
     sandbox.publish([&sign[..], &["refresh", "--suite", "stable", "--trust-existing"]].concat()).ok();

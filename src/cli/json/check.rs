@@ -19,6 +19,7 @@ pub(in crate::cli) struct Checked {
     files: usize,
     faults: Vec<Fault>,
     notes: Vec<String>,
+    hints: Vec<String>,
     restored: Vec<String>,
     removed: Vec<String>,
     rolled_back: Vec<WentBack>,
@@ -90,7 +91,7 @@ impl From<&archive::WentBack> for WentBack {
 impl Document for Checked {}
 
 impl Checked {
-    pub(in crate::cli) fn new(report: &archive::Report, repaired: Repaired) -> Self {
+    pub(in crate::cli) fn new(report: &archive::Report, repaired: Repaired, hints: Vec<String>) -> Self {
         let fault =
             |fault: &archive::Fault| Fault { path: fault.path.clone(), problem: fault.problem.clone() };
         let Repaired { restored, removed, rolled_back, lost, .. } = repaired;
@@ -100,6 +101,7 @@ impl Checked {
             files: report.files,
             faults: report.faults.iter().map(fault).collect(),
             notes: report.notes.clone(),
+            hints,
             restored,
             removed,
             rolled_back: rolled_back.iter().map(WentBack::from).collect(),

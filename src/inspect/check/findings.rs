@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     caches::{Caches, Changes},
-    report::Fault,
+    report::{Fault, Remedy},
 };
 use crate::{
-    names::Suite,
     store::{self, ResponseHeaders},
     suite::error::chain,
 };
@@ -18,8 +17,8 @@ pub(super) struct Findings {
     /// How many files were read or requested.
     pub(super) files: usize,
     pub(super) faults: Vec<Fault>,
-    /// The suites with faults that an export mends.
-    pub(super) to_export: BTreeSet<Suite>,
+    /// The operations that mend some of them.
+    pub(super) remedies: BTreeSet<Remedy>,
     pub(super) notes: Vec<String>,
     /// The findings about cache headers.
     pub(super) caches: Caches,
@@ -28,6 +27,12 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn fault(&mut self, path: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault { path: path.into(), problem: problem.into() });
+    }
+
+    /// Notes a fault that an operation mends.
+    pub(super) fn fault_for(&mut self, remedy: Remedy, path: impl Into<String>, problem: impl Into<String>) {
+        self.fault(path, problem);
+        self.remedies.insert(remedy);
     }
 
     pub(super) fn note(&mut self, note: impl Into<String>) {
@@ -53,7 +58,7 @@ impl Findings {
     pub(super) fn merge(&mut self, other: Self) {
         self.files += other.files;
         self.faults.extend(other.faults);
-        self.to_export.extend(other.to_export);
+        self.remedies.extend(other.remedies);
         self.notes.extend(other.notes);
         self.caches.merge(other.caches);
     }

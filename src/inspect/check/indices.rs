@@ -9,7 +9,7 @@ use super::{
     fetch::Got,
     findings::Findings,
     pool::{Named, Pool, name_file, shown},
-    report::differs,
+    report::{Remedy, differs},
 };
 use crate::{
     compression::Compression,
@@ -75,11 +75,12 @@ impl Archive {
             there |= named.is_some() || hashed.is_some();
             match (&named, &hashed) {
                 (Some(_), None) if by_hash_promised => {
-                    findings.fault(by_hash, "it is missing, although `Acquire-By-Hash` promises it");
+                    let problem = "it is missing, although `Acquire-By-Hash` promises it";
+                    findings.fault_for(Remedy::Repair, by_hash, problem);
                 }
                 (None, Some(_)) => {
-                    findings
-                        .fault(name.clone(), "it is missing; clients without by-hash support find no index");
+                    let problem = "it is missing; clients without by-hash support find no index";
+                    findings.fault_for(Remedy::Repair, name.clone(), problem);
                 }
                 (None, None) if stores_all && compression != Compression::Plain => missing.push(name.clone()),
                 _ => {}
@@ -101,7 +102,7 @@ impl Archive {
             findings.fault(published.path(plain), "it is listed but missing in every compression");
             let is_derived = matches!(key, IndexKey::Contents { .. } | IndexKey::Translation { .. })
                 || commands::parse_path(plain).is_some();
-            findings.to_export.extend(is_derived.then(|| published.name().clone()));
+            findings.remedies.extend(is_derived.then(|| Remedy::Export(published.name().clone())));
         }
         let Some(text) = text else { return Ok(None) };
         let path = published.path(plain);

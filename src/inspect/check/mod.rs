@@ -41,7 +41,7 @@ use crate::{
 };
 use findings::Findings;
 use pool::{Pool, name_file};
-use report::{Report, SuiteReport};
+use report::{Remedy, Report, SuiteReport};
 
 /// How many listed files of a suite are checked concurrently on the web, each under both names.
 const LISTED_AT_ONCE: usize = 4;
@@ -100,14 +100,14 @@ impl Archive {
             pool = pool.into_iter().take(most).collect();
         }
         archive.check_pool(pool, check.deep, &mut findings, events).await?;
-        let Findings { files, mut faults, to_export, mut notes, caches } = findings;
+        let Findings { files, mut faults, remedies, mut notes, caches } = findings;
         notes.extend(caches.notes());
         faults.sort();
         faults.dedup();
         let packages = states.iter().map(|state| state.packages).sum();
         let suites = check.suites.to_vec();
-        let to_export = to_export.into_iter().collect();
-        Ok(Report { suites, states, packages, files, faults, to_export, notes, own_keys: own.is_some() })
+        let remedies = remedies.into_iter().collect();
+        Ok(Report { suites, states, packages, files, faults, remedies, notes, own_keys: own.is_some() })
     }
 
     /// Without a configured key: the archive with the keys that it publishes itself.
@@ -202,7 +202,8 @@ impl Archive {
             }
             None if is_being_dropped(&self.store, &suite).await? => {
                 let path = published.path("InRelease");
-                findings.fault(path, format!("the suite is being dropped: if no `publish drop` is running, one was interrupted, and `publish drop {suite}` finishes it"));
+                let problem = "the suite is being dropped, or its removal was interrupted";
+                findings.fault_for(Remedy::Drop(suite.clone()), path, problem);
                 return Ok(());
             }
             None => {}

@@ -1,6 +1,10 @@
 //! Checks the archive's page: whether it shows the suites as they are, and whether its parts are whole.
 
-use super::{fetch::Got, findings::Findings, report::SuiteReport};
+use super::{
+    fetch::Got,
+    findings::Findings,
+    report::{Remedy, SuiteReport},
+};
 use crate::{
     digest::Sha256Digest,
     dists::layout::{INDEX_PAGE, page_path},
@@ -26,7 +30,7 @@ impl Archive {
         findings.files += 1;
         let page = Page::parse(&page.bytes);
         if page.suites.is_empty() {
-            findings.fault(INDEX_PAGE, "its data cannot be read: `publish check --repair` writes it again");
+            findings.fault_for(Remedy::Repair, INDEX_PAGE, "its data cannot be read");
         }
         for SuiteReport { suite, .. } in suites {
             let Some(shown) = page.suites.get(suite.as_str()) else { continue };
@@ -34,9 +38,8 @@ impl Archive {
             let Ok(published) = self.suite(suite).await else { continue };
             let digest = published.pointer().map(|pointer| Sha256Digest::of(&pointer.bytes).to_string());
             if digest.as_ref() != Some(&shown.of) {
-                findings.note(format!(
-                    "`{INDEX_PAGE}` shows an earlier state of suite `{suite}`: `publish check --repair` brings it up to date"
-                ));
+                findings.note(format!("`{INDEX_PAGE}` shows an earlier state of suite `{suite}`"));
+                findings.remedies.insert(Remedy::Repair);
             }
             self.check_parts(shown, findings).await?;
         }

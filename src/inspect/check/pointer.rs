@@ -8,7 +8,7 @@ use super::{
     caches::{Changes, Keeping},
     fetch::Got,
     findings::Findings,
-    report::SuiteReport,
+    report::{Remedy, SuiteReport},
 };
 use crate::{
     dists::layout::ReleaseForm,
@@ -152,15 +152,13 @@ impl Archive {
         if crate::signing::unverified_text(&pointer.bytes)
             .is_ok_and(|text| !crate::signing::says_the_same(&release, &text))
         {
-            let problem = if !self.is_on_the_web() && first_signing::is_crossed_now(published).await? {
-                let suite = published.name();
-                format!(
-                    "it has changes of a publisher without a key that `InRelease` does not have; compare both, and if they are correct, sign them with `publish refresh --suite {suite} --trust-existing`"
-                )
+            if !self.is_on_the_web() && first_signing::is_crossed_now(published).await? {
+                let problem = "it has changes of a publisher without a key that `InRelease` does not have";
+                findings.fault_for(Remedy::Sign(published.name().clone()), path, problem);
             } else {
-                "it differs from `InRelease`; clients that read it see another generation".to_owned()
-            };
-            findings.fault(path, problem);
+                let problem = "it differs from `InRelease`; clients that read it see another generation";
+                findings.fault_for(Remedy::Repair, path, problem);
+            }
         }
         let path = published.path("Release.gpg");
         match (self.fetch(&path, limits::RELEASE, Changes::Often, findings).await?, self.trust.now) {

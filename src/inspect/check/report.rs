@@ -16,8 +16,8 @@ pub struct Report {
     pub files: usize,
     /// All faults.
     pub faults: Vec<Fault>,
-    /// The suites with faults that an export mends: indices that are made from the packages are lost.
-    pub to_export: Vec<Suite>,
+    /// The operations that mend some of them; on the web, those of its publisher.
+    pub remedies: Vec<Remedy>,
     /// Remarks that are no fault for any client.
     pub notes: Vec<String>,
     /// Whether no key was given and signatures were verified with the keys of the archive itself.
@@ -84,6 +84,21 @@ pub struct Fault {
     pub path: String,
     /// The problem, and its effect on clients.
     pub problem: String,
+}
+
+/// An operation that mends a fault.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// [`Archive::repair`](crate::archive::Archive::repair): what has a copy, or is made from the release files.
+    Repair,
+    /// An [export](crate::archive::SuiteEdit::exporting) of this suite: its indices that are made from the packages.
+    Export(Suite),
+    /// After a look at both: a [refresh](crate::archive::Archive::refresh) of this suite that trusts the file without a
+    /// signature.
+    Sign(Suite),
+    /// To finish the removal of this suite, if no other process is at it.
+    Drop(Suite),
 }
 
 /// The state of an edge relative to its origin.

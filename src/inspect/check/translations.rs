@@ -1,6 +1,6 @@
 //! `i18n/Translation-en`: the long descriptions that the indices of packages refer to.
 
-use super::findings::Findings;
+use super::{findings::Findings, report::Remedy};
 use crate::{
     dists::{IndexKey, PackagesIndex, translation::Translation},
     package_type::PackageType,
@@ -51,8 +51,8 @@ impl Archive {
                 };
                 let (name, version) = (first.name(), first.version());
                 let fault = format!("it does not have the description of `{name}` {version}{more}");
-                findings.fault(published.path(&key.path()), fault);
-                findings.to_export.insert(published.name().clone());
+                let remedy = Remedy::Export(published.name().clone());
+                findings.fault_for(remedy, published.path(&key.path()), fault);
             }
         }
         Ok(())
