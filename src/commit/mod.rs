@@ -147,7 +147,9 @@ impl Archive {
                         tokio::time::sleep(jitter(times)).await;
                     }
                 }
-                Err(Error::Missing { path }) => return Err(self.explain_missing(suite, path).await?),
+                Err(Error::Missing { path }) => {
+                    return Err(Box::pin(self.explain_missing(suite, path)).await?);
+                }
                 done => return done,
             }
         }

@@ -1,4 +1,4 @@
-//! Why a file of another tool cannot be listed by a suite, with remedies.
+//! Why a file of another tool cannot be listed by a suite.
 
 use std::io;
 
@@ -67,42 +67,4 @@ pub enum AttachFault {
         /// All files that can be detached.
         attached: Vec<String>,
     },
-}
-
-impl AttachFault {
-    /// Returns a remedy.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let detach = |suite: &Suite, path: &str| format!("`publish attach --suite {suite} --detach {path}`");
-        let hint = match self {
-            Self::Path { .. } => {
-                "name a path below the suite, such as `--as main/dep11/Components-amd64.yml`"
-            }
-            Self::Unreadable { .. } | Self::TooLarge { .. } => return None,
-            Self::Translation { .. } => {
-                "each stanza needs `Package`, `Description-md5` and `Description-LANGUAGE`"
-            }
-            Self::OtherSuite { .. } => "name that suite with `--suite`",
-            Self::Configured { field, .. } => {
-                let field = field.split(':').next().unwrap_or_default();
-                return Some(format!(
-                    "remove `{field}:` of the suite from conf/distributions, then run the same command again"
-                ));
-            }
-            Self::NotListed { suite, near: Some(near), .. } => {
-                return Some(format!("did you mean {}?", detach(suite, near)));
-            }
-            Self::NotListed { suite, attached, .. } => {
-                let Some(first) = attached.first() else {
-                    return Some(format!("suite `{suite}` lists no file that could be detached"));
-                };
-                let more = match attached.len() {
-                    1 => String::new(),
-                    count => format!(" of {count}, such as `{}`", attached[1..count.min(4)].join("`, `")),
-                };
-                return Some(format!("{} detaches one{more}", detach(suite, first)));
-            }
-        };
-        Some(hint.to_owned())
-    }
 }

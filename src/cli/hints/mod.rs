@@ -3,6 +3,7 @@
 pub(super) mod keys;
 pub(super) mod archive;
 pub(super) mod refusal;
+mod attach;
 pub(super) mod signing;
 pub(super) mod store;
 

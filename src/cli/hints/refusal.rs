@@ -1,6 +1,6 @@
 //! Hints for packages that cannot be added, copied or removed.
 
-use super::store;
+use super::{attach, store};
 use crate::{
     archive::{AttachFault, Reason, Refusal},
     cli::shell::shell_word,
@@ -44,7 +44,7 @@ fn of_reason(reason: &Reason) -> Option<String> {
         Reason::Dsc(fault) => return fault.hint(),
         Reason::Files(_) => "build it again with `dpkg-deb --build`",
         Reason::Changes(fault) => return fault.hint(),
-        Reason::Attach(fault) => return fault.hint(),
+        Reason::Attach(fault) => return attach::hint(fault),
         Reason::Path(_) => "build the package with a shorter name or version",
         Reason::SharedFile { .. } => {
             "versions with the same upstream version share one tarball: build one of them again with the other's"
