@@ -32,43 +32,7 @@ impl SuiteEdit {
         selected: &[CopiedPackage],
         (origin, overrides): (fn(u64) -> PackageSource, &Overrides),
     ) -> Result<(SuiteLayout, Vec<Addition>), Error> {
-        let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
-        let unreadable = |source| Error::Pointer { path: path(), source };
-        let mut layout = configured(config);
-        if let Some(release) = published.release() {
-            // Published components and architectures stay even if the configuration does not list them.
-            let indices = published.packages_keys();
-            let mut listed = release.components().map_err(unreadable)?;
-            // Some archives list `updates/main` for the component whose indices are in `main` (`FakeComponentPrefix` of
-            // reprepro); clients request `main`.
-            let with_index: HashSet<&str> = indices.iter().map(|index| index.component.as_str()).collect();
-            let has_index = |name: &str| with_index.contains(name);
-            listed.retain(|component| {
-                let name = component.as_str();
-                // Nor are `main/debian-installer` and `main/debug`: their indices are those of the installer and of debug
-                // symbols.
-                let is_other = PackageType::of_folder(name).is_some()
-                    || name.rsplit_once('/').is_some_and(|(_, last)| has_index(last));
-                has_index(name) || !is_other
-            });
-            let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
-            extend(&mut layout.components, there);
-            extend(&mut layout.architectures, release.architectures().map_err(unreadable)?.into_iter());
-            let there = indices.into_iter().map(|name| name.architecture);
-            let there: Vec<_> = there.filter(|name| !is_variant(name, &layout.architectures)).collect();
-            extend(&mut layout.architectures, there.into_iter());
-        }
-        if config.sources == Sources::Refused
-            && published.edited_keys().iter().any(PackagesKey::is_of_sources)
-        {
-            layout.sources = Sources::Accepted;
-        }
-        // A published suite keeps them.
-        for key in published.edited_keys() {
-            if let Some(known) = layout.separate.get_mut(&key.package_type) {
-                extend(known, [key.component].into_iter());
-            }
-        }
+        let mut layout = as_published(published, config)?;
         let known = |component: &Component| {
             if let Some(reserved) = PackageType::of_folder(component.as_str()) {
                 return Err(Error::ReservedComponent { component: component.clone(), reserved });
@@ -138,6 +102,46 @@ impl SuiteEdit {
         }
         Ok((layout, additions))
     }
+}
+
+/// The layout that the suite is configured to have, with all that it has already.
+fn as_published(published: &PublishedSuite, config: &SuiteConfig) -> Result<SuiteLayout, Error> {
+    let path = || published.path(published.pointer().map_or("Release", |pointer| pointer.file()));
+    let unreadable = |source| Error::Pointer { path: path(), source };
+    let mut layout = configured(config);
+    if let Some(release) = published.release() {
+        // Published components and architectures stay even if the configuration does not list them.
+        let indices = published.packages_keys();
+        let mut listed = release.components().map_err(unreadable)?;
+        // Some archives list `updates/main` for the component whose indices are in `main` (`FakeComponentPrefix` of
+        // reprepro); clients request `main`.
+        let with_index: HashSet<&str> = indices.iter().map(|index| index.component.as_str()).collect();
+        let has_index = |name: &str| with_index.contains(name);
+        listed.retain(|component| {
+            let name = component.as_str();
+            // Nor are `main/debian-installer` and `main/debug`: their indices are those of the installer and of debug
+            // symbols.
+            let is_other = PackageType::of_folder(name).is_some()
+                || name.rsplit_once('/').is_some_and(|(_, last)| has_index(last));
+            has_index(name) || !is_other
+        });
+        let there = listed.into_iter().chain(indices.iter().map(|name| name.component.clone()));
+        extend(&mut layout.components, there);
+        extend(&mut layout.architectures, release.architectures().map_err(unreadable)?.into_iter());
+        let there = indices.into_iter().map(|name| name.architecture);
+        let there: Vec<_> = there.filter(|name| !is_variant(name, &layout.architectures)).collect();
+        extend(&mut layout.architectures, there.into_iter());
+    }
+    if config.sources == Sources::Refused && published.edited_keys().iter().any(PackagesKey::is_of_sources) {
+        layout.sources = Sources::Accepted;
+    }
+    // A published suite keeps them.
+    for key in published.edited_keys() {
+        if let Some(known) = layout.separate.get_mut(&key.package_type) {
+            extend(known, [key.component].into_iter());
+        }
+    }
+    Ok(layout)
 }
 
 /// The layout that is configured.
