@@ -106,6 +106,7 @@ mod reprepro_rules;
 mod reprepro_signing;
 mod reprepro_suites;
 mod reprepro_uploads;
+mod reprepro_status;
 mod resume;
 mod retention;
 mod rollback;

@@ -304,7 +304,7 @@ fn the_files_that_are_not_taken_in_stay_where_they_are() {
 }
 
 /// Files of a queue that both programs get, with rules.
-fn queue(pair: &Pair, rules: &str, fill: impl Fn(&Path)) {
+pub(crate) fn queue(pair: &Pair, rules: &str, fill: impl Fn(&Path)) {
     pair.conf("incoming", &format!("Name: q # the queue\nIncomingDir: queue\nTempDir: tmp\n{rules}\n"));
     for base in ["real", "ours"] {
         let base = pair.sandbox.path(base);

@@ -227,11 +227,13 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::Identifiers => list::identifiers(call),
         Word::RerunNotifiers => notifiers::run(call).await,
         Word::DumpTracks => tracks::dump(call).await,
-        Word::RemoveTrack => tracks::remove(call),
+        Word::RemoveTrack => tracks::remove(call).await,
+        Word::RemoveAllTracks => tracks::remove_all(call),
+        Word::TidyTracks => tracks::tidy(call),
         Word::Rules(kind, how) => update::run(call, kind, how).await,
-        Word::Nothing => {
+        Word::Nothing | Word::NothingIsDone => {
             // The names of suites are checked all the same.
-            call.suites(call.arguments).map(|_| 0)
+            call.suites(call.arguments).map(|_| call.status(word == Word::NothingIsDone))
         }
         Word::Sizes => sizes::run(call).await,
         Word::VersionCompare
