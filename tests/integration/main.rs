@@ -100,6 +100,7 @@ mod remove;
 mod repair;
 mod replace;
 mod reprepro;
+mod reprepro_indices;
 mod reprepro_log;
 mod reprepro_lost;
 mod reprepro_rules;
