@@ -240,11 +240,11 @@ fn architecture(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A folder, or a snapshot in one: `FOLDER/snapshots/NAME`.
+/// A folder, or a snapshot in one: `FOLDER/snapshots/NAME`, where the name may have several parts, such as `2026/11`.
 fn suite_name(text: &str) -> Result<(), &'static str> {
     match text.split_once("/snapshots/") {
-        Some((suite, name)) if !name.contains('/') => folder_name(suite).and_then(|()| folder_name(name)),
-        _ => folder_name(text),
+        Some((suite, name)) => folder_name(suite).and_then(|()| folder_name(name)),
+        None => folder_name(text),
     }
 }
 
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn suites_and_components_stay_below_their_folder() {
         for good in
-            ["stable", "bookworm/updates", "1.0", "noble-security", "v2_x", "~beta", "a/b/snapshots/1"]
+            ["stable", "a/b", "1.0", "noble-security", "v2_x", "~beta", "a/b/snapshots/1", "a/snapshots/b/c"]
         {
             assert!(Suite::parse(good).is_ok(), "{good}");
         }
@@ -338,7 +338,9 @@ mod tests {
             "é",
             "a/snapshots",
             "snapshots/a",
-            "a/snapshots/b/c",
+            "a/snapshots/b/",
+            "a/snapshots//b",
+            "a/snapshots/b/snapshots/c",
             "a/snapshots/snapshots/b",
         ] {
             assert!(Suite::parse(bad).is_err(), "{bad}");

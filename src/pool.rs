@@ -44,6 +44,9 @@ pub(crate) fn is_package_file(path: &str) -> bool {
 pub(crate) const RECORD_ENDINGS: [&str; 7] =
     [".changes", ".buildinfo", ".log", ".log.gz", ".log.xz", ".log.bz2", ".log.zst"];
 
+/// The end of the folder, beside the packages of an upload, with its files that an administrator handles.
+pub(crate) const BY_HAND: &str = "_byhand";
+
 /// The path of one package file, relative to the root of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolPath(Box<str>);
@@ -160,6 +163,15 @@ impl PoolPath {
             &RECORD_ENDINGS,
             "it does not end like a record of an upload",
         )
+    }
+
+    /// The path of a file of an upload that an administrator handles, in a folder of the upload beside its packages.
+    pub fn of_by_hand(folder: &str, upload: &str, name: &str) -> Result<Self, Error> {
+        let path = format!("{folder}/{upload}{BY_HAND}/{name}");
+        match check(&path) {
+            Ok(()) => Ok(Self(path.into())),
+            Err(why) => Err(Error { text: path, why }),
+        }
     }
 
     fn checked(filename: &str, endings: &[&str], otherwise: &'static str) -> Result<Self, Error> {

@@ -41,9 +41,7 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
         let events = session.events();
         let mut upload = tokio::task::block_in_place(|| Upload::read(file, &events))?;
         upload.require_source_version()?;
-        for name in upload.by_hand() {
-            session.ui.warn(&format!("`{name}` of `{}` is not published", file.display()));
-        }
+        let mut keeps_by_hand = false;
         let named = upload.changes().distributions().to_vec();
         for name in args.suite.map_or(named, |suite| vec![suite.to_owned()]) {
             let suite = session.suite_to_extend(Some(&name), args.new_suite).await?;
@@ -52,6 +50,7 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
             if let Some(why) = denied {
                 return Err(why);
             }
+            keeps_by_hand |= suite.records.by_hand;
             let records = Records { buildinfos: args.keep_buildinfo, ..Records::default() };
             let edit = upload.edit(&suite, &UploadOptions { component: args.component.cloned(), records });
             match edits.iter_mut().find(|(other, _)| other.codename == suite.codename) {
@@ -61,6 +60,9 @@ pub(super) async fn run(args: &Wanted<'_>, session: &Session<'_>) -> Result<(), 
                 }
                 None => edits.push((suite, (args.options_of)(edit))),
             }
+        }
+        for name in upload.by_hand().filter(|_| !keeps_by_hand) {
+            session.ui.warn(&format!("`{name}` of `{}` is not published", file.display()));
         }
     }
     if edits.len() > 1 && !args.asked.dry_run {

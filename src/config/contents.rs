@@ -83,10 +83,11 @@ impl ContentsConfig {
                 ".gz" => config.compressions.push(Compression::Gzip),
                 ".xz" => config.compressions.push(Compression::Xz),
                 ".zst" => config.compressions.push(Compression::Zstd),
+                ".bz2" => config.compressions.push(Compression::Bzip2),
                 // Clients find the index in one of the others.
-                ".bz2" | ".lz" => {
+                ".lz" => {
                     warn(format!(
-                        "`{word}` in field `Contents` is not supported; expected `.`, `.gz`, `.xz` or `.zst`"
+                        "`{word}` in field `Contents` is not supported; expected `.`, `.gz`, `.xz`, `.zst` or `.bz2`"
                     ));
                 }
                 "udebs" => config.udebs = true,
@@ -105,7 +106,7 @@ impl ContentsConfig {
                 number if number.parse::<i32>().is_ok() => config.debs = number != "0",
                 other => {
                     return Err(format!(
-                        "field `Contents` has `{other}`; expected `yes`, `no`, `.`, `.gz`, `.xz`, `.zst`, `udebs`, `nodebs`, `all`, \
+                        "field `Contents` has `{other}`; expected `yes`, `no`, `.`, `.gz`, `.xz`, `.zst`, `.bz2`, `udebs`, `nodebs`, `all`, \
                          `allcomponents`, `percomponent`, `compatsymlink` or `nocompatsymlink`"
                     ));
                 }
@@ -185,9 +186,9 @@ mod tests {
         assert_eq!(named("udebs\nContentsComponents: main"), (true, false));
         assert_eq!(named("udebs\nContentsComponents:\nContentsUComponents:"), (false, false));
         assert_eq!((of("1").debs, of("0").debs, of("2 .gz").debs), (true, false, true));
-        let (config, warnings) = read("Contents: .bz2 .gz\nContentsArchitectures: amd64 source").unwrap();
+        let (config, warnings) = read("Contents: .lz .gz\nContentsArchitectures: amd64 source").unwrap();
         assert_eq!(config.unwrap().architectures.unwrap(), ["amd64".parse().unwrap()]);
-        assert!(warnings[0].contains("`.bz2` in field `Contents` is not supported"), "{warnings:?}");
+        assert!(warnings[0].contains("`.lz` in field `Contents` is not supported"), "{warnings:?}");
         assert!(read("Contents: bogus").unwrap_err().contains("`bogus`"));
         assert_eq!(read("Origin: x").unwrap().0, None);
         assert!(read("ContentsComponents: main").unwrap().1[0].contains("without `Contents`"));

@@ -75,11 +75,10 @@ pub(crate) const COPIED: [&str; 9] = [
 ];
 
 /// Fields of reprepro without effect here, each with a note for the user.
-const NOT_DONE: [(&str, &str); 6] = [
+const NOT_DONE: [(&str, &str); 5] = [
     ("Update", "only `publish reprepro update` follows its rules"),
     ("Pull", "only `publish reprepro pull` follows its rules"),
     ("Log", "only `publish reprepro` runs its scripts"),
-    ("FakeComponentPrefix", "the prefix is not applied"),
     ("ByHandHooks", "only `publish reprepro` runs its hooks"),
     ("ExportOptions", "every change is published at once"),
 ];
@@ -275,6 +274,7 @@ impl SuiteConfig {
     fn parse_fields_of_reprepro(&mut self, stanza: &Stanza<'_>) -> Result<(), String> {
         self.index_releases = text_of(stanza, "DebIndices")?.as_deref().map(names_release);
         self.source_releases = text_of(stanza, "DscIndices")?.as_deref().map(names_release);
+        self.component_prefix = component_prefix(stanza, &self.components)?;
         self.log = text_of(stanza, "Log")?;
         self.tracking = text_of(stanza, "Tracking")?.filter(|mode| !mode.trim().is_empty());
         let words = |name| {
@@ -284,6 +284,23 @@ impl SuiteConfig {
         self.update = words("Update")?;
         self.pull = words("Pull")?;
         Ok(())
+    }
+}
+
+/// The prefix of the components in the release file.
+fn component_prefix(stanza: &Stanza<'_>, components: &[Component]) -> Result<Option<Component>, String> {
+    let Some(text) = text_of(stanza, "FakeComponentPrefix")?.filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let prefix = Component::parse(text.trim()).map_err(|error| error.to_string())?;
+    let begins = |component: &&Component| {
+        component.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    match components.iter().find(begins) {
+        Some(component) => Err(format!(
+            "component `{component}` begins with the `FakeComponentPrefix`, which is added to it: name it without `{prefix}/`"
+        )),
+        None => Ok(Some(prefix)),
     }
 }
 
@@ -320,7 +337,7 @@ fn warn_of_unused(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) {
         let known = known
             .into_iter()
             .chain(["ValidFor", "DebIndices", "ReadOnly", "Limit", "Archive", "AlsoAcceptFor"])
-            .chain(["Uploaders", "Tracking"])
+            .chain(["Uploaders", "Tracking", "FakeComponentPrefix"])
             .chain(records::override_fields())
             .chain(indices::fields())
             .chain(ContentsConfig::FIELDS)
@@ -403,7 +420,7 @@ mod tests {
         assert_eq!(first.components.len(), 2);
         assert_eq!(first.architectures, [Architecture::parse("amd64").unwrap()]);
         assert_eq!(first.sign_with, ["ABCD!", "1234"]);
-        assert_eq!(first.compressions, [Compression::Plain, Compression::Gzip]);
+        assert_eq!(first.compressions, [Compression::Plain, Compression::Gzip, Compression::Bzip2]);
         assert_eq!(
             (first.valid_for, first.limit, first.read_only),
             (Some(Duration::from_secs(34 * 24 * 3600)), None, false)
@@ -415,10 +432,10 @@ mod tests {
         assert_eq!(config.find("experimental"), Some(second));
         assert_eq!(config.find("sid"), None);
         let warnings = config.warnings.join("\n");
-        for part in [".bz2", "hook.sh", "`Pull` has no effect", "`Bogus` is unknown"] {
+        for part in ["hook.sh", "`Pull` has no effect", "`Bogus` is unknown"] {
             assert!(warnings.contains(part), "{part}: {warnings}");
         }
-        assert_eq!(config.warnings.len(), 4);
+        assert_eq!(config.warnings.len(), 3);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) fn compressions_in(
     text_of(stanza, field)?.map(|text| compressions(field, file, &text, warn)).transpose()
 }
 
-/// `Packages [Release] . .gz .xz .zst [hook…]`; `Sources` instead of `Packages` for source packages.
+/// `Packages [Release] . .gz .xz .zst .bz2 [hook…]`; `Sources` instead of `Packages` for source packages.
 fn compressions(
     field: &str,
     file: &str,
@@ -88,18 +88,24 @@ fn compressions(
             ".gz" => found.push(Compression::Gzip),
             ".xz" => found.push(Compression::Xz),
             ".zst" => found.push(Compression::Zstd),
+            ".bz2" => found.push(Compression::Bzip2),
             _ if word.starts_with('.') => {
                 warn(format!(
-                    "`{word}` in field `{field}` is not supported; expected `.`, `.gz`, `.xz` or `.zst`"
+                    "`{word}` in field `{field}` is not supported; expected `.`, `.gz`, `.xz`, `.zst` or `.bz2`"
                 ));
             }
-            _ => warn(format!("the hook `{word}` in field `{field}` is not run")),
+            _ => warn(format!(
+                "the hook `{word}` in field `{field}` is not run: no script writes beside the indices of a suite, which is \
+                 published at once; name the forms (`.gz`, `.xz`, `.bz2`), and `PDiffs:` in place of a hook for patches"
+            )),
         }
     }
     found.sort_unstable();
     found.dedup();
     if found.is_empty() {
-        return Err(format!("field `{field}` names no compression; expected `.`, `.gz`, `.xz` or `.zst`"));
+        return Err(format!(
+            "field `{field}` names no compression; expected `.`, `.gz`, `.xz`, `.zst` or `.bz2`"
+        ));
     }
     Ok(found)
 }

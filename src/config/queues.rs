@@ -37,8 +37,10 @@ pub struct Queue {
     pub permit_unlisted_binaries: bool,
     /// The files that leave the queue besides published packages.
     pub cleanup: Cleanup,
-    /// The fields that reprepro does not have.
+    /// The fields and words that reprepro does not have.
     pub unknown: Vec<String>,
+    /// The fields that reprepro requires and that are not there.
+    pub missing: Vec<&'static str>,
 }
 
 /// The fields of reprepro.
@@ -55,6 +57,9 @@ const FIELDS: [&str; 11] = [
     "Permit",
     "Cleanup",
 ];
+
+/// Those that each queue needs. The folder `TempDir` is not used here.
+const REQUIRED: [&str; 3] = ["Name", "IncomingDir", "TempDir"];
 
 /// The files that leave a queue besides published packages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,14 +88,13 @@ impl Queue {
                 text_of(stanza, name)?.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()),
             )
         };
-        let needed = |name: &str| text(name)?.ok_or_else(|| format!("field `{name}` is missing"));
         let words = |name: &str| {
             let value = text(name)?.unwrap_or_default();
             Ok::<Vec<String>, String>(value.split_whitespace().map(ToOwned::to_owned).collect())
         };
         let mut queue = Self {
-            name: needed("Name")?,
-            folder: needed("IncomingDir")?,
+            name: text("Name")?.unwrap_or_default(),
+            folder: text("IncomingDir")?.unwrap_or_default(),
             logs: text("LogDir")?,
             morgue: text("MorgueDir")?,
             default: text("Default")?,
@@ -98,7 +102,12 @@ impl Queue {
         };
         let is_known = |name: &str| FIELDS.iter().any(|known| known.eq_ignore_ascii_case(name));
         let unknown = stanza.fields().iter().map(|field| field.name).filter(|name| !is_known(name));
-        queue.unknown = unknown.map(ToOwned::to_owned).collect();
+        queue.unknown = unknown.map(|name| format!("field `{name}`")).collect();
+        for name in REQUIRED {
+            if text(name)?.is_none() {
+                queue.missing.push(name);
+            }
+        }
         for word in words("Allow")? {
             let (from, to) = word.split_once('>').unwrap_or((&word, &word));
             queue.allow.push((from.to_owned(), to.to_owned()));
@@ -106,12 +115,19 @@ impl Queue {
         if queue.allow.is_empty() && queue.default.is_none() {
             return Err("one of the fields `Allow` and `Default` is needed".to_owned());
         }
-        queue.multiple = text("Multiple")?.is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        queue.multiple = match text("Multiple")?.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "yes" | "y" | "true" | "1" => true,
+            "no" | "n" | "false" | "0" | "" => false,
+            other => return Err(format!("field `Multiple` is `{other}`; expected `yes` or `no`")),
+        };
+        let unknown = &mut queue.unknown;
+        let mut is_no_word =
+            |field: &str, word: &str| unknown.push(format!("word `{word}` in field `{field}`"));
         for word in words("Options")? {
             match word.as_str() {
                 "multiple_distributions" => queue.multiple = true,
                 "limit_arch_all" => queue.limit_arch_all = true,
-                _ => return Err(format!("field `Options` has the unknown word `{word}`")),
+                _ => is_no_word("Options", &word),
             }
         }
         for word in words("Permit")? {
@@ -119,7 +135,7 @@ impl Queue {
                 "older_version" => queue.permit_older = true,
                 "unused_files" => queue.permit_unused_files = true,
                 "unlisted_binaries" => queue.permit_unlisted_binaries = true,
-                _ => return Err(format!("field `Permit` has the unknown word `{word}`")),
+                _ => is_no_word("Permit", &word),
             }
         }
         for word in words("Cleanup")? {
@@ -128,7 +144,7 @@ impl Queue {
                 "on_error" => queue.cleanup.on_error = true,
                 "unused_files" => queue.cleanup.unused_files = true,
                 "unused_buildinfo_files" => queue.cleanup.unused_buildinfos = true,
-                _ => return Err(format!("field `Cleanup` has the unknown word `{word}`")),
+                _ => is_no_word("Cleanup", &word),
             }
         }
         Ok(queue)
@@ -167,14 +183,24 @@ mod tests {
     #[test]
     fn errors_name_the_field() {
         for (text, expected) in [
-            ("IncomingDir: x\nAllow: a\n", "`Name` is missing"),
-            ("Name: x\nAllow: a\n", "`IncomingDir` is missing"),
             ("Name: x\nIncomingDir: i\n", "`Allow` and `Default`"),
-            ("Name: x\nIncomingDir: i\nAllow: a\nOptions: y\n", "unknown word `y`"),
+            ("Name: x\nIncomingDir: i\nAllow: a\nMultiple: y e s\n", "`Multiple` is `y e s`"),
             ("Name: x\nIncomingDir: i\nAllow: a\n\nName: x\nIncomingDir: i\nAllow: a\n", "already used"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn fields_that_are_missing_and_words_that_are_unknown_are_noted() {
+        let text = "Allow: a\nOptions: y\nPermit: older_version z\nCleanUpp: on_deny\n";
+        let [queue] = &read(text).unwrap()[..] else { panic!() };
+        assert_eq!(queue.missing, REQUIRED);
+        assert_eq!(
+            queue.unknown,
+            ["field `CleanUpp`", "word `y` in field `Options`", "word `z` in field `Permit`"]
+        );
+        assert!(queue.permit_older);
     }
 }

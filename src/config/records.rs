@@ -10,6 +10,7 @@ use crate::{package_type::PackageType, stanza::Stanza};
 
 /// Files of uploads that are kept beside their packages in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct Records {
     /// The `.changes` file.
     pub changes: bool,
@@ -17,6 +18,8 @@ pub struct Records {
     pub buildinfos: bool,
     /// The logs of the build.
     pub logs: bool,
+    /// The files that an administrator handles.
+    pub by_hand: bool,
 }
 
 /// Fields that name the file with overrides of packages of a type.
@@ -52,6 +55,7 @@ pub(super) fn records(stanza: &Stanza<'_>, warn: &mut impl FnMut(String)) -> Res
             "includechanges" => records.changes = true,
             "includebuildinfos" => records.buildinfos = true,
             "includelogs" => records.logs = true,
+            "includebyhand" => records.by_hand = true,
             "minimal" | "needsources" | "embargoalls" => {}
             "keep" | "all" => warn(format!(
                 "`{word}` in field `Tracking`: `reprepro deleteunreferenced` spares the files that it keeps, `publish prune` does not"

@@ -25,6 +25,9 @@ pub struct SuiteConfig {
     pub suite: Option<String>,
     /// The components; the first is the default.
     pub components: Vec<Component>,
+    /// The prefix that the release file has before every component and not at the end of the names of the suite; the
+    /// folders are without it (`FakeComponentPrefix` of reprepro).
+    pub component_prefix: Option<Component>,
     /// The architectures, without `source`; empty for those of the packages.
     pub architectures: Vec<Architecture>,
     /// Whether it has source packages.
@@ -109,6 +112,7 @@ impl SuiteConfig {
             codename,
             suite: None,
             components: Vec::new(),
+            component_prefix: None,
             architectures: Vec::new(),
             sources: Sources::Accepted,
             copied: Vec::new(),
@@ -152,6 +156,20 @@ impl SuiteConfig {
     /// The value of a field that is copied to `Release`.
     pub(super) fn copied_field(&self, name: &str) -> Option<&str> {
         self.copied.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A codename or `Suite` as the release file has it: without the prefix of its components.
+    pub(crate) fn name_in_release<'a>(&self, name: &'a str) -> &'a str {
+        let prefix = self.component_prefix.as_ref();
+        let above = prefix.and_then(|prefix| name.strip_suffix(prefix.as_str())?.strip_suffix('/'));
+        above.filter(|above| !above.is_empty()).unwrap_or(name)
+    }
+
+    /// A component of the release file as its folder is named: without the prefix of its components.
+    pub(crate) fn own_component(&self, listed: Component) -> Component {
+        let prefix = self.component_prefix.as_ref();
+        let own = prefix.and_then(|prefix| listed.as_str().strip_prefix(prefix.as_str())?.strip_prefix('/'));
+        own.and_then(|own| Component::parse(own).ok()).unwrap_or(listed)
     }
 
     /// The compressions of the indices of packages of a type.

@@ -217,6 +217,24 @@ impl Release {
         self.files.retain(|path, _| keep(path));
     }
 
+    /// The components as clients name them. Some archives list `updates/main` for the component whose files are in `main`.
+    #[must_use]
+    pub fn client_components(&self) -> Vec<String> {
+        let has_files = |name: &str| {
+            let folder = format!("{name}/");
+            self.files().range(folder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&folder))
+        };
+        let words = self.field("Components").unwrap_or_default().split_whitespace();
+        let own = |word: &str| {
+            let last = word
+                .rsplit_once('/')
+                .map(|(_, last)| last)
+                .filter(|last| has_files(last) && !has_files(word));
+            last.unwrap_or(word).to_owned()
+        };
+        words.map(own).collect()
+    }
+
     /// The names in `Components`.
     pub fn components(&self) -> Result<Vec<Component>, Error> {
         self.words("Components")

@@ -109,8 +109,9 @@ impl Carried {
 
     /// The components of the release file that are carried.
     pub(crate) fn components(&self, release: &Release) -> Vec<String> {
-        let words = release.field("Components").unwrap_or_default().split_whitespace();
-        words.filter(|name| self.subset.has_component(name)).map(ToOwned::to_owned).collect()
+        let mut names = release.client_components();
+        names.retain(|name| self.subset.has_component(name));
+        names
     }
 
     /// Whether a listed file is carried; for a list of patches, its index decides.

@@ -271,6 +271,7 @@ impl Mark {
                 // One that cannot be read contributes nothing: its files have the grace period.
                 if expired.add(&state, &carried).await.is_ok() {
                     self.done.expired.extend(expired.files.into_keys());
+                    self.done.expired_sources.extend(expired.source_versions);
                 }
             }
             for sums in images::lists(&state, &carried) {

@@ -52,6 +52,8 @@ pub(super) struct Marked {
     pub(super) names: BTreeSet<String>,
     /// The files of expired generations that are deleted without a grace period.
     pub(super) expired: BTreeSet<String>,
+    /// The versions of the sources of their packages, where these are not their own.
+    pub(super) expired_sources: BTreeSet<(String, String)>,
     /// All files below `dists/`.
     pub(super) below: BTreeMap<String, StoredObject>,
     /// Indices below `dists/` that no release file lists.
@@ -206,13 +208,22 @@ async fn candidates(
         packages.map(|(folder, version)| (folder.to_owned(), version.to_owned())).collect();
     // A record has the version of the source, which may not be that of its packages.
     packages.extend(std::mem::take(&mut marked.live.source_versions));
+    let expired = marked.expired.iter().filter_map(|path| layout::package_of(path));
+    let mut expired: HashSet<(String, String)> =
+        expired.map(|(folder, version)| (folder.to_owned(), version.to_owned())).collect();
+    expired.extend(std::mem::take(&mut marked.expired_sources));
     let mut pool = store.walk("pool");
     while let Some(found) = pool.try_next().await? {
         count(marked, &found);
         // Other files in the pool were not written by `publish`.
         let record = layout::record_of(&found.path);
         if let Some((folder, version)) = record {
-            if !packages.contains(&(folder.to_owned(), version.to_owned())) {
+            let of = (folder.to_owned(), version.to_owned());
+            if !packages.contains(&of) {
+                // A record leaves with the last of its packages.
+                if expired.contains(&of) {
+                    marked.expired.insert(found.path.clone());
+                }
                 candidates.push(Candidate { found, why: "no retained generation references its packages" });
             }
         } else if ArchivePath::of(&found.path) == ArchivePath::Package && !marked.is_live(&found.path) {

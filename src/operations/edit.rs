@@ -94,6 +94,8 @@ pub enum Older {
 pub struct UploadRecord {
     /// Its name in the pool.
     pub name: String,
+    /// The name and version of the source, for a file that an administrator handles.
+    pub by_hand_of: Option<String>,
     /// Its path.
     pub file: PathBuf,
     /// Its size and digests.
@@ -175,8 +177,13 @@ impl SuiteEdit {
         let Some(beside) = source.or(additions.first()).filter(|_| !self.records.is_empty()) else {
             return Ok(());
         };
-        for UploadRecord { name, file, digests, stamp } in &self.records {
-            let path = PoolPath::of_record(beside.path.folder(), name).map_err(|source| {
+        for UploadRecord { name, by_hand_of, file, digests, stamp } in &self.records {
+            let folder = beside.path.folder();
+            let path = match by_hand_of {
+                Some(upload) => PoolPath::of_by_hand(folder, upload, name),
+                None => PoolPath::of_record(folder, name),
+            };
+            let path = path.map_err(|source| {
                 let (action, subject) = ("add", file.display().to_string());
                 let (preposition, source) = ("to", Reason::Path(source));
                 Error::Refused(vec![Refusal { action, preposition, subject, suite: None, source }])

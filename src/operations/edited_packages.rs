@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The compressions in which an index can be written.
-const WRITTEN: [Compression; 4] = [Compression::Plain, Compression::Gzip, Compression::Xz, Compression::Zstd];
+const WRITTEN: [Compression; 5] =
+    [Compression::Plain, Compression::Gzip, Compression::Xz, Compression::Zstd, Compression::Bzip2];
 
 /// The packages of a suite before and after an edit.
 pub(super) struct Packages<'a> {

@@ -12,6 +12,10 @@ impl Plan {
         let mut keys: Vec<IndexKey> =
             new.own_files().map(|(path, _)| IndexKey::parse(plain_path(path))).collect();
         keys.dedup();
+        let mut described = new.clone();
+        if config.component_prefix.is_some() {
+            described.set("Suite", config.suite.clone());
+        }
         for key in keys {
             let asked = match key {
                 IndexKey::Packages(_) => config.index_releases,
@@ -24,7 +28,7 @@ impl Plan {
                 new.retain(|listed| listed != path);
                 continue;
             }
-            let file = IndexFile::new(path, index_release::render(new, &key).into());
+            let file = IndexFile::new(path, index_release::render(&described, &key).into());
             let listed = Listed::from(file.digests());
             if before.is_none_or(|before| (before.size, before.sha256) != (listed.size, listed.sha256)) {
                 new.list(file.path().to_owned(), listed);

@@ -112,7 +112,8 @@ fn as_published(published: &PublishedSuite, config: &SuiteConfig) -> Result<Suit
     if let Some(release) = published.release() {
         // Published components and architectures stay even if the configuration does not list them.
         let indices = published.packages_keys();
-        let mut listed = release.components().map_err(unreadable)?;
+        let listed = release.components().map_err(unreadable)?.into_iter();
+        let mut listed: Vec<Component> = listed.map(|name| config.own_component(name)).collect();
         // Some archives list `updates/main` for the component whose indices are in `main` (`FakeComponentPrefix` of
         // reprepro); clients request `main`.
         let with_index: HashSet<&str> = indices.iter().map(|index| index.component.as_str()).collect();

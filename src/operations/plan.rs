@@ -498,10 +498,11 @@ fn release(
     let mut new = old.cloned().unwrap_or_default();
     let configured = !config.components.is_empty();
     if configured || old.is_none() {
-        new.set("Codename", Some(config.codename.to_string()));
+        new.set("Codename", Some(config.name_in_release(config.codename.as_str()).to_owned()));
     }
     if configured {
-        new.set("Suite", config.suite.clone());
+        let suite = config.suite.as_deref();
+        new.set("Suite", suite.map(|suite| config.name_in_release(suite).to_owned()));
         for name in COPIED {
             let value = config.copied.iter().find(|(field, _)| *field == name);
             new.set(name, value.map(|(_, value)| value.clone()));
@@ -528,7 +529,7 @@ fn release(
         new.list(file.path().to_owned(), Listed::from(file.digests()));
     }
     plan.unlist_stale(&mut new, &derived.current);
-    new.set("Components", Some(components(layout, &new)));
+    new.set("Components", Some(components(layout, &new, config.component_prefix.as_ref())));
     plan.list_index_releases(&mut new, config);
     let expires = new.field("Valid-Until").is_some();
     let expiry_as_configured = !configured || expires == config.valid_for.is_some();
@@ -541,7 +542,7 @@ fn release(
 }
 
 /// The components that clients may name: apt reads the packages of debug symbols of `main` as component `main/debug`.
-fn components(layout: &SuiteLayout, release: &Release) -> String {
+fn components(layout: &SuiteLayout, release: &Release, prefix: Option<&Component>) -> String {
     let mut names: Vec<String> = layout.components.iter().map(ToString::to_string).collect();
     let debug = layout.components.iter().map(|component| format!("{component}/{DEBUG}"));
     let has_index = |name: &String| {
@@ -550,6 +551,9 @@ fn components(layout: &SuiteLayout, release: &Release) -> String {
         next.is_some_and(|(path, _)| path.starts_with(&folder))
     };
     names.extend(debug.filter(has_index));
+    if let Some(prefix) = prefix {
+        names = names.iter().map(|name| format!("{prefix}/{name}")).collect();
+    }
     names.join(" ")
 }
 

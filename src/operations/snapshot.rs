@@ -22,10 +22,11 @@ use crate::{
     suite::{
         archive::Archive,
         base::VerifiedBase,
+        discovery,
         error::Error,
         published::PublishedSuite,
         references::{self, PoolFiles},
-        snapshots::{FOLDER, name_of_snapshot, snapshot_of},
+        snapshots::snapshot_of,
     },
 };
 
@@ -83,13 +84,20 @@ impl Source {
     }
 }
 
+/// The folders of other snapshots below that of a snapshot: `2026/11` is no part of `2026`.
+fn nested_in(snapshot: &Suite, files: &[StoredObject]) -> Vec<String> {
+    let paths = files.iter().map(|found| found.path.as_str());
+    let mut suites = discovery::published(paths.clone());
+    suites.extend(discovery::lost(paths));
+    suites.remove(snapshot.as_str());
+    suites.into_iter().map(|inner| format!("dists/{inner}/")).collect()
+}
+
 impl Archive {
     /// Returns the snapshots of a suite.
     pub async fn snapshots(&self, of: &Suite) -> Result<Vec<PublishedSuite>, Error> {
-        let (folders, _) = self.store.list(&format!("dists/{of}/{FOLDER}")).await?;
         let mut found = Vec::new();
-        for folder in folders {
-            let Ok(name) = name_of_snapshot(of, &folder) else { continue };
+        for name in self.snapshot_folders(of).await? {
             let snapshot = self.suite(&name).await?;
             if snapshot.pointer().is_some() {
                 found.push(snapshot);
@@ -104,7 +112,9 @@ impl Archive {
     /// [`Error::NotPublished`] if there is no such snapshot.
     pub async fn remove_snapshot(&self, snapshot: &Suite, dry_run: bool) -> Result<Vec<Written>, Error> {
         let folder = format!("dists/{snapshot}");
-        let all: Vec<StoredObject> = self.store.walk(&folder).try_collect().await?;
+        let mut all: Vec<StoredObject> = self.store.walk(&folder).try_collect().await?;
+        let inner = nested_in(snapshot, &all);
+        all.retain(|found| !inner.iter().any(|folder| found.path.starts_with(folder)));
         if snapshot_of(snapshot).is_none() || all.is_empty() {
             return Err(Error::not_published(snapshot));
         }

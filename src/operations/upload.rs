@@ -254,12 +254,16 @@ impl Upload {
         let is_kept = |kind| match kind {
             FileKind::Buildinfo => keep(|records| records.buildinfos),
             FileKind::Log => keep(|records| records.logs),
-            _ => false,
+            FileKind::ByHand => keep(|records| records.by_hand),
+            FileKind::Package(_) | FileKind::OfSource => false,
         };
+        let name = format!("{}_{}", self.changes.source(), self.changes.source_version());
+        let by_hand_of = |kind| (kind == FileKind::ByHand).then(|| name.clone());
         let kept = self.records.iter().filter(|(listed, ..)| is_kept(listed.kind()));
         let mut records: Vec<UploadRecord> = kept
             .map(|(listed, digests, stamp)| UploadRecord {
                 name: listed.name().to_owned(),
+                by_hand_of: by_hand_of(listed.kind()),
                 file: folder.join(listed.name()),
                 digests: *digests,
                 stamp: *stamp,
@@ -267,7 +271,7 @@ impl Upload {
             .collect();
         if keep(|records| records.changes) {
             let ((digests, stamp), name) = (self.itself, self.changes.record_name());
-            records.push(UploadRecord { name, file: self.file.clone(), digests, stamp });
+            records.push(UploadRecord { name, by_hand_of: None, file: self.file.clone(), digests, stamp });
         }
         SuiteEdit { add, records, ..SuiteEdit::default() }
     }

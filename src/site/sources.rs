@@ -56,8 +56,7 @@ impl ClientSuite {
     /// A published suite.
     #[must_use]
     pub fn of(suite: &Suite, release: &Release, signed: bool) -> Self {
-        let words = release.field("Components").unwrap_or_default().split_whitespace();
-        let components: Vec<String> = words.map(ToOwned::to_owned).collect();
+        let components = release.client_components();
         let is_of_sources =
             |(path, _): (&String, _)| IndexKey::parse(plain_path(path)).kind() == IndexKind::Sources;
         Self::new(suite, &components, signed, release.own_files().any(is_of_sources))

@@ -14,7 +14,7 @@ use super::{
     error::Error,
     generations, limits,
     published::{DROPPED, is_being_dropped},
-    snapshots::snapshot_of,
+    snapshots::{self, snapshot_of},
     trust::Trust,
 };
 use crate::{
@@ -67,7 +67,13 @@ impl Archive {
 
     /// Returns every folder of a suite, including snapshots and symbolic links, which clients may use.
     pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
-        let files = release_files(&self.store).await?;
+        let files = release_files(&self.store, "dists").await?;
+        Ok(parse(published(files.iter().map(String::as_str))))
+    }
+
+    /// Returns the folders of the snapshots of a suite.
+    pub(crate) async fn snapshot_folders(&self, of: &Suite) -> Result<Vec<Suite>, Error> {
+        let files = release_files(&self.store, &format!("dists/{of}/{}", snapshots::FOLDER)).await?;
         Ok(parse(published(files.iter().map(String::as_str))))
     }
 
@@ -191,17 +197,17 @@ fn parse(names: BTreeSet<&str>) -> Vec<Suite> {
     names.into_iter().filter_map(|name| Suite::parse(name).ok()).collect()
 }
 
-/// Finds the release files below `dists/` with few requests.
-async fn release_files(store: &Store) -> Result<Vec<String>, Error> {
+/// Finds the release files below `dists/`, or a folder in it, with few requests.
+async fn release_files(store: &Store, below: &str) -> Result<Vec<String>, Error> {
     // A bucket lists a small archive in one page. Most pages of a larger one would hold old generations and indices.
     if !store.is_local() {
-        let page = store.walk("dists").map_ok(|found| found.path).take(ONE_PAGE);
+        let page = store.walk(below).map_ok(|found| found.path).take(ONE_PAGE);
         let page: Vec<String> = page.try_collect().await?;
         if page.len() < ONE_PAGE {
             return Ok(page);
         }
     }
-    let (mut files, mut folders) = (Vec::new(), vec!["dists".to_owned()]);
+    let (mut files, mut folders) = (Vec::new(), vec![below.to_owned()]);
     for _ in 0..DEEPEST {
         let looks = stream::iter(std::mem::take(&mut folders)).map(|folder| async move {
             let listed = store.list(&folder).await?;

@@ -6,7 +6,13 @@ use crate::dists::Release;
 
 /// Fields whose change stops `apt update` until its user accepts it (apt-secure(8), "information changes"). Of `Suite`
 /// and `Version` apt only prints a notice.
-const FIELDS: [&str; 5] = ["Origin", "Label", "Codename", "NotAutomatic", "ButAutomaticUpgrades"];
+const FIELDS: [&str; 3] = ["Origin", "Label", "Codename"];
+
+/// Fields that give the packages of a suite their default priority (`apt_preferences(5)`). Only its change stops apt.
+const PRIORITY: [&str; 2] = ["NotAutomatic", "ButAutomaticUpgrades"];
+
+/// The values that apt reads as `yes`.
+const YES: [&str; 6] = ["yes", "true", "with", "on", "enable", "1"];
 
 /// The fields of a `Release` that the configuration or the indices determine.
 const CONTENT: [&str; 15] = [
@@ -50,7 +56,24 @@ impl fmt::Display for ReleaseInfo {
 
 /// Returns the changes between two release files that stop `apt update`.
 pub(crate) fn stops_apt(old: &Release, new: &Release) -> Vec<ReleaseInfo> {
-    changes(&FIELDS, old, new)
+    let mut found = changes(&FIELDS, old, new);
+    if priority(old) != priority(new) {
+        found.extend(changes(&PRIORITY, old, new));
+    }
+    found
+}
+
+/// The default priority of the packages of a suite.
+fn priority(release: &Release) -> u16 {
+    let says = |field| {
+        let value = release.field(field).unwrap_or_default().trim();
+        YES.iter().any(|yes| yes.eq_ignore_ascii_case(value))
+    };
+    match PRIORITY.map(says) {
+        [true, true] => 100,
+        [true, false] => 1,
+        [false, _] => 500,
+    }
 }
 
 /// Returns the changes of fields between two release files, except those of `Date` and of the time in `Valid-Until`.

@@ -13,14 +13,20 @@ pub fn name_of_snapshot(of: &Suite, name: &str) -> Result<Suite, names::Error> {
 /// Returns the suite that a snapshot was made of; `None` if the suite is not a snapshot.
 #[must_use]
 pub fn snapshot_of(suite: &Suite) -> Option<Suite> {
-    let (above, _) = suite.as_str().rsplit_once('/')?;
-    Suite::parse(above.strip_suffix(FOLDER)?.strip_suffix('/')?).ok()
+    Suite::parse(parts(suite)?.0).ok()
 }
 
-/// Returns the last part of a suite's name: of `stable/snapshots/1.0`, the name that the user gave to the snapshot.
+/// Returns the name that the user gave to a snapshot: of `stable/snapshots/1.0` the last part. That of another suite is
+/// the last part of its name.
 #[must_use]
 pub fn own_name(suite: &Suite) -> &str {
-    suite.as_str().rsplit('/').next().unwrap_or_default()
+    parts(suite).map_or_else(|| suite.as_str().rsplit('/').next().unwrap_or_default(), |(_, name)| name)
+}
+
+/// The two parts of the name of a snapshot.
+fn parts(suite: &Suite) -> Option<(&str, &str)> {
+    // No other part of a suite has this name.
+    suite.as_str().split_once("/snapshots/")
 }
 
 #[cfg(test)]
@@ -34,7 +40,9 @@ mod tests {
         assert_eq!(snapshot.as_str(), "bookworm/updates/snapshots/12.1");
         assert_eq!(snapshot_of(&snapshot), Some(suite.clone()));
         assert_eq!(snapshot_of(&suite), None);
-        for bad in ["", ".", "..", "a/b", "../x", "a b"] {
+        let deep = name_of_snapshot(&suite, "2026/11").unwrap();
+        assert_eq!((snapshot_of(&deep), own_name(&deep)), (Some(suite.clone()), "2026/11"));
+        for bad in ["", ".", "..", "a/", "/a", "a//b", "a/../../x", "../x", "a b"] {
             assert!(name_of_snapshot(&suite, bad).is_err(), "{bad}");
         }
     }

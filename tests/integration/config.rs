@@ -89,6 +89,53 @@ fn changes_that_apt_refuses_need_confirmation() {
     sandbox.publish_with(&later, ["remove", "world"]).ok();
 }
 
+/// Of `NotAutomatic` and `ButAutomaticUpgrades`, apt refuses only a change of the default priority that they give.
+#[test]
+fn changes_of_the_default_priority_need_confirmation() {
+    let plain = "Codename: bookworm\nComponents: main\nArchitectures: amd64\n";
+    let (not, but) = ("NotAutomatic: yes\n", "ButAutomaticUpgrades: yes\n");
+    let both = format!("{not}{but}");
+    for (before, after, stops) in [
+        (not, "", true),
+        ("", not, true),
+        (not, &both, true),
+        (&both, "", true),
+        ("NotAutomatic: no\n", "", false),
+        (but, "", false),
+        (not, "NotAutomatic: YES\n", false),
+    ] {
+        let sandbox = Sandbox::new();
+        deb("hello").write(sandbox.incoming());
+        sandbox.configure(&format!("{plain}{before}"));
+        sandbox.publish(["add", "incoming"]).ok();
+        let mut clients = Client::all(&sandbox);
+        for apt in &mut clients {
+            apt.source(&Source::folder(sandbox.archive("")).trusted().suite("bookworm").components("main"));
+            apt.updates();
+        }
+        sandbox.configure(&format!("{plain}{after}"));
+        let apt_says = "changed its default priority for apt_preferences(5)";
+        if stops {
+            sandbox
+                .publish_after(60, &["export"])
+                .fails(1)
+                .says(["would stop at suite `bookworm`", apt_says]);
+            sandbox
+                .publish_after(60, &["reprepro", "-b", "archive", "--allow-releaseinfo-change", "export"])
+                .ok();
+        } else {
+            sandbox.publish_after(60, &["export"]).ok();
+        }
+        for apt in &clients {
+            if stops {
+                apt.update().fails(100).says([apt_says]);
+            } else {
+                apt.updates();
+            }
+        }
+    }
+}
+
 #[test]
 fn the_location_of_changelogs_is_published() {
     let sandbox = Sandbox::new();

@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 use crate::{
     deb_builder::deb,
     reprepro::Pair,
+    reprepro_uploads::describe,
     sandbox::{Sandbox, age},
 };
 
@@ -113,5 +114,41 @@ fn files_that_tracks_keep_are_not_deleted() {
             pair.one("ours", &["deleteifunreferenced", FOO]).ok();
             assert!(!base.join(FOO).exists());
         }
+    }
+}
+
+/// Also of a package whose version is not that of its source.
+#[test]
+fn records_leave_with_the_last_package_of_their_upload() {
+    let text = "Codename: bookworm\nArchitectures: amd64\nComponents: main\nTracking: minimal includechanges includebuildinfos\n";
+    for (package, version) in
+        [(deb("foo").version("1"), "1"), (deb("foo").version("1+b1").source("foo (1)"), "1+b1")]
+    {
+        let Some(pair) = Pair::new(text) else { return };
+        let folder = pair.sandbox.path("in");
+        package.write(&folder);
+        fs::write(folder.join("foo_1_amd64.buildinfo"), "text").unwrap();
+        let file = describe(
+            &folder,
+            "foo.changes",
+            &[("Version: 1", &format!("Version: {version}")), ("Source: foo", "Source: foo (1)")],
+        );
+        let files = |base: &str| {
+            let files = walkdir::WalkDir::new(pair.sandbox.path(base).join("pool"))
+                .into_iter()
+                .filter_map(Result::ok);
+            files.filter(|entry| entry.file_type().is_file()).count()
+        };
+        pair.status(&["include", "bookworm", &file]);
+        assert_eq!([files("real"), files("ours")], [3; 2]);
+        pair.status(&["remove", "bookworm", "foo"]);
+        pair.run(&["deleteunreferenced"]);
+        // Clients with the earlier index find the files for a time, unless the configuration says none.
+        assert_eq!([files("real"), files("ours")], [0, 3]);
+        fs::write(pair.sandbox.path("ours/conf/distributions"), format!("{text}KeepFor: 0\n")).unwrap();
+        let listed = pair.one("ours", &["dumpunreferenced"]).ok().stdout;
+        assert_eq!(listed.lines().count(), 3, "{listed}");
+        pair.one("ours", &["deleteunreferenced"]).ok();
+        assert_eq!(files("ours"), 0);
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use crate::{deb_builder::deb, reprepro::Pair, source_builder::source};
+use crate::{
+    apt_client::{Client, Source},
+    deb_builder::deb,
+    reprepro::Pair,
+    source_builder::source,
+};
 
 /// Three suites, two of which have the same `Suite`.
 const CONF: &str = "\
@@ -239,4 +244,43 @@ fn lines_of_overrides_without_a_value_change_nothing() {
     deb("foo").write(pair.sandbox.path("in"));
     pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
     pair.same("bookworm");
+}
+
+#[test]
+fn the_name_of_a_snapshot_may_have_several_parts() {
+    let Some(pair) = Pair::new("Codename: bookworm\nArchitectures: amd64\nComponents: main\n") else {
+        return;
+    };
+    deb("foo").write(pair.sandbox.path("in"));
+    pair.status(&["includedeb", "bookworm", "in/foo_1.0_amd64.deb"]);
+    for name in ["2026/11", "2026/12", "2026"] {
+        pair.status(&["gensnapshot", "bookworm", name]);
+    }
+    pair.lists(&["dumpreferences"]);
+    let snapshots = pair.sandbox.path("ours/dists/bookworm/snapshots");
+    let seen = |name: &str| {
+        for mut apt in Client::all(&pair.sandbox) {
+            let suite = format!("bookworm/snapshots/{name}");
+            apt.source(&Source::folder(pair.sandbox.path("ours")).suite(&suite).components("main").trusted());
+            apt.updates();
+            assert_eq!(apt.candidate("foo").as_deref(), Some("1.0"), "{}", apt.name);
+        }
+    };
+    seen("2026/11");
+    seen("2026");
+    pair.status(&["remove", "bookworm", "foo"]);
+    pair.status(&["restore", "bookworm", "2026/11", "foo"]);
+    pair.lists(&["list", "bookworm"]);
+    // A snapshot is no part of another one whose name begins with its name.
+    pair.status(&["unreferencesnapshot", "bookworm", "2026"]);
+    assert!(!snapshots.join("2026/Release").exists() && snapshots.join("2026/12/Release").exists());
+    seen("2026/11");
+    pair.status(&["unreferencesnapshot", "bookworm", "2026/11"]);
+    assert!(!snapshots.join("2026/11/Release").exists());
+    seen("2026/12");
+    pair.one("ours", &["check"]).ok();
+    // reprepro leaves the folder `snapshots` by such a name, or writes one that no client can name.
+    for name in ["../x", "a b", ".a", "a/"] {
+        pair.one("ours", &["gensnapshot", "bookworm", name]).fails(255).says(["is not allowed"]);
+    }
 }

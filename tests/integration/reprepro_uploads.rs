@@ -304,7 +304,7 @@ fn the_files_that_are_not_taken_in_stay_where_they_are() {
 }
 
 /// Files of a queue that both programs get, with rules.
-fn queue(pair: &Pair, rules: &str, fill: impl Fn(&Path)) {
+pub(crate) fn queue(pair: &Pair, rules: &str, fill: impl Fn(&Path)) {
     pair.conf("incoming", &format!("Name: q # the queue\nIncomingDir: queue\nTempDir: tmp\n{rules}\n"));
     for base in ["real", "ours"] {
         let base = pair.sandbox.path(base);
@@ -489,4 +489,69 @@ fn a_misspelt_field_of_a_queue_stops_it() {
     }
     queue(&pair, "Allow: bookworm # trixie", |_| {});
     pair.status(&["processincoming", "q"]);
+}
+
+/// The log of a build beside its packages, and other files in a folder of the upload.
+#[test]
+fn files_that_an_administrator_handles_are_kept_as_by_reprepro() {
+    for words in ["includelogs", "includebyhand", "includelogs includebyhand includechanges", ""] {
+        let text =
+            format!("{}Tracking: minimal {words}\n", CONF.split("\n\n").next().unwrap().to_owned() + "\n");
+        let Some(pair) = Pair::new(&text) else { return };
+        let put = |folder: &Path, version: &str| {
+            deb("foo").version(version).field("Section", "contrib/net").write(folder);
+            let log = format!("foo_{}_amd64.log", version.replace("2:", ""));
+            for name in [&log, "foo.img", "foo.tar.gz"] {
+                fs::write(folder.join(name), "text").unwrap();
+            }
+            let file = describe(folder, "foo.changes", &[("Version: 1", &format!("Version: {version}"))]);
+            let text = fs::read_to_string(&file).unwrap();
+            let text =
+                text.replace("net extra foo.", "byhand extra foo.").replace("net extra", "contrib/net extra");
+            fs::write(&file, text).unwrap();
+            file
+        };
+        let same = |what: &str| {
+            for part in ["pool", "queue"] {
+                let [real, ours] = ["real", "ours"].map(|base| files(&pair.sandbox.path(base).join(part)));
+                assert_eq!(ours, real, "{part}, {what}, {words:?}");
+            }
+        };
+        let file = put(&pair.sandbox.path("up"), "2:1-1");
+        let both = pair.both(&["include", "bookworm", &file]);
+        assert_eq!(both.real.status, both.ours.status);
+        assert_eq!(both.ours.stderr.contains("not published"), !words.contains("byhand"), "{}", both.ours);
+        pair.status(&["include", "bookworm", &file]);
+        same("include");
+        queue(&pair, "Allow: bookworm", |folder| drop(put(folder, "2:2-1")));
+        pair.status(&["processincoming", "q"]);
+        pair.lists(&["list", "bookworm"]);
+        if words.is_empty() || words == "includelogs" {
+            // It is refused, with the files that nothing keeps.
+            same("processincoming");
+        }
+        // They leave with the last package of their version.
+        pair.run(&["removematched", "bookworm", "*"]);
+        pair.run(&["deleteunreferenced"]);
+        let kept = fs::read_to_string(pair.sandbox.path("ours/conf/distributions")).unwrap();
+        fs::write(pair.sandbox.path("ours/conf/distributions"), format!("{kept}KeepFor: 0\n")).unwrap();
+        pair.one("ours", &["deleteunreferenced"]).ok();
+        same("deleteunreferenced");
+        pair.one("ours", &["check"]).ok();
+    }
+}
+
+#[test]
+fn our_own_words_keep_them_too() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        "Codename: bookworm\nArchitectures: amd64\nComponents: main\nTracking: minimal includebyhand\n",
+    );
+    deb("foo").version("1").write(sandbox.incoming());
+    fs::write(sandbox.incoming().join("foo.img"), "disk").unwrap();
+    let file = describe(sandbox.incoming(), "foo.changes", &[]);
+    let said = sandbox.publish(["add", &file]).ok();
+    assert!(!said.stderr.contains("is not published"), "{}", said.stderr);
+    assert_eq!(sandbox.read("pool/main/f/foo/foo_1_byhand/foo.img"), "disk");
+    sandbox.publish(["check"]).ok();
 }

@@ -232,11 +232,17 @@ const RESTORE: &str = "restore the newest retained generation with `publish chec
 
 /// Quotes the error that apt would print on clients, and says how to proceed.
 fn text_of_apt(changes: &[ReleaseInfo]) -> String {
-    let says = changes.iter().map(|ReleaseInfo { field, before, after }| {
+    let mut says: Vec<String> = Vec::new();
+    for ReleaseInfo { field, before, after, .. } in changes {
         let (before, after) = (before.as_deref().unwrap_or_default(), after.as_deref().unwrap_or_default());
-        format!("\"Repository '...' changed its '{field}' value from '{before}' to '{after}'\"")
-    });
-    let says = says.collect::<Vec<_>>().join(", ");
+        let text = match *field {
+            "NotAutomatic" | "ButAutomaticUpgrades" => "default priority for apt_preferences(5)".to_owned(),
+            _ => format!("'{field}' value from '{before}' to '{after}'"),
+        };
+        says.push(format!("\"Repository '...' changed its {text}\""));
+    }
+    says.dedup();
+    let says = says.join(", ");
     format!(
         "`apt update` would print {says}, and stop until its user runs it with `--allow-releaseinfo-change`; restore the \
          published value in conf/distributions or, if the change is intended, add `--allow-releaseinfo-change` here"

@@ -4,6 +4,7 @@ use crate::{
     archive::{Trust, keyring_path},
     cli::{failure::Failure, session::Session, sources},
     config::SuiteConfig,
+    dists::Release,
     names::{PackageName, Suite},
 };
 
@@ -21,8 +22,8 @@ pub(super) async fn print_clients(
     for SuiteConfig { codename, components, .. } in suites {
         let components = if components.is_empty() {
             let published = archive.suite(codename).await?;
-            let named = published.release().and_then(|release| release.field("Components")).unwrap_or("main");
-            named.split_whitespace().map(ToOwned::to_owned).collect()
+            let named = published.release().map(Release::client_components);
+            named.filter(|named| !named.is_empty()).unwrap_or_else(|| vec!["main".to_owned()])
         } else {
             components.iter().map(ToString::to_string).collect()
         };

@@ -33,6 +33,7 @@ pub(super) fn create_links(call: &Call<'_>) -> Result<u8, Failure> {
         links.entry(name.unwrap_or_default()).or_default().push(suite);
     }
     let dists = root.join("dists");
+    let has_names = links.keys().any(|name| !name.is_empty());
     let mut failures = Vec::new();
     for (name, suites) in links.into_iter().filter(|(name, _)| !name.is_empty()) {
         // The links are independent.
@@ -51,7 +52,7 @@ pub(super) fn create_links(call: &Call<'_>) -> Result<u8, Failure> {
         failures.extend(linked.err());
     }
     // The first failure sets the status.
-    failures.into_iter().reduce(Failure::and).map_or(Ok(0), Err)
+    failures.into_iter().reduce(Failure::and).map_or_else(|| Ok(call.status(has_names)), Err)
 }
 
 /// Makes one link. An existing one that leads elsewhere is replaced with `--delete`.

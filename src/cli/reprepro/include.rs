@@ -92,12 +92,17 @@ fn placed(call: &Call<'_>, incoming: Incoming) -> Result<NewPackage, Failure> {
         Artifact::Binary(package) => package.architecture().as_str(),
         Artifact::Source(_) => "source",
     };
+    if architectures.iter().any(Architecture::is_all) {
+        let text = "cannot force a package into the architecture `all`, which no suite has".to_owned();
+        let hint = "without `-A` a package for all architectures is listed for each of the suite".to_owned();
+        return Err(status::with(status::FAILED, Failure::text(text, Some(hint))));
+    }
     if own == "all" {
         if !architectures.is_empty() && architectures.iter().all(Architecture::is_source) {
             let text = format!("`-A source` is not possible with `{}`", call.word);
             return Err(status::text(status::FAILED, text));
         }
-        architectures.retain(|architecture| !architecture.is_source() && !architecture.is_all());
+        architectures.retain(|architecture| !architecture.is_source());
     } else if !architectures.is_empty() && !architectures.iter().any(|asked| asked.as_str() == own) {
         let text = format!(
             "cannot add `{}`: its architecture is `{own}`, and `-A` names {}",

@@ -64,7 +64,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         signatures::check(call, &source.file)?;
     }
     let by_hand: Vec<&str> = upload.by_hand().collect();
-    if !by_hand.is_empty() {
+    if !by_hand.is_empty() && !suite.records.by_hand {
         call.session.ui.warn(&format!("not published from `{}`: {}", path.display(), by_hand.join(", ")));
     }
     let report = uploads::publish(call, &suite, &upload, Restrictions::default()).await?;
@@ -74,12 +74,15 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
         // that is kept.
         let is_twice = call.options.delete > 1;
         let (used, _) = uploads::split(&upload, std::slice::from_ref(&suite), |_| false);
-        let leaves = |kind: &FileKind| is_twice || !matches!(kind, FileKind::Buildinfo | FileKind::Log);
+        let leaves = |kind: &FileKind| {
+            is_twice || !matches!(kind, FileKind::Buildinfo | FileKind::Log | FileKind::ByHand)
+        };
         let gone = used.into_iter().filter(|(_, kind)| leaves(kind)).map(|(path, _)| path);
         let description = (is_twice || suite.records.changes).then(|| upload.file().to_owned());
         uploads::take_away(call, &gone.chain(description).collect::<Vec<_>>(), None);
     }
-    Ok(call.status(is_done))
+    // As with reprepro also with `--nothingiserror`, where all of it was there already.
+    Ok(0)
 }
 
 /// Whether all that is wrong is a package of an architecture that is not listed.

@@ -38,13 +38,14 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     }
     let name = &call.arguments[0];
     let queues = Queue::read(&path)?;
+    if let Some((queue, field)) = queues.iter().find_map(|queue| Some((queue, queue.missing.first()?))) {
+        let text = format!("`{}`: field `{field}` is missing in the stanza `{}`", path.display(), queue.name);
+        return Err(status::text(status::UNKNOWN, text));
+    }
     for queue in queues.iter().filter(|_| !call.options.ignores("unknownfield")) {
-        if let Some(field) = queue.unknown.first() {
-            let text = format!(
-                "`{}` has the unknown field `{field}` in the stanza `{}`",
-                path.display(),
-                queue.name
-            );
+        if let Some(unknown) = queue.unknown.first() {
+            let text =
+                format!("`{}` has the unknown {unknown} in the stanza `{}`", path.display(), queue.name);
             let hint = "correct it, or add `--ignore=unknownfield` to go on without it".to_owned();
             return Err(status::with(status::FIELD, Failure::text(text, Some(hint))));
         }
@@ -70,7 +71,7 @@ pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
     let mut is_done = false;
     for file in uploads_in(call, &folder)? {
         match process(call, &rules, &file).await {
-            Ok(()) => is_done = true,
+            Ok(is_new) => is_done |= is_new,
             Err(Refused::Denied(failure)) => {
                 clean(call, &rules, queue.cleanup.on_deny, &file);
                 failures.push(status::with(status::UPLOADS, failure));
@@ -126,7 +127,8 @@ struct Rules<'a> {
     morgue: Option<Morgue>,
 }
 
-async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), Refused> {
+/// Publishes an upload; returns whether the suites did not have all of it already.
+async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<bool, Refused> {
     let queue = rules.queue;
     signatures::check_queued(call, file).map_err(Refused::Faulty)?;
     let events = call.session.events();
@@ -154,6 +156,7 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
             }
         }
     }
+    let mut is_new = false;
     for suite in &suites {
         by_hand::run(call, suite, &upload).map_err(Refused::Faulty)?;
         match uploads::publish(call, suite, &upload, how).await {
@@ -165,7 +168,8 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
                 ));
             }
             published => {
-                published.map_err(Refused::Faulty)?;
+                let report = published.map_err(Refused::Faulty)?;
+                is_new |= !report.added.is_empty() || !report.replaced.is_empty();
             }
         }
     }
@@ -190,7 +194,7 @@ async fn process(call: &Call<'_>, rules: &Rules<'_>, file: &Path) -> Result<(), 
     // The folder of the queue has them already.
     let morgue = rules.morgue.as_ref().filter(|_| queue.logs.is_none());
     uploads::take_away(call, &unused, morgue);
-    Ok(())
+    Ok(is_new)
 }
 
 /// Whether the description is sound, and a file has not arrived yet.

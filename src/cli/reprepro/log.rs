@@ -241,14 +241,18 @@ pub(super) fn record(
 }
 
 /// Runs the scripts for every package of an index, as if it had just been published.
-pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, entries: &[Entry]) {
-    let Some(log) = of(by, suite) else { return };
+/// Returns whether one was run.
+pub(super) fn rerun(by: &Changer<'_>, suite: &SuiteConfig, index: &IndexKey, entries: &[Entry]) -> bool {
+    let Some(log) = of(by, suite) else { return false };
+    let mut is_run = false;
     for entry in entries {
         let event = Event { action: "info", suite, index, name: &entry.name, new: Some(entry), old: None };
         for script in log.scripts.iter().filter(|script| script.is_for(&event)) {
             run(by, script, &event.arguments(), Vec::new());
+            is_run = true;
         }
     }
+    is_run
 }
 
 /// Runs the scripts for accepted uploads.

@@ -7,14 +7,15 @@ use crate::{
 };
 
 pub(super) async fn run(call: &Call<'_>) -> Result<u8, Failure> {
+    let mut is_done = false;
     for suite in call.suites(call.arguments)? {
         if suite.log.is_none() {
             continue;
         }
         let published = call.published(&suite.codename).await?;
         for (index, entries) in selected(&published, &suite, &Selection::of(Matcher::All)).await? {
-            log::rerun(&call.changer(), &suite, &index, &entries);
+            is_done |= log::rerun(&call.changer(), &suite, &index, &entries);
         }
     }
-    Ok(0)
+    Ok(call.status(is_done))
 }

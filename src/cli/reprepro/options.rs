@@ -35,6 +35,7 @@ pub(super) struct Options {
     pub(super) outhook: Option<String>,
     pub(super) restricted: Restricted,
     pub(super) trust_existing: bool,
+    pub(super) allow_releaseinfo_change: bool,
     /// Keys in place of those of `SignWith`.
     pub(super) sign_with: Vec<String>,
 }
@@ -155,6 +156,7 @@ pub(super) fn parse(arguments: &[String]) -> Result<CommandLine, String> {
         outhook: None,
         restricted: Restricted::default(),
         trust_existing: false,
+        allow_releaseinfo_change: false,
         sign_with: Vec::new(),
     };
     for (meaning, value) in file.into_iter().chain(settings) {
@@ -204,7 +206,7 @@ fn of_file(path: &Path) -> Result<Vec<Setting>, String> {
         let (name, value) = line.split_at(end);
         let value = value.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
         let meaning = long(name.trim_start_matches("--")).map_err(at)?;
-        if meaning == Meaning::TrustExisting {
+        if matches!(meaning, Meaning::TrustExisting | Meaning::AllowReleaseInfoChange) {
             return Err(at(format!("option `{name}` is for one call: give it on the command line")));
         }
         match (meaning.takes_value(), value.is_empty()) {
@@ -272,6 +274,7 @@ impl Options {
             Meaning::Delete(false) => self.delete = 0,
             Meaning::NothingIsError(is_error) => self.nothing_is_error = is_error,
             Meaning::TrustExisting => self.trust_existing = true,
+            Meaning::AllowReleaseInfoChange => self.allow_releaseinfo_change = true,
             Meaning::SignWith => self.sign_with.push(value),
             _ => {}
         }

@@ -52,8 +52,10 @@ pub(super) async fn references(call: &Call<'_>) -> Result<u8, Failure> {
 pub(super) async fn unreferenced(call: &Call<'_>) -> Result<u8, Failure> {
     let (pruned, tracked) = (prune(call, true, None).await?, Tracked::of(call).await?);
     let files = pruned.deleted.iter().map(|file| &file.path).filter(|path| path.starts_with("pool/"));
-    call.print(files.filter(|path| tracked.why(path).is_none()).cloned());
-    Ok(0)
+    let files: Vec<String> = files.filter(|path| tracked.why(path).is_none()).cloned().collect();
+    let is_done = !files.is_empty();
+    call.print(files);
+    Ok(call.status(is_done))
 }
 
 /// Deletes the files that neither a current nor a retained generation references.

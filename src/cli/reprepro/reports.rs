@@ -45,6 +45,7 @@ fn source(entry: &Entry) -> SourceId {
 }
 
 pub(super) async fn sources(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
+    let mut is_done = false;
     for suite in call.suites(call.arguments)? {
         let packages = Packages::of(call, &suite).await?;
         let sources = packages.sources();
@@ -73,9 +74,11 @@ pub(super) async fn sources(call: &Call<'_>, word: Word) -> Result<u8, Failure> 
                 lines.push(format!("binaries-without-source {codename} {name} {version}"));
             }
         }
+        // `unusedsources` of reprepro never counts as done.
+        is_done |= !lines.is_empty() && word != Word::UnusedSources;
         call.print(lines);
     }
-    Ok(0)
+    Ok(call.status(is_done))
 }
 
 /// Prints the sources that have no binary package of an architecture yet.

@@ -166,7 +166,8 @@ fn open<'a>(options: &Options, ui: &'a Ui) -> Result<(Session<'a>, Vec<Suite>), 
     let global = ["publish", "--archive", &folders.out, "--config"].map(OsString::from).into_iter();
     let keys = options.sign_with.iter().map(|key| OsString::from(format!("--sign-with={key}")));
     let trust = options.trust_existing.then(|| OsString::from("--trust-existing"));
-    let global = global.chain([config.clone().into_os_string()]).chain(keys).chain(trust);
+    let allow = options.allow_releaseinfo_change.then(|| OsString::from("--allow-releaseinfo-change"));
+    let global = global.chain([config.clone().into_os_string()]).chain(keys).chain(trust).chain(allow);
     let global = OnlyGlobal::try_parse_from(global).map_err(|error| Failure::of(&error, None))?.global;
     let mut session = Session::open_without_warnings(global, ui, clock::now(), false, false)?;
     session.builds_on_unverified =
@@ -226,11 +227,13 @@ async fn dispatch(call: &Call<'_>, word: Word) -> Result<u8, Failure> {
         Word::Identifiers => list::identifiers(call),
         Word::RerunNotifiers => notifiers::run(call).await,
         Word::DumpTracks => tracks::dump(call).await,
-        Word::RemoveTrack => tracks::remove(call),
+        Word::RemoveTrack => tracks::remove(call).await,
+        Word::RemoveAllTracks => tracks::remove_all(call),
+        Word::TidyTracks => tracks::tidy(call),
         Word::Rules(kind, how) => update::run(call, kind, how).await,
-        Word::Nothing => {
+        Word::Nothing | Word::NothingIsDone => {
             // The names of suites are checked all the same.
-            call.suites(call.arguments).map(|_| 0)
+            call.suites(call.arguments).map(|_| call.status(word == Word::NothingIsDone))
         }
         Word::Sizes => sizes::run(call).await,
         Word::VersionCompare

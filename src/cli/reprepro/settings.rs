@@ -41,6 +41,8 @@ pub(super) enum Meaning {
     NothingIsError(bool),
     /// Accept a published suite once although its signature cannot be verified, or is to be removed.
     TrustExisting,
+    /// Publish release information whose change apt asks its users to confirm.
+    AllowReleaseInfoChange,
     /// A key that signs in place of those of `SignWith`.
     SignWith,
     /// Nothing to do: it is about the database, downloads, or a step that does not exist here.
@@ -61,6 +63,7 @@ impl Meaning {
                 | Self::Delete(_)
                 | Self::NothingIsError(_)
                 | Self::TrustExisting
+                | Self::AllowReleaseInfoChange
                 | Self::Nothing
         )
     }
@@ -113,8 +116,11 @@ const LONG: &[(&str, Meaning)] = &[
 ];
 
 /// Options of this program alone. Their names are not shortened, so that a shortened name of reprepro keeps its meaning.
-const OWN: &[(&str, Meaning)] =
-    &[("trust-existing", Meaning::TrustExisting), ("sign-with", Meaning::SignWith)];
+const OWN: &[(&str, Meaning)] = &[
+    ("trust-existing", Meaning::TrustExisting),
+    ("allow-releaseinfo-change", Meaning::AllowReleaseInfoChange),
+    ("sign-with", Meaning::SignWith),
+];
 
 /// Options without a meaning here; each has a form with `no` before it.
 const SWITCHES: &[&str] = &[

@@ -63,7 +63,7 @@ pub(super) fn check_used(
         return Ok(());
     }
     let is_unused = |listed: &&UploadedFile| match listed.kind() {
-        FileKind::ByHand => !by_hand(listed),
+        FileKind::ByHand => !suites.iter().any(|suite| suite.records.by_hand) && !by_hand(listed),
         FileKind::Log => !suites.iter().any(|suite| suite.records.logs),
         _ => false,
     };

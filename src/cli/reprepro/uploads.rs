@@ -160,7 +160,7 @@ pub(super) fn split(
     let is_used = |listed: &&UploadedFile| match listed.kind() {
         FileKind::Buildinfo => suites.iter().any(|suite| suite.records.buildinfos),
         FileKind::Log => suites.iter().any(|suite| suite.records.logs),
-        FileKind::ByHand => by_hand(listed),
+        FileKind::ByHand => suites.iter().any(|suite| suite.records.by_hand) || by_hand(listed),
         _ => true,
     };
     let (used, unused): (Vec<_>, Vec<_>) = upload.changes().files().iter().partition(is_used);

@@ -65,10 +65,14 @@ pub(super) enum Word {
     ListMd5Sums,
     DumpTracks,
     RemoveTrack,
+    RemoveAllTracks,
+    TidyTracks,
     /// Suites take packages by the rules of a kind.
     Rules(RuleKind, Use),
     /// It has nothing to do here: there is no database, and every change is published.
     Nothing,
+    /// The same, which counts as done.
+    NothingIsDone,
 }
 
 /// The use of rules.
@@ -151,9 +155,9 @@ pub(super) const WORDS: &[Known] = &[
     known("dumptracks", Word::DumpTracks, (0, MANY), "[CODENAME...]"),
     known("removetrack", Word::RemoveTrack, (3, 3), "CODENAME SOURCE VERSION"),
     known("retrack", Word::Nothing, (0, MANY), "[CODENAME...]"),
-    known("tidytracks", Word::Nothing, (0, MANY), "[CODENAME...]"),
-    known("removealltracks", Word::Nothing, (1, MANY), "CODENAME..."),
-    known("rereference", Word::Nothing, (0, MANY), "[CODENAME...]"),
+    known("tidytracks", Word::TidyTracks, (0, MANY), "[CODENAME...]"),
+    known("removealltracks", Word::RemoveAllTracks, (1, MANY), "CODENAME..."),
+    known("rereference", Word::NothingIsDone, (0, MANY), "[CODENAME...]"),
     known("redochecksums", Word::Nothing, (0, MANY), "[CODENAME...]"),
     known("repairdescriptions", Word::Nothing, (0, MANY), "[CODENAME...]"),
     known("forcerepairdescriptions", Word::Nothing, (0, MANY), "[CODENAME...]"),
@@ -161,7 +165,7 @@ pub(super) const WORDS: &[Known] = &[
     known("translatelegacychecksums", Word::Nothing, (0, 0), ""),
     known("translatelegacyreferences", Word::Nothing, (0, 0), ""),
     known("translatefilelists", Word::Nothing, (0, 0), ""),
-    known("generatefilelists", Word::Nothing, (0, 1), "[reread]"),
+    known("generatefilelists", Word::NothingIsDone, (0, 1), "[reread]"),
     known("cleanlists", Word::Nothing, (0, 0), ""),
     known("_listcodenames", Word::Codenames, (0, 0), ""),
     known("_listconfidentifiers", Word::Identifiers, (0, MANY), "[CODENAME...]"),

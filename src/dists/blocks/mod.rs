@@ -19,7 +19,10 @@ mod xz;
 mod zstd;
 mod packed;
 
-use std::{io, ops::Range};
+use std::{
+    io::{self, Read as _},
+    ops::Range,
+};
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -42,7 +45,7 @@ pub struct Before {
 ///
 /// # Errors
 ///
-/// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
+/// [`Compression::Lzma`] is not written.
 pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>) -> io::Result<Bytes> {
     compress_units(text, compression, before, Unit::Stanza)
 }
@@ -51,7 +54,7 @@ pub fn compress(text: &Bytes, compression: Compression, before: Option<&Before>)
 ///
 /// # Errors
 ///
-/// [`Compression::Bzip2`] and [`Compression::Lzma`] are not written.
+/// [`Compression::Lzma`] is not written.
 pub fn compress_units(
     text: &Bytes,
     compression: Compression,
@@ -64,6 +67,7 @@ pub fn compress_units(
         Compression::Xz => (xz::unpack, xz::pack, xz::join),
         // Frames are concatenated like members.
         Compression::Zstd => (zstd::unpack, zstd::pack, gzip::join),
+        Compression::Bzip2 => return one_bzip2_stream(text),
         other => {
             let message = format!("indices are not written as `Packages{}`", other.extension());
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
@@ -79,6 +83,13 @@ pub fn compress_units(
         None => pack(&text[range]),
     });
     Ok(join(&blocks.collect::<io::Result<Vec<Packed>>>()?))
+}
+
+/// A `.bz2` of one stream, of which apt reads no more: it has no blocks that an edit could carry over.
+fn one_bzip2_stream(text: &[u8]) -> io::Result<Bytes> {
+    let mut packed = Vec::new();
+    bzip2::bufread::BzEncoder::new(text, bzip2::Compression::best()).read_to_end(&mut packed)?;
+    Ok(packed.into())
 }
 
 /// Whether an index is large enough to have several blocks, some of which may stay unchanged.
@@ -192,6 +203,18 @@ mod tests {
             for compression in FORMS {
                 assert_eq!(plain(&compressed(&text, compression), compression), text);
             }
+        }
+    }
+
+    #[test]
+    fn a_bzip2_index_is_one_stream() {
+        for text in [text(0..0), text(0..9000)] {
+            let file = compressed(&text, Compression::Bzip2);
+            // A decoder for one stream only, as in apt.
+            let mut decoder = bzip2::read::BzDecoder::new(&file[..]);
+            let mut out = Vec::new();
+            decoder.read_to_end(&mut out).unwrap();
+            assert_eq!((out, decoder.total_in()), (text.to_vec(), file.len() as u64));
         }
     }
 

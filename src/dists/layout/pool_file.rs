@@ -1,13 +1,18 @@
 //! The names of files in the pool: packages, and the records of uploads that stay beside them.
 
-use crate::pool::{RECORD_ENDINGS, is_package_file};
+use crate::pool::{BY_HAND, RECORD_ENDINGS, is_package_file};
 
 /// The folder and the version of the packages that a file below `pool/` is a record of: a `.changes` or `.buildinfo` file,
-/// or a log, named `SOURCE_VERSION_ARCHITECTURE`. It stays as long as one of them.
+/// or a log, named `SOURCE_VERSION_ARCHITECTURE`, or any file in a folder `SOURCE_VERSION_byhand`. It stays as long as one
+/// of them.
 #[must_use]
 pub fn record_of(path: &str) -> Option<(&str, &str)> {
-    let is_record = path.starts_with("pool/") && RECORD_ENDINGS.iter().any(|ending| path.ends_with(ending));
-    let (folder, name) = path.rsplit_once('/').filter(|_| is_record)?;
+    let (folder, name) = path.rsplit_once('/').filter(|_| path.starts_with("pool/"))?;
+    let (folder, name) = match folder.rsplit_once('/') {
+        Some(above) if folder.ends_with(BY_HAND) => above,
+        _ if RECORD_ENDINGS.iter().any(|ending| path.ends_with(ending)) => (folder, name),
+        _ => return None,
+    };
     let mut parts = name.splitn(3, '_');
     let (_, version, _) = (parts.next()?, parts.next()?, parts.next()?);
     // The name of a description has the epoch, those of packages have not.
@@ -41,9 +46,13 @@ mod tests {
     #[test]
     fn records_belong_to_the_packages_of_their_version() {
         let of = Some(("pool/main/h/hello", "1.0-1"));
-        for record in
-            ["hello_1.0-1_amd64.buildinfo", "hello_2:1.0-1_source+amd64.changes", "hello_1.0-1_amd64.log.xz"]
-        {
+        for record in [
+            "hello_1.0-1_amd64.buildinfo",
+            "hello_2:1.0-1_source+amd64.changes",
+            "hello_1.0-1_amd64.log.xz",
+            "hello_2:1.0-1_byhand/disk.img",
+            "hello_1.0-1_byhand/build.log",
+        ] {
             assert_eq!(record_of(&format!("pool/main/h/hello/{record}")), of, "{record}");
         }
         for other in ["pool/x/readme.log", "pool/x/a_1.changes", "x/a_1_b.changes", "pool/x/a_1_b.deb"] {
