@@ -220,7 +220,7 @@ fn hint(remedy: &Remedy) -> String {
     match remedy {
         Remedy::Repair => "restore what has a copy with `publish check --repair`".to_owned(),
         Remedy::Export(suite) => {
-            format!("write the indices again that are made from packages: `publish export {suite}`")
+            format!("write what is made from the packages again with `publish export {suite}`")
         }
         Remedy::Sign(suite) => format!(
             "compare both files, and if the changes are correct, sign them with `publish refresh --suite {suite} --trust-existing`"

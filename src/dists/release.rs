@@ -10,7 +10,7 @@ use std::{
 
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
 
-use super::layout::SuitePath;
+use super::layout::{SuitePath, patched_by, plain_path};
 use crate::{
     digest::{Digests, Md5Digest, Sha256Digest},
     names::{Architecture, Component},
@@ -199,6 +199,11 @@ impl Release {
             _ => None,
         }));
         self.files.iter().filter(move |(path, _)| SuitePath::of(path).is_own_file() && !nested.hold(path))
+    }
+
+    /// The listed files without the lists of patches, which describe how the indices came about, and not the content.
+    pub fn content(&self) -> impl Iterator<Item = (&String, &Listed)> {
+        self.files.iter().filter(|(path, _)| patched_by(plain_path(path)).is_none())
     }
 
     /// All listed files, by path.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     commands::{self, CommandsDraft},
     edited_packages::{Packages, edited, stored_forms},
-    patches::Texts,
+    patches::{self, Texts},
 };
 use crate::{
     compression::Compression,
@@ -200,7 +200,7 @@ impl Derivation<'_> {
             Err(error) if damage::is_damage(published.store(), &error) => None,
             text => text?,
         };
-        if is_unchanged && text.is_some() {
+        if is_unchanged && text.is_some() && !patches::is_broken(published, &plain).await? {
             current.insert(plain);
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{edit::SuiteEdit, translations};
+use super::{edit::SuiteEdit, patches, translations};
 use crate::{
     compression::Compression,
     config::SuiteConfig,
@@ -48,6 +48,7 @@ impl SuiteEdit {
                 .collect();
             if listed != wanted
                 || !self.stores_plain(published, config.compressions_of(key.package_type), &plain).await?
+                || patches::is_broken(published, &plain).await?
                 || has_other_descriptions(published, config, &key).await?
             {
                 outdated.insert(key);
@@ -88,5 +89,6 @@ async fn has_other_descriptions(
         if config.translations { is_long(package) } else { missing(package).is_some() }
     };
     Ok(entries.iter().any(elsewhere)
-        || translations::is_incomplete(published, &key.component, &entries).await?)
+        || translations::is_incomplete(published, &key.component, &entries).await?
+        || patches::is_broken(published, &translations::key(&key.component).path()).await?)
 }

@@ -32,6 +32,7 @@ use crate::{
         error::Error,
         generations::{self, Keep},
         limits as size_limits, patches,
+        published::PublishedSuite,
     },
 };
 
@@ -78,7 +79,7 @@ impl PatchFiles {
         published: &VerifiedBase,
         config: &SuiteConfig,
         texts: Vec<Texts>,
-        now: Timestamp,
+        (now, is_export): (Timestamp, bool),
     ) -> Result<Self, Error> {
         let mut files = Self::default();
         for Texts { key, old, new, to, smallest } in texts {
@@ -91,7 +92,7 @@ impl PatchFiles {
             let Some(old) = old.filter(|_| is_wanted) else { continue };
             let plain = key.path();
             let from = published_text(published, &plain, &old);
-            let history = history(published, &plain, from).await?;
+            let history = history(published, &plain, from, is_export).await?;
             // More than half of the index is no gain for a client, which also needs a request for each patch.
             let largest = if config.patches == Patches::Always { u64::MAX } else { smallest / 2 };
             let limits = Limits { most: MOST, largest, ..limits(config, now) };
@@ -176,7 +177,12 @@ fn make(
 
 /// Reads the history of an index of the base. It begins again where it cannot be continued: another tool wrote it, or
 /// changed the index since.
-async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<History, Error> {
+async fn history(
+    published: &VerifiedBase,
+    plain: &str,
+    from: Text,
+    is_export: bool,
+) -> Result<History, Error> {
     let none = History { current: from, patches: Vec::new(), merged: false };
     if !published.was_published_here() {
         return Ok(none);
@@ -186,8 +192,8 @@ async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<Hi
         return Ok(none);
     };
     history.drop_unordered();
-    // A lost or damaged patch ends the history. On a bucket each look would cost a request; `check` finds it there.
-    if published.store().is_local() {
+    // A lost or damaged patch ends the history. On a bucket each look costs a request, so only an export looks there.
+    if is_export || published.store().is_local() {
         for at in (0..history.patches.len()).rev() {
             if !is_whole(published, plain, &history.patches[at]).await? {
                 history.patches.drain(..=at);
@@ -198,8 +204,22 @@ async fn history(published: &VerifiedBase, plain: &str, from: Text) -> Result<Hi
     Ok(history)
 }
 
+/// Whether the list of the patches of an index names one that is lost or damaged, so that an export ends the history there.
+pub(super) async fn is_broken(published: &PublishedSuite, plain: &str) -> Result<bool, Error> {
+    if !published.is_of_our_form() {
+        return Ok(false);
+    }
+    let known = patches::history(published, plain).await?;
+    for patch in known.iter().flat_map(|history| &history.patches) {
+        if !is_whole(published, plain, patch).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a patch exists with the listed bytes.
-async fn is_whole(published: &VerifiedBase, plain: &str, patch: &Patch) -> Result<bool, Error> {
+async fn is_whole(published: &PublishedSuite, plain: &str, patch: &Patch) -> Result<bool, Error> {
     let (store, file_path) = (published.store(), published.path(&patch_path(plain, &patch.name)));
     let file = patch.file;
     match store.read(&file_path, size_limits::listed(file.size)).await {

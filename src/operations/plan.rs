@@ -358,7 +358,7 @@ impl Plan {
         (self.indices, texts) = compress(changed, before, config).await?;
         texts.append(&mut derived.texts);
         texts.extend(translated.texts);
-        self.patches = PatchFiles::new(published, config, texts, now).await?;
+        self.patches = PatchFiles::new(published, config, texts, (now, is_export)).await?;
         self.indices.extend(derived.files.drain(..).chain(translated.files));
         self.indices.append(&mut self.attached);
         derived.dropped.extend(translated.dropped);

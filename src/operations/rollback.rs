@@ -57,7 +57,7 @@ pub(crate) async fn plan(
     // The rollback discards everything that was published since, so on another base it is another change.
     plan.resolved
         .insert(format!("roll back from `{}` to `{name}`", published.generation().unwrap_or_default()));
-    if earlier.files() == current.files() {
+    if earlier.content().eq(current.content()) {
         return Ok(plan);
     }
     let lacks = |files: Vec<String>| {
@@ -87,8 +87,8 @@ pub(crate) async fn plan(
     if !state.is_of_our_form() {
         plan.notes.extend(adopt::verify(&state, &mut new, &[]).await?);
     }
-    plan.patches = PatchFiles::new(published, config, difference.texts, now).await?;
-    // The lists of the earlier generation do not lead from the current texts to the earlier ones.
+    plan.patches = PatchFiles::new(published, config, difference.texts, (now, false)).await?;
+    carry_on_patches(&mut new, current);
     plan.patches.list_in(&mut new, config, |index| earlier.files().get(index) != current.files().get(index));
     // A release file of another tool may not have the field; its files have by-hash names now.
     new.set("Acquire-By-Hash", Some("yes".into()));
@@ -96,6 +96,18 @@ pub(crate) async fn plan(
     plan.stops_apt = stops_apt(current, &new);
     plan.release = Some(new);
     Ok(plan)
+}
+
+/// Replaces the lists of patches of the earlier generation, which do not lead from the current texts to the earlier ones. The
+/// current list of an index that does not change goes on.
+fn carry_on_patches(new: &mut Release, current: &Release) {
+    new.retain(|path| patched_by(plain_path(path)).is_none());
+    for (path, listed) in current.files() {
+        let index = patched_by(plain_path(path));
+        if index.is_some_and(|index| new.files().get(index) == current.files().get(index)) {
+            new.list(path.clone(), *listed);
+        }
+    }
 }
 
 /// Returns the only published generation with this prefix.
@@ -137,7 +149,7 @@ async fn before(
             state => state?,
         };
         // A generation that was only re-signed has the same content.
-        if state.release().is_some_and(|release| release.files() != current.files()) {
+        if state.release().is_some_and(|release| !release.content().eq(current.content())) {
             return Ok((name.clone(), state));
         }
     }

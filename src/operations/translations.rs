@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
-use super::patches::Texts;
+use super::patches::{self, Texts};
 use crate::{
     compression::Compression,
     config::SuiteConfig,
@@ -238,7 +238,9 @@ impl Translations<'_> {
         translation.retain(names.as_ref(), &needed);
         let text = translation.render();
         let is_same = published.as_ref().map_or(text.is_empty(), |published| *published == text);
-        let files = if is_same { Vec::new() } else { self.files(component, &text)? };
+        let is_current = is_same
+            && !(self.is_export && patches::is_broken(self.published, &key(component).path()).await?);
+        let files = if is_current { Vec::new() } else { self.files(component, &text)? };
         translated.texts.extend(Texts::of_files(key(component), published, &files));
         translated.files.extend(files);
         Ok(())

@@ -128,6 +128,61 @@ fn commits_of_one_second_have_patches_in_their_order() {
 }
 
 #[test]
+fn a_rollback_that_does_not_change_an_index_keeps_its_patches() {
+    let mut archive = Archive::new("PDiffs: yes\n");
+    let sandbox = Sandbox::new();
+    let server = archive.sandbox.serve();
+    let clients = clients(&sandbox, &format!("http://{}", server.address()));
+    archive.add_one("gg", "1.0", "Begins the history.");
+    archive.add_one("bad", "1.0", "A mistake.");
+    for client in &clients {
+        updates(client, &archive);
+    }
+    archive.run(&["remove", "bad"]).ok();
+    let unchanged = archive.patches();
+    // The generation with the same packages has other patches alone.
+    archive.run(&["rollback", "--to", "2"]).ok().says(["Nothing to do"]);
+    let file = source("one").version("1.0-1").write(archive.sandbox.incoming());
+    archive.add(&[file]);
+    archive.run(&["rollback", "--to", "3"]).ok().says(["Published suite `stable`"]);
+    assert_eq!(archive.patches(), unchanged);
+    for client in &clients {
+        uses_patches(client, &archive);
+    }
+    archive.run(&["check"]).ok();
+    // The previous generation with other content is not one with other patches.
+    archive
+        .sandbox
+        .configure("Codename: stable\nComponents: main\nArchitectures: amd64 source\nPDiffs: no\n");
+    archive.run(&["export"]).ok();
+    archive.run(&["rollback"]).ok().says(["Published suite `stable`"]);
+    assert!(archive.sandbox.read("dists/stable/main/source/Sources").contains("Package: one"));
+}
+
+#[test]
+fn an_export_ends_the_history_at_a_lost_patch() {
+    let mut archive = Archive::new("PDiffs: yes\nContents: .gz\n");
+    for name in ["gg", "hh", "ii"] {
+        archive.add_one(name, "1.0", "One of three.");
+    }
+    archive.run(&["export"]).ok().says(["nothing to do"]);
+    for part in ["main/binary-amd64/Packages.diff/2", "main/Contents-amd64.diff/2"] {
+        let patches = archive.sandbox.tree().paths_with(part);
+        fs::remove_file(archive.sandbox.archive(&patches[1])).unwrap();
+    }
+    let found = archive.run(&["check"]).fails(4);
+    assert_eq!(
+        found.stdout.matches("it is missing, although the list of patches names it").count(),
+        2,
+        "{}",
+        found.stdout
+    );
+    found.says(["`publish export stable`"]);
+    archive.run(&["export"]).ok().says(["Published suite `stable` as configured"]);
+    archive.run(&["check"]).ok();
+}
+
+#[test]
 fn apt_applies_patches_of_every_kind_of_change() {
     let mut archive = Archive::new("PDiffs: yes\nMutable: yes\n");
     let sandbox = Sandbox::new();

@@ -168,7 +168,7 @@ fn a_lost_translation_is_made_again_from_the_packages() {
     let checked = |seconds, fault: &str| {
         let found = sandbox.publish_after(seconds, &["check"]).fails(4);
         assert!(found.stdout.contains(fault), "{}", found.stdout);
-        found.says(["hint: write the indices again that are made from packages: `publish export stable`"]);
+        found.says(["hint: write what is made from the packages again with `publish export stable`"]);
     };
     checked(60, "i18n/Translation-en: it is listed but missing in every compression");
     // By an export, and by an edit of another package.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{caches::Changes, fetch::Got, findings::Findings};
+use super::{caches::Changes, fetch::Got, findings::Findings, report::Remedy};
 use crate::{
     compression::Compression,
     dists::{
@@ -72,7 +72,11 @@ impl Archive {
         }
         for (at, patch) in history.patches.iter().enumerate() {
             let file = published.path(&patch_path(index, &patch.name));
+            let faults = findings.faults.len();
             let script = self.check_patch(&file, patch, findings).await?;
+            if findings.faults.len() > faults {
+                findings.remedies.insert(Remedy::Export(published.name().clone()));
+            }
             let Some((first, old)) = text.take() else { continue };
             if at < first || history.merged && at > first {
                 text = Some((first, old));

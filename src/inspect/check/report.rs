@@ -92,7 +92,8 @@ pub struct Fault {
 pub enum Remedy {
     /// [`Archive::repair`](crate::archive::Archive::repair): what has a copy, or is made from the release files.
     Repair,
-    /// An [export](crate::archive::SuiteEdit::exporting) of this suite: its indices that are made from the packages.
+    /// An [export](crate::archive::SuiteEdit::exporting) of this suite: its indices that are made from the packages, and
+    /// patches, which it does without.
     Export(Suite),
     /// After a look at both: a [refresh](crate::archive::Archive::refresh) of this suite that trusts the file without a
     /// signature.
