@@ -122,6 +122,14 @@ impl ObjectStore for Folder {
         self.walk(prefix)
     }
 
+    fn list_with_offset(
+        &self,
+        prefix: Option<&ObjectPath>,
+        offset: &ObjectPath,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.walk_after(prefix, offset)
+    }
+
     async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
         let (folder, prefix) = (self.clone(), prefix.cloned());
         blocking(move || folder.list_folder(prefix.as_ref())).await
