@@ -9,6 +9,7 @@ pub(crate) mod flat;
 pub(crate) mod first_signing;
 pub(crate) mod freshness;
 pub(crate) mod other_names;
+pub(crate) mod source_keys;
 pub(crate) mod note;
 pub(crate) mod partial;
 pub(crate) mod discovery;
