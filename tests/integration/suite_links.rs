@@ -133,7 +133,7 @@ fn names_that_are_copies_are_carried_on_and_dropped() {
         |archive: &str, suite: &str| sandbox.publish(["-a", archive, "list", "-s", suite]).ok().stdout;
     assert_eq!(listed("back", "stable").replace("stable", "bookworm"), listed("back", "bookworm"));
     let drop = |suite: &str| sandbox.publish(["-a", "mirror", "drop", suite, "--yes"]);
-    drop("bookworm").fails(1).says(["is also published as stable", "`publish drop stable`"]);
+    drop("bookworm").fails(1).says(["is also published as `stable`", "`publish drop stable`"]);
     drop("stable").ok();
     later("mirror", "bookworm").ok();
     assert!(!sandbox.path("mirror/dists/stable/Release").exists());
