@@ -54,7 +54,12 @@ enum Node {
     Any(Vec<Node>),
     Not(Box<Node>),
     Exists(String),
-    Compares { value: Value, test: Test },
+    /// The package provides a name.
+    Provides(String),
+    Compares {
+        value: Value,
+        test: Test,
+    },
 }
 
 /// The left side of a comparison.
@@ -140,6 +145,10 @@ impl Node {
             Self::All(nodes) => nodes.iter().all(|node| node.holds(subject)),
             Self::Any(nodes) => nodes.iter().any(|node| node.holds(subject)),
             Self::Not(node) => !node.holds(subject),
+            Self::Provides(name) => {
+                let provided = subject.stanza.text_of("Provides").unwrap_or_default();
+                provided.split(',').any(|one| one.split(['(', ':']).next().map(str::trim) == Some(name))
+            }
             Self::Exists(field) => subject.stanza.get(field).is_some(),
             Self::Compares { value, test } => test.accepts(value, subject),
         }
@@ -291,6 +300,11 @@ impl<'a> Parser<'a> {
             let node = self.nested(Self::all)?;
             return if self.take(")") { Ok(node) } else { Err(self.error("expected `)`")) };
         }
+        if self.is_query
+            && let Some(name) = self.quoted()?
+        {
+            return self.package(name);
+        }
         let is_property = self.take("$");
         let name = self.name()?;
         if self.is_query && !is_property && names_a_package(name) {
@@ -304,6 +318,8 @@ impl<'a> Parser<'a> {
                 Ok(Node::Exists(name.to_owned()))
             };
         }
+        // aptly compares versions as dpkg does.
+        let is_property = is_property || self.is_query && name == "Version";
         let value =
             if is_property { Value::Property(self.property(name)?) } else { Value::Field(name.to_owned()) };
         let test = self.test(&value)?;
@@ -324,10 +340,12 @@ impl<'a> Parser<'a> {
             let parts = [equals(version, own_version), equals(architecture, own_architecture)];
             return Ok(Node::All([named(name)].into_iter().chain(parts).collect()));
         }
-        let mut nodes = vec![named(name)];
+        let mut nodes = Vec::new();
         if self.take("(") {
             let test = self.test(&version)?;
-            nodes.push(Node::Compares { value: version, test });
+            nodes.extend([named(name), Node::Compares { value: version, test }]);
+        } else {
+            nodes.push(Node::Any(vec![named(name), Node::Provides(name.to_owned())]));
         }
         if self.take("{") {
             let rest = &self.text[self.at..];
@@ -336,6 +354,17 @@ impl<'a> Parser<'a> {
             self.at += end + 1;
         }
         Ok(Node::All(nodes))
+    }
+
+    /// A text in quotes.
+    fn quoted(&mut self) -> Result<Option<&'a str>, Error> {
+        let Some(quote) = self.peek().filter(|c| matches!(c, '"' | '\'')) else { return Ok(None) };
+        let rest = &self.text[self.at + 1..];
+        let end = rest
+            .find(quote)
+            .ok_or_else(|| self.error(format!("expected `{quote}` at the end of the text")))?;
+        self.at += end + 2;
+        Ok(Some(&rest[..end]))
     }
 
     fn nested(&mut self, parse: fn(&mut Self) -> Result<Node, Error>) -> Result<Node, Error> {
@@ -389,12 +418,15 @@ impl<'a> Parser<'a> {
             return Err(self.error("expected one of `==`, `!=`, `<<`, `<=`, `>=`, `>>`, `%`, `!%`"));
         }
         self.peek();
+        let quoted = if self.is_query { self.quoted()? } else { None };
         let rest = &self.text[self.at..];
         let Some(end) = rest.find(')') else { return Err(self.error("expected a value and `)`")) };
         let text = rest[..end].trim_end();
-        if text.is_empty() || text.starts_with(['=', '<', '>', '!', '%']) {
-            return Err(self.error("expected a value"));
+        let is_value = !text.is_empty() && !text.starts_with(['=', '<', '>', '!', '%']);
+        if is_value == quoted.is_some() {
+            return Err(self.error(if is_value { "expected `)`" } else { "expected a value" }));
         }
+        let text = quoted.unwrap_or(text);
         let is_version = matches!(value, Value::Property(Property::Version | Property::SourceVersion));
         if order.is_some() && is_version {
             Version::parse(text).map_err(|why| self.error(why.to_string()))?;
@@ -416,7 +448,7 @@ mod tests {
     use super::*;
 
     const FOO: &str = "Package: foo\nVersion: 1:1.0-1\nSection: net\nDepends: bar\n";
-    const DOC: &str = "Package: libdoc\nVersion: 10\nSource: doc (9)\nSection: contrib/doc\nX-Long: a\n";
+    const DOC: &str = "Package: libdoc\nVersion: 10\nProvides: doc-base, manual (= 2)\nSource: doc (9)\nSection: contrib/doc\nX-Long: a\n";
 
     fn selected(formula: &str) -> String {
         selected_by(&Formula::parse(formula).unwrap_or_else(|error| panic!("{error}")))
@@ -499,6 +531,13 @@ mod tests {
             ("foo (>= 1:0.9) {i386}", ""),
             ("foo_1:1.0-1_amd64", "foo"),
             ("foo_2_amd64 | !foo", "doc"),
+            ("'foo'", "foo"),
+            ("\"foo\" (>= '1:0.9')", "foo"),
+            ("Name (= 'foo') | Name (% \"lib*\")", "foo doc"),
+            ("Version (>= 5)", "foo doc"),
+            ("$Version (<< '1:0')", "doc"),
+            ("manual", "doc"),
+            ("manual (>= 1)", ""),
             ("Name (= foo)", "foo"),
             ("Name (% lib*)", "doc"),
             ("Section (net)", "foo"),
@@ -516,6 +555,9 @@ mod tests {
             ("Name (~ ^lib)", "regular expression"),
             ("foo (~ 1)", "regular expression"),
             ("foo {amd64", "expected `}` at character 6"),
+            ("foo 'bar", "expected `,` or `|`"),
+            ("Name (= 'foo)", "expected `'` at the end"),
+            ("Name (= 'foo' x)", "expected `)`"),
             ("foo (>= a b)", "version `a b` is not allowed"),
             ("foo_a b_amd64", "at character"),
         ] {

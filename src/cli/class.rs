@@ -99,7 +99,7 @@ impl From<&archive::Error> for Class {
             | E::NotSigned { path }
             | E::OtherSuite { path, .. }
             | E::RolledBack { path, .. } => Self::about(Kind::Untrusted, path),
-            E::Unverified { source, .. } => Self::from(&**source),
+            E::Unverified { source, .. } | E::Source { source, .. } => Self::from(&**source),
             E::Crossed { .. }
             | E::Expired { .. }
             | E::NoPublicKey { .. }
@@ -132,6 +132,7 @@ impl From<&archive::Error> for Class {
             | E::UnknownComponent { .. }
             | E::UnknownPart { .. }
             | E::OtherName { .. }
+            | E::HasOtherNames { .. }
             | E::Hidden { .. }
             | E::ReservedComponent { .. }
             | E::OverrideComponent(_)

@@ -18,6 +18,7 @@ use crate::{
     package_type::PackageType,
     signing::{GeneratedKey, NewKey, parse_expiry},
     store::Location,
+    suite::flat,
 };
 
 /// Lifetime of the generated key.
@@ -77,6 +78,10 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
             )));
         }
     };
+    let archive = session.archive(Trust::unverified());
+    if archive.suite_folders().await?.is_empty() {
+        flat::refuse(archive.store()).await?;
+    }
     let suite = parse_suite(&args.suite)?;
     let failed = |error: &std::io::Error| Failure::file(error, &config, "write");
     if config.exists() && session.config.suites.iter().any(|known| known.codename == suite) {

@@ -105,6 +105,7 @@ impl OtherArchive {
         } else {
             session.trust_in(keyring)?
         };
+        let trust = trust.of_source();
         Ok(if trust_existing { trust.adopt_existing() } else { trust })
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     signing,
     signing::Keyring,
     store::{self, Cache, Environment, Location, Store},
+    suite::flat,
 };
 
 /// The variable that names the archive, as `--archive` does.
@@ -357,6 +358,15 @@ impl<'a> Session<'a> {
                     names(&snapshots)
                 );
                 let hint = format!("name one of them with `--suite {one}`");
+                return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
+            }
+            if flat::has_indices(archive.store()).await? {
+                let text =
+                    format!("there is no archive with `dists/` in `{}`, but one without", self.location);
+                let hint = format!(
+                    "take its packages into an archive in another folder with `publish --archive FOLDER import {}`",
+                    self.location
+                );
                 return Err(Failure::text(text, Some(hint)).kind(Kind::NotFound));
             }
             let hint = "name the archive with `--archive`, or create one with `publish add FILE`".to_owned();

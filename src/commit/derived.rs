@@ -252,6 +252,7 @@ impl Signature {
             Err(
                 Distrust::UnknownSigners { .. }
                 | Distrust::NotBelieved { .. }
+                | Distrust::KeyExpired { .. }
                 | Distrust::Unverifiable { .. },
             ) => Self::Unverified,
             Err(_) => Self::Damaged,

@@ -31,6 +31,11 @@ impl Archive {
         other_names::record(&self.store, suite, name).await
     }
 
+    /// The suite that a suite of this archive is another name of, by its record.
+    pub async fn other_name_of(&self, name: &Suite) -> Result<Option<Suite>, Error> {
+        Ok(OtherNames::read(&self.store, name).await?.of)
+    }
+
     /// Forgets that a suite is another name of one, so that it can change on its own.
     pub async fn forget_other_name(&self, name: &Suite) -> Result<(), Error> {
         if let Some(suite) = OtherNames::read(&self.store, name).await?.of {

@@ -111,7 +111,10 @@ impl<'a> Prepared<'a> {
     /// The files of the pool that are added.
     pub(super) fn pool_paths(&self) -> BTreeSet<&str> {
         let copied = self.plan.copied.iter().map(|file| file.path.as_str());
-        self.pool.iter().chain(&self.there).map(|(path, _)| path.as_str()).chain(copied).collect()
+        // Those that an interrupted run has fetched already.
+        let fetched = self.plan.fetched.iter().map(|file| file.to.as_str());
+        let own = self.pool.iter().chain(&self.there).map(|(path, _)| path.as_str());
+        own.chain(copied).chain(fetched).collect()
     }
 
     /// Whether there is a change to publish.

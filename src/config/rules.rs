@@ -19,6 +19,8 @@ pub type Mapping = Vec<(String, String)>;
 pub struct SourceRule {
     /// The name of the rule.
     pub name: String,
+    /// Fields that reprepro does not know either.
+    pub unknown: Vec<String>,
     /// Fields that have no effect here, each with why.
     pub ignored: Vec<(&'static str, &'static str)>,
     /// Another location, if the first cannot be reached.
@@ -129,6 +131,7 @@ impl SourceRule {
         let has_lists = self.lists.is_some() || self.source_lists.is_some();
         Self {
             name: self.name,
+            unknown: [self.unknown, base.unknown].concat(),
             ignored: [self.ignored, base.ignored].concat(),
             fallback: self.fallback.or(base.fallback),
             method: self.method.or(base.method),
@@ -154,12 +157,13 @@ impl SourceRule {
         kind: RuleKind,
         resolve: &dyn Fn(&str) -> std::path::PathBuf,
     ) -> Result<Self, String> {
+        let mut unknown = Vec::new();
         for field in stanza.fields() {
             let is = |name: &&str| name.eq_ignore_ascii_case(field.name);
             let is_known =
                 FILTERS.iter().chain(&LISTS).any(is) || kind == RuleKind::Update && UPDATES.iter().any(is);
             if !is_known {
-                return Err(format!("field `{}` is unknown", field.name));
+                unknown.push(field.name.to_owned());
             }
         }
         let text = |name: &str| Ok::<_, String>(text_of(stanza, name)?.map(|value| value.trim().to_owned()));
@@ -185,6 +189,7 @@ impl SourceRule {
             |name: &str| text(name)?.map(|value| FilterLists::parse(&value, name, resolve)).transpose();
         let ignored = IGNORED.into_iter().filter(|(name, _)| stanza.get(name).is_some()).collect();
         let rule = Self {
+            unknown,
             ignored,
             fallback: text("Fallback")?,
             name: text("Name")?.filter(|name| !name.is_empty()).ok_or("field `Name` is missing")?,
@@ -211,6 +216,9 @@ impl SourceRule {
             }
             RuleKind::Update if rule.from.is_some() && rule.method.is_some() => {
                 Err("a rule has one of the fields `Method` and `From`, not both".to_owned())
+            }
+            _ if rule.hook.is_some() && rule.shell_hook.is_some() => {
+                Err("a rule has one of the fields `ListHook` and `ListShellHook`, not both".to_owned())
             }
             _ if rule.flat.is_some() && (rule.components.is_some() || rule.udeb_components.is_some()) => {
                 Err("a rule with `Flat` has no `Components` and no `UDebComponents`".to_owned())
@@ -274,7 +282,7 @@ mod tests {
             ("Name: x\n", Update, "`Method` and `From`"),
             ("Name: x\nMethod: y\nFrom: z\n", Update, "not both"),
             ("Name: x\n", Pull, "`From` is missing"),
-            ("Name: x\nFrom: y\nMethod: z\n", Pull, "`Method` is unknown"),
+            ("Name: x\nMethod: y\nListHook: a\nListShellHook: b\n", Update, "`ListShellHook`, not both"),
             ("Name: x\nMethod: y\nFlat: main\nComponents: main\n", Update, "`Flat`"),
             ("Name: x\nMethod: y\nIgnoreRelease: perhaps\n", Update, "`perhaps`"),
             ("Name: x\nMethod: y\nFilterFormula: (\n", Update, "is not a formula"),
@@ -285,6 +293,8 @@ mod tests {
             let error = read(text, kind).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
+        let odd = read("Name: x\nFrom: y\nMethod: z\n", Pull).unwrap();
+        assert_eq!(odd[0].unknown, ["Method"]);
         let circle = read("Name: a\nFrom: b\n\nName: b\nFrom: a\n", Update).unwrap();
         assert!(SourceRule::find(&circle, "a").is_err());
     }

@@ -49,8 +49,8 @@ impl Run<'_> {
             return Ok(opened);
         }
         let opened = self.open_verified(suite).await.and_then(|opened| {
-            // An old copy on the web must not replace a newer one here; the owner of a folder or a bucket renews it there.
-            if let (Some(release), Location::Web(_)) = (opened.release(), self.archive.store.location()) {
+            // An old copy, on the web or on a disk, must not replace a newer one.
+            if let Some(release) = opened.release() {
                 refuse_expired(release, suite, &self.archive.trust)?;
             }
             Ok(opened)
@@ -66,7 +66,7 @@ impl Run<'_> {
 
     async fn open_verified(&mut self, suite: &Suite) -> Result<PublishedSuite, Error> {
         let archive = self.archive;
-        let trust = &archive.trust;
+        let trust = &archive.trust.clone().of_source();
         let source = PublishedSuite::look(&archive.store, suite, trust).await?;
         let Some(pointer) = source.pointer().filter(|pointer| pointer.signed) else { return Ok(source) };
         if trust.adopts() || trust.now.is_none() {

@@ -19,6 +19,10 @@ const NAMED: usize = 5;
 /// A package with its type, and its name, architecture and version.
 type Selected = ((PackageType, [String; 3]), PackageEntry);
 
+/// Dependencies that no package fulfils, each with a package that has it, and the architectures without one; none of those if
+/// it is missing everywhere.
+type Missing = BTreeMap<String, (String, BTreeSet<Architecture>)>;
+
 /// The packages that selected packages need.
 pub(super) struct Closure<'a> {
     pub(super) packages: Vec<(PackageEntry, &'a PackagesKey)>,
@@ -52,13 +56,22 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// The best package that fulfils a dependency.
-    fn best(&self, dependency: &Dependency) -> Option<&Candidate<'a>> {
-        let all = self.by_name.get(&dependency.name)?.iter();
+    /// The best package that fulfils a dependency; one that fulfils all of the same package before another.
+    fn best(&self, dependency: &Dependency, all: &[Vec<Dependency>]) -> Option<&Candidate<'a>> {
+        let fits = |one: &Dependency, candidate: &Candidate<'_>| {
+            one.fits(candidate.version.as_deref()) && one.is_offered_by(candidate.entry.stanza())
+        };
+        // `x (>= 1), x (<< 3)` are two dependencies on one package.
+        let alone = || all.iter().filter_map(|group| (group.len() == 1).then(|| &group[0]));
+        let fits_all = |candidate: &Candidate<'_>| {
+            alone().filter(|other| other.name == dependency.name).all(|other| fits(other, candidate))
+        };
+        let candidates = self.by_name.get(&dependency.name)?.iter();
         // Of the same version, the one of the first source: the last maximum is returned.
-        let fitting = all.rev().filter(|candidate| dependency.fits(candidate.version.as_deref()));
+        let fitting = candidates.rev().filter(|candidate| fits(dependency, candidate));
         fitting.max_by(|one, other| {
-            let by_name = other.is_provided.cmp(&one.is_provided);
+            let by_all = fits_all(one).cmp(&fits_all(other));
+            let by_name = by_all.then_with(|| other.is_provided.cmp(&one.is_provided));
             by_name.then_with(|| one.entry.order_of_versions(&other.entry))
         })
     }
@@ -83,7 +96,7 @@ impl<'a> Closure<'a> {
             .map(|(key, _)| &key.architecture)
             .collect();
         let mut closure = Self { packages: Vec::new(), notes: Vec::new() };
-        let (mut added, mut missing) = (BTreeSet::new(), BTreeMap::new());
+        let (mut added, mut missing, mut fulfilled) = (BTreeSet::new(), Missing::new(), BTreeSet::new());
         for architecture in keys {
             let mut source = Offer::default();
             for (key, index) in indices.iter().filter(|(key, _)| lists(key, architecture)) {
@@ -103,15 +116,24 @@ impl<'a> Closure<'a> {
                 known.add(entry, None);
             }
             while let Some(package) = open.pop() {
-                for alternatives in Dependency::required(package.stanza()) {
-                    if alternatives.iter().any(|one| known.best(one).is_some()) {
+                let required = Dependency::required(package.stanza());
+                for alternatives in &required {
+                    let shown = || {
+                        let all: Vec<String> = alternatives.iter().map(ToString::to_string).collect();
+                        all.join(" | ")
+                    };
+                    if alternatives.iter().any(|one| known.best(one, &required).is_some()) {
+                        fulfilled.insert(shown());
                         continue;
                     }
-                    let Some(found) = alternatives.iter().find_map(|one| source.best(one)) else {
-                        let shown: Vec<String> = alternatives.iter().map(ToString::to_string).collect();
-                        missing.entry(shown.join(" | ")).or_insert_with(|| package.name().to_owned());
+                    let Some(found) = alternatives.iter().find_map(|one| source.best(one, &required)) else {
+                        let (_, where_missing) = missing
+                            .entry(shown())
+                            .or_insert_with(|| (package.name().to_owned(), BTreeSet::new()));
+                        where_missing.insert(architecture.clone());
                         continue;
                     };
+                    fulfilled.insert(shown());
                     known.add(&found.entry, None);
                     open.push(found.entry.clone());
                     let entry = &found.entry;
@@ -123,13 +145,33 @@ impl<'a> Closure<'a> {
                 }
             }
         }
+        // A suite without architectures gets those of the packages.
+        let taken =
+            selected.iter().map(|(_, entry)| entry).chain(closure.packages.iter().map(|(entry, _)| entry));
+        let listed: BTreeSet<String> = if architectures.is_empty() {
+            taken.map(|entry| entry.index_architecture().to_owned()).collect()
+        } else {
+            architectures.iter().map(ToString::to_string).collect()
+        };
+        missing.retain(|dependency, (_, where_missing)| {
+            if !fulfilled.contains(dependency) {
+                where_missing.clear();
+                return true;
+            }
+            where_missing.retain(|architecture| listed.contains(architecture.as_str()));
+            !where_missing.is_empty()
+        });
         closure.note(&missing);
         Ok(closure)
     }
 
-    fn note(&mut self, missing: &BTreeMap<String, String>) {
-        let note = |(dependency, package): (&String, &String)| {
-            format!("`{package}` depends on `{dependency}`, which neither the suite nor the source has")
+    fn note(&mut self, missing: &Missing) {
+        let note = |(dependency, (package, architectures)): (&String, &(String, BTreeSet<Architecture>))| {
+            let all: Vec<String> = architectures.iter().map(|name| format!("`{name}`")).collect();
+            let place = if all.is_empty() { String::new() } else { format!(" for {}", all.join(", ")) };
+            format!(
+                "`{package}` depends on `{dependency}`, which neither the suite nor the source has{place}"
+            )
         };
         self.notes.extend(missing.iter().take(NAMED).map(note));
         let more = missing.len().saturating_sub(NAMED);

@@ -23,7 +23,7 @@ use crate::{
     names::{Architecture, Component, Suite},
     nearest::nearest,
     package_type::PackageType,
-    store::Store,
+    store::{self, Store},
     suite::{
         base::VerifiedBase,
         discovery,
@@ -230,9 +230,10 @@ impl Copies {
         let selected = selected.into_values().map(|(entry, index)| copied(entry, index));
         let mut selected = selected.collect::<Result<Vec<_>, Error>>()?;
         for Listed { entry, key, architectures } in by_index.into_values() {
+            let only = (!self.is_for_every_index(&entry)).then_some(architectures);
             let entry = with_description(&entry, key, &sources, &mut translations).await?;
             let package = copied(entry, key)?;
-            selected.push(CopiedPackage { only: Some(architectures), ..package });
+            selected.push(CopiedPackage { only, ..package });
         }
         Ok((selected, notes))
     }
@@ -241,8 +242,14 @@ impl Copies {
     async fn open(&self, to: &PublishedSuite) -> Result<(Sources, Vec<String>), Error> {
         let generation = self.generation.as_deref();
         let first = match (&self.archive, &self.flat) {
-            (Some(archive), Some(folder)) => open_flat((archive, folder), &self.from, &self.trust).await?,
-            (Some(archive), None) => open_archive((archive, generation), &self.from, &self.trust).await?,
+            (Some(archive), Some(folder)) => {
+                let opened = open_flat((archive, folder), &self.from, &self.trust).await;
+                opened.map_err(|error| of_source(error, archive))?
+            }
+            (Some(archive), None) => {
+                let opened = open_archive((archive, generation), &self.from, &self.trust).await;
+                opened.map_err(|error| of_source(error, archive))?
+            }
             (None, _) if generation.is_some() => {
                 open_archive((to.store(), generation), &self.from, &self.trust).await?
             }
@@ -260,10 +267,11 @@ impl Copies {
         let (state, indices, mut notes) = first;
         let mut sources = Sources { all: vec![(state, indices.len())], indices };
         for CopySource { from, archive, flat, generation, trust } in &self.others {
-            let (state, indices, more) = match flat {
-                Some(folder) => open_flat((archive, folder), from, trust).await?,
-                None => open_archive((archive, generation.as_deref()), from, trust).await?,
+            let opened = match flat {
+                Some(folder) => open_flat((archive, folder), from, trust).await,
+                None => open_archive((archive, generation.as_deref()), from, trust).await,
             };
+            let (state, indices, more) = opened.map_err(|error| of_source(error, archive))?;
             sources.indices.extend(indices);
             sources.all.push((state, sources.indices.len()));
             notes.extend(more);
@@ -293,9 +301,11 @@ impl Copies {
                 }
             }
         }
-        // Each index has its own newest version.
-        if !self.others.is_empty() && self.selected.iter().all(|selection| selection.newest) {
-            let all: Vec<PackageEntry> = found.values().map(|listed| listed.entry.clone()).collect();
+        // Each index has its own newest version, which is that of one source, and of one architecture.
+        if self.selected.iter().all(|selection| selection.newest) {
+            let competes = |entry: &PackageEntry| !self.others.is_empty() || self.is_for_every_index(entry);
+            let all: Vec<PackageEntry> =
+                found.values().map(|listed| listed.entry.clone()).filter(competes).collect();
             let mut newest: BTreeMap<(PackageType, [String; 2]), PackageEntry> = BTreeMap::new();
             let id = |entry: &PackageEntry| {
                 (entry.package_type(), [entry.name(), entry.index_architecture()].map(ToOwned::to_owned))
@@ -311,6 +321,13 @@ impl Copies {
             });
         }
         found
+    }
+
+    /// Whether a package that is selected index by index is listed in every index all the same: the indices of another
+    /// archive have other architectures than the suite. Where all versions are taken, the indices stay as they are.
+    fn is_for_every_index(&self, entry: &PackageEntry) -> bool {
+        let is_newest = self.selected.iter().all(|selection| selection.newest);
+        self.archive.is_some() && is_newest && entry.index_architecture() == Architecture::all().as_str()
     }
 
     /// Returns the newest match of each type, name and architecture, by those and the version.
@@ -390,6 +407,22 @@ async fn open_archive(
     let state = generations::open_to_build_on(archive, from, generation, trust).await?;
     let (indices, notes) = all_indices(&state).await?;
     Ok((state, indices, notes))
+}
+
+/// An error about a file of another archive, which is not ours to repair.
+fn of_source(error: Error, archive: &Store) -> Error {
+    let is_of_a_file = matches!(
+        error,
+        Error::Mismatch { .. }
+            | Error::Longer { .. }
+            | Error::Missing { .. }
+            | Error::Unpack { .. }
+            | Error::Index { .. }
+            | Error::Pointer { .. }
+            | Error::Store(store::Error::TooLarge { .. })
+    );
+    let location = archive.location().to_string();
+    if is_of_a_file { Error::Source { location, source: Box::new(error) } } else { error }
 }
 
 /// Opens and verifies an archive without `dists/`, and reads its indices.

@@ -25,6 +25,7 @@ use crate::{
         collisions, discovery,
         error::Error,
         generations,
+        other_names::{self, OtherNames},
         published::{DROPPED, PublishedSuite},
         trust::Trust,
     },
@@ -75,6 +76,7 @@ impl Archive {
         if !is_listable {
             all = self.named(suite, &listed).await?;
         }
+        let other_names = OtherNames::among(suite, &all);
         let is_mark =
             |found: &StoredObject| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
         let below = suites_below(suite, &all);
@@ -82,12 +84,20 @@ impl Archive {
         if pointer.is_none() && !has_mark {
             return Err(discovery::not_published(&self.store, suite).await);
         }
+        if !other_names.names.is_empty() {
+            return Err(Error::HasOtherNames { suite: suite.clone(), names: other_names.names });
+        }
         if dry_run {
             return Ok(self.sort(suite, pointer.as_ref(), &listed, all, true).await?.0);
         }
         let is_pointer =
             |found: &&StoredObject| pointer.as_ref().is_some_and(|(path, _)| *path == found.path);
         let published_size = all.iter().find(is_pointer).map(|found| found.size);
+        // A commit of the suite that this is a name of would publish it again. Before the drop: after a crash here it is a
+        // suite of its own.
+        if let Some(of) = &other_names.of {
+            other_names::forget(&self.store, of, suite).await?;
+        }
         if let Some((path, revision)) = &pointer {
             // THE COMMIT: from here on the suite is not published, and no publisher can begin it again.
             let swapped = self.store.swap(path, bytes::Bytes::from_static(DROPPED), Some(revision)).await;

@@ -64,7 +64,10 @@ impl SuiteEdit {
             }
         }
         let asked = self.copy.as_ref().and_then(|copies| copies.component.as_ref());
-        for package in selected.iter().filter(|package| layout.has_place_for(package)) {
+        // A suite with packages for all architectures alone gets those of the new packages.
+        let is_open =
+            config.architectures.is_empty() && layout.architectures.iter().all(Architecture::is_all);
+        for package in selected.iter().filter(|package| layout.has_place_for(package, is_open)) {
             let component = known(asked.unwrap_or(&package.component))?;
             match Addition::of_pool(package, component, origin) {
                 Ok(addition) => additions.push(addition),

@@ -260,16 +260,15 @@ impl SuiteLayout {
     }
 
     /// Whether the suite has an index for a package that is copied index by index; others are copied without this
-    /// condition.
-    pub(crate) fn has_place_for(&self, package: &CopiedPackage) -> bool {
+    /// condition. An open suite gets the architectures of its packages.
+    pub(crate) fn has_place_for(&self, package: &CopiedPackage, is_open: bool) -> bool {
         let Some(only) = &package.only else { return true };
         // The index of a variant is beside that of its architecture, which alone is one of the suite's.
         let base = package.entry.architecture();
         let is_of_variant = base != package.architecture.as_str();
         let is_listed = |name: &Architecture| only.contains(name) || (is_of_variant && name.as_str() == base);
-        let has_architecture = package.architecture.is_source()
-            || self.architectures.is_empty()
-            || self.architectures.iter().any(is_listed);
+        let has_architecture =
+            package.architecture.is_source() || is_open || self.architectures.iter().any(is_listed);
         has_architecture
             && (self.components.is_empty() || self.components.contains(&package.component))
             && !self.refuses(package.entry.package_type(), &package.component)

@@ -67,6 +67,7 @@ impl Upstream {
         folder: &str,
         trust: &Trust,
     ) -> Result<Self, Error> {
+        let trust = &trust.clone().of_source();
         let state = PublishedSuite::flat(store, name, folder, trust).await.map_err(|error| match error {
             Error::Untrusted { .. } | Error::NotSigned { .. } | Error::NoPublicKey { .. } => {
                 Error::Unverified { suite: name.clone(), source: Box::new(error) }
@@ -213,7 +214,8 @@ impl Upstream {
 
 /// Opens and verifies a suite of another archive, and that it has not expired.
 pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> Result<VerifiedBase, Error> {
-    let opened = VerifiedBase::open(store, suite, trust).await.map_err(|error| match error {
+    let opened = VerifiedBase::open(store, suite, &trust.clone().of_source()).await;
+    let opened = opened.map_err(|error| match error {
         Error::Untrusted { .. }
         | Error::NotSigned { .. }
         | Error::NoKey { .. }

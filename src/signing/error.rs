@@ -277,6 +277,14 @@ pub enum Distrust {
         /// One reason for each signature of a known key.
         reasons: Vec<String>,
     },
+    /// Its key has expired since it signed, so that clients refuse it.
+    #[error("the key {key} that signed it has expired on {on}")]
+    KeyExpired {
+        /// The fingerprint of the key that signed.
+        key: String,
+        /// The day.
+        on: String,
+    },
     /// Known keys have signed it, and this build cannot compute with one of them at least.
     #[error("none of its signatures can be verified here: {}", reasons.join("; "))]
     Unverifiable {

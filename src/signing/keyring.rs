@@ -30,6 +30,8 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     certs: Vec<Cert>,
+    /// Whether signatures of revoked keys count.
+    despite_revocations: bool,
 }
 
 /// A text that a known key has signed.
@@ -100,7 +102,7 @@ impl Keyring {
     #[must_use]
     pub fn only(&self, fingerprints: &[String]) -> Self {
         let wanted = |cert: &&Cert| fingerprints.contains(&cert.fingerprint().to_hex());
-        Self { certs: self.certs.iter().filter(wanted).cloned().collect() }
+        Self { certs: self.certs.iter().filter(wanted).cloned().collect(), ..*self }
     }
 
     /// The fingerprints of all keys of the certificates, including subkeys.
@@ -182,6 +184,18 @@ impl Keyring {
         Ok(Verified { release: release.to_vec(), signers: certificates(&keys), keys })
     }
 
+    /// The same certificates, of which signatures count even if they are revoked.
+    pub(crate) fn despite_revocations(self) -> Self {
+        Self { despite_revocations: true, ..self }
+    }
+
+    /// The day on which a key of a certificate has expired, if it has.
+    pub(crate) fn expired_on(&self, key: &str, certificate: &str, now: SystemTime) -> Option<String> {
+        let cert = self.certs.iter().find(|cert| cert.fingerprint().to_hex() == certificate)?;
+        let end = judge::expiry(cert, key.parse().ok().as_ref(), now)?;
+        (end <= now).then(|| judge::day(end))
+    }
+
     /// The unknown keys that signed an `InRelease`, as named in their signatures.
     ///
     /// # Errors
@@ -235,7 +249,8 @@ impl Keyring {
                 if let Some(name) = judge::unsupported(key.key().mpis()) {
                     is_beyond_this_build = true;
                     reasons.push(format!("{fingerprint}: {}", judge::unverifiable(&name)));
-                } else if let Err(why) = counts(signature, cert, &key, &policy, now) {
+                } else if let Err(why) = counts(signature, cert, &key, &policy, now, self.despite_revocations)
+                {
                     reasons.push(format!("{fingerprint}: {why}"));
                 } else if signature.verify_message(key.key(), bytes).is_err() {
                     damaged = Some(format!("the signature of {fingerprint} does not match the text"));
@@ -307,6 +322,7 @@ fn counts(
     key: &ErasedKeyAmalgamation<'_, PublicParts>,
     policy: &StandardPolicy<'_>,
     now: SystemTime,
+    despite_revocations: bool,
 ) -> Result<(), String> {
     let made = signature.signature_creation_time().ok_or("a signature without a date")?;
     policy
@@ -320,7 +336,8 @@ fn counts(
     let latest = now.max(made);
     let as_of = |time| key.clone().with_policy(policy, time);
     let subkey = |time| as_of(time).is_ok_and(|key| since(&key.revocation_status()));
-    if since(&cert.revocation_status(policy, latest)) || subkey(latest) || subkey(made) {
+    let is_revoked = || since(&cert.revocation_status(policy, latest)) || subkey(latest) || subkey(made);
+    if !despite_revocations && is_revoked() {
         return Err("the key is revoked".to_owned());
     }
     // At the time of the signature; or now, if gpg has replaced the self-signature of that time (it does on every

@@ -1,7 +1,7 @@
 //! Errors of operations, commits, syncs and prunes.
 
 use super::{
-    error_text::{changed, few, generations, no_generation, package_files, refusals, there_are},
+    error_text::{changed, few, files, generations, no_generation, package_files, refusals, there_are},
     failed::Failed,
     refusal::{Refusal, list},
     release_info::ReleaseInfo,
@@ -266,6 +266,22 @@ pub enum Error {
         /// The suite.
         of: Suite,
     },
+    /// A file of the archive that packages are taken from is not as its release file says.
+    #[error("cannot take packages from `{location}`")]
+    Source {
+        /// The location of that archive.
+        location: String,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The suite is published under other names too, which would be left without it.
+    #[error("suite `{suite}` is also published as {}", list(names))]
+    HasOtherNames {
+        /// The suite.
+        suite: Suite,
+        /// Its other names.
+        names: Vec<Suite>,
+    },
     /// A suite has no such component.
     #[error("suite `{suite}` has no component `{component}`; it has {}", list(known))]
     UnknownComponent {
@@ -423,7 +439,7 @@ pub enum Error {
         path: String,
     },
     /// Files could not be copied to another store.
-    #[error("{} files could not be copied", .0.len())]
+    #[error("{} could not be copied", files(.0.len()))]
     NotCarried(Vec<Failed>),
     /// A folder whose name is not valid for a suite holds a pointer.
     #[error("the folder of `{}` is not a valid suite name", path.escape_debug())]

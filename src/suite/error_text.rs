@@ -26,6 +26,11 @@ pub(super) fn refusals(all: &[Refusal]) -> String {
     }
 }
 
+/// Counts files.
+pub(super) fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
 /// Counts the files of packages in a pool.
 pub(crate) fn package_files(count: usize) -> String {
     if count == 1 { "1 package file".to_owned() } else { format!("{count} package files") }

@@ -19,6 +19,7 @@ pub(crate) mod images;
 pub(crate) mod patches;
 pub(crate) mod published;
 pub(crate) mod trust;
+pub(crate) mod source_keys;
 pub(crate) mod file_lists;
 pub(crate) mod pool_package;
 pub(crate) mod package_file;

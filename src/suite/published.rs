@@ -529,13 +529,16 @@ fn check(
     trust: &Trust,
     purpose: Purpose,
     (suite, path): (&Suite, &str),
-    verify: impl FnOnce(&Keyring, SystemTime) -> Result<Verified, Distrust>,
+    verify: impl Fn(&Keyring, SystemTime) -> Result<Verified, Distrust>,
 ) -> Result<Option<Verified>, Error> {
     if purpose == Purpose::BuildOn && !trust.demands_signatures() {
         return Err(Error::NoKey { suite: suite.clone() });
     }
     let verified = match trust.now {
-        Some(now) if !trust.keyring.is_empty() => verify(&trust.keyring, now),
+        Some(now) if !trust.keyring.is_empty() => match &trust.source_keys {
+            Some(source_keys) => source_keys.verify(&trust.keyring, now, verify),
+            None => verify(&trust.keyring, now),
+        },
         _ if must_verify(trust, purpose) && trust.demands_signatures() => {
             return Err(Error::NoPublicKey { suite: suite.clone() });
         }

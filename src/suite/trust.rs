@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::source_keys::SourceKeys;
 use crate::{names::Suite, signing::Keyring};
 
 /// Which suites must be signed.
@@ -52,6 +53,8 @@ pub struct Trust {
     adopts: bool,
     /// The keys to publish for clients.
     pub(crate) clients: ClientKeys,
+    /// The rule for the signatures of another archive; `None` for one of ours.
+    pub(super) source_keys: Option<SourceKeys>,
 }
 
 /// The public keys at the root of the archive, with which clients verify its suites.
@@ -74,6 +77,7 @@ impl Default for Trust {
             builds_on_unverified: false,
             adopts: false,
             clients: ClientKeys::default(),
+            source_keys: None,
         }
     }
 }
@@ -189,6 +193,19 @@ impl Trust {
     /// Whether a suite that cannot be verified may be read.
     pub(crate) fn reads_unverified(&self) -> bool {
         self.reads_unverified
+    }
+
+    /// The same policy for another archive: a key that has expired since it signed is refused, as by its clients.
+    #[must_use]
+    pub(crate) fn of_source(self) -> Self {
+        let source_keys = self.source_keys.or_else(|| Some(SourceKeys::default()));
+        Self { source_keys, ..self }
+    }
+
+    /// The same policy for another archive, which these keys may sign.
+    #[must_use]
+    pub(crate) fn of_source_keys(self, keys: SourceKeys) -> Self {
+        Self { source_keys: Some(keys), ..self }
     }
 
     /// The same keys without any relaxation.

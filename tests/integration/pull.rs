@@ -531,3 +531,144 @@ fn an_archive_without_dists_is_a_source() {
     let web = Web::of(sandbox.path("site"));
     pull_from(&sandbox, &format!("{}#sub/", web.url), &["web"]).ok().says(["+ web 1.0 amd64"]);
 }
+
+/// The source has indices for other architectures than the suite, and each lists the package for all.
+#[test]
+fn a_formula_takes_packages_for_all_architectures_to_every_index() {
+    let sandbox = sandbox("");
+    for package in [deb("tools").version("5"), deb("tools-doc")] {
+        publish_there(&sandbox, &package.architecture("all"));
+    }
+    publish_there(&sandbox, &deb("only").version("7"));
+    let by_name = |place: &str, what: &[&str]| {
+        let key = fixture(PUBLIC);
+        let all = ["-a", place, "pull", "s", "--new-suite", "--from", "other#sid", "--keyring"];
+        sandbox.publish([&all[..], &[key.to_str().unwrap()], what].concat()).ok();
+    };
+    let listed = |place: &str| sandbox.publish(["-a", place, "list"]).ok().stdout;
+    // A suite that is new, one of such packages alone, and one of other architectures than those of the source.
+    for (architectures, formulas, names) in [
+        ("", &["tools"][..], &[&["tools"][..]][..]),
+        ("", &["tools", "tools-doc | only"], &[&["tools"], &["tools-doc", "only"]]),
+        ("riscv64", &["tools"], &[&["tools"]]),
+        ("amd64 riscv64", &["tools"], &[&["tools"]]),
+    ] {
+        for place in ["formula", "names"] {
+            let _ = fs::remove_dir_all(sandbox.path(place));
+            let conf = sandbox.path(place).join("conf");
+            fs::create_dir_all(&conf).unwrap();
+            if !architectures.is_empty() {
+                let text = format!("Codename: s\nComponents: main\nArchitectures: {architectures}\n");
+                fs::write(conf.join("distributions"), text).unwrap();
+            }
+        }
+        for (formula, names) in formulas.iter().zip(names) {
+            by_name("formula", &["--filter", formula]);
+            by_name("names", names);
+        }
+        assert_eq!(listed("formula"), listed("names"), "{architectures} {formulas:?}");
+        assert!(listed("names").contains("tools"), "{}", listed("names"));
+        for architecture in architectures.split_whitespace() {
+            let index = format!("formula/dists/s/main/binary-{architecture}/Packages");
+            assert!(
+                fs::read_to_string(sandbox.path(&index)).unwrap().contains("Package: tools\n"),
+                "{index}"
+            );
+        }
+    }
+}
+
+/// As by apt 2: gpgv reports `EXPKEYSIG`, although the key was valid when it signed.
+#[test]
+fn a_source_whose_key_has_expired_is_refused() {
+    let sandbox = sandbox("");
+    let file = deb("past").write(sandbox.incoming());
+    let key = fixture("keys/expired.asc");
+    let words = ["-a", "past", "--sign-with", key.to_str().unwrap(), "add", "--suite", "sid", "--new-suite"];
+    let in_2020 = [("PUBLISH_DATE", "1590969600")];
+    sandbox.publish_with(&in_2020, [&words[..], &[file.to_str().unwrap()]].concat()).ok();
+    let public = fixture("keys/expired.pub.asc");
+    let keyring = ["--from", "past#sid", "--keyring", public.to_str().unwrap(), "past"];
+    let pull = |more: &[&str]| sandbox.publish([&["pull", "stable"], &keyring[..], more].concat());
+    refused(&sandbox, |_| pull(&[]), &["has expired on 2021-01-01", "a later expiry", "--trust-existing"]);
+    pull(&["--trust-existing"]).ok().says(["+ past 1.0 amd64"]);
+}
+
+/// `x (>= 1), x (<< 3)` are two conditions for one package.
+#[test]
+fn a_dependency_is_the_one_that_fits_all_conditions_of_a_package() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("app").field("Depends", "part (>= 1), part (<< 3)"));
+    for version in ["1", "2", "5"] {
+        publish_there(&sandbox, &deb("part").version(version));
+    }
+    pull(&sandbox, &["app", "--with-dependencies"]).ok();
+    assert_eq!(listed(&sandbox), ["app 1.0 amd64", "part 2 amd64"]);
+}
+
+/// apt installs such a package for `:any` only if it says `Multi-Arch: allowed`.
+#[test]
+fn a_dependency_on_any_architecture_is_fulfilled_as_by_apt() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("app").field("Depends", "one:any, two:any"));
+    publish_there(&sandbox, &deb("one").field("Multi-Arch", "foreign"));
+    publish_there(&sandbox, &deb("two").field("Multi-Arch", "allowed"));
+    let said = pull(&sandbox, &["app", "--with-dependencies"]).ok();
+    said.says(["`app` depends on `one:any`, which neither the suite nor the source has"]);
+    assert_eq!(listed(&sandbox), ["app 1.0 amd64", "two 1.0 amd64"]);
+}
+
+/// The new suite gets the architecture of the dependency alone.
+#[test]
+fn a_dependency_of_other_architectures_is_not_missing() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("app").architecture("all").field("Depends", "only"));
+    publish_there(&sandbox, &deb("only"));
+    let key = fixture(PUBLIC);
+    let pull = |place: &str| {
+        let words = ["-a", place, "pull", "s", "--new-suite", "--from", "other#sid", "--with-dependencies"];
+        sandbox.publish([&words[..], &["--keyring", key.to_str().unwrap(), "app"]].concat()).ok()
+    };
+    let said = pull("open");
+    assert!(!said.stderr.contains("neither"), "{}", said.stderr);
+    fs::create_dir_all(sandbox.path("both/conf")).unwrap();
+    let text = "Codename: s\nComponents: main\nArchitectures: amd64 arm64\n";
+    fs::write(sandbox.path("both/conf/distributions"), text).unwrap();
+    pull("both").says(["`app` depends on `only`, which neither the suite nor the source has for `arm64`"]);
+}
+
+/// The remedies for an archive of ours are not those for that of others.
+#[test]
+fn a_fault_of_the_source_is_not_ours_to_repair() {
+    let sandbox = sandbox("");
+    let folder = sandbox.path("other/dists/sid");
+    let index = folder.join("main/binary-amd64");
+    for name in ["by-hash", "Packages", "Packages.gz", "Packages.xz"] {
+        let _ = fs::remove_dir_all(index.join(name));
+        let _ = fs::remove_file(index.join(name));
+    }
+    let again = |what: &str| {
+        let said = pull(&sandbox, &["hello"]).fails(1);
+        said.says([what, "cannot take packages from", "run the same command again later"]);
+        assert!(!said.stderr.contains("publish check"), "{}", said.stderr);
+    };
+    again("Packages");
+    fs::write(folder.join("InRelease"), vec![b'x'; 11_000_000]).unwrap();
+    again("is larger than expected");
+}
+
+/// Files that an interrupted run has fetched are no sign of a lost suite.
+#[test]
+fn an_interrupted_pull_goes_on_without_a_warning() {
+    let sandbox = sandbox("");
+    let file = sandbox.path("other/pool/main/t/tool/tool_1.0_amd64.deb");
+    let good = fs::read(&file).unwrap();
+    fs::write(&file, "damaged").unwrap();
+    let key = fixture(PUBLIC);
+    let words = ["-a", "new", "pull", "s", "--new-suite", "--from", "other#sid", "--all", "--keyring"];
+    let pull = || sandbox.publish([&words[..], &[key.to_str().unwrap()]].concat());
+    pull().fails(1).says(["1 file could not be copied"]);
+    fs::write(&file, good).unwrap();
+    let said = pull().ok();
+    assert!(!said.stderr.contains("that no suite lists"), "{}", said.stderr);
+}

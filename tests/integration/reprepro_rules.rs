@@ -341,24 +341,117 @@ fn a_source_is_verified_before_anything_changes() {
         line.trim_end_matches(':').rsplit(':').next().unwrap().to_owned()
     };
     let (signer, other) = (fingerprint("keys/second.pub.asc"), fingerprint("keys/test.pub.asc"));
-    for (field, says) in [
-        (String::new(), "names no key in `VerifyRelease`"),
-        (format!("VerifyRelease: {other}"), "is not trusted"),
-        ("VerifyRelease: 0123456789ABCDEF".to_owned(), "cannot use the key `0123456789ABCDEF`"),
-        (
-            "VerifyRelease: 0123456789ABCDEF".to_owned(),
-            "no public key with the id `0123456789ABCDEF` is known",
-        ),
-        ("VerifyRelease: 0123456789ABCDEF".to_owned(), "gpg --import FILE"),
+    let unknown = ["cannot use the key `0123", "no public key with the id `0123", "gpg --import FILE"];
+    for (field, status, says) in [
+        (String::new(), 255, &["names no key in `VerifyRelease`"][..]),
+        (format!("VerifyRelease: {other}"), 250, &["is not trusted", "in `VerifyRelease` of the rule"]),
+        ("VerifyRelease: 0123456789ABCDEF".to_owned(), 249, &unknown),
     ] {
         updates(&field);
         let before = sandbox.tree();
-        run(&["update"]).fails(255).says([says]);
+        run(&["update"]).fails(status).says(says.iter().copied());
         assert_eq!(sandbox.tree().paths_with("dists/"), before.paths_with("dists/"));
     }
     updates(&format!("VerifyRelease: {other}|{}!", &signer[24..]));
     run(&["update"]).ok();
     assert_eq!(listed(), "two|main|amd64: foo 1.0\n");
+}
+
+/// Runs gpg with the keys of a sandbox.
+fn gpg(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let mut command = sandbox.command("gpg");
+    command.args(["--batch", "--quiet", "--yes", "--passphrase", "", "--pinentry-mode", "loopback"]);
+    command.args(arguments);
+    sandbox.run(command).ok().stdout
+}
+
+/// `+` is for subkeys; `!` with the option is for a key that has expired or was revoked.
+#[test]
+fn a_key_of_a_source_counts_as_the_rule_names_it() {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&suite("one", "Update: up"));
+    upstream(&sandbox, "up", "sid", "main", &[deb("foo")]);
+    gpg(&sandbox, &["--quick-gen-key", "up@example.org", "ed25519", "sign", "0"]);
+    let keys = || -> Vec<String> {
+        let shown = gpg(&sandbox, &["--with-colons", "--list-keys", "up@example.org"]);
+        let lines = shown.lines().filter(|line| line.starts_with("fpr:"));
+        lines.map(|line| line.split(':').nth(9).unwrap().to_owned()).collect()
+    };
+    gpg(&sandbox, &["--quick-add-key", &keys()[0], "ed25519", "sign", "0"]);
+    let (primary, subkey) = (keys()[0][24..].to_owned(), keys()[1][24..].to_owned());
+    let sign = |key: &str| {
+        let file = |name: &str| sandbox.path("up/dists/sid").join(name).display().to_string();
+        let words = ["--local-user", &format!("{key}!"), "--clearsign", "--output", &file("InRelease")];
+        gpg(&sandbox, &[&words[..], &[&file("Release")]].concat());
+    };
+    let update = |key: &str, options: &[&str]| {
+        let text = format!(
+            "Name: up\nMethod: file:{}\nSuite: sid\nComponents: main\nArchitectures: amd64\nVerifyRelease: {key}\n",
+            sandbox.path("up").display()
+        );
+        fs::write(sandbox.archive("conf/updates"), text).unwrap();
+        sandbox.publish_now(&[&["reprepro", "-b", "archive"], options, &["update"]].concat())
+    };
+    sign(&subkey);
+    update(&primary, &[]).fails(250).says(["with `+` for its subkeys"]);
+    update(&format!("{primary}+"), &[]).ok();
+    update(&subkey, &[]).ok();
+    sign(&primary);
+    update(&subkey, &[]).fails(250).says(["is signed only by keys"]);
+    update(&primary, &[]).ok();
+    let revocation = sandbox.path("revocation");
+    let made = sandbox.path("gnupg/openpgp-revocs.d").join(format!("{}.rev", keys()[0]));
+    let text = fs::read_to_string(made).unwrap();
+    fs::write(&revocation, text.replace("\n:-", "\n-")).unwrap();
+    gpg(&sandbox, &["--import", revocation.to_str().unwrap()]);
+    let both = ["--ignore=revokedkey"];
+    update(&primary, &both).fails(250).says(["revoked", "`VerifyRelease: KEY!`"]);
+    update(&format!("{primary}!"), &[]).fails(250).says(["`--ignore=revokedkey`"]);
+    update(&format!("{primary}!"), &both).ok();
+    let expired = fixture("keys/expired.asc");
+    gpg(&sandbox, &["--import", fixture("keys/expired.pub.asc").to_str().unwrap()]);
+    let file = deb("bar").write(sandbox.incoming());
+    let words = ["-a", "up", "--trust-existing", "--sign-with", expired.to_str().unwrap(), "add"];
+    let words = [&words[..], &["--suite", "sid", "--component", "main", file.to_str().unwrap()]].concat();
+    sandbox.publish_with(&[("PUBLISH_DATE", "1590969600")], words).ok();
+    let shown = gpg(&sandbox, &["--with-colons", "--show-keys", expired.to_str().unwrap()]);
+    let line = shown.lines().find(|line| line.starts_with("fpr:")).unwrap();
+    let key = line.split(':').nth(9).unwrap();
+    let both = ["--ignore=expiredkey"];
+    update(key, &both).fails(250).says(["has expired on 2021-01-01", "`VerifyRelease: KEY!`"]);
+    update(&format!("{key}!"), &[]).fails(250).says(["`--ignore=expiredkey`"]);
+    update(&format!("{key}!"), &both).ok();
+}
+
+#[test]
+fn a_fault_of_a_rule_is_named_with_its_remedy() {
+    let text = suite("one", "Update: up").replace("Components: main", "Components: zz main");
+    let Some(pair) = pair(&text, &[rule("up", "Suite: sid")]) else { return };
+    upstream(&pair.sandbox, "up", "sid", "main", &[deb("foo")]);
+    let ours = |options: &[&str]| {
+        let call = [&["reprepro", "-b", "ours"], options, &["update"]].concat();
+        pair.sandbox.publish(call)
+    };
+    let said = ours(&[]).fails(254);
+    said.says(["which the release file there does not list", "`Components` and `Architectures` of the rule"]);
+    pair.conf("distributions", &suite("one", "Update: up"));
+    let up = pair.sandbox.path("up").display().to_string();
+    pair.conf("updates", &rule("up", "Suite: sid\nArchitectures: amd64\nBogus: yes").replace("[UP]", &up));
+    pair.status(&["update"]);
+    pair.run(&["--ignore=unknownfield", "update"]);
+    pair.lists(&["list", "one"]);
+    // The statuses, which scripts compare.
+    for (update, change) in [
+        ("up", "ListHook: /bin/false"),
+        ("up", "ListHook: /bin/cp\nListShellHook: cat"),
+        ("up", "Components: zz>main"),
+        ("nosuch", ""),
+    ] {
+        pair.conf("distributions", &suite("one", &format!("Update: {update}")));
+        let change = format!("Suite: sid\nArchitectures: amd64\n{change}");
+        pair.conf("updates", &rule("up", change.trim_end()).replace("[UP]", &up));
+        pair.status(&["--noskipold", "update"]);
+    }
 }
 
 #[test]

@@ -112,6 +112,34 @@ fn a_name_with_files_of_its_own_is_copied() {
     assert!(index(&sandbox, "stable").contains("Package: more"));
 }
 
+/// Where no link is, records tell later commands that both names are one suite.
+#[test]
+fn names_that_are_copies_are_carried_on_and_dropped() {
+    let sandbox = Sandbox::new();
+    add(&sandbox, "archive", "1").ok();
+    sandbox.publish(["sync", "./mirror"]).ok();
+    fs::rename(sandbox.path("mirror/dists/bookworm"), sandbox.path("mirror/dists/stable")).unwrap();
+    symlink("bookworm", sandbox.archive("dists/stable")).unwrap();
+    sandbox.publish(["sync", "./mirror"]).ok();
+    assert!(!sandbox.path("mirror/dists/stable").is_symlink());
+    // From there on.
+    sandbox.publish(["-a", "mirror", "sync", "./back"]).ok().says(["Linked suite `stable` to `bookworm`"]);
+    let file = deb("later").write(sandbox.incoming()).display().to_string();
+    let later = |archive: &str, suite: &str| {
+        sandbox.publish_after(60, &["-a", archive, "add", "--suite", suite, &file])
+    };
+    later("back", "bookworm").ok();
+    let listed =
+        |archive: &str, suite: &str| sandbox.publish(["-a", archive, "list", "-s", suite]).ok().stdout;
+    assert_eq!(listed("back", "stable").replace("stable", "bookworm"), listed("back", "bookworm"));
+    let drop = |suite: &str| sandbox.publish(["-a", "mirror", "drop", suite, "--yes"]);
+    drop("bookworm").fails(1).says(["is also published as `stable`", "`publish drop stable`"]);
+    drop("stable").ok();
+    later("mirror", "bookworm").ok();
+    assert!(!sandbox.path("mirror/dists/stable/Release").exists());
+    drop("bookworm").ok();
+}
+
 #[tokio::test]
 async fn both_names_in_a_bucket_agree_after_publishers_that_meet() {
     let (sandbox, store) = (Sandbox::new(), memory());
@@ -150,6 +178,11 @@ fn no_archive_begins_beside_one_without_dists() {
         .publish(["add", file.to_str().unwrap()])
         .fails(1)
         .says(["holds an archive without `dists/`", "`Packages.gz`"]);
+    sandbox
+        .publish(["init", "--suite", "z", "--unsigned"])
+        .fails(1)
+        .says(["holds an archive without `dists/`"]);
+    sandbox.publish(["list"]).fails(1).says(["but one without", "import"]);
     assert_eq!(sandbox.tree(), before);
     fs::remove_file(sandbox.archive("Packages.gz")).unwrap();
     sandbox.publish(["add", file.to_str().unwrap()]).ok();

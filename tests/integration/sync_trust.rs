@@ -268,7 +268,7 @@ fn a_web_server_may_refuse_optional_files() {
 }
 
 #[test]
-fn an_expired_suite_on_the_web_is_not_copied() {
+fn an_expired_suite_is_not_copied() {
     let source = Source::new();
     source.configure(&["stable"]);
     let conf = source.sandbox.path("source/conf/distributions");
@@ -277,13 +277,28 @@ fn an_expired_suite_on_the_web_is_not_copied() {
     source.add("other", "stable", &[KEY]);
     let web = Web::of(source.sandbox.path("source"));
     let key = fixture("keys/test.pub.asc");
-    let sync = |seconds: u64, more: &[&str]| {
-        let words =
-            ["-a", &web.url, "sync", "./mirror", "--suite", "stable", "--keyring", key.to_str().unwrap()];
-        source.sandbox.publish_after(seconds, &[&words[..], more].concat())
-    };
-    sync(2 * 86400, &[]).fails(1).says(["has expired", "--trust-existing"]);
+    for (from, to) in [(&*web.url, "./mirror"), ("source", "./copy")] {
+        let sync = |seconds: u64, more: &[&str]| {
+            let words = ["-a", from, "sync", to, "--suite", "stable", "--keyring", key.to_str().unwrap()];
+            source.sandbox.publish_after(seconds, &[&words[..], more].concat())
+        };
+        let said = sync(2 * 86400, &[]).fails(1);
+        said.says(["has expired", "renew an archive of your own with `publish refresh`", "--trust-existing"]);
+        assert!(!source.sandbox.path(to).join("dists").exists());
+        sync(3600, &[]).ok();
+        sync(2 * 86400, &["--trust-existing"]).ok();
+    }
+}
+
+#[test]
+fn a_suite_whose_key_has_expired_is_not_copied() {
+    let mut source = Source::new();
+    source.configure(&["stable", "past"]);
+    source.clock = 1_590_969_600;
+    source.add("past", "past", &["keys/expired.asc"]);
+    source.clock = 1_748_736_000;
+    let words = ["-s", "past", "--keyring", &public("keys/expired.asc")];
+    source.sync(&words).fails(1).says(["has expired on 2021-01-01", "a later expiry", "--trust-existing"]);
     assert!(!source.sandbox.path("mirror/dists").exists());
-    sync(3600, &[]).ok();
-    sync(2 * 86400, &["--trust-existing"]).ok();
+    source.sync(&[&words[..], &["--trust-existing"]].concat()).ok();
 }

@@ -37,6 +37,14 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
             ));
         }
+        Error::Source { .. } => {
+            "it is being changed, or it is damaged there: run the same command again later, or name another mirror; nothing was published"
+        }
+        Error::Unverified { source, .. }
+            if matches!(**source, Error::Untrusted { source: Distrust::KeyExpired { .. }, .. }) =>
+        {
+            signing::EXPIRED_KEY
+        }
         Error::Unverified { .. } => UNVERIFIED,
         Error::UnsignedSurplus { .. } => {
             "sign both suites, or name another suite in `Archive:` in conf/distributions; `--trust-existing` moves the unsigned packages once"
@@ -173,7 +181,11 @@ fn of_other_archive(error: &Error) -> Option<String> {
             "begin the archive in another folder: `publish --archive FOLDER import LOCATION` takes the packages of this one; or move its `Packages*` and `Release*` away, then run the command again"
         }
         Error::Expired { .. } => {
-            "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; if the source is correct as it is, copy it once with `--trust-existing`"
+            "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; renew an archive of your own with `publish refresh`; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
+        Error::HasOtherNames { names, .. } => {
+            let commands: Vec<String> = names.iter().map(|name| format!("`publish drop {name}`")).collect();
+            return Some(format!("first drop its other names with {}", commands.join(" and ")));
         }
         Error::OtherName { of, .. } => {
             return Some(format!(
@@ -204,6 +216,7 @@ fn untrusted(distrust: &Distrust) -> &'static str {
             "the file is damaged or was changed without the key: restore the newest retained generation that a trusted key signed with `publish check --repair`; or compare the archive with a trusted copy, then adopt it once with `--trust-existing`"
         }
         Distrust::NotBelieved { .. } => CHANGED,
+        Distrust::KeyExpired { .. } => signing::EXPIRED_KEY,
         Distrust::Unverifiable { .. } => {
             "verify it with `gpgv --keyring ./KEYS.gpg InRelease`; if its signature is good, adopt the archive once with `--trust-existing`: the next commit signs it with the current key"
         }

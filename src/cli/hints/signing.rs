@@ -137,6 +137,9 @@ fn of_refusal(refusal: &Refusal, fingerprint: &str) -> String {
     hint.replace("FINGERPRINT", fingerprint)
 }
 
+/// Hint for a source whose key has expired.
+pub(super) const EXPIRED_KEY: &str = "clients refuse it as well: get a copy of the key with a later expiry from its publisher and name it with `--keyring FILE`; extend a key of your own in gpg with `gpg --quick-set-expire FINGERPRINT 3y`; if the source is correct as it is, copy it once with `--trust-existing`";
+
 fn of_distrust(distrust: &Distrust) -> &'static str {
     match distrust {
         Distrust::UnknownSigners { .. } => {
@@ -148,6 +151,7 @@ fn of_distrust(distrust: &Distrust) -> &'static str {
         Distrust::NotBelieved { .. } => {
             "adopt the archive once with `--trust-existing`; the next commit signs it with the current key"
         }
+        Distrust::KeyExpired { .. } => EXPIRED_KEY,
         Distrust::Unverifiable { .. } => {
             "verify it with `gpgv --keyring ./KEYS.gpg InRelease`; if its signature is good, adopt the archive once with `--trust-existing`"
         }

@@ -17,10 +17,16 @@ use crate::{
     dists::PackagesKey,
     names::Suite,
     operations::{upgrade::RuleFilter, upstream::Upstream},
-    signing::{Gpg, KeySource, Keyring},
+    signing::{Distrust, Gpg, KeySource, Keyring},
     store::{Cache, Location, Store},
-    suite::limits,
+    suite::{
+        limits,
+        source_keys::{NamedKey, SourceKeys},
+    },
 };
+
+/// The shortest id of a key.
+const SHORTEST_ID: usize = 8;
 
 /// A rule that a suite follows.
 pub(super) enum Step {
@@ -43,6 +49,14 @@ pub(super) fn read(call: &Call<'_>, kind: RuleKind) -> Result<Vec<SourceRule>, F
         return Err(status::text(status::FILE, format!("there is no `{}`", path.display())));
     }
     let rules = SourceRule::read(&path, kind, &|name| call.folders().hook(name))?;
+    for rule in rules.iter().filter(|_| !call.options.ignores("unknownfield")) {
+        if let Some(field) = rule.unknown.first() {
+            let text =
+                format!("`{}` has the unknown field `{field}` in rule `{}`", path.display(), rule.name);
+            let hint = "correct it, or add `--ignore=unknownfield` to go on without it".to_owned();
+            return Err(status::with(status::FIELD, Failure::text(text, Some(hint))));
+        }
+    }
     for rule in &rules {
         let Err(text) = check_names(call, rule, kind) else { continue };
         let text = format!("`{}`: rule `{}`: {text}", path.display(), rule.name);
@@ -116,7 +130,7 @@ pub(super) async fn open(
                 suite.codename,
                 path(call, kind).display()
             );
-            status::text(status::UNKNOWN, text)
+            status::text(status::FAILED, text)
         })?;
         let upstream = match kind {
             RuleKind::Update => other(call, suite, &rule).await,
@@ -192,9 +206,46 @@ async fn other_at(
         return Ok(Upstream::unlisted(&store, &parsed, flat));
     }
     let trust = trust(call, rule)?;
-    Ok(match flat {
-        Some(folder) => Upstream::flat(&store, &parsed, folder, &trust).await?,
-        None => Upstream::other(&store, &parsed, &trust).await?,
+    let opened = match flat {
+        Some(folder) => Upstream::flat(&store, &parsed, folder, &trust).await,
+        None => Upstream::other(&store, &parsed, &trust).await,
+    };
+    opened.map_err(|error| {
+        let hint = hint(&error);
+        let is_unverified = matches!(error, Error::Unverified { .. });
+        let failure = Failure::from(error);
+        let failure = if is_unverified { status::with(status::UNTRUSTED, failure) } else { failure };
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// The remedy for a source that cannot be verified, in the fields of its rule.
+fn hint(error: &Error) -> Option<&'static str> {
+    let distrust = match error {
+        Error::Unverified { source, .. } => match &**source {
+            Error::Untrusted { source, .. } => Some(source),
+            _ => None,
+        },
+        Error::Expired { .. } => {
+            return Some(
+                "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror in `Method` of the rule; `VerifyRelease: blindtrust` takes it as it is",
+            );
+        }
+        _ => return None,
+    };
+    Some(match distrust {
+        Some(Distrust::KeyExpired { .. }) => {
+            "import a copy of the key with a later expiry; `VerifyRelease: KEY!` accepts the expired one together with `--ignore=expiredkey`"
+        }
+        Some(Distrust::NotBelieved { .. }) => {
+            "name another key in `VerifyRelease` of the rule; `VerifyRelease: KEY!` accepts a revoked one together with `--ignore=revokedkey`"
+        }
+        _ => {
+            "name the key that signs it in `VerifyRelease` of the rule, with `+` for its subkeys; `VerifyRelease: blindtrust` takes the source as it is"
+        }
     })
 }
 
@@ -208,6 +259,7 @@ fn trust(call: &Call<'_>, rule: &SourceRule) -> Result<Trust, Failure> {
         return Err(status::with(status::FAILED, Failure::text(text, Some(hint.to_owned()))));
     };
     let mut keyring = Keyring::new();
+    let mut named = Vec::new();
     for word in words.split('|').map(str::trim) {
         if word == "blindtrust" {
             return Ok(Trust::keyring(Keyring::new(), now).adopt_existing());
@@ -216,11 +268,31 @@ fn trust(call: &Call<'_>, rule: &SourceRule) -> Result<Trust, Failure> {
         let folder = call.session.key_folder();
         let source = KeySource::parse(key, &call.folders().conf, folder.as_deref().unwrap_or(Path::new("")));
         let certificates = source.and_then(|source| source.certificates(&Gpg::default()));
-        keyring.merge(&certificates.map_err(|error| {
-            Failure::from(error).while_doing(format!("cannot use the key `{word}` of `VerifyRelease`"))
-        })?);
+        let certificates = certificates.map_err(|error| {
+            let doing = format!("cannot use the key `{word}` of `VerifyRelease`");
+            status::with(status::UNKNOWN, Failure::from(error).while_doing(doing))
+        })?;
+        named.extend(keys_of(word, &certificates, call));
+        keyring.merge(&certificates);
     }
-    Ok(Trust::keyring(keyring, now))
+    Ok(Trust::keyring(keyring, now).of_source_keys(SourceKeys { named }))
+}
+
+/// The keys that a word of `VerifyRelease` allows. One that is not the id of a key names all keys of its certificates.
+fn keys_of(word: &str, certificates: &Keyring, call: &Call<'_>) -> Vec<NamedKey> {
+    let key = word.trim_end_matches(['!', '+']);
+    let (flags, id) = (&word[key.len()..], key.strip_prefix("0x").unwrap_or(key).replace(' ', ""));
+    let allowed = |kind: &str| flags.contains('!') && call.options.ignores(kind);
+    let of = |id: String, with_subkeys| NamedKey {
+        id: id.to_ascii_uppercase(),
+        with_subkeys,
+        expired: allowed("expiredkey"),
+        revoked: allowed("revokedkey"),
+    };
+    if id.len() >= SHORTEST_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return vec![of(id, flags.contains('+'))];
+    }
+    certificates.fingerprints().into_iter().map(|fingerprint| of(fingerprint, true)).collect()
 }
 
 impl Opened {

@@ -17,6 +17,8 @@ pub(super) const FILE: u8 = 254;
 pub(super) const FIELD: u8 = 248;
 /// Something is missing: a distribution, an architecture of an upload, or its file.
 pub(super) const UNKNOWN: u8 = 249;
+/// The signature of a source is not one of its keys.
+pub(super) const UNTRUSTED: u8 = 250;
 /// Some uploads of a queue cannot be included.
 pub(super) const UPLOADS: u8 = 243;
 /// A file is in the place of a link.

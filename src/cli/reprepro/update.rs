@@ -135,7 +135,7 @@ async fn offer(
         return if key.package_type == PackageType::Dsc && opened.upstream.is_flat() {
             Ok(())
         } else {
-            Err(opened.upstream.missing(key).into())
+            Err(opened.no_index(key))
         };
     };
     let index = PackagesIndex::parse(&text, key.package_type)
@@ -189,6 +189,18 @@ impl Step {
 }
 
 impl Opened {
+    /// The failure for an index that the source does not have.
+    fn no_index(&self, key: &PackagesKey) -> Failure {
+        if self.rule.ignore_release == Some(true) {
+            return self.upstream.missing(key).into();
+        }
+        let path = self.upstream.shown(key);
+        let text =
+            format!("rule `{}` reads `{path}`, which the release file there does not list", self.rule.name);
+        let hint = "name the components and architectures of the source in `Components` and `Architectures` of the rule, as in `main>universe`";
+        status::with(status::FILE, Failure::text(text, Some(hint.to_owned())))
+    }
+
     /// The indices of the source whose packages go to an index of the suite.
     fn sources(&self, target: &PackagesKey) -> Vec<PackagesKey> {
         let rule = &self.rule;

@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{names::Suite, store::Location};
+use crate::{
+    archive::{Archive, Error},
+    names::Suite,
+    store::Location,
+};
 
 /// A name that leads to another suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,25 @@ pub(super) struct Link {
     pub(super) target: Suite,
 }
 
+/// Returns the suites that are other names of others of these: by links in a folder, or by records.
+pub(super) async fn of(suites: &[Suite], archive: &Archive) -> Result<Vec<Link>, Error> {
+    let source = archive.store().location();
+    let mut links = among(suites, source);
+    if suites.len() < 2 || matches!(source, Location::Web(_)) {
+        return Ok(links);
+    }
+    for name in suites {
+        let is_link = links.iter().any(|link| link.name == *name);
+        if !is_link && let Some(target) = archive.other_name_of(name).await?.filter(|of| suites.contains(of))
+        {
+            links.push(Link { name: name.clone(), target });
+        }
+    }
+    Ok(links)
+}
+
 /// Returns the suites of a folder that are links to others of these.
-pub(super) fn among(suites: &[Suite], source: &Location) -> Vec<Link> {
+fn among(suites: &[Suite], source: &Location) -> Vec<Link> {
     let Some(dists) = source.folder().map(|folder| folder.join("dists")) else { return Vec::new() };
     let is_link = |suite: &Suite| dists.join(suite.as_str()).is_symlink();
     let real = |suite: &Suite| dists.join(suite.as_str()).canonicalize().ok();

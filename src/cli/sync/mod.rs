@@ -101,7 +101,7 @@ async fn carry(
         configured.map_or(0, |suite| session.config.archives_of(suite).count())
     });
     // Names that lead to another suite are linked once that is there.
-    let names = links::among(&suites, &session.location);
+    let names = links::of(&suites, archive).await?;
     let (linked, copied): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|link| link.is_possible(&target.location));
     suites.retain(|suite| linked.iter().all(|link| link.name != *suite));

@@ -9,6 +9,8 @@ use crate::{stanza, version::Version};
 pub(crate) struct Dependency {
     /// The name of the package, or one that it provides.
     pub(crate) name: String,
+    /// Whether a package of another architecture will do (`:any`), which only one with `Multi-Arch: allowed` offers.
+    is_for_any: bool,
     version: Option<(&'static [Ordering], String)>,
 }
 
@@ -46,17 +48,27 @@ impl Dependency {
         provided.map(|one| (one.name, one.version.map(|(_, version)| version))).collect()
     }
 
+    /// Whether a package offers itself for the dependency, whatever its version.
+    pub(crate) fn is_offered_by(&self, stanza: &[u8]) -> bool {
+        let allows = |(name, value): (&[u8], &[u8])| {
+            name.eq_ignore_ascii_case(b"Multi-Arch") && value.trim_ascii() == b"allowed"
+        };
+        !self.is_for_any || stanza::raw_fields(stanza).any(allows)
+    }
+
     /// Parses `NAME[:ARCHITECTURE] [(OPERATOR VERSION)]`.
     fn parse(text: &str) -> Option<Self> {
         let (name, rest) = text.split_once('(').unwrap_or((text, ""));
-        let name = name.split([':', '[', '<']).next()?.trim();
+        let name = name.split(['[', '<']).next()?;
+        let (name, qualifier) = name.split_once(':').unwrap_or((name, ""));
+        let (name, is_for_any) = (name.trim(), qualifier.trim() == "any");
         let rest = rest.split(')').next()?.trim();
         let operator = OPERATORS.iter().find(|(operator, _)| rest.starts_with(operator));
         let version = operator.map_or(rest, |(operator, _)| rest[operator.len()..].trim());
         // dpkg reads a missing operator as `=`.
         let accepted = operator.map_or(&[Ordering::Equal][..], |(_, accepted)| accepted);
         let version = (!version.is_empty()).then(|| (accepted, version.to_owned()));
-        (!name.is_empty()).then(|| Self { name: name.to_owned(), version })
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), is_for_any, version })
     }
 
     /// Whether a version fits; a name that is provided without a version fits only where none is asked for.
@@ -72,6 +84,7 @@ impl Dependency {
 impl std::fmt::Display for Dependency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.name)?;
+        f.write_str(if self.is_for_any { ":any" } else { "" })?;
         let Some((accepted, version)) = &self.version else { return Ok(()) };
         let operator = OPERATORS.iter().find(|(_, orders)| orders == accepted).map_or("=", |(name, _)| name);
         write!(f, " ({operator} {version})")
@@ -89,7 +102,7 @@ mod tests {
             .iter()
             .map(|group| group.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "))
             .collect();
-        assert_eq!(shown, ["libc6 (>= 2.3)", "b | c (<< 2)", "d", "e (= 1)"]);
+        assert_eq!(shown, ["libc6 (>= 2.3)", "b:any | c (<< 2)", "d", "e (= 1)"]);
         let provided = Dependency::provided(b"Package: a\nProvides: mail, x (= 2)\n");
         assert_eq!(provided, [("mail".to_owned(), None), ("x".to_owned(), Some("2".to_owned()))]);
         assert!(Dependency::required(b"Package: a\nDepends: ,|,\n").is_empty());
