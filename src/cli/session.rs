@@ -18,11 +18,14 @@ use super::{
 use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, Destinations, SuiteConfig},
+    dists::layout::INDEX_PAGE,
     names::Suite,
     nearest::nearest,
     signing,
     signing::Keyring,
+    site::page::Page,
     store::{self, Cache, Environment, Location, Store},
+    suite::limits,
 };
 
 /// The variable that names the archive, as `--archive` does.
@@ -193,8 +196,10 @@ impl<'a> Session<'a> {
         self.ui.step("Reading the archive");
         let archive = self.archive(Trust::unverified());
         let Some(name) = named else {
-            if self.config.suites.is_empty() {
-                self.require_name_on_web()?;
+            if self.config.suites.is_empty()
+                && let Location::Web(_) = self.location
+            {
+                return self.only_suite_on_web(&archive).await;
             }
             return self.only_suite(&archive).await;
         };
@@ -258,6 +263,32 @@ impl<'a> Session<'a> {
             [only] => Ok(self.as_configured(only.clone())),
             all => Err(no_suite(all)),
         }
+    }
+
+    /// Returns the only suite of the page of an archive on the web, else the default suite if it is published: a web server
+    /// has no list of suites.
+    async fn only_suite_on_web(&self, archive: &Archive) -> Result<SuiteConfig, Failure> {
+        match &self.suites_on_page().await?[..] {
+            [only] => return Ok(SuiteConfig::unconfigured(only.clone())),
+            [] => {}
+            all => return Err(no_suite(all)),
+        }
+        let suite = parse_suite(DEFAULT_SUITE)?;
+        if archive.suite(&suite).await?.pointer().is_none() {
+            self.require_name_on_web()?;
+        }
+        Ok(SuiteConfig::unconfigured(suite))
+    }
+
+    /// Returns the suites that the page of an archive on the web shows; none of another archive.
+    pub(super) async fn suites_on_page(&self) -> Result<Vec<Suite>, Failure> {
+        if !matches!(self.location, Location::Web(_)) {
+            return Ok(Vec::new());
+        }
+        let read = self.store.unless_refused(self.store.read(INDEX_PAGE, limits::PAGE).await)?;
+        let page = read.filter(|page| Page::is_ours(&page.bytes)).map(|page| Page::parse(&page.bytes));
+        let names = page.into_iter().flat_map(|page| page.suites.into_keys());
+        Ok(names.filter_map(|name| Suite::parse(&name).ok()).collect())
     }
 
     fn configured(&self) -> Vec<Suite> {
