@@ -31,7 +31,7 @@ use crate::{
 /// The variable that names the archive, as `--archive` does.
 const ARCHIVE: &str = "PUBLISH_ARCHIVE";
 /// The default suite of a new archive.
-const DEFAULT_SUITE: &str = "stable";
+pub(super) const DEFAULT_SUITE: &str = "stable";
 
 /// One run of `publish`.
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     error::Error,
-    lines::{Lines, text_of},
+    lines::{Lines, missing, text_of},
 };
 use crate::stanza::Stanza;
 
@@ -83,7 +83,7 @@ impl Queue {
                 text_of(stanza, name)?.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()),
             )
         };
-        let needed = |name: &str| text(name)?.ok_or_else(|| format!("field `{name}` is missing"));
+        let needed = |name: &str| text(name)?.ok_or_else(|| missing(stanza, name));
         let words = |name: &str| {
             let value = text(name)?.unwrap_or_default();
             Ok::<Vec<String>, String>(value.split_whitespace().map(ToOwned::to_owned).collect())
