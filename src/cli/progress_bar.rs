@@ -149,9 +149,11 @@ fn tick(progress: &Weak<Progress>) {
 /// The time left at the speed since the bar began, at this count.
 fn time_left(elapsed: Duration, began: u64, done: u64, total: u64) -> Option<Duration> {
     let since = done.checked_sub(began).filter(|since| *since > 0 && elapsed >= FIRST)?;
-    let left = elapsed.as_millis() * u128::from(total.saturating_sub(done)) / u128::from(since);
     // Rounded up: what is not done yet takes time.
-    Some(Duration::from_secs(u64::try_from(left.div_ceil(1000)).unwrap_or(u64::MAX)))
+    let left = elapsed.as_nanos() * u128::from(total.saturating_sub(done));
+    Some(Duration::from_secs(
+        u64::try_from(left.div_ceil(u128::from(since) * 1_000_000_000)).unwrap_or(u64::MAX),
+    ))
 }
 
 /// The template of a phase for a terminal of this width: a line that is wrapped could not be drawn again.
