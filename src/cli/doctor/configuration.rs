@@ -56,7 +56,7 @@ fn init(session: &Session<'_>, published: &[Published]) -> String {
         let key = match (&suite.signers[..], suite.signed) {
             (_, false) => " --unsigned".to_owned(),
             ([], true) => " --sign-with KEY".to_owned(),
-            (signers, true) => signers.iter().map(|key| format!(" --sign-with {key}")).collect(),
+            (signers, true) => format!(" --sign-with {}", signers.join(" --sign-with ")),
         };
         command(session, &format!("{file}init --suite {}{key}", suite.name))
     };
