@@ -77,7 +77,7 @@ impl Run<'_> {
             if let Some(pointer) = published.pointer() {
                 let carried = published.carried().await?;
                 let client = ClientSuite::of_part(&suite.suite, &pointer.release, pointer.signed, &carried);
-                shown = shown.as_carried(&client);
+                shown = shown.with_carried(&client);
             }
             page.suites.insert(name.to_owned(), shown);
         }

@@ -140,7 +140,7 @@ impl PageSuite {
     }
 
     /// The same suite as far as a mirror carries it.
-    pub(crate) fn as_carried(self, suite: &ClientSuite) -> Self {
+    pub(crate) fn with_carried(self, suite: &ClientSuite) -> Self {
         Self {
             components: suite.components.clone(),
             carried: suite.architectures.clone(),
