@@ -17,10 +17,8 @@ use crate::{
     },
     config::SuiteConfig,
     digest::Sha256Digest,
-    dists::layout::INDEX_PAGE,
     names::Suite,
     signing::Keyring,
-    site::page::Page,
     store::Location,
     suite::limits,
 };
@@ -220,7 +218,7 @@ async fn published(args: &Args, session: &Session<'_>) -> Result<Vec<PublishedSu
         }
     }
     if names.is_empty() {
-        names = shown_suites(session).await?;
+        names = session.suites_on_page().await?;
     }
     if names.is_empty() {
         names = session.suites_to_read(&archive, None).await?;
@@ -243,17 +241,6 @@ fn refuse_generation(name: &str) -> Result<(), Failure> {
     );
     let text = format!("a client reads a suite such as `{suite}`, and not one of its generations, `{name}`");
     Err(Failure::text(text, Some(hint)).into_usage())
-}
-
-/// Returns the suites that the page of an archive on the web shows: a web server has no list of them.
-async fn shown_suites(session: &Session<'_>) -> Result<Vec<Suite>, Failure> {
-    if !matches!(session.location, Location::Web(_)) {
-        return Ok(Vec::new());
-    }
-    let read = session.store.unless_refused(session.store.read(INDEX_PAGE, limits::PAGE).await)?;
-    let page = read.filter(|page| Page::is_ours(&page.bytes)).map(|page| Page::parse(&page.bytes));
-    let names = page.into_iter().flat_map(|page| page.suites.into_keys());
-    Ok(names.filter_map(|name| Suite::parse(&name).ok()).collect())
 }
 
 /// Returns the name of the archive in the names of files: as configured, else as published, else from its URL.

@@ -99,7 +99,7 @@ pub(super) fn described() -> clap::Command {
     command.mut_args(|arg| arg.hide(false).hide_long_help(false))
 }
 
-/// The long help of the global options that the pages of commands leave out.
+/// The help of the global options that the pages of commands leave out; publish(1) has more about each.
 pub(super) fn rare() -> String {
     let command = Global::augment_args(clap::Command::new("publish"));
     let is_rare = |arg: &clap::Arg| arg.is_hide_set() || arg.is_hide_long_help_set();
@@ -107,12 +107,7 @@ pub(super) fn rare() -> String {
         let rare = is_rare(&arg);
         arg.hide(!rare).hide_long_help(false).help_heading("More global options")
     });
-    shown
-        .disable_help_flag(true)
-        .max_term_width(100)
-        .help_template("{all-args}")
-        .render_long_help()
-        .to_string()
+    shown.disable_help_flag(true).max_term_width(100).help_template("{all-args}").render_help().to_string()
 }
 
 /// Parses a time: RFC 3339, or the number of seconds since 1970, also with the `@` of `date`.

@@ -2,6 +2,7 @@
 
 use super::{
     failure::Failure,
+    other_words,
     ui::{Ui, text_width},
 };
 use crate::{guide, nearest::nearest};
@@ -61,7 +62,7 @@ fn unknown(root: &clap::Command, words: &[String]) -> Failure {
     let word = words.join(" ");
     let commands = root.get_subcommands().map(clap::Command::get_name);
     let known = guide::TOPICS.iter().map(|topic| topic.name).chain(commands);
-    let hint = match nearest(&word, known) {
+    let hint = match other_words::ours(&word).or_else(|| nearest(&word, known)) {
         Some(near) => format!("did you mean `publish help {near}`?"),
         None => "list the topics with `publish help`, and the commands with `publish --help`".to_owned(),
     };

@@ -194,7 +194,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(&with_option_of(error)),
     };
     let ui = Arc::new(Ui::new(cli.global.json, cli.global.quiet, cli.global.verbose));
     if let Some(done) = offline(&cli.command, &ui) {
@@ -282,6 +282,35 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     }
     ui.usage(&error.render().to_string(), || drop(error.print()));
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
+}
+
+/// Suggests the option of the command that a cut option begins, such as `--architecture` for `--arch`: the parser compares
+/// letters, and suggests an option of all commands.
+fn with_option_of(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(given)) =
+        error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)
+    else {
+        return error;
+    };
+    let Some(cut) = given.strip_prefix("--").filter(|cut| cut.len() > 1) else { return error };
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &root;
+    for word in std::env::args_os().skip(1) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let of = |command: &clap::Command| {
+        let options =
+            command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+        options.filter(|option| option.starts_with(cut)).map(|option| format!("--{option}")).min()
+    };
+    if let Some(meant) = of(command) {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(meant));
+        let usage = command.clone().render_usage();
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    }
+    error
 }
 
 /// The variable whose value the parser rejected, and that value: the command line does not have its option.

@@ -1,19 +1,22 @@
 //! Progress on a terminal: a bar where the end is known, else the step of the command and its time.
 
 use std::{
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A step that is done sooner is not shown: it would only flicker.
 const SOON: Duration = Duration::from_millis(700);
 
 /// How often the time of a step is drawn.
 const TICK: Duration = Duration::from_millis(150);
+
+/// The first moments of a bar say little about its end: a time left that is wrong is worse than none.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// The unit that a bar counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +78,11 @@ impl Progress {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
             let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0);
             let style = ProgressStyle::with_template(&template(phase, columns.into()));
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.with_key("left", move |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let left = time_left(state.elapsed(), done, state.pos(), state.len().unwrap_or(total));
+                let _ = left.map(|left| write!(out, ", {:#} left", HumanDuration(left)));
+            }));
             bar.set_position(done);
             bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.tick();
@@ -139,23 +146,33 @@ fn tick(progress: &Weak<Progress>) {
     }
 }
 
+/// The time left at the speed since the bar began, at this count.
+fn time_left(elapsed: Duration, began: u64, done: u64, total: u64) -> Option<Duration> {
+    let since = done.checked_sub(began).filter(|since| *since > 0 && elapsed >= FIRST)?;
+    // Rounded up: what is not done yet takes time.
+    let left = elapsed.as_nanos() * u128::from(total.saturating_sub(done));
+    Some(Duration::from_secs(
+        u64::try_from(left.div_ceil(u128::from(since) * 1_000_000_000)).unwrap_or(u64::MAX),
+    ))
+}
+
 /// The template of a phase for a terminal of this width: a line that is wrapped could not be drawn again.
 fn template(phase: Phase, columns: usize) -> String {
     // The longest text beside the bar, with numbers of six digits.
     let (before, after, longest) = match phase {
-        Phase::Reading => ("Reading ", " {pos}/{len} packages, {eta} left", 43),
-        Phase::Listing => ("Listing files of ", " {pos}/{len} packages, {eta} left", 52),
-        Phase::Deleting => ("Deleting ", " {pos}/{len} objects, {eta} left", 43),
+        Phase::Reading => ("Reading ", " {pos}/{len} packages{left}", 43),
+        Phase::Listing => ("Listing files of ", " {pos}/{len} packages{left}", 52),
+        Phase::Deleting => ("Deleting ", " {pos}/{len} objects{left}", 43),
         Phase::Storing => {
-            ("Storing ", " {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left", 58)
+            ("Storing ", " {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}{left}", 58)
         }
     };
     match columns.saturating_sub(longest + 1).min(30) {
         0..8 => match phase {
-            Phase::Reading => "Reading {pos}/{len}, {eta} left",
-            Phase::Listing => "Listing {pos}/{len}, {eta} left",
-            Phase::Deleting => "Deleting {pos}/{len}, {eta} left",
-            Phase::Storing => "{binary_bytes}/{binary_total_bytes}, {eta} left",
+            Phase::Reading => "Reading {pos}/{len}{left}",
+            Phase::Listing => "Listing {pos}/{len}{left}",
+            Phase::Deleting => "Deleting {pos}/{len}{left}",
+            Phase::Storing => "{binary_bytes}/{binary_total_bytes}{left}",
         }
         .to_owned(),
         width => format!("{before}{{bar:{width}}}{after}"),
@@ -172,7 +189,7 @@ mod tests {
         for (name, value) in [
             ("{pos}", "123456"),
             ("{len}", "123456"),
-            ("{eta}", "59m"),
+            ("{left}", ", 59m left"),
             ("{binary_bytes}", "1023.99 MiB"),
             ("{binary_total_bytes}", "1023.99 MiB"),
             ("{binary_bytes_per_sec}", "1023.99 MiB/s"),
@@ -184,6 +201,18 @@ mod tests {
             text.contains(&name).then(|| text.replace(&name, &"#".repeat(width)))
         });
         bar.unwrap_or(text).chars().count()
+    }
+
+    #[test]
+    fn the_time_left_is_an_estimate_or_not_shown() {
+        let left = |millis, began, done, total| {
+            time_left(Duration::from_millis(millis), began, done, total).map(|left| left.as_secs())
+        };
+        assert_eq!(left(1900, 0, 50, 100), None, "too early");
+        assert_eq!(left(9000, 5, 5, 100), None, "nothing is done yet");
+        assert_eq!(left(2000, 0, 50, 100), Some(2));
+        assert_eq!(left(2000, 900, 950, 1000), Some(2), "since the bar began");
+        assert_eq!(left(2000, 0, 999_999, 1_000_000), Some(1), "not 0 before the end");
     }
 
     #[test]

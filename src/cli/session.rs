@@ -11,25 +11,27 @@ use super::{
     failure::Failure,
     given_keys,
     global::Global,
-    place::{self, NewFolder, Places},
+    place::{self, Places},
     text::shell_word,
     ui::Ui,
 };
 use crate::{
     archive::{Archive, Error, Event, GivenKeys, Keychain, Trust, snapshot_of},
     config::{Config, Destinations, SuiteConfig},
+    dists::layout::INDEX_PAGE,
     names::Suite,
     nearest::nearest,
     signing,
     signing::Keyring,
+    site::page::Page,
     store::{self, Cache, Environment, Location, Store},
-    suite::flat,
+    suite::{flat, limits},
 };
 
 /// The variable that names the archive, as `--archive` does.
 const ARCHIVE: &str = "PUBLISH_ARCHIVE";
 /// The default suite of a new archive.
-const DEFAULT_SUITE: &str = "stable";
+pub(super) const DEFAULT_SUITE: &str = "stable";
 
 /// One run of `publish`.
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
@@ -108,7 +110,7 @@ impl<'a> Session<'a> {
         }
         let beside = global.config.as_deref().and_then(|path| Some(current.join(path).parent()?.to_owned()));
         let archive = Places::new(beside.as_deref(), None, &current);
-        let archive = archive.find(&global.archive, NewFolder::Allowed)?;
+        let archive = archive.find(&global.archive)?;
         let location = archive.location;
         let config_is_named = global.config.is_some();
         let config_path = match global.config {
@@ -146,7 +148,7 @@ impl<'a> Session<'a> {
 
     /// Reads the location of another archive, which may be a name in conf/destinations.
     pub(super) fn location_of(&self, text: &str) -> Result<Location, Failure> {
-        Ok(self.places().find(text, NewFolder::Refused)?.location)
+        Ok(self.places().find(text)?.location)
     }
 
     /// Reads conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.
@@ -194,8 +196,10 @@ impl<'a> Session<'a> {
         self.ui.step("Reading the archive");
         let archive = self.archive(Trust::unverified());
         let Some(name) = named else {
-            if self.config.suites.is_empty() {
-                self.require_name_on_web()?;
+            if self.config.suites.is_empty()
+                && let Location::Web(_) = self.location
+            {
+                return self.only_suite_on_web(&archive).await;
             }
             return self.only_suite(&archive).await;
         };
@@ -259,6 +263,32 @@ impl<'a> Session<'a> {
             [only] => Ok(self.as_configured(only.clone())),
             all => Err(no_suite(all)),
         }
+    }
+
+    /// Returns the only suite of the page of an archive on the web, else the default suite if it is published: a web server
+    /// has no list of suites.
+    async fn only_suite_on_web(&self, archive: &Archive) -> Result<SuiteConfig, Failure> {
+        match &self.suites_on_page().await?[..] {
+            [only] => return Ok(SuiteConfig::unconfigured(only.clone())),
+            [] => {}
+            all => return Err(no_suite(all)),
+        }
+        let suite = parse_suite(DEFAULT_SUITE)?;
+        if archive.suite(&suite).await?.pointer().is_none() {
+            self.require_name_on_web()?;
+        }
+        Ok(SuiteConfig::unconfigured(suite))
+    }
+
+    /// Returns the suites that the page of an archive on the web shows; none of another archive.
+    pub(super) async fn suites_on_page(&self) -> Result<Vec<Suite>, Failure> {
+        if !matches!(self.location, Location::Web(_)) {
+            return Ok(Vec::new());
+        }
+        let read = self.store.unless_refused(self.store.read(INDEX_PAGE, limits::PAGE).await)?;
+        let page = read.filter(|page| Page::is_ours(&page.bytes)).map(|page| Page::parse(&page.bytes));
+        let names = page.into_iter().flat_map(|page| page.suites.into_keys());
+        Ok(names.filter_map(|name| Suite::parse(&name).ok()).collect())
     }
 
     fn configured(&self) -> Vec<Suite> {

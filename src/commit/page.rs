@@ -21,7 +21,7 @@ use crate::{
     operations::listing::Listing,
     signing::Keyring,
     site::{
-        Site,
+        ClientSuite, Site,
         page::{Page, PageKey, PageSuite},
         parts::{self, Change, Found, Manifest, Package, Part, Row},
     },
@@ -222,7 +222,9 @@ impl Archive {
             return Ok(false);
         }
         let Written { manifest, packages, any } = self.build_parts(&published, update.verify).await?;
-        let suite = PageSuite::of(&pointer.release, digest, pointer.signed);
+        let carried = published.carried().await?;
+        let client = ClientSuite::of_part(update.suite, &pointer.release, pointer.signed, &carried);
+        let suite = PageSuite::of(&pointer.release, digest, pointer.signed).with_carried(&client);
         let names = self.snapshots(update.suite).await.unwrap_or_default();
         let snapshots = names.iter().map(|one| own_name(one.name()).to_owned()).collect();
         page.suites.insert(name.to_owned(), suite.with_parts(manifest, packages, snapshots));
@@ -241,7 +243,7 @@ impl Archive {
     async fn build_parts(&self, published: &PublishedSuite, verify: bool) -> Result<Written, Error> {
         let mut indices = Vec::new();
         for key in published.index_keys().into_iter().filter(IndexKey::has_entries) {
-            let entries = published.entries(&key).await?;
+            let entries = published.carried_entries(&key).await?;
             indices.push((key, entries));
         }
         let (manifest, files) = blocking(move || {

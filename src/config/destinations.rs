@@ -8,7 +8,7 @@ use std::{collections::HashSet, fmt, path::Path, time::Duration};
 
 use super::{
     error::Error,
-    lines::{Lines, text_of},
+    lines::{Lines, missing, text_of},
     values::{CACHE_CONTROL, GENERATIONS, SPAN, cache_control, generations, is_public_url, span},
 };
 use crate::{
@@ -216,8 +216,8 @@ impl Reader<'_> {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, Error> {
-        let missing = || self.wrong(format!("field `{field}` is missing; expected {expected}"));
-        self.parsed(field, expected, parse)?.ok_or_else(missing)
+        let none = || self.wrong(format!("{}; expected {expected}", missing(&self.stanza, field)));
+        self.parsed(field, expected, parse)?.ok_or_else(none)
     }
 
     fn warn_of_unknown_fields(&self, warnings: &mut Vec<String>) {

@@ -16,7 +16,7 @@ use super::{
     error::Error,
     fields::{PATCHES, Sources, names_release, optional_yes_or_no, parsed, patches, translations, yes_or_no},
     indices,
-    lines::{Lines, folder_of, text_of},
+    lines::{Lines, folder_of, missing, text_of},
     records,
     suite_config::SuiteConfig,
     values::{
@@ -174,9 +174,7 @@ impl SuiteConfig {
     fn parse(stanza: &Stanza<'_>, folder: &Path, mut warn: impl FnMut(String)) -> Result<Self, String> {
         let text = |name: &str| text_of(stanza, name);
         let needed = |name: &str| -> Result<String, String> {
-            text(name)?
-                .filter(|value| !value.trim().is_empty())
-                .ok_or_else(|| format!("field `{name}` is missing"))
+            text(name)?.filter(|value| !value.trim().is_empty()).ok_or_else(|| missing(stanza, name))
         };
         let because = |error: names::Error| error.to_string();
 
@@ -533,6 +531,9 @@ mod tests {
             fails("Codename: x\n"),
             "`CONF/distributions`, the stanza at line 1: field `Components` is missing"
         );
+        assert!(fails("Codename: x\nComponets: main\n").ends_with(
+            "field `Components` is missing, and field `Componets` is unknown; did you mean `Components`?"
+        ));
         assert!(
             fails(&format!("{LEAST}\n{LEAST}"))
                 .contains("the stanza at line 5: codename `bookworm` is already used in")

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::error::Error;
-use crate::stanza::{Stanza, Stanzas};
+use crate::{
+    nearest::nearest,
+    stanza::{Stanza, Stanzas},
+};
 
 /// The limit on nested includes.
 const DEEPEST: usize = 10;
@@ -23,6 +26,17 @@ pub(super) fn text_of(stanza: &Stanza<'_>, name: &str) -> Result<Option<String>,
     let value = std::str::from_utf8(value).map_err(|_| format!("field `{name}` is not UTF-8"))?;
     let lines: Vec<&str> = value.split('\n').filter(|line| !line.starts_with('#')).collect();
     Ok(Some(lines.join("\n")))
+}
+
+/// The error for a field that is missing; it names the field that was mistyped.
+pub(super) fn missing(stanza: &Stanza<'_>, name: &str) -> String {
+    let typo = stanza.fields().iter().find(|field| nearest(field.name, [name]).is_some());
+    match typo {
+        Some(typo) => {
+            format!("field `{name}` is missing, and field `{}` is unknown; did you mean `{name}`?", typo.name)
+        }
+        None => format!("field `{name}` is missing"),
+    }
 }
 
 /// Where the comment of a line begins: reprepro takes everything from `#` on as one, also within a word.

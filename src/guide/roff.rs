@@ -50,12 +50,27 @@ fn render(block: &Block, page: &mut String) {
             let mark = if mark == "*" { "\\(bu" } else { mark };
             writeln!(page, ".IP {mark} 4\n{}", inline(text))
         }),
-        Block::Table(_, rows) => rows.iter().try_for_each(|row| {
-            let Some((last, first)) = row.split_last() else { return Ok(()) };
-            let first: Vec<String> = first.iter().map(|cell| inline(cell)).collect();
-            let last = if last.is_empty() { "\\&".to_owned() } else { inline(last) };
-            writeln!(page, ".TP\n{}\n{last}", first.join(" \\(em "))
-        }),
+        Block::Table(heads, rows) => {
+            // Two columns are a list of terms; of more, each row names its columns.
+            rows.iter().try_for_each(|row| match (&row[..], heads.len()) {
+                ([], _) => Ok(()),
+                ([first, cells @ ..], 3..) => {
+                    let named = |(head, cell): (&String, &String)| match (head.trim(), cell.trim()) {
+                        (_, "") => None,
+                        ("", cell) => Some(cell.to_owned()),
+                        (head, cell) => Some(format!("{head}: {cell}")),
+                    };
+                    let cells: Vec<String> = heads.iter().skip(1).zip(cells).filter_map(named).collect();
+                    let cells = if cells.is_empty() { "\\&".to_owned() } else { inline(&cells.join("; ")) };
+                    writeln!(page, ".TP\n{}\n{cells}", inline(first))
+                }
+                ([first, rest @ ..], _) => {
+                    let rest = rest.first().filter(|rest| !rest.is_empty());
+                    let rest = rest.map_or_else(|| "\\&".to_owned(), |rest| inline(rest));
+                    writeln!(page, ".TP\n{}\n{rest}", inline(first))
+                }
+            })
+        }
     };
 }
 
@@ -133,10 +148,10 @@ mod tests {
 
     #[test]
     fn a_page_has_its_blocks() {
-        let text = "# Title\n\nText.\n\n## Part `x`\n\n* one\n\n```sh\n.run\n```\n\n| a | b |\n|---|---|\n| c | d |\n";
+        let text = "# Title\n\nText.\n\n## Part `x`\n\n* one\n\n```sh\n.run\n```\n\n| a | b |\n|---|---|\n| c | d |\n\nEnd.\n\n| | x | `y` |\n|---|---|---|\n| e | 1 | 2 |\n| f | | 3 |\n";
         let page = page("publish-x", 5, "the x", text);
         let expected = ".SH NAME\npublish\\-x \\- the x\n.SH DESCRIPTION\nText.\n.SH \"PART X\"\n.IP \\(bu 4\none\n\
-                        .PP\n.RS 4\n.EX\n\\&.run\n.EE\n.RE\n.TP\nc\nd\n.SH SEE ALSO\n.BR publish (1)\n";
+                        .PP\n.RS 4\n.EX\n\\&.run\n.EE\n.RE\n.TP\nc\nd\n.PP\nEnd.\n.TP\ne\nx: 1; \\fBy\\fR: 2\n.TP\nf\n\\fBy\\fR: 3\n.SH SEE ALSO\n.BR publish (1)\n";
         assert_eq!(page.split_once('\n').unwrap().1, expected);
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     digest::{Digests, Sha256Digest},
     dists::layout::{INDEX_PAGE, page_path},
     site::{
+        ClientSuite,
         page::{Page, PageSuite},
         parts::Manifest,
     },
@@ -72,7 +73,13 @@ impl Run<'_> {
                 continue;
             };
             self.copy_parts(there, shown, page.suites.get(name)).await?;
-            page.suites.insert(name.to_owned(), shown.clone());
+            let mut shown = shown.clone();
+            if let Some(pointer) = published.pointer() {
+                let carried = published.carried().await?;
+                let client = ClientSuite::of_part(&suite.suite, &pointer.release, pointer.signed, &carried);
+                shown = shown.with_carried(&client);
+            }
+            page.suites.insert(name.to_owned(), shown);
         }
         let url = self.how.site.public_url.clone();
         page = Page { url: url.or(page.url), name: source.name.clone(), keys: source.keys.clone(), ..page };

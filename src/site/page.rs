@@ -10,13 +10,18 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::name::{DEFAULT, UNKNOWN_URL, installed_key};
+use super::{
+    name::{DEFAULT, UNKNOWN_URL, installed_key},
+    sources::{ClientSuite, stanzas},
+};
 use crate::{
     compression::Compression,
     dists::{
         IndexKey, IndexKind, Release,
         layout::{plain_path, uncompressed},
     },
+    names::Suite,
+    package_type::PackageType,
     signing::KeyReport,
 };
 
@@ -62,6 +67,9 @@ pub(crate) struct PageSuite {
     architectures: Vec<String>,
     signed: bool,
     sources: bool,
+    /// The architectures of a mirror that does not carry the others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    carried: Vec<String>,
     /// The paths of indices in gzip, for browsers without scripts.
     indices: Vec<String>,
     /// The names of its snapshots.
@@ -113,10 +121,14 @@ impl PageSuite {
             version: field("Version"),
             description: field("Description"),
             changelogs: field("Changelogs"),
-            components: words("Components").into_iter().filter(|name| !name.ends_with("/debug")).collect(),
+            components: words("Components")
+                .into_iter()
+                .filter(|name| PackageType::of_folder(name).is_none())
+                .collect(),
             architectures: words("Architectures"),
             signed,
             sources: listed.iter().any(|path| kind(path) == IndexKind::Sources),
+            carried: Vec::new(),
             indices: listed.iter().filter(is_index).map(|&path| path.clone()).collect(),
             snapshots: Vec::new(),
         }
@@ -125,6 +137,27 @@ impl PageSuite {
     /// The same suite with its parts and snapshots.
     pub(crate) fn with_parts(self, manifest: String, packages: usize, snapshots: Vec<String>) -> Self {
         Self { manifest, packages, snapshots, ..self }
+    }
+
+    /// The same suite as far as a mirror carries it.
+    pub(crate) fn with_carried(self, suite: &ClientSuite) -> Self {
+        Self {
+            components: suite.components.clone(),
+            carried: suite.architectures.clone(),
+            sources: suite.has_sources,
+            ..self
+        }
+    }
+
+    /// The suite as a client configures it.
+    fn for_client(&self, name: &str) -> Option<ClientSuite> {
+        Some(ClientSuite {
+            suite: Suite::parse(name).ok()?,
+            components: self.components.clone(),
+            architectures: self.carried.clone(),
+            signed: self.signed,
+            has_sources: self.sources,
+        })
     }
 
     fn label(&self) -> Option<&String> {
@@ -210,41 +243,31 @@ impl Page {
         html + "</ul></noscript>\n"
     }
 
+    /// The commands for each suite; a script shows those of the chosen one.
     fn install(&self) -> String {
-        let Some((first, suite)) = self.suites.iter().next() else { return String::new() };
         let url = self.url.as_deref().unwrap_or(UNKNOWN_URL);
-        let (name, key) = (self.name(), installed_key(self.name()));
-        let (fetch, trust) = if suite.signed {
-            let fetch = format!(
-                "sudo install -d -m 0755 /etc/apt/keyrings\ncurl -fsSL {url}/archive-key.asc | sudo tee {key} >/dev/null\n"
-            );
-            (fetch, format!("Signed-By: {key}"))
-        } else {
-            (String::new(), "Trusted: yes".to_owned())
-        };
-        let types = if suite.sources { "deb deb-src" } else { "deb" };
-        let template = format!(
-            "{fetch}sudo tee /etc/apt/sources.list.d/{name}.sources >/dev/null <<'END'\nTypes: {types}\nURIs: {url}\n\
-             Suites: @SUITE@\nComponents: @COMPONENTS@\n{trust}\nEND\nsudo apt-get update\n"
-        );
-        let text = template.replace("@SUITE@", first).replace("@COMPONENTS@", &suite.components.join(" "));
+        let suites: Vec<ClientSuite> =
+            self.suites.iter().filter_map(|(name, suite)| suite.for_client(name)).collect();
         let mut html = String::new();
-        if self.suites.len() > 1 {
-            let names = self.suites.keys().map(|name| escaped(name)).collect::<Vec<_>>();
-            let options = names.join("</option><option>");
+        if suites.len() > 1 {
+            let names = suites.iter().map(|one| escaped(one.suite.as_str())).collect::<Vec<_>>();
             let _ = writeln!(
                 html,
-                "<p hidden><label for=\"suite\">Suite</label><select id=\"suite\"><option>{options}</option></select></p>"
+                "<p hidden><label for=\"suite\">Suite</label><select id=\"suite\"><option>{}</option></select></p>",
+                names.join("</option><option>")
             );
-            let others = "<noscript><p>For another suite of the table, replace its name and its components.</p></noscript>\n";
-            html.push_str(others);
         }
-        let (template, text) = (escaped(&template), escaped(&text));
-        let _ = write!(
-            html,
-            "<p>On Debian 11, Ubuntu 20.04 or later:</p>\n<div class=\"code\"><pre><code id=\"commands\" data-template=\"{template}\">{text}</code></pre></div>\n"
-        );
-        html
+        html.push_str("<p>On Debian 11, Ubuntu 20.04 or later:</p>\n<div id=\"commands\">\n");
+        for suite in &suites {
+            let name = escaped(suite.suite.as_str());
+            let heading = if suites.len() > 1 { format!("<h3>Suite {name}</h3>") } else { String::new() };
+            let commands = escaped(&commands(self.name(), url, suite));
+            let _ = writeln!(
+                html,
+                "<div data-suite=\"{name}\">{heading}<div class=\"code\"><pre><code>{commands}</code></pre></div></div>"
+            );
+        }
+        html + "</div>\n"
     }
 
     fn keys(&self) -> String {
@@ -266,6 +289,22 @@ impl Page {
         }
         html + "<p><a href=\"archive-key.asc\">archive-key.asc</a></p>\n"
     }
+}
+
+/// The commands that add a suite to a client; the stanza is the one that `publish client` prints.
+fn commands(name: &str, url: &str, suite: &ClientSuite) -> String {
+    let key = installed_key(name);
+    let fetch = if suite.signed {
+        format!(
+            "sudo install -d -m 0755 /etc/apt/keyrings\ncurl -fsSL {url}/archive-key.asc | sudo tee {key} >/dev/null\n"
+        )
+    } else {
+        String::new()
+    };
+    let stanza = stanzas(url, std::slice::from_ref(suite), &key);
+    format!(
+        "{fetch}sudo tee /etc/apt/sources.list.d/{name}.sources >/dev/null <<'END'\n{stanza}END\nsudo apt-get update\n"
+    )
 }
 
 fn suite_row(name: &str, suite: &PageSuite) -> String {

@@ -108,7 +108,8 @@ fn bash_completes() {
     assert_eq!(sandbox.bash("publish list --suite=tr"), ["trixie"]);
     assert_eq!(sandbox.bash("publish remove hel"), ["hello", "help-me"]);
     let [generation] = &sandbox.bash("publish diff bookworm@")[..] else { panic!("one generation") };
-    assert!(generation.starts_with("2025"), "{generation}");
+    assert!(generation.starts_with("@2025"), "{generation}");
+    assert_eq!(sandbox.bash("publish diff bookworm@2"), std::slice::from_ref(generation));
     // No candidate: bash itself completes files.
     assert_eq!(sandbox.bash("publish add inc"), [""; 0]);
     let registered = sandbox.shell("bash", &["--norc", "-c"], "source ./script.bash; complete -p publish");

@@ -94,6 +94,31 @@ fn what_is_wrong_is_a_finding_with_a_remedy() {
     sandbox.publish(["--archive", "s3:/x", "doctor"]).fails(2);
 }
 
+/// Without a configuration the published suites are judged, and each remedy is one that works there.
+#[test]
+fn an_archive_without_a_configuration_is_judged_by_its_suites() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    let key = fixture("keys/test.asc");
+    let signed = ["--sign-with", key.to_str().unwrap()];
+    sandbox.publish([&["add", "incoming", "--suite", "bookworm"], &signed[..]].concat()).ok();
+    let said = sandbox.publish(["doctor"]).ok();
+    assert!(!said.stdout.contains("`stable`"), "{}", said.stdout);
+    assert!(findings(&said, "warning", "keys")[0].contains("suite `bookworm` is signed"), "{}", said.stdout);
+    assert!(said.stdout.contains(" init --suite bookworm --sign-with "), "{}", said.stdout);
+    let said = sandbox.publish([&["doctor"], &signed[..]].concat()).ok();
+    assert!(findings(&said, "ok", "keys").contains(&"suite `bookworm` can be signed"), "{}", said.stdout);
+
+    // A key that no configuration names is rotated by hand.
+    sandbox.publish(["key", "generate", "--expires", "10d", "--output", "short.asc"]).ok();
+    let short = ["--sign-with", "short.asc"];
+    sandbox.publish([&["--archive", "./other", "add", "incoming"], &short[..]].concat()).ok();
+    let said = sandbox.publish([&["--archive", "./other", "doctor"], &short[..]].concat()).ok();
+    let rotates = said.stdout.lines().any(|line| line.starts_with("  fix: ") && line.contains(" key rotate"));
+    assert!(!rotates, "{}", said.stdout);
+    assert!(said.stdout.contains("  fix: make a new key with `publish key generate`"), "{}", said.stdout);
+}
+
 #[test]
 fn a_suite_that_expires_is_found() {
     let sandbox = archive();

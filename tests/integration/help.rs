@@ -173,6 +173,19 @@ fn a_mistyped_word_names_the_one_that_was_meant() {
         let json = sandbox.publish(["--json", word, "x"]).fails(2).stdout;
         assert!(json.contains("\"usage\"") && json.contains(&format!("`publish {ours}`")), "{json}");
     }
+    // Help about the word of another tool, and an option that is cut.
+    sandbox.publish(["help", "upload"]).fails(2).says(["did you mean `publish help add`?"]);
+    let said = sandbox.publish(["list", "--arch", "amd64"]).fails(2);
+    assert!(
+        said.stderr.contains("'--architecture'") && !said.stderr.contains("--archive"),
+        "{}",
+        said.stderr
+    );
     fs::write(sandbox.archive("conf/destinations"), "Name: cdn\nLocation: ./copy\nSuits: stable\n").unwrap();
     sandbox.publish(["sync", "cdn"]).ok().says(["did you mean `Suites`?"]);
+    // Also where the field is needed.
+    fs::write(sandbox.archive("conf/destinations"), "Name: cdn\nLocatoin: ./copy\n").unwrap();
+    sandbox.publish(["sync", "cdn"]).fails(1).says(["`Locatoin` is unknown; did you mean `Location`?"]);
+    sandbox.configure("Codename: stable\nComponets: main\n");
+    sandbox.publish(["list"]).fails(1).says(["`Componets` is unknown; did you mean `Components`?"]);
 }

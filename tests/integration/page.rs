@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Instant};
 use crate::{
     browser::Browser,
     deb_builder::deb,
-    sandbox::{Sandbox, age},
+    sandbox::{Sandbox, age, fixture},
     web::Web,
 };
 
@@ -328,6 +328,103 @@ fn a_browser_searches_and_shows_packages() {
     browser.open(&at(""));
     browser.shows(1100, "light");
     browser.screenshot("no-scripts");
+}
+
+/// The lines of stanzas, without the keys in them.
+fn lines_of(text: &str, fields: &[&str]) -> Vec<String> {
+    let is_of = |line: &&str| fields.iter().any(|field| line.starts_with(&format!("{field}:")));
+    text.lines().filter(is_of).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn each_suite_is_installed_as_publish_client_says() {
+    let sandbox = Sandbox::new();
+    let key = format!("SignWith: {}\n", fixture("keys/test.asc").display());
+    let suite = |name: &str, components: &str, more: &str| {
+        format!(
+            "Codename: {name}\nComponents: {components}\nArchitectures: amd64\nLabel: Example\nWebPage: yes\n\
+             Public-Url: https://packages.example.org/apt\n{more}\n"
+        )
+    };
+    sandbox.configure(&format!(
+        "{}\n{}",
+        suite("alpha", "main", "SignWith: no\n"),
+        suite("beta", "main contrib", &key).replace("amd64", "amd64 source")
+    ));
+    deb("hello").write(sandbox.incoming());
+    for name in ["alpha", "beta"] {
+        sandbox.publish(["add", "incoming", "--suite", name]).ok();
+    }
+    let source = crate::source_builder::source("world").write(sandbox.path("sources"));
+    sandbox.publish(["add", source.to_str().unwrap(), "--suite", "beta"]).ok();
+    let fields = ["Types", "URIs", "Suites", "Components", "Trusted", "Signed-By"];
+    let commands = |name: &str| {
+        let page = sandbox.read("index.html");
+        let (_, text) = page.split_once(&format!("<div data-suite=\"{name}\">")).unwrap();
+        text.split_once("</pre>").unwrap().0.to_owned()
+    };
+    for name in ["alpha", "beta"] {
+        let client = sandbox.publish(["client", name]).ok().stdout;
+        assert_eq!(lines_of(&commands(name), &fields), lines_of(&client, &fields));
+    }
+    assert!(commands("alpha").contains("Trusted: yes") && !commands("alpha").contains("archive-key"));
+    let beta = commands("beta");
+    for part in ["Types: deb deb-src", "Components: main contrib", "Signed-By: /etc/apt/keyrings/example.asc"]
+    {
+        assert!(beta.contains(part), "{part}: {beta}");
+    }
+    assert!(beta.contains("https://packages.example.org/apt/archive-key.asc"), "{beta}");
+
+    let web = Web::of(sandbox.archive(""));
+    let Some(mut browser) = Browser::start(&sandbox) else { return };
+    browser.open(&format!("{}/index.html", web.url));
+    let shown = "document.getElementById('commands').innerText";
+    assert!(browser.text(shown).contains("Suites: alpha") && !browser.text(shown).contains("Signed-By"));
+    browser.value(
+        "(() => { const choice = document.getElementById('suite'); choice.value = 'beta';\
+         choice.dispatchEvent(new Event('change')); })()",
+    );
+    let beta = browser.text(shown);
+    assert!(beta.contains("Suites: beta") && beta.contains("Signed-By"), "{beta}");
+    assert!(!beta.contains("alpha") && !beta.contains("Trusted"), "{beta}");
+    looks(&mut browser, "install");
+    // Without scripts every suite has its own commands.
+    browser.scripts(false);
+    browser.open(&format!("{}/index.html", web.url));
+    browser.screenshot("install-no-scripts");
+    browser.scripts(true);
+    assert_eq!(browser.errors, [""; 0]);
+}
+
+#[test]
+fn a_package_that_is_opened_while_another_loads_is_shown_alone() {
+    let sandbox = archive("");
+    let web = Web::of(sandbox.archive(""));
+    let Some(mut browser) = Browser::start(&sandbox) else { return };
+    browser.open(&format!("{}/index.html", web.url));
+    browser.value(
+        "(async () => { const real = fetch; window.fetch = async (...given) => {\
+         await new Promise((done) => setTimeout(done, 300)); return real(...given); };\
+         location.hash = '#package=hello'; await new Promise((done) => setTimeout(done, 100));\
+         location.hash = '#package=hello-doc'; await new Promise((done) => setTimeout(done, 2500)); })()",
+    );
+    browser.until("document.querySelector('article') !== null");
+    assert_eq!(browser.text("document.querySelector('h2').textContent"), "hello-doc");
+    assert_eq!(browser.value("document.querySelectorAll('article').length"), 1);
+
+    // The first link of the page keeps the package.
+    browser.value("document.querySelector('.skip').focus()");
+    browser.presses("Enter");
+    browser.until("document.activeElement.id === 'main'");
+    assert_eq!(browser.value("document.getElementById('package').hidden"), false);
+    assert_eq!(browser.text("location.hash"), "#package=hello-doc");
+
+    // A link that was cut replaces the package too.
+    browser.value("location.hash = '#package=%E0'");
+    browser.until("document.getElementById('package').textContent.includes('No suite of this archive')");
+    assert_eq!(browser.text("document.querySelector('h2').textContent"), "%E0");
+    assert_eq!(browser.value("document.querySelectorAll('article').length"), 0);
+    assert_eq!(browser.errors, [""; 0]);
 }
 
 /// The picture of the README is one of this archive, made by

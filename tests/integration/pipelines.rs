@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
 
@@ -111,7 +111,8 @@ fn the_action_publishes_and_reports() {
     assert_eq!(done.outputs["planned"], "false");
     assert!(done.outputs["state"].starts_with("stable@20250601T"), "{:?}", done.outputs);
     let sources = &done.outputs["sources"];
-    for line in ["Types: deb", "Suites: stable", "Components: main", "Signed-By: /etc/apt/keyrings/"] {
+    assert_eq!(*sources, client(&sandbox));
+    for line in ["Types: deb", "Suites: stable", "Components: main", "Signed-By: "] {
         assert!(sources.contains(line), "{sources}");
     }
     for text in ["### Published suite `stable`", "| + | `hello` | `1.0` | amd64 | main |", "`with-blank`"] {
@@ -126,6 +127,25 @@ fn the_action_publishes_and_reports() {
     again.outcome.ok();
     assert!(again.summary.contains("Nothing to do."), "{}", again.summary);
     assert_eq!(again.outputs["state"], "");
+    assert_eq!(again.outputs["sources"], client(&sandbox));
+    // The URL of the configuration, and that of the input, which clients use too.
+    sandbox.configure("Codename: stable\nComponents: main\nPublic-Url: https://conf.example.org/apt\n");
+    let again = action(&sandbox, &[("INPUT_FILES", "build"), ("INPUT_SIGNING_KEY", &key())]);
+    let sources = &again.outputs["sources"];
+    assert!(sources.contains("URIs: https://conf.example.org/apt\n"), "{sources}");
+    assert!(sources.contains(" -----BEGIN PGP PUBLIC KEY BLOCK-----"), "{sources}");
+    let key = key();
+    let url = ("INPUT_PUBLIC_URL", "https://given.example.org/apt");
+    let again = action(&sandbox, &[("INPUT_FILES", "build"), ("INPUT_SIGNING_KEY", &*key), url]);
+    let sources = &again.outputs["sources"];
+    assert!(sources.contains("URIs: https://given.example.org/apt\n"), "{sources}");
+}
+
+/// The stanza that `publish client` prints.
+fn client(sandbox: &Sandbox) -> String {
+    let said = sandbox.publish(["client", "--sources"]).ok().stdout;
+    let root = sandbox.path("").display().to_string();
+    said.trim_end().replace("[SANDBOX]", root.trim_end_matches('/'))
 }
 
 #[test]
@@ -146,11 +166,12 @@ fn the_action_plans_in_a_pull_request() {
             ("INPUT_FILES", "build/*.deb"),
             ("INPUT_ARCHIVE", "s3://not-accessible/apt"),
             ("INPUT_PUBLIC_URL", &web.url),
-            ("INPUT_SUITE", "stable"),
             ("INPUT_DRY_RUN", "false"),
         ],
     );
     planned.outcome.ok();
+    let uri = format!("URIs: {}\n", web.url);
+    assert!(planned.outputs["sources"].contains(&uri), "{:?}", planned.outputs);
     assert_eq!(planned.outputs["planned"], "true");
     assert!(planned.summary.contains("### Plan for suite `stable`"), "{}", planned.summary);
     assert!(planned.summary.contains("| + | `hello` |"), "{}", planned.summary);
@@ -191,6 +212,11 @@ fn the_action_annotates_errors() {
     error(with("build", &[("INPUT_DRY_RUN", "yes")]), 2, &["`auto`"]);
     error(with("build", &[("INPUT_ARCHIVE", "")]), 2, &["`archive`"]);
     error(with("build", &[("INPUT_SIGNING_KEY", "no key")]), 1, &[]);
+    // One that cannot run, and one that is killed, print no JSON.
+    error(with("build", &[("INPUT_PROGRAM", "publish-missing")]), 127, &["`publish-missing`", "status 127"]);
+    fs::write(sandbox.path("bin/killed"), "#!/bin/sh\nkill -9 $$\n").unwrap();
+    fs::set_permissions(sandbox.path("bin/killed"), fs::Permissions::from_mode(0o755)).unwrap();
+    error(with("build", &[("INPUT_PROGRAM", "killed")]), 137, &["status 137"]);
     // The file is named, and no character of its name or of the text ends the annotation early.
     fs::write(sandbox.path("build/100%,a:b.deb"), "no package").unwrap();
     let broken = with("build/100%,a:b.deb", &[]);
@@ -239,7 +265,16 @@ fn the_template_publishes_and_plans() {
     assert!(read("publish.env").starts_with("PUBLISH_STATE=stable@20250601T"), "{}", read("publish.env"));
     assert!(read("client.sources").contains("Suites: stable"), "{}", read("client.sources"));
     assert!(sandbox.publish(["log"]).ok().stdout.contains("v1.0"));
+    deb("next").write(sandbox.path("next"));
+    let key = key();
+    let next = [("PUBLISH_FILES", "next"), ("PUBLISH_SIGNING_KEY", &*key)];
+    gitlab(&sandbox, &next).ok();
+    assert_eq!(read("client.sources").trim_end(), client(&sandbox), "also after the first publish");
     let before = sandbox.tree();
+    for value in ["True", "yes"] {
+        let refused = gitlab(&sandbox, &[&next[..], &[("PUBLISH_DRY_RUN", value)]].concat());
+        refused.fails(2).says(["PUBLISH_DRY_RUN is 'auto', 'true' or 'false'"]);
+    }
     let web = sandbox.serve();
     deb("more").write(sandbox.path("build"));
     let request = [
@@ -254,7 +289,7 @@ fn the_template_publishes_and_plans() {
     assert_eq!(read("publish.env"), "");
     gitlab(
         &sandbox,
-        &[("CI_MERGE_REQUEST_IID", "7"), ("PUBLISH_FILES", "build"), ("PUBLISH_SIGNING_KEY", &key())],
+        &[("CI_MERGE_REQUEST_IID", "7"), ("PUBLISH_FILES", "build"), ("PUBLISH_SIGNING_KEY", &*key)],
     )
     .ok();
     assert!(sandbox.tree() == before, "a plan changed the archive");

@@ -9,6 +9,8 @@ _publish() {
     case $current in = | : | @) current='' ;; esac
     local whole=${words[-1]}
     local before=${whole%"$current"}
+    # What follows `@` may be a host name, so readline replaces the `@` too.
+    before=${before%@}
     IFS=$'\n'
     candidates=($("${words[0]}" __complete "${words[@]:1}" 2>/dev/null))
     candidates=("${candidates[@]%%$'\t'*}")

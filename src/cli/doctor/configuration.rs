@@ -1,11 +1,15 @@
 //! The files of the configuration.
 
-use super::finding::{Findings, command};
+use super::{
+    finding::{Findings, command},
+    published::Published,
+};
 use crate::{cli::session::Session, cli::ui::count, store::Location};
 
 const TOPIC: &str = "configuration";
 
-pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
+/// `unconfigured` are the published suites of an archive without a configuration.
+pub(super) fn look(session: &Session<'_>, unconfigured: &[Published], findings: &mut Findings) {
     match &session.config_path {
         Some(path) => {
             let suites = count(session.config.suites.len(), "suite");
@@ -16,11 +20,7 @@ pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
         None => findings.warning(
             TOPIC,
             "there is no conf/distributions: fields of the suites are kept as they are published",
-            if session.location.folder().is_some() {
-                command(session, "init")
-            } else {
-                command(session, "--config conf/distributions init")
-            },
+            init(session, unconfigured),
         ),
     }
     for warning in &session.config.warnings {
@@ -44,4 +44,21 @@ pub(super) fn look(session: &Session<'_>, findings: &mut Findings) {
     if !good.is_empty() {
         findings.ok(TOPIC, format!("destinations: {}", good.join(", ")));
     }
+}
+
+/// The commands that write a configuration of the suites as they are published.
+fn init(session: &Session<'_>, published: &[Published]) -> String {
+    let file = if session.location.folder().is_some() { "" } else { "--config conf/distributions " };
+    if published.is_empty() {
+        return command(session, &format!("{file}init"));
+    }
+    let one = |suite: &Published| {
+        let key = match (&suite.signers[..], suite.signed) {
+            (_, false) => " --unsigned".to_owned(),
+            ([], true) => " --sign-with KEY".to_owned(),
+            (signers, true) => format!(" --sign-with {}", signers.join(" --sign-with ")),
+        };
+        command(session, &format!("{file}init --suite {}{key}", suite.name))
+    };
+    published.iter().map(one).collect::<Vec<_>>().join("\n")
 }

@@ -3,10 +3,17 @@
 use super::{
     args::Args,
     finding::{Findings, command},
+    published::Published,
 };
 use crate::{
-    cli::{failure::Failure, hints, key::key_reports, session::Session},
+    cli::{
+        failure::Failure,
+        hints,
+        key::{ROTATE_BY_HAND, key_reports},
+        session::{DEFAULT_SUITE, Session},
+    },
     config::SuiteConfig,
+    names::Suite,
     signing::{KeyReport, Level},
     store::Location,
 };
@@ -16,13 +23,16 @@ const TOPIC: &str = "keys";
 /// A key that ends sooner needs its successor now: clients get it with their next updates.
 const SOON: i64 = 60;
 
-pub(super) fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) {
+/// `unconfigured` are the published suites of an archive without a configuration.
+pub(super) fn look(args: &Args, session: &Session<'_>, unconfigured: &[Published], findings: &mut Findings) {
     if let Location::Web(_) = session.location {
         return;
     }
     let mut signs = false;
-    for suite in suites(args, session) {
-        signs |= open(&suite, session, findings);
+    for suite in suites(args, session, unconfigured) {
+        let is_signed =
+            unconfigured.iter().any(|published| published.name == suite.codename && published.signed);
+        signs |= open(&suite, is_signed, session, findings);
     }
     if !signs {
         return;
@@ -37,33 +47,51 @@ pub(super) fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) 
     }
 }
 
-/// The configured suites that are published here; without any, one as it would be published.
-fn suites(args: &Args, session: &Session<'_>) -> Vec<SuiteConfig> {
-    let is_meant = |suite: &&SuiteConfig| {
-        let is_named = args.suite.iter().any(|name| name == suite.codename.as_str());
-        !suite.read_only && (args.suite.is_empty() || is_named)
-    };
+/// The configured suites that are published here; without a configuration the published ones, and in a new archive one as it
+/// would be published.
+fn suites(args: &Args, session: &Session<'_>, unconfigured: &[Published]) -> Vec<SuiteConfig> {
+    let is_named =
+        |suite: &Suite| args.suite.is_empty() || args.suite.iter().any(|name| name == suite.as_str());
+    let is_meant = |suite: &&SuiteConfig| !suite.read_only && is_named(&suite.codename);
     let configured: Vec<SuiteConfig> = session.config.suites.iter().filter(is_meant).cloned().collect();
     if !session.config.suites.is_empty() {
         return configured;
     }
-    let suite = crate::names::Suite::parse("stable");
-    suite.into_iter().map(SuiteConfig::unconfigured).collect()
+    let published = unconfigured.iter().map(|published| published.name.clone());
+    let names: Vec<Suite> = match unconfigured {
+        [] => Suite::parse(DEFAULT_SUITE).into_iter().collect(),
+        _ => published.filter(is_named).collect(),
+    };
+    names.into_iter().map(SuiteConfig::unconfigured).collect()
 }
 
-/// Opens the keys of a suite; returns whether it is signed.
-fn open(suite: &SuiteConfig, session: &Session<'_>, findings: &mut Findings) -> bool {
+/// How the key is replaced: `key rotate` changes `SignWith:`, so it needs a configuration that names the key.
+fn rotate(session: &Session<'_>, options: &str) -> String {
+    let is_overridden = session.keys_given().is_ok_and(|given| given.is_overridden());
+    if session.config.suites.is_empty() || is_overridden {
+        format!("make a new key with `publish key generate`, then {ROTATE_BY_HAND}")
+    } else {
+        command(session, &format!("key rotate{options}"))
+    }
+}
+
+/// Opens the keys of a suite that is published with a signature or not; returns whether it can be signed.
+fn open(suite: &SuiteConfig, is_signed: bool, session: &Session<'_>, findings: &mut Findings) -> bool {
     let keychain = if session.plans { Ok(session.keychain_to_plan()) } else { session.keychain() };
     let opened = keychain.and_then(|keychain| keychain.open(suite).map_err(Failure::from));
     let name = &suite.codename;
     match opened {
         Ok(keys) => {
             for warning in &keys.warnings {
+                findings.warning(TOPIC, hints::signing::warning(warning), rotate(session, " --dry-run"));
+            }
+            if keys.signing.is_none() && is_signed {
                 findings.warning(
                     TOPIC,
-                    hints::signing::warning(warning),
-                    command(session, "key rotate --dry-run"),
+                    format!("suite `{name}` is signed, and no key to sign its next change with is named here"),
+                    "name its key with `--sign-with KEY`, in PUBLISH_SIGNING_KEY, or in `SignWith:` of conf/distributions",
                 );
+                return false;
             }
             if keys.signing.is_none() {
                 findings.warning(
@@ -96,7 +124,7 @@ fn judge(report: &KeyReport, session: &Session<'_>, findings: &mut Findings) {
     let verdicts: Vec<String> = now.map(|verdict| format!("{} {}", verdict.reader, verdict.text)).collect();
     let (fingerprint, algorithm) = (&report.fingerprint, &report.algorithm);
     let text = format!("{algorithm} {fingerprint}{name} {end}: {}", verdicts.join(", "));
-    let rotate = command(session, "key rotate");
+    let rotate = rotate(session, "");
     if report.level() >= Level::Unknown || report.revoked.is_some() {
         findings.fault(TOPIC, text, rotate);
     } else if report.level() == Level::Warn || report.days_left.is_some_and(|left| left < SOON) {

@@ -5,6 +5,7 @@ mod suites;
 mod store;
 mod keys;
 mod configuration;
+mod published;
 mod finding;
 mod args;
 
@@ -23,19 +24,35 @@ use finding::{Findings, Level};
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
-    configuration::look(session, &mut findings);
-    // A folder that is not there has no suites to sign.
-    if session.location.folder().is_none_or(std::path::Path::is_dir) {
-        tokio::task::block_in_place(|| keys::look(args, session, &mut findings));
+    // Without a configuration the published suites are what can be signed. A bucket may be out of reach, which takes a
+    // while: it is tried first.
+    let reads_first = session.config.suites.is_empty() && session.location.folder().is_none();
+    if !reads_first {
+        look_here(args, session, &mut findings).await;
     }
     session.ui.step("Trying the store");
-    if store::look(args, session, &mut findings).await {
+    let can_read = store::look(args, session, &mut findings).await;
+    if reads_first {
+        look_here(args, session, &mut findings).await;
+    }
+    if can_read {
         session.ui.step("Reading the suites");
         let published = suites::look(args, session, &mut findings).await;
         session.ui.step("Reading the archive at its URL");
         web::look(&published, session, &mut findings).await;
     }
     Ok(print(&findings, session.ui))
+}
+
+/// Looks at the configuration and the keys of this machine.
+async fn look_here(args: &Args, session: &Session<'_>, findings: &mut Findings) {
+    let unconfigured =
+        if session.config.suites.is_empty() { published::unconfigured(session).await } else { Vec::new() };
+    configuration::look(session, &unconfigured, findings);
+    // A folder that is not there has no suites to sign.
+    if session.location.folder().is_none_or(std::path::Path::is_dir) {
+        tokio::task::block_in_place(|| keys::look(args, session, &unconfigured, findings));
+    }
 }
 
 /// Reports why the archive cannot be opened: a wrong configuration is a finding.

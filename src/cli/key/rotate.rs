@@ -92,10 +92,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
+/// The rotation of a key that no configuration names.
+pub(in crate::cli) const ROTATE_BY_HAND: &str = "rotate by hand: run `publish refresh --force` and `publish key package` with `--sign-with OLD --sign-with NEW`, and \
+     use both in every other command; once clients have the package, run the same two with `--sign-with NEW`";
+
 fn by_hand(error: &str) -> Failure {
-    let hint = "rotate by hand: run `publish refresh --force` and `publish key package` with `--sign-with OLD --sign-with NEW`, and \
-                use both in every other command; once clients have the package, run the same two with `--sign-with NEW`";
-    Failure::text(error, Some(hint.to_owned()))
+    Failure::text(error, Some(ROTATE_BY_HAND.to_owned()))
 }
 
 async fn print_report(session: &Session<'_>, report: &Rotated) -> Result<(), Failure> {

@@ -248,8 +248,17 @@
     return all;
   };
   const title = document.title;
+  const named = () => {
+    const text = location.hash.slice('#package='.length);
+    // A link that is cut inside a character names no package.
+    try { return decodeURIComponent(text); } catch { return text; }
+  };
+  let views = 0;
   const show = async () => {
-    const name = location.hash.startsWith('#package=') ? decodeURIComponent(location.hash.slice(9)) : null;
+    // Other anchors are places in the view that is shown.
+    if (location.hash && !location.hash.startsWith('#package=')) return;
+    const name = location.hash ? named() : null;
+    const mine = ++views;
     const box = $('package');
     $('start').hidden = name !== null;
     box.hidden = name === null;
@@ -259,13 +268,17 @@
     box.replaceChildren(back, make('h2', { tabindex: '-1' }, name));
     query.value = '';
     search();
+    let found;
     try {
       const all = await ofName(name);
-      if (!all.length) box.append(make('p', {}, 'No suite of this archive has a package of this name; another package may provide it.'));
-      for (const [suite, of, row] of all) box.append(article(row, of, suite));
+      found = all.map(([suite, of, row]) => article(row, of, suite));
+      if (!all.length) found.push(make('p', {}, 'No suite of this archive has a package of this name; another package may provide it.'));
     } catch {
-      box.append(make('p', { role: 'alert' }, failed()));
+      found = [make('p', { role: 'alert' }, failed())];
     }
+    // Another package may have been opened while the parts of this one were read.
+    if (mine !== views) return;
+    box.append(...found);
     box.querySelector('h2').focus();
   };
   addEventListener('hashchange', show);
@@ -274,23 +287,30 @@
     event.preventDefault();
   });
 
+  document.querySelector('.skip').addEventListener('click', (event) => {
+    // The anchor would leave the package, which is one too.
+    $('main').focus();
+    $('main').scrollIntoView();
+    event.preventDefault();
+  });
+
   // Install.
-  const install = $('commands');
-  if (install) {
-    const choice = $('suite');
-    const written = () => {
-      let text = install.dataset.template.replaceAll('@SUITE@', choice ? choice.value : suites[0][0]);
-      const of = state.suites[choice ? choice.value : suites[0][0]];
-      text = text.replaceAll('@COMPONENTS@', of.components.join(' '));
-      // Its own address is the best that is known where no other is configured.
-      if (!state.url) text = text.replaceAll('https://PUBLIC-URL', base.href.replace(/\/$/, ''));
-      install.textContent = text;
-    };
-    if (choice) {
-      choice.parentElement.hidden = false;
-      choice.addEventListener('change', written);
+  const blocks = [...document.querySelectorAll('#commands > div')];
+  if (!state.url) {
+    // Its own address is the best that is known where no other is configured; characters of a shell are escaped.
+    const own = base.href.replace(/\/$/, '')
+      .replace(/[^A-Za-z0-9:/._~%[\]-]/g, (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase());
+    for (const text of document.querySelectorAll('#commands code')) {
+      text.textContent = text.textContent.replaceAll('https://PUBLIC-URL', own);
     }
-    written();
+  }
+  const choice = $('suite');
+  if (choice) {
+    const choose = () => { for (const block of blocks) block.hidden = block.dataset.suite !== choice.value; };
+    for (const block of blocks) block.querySelector('h3').hidden = true;
+    choice.parentElement.hidden = false;
+    choice.addEventListener('change', choose);
+    choose();
   }
   document.querySelectorAll('.code').forEach(copyButton);
   $('find').hidden = false;
