@@ -22,6 +22,14 @@ pub(super) struct Place {
     pub(super) destination: Option<Destination>,
 }
 
+/// Whether a folder of a name that is not known is a new one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewFolder {
+    /// Only where no destination is configured: `--archive` may begin an archive.
+    Allowed,
+    Refused,
+}
+
 impl<'a> Places<'a> {
     /// Looks beside a configuration, then in an archive, then in the current folder.
     pub(super) fn new(config: Option<&Path>, archive: Option<&Location>, current: &'a Path) -> Self {
@@ -44,9 +52,9 @@ impl<'a> Places<'a> {
 
     /// Reads a location.
     ///
-    /// A name in conf/destinations comes first, as a remote of git does: `./NAME` is the folder. A mistyped name, or one that
-    /// another folder's conf/destinations has, must not create a folder and leave the destination that was meant as it is.
-    pub(super) fn find(&self, text: &str) -> Result<Place, Failure> {
+    /// A name in conf/destinations comes first, as a remote of git does: `./NAME` is the folder. A mistyped name must not
+    /// create a folder, and leave the destination that was meant as it is.
+    pub(super) fn find(&self, text: &str, new: NewFolder) -> Result<Place, Failure> {
         let location = self.parse(text)?;
         if !is_word(text) || location.folder().is_none() {
             return Ok(Place { location, destination: None });
@@ -58,7 +66,7 @@ impl<'a> Places<'a> {
                 location.map_err(|failure| failure.while_doing(format!("in destination `{text}`")))?;
             return Ok(Place { location, destination: Some(found.clone()) });
         }
-        if self.current.join(text).exists() {
+        if self.current.join(text).exists() || new == NewFolder::Allowed && known.all.is_empty() {
             return Ok(Place { location, destination: None });
         }
         Err(unknown(text, &known))
@@ -97,9 +105,9 @@ pub(super) fn instead_of_archive(global: &mut Global, text: &str) -> Result<(), 
     let current = current()?;
     let config = global.config.as_deref().map(|path| current.join(path));
     let archive = Places::new(config.as_deref().and_then(Path::parent), None, &current);
-    let archive = archive.find(&global.archive)?.location;
+    let archive = archive.find(&global.archive, NewFolder::Allowed)?.location;
     let places = Places::new(config.as_deref().and_then(Path::parent), Some(&archive), &current);
-    let found = places.find(text)?;
+    let found = places.find(text, NewFolder::Refused)?;
     if found.destination.is_some() && global.config.is_none() {
         global.config = default_config(&archive, &current);
     }

@@ -11,7 +11,7 @@ use super::{
     failure::Failure,
     given_keys,
     global::Global,
-    place::{self, Places},
+    place::{self, NewFolder, Places},
     text::shell_word,
     ui::Ui,
 };
@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
         }
         let beside = global.config.as_deref().and_then(|path| Some(current.join(path).parent()?.to_owned()));
         let archive = Places::new(beside.as_deref(), None, &current);
-        let archive = archive.find(&global.archive)?;
+        let archive = archive.find(&global.archive, NewFolder::Allowed)?;
         let location = archive.location;
         let config_is_named = global.config.is_some();
         let config_path = match global.config {
@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
 
     /// Reads the location of another archive, which may be a name in conf/destinations.
     pub(super) fn location_of(&self, text: &str) -> Result<Location, Failure> {
-        Ok(self.places().find(text)?.location)
+        Ok(self.places().find(text, NewFolder::Refused)?.location)
     }
 
     /// Reads conf/destinations: beside the configuration that is read, else in the archive, else in the current folder.

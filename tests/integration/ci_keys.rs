@@ -252,7 +252,7 @@ fn no_output_contains_a_secret() {
             &["check"],
             &["refresh", "--force"],
             &["init", "--suite", "stable"],
-            &["-a", "./elsewhere", "init"],
+            &["-a", "elsewhere", "init"],
             &["key", "show"],
             &["key", "export"],
             &["key", "package"],

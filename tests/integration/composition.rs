@@ -177,17 +177,6 @@ fn names_of_destinations_are_locations() {
     sandbox.publish(["-a", "./copy", "list"]).ok();
     let said = sandbox.publish(["copy", "one", "--from", "cdn", "--to", "testing"]).fails(2);
     said.says(["hint: publish pull testing --from cdn one"]);
-
-    // Also where no destination is configured, and for commands that can begin an archive.
-    fs::remove_file(sandbox.archive("conf/destinations")).unwrap();
-    for command in [&["add", "first"][..], &["init"], &["export", "stable"]] {
-        let said = sandbox.publish([&["-a", "cdn"], command].concat()).fails(1);
-        said.says(["there is no destination `cdn`", "for a new folder of that name, write `./cdn`"]);
-    }
-    let now = fs::read_dir(sandbox.path("")).unwrap().count();
-    assert_eq!(now, before, "a folder was made");
-    sandbox.publish(["-a", "./cdn", "init", "--unsigned"]).ok();
-    sandbox.publish(["-a", "cdn", "add", "first"]).ok();
 }
 
 #[test]

@@ -16,7 +16,7 @@ const PACKAGE: &str = "hello_1.0_amd64.deb";
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::signed();
     let (file, key) = (deb("hello").write(sandbox.incoming()), fixture(KEY));
-    let base = ["-a", "./other", "--sign-with", key.to_str().unwrap(), "add", file.to_str().unwrap()];
+    let base = ["-a", "other", "--sign-with", key.to_str().unwrap(), "add", file.to_str().unwrap()];
     sandbox.publish(base).ok();
     sandbox
 }
@@ -26,8 +26,8 @@ fn run(sandbox: &Sandbox, command: &str, url: &str) -> Outcome {
     let key = fixture("keys/second.pub.asc").display().to_string();
     let arguments: &[&str] = match command {
         "sync" => &["-a", url, "sync", "./sync", "--suite", "stable"],
-        "pull" => &["-a", "./pull", "pull", "stable", "--from", url, "hello"],
-        _ => &["-a", "./import", "import", url, "--suite", "stable"],
+        "pull" => &["-a", "pull", "pull", "stable", "--from", url, "hello"],
+        _ => &["-a", "import", "import", url, "--suite", "stable"],
     };
     sandbox.publish_after(60, &[arguments, &["--keyring", &key]].concat())
 }

@@ -48,7 +48,7 @@ fn sandbox() -> Sandbox {
 
 fn there(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let key = fixture(KEY);
-    sandbox.publish([&["--archive", "./other", "--sign-with", key.to_str().unwrap()], arguments].concat())
+    sandbox.publish([&["--archive", "other", "--sign-with", key.to_str().unwrap()], arguments].concat())
 }
 
 fn import(sandbox: &Sandbox, from: &str, more: &[&str]) -> Outcome {
@@ -191,7 +191,7 @@ fn archives_without_dists_and_folders_of_packages() {
     // Adding to the folder itself names the command.
     let file = deb("more").write(sandbox.incoming());
     sandbox
-        .publish(["-a", "./flat", "add", file.to_str().unwrap()])
+        .publish(["-a", "flat", "add", file.to_str().unwrap()])
         .fails(1)
         .says(["without `dists/`", "import LOCATION"]);
 }

@@ -39,7 +39,7 @@ fn publish_there(sandbox: &Sandbox, package: &DebBuilder) {
 
 fn there(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let key = fixture(KEY);
-    let mut all = vec!["--archive", "./other", "--sign-with", key.to_str().unwrap()];
+    let mut all = vec!["--archive", "other", "--sign-with", key.to_str().unwrap()];
     all.extend(arguments);
     sandbox.publish(all)
 }
@@ -143,7 +143,7 @@ fn several_archives_are_one_source() {
     // A second archive has an older `hello`, a newer `libtool`, and a package that only it has.
     let second = |package: DebBuilder| {
         let (file, key) = (package.write(sandbox.path("in2")), fixture(KEY));
-        let base = ["--archive", "./second", "--sign-with", key.to_str().unwrap(), "add", "--suite", "sid"];
+        let base = ["--archive", "second", "--sign-with", key.to_str().unwrap(), "add", "--suite", "sid"];
         sandbox.publish([&base[..], &[file.to_str().unwrap()]].concat()).ok();
     };
     second(deb("hello").version("1.5"));

@@ -132,7 +132,7 @@ fn sandbox() -> Sandbox {
         state.to_be_bytes()[0]
     });
     let file = deb("large").payload(noise.take(SIZE).collect::<Vec<u8>>()).write(sandbox.incoming());
-    sandbox.publish(["-a", "./other", "add", file.to_str().unwrap()]).ok();
+    sandbox.publish(["-a", "other", "add", file.to_str().unwrap()]).ok();
     sandbox
 }
 
@@ -141,7 +141,7 @@ fn arguments(command: &str, url: &str) -> Vec<String> {
     let key = fixture("keys/test.pub.asc").display().to_string();
     let arguments = match command {
         "sync" => ["-a", url, "sync", "./sync", "--suite", "stable", "--keyring", &key].to_vec(),
-        _ => ["-a", "./pull", "pull", "stable", "--from", url, "large", "--keyring", &key].to_vec(),
+        _ => ["-a", "pull", "pull", "stable", "--from", url, "large", "--keyring", &key].to_vec(),
     };
     arguments.into_iter().map(str::to_owned).collect()
 }

@@ -193,7 +193,7 @@ fn a_mirror_of_a_part_is_a_source() {
     assert!(!sandbox.path("third/dists/stable/InRelease").exists());
     // Packages are pulled from it, as far as it has them.
     let key = fixture(PUBLIC).display().to_string();
-    let own = ["-a", "./own", "pull", "tools", "--from", &from, "--keyring", &key];
+    let own = ["-a", "own", "pull", "tools", "--from", &from, "--keyring", &key];
     sandbox.publish_after(3600, &[&own[..], &["hello", "doc"]].concat()).ok();
     sandbox.publish_after(3600, &[&own[..], &["extra"]].concat()).fails(1).says(["no such package"]);
 }

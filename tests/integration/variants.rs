@@ -123,7 +123,7 @@ fn a_variant_comes_with_its_architecture_from_another_archive() {
     }
     // A named architecture is that one alone.
     let from = format!("{}#stable", sandbox.archive("").display());
-    let pull = ["--archive", "./one", "--trust-existing", "pull", "stable", "--new-suite", "--from", &from];
+    let pull = ["--archive", "one", "--trust-existing", "pull", "stable", "--new-suite", "--from", &from];
     sandbox
         .publish([&pull[..], &["--architecture", "amd64", "hello"]].concat())
         .ok()

@@ -26,7 +26,7 @@ fn sandbox(packages: &[&str]) -> Sandbox {
 fn add(sandbox: &Sandbox, name: &str, clock: &str) {
     let (file, key) = (deb(name).write(sandbox.incoming()), fixture("keys/second.asc"));
     let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
-    sandbox.publish_with(&[("PUBLISH_DATE", clock)], ["-a", "./other", "--sign-with", key, "add", file]).ok();
+    sandbox.publish_with(&[("PUBLISH_DATE", clock)], ["-a", "other", "--sign-with", key, "add", file]).ok();
 }
 
 /// An nginx that serves `other/`, with more lines for its configuration.
@@ -39,7 +39,7 @@ fn run(sandbox: &Sandbox, command: &str, url: &str, variables: &[(&str, &str)]) 
     let key = fixture("keys/second.pub.asc").display().to_string();
     let arguments: Vec<&str> = match command {
         "sync" => vec!["-a", url, "sync", "./sync", "--suite", "stable", "--keyring", &key],
-        _ => vec!["-a", "./pull", "pull", "stable", "--all", "--from", url, "--keyring", &key],
+        _ => vec!["-a", "pull", "pull", "stable", "--all", "--from", url, "--keyring", &key],
     };
     sandbox.publish_with(variables, arguments).ok();
 }
@@ -218,14 +218,14 @@ fn a_terminal_shows_what_has_arrived_and_the_time_left() {
     let noise: Vec<u8> =
         (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let file = deb("large").payload(noise).write(sandbox.incoming());
-    sandbox.publish(["-a", "./other", "add", file.to_str().unwrap()]).ok();
+    sandbox.publish(["-a", "other", "add", file.to_str().unwrap()]).ok();
     // So that it takes a second or two, and arrives in many pieces.
     let Some(nginx) = serve(&sandbox, "limit_rate 4m;") else { return };
     let (program, key) = (env!("CARGO_BIN_EXE_publish"), fixture("keys/test.pub.asc"));
     let key = key.display();
     for (to, command) in [
         ("sync", format!("{program} -a {} sync ./sync --suite stable --keyring {key}", nginx.url())),
-        ("pull", format!("{program} -a ./pull pull stable --from {} large --keyring {key}", nginx.url())),
+        ("pull", format!("{program} -a pull pull stable --from {} large --keyring {key}", nginx.url())),
     ] {
         let mut script = sandbox.command("script");
         script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env("COLUMNS", "100");
