@@ -62,7 +62,7 @@ impl<'a> Offer<'a> {
             one.fits(candidate.version.as_deref()) && one.is_offered_by(candidate.entry.stanza())
         };
         // `x (>= 1), x (<< 3)` are two dependencies on one package.
-        let alone = || all.iter().filter_map(|group| (group.len() == 1).then(|| &group[0]));
+        let alone = || all.iter().filter(|group| group.len() == 1).map(|group| &group[0]);
         let fits_all = |candidate: &Candidate<'_>| {
             alone().filter(|other| other.name == dependency.name).all(|other| fits(other, candidate))
         };
