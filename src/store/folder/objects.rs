@@ -85,18 +85,26 @@ impl ObjectStore for Folder {
         if options.head {
             return self.head(location, &options);
         }
+        // `LocalFileSystem` would wait for the writer of a named pipe, and hands over to another thread.
         let path = self.readable(location)?;
-        // Opened here without blocking: `LocalFileSystem` would wait for the writer of a named pipe.
-        match fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
-                crate::regular::open(&path).map_err(failed)?;
-            }
-            _ => {}
-        }
-        match self.reader()? {
-            Some(reader) => reader.get_opts(location, options).await,
-            None => Err(absent(location)),
-        }
+        let file = match crate::regular::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Err(absent(location)),
+            opened => opened.map_err(failed)?,
+        };
+        let meta = meta(location.clone(), &file.metadata().map_err(failed)?)?;
+        options.check_preconditions(&meta)?;
+        let whole = 0..meta.size;
+        let range = match options.range {
+            Some(range) => range.as_range(meta.size).map_err(|error| failed(io::Error::other(error)))?,
+            None => whole,
+        };
+        Ok(GetResult {
+            payload: GetResultPayload::File(file, path),
+            range,
+            meta,
+            attributes: Attributes::default(),
+            extensions: Extensions::default(),
+        })
     }
 
     fn delete_stream(
