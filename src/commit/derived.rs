@@ -3,7 +3,10 @@
 //!
 //! They are written after the commit, and a publisher may be killed before it has written them, or while it overwrites
 //! those of a faster one. So writing them is idempotent, and every command checks all of them and writes the stale
-//! ones. An index is not read for that if the store reports its size and MD5.
+//! ones. An index is not read for that if the store reports its size and MD5. A commit needs no look at the indices that
+//! it has just changed.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -40,10 +43,22 @@ pub(crate) async fn write_derived(
     store: &Store,
     suite: &Suite,
     trust: &Trust,
+    of: (&ReadyRelease, &Release),
+) -> Result<Vec<String>, Error> {
+    write_after_commit(store, suite, trust, of, &BTreeSet::new()).await
+}
+
+/// As [`write_derived`], without a look at these listed files: the commit has written their by-hash names, and their own
+/// names are stale.
+pub(super) async fn write_after_commit(
+    store: &Store,
+    suite: &Suite,
+    trust: &Trust,
     (files, release): (&ReadyRelease, &Release),
+    stale: &BTreeSet<&str>,
 ) -> Result<Vec<String>, Error> {
     let path = |form: ReleaseForm| format!("dists/{suite}/{}", form.file_name());
-    let mut written = write_names(store, suite, release).await?;
+    let mut written = write_names(store, suite, release, stale).await?;
     written.extend(write_forms(store, suite, files).await?);
     // If the suite was signed for the first time meanwhile, its release file has another name.
     let mut done = (path(files.form()), files.bytes().clone());
@@ -54,7 +69,7 @@ pub(crate) async fn write_derived(
         }
         let now = PublishedSuite::look(store, suite, &Trust::unverified()).await?;
         let Some(pointer) = now.pointer() else { break };
-        written.extend(write_names(store, suite, &pointer.release).await?);
+        written.extend(write_names(store, suite, &pointer.release, &BTreeSet::new()).await?);
         written.extend(write_forms(store, suite, &files_of(store, &now, trust).await?).await?);
         done = (path(pointer.form), pointer.bytes.clone());
     }
@@ -113,16 +128,27 @@ async fn write_forms(store: &Store, suite: &Suite, files: &ReadyRelease) -> Resu
 }
 
 /// Writes listed files under their own names.
-async fn write_names(store: &Store, suite: &Suite, release: &Release) -> Result<Vec<String>, Error> {
+async fn write_names(
+    store: &Store,
+    suite: &Suite,
+    release: &Release,
+    stale: &BTreeSet<&str>,
+) -> Result<Vec<String>, Error> {
     let is_packed = |plain: &str| {
         let start = format!("{plain}.");
         let after = release.files().range(start.clone()..).map(|(path, _)| path);
         after.take_while(|path| path.starts_with(&start)).any(|path| plain_path(path) == plain)
     };
     // Owned, so that a commit can be spawned.
-    let listed: Vec<_> =
-        release.own_files().map(|(path, listed)| (path.clone(), *listed, is_packed(path))).collect();
-    let names = stream::iter(listed).map(|(path, listed, is_packed)| async move {
+    let listed: Vec<_> = release
+        .own_files()
+        .map(|(path, listed)| (path.clone(), *listed, is_packed(path), stale.contains(path.as_str())))
+        .collect();
+    let names = stream::iter(listed).map(|(path, listed, is_packed, is_stale)| async move {
+        // A faster commit may have replaced this one, and `prune` deleted its files: only then a look is needed.
+        if is_stale && let Ok(copied) = copy(store, suite, (&path, &path), &listed).await {
+            return Ok(copied);
+        }
         let name = write_as(store, suite, (&path, &path), &listed).await?;
         // Clients take a compressed form instead of a missing file, and not instead of a wrong one.
         if matches!(name, Name::NotStored { another: true }) && is_packed {
@@ -157,14 +183,14 @@ pub(super) async fn write_as(
     (path, name): (&str, &str),
     listed: &Listed,
 ) -> Result<Name, Error> {
-    let name = format!("dists/{suite}/{name}");
-    let found = store.head(&name).await?;
+    let own = format!("dists/{suite}/{name}");
+    let found = store.head(&own).await?;
     let another = found.is_some();
     if let Some(found) = found.filter(|found| found.size == listed.size) {
         let vouched = listed.md5.is_some() && found.md5 == listed.md5;
         // A concurrent publisher may be writing a longer one.
         let read =
-            async || damage::unless_damaged(store, store.digests(&name, Limit::bytes(listed.size)).await);
+            async || damage::unless_damaged(store, store.digests(&own, Limit::bytes(listed.size)).await);
         if vouched || read().await?.is_some_and(|found| published::is_listed(listed, &found)) {
             return Ok(Name::UpToDate);
         }
@@ -174,6 +200,18 @@ pub(super) async fn write_as(
     if store.size(&by_hash).await?.is_none() {
         return Ok(Name::NotStored { another });
     }
+    copy(store, suite, (path, name), listed).await
+}
+
+/// Copies a listed file from its by-hash name to another name.
+async fn copy(
+    store: &Store,
+    suite: &Suite,
+    (path, name): (&str, &str),
+    listed: &Listed,
+) -> Result<Name, Error> {
+    let (by_hash, name) =
+        (format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256)), format!("dists/{suite}/{name}"));
     store.copy_known(listed.sha256, &by_hash, &name).await?;
     Ok(Name::Written(name))
 }

@@ -1,12 +1,13 @@
 //! `Uploaded`: a new release file whose references are all in the store, and the conditional write that publishes it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{derived, release_file::ReadyRelease};
 use crate::{
-    dists::{Release, layout::ReleaseForm},
+    dists::{Release, index_file::by_hash_path, layout::ReleaseForm},
     gc::pins::Pin,
-    names::Suite,
     store::{self, Content, Store},
     suite::{
         error::Error,
@@ -43,7 +44,8 @@ pub(crate) enum Swapped<'a> {
 #[must_use = "write the derived outputs"]
 pub(crate) struct Published<'a> {
     store: &'a Store,
-    suite: Suite,
+    /// The base that it has replaced.
+    base: PublishedSuite,
     files: ReadyRelease,
     release: Release,
 }
@@ -89,7 +91,7 @@ impl<'a> Uploaded<'a> {
                 return Err(store::Error::Conflict { path: signed }.into());
             }
         }
-        Ok(Swapped::Published(Box::new(Published { store, suite: base.name().clone(), files, release })))
+        Ok(Swapped::Published(Box::new(Published { store, base, files, release })))
     }
 
     /// Releases the pin without publishing, so that another try can start.
@@ -148,7 +150,20 @@ impl Published<'_> {
         by_hash: &[(String, Content)],
     ) -> Result<Vec<String>, Error> {
         cache_indices(self.store, by_hash).await;
-        derived::write_derived(self.store, &self.suite, trust, (&self.files, &self.release)).await
+        let stale = self.stale_names(by_hash);
+        let of = (&self.files, &self.release);
+        derived::write_after_commit(self.store, self.base.name(), trust, of, &stale).await
+    }
+
+    /// The listed files that this commit has changed and written under their by-hash names: their own names are stale.
+    fn stale_names(&self, by_hash: &[(String, Content)]) -> BTreeSet<&str> {
+        let written: BTreeSet<&str> = by_hash.iter().map(|(path, _)| path.as_str()).collect();
+        let before = self.base.release().map(Release::files);
+        let listed = self.release.own_files().filter(|(path, listed)| {
+            before.and_then(|before| before.get(*path)) != Some(*listed)
+                && written.contains(self.base.path(&by_hash_path(path, &listed.sha256)).as_str())
+        });
+        listed.map(|(path, _)| path.as_str()).collect()
     }
 }
 
