@@ -183,16 +183,26 @@ impl<'a> Copier<'a> {
                 self.tally().sent.push(written());
             }
             Ok(Copied::WasThere) => self.tally().note_existing.push(written()),
-            Ok(Copied::NotCarried) if load.is_patch() => (self.events)(Event::Warning(format!(
-                "the source lists the patch `{}`, but does not have it: clients that need it download the whole index",
-                load.to
-            ))),
+            Ok(Copied::NotCarried) if load.is_patch() => self.without_patch(load, "does not have it"),
+            Err(FailedBecause::Differs { .. } | FailedBecause::Store(store::Error::TooLarge { .. }))
+                if load.is_patch() =>
+            {
+                self.without_patch(load, "has another file there")
+            }
             // An index may be listed in forms that no archive stores, and clients do without patches and images.
             Ok(Copied::NotCarried) if load.is_below_dists() => {}
             Ok(Copied::NotCarried) => drop(self.tally().missing.insert(load.to.clone())),
             Err(source) => self.tally().failed.push(Failed { path: load.to.clone(), source }),
         }
         arriving.end();
+    }
+
+    /// Goes on without a patch.
+    fn without_patch(&self, load: &Transfer, why: &str) {
+        let patch = &load.to;
+        (self.events)(Event::Warning(format!(
+            "the source lists the patch `{patch}`, but {why}: clients that need it download the whole index"
+        )));
     }
 
     async fn try_copy(&self, load: &Transfer, arriving: &ArrivingFile<'_>) -> Result<Copied, FailedBecause> {

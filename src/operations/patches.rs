@@ -40,6 +40,9 @@ use crate::{
 /// them cost a client about as much as the index.
 const WORTH_IT: u64 = 64 << 10;
 
+/// Up to this size a patch is hashed on the current thread: a handover to another takes longer.
+const SMALL: u64 = 64 << 10;
+
 /// The texts of an index that changes.
 pub(super) struct Texts {
     pub(super) key: IndexKey,
@@ -204,13 +207,20 @@ async fn history(
     Ok(history)
 }
 
-/// Whether the list of the patches of an index names one that is lost or damaged, so that an export ends the history there.
+/// Whether the list of the patches of an index is lost, damaged, or of no use to a client, or names a patch that is lost or
+/// damaged: an export then ends the history there.
 pub(super) async fn is_broken(published: &PublishedSuite, plain: &str) -> Result<bool, Error> {
-    if !published.is_of_our_form() {
+    let files = published.release().map(Release::files);
+    let listed = |path: &str| files.and_then(|files| files.get(path));
+    if !published.is_of_our_form() || listed(&patch_index_path(plain)).is_none() {
         return Ok(false);
     }
-    let known = patches::history(published, plain).await?;
-    for patch in known.iter().flat_map(|history| &history.patches) {
+    let Some(history) = patches::history(published, plain).await? else { return Ok(true) };
+    let makes_another = listed(plain).is_some_and(|index| index.sha256 != history.current.sha256);
+    if makes_another || !history.is_ordered() {
+        return Ok(true);
+    }
+    for patch in &history.patches {
         if !is_whole(published, plain, patch).await? {
             return Ok(true);
         }
@@ -224,7 +234,10 @@ async fn is_whole(published: &PublishedSuite, plain: &str, patch: &Patch) -> Res
     let file = patch.file;
     match store.read(&file_path, size_limits::listed(file.size)).await {
         Ok(None) => Ok(false),
-        Ok(Some(object)) => Ok(blocking(move || Text::of(&object.bytes) == file).await),
+        Ok(Some(object)) => {
+            let is_listed = move || Text::of(&object.bytes) == file;
+            Ok(if file.size <= SMALL { is_listed() } else { blocking(is_listed).await })
+        }
         Err(error) if damage::is_damaged_object(store, &error) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -6,7 +6,10 @@
 
 use std::{cmp::Ordering, ops::Range};
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
+
+/// apt reads lines into a buffer of 512 KiB and counts a longer one as several, so its line numbers would be wrong.
+const LONGEST_LINE: usize = (512 << 10) - 2;
 
 /// The units of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl Unit {
 }
 
 /// Returns the script that makes `new` of `old`; `None` if a script cannot express it: a text does not end with a newline,
-/// or a new line is a single dot, which ends the input of ed.
+/// a new line is a single dot, which ends the input of ed, or a line is longer than apt reads.
 ///
 /// `order` compares two units; both texts should be sorted by it.
 #[must_use]
@@ -79,7 +82,7 @@ pub fn between(
     order: impl Fn(&[u8], &[u8]) -> Ordering,
 ) -> Option<Vec<u8>> {
     let is_whole = |text: &[u8]| text.is_empty() || text.ends_with(b"\n");
-    if !is_whole(old) || !is_whole(new) {
+    if [old, new].into_iter().any(|text| !is_whole(text) || has_long_line(text)) {
         return None;
     }
     let hunks = hunks(old, new, unit, order);
@@ -109,6 +112,16 @@ pub fn between(
         }
     }
     Some(script)
+}
+
+/// Whether a line is longer than apt reads. Looks at one line of each 512 KiB.
+fn has_long_line(text: &[u8]) -> bool {
+    let mut rest = text;
+    while rest.len() > LONGEST_LINE {
+        let Some(at) = memrchr(b'\n', &rest[..LONGEST_LINE]) else { return true };
+        rest = &rest[at + 1..];
+    }
+    false
 }
 
 /// Applies a script.
@@ -309,6 +322,15 @@ mod tests {
         assert_eq!(stanzas("", "a\n.\n"), None);
         assert_eq!(stanzas("", ".\nb\n\n"), None);
         assert_eq!(stanzas("a\n.\n\n", "").as_deref(), Some("1,3d\n"));
+    }
+
+    #[test]
+    fn a_line_that_apt_does_not_read_whole_has_no_script() {
+        let of = |length: usize| format!("Package: a\n\nPackage: b\nX: {}\n\n", "x".repeat(length - 4));
+        let (longest, longer) = (of(LONGEST_LINE), of(LONGEST_LINE + 1));
+        assert!(stanzas("Package: a\n\n", &longest).is_some());
+        assert_eq!(stanzas("Package: a\n\n", &longer), None);
+        assert_eq!(stanzas(&longer, "Package: a\n\n"), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     dists::{
         IndexKey,
         index_file::by_hash_path,
-        layout::{self, ReleaseForm, plain_path},
+        layout::{self, ArchivePath, ReleaseForm, SuitePath, is_patch_folder, plain_path},
         subset::{Carried, Subset},
     },
     gc::live_set::{self, LiveSet},
@@ -128,7 +128,11 @@ impl Archive {
         let stored = compare_sizes(led_to, &mut there, findings);
         findings.files += stored.len();
         for path in live_set::differing(store, stored).await? {
-            findings.fault(path, "its bytes differ from those that a retained generation of the suite lists");
+            differs(
+                path,
+                "its bytes differ from those that a retained generation of the suite lists",
+                findings,
+            );
         }
         Ok(())
     }
@@ -306,9 +310,24 @@ fn compare_sizes(
                     "it has {size} bytes; a retained generation of the suite lists {}",
                     expected.size
                 );
-                findings.fault(path, problem);
+                differs(path, &problem, findings);
             }
         }
     }
     stored
+}
+
+/// Reports a file that differs from the one that a retained generation lists. A patch, or a list of them, is no fault:
+/// clients download the index instead.
+fn differs(path: String, problem: &str, findings: &mut Findings) {
+    let is_of_patches = match ArchivePath::of(&path) {
+        ArchivePath::Dists(SuitePath::Patch { .. }) => true,
+        ArchivePath::Dists(SuitePath::ByHash { folder, .. }) => is_patch_folder(folder),
+        _ => false,
+    };
+    if is_of_patches {
+        findings.note(format!("`{path}` is damaged: {problem}"));
+    } else {
+        findings.fault(path, problem);
+    }
 }

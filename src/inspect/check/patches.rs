@@ -42,7 +42,12 @@ impl Archive {
             return Ok(());
         }
         // A list that is missing or differs is a finding of its own, or none: clients then download the index.
-        let Ok(Some(text)) = published.text(&list).await else { return Ok(()) };
+        let Ok(Some(text)) = published.text(&list).await else {
+            if published.is_of_our_form() {
+                findings.remedies.insert(Remedy::Export(published.name().clone()));
+            }
+            return Ok(());
+        };
         let path = published.path(&list);
         let history = match History::parse(&text) {
             Ok(history) => history,
