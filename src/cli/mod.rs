@@ -18,6 +18,7 @@ mod other_archive;
 mod completions;
 mod help;
 mod man;
+mod unknown_command;
 mod other_words;
 mod init;
 mod key;
@@ -265,10 +266,10 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     if error.kind() == clap::error::ErrorKind::InvalidSubcommand
         && let Some(clap::error::ContextValue::String(word)) =
             error.get(clap::error::ContextKind::InvalidSubcommand)
-        && let Some(ours) = other_words::ours(word)
     {
-        let hint = Some(format!("did you mean `publish {ours}`? see `publish help {ours}`"));
-        return ui.failure(&Failure::text(format!("there is no command `{word}`"), hint).into_usage());
+        let mut root = Cli::command();
+        root.build();
+        return ui.failure(&unknown_command::unknown(&root, &named_commands(&root), word));
     }
     if let Some((variable, value)) = variable_of(error) {
         if value.is_empty() {
@@ -284,6 +285,15 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE))
 }
 
+/// The commands that the command line of this process names, each below the one before it.
+fn named_commands(root: &clap::Command) -> Vec<&clap::Command> {
+    let mut named = Vec::new();
+    for word in std::env::args_os().skip(1).take_while(|word| word != "--") {
+        named.extend(named.last().copied().unwrap_or(root).find_subcommand(word));
+    }
+    named
+}
+
 /// Suggests the option of the command that a cut option begins, such as `--architecture` for `--arch`: the parser compares
 /// letters, and suggests an option of all commands.
 fn with_option_of(mut error: clap::Error) -> clap::Error {
@@ -296,10 +306,7 @@ fn with_option_of(mut error: clap::Error) -> clap::Error {
     let Some(cut) = given.strip_prefix("--").filter(|cut| cut.len() > 1) else { return error };
     let mut root = Cli::command();
     root.build();
-    let mut command = &root;
-    for word in std::env::args_os().skip(1) {
-        command = command.find_subcommand(word).unwrap_or(command);
-    }
+    let command = named_commands(&root).pop().unwrap_or(&root);
     let of = |command: &clap::Command| {
         let options =
             command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);

@@ -173,6 +173,15 @@ fn a_mistyped_word_names_the_one_that_was_meant() {
         let json = sandbox.publish(["--json", word, "x"]).fails(2).stdout;
         assert!(json.contains("\"usage\"") && json.contains(&format!("`publish {ours}`")), "{json}");
     }
+    for (words, hint) in [
+        (&["lst"][..], "did you mean `publish list`? see `publish help list`"),
+        (&["key", "rotat"], "did you mean `publish key rotate`? see `publish help key rotate`"),
+        (&["frob"], "list the commands with `publish --help`"),
+        (&["key", "frob"], "list the commands with `publish key --help`"),
+        (&["--archive", "x", "includedeb", "stable", "a.deb"], "such as `publish -b FOLDER includedeb …`"),
+    ] {
+        sandbox.publish(words).fails(2).says([hint]);
+    }
     // Help about the word of another tool, and an option that is cut.
     sandbox.publish(["help", "upload"]).fails(2).says(["did you mean `publish help add`?"]);
     let said = sandbox.publish(["list", "--arch", "amd64"]).fails(2);

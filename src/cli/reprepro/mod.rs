@@ -48,4 +48,4 @@ mod folders;
 
 pub(super) use help::Args;
 pub(super) use run::main;
-pub(super) use words::requested;
+pub(super) use words::{is_command, requested};

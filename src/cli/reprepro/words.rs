@@ -242,6 +242,11 @@ pub(super) fn find(name: &str) -> Option<&'static Known> {
     WORDS.iter().find(|known| known.name == name)
 }
 
+/// Whether reprepro has a command of this name.
+pub(in super::super) fn is_command(name: &str) -> bool {
+    find(name).is_some()
+}
+
 /// Returns the arguments of a call that is meant for this room: by the name `reprepro`, by `publish reprepro`, or by a
 /// command that only reprepro has.
 pub(in super::super) fn requested(mut arguments: impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
