@@ -30,6 +30,7 @@ pub struct Field<'a> {
 /// Where and why a text is not a stanza.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {kind}")]
+#[non_exhaustive]
 pub struct Error {
     /// The line in the given text, counted from 1.
     pub line: usize,

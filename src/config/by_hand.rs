@@ -5,6 +5,7 @@ use crate::{glob::Glob, stanza::Stanza};
 
 /// A script for some files.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ByHandHook {
     section: Glob,
     priority: Glob,

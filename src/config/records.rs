@@ -11,6 +11,7 @@ use crate::{package_type::PackageType, stanza::Stanza};
 /// Files of uploads that are kept beside their packages in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent settings")]
+#[non_exhaustive]
 pub struct Records {
     /// The `.changes` file.
     pub changes: bool,

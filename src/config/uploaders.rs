@@ -38,6 +38,7 @@ pub struct UploadFacts<'a> {
 
 /// A key that made a valid signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SigningKey {
     /// The fingerprint of the key that signed, which may be a subkey.
     pub key: String,

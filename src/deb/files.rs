@@ -13,6 +13,7 @@ const LIMIT: u64 = 16 << 20;
 
 /// A file that a package installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InstalledFile {
     /// Its bytes.
     pub bytes: Vec<u8>,

@@ -12,6 +12,7 @@ const FURTHEST: u64 = 4 << 30;
 
 /// The section and the priority of a source package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceControl {
     /// The section.
     pub section: Option<String>,

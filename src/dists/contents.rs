@@ -257,6 +257,7 @@ impl<'a> Lookup<'a> {
 }
 
 /// An index of another tool, with the packages that it describes.
+#[non_exhaustive]
 pub struct Adopted {
     /// The text in the form that is written here.
     pub text: Bytes,

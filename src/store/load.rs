@@ -26,6 +26,7 @@ use crate::digest::{Digests, Hasher, Sha256Digest};
 const PIECE: usize = 256 << 10;
 
 /// An object that was read whole and can be written elsewhere.
+#[non_exhaustive]
 pub struct Loaded {
     /// Its content: bytes in memory, or a local file.
     pub content: Content,
