@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
     source_builder::source,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use crate::{deb_builder::deb, reprepro::Pair, reprepro_uploads::describe};
+use crate::{deb_builder::deb, reprepro_pair::Pair, reprepro_uploads::describe};
 
 /// The lines that the scripts wrote, sorted.
 fn told(pair: &Pair, base: &str) -> Vec<String> {

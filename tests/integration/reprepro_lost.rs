@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use crate::{
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
     reprepro_uploads::describe,
     sandbox::{Sandbox, age},
 };

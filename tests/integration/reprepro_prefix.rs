@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
 };
 
 const CONF: &str = "Codename: bookworm/updates\nSuite: stable/updates\nArchitectures: amd64 source\nComponents: main contrib\n\

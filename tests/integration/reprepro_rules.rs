@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _};
 
 use crate::{
     deb_builder::{DebBuilder, deb},
-    reprepro::Pair,
+    reprepro_pair::Pair,
     sandbox::{Sandbox, fixture},
     source_builder::source,
     web::Web,

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use crate::{
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
     sandbox::{Sandbox, fixture},
 };
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::{
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
     reprepro_uploads::{describe, queue},
     source_builder::source,
 };

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use crate::{
     apt_client::{Client, Source},
     deb_builder::deb,
-    reprepro::Pair,
+    reprepro_pair::Pair,
     source_builder::source,
 };
 

@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use crate::{
-    deb_builder::deb, reprepro::Pair, sandbox::Sandbox, source_builder::source, upload_builder::upload,
+    deb_builder::deb, reprepro_pair::Pair, sandbox::Sandbox, source_builder::source, upload_builder::upload,
 };
 
 const CONF: &str = "Codename: bookworm\nSuite: stable\nArchitectures: amd64 i386 source\nComponents: main contrib\n\n\
