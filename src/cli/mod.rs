@@ -47,6 +47,7 @@ mod public_url;
 mod state;
 mod session;
 mod place;
+mod replacement;
 mod given_keys;
 mod global;
 mod threads;

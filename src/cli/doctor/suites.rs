@@ -2,10 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{
-    args::Args,
-    finding::{Findings, command},
-};
+use super::{args::Args, finding::Findings};
 use crate::{
     archive::{Archive, KEY_FILE, PublishedSuite, snapshot_of},
     cli::{failure::Failure, session::Session},
@@ -42,7 +39,7 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
     if !args.suite.is_empty() {
         names.retain(|suite| args.suite.iter().any(|name| name == suite.as_str()));
         for name in args.suite.iter().filter(|name| !names.iter().any(|suite| suite.as_str() == **name)) {
-            findings.fault(TOPIC, format!("there is no suite `{name}`"), command(session, "doctor"));
+            findings.fault(TOPIC, format!("there is no suite `{name}`"), session.command("doctor"));
         }
     }
     let mut published = Vec::new();
@@ -59,15 +56,15 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
                 format!(
                     "suite `{name}` is being dropped: if no `publish drop` is running, one was interrupted"
                 ),
-                command(session, &format!("drop {name}")),
+                session.command(&format!("drop {name}")),
             ),
             Ok(_) => findings.warning(
                 TOPIC,
                 format!("suite `{name}` is configured and not published"),
-                command(session, &format!("export {name}")),
+                session.command(&format!("export {name}")),
             ),
             Err(error) => {
-                findings.failure(TOPIC, error.into(), &command(session, &format!("check --suite {name}")));
+                findings.failure(TOPIC, error.into(), &session.command(&format!("check --suite {name}")));
             }
         }
     }
@@ -86,7 +83,7 @@ fn judge(suite: &PublishedSuite, session: &Session<'_>, findings: &mut Findings)
         (signers, true) => format!("signed by {}", signers.join(", ")),
     };
     let text = format!("`{name}`{date} is {signed}");
-    let refresh = command(session, &format!("refresh --suite {name}"));
+    let refresh = session.command(&format!("refresh --suite {name}"));
     let Ok(Some(until)) = pointer.release.valid_until() else {
         return findings.ok(TOPIC, format!("{text}, and does not expire"));
     };
@@ -106,7 +103,7 @@ fn judge(suite: &PublishedSuite, session: &Session<'_>, findings: &mut Findings)
 
 /// The key file that the scripts for clients fetch.
 async fn client_key(archive: &Archive, session: &Session<'_>, findings: &mut Findings) {
-    let repair = command(session, "check --repair");
+    let repair = session.command("check --repair");
     let read = session.store.read(KEY_FILE, limits::KEYS).await;
     let file = match read {
         Ok(Some(file)) => file,

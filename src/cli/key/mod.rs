@@ -13,8 +13,6 @@ mod clients;
 
 use std::process::ExitCode;
 
-pub(super) use rotate::ROTATE_BY_HAND;
-
 use super::{failure::Failure, session::Session};
 use crate::signing::{Gpg, KeyReport};
 

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use super::{clients::print_clients, progress::print_event};
 use crate::{
     archive::{OVERLAP, RotateOptions, Rotated, Step},
-    cli::{change_args::ChangeArgs, failure::Failure, json, session::Session},
+    cli::{change_args::ChangeArgs, failure::Failure, json, replacement::ROTATE_BY_HAND, session::Session},
     config::parse_span,
     names::Suite,
     signing::parse_expiry,
@@ -91,10 +91,6 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     Ok(ExitCode::SUCCESS)
 }
-
-/// The rotation of a key that no configuration names.
-pub(in crate::cli) const ROTATE_BY_HAND: &str = "rotate by hand: run `publish refresh --force` and `publish key package` with `--sign-with OLD --sign-with NEW`, and \
-     use both in every other command; once clients have the package, run the same two with `--sign-with NEW`";
 
 fn by_hand(error: &str) -> Failure {
     Failure::text(error, Some(ROTATE_BY_HAND.to_owned()))
