@@ -53,6 +53,44 @@ fn a_sound_archive_has_no_fault_and_is_left_as_it_was() {
     assert_eq!(findings(&outside, "ok", "public URL").len(), 1, "{}", outside.stdout);
 }
 
+/// A new user tries it before anything is there, then from outside, and under the other name of a suite.
+#[test]
+fn an_archive_is_looked_at_from_its_first_day_on() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.publish(["doctor"]).ok();
+    assert_eq!(findings(&said, "warning", "suites"), ["nothing is published here yet"], "{}", said.stdout);
+    assert!(
+        said.stdout.contains("  fix: publish --archive [SANDBOX]/archive add FILE.deb\n"),
+        "{}",
+        said.stdout
+    );
+    let fix = "  fix: publish --archive [SANDBOX]/archive key generate --suite stable\n";
+    assert!(said.stdout.contains(fix), "{}", said.stdout);
+    sandbox.publish(["key", "generate", "--suite", "stable", "-o", "key.asc"]).ok();
+    let key = sandbox.path("key.asc");
+    sandbox.configure(&format!(
+        "Codename: trixie\nSuite: stable\nComponents: main\nWebPage: yes\nSignWith: {}\n",
+        key.display()
+    ));
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    for name in ["stable", "trixie"] {
+        let said = sandbox.publish(["doctor", "-s", name]).ok();
+        assert_eq!(findings(&said, "ok", "suites").len(), 1, "{}", said.stdout);
+        assert!(findings(&said, "ok", "keys").contains(&"suite `trixie` can be signed"), "{}", said.stdout);
+    }
+    sandbox.publish(["doctor", "-s", "sid"]).fails(4).says([]);
+    // Its page lists its suites.
+    let server = sandbox.serve();
+    let outside = sandbox.publish(["--archive", &server.url, "doctor"]).ok();
+    let found = format!("clients read `trixie` at {}", server.url);
+    assert_eq!(findings(&outside, "ok", "public URL"), [&*found], "{}", outside.stdout);
+    // Another archive on the web has no list.
+    fs::remove_file(sandbox.archive("index.html")).unwrap();
+    let outside = sandbox.publish(["--archive", &server.url, "doctor"]).fails(4);
+    assert!(findings(&outside, "fault", "public URL")[0].contains("no suite is named"), "{}", outside.stdout);
+}
+
 /// Each fault has a remedy, and the exit status is 4.
 #[test]
 fn what_is_wrong_is_a_finding_with_a_remedy() {

@@ -53,8 +53,7 @@ pub(super) fn look(
 /// The configured suites that are published here; without a configuration the published ones, and in a new archive one as it
 /// would be published.
 fn suites(args: &Args, session: &Session<'_>, unconfigured: &[Published]) -> Vec<SuiteConfig> {
-    let is_named =
-        |suite: &Suite| args.suite.is_empty() || args.suite.iter().any(|name| name == suite.as_str());
+    let is_named = |suite: &Suite| args.names(suite, session);
     let is_meant = |suite: &&SuiteConfig| !suite.read_only && is_named(&suite.codename);
     let configured: Vec<SuiteConfig> = session.config.suites.iter().filter(is_meant).cloned().collect();
     if !session.config.suites.is_empty() {
@@ -98,7 +97,7 @@ fn open(
                 findings.warning(
                     TOPIC,
                     format!("suite `{name}` is not signed: apt accepts it only with `Trusted: yes`"),
-                    "publish key generate, and name its file in `SignWith:` of conf/distributions",
+                    session.command(&format!("key generate --suite {name}")),
                 );
                 return false;
             }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{args::Args, finding::Findings};
+use super::{
+    args::{Args, is_name_of},
+    finding::Findings,
+};
 use crate::{
     archive::{Archive, KEY_FILE, PublishedSuite, snapshot_of},
     cli::{failure::Failure, session::Session},
@@ -20,6 +23,10 @@ const SOON: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// Looks at each suite; returns the published ones.
 pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) -> Vec<Suite> {
     if let Location::Web(_) = session.location {
+        if args.suite.is_empty() {
+            // Its page has a list. Without one the look at the URL asks for a name.
+            return session.suites_on_page().await.unwrap_or_default();
+        }
         return args.suite.iter().filter_map(|name| Suite::parse(name).ok()).collect();
     }
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
@@ -37,10 +44,15 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
     }
     names.retain(|suite| snapshot_of(suite).is_none());
     if !args.suite.is_empty() {
-        names.retain(|suite| args.suite.iter().any(|name| name == suite.as_str()));
-        for name in args.suite.iter().filter(|name| !names.iter().any(|suite| suite.as_str() == **name)) {
+        names.retain(|suite| args.names(suite, session));
+        for name in
+            args.suite.iter().filter(|name| !names.iter().any(|suite| is_name_of(name, suite, session)))
+        {
             findings.fault(TOPIC, format!("there is no suite `{name}`"), session.command("doctor"));
         }
+    }
+    if names.is_empty() && args.suite.is_empty() {
+        findings.warning(TOPIC, "nothing is published here yet", session.command("add FILE.deb"));
     }
     let mut published = Vec::new();
     let mut is_signed = false;
