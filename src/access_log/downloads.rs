@@ -66,6 +66,8 @@ pub(crate) struct Downloads {
     columns: Vec<Column>,
     /// The packages of the archive by path, which know versions with their epochs.
     archive: HashMap<String, PackageFile>,
+    /// Whether only those count.
+    pub(crate) only_listed: bool,
     known: Vec<(u64, i64)>,
     pub(crate) rows: BTreeMap<Row, Count>,
     pub(crate) total: Count,
@@ -79,6 +81,7 @@ impl Downloads {
         Self {
             columns,
             archive,
+            only_listed: false,
             known: vec![(0, i64::MIN); KNOWN],
             rows: BTreeMap::new(),
             total: Count::default(),
@@ -112,7 +115,7 @@ impl Downloads {
         };
         let named = |path: &String| PackageFile::parse(path.rsplit('/').next().unwrap_or_default());
         let listed = (!self.archive.is_empty()).then(|| spellings.iter().find_map(listed)).flatten();
-        listed.or_else(|| spellings.iter().find_map(named))
+        if self.only_listed { listed } else { listed.or_else(|| spellings.iter().find_map(named)) }
     }
 
     fn add(&mut self, access: &Access, file: PackageFile) {

@@ -97,6 +97,17 @@ mod tests {
             line.replace("\"GET /apt/pool/main/g/g%2b%2b/g%2b%2b_1.0_amd64.deb?x=1 HTTP/1.1\"", "\"-\"");
         assert_eq!(access(&no_uri).path, "/apt/pool/main/g/g%252B%252B/g%252B%252B_1.0_amd64.deb");
         assert_eq!((access(&no_uri).method, access(line).method), ("GET".into(), "GET".into()));
+        // Lines without a request of a client can be read, and name no file.
+        for rest in [
+            "- - 3E57 BATCH.DELETE.OBJECT pool/h/hello_1_all.deb - 204 - - 812 - - - - - s9l= - - - - - - -",
+            r#"- AmazonS3 3E57 S3.EXPIRE.OBJECT pool/h/hello_1_all.deb "-" - - - 812 - - "-" "-" - s9l= - - - - - - -"#,
+        ] {
+            assert_eq!(
+                access(&format!("79a5 bucket [01/Nov/2026:10:00:00 +0000] {rest}")).path,
+                "",
+                "{rest}"
+            );
+        }
     }
 
     #[test]

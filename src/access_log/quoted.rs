@@ -28,18 +28,25 @@ pub(super) fn combined(line: &str) -> Option<Access> {
 /// Reads a server access log of S3: `OWNER BUCKET [TIME] ADDRESS REQUESTER ID OPERATION KEY "REQUEST" STATUS …`.
 pub(super) fn s3(line: &str) -> Option<Access> {
     let (_, time, rest) = around_time(line)?;
-    let (words, rest) = rest.split_once(" \"")?;
-    let words: Vec<&str> = words.split(' ').collect();
-    let [client, _, _, operation, key] = words[..] else { return None };
-    let (request, rest) = quoted(rest)?;
-    let status = rest.split_whitespace().next()?.parse().ok()?;
+    let words: Vec<&str> = rest.splitn(6, ' ').collect();
+    let [client, _, _, operation, key, rest] = words[..] else { return None };
+    // Deletions of several objects, and what S3 does itself, such as `S3.EXPIRE.OBJECT`, have no request, and no status.
+    let (request, rest) = match rest.strip_prefix('"') {
+        Some(rest) => quoted(rest)?,
+        None => ("", rest.strip_prefix("- ")?),
+    };
+    let status = match rest.split_whitespace().next()? {
+        "-" => 0,
+        status => status.parse().ok()?,
+    };
     let (mut method, mut path) = request_of(request);
+    let parts: Vec<&str> = operation.split('.').collect();
+    let [by, verb, .., kind] = parts[..] else { return None };
     if path.is_empty() {
-        // `REST.GET.OBJECT`, `WEBSITE.GET.OBJECT`
-        operation.split('.').nth(1)?.clone_into(&mut method);
+        verb.clone_into(&mut method);
         path = format!("/{key}");
     }
-    if !operation.ends_with(".OBJECT") {
+    if kind != "OBJECT" || !["REST", "WEBSITE"].contains(&by) {
         path.clear();
     }
     Some(Access { time, client: client.to_owned(), method, path, status, agent: agent(rest) })

@@ -62,7 +62,7 @@ pub(super) struct Args {
 }
 
 /// The archive as a client sees it.
-struct Client {
+pub(super) struct Client {
     url: Option<String>,
     uri: String,
     name: String,
@@ -79,7 +79,8 @@ struct Keys {
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let client = Client::read(args, session).await?;
+    let named: Vec<String> = args.suites.iter().chain(&args.suite).cloned().collect();
+    let client = Client::read(&named, session).await?;
     if client.uri == UNKNOWN {
         session.ui.warn(&format!(
             "the URL under which clients read {} is unknown: name it with `--public-url URL`, or `Public-Url:` in conf/distributions; {UNKNOWN} stands for it",
@@ -99,8 +100,9 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
 }
 
 impl Client {
-    async fn read(args: &Args, session: &Session<'_>) -> Result<Self, Failure> {
-        let published = published(args, session).await?;
+    /// Reads the suites that are named, else all.
+    pub(super) async fn read(named: &[String], session: &Session<'_>) -> Result<Self, Failure> {
+        let published = published(named, session).await?;
         let configured = |suite: &Suite| session.config.find(suite.as_str());
         let url = session.public_url_of(published.first().and_then(|suite| configured(suite.name())));
         let uri = sources::uri(url.as_deref(), &session.location);
@@ -127,6 +129,12 @@ impl Client {
             None => String::new(),
         };
         stanzas(&self.uri, &self.suites, &signed_by)
+    }
+
+    /// The stanzas with the keys, for the archive at another URL.
+    pub(super) fn stanzas_at(&self, url: &str) -> String {
+        let signed_by = self.keys.as_ref().map(|keys| inline(&keys.armored)).unwrap_or_default();
+        stanzas(url.trim_end_matches('/'), &self.suites, &signed_by)
     }
 
     fn one_lines(&self) -> String {
@@ -204,12 +212,12 @@ impl Keys {
     }
 }
 
-/// Reads the suites that the command line names, else all.
-async fn published(args: &Args, session: &Session<'_>) -> Result<Vec<PublishedSuite>, Failure> {
+/// Reads the suites that are named, else all.
+async fn published(asked: &[String], session: &Session<'_>) -> Result<Vec<PublishedSuite>, Failure> {
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
     session.ui.step("Reading the archive");
     let mut names = Vec::new();
-    for name in args.suites.iter().chain(&args.suite) {
+    for name in asked {
         refuse_generation(name)?;
         for suite in session.suites_to_read(&archive, Some(name)).await? {
             if !names.contains(&suite) {

@@ -19,7 +19,7 @@ use crate::{
 /// The variable that names keys, as `--sign-with` does.
 pub(super) const SIGN_WITH: &str = "PUBLISH_SIGN_WITH";
 /// The variable that names a file with secret keys.
-const SIGNING_KEY_FILE: &str = "PUBLISH_SIGNING_KEY_FILE";
+pub(super) const SIGNING_KEY_FILE: &str = "PUBLISH_SIGNING_KEY_FILE";
 /// The variable that names a file with the passphrase.
 const PASSPHRASE_FILE: &str = "PUBLISH_PASSPHRASE_FILE";
 
@@ -48,6 +48,12 @@ pub(super) fn given(sign_with: &[String], current: &Path) -> Result<GivenKeys, F
         }
     }
     Ok(GivenKeys::Secret(key))
+}
+
+/// Whether the command line or the environment gives keys.
+pub(super) fn are_given(sign_with: &[String]) -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    !sign_with.is_empty() || is_set(SIGNING_KEY_FILE) || is_set(SIGNING_KEY_VARIABLE)
 }
 
 /// Reads the file that a variable names.

@@ -11,7 +11,9 @@ use super::{
     failure::Failure,
     given_keys,
     global::Global,
+    hints,
     place::{self, NewFolder, Places},
+    replacement::Replacement,
     text::shell_word,
     ui::Ui,
 };
@@ -535,10 +537,51 @@ impl<'a> Session<'a> {
         signing::key_folder(|name| env::var_os(name))
     }
 
+    /// A command for this archive, which can be pasted.
+    pub(super) fn command(&self, words: &str) -> String {
+        format!("{} {words}", self.beginning())
+    }
+
+    /// The beginning of a command for this archive.
+    fn beginning(&self) -> String {
+        let config = match &self.config_path {
+            Some(path) if self.config_is_named => {
+                format!(" --config {}", shell_word(&path.display().to_string()))
+            }
+            _ => String::new(),
+        };
+        format!("publish --archive {}{config}", shell_word(&self.location.to_string()))
+    }
+
+    /// How a key of the archive is replaced; `name` is that of the keyring package, if it needs one.
+    pub(super) fn replacement(&self, name: Option<&str>) -> Replacement {
+        let name = name.map(|name| format!(" --name {}", shell_word(name))).unwrap_or_default();
+        if self.config.suites.is_empty() || given_keys::are_given(&self.sign_with) {
+            Replacement::by_hand(&self.beginning(), &self.sign_with, self.key_folder().as_deref(), &name)
+        } else {
+            Replacement { commands: vec![self.command(&format!("key rotate{name}"))], later: None }
+        }
+    }
+
     /// Returns a callback that prints events of the library.
     pub(super) fn events(&self) -> impl Fn(Event) + Send + Sync + use<'a> {
-        let ui = self.ui;
-        move |event| ui.event(event)
+        let keys: String = self
+            .sign_with
+            .iter()
+            .flat_map(|key| ["--sign-with ".to_owned(), shell_word(key), " ".to_owned()])
+            .collect();
+        let (ui, doctor) = (self.ui, self.command(&format!("{keys}doctor")));
+        // The doctor reads the archive, which decides how.
+        let replace = format!("see how to replace it with `{doctor}`");
+        move |event| match event {
+            Event::Key(warning) => {
+                ui.warn_with_hint(
+                    &warning.to_string(),
+                    hints::signing::of_warning(&warning, || replace.clone()),
+                );
+            }
+            event => ui.event(event),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     compression::Compression,
     config::parse_span,
     glob::Glob,
+    span::is_like_year,
     version::Version,
 };
 
@@ -40,6 +41,7 @@ use crate::{
 Examples:\n\
 \x20 publish stats /var/log/nginx/access.log /var/log/nginx/access.log.2.gz\n\
 \x20 publish stats --by version --package hello --since 30d ./s3-logs\n\
+\x20 publish stats --suite stable --by package access.log\n\
 \x20 publish stats --by package,architecture - --json")]
 pub(super) struct Args {
     /// Access logs, plain or compressed, or folders of them; `-` is standard input
@@ -55,6 +57,10 @@ pub(super) struct Args {
         default_value = "day,package,version,architecture"
     )]
     by: Vec<By>,
+
+    /// Count only the packages that this suite lists, or one of its generations; repeatable
+    #[arg(short, long, value_name = "SUITE[@STATE]")]
+    suite: Vec<String>,
 
     /// Count only packages of this name; `*`, `?` and `[…]` match as in a shell; repeatable
     #[arg(long, value_name = "NAME")]
@@ -92,6 +98,9 @@ fn parse_day(text: &str) -> Result<i64, String> {
 fn parse_since(text: &str) -> Result<Since, String> {
     match start_of_day(text) {
         Some(day) => Ok(Since::Day(day)),
+        None if is_like_year(text) => {
+            Err(format!("it may be a year, or a number of days: write `{text}-01-01` or `{text}d`"))
+        }
         None => parse_span(text)
             .map(Since::Before)
             .map_err(|error| format!("{error}, or a day such as 2026-11-01")),
@@ -111,7 +120,7 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     if by.iter().enumerate().any(|(at, column)| by[..at].contains(column)) {
         return Err(Failure::usage("`--by` names a column twice"));
     }
-    let archive = listed(session).await;
+    let archive = if args.suite.is_empty() { listed(session).await } else { args.of_suites(session).await? };
     let is_of_archive = !archive.is_empty();
     let (counted, read) = tokio::task::block_in_place(|| args.count(archive, session))?;
     if read.accesses == 0 && read.unreadable > 0 {
@@ -177,6 +186,17 @@ fn sorted<'a>(rows: &'a BTreeMap<Row, Count>, by: &[By]) -> Vec<(&'a Row, Count)
 }
 
 impl Args {
+    /// The packages of the suites by path. Without them, which packages count is unknown.
+    async fn of_suites(&self, session: &Session<'_>) -> Result<HashMap<String, PackageFile>, Failure> {
+        let mut listed = HashMap::new();
+        for suite in &self.suite {
+            if let Some(damaged) = list(Some(suite), session, &mut listed).await? {
+                return Err(damaged);
+            }
+        }
+        Ok(listed)
+    }
+
     /// Reads all logs.
     fn count(
         &self,
@@ -203,8 +223,14 @@ impl Args {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&file.package))
         };
         let mut counted = Downloads::new(columns.collect(), archive);
+        counted.only_listed = !self.suite.is_empty();
         let mut read = Seen::default();
         let files = files(&self.logs)?;
+        if files.is_empty() {
+            let folders: Vec<String> =
+                self.logs.iter().map(|folder| format!("`{}`", folder.display())).collect();
+            session.ui.warn(&format!("there is no file in {}", folders.join(", ")));
+        }
         for file in &files {
             session.ui.step("Reading logs");
             read_log(file, session, |line, lines| {
@@ -231,20 +257,7 @@ async fn listed(session: &Session<'_>) -> HashMap<String, PackageFile> {
     if session.location.folder().is_some_and(|folder| !folder.join("dists").is_dir()) {
         return listed;
     }
-    let archive = session.archive(Trust::unverified());
-    let done = for_each(&archive, session, None, |_, place, entry| {
-        let architecture =
-            if place.architecture == "source" { place.architecture } else { &*entry.architecture };
-        let package = PackageFile {
-            package: entry.name.to_string(),
-            version: entry.version.to_string(),
-            architecture: architecture.to_owned(),
-        };
-        let path = entry.main_file().and_then(|file| file.path.clone());
-        listed.extend(path.map(|path| (path, package)));
-        false
-    });
-    let problem = match done.await {
+    let problem = match list(None, session, &mut listed).await {
         Ok(None) => None,
         Ok(Some(failure)) | Err(failure) => failure.errors.into_iter().next(),
     };
@@ -256,6 +269,28 @@ async fn listed(session: &Session<'_>) -> HashMap<String, PackageFile> {
         ));
     }
     listed
+}
+
+/// Adds the packages of a suite, or of all.
+async fn list(
+    suite: Option<&str>,
+    session: &Session<'_>,
+    listed: &mut HashMap<String, PackageFile>,
+) -> Result<Option<Failure>, Failure> {
+    let archive = session.archive(Trust::unverified());
+    for_each(&archive, session, suite, |_, place, entry| {
+        let architecture =
+            if place.architecture == "source" { place.architecture } else { &*entry.architecture };
+        let package = PackageFile {
+            package: entry.name.to_string(),
+            version: entry.version.to_string(),
+            architecture: architecture.to_owned(),
+        };
+        let path = entry.main_file().and_then(|file| file.path.clone());
+        listed.extend(path.map(|path| (path, package)));
+        false
+    })
+    .await
 }
 
 /// Returns the logs, also those in folders, in the order of their names.

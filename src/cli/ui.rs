@@ -13,7 +13,7 @@ use super::{
     class::Kind,
     ending_signal::EndingSignal,
     failure::{self, Failure},
-    hints, json,
+    json,
     progress::Published,
     progress_bar::{Phase, Progress},
     text::{Secrets, plain},
@@ -209,8 +209,16 @@ impl Ui {
 
     /// Prints a warning once, also with `--json` and `--quiet`.
     pub(super) fn warn(&self, text: &str) {
+        self.warn_with_hint(text, None);
+    }
+
+    /// Prints a warning and what the user can do about it, once.
+    pub(super) fn warn_with_hint(&self, text: &str, hint: Option<String>) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             self.line(&format!("warning: {text}"));
+            if let Some(hint) = hint {
+                self.line(&format!("hint: {hint}"));
+            }
         }
     }
 
@@ -280,7 +288,8 @@ impl Ui {
             Event::NewArchive { location } => {
                 self.note(&format!("Creating a new archive: none exists in {location}"));
             }
-            Event::Key(warning) => self.warn(&hints::signing::warning(&warning)),
+            // The session knows the remedy.
+            Event::Key(warning) => self.warn(&warning.to_string()),
             Event::PlannedWithoutKey { suite, unverified } => {
                 let trusted = if unverified {
                     "; the suite is read without a trusted key: name one in `TrustedKeys:` to verify it"

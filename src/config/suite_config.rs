@@ -154,7 +154,7 @@ impl SuiteConfig {
     }
 
     /// The value of a field that is copied to `Release`.
-    pub(super) fn copied_field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn copied_field(&self, name: &str) -> Option<&str> {
         self.copied.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
     }
 

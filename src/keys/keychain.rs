@@ -268,26 +268,39 @@ impl Keychain {
     /// Returns the public keys of all suites for clients; a suite signed by a command has its trusted keys.
     pub fn public_keys(&self) -> Result<Keyring, Error> {
         let mut keyring = Keyring::new();
-        let mut add = |words: &[String], suite: Option<&SuiteConfig>| {
-            for source in self.sources(words)? {
-                match (&source, suite.filter(|suite| !suite.trusted_keys.is_empty())) {
-                    (KeySource::Command(_), Some(suite)) => add_trusted_keys(suite, &mut keyring)?,
-                    (KeySource::Command(command), None) => {
-                        return Err(signing::Error::KeyOfCommand { command: command.clone() }.into());
-                    }
-                    _ => keyring.merge(&self.certificates(&source)?),
-                }
-            }
-            Ok::<_, Error>(())
-        };
         if self.is_overridden() {
-            add(&[], None)?;
+            self.add_keys_for_clients(&[], None, &mut keyring)?;
         } else {
             for suite in &self.config.suites {
-                add(&suite.sign_with, Some(suite))?;
+                self.add_keys_for_clients(&suite.sign_with, Some(suite), &mut keyring)?;
             }
         }
         if keyring.is_empty() { Err(signing::Error::NoKeys.into()) } else { Ok(keyring) }
+    }
+
+    /// Returns the public keys of one suite for clients; none if it is not signed.
+    pub fn public_keys_of(&self, suite: &SuiteConfig) -> Result<Keyring, Error> {
+        let mut keyring = Keyring::new();
+        self.add_keys_for_clients(&suite.sign_with, Some(suite), &mut keyring)?;
+        Ok(keyring)
+    }
+
+    fn add_keys_for_clients(
+        &self,
+        words: &[String],
+        suite: Option<&SuiteConfig>,
+        keyring: &mut Keyring,
+    ) -> Result<(), Error> {
+        for source in self.sources(words)? {
+            match (&source, suite.filter(|suite| !suite.trusted_keys.is_empty())) {
+                (KeySource::Command(_), Some(suite)) => add_trusted_keys(suite, keyring)?,
+                (KeySource::Command(command), None) => {
+                    return Err(signing::Error::KeyOfCommand { command: command.clone() }.into());
+                }
+                _ => keyring.merge(&self.certificates(&source)?),
+            }
+        }
+        Ok(())
     }
 
     /// Returns the public keys of all suites that can be read, for a plan.

@@ -169,7 +169,7 @@ impl Run<'_> {
 
     /// Writes the files for clients at the destination, if a suite has changed.
     async fn client_files(&mut self) -> Result<(), Error> {
-        let changed = self.synced.suites.iter().filter(|suite| suite.published);
+        let changed = self.synced.suites.iter().filter(|suite| suite.is_described_anew());
         if self.how.dry_run || changed.count() == 0 {
             return Ok(());
         }
@@ -240,7 +240,8 @@ impl Run<'_> {
             self.copier.distrust_earlier_runs();
         }
         let difference = Difference::between(&sides).await?;
-        let outcome = self.outcome(&sides, &difference);
+        let part_changes = *carried.subset() != partial_there.subset && sides.same_pointer();
+        let outcome = SyncedSuite { part_changes, ..self.outcome(&sides, &difference) };
         self.synced.there += difference.known;
         if self.how.dry_run {
             self.synced.missing.extend(difference.missing.iter().cloned());
@@ -338,6 +339,7 @@ impl Run<'_> {
         SyncedSuite {
             suite: source.name().clone(),
             published: difference.swaps && !self.how.dry_run,
+            part_changes: false,
             first: there.pointer().is_none(),
             components: source.release().map(|release| carried.components(release)).unwrap_or_default(),
             architectures: carried.subset().architectures.clone(),

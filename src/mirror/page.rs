@@ -23,7 +23,8 @@ const TRIES: u32 = 10;
 impl Run<'_> {
     /// Brings the page of the destination up to date with the copied suites, if the archive has a page.
     pub(super) async fn page(&mut self) -> Result<(), Error> {
-        let changed: Vec<_> = self.synced.suites.iter().filter(|suite| suite.published).cloned().collect();
+        let changed: Vec<_> =
+            self.synced.suites.iter().filter(|suite| suite.is_described_anew()).cloned().collect();
         if self.how.dry_run || changed.is_empty() {
             return Ok(());
         }

@@ -39,6 +39,8 @@ pub struct SyncedSuite {
     pub suite: Suite,
     /// Whether clients of the destination see a change.
     pub published: bool,
+    /// Whether another part of the same generation was copied than before, such as a further architecture.
+    pub part_changes: bool,
     /// Whether the suite is new at the destination.
     pub first: bool,
     /// The components that were copied.
@@ -53,4 +55,11 @@ pub struct SyncedSuite {
     pub has_other_name: bool,
     /// Whether it has source packages.
     pub has_sources: bool,
+}
+
+impl SyncedSuite {
+    /// Whether the files that describe the suite to clients and to people have changed.
+    pub(super) fn is_described_anew(&self) -> bool {
+        self.published || self.part_changes
+    }
 }

@@ -58,6 +58,7 @@ impl Run<'_> {
             suites.push(SyncedSuite {
                 suite: suite.clone(),
                 published: false,
+                part_changes: false,
                 first: false,
                 components: carried.components(release),
                 architectures: carried.subset().architectures.clone(),

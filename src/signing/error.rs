@@ -316,7 +316,7 @@ pub enum KeyWarning {
         given: usize,
     },
     /// The public key of a signing command is unknown, so that no later command can verify the suite.
-    #[error("the public key of the signing command `{}` is unknown", command.display())]
+    #[error("the public key of the signing command `{}` is unknown, so later commands cannot verify the suite", command.display())]
     UnknownKey {
         /// The command.
         command: PathBuf,

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::{
     deb_builder::deb,
-    sandbox::{Outcome, Sandbox},
+    sandbox::{Outcome, Sandbox, fixture},
 };
 
 /// Runs a line of a shell, with the program as `publish`.
@@ -104,6 +104,83 @@ fn every_command_that_reads_a_state_takes_it_beside_the_suite() {
         let said = sandbox.publish([command, &["stable@1"]].concat()).fails(2);
         said.says(["`stable@1` is a generation", "`stable`"]);
     }
+}
+
+/// The suite of the commands that look at more than one: the downloads of its packages, and its keys.
+#[test]
+fn a_suite_limits_what_is_counted_and_which_keys_are_shown() {
+    let sandbox = archive();
+    let line = |file: &str| {
+        format!(
+            "192.0.2.1 - - [01/Nov/2026:10:00:00 +0000] \"GET /apt/{file} HTTP/1.1\" 200 100 \"-\" \"x\"\n"
+        )
+    };
+    let files = sandbox.tree().paths_with(".deb");
+    let log: String = files.iter().map(|file| line(file)).chain([line("pool/no/no_1_all.deb")]).collect();
+    fs::write(sandbox.path("access.log"), log).unwrap();
+    let counted = |suites: &[&str]| {
+        let options = suites.iter().flat_map(|suite| ["-s", suite]);
+        sandbox.publish(["stats", "--by", "package", "access.log"].into_iter().chain(options)).ok().stdout
+    };
+    assert_eq!(counted(&[]), "no 1 0\none 1 0\nother 1 0\ntwo 1 0\n");
+    assert_eq!(counted(&["stable"]), "one 1 0\ntwo 1 0\n");
+    assert_eq!(counted(&["stable@1"]), "one 1 0\n");
+    assert_eq!(counted(&["stable@1", "testing"]), "one 1 0\nother 1 0\n");
+    sandbox
+        .publish(["stats", "-s", "stabel", "access.log"])
+        .fails(1)
+        .says(["no suite `stabel`", "did you mean `stable`?"]);
+    sandbox
+        .publish(["--archive", "./none", "stats", "-s", "stable", "access.log"])
+        .fails(1)
+        .says(["no archive"]);
+
+    // Keys: as configured, else as published, also where the archive is only read.
+    let keys = |name: &str| fixture(name).display().to_string();
+    let (first, second) = (keys("keys/test.asc"), keys("keys/second.asc"));
+    sandbox.configure(&format!(
+        "Codename: stable\nComponents: main\nOrigin: Example\nSignWith: {first}\n\nCodename: testing\nComponents: main\nSignWith: {second}\n\nCodename: open\nComponents: main\n"
+    ));
+    sandbox.publish(["export", "--trust-existing", "--allow-releaseinfo-change"]).ok();
+    let shown = |arguments: &[&str]| {
+        let said = sandbox.publish([&["key", "show", "--json"], arguments].concat()).ok().stdout;
+        let shown: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let keys = shown["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["fingerprint"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (one, other) = (shown(&[&first]), shown(&[&second]));
+    assert_eq!(shown(&["-s", "stable"]), one);
+    assert_eq!(shown(&["-s", "testing"]), other);
+    assert_eq!(shown(&["-s", "testing", "-s", "stable"]).len(), 2);
+    sandbox.publish(["key", "show", "-s", "open"]).fails(1).says(["suite `open` is not signed"]);
+    sandbox.publish(["key", "show", "-s", "stabel"]).fails(1).says(["no suite `stabel`"]);
+    sandbox.publish(["key", "show", "-s", "stable", &first]).fails(2);
+    let server = sandbox.serve();
+    assert_eq!(shown(&["--archive", &server.url, "-s", "testing"]), other);
+    let export = ["key", "export", "--binary", "-o", "testing.pgp", "-s", "testing"];
+    sandbox.publish(["--archive", &server.url].iter().chain(&export)).ok();
+    assert_eq!(shown(&["testing.pgp"]), other);
+
+    // A new key has the name of its suite, and the next step is printed for it.
+    let generated =
+        |suite: &str, file: &str| sandbox.publish(["key", "generate", "-s", suite, "-o", file]).ok();
+    let said = generated("stable", "stable.asc");
+    said.says([
+        "  name        Example\n",
+        "Suite `stable` is signed with another key",
+        "key rotate --suite stable --to [SANDBOX]/stable.asc\n",
+    ]);
+    generated("open", "open.asc")
+        .says(["  name        APT archive\n", "stanza of suite `open` in conf/distributions:\n  SignWith: "]);
+    sandbox
+        .publish(["key", "generate", "-s", "stabel", "-o", "none.asc"])
+        .fails(1)
+        .says(["did you mean `stable`?"]);
+    let root = sandbox.path("").display().to_string();
+    let next = said.stderr.lines().find_map(|line| line.strip_prefix("  publish ")).unwrap();
+    shell(&sandbox, &format!("publish {}", next.replace("[SANDBOX]", root.trim_end_matches('/')))).ok();
+    assert_eq!(shown(&["-s", "stable"]).len(), 2);
+    assert_eq!(shown(&["-s", "testing"]), other);
 }
 
 #[test]
@@ -230,12 +307,12 @@ fn spans_are_the_same_everywhere() {
         (&["sync", "./copy", "-n", "--delete"], "--keep-for"),
         (&["key", "generate"], "--expires"),
     ] {
-        for (at, span) in ["12h", "7d", "2w", "1m", "1y", "1y 6m"].into_iter().enumerate() {
+        for (at, span) in ["12h", "7d", "7", "2w", "1m", "1y", "1y 6m"].into_iter().enumerate() {
             let output = format!("{at}.asc");
             let output = if command[0] == "key" { vec!["--output", &output] } else { Vec::new() };
             sandbox.publish([command, &[option, span], &output].concat()).ok();
         }
-        for wrong in ["7", "3q", "d", "1.5d", "soon"] {
+        for wrong in ["7 1m", "3q", "d", "1.5d", "soon"] {
             let said = sandbox.publish([command, &[option, wrong]].concat()).fails(2);
             said.says(["`12h`, `7d`, `2w`, `1m` or `1y`"]);
         }

@@ -53,6 +53,44 @@ fn a_sound_archive_has_no_fault_and_is_left_as_it_was() {
     assert_eq!(findings(&outside, "ok", "public URL").len(), 1, "{}", outside.stdout);
 }
 
+/// A new user tries it before anything is there, then from outside, and under the other name of a suite.
+#[test]
+fn an_archive_is_looked_at_from_its_first_day_on() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.publish(["doctor"]).ok();
+    assert_eq!(findings(&said, "warning", "suites"), ["nothing is published here yet"], "{}", said.stdout);
+    assert!(
+        said.stdout.contains("  fix: publish --archive [SANDBOX]/archive add FILE.deb\n"),
+        "{}",
+        said.stdout
+    );
+    let fix = "  fix: publish --archive [SANDBOX]/archive key generate --suite stable\n";
+    assert!(said.stdout.contains(fix), "{}", said.stdout);
+    sandbox.publish(["key", "generate", "--suite", "stable", "-o", "key.asc"]).ok();
+    let key = sandbox.path("key.asc");
+    sandbox.configure(&format!(
+        "Codename: trixie\nSuite: stable\nComponents: main\nWebPage: yes\nSignWith: {}\n",
+        key.display()
+    ));
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming"]).ok();
+    for name in ["stable", "trixie"] {
+        let said = sandbox.publish(["doctor", "-s", name]).ok();
+        assert_eq!(findings(&said, "ok", "suites").len(), 1, "{}", said.stdout);
+        assert!(findings(&said, "ok", "keys").contains(&"suite `trixie` can be signed"), "{}", said.stdout);
+    }
+    sandbox.publish(["doctor", "-s", "sid"]).fails(4).says([]);
+    // Its page lists its suites.
+    let server = sandbox.serve();
+    let outside = sandbox.publish(["--archive", &server.url, "doctor"]).ok();
+    let found = format!("clients read `trixie` at {}", server.url);
+    assert_eq!(findings(&outside, "ok", "public URL"), [&*found], "{}", outside.stdout);
+    // Another archive on the web has no list.
+    fs::remove_file(sandbox.archive("index.html")).unwrap();
+    let outside = sandbox.publish(["--archive", &server.url, "doctor"]).fails(4);
+    assert!(findings(&outside, "fault", "public URL")[0].contains("no suite is named"), "{}", outside.stdout);
+}
+
 /// Each fault has a remedy, and the exit status is 4.
 #[test]
 fn what_is_wrong_is_a_finding_with_a_remedy() {
@@ -108,15 +146,79 @@ fn an_archive_without_a_configuration_is_judged_by_its_suites() {
     assert!(said.stdout.contains(" init --suite bookworm --sign-with "), "{}", said.stdout);
     let said = sandbox.publish([&["doctor"], &signed[..]].concat()).ok();
     assert!(findings(&said, "ok", "keys").contains(&"suite `bookworm` can be signed"), "{}", said.stdout);
+}
 
-    // A key that no configuration names is rotated by hand.
-    sandbox.publish(["key", "generate", "--expires", "10d", "--output", "short.asc"]).ok();
-    let short = ["--sign-with", "short.asc"];
-    sandbox.publish([&["--archive", "./other", "add", "incoming"], &short[..]].concat()).ok();
-    let said = sandbox.publish([&["--archive", "./other", "doctor"], &short[..]].concat()).ok();
-    let rotates = said.stdout.lines().any(|line| line.starts_with("  fix: ") && line.contains(" key rotate"));
-    assert!(!rotates, "{}", said.stdout);
-    assert!(said.stdout.contains("  fix: make a new key with `publish key generate`"), "{}", said.stdout);
+/// A text says what is the matter, and the remedy is a list of commands that work as they are.
+#[test]
+fn a_key_that_expires_soon_is_replaced_with_the_commands_of_its_remedy() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["key", "generate", "--expires", "10d", "--output", "a key.asc"]).ok();
+    for (archive, options, variables) in [
+        ("named", &["--sign-with", "a key.asc"][..], &[][..]),
+        ("in-file", &[], &[("PUBLISH_SIGNING_KEY_FILE", "a key.asc")]),
+    ] {
+        let run = |words: &[&str]| {
+            let archive = format!("./{archive}");
+            sandbox.publish_with(variables, [&["--archive", &*archive], options, words].concat()).ok()
+        };
+        let added = run(&["add", "incoming"]);
+        let doctor = format!(
+            "--archive [SANDBOX]/{archive} {}doctor`",
+            if options.is_empty() { "" } else { "--sign-with 'a key.asc' " }
+        );
+        added.says([
+            "clients will refuse the archive then\nhint: see how to replace it with `publish ",
+            &doctor,
+        ]);
+        let said = run(&["doctor"]);
+        let expires: Vec<&str> = findings(&said, "warning", "keys");
+        assert_eq!(expires.len(), 2, "{}", said.stdout);
+        assert!(expires.iter().all(|text| text.contains(" expires on ") && !text.contains("publish ")));
+        let (_, after) = said.stdout.split_once(expires[0]).unwrap();
+        let fixes = after.lines().skip(1).map_while(|line| line.strip_prefix("  fix: "));
+        let commands: Vec<&str> = fixes.filter(|fix| fix.starts_with("publish ")).collect();
+        assert_eq!(commands.len(), 3, "{}", said.stdout);
+        let mut shell = sandbox.command("bash");
+        let line =
+            format!("publish() {{ '{}' \"$@\"; }}; {}", env!("CARGO_BIN_EXE_publish"), commands.join("; "));
+        let root = sandbox.path("").display().to_string();
+        shell
+            .args(["-ec", &line.replace("[SANDBOX]", root.trim_end_matches('/'))])
+            .envs(variables.iter().copied());
+        sandbox.run(shell).ok();
+        let client: serde_json::Value = serde_json::from_str(&run(&["client", "--json"]).stdout).unwrap();
+        let keys = client["key"]["fingerprints"].as_array().unwrap().len();
+        assert_eq!(keys, 2, "clients get both keys");
+    }
+    // A secret in a variable has no name, and a configured key is rotated.
+    let secret = fs::read_to_string(sandbox.path("a key.asc")).unwrap();
+    let said = sandbox
+        .publish_with(&[("PUBLISH_SIGNING_KEY", &secret)], ["--archive", "./named", "doctor", "--dry-run"])
+        .ok();
+    assert!(said.stdout.contains("  fix: publish key generate\n  fix: rotate by hand: "), "{}", said.stdout);
+    fs::rename(sandbox.path("a key.asc"), sandbox.path("key.asc")).unwrap();
+    sandbox.configure(&format!(
+        "Codename: stable\nComponents: main\nSignWith: {}\n",
+        sandbox.path("key.asc").display()
+    ));
+    sandbox.publish(["add", "incoming"]).ok();
+    let said = sandbox.publish(["doctor"]).ok();
+    assert!(
+        findings(&said, "warning", "keys").iter().all(|text| !text.contains("publish ")),
+        "{}",
+        said.stdout
+    );
+    // Without an `Origin` the keyring package needs a name, for which the doctor takes that of the folder.
+    let fix = "  fix: publish --archive [SANDBOX]/archive key rotate --name archive\n";
+    assert_eq!(said.stdout.matches(fix).count(), 2, "{}", said.stdout);
+    sandbox.publish(["key", "rotate", "--name", "archive"]).ok();
+    let said = sandbox.publish(["doctor"]).ok();
+    assert!(
+        said.stdout.contains("  fix: publish --archive [SANDBOX]/archive key rotate\n"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]

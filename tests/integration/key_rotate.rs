@@ -501,10 +501,10 @@ fn an_expired_old_key_ends_the_waiting_period() {
     deb("hello").write(sandbox.incoming());
     let add = ["add", "incoming"];
     sandbox.publish(add).ok();
-    sandbox
-        .publish_after(20 * DAY, &add)
-        .ok()
-        .says(["expires on 2025-07-11", "replace it with `publish key rotate`"]);
+    sandbox.publish_after(20 * DAY, &add).ok().says([
+        "expires on 2025-07-11",
+        "hint: see how to replace it with `publish --archive [SANDBOX]/archive doctor`",
+    ]);
     let said = sandbox.publish_after(20 * DAY, &["key", "rotate", "--expires", "never"]).ok();
     said.says(["Next, once clients have the new key, from 2025-07-11 on"]);
     finish(&sandbox, 39 * DAY, &[]).fails(1).says(["only since 2025-06-21"]);

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     deb_builder::deb,
     sandbox::{Outcome, Sandbox, fixture, is_installed, skipped},
+    upload_builder::upload,
 };
 
 fn root() -> &'static Path {
@@ -294,6 +295,35 @@ fn the_template_publishes_and_plans() {
     .ok();
     assert!(sandbox.tree() == before, "a plan changed the archive");
     gitlab(&sandbox, &[("PUBLISH_FILES", "build/*.rpm")]).fails(2).says(["no file matches 'build/*.rpm'"]);
+}
+
+/// Uploads name their suites: later jobs and clients get those, and not all of the archive.
+#[test]
+fn the_template_reports_the_suites_of_the_files() {
+    let sandbox = runner();
+    let suites = ["stable", "testing", "other"].map(|suite| format!("Codename: {suite}\nComponents: main\n"));
+    sandbox.configure(&suites.join("\n"));
+    let key = key();
+    let run = |files: &str, more: &[(&str, &str)]| {
+        gitlab(&sandbox, &[&[("PUBLISH_FILES", files), ("PUBLISH_SIGNING_KEY", &key)], more].concat()).ok();
+        ["publish.env", "client.sources"].map(|name| fs::read_to_string(sandbox.path(name)).unwrap())
+    };
+    run("build", &[("PUBLISH_SUITE", "other")]);
+    for suite in ["stable", "testing"] {
+        let folder = sandbox.path(suite);
+        deb("uploaded").version("1.0-1").field("Source", "hello").write(&folder);
+        upload(&folder).distribution(suite).write();
+    }
+    let [states, sources] = run("testing/*.changes", &[]);
+    assert!(states.starts_with("PUBLISH_STATE=testing@2025") && !states.contains(' '), "{states}");
+    assert!(sources.contains("\nSuites: testing\n"), "{sources}");
+    // Published already, and one that is not.
+    let [states, sources] = run("testing/*.changes\nstable/*.changes", &[]);
+    assert!(states.starts_with("PUBLISH_STATE=stable@2025") && states.contains(" testing@2025"), "{states}");
+    assert!(sources.contains("\nSuites: stable testing\n"), "{sources}");
+    let [states, sources] = run("testing/*.changes", &[("PUBLISH_DRY_RUN", "true")]);
+    assert_eq!(states, "");
+    assert!(sources.contains("\nSuites: testing\n"), "{sources}");
 }
 
 /// The files of the pipelines are shell that bash and sh accept, and every path in them exists.

@@ -37,6 +37,40 @@ fn archive() -> Sandbox {
     sandbox
 }
 
+/// `--suite` prints a stanza, with which apt reads the preview as it is.
+#[test]
+fn the_preview_prints_the_stanza_of_a_suite() {
+    let sandbox = Sandbox::signed();
+    sandbox.configure("Codename: stable\nComponents: main\n\nCodename: testing\nComponents: main\n");
+    deb("hello").write(sandbox.incoming());
+    sandbox.publish(["add", "incoming", "-s", "stable"]).ok();
+    sandbox.publish(["add", "incoming", "-s", "testing"]).ok();
+    sandbox
+        .publish(["serve", "--listen", "127.0.0.1:0", "-s", "stabel"])
+        .fails(1)
+        .says(["did you mean `stable`?"]);
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_publish"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "-s", "testing"])
+        .env("PUBLISH_ARCHIVE", sandbox.archive(""))
+        .stdout(std::fs::File::create(sandbox.path("stanza")).unwrap());
+    let server = Server::start(command).unwrap();
+    // It is printed after the URL.
+    let stanza = loop {
+        let text = std::fs::read_to_string(sandbox.path("stanza")).unwrap();
+        if text.contains("-----END") {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(stanza.contains(&format!("URIs: {}\nSuites: testing\n", server.url)), "{stanza}");
+    for apt in Client::all(&sandbox) {
+        apt.stanza(&stanza);
+        apt.updates();
+        assert_eq!(apt.candidate("hello").as_deref(), Some("1.0"), "{}", apt.name);
+    }
+}
+
 struct Response {
     status: u16,
     head: String,

@@ -73,6 +73,8 @@ fn a_log_is_read_as_far_as_it_goes() {
     sandbox.publish(["stats", "bad.log"]).fails(1).says(["2 lines", "hint: the formats are"]);
     sandbox.publish(["stats", "missing.log"]).fails(1).says(["`missing.log`", "No such file"]);
     sandbox.publish(["stats", "-", "-"]).fails(2).says(["only once"]);
+    fs::create_dir(sandbox.path("no-logs")).unwrap();
+    sandbox.publish(["stats", "no-logs"]).ok().says(["warning: there is no file in `no-logs`"]);
     fs::write(sandbox.path("empty.log"), "").unwrap();
     assert_eq!(sandbox.publish(["stats", "empty.log"]).ok().stdout, "");
     let mut text = line("192.0.2.1", "10:00:00", HELLO, 200, APT);

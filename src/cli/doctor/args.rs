@@ -1,5 +1,7 @@
 //! The options of `doctor`.
 
+use crate::{cli::session::Session, names::Suite};
+
 /// Check everything that publishing needs, and print a remedy for each fault
 ///
 /// Print a line for each finding: the configuration, the signing keys and what apt thinks of them, the store (credentials,
@@ -25,4 +27,16 @@ pub(in crate::cli) struct Args {
     /// Write nothing: the store is only read
     #[arg(short = 'n', long)]
     pub(in crate::cli) dry_run: bool,
+}
+
+impl Args {
+    /// Whether a suite is looked at: all are, unless some are named, by their codenames or by other names.
+    pub(super) fn names(&self, suite: &Suite, session: &Session<'_>) -> bool {
+        self.suite.is_empty() || self.suite.iter().any(|name| is_name_of(name, suite, session))
+    }
+}
+
+/// Whether a name on the command line is that of a suite.
+pub(super) fn is_name_of(name: &str, suite: &Suite, session: &Session<'_>) -> bool {
+    name == suite.as_str() || session.config.find(name).is_some_and(|found| found.codename == *suite)
 }

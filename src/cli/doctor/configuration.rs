@@ -1,9 +1,6 @@
 //! The files of the configuration.
 
-use super::{
-    finding::{Findings, command},
-    published::Published,
-};
+use super::{finding::Findings, published::Published};
 use crate::{cli::session::Session, cli::ui::count, store::Location};
 
 const TOPIC: &str = "configuration";
@@ -50,7 +47,7 @@ pub(super) fn look(session: &Session<'_>, unconfigured: &[Published], findings: 
 fn init(session: &Session<'_>, published: &[Published]) -> String {
     let file = if session.location.folder().is_some() { "" } else { "--config conf/distributions " };
     if published.is_empty() {
-        return command(session, &format!("{file}init"));
+        return session.command(&format!("{file}init"));
     }
     let one = |suite: &Published| {
         let key = match (&suite.signers[..], suite.signed) {
@@ -58,7 +55,7 @@ fn init(session: &Session<'_>, published: &[Published]) -> String {
             ([], true) => " --sign-with KEY".to_owned(),
             (signers, true) => format!(" --sign-with {}", signers.join(" --sign-with ")),
         };
-        command(session, &format!("{file}init --suite {}{key}", suite.name))
+        session.command(&format!("{file}init --suite {}{key}", suite.name))
     };
     published.iter().map(one).collect::<Vec<_>>().join("\n")
 }

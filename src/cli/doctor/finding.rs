@@ -1,6 +1,6 @@
 //! The findings of the doctor, each with its remedy.
 
-use crate::cli::{failure::Failure, json, session::Session, text::shell_word};
+use crate::cli::{failure::Failure, json};
 
 /// How good a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +78,4 @@ impl Findings {
             findings: self.all.iter().map(finding).collect(),
         }
     }
-}
-
-/// A command for this archive, which can be pasted.
-pub(super) fn command(session: &Session<'_>, words: &str) -> String {
-    let config = match &session.config_path {
-        Some(path) if session.config_is_named => {
-            format!(" --config {}", shell_word(&path.display().to_string()))
-        }
-        _ => String::new(),
-    };
-    format!("publish --archive {}{config} {words}", shell_word(&session.location.to_string()))
 }

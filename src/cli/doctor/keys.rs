@@ -1,15 +1,12 @@
 //! The signing keys, as a command that publishes would use them.
 
-use super::{
-    args::Args,
-    finding::{Findings, command},
-    published::Published,
-};
+use super::{args::Args, finding::Findings, published::Published};
 use crate::{
     cli::{
         failure::Failure,
         hints,
-        key::{ROTATE_BY_HAND, key_reports},
+        key::key_reports,
+        replacement::Replacement,
         session::{DEFAULT_SUITE, Session},
     },
     config::SuiteConfig,
@@ -24,7 +21,13 @@ const TOPIC: &str = "keys";
 const SOON: i64 = 60;
 
 /// `unconfigured` are the published suites of an archive without a configuration.
-pub(super) fn look(args: &Args, session: &Session<'_>, unconfigured: &[Published], findings: &mut Findings) {
+pub(super) fn look(
+    args: &Args,
+    session: &Session<'_>,
+    unconfigured: &[Published],
+    replacement: &Replacement,
+    findings: &mut Findings,
+) {
     if let Location::Web(_) = session.location {
         return;
     }
@@ -32,13 +35,13 @@ pub(super) fn look(args: &Args, session: &Session<'_>, unconfigured: &[Published
     for suite in suites(args, session, unconfigured) {
         let is_signed =
             unconfigured.iter().any(|published| published.name == suite.codename && published.signed);
-        signs |= open(&suite, is_signed, session, findings);
+        signs |= open(&suite, is_signed, session, replacement, findings);
     }
     if !signs {
         return;
     }
     match key_reports(session) {
-        Ok(reports) => reports.iter().for_each(|report| judge(report, session, findings)),
+        Ok(reports) => reports.iter().for_each(|report| judge(report, replacement, findings)),
         Err(failure) => {
             // The public part of a key that a command uses is not known here.
             let text = failure.errors.into_iter().next().map(|problem| problem.message).unwrap_or_default();
@@ -50,8 +53,7 @@ pub(super) fn look(args: &Args, session: &Session<'_>, unconfigured: &[Published
 /// The configured suites that are published here; without a configuration the published ones, and in a new archive one as it
 /// would be published.
 fn suites(args: &Args, session: &Session<'_>, unconfigured: &[Published]) -> Vec<SuiteConfig> {
-    let is_named =
-        |suite: &Suite| args.suite.is_empty() || args.suite.iter().any(|name| name == suite.as_str());
+    let is_named = |suite: &Suite| args.names(suite, session);
     let is_meant = |suite: &&SuiteConfig| !suite.read_only && is_named(&suite.codename);
     let configured: Vec<SuiteConfig> = session.config.suites.iter().filter(is_meant).cloned().collect();
     if !session.config.suites.is_empty() {
@@ -65,25 +67,23 @@ fn suites(args: &Args, session: &Session<'_>, unconfigured: &[Published]) -> Vec
     names.into_iter().map(SuiteConfig::unconfigured).collect()
 }
 
-/// How the key is replaced: `key rotate` changes `SignWith:`, so it needs a configuration that names the key.
-fn rotate(session: &Session<'_>, options: &str) -> String {
-    let is_overridden = session.keys_given().is_ok_and(|given| given.is_overridden());
-    if session.config.suites.is_empty() || is_overridden {
-        format!("make a new key with `publish key generate`, then {ROTATE_BY_HAND}")
-    } else {
-        command(session, &format!("key rotate{options}"))
-    }
-}
-
 /// Opens the keys of a suite that is published with a signature or not; returns whether it can be signed.
-fn open(suite: &SuiteConfig, is_signed: bool, session: &Session<'_>, findings: &mut Findings) -> bool {
+fn open(
+    suite: &SuiteConfig,
+    is_signed: bool,
+    session: &Session<'_>,
+    replacement: &Replacement,
+    findings: &mut Findings,
+) -> bool {
     let keychain = if session.plans { Ok(session.keychain_to_plan()) } else { session.keychain() };
     let opened = keychain.and_then(|keychain| keychain.open(suite).map_err(Failure::from));
     let name = &suite.codename;
     match opened {
         Ok(keys) => {
             for warning in &keys.warnings {
-                findings.warning(TOPIC, hints::signing::warning(warning), rotate(session, " --dry-run"));
+                let replace = || replacement.lines();
+                let fix = hints::signing::of_warning(warning, replace).unwrap_or_else(replace);
+                findings.warning(TOPIC, warning.to_string(), fix);
             }
             if keys.signing.is_none() && is_signed {
                 findings.warning(
@@ -97,7 +97,7 @@ fn open(suite: &SuiteConfig, is_signed: bool, session: &Session<'_>, findings: &
                 findings.warning(
                     TOPIC,
                     format!("suite `{name}` is not signed: apt accepts it only with `Trusted: yes`"),
-                    "publish key generate, and name its file in `SignWith:` of conf/distributions",
+                    session.command(&format!("key generate --suite {name}")),
                 );
                 return false;
             }
@@ -113,7 +113,7 @@ fn open(suite: &SuiteConfig, is_signed: bool, session: &Session<'_>, findings: &
 }
 
 /// Judges a key as apt does.
-fn judge(report: &KeyReport, session: &Session<'_>, findings: &mut Findings) {
+fn judge(report: &KeyReport, replacement: &Replacement, findings: &mut Findings) {
     let name = report.user_ids.first().map(|name| format!(" ({name})")).unwrap_or_default();
     let end = match (&report.expires, report.days_left) {
         (Some(day), Some(left)) if left < 0 => format!("expired on {day}"),
@@ -124,7 +124,7 @@ fn judge(report: &KeyReport, session: &Session<'_>, findings: &mut Findings) {
     let verdicts: Vec<String> = now.map(|verdict| format!("{} {}", verdict.reader, verdict.text)).collect();
     let (fingerprint, algorithm) = (&report.fingerprint, &report.algorithm);
     let text = format!("{algorithm} {fingerprint}{name} {end}: {}", verdicts.join(", "));
-    let rotate = rotate(session, "");
+    let rotate = replacement.lines();
     if report.level() >= Level::Unknown || report.revoked.is_some() {
         findings.fault(TOPIC, text, rotate);
     } else if report.level() == Level::Warn || report.days_left.is_some_and(|left| left < SOON) {

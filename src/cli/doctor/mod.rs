@@ -24,9 +24,9 @@ use finding::{Findings, Level};
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
-    // Without a configuration the published suites are what can be signed. A bucket may be out of reach, which takes a
-    // while: it is tried first.
-    let reads_first = session.config.suites.is_empty() && session.location.folder().is_none();
+    // Without a configuration the published suites are what can be signed, and without an `Origin` they name the keyring
+    // package. A bucket may be out of reach, which takes a while: it is tried first.
+    let reads_first = !published::has_origin(session) && session.location.folder().is_none();
     if !reads_first {
         look_here(args, session, &mut findings).await;
     }
@@ -51,7 +51,9 @@ async fn look_here(args: &Args, session: &Session<'_>, findings: &mut Findings) 
     configuration::look(session, &unconfigured, findings);
     // A folder that is not there has no suites to sign.
     if session.location.folder().is_none_or(std::path::Path::is_dir) {
-        tokio::task::block_in_place(|| keys::look(args, session, &unconfigured, findings));
+        let name = published::package_name(session).await;
+        let replacement = session.replacement(name.as_deref());
+        tokio::task::block_in_place(|| keys::look(args, session, &unconfigured, &replacement, findings));
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    args::Args,
-    finding::{Findings, command},
-};
+use super::{args::Args, finding::Findings};
 use crate::{
     archive::Trust,
     cli::{failure::Failure, session::Session},
@@ -28,7 +25,7 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
     if let Some(folder) = session.location.folder()
         && !folder.is_dir()
     {
-        let fix = command(session, "init");
+        let fix = session.command("init");
         findings.fault(TOPIC, format!("there is no folder {}", folder.display()), fix);
         return false;
     }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    args::Args,
-    finding::{Findings, command},
+    args::{Args, is_name_of},
+    finding::Findings,
 };
 use crate::{
     archive::{Archive, KEY_FILE, PublishedSuite, snapshot_of},
@@ -23,6 +23,10 @@ const SOON: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// Looks at each suite; returns the published ones.
 pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Findings) -> Vec<Suite> {
     if let Location::Web(_) = session.location {
+        if args.suite.is_empty() {
+            // Its page has a list. Without one the look at the URL asks for a name.
+            return session.suites_on_page().await.unwrap_or_default();
+        }
         return args.suite.iter().filter_map(|name| Suite::parse(name).ok()).collect();
     }
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
@@ -40,10 +44,15 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
     }
     names.retain(|suite| snapshot_of(suite).is_none());
     if !args.suite.is_empty() {
-        names.retain(|suite| args.suite.iter().any(|name| name == suite.as_str()));
-        for name in args.suite.iter().filter(|name| !names.iter().any(|suite| suite.as_str() == **name)) {
-            findings.fault(TOPIC, format!("there is no suite `{name}`"), command(session, "doctor"));
+        names.retain(|suite| args.names(suite, session));
+        for name in
+            args.suite.iter().filter(|name| !names.iter().any(|suite| is_name_of(name, suite, session)))
+        {
+            findings.fault(TOPIC, format!("there is no suite `{name}`"), session.command("doctor"));
         }
+    }
+    if names.is_empty() && args.suite.is_empty() {
+        findings.warning(TOPIC, "nothing is published here yet", session.command("add FILE.deb"));
     }
     let mut published = Vec::new();
     let mut is_signed = false;
@@ -59,15 +68,15 @@ pub(super) async fn look(args: &Args, session: &Session<'_>, findings: &mut Find
                 format!(
                     "suite `{name}` is being dropped: if no `publish drop` is running, one was interrupted"
                 ),
-                command(session, &format!("drop {name}")),
+                session.command(&format!("drop {name}")),
             ),
             Ok(_) => findings.warning(
                 TOPIC,
                 format!("suite `{name}` is configured and not published"),
-                command(session, &format!("export {name}")),
+                session.command(&format!("export {name}")),
             ),
             Err(error) => {
-                findings.failure(TOPIC, error.into(), &command(session, &format!("check --suite {name}")));
+                findings.failure(TOPIC, error.into(), &session.command(&format!("check --suite {name}")));
             }
         }
     }
@@ -86,7 +95,7 @@ fn judge(suite: &PublishedSuite, session: &Session<'_>, findings: &mut Findings)
         (signers, true) => format!("signed by {}", signers.join(", ")),
     };
     let text = format!("`{name}`{date} is {signed}");
-    let refresh = command(session, &format!("refresh --suite {name}"));
+    let refresh = session.command(&format!("refresh --suite {name}"));
     let Ok(Some(until)) = pointer.release.valid_until() else {
         return findings.ok(TOPIC, format!("{text}, and does not expire"));
     };
@@ -106,7 +115,7 @@ fn judge(suite: &PublishedSuite, session: &Session<'_>, findings: &mut Findings)
 
 /// The key file that the scripts for clients fetch.
 async fn client_key(archive: &Archive, session: &Session<'_>, findings: &mut Findings) {
-    let repair = command(session, "check --repair");
+    let repair = session.command("check --repair");
     let read = session.store.read(KEY_FILE, limits::KEYS).await;
     let file = match read {
         Ok(Some(file)) => file,

@@ -1,9 +1,6 @@
 //! The archive at its public URL, as apt sees it.
 
-use super::{
-    finding::{Findings, command},
-    store::difference,
-};
+use super::{finding::Findings, store::difference};
 use crate::{
     archive::{Archive, Check, KEY_FILE, Trust},
     cli::{failure::Failure, session::Session, text::shell_word},
@@ -37,7 +34,7 @@ pub(super) async fn look(published: &[Suite], session: &Session<'_>, findings: &
     };
     if published.is_empty() {
         if is_web {
-            let fix = format!("{} --suite NAME", command(session, "doctor"));
+            let fix = format!("{} --suite NAME", session.command("doctor"));
             findings.fault(TOPIC, "a web server has no list of suites, and no suite is named", fix);
         }
         return;

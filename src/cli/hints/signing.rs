@@ -80,18 +80,19 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
     Some(hint)
 }
 
-/// Renders a warning of a key with what the user can do about it.
-pub(in crate::cli) fn warning(warning: &KeyWarning) -> String {
-    match warning {
-        KeyWarning::Expires { .. } => format!("{warning}; replace it with `publish key rotate`"),
+/// Returns what the user can do about a warning of a key, which `replace` replaces.
+pub(in crate::cli) fn of_warning(warning: &KeyWarning, replace: impl FnOnce() -> String) -> Option<String> {
+    let hint = match warning {
+        KeyWarning::Expires { .. } => replace(),
         KeyWarning::FewerKeys { .. } => format!(
-            "{warning}: `--sign-with` and {SIGNING_KEY_VARIABLE} override it, and must name every key during a key rotation"
+            "`--sign-with` and {SIGNING_KEY_VARIABLE} override `SignWith:`, and must name every key during a key rotation"
         ),
-        KeyWarning::UnknownKey { .. } => format!(
-            "{warning}, so later commands cannot verify the suite: add a file with it to `TrustedKeys:` in conf/distributions"
-        ),
-        _ => warning.to_string(),
-    }
+        KeyWarning::UnknownKey { .. } => {
+            "add a file with it to `TrustedKeys:` in conf/distributions".to_owned()
+        }
+        _ => return None,
+    };
+    Some(hint)
 }
 
 /// Whether gpg got a passphrase that does not open the key.

@@ -9,6 +9,8 @@ use super::document::Document;
 pub(in crate::cli) struct Serving {
     pub(in crate::cli) url: String,
     pub(in crate::cli) archive: String,
+    /// The stanza for the suites that are named.
+    pub(in crate::cli) sources: Option<String>,
 }
 
 impl Document for Serving {}

@@ -6,10 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use super::named::{certificates, sources};
+use super::named::Named;
 use crate::{
     cli::{failure::Failure, json, session::Session},
-    signing::{Error, Gpg, KeySource},
+    signing::{Error, Keyring},
 };
 
 /// `publish key export`.
@@ -19,9 +19,8 @@ Examples:\n\
 \x20 publish key export --output archive-key.asc\n\
 \x20 publish key export --binary --output archive-key.gpg")]
 pub(in crate::cli) struct Export {
-    /// Key file, fingerprint, or user ID of a gpg key [default: the signing keys of the archive].
-    #[arg(value_name = "KEY")]
-    pub keys: Vec<String>,
+    #[command(flatten)]
+    named: Named,
     /// File to write instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -30,12 +29,13 @@ pub(in crate::cli) struct Export {
     pub binary: bool,
 }
 
-pub(super) fn run(args: &Export, session: &Session<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &Export, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let ui = session.ui;
     if ui.json() && args.binary && args.output.is_none() {
         return Err(Failure::usage("`--binary` cannot be printed as JSON: add `--output FILE`"));
     }
-    let key = export(&sources(&args.keys, session)?, &Gpg::default(), args.binary)?;
+    let keys = args.named.certificates(session).await?;
+    let key = export(&keys, args.binary)?;
     if let Some(file) = &args.output {
         write_public(file, &key)?;
         ui.say(&format!("Wrote the public key to {}", file.display()));
@@ -53,9 +53,8 @@ pub(super) fn run(args: &Export, session: &Session<'_>) -> Result<ExitCode, Fail
 }
 
 /// Exports the public parts of keys as one armored block, or binary.
-fn export(sources: &[KeySource], gpg: &Gpg, binary: bool) -> Result<Vec<u8>, Error> {
-    let certificates = certificates(sources, gpg)?;
-    if binary { certificates.binary() } else { certificates.armored() }
+fn export(keys: &Keyring, binary: bool) -> Result<Vec<u8>, Error> {
+    if binary { keys.binary() } else { keys.armored() }
 }
 
 /// Atomically writes an exported key to a world-readable file.
@@ -91,7 +90,10 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::signing::Keyring;
+    use crate::{
+        cli::key::named::certificates,
+        signing::{Gpg, KeySource},
+    };
 
     fn fixture(name: &str) -> KeySource {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys");
@@ -100,14 +102,14 @@ mod tests {
 
     #[test]
     fn export_writes_public_parts_that_clients_can_read() {
-        let sources = [fixture("protected.asc"), fixture("second.asc")];
-        let armored = export(&sources, &Gpg::default(), false).unwrap();
+        let keys = certificates(&[fixture("protected.asc"), fixture("second.asc")], &Gpg::default()).unwrap();
+        let armored = export(&keys, false).unwrap();
         let text = String::from_utf8(armored.clone()).unwrap();
         assert_eq!(text.matches("BEGIN PGP PUBLIC KEY BLOCK").count(), 1);
         let mut keyring = Keyring::new();
         keyring.add_bytes("export", &armored).unwrap();
         assert_eq!(keyring.fingerprints().len(), 2);
-        assert_eq!(export(&sources, &Gpg::default(), true).unwrap(), keyring.binary().unwrap());
+        assert_eq!(export(&keys, true).unwrap(), keyring.binary().unwrap());
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("archive.asc");
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn the_key_of_a_command_must_be_named() {
         let sources = [KeySource::Command("/usr/bin/sign".into())];
-        let error = export(&sources, &Gpg::default(), false).unwrap_err();
+        let error = certificates(&sources, &Gpg::default()).unwrap_err();
         assert!(matches!(error, Error::KeyOfCommand { .. }), "{error}");
     }
 }

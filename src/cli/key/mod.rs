@@ -13,10 +13,8 @@ mod clients;
 
 use std::process::ExitCode;
 
-pub(super) use rotate::ROTATE_BY_HAND;
-
 use super::{failure::Failure, session::Session};
-use crate::signing::{Gpg, KeyReport};
+use crate::signing::KeyReport;
 
 /// Generate, show, export, publish and rotate signing keys
 #[derive(Debug, clap::Args)]
@@ -58,17 +56,15 @@ impl Args {
 
 /// Reports on the signing keys of the archive.
 pub(super) fn key_reports(session: &Session<'_>) -> Result<Vec<KeyReport>, Failure> {
-    let sources = named::sources(&[], session)?;
-    Ok(show::show(&sources, &Gpg::default(), session.now)?.keys)
+    Ok(show::show(&named::all(session)?, session.now).keys)
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Package(args) => package::run(args, session).await,
         Command::Rotate(args) => rotate::run(args, session).await,
-        // These block: they read files and may run gpg.
-        Command::Generate(args) => tokio::task::block_in_place(|| generate::run(args, session)),
-        Command::Show(args) => tokio::task::block_in_place(|| show::run(args, session)),
-        Command::Export(args) => tokio::task::block_in_place(|| export::run(args, session)),
+        Command::Generate(args) => generate::run(args, session).await,
+        Command::Show(args) => show::run(args, session).await,
+        Command::Export(args) => export::run(args, session).await,
     }
 }

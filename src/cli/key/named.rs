@@ -1,30 +1,96 @@
 //! The keys that a command names.
 
-use std::path::Path;
-
 use crate::{
-    cli::{failure::Failure, session::Session},
+    archive::{KEY_FILE, Trust},
+    cli::{class::Kind, failure::Failure, session::Session},
+    config::SuiteConfig,
     signing::{Error, Gpg, KeySource, Keyring},
+    suite::limits,
 };
 
-/// Returns the named keys, else the signing keys of the archive.
-pub(super) fn sources(words: &[String], session: &Session<'_>) -> Result<Vec<KeySource>, Failure> {
-    let configured = if words.is_empty() { session.keys_given()?.all_sources()? } else { Vec::new() };
-    let keys = session.key_folder().unwrap_or_default();
-    Ok(named_keys(words, configured, &session.current, &keys)?)
+/// The keys that a command looks at.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Named {
+    /// Key file, fingerprint, or user ID of a gpg key [default: the signing keys of the archive].
+    #[arg(value_name = "KEY")]
+    keys: Vec<String>,
+
+    /// The keys that sign this suite: as configured, else as it is published; repeatable
+    #[arg(short, long, value_name = "SUITE", conflicts_with = "keys")]
+    suite: Vec<String>,
 }
 
-/// Returns the named keys, else the signing keys of the archive.
-pub(super) fn named_keys(
-    words: &[String],
-    configured: Vec<KeySource>,
-    folder: &Path,
-    keys: &Path,
-) -> Result<Vec<KeySource>, Error> {
-    if words.is_empty() {
-        return Ok(configured);
+impl Named {
+    /// Returns the public parts of the keys.
+    pub(super) async fn certificates(&self, session: &Session<'_>) -> Result<Keyring, Failure> {
+        let mut of_suites = Keyring::new();
+        for name in &self.suite {
+            of_suites.merge(&of_suite(name, session).await?);
+        }
+        if !self.suite.is_empty() {
+            return Ok(of_suites);
+        }
+        // These block: they read files and may run gpg.
+        tokio::task::block_in_place(|| {
+            if self.keys.is_empty() {
+                return all(session);
+            }
+            let keys = session.key_folder().unwrap_or_default();
+            let parse = |word: &String| KeySource::parse(word, &session.current, &keys);
+            let sources = self.keys.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+            Ok(certificates(&sources, &Gpg::default())?)
+        })
     }
-    words.iter().map(|word| KeySource::parse(word, folder, keys)).collect()
+}
+
+/// Returns the keys that sign a suite, which may be published elsewhere.
+async fn of_suite(name: &str, session: &Session<'_>) -> Result<Keyring, Failure> {
+    let (keychain, mut known) = tokio::task::block_in_place(|| {
+        Ok::<_, Failure>((session.keys_given()?, session.trust_to_read().keys().clone()))
+    })?;
+    let reader = session.archive(Trust::unverified());
+    let suite = if let Some(suite) = session.config.find(name) {
+        suite.clone()
+    } else {
+        let found = session.suites_to_read(&reader, Some(name)).await?.into_iter().next();
+        found
+            .map_or_else(|| session.suite_to_copy_from(name), |suite| Ok(SuiteConfig::unconfigured(suite)))?
+    };
+    if keychain.signs(&suite) {
+        return Ok(tokio::task::block_in_place(|| keychain.public_keys_of(&suite))?);
+    }
+    // The archive publishes the key that has signed it.
+    let file = session.store.unless_refused(session.store.read(KEY_FILE, limits::KEYS).await)?;
+    if let Some(file) = file {
+        // Without a key in it, the key is unknown.
+        let _ = known.add_bytes(KEY_FILE, &file.bytes);
+    }
+    let archive = session.archive(Trust::keyring(known, session.now).allow_unsigned());
+    let published = archive.suite(&suite.codename).await?;
+    let signers = match published.pointer() {
+        Some(pointer) if pointer.signed => pointer.signers.clone(),
+        Some(_) => return Err(no_key(format!("suite `{name}` is not signed"))),
+        None => {
+            return Err(no_key(format!(
+                "suite `{name}` is not published, and `SignWith:` names no key for it"
+            )));
+        }
+    };
+    let keys = archive.trust.keys().only(&signers);
+    if keys.is_empty() {
+        return Err(no_key(format!("the key that signed suite `{name}` is unknown here")));
+    }
+    Ok(keys)
+}
+
+fn no_key(text: String) -> Failure {
+    let hint = "name a key with `--sign-with KEY`, or in `SignWith:` of conf/distributions";
+    Failure::text(text, Some(hint.to_owned())).kind(Kind::NotFound)
+}
+
+/// Returns the signing keys of the archive.
+pub(super) fn all(session: &Session<'_>) -> Result<Keyring, Failure> {
+    Ok(certificates(&session.keys_given()?.all_sources()?, &Gpg::default())?)
 }
 
 /// Returns the public parts of keys.

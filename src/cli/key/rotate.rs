@@ -5,8 +5,8 @@ use std::{process::ExitCode, time::Duration};
 use super::{clients::print_clients, progress::print_event};
 use crate::{
     archive::{OVERLAP, RotateOptions, Rotated, Step},
-    cli::{change_args::ChangeArgs, failure::Failure, json, session::Session},
-    config::parse_span,
+    cli::{change_args::ChangeArgs, failure::Failure, json, replacement::ROTATE_BY_HAND, session::Session},
+    config::parse_span_or_zero,
     names::Suite,
     signing::parse_expiry,
     store::Location,
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     finish: bool,
 
     /// With --finish, require that the new key was published TIME ago; `0d` if the old key is compromised [default: 30d]
-    #[arg(long, value_name = "TIME", value_parser = parse_overlap, requires = "finish", conflicts_with = "expires")]
+    #[arg(long, value_name = "TIME", value_parser = parse_span_or_zero, requires = "finish", conflicts_with = "expires")]
     after: Option<Duration>,
 
     /// New key: a file, a fingerprint or a gpg key [default: generate one]; with --finish, the key to keep
@@ -50,14 +50,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) change: ChangeArgs,
-}
-
-/// Parses a span, which may be zero.
-fn parse_overlap(text: &str) -> Result<Duration, String> {
-    match text.trim() {
-        "0" | "0d" | "0h" | "0w" => Ok(Duration::ZERO),
-        text => parse_span(text),
-    }
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
@@ -91,10 +83,6 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
     }
     Ok(ExitCode::SUCCESS)
 }
-
-/// The rotation of a key that no configuration names.
-pub(in crate::cli) const ROTATE_BY_HAND: &str = "rotate by hand: run `publish refresh --force` and `publish key package` with `--sign-with OLD --sign-with NEW`, and \
-     use both in every other command; once clients have the package, run the same two with `--sign-with NEW`";
 
 fn by_hand(error: &str) -> Failure {
     Failure::text(error, Some(ROTATE_BY_HAND.to_owned()))

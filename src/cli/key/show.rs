@@ -2,10 +2,10 @@
 
 use std::{fmt::Write as _, process::ExitCode, time::SystemTime};
 
-use super::named::{certificates, printable, sources};
+use super::named::{Named, printable};
 use crate::{
     cli::{failure::Failure, json, session::Session},
-    signing::{Error, Gpg, KeyReport, KeySource, Level, Verdict},
+    signing::{KeyReport, Keyring, Level, Verdict},
 };
 
 /// `publish key show`.
@@ -13,11 +13,11 @@ use crate::{
 #[command(after_help = "\
 Examples:\n\
 \x20 publish key show\n\
-\x20 publish key show ./key.asc")]
+\x20 publish key show ./key.asc\n\
+\x20 publish --archive https://packages.example.org/apt key show --suite stable")]
 pub(in crate::cli) struct Show {
-    /// Key file, fingerprint, or user ID of a gpg key [default: the signing keys of the archive].
-    #[arg(value_name = "KEY")]
-    pub keys: Vec<String>,
+    #[command(flatten)]
+    pub(super) named: Named,
 }
 
 /// The outcome of `publish key show`.
@@ -27,8 +27,8 @@ pub(super) struct ShowReport {
     pub keys: Vec<KeyReport>,
 }
 
-pub(super) fn run(args: &Show, session: &Session<'_>) -> Result<ExitCode, Failure> {
-    let report = show(&sources(&args.keys, session)?, &Gpg::default(), session.now)?;
+pub(super) async fn run(args: &Show, session: &Session<'_>) -> Result<ExitCode, Failure> {
+    let report = show(&args.named.certificates(session).await?, session.now);
     if session.ui.json() {
         session.ui.object(&json::Keys::new(&report.keys));
     } else {
@@ -38,8 +38,8 @@ pub(super) fn run(args: &Show, session: &Session<'_>) -> Result<ExitCode, Failur
 }
 
 /// Reports on keys without opening a secret part.
-pub(super) fn show(sources: &[KeySource], gpg: &Gpg, now: SystemTime) -> Result<ShowReport, Error> {
-    Ok(ShowReport { keys: certificates(sources, gpg)?.reports(now) })
+pub(super) fn show(keys: &Keyring, now: SystemTime) -> ShowReport {
+    ShowReport { keys: keys.reports(now) }
 }
 
 impl ShowReport {
@@ -104,6 +104,10 @@ mod tests {
     use std::{path::Path, time::Duration};
 
     use super::*;
+    use crate::{
+        cli::key::named::certificates,
+        signing::{Error, Gpg, KeySource},
+    };
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600) // 2025-01-01
@@ -114,10 +118,13 @@ mod tests {
         KeySource::parse(name, &folder, &folder).unwrap()
     }
 
+    fn shown(sources: &[KeySource], now: SystemTime) -> ShowReport {
+        show(&certificates(sources, &Gpg::default()).unwrap(), now)
+    }
+
     #[test]
     fn show_reports_the_verdicts_of_clients() {
-        let report =
-            show(&[fixture("test.asc"), fixture("expired.pub.asc")], &Gpg::default(), now()).unwrap();
+        let report = shown(&[fixture("test.asc"), fixture("expired.pub.asc")], now());
         insta::assert_snapshot!(report.human(), @r"
         ed25519 BFC1A23D36AB2A68CF4B91ADD96D3E00B6033669
           name          publish fixture test <test@example.org>
@@ -136,7 +143,7 @@ mod tests {
 
         // Half a year before it expires, the verdict for the year ahead differs.
         let earlier = SystemTime::UNIX_EPOCH + Duration::from_secs(1_593_561_600); // 2020-07-01
-        let report = show(&[fixture("expired.pub.asc")], &Gpg::default(), earlier).unwrap();
+        let report = shown(&[fixture("expired.pub.asc")], earlier);
         let text = report.human();
         let readers: Vec<&str> = text.lines().skip(3).collect();
         insta::assert_snapshot!(readers.join("\n"), @r"
@@ -148,6 +155,6 @@ mod tests {
 
     #[test]
     fn there_must_be_a_key() {
-        assert!(matches!(show(&[], &Gpg::default(), now()), Err(Error::NoKeys)));
+        assert!(matches!(certificates(&[], &Gpg::default()), Err(Error::NoKeys)));
     }
 }

@@ -23,7 +23,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use object_store::ObjectStore;
 
-use super::{failure::Failure, json, session::Session};
+use super::{client::Client, failure::Failure, json, session::Session};
 use crate::archive::Trust;
 use answer::Answered;
 use error::Error;
@@ -36,11 +36,16 @@ use error::Error;
 #[command(after_help = "\
 Examples:\n\
 \x20 publish --archive /srv/apt serve\n\
+\x20 publish serve --suite stable\n\
 \x20 publish serve --listen 127.0.0.1:0")]
 pub(super) struct Args {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: String,
+
+    /// Print the `.sources` stanza with which a client reads this suite of the preview; repeatable
+    #[arg(short, long, value_name = "SUITE")]
+    pub(super) suite: Vec<String>,
 }
 
 /// Checks that a text is a host, or an address, and a port; that the host exists is found when it is bound.
@@ -76,6 +81,7 @@ enum Event {
 /// Serves until interrupted, and prints events as they occur.
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
     let archive = session.archive(Trust::unverified());
+    let clients = if args.suite.is_empty() { None } else { Some(Client::read(&args.suite, session).await?) };
     if archive.suites().await?.is_empty() {
         session.ui.warn(&format!("nothing is published in `{}` yet", session.location));
     }
@@ -91,9 +97,12 @@ pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, 
                         session.ui.warn(&warning);
                     }
                     session.ui.say(&format!("Serving {} at {url}", session.location));
+                    let sources = clients.as_ref().map(|clients| clients.stanzas_at(&url));
                     if session.ui.json() {
                         let archive = session.location.to_string();
-                        session.ui.object(&json::Serving { url, archive });
+                        session.ui.object(&json::Serving { url, archive, sources });
+                    } else if let Some(sources) = sources {
+                        session.ui.stanza(&sources);
                     }
                 }
                 Event::Answered(answered) => session.ui.detail(&answered.to_string()),
