@@ -239,6 +239,17 @@ impl Archive {
         Ok(keys.reports(now).iter().map(PageKey::from).collect())
     }
 
+    /// Makes all parts of a suite from its indices, and shows them.
+    pub(crate) async fn parts_of(
+        &self,
+        published: &PublishedSuite,
+        shown: PageSuite,
+    ) -> Result<PageSuite, Error> {
+        let Written { manifest, packages, .. } = self.build_parts(published, false).await?;
+        let snapshots = shown.snapshots.clone();
+        Ok(shown.with_parts(manifest, packages, snapshots))
+    }
+
     /// Makes all parts of a suite from its indices. Returns the digest of the list of them, and the number of names.
     async fn build_parts(&self, published: &PublishedSuite, verify: bool) -> Result<Written, Error> {
         let mut indices = Vec::new();

@@ -73,10 +73,15 @@ impl Run<'_> {
             else {
                 continue;
             };
-            self.copy_parts(there, shown, page.suites.get(name)).await?;
             let mut shown = shown.clone();
             if let Some(pointer) = published.pointer() {
                 let carried = published.carried().await?;
+                // The parts of the source also list the packages that are left out.
+                if carried.subset().is_whole() {
+                    self.copy_parts(there, &shown, page.suites.get(name)).await?;
+                } else {
+                    shown = there.parts_of(&published, shown).await?;
+                }
                 let client = ClientSuite::of_part(&suite.suite, &pointer.release, pointer.signed, &carried);
                 shown = shown.with_carried(&client);
             }
