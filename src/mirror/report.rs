@@ -53,4 +53,6 @@ pub struct SyncedSuite {
     pub has_other_name: bool,
     /// Whether it has source packages.
     pub has_sources: bool,
+    /// Its other names at the destination that were published with it.
+    pub names: Vec<Suite>,
 }
