@@ -672,3 +672,23 @@ fn an_interrupted_pull_goes_on_without_a_warning() {
     let said = pull().ok();
     assert!(!said.stderr.contains("that no suite lists"), "{}", said.stderr);
 }
+
+#[test]
+fn dependencies_that_contradict_each_other_are_named() {
+    let sandbox = sandbox("");
+    publish_there(
+        &sandbox,
+        &deb("app").field("Depends", "hello (>= 1.5), hello (<< 2.0), libtool (>= 1), libtool (<< 2)"),
+    );
+    let said = pull(&sandbox, &["app", "--with-dependencies", "--dry-run"]).ok();
+    said.says([
+        "`app` depends on `hello (>= 1.5), hello (<< 2.0)`, which neither the suite nor the source has",
+    ]);
+    assert!(!said.stderr.contains("libtool (>= 1), "), "{}", said.stderr);
+    // Two packages that provide the name can be installed together.
+    publish_there(&sandbox, &deb("mail-a").field("Provides", "mail (= 1)"));
+    publish_there(&sandbox, &deb("mail-b").field("Provides", "mail (= 3)"));
+    publish_there(&sandbox, &deb("user").field("Depends", "mail (>= 2), mail (<< 2)"));
+    let said = pull(&sandbox, &["user", "--with-dependencies", "--dry-run"]).ok();
+    assert!(!said.stderr.contains("depends on"), "{}", said.stderr);
+}
