@@ -113,6 +113,7 @@ impl From<&archive::Error> for Class {
             | E::Missing { path }
             | E::NotAtSource { path }
             | E::Unpack { path, .. }
+            | E::NotMirrored { path, .. }
             | E::Index { path, .. }
             | E::Sources { path, .. }
             | E::Incomplete { path, .. }

@@ -33,6 +33,11 @@ pub(crate) struct CopiedPackage {
 }
 
 impl CopiedPackage {
+    /// The package for messages.
+    pub(crate) fn subject(&self) -> String {
+        format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.index_architecture())
+    }
+
     /// Parses the required fields of a stanza.
     pub(crate) fn of(
         entry: PackageEntry,

@@ -10,7 +10,7 @@ use crate::{
     compression::Compression,
     config::SuiteConfig,
     dists::{PackageEntry, PackagesKey, Release},
-    names::{Component, Suite},
+    names::{Architecture, Component, Suite},
     package_type::PackageType,
     store::Store,
     suite::{
@@ -98,6 +98,31 @@ impl Upstream {
             }
             opened => opened,
         }
+    }
+
+    /// Refuses a name of a component or an architecture that the release file does not list: it is mistyped.
+    pub(crate) fn refuse_unknown(
+        &self,
+        components: &[Component],
+        architectures: &[Architecture],
+    ) -> Result<(), Error> {
+        let Some(release) = self.state.release().filter(|_| self.kind != Kind::Flat) else { return Ok(()) };
+        let list = |field: &str| -> Vec<String> {
+            let words = release.field(field).unwrap_or_default().split_whitespace();
+            // `main` is the folder of `updates/main` in some suites.
+            words.map(|word| word.rsplit('/').next().unwrap_or(word).to_owned()).collect()
+        };
+        let components = components.iter().map(|name| ("component", "Components", name.to_string()));
+        let architectures = architectures.iter().filter(|name| !name.is_all() && !name.is_source());
+        let architectures = architectures.map(|name| ("architecture", "Architectures", name.to_string()));
+        for (what, field, name) in components.chain(architectures) {
+            let known = list(field);
+            let last = name.rsplit('/').next().unwrap_or(&name);
+            if !known.is_empty() && !known.iter().any(|known| known == last) {
+                return Err(Error::UnknownPart { what, name, known });
+            }
+        }
+        Ok(())
     }
 
     /// The settings of a new suite that takes its packages: those that its clients depend on.

@@ -221,6 +221,18 @@ pub enum Error {
         suite: Suite,
     },
     /// The suite does not allow replacing the contents of a published version.
+    /// The source lists indices of a component or an architecture, and has none of them: it is a mirror of a part.
+    #[error("`{path}` is listed in the release file, and the source has no index of {what} `{name}`")]
+    NotMirrored {
+        /// An index of it.
+        path: String,
+        /// `component` or `architecture`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names of those that the source has.
+        there: Vec<String>,
+    },
     #[error("cannot replace packages in suite `{suite}`: its published versions are immutable")]
     NotMutable {
         /// The suite.

@@ -692,3 +692,27 @@ fn dependencies_that_contradict_each_other_are_named() {
     let said = pull(&sandbox, &["user", "--with-dependencies", "--dry-run"]).ok();
     assert!(!said.stderr.contains("depends on"), "{}", said.stderr);
 }
+
+/// A formula selects by the rules for packages that are named.
+#[test]
+fn a_formula_takes_only_what_a_pattern_takes() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("doc").architecture("all"));
+    for what in [&["--all"][..], &["*"], &["--filter", "Package (% *)"]] {
+        let said = pull(&sandbox, &[what, &["--architecture", "all", "--dry-run"]].concat()).ok();
+        let plan: Vec<&str> = said.stderr.lines().filter(|line| line.starts_with("  +")).collect();
+        assert_eq!(plan, ["  + doc 1.0 all (main)"], "{what:?}");
+    }
+    // The suite has no such component.
+    fs::create_dir_all(sandbox.path("other/conf")).unwrap();
+    let conf = "Codename: sid\nComponents: main universe\nArchitectures: amd64 arm64\n";
+    fs::write(sandbox.path("other/conf/distributions"), conf).unwrap();
+    let file = deb("universal").write(sandbox.incoming());
+    there(&sandbox, &["add", "--suite", "sid", "--component", "universe", file.to_str().unwrap()]).ok();
+    for what in [&["--all"][..], &["universal"], &["--filter", "universal"]] {
+        refused(&sandbox, |sandbox| pull(sandbox, what), &["suite `stable` has no component `universe`"]);
+    }
+    pull(&sandbox, &["--filter", "universal", "--component", "contrib"])
+        .ok()
+        .says(["+ universal 1.0 amd64 (contrib)"]);
+}

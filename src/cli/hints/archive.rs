@@ -37,6 +37,14 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
             ));
         }
+        Error::Source { source, .. } if matches!(**source, Error::NotMirrored { .. }) => return hint(source),
+        Error::NotMirrored { what, there, .. } => {
+            let options: Vec<String> = there.iter().map(|name| format!("`--{what} {name}`")).collect();
+            return Some(format!(
+                "the source seems to be a mirror of a part: take only what it has with {}; otherwise it is being changed: run the same command again later",
+                options.join(", ")
+            ));
+        }
         Error::Source { .. } => {
             "it is being changed, or it is damaged there: run the same command again later, or name another mirror; nothing was published"
         }
