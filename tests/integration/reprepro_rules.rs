@@ -501,3 +501,18 @@ fn another_location_is_read_where_the_first_is_out_of_reach() {
     fs::write(sandbox.archive("conf/updates"), text).unwrap();
     run(&["update"]).fails(255).says(["there is no suite `sid`"]);
 }
+
+/// The files of another component of the source are those of the component that takes them.
+#[test]
+fn files_are_planned_in_the_component_of_the_suite() {
+    let text = suite("map", "Update: up");
+    let Some(pair) = pair(&text, &[rule("up", "Suite: sid\nComponents: contrib>main\nArchitectures: amd64")])
+    else {
+        return;
+    };
+    upstream(&pair.sandbox, "up", "sid", "contrib", &[deb("foo"), deb("doc").architecture("all")]);
+    pair.lists(&["checkupdate"]);
+    pair.run(&["update"]);
+    pair.lists(&["list", "map"]);
+    pair.same("map");
+}

@@ -252,8 +252,8 @@ impl Decided {
             let refusal = Refusal { action: "copy", preposition: "to", subject, suite, source };
             return Err(Error::Refused(vec![refusal]).into());
         }
-        let mut copied = opened.upstream.copied(&new.entry, &new.origin.key)?;
-        copied.component = target.component.clone();
+        let copied = opened.upstream.copied(&new.entry, &new.origin.key)?;
+        let mut copied = copied.in_component(&target.component)?;
         copied.only = Some([target.architecture.clone()].into());
         Ok(Some(copied))
     }
